@@ -17,7 +17,7 @@ from components.contract.inference.graph import InferenceGraph, export_sha256
 from components.contract.params.pipeline import EvaluateParams
 from components.contract.system.atomic_files import new_folder, write_csv, write_file, write_json
 from components.contract.text import csv_cell
-from components.contract.tracking.run import Run
+from components.contract.tracking.run import Run, find_stored_id
 from components.contract.tracking.step_run import step_run
 from components.evaluate.data_quality.label_errors import write_label_errors
 from components.evaluate.data_quality.outliers import write_outliers
@@ -133,7 +133,7 @@ def evaluate(
                     study=study if study and study.trials else None,
                 ),
             )
-        run.set_tags({NOTE_TAG: describe_run(info, dataset)})
+        run.set_tags({NOTE_TAG: describe_run(info, dataset, find_stored_id(run))})
         run.log_dataset(
             name=f"{dataset.name}, test photos",  # another digest than the whole: MLflow has each digest once in a run
             digest=hash_test_set(splits["test"]),

@@ -64,13 +64,19 @@ def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float
     return metrics
 
 
-def describe_run(info: EvaluationInfo, dataset: DatasetInfo) -> str:
-    """The description that MLflow shows first on the page of the run, in Markdown."""
+def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None) -> str:
+    """The description that MLflow shows first on the page of the run, in Markdown.
+
+    Args:
+        info: the results.
+        dataset: of the photos.
+        run_id: that the store knows the run by, for the link to the report.
+    """
     rows = [
         f"| {name} | {estimate(figures.accuracy)} | {estimate(figures.macro_f1)} | {dataset.num_images(name):,} |"
         for name, figures in zip(SPLITS[1:], (info.validation, info.test), strict=True)
     ]
-    report = f"get-artifact?path=evaluation%2Freport.html&run_uuid={info.mlflow_run_id}"
+    report = f"get-artifact?path=evaluation%2Freport.html&run_uuid={run_id}"
     return "\n".join(
         (
             f"**Verdict: {info.gate.verdict}.** {' '.join(info.gate.reasons)}",

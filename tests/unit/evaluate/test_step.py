@@ -121,6 +121,15 @@ def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Pa
     assert stored.info.status == "RUNNING", "the run's owner ends it"
 
 
+def test_the_note_links_to_the_report_by_the_id_of_the_store(folder: Path) -> None:
+    """A run that began while MLflow was away is known to the steps by its key."""
+    trained = create_run(experiment="colors", name="pipeline-7", key="pipeline-7")
+    change_bundle(folder, mlflow_run_id="key:pipeline-7")
+    run(folder)
+    note = MlflowClient().get_run(str(trained.run_id)).data.tags["mlflow.note.content"]
+    assert f"run_uuid={trained.run_id})" in note
+
+
 @pytest.mark.parametrize("variable", ["MLFLOW_RUN_ID", "DARKROOM_RUN_KEY"])
 def test_the_evaluation_survives_a_dead_mlflow_server(
     folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
