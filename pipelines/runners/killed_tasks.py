@@ -4,7 +4,9 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 from components.contract.errors import DarkroomError
 from components.contract.system.program import EVENTS_VARIABLE
@@ -15,11 +17,21 @@ class KilledTaskError(DarkroomError):
     """The system ended a task."""
 
 
-def note_killed_task(code: int, what: str = "The task") -> None:
-    """Adds a failure to the events of the run if the task that ran last was killed."""
+STEP_OPTION: Final = "--function_to_execute"
+"""What KFP 2.17's command for a task has before the name of its function."""
+
+
+def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
+    """Adds a failure to the events of the run if a task was killed.
+
+    Args:
+        code: its exit code.
+        command: that ran it; without it, the task is the one that started last.
+    """
     if signal_of(code) is None:
         return
-    note_failure(running_step(), explain_signal(code, what=what), KilledTaskError)
+    step = dict(pairwise(command)).get(STEP_OPTION) or running_step()
+    note_failure(step, explain_signal(code), KilledTaskError)
 
 
 def note_failure(step: str, error: str, kind: type[DarkroomError]) -> None:

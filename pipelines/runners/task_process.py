@@ -46,9 +46,9 @@ def quote_python(command: list[str], executable: str) -> list[str]:
 def noting_kills(run_task: Callable[..., int]) -> Callable[..., int]:
     """Wraps KFP's function that runs a task: how a killed task ended is noted, as it cannot say so itself."""
 
-    def run_and_note(*arguments: Any, **options: Any) -> int:
-        code = run_task(*arguments, **options)
-        note_killed_task(code)
+    def run_and_note(full_command: list[str], **options: Any) -> int:
+        code = run_task(full_command, **options)
+        note_killed_task(code, full_command)
         return code
 
     return run_and_note

@@ -31,16 +31,20 @@ def test_a_killed_task_is_out_of_memory_and_a_crashed_one_is_not() -> None:
 
 
 @pytest.mark.parametrize("command", ["kill -9 $$", "sh -c 'kill -9 $$'; exit $?"])
-def test_the_kill_is_noted_for_the_step_that_ran(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("arguments", "step"), [([], "train"), (["--function_to_execute", "evaluate"], "evaluate")])
+def test_the_kill_is_noted_for_the_step_that_ran(
+    command: str, arguments: list[str], step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that is killed before it says that it started is known by KFP's command."""
     events = tmp_path / "events.jsonl"
     monkeypatch.setenv(EVENTS_VARIABLE, str(events))
     events.write_text(
         "".join(json.dumps({"step": step, "event": "started"}) + "\n" for step in ("preprocess", "train"))
     )
-    run_task = noting_kills(lambda: subprocess.run(["sh", "-c", command], check=False).returncode)
-    assert signal_of(run_task()) == signal.SIGKILL
+    run_task = noting_kills(lambda full_command: subprocess.run(full_command, check=False).returncode)
+    assert signal_of(run_task(["sh", "-c", command, *arguments])) == signal.SIGKILL
     failure = read_events(events)[-1]
-    assert (failure["event"], failure["step"], failure["kind"]) == ("failed", "train", "KilledTaskError")
+    assert (failure["event"], failure["step"], failure["kind"]) == ("failed", step, "KilledTaskError")
     assert "killed by the system" in failure["error"]
 
 
