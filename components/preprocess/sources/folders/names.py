@@ -18,6 +18,7 @@ ANNOTATIONS: Final = frozenset(
     (
         *("annotations", "annotation", "labels", "label", "masks", "mask", "trimaps", "xml", "xmls", "meta"),
         *("metadata", "bbox", "bboxes", "segmentation", "segmentations", "ann", "anns"),
+        *("groundtruth", "groundtruths"),
     )
 )
 """Folders beside the photos with something about them; they may hold pictures, such as masks."""
@@ -49,7 +50,7 @@ _DOCUMENTS: Final = frozenset(
     )
 )
 _TEXTS: Final = frozenset(("readme", "license", "licence", "changelog", "makefile", "copying"))
-_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Between the words of `trainLabels` and `JPEGImages`."""
 _SPLIT_WORD: Final = re.compile(r"(trainval|training|train|testing|test|validation|valid|val)(set|data|images?|imgs)?")
 
@@ -130,7 +131,8 @@ def is_plain_container(folder_name: str) -> bool:
 
 def is_annotation(folder_name: str) -> bool:
     """Whether folders of such a name, beside one of photos, hold something about the photos."""
-    return any(word in ANNOTATIONS for word in words_of(folder_name))
+    words = words_of(folder_name)
+    return any(word in ANNOTATIONS for word in (*words, "".join(words)))
 
 
 def is_unlabeled(folder_name: str) -> bool:
@@ -192,4 +194,4 @@ def spelling_key(name: str) -> str:
 
 def words_of(name: str) -> list[str]:
     """The words of a name, without numbers and signs, in lower case: `JPEGImages_2` gives jpeg and images."""
-    return re.findall(r"[^\W\d_]+", _HUMP.sub(" ", name).casefold())
+    return re.findall(r"[^\W\d_]+", HUMP.sub(" ", name).casefold())

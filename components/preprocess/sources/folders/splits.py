@@ -87,11 +87,19 @@ def _refuse_lone_split(
 
 
 def split_parent(tree: FolderTree, folder: Parts) -> Parts:
-    """The folder that holds the class folders or the photos of a split: itself, or a single folder within it."""
-    names = tree.photo_folders(folder)
-    while len(names) == 1 and not tree.photo_names(folder) and _is_wrapper(folder[-1], names[0]):
-        folder = (*folder, names[0])
+    """The folder that holds the class folders or the photos of a split: itself, or a single folder within it.
+
+    Folders of masks, annotations and so on beside a folder of photos do not count.
+    """
+    while not tree.photo_names(folder):
         names = tree.photo_folders(folder)
+        content = [name for name in names if not is_annotation(name)]
+        is_wrapper = len(content) == 1 and (
+            is_container(content[0]) or (len(names) == 1 and _is_wrapper(folder[-1], content[0]))
+        )
+        if not is_wrapper:
+            break
+        folder = (*folder, content[0])
     return folder
 
 

@@ -9,6 +9,7 @@ from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.params.data import ColumnNames
 from components.preprocess.sources.file_index import names_photo
+from components.preprocess.sources.folders.names import HUMP
 from components.preprocess.sources.readers.label_rows import (
     LabelRow,
     Labels,
@@ -23,7 +24,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "path": (
         *("path", "file", "filename", "file_name", "filepath", "file_path", "filepaths", "filenames", "files"),
         *("image", "image_path", "image_file", "image_name", "img_path", "img", "images", "photo", "picture"),
-        *("imagegcsuri", "image_url", "uri", "url", "image_id", "img_id", "id_code", "id"),
+        *("imagegcsuri", "image_gcs_uri", "image_url", "uri", "url", "image_id", "img_id", "id_code", "id"),
     ),
     "label": (
         *("label", "labels", "class", "class_name", "category", "target", "choice", "class_label"),
@@ -269,4 +270,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _normal(name: str) -> str:
-    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
+    """Lower case, with an underscore between words: `Image Name` and `ImageName` give image_name."""
+    return re.sub(r"[\s_-]+", "_", HUMP.sub("_", name.strip()).casefold())

@@ -65,6 +65,8 @@ def test_folders_count_where_a_table_names_no_photo_for_certain(tmp_path: Path) 
         ("file,label,class", ["1,cat,animal", "2,dog,animal", "3,car,thing", "4,cat,animal"], "cat dog car cat", True),
         ("file,label,class_name", ["1,0,cat", "2,1,dog", "3,0,cat", "4,1,dog"], "cat dog cat dog", False),
         ("class id,file,labels", ["0,1,cat", "1,2,dog", "0,3,cat", "1,4,dog"], "cat dog cat dog", False),
+        ("ImageId,ClassId,EncodedPixels", ["1,cat,0", "2,dog,0", "3,cat,1", "4,dog,1"], "cat dog cat dog", False),
+        ("fileName,LabelName", ["1,cat", "2,dog", "3,cat", "4,dog"], "cat dog cat dog", False),
         ("file,label", ["1,cat", "2,NaN", "3,dog", "4,nan"], "cat - dog -", False),
         ("file,label", ["1,cat", "2,None", "3,dog", "4,None"], "cat None dog None", False),
     ],

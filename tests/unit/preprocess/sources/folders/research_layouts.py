@@ -97,6 +97,19 @@ RESEARCH_LAYOUTS = (
         lines=("Found 6 photos in 2 classes: Cat 3, Dog 3.", "The photos are in PetImages."),
     ),
     DataLayout(
+        "QaTa-COV19",
+        "Train%20Set/Images/*3 Train%20Set/Ground-truths/*3 Test%20Set/Images/*2 Test%20Set/Ground-truths/*2",
+        refusal="The photos must be in one folder per class; {data} has no class folders: Train Set/Images (3 photos) "
+        "and Test Set/Images (2 photos), such as 1.jpg. Make a folder for each class in {data}/Train Set/Images and "
+        "put its photos there, or give a table of paths and labels (--data labels.csv).",
+    ),
+    DataLayout(
+        "masks in each split",
+        "train/images/cat/*3 train/images/dog/*3 train/masks/cat/*3 train/masks/dog/*3 test/images/cat/*2"
+        " test/images/dog/*2 test/masks/cat/*2",
+        lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data are split: train 6, test 4."),
+    ),
+    DataLayout(
         "a split with its own lists",
         "train/cat/*3 train/dog/*3 test/cat/*2 test/dog/*2 train.txt test.txt",
         lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data are split: train 6, test 4."),
