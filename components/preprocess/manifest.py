@@ -85,6 +85,13 @@ def record_table(records: Sequence[Record]) -> "pa.Table":
     return pa.table(columns, schema=schema)
 
 
+def read_manifest(path: Path) -> list[Record]:
+    """What `write_manifest` wrote, in the same order."""
+    import pyarrow.parquet as pq
+
+    return [Record(**row) for row in pq.read_table(path).to_pylist()]
+
+
 def count_reasons(records: Iterable[Record]) -> dict[str, int]:
     """How many were rejected, per reason."""
     return dict(sorted(Counter(record.reason for record in records if record.reason is not None).items()))

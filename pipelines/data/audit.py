@@ -5,10 +5,11 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from components.contract.errors import ArtifactError
 from components.preprocess.examine import examine, refuse_failures
+from components.preprocess.manifest import write_manifest
 from components.preprocess.report.pages import write_report
 from components.preprocess.sources.remote.addresses import is_remote
 from components.preprocess.sources.source import find_photos, name_of, open_data
@@ -17,6 +18,10 @@ from components.preprocess.store.pixel_cache import open_store
 if TYPE_CHECKING:
     from components.contract.artifacts.audit import AuditInfo
     from components.contract.params.pipeline import Params
+
+
+MANIFEST_FILE: Final = "manifest.parquet"
+"""In the folder of the report: what became of each file, its split included."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def audit_data(params: "Params", output_dir: Path | None = None) -> Audit:
         with open_store(preprocess.size, preprocess.resize) as store, new_folder(folder) as output:
             examination = examine(name, photo_files, preprocess, store, divisible=False)
             write_report(output, examination, params.train)
+            write_manifest(output / MANIFEST_FILE, [*examination.records, *photo_files.rejected])
     return Audit(examination.info, folder / "audit.html", time.monotonic() - start_time)
 
 

@@ -58,14 +58,7 @@ def make_class(folder: Path, name: str) -> Path:
     Raises:
         StudioError: the name cannot be, or is taken.
     """
-    name = unicodedata.normalize("NFC", name.strip())
-    if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
-        raise StudioError(
-            "A class needs a name of letters, digits and spaces, without slashes and without a dot in "
-            f"front; found {name[:80]!r}."
-        )
-    if len(name.encode()) > MAX_NAME_BYTES:
-        raise StudioError(f"A class's name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
+    name = check_class_name(name)
     existing_name = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
     if existing_name is not None:
         raise StudioError(
@@ -76,6 +69,23 @@ def make_class(folder: Path, name: str) -> Path:
     path = within(folder, name)
     path.mkdir()
     return path
+
+
+def check_class_name(name: str) -> str:
+    """The name of a class as it is kept.
+
+    Raises:
+        StudioError: it is no name.
+    """
+    name = unicodedata.normalize("NFC", name.strip())
+    if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
+        raise StudioError(
+            "A class needs a name of letters, digits and spaces, without slashes and without a dot in "
+            f"front; found {name[:80]!r}."
+        )
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise StudioError(f"A class's name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
+    return name
 
 
 def rename_class(folder: Path, old_name: str, new_name: str) -> Path:

@@ -9,7 +9,7 @@ versions/<name>/<number>/version.json   Version
 
 import datetime
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from components.contract.errors import DarkroomError
@@ -17,6 +17,7 @@ from components.contract.record import BaseRecord
 from components.contract.system.atomic_files import read_json, write_csv, write_json
 from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.sources.source import name_of
+from pipelines.studio.data.dataset_editor import check_class_name
 from pipelines.studio.data.photos import Album
 from pipelines.studio.settings import StudioError
 
@@ -71,6 +72,11 @@ class Versions:
         origin = next((version.origin for version in versions if version.uri == uri), uri)
         return sorted((version for version in versions if version.origin == origin), key=lambda version: version.number)
 
+    def family(self, uri: str) -> frozenset[str]:
+        """The addresses of the data and of all their versions."""
+        versions = self.list_for(uri)
+        return frozenset((uri, *(version.uri for version in versions), *(version.origin for version in versions)))
+
     def make(self, uri: str, decisions: Decisions) -> Version:
         """Carries out decisions as a new version.
 
@@ -82,11 +88,38 @@ class Versions:
         if not decisions or unknown:
             problem = f"{unknown[0][:200]!r} is none" if unknown else "there are no decisions"
             raise StudioError(f"Decisions must name photos of the data; {problem}.")
+        known_names = {file.record.class_name for file in files.values()}
+        for label in {label for label in decisions.values() if label not in (None, *known_names)}:
+            if check_class_name(str(label)) != label:
+                raise StudioError(f"A class needs a name without spaces around it; found {label!r}.")
         rows = []
         for path, file in files.items():
             label = decisions.get(path, file.record.class_name)
             if label is not None:
                 rows.append((str(file.location.absolute()), label, file.record.split or ""))
+        return self._write(uri, rows, _describe(decisions, files))
+
+    def snapshot(self, uri: str, keep_photos: Callable[[PhotoFile], bool]) -> Version:
+        """Keeps the data as they are now as a version.
+
+        Args:
+            uri: of the data.
+            keep_photos: whether a photo can be removed in the studio; such photos are linked into the version.
+
+        Raises:
+            StudioError: the data cannot be read, or the disk is full.
+        """
+        files = self._album.files(uri)
+        rows = [
+            (str(file.location.absolute()), str(file.record.class_name), file.record.split or "")
+            for file in files.values()
+        ]
+        removable_paths = [str(file.location.absolute()) for file in files.values() if keep_photos(file)]
+        return self._write(uri, rows, "snapshot", removable_paths)
+
+    def _write(
+        self, uri: str, rows: Sequence[tuple[str, str, str]], what: str, linked_paths: Sequence[str] = ()
+    ) -> Version:
         classes = {label for _, label, _ in rows}
         if len(classes) < 2:
             raise StudioError("Two classes at least must keep photos; these decisions leave fewer.")
@@ -100,10 +133,12 @@ class Versions:
             origin=earlier_versions[0].origin if earlier_versions else uri,
             parent=uri,
             created=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            what=_describe(decisions, files),
+            what=what,
             num_photos=len(rows),
         )
         try:
+            links = _link_photos(linked_paths, place / "photos")
+            rows = [(links.get(path, path), label, split) for path, label, split in rows]
             write_csv(place / f"{name}.csv", ("path", "label", "split"), rows)
             write_json(place / "version.json", version)
         except (OSError, UnicodeEncodeError) as error:
@@ -146,6 +181,17 @@ def dvc_versions() -> list[dict[str, object]]:
         return [asdict(version) for version in versions.list_versions()]
     except DarkroomError:
         return []
+
+
+def _link_photos(paths: Sequence[str], folder: Path) -> dict[str, str]:
+    """A second name for each photo, which stays when the first one is removed; its content is not copied."""
+    links = {}
+    for number, path in enumerate(paths):
+        link = folder / f"{number:06}{Path(path).suffix}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.hardlink_to(path)
+        links[path] = str(link.absolute())
+    return links
 
 
 def _describe(decisions: Decisions, files: Mapping[str, PhotoFile]) -> str:

@@ -64,13 +64,20 @@ def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
         if path.is_file() and archive.is_archive(path):
             path = dataset_editor.unpack(path, studio.settings.photos_dir, studio.workers)
         text = str(path.resolve())
-    return _set_data(studio, body, text)
+    return set_data(studio, body, text)
 
 
-def _set_data(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
+def set_data(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    """Makes photos the data of the draft.
+
+    Raises:
+        StudioError: the path is not UTF-8, or the draft has changed since.
+    """
     if not is_utf8(uri):
         raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
-    draft = studio.draft.change(require_number(dict(body), "revision"), {"data.uri": uri}, ["data.columns"])
+    current = studio.draft.read().data
+    is_version = current is not None and uri in studio.versions.family(current)
+    draft = studio.draft.switch(require_number(dict(body), "revision"), uri, inherit=is_version)
     studio.touch()
     return {"uri": draft.data, "revision": draft.revision}
 
@@ -91,12 +98,12 @@ def choose_demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
         process = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
         if process.returncode:
             raise StudioError((process.stderr.strip().splitlines() or ["The digits could not be written."])[-1])
-    return _set_data(studio, body, str(folder.resolve()))
+    return set_data(studio, body, str(folder.resolve()))
 
 
 def make_data_set(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/make`: an empty data set, to make classes in."""
-    return _set_data(
+    return set_data(
         studio,
         body,
         str(dataset_editor.make_data_set(studio.settings.photos_dir, require_text(body, "name")).resolve()),
@@ -164,7 +171,7 @@ async def add_archive(request: Request) -> Response:
         with contextlib.suppress(OSError):
             path.unlink()
     revision = parse_whole(query.get("revision"), studio.draft.read().revision)
-    return JSONResponse(_set_data(studio, {"revision": revision}, str(folder.resolve())))
+    return JSONResponse(set_data(studio, {"revision": revision}, str(folder.resolve())))
 
 
 def content_length(request: Request) -> int | None:
@@ -177,25 +184,6 @@ def finish_upload(studio: Studio, _body: dict[str, Any]) -> dict[str, Any]:
     """`POST /api/data/uploaded`: all photos of a drop have come."""
     studio.touch()
     return {}
-
-
-def show_photo(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/data/photo?path=…&side=…`."""
-    data = studio.draft.read().data
-    if data is None:
-        raise StudioError("No data are chosen.", 404)
-    side = max(8, parse_whole(query.get("side"), 160, most=1600))
-    photo = studio.album.bytes_of(data, query.get("path", ""))
-    answer = studio.workers.ask("make_thumbnail", "The photo", photo, side=side)
-    return Response(answer.content, media_type=answer.value, headers=CACHED)
-
-
-def show_augmentation(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/data/augmentation`: a photo eight times, as training would see it; 204 while there is none to show."""
-    from pipelines.studio.augmentation_preview import render_augmentation
-
-    picture = render_augmentation(studio.album, studio.draft, studio.workers, query)
-    return Response(status_code=204) if picture is None else Response(picture, media_type="image/jpeg")
 
 
 def start_audit(studio: Studio, _body: dict[str, Any]) -> AuditView:
@@ -234,18 +222,13 @@ def decide(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     ):
         raise StudioError("Decisions must name a class, or null, for each photo.")
     version = studio.versions.make(data, decisions)
-    return _set_data(studio, body, version.uri) | {"version": version.model_dump()}
+    return set_data(studio, body, version.uri) | {"version": version.model_dump()}
 
 
 def show_changes(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/data/changes?before=…&now=…`."""
     data = studio.draft.read().data
-    version_uris = (
-        {version.uri for version in studio.versions.list_for(data)}
-        | {version.origin for version in studio.versions.list_for(data)}
-        if data
-        else set()
-    )
+    version_uris = studio.versions.family(data) if data else frozenset()
     if query.get("before") not in version_uris or query.get("now") not in version_uris:
         raise StudioError("Both must be versions of the data.", 404)
     return studio.versions.changes(query["before"], query["now"])
@@ -268,8 +251,6 @@ ROUTES = [
     Route("/api/data/photos", add_photo, methods=["PUT"]),
     Route("/api/data/archive", add_archive, methods=["PUT"]),
     Route("/api/data/uploaded", answer_post(finish_upload), methods=["POST"]),
-    Route("/api/data/photo", answer_get(show_photo)),
-    Route("/api/data/augmentation", answer_get(show_augmentation)),
     Route("/api/data/decide", answer_post(decide), methods=["POST"]),
     Route("/api/data/changes", answer_get(show_changes)),
     Route("/api/data/dvc", answer_get(show_dvc)),

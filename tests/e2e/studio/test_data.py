@@ -41,7 +41,7 @@ def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
     (tmp_path / "pictures" / "notes.txt").write_text("milk, eggs")
 
     async def work(page: Page) -> None:
-        await page.click_on("Look for it")
+        await page.click_on("Browse")
         for name in (str(tmp_path), "pictures"):
             await page.click_on(name, ".places")
         await says(page, ".browser", "colors")
@@ -51,7 +51,7 @@ def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
         await keep(page, "data-browser")
         await page.click_on("↑ Up")
         await page.click_on("colors", ".places")
-        await page.click_on("Take this folder")
+        await page.click_on("Use this folder")
         await says(page, "main", "60 photos in 3 classes")
         await page.until("document.querySelector('.bars')", PATIENCE)
         assert await page.run("[...document.querySelectorAll('.bars .name')].map(one => one.textContent)") == [
@@ -141,9 +141,9 @@ def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: 
     async def decide(page: Page) -> None:
         await pick(page, case("blue/astray.png"), "=red")
         await pick(page, case("green/night.png"), "-")
-        await says(page, ".decide", "2 decisions")
+        await says(page, ".decide", "2 photos changed")
         await keep(page, "findings-decided")
-        await page.click_on("Forget them", ".decide")
+        await page.click_on("Forget all", ".decide")
         assert await page.run(f"document.querySelector({case('green/night.png')!r}).value") == ""
         await pick(page, case("blue/astray.png"), "=red")
         await pick(page, case("green/night.png"), "-")

@@ -1,12 +1,15 @@
 // The audit of the data: its progress, its findings, and what happens to them.
 
 import { get, post } from "../client/api.js";
-import { changeData, changeParams, isUnfinished, on, paramValue } from "../client/state.js";
+import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
 import { actionButton, announce, h, ignoreFailure, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
 import { pages } from "../elements/pages.js";
+import { decisionBar } from "../photos/decision_bar.js";
+import { decisionsAbout } from "../photos/decision_log.js";
 import { choiceOf, classTotals, SPLITS, splitTotals } from "./decisions.js";
 import { findingItem, setChoice } from "./findings.js";
+import { splitsCard } from "./splits.js";
 
 /** @import { FindingsState } from "./findings.js" */
 /** @import { AuditInfo, AuditView, DataView } from "./types.js" */
@@ -20,12 +23,12 @@ const POLL_MILLISECONDS = 700;
 export function auditCard(data) {
   const element = h("section", { class: "card", "aria-labelledby": "audit-title" });
   /** @type {FindingsState} */
-  const findingsState = { decisions: new Map(), openKinds: new Set() };
+  const findingsState = { decisions: decisionsAbout(data.uri), openKinds: new Set() };
   let lastView = "";
   let lastState = "";
   const update = async () => {
     /** @type {AuditView} */
-    const view = await get("/api/audit");
+    const view = await get("api/audit");
     const text = JSON.stringify(view);
     if (text === lastView) return;
     lastView = text;
@@ -57,7 +60,7 @@ function draw(element, view, data, findingsState, update) {
   const start = actionButton(
     view.info ? "Look again" : "Look through the photos",
     async () => {
-      await post("/api/audit");
+      await post("api/audit");
       await update();
     },
     { class: view.info ? "button small" : "button main", id: "audit" },
@@ -86,8 +89,15 @@ function progress(view) {
  * @param {FindingsState} findingsState
  */
 function auditResult(view, info, data, findingsState) {
-  const { element: bar, show: showDecisions } = decisionBar(findingsState);
-  showDecisions();
+  const { decisions } = findingsState;
+  const showDecisions = () => {
+    // A photo may be in several findings.
+    for (const choice of document.querySelectorAll(".case select")) {
+      if (choice instanceof HTMLSelectElement) setChoice(choice, choiceOf(decisions, choice.dataset.path ?? ""));
+    }
+    bar.show();
+  };
+  const bar = decisionBar(decisions, showDecisions);
   const totals = splitTotals(info);
   const splits = SPLITS.map((split, position) => `${formatCount(totals[position])} ${split}`).join(", ");
   const findings = info.findings.map((finding) => findingItem(finding, view, data, findingsState, showDecisions));
@@ -98,49 +108,15 @@ function auditResult(view, info, data, findingsState) {
       "p",
       {},
       `${formatCount(info.num_kept)} of ${pluralize(info.num_files, "file")} are kept: ${splits}. `,
-      h("a", { href: "/audit.html", target: "_blank", rel: "noopener" }, "The whole report"),
+      h("a", { href: "audit.html", target: "_blank", rel: "noopener" }, "The whole report"),
     ),
     classChart(info),
+    splitsCard(data),
     findings.length ? h("ul", { class: "findings" }, findings) : h("p", { class: "good" }, "No problems found."),
     checkList(info.checks),
     acceptedKinds(),
-    bar,
+    bar.element,
   );
-}
-
-/**
- * The decisions so far, to be made a new version of the data; `show` updates it and every list of choices.
- * @param {FindingsState} findingsState
- */
-function decisionBar({ decisions }) {
-  const element = h("div", { class: "decide", hidden: true });
-  const makeVersion = async () => {
-    await changeData("/api/data/decide", { decisions: Object.fromEntries(decisions) });
-    decisions.clear();
-    await post("/api/audit");
-  };
-  const forget = () => {
-    decisions.clear();
-    show();
-  };
-  const show = () => {
-    // A photo may be in several findings.
-    for (const choice of document.querySelectorAll(".case select")) {
-      if (choice instanceof HTMLSelectElement) setChoice(choice, choiceOf(decisions, choice.dataset.path ?? ""));
-    }
-    const number = pluralize(decisions.size, "decision");
-    element.hidden = decisions.size === 0;
-    element.replaceChildren(
-      h("p", {}, `${number} made. They become a new version of the data; your photos stay where they are.`),
-      h(
-        "div",
-        { class: "row" },
-        actionButton("Make the version", makeVersion, { class: "button main" }),
-        actionButton("Forget them", forget, { class: "link" }),
-      ),
-    );
-  };
-  return { element, show };
 }
 
 /** The kinds of findings that are accepted, so that the audit does not look for them; this can be undone. */
@@ -152,7 +128,7 @@ function acceptedKinds() {
     const name = kind.replaceAll("_", " ");
     const undo = async () => {
       await changeParams({}, [`preprocess.audit.${kind}`]);
-      await post("/api/audit");
+      await post("api/audit");
     };
     const button = actionButton("Tell again", undo, { class: "link", "aria-label": `Tell ${name} again` });
     return h("span", { class: "row" }, name, button);

@@ -1,17 +1,20 @@
 // The classes of the data, and adding photos to them.
 
 import { post, put, query } from "../client/api.js";
-import { reload } from "../client/state.js";
+import { changeData, reload } from "../client/state.js";
 import { takePhotos } from "../elements/camera.js";
-import { actionButton, h, photo, randomId, showProblem } from "../elements/dom.js";
+import { actionButton, h, ignoreFailure, photo, randomId, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
 import { pages } from "../elements/pages.js";
+import { photosHref } from "../photos/photos.js";
 import { columnsForm } from "./columns.js";
 import { uploadAll } from "./upload_queue.js";
 
 /** @import { ClassView, DataView } from "./types.js" */
 
 const NUM_SAMPLES = 8;
+/** With fewer photos of a class, its figures in the report say little. */
+export const NUM_RECOMMENDED = 20;
 const NUM_FAILURES = 3;
 
 /**
@@ -41,6 +44,7 @@ export function classesCard(data, update, newClass) {
     { class: "card" },
     h("div", { class: "row between" }, h("h2", {}, data.name), h("span", { class: "soft" }, facts + splits)),
     h("p", { class: "soft small path" }, data.uri),
+    data.num_photos ? dataActions() : null,
     data.fault ? h("p", { class: "fault", role: "alert" }, data.fault) : null,
     data.notices.map((notice) => h("p", { class: "small" }, notice)),
     data.has_table ? columnsForm(data) : null,
@@ -48,6 +52,34 @@ export function classesCard(data, update, newClass) {
     bar,
     classes,
     !data.classes.length && !data.editable ? h("p", { class: "soft" }, later) : null,
+  );
+}
+
+/** What can be done with all photos. */
+function dataActions() {
+  const snapshot = async () => {
+    await changeData("api/data/snapshot");
+    await post("api/audit").catch(ignoreFailure);
+  };
+  return h(
+    "div",
+    { class: "row" },
+    h("a", { class: "button small", href: photosHref(""), id: "all-photos" }, "All photos"),
+    actionButton("Keep as a version", snapshot, { class: "button small", id: "snapshot" }),
+  );
+}
+
+/**
+ * How far a class is from the recommended number of photos; nothing if it has as many.
+ * @param {number} numPhotos
+ */
+function balance(numPhotos) {
+  if (numPhotos >= NUM_RECOMMENDED) return null;
+  return h(
+    "div",
+    { class: "balance" },
+    h("meter", { value: numPhotos / NUM_RECOMMENDED, "aria-hidden": "true" }),
+    h("p", { class: "small warn" }, `${numPhotos} of ${NUM_RECOMMENDED} recommended photos`),
   );
 }
 
@@ -67,16 +99,17 @@ function classCard(view, data, update) {
   const { name } = view;
   const samples = view.samples
     .slice(0, NUM_SAMPLES)
-    .map((path) => h("li", {}, photo(`/api/data/photo?${query({ path, side: 160 })}`, `A photo of ${name}`)));
+    .map((path) => h("li", {}, photo(`api/data/photo?${query({ path, side: 160 })}`, `A photo of ${name}`)));
   const element = h(
     "section",
     { class: "class", "aria-label": name },
     h(
       "div",
       { class: "row between" },
-      h("h3", {}, name),
+      h("h3", {}, h("a", { href: photosHref(name) }, name)),
       h("span", { class: "soft small" }, pluralize(view.num_photos, "photo")),
     ),
+    balance(view.num_photos),
     h("ul", { class: "thumbs" }, samples),
   );
   if (!data.editable) return element;
@@ -94,7 +127,7 @@ function classCard(view, data, update) {
  * @param {() => Promise<void>} update
  */
 function classActions({ name, num_photos: numPhotos }, add, update) {
-  const path = `/api/data/classes/${encodeURIComponent(name)}`;
+  const path = `api/data/classes/${encodeURIComponent(name)}`;
   const id = `files-${randomId()}`;
   const input = h("input", {
     type: "file",
@@ -159,7 +192,7 @@ export function newClassForm() {
   const onsubmit = async (event) => {
     event.preventDefault();
     try {
-      await post("/api/data/classes", { name: name.value });
+      await post("api/data/classes", { name: name.value });
       name.value = "";
       await reload();
     } catch (error) {
@@ -179,7 +212,7 @@ export function newClassForm() {
 async function addPhotos(className, files, status) {
   const { failures } = await uploadAll(
     files,
-    (file) => put(`/api/data/photos?${query({ class: className, name: file.name || "camera.jpg" })}`, file),
+    (file) => put(`api/data/photos?${query({ class: className, name: file.name || "camera.jpg" })}`, file),
     (numDone) => {
       status.textContent = `${formatCount(numDone)} of ${formatCount(files.length)} …`;
     },
@@ -188,5 +221,5 @@ async function addPhotos(className, files, status) {
     const numbers = `${pluralize(failures.length, "photo")} of ${formatCount(files.length)}`;
     showProblem(`${numbers} did not come in. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
   }
-  await post("/api/data/uploaded").catch(showProblem);
+  await post("api/data/uploaded").catch(showProblem);
 }

@@ -19,7 +19,7 @@ export function columnsForm({ columns }) {
   });
   const save = () => {
     const texts = Object.fromEntries(inputs.map(({ role, input }) => [role, input.value]));
-    return changeData("/api/data/columns", { columns: parseColumns(texts) });
+    return changeData("api/data/columns", { columns: parseColumns(texts) });
   };
   const help =
     "The name of the column, or its number from 1 if the file has no header. What is empty is found by itself.";

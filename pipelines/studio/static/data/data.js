@@ -3,6 +3,7 @@
 import { get } from "../client/api.js";
 import { on } from "../client/state.js";
 import { child, h, showProblem } from "../elements/dom.js";
+import { showPhotos } from "../photos/photos.js";
 import { auditCard } from "./audit.js";
 import { classesCard, newClassForm } from "./classes.js";
 import { dataDoors } from "./doors.js";
@@ -20,9 +21,11 @@ export const commands = ({ data }) => [data];
 /**
  * Fills the page; the returned function ends the screen.
  * @param {HTMLElement} page
+ * @param {string[]} parts Of the address: `photos` and a class to see its photos.
  */
-export async function show(page) {
-  const lead = h("p", { class: "lead" }, "A folder for each class. Yours are only read, never changed.");
+export async function show(page, [part, className = ""]) {
+  if (part === "photos") return showPhotos(page, className);
+  const lead = h("p", { class: "lead" }, "Photos in a folder for each class. Your files are only read, never changed.");
   const doorsPart = h("div", {});
   const dataPart = h("div", {});
   const newClass = newClassForm();
@@ -32,7 +35,7 @@ export async function show(page) {
   let lastDoors = "";
   const draw = async () => {
     /** @type {DataAnswer} */
-    const answer = await get("/api/data");
+    const answer = await get("api/data");
     const isTyping = newClass.contains(document.activeElement);
     audit?.leave();
     audit = null;

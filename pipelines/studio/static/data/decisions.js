@@ -1,6 +1,7 @@
 // What a person decided about the photos of an audit: another class, or to leave a photo out.
 
-/** @import { AuditInfo, Decisions, SplitName } from "./types.js" */
+/** @import { DecisionLog } from "../photos/decision_log.js" */
+/** @import { AuditInfo, SplitName } from "./types.js" */
 
 /** @type {SplitName[]} */
 export const SPLITS = ["train", "validation", "test"];
@@ -11,7 +12,7 @@ export const NUM_GENERAL_CHOICES = 2;
 
 /**
  * The decision about a photo, as a key of its list of choices.
- * @param {Decisions} decisions
+ * @param {DecisionLog} decisions
  * @param {string} path
  */
 export function choiceOf(decisions, path) {
@@ -22,13 +23,12 @@ export function choiceOf(decisions, path) {
 
 /**
  * Keeps the decision about a photo.
- * @param {Decisions} decisions Are changed.
+ * @param {DecisionLog} decisions Is changed.
  * @param {string} path
  * @param {string} choice A key of choicesFor.
  */
 export function decide(decisions, path, choice) {
-  if (choice === KEEP) decisions.delete(path);
-  else decisions.set(path, choice === LEAVE_OUT ? null : choice.slice(1));
+  decisions.decide([path], choice === KEEP ? undefined : choice === LEAVE_OUT ? null : choice.slice(1));
 }
 
 /**

@@ -5,17 +5,18 @@ import { changeData, reload, state } from "../client/state.js";
 import { actionButton, announce, field, h, ignoreFailure, showProblem } from "../elements/dom.js";
 import { formatBytes, formatPercent } from "../elements/format.js";
 import { fileBrowser } from "./file_browser.js";
+import { filesOfDrop, folderUpload } from "./folder_upload.js";
 
 /** @import { DataAnswer } from "./types.js" */
 
 async function startAudit() {
   announce("The photos are chosen.");
-  await post("/api/audit").catch(ignoreFailure); // incomplete data are audited later
+  await post("api/audit").catch(ignoreFailure); // incomplete data are audited later
 }
 
 /** @param {string} uri */
 async function chooseData(uri) {
-  await changeData("/api/data/choose", { uri });
+  await changeData("api/data/choose", { uri });
   await startAudit();
 }
 
@@ -25,7 +26,7 @@ async function chooseData(uri) {
  */
 export function dataDoors(answer) {
   const useDigits = async () => {
-    await changeData("/api/data/demo");
+    await changeData("api/data/demo");
     await startAudit();
   };
   return h(
@@ -38,7 +39,7 @@ export function dataDoors(answer) {
       h("p", { class: "soft" }, "A folder of class folders, an archive, or a table of paths and labels."),
       fileBrowser(chooseData),
     ),
-    archiveDoor(answer.max_upload_bytes),
+    uploadDoor(answer.max_upload_bytes),
     newDataDoor(answer.own),
     h(
       "section",
@@ -55,7 +56,8 @@ export function dataDoors(answer) {
 }
 
 /** @param {number} maxBytes */
-function archiveDoor(maxBytes) {
+function uploadDoor(maxBytes) {
+  const folder = folderUpload(startAudit);
   const input = h("input", {
     type: "file",
     class: "away",
@@ -75,7 +77,7 @@ function archiveDoor(maxBytes) {
     }
     bar.hidden = false;
     try {
-      const path = `/api/data/archive?${query({ name: file.name, revision: state.draft.revision })}`;
+      const path = `api/data/archive?${query({ name: file.name, revision: state.draft.revision })}`;
       await upload(path, file, (share) => {
         bar.value = share;
         status.textContent = share < 1 ? `${formatPercent(share, 0)} of ${formatBytes(file.size)} sent` : "Unpacking …";
@@ -90,16 +92,26 @@ function archiveDoor(maxBytes) {
     input.value = "";
   };
   /** @param {DragEvent} event */
-  const ondrop = (event) => {
+  const ondrop = async (event) => {
     event.preventDefault();
-    uploadArchive(event.dataTransfer?.files[0]);
+    const archive = event.dataTransfer?.files[0];
+    const files = event.dataTransfer ? await filesOfDrop(event.dataTransfer).catch(() => []) : [];
+    if (files.some(({ path }) => path.includes("/"))) await folder.send(files);
+    else uploadArchive(archive);
   };
   return h(
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
-    h("h2", {}, "Upload an archive"),
-    h("p", { class: "soft" }, "A zip or tar of class folders. Drop it here, or choose it."),
-    h("div", { class: "row" }, h("label", { class: "button", htmlFor: "archive" }, "Choose an archive"), input),
+    h("h2", {}, "Upload"),
+    h("p", { class: "soft" }, "A folder that has a folder for each class, or a zip or tar of it. Drop it here."),
+    h(
+      "div",
+      { class: "row" },
+      h("label", { class: "button", htmlFor: "folder" }, "Choose a folder"),
+      folder.input,
+      h("label", { class: "button", htmlFor: "archive" }, "Choose an archive"),
+      input,
+    ),
     bar,
     status,
   );
@@ -114,7 +126,7 @@ function newDataDoor(ownNames) {
     autocomplete: "off",
     maxLength: 60,
   });
-  const make = () => changeData("/api/data/make", { name: name.value.trim() || "photos" });
+  const make = () => changeData("api/data/make", { name: name.value.trim() || "photos" });
   const links = ownNames.map((own) => [
     actionButton(own, () => chooseData(`.darkroom/studio/photos/${own}`), { class: "link" }),
     " ",

@@ -26,7 +26,7 @@ export function fileBrowser(choose) {
   const open = async (folder) => {
     try {
       /** @type {FolderView} */
-      const view = await get(`/api/places?${query(folder ? { path: folder } : {})}`);
+      const view = await get(`api/places?${query(folder ? { path: folder } : {})}`);
       list.replaceChildren(...folderParts(view, open, choose));
     } catch (error) {
       showProblem(error);
@@ -43,8 +43,8 @@ export function fileBrowser(choose) {
   return h(
     "div",
     { class: "browser" },
-    h("form", { class: "row", onsubmit }, path, h("button", { class: "button small" }, "Take")),
-    h("details", { ontoggle }, h("summary", {}, "Look for it"), list),
+    h("form", { class: "row", onsubmit }, path, h("button", { class: "button small" }, "Use")),
+    h("details", { ontoggle }, h("summary", {}, "Browse"), list),
   );
 }
 
@@ -55,7 +55,7 @@ export function fileBrowser(choose) {
  */
 function folderParts(view, open, choose) {
   const { path, parent } = view;
-  const take = path && actionButton("Take this folder", () => choose(path), { class: "button small" });
+  const take = path && actionButton("Use this folder", () => choose(path), { class: "button small" });
   const numPhotos = view.num_photos ? `${pluralize(view.num_photos, "photo")} lie here directly. ` : "";
   const numMore = view.more ? `${formatCount(view.more)} more entries are not listed.` : "";
   const entries = view.entries.map((entry) => {

@@ -6,11 +6,12 @@ import { h, photo, select, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
 import { choiceOf, choicesFor, decide, NUM_GENERAL_CHOICES } from "./decisions.js";
 
-/** @import { AuditedPhoto, AuditView, DataView, Decisions, Finding, Policy } from "./types.js" */
+/** @import { DecisionLog } from "../photos/decision_log.js" */
+/** @import { AuditedPhoto, AuditView, DataView, Finding, Policy } from "./types.js" */
 
 /**
  * @typedef {object} FindingsState What a person did to the findings, which outlives that they are drawn again.
- * @property {Decisions} decisions
+ * @property {DecisionLog} decisions
  * @property {Set<string>} openKinds The kinds that are unfolded.
  */
 
@@ -81,7 +82,7 @@ function policyField(finding, policies) {
   /** @param {string} choice */
   const onchange = async (choice) => {
     await changeParams({ [key]: choice });
-    await post("/api/audit").catch(showProblem);
+    await post("api/audit").catch(showProblem);
   };
   return h("label", { class: "row small" }, "What shall happen? ", select(options, policy, onchange));
 }
@@ -90,7 +91,7 @@ function policyField(finding, policies) {
  * @param {AuditedPhoto} audited
  * @param {string | null} note
  * @param {DataView} data
- * @param {Decisions} decisions
+ * @param {DecisionLog} decisions
  * @param {() => void} showDecisions
  */
 function caseItem(audited, note, data, decisions, showDecisions) {
@@ -112,7 +113,7 @@ function caseItem(audited, note, data, decisions, showDecisions) {
   return h(
     "li",
     { class: "case" },
-    photo(`/api/data/photo?${query({ path, side: 160 })}`, path),
+    photo(`api/data/photo?${query({ path, side: 160 })}`, path),
     h("p", { class: "small path" }, path.split("/").slice(-2).join("/")),
     h("p", { class: "soft small" }, facts, note ? ` · ${note}` : ""),
     classNames.length && audited.class_name !== null ? choice : null,

@@ -86,8 +86,6 @@
  * @property {{ [kind: string]: Policy[] }} policies
  */
 
-/** @typedef {Map<string, string | null>} Decisions The new class of a photo by its path; null leaves the photo out. */
-
 /**
  * @typedef {object} DataChanges
  * @property {number} num_added

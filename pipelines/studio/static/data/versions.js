@@ -26,7 +26,7 @@ export function versionsCard(data, versions) {
   /** @param {ListedVersion} version */
   const showDifferences = async (version) => {
     /** @type {DataChanges} */
-    const changes = await get(`/api/data/changes?${query({ before: version.uri, now: data.uri })}`);
+    const changes = await get(`api/data/changes?${query({ before: version.uri, now: data.uri })}`);
     differences.replaceChildren(changesView(changes, version.number));
   };
   const items = withOriginal(versions).map((version) =>
@@ -69,8 +69,8 @@ function versionTitle(version) {
 
 /** @param {string} uri */
 async function chooseVersion(uri) {
-  await changeData("/api/data/choose", { uri });
-  await post("/api/audit");
+  await changeData("api/data/choose", { uri });
+  await post("api/audit");
 }
 
 /** The data of this repository that DVC keeps, as `darkroom data list` lists them. */
@@ -79,8 +79,8 @@ export function dvcCard() {
   const ontoggle = async (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
     if (!currentTarget.open || list.children.length) return;
     /** @type {DvcVersion[]} */
-    const versions = await get("/api/data/dvc").catch(() => []);
-    const help = "No data are under DVC here. On the command line: darkroom data add PHOTOS --name NAME";
+    const versions = await get("api/data/dvc").catch(() => []);
+    const help = "None yet. They are made on the command line: darkroom data add";
     list.replaceChildren(versions.length ? dvcTable(versions) : h("p", { class: "soft" }, help));
   };
   return h("details", { class: "card fold", ontoggle }, h("summary", {}, "Versions under DVC"), list);

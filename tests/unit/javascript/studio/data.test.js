@@ -3,8 +3,12 @@ import { test } from "node:test";
 import { RequestError } from "../../../../pipelines/studio/static/client/api.js";
 import { parseColumns } from "../../../../pipelines/studio/static/data/columns.js";
 import * as decisions from "../../../../pipelines/studio/static/data/decisions.js";
+import { classOfPath, rootOfPath } from "../../../../pipelines/studio/static/data/folder_paths.js";
 import { uploadAll } from "../../../../pipelines/studio/static/data/upload_queue.js";
 import { withOriginal } from "../../../../pipelines/studio/static/data/versions.js";
+import { DecisionLog } from "../../../../pipelines/studio/static/photos/decision_log.js";
+import { visibleRange } from "../../../../pipelines/studio/static/photos/grid_layout.js";
+import { Selection } from "../../../../pipelines/studio/static/photos/selection.js";
 
 /**
  * @param {number} number
@@ -14,8 +18,7 @@ const files = (number, content = "photo") =>
   Array.from({ length: number }, (_, position) => new File([content], `${position}.jpg`));
 
 test("a decision is kept, changed and taken back", () => {
-  /** @type {Map<string, string | null>} */
-  const decisionMap = new Map();
+  const decisionMap = new DecisionLog();
   assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "");
   decisions.decide(decisionMap, "a/1.jpg", "=-");
   assert.equal(decisionMap.get("a/1.jpg"), "-", "a class may be called as the sign for leaving out");
@@ -109,4 +112,60 @@ test("columns are named by text or counted by number, and empty ones are left to
   const texts = { path: " id code ", label: "3", split: " ", group: "007" };
   assert.deepEqual(parseColumns(texts), { path: "id code", label: 3, group: "007" });
   assert.deepEqual(parseColumns({ path: "" }), {});
+});
+
+test("each step of the decisions is undone as a whole", () => {
+  const log = new DecisionLog();
+  log.decide(["a", "b"], "cat");
+  log.decide(["b", "c"], null);
+  log.decide(["b"], null);
+  assert.equal(log.steps.length, 2, "a decision that changes nothing is no step");
+  log.undo();
+  assert.deepEqual(
+    [...log.decisions],
+    [
+      ["a", "cat"],
+      ["b", "cat"],
+    ],
+  );
+  log.undo();
+  log.undo();
+  assert.equal(log.size, 0);
+  log.decide(["a"], "cat");
+  log.clear();
+  log.undo();
+  assert.equal(log.size, 0);
+});
+
+test("a range is selected from the last photo on, in both directions", () => {
+  const selection = new Selection();
+  const pathAt = (/** @type {number} */ position) => (position < 9 ? String(position) : undefined);
+  selection.set("5", 5, true, pathAt, false);
+  selection.set("2", 2, true, pathAt, true);
+  assert.deepEqual([...selection.paths].sort(), ["2", "3", "4", "5"]);
+  selection.set("4", 4, false, pathAt, true);
+  assert.deepEqual([...selection.paths], ["5"]);
+  selection.clear();
+  selection.set("7", 7, true, pathAt, true);
+  assert.deepEqual([...selection.paths], ["7"], "nothing was selected before");
+});
+
+test("a grid shows the rows in view and a few more", () => {
+  const view = { clientWidth: 400, clientHeight: 300, scrollTop: 0 };
+  const cell = { width: 130, height: 150 };
+  const top = visibleRange(view, cell, 10_000);
+  assert.deepEqual([top.first, top.last, top.height], [0, 11, 3334 * 150]);
+  const middle = visibleRange({ ...view, scrollTop: 15_000 }, cell, 10_000);
+  assert.deepEqual([middle.first, middle.last], [98 * 3, 104 * 3 - 1]);
+  assert.equal(middle.top(300), 15_000);
+  const end = visibleRange({ ...view, scrollTop: 3334 * 150 - 300 }, cell, 10_000);
+  assert.equal(end.last, 9_999);
+  assert.ok(visibleRange({ ...view, clientWidth: 0 }, cell, 0).last < 0);
+});
+
+test("the class of a photo is the folder that it lies in", () => {
+  assert.equal(classOfPath("pets/cat/1.jpg"), "cat");
+  assert.equal(classOfPath("pets/train/cat/1.jpg"), "cat");
+  assert.equal(classOfPath("pets/1.jpg"), "");
+  assert.equal(rootOfPath("pets/cat/1.jpg"), "pets");
 });

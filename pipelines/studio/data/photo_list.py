@@ -1,0 +1,184 @@
+"""The photos of the chosen data one by one: what the audit knows of each, by class, text, finding and split."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+
+from components.contract.artifacts.audit import AuditInfo, read_audit
+from components.contract.artifacts.dataset import SPLITS, SplitName
+from components.contract.errors import ArtifactError, DataError
+from components.contract.record import BaseRecord
+from components.preprocess.manifest import Record, read_manifest
+from components.preprocess.sources.photo_set import PhotoFile
+from components.preprocess.split import assign_splits
+from pipelines.data.audit import MANIFEST_FILE
+
+MAX_PAGE: Final = 500
+SHOWN_MOVES: Final = 60
+LEFT_OUT: Final = "left out"
+"""In place of a split, for photos that the audit keeps from the data."""
+
+
+class PhotoRow(BaseRecord):
+    """A photo.
+
+    Attributes:
+        split: as the audit divided the photos; None before it.
+        findings: the kinds of findings that show it.
+    """
+
+    path: str
+    class_name: str
+    split: str | None
+    findings: tuple[str, ...]
+
+
+class PhotoPage(BaseRecord):
+    """Some of the photos that were asked for.
+
+    Attributes:
+        total: how many there are.
+        finding_kinds: kind to title, of all findings that show photos.
+        has_splits: whether the photos have been divided.
+    """
+
+    total: int
+    photos: tuple[PhotoRow, ...]
+    finding_kinds: dict[str, str]
+    has_splits: bool
+
+
+class Division(BaseRecord):
+    """How the photos would be divided.
+
+    Attributes:
+        counts: of each class in each split.
+        num_moved: photos that change their split.
+        moves: (path, split before, split after), the first ones.
+        given: splits that the data bring; they stay.
+        fault: why the photos cannot be divided so.
+    """
+
+    counts: dict[SplitName, dict[str, int]] = Field(default_factory=dict)
+    num_moved: int = 0
+    moves: tuple[tuple[str, str, str], ...] = ()
+    given: tuple[str, ...] = ()
+    fault: str | None = None
+
+
+def list_photos(files: Mapping[str, PhotoFile], audit_dir: Path, query: Mapping[str, str], offset: int) -> PhotoPage:
+    """A page of photos, in the order of their paths.
+
+    Args:
+        files: all photos by their paths.
+        audit_dir: of the audit of these photos; it may not be there yet.
+        query: `class`, `text`, `finding` and `split`; what is missing or empty does not matter.
+        offset: of the first photo of the page among those that match.
+    """
+    kinds, titles = _read_findings(audit_dir)
+    splits = read_splits(audit_dir)
+    matches = list(_match(files, kinds, splits, query))
+    return PhotoPage(
+        total=len(matches),
+        photos=tuple(matches[offset : offset + MAX_PAGE]),
+        finding_kinds=titles,
+        has_splits=any(split in SPLITS for split in splits.values()),
+    )
+
+
+def _match(
+    files: Mapping[str, PhotoFile],
+    kinds: Mapping[str, set[str]],
+    splits: Mapping[str, str],
+    query: Mapping[str, str],
+) -> Iterator[PhotoRow]:
+    class_name, finding, split = (query.get(key, "") for key in ("class", "finding", "split"))
+    text = query.get("text", "").strip().casefold()
+    for path in sorted(files):
+        photo_class, photo_kinds = str(files[path].record.class_name), kinds.get(path, set())
+        if class_name not in ("", photo_class) or (finding and finding not in photo_kinds):
+            continue
+        if split not in ("", splits.get(path)) or text not in path.casefold():
+            continue
+        yield PhotoRow(path=path, class_name=photo_class, split=splits.get(path), findings=tuple(sorted(photo_kinds)))
+
+
+def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: int, given: tuple[str, ...]) -> Division:
+    """How other fractions would divide the photos that the audit kept, by the very rule of the pipeline.
+
+    Args:
+        audit_dir: of a finished audit.
+        fractions: of validation and test.
+        seed: of the division.
+        given: splits that the data bring.
+
+    Raises:
+        ArtifactError: there is no audit.
+    """
+    records = [record for record in _read_records(audit_dir) if record.is_kept]
+    given_splits = {split for split in SPLITS if split in given}
+    free_records = [record if record.split in given_splits else replace(record, split=None) for record in records]
+    class_names = sorted({str(record.class_name) for record in records})
+    try:
+        divided = assign_splits(
+            free_records, class_names, given_splits, fractions, seed, [_split_key(record) for record in records]
+        )
+    except DataError as error:
+        return Division(fault=str(error), given=given)
+    moves = [
+        (old.path, str(old.split), str(new.split))
+        for old, new in zip(records, divided, strict=True)
+        if old.split is not None and old.split != new.split
+    ]
+    counts: dict[SplitName, dict[str, int]] = {split: dict.fromkeys(class_names, 0) for split in SPLITS}
+    for record in divided:
+        assert record.split is not None, "each kept photo was given one"
+        counts[record.split][str(record.class_name)] += 1
+    return Division(counts=counts, num_moved=len(moves), moves=tuple(moves[:SHOWN_MOVES]), given=given)
+
+
+def _split_key(record: Record) -> str:
+    """What decided the split of a photo; see components/preprocess/audit/duplicates.py."""
+    if record.split_key is not None:
+        return record.split_key
+    return record.image_id if record.group is None else f"\0{record.group}"
+
+
+def read_splits(audit_dir: Path) -> dict[str, str]:
+    """The split of each photo by its path, or LEFT_OUT; empty before the audit."""
+    try:
+        records = _read_records(audit_dir)
+    except ArtifactError:
+        return {}
+    return {record.path: LEFT_OUT if not record.is_kept else str(record.split or "") for record in records}
+
+
+def _read_findings(audit_dir: Path) -> tuple[Mapping[str, set[str]], dict[str, str]]:
+    """The kinds of findings of each photo, and the title of each kind."""
+    try:
+        info: AuditInfo = read_audit(audit_dir)
+    except ArtifactError:
+        return {}, {}
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for finding in info.findings:
+        for case in finding.cases:
+            for photo in case.photos:
+                kinds[photo.path].add(finding.kind)
+    return kinds, {finding.kind: finding.title for finding in info.findings if finding.cases}
+
+
+def _read_records(audit_dir: Path) -> tuple[Record, ...]:
+    path = audit_dir / MANIFEST_FILE
+    if not path.is_file():
+        raise ArtifactError(f"The audit must have listed the photos in {path}; it has not. Look through them again.")
+    return _records_of(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _records_of(path: Path, _modified: int) -> tuple[Record, ...]:
+    return tuple(read_manifest(path))

@@ -1,0 +1,34 @@
+// Which photos of a grid are selected: one by one, or a range.
+
+export class Selection {
+  constructor() {
+    /** @type {Set<string>} */
+    this.paths = new Set();
+    /** @type {number | null} */
+    this.anchor = null;
+  }
+
+  /**
+   * Selects a photo, or takes it out; with a range, all photos since the last one get the same state.
+   * @param {string} path
+   * @param {number} position
+   * @param {boolean} isSelected
+   * @param {(position: number) => string | undefined} pathAt
+   * @param {boolean} isRange
+   */
+  set(path, position, isSelected, pathAt, isRange) {
+    const [first, last] = isRange && this.anchor !== null ? [this.anchor, position].sort((a, b) => a - b) : [0, -1];
+    const range = Array.from({ length: last - first + 1 }, (_, number) => pathAt(first + number));
+    for (const selected of [path, ...range]) {
+      if (selected === undefined) continue;
+      if (isSelected) this.paths.add(selected);
+      else this.paths.delete(selected);
+    }
+    this.anchor = position;
+  }
+
+  clear() {
+    this.paths.clear();
+    this.anchor = null;
+  }
+}

@@ -1,0 +1,30 @@
+// The shapes of what the server sends about single photos: for the type checker alone, no browser loads this file.
+
+/**
+ * @typedef {object} PhotoRow A photo of the data.
+ * @property {string} path
+ * @property {string} class_name
+ * @property {string | null} split Null before the audit.
+ * @property {string[]} findings The kinds of findings that show it.
+ */
+
+/**
+ * @typedef {object} PhotoPage
+ * @property {number} total
+ * @property {PhotoRow[]} photos
+ * @property {{ [kind: string]: string }} finding_kinds Their titles.
+ * @property {boolean} has_splits
+ */
+
+/** @typedef {{ class: string, text: string, finding: string, split: string }} PhotoFilter Empty texts match all. */
+
+/**
+ * @typedef {object} Division How shares would divide the photos.
+ * @property {import("../data/types.js").SplitCounts} counts
+ * @property {number} num_moved
+ * @property {[path: string, before: string, after: string][]} moves
+ * @property {string[]} given
+ * @property {string | null} fault
+ */
+
+export {};

@@ -1,0 +1,171 @@
+"""The photos of the data in a real browser: ten thousand in a grid, filters, decisions with undo, splits, a folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.support.artifacts import make_photos
+from tests.support.browser import Page, browse
+from tests.support.studio import READY, ask, go, keep, needs_browser, pick, says, studio
+
+pytestmark = [needs_browser, pytest.mark.proof]
+NUM_PHOTOS = 10_000
+LONGEST_TASK_MS = 50
+SCROLL = """
+(async () => {
+    const grid = document.querySelector(".photo-grid");
+    for (let step = 0; step < 60; step += 1) {
+        grid.scrollTop += step % 3 ? 400 : 9000;
+        await new Promise((done) => requestAnimationFrame(done));
+    }
+    grid.scrollTop = grid.scrollHeight;
+    await new Promise((done) => setTimeout(done, 500));
+})()
+"""
+
+
+async def trace_tasks(page: Page, code: str) -> list[float]:
+    """The processor time of each task of the page's main thread while code runs, in milliseconds, by Chromium's trace.
+
+    Time on the wall would count what else this machine does.
+    """
+    await page.call(
+        "Tracing.start", transferMode="ReportEvents", categories="toplevel,disabled-by-default-devtools.timeline"
+    )
+    await page.run(code)
+    await page.call("Tracing.end")
+    while not any(event["method"] == "Tracing.tracingComplete" for event in page.events):
+        await page.run("1")
+    events = [
+        traced
+        for event in page.events
+        if event["method"] == "Tracing.dataCollected"
+        for traced in event["params"]["value"]
+    ]
+    threads = {
+        (traced["pid"], traced["tid"])
+        for traced in events
+        if traced["name"] == "thread_name" and traced["args"]["name"] == "CrRendererMain"
+    }
+    return [
+        traced["tdur"] / 1000
+        for traced in events
+        if traced["name"].endswith("RunTask") and "tdur" in traced and (traced["pid"], traced["tid"]) in threads
+    ]
+
+
+def write_many(folder: Path, per_class: int) -> Path:
+    """Tiny photos of two classes: one file of each, and the rest as further names of it."""
+    for name, color in (("ant", "black"), ("bee", "yellow")):
+        (folder / name).mkdir(parents=True)
+        first = folder / name / "00000.png"
+        Image.new("RGB", (16, 16), color).save(first)
+        for number in range(1, per_class):
+            (folder / name / f"{number:05}.png").hardlink_to(first)
+    return folder
+
+
+def test_ten_thousand_photos_scroll_without_a_long_task(tmp_path: Path) -> None:
+    photos = write_many(tmp_path / "insects", NUM_PHOTOS // 2)
+
+    async def work(page: Page) -> None:
+        await go(page, "data/photos", "document.querySelector('.photo-cell img')")
+        await says(page, "#num-photos", "10,000 photos")
+        assert await page.run("document.querySelectorAll('.photo-cell').length") < 300
+        tasks = await trace_tasks(page, SCROLL)
+        print(f"{len(tasks)} tasks, the longest {max(tasks):.1f} ms")
+        assert max(tasks) <= LONGEST_TASK_MS
+        await page.until(
+            "[...document.querySelectorAll('.photo-cell .name')].at(-1)?.textContent === '04999.png' && "
+            "document.querySelector('.photo-cell:last-child img').naturalWidth > 0"
+        )
+        await keep(page, "photos-many")
+
+    with studio(tmp_path) as url:
+        ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
+        browse(url, tmp_path, work, ready=READY)
+
+
+def cell(name: str, part: str) -> str:
+    return f".photo-cell {part}[aria-label$='{name}']"
+
+
+def test_photos_are_moved_removed_and_the_last_step_is_undone(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "colors", per_class=8)
+    names = sorted(path.name for path in (photos / "red").iterdir())
+
+    async def work(page: Page) -> None:
+        await go(page, "data", "document.querySelector('.bars')")
+        await says(page, ".class .balance", "8 of 20 recommended photos")
+        await page.click_on("red")
+        await says(page, "#num-photos", "8 photos")
+        for name in names[:2]:
+            await page.click(cell(f"red/{name}", "input"))
+        await says(page, "#num-selected", "2 selected")
+        await pick(page, "#move", "blue")
+        await page.click(cell(f"red/{names[2]}", "input"))
+        await page.click("#remove")
+        await says(page, ".decide", "3 photos changed")
+        await keep(page, "photos-decisions")
+        await page.click("#undo")
+        await says(page, ".decide", "2 photos changed")
+        await page.click(cell(f"red/{names[4]}", "button"))
+        await page.until("document.querySelector('.viewer img')?.naturalWidth > 0")
+        await keep(page, "photos-viewer")
+        await pick(page, ".viewer select", "green")
+        await page.click_on("Close")
+        await page.click("#make-version")
+        await says(page, ".versions", "3 relabelled", 60)
+
+    with studio(tmp_path) as url:
+        ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
+        ask(url, "api/audit", {})
+        browse(url, tmp_path, work, ready=READY)
+        (version,) = ask(url, "api/data")["versions"]
+        assert (version["what"], version["num_photos"]) == ("3 relabelled", 24)
+
+
+def test_a_slider_shows_what_other_shares_would_move(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "colors", per_class=40)
+
+    async def work(page: Page) -> None:
+        await go(page, "data", "document.querySelector('#splits summary')")
+        await page.click("#splits summary")
+        await says(page, "#splits", "This is how they are divided now.")
+        await page.run(
+            "(slider => { slider.value = 0.3; slider.dispatchEvent(new Event('input')); })"
+            "(document.getElementById('share-validation'))"
+        )
+        await says(page, "#splits", "18 photos would move.")
+        await keep(page, "data-splits")
+        await page.click("#use-splits")
+        await page.until("document.querySelector('.bars .track')?.ariaLabel.includes('12 validation')", 60)
+
+    with studio(tmp_path) as url:
+        ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
+        ask(url, "api/audit", {})
+        browse(url, tmp_path, work, ready=READY)
+        assert ask(url, "api/draft")["params"]["preprocess"]["validation_fraction"] == 0.3
+
+
+def test_a_folder_is_uploaded_with_its_classes_and_kept_as_a_version(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "elsewhere" / "pets", per_class=5)
+    (photos / "notes.txt").write_text("not a photo")
+
+    async def work(page: Page) -> None:
+        root = (await page.call("DOM.getDocument"))["root"]["nodeId"]
+        node = (await page.call("DOM.querySelector", nodeId=root, selector="#folder"))["nodeId"]
+        await page.call("DOM.setFileInputFiles", files=[str(photos)], nodeId=node)
+        await says(page, "main", "15 photos in 3 classes", 60)
+        await page.click("#snapshot")
+        await says(page, ".versions", "snapshot")
+        await keep(page, "data-snapshot")
+
+    with studio(tmp_path) as url:
+        browse(url, tmp_path, work, ready=READY)
+        answer: dict[str, Any] = ask(url, "api/data")
+        assert answer["own"] == ["pets"]
+        assert json.dumps(answer["data"]["classes"]).count('"num_photos": 5') == 3
