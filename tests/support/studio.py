@@ -30,6 +30,7 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this
 READY = "document.body?.dataset.ready === 'yes' && !document.querySelector('main[aria-busy]')"
 SCREENS = (
     "data",
+    "data/photos",
     "model",
     "model/layers",
     "model/pretrained",
@@ -158,6 +159,11 @@ async def send_photos(page: Page, archive: Path) -> None:
     await page.choose([archive], "#archive")
     await page.until("document.querySelectorAll('.class').length >= 3")
     await page.until("document.querySelector('.bars')", 60)
+
+
+async def open_advanced(page: Page) -> None:
+    """Unfolds what the screen Training hides at first."""
+    await page.run("document.getElementById('advanced').open = true")
 
 
 async def start(page: Page, epochs: int) -> str:

@@ -5,6 +5,7 @@ one is refused, and the page shows what stands now.
 """
 
 import copy
+import hashlib
 import json
 import threading
 import time
@@ -70,6 +71,7 @@ class DraftStore:
         self._lock = threading.Lock()
         self._resolve_lock = threading.Lock()
         self._resolutions: dict[str, Resolution] = {}
+        self._probes: dict[tuple[str, str], Probe] = {}
         self._failure: tuple[str, float, Fault] | None = None
 
     def read(self) -> Draft:
@@ -144,17 +146,52 @@ class DraftStore:
             return resolution
 
     def _probe(self, uri: str, columns: ColumnNames) -> Probe:
+        key = (uri, dump_section(columns))
+        if key in self._probes:
+            return self._probes[key]
         seconds = PROBE_SECONDS if is_remote(uri) else LOOK_SECONDS
         value = self._workers.ask(
             "probe_data", "The data", seconds=seconds, uri=uri, columns=dump_section(columns)
         ).value
         height, width = value["native_size"]
-        return Probe(value["name"], (height, width), tuple(value["description"]))
+        self._probes[key] = Probe(value["name"], (height, width), tuple(value["description"]))
+        return self._probes[key]
 
     def forget(self) -> None:
         """What was known of the data is looked up again."""
         self._resolutions = {}
+        self._probes = {}
         self._failure = None
+
+    def switch(self, revision: int, uri: str, *, inherit: bool) -> Draft:
+        """Makes other photos the data: the settings of the earlier ones are kept, and those of the new ones come back.
+
+        Args:
+            revision: of the draft that was seen.
+            uri: of the new data.
+            inherit: whether data that were never chosen take over the settings; else theirs are the defaults.
+
+        Raises:
+            StudioError: the draft has changed since.
+        """
+        with self._lock:
+            draft = self._current(revision)
+            if draft.data is not None:
+                self._write_to(self._path_of(draft.data), draft)
+            kept_path = self._path_of(str(Address(uri)))
+            if draft.data == str(Address(uri)):
+                tree = copy.deepcopy(draft.params)
+            elif kept_path.exists():
+                tree = copy.deepcopy(read_json(kept_path, Draft, "draft of the studio").params)
+            else:
+                tree = copy.deepcopy(draft.params) if inherit or draft.data is None else {}
+            tree.setdefault("data", {}).pop("columns", None)
+            _set(tree, ["data", "uri"], uri)
+            return self._write(tree, draft.revision + 1)
+
+    def _path_of(self, uri: str) -> Path:
+        """Where the draft of data that are not chosen now is kept."""
+        return self._path.parent / "drafts" / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.json"
 
     def _current(self, revision: int) -> Draft:
         draft = self.read()
@@ -175,14 +212,17 @@ class DraftStore:
             # The secret of an address is kept by this process alone, for its jobs: the draft's file does not hold it.
             tree["data"]["uri"] = str(Address(uri))
         draft = Draft(revision=revision, params=tree)
+        self._write_to(self._path, draft)
+        return draft
+
+    def _write_to(self, path: Path, draft: Draft) -> None:
         try:
-            write_json(self._path, draft)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, draft)
         except OSError as error:
             raise StudioError(
-                f"The draft must be written to {self._path}; it cannot be: {error.strerror}. Make room on the disk.",
-                507,
+                f"The draft must be written to {path}; it cannot be: {error.strerror}. Make room on the disk.", 507
             ) from None
-        return draft
 
 
 def check(tree: Mapping[str, Any]) -> list[Fault]:
@@ -191,7 +231,20 @@ def check(tree: Mapping[str, Any]) -> list[Fault]:
         _validate(tree)
     except ValidationError as error:
         return [Fault(where=where, what=what) for where, what in faults(error, Params)]
-    return []
+    return _find_missing_files(tree)
+
+
+def _find_missing_files(tree: Mapping[str, Any]) -> list[Fault]:
+    """Files of a model that are not there; a training would find that out after minutes."""
+    model = tree.get("train", {}).get("model", {})
+    return [
+        Fault(where=f"train.model.{key}", what=f"must be a file of this computer; there is nothing at {value}")
+        for key in ("path", "weights")
+        if isinstance(value := model.get(key), str)
+        and value not in ("imagenet", "none")
+        and "://" not in value
+        and not Path(value).expanduser().exists()
+    ]
 
 
 def params_of(draft: Draft) -> Params:

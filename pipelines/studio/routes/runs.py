@@ -13,9 +13,10 @@ from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
 from pipelines.studio.data.file_browser import data_within, model_within
 from pipelines.studio.draft.params_text import dump_yaml
+from pipelines.studio.draft.presets import PRESETS, apply, find_preset
 from pipelines.studio.draft.store import Draft, check
 from pipelines.studio.endpoints import answer_get, answer_post
-from pipelines.studio.jobs.estimate import estimate
+from pipelines.studio.jobs.estimate import Estimate, estimate
 from pipelines.studio.jobs.queue import PARAMS
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view, require_number, require_text
@@ -122,10 +123,24 @@ def show_schema(_studio: Studio, _query: Mapping[str, str]) -> Any:
 
 def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/estimate`."""
+    return _estimate(studio, studio.draft.read())
+
+
+def show_presets(studio: Studio, _query: Mapping[str, str]) -> Any:
+    """`GET /api/presets`: the choices, the time of each for these photos, and which one is chosen."""
     draft = studio.draft.read()
+    presets = []
+    for preset in PRESETS:
+        preset_draft = draft.model_copy(update={"params": apply(preset, draft.params)})
+        time = _estimate(studio, preset_draft)
+        presets.append(preset.model_dump() | {"estimate": time.model_dump() if time is not None else None})
+    return {"presets": presets, "chosen": find_preset(draft.params)}
+
+
+def _estimate(studio: Studio, draft: Draft) -> Estimate | None:
     resolution = studio.draft.resolve(draft)
     if draft.data is None or not isinstance(resolution, Resolution):
-        return {"low": None, "high": None, "why": ""}
+        return None
     share = 1 - resolution.params.preprocess.validation_fraction - resolution.params.preprocess.test_fraction
     num_photos = studio.album.view(draft.data).num_photos or 1000
     return estimate(resolution.params, max(1, round(num_photos * share)))
@@ -213,6 +228,7 @@ ROUTES = [
     Route("/api/draft/import", answer_post(import_draft), methods=["POST"]),
     Route("/api/schema", answer_get(show_schema)),
     Route("/api/estimate", answer_get(show_estimate)),
+    Route("/api/presets", answer_get(show_presets)),
     Route("/api/jobs", answer_get(show_jobs)),
     Route("/api/jobs", answer_post(start_job), methods=["POST"]),
     Route("/api/jobs/{job}", answer_get(show_job)),

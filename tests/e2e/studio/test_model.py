@@ -12,7 +12,7 @@ import pytest
 from components.train.pretrained import CLASS_INDEX, NUM_CLASSES
 from tests.support.artifacts import make_photos
 from tests.support.browser import Page, browse
-from tests.support.studio import READY, ask, go, keep, needs_browser, pick, png, says, studio, trained
+from tests.support.studio import READY, ask, go, keep, needs_browser, open_advanced, pick, png, says, studio, trained
 
 pytestmark = [needs_browser, pytest.mark.proof]
 PATIENCE = 150.0
@@ -164,6 +164,7 @@ def test_the_selected_layers_and_phases_are_the_ones_trained(tmp_path: Path, sha
     async def choose_layers(page: Page) -> None:
         await go(page, "training", STARTS)
         await pick(page, "[data-key='preprocess.image_size'] input", "32")
+        await open_advanced(page)
         await pick(page, "#trainable", "names")
         await page.until("document.querySelectorAll('.tree > li').length > 10", PATIENCE)
         await page.click_on("block_15", ".tree")
@@ -176,10 +177,10 @@ def test_the_selected_layers_and_phases_are_the_ones_trained(tmp_path: Path, sha
         await page.click("#two-phases")
         await page.until("document.querySelectorAll('.phase').length === 2")
         await phase(page, 1, "Epochs", "1")
-        await phase(page, 2, "Layers", "lst 20")
-        await says(page, ".phases .fault", "train.phases[1].trainable")
+        await phase(page, 2, "Epochs", "-1")
+        await says(page, "[data-key='train.phases'] .fault", "train.phases[1].epochs")
         await page.until("document.getElementById('start').disabled")
-        await phase(page, 2, "Layers", "")
+        await pick(page, ".phase:nth-child(2) select", "")
         await phase(page, 2, "Epochs", "2")
         await phase(page, 2, "Learning rate", "0.0002")
         await page.click_on("Another phase")

@@ -8,7 +8,7 @@ import pytest
 from pipelines.images.build import DIGESTS_PATH, STEPS
 from tests.support.browser import Page, browse
 from tests.support.kfp_server import StandIn, serving
-from tests.support.studio import READY, go, keep, needs_browser, pick, studio
+from tests.support.studio import READY, go, keep, needs_browser, open_advanced, pick, studio
 
 pytestmark = [needs_browser, pytest.mark.proof]
 
@@ -27,6 +27,7 @@ def test_a_training_is_submitted_to_a_cluster_and_shown(tmp_path: Path) -> None:
         for key, value in (("preprocess.image_size", "32"), ("deploy.model_name", "colors")):
             await pick(page, f"[data-key='{key}'] input", value)
         await pick(page, "#host", stand_in.url)
+        await open_advanced(page)
         await page.click("#submit")
         await page.until("document.getElementById('elsewhere')", 60)
         await page.until("document.querySelector('.lead').textContent.startsWith('Done')", 60)

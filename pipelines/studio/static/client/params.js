@@ -88,3 +88,20 @@ export function parseValue(text, kind) {
  * @param {Json | undefined} second
  */
 export const isSame = (first, second) => JSON.stringify(first) === JSON.stringify(second);
+
+/**
+ * The dotted keys of the values that differ from the defaults, without those of the data and the model.
+ * @param {{ [section: string]: Json | undefined }} params
+ * @returns {string[]}
+ */
+export function changedKeys(params) {
+  return Object.entries(params).flatMap(([section, values]) => {
+    if (section === "data" || values === null || typeof values !== "object" || Array.isArray(values)) return [];
+    return Object.entries(values).flatMap(([name, value]) => {
+      const key = `${section}.${name}`;
+      if (key === "train.model" || key === "preprocess.audit") return [];
+      if (key !== "evaluate.gate" || typeof value !== "object" || value === null) return [key];
+      return Object.keys(value).map((inner) => `${key}.${inner}`);
+    });
+  });
+}

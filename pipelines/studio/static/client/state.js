@@ -82,8 +82,8 @@ function emit(name, event) {
 /** Loads the draft and follows the server from then on. */
 export async function load() {
   [state.draft, state.schema] = await Promise.all([
-    /** @type {Promise<Draft>} */ (get("/api/draft")),
-    /** @type {Promise<Schema>} */ (get("/api/schema")),
+    /** @type {Promise<Draft>} */ (get("api/draft")),
+    /** @type {Promise<Schema>} */ (get("api/schema")),
   ]);
   connect();
 }
@@ -91,7 +91,7 @@ export async function load() {
 /** Loads the draft again, in case that it was changed elsewhere. */
 export async function reload() {
   /** @type {Draft} */
-  const draft = await get("/api/draft");
+  const draft = await get("api/draft");
   if (JSON.stringify(draft) === JSON.stringify(state.draft)) return;
   state.draft = draft;
   emit("draft", { elsewhere: true });
@@ -108,7 +108,7 @@ let lastChange = Promise.resolve();
 export function changeParams(values, removedKeys = []) {
   lastChange = lastChange.catch(ignoreFailure).then(async () => {
     try {
-      state.draft = await post("/api/draft", { revision: state.draft.revision, set: values, unset: removedKeys });
+      state.draft = await post("api/draft", { revision: state.draft.revision, set: values, unset: removedKeys });
       emit("draft", { elsewhere: false });
     } catch (error) {
       showProblem(error);
@@ -125,7 +125,7 @@ export function changeParams(values, removedKeys = []) {
  */
 export async function startJob(job) {
   await lastChange.catch(ignoreFailure);
-  return post("/api/jobs", job);
+  return post("api/jobs", job);
 }
 
 /**
@@ -194,7 +194,7 @@ export const isUnfinished = (job) => job.state === "waiting" || job.state === "r
  */
 export async function isReady(id) {
   /** @type {{ ready: boolean }} */
-  const { ready } = await get(`/api/jobs/${id}/ready`);
+  const { ready } = await get(`api/jobs/${id}/ready`);
   if (!ready) await new Promise((resolve) => setTimeout(resolve, 1000));
   return ready;
 }
@@ -223,7 +223,10 @@ function sendWatched() {
 }
 
 function connect() {
-  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/follow`);
+  const address = new URL("follow", document.baseURI);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  address.hash = "";
+  socket = new WebSocket(address);
   socket.addEventListener("open", () => {
     if (!state.online) reload().catch(ignoreFailure);
     state.online = true;

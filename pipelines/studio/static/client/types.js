@@ -26,6 +26,8 @@
  *   "data.uri": string,
  *   "preprocess.audit": { [kind: string]: string },
  *   "preprocess.image_size": number | [number, number],
+ *   "preprocess.test_fraction": number,
+ *   "preprocess.validation_fraction": number,
  *   "train.batch_size": number,
  *   "train.model": ModelParams,
  *   "train.model.from": string,
@@ -69,7 +71,18 @@
 
 /** @typedef {SchemaPart & { $defs?: { [name: string]: SchemaPart } }} Schema */
 
-/** @typedef {{ low: number | null, high: number | null, why: string }} Estimate The time of a run, in seconds. */
+/** @typedef {{ low: number, high: number, why: string }} Estimate The time of a run, in seconds. */
+
+/**
+ * @typedef {object} Preset How thorough a training is.
+ * @property {string} name
+ * @property {string} title
+ * @property {string} text
+ * @property {{ [key: string]: Json }} values By their dotted keys; null stands for the default.
+ * @property {Estimate | null} estimate
+ */
+
+/** @typedef {{ presets: Preset[], chosen: string | null }} PresetsAnswer */
 
 // --- jobs ------------------------------------------------------------------------------------------------------------
 

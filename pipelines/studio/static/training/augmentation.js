@@ -4,7 +4,7 @@ import { query } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
 import { changeParams, on, state } from "../client/state.js";
 import { actionButton, card, field, h, select } from "../elements/dom.js";
-import { currentValue, setParam } from "./setting.js";
+import { currentValue, setParam, settingBox } from "./setting.js";
 
 /** @import { Augmentation } from "../client/types.js" */
 
@@ -61,14 +61,22 @@ export function augmentationCard() {
   const help =
     "Each photo is varied again each time, so that the model learns what matters. Nothing that changes the class, " +
     "please: a mirrored 3 is no 3.";
-  return card(
+  const list = select(STRENGTHS, strength, choose, { id: "augmentation" });
+  const box = card(
     "Variation",
     h("p", { class: "soft" }, help),
-    h("div", { class: "fields" }, field("How strongly", select(STRENGTHS, strength, choose, { id: "augmentation" }))),
+    h("div", { class: "fields" }, field("How strongly", list)),
     sliders,
     picture,
     actionButton("Another photo", showNextPhoto, { class: "link" }),
   );
+  return settingBox(box, "train.augmentation", () => {
+    const current = currentAugmentation();
+    const value = typeof current === "string" ? current : "own";
+    if (list.value === value || list === document.activeElement) return;
+    list.value = value;
+    showSliders();
+  });
 }
 
 /** A photo eight times as the training sees it, which follows the draft. */
@@ -89,7 +97,7 @@ function preview() {
     if (!state.draft.ready) return;
     const augmentation = currentAugmentation();
     const text = typeof augmentation === "string" ? augmentation : JSON.stringify(augmentation);
-    picture.src = `/api/data/augmentation?${query({ augmentation: text, number, of: state.draft.revision })}`;
+    picture.src = `api/data/augmentation?${query({ augmentation: text, number, of: state.draft.revision })}`;
   }, 150);
   const stopListening = on("draft", () => {
     if (picture.dataset.placed && !picture.isConnected) stopListening();

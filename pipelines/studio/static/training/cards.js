@@ -2,7 +2,7 @@
 
 import { changeParams, resolvedValue, startJob } from "../client/state.js";
 import { actionButton, card, field, h } from "../elements/dom.js";
-import { currentValue, settingField } from "./setting.js";
+import { currentValue, settingBox, settingField } from "./setting.js";
 
 const DEFAULT_PATIENCE = 10;
 
@@ -13,11 +13,7 @@ export function regularizationCard() {
     h(
       "div",
       { class: "fields" },
-      field(
-        "Stop early after, epochs",
-        patienceInput(),
-        "So many without a better validation loss; 0 never stops. The best epoch is kept.",
-      ),
+      patienceField(),
       settingField("train.imbalance", "Classes of unequal size", {
         names: { none: "as they are", class_weights: "rare ones count more", oversample: "rare ones come more often" },
       }),
@@ -32,17 +28,22 @@ export function regularizationCard() {
   );
 }
 
-function patienceInput() {
-  const stopping = /** @type {{ patience?: number } | null | undefined} */ (currentValue("train.early_stopping"));
-  return h("input", {
+function patienceField() {
+  const key = "train.early_stopping";
+  const input = h("input", {
     type: "number",
     id: "patience",
     min: 0,
-    value: stopping === null ? 0 : (stopping?.patience ?? DEFAULT_PATIENCE),
     onchange: ({ currentTarget }) => {
       const epochs = Number(currentTarget.value);
-      changeParams({ "train.early_stopping": epochs > 0 ? { patience: epochs } : null });
+      changeParams({ [key]: epochs > 0 ? { patience: epochs } : null });
     },
+  });
+  const help = "So many without a better validation loss; 0 never stops. The best epoch is kept.";
+  return settingBox(field("Stop early after, epochs", input, help), key, () => {
+    const stopping = /** @type {{ patience?: number } | null | undefined} */ (currentValue(key));
+    const patience = stopping === null ? 0 : (stopping?.patience ?? DEFAULT_PATIENCE);
+    if (input !== document.activeElement) input.value = String(patience);
   });
 }
 

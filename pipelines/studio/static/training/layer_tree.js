@@ -24,7 +24,7 @@ export async function showLayerTree(panel) {
     return;
   }
   /** @type {LayersAnswer} */
-  const answer = await get("/api/model/layers");
+  const answer = await get("api/model/layers");
   if (answer.state === "done") {
     panel.replaceChildren(tree(answer.layers));
     return;

@@ -1,17 +1,26 @@
 // Phases: stretches of training, each with its own layers, length and learning rate.
 
-import { changeParams, paramValue, state } from "../client/state.js";
-import { actionButton, card, field, h } from "../elements/dom.js";
+import { changeParams, paramValue } from "../client/state.js";
+import { actionButton, card, field, h, select } from "../elements/dom.js";
+import { phaseLayers } from "./phase_layers.js";
 import { TWO_PHASES, withAnotherPhase, withoutPhase, withPhaseValue } from "./phase_list.js";
+import { settingBox } from "./setting.js";
 
 /** @import { Phase } from "../client/types.js" */
 
 const FIELDS = [
-  { key: "trainable", label: "Layers", placeholder: "as above", type: "text" },
   { key: "epochs", label: "Epochs", placeholder: "as above", type: "number" },
   { key: "learning_rate", label: "Learning rate", placeholder: "as above", type: "number" },
-  { key: "optimizer", label: "Optimizer", placeholder: "as above", type: "text" },
   { key: "warmup_epochs", label: "Warm-up", placeholder: "0", type: "number" },
+];
+
+/** @type {[string, string][]} */
+const OPTIMIZERS = [
+  ["", "as above"],
+  ["adam", "Adam"],
+  ["adamw", "AdamW"],
+  ["sgd", "SGD with momentum"],
+  ["rmsprop", "RMSprop"],
 ];
 
 /** The card of the phases. */
@@ -26,8 +35,13 @@ export function phasesCard() {
     const phases = paramValue("train.phases");
     body.replaceChildren(...(Array.isArray(phases) ? phaseList(phases, keep) : singlePhase(keep)));
   };
-  draw();
-  return card("Phases", body);
+  let last = "";
+  const update = () => {
+    const text = JSON.stringify(paramValue("train.phases"));
+    if (text !== last) draw();
+    last = text;
+  };
+  return settingBox(card("Phases", body), "train.phases", update);
 }
 
 /** @param {(phases: Phase[]) => Promise<void>} keep */
@@ -44,7 +58,7 @@ function singlePhase(keep) {
  * @param {(phases: Phase[]) => Promise<void>} keep
  */
 function phaseList(phases, keep) {
-  const help = "Layers are head, all, last 20, from NAME, or none; what is left empty is as above.";
+  const help = "One after another. What is left empty is as above.";
   const items = phases.map((phase, position) => {
     /**
      * @param {string} key
@@ -54,12 +68,10 @@ function phaseList(phases, keep) {
     const set = (key, text, isNumber) => keep(withPhaseValue(phases, position, key, text, isNumber));
     return phaseItem(phase, position, set, () => keep(withoutPhase(phases, position)));
   });
-  const faults = state.draft.faults.filter(({ where }) => where.startsWith("train.phases"));
   const another = actionButton("Another phase", () => keep(withAnotherPhase(phases)), { class: "button small" });
   return [
     h("p", { class: "soft small" }, help),
     h("ol", { class: "layers" }, items),
-    ...faults.map(({ where, what }) => h("p", { class: "fault small", role: "alert" }, `${where}: ${what}`)),
     h(
       "div",
       { class: "row" },
@@ -83,6 +95,8 @@ function phaseItem(phase, position, set, remove) {
       set(key, currentTarget.value.trim(), type === "number");
     return field(name, h("input", { type, step: "any", value: phase[key] ?? "", placeholder, onchange }));
   });
+  const keepOptimizer = (/** @type {string} */ name) => set("optimizer", name, false);
+  const optimizer = field("Optimizer", select(OPTIMIZERS, String(phase.optimizer ?? ""), keepOptimizer));
   return h(
     "li",
     { class: "layer phase" },
@@ -92,6 +106,12 @@ function phaseItem(phase, position, set, remove) {
       h("b", {}, `Phase ${number}`),
       h("button", { type: "button", class: "icon", "aria-label": label, onclick: remove }, "×"),
     ),
-    h("div", { class: "fields" }, fields),
+    h(
+      "div",
+      { class: "fields" },
+      phaseLayers(phase.trainable, (text) => set("trainable", text, false)),
+      fields,
+      optimizer,
+    ),
   );
 }

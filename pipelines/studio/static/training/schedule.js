@@ -75,7 +75,7 @@ function rangeTest() {
 /** @param {Job} job That has finished. */
 async function rangeTestResult(job) {
   /** @type {JobWithOutput<{ proposed: number }>} */
-  const { output, error } = await get(`/api/jobs/${job.id}`);
+  const { output, error } = await get(`api/jobs/${job.id}`);
   const proposed = output?.proposed;
   if (job.state !== "done" || !proposed) return h("p", { class: "fault" }, error ?? "No rate was found.");
   const take = async () => {

@@ -48,12 +48,51 @@ export function settingField(key, label, { help, names = {}, empty = "", onChang
   };
   const input = control(kind, currentValue(key), keep, names, empty);
   const box = field(label, input, help ?? part.description ?? "");
-  const fault = h("p", { class: "fault small", role: "alert", hidden: true });
-  box.append(fault);
+  return settingBox(box, key, () => {
+    if (input !== document.activeElement) showValue(input, currentValue(key));
+    input.setAttribute("aria-invalid", String(Boolean(faultOf(key))));
+  });
+}
+
+/**
+ * Marks a field whose key was changed, with a button that resets it, and shows the fault of the key.
+ * @param {HTMLElement} box
+ * @param {string} key
+ * @param {() => void} onDraft Shows the value after each change of the draft.
+ */
+export function settingBox(box, key, onDraft) {
+  const name = box.querySelector("label, h2")?.textContent ?? key;
+  const reset = h(
+    "button",
+    { type: "button", class: "link reset", "aria-label": `Reset ${name}`, onclick: () => changeParams({}, [key]) },
+    "Reset",
+  );
+  const fault = h("p", { class: "fault small", role: "alert" });
+  box.append(reset, fault);
   box.dataset.key = key;
-  followFault(box, fault, input, key);
+  const update = () => {
+    if (!box.isConnected && box.dataset.placed) {
+      stopListening();
+      return;
+    }
+    if (box.isConnected) box.dataset.placed = "yes";
+    const found = faultOf(key);
+    fault.textContent = found ? (found.where === key ? found.what : `${found.where}: ${found.what}`) : "";
+    fault.hidden = !fault.textContent;
+    const isChanged = valueAt(state.draft.params, key) !== undefined;
+    const control = box.querySelector("input, select");
+    if (reset === document.activeElement && !isChanged && control instanceof HTMLElement) control.focus();
+    box.classList.toggle("changed", isChanged);
+    reset.hidden = !isChanged;
+    onDraft();
+  };
+  const stopListening = on("draft", update);
+  update();
   return box;
 }
+
+/** @param {string} key */
+const faultOf = (key) => state.draft.faults.find(({ where }) => where === key || where.startsWith(`${key}[`));
 
 /**
  * @param {ValueKind} kind
@@ -76,7 +115,7 @@ function control(kind, value, keep, names, empty) {
   return h("input", {
     type: "text",
     inputMode: "decimal",
-    value: String(value ?? ""),
+    value: valueText(value),
     placeholder: empty,
     autocomplete: "off",
     onchange: ({ currentTarget }) => keep(parseValue(currentTarget.value.trim(), kind)),
@@ -84,24 +123,16 @@ function control(kind, value, keep, names, empty) {
 }
 
 /**
- * Shows the fault of a key, for as long as its field is on the page.
- * @param {HTMLElement} box
- * @param {HTMLElement} text
- * @param {HTMLElement} input
- * @param {string} key
+ * @param {HTMLInputElement | HTMLSelectElement} input
+ * @param {Json | undefined} value
  */
-function followFault(box, text, input, key) {
-  const update = () => {
-    if (!box.isConnected && box.dataset.placed) {
-      stopListening();
-      return;
-    }
-    if (box.isConnected) box.dataset.placed = "yes";
-    const fault = state.draft.faults.find(({ where }) => where === key || where.startsWith(`${key}[`));
-    text.hidden = !fault;
-    text.textContent = fault?.what ?? "";
-    input.setAttribute("aria-invalid", String(Boolean(fault)));
-  };
-  const stopListening = on("draft", update);
-  update();
+function showValue(input, value) {
+  if (input instanceof HTMLInputElement && input.type === "checkbox") input.checked = Boolean(value);
+  else input.value = valueText(value);
 }
+
+/**
+ * A value as a field shows it.
+ * @param {Json | undefined} value
+ */
+export const valueText = (value) => (Array.isArray(value) ? value.join(" × ") : String(value ?? ""));

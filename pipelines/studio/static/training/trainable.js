@@ -1,9 +1,9 @@
 // Which layers learn.
 
-import { card, field, h, select, showProblem } from "../elements/dom.js";
+import { card, child, field, h, select, showProblem } from "../elements/dom.js";
 import { parseTrainable } from "./layer_selection.js";
 import { showLayerTree } from "./layer_tree.js";
-import { currentValue, setParam } from "./setting.js";
+import { currentValue, setParam, settingBox } from "./setting.js";
 
 const DEFAULT_LAST = 20;
 
@@ -43,5 +43,13 @@ export function trainableCard() {
   if (word === "names") showLayerTree(tree).catch(showProblem);
   const help = "Frozen layers keep what they know, and are computed once for all epochs.";
   const layers = field("Layers", select(options, word, choose, { id: "trainable" }), help, true);
-  return card("Which layers learn", h("div", { class: "fields" }, layers, number), tree);
+  const box = card("Which layers learn", h("div", { class: "fields" }, layers, number), tree);
+  return settingBox(box, "train.trainable", () => {
+    const { word: current } = parseTrainable(currentValue("train.trainable"));
+    const list = child(layers, "select");
+    if (!(list instanceof HTMLSelectElement) || list === document.activeElement || list.value === current) return;
+    list.value = current;
+    number.hidden = current !== "last";
+    if (current !== "names") tree.replaceChildren();
+  });
 }

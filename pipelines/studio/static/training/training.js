@@ -1,13 +1,14 @@
-// Training: which layers learn, how long and how fast, the estimated time, and the start.
+// Training: how thorough it is, all other settings behind "Advanced", the estimated time, and the start.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
-import { on, startJob, state } from "../client/state.js";
+import { changedKeys } from "../client/params.js";
+import { changeParams, on, startJob, state } from "../client/state.js";
 import { actionButton, announce, card, h } from "../elements/dom.js";
-import { formatSeconds } from "../elements/format.js";
 import { augmentationCard } from "./augmentation.js";
 import { clusterCard, gateCard, photosCard, regularizationCard, tuneCard } from "./cards.js";
 import { phasesCard } from "./phases.js";
+import { estimateText, presetCards } from "./presets.js";
 import { scheduleCard } from "./schedule.js";
 import { trainableCard } from "./trainable.js";
 
@@ -25,24 +26,65 @@ export const commands = ({ training, rate }) => [training, rate];
  * @param {string[]} parts Of the address: the setting to go to.
  */
 export async function show(page, [key]) {
-  const lead = "Every value has a sound default. Change what you know better.";
-  page.append(h("h1", {}, "Training"), h("p", { class: "lead" }, lead));
+  page.append(
+    h("h1", {}, "Training"),
+    h("p", { class: "lead" }, "How thorough shall it be? The rest is chosen for you."),
+  );
   if (!state.draft.params.data) {
-    const link = h("a", { href: "#data" }, "Choose them first.");
-    page.append(h("p", { class: "notice" }, "No photos are chosen yet. ", link));
+    page.append(
+      h("p", { class: "notice" }, "Photos come first. "),
+      h("a", { class: "button main", href: "#data" }, "Choose photos"),
+    );
   }
-  const decisions = h("ul", { class: "plain small soft" });
-  const { element: foot, update } = startBar();
+  const { element: presets, update: updatePresets } = presetCards();
+  const { element: advanced, update: updateAdvanced } = advancedPart();
+  const { element: foot, update: updateFoot } = startBar();
   const draw = () => {
-    decisions.replaceChildren(...state.draft.decisions.map((text) => h("li", {}, text)));
-    update();
+    updatePresets();
+    updateAdvanced();
+    updateFoot();
   };
-  const learning = [scheduleCard(), trainableCard(), phasesCard(), augmentationCard(), regularizationCard()];
-  const moreCards = [photosCard(), tuneCard(), gateCard(), card("What the defaults become", decisions), clusterCard()];
-  page.append(h("div", { class: "columns" }, h("div", {}, learning), h("div", {}, moreCards)), foot);
+  page.append(presets, advanced, foot);
   draw();
   if (key) setTimeout(() => goToSetting(key)); // once the screen is on the page
   return on("draft", draw);
+}
+
+let isAdvancedOpen = false;
+
+/** All other settings, folded, with the number of those that were changed. */
+function advancedPart() {
+  const count = h("span", { class: "tag", id: "num-changed" });
+  const reset = actionButton("Reset all", () => changeParams({}, changedKeys(state.draft.params)), {
+    class: "button small",
+    id: "reset-all",
+  });
+  const decisions = h("ul", { class: "plain small soft" });
+  const learning = [scheduleCard(), trainableCard(), phasesCard(), augmentationCard(), regularizationCard()];
+  const moreCards = [photosCard(), tuneCard(), gateCard(), card("What the defaults become", decisions), clusterCard()];
+  const ontoggle = (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
+    isAdvancedOpen = currentTarget.open;
+  };
+  const element = h(
+    "details",
+    { class: "advanced", id: "advanced", open: isAdvancedOpen, ontoggle },
+    h("summary", {}, h("b", {}, "Advanced"), " ", count),
+    h(
+      "div",
+      { class: "row between" },
+      h("p", { class: "soft" }, "Every value has a default. Changed ones are marked."),
+      reset,
+    ),
+    h("div", { class: "columns" }, h("div", {}, learning), h("div", {}, moreCards)),
+  );
+  const update = () => {
+    decisions.replaceChildren(...state.draft.decisions.map((text) => h("li", {}, text)));
+    const numChanged = changedKeys(state.draft.params).length;
+    count.textContent = numChanged ? `${numChanged} changed` : "";
+    count.hidden = !numChanged;
+    reset.hidden = !numChanged;
+  };
+  return { element, update };
 }
 
 /** @param {string} key */
@@ -66,10 +108,9 @@ function startBar() {
   };
   const start = actionButton("Start the training", startTraining, { class: "button main", id: "start" });
   const updateEstimate = debounce(async () => {
-    /** @type {Estimate} */
-    const { low, high, why } = await get("/api/estimate").catch(() => ({ low: null, high: null, why: "" }));
-    const time = h("b", {}, `${formatSeconds(low)} to ${formatSeconds(high)}`);
-    estimate.replaceChildren(low ? h("span", {}, "About ", time, `. ${why}`) : "");
+    /** @type {Estimate | null} */
+    const time = await get("api/estimate").catch(() => null);
+    estimate.replaceChildren(time ? h("span", {}, h("b", {}, estimateText(time)), `. ${time.why}`) : "");
   }, 200);
   let announced = "";
   const update = () => {

@@ -1,0 +1,59 @@
+// How thorough the training is: three cards with the time of each.
+
+import { get } from "../client/api.js";
+import { debounce } from "../client/debounce.js";
+import { changeParams } from "../client/state.js";
+import { h, showProblem } from "../elements/dom.js";
+import { formatSeconds } from "../elements/format.js";
+
+/** @import { Estimate, Preset, PresetsAnswer } from "../client/types.js" */
+
+/** The cards, and a function that updates them after a change of the draft. */
+export function presetCards() {
+  const cards = h("div", { class: "presets", role: "radiogroup", "aria-label": "How thorough" });
+  const note = h("p", { class: "soft small" });
+  const update = async () => {
+    /** @type {PresetsAnswer} */
+    const { presets, chosen } = await get("api/presets");
+    const focused = document.activeElement?.closest("[data-preset]");
+    cards.replaceChildren(...presets.map((preset) => presetCard(preset, preset.name === chosen)));
+    note.textContent = chosen ? "" : "Your own values below are used. Choose a card to go back to its values.";
+    const name = focused instanceof HTMLElement ? focused.dataset.preset : null;
+    if (name) cards.querySelector(`[data-preset="${name}"] input`)?.dispatchEvent(new Event("restore"));
+  };
+  const updateLater = debounce(() => update().catch(showProblem), 100);
+  return { element: h("div", {}, cards, note), update: updateLater };
+}
+
+/**
+ * @param {Preset} preset
+ * @param {boolean} isChosen
+ */
+function presetCard({ name, title, text, values, estimate }, isChosen) {
+  const choose = () => {
+    const entries = Object.entries(values);
+    const set = Object.fromEntries(entries.filter(([, value]) => value !== null));
+    const unset = entries.filter(([, value]) => value === null).map(([key]) => key);
+    changeParams(set, unset);
+  };
+  const id = `preset-${name}`;
+  const input = h("input", { type: "radio", name: "preset", id, checked: isChosen, onchange: choose });
+  input.addEventListener("restore", () => input.focus());
+  return h(
+    "label",
+    { class: isChosen ? "card preset chosen" : "card preset", dataset: { preset: name }, htmlFor: id },
+    h("span", { class: "row" }, input, h("b", {}, title)),
+    h("span", { class: "time" }, estimateText(estimate)),
+    h("span", { class: "soft small" }, text),
+  );
+}
+
+/**
+ * The time of a training in words; empty before the data are chosen.
+ * @param {Estimate | null} estimate
+ */
+export function estimateText(estimate) {
+  if (!estimate) return "";
+  const [low, high] = [formatSeconds(estimate.low), formatSeconds(estimate.high)];
+  return low === high ? `about ${low}` : `${low} to ${high}`;
+}

@@ -1,0 +1,76 @@
+"""How thorough a training is, and the settings of each data set."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.studio.draft import presets
+from pipelines.studio.draft.store import check
+from tests.support.artifacts import make_photos
+from tests.unit.pipelines.studio.conftest import Client
+
+
+def params(client: Client) -> dict[str, Any]:
+    tree: dict[str, Any] = client.studio.draft.read().params
+    return tree
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS, ids=lambda preset: preset.name)
+def test_each_preset_is_valid_and_found_again(preset: presets.Preset) -> None:
+    tree = {"train": {"learning_rate": 0.01, "epochs": 3}, "preprocess": {"image_size": 64}}
+    result = presets.apply(preset, tree)
+    assert check(result) == []
+    assert presets.find_preset(result) == preset.name
+    assert result["train"]["learning_rate"] == 0.01
+    assert tree["train"]["epochs"] == 3, "the params themselves are unchanged"
+
+
+def test_own_values_are_no_preset() -> None:
+    assert presets.find_preset({}) == "balanced"
+    assert presets.find_preset({"train": {"epochs": 7}}) is None
+
+
+def test_the_presets_come_with_their_time(client: Client, photos: Path) -> None:
+    assert [preset["estimate"] for preset in client.get("/api/presets").json()["presets"]] == [None] * 3
+    client.choose(photos)
+    answer = client.get("/api/presets").json()
+    assert answer["chosen"] == "balanced"
+    quick, balanced, thorough = (preset["estimate"]["high"] for preset in answer["presets"])
+    assert quick < balanced < thorough
+
+
+def test_each_data_set_has_settings_of_its_own(client: Client, photos: Path, tmp_path: Path) -> None:
+    other = make_photos(tmp_path / "other", per_class=4)
+    client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 7}})
+    client.choose(photos)
+    assert params(client)["train"]["epochs"] == 7, "what was set before any photos were chosen is kept"
+    client.choose(other)
+    assert "train" not in params(client)
+    client.post("/api/draft", {"revision": client.revision, "set": {"train.epochs": 9}})
+    client.choose(photos)
+    assert params(client)["train"]["epochs"] == 7
+    client.choose(other)
+    assert params(client)["train"]["epochs"] == 9
+
+
+def test_a_version_takes_over_the_settings_of_its_data(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    client.post("/api/draft", {"revision": client.revision, "set": {"train.epochs": 7}})
+    client.post("/api/data/snapshot", {"revision": client.revision})
+    assert params(client)["train"]["epochs"] == 7
+
+
+@pytest.mark.parametrize("key", ["weights", "path"])
+def test_a_missing_file_of_a_model_is_a_fault_at_once(client: Client, tmp_path: Path, key: str) -> None:
+    model = (
+        {"path": str(tmp_path / "none.keras")}
+        if key == "path"
+        else {"name": "VGG16", "weights": str(tmp_path / "x.h5")}
+    )
+    answer = client.post("/api/draft", {"revision": 0, "set": {"train.model": model}}).json()
+    (fault,) = answer["faults"]
+    assert fault["where"] == f"train.model.{key}"
+    assert "there is nothing at" in fault["what"]
+    Path(model[key]).write_bytes(b"weights")
+    assert client.get("/api/draft").json()["faults"] == []
