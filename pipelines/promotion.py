@@ -7,6 +7,7 @@ from components.contract.artifacts.bento import ServiceFacts
 from components.contract.artifacts.evaluation import read_evaluation
 from components.contract.system.atomic_files import read_json
 from components.contract.tracking.store_address import tracking_uri
+from pipelines.runners.run_notes import write_promotion
 from pipelines.runners.runs import find_run
 
 if TYPE_CHECKING:
@@ -30,4 +31,6 @@ def promote(run: str) -> "Registration":
     evaluation = read_evaluation(run_dir / "evaluation")
     bento_dir = run_dir / "bento" / "bento"
     facts = read_json(bento_dir / "src" / "service.json", ServiceFacts, "bento")
-    return register(evaluation.model_name, facts, evaluation.gate, bento_dir=bento_dir)
+    registration = register(evaluation.model_name, facts, evaluation.gate, bento_dir=bento_dir)
+    write_promotion(run_dir, promoted=registration.promoted, reason=registration.reason)
+    return registration

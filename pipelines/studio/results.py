@@ -1,5 +1,6 @@
 """What runs came to: figures, confusions with their photos, comparisons, and which one stands first."""
 
+import datetime
 import json
 import threading
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from components.contract.errors import ArtifactError
 from components.contract.tracking.run import flatten
 from components.evaluate.formatting import percent
 from pipelines.runners import runs
+from pipelines.runners.run_notes import read_notes, read_promotion
 from pipelines.studio.settings import StudioError
 
 SHOWN_PHOTOS: Final = 60
@@ -27,7 +29,9 @@ class Results:
 
     def all(self) -> list[dict[str, Any]]:
         """A line for each run, newest first."""
-        return [_summarize_run(folder) for folder in runs.list_runs()]
+        lines = [_summarize_run(folder) for folder in runs.list_runs()]
+        mark_champions(lines)
+        return lines
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """The finished runs of each version of the data, the best on validation first, with a sentence."""
@@ -50,10 +54,12 @@ class Results:
             ArtifactError: there is none such.
         """
         folder = find_finished_run(run_id)
+        line = next(line for line in self.all() if line["run_id"] == folder.name)
         evaluation, figures = read_evaluation(folder / "evaluation"), read_figures(folder / "evaluation")
         history = _read_json(folder / "model" / "history.json")
         return {
             "summary": runs.RunFolder(folder).summary,
+            "line": line,
             "gate": evaluation.gate.model_dump(mode="json"),
             "test": figures.test.model_dump(mode="json"),
             "class_names": list(figures.class_names),
@@ -62,7 +68,6 @@ class Results:
             "label_errors": figures.num_label_errors,
             "history": history,
             "params": (folder / runs.PARAMS_FILE).read_text(encoding="utf-8"),
-            "deployment": _read_json(folder / "bento" / "deployment.json"),
         }
 
     def cell(self, run_id: str, label: int, predicted: int) -> list[dict[str, Any]]:
@@ -120,9 +125,15 @@ class Results:
             for key in keys
             if len({run_params.get(key) for run_params in params}) > 1
         ]
-        lines = [_summarize_run(runs.RunFolder(folder)) for folder in folders]
+        lines_by_id = {line["run_id"]: line for line in self.all()}
+        lines = [lines_by_id[folder.name] for folder in folders]
         histories = [_read_json(folder / "model" / "history.json") for folder in folders]
-        return {"runs": lines, "params": differences, "histories": histories}
+        figures = [read_figures(folder / "evaluation") for folder in folders]
+        matrices = [
+            {"class_names": list(each.class_names), "confusions": each.test.model_dump(mode="json")["confusions"]}
+            for each in figures
+        ]
+        return {"runs": lines, "params": differences, "histories": histories, "matrices": matrices}
 
 
 def find_finished_run(run_id: str) -> Path:
@@ -145,6 +156,7 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
         "uri": state.data,
         "error": state.error,
         "mlflow_run_id": state.mlflow_run_id,
+        **read_notes(folder.path).model_dump(),
     }
     if state.status == "running" and not folder.is_alive:
         line["status"] = "killed"
@@ -159,18 +171,46 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
             "test": summary["test"],
             "verdict": summary["gate"]["verdict"],
             "reasons": summary["gate"]["reasons"],
-            "promoted": summary["promoted"],
+            "champion": summary["gate"].get("champion"),
+            **_describe_promotion(folder, promoted=bool(summary["promoted"])),
             "seconds": summary["seconds"]["total"],
             "classes": summary["dataset"]["num_classes"],
         }
     return line
 
 
+def _describe_promotion(folder: runs.RunFolder, *, promoted: bool) -> dict[str, Any]:
+    """The latest answer of the gate: that of the run itself, unless it was asked once more."""
+    later = read_promotion(folder.path)
+    if later is not None:
+        return {"promoted": later.promoted, "promotion_reason": later.reason, "decided": later.decided}
+    deployment = _read_json(folder.path / "bento" / "deployment.json") or {}
+    reason = deployment.get("promotion_reason", "")
+    return {"promoted": promoted, "promotion_reason": reason, "decided": folder.state.started}
+
+
+def mark_champions(lines: Iterable[dict[str, Any]]) -> None:
+    """Says of each finished run what it is now: the champion of its data is the run that was promoted last."""
+    champions: dict[str, dict[str, Any]] = {}
+    finished_lines = [line for line in lines if line["status"] == "finished"]
+    for line in finished_lines:
+        champion = champions.get(line["data"])
+        if line["promoted"] and (champion is None or _time_of(line) > _time_of(champion)):
+            champions[line["data"]] = line
+    for line in finished_lines:
+        is_champion = champions.get(line["data"]) is line
+        line["standing"] = "champion" if is_champion else "former champion" if line["promoted"] else "not promoted"
+
+
+def _time_of(line: dict[str, Any]) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(line["decided"])
+
+
 def describe_ranking(lines: list[dict[str, Any]]) -> str:
     """What the order is worth, by the intervals of the validation photos."""
     best_line = lines[0]
     accuracy = best_line["validation"]["accuracy"]
-    name = f"{best_line['model']} ({best_line['run_id']})"
+    name = best_line.get("name") or f"{best_line['model']} ({best_line['run_id']})"
     text = f"{name} is right on {percent(accuracy['value'])} of the validation photos"
     if len(lines) == 1:
         return f"{text}; there is no other run of these photos to compare it with."

@@ -15,6 +15,7 @@ from pipelines.studio.data.audits import Audits
 from pipelines.studio.data.photos import Album
 from pipelines.studio.data.versions import Versions
 from pipelines.studio.draft.store import DraftStore
+from pipelines.studio.exports import Exports
 from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.queue import Queue
 from pipelines.studio.playground import Playground
@@ -48,6 +49,7 @@ class Studio:
         self.versions = Versions(settings.home / "versions", self.album)
         self.results = Results()
         self.playground = Playground(settings.home, self.workers)
+        self.exports = Exports(settings.home / "exports", self.queue)
         self.num_changes = 0
         self._count_lock = threading.Lock()
 

@@ -25,7 +25,19 @@ from components.contract.system.signals import explain_signal, signal_of
 from pipelines.runners import runs
 
 Kind = Literal[
-    "audit", "run", "submit", "check", "package", "rate", "layers", "speed", "compare", "promote", "serve", "ui"
+    "audit",
+    "run",
+    "submit",
+    "check",
+    "package",
+    "rate",
+    "layers",
+    "speed",
+    "compare",
+    "promote",
+    "export",
+    "serve",
+    "ui",
 ]
 State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
 JOB_PROCESS: Final = Path(__file__).with_name("job_process.py")

@@ -11,8 +11,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from components.contract.errors import ServiceError
+from components.contract.text import printable
 from components.deploy.bento.server import answers, free_address
 from pipelines.comparison.compare import PAGE
+from pipelines.runners.run_notes import write_notes
 from pipelines.studio.data.photos import encode
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.playground import PACKAGE, bento_dir
@@ -22,6 +25,8 @@ from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
 from pipelines.studio.studio import Studio, job_view, parse_whole, require_text
 
 READY_SECONDS = 2.0
+SERVICE_PORT = 3000
+"""That of `darkroom serve`."""
 FILES = {"report.html": "text/html", "report.pdf": "application/pdf", "model_card.md": "text/plain; charset=utf-8"}
 
 
@@ -37,6 +42,15 @@ def show_runs(studio: Studio, _query: Mapping[str, str]) -> Any:
 def show_run(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/runs/{run}`."""
     return studio.results.run(query["run"])
+
+
+def note_run(_studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/runs/{run}`: its name and notes."""
+    name, notes = body.get("name", ""), body.get("notes", "")
+    if not isinstance(name, str) or not isinstance(notes, str):
+        raise StudioError("A run gets a text as its name, and a text as its notes.")
+    run_dir = find_finished_run(require_text(body, "run"))
+    return write_notes(run_dir, printable(name), printable(notes, lines=True))
 
 
 def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
@@ -141,9 +155,33 @@ def serve(studio: Studio, body: dict[str, Any]) -> Any:
                 f"One service at a time runs here; {job.job.about['model']} is served. Stop it first.", 409
             )
     target = str(folder.parent) if name.startswith(PACKAGE) else name
-    host, port = free_address("127.0.0.1", None)
+    host, port = _find_service_address()
     about = {"model": name, "url": f"http://{host}:{port}"}
     return job_view(studio.queue.add("serve", f"Serve {name}", ["serve", target, "--port", str(port)], about=about))
+
+
+def _find_service_address() -> tuple[str, int]:
+    """Always the same address, so that programs find the service again; another one if that is taken."""
+    try:
+        return free_address("127.0.0.1", SERVICE_PORT)
+    except ServiceError:
+        return free_address("127.0.0.1", None)
+
+
+def show_exports(studio: Studio, query: Mapping[str, str]) -> Any:
+    """`GET /api/models/{model}/exports`: the state of each format."""
+    return studio.exports.states(query["model"])
+
+
+def export(studio: Studio, body: dict[str, Any]) -> Any:
+    """`POST /api/models/{model}/exports`: makes the files of a format."""
+    return job_view(studio.exports.start(require_text(body, "model"), require_text(body, "format")))
+
+
+def download(studio: Studio, query: Mapping[str, str]) -> Response:
+    """`GET /models/{model}/{format}.zip`."""
+    path = studio.exports.pack(query["model"], query["format"])
+    return FileResponse(path, media_type="application/zip", filename=path.name)
 
 
 def promote(studio: Studio, body: dict[str, Any]) -> Any:
@@ -175,6 +213,7 @@ def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
 ROUTES = [
     Route("/api/runs", answer_get(show_runs)),
     Route("/api/runs/{run}", answer_get(show_run)),
+    Route("/api/runs/{run}", answer_post(note_run), methods=["POST"]),
     Route("/api/runs/{run}/cell", answer_get(show_cell)),
     Route("/api/runs/{run}/photos/{split}/{image}", answer_get(show_image)),
     Route("/api/compare", answer_get(show_comparison)),
@@ -184,6 +223,9 @@ ROUTES = [
     Route("/api/models/{model}/predict", predict, methods=["PUT"]),
     Route("/api/models/{model}/explain", explain, methods=["PUT"]),
     Route("/api/models/{model}/serve", answer_post(serve), methods=["POST"]),
+    Route("/api/models/{model}/exports", answer_get(show_exports)),
+    Route("/api/models/{model}/exports", answer_post(export), methods=["POST"]),
+    Route("/models/{model}/{format}.zip", answer_get(download)),
     Route("/api/models/{model}/promote", answer_post(promote), methods=["POST"]),
     Route("/api/jobs/{job}/ready", answer_get(show_ready)),
     Route("/api/mlflow", answer_post(open_mlflow), methods=["POST"]),

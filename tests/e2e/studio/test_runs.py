@@ -25,6 +25,7 @@ from tests.support.studio import (
     go,
     keep,
     needs_browser,
+    open_advanced,
     pick,
     png,
     saved,
@@ -116,6 +117,7 @@ def test_the_screens_of_finished_runs_are_readable_and_accessible(url: str, tmp_
 def test_a_suggested_learning_rate_is_applied(url: str, tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")
+        await open_advanced(page)
         await page.click("#range-test")
         await page.until(
             "document.getElementById('take-rate') || document.querySelector('.columns .fault:not([hidden])')", 90

@@ -66,10 +66,11 @@ export async function takePhotos(title, onPhoto) {
 }
 
 /**
+ * The picture that a video shows now.
  * @param {HTMLVideoElement} video
  * @param {(blob: Blob) => void} onBlob
  */
-function capture(video, onBlob) {
+export function capture(video, onBlob) {
   const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
   canvas.getContext("2d")?.drawImage(video, 0, 0);
   canvas.toBlob((blob) => blob && onBlob(blob), "image/jpeg", 0.92);

@@ -25,7 +25,7 @@ const PROPOSAL = " These layers are proposed for your photos; a change makes the
 async function loadCatalogue() {
   if (!catalogue) {
     /** @type {{ layers: LayerKind[], templates: LayerTemplate[] }} */
-    const { layers, templates } = await get("/api/layers");
+    const { layers, templates } = await get("api/layers");
     catalogue = { kinds: new Map(layers.map((layer) => [layer.kind, layer])), templates };
   }
   return catalogue;
@@ -54,7 +54,7 @@ export async function builder(panel, drawFoot) {
     const batchSize = Math.max(1, paramValue("train.batch_size") ?? DEFAULT_BATCH_SIZE);
     try {
       /** @type {NetworkView} */
-      const view = await post("/api/network", { layers: layers.map(specOf), batch_size: batchSize });
+      const view = await post("api/network", { layers: layers.map(specOf), batch_size: batchSize });
       markLayers(list, view.layers);
       showNetwork(view);
     } catch (error) {

@@ -4,7 +4,7 @@ import { get } from "../client/api.js";
 import { changeParams, paramValue } from "../client/state.js";
 import { actionButton, h } from "../elements/dom.js";
 import { formatDateTime, formatPercent } from "../elements/format.js";
-import { isFinished } from "../results/runs.js";
+import { isFinished, runTitle } from "../results/runs.js";
 
 /** @import { FinishedRun, RunsAnswer } from "../results/types.js" */
 
@@ -15,7 +15,7 @@ import { isFinished } from "../results/runs.js";
  */
 export async function earlierRuns(panel, drawFoot) {
   /** @type {RunsAnswer} */
-  const { runs } = await get("/api/runs");
+  const { runs } = await get("api/runs");
   const finishedRuns = runs.filter(isFinished);
   const help = "The network goes on whole where the classes are the same; else it gets a new head.";
   /** @param {FinishedRun} run */
@@ -32,7 +32,9 @@ export async function earlierRuns(panel, drawFoot) {
         { class: "card" },
         h("h2", {}, "Earlier runs"),
         h("p", { class: "soft" }, help),
-        items.length ? h("ul", { class: "plain lines" }, items) : h("p", {}, "There is no finished run yet."),
+        items.length
+          ? h("ul", { class: "plain lines" }, items)
+          : h("p", {}, "There is no finished run yet. Train a model first."),
       ),
     );
   };
@@ -51,7 +53,7 @@ function runItem(run, onContinue) {
   return h(
     "li",
     { class: "row between" },
-    h("span", {}, h("b", {}, run.model), h("span", { class: "soft" }, facts)),
+    h("span", {}, h("b", {}, runTitle(run)), h("span", { class: "soft" }, facts)),
     isChosen
       ? h("span", { class: "tag done" }, "chosen")
       : actionButton("Go on from it", onContinue, { class: "button small" }),

@@ -46,12 +46,12 @@ export async function gallery(panel, drawFoot) {
     drawFoot();
   };
   const load = async () => {
-    backbones = await get("/api/gallery");
+    backbones = await get("api/gallery");
     draw();
   };
   const measureAll = () => {
     const names = backbones.filter(({ milliseconds }) => milliseconds === null).map(({ name }) => name);
-    return post("/api/gallery/measure", { names: names.slice(0, MAX_MEASURED) });
+    return post("api/gallery/measure", { names: names.slice(0, MAX_MEASURED) });
   };
   const help = "The lightest first. Work is counted in thousand million multiplications for a photo.";
   panel.replaceChildren(
@@ -115,10 +115,10 @@ function speedText(backbone) {
  */
 function backboneActions(backbone, isChosen, choose) {
   const { name } = backbone;
-  const measure = () => post("/api/gallery/measure", { names: [name] });
+  const measure = () => post("api/gallery/measure", { names: [name] });
   const packageIt = async () => {
     /** @type {{ id: string }} */
-    const job = await post("/api/gallery/package", { name });
+    const job = await post("api/gallery/package", { name });
     location.hash = `#live/${job.id}`;
   };
   const canMeasure = backbone.milliseconds === null && !isMeasuring(backbone);

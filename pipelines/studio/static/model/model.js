@@ -121,10 +121,8 @@ function moveFocus(event, way) {
 function explanation() {
   const { reasons, params, decisions } = state.draft;
   if (reasons.length && params.data) return h("p", { class: "fault", role: "alert" }, reasons[0]);
-  const texts = decisions
-    .filter((decision) => decision.startsWith("train.model"))
-    .map((decision) => decision.replace(/^train\.model\.\w+: /, ""));
-  return h("p", { class: "soft" }, texts.join(" "));
+  const because = decisions.find((decision) => decision.startsWith("train.model"))?.match(/because .*/)?.[0];
+  return h("p", { class: "soft" }, because ? `Chosen ${because}` : "");
 }
 
 /**

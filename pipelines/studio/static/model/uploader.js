@@ -46,7 +46,7 @@ export async function uploader(panel, drawFoot) {
   const list = h("div", {});
   const load = async () => {
     /** @type {Upload[]} */
-    const uploads = await get("/api/model/uploads");
+    const uploads = await get("api/model/uploads");
     list.replaceChildren(...uploads.map((job) => uploadCard(job, drawFoot, load)));
   };
   panel.replaceChildren(uploadDoor(load), list);
@@ -69,7 +69,7 @@ function uploadDoor(load) {
     if (!file) return;
     bar.hidden = false;
     try {
-      await upload(`/api/model/upload?${query({ name: file.name })}`, file, (share) => {
+      await upload(`api/model/upload?${query({ name: file.name })}`, file, (share) => {
         bar.value = share;
       });
       await load();
@@ -137,7 +137,7 @@ function statusTag(job) {
 function architectureField({ about }, load) {
   /** @param {string} architecture */
   const check = async (architecture) => {
-    if (architecture) await post("/api/model/check", { name: about.name, architecture }).then(load).catch(showProblem);
+    if (architecture) await post("api/model/check", { name: about.name, architecture }).then(load).catch(showProblem);
   };
   const choice = select([["", "…"], ...ARCHITECTURES], about.architecture, check);
   return field("Only weights? Then say of which network", choice);

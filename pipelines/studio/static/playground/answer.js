@@ -26,7 +26,7 @@ export async function answerItem(model, file) {
   const name = h("p", { class: "soft small path" }, file.name);
   try {
     /** @type {Prediction} */
-    const prediction = await put(`/api/models/${encodeURIComponent(model)}/predict`, file);
+    const prediction = await put(`api/models/${encodeURIComponent(model)}/predict`, file);
     const whereButton = explainButton(model, file, prediction.label, picture);
     item.append(h("div", { class: "said" }, name, predictionParts(prediction), whereButton));
   } catch (error) {
@@ -76,7 +76,7 @@ function explainButton(model, file, className, picture) {
       button.textContent = "Show where";
       return;
     }
-    const path = `/api/models/${encodeURIComponent(model)}/explain?${query({ class_name: className })}`;
+    const path = `api/models/${encodeURIComponent(model)}/explain?${query({ class_name: className })}`;
     /** @type {{ overlay: string }} */
     const { overlay } = await put(path, file);
     picture.src = overlay;

@@ -5,11 +5,13 @@ import { on } from "../client/state.js";
 import { takePhotos } from "../elements/camera.js";
 import { actionButton, announce, h, showProblem } from "../elements/dom.js";
 import { formatDateTime, formatPercent, pluralize } from "../elements/format.js";
-import { isFinished } from "../results/runs.js";
+import { isFinished, runTitle } from "../results/runs.js";
 import { answerItem } from "./answer.js";
+import { downloadsCard } from "./downloads.js";
 import { promotionCard, serviceCard } from "./service.js";
+import { watchCamera } from "./webcam.js";
 
-/** @import { RunsAnswer } from "../results/types.js" */
+/** @import { FinishedRun, RunsAnswer } from "../results/types.js" */
 
 const PACKAGE = "package-";
 /** @type {string | null} */
@@ -37,8 +39,8 @@ function listModels({ runs, packages }) {
   /** @type {[string, string][]} */
   const models = runs.filter(isFinished).map((run) => {
     const accuracy = formatPercent(run.validation.accuracy.value);
-    const title = `${run.model} on ${run.data}, ${formatDateTime(run.started)} · ${accuracy}`;
-    return [run.run_id, run.promoted ? `${title} · promoted` : title];
+    const title = `${runTitle(run)} on ${run.data}, ${formatDateTime(run.started)} · ${accuracy}`;
+    return [run.run_id, run.standing === "champion" ? `${title} · champion` : title];
   });
   for (const name of packages) models.push([name, `${name.slice(PACKAGE.length)} with ImageNet's classes`]);
   return models;
@@ -51,13 +53,13 @@ function listModels({ runs, packages }) {
  */
 export async function show(page, [part]) {
   /** @type {RunsAnswer} */
-  const answer = await get("/api/runs");
+  const answer = await get("api/runs");
   const models = listModels(answer);
   page.append(h("h1", {}, "Try and serve"));
   if (!models.length) {
     page.append(
-      h("p", { class: "lead" }, "There is no finished model yet."),
-      h("a", { class: "button main", href: "#training" }, "To the training"),
+      h("p", { class: "lead" }, "A trained model answers here, on photos of yours."),
+      h("a", { class: "button main", href: "#training" }, "Train a model"),
     );
     return null;
   }
@@ -66,10 +68,27 @@ export async function show(page, [part]) {
   const run = answer.runs.filter(isFinished).find(({ run_id: id }) => id === model);
   const service = h("div", {});
   page.append(modelChoice(models, model), ...photoTrial(model), service);
-  const draw = () =>
-    service.replaceChildren(serviceCard(model), model.startsWith(PACKAGE) ? "" : promotionCard(model, run));
-  draw();
-  return on("jobs", draw);
+  const downloads = downloadsCard(model);
+  page.append(downloads.element);
+  const draw = (/** @type {FinishedRun | undefined} */ shownRun) =>
+    service.replaceChildren(serviceCard(model), shownRun ? promotionCard(model, shownRun) : "");
+  draw(run);
+  await downloads.update();
+  return on("jobs", () => {
+    refresh(model, run).then(draw).then(downloads.update).catch(showProblem);
+  });
+}
+
+/**
+ * The run of a model as it is now: a promotion may have changed what it is.
+ * @param {string} model
+ * @param {FinishedRun | undefined} run
+ */
+async function refresh(model, run) {
+  if (!run) return undefined;
+  /** @type {RunsAnswer} */
+  const { runs } = await get("api/runs");
+  return runs.filter(isFinished).find(({ run_id: id }) => id === model);
 }
 
 /**
@@ -111,11 +130,18 @@ function photoTrial(model) {
     }
     announce(status.textContent ?? "");
   };
-  return [dropZone((files) => add([...files]).catch(showProblem)), status, answers];
+  const zone = dropZone(
+    (files) => add([...files]).catch(showProblem),
+    () => watchCamera(model),
+  );
+  return [zone, status, answers];
 }
 
-/** @param {(files: Iterable<File>) => unknown} add */
-function dropZone(add) {
+/**
+ * @param {(files: Iterable<File>) => unknown} add
+ * @param {() => Promise<void>} watch
+ */
+function dropZone(add, watch) {
   const input = h("input", {
     type: "file",
     class: "away",
@@ -139,6 +165,7 @@ function dropZone(add) {
       h("label", { class: "button main", htmlFor: "photos" }, "Choose photos"),
       input,
       actionButton("Camera", openCamera),
+      navigator.mediaDevices ? actionButton("Watch with the camera", watch, { id: "watch" }) : null,
     ),
   );
   zone.addEventListener("dragover", (event) => {

@@ -1,10 +1,12 @@
 // The service of a model, and its promotion to champion.
 
-import { get, post } from "../client/api.js";
+import { post } from "../client/api.js";
 import { isReady, isUnfinished, state } from "../client/state.js";
-import { actionButton, card, copyableCode, h, ignoreFailure, showProblem } from "../elements/dom.js";
+import { actionButton, card, copyableCode, h, ignoreFailure } from "../elements/dom.js";
+import { standingStyle, verdictText } from "../results/runs.js";
+import { snippets } from "./snippets.js";
 
-/** @import { Job, JobWithOutput } from "../client/types.js" */
+/** @import { Job } from "../client/types.js" */
 /** @import { FinishedRun } from "../results/types.js" */
 
 /**
@@ -16,7 +18,7 @@ export function serviceCard(model) {
   const runningJob = services.find(isUnfinished);
   if (runningJob) return runningService(runningJob, model);
   const latestJob = services.find((job) => job.about.model === model);
-  const start = () => post(`/api/models/${encodeURIComponent(model)}/serve`);
+  const start = () => post(`api/models/${encodeURIComponent(model)}/serve`);
   return card(
     "Serve it",
     h("p", {}, "Programs ask it over HTTP, and people on its own page."),
@@ -32,7 +34,7 @@ export function serviceCard(model) {
 function runningService(job, model) {
   const { url } = job.about;
   const isThis = job.about.model === model;
-  const stop = () => post(`/api/jobs/${job.id}`, { action: "stop" });
+  const stop = () => post(`api/jobs/${job.id}`, { action: "stop" });
   return card(
     "Served",
     h(
@@ -43,21 +45,10 @@ function runningService(job, model) {
       ". ",
       readiness(job.id),
     ),
-    h("h3", {}, "From a shell"),
-    copyableCode(`curl -F files=@PHOTO.jpg ${url}/predict`),
-    h("h3", {}, "From Python"),
-    copyableCode(pythonExample(url)),
+    snippets(url).flatMap(([language, code]) => [h("h3", {}, language), copyableCode(code)]),
     actionButton("Stop the service", stop, { id: "unserve" }),
   );
 }
-
-/** @param {string} url */
-const pythonExample = (url) => `from pathlib import Path
-
-from components.deploy.client import ServiceClient
-
-with ServiceClient("${url}") as client:
-    print(client.predict([Path("PHOTO.jpg").read_bytes()]))`;
 
 /** @param {string} jobId */
 function readiness(jobId) {
@@ -73,34 +64,19 @@ function readiness(jobId) {
 /**
  * Asks the quality gate to make a model the champion.
  * @param {string} model
- * @param {FinishedRun | undefined} run
+ * @param {FinishedRun} run
  */
 export function promotionCard(model, run) {
   const job = state.jobs.find(({ kind, about }) => kind === "promote" && about.model === model);
-  const help =
-    "The champion is what others roll out. The gate's verdict decides; what has changed since is looked at again.";
-  const promote = () => post(`/api/models/${encodeURIComponent(model)}/promote`);
+  const help = "The champion is the model that others roll out. The verdict of the quality gate decides.";
+  const promote = () => post(`api/models/${encodeURIComponent(model)}/promote`);
+  const isBusy = job && isUnfinished(job);
+  const answer = isBusy ? "The gate looks …" : (job?.error ?? run.promotion_reason);
   return card(
     "Promote it",
-    h("p", {}, run?.promoted ? "It was made champion when it was built." : help),
-    run ? h("p", {}, "It was judged ", h("b", {}, run.verdict), ": ", run.reasons.join(" ")) : null,
-    job ? promotionStatus(job) : null,
+    h("p", {}, help, " ", h("span", { class: standingStyle(run) }, run.standing)),
+    h("p", {}, h("b", {}, verdictText(run)), ". ", run.reasons.join(" ")),
+    h("p", { role: "status", class: job?.state === "failed" ? "fault" : "" }, answer),
     actionButton("Ask the gate", promote, { id: "promote" }),
   );
-}
-
-/** @param {Job} job */
-function promotionStatus(job) {
-  const style = job.state === "failed" ? "fault" : "";
-  const status = h("p", { role: "status", class: style }, job.error ?? "The gate looks …");
-  if (job.state !== "done") return status;
-  status.textContent = "The gate has answered.";
-  /** @type {Promise<JobWithOutput<{ reason: string }>>} */
-  const answer = get(`/api/jobs/${job.id}`);
-  answer
-    .then(({ output }) => {
-      if (output) status.textContent = output.reason;
-    })
-    .catch(showProblem);
-  return status;
 }

@@ -4,9 +4,11 @@ import { get, query } from "../client/api.js";
 import { lineChart } from "../elements/chart.js";
 import { card, h, tableHead } from "../elements/dom.js";
 import { formatCount, formatSeconds, formatShareWithRange } from "../elements/format.js";
-import { haveSameData, keyParts, plainValue } from "./runs.js";
+import { confusions } from "./confusion.js";
+import { haveSameData, keyParts, plainValue, runTitle, verdictText } from "./runs.js";
 
 /** @import { Child } from "../elements/dom.js" */
+/** @import { CurveName } from "../client/types.js" */
 /** @import { RunComparison } from "./types.js" */
 
 const COLUMN_REM = 6.6;
@@ -18,26 +20,49 @@ const COLUMN_REM = 6.6;
  */
 export async function showComparison(page, runIds) {
   /** @type {RunComparison} */
-  const comparison = await get(`/api/compare?${query({ runs: runIds.join(",") })}`);
+  const comparison = await get(`api/compare?${query({ runs: runIds.join(",") })}`);
   const { runs, histories } = comparison;
   const warning = "These runs learned from different photos, so their figures cannot be compared.";
-  const curves = runs.map((run, position) => ({
-    name: run.run_id.slice(9, 15),
-    kind: `run-${position}`,
-    values: histories[position]?.val_accuracy ?? [],
-  }));
+  /** @param {CurveName} name */
+  const curvesOf = (name) =>
+    runs.map((run, position) => ({
+      name: runTitle(run),
+      kind: `run-${position}`,
+      values: histories[position]?.[name] ?? [],
+    }));
   page.append(
     h("p", {}, h("a", { href: "#results" }, "← All results")),
     h("h1", {}, "Side by side"),
     haveSameData(runs) ? "" : h("p", { class: "notice" }, warning),
     card("Figures", figuresTable(comparison)),
-    lineChart("Validation accuracy", curves, { isShare: true }),
+    h(
+      "div",
+      { class: "plots" },
+      lineChart("Validation loss", curvesOf("val_loss")),
+      lineChart("Validation accuracy", curvesOf("val_accuracy"), { isShare: true }),
+    ),
     card("What was set differently", paramsTable(comparison)),
+    matricesCard(comparison),
   );
 }
 
+/**
+ * The confusions of each run, side by side.
+ * @param {RunComparison} comparison
+ */
+function matricesCard({ runs, matrices }) {
+  const parts = runs.map((run, position) => {
+    const openRun = () => {
+      location.hash = `#results/${run.run_id}`;
+    };
+    const { class_names, confusions: cells } = matrices[position];
+    return h("div", {}, h("h3", {}, runTitle(run)), confusions({ class_names, test: { confusions: cells } }, openRun));
+  });
+  return card("Which is taken for which", h("div", { class: "plots" }, parts));
+}
+
 /** @param {RunComparison} comparison */
-const columns = ({ runs }) => ["", ...runs.map((run) => `${run.model} · ${run.run_id.slice(0, 15)}`)];
+const columns = ({ runs }) => ["", ...runs.map((run) => `${runTitle(run)} · ${run.run_id.slice(0, 15)}`)];
 
 /**
  * @param {Child} name
@@ -61,7 +86,7 @@ function figuresTable(comparison) {
     row("Test", test),
     row(
       "Verdict",
-      runs.map((run) => run.verdict),
+      runs.map((run) => verdictText(run)),
     ),
     row(
       "Weights",

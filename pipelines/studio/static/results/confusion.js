@@ -5,7 +5,9 @@ import { formatCount, formatPercent, pluralize } from "../elements/format.js";
 import { pages } from "../elements/pages.js";
 import { colorLevels } from "./runs.js";
 
-/** @import { RunView } from "./types.js" */
+/** @import { Matrix } from "./types.js" */
+
+/** @typedef {{ class_names: string[], test: Pick<Matrix, "confusions"> }} Confusions The part of a run that is shown. */
 
 /** @typedef {{ label: number, predicted: number, number: number, share: number }} Pair */
 /** @typedef {(label: number, predicted: number) => unknown} ShowCell */
@@ -14,7 +16,7 @@ const MAX_MATRIX = 30;
 
 /**
  * The confusions of a run, with a button for each cell.
- * @param {RunView} run
+ * @param {Confusions} run
  * @param {ShowCell} showCell
  */
 export function confusions(run, showCell) {
@@ -48,7 +50,7 @@ export function confusedPairs(cells) {
 }
 
 /**
- * @param {RunView} run
+ * @param {Confusions} run
  * @param {ShowCell} showCell
  */
 function pairTable(run, showCell) {
@@ -85,7 +87,7 @@ function pairRow({ label, predicted, number, share }, names, showCell) {
 }
 
 /**
- * @param {RunView} run
+ * @param {Confusions} run
  * @param {ShowCell} showCell
  */
 function matrix(run, showCell) {

@@ -13,7 +13,7 @@ import {
 } from "../elements/format.js";
 import { showComparison } from "./comparison.js";
 import { showRun } from "./run.js";
-import { canCompare, isFinished, isUnfinishedRun } from "./runs.js";
+import { canCompare, isFinished, isUnfinishedRun, runTitle, standingStyle, verdictText } from "./runs.js";
 
 /** @import { Job, JobWithOutput } from "../client/types.js" */
 /** @import { FinishedRun, OtherRun, PickOutput, RunsAnswer } from "./types.js" */
@@ -36,7 +36,7 @@ export const commands = () => [
  */
 export async function show(page, [part, ...runIds]) {
   /** @type {RunsAnswer} */
-  const answer = await get("/api/runs");
+  const answer = await get("api/runs");
   shownRunId = part && part !== "compare" ? part : null;
   if (part === "compare") await showComparison(page, runIds);
   else if (shownRunId) await showRun(page, shownRunId);
@@ -52,8 +52,8 @@ function showAll(page, { runs, boards }) {
   page.append(h("h1", {}, "Results"));
   if (!runs.length) {
     page.append(
-      h("p", { class: "lead" }, "There are no runs yet."),
-      h("a", { class: "button main", href: "#training" }, "To the training"),
+      h("p", { class: "lead" }, "A training ends here, with its figures and its mistakes."),
+      h("a", { class: "button main", href: "#training" }, "Train a model"),
     );
     return null;
   }
@@ -61,7 +61,7 @@ function showAll(page, { runs, boards }) {
   const chosenIds = new Set();
   const buttons = comparisonButtons(chosenIds);
   const pick = h("div", {});
-  const lead = "Ordered by the validation photos; the test photos choose nothing. Tick two to compare them.";
+  const lead = "The best on the validation photos first. Tick two or more to compare them.";
   page.append(
     h(
       "div",
@@ -87,7 +87,7 @@ function comparisonButtons(chosenIds) {
   const compare = () => {
     location.hash = `#results/compare/${[...chosenIds].map(encodeURIComponent).join("/")}`;
   };
-  const pick = () => post("/api/compare", { runs: [...chosenIds] });
+  const pick = () => post("api/compare", { runs: [...chosenIds] });
   return [
     actionButton("Side by side", compare, { class: "button", disabled: true, id: "compare" }),
     actionButton("Which one to take?", pick, { class: "button", disabled: true, id: "take" }),
@@ -109,7 +109,7 @@ function runTable(runs, chosenIds, buttons) {
     };
     return runRow(run, choose);
   });
-  const head = tableHead(["", "Model", "Validation", "Test", "Verdict", "Weights", "Took", "When"]);
+  const head = tableHead(["", "Run", "Validation", "Test", "Verdict", "Weights", "Took", "When"]);
   return h("div", { class: "scroll" }, h("table", {}, head, h("tbody", {}, rows)));
 }
 
@@ -120,18 +120,20 @@ function runTable(runs, chosenIds, buttons) {
 function runRow(run, choose) {
   const box = h("input", {
     type: "checkbox",
-    "aria-label": `Compare ${run.run_id}`,
+    "aria-label": `Compare ${runTitle(run)}, ${run.run_id}`,
     onchange: ({ currentTarget }) => choose(currentTarget.checked),
   });
-  const link = h("a", { href: `#results/${run.run_id}` }, run.model);
+  const link = h("a", { href: `#results/${run.run_id}` }, runTitle(run));
+  const model = run.name ? h("span", { class: "soft small" }, ` ${run.model}`) : null;
+  const standing = h("span", { class: standingStyle(run) }, run.standing);
   return h(
     "tr",
     {},
     h("td", {}, box),
-    h("th", { scope: "row" }, link, run.promoted ? h("span", { class: "tag done" }, "promoted") : null),
+    h("th", { scope: "row" }, link, model, run.standing === "not promoted" ? null : standing),
     h("td", {}, formatShareWithRange(run.validation.accuracy)),
     h("td", {}, formatPercent(run.test.accuracy.value)),
-    h("td", {}, run.verdict),
+    h("td", {}, verdictText(run)),
     h("td", {}, formatCount(run.num_parameters)),
     h("td", {}, formatSeconds(run.seconds)),
     h("td", { class: "soft" }, formatDateTime(run.started)),
@@ -160,7 +162,7 @@ async function showPick(slot) {
     return;
   }
   /** @type {JobWithOutput<PickOutput>} */
-  const { output, error } = await get(`/api/jobs/${job.id}`);
+  const { output, error } = await get(`api/jobs/${job.id}`);
   const failure = h("p", { class: "notice fault" }, error ?? "The runs could not be compared.");
   slot.replaceChildren(job.state === "done" && output ? pickCard(job, output) : failure);
 }
@@ -170,9 +172,9 @@ async function showPick(slot) {
  * @param {PickOutput} output
  */
 function pickCard(job, output) {
-  const href = `/comparisons/${job.about.page}`;
+  const href = `comparisons/${job.about.page}`;
   return card(
-    `To take: ${output.pick}`,
+    `Recommended: ${output.pick}`,
     h("p", {}, output.reason),
     output.left_out.map((reason) => h("p", { class: "soft small" }, reason)),
     h("a", { href, target: "_blank", rel: "noopener" }, "The whole comparison"),
@@ -183,7 +185,7 @@ function pickCard(job, output) {
 function mlflowButton() {
   return actionButton("Open MLflow", async (button) => {
     /** @type {Job} */
-    const { id, about } = await post("/api/mlflow");
+    const { id, about } = await post("api/mlflow");
     button.textContent = "MLflow starts …";
     while (!(await isReady(id))) {
       if (!button.isConnected) return;

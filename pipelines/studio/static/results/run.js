@@ -6,7 +6,8 @@ import { card, figure, h, photo, showProblem, tableHead } from "../elements/dom.
 import { formatBytes, formatCount, formatPercent, formatRange, formatSeconds, pluralize } from "../elements/format.js";
 import { pages } from "../elements/pages.js";
 import { confusions } from "./confusion.js";
-import { learningCurves, verdictText } from "./runs.js";
+import { notesCard } from "./notes.js";
+import { learningCurves, runTitle, standingStyle, verdictText } from "./runs.js";
 
 /** @import { CellPhoto, ClassFigures, RunView } from "./types.js" */
 
@@ -17,7 +18,7 @@ import { learningCurves, verdictText } from "./runs.js";
  */
 export async function showRun(page, id) {
   /** @type {RunView} */
-  const run = await get(`/api/runs/${encodeURIComponent(id)}`);
+  const run = await get(`api/runs/${encodeURIComponent(id)}`);
   const photos = h("div", { id: "cell", role: "status" });
   const numPhotos = pluralize(run.test.num_images, "test photo");
   const help = `${numPhotos}: what they are, and what was said. Choose a number to see its photos.`;
@@ -29,6 +30,7 @@ export async function showRun(page, id) {
     runHead(run, id),
     verdictCard(run),
     runFigures(run),
+    notesCard(run.line),
     card("Which is taken for which", h("p", { class: "soft" }, help), confusions(run, openCell), photos),
     run.history ? learningCharts(run) : "",
     classTable(run.test.per_class),
@@ -48,35 +50,33 @@ export async function showRun(page, id) {
  * @param {RunView} run
  * @param {string} id
  */
-function runHead({ summary }, id) {
-  const { dataset, model } = summary;
+function runHead({ summary, line }, id) {
+  const { dataset } = summary;
   const lead = `${dataset.name}, ${pluralize(dataset.num_classes, "class", "classes")} · ${id}`;
-  const report = { class: "button", href: `/runs/${id}/report.html`, target: "_blank", rel: "noopener" };
+  const report = { class: "button", href: `runs/${id}/report.html`, target: "_blank", rel: "noopener" };
   return h(
     "div",
     { class: "row between head" },
-    h("div", {}, h("h1", {}, model.name.replaceAll("_", " ")), h("p", { class: "lead" }, lead)),
+    h("div", {}, h("h1", {}, runTitle(line)), h("p", { class: "lead" }, line.name ? `${line.model} · ${lead}` : lead)),
     h(
       "div",
       { class: "row" },
       h("a", report, "The report"),
-      h("a", { class: "button", href: `/runs/${id}/report.pdf` }, "PDF"),
+      h("a", { class: "button", href: `runs/${id}/report.pdf` }, "PDF"),
       h("a", { class: "button main", href: `#try/${id}`, id: "to-try" }, "Try it"),
     ),
   );
 }
 
 /** @param {RunView} run */
-function verdictCard({ gate, deployment }) {
-  const tag = deployment?.promoted
-    ? h("span", { class: "tag done" }, "champion")
-    : h("span", { class: "tag waiting" }, "not promoted");
+function verdictCard({ gate, line }) {
+  const tag = h("span", { class: standingStyle(line) }, line.standing);
   return h(
     "section",
     { class: `card verdict ${gate.verdict.replace(" ", "-")}` },
     h("div", { class: "row between" }, h("h2", {}, verdictText(gate)), tag),
     gate.reasons.map((reason) => h("p", {}, reason)),
-    h("p", { class: "soft small" }, deployment?.promotion_reason ?? ""),
+    h("p", { class: "soft small" }, line.promotion_reason),
   );
 }
 
@@ -116,11 +116,11 @@ function learningCharts({ history, summary }) {
  */
 async function showCell(run, id, label, predicted, slot) {
   /** @type {CellPhoto[]} */
-  const photos = await get(`/api/runs/${id}/cell?${query({ label, predicted })}`);
+  const photos = await get(`api/runs/${id}/cell?${query({ label, predicted })}`);
   const [className, predictedName] = [run.class_names[label], run.class_names[predicted]];
   const title = label === predicted ? `${className}, classified correctly` : `${className}, called ${predictedName}`;
   const items = photos.map((row) => {
-    const path = `/api/runs/${id}/photos/test/${row.image_id}`;
+    const path = `api/runs/${id}/photos/test/${row.image_id}`;
     return h("li", {}, heatButton(path, className, predictedName), confidence(row));
   });
   slot.replaceChildren(

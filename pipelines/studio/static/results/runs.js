@@ -30,6 +30,21 @@ const VERDICTS = {
 export const verdictText = ({ verdict, champion }) =>
   verdict === "worse" && !champion ? "Below what was asked for" : VERDICTS[verdict];
 
+/**
+ * What a run is called: the name that a person gave it, else its model.
+ * @param {FinishedRun} run
+ */
+export const runTitle = (run) => run.name || run.model;
+
+/** @type {Record<FinishedRun["standing"], string>} */
+const STANDING_STYLES = { champion: "done", "former champion": "waiting", "not promoted": "waiting" };
+
+/**
+ * The style of the tag that says what a run is now.
+ * @param {FinishedRun} run
+ */
+export const standingStyle = ({ standing }) => `tag ${STANDING_STYLES[standing]}`;
+
 const MAX_VALUE_LENGTH = 400;
 /** @type {{ [text: string]: string }} */
 const PYTHON_WORDS = { None: "–", True: "yes", False: "no" };

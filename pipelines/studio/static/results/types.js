@@ -15,11 +15,20 @@
  * @property {{ accuracy: Interval }} test
  * @property {string} verdict
  * @property {string[]} reasons
- * @property {boolean} promoted
+ * @property {Json} champion That the run was compared with; null if there was none.
+ * @property {"champion" | "former champion" | "not promoted"} standing What the run is now.
+ * @property {string} promotion_reason The latest answer of the gate.
  * @property {number} seconds
+ * @property {string} name Empty if nobody named the run.
+ * @property {string} notes
  */
 
-/** @typedef {{ run_id: string, status: "running" | "failed" | "killed", error: string | null }} OtherRun */
+/**
+ * @typedef {object} OtherRun
+ * @property {string} run_id
+ * @property {"running" | "failed" | "killed"} status
+ * @property {string | null} error
+ */
 /** @typedef {{ data: string, sentence: string, runs: string[] }} Board */
 /** @typedef {{ runs: (FinishedRun | OtherRun)[], boards: Board[], packages: string[] }} RunsAnswer */
 
@@ -54,6 +63,7 @@
 /**
  * @typedef {object} RunView
  * @property {RunSummary} summary
+ * @property {FinishedRun} line The run as the list of runs has it.
  * @property {{ verdict: string, champion: Json, reasons: string[] }} gate
  * @property {TestFigures} test
  * @property {string[]} class_names
@@ -62,7 +72,6 @@
  * @property {number | null} label_errors
  * @property {History | null} history
  * @property {string} params
- * @property {{ promoted: boolean, promotion_reason: string } | null} deployment
  */
 
 /** @typedef {{ image_id: string, sureness: number }} CellPhoto */
@@ -72,6 +81,13 @@
  * @property {FinishedRun[]} runs
  * @property {{ key: string, values: string[] }[]} params The params that differ.
  * @property {(History | null)[]} histories
+ * @property {Matrix[]} matrices
+ */
+
+/**
+ * @typedef {object} Matrix What the test photos were called.
+ * @property {string[]} class_names
+ * @property {[label: number, predicted: number, number: number][]} confusions
  */
 
 /** @typedef {{ pick: string, reason: string, left_out: string[] }} PickOutput */

@@ -7,6 +7,7 @@ import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from components.contract.inference.graph import export_sha256
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
 from pipelines.cli.main import call
-from pipelines.studio.results import describe_ranking
+from pipelines.runners.run_notes import write_promotion
+from pipelines.runners.runs import RunState
+from pipelines.studio.results import describe_ranking, mark_champions
 from tests.support.artifacts import CLASS_NAMES, make_bundle, make_dataset, make_evaluation, photo
 from tests.unit.pipelines.studio.conftest import Client
 
@@ -45,7 +48,20 @@ def make_run(folder: Path, mlflow_run_id: str | None = None) -> None:
             ),
         ),
     )
-    (folder / "summary.json").write_text("{}")
+    accuracy = {"value": 0.9, "low": 0.8, "high": 0.95}
+    summary = {
+        "dataset": {"name": "colors", "fingerprint": info.fingerprint, "num_classes": len(info.class_names)},
+        "model": {"name": "a_net", "kind": "layers", "num_parameters": 9},
+        "validation": {"accuracy": accuracy},
+        "test": {"accuracy": accuracy},
+        "gate": {"verdict": "first", "reasons": [], "champion": None},
+        "promoted": False,
+        "seconds": {"total": 5.0},
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "params.yaml").write_text("data: {uri: colors}\n")
+    state = RunState(run_id=folder.name, status="finished", started="2026-01-01T00:00:00+00:00", data="colors")
+    write_json(folder / "run.json", state)
 
 
 @pytest.fixture
@@ -151,3 +167,67 @@ def test_a_service_is_said_to_be_ready_as_soon_as_it_answers(client: Client) -> 
     assert client.get(f"/api/jobs/{job}/ready").json() == {"ready": False}
     other_job = client.studio.queue.add("speed", "Measure", ["model", "speed", "VGG16"]).path.name
     assert client.get(f"/api/jobs/{other_job}/ready").status_code == 404
+
+
+def test_a_run_keeps_its_name_and_notes(client_with_run: Client) -> None:
+    answer = client_with_run.post(f"/api/runs/{RUN}", {"name": " First try ", "notes": "dark photos\nleft in"})
+    assert answer.json() == {"name": "First try", "notes": "dark photos\nleft in"}
+    (line,) = client_with_run.get("/api/runs").json()["runs"]
+    assert (line["name"], line["notes"]) == ("First try", "dark photos\nleft in")
+    assert "First try is right on" in client_with_run.get("/api/runs").json()["boards"][0]["sentence"]
+    client_with_run.post(f"/api/runs/{RUN}", {"name": "", "notes": ""})
+    assert client_with_run.get("/api/runs").json()["runs"][0]["name"] == ""
+
+
+@pytest.mark.parametrize(
+    ("run", "body", "words"),
+    [
+        (RUN, {"name": "x" * 81}, "80 characters"),
+        (RUN, {"name": "", "notes": "x" * 5001}, "5,000"),
+        (RUN, {"name": 5}, "a text as its name"),
+        ("..", {"name": "a"}, ""),
+        ("%2e%2e%2fetc", {"name": "a"}, ""),
+        ("nothing", {"name": "a"}, "none"),
+    ],
+)
+def test_a_name_that_is_none_and_a_run_that_is_not_there_are_refused(
+    client_with_run: Client, run: str, body: dict[str, Any], words: str
+) -> None:
+    answer = client_with_run.post(f"/api/runs/{run}", body)
+    assert answer.status_code in (400, 404, 405)
+    assert words in answer.text
+    assert client_with_run.get("/api/runs").json()["runs"][0]["name"] == ""
+
+
+def test_another_page_names_no_run(client_with_run: Client) -> None:
+    headers = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
+    assert client_with_run.post(f"/api/runs/{RUN}", {"name": "a"}, headers=headers).status_code == 403
+
+
+def test_the_latest_answer_of_the_gate_says_what_a_run_is(client_with_run: Client, tmp_path: Path) -> None:
+    def standing() -> tuple[str, str]:
+        line = client_with_run.get("/api/runs").json()["runs"][0]
+        return line["standing"], line["promotion_reason"]
+
+    folder = tmp_path / "runs" / RUN
+    write_promotion(folder, promoted=True, reason="It is champion now.")
+    assert standing() == ("champion", "It is champion now.")
+    write_promotion(folder, promoted=False, reason="Another one is.")
+    assert standing() == ("not promoted", "Another one is.")
+
+
+def test_of_two_promoted_runs_the_later_one_is_champion() -> None:
+    lines = [
+        {"status": "finished", "data": "pets", "promoted": True, "decided": f"2026-01-01T10:0{minute}:00+01:00"}
+        for minute in (2, 5, 3)
+    ]
+    lines.append({"status": "finished", "data": "cars", "promoted": False, "decided": "2026-01-01T10:09:00+01:00"})
+    lines.append({"status": "failed"})
+    mark_champions(lines)
+    assert [line.get("standing") for line in lines] == [
+        "former champion",
+        "champion",
+        "former champion",
+        "not promoted",
+        None,
+    ]

@@ -1,0 +1,75 @@
+"""What is decided about a run after it has finished: its name, notes, and the latest answer of the gate.
+
+name.json        RunNotes
+promotion.json   Promotion
+"""
+
+import contextlib
+import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from components.contract.errors import ArtifactError
+from components.contract.record import BaseRecord
+from components.contract.system.atomic_files import read_json, write_json
+
+NOTES_FILE: Final = "name.json"
+PROMOTION_FILE: Final = "promotion.json"
+
+
+class RunNotes(BaseRecord):
+    """What people call a run, and what they note about it."""
+
+    name: Annotated[str, StringConstraints(max_length=80, strip_whitespace=True, pattern=r"^[^\r\n\t]*$")] = ""
+    notes: Annotated[str, StringConstraints(max_length=5000)] = ""
+
+
+class Promotion(BaseRecord):
+    """The answer of the gate, asked once more.
+
+    Attributes:
+        decided: ISO 8601.
+    """
+
+    promoted: bool
+    reason: str
+    decided: str = Field(
+        default_factory=lambda: datetime.datetime.now().astimezone().isoformat(timespec="microseconds")
+    )
+
+
+def read_notes(run_dir: Path) -> RunNotes:
+    """The name and notes of a run; empty ones if nobody wrote any."""
+    with contextlib.suppress(ArtifactError):
+        return read_json(run_dir / NOTES_FILE, RunNotes, "notes of a run")
+    return RunNotes()
+
+
+def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
+    """Keeps a name and notes.
+
+    Raises:
+        ArtifactError: one of them is too long, or the name has several lines.
+    """
+    try:
+        run_notes = RunNotes(name=name, notes=notes)
+    except ValidationError:
+        raise ArtifactError(
+            f"A run's name may have 80 characters on one line, and its notes 5,000; found {len(name)} and {len(notes)}."
+        ) from None
+    write_json(run_dir / NOTES_FILE, run_notes)
+    return run_notes
+
+
+def read_promotion(run_dir: Path) -> Promotion | None:
+    """The latest answer of the gate; None if it was not asked after the run."""
+    with contextlib.suppress(ArtifactError):
+        return read_json(run_dir / PROMOTION_FILE, Promotion, "promotion")
+    return None
+
+
+def write_promotion(run_dir: Path, *, promoted: bool, reason: str) -> None:
+    """Keeps the answer of the gate."""
+    write_json(run_dir / PROMOTION_FILE, Promotion(promoted=promoted, reason=reason))

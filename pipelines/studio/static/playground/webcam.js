@@ -1,0 +1,74 @@
+// The model's answer to what the camera sees, again and again.
+
+import { put } from "../client/api.js";
+import { capture } from "../elements/camera.js";
+import { h, showProblem } from "../elements/dom.js";
+import { formatPercent } from "../elements/format.js";
+
+/** @import { Prediction } from "../results/types.js" */
+
+const PAUSE_MILLISECONDS = 250;
+
+/**
+ * Opens a window with the camera and the answers, until it is closed.
+ * @param {string} model
+ */
+export async function watchCamera(model) {
+  /** @type {MediaStream | null} */
+  let stream = null;
+  const video = h("video", { autoplay: true, playsInline: true, muted: true });
+  const answer = h("p", { class: "large", role: "status", id: "seen" }, "The camera starts …");
+  const shares = h("ul", { class: "plain shares" });
+  const ask = async (/** @type {Blob} */ blob) => {
+    /** @type {Prediction} */
+    const prediction = await put(`api/models/${encodeURIComponent(model)}/predict`, blob);
+    const { label, abstained, probabilities } = prediction;
+    const text = abstained ? `Unsure: perhaps ${label}` : label;
+    if (answer.textContent !== text) answer.textContent = text;
+    shares.replaceChildren(
+      ...probabilities
+        .slice(0, 3)
+        .map(([name, share]) =>
+          h(
+            "li",
+            {},
+            h("span", {}, name),
+            h("span", { class: "soft small" }, formatPercent(share, 0)),
+            h("meter", { value: share, "aria-hidden": "true" }),
+          ),
+        ),
+    );
+  };
+  const look = () => {
+    if (!dialog.isConnected) return;
+    const again = () => setTimeout(look, PAUSE_MILLISECONDS);
+    if (!video.videoWidth) again();
+    else capture(video, (blob) => ask(blob).then(again, stop));
+  };
+  const stop = (/** @type {unknown} */ error) => {
+    dialog.close();
+    showProblem(error);
+  };
+  const onclose = () => {
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    dialog.remove();
+  };
+  /** @type {HTMLDialogElement} */
+  const dialog = h(
+    "dialog",
+    { class: "camera", "aria-label": "What the camera sees", onclose },
+    video,
+    answer,
+    shares,
+    h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 } } });
+    video.srcObject = stream;
+    look();
+  } catch (error) {
+    stop(new Error(`No camera can be used: ${error instanceof Error ? error.message : error}. Choose photos instead.`));
+  }
+}
