@@ -76,7 +76,7 @@ class Guard:
             return None
         query_token = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
         if scope["type"] == "http" and scope["method"] == "GET" and _matches(self._token, query_token):
-            answer = RedirectResponse("/", 303)  # so that the token stays in no history
+            answer = RedirectResponse("./", 303)  # so that the token stays in no history; below a prefix, too
             answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
             return answer
         return PlainTextResponse(

@@ -12,13 +12,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from components.contract.errors import DarkroomError
 from components.contract.pages.theme import THEME_PATH
 from pipelines.studio.access import Guard
+from pipelines.studio.assets import Assets
 from pipelines.studio.settings import Settings, StudioError
 from pipelines.studio.studio import Studio
 
@@ -53,25 +53,16 @@ async def answer_internal_error(_request: Request, error: Exception) -> Response
     )
 
 
-async def show_theme(_request: Request) -> Response:
-    """`GET /static/styles/theme.css`: the colors and fonts that all pages of Darkroom share."""
-    return FileResponse(THEME_PATH)
-
-
-async def show_start_page(_request: Request) -> Response:
-    """`GET /`."""
-    return FileResponse(STATIC_DIR / "index.html")
-
-
 def create_app(settings: Settings) -> Starlette:
     """The application.
 
     Raises:
         StudioError: the folder cannot be used.
     """
-    from pipelines.studio.routes import data, follow, model, results, runs
+    from pipelines.studio.routes import data, follow, model, photos, results, runs
 
     studio = Studio(settings)
+    assets = Assets(STATIC_DIR, {"styles/theme.css": THEME_PATH})
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -84,14 +75,14 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/", show_start_page),
+            Route("/", assets.show_start_page),
             *data.ROUTES,
+            *photos.ROUTES,
             *model.ROUTES,
             *runs.ROUTES,
             *results.ROUTES,
             *follow.ROUTES,
-            Route("/static/styles/theme.css", show_theme),
-            Mount("/static", StaticFiles(directory=STATIC_DIR)),
+            Route("/static/{digest}/{name:path}", assets.show_asset),
         ],
         middleware=[Middleware(Guard, hosts=settings.hosts, token=settings.token)],
         exception_handlers={

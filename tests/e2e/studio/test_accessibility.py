@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.axe import violations
 from tests.support.browser import Page, browse
 from tests.support.studio import READY, SCREENS, ask, go, keep, needs_browser, studio
 
@@ -48,6 +49,7 @@ async def look(page: Page, name: str) -> None:
     assert await page.run("document.getElementById('problem').hidden"), name
     assert await page.run("lowContrastTexts()") == [], name
     assert await nameless(page) == [], name
+    assert await violations(page) == [], name
     assert await page.run("document.querySelectorAll('main h1').length") == 1, name
     assert await page.run("duplicateIds()") == [], name
 

@@ -10,7 +10,7 @@ from components.contract.pages.theme import THEME_PATH
 ROOT = Path(__file__).parents[3]
 PAGES = {
     "service": (ROOT / "components/deploy/service/page/index.html", "page/"),
-    "studio": (ROOT / "pipelines/studio/static/index.html", "/static/styles/"),
+    "studio": (ROOT / "pipelines/studio/static/index.html", "static/styles/"),
 }
 
 

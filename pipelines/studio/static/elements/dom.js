@@ -1,5 +1,7 @@
 // Elements of every screen, and messages to the person who uses it.
 
+import { nextAction } from "./next_action.js";
+
 /** @typedef {Node | string | number | null | undefined | false | Child[]} Child */
 
 /**
@@ -114,12 +116,22 @@ export function child(parent, selector) {
 }
 
 /**
- * Shows an error to the person.
+ * Shows an error to the person, with what can be done about it.
  * @param {unknown} error
  */
 export function showProblem(error) {
-  byId("problem-text").textContent = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const status = error instanceof Error && "status" in error ? Number(error.status) : null;
+  const action = nextAction(message, status);
+  byId("problem-text").textContent = message;
+  byId("problem-action").replaceChildren(...(action ? [actionLink(action)] : []));
   byId("problem").hidden = false;
+}
+
+/** @param {import("./next_action.js").NextAction} action */
+function actionLink({ text, href }) {
+  if (href !== null) return h("a", { class: "button small", href }, text);
+  return h("button", { type: "button", class: "button small", onclick: () => location.reload() }, text);
 }
 
 /** Hides the last error. */

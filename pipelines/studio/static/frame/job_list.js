@@ -74,7 +74,7 @@ function jobItem(job) {
 /** @param {Job} job */
 function jobAction(job) {
   /** @param {string} name */
-  const act = (name) => () => post(`/api/jobs/${job.id}`, { action: name });
+  const act = (name) => () => post(`api/jobs/${job.id}`, { action: name });
   if (isUnfinished(job)) {
     return actionButton(job.state === "waiting" ? "Take out" : "Stop", act("stop"), { class: "link" });
   }

@@ -19,7 +19,7 @@ export function showNoMagic(commands, showScreen) {
   const importText = async (text, kind) => {
     clearProblem();
     try {
-      await post("/api/draft/import", { revision: state.draft.revision, text, kind });
+      await post("api/draft/import", { revision: state.draft.revision, text, kind });
       await reload();
       await showScreen();
     } catch (error) {
@@ -87,7 +87,7 @@ function paramsPart(importText) {
     h(
       "div",
       { class: "row" },
-      h("a", { class: "button", href: "/api/draft/params.yaml", download: "studio.yaml" }, "Export"),
+      h("a", { class: "button", href: "api/draft/params.yaml", download: "studio.yaml" }, "Export"),
       h("label", { class: "button", htmlFor: "import-file" }, "Import…"),
       file,
     ),

@@ -25,7 +25,7 @@ export function liveHead(live) {
  * @param {"stop" | "finish" | "again"} action
  * @returns {Promise<{ id: string }>}
  */
-const act = (live, action) => post(`/api/jobs/${live.id}`, { action });
+const act = (live, action) => post(`api/jobs/${live.id}`, { action });
 
 /** @param {LiveView} live */
 function finishButton(live) {
@@ -78,7 +78,7 @@ function clusterLink(live) {
     slot.replaceChildren(h("a", attributes, "See it on Kubeflow"));
   };
   /** @type {Promise<JobWithOutput<{ url: string }>>} */
-  const answer = get(`/api/jobs/${live.id}`);
+  const answer = get(`api/jobs/${live.id}`);
   answer.then(showLink).catch(showProblem);
   return slot;
 }

@@ -96,8 +96,8 @@ export async function show(page, [jobId]) {
 
 const emptyScreen = () => [
   h("h1", {}, "Live"),
-  h("p", { class: "lead" }, "Nothing was started yet."),
-  h("a", { class: "button main", href: "#training" }, "To the training"),
+  h("p", { class: "lead" }, "A training shows here how it goes on."),
+  h("a", { class: "button main", href: "#training" }, "Start a training"),
 ];
 
 /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { nextAction } from "../../../../pipelines/studio/static/elements/next_action.js";
 import { titleOf } from "../../../../pipelines/studio/static/frame/title.js";
 import { pickJob } from "../../../../pipelines/studio/static/live/live.js";
 import * as progress from "../../../../pipelines/studio/static/live/progress.js";
@@ -106,6 +107,16 @@ test("the settings that an error names are found, each once", () => {
   assert.deepEqual(progress.settingsNamed(text, isSetting), ["train.learning_rate", "evaluate.gate.max_x"]);
   assert.deepEqual(progress.settingsNamed("see /train.log", isSetting), ["train.log"]);
   assert.deepEqual(progress.settingsNamed("", isSetting), []);
+});
+
+test("a problem ends with what can be done about it", () => {
+  assert.deepEqual(nextAction("The studio does not answer.", 0), { text: "Try again", href: null });
+  assert.equal(nextAction("This was changed in another tab meanwhile.", 409)?.text, "Load it again");
+  assert.equal(nextAction("Choose photos first.", 409)?.href, "#data");
+  assert.equal(nextAction("train.epochs: must be positive.", 400)?.href, "#training/train.epochs");
+  assert.equal(nextAction("train.model.weights: there is nothing", 400)?.href, "#model");
+  assert.equal(nextAction("A photo may have 10 MB.", 413), null);
+  assert.equal(nextAction("ends.train", null), null);
 });
 
 test("the title of the tab says how far the training is", () => {

@@ -1,0 +1,76 @@
+"""The scripts and styles of the page, at an address that changes with their content, and compressed once.
+
+A browser keeps them for a year: a new version of Darkroom has another address. Modules import each other by relative
+paths, so one digest in the address of all of them is enough, and no file has to be rewritten.
+"""
+
+import gzip
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+PREFIX: Final = "static"
+START_PAGE: Final = "index.html"
+FOREVER: Final = "private, max-age=31536000, immutable"
+MIN_COMPRESSED_BYTES: Final = 500
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file, and its compressed form; None if that is no smaller."""
+
+    content: bytes
+    compressed: bytes | None
+    media_type: str
+
+
+class Assets:
+    """The files of a folder, and single ones from elsewhere, in memory.
+
+    Attributes:
+        digest: changes with every file.
+    """
+
+    def __init__(self, folder: Path, others: Mapping[str, Path]):
+        """Reads the files.
+
+        Args:
+            folder: holds the start page and all that it loads.
+            others: name within the folder to the path of a file that is kept elsewhere.
+        """
+        paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        self._assets = {name: _read_asset(path) for name, path in sorted({**paths, **others}.items())}
+        digest = hashlib.sha256()
+        for name, asset in self._assets.items():
+            digest.update(f"{name}\0{len(asset.content)}\0".encode() + asset.content)
+        self.digest = digest.hexdigest()[:16]
+
+    async def show_start_page(self, _request: Request) -> Response:
+        """`GET /`; its addresses are relative, so that it works below a prefix."""
+        page = self._assets[START_PAGE].content.replace(f'"{PREFIX}/'.encode(), f'"{PREFIX}/{self.digest}/'.encode())
+        return Response(page, media_type="text/html")
+
+    async def show_asset(self, request: Request) -> Response:
+        """`GET /static/{digest}/{name}`."""
+        asset = self._assets.get(request.path_params["name"])
+        if asset is None or request.path_params["digest"] != self.digest:
+            return Response("There is no such file; load the page again.", 404, media_type="text/plain")
+        headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+        if asset.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(asset.compressed, media_type=asset.media_type, headers=headers)
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+
+
+def _read_asset(path: Path) -> Asset:
+    content = path.read_bytes()
+    compressed = gzip.compress(content, mtime=0) if len(content) >= MIN_COMPRESSED_BYTES else content
+    media_type = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0]
+    smaller = compressed if len(compressed) < len(content) else None
+    return Asset(content, smaller, media_type or "application/octet-stream")

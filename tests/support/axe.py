@@ -1,0 +1,23 @@
+"""axe-core in a page: what keeps people with a screen reader, a keyboard or weak eyes from using it."""
+
+from pathlib import Path
+
+from tests.support.browser import Page
+
+AXE_PATH = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+"""Installed by `make lint-pages`, as package.json says."""
+RULES = "{resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']}"
+
+
+async def violations(page: Page) -> list[str]:
+    """Each violation with the elements that have it; none where axe-core is not installed."""
+    if not AXE_PATH.is_file():
+        return []
+    if await page.run("typeof axe") == "undefined":
+        await page.run(AXE_PATH.read_text(encoding="utf-8"))
+    code = (
+        f"axe.run(document, {RULES}).then(({{violations}}) => violations.flatMap(({{id, help, nodes}}) => "
+        "nodes.map((node) => `${id}: ${help}: ${node.target.join(' ')}: ${node.html.slice(0, 160)}`)))"
+    )
+    found: list[str] = await page.run(code)
+    return found
