@@ -126,13 +126,13 @@ def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
     return _estimate(studio, studio.draft.read())
 
 
-def show_presets(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/presets`: the choices, the time of each for these photos, and which one is chosen."""
+def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
+    """`GET /api/presets?times=…`: the choices, which one is chosen, and the time of each, for which data are read."""
     draft = studio.draft.read()
     presets = []
     for preset in PRESETS:
         preset_draft = draft.model_copy(update={"params": apply(preset, draft.params)})
-        time = _estimate(studio, preset_draft)
+        time = _estimate(studio, preset_draft) if query.get("times") else None
         presets.append(preset.model_dump() | {"estimate": time.model_dump() if time is not None else None})
     return {"presets": presets, "chosen": find_preset(draft.params)}
 

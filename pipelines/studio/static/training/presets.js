@@ -12,17 +12,22 @@ import { formatSeconds } from "../elements/format.js";
 export function presetCards() {
   const cards = h("div", { class: "presets", role: "radiogroup", "aria-label": "How thorough" });
   const note = h("p", { class: "soft small" });
-  const update = async () => {
+  /** @param {string} path */
+  const draw = async (path) => {
     /** @type {PresetsAnswer} */
-    const { presets, chosen } = await get("api/presets");
+    const { presets, chosen } = await get(path);
     const focused = document.activeElement?.closest("[data-preset]");
     cards.replaceChildren(...presets.map((preset) => presetCard(preset, preset.name === chosen)));
     note.textContent = chosen ? "" : "Your own values below are used. Choose a card to go back to its values.";
     const name = focused instanceof HTMLElement ? focused.dataset.preset : null;
     if (name) cards.querySelector(`[data-preset="${name}"] input`)?.dispatchEvent(new Event("restore"));
   };
-  const updateLater = debounce(() => update().catch(showProblem), 100);
-  return { element: h("div", {}, cards, note), update: updateLater };
+  // The times need a look at the photos, which may take seconds.
+  const update = async () => {
+    if (!cards.children.length) await draw("api/presets");
+    await draw("api/presets?times=yes");
+  };
+  return { element: h("div", {}, cards, note), update: debounce(() => update().catch(showProblem), 100) };
 }
 
 /**

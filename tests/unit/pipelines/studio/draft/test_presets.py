@@ -32,9 +32,9 @@ def test_own_values_are_no_preset() -> None:
 
 
 def test_the_presets_come_with_their_time(client: Client, photos: Path) -> None:
-    assert [preset["estimate"] for preset in client.get("/api/presets").json()["presets"]] == [None] * 3
+    assert [preset["estimate"] for preset in client.get("/api/presets?times=yes").json()["presets"]] == [None] * 3
     client.choose(photos)
-    answer = client.get("/api/presets").json()
+    answer = client.get("/api/presets?times=yes").json()
     assert answer["chosen"] == "balanced"
     quick, balanced, thorough = (preset["estimate"]["high"] for preset in answer["presets"])
     assert quick < balanced < thorough
