@@ -1,92 +1,22 @@
 """The pretrained backbones: sizes, costs, weights, and when to choose which. Nothing heavy is imported."""
 
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
-from components.contract.errors import ModelError
+from components.contract.layers.backbone_facts import (
+    APPLICATIONS_FOLDER,
+    BackboneFacts,
+    BackboneName,
+    Step,
+    WeightFiles,
+    efficientnet,
+    mobilenet_v3,
+    named_by_size,
+    tf_kernels,
+)
 
-BackboneName = Literal[
-    "ConvNeXtSmall",
-    "ConvNeXtTiny",
-    "DenseNet121",
-    "EfficientNetV2B0",
-    "EfficientNetV2B1",
-    "EfficientNetV2B2",
-    "EfficientNetV2B3",
-    "EfficientNetV2S",
-    "InceptionV3",
-    "MobileNetV2",
-    "NASNetMobile",
-    "ResNet50",
-    "VGG16",
-    "Xception",
-]
-"""As in keras.applications."""
-
-Step = tuple[int, int]
-"""A window and its stride, without padding, that a side passes."""
 _UP: Final[Step] = (1, 2)
 _DOWN: Final[Step] = (2, 2)
 """Half of a side, rounded up as by padding `same`, or down."""
-
-
-PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
-"""What a network takes for the pixels of a photo."""
-
-
-@dataclass(frozen=True)
-class WeightFiles:
-    """The files of ImageNet weights.
-
-    Attributes:
-        folder: below Keras' own address.
-        with_top: the name of the file with the layer that gives the classes.
-        without_top: the same without it.
-        cache_names: Keras' names of the two files in its cache, if they differ.
-    """
-
-    folder: str
-    with_top: str
-    without_top: str
-    cache_names: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class BackboneFacts:
-    """A backbone without its top.
-
-    Attributes:
-        size: what it was made for, in pixels.
-        smallest: what a side may measure at least.
-        steps: what becomes of a side on its way to the feature map.
-        channels: of the feature map.
-        num_parameters: without top.
-        giga_multiply_adds: for a photo of its own size, roughly.
-        advice: when to choose it.
-        weight_files: of ImageNet.
-        pixels: what the weights were trained on; None if Keras' own network scales its photos.
-    """
-
-    size: int
-    smallest: int
-    steps: tuple[Step, ...]
-    channels: int
-    num_parameters: int
-    giga_multiply_adds: float
-    advice: str
-    weight_files: WeightFiles
-    pixels: PixelScale | None
-
-
-def _tf_kernels(folder: str, stem: str) -> WeightFiles:
-    name = f"{stem}_weights_tf_dim_ordering_tf_kernels"
-    return WeightFiles(folder, f"{name}.h5", f"{name}_notop.h5")
-
-
-def _by_name(folder: str, stem: str) -> WeightFiles:
-    return WeightFiles(folder, f"{stem}.h5", f"{stem}_notop.h5")
-
-
 _DEVIATION: Final = "ImageNet mean and deviation"
 _MOBILENET: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0"
 
@@ -103,7 +33,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         49_454_688,
         8.69,
         "The most exact of these, and the heaviest.",
-        _by_name("convnext", "convnext_small"),
+        named_by_size("convnext", "convnext_small"),
         _DEVIATION,
     ),
     "ConvNeXtTiny": BackboneFacts(
@@ -114,7 +44,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         27_820_128,
         4.46,
         "Modern and exact; wants a GPU to be trained.",
-        _by_name("convnext", "convnext_tiny"),
+        named_by_size("convnext", "convnext_tiny"),
         _DEVIATION,
     ),
     "DenseNet121": BackboneFacts(
@@ -125,8 +55,52 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         7_037_504,
         2.83,
         "Few weights; good where photos are few.",
-        _tf_kernels("densenet", "densenet121"),
+        tf_kernels("densenet", "densenet121"),
         _DEVIATION,
+    ),
+    "EfficientNetB0": BackboneFacts(
+        224,
+        32,
+        _HALVED_UP,
+        1280,
+        4_049_571,
+        0.39,
+        "More accurate than MobileNetV2; slower than its work suggests.",
+        efficientnet("b0"),
+        "ImageNet mean and root of deviation",
+    ),
+    "EfficientNetB1": BackboneFacts(
+        240,
+        32,
+        _HALVED_UP,
+        1280,
+        6_575_239,
+        0.7,
+        "A step up from B0, with larger photos.",
+        efficientnet("b1"),
+        "ImageNet mean and root of deviation",
+    ),
+    "EfficientNetB2": BackboneFacts(
+        260,
+        32,
+        _HALVED_UP,
+        1408,
+        7_768_569,
+        1.0,
+        "A step up from B1.",
+        efficientnet("b2"),
+        "ImageNet mean and root of deviation",
+    ),
+    "EfficientNetB3": BackboneFacts(
+        300,
+        32,
+        _HALVED_UP,
+        1536,
+        10_783_535,
+        1.8,
+        "Fine detail, at 300 pixels.",
+        efficientnet("b3"),
+        "ImageNet mean and root of deviation",
     ),
     "EfficientNetV2B0": BackboneFacts(
         224,
@@ -136,7 +110,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         5_919_312,
         0.72,
         "More exact than MobileNetV2 for about twice the work.",
-        _by_name("efficientnet_v2", "efficientnetv2-b0"),
+        named_by_size("efficientnet_v2", "efficientnetv2-b0"),
         _DEVIATION,
     ),
     "EfficientNetV2B1": BackboneFacts(
@@ -147,7 +121,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         6_931_124,
         1.20,
         "A step up from B0, with larger photos.",
-        _by_name("efficientnet_v2", "efficientnetv2-b1"),
+        named_by_size("efficientnet_v2", "efficientnetv2-b1"),
         _DEVIATION,
     ),
     "EfficientNetV2B2": BackboneFacts(
@@ -158,7 +132,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         8_769_374,
         1.70,
         "A step up from B1.",
-        _by_name("efficientnet_v2", "efficientnetv2-b2"),
+        named_by_size("efficientnet_v2", "efficientnetv2-b2"),
         _DEVIATION,
     ),
     "EfficientNetV2B3": BackboneFacts(
@@ -169,7 +143,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         12_930_622,
         3.00,
         "Fine detail, at 300 pixels.",
-        _by_name("efficientnet_v2", "efficientnetv2-b3"),
+        named_by_size("efficientnet_v2", "efficientnetv2-b3"),
         _DEVIATION,
     ),
     "EfficientNetV2S": BackboneFacts(
@@ -180,7 +154,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         20_331_360,
         8.40,
         "Very exact; wants a GPU to be trained.",
-        _by_name("efficientnet_v2", "efficientnetv2-s"),
+        named_by_size("efficientnet_v2", "efficientnetv2-s"),
         None,
     ),
     "InceptionV3": BackboneFacts(
@@ -191,7 +165,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         21_802_784,
         5.71,
         "Looks at several scales at once.",
-        _tf_kernels("inception_v3", "inception_v3"),
+        tf_kernels("inception_v3", "inception_v3"),
         "-1 to 1",
     ),
     "MobileNetV2": BackboneFacts(
@@ -202,7 +176,29 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         2_257_984,
         0.30,
         "The place to start: small, quick on any machine, good on most photos.",
-        WeightFiles("mobilenet_v2", _MOBILENET + "_{side}.h5", _MOBILENET + "_{side}_no_top.h5"),
+        WeightFiles(f"{APPLICATIONS_FOLDER}/mobilenet_v2", _MOBILENET + "_{side}.h5", _MOBILENET + "_{side}_no_top.h5"),
+        "-1 to 1",
+    ),
+    "MobileNetV3Large": BackboneFacts(
+        224,
+        32,
+        _HALVED_UP,
+        960,
+        2_996_352,
+        0.22,
+        "About as fast as MobileNetV2.",
+        mobilenet_v3("large"),
+        "-1 to 1",
+    ),
+    "MobileNetV3Small": BackboneFacts(
+        224,
+        32,
+        _HALVED_UP,
+        576,
+        939_120,
+        0.06,
+        "The fastest of these; for weak machines.",
+        mobilenet_v3("small"),
         "-1 to 1",
     ),
     "NASNetMobile": BackboneFacts(
@@ -214,7 +210,10 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         0.56,
         "Made for phones; slower here than its size suggests.",
         WeightFiles(
-            "nasnet", "NASNet-mobile.h5", "NASNet-mobile-no-top.h5", ("nasnet_mobile.h5", "nasnet_mobile_no_top.h5")
+            f"{APPLICATIONS_FOLDER}/nasnet",
+            "NASNet-mobile.h5",
+            "NASNet-mobile-no-top.h5",
+            ("nasnet_mobile.h5", "nasnet_mobile_no_top.h5"),
         ),
         "-1 to 1",
     ),
@@ -226,8 +225,19 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         23_587_712,
         3.86,
         "The best known; easy to compare with what others report.",
-        _tf_kernels("resnet", "resnet50"),
+        tf_kernels("resnet", "resnet50"),
         "BGR less ImageNet mean",
+    ),
+    "ResNet50V2": BackboneFacts(
+        224,
+        32,
+        _HALVED_UP,
+        2048,
+        23_564_800,
+        3.49,
+        "ResNet50 with normalization before each convolution.",
+        tf_kernels("resnet", "resnet50v2"),
+        "-1 to 1",
     ),
     "VGG16": BackboneFacts(
         224,
@@ -237,7 +247,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         14_714_688,
         15.35,
         "Old and slow; for comparison with earlier work.",
-        _tf_kernels("vgg16", "vgg16"),
+        tf_kernels("vgg16", "vgg16"),
         "BGR less ImageNet mean",
     ),
     "Xception": BackboneFacts(
@@ -248,43 +258,8 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         20_861_480,
         8.36,
         "Exact on textures and clothes; wants time, or a GPU.",
-        _tf_kernels("xception", "xception"),
+        tf_kernels("xception", "xception"),
         "-1 to 1",
     ),
 }
 assert BACKBONES.keys() == set(get_args(BackboneName))
-
-FAR_SMALLER: Final = 3
-"""Photos enlarged by more than this to a backbone's size are far smaller than what it has learned from."""
-
-
-def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int]:
-    """(height, width, channels) of what a backbone makes of photos of `image_size` (height, width).
-
-    Raises:
-        ModelError: they are too small for it.
-    """
-    facts = BACKBONES[name]
-    if min(image_size) < facts.smallest:
-        raise ModelError(
-            f"{name} takes photos of at least {facts.smallest} px a side; they are {image_size[0]} × "
-            f"{image_size[1]} px. Set a larger preprocess.image_size."
-        )
-    sides = []
-    for side in image_size:
-        for window, stride in facts.steps:
-            side = (side - window) // stride + 1
-        sides.append(side)
-    return sides[0], sides[1], facts.channels
-
-
-def warn_of_small_photos(name: str, native_size: tuple[int, int]) -> str | None:
-    """A sentence, where the photos are far smaller than what the backbone was made for; else None."""
-    size = BACKBONES[name].size
-    if max(native_size) * FAR_SMALLER >= size:
-        return None
-    return (
-        f"train.model.name: {name} learned from photos of {size} px, and these are {native_size[0]} × {native_size[1]} "
-        f"px: enlarged so much they look blurred to it. Expect less of it, unfreeze more layers, or take a network of "
-        "your own (train.model.layers)."
-    )

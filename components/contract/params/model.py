@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
-from components.contract.layers.backbones import BackboneName, PixelScale
+from components.contract.layers.backbone_facts import BackboneName, PixelScale
 from components.contract.layers.layer import Layer
 from components.contract.layers.stack import LayerSpec, parse_layer
 from components.contract.params.base import Section
@@ -74,7 +74,7 @@ class ModelParams(Section, serialize_by_alias=True):
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,
         description="For kind pretrained: imagenet (the default), none, or the path of a weights file, without "
-        "top unless the head is imagenet.",
+        "top unless the head is imagenet. The network of a file without top is recognized if `name` is omitted.",
     )
     head: Head | None = Field(
         None,
@@ -111,12 +111,12 @@ class ModelParams(Section, serialize_by_alias=True):
         if kind is None:
             return self
         required_key, other_keys = _KEYS[kind][0], [key for key in self._set_keys if key not in _KEYS[kind]]
-        if required_key not in self._set_keys and kind == "pretrained":
+        if required_key not in self._set_keys and kind == "pretrained" and not self.has_weights_file:
             raise fault(
                 f"{self._set_keys[0] if self.kind == 'auto' else 'kind pretrained'} needs a name, one of "
                 f"{', '.join(get_args(BackboneName))}"
             )
-        if required_key not in self._set_keys:
+        if required_key not in self._set_keys and not self.has_weights_file:
             requirement = "a list `layers`" if required_key == "layers" else f"`{required_key}`"
             raise fault(f"kind {kind} needs {requirement}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
         if self.head == "imagenet" and kind != "pretrained":
@@ -126,6 +126,11 @@ class ModelParams(Section, serialize_by_alias=True):
                 f"{required_key} makes it a model of kind {kind}, which takes no {other_keys[0]}; keep one of the two"
             )
         return self
+
+    @property
+    def has_weights_file(self) -> bool:
+        """Whether `weights` is the path of a file, whose network can be recognized."""
+        return self.weights not in (None, "imagenet", "none")
 
     @property
     def described_kind(self) -> Kind | None:

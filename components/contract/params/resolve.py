@@ -4,7 +4,8 @@ from typing import Literal, TypeVar
 
 from components.contract.artifacts.dataset import PixelRange
 from components.contract.errors import ModelError, ParamsError
-from components.contract.layers.backbones import BACKBONES, feature_shape, warn_of_small_photos
+from components.contract.layers.backbone_sizes import feature_shape, warn_of_small_photos
+from components.contract.layers.backbones import BACKBONES
 from components.contract.layers.layer import Layer
 from components.contract.layers.shapes import Shape
 from components.contract.layers.stack import parse_layer, trace_shapes
@@ -169,6 +170,11 @@ def _resolve_model(
         decisions.append(
             "train.model.kind: auto became pretrained, MobileNetV2, because the photos are larger than "
             f"{TINY_PIXELS} px."
+        )
+    if model.kind == "pretrained" and model.name is None:
+        raise ParamsError(
+            f"train.model.name must be set if the weights cannot be read from here; they are in {model.weights}. "
+            "Set it to the network that they belong to."
         )
     if model.kind == "pretrained":
         model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _resolve_head(model)})

@@ -1,11 +1,13 @@
 """The network of a file that holds weights only: it must be named, and is one of keras.applications'."""
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from components.contract.errors import UploadError
+from components.contract.layers.backbone_facts import SCALES
 from components.contract.layers.backbones import BACKBONES
 from components.contract.validation_messages import suggestion
 from components.train.keras_import.confined.confinement import Confinement, enter, handle, run_confined
@@ -14,8 +16,9 @@ from components.train.keras_import.limits import Limits
 
 MODULE: Final = "components.train.keras_import.architecture"
 NAMES: Final = tuple(BACKBONES)
-_LAST: Final = "predictions"
-"""What keras.applications calls the layer that gives the classes."""
+_LAST: Final = ("predictions", "logits")
+"""What keras.applications calls the layer that gives the classes; it is a convolution in MobileNetV3."""
+_LAST_CONVOLUTION: Final = re.compile(r"(?:.*/)?layers/conv2d(?:_(\d+))?/vars/(\d)")
 
 
 def complete(
@@ -40,25 +43,30 @@ def complete(
     confinement = Confinement(
         folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, limits.max_config_bytes, limits.timeout_seconds
     )
-    run_confined(MODULE, [name, json.dumps(image_size), json.dumps(_num_classes(contents))], confinement)
+    run_confined(MODULE, [name, json.dumps(image_size), json.dumps(_num_classes(contents, name))], confinement)
     config = (folder / "architecture.json").read_text(encoding="utf-8")
     return contents.model_copy(
         update={"config": config, "by_order": True, "form": f"{contents.form} of weights only, for {name}"}
     )
 
 
-def _num_classes(contents: Contents) -> int | None:
+def _num_classes(contents: Contents, name: str) -> int | None:
     """How many classes the stored head has; None where there is no head.
 
-    In Keras 2's layout it is found by its name, in Keras 3's, which keeps none, by its class.
+    In Keras 2's layout it is found by its name, in Keras 3's, which keeps none, by its class: the last Dense, or, of
+    MobileNetV3, the last convolution if that has a bias.
     """
-    is_named = contents.layers is not None
-    heads = [
-        array.shape[1]
-        for array in contents.arrays
-        if len(array.shape) == 2 and (_LAST in array.path.split("/") if is_named else "layers/dense" in array.path)
-    ]
-    return heads[-1] if heads else None
+    kernels = [array for array in contents.arrays if len(array.shape) in (2, 4)]
+    if contents.layers is not None:
+        heads = [array.shape[-1] for array in kernels if set(_LAST).intersection(array.path.split("/"))]
+        return heads[-1] if heads else None
+    heads = [array.shape[1] for array in kernels if "layers/dense" in array.path]
+    if heads or not name.startswith("MobileNetV3"):
+        return heads[-1] if heads else None
+    numbered = [(match, array) for array in contents.arrays if (match := _LAST_CONVOLUTION.fullmatch(array.path))]
+    last = ((int(match[1] or 0), int(match[2]), array.shape) for match, array in numbered)
+    shape = max(last, default=(0, 0, ()))[2]
+    return shape[0] if len(shape) == 1 else None
 
 
 def main(argv: list[str]) -> int:
@@ -79,13 +87,16 @@ def describe(name: str, image_size: list[int] | None, num_classes: int | None, f
     """
     import keras
 
+    settings: dict[str, Any] = {} if num_classes is None else {"classes": num_classes}
+    facts = BACKBONES[name]
+    if facts.pixels == "ImageNet mean and root of deviation":
+        factor, offset = SCALES[facts.pixels]
+        pixels = keras.Input((*(image_size or (facts.size, facts.size)), 3))
+        settings["input_tensor"] = keras.layers.Rescaling(factor, offset=offset)(pixels)
+    elif image_size is not None:
+        settings["input_shape"] = (*image_size, 3)
     try:
-        model = getattr(keras.applications, name)(
-            weights=None,
-            include_top=num_classes is not None,
-            **({} if image_size is None else {"input_shape": (*image_size, 3)}),
-            **({} if num_classes is None else {"classes": num_classes}),
-        )
+        model = getattr(keras.applications, name)(weights=None, include_top=num_classes is not None, **settings)
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
         raise UploadError(
             f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "

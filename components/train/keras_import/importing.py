@@ -67,7 +67,7 @@ def import_model(
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
         folder = Path(scratch)
-        uploaded_sha256 = _snapshot(path, folder / "upload", limits)
+        uploaded_sha256 = take_snapshot(path, folder / "upload", limits)
         try:
             plan = read_upload(folder, expected, limits)
             if expected.num_classes is not None:
@@ -91,15 +91,19 @@ def inspect_upload(path: Path, *, expected: Expectation = Expectation(), limits:
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-look-") as scratch:
         folder = Path(scratch)
-        uploaded_sha256 = _snapshot(path, folder / "upload", limits)
+        uploaded_sha256 = take_snapshot(path, folder / "upload", limits)
         try:
             return facts_of(read_upload(folder, expected, limits), uploaded_sha256, None)
         except UploadError as error:
             raise UploadError(f"{path}: {error}") from None
 
 
-def _snapshot(path: Path, copy: Path, limits: Limits) -> str:
-    """Copies the upload, so that what is hashed is what is read; gives its SHA-256."""
+def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
+    """Copies the upload, so that what is hashed is what is read; gives its SHA-256.
+
+    Raises:
+        UploadError: it is missing, too large or unreadable.
+    """
     digest, bytes_left = hashlib.sha256(), limits.max_bytes
     try:
         if not path.is_file():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from components.contract.layers.augmentation import AUGMENTATION
-from components.contract.layers.backbones import PixelScale
+from components.contract.layers.backbone_facts import PixelScale
 from components.contract.record import BaseRecord
 from components.train.keras_import.graph import Graph, Layer, Reference
 
@@ -26,12 +26,14 @@ class Preprocessing(BaseRecord):
 
 _FAMILIES: Final[dict[str, tuple[PixelScale, tuple[str, ...]]]] = {
     "MobileNetV2": ("-1 to 1", ("Conv1", "bn_Conv1", "block_1_expand", "block_16_project")),
+    "MobileNetV3": ("-1 to 1", ("conv", "conv_bn", "expanded_conv_depthwise", "conv_1_bn")),
     "InceptionV3": ("-1 to 1", ("mixed0", "mixed5", "mixed10")),
     "Xception": ("-1 to 1", ("block1_conv1", "block2_sepconv1", "block14_sepconv2")),
     "NASNet": ("-1 to 1", ("stem_conv1", "stem_bn1", "adjust_relu_1_stem_2")),
     "EfficientNetV2": ("-1 to 1", ("stem_conv", "block1a_project_conv", "top_conv")),
     "DenseNet": ("ImageNet mean and deviation", ("conv1_conv", "conv2_block1_1_conv", "pool4_conv")),
     "VGG": ("BGR less ImageNet mean", ("block1_conv1", "block3_conv3", "block5_conv3", "block5_pool")),
+    "ResNet V2": ("-1 to 1", ("conv1_conv", "conv2_block1_preact_bn", "post_bn")),
     "ResNet": ("BGR less ImageNet mean", ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "conv5_block3_out")),
 }
 """Layers by which the networks of keras.applications are told, and what their ImageNet weights were trained on."""

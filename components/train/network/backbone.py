@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FETCH_TIMEOUT_SECONDS: Final = 15
-_KERAS_WEIGHTS: Final = "https://storage.googleapis.com/tensorflow/keras-applications"
+_PUBLIC_FILES: Final = "https://storage.googleapis.com"
 
 
 _MOBILENET_SIDES: Final = (96, 128, 160, 192, 224)
-_OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2")
+_OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2", "MobileNetV3")
 """Networks that Keras builds with layers for the pixels unless told otherwise."""
 
 
@@ -47,7 +47,7 @@ def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = Fal
     side = height if height == width and height in _MOBILENET_SIDES else 224
     file = (files.with_top if with_top else files.without_top).format(side=side)
     cache_name = files.cache_names[0 if with_top else 1] if files.cache_names else file
-    return WeightsFile(f"{_KERAS_WEIGHTS}/{files.folder}/{file}", cache_name)
+    return WeightsFile(f"{_PUBLIC_FILES}/{files.folder}/{file}", cache_name)
 
 
 def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_top: bool = False) -> Path | None:

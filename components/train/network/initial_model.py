@@ -12,13 +12,15 @@ from pathlib import Path
 from components.contract.artifacts.bundle import BundleInfo, read_bundle, read_train_image_ids
 from components.contract.artifacts.dataset import FULL_RANGE, open_split
 from components.contract.errors import ModelError, UploadError
-from components.contract.layers.backbones import BACKBONES, PixelScale
+from components.contract.layers.backbone_facts import PixelScale
+from components.contract.layers.backbones import BACKBONES
 from components.contract.params.model import ModelParams
 from components.contract.params.pipeline import Params
 from components.contract.params.resolve import InitialModelFacts
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.importing import Expectation, import_model, inspect_upload
 from components.train.keras_import.outputs.class_names import find_beside, order_outputs
+from components.train.keras_import.weights_network import recognize_network
 from components.train.network.earlier_bundle import find_bundle
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
         ArtifactError: there is no such bundle.
         TrackingError: MLflow does not give it.
         ModelError: the scale of its pixels must be asked for.
+        WeightsError: a file of weights, without a name, belongs to no known network.
     """
     if model.described_kind == "upload":
         path = _file(model)
@@ -79,9 +82,19 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
             ),
         )
         return model.model_copy(update={"from_": str(folder)}), given_model
-    if model.weights not in (None, "imagenet", "none"):
-        return model.model_copy(update={"weights": str(Path(str(model.weights)).expanduser().absolute())}), None
+    if model.has_weights_file:
+        path = Path(str(model.weights)).expanduser().absolute()
+        model = model.model_copy(update={"weights": str(path)})
+        return _with_name(model, path) if model.name is None else (model, None)
     return model, None
+
+
+def _with_name(model: ModelParams, path: Path) -> tuple[ModelParams, InitialModelFacts]:
+    """The name of the network that a file of weights belongs to."""
+    name = recognize_network(path)
+    decision = f"train.model.name: {path.name} holds the weights of {name}: {BACKBONES[name].num_parameters:,} numbers."
+    facts = InitialModelFacts(display_name=path.name, image_size=None, features=None, decisions=(decision,))
+    return model.model_copy(update={"name": name}), facts
 
 
 def inspect_initial_model(params: Params) -> tuple[Params, InitialModelFacts | None]:

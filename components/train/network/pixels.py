@@ -7,32 +7,16 @@ brought again.
 from typing import TYPE_CHECKING, Final
 
 from components.contract.errors import ModelError
-from components.contract.layers.backbones import PixelScale
+from components.contract.layers.backbone_facts import SCALES, BackboneScale
 
 if TYPE_CHECKING:
     import keras
 
-_IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
-_IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
-_CAFFE_MEAN: Final = (123.68, 116.779, 103.939)
-"""Of red, green and blue, from 0 to 255."""
 _LUMA: Final = (0.299, 0.587, 0.114)
 """ITU-R BT.601, as Pillow, OpenCV and TensorFlow have it."""
 
-_SCALES: Final[dict[PixelScale, tuple[float | list[float], float | list[float]]]] = {
-    "0 to 255": (1.0, 0.0),
-    "-1 to 1": (1 / 127.5, -1.0),
-    "0 to 1": (1 / 255, 0.0),
-    "ImageNet mean and deviation": (
-        [1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION],
-        [-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)],
-    ),
-    "BGR less ImageNet mean": (1.0, [-mean for mean in _CAFFE_MEAN]),
-}
-"""Factor and offset of red, green and blue from 0 to 255."""
 
-
-def scale_pixels(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.KerasTensor":
+def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.KerasTensor":
     """Pixels as a network takes them.
 
     Args:
@@ -47,7 +31,7 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: PixelScale) -> "keras.Keras
     """
     import keras
 
-    factor, offset = _SCALES[scale]
+    factor, offset = SCALES[scale]
     if isinstance(offset, list) and pixels.shape[-1] == 1:
         raise ModelError(
             f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "

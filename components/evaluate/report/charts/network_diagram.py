@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.errors import ModelError
-from components.contract.layers.backbones import BACKBONES, feature_shape
+from components.contract.layers.backbone_sizes import feature_shape
+from components.contract.layers.backbones import BACKBONES
 from components.contract.layers.layer import Layer
 from components.contract.layers.shapes import Shape, shape_text
 from components.contract.layers.stack import TracedLayer, parse_layer, trace

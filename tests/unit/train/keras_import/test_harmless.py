@@ -24,6 +24,8 @@ ALL = (
     "transfer.zip",
     "MobileNetV2.weights",
     "MobileNetV2.weights2",
+    "MobileNetV3Small.weights",
+    "MobileNetV3Small.weights2",
     "ResNet50.weights2",
     "VGG16.weights",
 )

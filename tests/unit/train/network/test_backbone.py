@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from components.contract.errors import ModelError, WeightsError
-from components.contract.layers.backbones import BACKBONES, feature_shape, warn_of_small_photos
+from components.contract.layers.backbone_sizes import feature_shape, warn_of_small_photos
+from components.contract.layers.backbones import BACKBONES
 from components.train.network.backbone import build_backbone, find_weights, load_weights, weights_file
 
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
@@ -62,7 +63,7 @@ def test_the_weights_fit_the_size_of_the_photos(image_size: tuple[int, int], tra
     assert weights_file("MobileNetV2", image_size).name.endswith(f"_1.0_{trained_at}_no_top.h5")
 
 
-QUICK = ("MobileNetV2", "VGG16")
+QUICK = ("MobileNetV2", "MobileNetV3Small", "VGG16")
 EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.proof) for name in BACKBONES]
 
 
@@ -99,17 +100,32 @@ def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_backbone_sees_photos_as_keras_own_does(name: str) -> None:
+def test_a_backbone_sees_photos_as_keras_own_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same weights, same photos: ours takes bytes, Keras' what its own preprocess_input makes of them."""
     side = BACKBONES[name].smallest
     ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
-    theirs = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(side, side, 3))
-    theirs.set_weights(ours.get_weights())
+    if name.startswith("EfficientNetB"):
+        theirs = efficientnet_with_imagenet_weights(name, ours, monkeypatch)
+    else:
+        theirs = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(side, side, 3))
+        theirs.set_weights(ours.get_weights())
     photos = np.random.default_rng(1).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     module = importlib.import_module(getattr(keras.applications, name).__module__)
     expected = np.asarray(theirs(module.preprocess_input(photos.astype(np.float32))))
     assert np.ptp(expected) > 0
     assert np.allclose(np.asarray(ours(photos)), expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
+def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
+    """Keras' own network as it is with ImageNet's weights, which bring a second scaling; the other weights are ours."""
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    ours.get_layer("normalization").set_weights([mean, deviation, 0])
+    monkeypatch.setattr("keras.src.applications.efficientnet.file_utils.get_file", lambda *_, **__: "unused")
+    monkeypatch.setattr("keras.Model.load_weights", lambda *_: None)
+    side = BACKBONES[name].smallest
+    theirs: keras.Model = getattr(keras.applications, name)(include_top=False, input_shape=(side, side, 3))
+    theirs.set_weights(ours.get_weights())
+    return theirs
 
 
 def test_photos_far_smaller_than_a_backbone_expects_are_warned_of() -> None:

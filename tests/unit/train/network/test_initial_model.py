@@ -11,7 +11,7 @@ import pytest
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.errors import ArtifactError, ModelError, TrackingError, UploadError
-from components.contract.layers.backbones import PixelScale
+from components.contract.layers.backbone_facts import PixelScale
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import resolve_train

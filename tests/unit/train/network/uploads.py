@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.contract.layers.backbones import PixelScale
+from components.contract.layers.backbone_facts import PixelScale
 from components.contract.params.model import ModelParams
 from components.contract.system.atomic_files import write_json
 from components.train.keras_import.facts import file_sha256

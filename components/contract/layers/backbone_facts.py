@@ -1,0 +1,137 @@
+"""What the table of pretrained backbones contains: names, pixel scales, sizes and files of weights."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+BackboneName = Literal[
+    "ConvNeXtSmall",
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetB0",
+    "EfficientNetB1",
+    "EfficientNetB2",
+    "EfficientNetB3",
+    "EfficientNetV2B0",
+    "EfficientNetV2B1",
+    "EfficientNetV2B2",
+    "EfficientNetV2B3",
+    "EfficientNetV2S",
+    "InceptionV3",
+    "MobileNetV2",
+    "MobileNetV3Large",
+    "MobileNetV3Small",
+    "NASNetMobile",
+    "ResNet50",
+    "ResNet50V2",
+    "VGG16",
+    "Xception",
+]
+"""As in keras.applications."""
+
+Step = tuple[int, int]
+"""A window and its stride, without padding, that a side passes."""
+
+
+PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
+"""What a network takes for the pixels of a photo."""
+BackboneScale = PixelScale | Literal["ImageNet mean and root of deviation"]
+"""The same, with one that only Keras' EfficientNet has."""
+
+
+_IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
+_CAFFE_MEAN: Final = (123.68, 116.779, 103.939)
+"""Of red, green and blue, from 0 to 255."""
+
+SCALES: Final[dict[BackboneScale, tuple[float | list[float], float | list[float]]]] = {
+    "0 to 255": (1.0, 0.0),
+    "-1 to 1": (1 / 127.5, -1.0),
+    "0 to 1": (1 / 255, 0.0),
+    "ImageNet mean and deviation": (
+        [1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION],
+        [-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)],
+    ),
+    "ImageNet mean and root of deviation": (
+        [deviation**-0.5 for deviation in _IMAGENET_DEVIATION],
+        [
+            255 * mean * (1 - deviation**-0.5)
+            for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)
+        ],
+    ),
+    "BGR less ImageNet mean": (1.0, [-mean for mean in _CAFFE_MEAN]),
+}
+"""Factor and offset of red, green and blue from 0 to 255.
+
+EfficientNet's own layers subtract the mean and divide by the root of the deviation, once. A second division is in a
+layer that Keras builds only if it loads ImageNet's weights itself (keras.src.applications.efficientnet). Here it is
+before the subtraction, with the same result.
+"""
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """The files of ImageNet weights.
+
+    Attributes:
+        folder: below Google's address of public files.
+        with_top: the name of the file with the layer that gives the classes.
+        without_top: the same without it.
+        cache_names: Keras' names of the two files in its cache, if they differ.
+    """
+
+    folder: str
+    with_top: str
+    without_top: str
+    cache_names: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class BackboneFacts:
+    """A backbone without its top.
+
+    Attributes:
+        size: what it was made for, in pixels.
+        smallest: what a side may measure at least.
+        steps: what becomes of a side on its way to the feature map.
+        channels: of the feature map.
+        num_parameters: without top.
+        giga_multiply_adds: for a photo of its own size, roughly.
+        advice: when to choose it.
+        weight_files: of ImageNet.
+        pixels: what the weights were trained on; None if Keras' own network scales its photos.
+    """
+
+    size: int
+    smallest: int
+    steps: tuple[Step, ...]
+    channels: int
+    num_parameters: int
+    giga_multiply_adds: float
+    advice: str
+    weight_files: WeightFiles
+    pixels: BackboneScale | None
+
+
+APPLICATIONS_FOLDER: Final = "tensorflow/keras-applications"
+
+
+def tf_kernels(folder: str, stem: str) -> WeightFiles:
+    """The files of the first networks of keras.applications."""
+    name = f"{stem}_weights_tf_dim_ordering_tf_kernels"
+    return WeightFiles(f"{APPLICATIONS_FOLDER}/{folder}", f"{name}.h5", f"{name}_notop.h5")
+
+
+def named_by_size(folder: str, stem: str) -> WeightFiles:
+    """The files that are named by their network alone."""
+    return WeightFiles(f"{APPLICATIONS_FOLDER}/{folder}", f"{stem}.h5", f"{stem}_notop.h5")
+
+
+def mobilenet_v3(size: str) -> WeightFiles:
+    """The files of MobileNetV3."""
+    name = f"weights_mobilenet_v3_{size}_224_1.0_float"
+    return WeightFiles(f"{APPLICATIONS_FOLDER}/mobilenet_v3", f"{name}.h5", f"{name}_no_top_v2.h5")
+
+
+def efficientnet(size: str) -> WeightFiles:
+    """The files of the first EfficientNet."""
+    return WeightFiles("keras-applications", f"efficientnet{size}.h5", f"efficientnet{size}_notop.h5")

@@ -1,0 +1,41 @@
+"""What becomes of photos of a size in a pretrained backbone."""
+
+from typing import Final
+
+from components.contract.errors import ModelError
+from components.contract.layers.backbones import BACKBONES
+
+FAR_SMALLER: Final = 3
+"""Photos enlarged by more than this to a backbone's size are far smaller than what it has learned from."""
+
+
+def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int]:
+    """(height, width, channels) of what a backbone makes of photos of `image_size` (height, width).
+
+    Raises:
+        ModelError: they are too small for it.
+    """
+    facts = BACKBONES[name]
+    if min(image_size) < facts.smallest:
+        raise ModelError(
+            f"{name} takes photos of at least {facts.smallest} px a side; they are {image_size[0]} × "
+            f"{image_size[1]} px. Set a larger preprocess.image_size."
+        )
+    sides = []
+    for side in image_size:
+        for window, stride in facts.steps:
+            side = (side - window) // stride + 1
+        sides.append(side)
+    return sides[0], sides[1], facts.channels
+
+
+def warn_of_small_photos(name: str, native_size: tuple[int, int]) -> str | None:
+    """A sentence, where the photos are far smaller than what the backbone was made for; else None."""
+    size = BACKBONES[name].size
+    if max(native_size) * FAR_SMALLER >= size:
+        return None
+    return (
+        f"train.model.name: {name} learned from photos of {size} px, and these are {native_size[0]} × {native_size[1]} "
+        f"px: enlarged so much they look blurred to it. Expect less of it, unfreeze more layers, or take a network of "
+        "your own (train.model.layers)."
+    )
