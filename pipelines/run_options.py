@@ -47,6 +47,11 @@ def run_options(function: Function) -> Function:
     """Adds the options of `darkroom run`."""
     for option in (
         json_option,
+        click.option(
+            "--preset",
+            type=click.Choice(("fast", "balanced", "best")),
+            help="How a pretrained network is trained: the same as --set train.preset=….",
+        ),
         click.option("--require-promotion", is_flag=True, help="Exit with code 3 if the verdict does not promote."),
         click.option("--gpus", type=parse_count, default=0, metavar="N", help="The GPUs that containers can use."),
         click.option(
@@ -61,6 +66,11 @@ def run_options(function: Function) -> Function:
     ):
         function = option(function)
     return params_options(function)
+
+
+def with_preset(settings: tuple[str, ...], preset: str | None) -> tuple[str, ...]:
+    """The settings of a command line with that of --preset."""
+    return settings if preset is None else (*settings, f"train.preset={preset}")
 
 
 def resolve_data(data: str | None, params: Path | None, settings: Iterable[str]) -> "Resolution":

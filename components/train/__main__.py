@@ -27,9 +27,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with running_step(arguments.step):
         params, initial_model = inspect_initial_model(load_params(arguments.params, tuple(arguments.set)))
-        resolved, decisions = resolve_train(params.train, read_info(arguments.dataset).image_size, initial_model)
-        for decision in decisions:
-            logging.getLogger("components.train").info("%s", decision)
+        size, trials = read_info(arguments.dataset).image_size, params.tune.trials
+        resolved, decisions = resolve_train(params.train, size, initial_model, num_trials=trials)
+        logging.getLogger("components.train").info("%s", " ".join(decisions) or "All params are set.")
         if arguments.step == "tune":
             tune(arguments.dataset, params.tune, resolved, arguments.output)
         else:

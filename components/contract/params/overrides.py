@@ -31,7 +31,7 @@ def apply_override(tree: dict[str, Any], override: str, sections: Mapping[str, C
     node = tree
     for depth, name in enumerate(keys[:-1]):
         child = node.setdefault(name, {})
-        if child is None:
+        if child is None or child == "auto":
             child = node[name] = {}
         if not isinstance(child, dict):
             parent_key = ".".join(keys[: depth + 1])

@@ -29,7 +29,7 @@ from components.contract.params.base import (
 )
 from components.contract.params.data import DataParams
 from components.contract.params.overrides import apply_override
-from components.contract.params.training import TrainParams
+from components.contract.params.training import PRESET_KEYS, TrainParams
 from components.contract.params.tuning import TuneParams
 from components.contract.validation_messages import expects, explain
 
@@ -232,6 +232,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
     try:
         check_tree(tree)
+        _drop_auto(tree)
         return section.model_validate_json(json.dumps(tree, default=str))
     except DocumentError as error:
         raise ParamsError(f"{origin} must stay small: {error}. Shorten it.") from None
@@ -239,9 +240,31 @@ def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
         raise ParamsError(explain(error, section, origin)) from None
 
 
+def _drop_auto(tree: dict[str, Any]) -> None:
+    """Removes what a preset settles from the section train: `auto` there means the same as an absent key."""
+    train = tree.get("train")
+    if isinstance(train, dict):
+        tree["train"] = {
+            key: value for key, value in train.items() if value != "auto" or key not in PRESET_KEYS or key == "phases"
+        }
+
+
+def _or_auto(part: dict[str, Any]) -> dict[str, Any]:
+    """The part of a schema that describes a key which a preset settles."""
+    part = {name: value for name, value in part.items() if name != "default"}
+    facts = {name: part.pop(name) for name in ("description",) if name in part}
+    if "enum" in part:
+        return part | {"enum": ["auto", *part["enum"]], "default": "auto"} | facts
+    return {"anyOf": [{"const": "auto"}, *part.get("anyOf", [part])], "default": "auto", **facts}
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of params.yaml, for editors."""
     text = json.dumps(Params.model_json_schema(schema_generator=PlainSchema))
     schema = json.loads(text.replace(json.dumps(LAYER_SCHEMA), '{"$ref": "#/$defs/LayerSpec"}'))
     schema["$defs"] |= layer_definitions()
+    properties = schema["$defs"]["TrainParams"]["properties"]
+    for key in PRESET_KEYS:
+        if key != "phases":
+            properties[key] = _or_auto(properties[key])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Darkroom params.yaml"}

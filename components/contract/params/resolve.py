@@ -12,6 +12,7 @@ from components.contract.layers.stack import parse_layer, trace_shapes
 from components.contract.params.base import MIN_SIZE, TINY_PIXELS
 from components.contract.params.model import ModelParams, head_layers
 from components.contract.params.pipeline import Params
+from components.contract.params.presets import apply_preset, without_preset
 from components.contract.params.training import Phase, TrainParams
 from components.contract.params.tuning import auto_space, check_space
 from components.contract.record import BaseRecord
@@ -97,7 +98,7 @@ def resolve(
                 f"{initial_model.display_name} was trained with."
             )
 
-    train, train_decisions = resolve_train(params.train, preprocess.size, initial_model)
+    train, train_decisions = resolve_train(params.train, preprocess.size, initial_model, num_trials=params.tune.trials)
     decisions += train_decisions
     if train.model.name is not None and (warning := warn_of_small_photos(train.model.name, native_size)):
         decisions.append(warning)
@@ -115,9 +116,18 @@ def resolve(
 
 
 def resolve_train(
-    train: TrainParams, image_size: tuple[int, int], initial_model: InitialModelFacts | None = None
+    train: TrainParams,
+    image_size: tuple[int, int],
+    initial_model: InitialModelFacts | None = None,
+    *,
+    num_trials: int = 0,
 ) -> tuple[TrainParams, list[str]]:
-    """Settles the `auto` values of the train section for photos of `image_size` (height, width)."""
+    """Settles the `auto` values of the train section for photos of `image_size` (height, width).
+
+    A search of `num_trials` trials has no preset.
+    """
+    if num_trials:
+        train = without_preset(train)
     is_tiny = max(image_size) <= TINY_PIXELS
     model, decisions = _resolve_model(train.model, image_size, initial_model)
     input_size = train.input_size(image_size)
@@ -129,6 +139,8 @@ def resolve_train(
             f"px; it is {_size_text(input_size)} px. Set a larger preprocess.image_size, or auto."
         )
     check_model(model, input_size, initial_model)
+    train, preset_decisions = apply_preset(train, model)
+    decisions += preset_decisions
     auto_values = {"augmentation": "light" if is_tiny else "medium", "trainable": _default_trainable(model)}
     phases = (
         train.phases

@@ -1,7 +1,7 @@
 """How the network is trained: the section `train` of params.yaml."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
@@ -61,9 +61,9 @@ class EarlyStopping(Section):
 
 
 Trainable = Annotated[
-    Annotated[str, Field(pattern=r"^(auto|none|head|all|last [1-9]\d{0,4}|from \S+)$")]
+    Annotated[str, Field(pattern=r"^(auto|none|head|blocks|all|last [1-9]\d{0,4}|from \S+)$")]
     | Annotated[tuple[Annotated[str, Field(pattern=r"^\S+$")], ...], Strict(False), Field(min_length=1)],
-    expects("auto, none, head, all, last N, from LAYER, or a list of layer names such as [block4_*, block5_*]"),
+    expects("auto, none, head, blocks, all, last N, from LAYER, or a list of layer names such as [block4_*, block5_*]"),
 ]
 """Which layers are trained."""
 
@@ -76,6 +76,21 @@ Augmentation = Annotated[
 
 CachePrecision = Literal["float16", "float32"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+PresetName = Literal["auto", "none", "fast", "balanced", "best"]
+
+PRESET_KEYS: Final = (
+    "phases",
+    "epochs",
+    "optimizer",
+    "learning_rate",
+    "warmup_epochs",
+    "mixup",
+    "early_stopping",
+    "label_smoothing",
+    "ema",
+    "views",
+)
+"""What a preset settles, beside `trainable`. A key that is `auto` or absent is in none of the set fields."""
 
 
 class Phase(Section):
@@ -83,7 +98,8 @@ class Phase(Section):
 
     trainable: Trainable = Field(
         "auto",
-        description="The layers to train: none | head | all | last N (of those with weights) | from LAYER (and "
+        description="The layers to train: none | head | blocks (the last half of a pretrained network's work) | all | "
+        "last N (of those with weights) | from LAYER (and "
         "all after it) | [names and globs]. The head trains with each but none. auto: all of a network of your own, "
         "the head of a pretrained one.",
     )
@@ -145,6 +161,11 @@ def _unmirrored(phase: P) -> P:
 class TrainParams(Phase):
     """How the network is trained. The values of a phase hold for all phases that do not say otherwise."""
 
+    preset: PresetName = Field(
+        "auto",
+        description="Settles what is `auto` for a pretrained network: fast (the head alone), balanced, or best "
+        "(longer). none: nothing; the values are as written. auto: balanced, or none with phases of your own.",
+    )
     model: ModelParams = ModelParams()
     image_size: (
         Annotated[

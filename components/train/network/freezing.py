@@ -16,6 +16,7 @@ from components.contract.errors import ModelError
 from components.contract.params.training import Phase
 from components.contract.validation_messages import suggestion
 from components.train.network.architecture import Network
+from components.train.network.summary import multiply_adds
 
 FIXED: Final = (
     keras.layers.Activation,
@@ -44,6 +45,10 @@ FIXED_WHEN_FROZEN: Final = (
     keras.layers.SeparableConv2D,
 )
 """Layers of which the same is true once they are frozen."""
+
+
+LARGEST_CUT: Final = 3
+"""How many times the smallest tensor between blocks the tensor before the last blocks may hold."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ def select(network: Network, phase: Phase) -> Selection:
     """
     layers = dict(_named_layers(network.model))
     inside = {path for path in layers if _in_base(network, path)}
-    trained_paths = _trained_paths(phase.trainable, layers, inside)
+    trainable = f"from {_first_of_last_blocks(network)}" if phase.trainable == "blocks" else phase.trainable
+    trained_paths = _trained_paths(trainable, layers, inside)
     for path, layer in layers.items():
         keeps_statistics = isinstance(layer, keras.layers.BatchNormalization) and path in inside
         layer.trainable = path in trained_paths and not (keeps_statistics and not phase.train_batch_norm)
@@ -193,15 +199,9 @@ def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
 
 def _boundary(network: Network) -> Any:
     """The node of the last tensor that alone leads on from layers which neither learn nor vary; None for the pixels."""
-    levels = network.model._nodes_by_depth  # noqa: SLF001 - Keras has no public name for it
-    nodes = [node for _, level in sorted(levels.items(), reverse=True) for node in level]
-    last_use: dict[int, int] = {id(network.model.output): len(nodes)}
-    for position, node in enumerate(nodes):
-        for tensor in node.arguments.keras_tensors:
-            last_use[id(tensor)] = max(position, last_use.get(id(tensor), 0))
     inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
-    boundary, saves, alive = None, False, set[int]()
-    for position, node in enumerate(nodes):
+    boundary, saves = None, False
+    for node, is_cut in _nodes_with_cuts(network.model):
         operation: Any = node.operation
         is_fixed = isinstance(operation, FIXED) or (
             isinstance(operation, FIXED_WHEN_FROZEN) and not operation.trainable
@@ -209,8 +209,52 @@ def _boundary(network: Network) -> Any:
         if getattr(operation, "trainable_weights", None) or not (operation.name in inside or is_fixed):
             break
         saves = saves or bool(getattr(operation, "weights", None))
-        alive = {key for key in alive if last_use[key] > position}
-        alive |= {id(tensor) for tensor in node.outputs if last_use.get(id(tensor), -1) > position}
-        if saves and len(alive) == 1 and len(node.outputs) == 1 and alive == {id(node.outputs[0])}:
+        if saves and is_cut:
             boundary = node
     return boundary
+
+
+def _nodes_with_cuts(model: keras.Model) -> Iterator[tuple[Any, bool]]:
+    """The nodes in the order of computation; whether everything after a node is computed from its output alone."""
+    levels = model._nodes_by_depth  # noqa: SLF001 - Keras has no public name for it
+    nodes = [node for _, level in sorted(levels.items(), reverse=True) for node in level]
+    last_use: dict[int, int] = {id(model.output): len(nodes)}
+    for position, node in enumerate(nodes):
+        for tensor in node.arguments.keras_tensors:
+            last_use[id(tensor)] = max(position, last_use.get(id(tensor), 0))
+    alive = set[int]()
+    for position, node in enumerate(nodes):
+        alive = {key for key in alive if last_use[key] > position}
+        alive |= {id(tensor) for tensor in node.outputs if last_use.get(id(tensor), -1) > position}
+        yield node, len(alive) == 1 and len(node.outputs) == 1 and alive == {id(node.outputs[0])}
+
+
+def _first_of_last_blocks(network: Network) -> str:
+    """The first layer of the last blocks of a backbone.
+
+    They begin after the first tensor that alone leads on to at most half of the network's multiply-adds and that is
+    small, compared with the other such tensors. Before wide layers within a block the features would take several
+    times as much space. Without such a tensor, as in NASNet, they are the second half of the work.
+
+    Raises:
+        ModelError: the network has no pretrained part.
+    """
+    backbone = network.backbone
+    if backbone is None:
+        raise ModelError("train.trainable: blocks needs a pretrained network; this one is your own. Set all or head.")
+    total = left = sum(map(multiply_adds, backbone.layers))
+    cuts: list[tuple[int, str | None]] = []
+    second_half = ""
+    for node, is_cut in _nodes_with_cuts(backbone):
+        operation: Any = node.operation
+        work = multiply_adds(operation) if isinstance(operation, keras.Layer) else 0
+        if work and cuts and cuts[-1][1] is None:
+            cuts[-1] = (cuts[-1][0], operation.name)
+        if work and not second_half and 2 * left <= total:
+            second_half = operation.name
+        left -= work
+        if is_cut and 2 * left <= total:
+            cuts.append((math.prod(node.outputs[0].shape[1:]), None))
+    named_cuts = [(size, name) for size, name in cuts if name is not None]
+    smallest = min((size for size, _ in named_cuts), default=0)
+    return next((name for size, name in named_cuts if size <= LARGEST_CUT * smallest), second_half)

@@ -37,7 +37,8 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
             f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "
             f"{scale} is of colors."
         )
-    rescaled = keras.layers.Rescaling(factor, offset=offset, name="rescaling")(pixels)
+    name = "division" if scale == "ImageNet mean and root of deviation" else "rescaling"  # Keras' own is next
+    rescaled = keras.layers.Rescaling(factor, offset=offset, name=name)(pixels)
     return _reverse_channels(rescaled) if scale.startswith("BGR") else rescaled
 
 

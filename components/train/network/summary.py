@@ -39,7 +39,7 @@ def summarize_network(network: Network, batch_size: int) -> NetworkSummary:
     return NetworkSummary(
         rows=tuple(_rows(network)),
         num_parameters=num_parameters,
-        multiply_adds=sum(map(_multiply_adds, layers)),
+        multiply_adds=sum(map(multiply_adds, layers)),
         weights_bytes=4 * num_parameters,
         training_bytes=num_parameters * BYTES_PER_TRAINED_WEIGHT + batch_size * activations * BYTES_PER_ACTIVATION,
         batch_size=batch_size,
@@ -59,7 +59,7 @@ def _rows(network: Network) -> Iterator[Row]:
             kind=type(layer).__name__,
             gives=_gives(layer),
             num_parameters=layer.count_params(),
-            multiply_adds=_multiply_adds(layer),
+            multiply_adds=multiply_adds(layer),
             takes=tuple(takes),
         )
         if backbone is not None and layer.name == "pixels":
@@ -68,7 +68,7 @@ def _rows(network: Network) -> Iterator[Row]:
                 kind=f"{len(inside)} layers",
                 gives=tuple(backbone.output.shape[1:]),
                 num_parameters=backbone.count_params(),
-                multiply_adds=sum(map(_multiply_adds, backbone.layers)),
+                multiply_adds=sum(map(multiply_adds, backbone.layers)),
                 takes=("pixels",),
             )
 
@@ -87,10 +87,10 @@ def _last_call(layer: keras.Layer) -> Any:
     return layer._inbound_nodes[-1]  # noqa: SLF001 - Keras has no public name for it
 
 
-def _multiply_adds(layer: keras.Layer) -> int:
+def multiply_adds(layer: keras.Layer) -> int:
     """Of the products with kernels, which are nearly all there are."""
     if isinstance(layer, keras.Model):
-        return sum(map(_multiply_adds, layer.layers))
+        return sum(map(multiply_adds, layer.layers))
     kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))
     if not kernels:
         return 0

@@ -12,7 +12,8 @@ import click
 from components.contract.errors import ParamsError
 from components.contract.foreign.documents import DocumentError, parse_yaml
 from components.contract.params.pipeline import Params, load_params
-from pipelines.run_options import read_params, run_options
+from components.contract.params.training import PRESET_KEYS
+from pipelines.run_options import read_params, run_options, with_preset
 from pipelines.usage_errors import explain_usage
 
 UNNAMED: Final = "unnamed"
@@ -73,7 +74,7 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
         options = command.make_context("run", words[1:]).params
     except click.UsageError as error:
         raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected. {explain_usage(error)}") from None
-    data, path, settings = options["data"], options["params"], options["settings"]
+    data, path, settings = options["data"], options["params"], with_preset(options["settings"], options["preset"])
     if path is not None:
         path = within(str(path))
     elif not data:
@@ -96,6 +97,10 @@ def _split_command(text: str) -> list[str]:
 def drop_defaults(params: Params) -> dict[str, Any]:
     """What differs from the defaults; no data where they are unnamed."""
     tree: dict[str, Any] = params.model_dump(mode="json", exclude_defaults=True)
+    # A value that a preset would settle counts if it is set, even to the default without a preset.
+    set_keys = params.train.model_fields_set.intersection(PRESET_KEYS) - {"phases"}
+    if set_keys:
+        tree["train"] = params.train.model_dump(mode="json", include=set_keys) | tree.get("train", {})
     if tree.get("data") == {"uri": UNNAMED}:
         del tree["data"]
     return tree

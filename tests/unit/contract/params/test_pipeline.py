@@ -74,7 +74,7 @@ def test_the_committed_params_are_the_defaults() -> None:
         ("deploy.model_name=My Model", "deploy.model_name: expected"),
         ("train.epochs", "--set takes section.key=value"),
         ("epochs=3", "--set takes section.key=value"),
-        ("train.epochs.x=3", "--set train.epochs.x: train.epochs holds 40, which has no keys of its own"),
+        ("train.batch_size.x=3", "--set train.batch_size.x: train.batch_size holds 32, which has no keys of its own"),
         ("train.model={a: [}", "--set train.model: the value must be YAML"),
     ],
 )

@@ -13,7 +13,11 @@ import pytest
 from components.contract.errors import ModelError, WeightsError
 from components.contract.layers.backbone_sizes import feature_shape, warn_of_small_photos
 from components.contract.layers.backbones import BACKBONES
+from components.contract.params.model import ModelParams
+from components.contract.params.training import Phase
+from components.train.network.architecture import build_network
 from components.train.network.backbone import build_backbone, find_weights, load_weights, weights_file
+from components.train.network.freezing import select
 
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
@@ -100,8 +104,24 @@ def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None
 
 
 @pytest.mark.parametrize("name", EACH)
+def test_the_last_blocks_of_a_backbone_are_layers_of_it_and_have_a_freeze_boundary(name: str) -> None:
+    side = BACKBONES[name].smallest
+    params = ModelParams(kind="pretrained", name=name, weights="none", head="linear")  # type: ignore[arg-type]
+    network = build_network(params, image_size=(side, side), num_classes=3, batch_size=1)
+    assert network.backbone is not None
+    selection = select(network, Phase(trainable="blocks"))
+    assert selection.boundary is not None
+    # Each cell of NASNet takes the two before it, so that only its first layers lie before a boundary.
+    assert (selection.boundary_name == "stem_bn1") == (name == "NASNetMobile")
+    num_trained = sum(int(np.prod(weight.shape)) for weight in network.model.trainable_weights)
+    assert 0.1 < num_trained / network.model.count_params() < 0.95
+    assert network.backbone.count_params() == BACKBONES[name].num_parameters
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_a_backbone_sees_photos_as_keras_own_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same weights, same photos: ours takes bytes, Keras' what its own preprocess_input makes of them."""
+    keras.utils.clear_session()  # automatic names of layers begin again, and must not meet ours
     side = BACKBONES[name].smallest
     ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
     if name.startswith("EfficientNetB"):
@@ -119,7 +139,8 @@ def test_a_backbone_sees_photos_as_keras_own_does(name: str, monkeypatch: pytest
 def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
     """Keras' own network as it is with ImageNet's weights, which bring a second scaling; the other weights are ours."""
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    ours.get_layer("normalization").set_weights([mean, deviation, 0])
+    (normalization,) = (layer for layer in ours.layers if isinstance(layer, keras.layers.Normalization))
+    normalization.set_weights([mean, deviation, np.array(0)])
     monkeypatch.setattr("keras.src.applications.efficientnet.file_utils.get_file", lambda *_, **__: "unused")
     monkeypatch.setattr("keras.Model.load_weights", lambda *_: None)
     side = BACKBONES[name].smallest

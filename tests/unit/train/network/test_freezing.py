@@ -13,6 +13,11 @@ from components.contract.params.training import Phase
 from components.train.network.architecture import Network, build_network
 from components.train.network.freezing import frozen_part, learning_part, plan_training, rate_scales, select
 
+BLOCKS = (
+    *(f"block_{block}_{layer}" for block in range(10, 17) for layer in ("expand", "depthwise", "project")),
+    "Conv_1",
+    "logits",
+)
 LAST_LAYERS = ("block_16_project", "block_16_project_BN", "Conv_1", "Conv_1_bn", "logits")
 
 
@@ -43,6 +48,7 @@ def own() -> Network:
             (1, 1, 960),
             "block_16_depthwise_relu",
         ),
+        ("blocks", BLOCKS, (2, 2, 64), "block_9_add"),
         ("none", (), (1280,), "global_average_pooling2d_1"),
     ],
 )

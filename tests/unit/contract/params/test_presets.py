@@ -1,0 +1,149 @@
+"""Presets: what they settle, what stays as written, and what contradicts them."""
+
+from typing import Any
+
+import pytest
+
+from components.contract.errors import ParamsError
+from components.contract.params.pipeline import dump_section, json_schema, load_params, parse_section
+from components.contract.params.resolve import Resolution, resolve
+from components.contract.params.training import PRESET_KEYS, EarlyStopping, TrainParams
+
+PHOTO = (400, 533)
+
+
+def settle(*settings: str, native_size: tuple[int, int] = PHOTO) -> Resolution:
+    params = load_params(None, ("data.uri=photos", *settings))
+    return resolve(params, native_size=native_size, data_name="photos")
+
+
+def differing(train: TrainParams) -> dict[str, Any]:
+    return {key: getattr(train, key) for key in ("mixup", "label_smoothing", "ema", "views", "early_stopping")}
+
+
+def test_the_default_for_photos_is_balanced() -> None:
+    resolution = settle()
+    train = resolution.params.train
+    assert differing(train) == {
+        "mixup": 0.2,
+        "label_smoothing": 0.1,
+        "ema": 0.99,
+        "views": 5,
+        "early_stopping": None,
+    }
+    head, blocks = train.all_phases
+    assert (head.trainable, head.epochs, head.optimizer, head.learning_rate) == ("head", 3, "adam", 0.001)
+    assert (blocks.trainable, blocks.epochs, blocks.optimizer, blocks.learning_rate) == ("blocks", 10, "adamw", 0.0003)
+    assert {head.mixup, blocks.mixup, head.early_stopping, blocks.early_stopping} == {0.2, None}
+    text = "\n".join(resolution.decisions)
+    assert "train.preset: auto became balanced" in text
+    for key in ("mixup", "label_smoothing", "ema", "views", "early_stopping", "phases"):
+        assert f"train.{key}: balanced chose" in text
+
+
+def test_fast_trains_the_head_alone() -> None:
+    train = settle("train.preset=fast").params.train
+    (phase,) = train.all_phases
+    assert (phase.trainable, phase.epochs, phase.early_stopping) == ("head", 40, EarlyStopping())
+    assert (train.label_smoothing, train.mixup, train.ema, train.views) == (0.1, 0.0, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("train.mixup=0", "mixup", 0.0),
+        ("train.label_smoothing=0", "label_smoothing", 0.0),
+        ("train.ema=null", "ema", None),
+        ("train.views=3", "views", 3),
+        ("train.early_stopping.patience=4", "early_stopping", EarlyStopping(patience=4)),
+        ("train.swa=0.3", "ema", None),
+    ],
+)
+def test_each_choice_can_be_set_alone_even_to_its_plain_default(setting: str, key: str, value: object) -> None:
+    plain, changed = differing(settle().params.train), differing(settle(setting).params.train)
+    assert changed == plain | {key: value}
+    if key == "early_stopping":
+        assert {phase.early_stopping for phase in settle(setting).params.train.all_phases} == {value}
+
+
+def test_values_of_a_phase_that_are_set_hold_in_each_phase() -> None:
+    head, blocks = settle("train.epochs=2", "train.learning_rate=0.002", "train.optimizer=sgd").params.train.all_phases
+    assert [(phase.epochs, phase.learning_rate, phase.optimizer) for phase in (head, blocks)] == [(2, 0.002, "sgd")] * 2
+    head, blocks = settle("train.epochs=30").params.train.all_phases
+    assert (head.epochs, blocks.epochs) == (3, 30)
+
+
+def test_layers_that_are_set_are_trained_in_one_phase() -> None:
+    train = settle("train.trainable=last 4", "train.preset=best").params.train
+    assert [phase.trainable for phase in train.all_phases] == ["last 4"]
+    assert train.views == 8
+
+
+def test_auto_means_the_same_as_an_absent_key() -> None:
+    keys = ("epochs", "optimizer", "learning_rate", "mixup", "early_stopping", "label_smoothing", "ema", "views")
+    assert settle(*(f"train.{key}=auto" for key in keys)) == settle()
+
+
+@pytest.mark.parametrize("settings", [(), ("train.preset=best",), ("train.model.layers=[Flatten]",)])
+def test_a_settled_section_stays_as_it_is(settings: tuple[str, ...]) -> None:
+    train = settle(*settings).params.train
+    again = parse_section(TrainParams, dump_section(train))
+    assert again == train
+    params = load_params(None, ("data.uri=photos",)).model_copy(update={"train": again})
+    assert resolve(params, native_size=PHOTO, data_name="photos").params.train == train
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("train.phases=[{trainable: head}]",),
+        ("train.model.layers=[Flatten]",),
+        ("train.model.name=MobileNetV2", "train.model.weights=none"),
+        ("train.trainable=none", "train.model.name=MobileNetV2"),
+        ("tune.trials=3",),
+        ("train.preset=none",),
+    ],
+)
+def test_without_a_preset_the_values_are_as_before(settings: tuple[str, ...]) -> None:
+    train = settle(*settings).params.train
+    assert differing(train) == differing(TrainParams())
+    assert train.preset == "none"
+    assert len(train.all_phases) == 1
+
+
+def test_tiny_pictures_have_no_preset() -> None:
+    train = settle(native_size=(8, 8)).params.train
+    assert differing(train) == differing(TrainParams())
+    assert train.phases == "auto"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train.phases=[{epochs: 3}]", "best must have phases to settle; train.phases lists them. Remove one"),
+        ("train.model.layers=[Flatten]", "the network is not pretrained"),
+        ("train.trainable=none", "trains nothing"),
+        ("tune.trials=2", "train.preset must be auto or none if tune.trials searches for params; it is best"),
+    ],
+)
+def test_params_that_contradict_a_preset_are_refused(setting: str, message: str) -> None:
+    with pytest.raises(ParamsError, match=r"train\.preset") as error:
+        settle("train.preset=best", setting)
+    assert message in str(error.value)
+
+
+def test_an_unknown_preset_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(ParamsError, match=r"train\.preset: .*'fast', 'balanced' or 'best'"):
+        settle("train.preset=better")
+
+
+def test_the_schema_offers_auto_beside_each_other_value() -> None:
+    properties = json_schema()["$defs"]["TrainParams"]["properties"]
+    assert {properties[key]["default"] for key in PRESET_KEYS} == {"auto"}
+    assert properties["optimizer"]["enum"] == ["auto", "adam", "adamw", "sgd", "rmsprop"]
+    assert [option.get("const", option.get("type")) for option in properties["ema"]["anyOf"]] == [
+        "auto",
+        "number",
+        "null",
+    ]
+    assert properties["views"]["anyOf"][1]["maximum"] == 32

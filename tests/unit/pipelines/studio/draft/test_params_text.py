@@ -1,0 +1,29 @@
+"""The params of a draft from a text or a command."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.studio.draft.params_text import parse_command, parse_text
+from tests.support.source_tree import ROOT
+
+
+def test_params_yaml_as_it_is_differs_in_nothing_but_its_data() -> None:
+    assert parse_text((ROOT / "params.yaml").read_text()) == {"data": {"uri": "data/digits"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "train"),
+    [
+        ("train: {label_smoothing: 0.0, views: auto}", {"label_smoothing": 0.0}),
+        ("train: {early_stopping: {patience: 10}, seed: 42}", {"early_stopping": {"patience": 10, "min_delta": 0.0}}),
+        ("train: {phases: auto, epochs: 40}", {"epochs": 40}),
+    ],
+)
+def test_a_value_that_a_preset_would_settle_is_kept_even_if_it_is_the_default(text: str, train: object) -> None:
+    assert parse_text(text) == {"train": train}
+
+
+def test_a_command_may_name_a_preset() -> None:
+    tree = parse_command("darkroom run --data photos --preset fast --set train.seed=1", Path)
+    assert tree == {"data": {"uri": "photos"}, "train": {"preset": "fast", "seed": 1}}
