@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from pipelines.cli.frame import Verb, Verbs
+from pipelines.cli.placement_options import placement_options
 from pipelines.images.build import IMAGES, PUBLIC_BASE, STUDIO
-from pipelines.option_values import PATH, parse_cores, parse_count, parse_label
+from pipelines.option_values import PATH
 from pipelines.run_options import json_option, params_options
 from pipelines.runners.cluster.server_login import ENDPOINT_VARIABLE, TOKEN_VARIABLE
 
@@ -74,24 +75,7 @@ def compile_file(data: str | None, params: Path | None, settings: tuple[str, ...
 @click.command(cls=Verb)
 @params_options
 @server_options
-@click.option("--gpus", type=parse_count, default=0, metavar="N", help="The GPUs for train.")
-@click.option("--gpu-type", default="nvidia.com/gpu", metavar="RESOURCE", help="The Kubernetes resource of a GPU.")
-@click.option(
-    "--node-selector",
-    "node_labels",
-    multiple=True,
-    type=parse_label,
-    metavar="LABEL=VALUE",
-    help="Nodes that train can run on. Can be repeated.",
-)
-@click.option("--cpu", type=parse_cores, metavar="CORES", help="The cores that train requests, such as 4 or 500m.")
-@click.option("--memory", metavar="SIZE", help="The memory for train, such as 16Gi.")
-@click.option("--data-claim", metavar="NAME", help="A volume claim with the photos, mounted to /data.")
-@click.option(
-    "--rollout",
-    metavar="NAMESPACE/DEPLOYMENT",
-    help="Where to roll out a promoted model, such as darkroom/darkroom-serve.",
-)
+@placement_options
 @click.option("--cache/--no-cache", default=True, help="Skip tasks whose inputs are unchanged, except deploy.")
 @click.option(
     "--local-images", is_flag=True, help="Use the images as built here, for kind and minikube, instead of pushed ones."
@@ -116,6 +100,10 @@ def submit(
     memory: str | None,
     data_claim: str | None,
     rollout: str | None,
+    queue: str | None,
+    spot: tuple[str, str] | None,
+    store: str | None,
+    photos: int,
     cache: bool,
     local_images: bool,
     cron: str | None,
@@ -129,6 +117,7 @@ def submit(
     from pipelines.images.build import read_digests
     from pipelines.run_options import read_params
     from pipelines.runners.cluster.compilation import compile_pipeline
+    from pipelines.runners.cluster.estimate import describe_estimate
     from pipelines.runners.cluster.kubernetes.volumes import check_volumes
     from pipelines.runners.cluster.placement import Placement
     from pipelines.runners.cluster.resolution import resolve_for_cluster
@@ -149,7 +138,13 @@ def submit(
         cache=cache,
         rollout=rollout,
         data_claim=data_claim,
+        queue=queue,
+        spot=spot,
+        store=store,
     )
+    if photos:
+        for line in describe_estimate(resolution.params, placement, photos):
+            show.line(line, to_stderr=True)
     if output is not None:
         compile_pipeline(resolution.params, output, placement)
         show.line(f"Wrote {output}.", to_stderr=True)

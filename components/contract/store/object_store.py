@@ -97,6 +97,7 @@ class ObjectStore:
         if note is None:
             return False
         partial = target.with_name(f".{target.name}.blocks")
+        is_resumed = partial.exists()
         partial.touch()
         with partial.open("r+b") as file, ThreadPoolExecutor(CONNECTIONS, "fetch") as pool:
             file.truncate(note["num_bytes"])
@@ -104,7 +105,7 @@ class ObjectStore:
             def read(block: str) -> bool:
                 start = int(block[:5]) * BLOCK_BYTES
                 size = min(BLOCK_BYTES, note["num_bytes"] - start)
-                if _matches(os.pread(file.fileno(), size, start), block):
+                if is_resumed and _matches(os.pread(file.fileno(), size, start), block):
                     return True
                 content = self._find(lambda: self._system.cat_file(self._path(name, block)))
                 if content is None or not _matches(content, block):
@@ -114,7 +115,6 @@ class ObjectStore:
                 return True
 
             is_whole = all(pool.map(read, note["blocks"]))
-            os.fsync(file.fileno())
         if is_whole:
             partial.replace(target)
         else:

@@ -55,6 +55,11 @@ PARTS_OF: Final[Mapping[str, str]] = {
 """Tasks that do a part of a step's work, where several share it: they are placed as the step is."""
 SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that only one pod sees
 HOUR: Final = 3600
+QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
+RESUMING: Final = ("preprocess", "tune", "train")
+"""Steps whose tasks lose little when their pod goes: portions, trials and checkpoints outlive it."""
+SPOT_RETRIES: Final = 10
+"""Of a task on nodes that can go at any time."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,10 @@ class Placement:
         rollout: `<namespace>/<deployment>` that a promoted model is rolled out to; None for nowhere.
         data_claim: a volume with the photos, and with the weights and uploaded models, if any: mounted at DATA_DIR in
             preprocess, tune and train; None if the photos come by URI.
+        queue: the LocalQueue of Kueue that admits the tasks; None for none.
+        spot: label and value, also as a taint, of nodes that can go at any time, for the tasks that resume; None to run
+            no task there.
+        store: what tasks have in common, as a folder that they mount or an address; None for the volume of the cache.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +112,9 @@ class Placement:
     cache: bool = True
     rollout: str | None = None
     data_claim: str | None = None
+    queue: str | None = None
+    spot: tuple[str, str] | None = None
+    store: str | None = None
 
     def demand_of(self, step: str, *, is_training: bool) -> Demand:
         """What a task of this step requests; tune and train get what was asked for."""
@@ -110,11 +122,11 @@ class Placement:
         if not is_training:
             return demand
         cpu = self.cpu or demand.cpu
-        cpu_limit = max(cpu, demand.cpu_limit, key=_count_cores)
+        cpu_limit = max(cpu, demand.cpu_limit, key=count_cores)
         return replace(demand, cpu=cpu, cpu_limit=cpu_limit, memory=self.memory or demand.memory)
 
 
-def _count_cores(quantity: str) -> float:
+def count_cores(quantity: str) -> float:
     """Kubernetes' quantity of CPU, such as 500m or 1.5, as a number of cores."""
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
@@ -173,7 +185,13 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
         kubernetes.set_timeout(task, HOUR)
         task.set_memory_limit("1Gi")
         return
-    _set_demand(placement.demand_of(step, is_training=image == "train"), task)
+    demand = placement.demand_of(step, is_training=image == "train")
+    if placement.queue:
+        kubernetes.add_pod_label(task, QUEUE_LABEL, placement.queue)
+    if placement.spot and step in RESUMING:
+        _place_on_spot_nodes(task, *placement.spot)
+        demand = replace(demand, retries=SPOT_RETRIES)
+    _set_demand(demand, task)
     for secret, keys in SECRETS.get(step, {}).items():
         kubernetes.use_secret_as_env(task, secret, dict(keys), optional=True)
     # Weights and uploaded models are on the same volume as the photos.
@@ -185,11 +203,22 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
         kubernetes.use_secret_as_env(task, "darkroom-serve", SERVICE_SECRET, optional=True)
     if image == "train":
         _place_training(task, placement)
-    elif step == "preprocess" and is_shared:
+    elif step == "preprocess" and is_shared and not placement.store:
         kubernetes.mount_pvc(task, pvc_name=CACHE_CLAIM, mount_path=CACHE_DIR)
         task.set_env_variable(STORE_VARIABLE, f"{CACHE_DIR}/shared")
+    if placement.store and step in RESUMING:
+        task.set_env_variable(STORE_VARIABLE, placement.store)
+        if step != "preprocess":  # which has the keys for the photos
+            kubernetes.use_secret_as_env(task, "darkroom-s3", dict(SECRETS["preprocess"]["darkroom-s3"]), optional=True)
     if not placement.cache:
         task.set_caching_options(enable_caching=False)
+
+
+def _place_on_spot_nodes(task: "PipelineTask", label: str, value: str) -> None:
+    from kfp import kubernetes
+
+    kubernetes.add_node_selector(task, label, value)
+    kubernetes.add_toleration(task, key=label, operator="Equal", value=value, effect="NoSchedule")
 
 
 def _set_demand(demand: Demand, task: "PipelineTask") -> None:

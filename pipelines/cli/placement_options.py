@@ -1,0 +1,51 @@
+"""The options of submit that say where the tasks run and what they get."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from pipelines.option_values import parse_cores, parse_count, parse_label
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def placement_options(function: Function) -> Function:
+    """Adds the options of a Placement, and the one for its estimate."""
+    for option in (
+        click.option(
+            "--photos", type=parse_count, default=0, metavar="N", help="Estimate the pod-hours for so many photos."
+        ),
+        click.option("--store", metavar="ADDRESS", help="What tasks have in common, such as s3://bucket/darkroom."),
+        click.option(
+            "--spot",
+            type=parse_label,
+            metavar="LABEL=VALUE",
+            help="Nodes that can go at any time, for the tasks that resume.",
+        ),
+        click.option("--queue", metavar="NAME", help="The LocalQueue of Kueue that admits the tasks."),
+        click.option(
+            "--rollout",
+            metavar="NAMESPACE/DEPLOYMENT",
+            help="Where to roll out a promoted model, such as darkroom/darkroom-serve.",
+        ),
+        click.option("--data-claim", metavar="NAME", help="A volume claim with the photos, mounted to /data."),
+        click.option("--memory", metavar="SIZE", help="The memory for train, such as 16Gi."),
+        click.option(
+            "--cpu", type=parse_cores, metavar="CORES", help="The cores that train requests, such as 4 or 500m."
+        ),
+        click.option(
+            "--node-selector",
+            "node_labels",
+            multiple=True,
+            type=parse_label,
+            metavar="LABEL=VALUE",
+            help="Nodes that train can run on. Can be repeated.",
+        ),
+        click.option(
+            "--gpu-type", default="nvidia.com/gpu", metavar="RESOURCE", help="The Kubernetes resource of a GPU."
+        ),
+        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The GPUs for train."),
+    ):
+        function = option(function)
+    return function
