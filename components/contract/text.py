@@ -67,12 +67,6 @@ def from_csv_cell(text: str) -> str:
     return text[1:] if text.startswith("'") and FORMULA.match(text) else text
 
 
-def for_page(value: object) -> object:
-    """For Jinja's `finalize`: plain text in a page, with everything harmful escaped; markup stays."""
-    is_markup = hasattr(value, "__html__")
-    return printable(value, lines=True) if isinstance(value, str) and not is_markup else value
-
-
 class PrintableRecord(logging.LogRecord):
     """A log record whose message, traceback and foreign arguments are safe to show, whatever handler writes it."""
 

@@ -1,17 +1,23 @@
-"""The drift report: one HTML file that stands alone, of one family with the evaluation's and the service's page."""
+"""The drift report: one HTML file that stands alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from components.contract.pages.environment import new_environment
-from components.contract.pages.parts import PAGE_PARTS_DIR
+from components.contract.pages.blocks import Block, Chart, Code, Section, Table, Text, Verdict
+from components.contract.pages.markup import Html, node
+from components.contract.pages.printer import render_page
 from components.contract.system.atomic_files import write_file
-from components.deploy.monitoring.drift import Drift, Traits
+from components.deploy.monitoring.drift import Drift, Signal, Traits
 
 NUM_BARS = 24
 HEIGHT, WIDTH = 120, 480
+TONES = {"drift": "bad", "no drift": "good", "cannot tell": "soft"}
+LIMITS = {"brightness": (0, 255), "confidence": (0, 1)}
+ADVICE = "Label the photos from which the model learns most, add them to the data, and train again:"
+LEGENDS = {"brightness": "From 0, black, to 255, white.", "confidence": "From 0 to 1."}
 
 
 def write_report(
@@ -35,29 +41,56 @@ def write_report(
         source: where the served photos came from.
         command: that chooses photos to label; None to propose none.
     """
-    folder = Path(__file__).parent
-    environment = new_environment([folder / "templates", folder.parent / "service" / "page", PAGE_PARTS_DIR])
-    bars = {
-        "brightness": _bars(reference.brightness, served.brightness, (0, 255)),
-        "confidence": _bars(reference.confidence, served.confidence, (0, 1)),
-    }
-    page = environment.get_template("drift.html.j2").render(
-        drift=drift, bars=bars, name=name, source=source, command=command, height=HEIGHT, width=WIDTH
+    verdict = Verdict(drift.verdict.capitalize(), TONES[drift.verdict], [Text(drift.reason)])
+    rows = [[one.class_name, f"{100 * one.reference:.1f} %", f"{100 * one.served:.1f} %"] for one in drift.classes]
+    lead = "How often each class is answered. A change here may be drift, or only other things to be asked about."
+    page = render_page(
+        f"{name}: drift",
+        eyebrow="Drift",
+        heading=name,
+        lead=f"{drift.num_served:,} served photos ({source}) against {drift.num_reference:,} validation and test "
+        "photos of the data set.",
+        sections=[
+            Section("verdict", "", [verdict]),
+            *([Section("advice", "What to do", [Text(ADVICE), Code(command)])] if command else []),
+            *(
+                Section(signal.name, signal.name.capitalize(), list(_signal_blocks(signal, reference, served)))
+                for signal in drift.signals
+            ),
+            Section(
+                "classes",
+                "Answers by class",
+                [Text(lead, "soft"), Table(["Class", "Data set", "Service"], rows, "Answers by class")],
+            ),
+        ],
     )
     write_file(path, page.encode())
 
 
-def _bars(reference: np.ndarray, served: np.ndarray, limits: tuple[float, float]) -> Sequence[dict[str, float]]:
-    """Two histograms on one scale, as rectangles in pixels."""
+def _signal_blocks(signal: Signal, reference: Traits, served: Traits) -> Iterator[Block]:
+    name = signal.name
+    yield Text(signal.text)
+    if name in LIMITS:
+        yield Chart(name, partial(_histograms, signal, getattr(reference, name), getattr(served, name)))
+        yield Text(f"Filled: the data set. Line: the service. {LEGENDS[name]}", "soft small")
+    yield Text(
+        f"{signal.method}: {signal.size:.2f} (matters from {signal.matters_from:.2f}), p = {signal.p_value:.2g}.",
+        "soft small",
+    )
+
+
+def _histograms(signal: Signal, reference: np.ndarray, served: np.ndarray) -> Html:
+    """Two histograms on one scale."""
+    limits = LIMITS[signal.name]
     shares = [np.histogram(values, NUM_BARS, limits)[0] / max(1, len(values)) for values in (reference, served)]
-    highest = max(float(np.max(shares)), 1e-9)
+    heights, line_heights = HEIGHT * np.array(shares) / max(float(np.max(shares)), 1e-9)
     step = WIDTH / NUM_BARS
-    return [
-        {
-            "x": number * step,
-            "width": step,
-            "reference": float(reference_share / highest) * HEIGHT,
-            "served": float(served_share / highest) * HEIGHT,
-        }
-        for number, (reference_share, served_share) in enumerate(zip(*shares, strict=True))
+    bars = [
+        node("rect", x=number * step, y=HEIGHT - height, width=step - 1, height=height, style="fill:var(--line)")
+        for number, height in enumerate(heights)
     ]
+    steps = "".join(f" V{HEIGHT - height} H{(number + 1) * step}" for number, height in enumerate(line_heights))
+    color = "wrong" if signal.drifted else "right"
+    line = node("path", d=f"M0 {HEIGHT}{steps} V{HEIGHT}", style=f"fill:none;stroke:var(--{color});stroke-width:2")
+    label = f"Histograms of {signal.name}: of the data set filled, of the service as a line"
+    return node("svg", bars, line, viewBox=f"0 0 {WIDTH} {HEIGHT + 2}", role="img", aria_label=label, width=640)

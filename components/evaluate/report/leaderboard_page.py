@@ -1,20 +1,20 @@
 """The leaderboard as a page, one file that stands alone, and as a part of the report."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from components.contract.artifacts.leaderboard import Leaderboard, Row
-from components.contract.pages.environment import new_environment
-from components.contract.pages.parts import PAGE_PARTS_DIR
+from components.contract.pages.blocks import Block, Chart, Heading, Items, Mark, Section, Table, Text, Verdict, Words
+from components.contract.pages.printer import render_page
 from components.evaluate.formatting import interval, percent
 from components.evaluate.report.charts.figures import inline_svg, shorten
 from components.evaluate.report.charts.style import CHART_WIDTH, INK, LINE, RIGHT, SOFT, WRONG, new_figure, style
-from components.evaluate.report.model import TEMPLATES_DIR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEADINGS = (
-    "model",
+    "Model",
     "accuracy",
     "interval",
     "macro F1",
@@ -25,6 +25,13 @@ HEADINGS = (
     "training",
     "seeds",
 )
+LEGEND = (
+    "● is on the Pareto front: no other is at least as good in accuracy, time of one photo and size, and better in one "
+    "of them. Intervals hold with 95 %. Times are medians through the exported graph on one machine; training is what "
+    "it took with what earlier trainings had left in the cache. A tie is a difference that chance may explain: "
+    "McNemar’s exact test on the same photos, or a bootstrap of photos and trainings where there are several seeds, "
+    "corrected for the number of comparisons (Holm)."
+)
 ON_FRONT, OFF_FRONT = "●", "○"
 FAR = 4
 """If the slowest model takes this many times as long as the fastest, the ticks are 1, 2, 5, 10 … ms."""
@@ -34,16 +41,32 @@ MIN_SPAN = 0.02
 
 def render_leaderboard(board: Leaderboard) -> str:
     """The page as HTML."""
-    from markupsafe import Markup
+    left_out: list[Block] = [Heading("Left out"), Items(board.left_out)] if board.left_out else []
+    chart = Chart("front", partial(inline_svg, front_chart(board), describe_chart(board), "front"))
+    return render_page(
+        f"{board.dataset_name}: {len(board.rows)} models compared",
+        eyebrow="Leaderboard",
+        heading=board.dataset_name,
+        lead=f"{len(board.rows)} models on the same {board.num_images:,} validation photos. The test photos took no "
+        "part.",
+        sections=[
+            Section("pick", "", [Verdict(board.pick, "good", [Text(board.reason)], eyebrow="Pick")]),
+            Section("table", "Side by side", [*board_blocks(board), *left_out]),
+            Section("chart", "Accuracy against time", [chart]),
+        ],
+    )
 
-    environment = new_environment([TEMPLATES_DIR, PAGE_PARTS_DIR])
-    chart = Markup(inline_svg(front_chart(board), describe_chart(board), "front"))  # noqa: S704 - inline_svg escapes its texts
-    return environment.get_template("leaderboard.html.j2").render(board=board, chart=chart, **table_context(board))
+
+def board_blocks(board: Leaderboard) -> list[Block]:
+    """The table of the models, and how to read it."""
+    rows = [[_name_cell(row, board), *row_cells(row)[1:]] for row in board.rows]
+    return [Table(HEADINGS, rows, "Models side by side"), Text(LEGEND, "soft small")]
 
 
-def table_context(board: Leaderboard) -> dict[str, object]:
-    """What the template of the table takes."""
-    return {"headings": HEADINGS, "ranks": [(row, row.name == board.pick, row_cells(row)) for row in board.rows]}
+def _name_cell(row: Row, board: Leaderboard) -> Words:
+    name = row_cells(row)[0]
+    tie = (Mark("soft small", " tie with the first"),) if row.tied and row.p_value is not None else ()
+    return (Mark("strong", name), Mark("eyebrow", " pick"), *tie) if row.name == board.pick else (name, *tie)
 
 
 def row_cells(row: Row) -> tuple[str, ...]:

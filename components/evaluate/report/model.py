@@ -5,7 +5,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +16,15 @@ from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.artifacts.figures import AllFigures, ConfusedPair
 from components.contract.artifacts.study import StudyInfo
 from components.contract.inference.cam import Method
+from components.contract.pages.blocks import Chart
 from components.contract.params.pipeline import EvaluateParams
+from components.contract.text import printable
 from components.contract.tracking.run import flatten
 from components.evaluate.data_quality.label_errors import LabelError
 from components.evaluate.data_quality.outliers import Outlier
 from components.evaluate.measure.mistakes import Answer
 from components.evaluate.report.caveats import list_caveats
+from components.evaluate.report.charts.figures import inline_svg
 from components.evaluate.report.insights import list_insights
 from components.evaluate.report.training_history import History, phase_settings
 
@@ -42,12 +45,8 @@ EXPLANATION_TEXTS = {
     "covered.",
     None: "",
 }
-TEMPLATES_DIR = Path(__file__).parent / "templates"
-THUMBNAIL_PIXELS, SMALL_PIXELS = 168, 104
 SHEET_PIXELS = 880
 """Of the sheet of samples, in width."""
-TINY_PIXELS = 96
-"""Pictures up to this size are shown as they are, with visible pixels."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +142,26 @@ class Content:
         return list_insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history.curves)
 
 
+def charts_of(content: Content, *names: tuple[str, str], label: str | None = None) -> list[Chart]:
+    """Those charts that the report has.
+
+    Args:
+        content: of the report.
+        names: of each chart, with what it shows for those who do not see it.
+        label: as in Chart.
+    """
+    return [
+        Chart(name, partial(inline_svg, content.charts[name], printable(description), name), label)
+        for name, description in names
+        if name in content.charts
+    ]
+
+
+def file_name(path: str | None) -> str | None:
+    """The name of a file without its folders, where it is known."""
+    return path and path.rpartition("/")[2]
+
+
 def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
     """The parameters of the training, by name; those of its phases by their number."""
     params = dict(bundle.params)
@@ -198,23 +217,6 @@ def use_commands() -> str:
     )
 
 
-def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, bytes]:
-    """A small picture: its kind, PNG where it is tiny and else JPEG, and its file.
-
-    Args:
-        pixels: uint8 (height, width, 3), RGB.
-        size: what its longer side measures at most.
-    """
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    kind, options = ("png", {"optimize": True}) if is_tiny(pixels) else ("jpeg", {"quality": 78})
-    image.thumbnail((size, size))
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return kind, file.getvalue()
-
-
 def shrink_sheet(jpeg: bytes) -> bytes:
     """The sheet of samples as a JPEG file of a size that a report can hold."""
     from PIL import Image
@@ -224,8 +226,3 @@ def shrink_sheet(jpeg: bytes) -> bytes:
     file = io.BytesIO()
     image.save(file, "jpeg", quality=72)
     return file.getvalue()
-
-
-def is_tiny(pixels: np.ndarray) -> bool:
-    """Whether a photo is so small that it is shown with visible pixels."""
-    return bool(max(pixels.shape[:2]) <= TINY_PIXELS)

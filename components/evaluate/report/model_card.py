@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from components.contract.artifacts.figures import ClassFigures, Figures
-from components.contract.pages.environment import new_environment
+from components.contract.text import printable
 from components.evaluate.formatting import file_size, interval, percent
-from components.evaluate.report.model import TEMPLATES_DIR, Content, reproduce_commands, use_commands
+from components.evaluate.report.model import Content, reproduce_commands, use_commands
 
 MOST_CLASSES = 60
 """Of a card, which is read as a whole."""
@@ -14,8 +15,17 @@ MOST_CLASSES = 60
 
 def render_card(content: Content) -> str:
     """The card as Markdown."""
-    # Markdown, escaped by the filter `md`
-    environment = new_environment([TEMPLATES_DIR], autoescape=False, lstrip_blocks=True, keep_trailing_newline=True)
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=False,  # noqa: S701 - Markdown, escaped by the filter `md`
+        finalize=lambda value: printable(value, lines=True) if isinstance(value, str) else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters |= {"percent": percent, "interval": interval, "file_size": file_size, "md": escape}
     return environment.get_template("model_card.md.j2").render(
         evaluation=content.evaluation,

@@ -1,18 +1,33 @@
 """The audit as files: audit.json for programs, audit.html for people, and the pictures in it as files of their own."""
 
-import base64
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from components.contract.artifacts.audit import AuditInfo, Check
+from components.contract.artifacts.audit import AuditInfo, Check, Finding
+from components.contract.artifacts.audit import Case as FindingCase
 from components.contract.artifacts.dataset import SPLITS
 from components.contract.image.preview import augmentation_sheet
-from components.contract.pages.environment import new_environment
-from components.contract.pages.parts import PAGE_PARTS_DIR
+from components.contract.pages.blocks import (
+    Beside,
+    Block,
+    Case,
+    Cases,
+    Cell,
+    Chart,
+    Column,
+    Heading,
+    Mark,
+    Photo,
+    Section,
+    Sheet,
+    Table,
+    Text,
+    Verdict,
+)
+from components.contract.pages.printer import render_page
 from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import write_file, write_json
 from components.contract.text import printable
@@ -20,7 +35,6 @@ from components.preprocess.examine import Examination
 from components.preprocess.report.samples import MAX_CLASSES, choose_samples, class_chart, write_sheet
 from components.preprocess.shards import rows_of
 
-TEMPLATES_DIR: Final = Path(__file__).parent / "templates"
 SHEET_NAME, AUGMENTATION_NAME, CHART_NAME = "samples.jpg", "augmentation.jpg", "classes.svg"
 PICTURES: Final = (SHEET_NAME, AUGMENTATION_NAME, CHART_NAME)
 
@@ -31,10 +45,11 @@ OWN_LINE: Final = "params"
 SHOWN_CASES: Final = 12
 """Of each finding; audit.json names all."""
 SHOWN_PER_CASE: Final = 6
-THUMBNAIL_PIXELS: Final = 224
-TINY_PIXELS: Final = 96
-"""Pictures up to this size are shown with visible pixels."""
-
+WORDS: Final = {
+    "fine": ("No problems found", "good"),
+    "findings": ("Worth a look", "warn"),
+    "stops": ("This stops a run", "bad"),
+}
 POLICY_WORDS: Final = {"report": "told only", "quarantine": "left out", "fail": "stops the run"}
 
 STATE_WORDS: Final = {
@@ -85,27 +100,119 @@ def render(folder: Path, examination: Examination) -> str:
         folder: holds the pictures.
         examination: what was found.
     """
-    from markupsafe import Markup
-
-    environment = new_environment([TEMPLATES_DIR, PAGE_PARTS_DIR])
-    environment.filters |= {"count": lambda number: f"{number:,}", "printable": printable}
     info = examination.info
-    thumbnails, tiny = _thumbnails(examination)
-    return environment.get_template("audit.html.j2").render(
-        audit=info,
-        verdict="stops" if info.failures else "findings" if info.findings else "fine",
-        sentence=verdict_sentence(info),
-        words=POLICY_WORDS,
-        states=STATE_WORDS,
-        thumbnails=thumbnails,
-        tiny=tiny,
-        shown=SHOWN_CASES,
-        per_case=SHOWN_PER_CASE,
-        sheet_classes=MAX_CLASSES,
-        chart=Markup(class_chart(info.counts)),  # noqa: S704 - the chart escapes the names of the classes
-        sheet=_embed_picture(folder / SHEET_NAME),
-        augmentation=_embed_picture(folder / AUGMENTATION_NAME),
+    num_left_out = info.num_files - info.num_kept
+    return render_page(
+        f"{info.name}: audit",
+        eyebrow="Audit",
+        heading=info.name,
+        lead=f"{info.num_files:,} files in {len(info.counts['train'])} classes: {info.num_kept:,} photos kept, "
+        f"{num_left_out:,} left out.",
+        sections=[
+            _verdict_section(info),
+            *_finding_sections(examination),
+            *_check_sections(info),
+            _class_section(info),
+            *_picture_sections(info, folder),
+        ],
     )
+
+
+def _verdict_section(info: AuditInfo) -> Section:
+    word, tone = WORDS["stops" if info.failures else "findings" if info.findings else "fine"]
+    blocks: list[Block] = [Verdict(word, tone, [Text(verdict_sentence(info))])]
+    if info.findings:
+        rows: list[list[Cell]] = [
+            [finding.title, f"{finding.num_photos:,}" if finding.num_photos else "–", _policy(finding)]
+            for finding in info.findings
+        ]
+        blocks.append(Table(["Finding", "Files", Column("What happens", "word")], rows, "All findings", style="narrow"))
+    return Section("verdict", "", blocks)
+
+
+def _policy(finding: Finding) -> Mark:
+    return Mark(f"policy {finding.policy}", POLICY_WORDS[finding.policy])
+
+
+def _finding_sections(examination: Examination) -> Iterator[Section]:
+    """A section for each finding, with its first cases as pictures."""
+    pixels = _shown_pixels(examination)
+    for finding in examination.info.findings:
+        blocks: list[Block] = [Text((f"{finding.message} ", _policy(finding))), Text(finding.advice, "soft lead")]
+        if finding.cases:
+            blocks.append(Cases([_case(case, pixels) for case in finding.cases[:SHOWN_CASES]]))
+        num_more = len(finding.cases) - SHOWN_CASES
+        if num_more > 0:
+            blocks.append(Text((f"{num_more:,} more stand in ", Mark("code", "audit.json"), "."), "soft small"))
+        yield Section(finding.kind, finding.title, blocks, finding.title)
+
+
+def _case(case: FindingCase, pixels: Mapping[str, np.ndarray]) -> Case:
+    photos = []
+    for photo in case.photos[:SHOWN_PER_CASE]:
+        split = f", {photo.split}" if photo.split else ""
+        caption = (Mark("strong", printable(photo.class_name or "no class")), split)
+        left_out = () if photo.kept else (" ", Mark("out", "left out"))
+        path = printable(photo.path)
+        pictures = [pixels[photo.path]] if photo.path in pixels else []
+        photos.append(Photo(pictures, [path] * len(pictures), (*caption, *left_out), path))
+    num_more = len(case.photos) - SHOWN_PER_CASE
+    return Case(printable(case.note), photos, f"and {num_more:,} more" if num_more > 0 else "")
+
+
+def _check_sections(info: AuditInfo) -> Iterator[Section]:
+    if info.checks:
+        rows = [[check.title, (f"{STATE_WORDS[check.state]} ", Mark("soft", check.detail))] for check in info.checks]
+        table = Table(["Check", Column("Result", "word")], rows, "All checks")
+        lead = Text("A clean result means these checks and no more.", "soft")
+        yield Section("checks", "What was checked", [lead, table], "What was checked")
+
+
+def _class_section(info: AuditInfo) -> Section:
+    counts, num_classes = info.counts, len(info.counts["train"])
+    extent = ""
+    if num_classes > MAX_CLASSES:
+        half = MAX_CLASSES // 2
+        extent = f" The chart shows the {half} largest and the {half} smallest classes, the table all {num_classes:,}."
+    table = Table(
+        ["Class", "Train", "Validation", "Test"],
+        [[printable(name), *(f"{counts[split][name]:,}" for split in SPLITS)] for name in counts["train"]],
+        "Photos per class and split",
+        search="Search the classes",
+        foot=["All", *(f"{sum(counts[split].values()):,}" for split in SPLITS)],
+    )
+    rejected: list[Block] = []
+    if info.rejected:
+        rows = [[reason, f"{num:,}"] for reason, num in sorted(info.rejected.items())]
+        rejected = [Heading("Left out"), Table(["Reason", "Files"], rows, "Files left out")]
+    chart = Chart("classes", lambda: class_chart(counts), "Photos per class")
+    lead = Text(f"Photos that were kept, per class and split.{extent}", "soft")
+    return Section("classes", "Classes", [lead, Beside([chart], [table, *rejected])], "Classes")
+
+
+def _picture_sections(info: AuditInfo, folder: Path) -> Iterator[Section]:
+    if (folder / SHEET_NAME).is_file():
+        is_part = len(info.counts["train"]) > MAX_CLASSES
+        classes = f"the first {MAX_CLASSES} classes" if is_part else "each class"
+        yield Section(
+            "samples",
+            "Samples",
+            [
+                Text(f"Training photos of {classes}, as the network gets them.", "soft"),
+                Sheet((folder / SHEET_NAME).read_bytes(), "Training photos of each class"),
+            ],
+            "Samples",
+        )
+    if (folder / AUGMENTATION_NAME).is_file():
+        lead = (
+            "One photo eight times, as training would see it in its first epochs; where the params were known, their "
+            "own augmentation comes first. A strength that hides what the class is about does harm: set ",
+            Mark("code", "train.augmentation"),
+            ".",
+        )
+        description = "One photo, augmented by the params where known, lightly, moderately and strongly"
+        sheet = Sheet((folder / AUGMENTATION_NAME).read_bytes(), description)
+        yield Section("augmentation", "Augmentation", [Text(lead, "soft"), sheet], "Augmentation")
 
 
 def verdict_sentence(info: AuditInfo) -> str:
@@ -123,8 +230,8 @@ def verdict_sentence(info: AuditInfo) -> str:
     return f"{num_findings} {'finding' if num_findings == 1 else 'findings'}, none of which stops a run.{files}"
 
 
-def _thumbnails(examination: Examination) -> tuple[dict[str, str], bool]:
-    """A picture for each photo that the page names, by path; whether they are tiny."""
+def _shown_pixels(examination: Examination) -> dict[str, np.ndarray]:
+    """The pixels of each photo that the page shows, by path."""
     rows = {record.path: row for row, record in enumerate(examination.records) if record.native_height is not None}
     paths = dict.fromkeys(
         photo.path
@@ -134,27 +241,7 @@ def _thumbnails(examination: Examination) -> tuple[dict[str, str], bool]:
         if photo.path in rows
     )
     pixels = examination.scan.pixels([rows[path] for path in paths])
-    tiny = bool(len(pixels)) and max(pixels.shape[1:3]) <= TINY_PIXELS
-    return {path: _data_uri(photo, tiny=tiny) for path, photo in zip(paths, pixels, strict=True)}, tiny
-
-
-def _data_uri(pixels: np.ndarray, *, tiny: bool) -> str:
-    """A small picture to stand inside the page: PNG where it is tiny, else a JPEG of at most THUMBNAIL_PIXELS."""
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    if not tiny:
-        image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    file = io.BytesIO()
-    kind = "png" if tiny else "jpeg"
-    image.save(file, kind, **({} if tiny else {"quality": 80}))
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _embed_picture(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return dict(zip(paths, pixels, strict=True))
 
 
 def counts_line(info: AuditInfo) -> str:

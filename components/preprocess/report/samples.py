@@ -1,6 +1,5 @@
 """Pictures of the prepared data for people: labeled samples, and photos per class."""
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.image.preview import GAP, TILE, draw_tile
+from components.contract.pages.markup import Html, node
 from components.contract.pages.theme import COLORS
 from components.contract.text import printable
 from components.preprocess.manifest import Record
@@ -17,6 +17,8 @@ from components.preprocess.scan import Scan
 from components.preprocess.shards import rows_of
 
 SAMPLES: Final = 8
+LINE: Final = 24
+LEFT_MARGIN, BARS_WIDTH = 150, 460
 MAX_CLASSES: Final = 40
 """More would make a sheet that nobody looks through; the page counts all."""
 
@@ -51,46 +53,55 @@ def _shorten(name: str, length: int = 18) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
-def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> str:
+def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> Html:
     """Photos per class and split as an SVG element that stands alone or in a page: a bar per class.
 
     Of more than MAX_CLASSES, the largest and the smallest are shown; in their order all would be a page of 24,000 px.
     """
-    names = list(counts["train"])
+    totals = {name: sum(counts[split][name] for split in SPLITS) for name in counts["train"]}
+    names = list(totals)
     if len(names) > MAX_CLASSES:
-        by_size = sorted(names, key=lambda name: -sum(counts[split][name] for split in SPLITS))
+        by_size = sorted(names, key=lambda name: -totals[name])
         names = [*by_size[: MAX_CLASSES // 2], *by_size[-MAX_CLASSES // 2 :]]
-    most = max((sum(counts[split][name] for split in SPLITS) for name in names), default=0) or 1
-    line, left_margin, width, right_margin = 24, 150, 460, 60
-    total_width, height = left_margin + width + right_margin, line * len(names) + 34
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width} {height}" '
-        f'width="{total_width}" role="img" aria-label="Photos per class and split" font-size="13" '
-        'font-family="system-ui, sans-serif">'
-    ]
+    scale = BARS_WIDTH / (max((totals[name] for name in names), default=0) or 1)
+    parts = []
     for number, split in enumerate(SPLITS):
-        parts.append(
-            f'<rect x="{left_margin + 110 * number}" y="4" width="12" height="12" style="{_fill(split)}"/>'
-            f'<text x="{left_margin + 110 * number + 18}" y="14" fill="currentColor">{split}</text>'
-        )
+        left = LEFT_MARGIN + 110 * number
+        parts += [_bar(split, left, 4, 12, 12), _text(split, left + 18, 14)]
     for number, name in enumerate(names):
-        top, start = 28 + line * number, float(left_margin)
-        parts.append(
-            f'<text x="{left_margin - 10}" y="{top + 14}" text-anchor="end" fill="currentColor">'
-            f"{html.escape(_shorten(printable(name)))}</text>"
-        )
+        top, start = 28 + LINE * number, float(LEFT_MARGIN)
+        parts.append(_text(_shorten(printable(name)), LEFT_MARGIN - 10, top + 14, anchor="end"))
         for split in SPLITS:
-            share = width * counts[split][name] / most
-            parts.append(
-                f'<rect x="{start:.1f}" y="{top}" width="{share:.1f}" height="18" '
-                f'style="{_fill(split)}"><title>{counts[split][name]:,} {split}</title></rect>'
-            )
-            start += share
-        total = sum(counts[split][name] for split in SPLITS)
-        parts.append(f'<text x="{start + 6:.1f}" y="{top + 14}" fill="currentColor">{total:,}</text>')
-    return "".join(parts) + "</svg>"
+            width = scale * counts[split][name]
+            parts.append(_bar(split, start, top, width, 18, f"{counts[split][name]:,} {split}"))
+            start += width
+        parts.append(_text(f"{totals[name]:,}", start + 6, top + 14))
+    width, height = LEFT_MARGIN + BARS_WIDTH + 60, LINE * len(names) + 34
+    return node(
+        "svg",
+        parts,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        role="img",
+        aria_label="Photos per class and split",
+        font_size=13,
+        font_family="system-ui, sans-serif",
+    )
 
 
-def _fill(split: str) -> str:
-    """The color of a split: the page's, or that of the theme if the picture stands alone."""
-    return f"fill:var(--{split},{COLORS[split]})"
+def _bar(split: str, left: float, top: int, width: float, height: int, title: str | None = None) -> Html:
+    """A bar in the color of a split: the page's, or the theme's if the picture stands alone."""
+    return node(
+        "rect",
+        node("title", title) if title else None,
+        x=f"{left:.1f}",
+        y=top,
+        width=f"{width:.1f}",
+        height=height,
+        style=f"fill:var(--{split},{COLORS[split]})",
+    )
+
+
+def _text(text: str, left: float, baseline: int, anchor: str | None = None) -> Html:
+    return node("text", text, x=f"{left:.1f}", y=baseline, text_anchor=anchor, fill="currentColor")

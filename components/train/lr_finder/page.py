@@ -1,10 +1,12 @@
-"""The range test as a page: its curve in SVG, and what it says, in one file that needs no other."""
+"""The range test as a page: its curve, and what it says, in one file that stands alone."""
 
 import math
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import Final
 
+from components.contract.pages.blocks import Chart, Section, Text
+from components.contract.pages.markup import Html, node
+from components.contract.pages.printer import render_page
 from components.train.lr_finder.finder import RangeTest
 
 WIDTH, HEIGHT = 760, 420
@@ -14,35 +16,26 @@ HEADROOM: Final = 1.5
 """How far above the first loss the picture goes."""
 ROOM: Final = 0.08
 """Above and below the curve, as a part of its height."""
-
-PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Range test of the learning rate</title>
-<style>
-:root {{ color-scheme: light dark; --ink: #0f172a; --soft: #64748b; --line: #cbd5e1; --back: #fff; --mark: #b91c1c;
-  --curve: #1d4ed8 }}
-@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e2e8f0; --soft: #94a3b8; --line: #334155; --back: #0b1220;
-  --mark: #f87171; --curve: #60a5fa }} }}
-body {{ margin: 2rem auto; max-width: 50rem; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
-  background: var(--back) }}
-svg {{ width: 100%; height: auto; font-size: 13px }}
-.soft {{ color: var(--soft) }}
-</style>
-<h1>Range test of the learning rate</h1>
-{said}
-{curve}
-<p class="soft">Dots are the losses of the batches, the line is their smoothed course. Each batch was learned from at a
-higher rate. The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks); to raise the rate
-by a factor and to propose where the line falls fastest is later custom. It is a place to start from, not a best value:
-it tells of the first steps only.</p>
-</html>
-"""
+EXPLANATION: Final = (
+    "Dots are the losses of the batches, the line is their smoothed course. Each batch was learned from at a higher "
+    "rate. The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks); to raise the rate "
+    "by a factor and to propose where the line falls fastest is later custom. It is a place to start from, not a best "
+    "value: it tells of the first steps only."
+)
 
 
 def page(test: RangeTest) -> str:
     """The page, complete."""
-    paragraphs = "\n".join(f"<p>{escape(sentence)}</p>" for sentence in sentences(test))
-    return PAGE.format(said=paragraphs, curve="\n".join(_curve(test)))
+    first, *others = sentences(test)
+    return render_page(
+        "Range test of the learning rate",
+        eyebrow="Learning rate",
+        heading="Range test of the learning rate",
+        lead=first,
+        sections=[
+            Section("curve", "", [*map(Text, others), Chart("curve", lambda: _curve(test)), Text(EXPLANATION, "soft")])
+        ],
+    )
 
 
 def sentences(test: RangeTest) -> list[str]:
@@ -63,7 +56,7 @@ def sentences(test: RangeTest) -> list[str]:
     ]
 
 
-def _curve(test: RangeTest) -> Iterator[str]:
+def _curve(test: RangeTest) -> Html:
     lowest, highest = _bounds(test)
     first, last = math.log10(test.rates[0]), math.log10(test.rates[-1])
 
@@ -74,32 +67,31 @@ def _curve(test: RangeTest) -> Iterator[str]:
         part = (min(max(loss, lowest), highest) - lowest) / (highest - lowest)
         return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM)
 
-    yield (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Loss by learning rate" fill="var(--soft)">')
-    for exponent in range(math.ceil(first), math.floor(last) + 1):
-        x = across(10.0**exponent)
-        yield f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="var(--line)"/>'
-        yield f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">1e{exponent}</text>'
-    for number in range(NUM_TICKS):
-        loss = lowest + (highest - lowest) * number / (NUM_TICKS - 1)
-        yield f'<path d="M{LEFT} {down(loss):.1f}H{WIDTH - RIGHT}" stroke="var(--line)"/>'
-        yield f'<text x="{LEFT - 8}" y="{down(loss) + 4:.1f}" text-anchor="end">{loss:.3g}</text>'
-    yield f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">learning rate</text>'
-    yield f'<text transform="translate(14 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">loss</text>'
-    for rate, loss in zip(test.rates, test.losses, strict=True):
-        yield f'<circle cx="{across(rate):.1f}" cy="{down(loss):.1f}" r="2" opacity="0.55"/>'
-    points = [(across(rate), down(loss)) for rate, loss in zip(test.rates, test.smoothed, strict=True)]
-    yield f'<path d="{_path(points)}" fill="none" stroke="var(--curve)" stroke-width="2.5"/>'
-    if test.proposed is not None:
-        x = across(test.proposed)
-        side, anchor = (8, "start") if x < WIDTH * 0.75 else (-8, "end")
-        yield (
-            f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="var(--mark)" stroke-width="2" stroke-dasharray="5 4"/>'
-        )
-        yield (
-            f'<text x="{x + side:.1f}" y="{TOP + 16}" text-anchor="{anchor}" fill="var(--mark)">'
-            f"{test.proposed:.1e}</text>"
-        )
-    yield "</svg>"
+    def parts() -> Iterator[Html]:
+        for exponent in range(math.ceil(first), math.floor(last) + 1):
+            x = across(10.0**exponent)
+            yield node("path", d=f"M{x:.1f} {TOP}V{HEIGHT - BOTTOM}", stroke="var(--line)")
+            yield node("text", f"1e{exponent}", x=f"{x:.1f}", y=HEIGHT - BOTTOM + 18, text_anchor="middle")
+        for number in range(NUM_TICKS):
+            loss = lowest + (highest - lowest) * number / (NUM_TICKS - 1)
+            yield node("path", d=f"M{LEFT} {down(loss):.1f}H{WIDTH - RIGHT}", stroke="var(--line)")
+            yield node("text", f"{loss:.3g}", x=LEFT - 8, y=f"{down(loss) + 4:.1f}", text_anchor="end")
+        yield node("text", "learning rate", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 12, text_anchor="middle")
+        yield node("text", "loss", transform=f"translate(14 {HEIGHT / 2}) rotate(-90)", text_anchor="middle")
+        for rate, loss in zip(test.rates, test.losses, strict=True):
+            yield node("circle", cx=f"{across(rate):.1f}", cy=f"{down(loss):.1f}", r=2, opacity=0.55)
+        points = [(across(rate), down(loss)) for rate, loss in zip(test.rates, test.smoothed, strict=True)]
+        yield node("path", d=_path(points), fill="none", stroke="var(--train)", stroke_width=2.5)
+        if test.proposed is not None:
+            x = across(test.proposed)
+            side, anchor = (8, "start") if x < WIDTH * 0.75 else (-8, "end")
+            line = f"M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"
+            yield node("path", d=line, stroke="var(--accent)", stroke_width=2, stroke_dasharray="5 4")
+            text, left = f"{test.proposed:.1e}", f"{x + side:.1f}"
+            yield node("text", text, x=left, y=TOP + 16, text_anchor=anchor, style="fill:var(--accent)")
+
+    box = f"0 0 {WIDTH} {HEIGHT}"
+    return node("svg", parts(), viewBox=box, role="img", aria_label="Loss by learning rate", fill="var(--soft)")
 
 
 def _bounds(test: RangeTest) -> tuple[float, float]:

@@ -2,11 +2,14 @@
 
 import warnings
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contract.artifacts.study import StudyInfo, Trial
+from components.contract.pages.blocks import Block, Column, Mark, Raw, Section, Table, Text
+from components.contract.pages.markup import Html, node
+from components.contract.pages.printer import render_page
+from components.contract.pages.theme import COLORS
 from components.contract.system.atomic_files import write_file
 
 if TYPE_CHECKING:
@@ -21,11 +24,15 @@ PLOTS = {
 FRONT, EPOCHS = "plot_pareto_front", "plot_intermediate_values"
 """For several objectives, and for one."""
 MOST_ON_A_PLOT = 3
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse}th,td{padding:.3rem 1rem .3rem 0;text-align:right;border-bottom:1px solid #ccc}"
-    "td:last-child,th:last-child{text-align:left}"
-)
+TEMPLATE: dict[str, Any] = {
+    "font": {"color": COLORS["soft"], "family": "system-ui, sans-serif"},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "xaxis": {"gridcolor": COLORS["line"], "zerolinecolor": COLORS["line"]},
+    "yaxis": {"gridcolor": COLORS["line"], "zerolinecolor": COLORS["line"]},
+    "colorway": [COLORS[name] for name in ("train", "validation", "test", "good", "warn")],
+}
+"""The theme for plotly's layout."""
 
 
 def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
@@ -39,27 +46,39 @@ def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
     from plotly.offline import get_plotlyjs
 
     best = next(trial for trial in info.trials if trial.number == info.best)
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{escape(info.name)}</title><style>{STYLE}</style><script>{get_plotlyjs()}</script>"
-        f"<h1>Search {escape(info.name)}</h1><p>Best of {len(info.trials)} trials: number {best.number + 1}, "
-        f"validation accuracy {best.accuracy or 0:.4f} with {escape(_values_text(best))}. {escape(info.choice)}</p>"
-    ]
+    page = render_page(
+        info.name,
+        eyebrow="Search",
+        heading=f"Search {info.name}",
+        lead=f"Best of {len(info.trials)} trials: number {best.number + 1}, validation accuracy "
+        f"{best.accuracy or 0:.4f} with {_values_text(best)}. {info.choice}",
+        sections=[
+            Section("script", "", [Raw(node("script", Html(get_plotlyjs())))]),
+            *(_section(title, blocks) for title, blocks in _plots(study, info)),
+        ],
+    )
+    write_file(path, page.encode())
+
+
+def _section(title: str, blocks: list[Block]) -> Section:
+    return Section(title.lower().replace(" ", "-"), title, blocks)
+
+
+def _plots(study: "optuna.Study", info: StudyInfo) -> Iterator[tuple[str, list[Block]]]:
     several = len(info.objectives) > 1
     if several:
-        parts.append(f"<h2>The Pareto front</h2>{_front_table(info)}")
-        if len(info.objectives) <= MOST_ON_A_PLOT:
-            parts.append(_plot(study, FRONT, {"target_names": list(info.objectives)}))
+        few = len(info.objectives) <= MOST_ON_A_PLOT
+        plots = [_plot(study, FRONT, {"target_names": list(info.objectives)})] if few else []
+        yield "The Pareto front", [_front_table(info), *plots]
     place = info.objectives.index("accuracy")
     target = {"target": lambda trial: trial.values[place], "target_name": "accuracy"} if several else {}
     for title, name in PLOTS.items():
-        parts.append(f"<h2>{title}</h2>{_plot(study, name, target)}")
+        yield title, [_plot(study, name, target)]
     if not several:
-        parts.append(f"<h2>Accuracy epoch by epoch</h2>{_plot(study, EPOCHS, {})}")
-    write_file(path, "\n".join(parts).encode())
+        yield "Accuracy epoch by epoch", [_plot(study, EPOCHS, {})]
 
 
-def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> str:
+def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> Block:
     from optuna import visualization
 
     try:
@@ -67,25 +86,19 @@ def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> str:
             warnings.simplefilter("ignore", UserWarning)  # of trials that are all alike
             figure = getattr(visualization, name)(study, **options)
     except (ValueError, RuntimeError) as error:
-        return f"<p>Nothing to show: {escape(str(error))}</p>"
-    text: str = figure.to_html(full_html=False, include_plotlyjs=False)
-    return text
+        return Text(f"Nothing to show: {error}")
+    figure.update_layout(template={"layout": TEMPLATE}, title=None)
+    return Raw(Html(figure.to_html(full_html=False, include_plotlyjs=False)))
 
 
-def _front_table(info: StudyInfo) -> str:
+def _front_table(info: StudyInfo) -> Table:
     trials = {trial.number: trial for trial in info.trials}
-    return "\n".join(_rows([trials[number] for number in info.front], info.best))
-
-
-def _rows(front: list[Trial], best: int | None) -> Iterator[str]:
-    yield "<table><tr><th>trial<th>accuracy<th>ms a photo<th>MB<th>values"
-    for trial in front:
-        mark = "<strong>taken for training</strong>: " if trial.number == best else ""
-        yield (
-            f"<tr><td>{trial.number + 1}<td>{trial.accuracy or 0:.4f}<td>{trial.latency_ms or 0:.1f}"
-            f"<td>{trial.size_mb or 0:.1f}<td>{mark}{escape(_values_text(trial))}"
-        )
-    yield "</table>"
+    rows = []
+    for trial in map(trials.__getitem__, info.front):
+        mark = (Mark("strong", "taken for training"), ": ") if trial.number == info.best else ()
+        figures = f"{trial.accuracy or 0:.4f}", f"{trial.latency_ms or 0:.1f}", f"{trial.size_mb or 0:.1f}"
+        rows.append([str(trial.number + 1), *figures, (*mark, _values_text(trial))])
+    return Table(["Trial", "Accuracy", "ms a photo", "MB", Column("Values", "word")], rows, "The Pareto front")
 
 
 def _values_text(trial: Trial) -> str:

@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.contract.errors import DataError, ImageError
-from components.contract.system.address import Address
 from components.contract.text import (
     csv_cell,
     escape_log_records,
-    for_page,
     from_csv_cell,
     json_text,
     printable,
@@ -130,13 +128,3 @@ def test_log_records_cannot_forge_lines_or_colors() -> None:
         r"100 %s without arguments \x07",
     ]
     assert "\x1b" not in stream.getvalue()
-
-
-def test_pages_show_text_and_keep_markup() -> None:
-    from markupsafe import Markup
-
-    markup = Markup("<b>\u202e</b>")
-    assert for_page("a\u202e\nb") == "a\\u202e\nb"
-    assert for_page(Address("set\x1b[31m")) == r"set\x1b[31m"
-    assert for_page(markup) is markup
-    assert for_page(3) == 3

@@ -23,13 +23,6 @@ def test_a_page_loads_each_of_its_style_sheets_once(page: Path, prefix: str) -> 
     assert names[-1].startswith("narrow"), "rules for narrow screens override the others"
 
 
-def test_the_drift_report_looks_like_the_page_of_the_service() -> None:
-    template = (ROOT / "components/deploy/monitoring/templates/drift.html.j2").read_text()
-    page, prefix = PAGES["service"]
-    addresses = re.findall(rf'href="{prefix}(\w+\.css)"', page.read_text())
-    assert re.findall(r'{% include "(\w+\.css)" %}', template) == addresses
-
-
 @pytest.mark.parametrize("page", [page for page, _ in PAGES.values()], ids=PAGES.keys())
 def test_a_style_sheet_uses_only_colors_that_exist(page: Path) -> None:
     files = [THEME_PATH, *(path for path in page.parent.rglob("*") if path.suffix in (".css", ".js", ".html"))]

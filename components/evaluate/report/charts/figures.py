@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from components.contract.artifacts.figures import AllFigures
+from components.contract.pages.markup import Html
 from components.contract.pages.theme import COLORS
 from components.contract.text import printable
 from components.evaluate.report.charts.calibration import coverage_chart, reliability_chart, robustness_chart
@@ -164,7 +165,7 @@ def curve_chart(
     return figure
 
 
-def inline_svg(figure: "Figure", description: str, name: str) -> str:
+def inline_svg(figure: "Figure", description: str, name: str) -> Html:
     """A chart as an `<svg>` element for the page.
 
     Args:
@@ -186,7 +187,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> str:
         "viewBox": f"0 0 {width:g} {height:g}",
         "style": f"width:100%;min-width:{smallest:.0f}px;max-width:{1.25 * width:.0f}px",
     }
-    return ElementTree.tostring(root, encoding="unicode")
+    return Html(ElementTree.tostring(root, encoding="unicode"))
 
 
 def to_png(figure: "Figure") -> bytes:

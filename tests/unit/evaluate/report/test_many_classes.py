@@ -11,7 +11,7 @@ from components.evaluate.measure.metrics import compute_figures, confused_pairs
 from components.evaluate.report.html import render
 from components.evaluate.report.model import Content
 from components.evaluate.report.model_card import render_card
-from components.evaluate.report.pdf.document import tell
+from components.evaluate.report.pdf.document import lay_out
 from tests.unit.evaluate.report.contents import content
 
 NUM_CLASSES = 1000
@@ -38,8 +38,9 @@ def test_the_page_lists_every_confused_pair_in_a_table_to_search(thousand: Conte
 
 
 def test_paper_and_card_hold_the_most_confused_and_the_weakest(thousand: Content) -> None:
-    texts = [getattr(part, "text", "") for part in tell(thousand)]
-    assert any("most confused classes" in text for text in texts)
+    texts = [getattr(part, "text", "") for part in lay_out(thousand)]
+    assert "Most confused pairs" in texts
+    assert any("more, in report.html" in text for text in texts)
     card = render_card(thousand)
     assert "and 940 more" in card
     assert card.count("| article ") == 60

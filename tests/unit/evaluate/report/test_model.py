@@ -8,9 +8,9 @@ import pytest
 
 from components.contract.artifacts.dataset import Source
 from components.contract.artifacts.figures import Interval
+from components.contract.pages.pictures import data_uri, thumbnail
 from components.contract.params.pipeline import TrainParams, load_params
 from components.evaluate.formatting import file_size, interval, percent
-from components.evaluate.report.html import data_uri
 from components.evaluate.report.model import Content, reproduce_commands, reproduce_params
 from components.evaluate.report.model_card import render_card
 from tests.unit.evaluate.report.contents import content
@@ -80,7 +80,7 @@ def test_intervals_name_their_unit_once() -> None:
 
 @pytest.mark.parametrize(("side", "start"), [(8, "data:image/png"), (96, "data:image/png"), (97, "data:image/jpeg")])
 def test_tiny_pictures_are_kept_to_the_pixel(side: int, start: str) -> None:
-    assert data_uri(np.zeros((side, side, 3), np.uint8)).startswith(start)
+    assert data_uri(*thumbnail(np.zeros((side, side, 3), np.uint8))).startswith(start)
 
 
 def test_the_model_card_is_markdown_that_no_name_can_break() -> None:

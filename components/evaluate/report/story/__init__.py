@@ -1,0 +1,1 @@
+"""What the report says, as blocks: told once for the page and the PDF. Import `report`."""

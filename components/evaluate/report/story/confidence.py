@@ -1,0 +1,79 @@
+"""How far probabilities can be trusted, and which photos are called unfamiliar."""
+
+from components.contract.artifacts.figures import CalibrationFigures
+from components.contract.pages.blocks import Block, Charts, Heading, Section, Table, Text
+from components.evaluate.formatting import estimate, percent
+from components.evaluate.report.model import Content, charts_of
+
+COVERAGE_DESCRIPTION = "Accuracy of the answers, against the share of photos that are answered."
+
+
+def confidence_section(content: Content) -> Section:
+    """Temperature, reliability, abstention and familiarity."""
+    calibration = content.figures.calibration
+    body: list[Block] = [Text("This model was not calibrated.")]
+    if calibration is not None:
+        body = [
+            Text(_temperature_text(calibration), "soft"),
+            Charts(
+                charts_of(
+                    content, ("reliability", _describe_reliability(calibration)), ("coverage", COVERAGE_DESCRIPTION)
+                )
+            ),
+            Heading("When it had better say nothing"),
+            Text(_threshold_text(calibration)),
+            Heading("When the photo is unlike all that it knows"),
+            *_familiarity(calibration),
+        ]
+    return Section("calibration", "How sure is it, and how right?", body, "Confidence")
+
+
+def _temperature_text(calibration: CalibrationFigures) -> str:
+    return (
+        f"The network’s numbers are divided by a temperature of {calibration.temperature:.2f}, learned from the "
+        "validation photos, before they become probabilities; the service answers with the same. Confidence and "
+        f"accuracy of the test photos lay {percent(calibration.error_before)} apart before, and "
+        f"{percent(calibration.error_after)} after; log loss was {calibration.log_loss_before:.3f} and is "
+        f"{calibration.log_loss_after:.3f}."
+    )
+
+
+def _describe_reliability(calibration: CalibrationFigures) -> str:
+    bins = calibration.bins
+    points = "; ".join(f"{percent(item.sureness)} sure, {percent(item.accuracy.value)} right" for item in bins)
+    return f"Reliability of {len(bins)} groups of answers: {points}."
+
+
+def _threshold_text(calibration: CalibrationFigures) -> str:
+    target = percent(calibration.target_accuracy)
+    if calibration.threshold is None:
+        return f"No threshold makes {target} of the answers to validation photos right, so that no answer is withheld."
+    if calibration.threshold == 0:
+        return f"All answers to validation photos together reach the target of {target}, so that none is withheld."
+    accuracy = calibration.answered_accuracy
+    correct = f", {estimate(accuracy)} of them correctly" if accuracy else ""
+    return (
+        f"Answers below {percent(calibration.threshold)} are withheld, so that {target} of the others are right on "
+        f"validation photos. Of the test photos {estimate(calibration.coverage)} are answered{correct}."
+    )
+
+
+def _familiarity(calibration: CalibrationFigures) -> list[Block]:
+    checks = calibration.familiarity
+    rows = [
+        [
+            check.kind,
+            f"{check.num_images:,}",
+            percent(check.flagged.value),
+            "–" if check.roc_auc is None else f"{check.roc_auc:.3f}",
+        ]
+        for check in checks
+    ]
+    return [
+        Text(
+            "By the cosine distance of a photo’s embedding to its nearest neighbors among training photos (Sun et al., "
+            f"2022); the threshold calls {percent(checks[0].flagged.value)} of the test photos unfamiliar.",
+            "soft",
+        ),
+        Table(["Pictures", "Number", "Called unfamiliar", "ROC AUC against test photos"], rows, "Unfamiliar pictures"),
+    ]

@@ -1,0 +1,213 @@
+"""Where the model fails: mistakes, weak kinds of photos, doubtful labels and outliers."""
+
+from collections.abc import Sequence
+
+from components.contract.artifacts.figures import AllFigures, SliceFigures
+from components.contract.pages import blocks
+from components.contract.pages.blocks import (
+    Beside,
+    Block,
+    Cell,
+    Column,
+    Heading,
+    Mark,
+    Photos,
+    Section,
+    Table,
+    Text,
+    Words,
+)
+from components.evaluate.formatting import interval, percent
+from components.evaluate.measure.slices import is_clear
+from components.evaluate.report.model import (
+    EXPLANATION_TEXTS,
+    Content,
+    Photo,
+    charts_of,
+    file_name,
+)
+from components.evaluate.report.spotlight import spotlight
+from components.evaluate.report.story.verdict import track
+
+MOST_SLICES = 12
+
+
+def mistake_section(content: Content) -> Section:
+    """Wrong answers with what spoke for them, and some right ones."""
+    showcase, test = content.showcase, content.figures.test
+    num_wrong = test.num_images - test.num_correct
+    shown: list[Block] = []
+    if num_wrong == 0:
+        shown = [Text("No test photo was named wrongly.")]
+    elif showcase.mistakes:
+        extent = (
+            "All wrong answers, the surest first."
+            if len(showcase.mistakes) == num_wrong
+            else f"Of {num_wrong:,} wrong answers those that the model was surest of."
+        )
+        shown = [
+            Text(f"{extent} Look at the labels too: some may be wrong.", "soft"),
+            Text(EXPLANATION_TEXTS[showcase.method], "soft lead"),
+            _explained(content, showcase.mistakes),
+        ]
+    else:
+        setting = Mark("code", "evaluate.report_photos")
+        shown = [Text((f"{num_wrong:,} test photos were named wrongly; none is shown, as ", setting, " asks."))]
+    if showcase.right:
+        shown += [Heading("Some right answers, to compare with"), _explained(content, showcase.right)]
+    return Section("mistakes", "Where it fails", shown, "Mistakes")
+
+
+def _explained(content: Content, photos: Sequence[Photo]) -> Photos:
+    """Photos, each beside what spoke for its answer."""
+    return Photos([_explained_photo(photo, content.figures.class_names) for photo in photos], "wide")
+
+
+def _explained_photo(photo: Photo, class_names: Sequence[str]) -> blocks.Photo:
+    answer = photo.answer
+    label, predicted = class_names[answer.label], class_names[answer.predicted]
+    outcome: tuple[str | Mark, ...] = (", classified correctly",)
+    if answer.label != answer.predicted:
+        outcome = (", taken for ", Mark("strong", predicted))
+    text = "".join(part if isinstance(part, str) else part.text for part in outcome).removeprefix(", ")
+    pictures, descriptions = [photo.pixels], [f"A test photo of {label} that was {text}"]
+    if photo.heat is not None:
+        pictures.append(spotlight(photo.pixels, photo.heat))
+        descriptions.append("The same photo, bright where it mattered for the answer")
+    caption = (Mark("strong", label), *outcome, f" at {percent(answer.probability)}")
+    return blocks.Photo(pictures, descriptions, caption, photo.path)
+
+
+def slice_section(content: Content) -> Section:
+    """Kinds of photos that the model does worse on, and disturbances."""
+    slices, test = content.figures.slices, content.figures.test
+    body: list[Block] = [Text("There are too few test photos to compare kinds of them.")]
+    if slices:
+        extent = f" ({MOST_SLICES} of {len(slices)})" if len(slices) > MOST_SLICES else ""
+        columns: list[Column | str] = [
+            "Photos",
+            "Number",
+            "Accuracy",
+            Column("Interval", "roomy soft"),
+            Column("0 to 100 %", "roomy"),
+            Column("Other than the rest?", "word"),
+        ]
+        rows: list[list[Cell]] = [
+            [
+                (f"{item.part} ", Mark("soft", f"by {item.trait}")),
+                f"{item.num_images:,}",
+                percent(item.accuracy.value),
+                interval(item.accuracy),
+                track(item.accuracy),
+                _difference(item, slices, test.accuracy.value),
+            ]
+            for item in slices[:MOST_SLICES]
+        ]
+        body = [
+            Text(
+                f"Test photos that have something in common beside their class, the worst first{extent}. A difference "
+                "is called clear where chance makes it less than once in twenty times, with all "
+                f"{len(slices)} kinds looked at.",
+                "soft",
+            ),
+            Table(columns, rows, "Accuracy by kind of photo"),
+        ]
+    return Section("slices", "Kinds of photos", [*body, *_robustness(content)], "Kinds of photos")
+
+
+def _difference(item: SliceFigures, slices: Sequence[SliceFigures], accuracy: float) -> Words:
+    if not is_clear(item, slices):
+        return "may be chance"
+    return Mark("strong", f"clearly {'worse' if item.accuracy.value < accuracy else 'better'}")
+
+
+def _robustness(content: Content) -> list[Block]:
+    checks = content.figures.robustness
+    points = "; ".join(f"{check.disturbance} {percent(check.accuracy.value)}" for check in checks)
+    chart = charts_of(content, ("robustness", f"Accuracy of the same photos: {points}."))
+    if not chart:
+        return []
+    changes = "; ".join(
+        f"{check.disturbance}: {check.num_lost} answers lost, {check.num_won} won" for check in checks[1:]
+    )
+    text = f"{checks[0].num_images:,} test photos, scored again; {changes}."
+    return [Heading("Under mild disturbance"), Beside(chart, [Text(text, "soft small")])]
+
+
+def label_section(content: Content) -> Section:
+    """Photos whose label may be wrong."""
+    figures, names = content.figures, content.figures.class_names
+    if figures.num_label_errors == 0:
+        extent = (
+            f", of {figures.num_searched:,} in all splits"
+            if figures.num_searched
+            else ", of those in validation and test; training photos were not searched"
+        )
+        return Section(
+            "labels",
+            "Doubtful labels",
+            [Text(f"No photo looks as if its label were wrong{extent}.")],
+            "Doubtful labels",
+        )
+    photos = []
+    for doubt in content.showcase.doubts:
+        label, suggested = names[doubt.error.label], names[doubt.error.suggested]
+        photos.append(
+            blocks.Photo(
+                [doubt.pixels],
+                [f"A photo labeled {label} that looks like {suggested}"],
+                f"labeled {label}; looks like {suggested} at {percent(doubt.error.confidence)}",
+                file_name(doubt.path),
+            )
+        )
+    return Section(
+        "labels", "Doubtful labels", [Text(_label_text(figures), "soft"), Photos(photos, "small")], "Doubtful labels"
+    )
+
+
+def _label_text(figures: AllFigures) -> Words:
+    num, num_searched = figures.num_label_errors, figures.num_searched
+    among = f"among {num_searched:,} photos of all splits, " if num_searched else ""
+    head = (
+        ": for training photos, a linear head that was cross-fitted on the network’s features" if num_searched else ""
+    )
+    return (
+        f"{num:,} photo{'s look' if num > 1 else ' looks'} as if the label were wrong, {among}found by confident "
+        f"learning (Northcutt et al., 2021) with probabilities of a model that did not learn from them{head}. ",
+        Mark("code", "label_errors.csv"),
+        " ranks them all: correct its column ",
+        Mark("code", "label"),
+        ", leave out the lines that are right, and give it to ",
+        Mark("code", "darkroom data relabel"),
+        ".",
+    )
+
+
+def outlier_section(content: Content) -> Section:
+    """Photos unlike all others."""
+    figures, names = content.figures, content.figures.class_names
+    body: list[Block]
+    if not figures.num_searched:
+        setting = Mark("code", "evaluate.searched_photos")
+        body = [Text(("Outliers were not searched for: ", setting, " is 0, or there are no training photos."))]
+    elif figures.num_outliers == 0:
+        body = [Text(f"Of {figures.num_searched:,} photos of all splits none is far from all others.")]
+    else:
+        photos = [
+            blocks.Photo(
+                [photo.pixels],
+                [f"A photo of {names[photo.outlier.label]} that is unlike all others"],
+                f"{names[photo.outlier.label]}, {photo.outlier.split}; distance {photo.outlier.distance:.2f}",
+                file_name(photo.path),
+            )
+            for photo in content.showcase.outliers
+        ]
+        text = (
+            f"{figures.num_outliers:,} of {figures.num_searched:,} photos of all splits "
+            f"{'are' if figures.num_outliers > 1 else 'is'} far from all others, by the mean cosine distance to the "
+            "ten nearest in the network’s features. Often they show none of the classes. ",
+            Mark("code", "outliers.csv"),
+            " ranks them.",
+        )
+        body = [Text(text, "soft"), Photos(photos, "small")]
+    return Section("outliers", "Outliers", body, "Outliers")

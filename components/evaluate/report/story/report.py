@@ -1,0 +1,85 @@
+"""The whole report, section by section."""
+
+from components.contract.pages.blocks import Code, Fold, Items, Mark, Section, Text
+from components.evaluate.report.model import Content, reproduce_commands, reproduce_params, use_commands
+from components.evaluate.report.story.confidence import confidence_section
+from components.evaluate.report.story.failures import label_section, mistake_section, outlier_section, slice_section
+from components.evaluate.report.story.results import class_section, confusion_section, result_section
+from components.evaluate.report.story.subject import data_section, model_section
+from components.evaluate.report.story.training import training_section
+from components.evaluate.report.story.verdict import verdict_section
+
+
+def tell(content: Content) -> list[Section]:
+    """All of it, the most important first."""
+    return [
+        verdict_section(content),
+        data_section(content),
+        model_section(content),
+        training_section(content),
+        result_section(content),
+        confusion_section(content),
+        class_section(content),
+        mistake_section(content),
+        slice_section(content),
+        label_section(content),
+        outlier_section(content),
+        confidence_section(content),
+        Section(
+            "insights",
+            "What this means, and what to do next",
+            [Items(content.insights, numbered=True)],
+            "Insights",
+        ),
+        _reproduce_section(content),
+        Section(
+            "use",
+            "Use it",
+            [
+                Text(
+                    "The service answers with the class, its probability and those of all other classes. It runs the "
+                    "same exported graph that was scored here.",
+                    "soft",
+                ),
+                Code(use_commands()),
+            ],
+            "Use it",
+        ),
+    ]
+
+
+def headings(content: Content) -> dict[str, str]:
+    """The title of the report and what it is about, in one sentence."""
+    dataset, num_images = content.dataset, content.figures.test.num_images
+    photos = "the one photo" if num_images == 1 else f"the {num_images:,} photos"
+    return {
+        "title": f"{content.evaluation.model_name}: evaluation",
+        "eyebrow": "Evaluation",
+        "heading": content.evaluation.model_name,
+        "lead": f"{content.bundle.model.name} on {dataset.num_kept:,} photos of {len(dataset.class_names)} classes, "
+        f"scored on {photos} that took no part in training or in any choice.",
+    }
+
+
+def _reproduce_section(content: Content) -> Section:
+    same = (
+        "Same data, parameters, seed and machine give the same model. The data are the same when their fingerprint "
+        "starts with ",
+        Mark("code", content.dataset.fingerprint[:16]),
+        ".",
+    )
+    params = (
+        "What shapes the model and its evaluation. The folder of the run holds the whole ",
+        Mark("code", "params.yaml"),
+        ", with the split and the audit; so does its MLflow run.",
+    )
+    return Section(
+        "reproduce",
+        "Make it again",
+        [
+            Text(same, "soft"),
+            Code(reproduce_commands(content)),
+            Fold("params.yaml of this model", [Text(params, "soft small"), Code(reproduce_params(content), "wrapped")]),
+        ],
+        "Make it again",
+    )

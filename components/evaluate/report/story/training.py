@@ -1,0 +1,93 @@
+"""How the model was trained, and what its params were preferred to."""
+
+from collections.abc import Iterator
+
+from components.contract.pages.blocks import Block, Charts, Column, Fold, Heading, Items, Mark, Section, Table, Text
+from components.evaluate.formatting import epoch_range
+from components.evaluate.report.leaderboard_page import board_blocks, leaderboard_sentences
+from components.evaluate.report.model import Content, charts_of, train_params
+from components.evaluate.report.search import best_trials, search_sentences, trial_row
+
+
+def training_section(content: Content) -> Section:
+    """Curves, phases, the search, the leaderboard and the params."""
+    params = [[Mark("code", key), Mark("code", value)] for key, value in train_params(content.bundle)]
+    return Section(
+        "training",
+        "Training",
+        [
+            *_curves(content),
+            *_search(content),
+            *_board(content),
+            *([Fold("Hyperparameters", [Table([], params, "Hyperparameters")])] if params else []),
+        ],
+        "Training",
+    )
+
+
+def _curves(content: Content) -> Iterator[Block]:
+    bundle, params, phases = content.bundle, content.bundle.params, content.history.phases
+    charts = charts_of(content, *((f"{metric}_curve", _describe(content, metric)) for metric in ("loss", "accuracy")))
+    if not charts:
+        yield Text("The model bundle holds no training history, so there are no curves to show.")
+        return
+    settings = ""
+    if params.get("optimizer"):
+        settings = (
+            f" {params['optimizer']}, learning rate {params['learning_rate']:.3g}, batches of {params['batch_size']}."
+        )
+    yield Text(
+        "Solid: the photos that it learned from. Dashed: the validation photos, which chose epoch "
+        f"{bundle.best_epoch} of {bundle.epochs_run}.{settings}",
+        "soft",
+    )
+    yield Charts(charts)
+    if phases:
+        yield Heading("Phases")
+        yield Table(
+            ["Phase", Column("Epochs", "word"), Column("Settings", "word")],
+            [[phase.name, epoch_range(phase.epochs), phase.settings] for phase in phases],
+            "Phases of the training",
+        )
+
+
+def _describe(content: Content, metric: str) -> str:
+    curves = content.history.curves
+    ranges = ", ".join(
+        f"{name} from {curves[key][0]:.3f} to {curves[key][-1]:.3f}"
+        for name, key in (("training", metric), ("validation", f"val_{metric}"))
+        if curves.get(key)
+    )
+    return f"{metric.capitalize()} per epoch: {ranges}; epoch {content.bundle.best_epoch} was kept."
+
+
+def _search(content: Content) -> Iterator[Block]:
+    if content.study is None:
+        return
+    yield Heading("The search for its params")
+    yield Text(" ".join(search_sentences(content.study)))
+    yield Items(
+        [
+            (f"Trial {number}: {accuracy}, {epochs} epoch{'s' if epochs != '1' else ''}. ", Mark("soft small", values))
+            for number, accuracy, epochs, values in map(trial_row, best_trials(content.study))
+        ]
+    )
+    yield Text(
+        (
+            "The validation photos chose among all of them, so that their figures flatter the best. ",
+            Mark("code", "study.html"),
+            ", in the folder of the run, shows every trial.",
+        ),
+        "soft small",
+    )
+
+
+def _board(content: Content) -> Iterator[Block]:
+    board = content.params.leaderboard
+    if board is not None:
+        yield Heading("What it was preferred to")
+        yield Text(
+            f"{' '.join(leaderboard_sentences(board))} It was compared on the {board.num_images:,} validation photos, "
+            "as it had been trained then."
+        )
+        yield from board_blocks(board)
