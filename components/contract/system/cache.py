@@ -4,6 +4,7 @@ The checkpoints of trainings stand there as well, or in DARKROOM_CHECKPOINTS.
 """
 
 import os
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -61,3 +62,18 @@ def cache_limit() -> int:
     if not 0 < limit < float("inf"):
         raise ParamsError(f"{LIMIT_VARIABLE} must be a number of GB above 0; it is {text!r}.")
     return int(limit * 1e9)
+
+
+def evict(files: Mapping[Path, float], used: Collection[Path], remove: Callable[[Path], bool]) -> None:
+    """Removes what was used longest ago until the rest is within the limit, but nothing that this run has used.
+
+    Args:
+        files: all files of one kind, with the time of their last use.
+        used: those of this run.
+        remove: removes a file; False if it is still in use.
+    """
+    sizes = {path: path.stat().st_size for path in files}
+    excess = sum(sizes.values()) - cache_limit()
+    for path in sorted(sizes, key=files.__getitem__):
+        if excess > 0 and path not in used and remove(path):
+            excess -= sizes[path]

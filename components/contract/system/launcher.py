@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn, TypedDict, Unpack
 
 from components.contract.errors import DarkroomError
 
@@ -132,80 +132,70 @@ def script(path: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-I", str(path), *arguments]
 
 
+class Options(TypedDict, total=False):
+    """How a program runs, as `subprocess` has it.
+
+    Attributes:
+        cwd: its working folder.
+        stdin: what it reads.
+        stdout: where its output goes; to the caller by default.
+        stderr: where its errors go.
+        start_new_session: whether a Ctrl-C at the terminal leaves it running.
+        close_fds: False lets it inherit the locks that this process holds.
+        pass_fds: the locks that it inherits.
+    """
+
+    cwd: Path | None
+    stdin: int
+    stdout: int | IO[Any]
+    stderr: int | IO[Any]
+    start_new_session: bool
+    close_fds: bool
+    pass_fds: Sequence[int]
+
+
 def run(
     command: Sequence[str],
     *,
-    cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout_seconds: float | None = None,
-    stdout: int | IO[Any] = subprocess.PIPE,
-    stderr: int | IO[Any] = subprocess.PIPE,
     input_text: str = "",
-    start_new_session: bool = False,
-    close_fds: bool = True,
+    **options: Unpack[Options],
 ) -> "subprocess.CompletedProcess[str]":
     """Runs a command to its end; the exit code is the caller's to check.
 
     Args:
         command: the program and its arguments.
-        cwd: its working folder.
         env: its environment; `environment()` by default.
         timeout_seconds: after which it is ended.
-        stdout: where its output goes.
-        stderr: where its errors go.
         input_text: what it reads from standard input.
-        start_new_session: whether a Ctrl-C at the terminal leaves it running.
-        close_fds: False lets it inherit the locks that this process holds.
+        options: except stdin.
 
     Raises:
         OSError: it cannot be started.
         subprocess.TimeoutExpired: it took longer than it may.
     """
+    defaults: Options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.run(
-        command,
-        cwd=cwd,
-        env=environment() if env is None else env,
-        timeout=timeout_seconds,
-        input=input_text,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=start_new_session,
-        close_fds=close_fds,
-        text=True,
-        errors="replace",
-        check=False,
+        command, timeout=timeout_seconds, input=input_text, check=False, **_text(env), **(defaults | options)
     )
 
 
 def start(
-    command: Sequence[str],
-    *,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    stdin: int = subprocess.DEVNULL,
-    stdout: int | IO[Any] = subprocess.PIPE,
-    stderr: int | IO[Any] = subprocess.STDOUT,
-    pass_fds: Sequence[int] = (),
-    start_new_session: bool = False,
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Unpack[Options]
 ) -> "subprocess.Popen[str]":
-    """Starts a command; the caller waits for its end.
+    """Starts a command; the caller waits for its end. By default it reads nothing, and errors go with its output.
 
     Raises:
         OSError: it cannot be started.
     """
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment() if env is None else env,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        pass_fds=pass_fds,
-        start_new_session=start_new_session,
-        text=True,
-        errors="replace",
-        bufsize=1,
-    )
+    defaults: Options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, bufsize=1, **_text(env), **(defaults | options))
+
+
+def _text(env: Mapping[str, str] | None) -> dict[str, Any]:
+    """An environment, and text in and out."""
+    return {"env": environment() if env is None else env, "text": True, "errors": "replace"}
 
 
 def converse(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":

@@ -140,7 +140,10 @@ def compute_share(labels: Sequence[str], class_name: str) -> float:
 def _compare_values(
     name: Literal["brightness", "confidence"], reference: np.ndarray, served: np.ndarray, words: tuple[str, str]
 ) -> Signal:
-    distance, p_value = kolmogorov_smirnov(reference, served)
+    from scipy.stats import ks_2samp
+
+    test = ks_2samp(reference, served, method="asymp")
+    distance, p_value = float(test.statistic), float(test.pvalue)
     has_drifted = p_value < SIGNIFICANCE / 3 and distance >= MIN_DISTANCE
     before, after = float(np.median(reference)), float(np.median(served))
     word = words[int(after > before)]
@@ -181,27 +184,6 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
     )
 
 
-def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """The largest distance of two samples' distribution functions, and the chance of one as large among equals.
-
-    The chance is Kolmogorov's limit with Stephens' correction for small samples (1970).
-
-    Args:
-        first: float (n,).
-        second: float (m,).
-    """
-    points = np.sort(np.concatenate([first, second]))
-    shares = [np.searchsorted(np.sort(sample), points, side="right") / len(sample) for sample in (first, second)]
-    distance = float(np.abs(shares[0] - shares[1]).max())
-    size = np.sqrt(len(first) * len(second) / (len(first) + len(second)))
-    scaled_distance = (size + 0.12 + 0.11 / size) * distance
-    if scaled_distance < 0.2:  # the series has not begun to fall; the chance is 1 to seven digits
-        return distance, 1.0
-    terms = np.arange(1, 101)
-    chance = 2 * np.sum((-1.0) ** (terms - 1) * np.exp(-2 * terms**2 * scaled_distance**2))
-    return distance, float(np.clip(chance, 0, 1))
-
-
 def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
     """How often a linear discriminant, learned on half of the photos, tells a pair of the other half apart.
 
@@ -213,14 +195,12 @@ def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generat
     Returns:
         The share of pairs (the area under the ROC curve), and the chance of one as large among equals (Mann–Whitney).
     """
+    from scipy.stats import mannwhitneyu
+
     training_halves, test_halves = zip(_split_in_halves(reference, rng), _split_in_halves(served, rng), strict=True)
     scores = [half @ _fisher_direction(*training_halves) for half in test_halves]
-    ranks = _ranks(np.concatenate(scores))
-    num_reference, num_served = len(scores[0]), len(scores[1])
-    wins = ranks[num_reference:].sum() - num_served * (num_served + 1) / 2
-    share = float(wins / (num_reference * num_served))
-    spread = np.sqrt((num_reference + num_served + 1) / (12 * num_reference * num_served))
-    return share, _upper_tail((share - 0.5) / float(spread))
+    test = mannwhitneyu(scores[1], scores[0], alternative="greater", method="asymptotic", use_continuity=False)
+    return float(test.statistic) / (len(scores[0]) * len(scores[1])), float(test.pvalue)
 
 
 def _split_in_halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -237,17 +217,3 @@ def _fisher_direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
     covariance[np.diag_indices_from(covariance)] += SHRINKAGE * sphere
     direction: np.ndarray = np.linalg.solve(covariance, served.mean(axis=0) - reference.mean(axis=0))
     return direction
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """From 1; equal values share the mean of their ranks."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: np.ndarray = (ends - (counts - 1) / 2)[places]
-    return ranks
-
-
-def _upper_tail(deviate: float) -> float:
-    import math
-
-    return 0.5 * math.erfc(deviate / math.sqrt(2))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.contract.system.cache import cache_limit
+from components.contract.system.cache import evict
 from components.preprocess.store.cache_index import MOVE, Place
 from components.preprocess.store.pixel_files import PixelFiles
 
@@ -39,31 +39,29 @@ def _move_rest(
 
 def evict_oldest(index: sqlite3.Connection, files: PixelFiles) -> None:
     """Removes what was used longest ago until the cache is within its limit, but nothing that this run has used."""
-    now, limit = time.time(), cache_limit()
+    now = time.time()
     with index:
         index.executemany(
             "insert or replace into used values (?, ?)",
             [(name, now) for name in files.used if name != files.overflow],
         )
     last_use = dict(index.execute("select container, at from used"))
-    sizes = {
-        str(path.relative_to(files.folder)): path.stat().st_size
-        for pattern in ("packs/*.pack", "shards/*.arrow")
-        for path in files.folder.glob(pattern)
-    }
-    removed_names = [(name,) for name in last_use if name not in sizes]
-    total = sum(sizes.values())
-    for name in sorted(sizes, key=lambda name: last_use.get(name, 0.0)):
-        if total <= limit or name in files.used:
-            break
-        if _lockable(files.folder / name):
-            (files.folder / name).unlink()
-            removed_names.append((name,))
-            total -= sizes[name]
+    paths = [path for pattern in ("packs/*.pack", "shards/*.arrow") for path in files.folder.glob(pattern)]
+    names = {path: str(path.relative_to(files.folder)) for path in paths}
+    used = {path for path, name in names.items() if name in files.used}
+    evict({path: last_use.get(name, 0.0) for path, name in names.items()}, used, _remove)
+    removed_names = [(name,) for name in {*last_use, *names.values()} if not (files.folder / name).exists()]
     if removed_names:
         with index:
             index.executemany("delete from used where container = ?", removed_names)
             index.executemany("delete from verdicts where container = ?", removed_names)
+
+
+def _remove(path: Path) -> bool:
+    if not _lockable(path):
+        return False
+    path.unlink()
+    return True
 
 
 def _lockable(path: Path) -> bool:

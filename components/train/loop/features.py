@@ -25,7 +25,7 @@ import numpy as np
 from components.contract.artifacts.dataset import Split
 from components.contract.params.training import CachePrecision
 from components.contract.store.shared_store import open_shared_store
-from components.contract.system.cache import cache_dir, cache_limit
+from components.contract.system.cache import cache_dir, cache_limit, evict
 from components.contract.system.progress import Progress
 from components.train.loop.batches import Features
 from components.train.loop.inference import FeatureRequest, Infer, compute_features, fastest_inference, gpu_names
@@ -209,14 +209,13 @@ class FeatureCache:
         for remains in self._folder.glob(".partial-*"):
             if remains.stat().st_mtime < day_ago and remains.is_file():
                 remains.unlink(missing_ok=True)
-        files = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
-        excess = sum(path.stat().st_size for path in files) - cache_limit()
-        for path in files:
-            if excess <= 0:
-                return
-            if path.name not in used:
-                excess -= path.stat().st_size
-                path.unlink(missing_ok=True)
+        files = {path: path.stat().st_mtime for path in self._folder.glob("*.npy")}
+        evict(files, {self._folder / name for name in used}, _remove)
+
+
+def _remove(path: Path) -> bool:
+    path.unlink(missing_ok=True)
+    return True
 
 
 def portions_of(split: Split) -> Iterator[range]:

@@ -91,7 +91,8 @@ def _curve(test: RangeTest) -> Html:
             yield node("text", text, x=left, y=TOP + 16, text_anchor=anchor, style="fill:var(--accent)")
 
     box = f"0 0 {WIDTH} {HEIGHT}"
-    return node("svg", parts(), viewBox=box, role="img", aria_label="Loss by learning rate", fill="var(--soft)")
+    label = "Loss by learning rate"
+    return node("svg", parts(), viewBox=box, width=WIDTH, role="img", aria_label=label, fill="var(--soft)")
 
 
 def _bounds(test: RangeTest) -> tuple[float, float]:

@@ -212,12 +212,16 @@ def _plain(words: Words) -> str:
     return words.text if isinstance(words, Mark) else "".join(map(_plain, words))
 
 
+def _font(words: Words) -> str:
+    return "Mono" if isinstance(words, Mark) and words.kind == "code" else "Sans"
+
+
 def _fit_widths(rows: Sequence[Sequence[Words]]) -> list[float]:
     """A width for each column: what its cells need; if that is too much, the widest share what the others leave."""
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
     needed = [
-        max(stringWidth(printable(_plain(words)), "Sans", 9) for words in column) + CELL_GAP
+        max(stringWidth(printable(_plain(words)), _font(words), 9) for words in column) + CELL_GAP
         for column in zip(*rows, strict=True)
     ]
     left, limit = WIDTH, WIDTH

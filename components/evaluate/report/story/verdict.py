@@ -34,7 +34,7 @@ def verdict_section(content: Content) -> Section:
         [
             Verdict(VERDICT_WORDS[gate.verdict], tone, [reasons, Text(f"{consequence}{looks}")]),
             Headlines([_headline("Accuracy", test.accuracy, _accuracy_text(test)), _macro_f1(test)]),
-            *([Items(content.caveats, "caveats")] if content.caveats else []),
+            *([Heading("Know before you trust it"), Items(content.caveats, "caveats")] if content.caveats else []),
             Heading("In short"),
             Items(content.insights[:IN_SHORT], "short"),
         ],
