@@ -27,6 +27,9 @@ def verdict_section(content: Content) -> Section:
     if gate.looks is not None:
         subject = "No other model has" if gate.looks == 1 else f"With this one, {gate.looks:,} models have"
         looks = f" {subject} been scored on these test photos."
+    caveats: list[Block] = []
+    if content.caveats:
+        caveats = [Heading("Know before you trust it"), Items(content.caveats, "caveats")]
     tone = "good" if gate.promotes else "bad"
     return Section(
         "verdict",
@@ -34,7 +37,7 @@ def verdict_section(content: Content) -> Section:
         [
             Verdict(VERDICT_WORDS[gate.verdict], tone, [reasons, Text(f"{consequence}{looks}")]),
             Headlines([_headline("Accuracy", test.accuracy, _accuracy_text(test)), _macro_f1(test)]),
-            *([Heading("Know before you trust it"), Items(content.caveats, "caveats")] if content.caveats else []),
+            *caveats,
             Heading("In short"),
             Items(content.insights[:IN_SHORT], "short"),
         ],
