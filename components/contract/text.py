@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -65,6 +65,17 @@ def csv_cell(text: str) -> str:
 def from_csv_cell(text: str) -> str:
     """The text that `csv_cell` made a cell of."""
     return text[1:] if text.startswith("'") and FORMULA.match(text) else text
+
+
+def join_names(names: Sequence[str], limit: int = 12) -> str:
+    """Names as in a sentence: `a, b and c`, or `a, b and 1,200 more`."""
+    texts = [*names[:limit], *([f"{len(names) - limit:,} more"] if len(names) > limit else [])]
+    return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
+
+
+def pluralize(num: int, word: str = "photo") -> str:
+    """`1 photo`, `1,200 photos`."""
+    return f"{num:,} {word}{'' if num == 1 else 's'}"
 
 
 class PrintableRecord(logging.LogRecord):

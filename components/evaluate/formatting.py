@@ -1,7 +1,5 @@
 """How the report, the PDF and the model card put numbers into words."""
 
-from collections.abc import Sequence
-
 from components.contract.artifacts.figures import Interval
 
 
@@ -23,17 +21,6 @@ def estimate(figure: Interval) -> str:
 def per_hundred(share: float) -> str:
     """A share as a number of a hundred, without decimals."""
     return f"{100 * share:.0f}"
-
-
-def join_names(names: Sequence[str], max_names: int = 5) -> str:
-    """Names in a row, the rest as a number."""
-    more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
-    return ", ".join(names[:max_names]) + more
-
-
-def pluralize(num: int, word: str = "photo") -> str:
-    """`1 photo`, `1,200 photos`."""
-    return f"{num:,} {word}{'' if num == 1 else 's'}"
 
 
 def file_size(num_bytes: int) -> str:

@@ -16,7 +16,7 @@ from components.contract.image.decode import decode
 from components.contract.image.resize import Resize
 from components.contract.inference.graph import InferenceGraph, export_sha256
 from components.contract.system.address import redact
-from components.evaluate.formatting import pluralize
+from components.contract.text import pluralize
 from components.evaluate.gate.comparison import MIN_COMPARED
 from components.evaluate.gate.unseen_photos import find_unseen
 from components.evaluate.measure.predictions import BATCH_SIZE, run_batches

@@ -8,7 +8,8 @@ import numpy as np
 
 from components.contract.artifacts.figures import Interval
 from components.contract.artifacts.leaderboard import Leaderboard, Row
-from components.evaluate.formatting import join_names, percent
+from components.contract.text import join_names
+from components.evaluate.formatting import percent
 from components.evaluate.gate.comparison import SIGNIFICANCE_LEVEL, count_disagreements, mcnemar
 from components.evaluate.measure.metrics import macro_f1, percentile_interval, wilson_interval
 

@@ -10,7 +10,8 @@ from components.contract.artifacts.dataset import DatasetInfo, Split
 from components.contract.artifacts.evaluation import Comparison, Verdict, VerdictWord
 from components.contract.artifacts.figures import Figures, Interval
 from components.contract.params.pipeline import GateParams
-from components.evaluate.formatting import join_names, percent, pluralize
+from components.contract.text import join_names, pluralize
+from components.evaluate.formatting import percent
 from components.evaluate.gate.champion import (
     Champion,
     NotComparableError,

@@ -4,7 +4,8 @@ from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.artifacts.evaluation import Verdict
 from components.contract.artifacts.figures import AllFigures, Figures
-from components.evaluate.formatting import join_names, percent
+from components.contract.text import join_names
+from components.evaluate.formatting import percent
 from components.evaluate.measure.cross_validation import FEW_PHOTOS as FEW_FOR_ONE_SPLIT
 from components.evaluate.report.output_order import describe_order
 

@@ -7,7 +7,8 @@ from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.artifacts.evaluation import EvaluationInfo
 from components.contract.artifacts.figures import AllFigures, ClassFigures, Figures
-from components.evaluate.formatting import estimate, interval, join_names, percent, pluralize
+from components.contract.text import join_names, pluralize
+from components.evaluate.formatting import estimate, interval, percent
 from components.evaluate.measure.slices import is_clear
 
 WEAK_RECALL = 0.1

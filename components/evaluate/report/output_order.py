@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from components.contract.artifacts.figures import Figures
-from components.evaluate.formatting import join_names, percent
+from components.contract.text import join_names
+from components.evaluate.formatting import percent
 
 MIN_GAIN: Final = 0.3
 """How much more accuracy another order of the outputs must give."""

@@ -5,8 +5,9 @@ from statistics import median
 from typing import Final
 
 from components.contract.artifacts.study import StudyInfo, Trial
+from components.contract.text import pluralize
 from components.contract.tracking.run import flatten
-from components.evaluate.formatting import percent, pluralize
+from components.evaluate.formatting import percent
 
 MAX_TRIALS: Final = 5
 MAX_KEYS: Final = 4

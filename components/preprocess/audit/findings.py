@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from components.contract.artifacts.audit import AuditedPhoto, Case, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.params.audit import AuditParams
-from components.contract.text import printable
+from components.contract.text import join_names, pluralize, printable
 from components.preprocess.audit.drift import describe_drifts
 from components.preprocess.audit.duplicates import CopyAudit
 from components.preprocess.audit.finding_texts import ADVICE, TITLES
@@ -162,7 +162,7 @@ def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
     if broken_records:
         reporter.add(
             "broken",
-            f"{_count(broken_records, 'file')} of {len(records):,} cannot be used.",
+            f"{pluralize(len(broken_records), 'file')} of {len(records):,} cannot be used.",
             [([record.path], f"{record.reason}: {record.message}") for record in broken_records],
         )
 
@@ -191,7 +191,7 @@ def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mappi
     for kind, rows in oddities.items():
         reporter.add(
             kind,
-            f"{_count(rows, 'photo')} of {len(records):,}.",
+            f"{pluralize(len(rows))} of {len(records):,}.",
             [([records[row].path], note) for row, note in rows.items()],
         )
 
@@ -227,7 +227,7 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
     ]
     if tiny_classes:
         reporter.add(
-            "tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {_join_texts(tiny_classes)}.", []
+            "tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {join_names(tiny_classes)}.", []
         )
     records_of_split = {split: [record for name in class_names for record in members[split, name]] for split in SPLITS}
     differences = [
@@ -251,13 +251,4 @@ def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         yield "imbalance", message
     small_classes = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]
     if small_classes:
-        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {_join_texts(small_classes)}."
-
-
-def _join_texts(texts: Sequence[str], most: int = 12) -> str:
-    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
-
-
-def _count(things: Any, what: str) -> str:
-    return f"{len(things):,} {what}{'' if len(things) == 1 else 's'}"
+        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {join_names(small_classes)}."

@@ -9,6 +9,7 @@ import numpy as np
 
 from components.contract.artifacts.dataset import FULL_RANGE, PixelRange
 from components.contract.image.sample_depth import OUTLIER_BITS, Depth
+from components.contract.text import pluralize
 from components.preprocess.audit.findings import Reporter
 from components.preprocess.manifest import Record
 
@@ -23,8 +24,8 @@ def describe_range(depths: Sequence[Depth], pixel_range: PixelRange) -> str:
     black, white = pixel_range
     value = white if black == 0 else [black, white]
     return (
-        f"preprocess.pixel_range: auto became {value}, because the values of {_count(len(depths))} need "
-        f"{white.bit_length()} bits{' and a sign' if black < 0 else ''}."
+        f"preprocess.pixel_range: auto became {value}, because the values of {pluralize(len(depths))} of more "
+        f"than 8 bits need {white.bit_length()} bits{' and a sign' if black < 0 else ''}."
     )
 
 
@@ -59,7 +60,8 @@ def report_depth(
     num_values = round(statistics.median(depth.num_values for depth in depth_of.values()))
     black, white = pixel_range
     sentences = [
-        f"{_count(len(rows))}: values from {lowest:,} to {highest:,}, of which a photo uses {num_values:,} (median).",
+        f"{pluralize(len(rows))} of more than 8 bits: values from {lowest:,} to {highest:,}, of which a photo "
+        f"uses {num_values:,} (median).",
         f"{black:,} becomes black and {white:,} white; a prepared photo has {num_levels} of 256 gray levels (median).",
     ]
     if clipped_rows:
@@ -90,7 +92,3 @@ def _outliers(depths: dict[int, Depth]) -> list[int]:
 def _num_levels(pixels: np.ndarray) -> int:
     """How many different values there are among uint8 pixels."""
     return int(np.count_nonzero(np.bincount(pixels.ravel())))
-
-
-def _count(number: int) -> str:
-    return f"{number:,} photo{'' if number == 1 else 's'} of more than 8 bits"

@@ -8,9 +8,9 @@ from typing import BinaryIO, Final
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.foreign.confinement import Roots, open_within
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from components.preprocess.manifest import Record
-from components.preprocess.sources.folders.classes import count_photos, join_names, shown_name
+from components.preprocess.sources.folders.classes import join_names, shown_name
 from components.preprocess.sources.folders.names import may_be_photo, spelling_key
 
 SHOWN_CLASSES: Final = 30
@@ -100,7 +100,7 @@ def _describe_twins(counts: Mapping[str, int]) -> list[str]:
     """A line for each group of classes whose names hardly differ."""
     groups = defaultdict(list)
     for name in sorted(counts):
-        groups[spelling_key(name)].append(f"{printable(name)!r} ({count_photos(counts[name])})")
+        groups[spelling_key(name)].append(f"{printable(name)!r} ({pluralize(counts[name])})")
     return [
         f"Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: {', '.join(twins)}. "
         "If they are one class, give them one name."

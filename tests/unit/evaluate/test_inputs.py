@@ -100,7 +100,7 @@ def test_a_class_absent_from_a_split_is_named_everywhere(folder: Path, caplog: p
     assert "The test split holds no photo of red" in caplog.text
     report = (evaluation_dir / "report.html").read_text()
     assert "The test split holds no photo of red" in report
-    assert "The validation split holds no photo of green, red" in report
+    assert "The validation split holds no photo of green and red" in report
 
 
 def test_a_single_test_photo_is_enough(folder: Path) -> None:

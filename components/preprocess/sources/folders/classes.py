@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from components.contract.artifacts.dataset import SplitName
-from components.contract.text import printable
+from components.contract.text import join_names as join_texts
+from components.contract.text import pluralize, printable
 from components.preprocess.sources.folders.names import class_name, is_annotation, is_container
 from components.preprocess.sources.folders.tree import FolderTree, Parts
 
@@ -42,12 +43,10 @@ def class_content(tree: FolderTree, folder: Parts) -> list[str]:
 
 def join_names(names: Sequence[str], counts: Sequence[int] | None = None) -> str:
     """Names as in a sentence: `a, b and c`, or `a (10 photos) and b (1 photo)`."""
-    texts = list(map(shown_name, names[:SHOWN_NAMES]))
+    texts = list(map(shown_name, names))
     if counts is not None:
-        texts = [f"{text} ({count_photos(count)})" for text, count in zip(texts, counts, strict=False)]
-    if len(names) > SHOWN_NAMES:
-        texts.append(f"{len(names) - SHOWN_NAMES:,} more")
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+        texts = [f"{text} ({pluralize(count)})" for text, count in zip(texts, counts, strict=False)]
+    return join_texts(texts, SHOWN_NAMES)
 
 
 def shown_name(name: str) -> str:
@@ -58,11 +57,6 @@ def shown_name(name: str) -> str:
 def data_option(path: str) -> str:
     """The option that names other data, as it is typed in a shell."""
     return f"--data {shlex.quote(printable(path))}"
-
-
-def count_photos(number: int) -> str:
-    """`1 photo` or `2 photos`."""
-    return f"{number:,} {'photo' if number == 1 else 'photos'}"
 
 
 def repeats_siblings(tree: FolderTree, parent: Parts, name: str, names: Sequence[str]) -> bool:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from components.preprocess.sources.folders.classes import (
     Classes,
-    count_photos,
     data_option,
     join_names,
     repeats_siblings,
@@ -277,9 +276,7 @@ def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: 
             "folders."
         )
     if classes.folders and (num_photos := len(tree.photo_names(prefix))):
-        classes.notices.append(
-            f"Left out, because they are in no class folder: {count_photos(num_photos)} beside them."
-        )
+        classes.notices.append(f"Left out, because they are in no class folder: {pluralize(num_photos)} beside them.")
 
 
 def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
@@ -291,7 +288,7 @@ def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
     is_around = names == [""]
     return DataError(
         f"The photos must be in one folder per class; {where} has no class folders: "
-        f"{f'{count_photos(counts[0])} without a folder' if is_around else join_names(names, counts)}, such as "
+        f"{f'{pluralize(counts[0])} without a folder' if is_around else join_names(names, counts)}, such as "
         f"{printable(tree.photo_names(folders[0])[0])}. Make a folder for each class in "
         f"{where if is_around else f'{where}/{names[0]}'} and put its photos there, or give a table of paths and "
         "labels (--data labels.csv)."

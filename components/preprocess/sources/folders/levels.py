@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
+from components.contract.text import pluralize
 from components.preprocess.sources.folders.classes import (
     Classes,
     add_class,
     class_content,
-    count_photos,
     data_option,
     join_names,
     repeats_siblings,
@@ -47,7 +47,7 @@ def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: S
             add_class(tree, (*parent, name, folder), split, classes)
         classes.notices.append(
             f"The folder {shown_name(name)} holds class folders once more ({join_names(inner)}); its "
-            f"{count_photos(tree.num_photos((*parent, name)))} count with theirs, and a copy counts once."
+            f"{pluralize(tree.num_photos((*parent, name)))} count with theirs, and a copy counts once."
         )
     _read_levels(tree, parent, [name for name in names if name not in repeated_names], split, where, classes)
     return classes
@@ -110,7 +110,7 @@ def _require_same_splits(
             raise DataError(
                 f"All class folders must be divided in the same way; {shown_name(divided[0])} in {where} holds "
                 f"{join_names(inner[divided[0]])}, and {shown_name(name)} "
-                f"({count_photos(tree.num_photos((*parent, name)))}) has no folder for training. Divide "
+                f"({pluralize(tree.num_photos((*parent, name)))}) has no folder for training. Divide "
                 f"{shown_name(name)} too, or none of them."
             )
 

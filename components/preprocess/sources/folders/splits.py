@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
-from components.contract.text import printable
-from components.preprocess.sources.folders.classes import Classes, count_photos, join_names, shown_name
+from components.contract.text import pluralize, printable
+from components.preprocess.sources.folders.classes import Classes, join_names, shown_name
 from components.preprocess.sources.folders.levels import read_classes
 from components.preprocess.sources.folders.names import (
     is_annotation,
@@ -149,7 +149,7 @@ def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName]
             counts = join_names(rest, [tree.num_photos((*parent, folder)) for folder in rest])
             classes.notices.append(f"Left out of {shown_name(name)}, because they have no labels: {counts}.")
         if num_photos := len(tree.photo_names(parent)):
-            classes.notices.append(f"Left out of {shown_name(name)}, in no class folder: {count_photos(num_photos)}.")
+            classes.notices.append(f"Left out of {shown_name(name)}, in no class folder: {pluralize(num_photos)}.")
     _report_rest(tree, prefix, splits, unlabeled, classes)
     return classes
 
@@ -210,4 +210,4 @@ def _report_rest(
         counts = join_names(others, [tree.num_photos((*prefix, name)) for name in others])
         classes.notices.append(f"Left out, because they are beside the splits: {counts}.")
     if num_photos := len(tree.photo_names(prefix)):
-        classes.notices.append(f"Left out, because they are in no class folder: {count_photos(num_photos)}.")
+        classes.notices.append(f"Left out, because they are in no class folder: {pluralize(num_photos)}.")

@@ -8,6 +8,7 @@ from typing import Final
 from components.contract.artifacts.dataset import SplitName
 from components.contract.errors import DataError
 from components.contract.params.data import ColumnNames
+from components.contract.text import join_names
 from components.preprocess.sources.file_index import names_photo
 from components.preprocess.sources.folders.names import HUMP
 from components.preprocess.sources.readers.label_rows import (
@@ -265,8 +266,7 @@ def _missing_column(cells: Cells, role: str) -> NoLabelsError:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(name.strip() for name in names[:12])
-    return (shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")) or "no columns"
+    return join_names([name.strip() for name in names]) or "no columns"
 
 
 def _normal(name: str) -> str:

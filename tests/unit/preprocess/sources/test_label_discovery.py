@@ -96,7 +96,7 @@ def test_without_class_folders_the_message_says_what_the_label_file_lacks(tmp_pa
     write_files(tmp_path, "a.png", "b.png")
     (tmp_path / "train.csv").write_text("id_code,diagnosis\na,healthy\nb,rust\n")
     with pytest.raises(
-        DataError, match=r"must be in one folder per class.* it has id_code, diagnosis\. .*data\.columns\.label"
+        DataError, match=r"must be in one folder per class.* it has id_code and diagnosis\. .*data\.columns\.label"
     ):
         find_photos(DataFolder(tmp_path))
     named = find_photos(DataFolder(tmp_path, columns=ColumnNames(label="diagnosis")))
