@@ -1,11 +1,12 @@
 """A network as a picture: SVG, a box for each layer from top to bottom, and a line for each tensor."""
 
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import Final
 
 from components.contract.layers.shapes import shape_text
 from components.contract.layers.summary import Row
+from components.contract.pages.markup import Html, join, node
+from components.contract.pages.theme import COLORS
 
 WIDTH: Final = 420
 BOX_HEIGHT, GAP, MARGIN = 40, 18, 16
@@ -13,7 +14,7 @@ LANE: Final = 14
 """Pixels between two lines that pass boxes by."""
 
 
-def draw(rows: Sequence[Row], title: str) -> str:
+def draw(rows: Sequence[Row], title: str) -> Html:
     """The picture, as the text of an SVG file."""
     place = {row.name: number for number, row in enumerate(rows)}
     passing = [
@@ -23,16 +24,22 @@ def draw(rows: Sequence[Row], title: str) -> str:
     width = MARGIN * 2 + WIDTH + LANE * (max(lanes, default=-1) + 2)
     height = MARGIN * 2 + len(rows) * (BOX_HEIGHT + GAP) - GAP
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'font-family="system-ui, sans-serif">',
-        f"<title>{escape(title)}</title>",
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        node("title", title),
+        node("rect", width=width, height=height, fill="#ffffff"),
         *(_line(number) for number, row in enumerate(rows) if number and rows[number - 1].name in row.takes),
         *(_detour(start, end, lane) for (start, end), lane in zip(passing, lanes, strict=True)),
-        *(line for number, row in enumerate(rows) for line in _box(number, row)),
-        "</svg>",
+        *(_box(number, row) for number, row in enumerate(rows)),
     ]
-    return "\n".join(parts) + "\n"
+    return node(
+        "svg",
+        [("\n", part) for part in parts],
+        "\n",
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        font_family="system-ui, sans-serif",
+    )
 
 
 def _lanes(passing: Sequence[tuple[int, int]]) -> list[int]:
@@ -57,35 +64,36 @@ def _top(number: int) -> int:
     return MARGIN + number * (BOX_HEIGHT + GAP)
 
 
-def _line(number: int) -> str:
+def _line(number: int) -> Html:
     middle = MARGIN + WIDTH // 2
-    return f'<path d="M{middle} {_top(number) - GAP}V{_top(number)}" stroke="#64748b" stroke-width="1.5" fill="none"/>'
+    return _path(f"M{middle} {_top(number) - GAP}V{_top(number)}", "soft")
 
 
-def _detour(start: int, end: int, lane: int) -> str:
+def _detour(start: int, end: int, lane: int) -> Html:
     right, over = MARGIN + WIDTH, MARGIN + WIDTH + LANE * (lane + 1)
     leave, arrive = _top(start) + BOX_HEIGHT * 2 // 3, _top(end) + BOX_HEIGHT // 3
-    return (
-        f'<path d="M{right} {leave}H{over}V{arrive}H{right}" stroke="#2563eb" stroke-width="1.5" fill="none" '
-        'stroke-linejoin="round"/>'
-    )
+    return _path(f"M{right} {leave}H{over}V{arrive}H{right}", "right")
 
 
-def _box(number: int, row: Row) -> Iterator[str]:
-    top = _top(number)
-    color = "#dbeafe" if row.num_parameters else "#f1f5f9"
-    yield (
-        f'<rect x="{MARGIN}" y="{top}" width="{WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{color}" stroke="#64748b"/>'
+def _path(course: str, color: str) -> Html:
+    return node("path", d=course, stroke=COLORS[color], stroke_width=1.5, fill="none", stroke_linejoin="round")
+
+
+def _box(number: int, row: Row) -> Html:
+    """A layer with its name, kind, shape and parameters; layers with parameters stand out."""
+    top, left, right = _top(number), MARGIN + 12, MARGIN + WIDTH - 12
+    fill = COLORS["glow" if row.num_parameters else "well"]
+    box = {"x": MARGIN, "y": top, "width": WIDTH, "height": BOX_HEIGHT, "rx": 6}
+    parameters = f"{row.num_parameters:,} parameters" if row.num_parameters else None
+    return join(
+        [
+            node("rect", **box, fill=fill, stroke=COLORS["soft"]),
+            node("text", row.name[:40], x=left, y=top + 17, font_size=13, fill=COLORS["ink"]),
+            node("text", row.kind[:44], x=left, y=top + 32, font_size=11, fill=COLORS["soft"]),
+            node(
+                "text", shape_text(row.gives), x=right, y=top + 17, font_size=13, fill=COLORS["ink"], text_anchor="end"
+            ),
+            parameters
+            and node("text", parameters, x=right, y=top + 32, font_size=11, fill=COLORS["soft"], text_anchor="end"),
+        ]
     )
-    yield (f'<text x="{MARGIN + 12}" y="{top + 17}" font-size="13" fill="#0f172a">{escape(row.name[:40])}</text>')
-    yield (f'<text x="{MARGIN + 12}" y="{top + 32}" font-size="11" fill="#475569">{escape(row.kind[:44])}</text>')
-    right = MARGIN + WIDTH - 12
-    yield (
-        f'<text x="{right}" y="{top + 17}" font-size="13" fill="#0f172a" text-anchor="end">{shape_text(row.gives)}'
-        "</text>"
-    )
-    if row.num_parameters:
-        yield (
-            f'<text x="{right}" y="{top + 32}" font-size="11" fill="#475569" text-anchor="end">'
-            f"{row.num_parameters:,} parameters</text>"
-        )
