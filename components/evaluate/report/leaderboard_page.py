@@ -8,7 +8,15 @@ from components.contract.pages.blocks import Block, Chart, Heading, Items, Mark,
 from components.contract.pages.printer import render_page
 from components.evaluate.formatting import interval, percent
 from components.evaluate.report.charts.figures import inline_svg, shorten
-from components.evaluate.report.charts.style import CHART_WIDTH, INK, LINE, RIGHT, SOFT, WRONG, new_figure, style
+from components.evaluate.report.charts.style import (
+    CHART_WIDTH,
+    INK,
+    RIGHT,
+    SOFT,
+    WRONG,
+    new_axes,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,8 +113,7 @@ def front_chart(board: Leaderboard) -> "Figure":
 
     slowest, fastest = (extreme(row.latency_ms for row in board.rows) for extreme in (max, min))
     with style():
-        figure = new_figure(1.8 * CHART_WIDTH, 320)
-        axes = figure.add_axes((0.1, 0.15, 0.87, 0.75))
+        figure, axes = new_axes(1.8 * CHART_WIDTH, 320, (0.1, 0.15, 0.87, 0.75), "validation accuracy")
         for row in board.rows:
             accuracy = row.accuracy
             color = WRONG if row.name == board.pick else RIGHT if row.on_front else SOFT
@@ -139,11 +146,6 @@ def front_chart(board: Leaderboard) -> "Figure":
         axes.set_ylim(low - max(0, MIN_SPAN - (high - low)), high)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))  # with as many decimals as the ticks need
         axes.set_xlabel("ms for one photo")
-        axes.grid(color=LINE, linewidth=0.7)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(which="both", length=0)
-        axes.set_axisbelow(True)
-        figure.text(0.01, 0.985, "validation accuracy", va="top", ha="left", fontsize=12, color=INK)
     return figure
 
 

@@ -6,11 +6,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.contract.artifacts.figures import CalibrationFigures, RobustnessFigures
-from components.evaluate.report.charts.style import CHART_WIDTH, INK, LINE, RIGHT, SOFT, WRONG, new_figure, style
+from components.evaluate.report.charts.style import (
+    CHART_WIDTH,
+    INK,
+    LINE,
+    RIGHT,
+    SOFT,
+    WRONG,
+    as_percent,
+    new_axes,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+BOX = (0.14, 0.16, 0.84, 0.73)
 
 
 def reliability_chart(calibration: CalibrationFigures) -> "Figure":
@@ -21,7 +34,7 @@ def reliability_chart(calibration: CalibrationFigures) -> "Figure":
     error_bars = np.abs([(item.accuracy.low, item.accuracy.high) for item in bins] - accuracy[:, None]).T
     share = np.array([item.num_images for item in bins]) / max(item.num_images for item in bins)
     with style():
-        figure, axes = _axes("accuracy, by how sure the model was")
+        figure, axes = new_axes(CHART_WIDTH, 280, BOX, "accuracy, by how sure the model was")
         axes.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1.2, label="as sure as right")
         axes.errorbar(confidence, accuracy, yerr=error_bars, fmt="none", ecolor=RIGHT, elinewidth=1.2)
         axes.scatter(confidence, accuracy, s=20 + 120 * share, color=RIGHT, zorder=3, label="photos of the test split")
@@ -37,7 +50,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
 
     points = calibration.curve
     with style():
-        figure, axes = _axes("accuracy, by the share of photos answered")
+        figure, axes = new_axes(CHART_WIDTH, 280, BOX, "accuracy, by the share of photos answered")
         axes.plot([point.coverage for point in points], [point.accuracy for point in points], color=RIGHT, linewidth=2)
         target = calibration.target_accuracy
         axes.axhline(target, color=SOFT, linestyle="--", linewidth=1.2, label=f"target: {100 * target:.0f} %")
@@ -55,7 +68,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
         lowest_accuracy = min(point.accuracy for point in points)
         axes.set_ylim(max(0.0, min(lowest_accuracy, target) - 0.04), 1.01)
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+        axes.yaxis.set_major_formatter(as_percent)
         axes.legend(loc="lower left", frameon=False, fontsize=11)
     return figure
 
@@ -67,8 +80,8 @@ def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
     error_bars = np.abs([(figures.accuracy.low, figures.accuracy.high) for figures in robustness] - values[:, None]).T
     positions = np.arange(len(names))[::-1]
     with style():
-        figure = new_figure(CHART_WIDTH, 40 + 28 * len(names))
-        axes = figure.add_axes((0.34, 0.13, 0.53, 0.85))
+        figure, axes = new_axes(CHART_WIDTH, 40 + 28 * len(names), (0.34, 0.13, 0.53, 0.85))
+        axes.grid(visible=False)
         axes.barh(
             positions,
             values,
@@ -86,23 +99,10 @@ def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
     return figure
 
 
-def _axes(title: str) -> tuple["Figure", "Axes"]:
-    figure = new_figure(CHART_WIDTH, 280)
-    axes = figure.add_axes((0.14, 0.16, 0.84, 0.73))
-    figure.text(0.01, 0.985, title, va="top", ha="left", fontsize=12, color=INK)
-    axes.grid(color=LINE, linewidth=0.7)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
 def _share_axis(axes: "Axes", axis_name: str, label: str | None) -> None:
     axis = axes.xaxis if axis_name == "x" else axes.yaxis
     axis.set_ticks(np.linspace(0, 1, 6))
-    axis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+    axis.set_major_formatter(as_percent)
     (axes.set_xlim if axis_name == "x" else axes.set_ylim)(-0.02, 1.04)
     if label:
         axis.set_label_text(label)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0)

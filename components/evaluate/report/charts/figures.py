@@ -23,6 +23,7 @@ from components.evaluate.report.charts.style import (
     TRAIN,
     VALIDATION,
     WRONG,
+    new_axes,
     new_figure,
     style,
 )
@@ -131,8 +132,8 @@ def curve_chart(
         "validation": {"color": VALIDATION, "linestyle": "--", "linewidth": 2},
     }
     with style():
-        figure = new_figure(CHART_WIDTH, 270)
-        axes = figure.add_axes((0.135, 0.165, 0.845, 0.635))
+        figure, axes = new_axes(CHART_WIDTH, 270, (0.135, 0.165, 0.845, 0.635), metric)
+        axes.xaxis.grid(visible=False)
         for name, values in curves.items():
             epochs = np.arange(1, len(values) + 1)
             axes.plot(epochs, values, label=name, marker="o" if len(values) == 1 else None, **line_styles[name])
@@ -148,11 +149,6 @@ def curve_chart(
                 _mark_phase(axes, phase)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color=LINE, linewidth=0.7)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(length=0)
-        axes.set_axisbelow(True)
-        figure.text(0.01, 0.985, metric, va="top", ha="left", fontsize=12, color=INK)
         figure.legend(
             loc="upper left",
             bbox_to_anchor=(-0.01, 0.935),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from components.contract.pages.theme import COLORS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, SOFT, LINE, RIGHT, WRONG, TRAIN, VALIDATION = map(
@@ -36,6 +37,33 @@ def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH))
+
+
+def new_axes(
+    width: float, height: float, box: tuple[float, float, float, float], title: str = ""
+) -> "tuple[Figure, Axes]":
+    """A figure of a size in points with one plot: a light grid, no frame, and its title above, on the left.
+
+    Args:
+        width: of the figure.
+        height: of the figure.
+        box: left, bottom, width and height of the plot, as shares of the figure.
+        title: what the vertical axis shows.
+    """
+    figure = new_figure(width, height)
+    axes = figure.add_axes(box)
+    axes.grid(color=LINE, linewidth=0.7)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(which="both", length=0)
+    axes.set_axisbelow(True)
+    if title:
+        figure.text(0.01, 0.985, title, va="top", ha="left", fontsize=12, color=INK)
+    return figure, axes
+
+
+def as_percent(share: float, _position: int) -> str:
+    """A share as the label of a tick."""
+    return f"{100 * share:.0f} %"
 
 
 @contextlib.contextmanager
