@@ -200,7 +200,8 @@ def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generat
     training_halves, test_halves = zip(_split_in_halves(reference, rng), _split_in_halves(served, rng), strict=True)
     scores = [half @ _fisher_direction(*training_halves) for half in test_halves]
     test = mannwhitneyu(scores[1], scores[0], alternative="greater", method="asymptotic", use_continuity=False)
-    return float(test.statistic) / (len(scores[0]) * len(scores[1])), float(test.pvalue)
+    chance = float(np.nan_to_num(test.pvalue, nan=0.5))  # equal scores only
+    return float(test.statistic) / (len(scores[0]) * len(scores[1])), chance
 
 
 def _split_in_halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

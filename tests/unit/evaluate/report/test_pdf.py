@@ -9,9 +9,11 @@ from PIL import Image
 from components.contract.artifacts.figures import Interval
 from components.contract.artifacts.leaderboard import Leaderboard, Row
 from components.contract.artifacts.study import StudyInfo, Trial
+from components.contract.pages.blocks import Heading
 from components.contract.params.pipeline import EvaluateParams
 from components.evaluate.report.html import render
-from components.evaluate.report.pdf.document import write_pdf
+from components.evaluate.report.pdf.document import lay_out, write_pdf
+from components.evaluate.report.story.report import tell
 from tests.unit.evaluate.report.contents import HOSTILE, TWO_PHASES, Page, content
 
 
@@ -24,6 +26,18 @@ def test_the_pdf_is_made_without_a_browser_and_alike_each_time(tmp_path: Path) -
     assert data.startswith(b"%PDF-")
     assert len(data) < 5_000_000
     assert data.count(b"/Type /Page\n") >= 4
+
+
+def test_page_and_paper_have_the_same_sections_and_headings() -> None:
+    report_content = content(with_pictures=True)
+    sections = tell(report_content)
+    headings = {section.title for section in sections if section.title}
+    headings |= {block.text for section in sections for block in section.blocks if isinstance(block, Heading)}
+    paper_texts = {getattr(part, "text", "") for part in lay_out(report_content)}
+    assert len(headings) > 20
+    assert headings <= paper_texts
+    page_text = Page(render(report_content)).text
+    assert all(heading in page_text for heading in headings)
 
 
 def test_a_pdf_of_many_classes_and_photos_stays_small(tmp_path: Path) -> None:
