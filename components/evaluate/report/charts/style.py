@@ -61,7 +61,7 @@ def new_axes(
     return figure, axes
 
 
-def as_percent(share: float, _position: int) -> str:
+def as_percent(share: float, _position: float) -> str:
     """A share as the label of a tick."""
     return f"{100 * share:.0f} %"
 
