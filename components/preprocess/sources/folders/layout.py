@@ -133,7 +133,7 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
     masks = {file for folder in classes.folders for file in find_masks(tree, folder)}
     if masks:
         notices.append(
-            f"Left out, because they are called like masks of photos beside them: {count_photos(len(masks))}, such as "
+            f"Left out, because they are called like masks of photos beside them: {pluralize(len(masks))}, such as "
             f"{printable('/'.join(min(masks)))}."
         )
     left_out = frozenset(classes.left_out)
