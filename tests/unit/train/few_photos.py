@@ -14,11 +14,8 @@ from components.contract.params.model import ModelParams
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
 from components.contract.tracking.run import Run
-from components.preprocess.audit.mirror_pairs import find_mirror_pairs
-from components.preprocess.image_statistics import SKETCH_SIDE
-from components.preprocess.manifest import Record
 from components.train.loop.phases import train_phases
-from components.train.setup import Photographs, open_network, settle_mirror
+from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
 """The shares of validation and test in the pictures of a class, as preprocess has them by default."""
@@ -33,15 +30,6 @@ def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
     top, left = rng.integers(0, side - side // 4, 2)
     picture[top : top + side // 4, left : left + side // 4] = rng.integers(0, 256, 3)
     return with_noise(picture, rng)
-
-
-def stripes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """One direction a class, within some degrees; light and dark, 3 to 6 periods in the width of the picture."""
-    y, x = np.mgrid[:side, :side] / side
-    angle = np.deg2rad(45 * label + rng.normal(0, 5))
-    waves = np.sin(2 * np.pi * (rng.uniform(3, 6) * (x * np.cos(angle) + y * np.sin(angle)) + rng.uniform()))
-    front, back = light_and_dark(rng)
-    return with_noise(back + (waves[..., None] + 1) / 2 * (front - back), rng)
 
 
 def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
@@ -72,7 +60,7 @@ def with_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 Draw = Callable[[int, np.random.Generator, int], np.ndarray]
-PROBLEMS: Final[dict[str, tuple[Draw, int]]] = {"colors": (colors, 3), "stripes": (stripes, 4), "shapes": (shapes, 3)}
+PROBLEMS: Final[dict[str, tuple[Draw, int]]] = {"colors": (colors, 3), "shapes": (shapes, 3)}
 """How a picture of a class is drawn, and how many classes there are."""
 
 OWN_LAYERS: Final = (
@@ -108,21 +96,6 @@ def draw_split(problem: str, num_photos: int, side: int, seed: list[int]) -> Spl
     rng = np.random.default_rng(seed)
     pictures = np.stack([draw(int(label), rng, side) for label in labels])
     return Split([pictures], labels, [f"{seed} {number}" for number in range(len(labels))])
-
-
-def measure_mirror_pairs(train: Split, class_names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """As the audit measures them."""
-    records = [
-        Record(path=image_id, class_name=class_names[label], split="train", sha256=image_id)
-        for image_id, label in zip(train.image_ids, train.labels, strict=True)
-    ]
-    return tuple(find_mirror_pairs(records, np.stack([sketch(train.image(row)) for row in range(len(train))])))
-
-
-def sketch(pixels: np.ndarray) -> np.ndarray:
-    """As preprocess makes it: uint8 (SKETCH_SIDE, SKETCH_SIDE), gray."""
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.resize(gray, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def learn(
@@ -162,7 +135,6 @@ def learn(
         image_size=(side, side),
         resize="stretch",
         native_size=(side, side),
-        mirror_pairs=measure_mirror_pairs(train, class_names),
         counts={split: dict.fromkeys(class_names, count) for split, count in counts.items()},
         rejected={},
         fingerprint=f"{problem} {num_photos} {side} {seed}",
@@ -171,7 +143,6 @@ def learn(
     train_params, _ = resolve_train(
         TrainParams.model_validate({"model": model_params(network, weights), "seed": seed, **params}), (side, side)
     )
-    train_params = settle_mirror(train_params, info)
     opened = open_network(train_params, info)
     result = train_phases(opened.network, Photographs(train, validation, info.fingerprint), train_params, Run(None))
     logits = opened.network.model.predict(test.gather(np.arange(len(test))), verbose=0)

@@ -1,0 +1,40 @@
+"""20, 40 and 100 pictures a class of a separable problem are enough for networks with the default params."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.train.few_photos import PROBLEMS, learn
+
+NUM_PHOTOS = (20, 40, 100)
+SEEDS = (0, 1, 2)
+
+
+@pytest.mark.parametrize("network", ["small CNN", "own layers"])
+def test_twenty_pictures_of_a_color_each_are_learned_in_few_epochs(network: str) -> None:
+    accuracy, line = learn("colors", 20, network, 0, side=8, epochs=5)
+    assert accuracy >= 0.95, line
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("num_photos", NUM_PHOTOS)
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("network", ["small CNN", "own layers"])
+def test_own_networks_learn_a_separable_problem(network: str, problem: str, num_photos: int, seed: int) -> None:
+    accuracy, line = learn(problem, num_photos, network, seed)
+    print(line)
+    assert accuracy >= 0.95, line
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("num_photos", NUM_PHOTOS)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_head_on_a_backbone_learns_a_separable_problem(
+    problem: str, num_photos: int, seed: int, shared_dir: Path
+) -> None:
+    (weights,) = (shared_dir / "weights").glob("mobilenet_v2_*_no_top.h5")
+    accuracy, line = learn(problem, num_photos, "MobileNetV2", seed, weights=weights)
+    print(line)
+    assert accuracy >= 0.95, line
