@@ -13,7 +13,7 @@ from components.contract.system.disk_space import free_text
 
 STORE_VARIABLE: Final = "DARKROOM_STORE"
 LEFT_SECONDS: Final = 7 * 86_400.0
-"""After a week nobody resumes an interrupted run."""
+"""After a week nobody resumes an interrupted run, and a volume would fill up."""
 
 
 class FolderStore:
@@ -62,14 +62,14 @@ class FolderStore:
         return True
 
     def discard(self, name: str) -> None:
-        """Removes the file if the folder is part of the cache, and what interrupted runs have left there for long."""
-        if not self._is_own:
-            return
-        (self._folder / name).unlink(missing_ok=True)
+        """Removes the file if the folder is part of the cache, and what has been in the folder for long."""
+        if self._is_own:
+            (self._folder / name).unlink(missing_ok=True)
         long_ago = time.time() - LEFT_SECONDS
         for path in (self._folder / name).parent.parent.glob("*/*"):
-            if path.stat().st_mtime < long_ago:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another task was first, or the folder is not to be written to
+                if path.stat().st_mtime < long_ago:
+                    path.unlink()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -37,7 +37,7 @@ class SharedStore(Protocol):
         ...
 
     def discard(self, name: str) -> None:
-        """Removes a file that is kept elsewhere now, if the store is part of this machine's cache."""
+        """Called when a file is kept elsewhere now: removes it if the store is part of this machine's cache."""
         ...
 
 
