@@ -32,9 +32,6 @@ PENDING: Final = "key:"
 run makes the run, and all messages find it by the tag that holds the key."""
 KEY_TAG: Final = "darkroom.run_key"
 NAME_TAG: Final = "mlflow.runName"
-KIND_TAG: Final = "mlflow.experimentKind"
-TRAINING_KIND: Final = "custom_model_development"
-"""Without it MLflow guesses, and may show an experiment in its view for language models."""
 
 
 PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
@@ -124,7 +121,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            created_id: str = client.create_experiment(name, _artifact_folder(), tags={KIND_TAG: TRAINING_KIND})
+            created_id: str = client.create_experiment(name, _artifact_folder())
         except MlflowException as error:
             experiment = client.get_experiment_by_name(name)  # another process may have been faster
             if experiment is None:
