@@ -86,7 +86,7 @@ function backboneCard(backbone, isChosen, choose) {
   return h(
     "section",
     { class: `card model-card${isChosen ? " chosen" : ""}`, "aria-label": name },
-    h("div", { class: "row between" }, h("h3", {}, name), isChosen ? h("span", { class: "tag done" }, "chosen") : null),
+    h("div", { class: "row between" }, h("h2", {}, name), isChosen ? h("span", { class: "tag done" }, "chosen") : null),
     h("p", { class: "soft" }, backbone.advice),
     h(
       "dl",
@@ -131,7 +131,7 @@ function backboneActions(backbone, isChosen, choose) {
     canMeasure ? actionButton("Measure", measure, { class: "link", "aria-label": `Measure ${name}` }) : null,
     actionButton("ImageNet's classes, no training", packageIt, {
       class: "link",
-      "aria-label": `${name} with ImageNet's classes, without training`,
+      "aria-label": `ImageNet's classes, no training, with ${name}`,
     }),
   );
 }
