@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import glob
+import hashlib
 import io
 import os
 import shutil
@@ -268,3 +269,9 @@ def _exchange(first: Path, second: Path) -> bool:
         return False
     result: int = rename(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE)
     return result == 0
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """A bento on its way to a cluster: packed into MLflow under its digest, and fetched from there by the pods."""
 
-import hashlib
 import logging
 import os
 import re
@@ -12,6 +11,7 @@ from typing import Final
 
 from components.contract.errors import ArtifactError, TrackingError
 from components.contract.foreign.archive import extract
+from components.contract.system.atomic_files import file_sha256
 from components.contract.system.waiting import OUTAGE_SECONDS, wait_for
 from components.contract.tracking.store import is_refusal
 
@@ -96,7 +96,7 @@ def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS
     with tempfile.TemporaryDirectory() as folder:
         packed_path = Path(folder) / "bento.tar"
         pack(bento_dir / "bento", packed_path)
-        reference = Reference(run_id, sha256_of(packed_path))
+        reference = Reference(run_id, file_sha256(packed_path))
         path = packed_path.rename(Path(folder) / Path(reference.artifact_path).name)
         try:
             wait_for(
@@ -131,7 +131,7 @@ def fetch(reference: Reference, target: Path) -> None:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
         except Exception as error:  # as above
             raise TrackingError(f"MLflow must give the bento {reference}; it does not: {_first_line(error)}.") from None
-        digest = sha256_of(path)
+        digest = file_sha256(path)
         if digest != reference.sha256:
             raise ArtifactError(
                 f"The bento of run {reference.run_id} must have the digest {reference.sha256}; it has "
@@ -150,12 +150,6 @@ def pack(source: Path, target: Path) -> None:
                 entry.size, entry.mode = path.stat().st_size, 0o644
                 with path.open("rb") as file:
                     archive.addfile(entry, file)
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error: Exception) -> str:

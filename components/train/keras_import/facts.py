@@ -1,6 +1,5 @@
 """What import.json tells of an uploaded model, beside our copy of it."""
 
-import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,9 +111,3 @@ def _feature_layer(layers: tuple[LayerFacts, ...]) -> str:
         return layers[maps[-1]].name
     dense = [place for place, layer in enumerate(layers) if layer.kind == "Dense"]
     return layers[dense[-1] - 1 if dense else -1].name
-
-
-def file_sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

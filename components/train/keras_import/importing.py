@@ -17,10 +17,10 @@ from typing import Final
 
 from components.contract.errors import UploadError
 from components.contract.layers.shapes import Shape
-from components.contract.system.atomic_files import new_folder, write_json
+from components.contract.system.atomic_files import file_sha256, new_folder, write_json
 from components.train.keras_import import architecture, builder, inspection
 from components.train.keras_import.confined.confinement import Confinement, run_confined
-from components.train.keras_import.facts import ImportedModel, facts_of, file_sha256
+from components.train.keras_import.facts import ImportedModel, facts_of
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.plan import Plan, make_plan, read_contents, write_plan
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.errors import UploadError
+from components.contract.system.atomic_files import file_sha256
 from components.contract.validation_messages import suggestion
 from components.train.keras_import import builder
-from components.train.keras_import.facts import file_sha256, read_import
+from components.train.keras_import.facts import read_import
 from components.train.keras_import.importing import Expectation, read_upload
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.plan import Plan

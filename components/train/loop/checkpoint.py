@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from components.contract.errors import ArtifactError
-from components.contract.system.atomic_files import new_folder, write_file, write_json
+from components.contract.system.atomic_files import file_sha256, new_folder, write_file, write_json
 from components.contract.system.cache import checkpoints_dir, require_resumable
 from components.contract.system.posix import try_lock
 from components.contract.tracking.run import flatten
@@ -180,7 +180,7 @@ def _write(folder: Path, state: State, identity: TrainingIdentity) -> None:
     facts = {key: value for key, value in vars(state).items() if key != "arrays"}
     kinds = list(state.arrays)
     write_json(folder / "state.json", {**facts, "kinds": kinds, "belongings": asdict(identity)})
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in ("arrays.npz", "state.json")]
+    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in ("arrays.npz", "state.json")]
     write_file(folder / SUMS, "".join(lines).encode())
     _sync(folder)
 
@@ -195,7 +195,7 @@ def _read(folder: Path) -> tuple[State, dict[str, Any]]:
     if {name for _, name in sums} != {"arrays.npz", "state.json"}:
         raise ValueError(f"{SUMS} is not whole")
     for digest, name in sums:
-        if _digest(folder / name) != digest:
+        if file_sha256(folder / name) != digest:
             raise ValueError(f"{name} is not what was written")
     facts = json.loads((folder / "state.json").read_bytes())
     identity: dict[str, Any] = facts.pop("belongings")
@@ -204,11 +204,6 @@ def _read(folder: Path) -> tuple[State, dict[str, Any]]:
         for name in stored.files:
             arrays[name.partition("/")[0]].append(stored[name])
     return State(**facts, arrays=arrays), identity
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

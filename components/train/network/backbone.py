@@ -3,7 +3,6 @@
 A backbone is built flat into the network, so that each of its layers can be addressed by name.
 """
 
-import hashlib
 import http.client
 import logging
 import os
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.errors import ModelError, WeightsError
 from components.contract.layers.backbones import BACKBONES
-from components.contract.system.atomic_files import write_file
+from components.contract.system.atomic_files import file_sha256, write_file
 from components.train.network.pixels import scale_pixels, shrink
 
 if TYPE_CHECKING:
@@ -150,8 +149,7 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
         ) from None
     if not all(np.isfinite(values).all() for values in model.get_weights()):
         raise WeightsError(f"Pretrained weights must be finite numbers; some in {path} are not. Use another file.")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Path:

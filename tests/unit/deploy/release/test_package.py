@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import ArtifactError, TrackingError
-from components.deploy.release.package import FOLDER, Reference, fetch, pack, publish, read_reference, sha256_of
+from components.contract.system.atomic_files import file_sha256
+from components.deploy.release.package import FOLDER, Reference, fetch, pack, publish, read_reference
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -22,7 +23,7 @@ def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
     for name in ("one.tar", "two.tar"):
         pack(bento / "bento", tmp_path / name)
         (bento / "bento" / "bento.yaml").touch()
-    assert sha256_of(tmp_path / "one.tar") == sha256_of(tmp_path / "two.tar")
+    assert file_sha256(tmp_path / "one.tar") == file_sha256(tmp_path / "two.tar")
 
 
 def test_a_later_bento_of_the_same_run_leaves_the_earlier_one(bento: Path, run_id: str, tmp_path: Path) -> None:

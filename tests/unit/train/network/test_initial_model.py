@@ -16,7 +16,7 @@ from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
-from components.train.keras_import.facts import file_sha256
+from components.contract.system.atomic_files import file_sha256
 from components.train.network.earlier_bundle import find_bundle
 from components.train.network.initial_model import import_initial_model, inspect_model
 from components.train.network.pixels import scale_pixels, to_gray

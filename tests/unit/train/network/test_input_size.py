@@ -9,8 +9,8 @@ import pytest
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.training import Phase
+from components.contract.system.atomic_files import file_sha256
 from components.train.export.graph import export_network
-from components.train.keras_import.facts import file_sha256
 from components.train.keras_import.importing import inspect_upload
 from components.train.network.architecture import Network, build_network
 from components.train.network.freezing import select

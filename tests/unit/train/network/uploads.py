@@ -8,8 +8,7 @@ import numpy as np
 
 from components.contract.layers.backbone_facts import PixelScale
 from components.contract.params.model import ModelParams
-from components.contract.system.atomic_files import write_json
-from components.train.keras_import.facts import file_sha256
+from components.contract.system.atomic_files import file_sha256, write_json
 from components.train.keras_import.importing import inspect_upload
 from components.train.network.architecture import Network, build_network
 from components.train.network.initial_model import InitialModel
