@@ -191,7 +191,13 @@ function networkView() {
     );
     drawing.replaceChildren(view.drawing ? networkDrawing(view.drawing) : missingDrawing());
   };
-  const element = h("aside", { class: "card side" }, h("h2", {}, "What it comes to"), facts, drawing);
+  const element = h(
+    "aside",
+    { class: "card side", tabIndex: 0, "aria-label": "The network in numbers" },
+    h("h2", {}, "What it comes to"),
+    facts,
+    drawing,
+  );
   return { element, showNetwork };
 }
 
