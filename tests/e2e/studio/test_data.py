@@ -111,7 +111,7 @@ def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> No
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY)
-    for path in (tmp_path / ".darkroom" / "studio" / "photos" / "my-colours" / "red").iterdir():
+    for path in (tmp_path / ".darkroom" / "studio" / "photos" / "my-colors" / "red").iterdir():
         with Image.open(path) as camera_photo:
             assert min(camera_photo.size) >= 240, "as the camera gave it"
 

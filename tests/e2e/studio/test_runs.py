@@ -87,7 +87,9 @@ def test_runs_are_compared_side_by_side_with_a_recommendation(url: str, tmp_path
         await keep(page, "compare")
         await tick(page)
         await page.click("#take")
-        await page.until("[...document.querySelectorAll('h2')].some(one => one.textContent.startsWith('To take:'))", 60)
+        await page.until(
+            "[...document.querySelectorAll('h2')].some(one => one.textContent.startsWith('Recommended:'))", 60
+        )
         await keep(page, "take")
         address = await page.run("document.querySelector('.card a[target=_blank]').href")
         assert "<html" in urllib.request.urlopen(address, timeout=20).read().decode()
