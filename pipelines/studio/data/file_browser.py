@@ -9,7 +9,7 @@ from typing import Any, Final
 from components.contract.foreign import archive
 from components.contract.record import BaseRecord
 from components.preprocess.sources.listing import is_hidden
-from components.preprocess.sources.readers.label_files import is_label_file
+from components.preprocess.sources.readers.label_files import has_labels, is_label_file
 from components.preprocess.sources.remote.addresses import is_remote, repository_of, require_harmless
 from pipelines.runners.runs import RUNS_DIR
 from pipelines.studio.settings import StudioError
@@ -114,7 +114,7 @@ def list_folder(roots: tuple[Path, ...], text: str | None) -> Place:
     try:
         with os.scandir(folder) as scanner:
             entries = sorted(itertools.islice(scanner, MOST_SEEN), key=lambda entry: entry.name.casefold())
-            listed_entries = [entry for entry in map(_make_entry, entries) if entry is not None]
+            named_entries = [entry for entry in map(_make_entry, entries) if entry is not None]
     except OSError as error:
         raise StudioError(f"{folder} must be a folder that can be read; it is not: {error.strerror}.", 404) from None
     photos = sum(Path(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
@@ -122,9 +122,11 @@ def list_folder(roots: tuple[Path, ...], text: str | None) -> Place:
     return Place(
         path=str(folder),
         parent=parent,
-        entries=tuple(listed_entries[:MOST_ENTRIES]),
+        entries=tuple(
+            entry for entry in named_entries[:MOST_ENTRIES] if entry.kind != "table" or has_labels(Path(entry.path))
+        ),
         num_photos=photos,
-        more=max(0, len(listed_entries) - MOST_ENTRIES),
+        more=max(0, len(named_entries) - MOST_ENTRIES),
     )
 
 

@@ -35,6 +35,16 @@ def test_a_link_leads_out_of_the_roots_for_nobody(client: Client, photos: Path, 
     assert client.get("/api/places", params={"path": str(tmp_path / "out")}).status_code == 403
 
 
+def test_only_texts_that_list_photos_are_shown_as_tables(client: Client, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("milk, eggs")
+    (folder / "photos.txt").write_text("blue/1.png blue\n")
+    (folder / "photos.csv").write_text("path,label\n")
+    entries = client.get("/api/places", params={"path": str(folder)}).json()["entries"]
+    assert [(entry["name"], entry["kind"]) for entry in entries] == [("photos.csv", "table"), ("photos.txt", "table")]
+
+
 def test_a_photo_is_shown_by_its_place_in_the_data_only(client: Client, photos: Path, tmp_path: Path) -> None:
     client.choose(photos)
     (tmp_path / "secret.png").write_bytes(png(1))
