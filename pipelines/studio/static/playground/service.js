@@ -3,7 +3,7 @@
 import { post } from "../client/api.js";
 import { isReady, isUnfinished, state } from "../client/state.js";
 import { actionButton, card, copyableCode, h, ignoreFailure } from "../elements/dom.js";
-import { standingStyle, verdictText } from "../results/runs.js";
+import { promotionText, reasonsText, standingStyle, verdictText } from "../results/runs.js";
 import { snippets } from "./snippets.js";
 
 /** @import { Job } from "../client/types.js" */
@@ -71,11 +71,11 @@ export function promotionCard(model, run) {
   const help = "The champion is the model that others roll out. The verdict of the quality gate decides.";
   const promote = () => post(`api/models/${encodeURIComponent(model)}/promote`);
   const isBusy = job && isUnfinished(job);
-  const answer = isBusy ? "The gate looks …" : (job?.error ?? run.promotion_reason);
+  const answer = isBusy ? "The gate looks …" : (job?.error ?? promotionText(run));
   return card(
     "Promote it",
     h("p", {}, help, " ", h("span", { class: standingStyle(run) }, run.standing)),
-    h("p", {}, h("b", {}, verdictText(run)), ". ", run.reasons.join(" ")),
+    h("p", {}, h("b", {}, verdictText(run)), ". ", reasonsText(run)),
     h("p", { role: "status", class: job?.state === "failed" ? "fault" : "" }, answer),
     actionButton("Ask the gate", promote, { id: "promote" }),
   );

@@ -29,5 +29,5 @@ export function notesCard(run) {
     onchange: save,
   });
   const notes = h("textarea", { id: "run-notes", rows: 3, maxLength: 5000, onchange: save }, run.notes);
-  return card("Name and notes", h("div", { class: "fields" }, field("Name", name)), field("Notes", notes), status);
+  return card("Name and notes", field("Name", name), field("Notes", notes), status);
 }

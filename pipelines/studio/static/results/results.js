@@ -18,6 +18,8 @@ import { canCompare, isFinished, isUnfinishedRun, runTitle, standingStyle, verdi
 /** @import { Job, JobWithOutput } from "../client/types.js" */
 /** @import { FinishedRun, OtherRun, PickOutput, RunsAnswer } from "./types.js" */
 
+const FIGURES = ["Validation", "Test", "Verdict", "Weights", "Took", "When"];
+
 /** @type {string | null} */
 let shownRunId = null;
 
@@ -109,8 +111,8 @@ function runTable(runs, chosenIds, buttons) {
     };
     return runRow(run, choose);
   });
-  const head = tableHead(["", "Run", "Validation", "Test", "Verdict", "Weights", "Took", "When"]);
-  return h("div", { class: "scroll" }, h("table", {}, head, h("tbody", {}, rows)));
+  const head = tableHead(["", "Run", ...FIGURES]);
+  return h("div", { class: "scroll" }, h("table", { class: "stacked" }, head, h("tbody", {}, rows)));
 }
 
 /**
@@ -125,18 +127,21 @@ function runRow(run, choose) {
   });
   const link = h("a", { href: `#results/${run.run_id}` }, runTitle(run));
   const model = run.name ? h("span", { class: "soft small" }, ` ${run.model}`) : null;
+  const figures = [
+    formatShareWithRange(run.validation.accuracy),
+    formatPercent(run.test.accuracy.value),
+    verdictText(run),
+    formatCount(run.num_parameters),
+    formatSeconds(run.seconds),
+    formatDateTime(run.started),
+  ];
   const standing = h("span", { class: standingStyle(run) }, run.standing);
   return h(
     "tr",
     {},
     h("td", {}, box),
     h("th", { scope: "row" }, link, model, run.standing === "not promoted" ? null : standing),
-    h("td", {}, formatShareWithRange(run.validation.accuracy)),
-    h("td", {}, formatPercent(run.test.accuracy.value)),
-    h("td", {}, verdictText(run)),
-    h("td", {}, formatCount(run.num_parameters)),
-    h("td", {}, formatSeconds(run.seconds)),
-    h("td", { class: "soft" }, formatDateTime(run.started)),
+    figures.map((text, position) => h("td", { dataset: { label: FIGURES[position] } }, text)),
   );
 }
 

@@ -7,7 +7,7 @@ import { formatBytes, formatCount, formatPercent, formatRange, formatSeconds, pl
 import { pages } from "../elements/pages.js";
 import { confusions } from "./confusion.js";
 import { notesCard } from "./notes.js";
-import { learningCurves, runTitle, standingStyle, verdictText } from "./runs.js";
+import { learningCurves, promotionText, reasonsText, runTitle, standingStyle, verdictText } from "./runs.js";
 
 /** @import { CellPhoto, ClassFigures, RunView } from "./types.js" */
 
@@ -75,8 +75,8 @@ function verdictCard({ gate, line }) {
     "section",
     { class: `card verdict ${gate.verdict.replace(" ", "-")}` },
     h("div", { class: "row between" }, h("h2", {}, verdictText(gate)), tag),
-    gate.reasons.map((reason) => h("p", {}, reason)),
-    h("p", { class: "soft small" }, line.promotion_reason),
+    h("p", {}, reasonsText(gate)),
+    h("p", { class: "soft small" }, promotionText(line)),
   );
 }
 

@@ -45,6 +45,19 @@ const STANDING_STYLES = { champion: "done", "former champion": "waiting", "not p
  */
 export const standingStyle = ({ standing }) => `tag ${STANDING_STYLES[standing]}`;
 
+/**
+ * What the quality gate said of a run when it was evaluated; later promotions do not change it.
+ * @param {{ reasons: string[] }} gate
+ */
+export const reasonsText = ({ reasons }) => (reasons.length ? `When it was evaluated: ${reasons.join(" ")}` : "");
+
+/**
+ * What became of a run at the quality gate.
+ * @param {FinishedRun} run
+ */
+export const promotionText = ({ standing, promotion_reason: reason }) =>
+  standing === "former champion" ? "It was the champion until another run was promoted." : reason;
+
 const MAX_VALUE_LENGTH = 400;
 /** @type {{ [text: string]: string }} */
 const PYTHON_WORDS = { None: "–", True: "yes", False: "no" };

@@ -26,6 +26,17 @@ test("a failed run below the threshold is not called worse than a champion that 
   assert.equal(runs.verdictText({ verdict: "first", champion: null }), "The first of its kind");
 });
 
+test("what the gate said at the evaluation and what became of the run do not contradict each other", () => {
+  const run = /** @type {import("../../../../pipelines/studio/static/results/types.js").FinishedRun} */ ({
+    promotion_reason: "Version 1 is champion.",
+  });
+  assert.equal(runs.promotionText({ ...run, standing: "champion" }), "Version 1 is champion.");
+  assert.match(runs.promotionText({ ...run, standing: "former champion" }), /until another run was promoted/);
+  const reasons = ["None is champion.", "It is quick."];
+  assert.equal(runs.reasonsText({ reasons }), "When it was evaluated: None is champion. It is quick.");
+  assert.equal(runs.reasonsText({ reasons: [] }), "");
+});
+
 test("two to six runs are compared", () => {
   assert.deepEqual([1, 2, 6, 7].map(runs.canCompare), [false, true, true, false]);
 });
