@@ -29,7 +29,7 @@ ROUNDS = 2
 def measure() -> list[Row]:
     """Epochs after the first, in which either side compiles; with random weights, which cost the same.
 
-    The baseline is plain_fit.py, in processes of its own, by turns with ours.
+    The baseline is plain_fit.py, in processes of its own, in turn with ours.
     """
     from components.train.tensorflow.start import start_tensorflow
 

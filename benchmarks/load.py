@@ -88,7 +88,7 @@ class Load:
         self._local = threading.local()
 
     def ask(self) -> tuple[int, float]:
-        """Status and seconds of one request; status 0 where there was no answer."""
+        """Status and seconds of one request; status 0 if there was no answer."""
         start_time = time.perf_counter()
         connection = getattr(self._local, "connection", None)
         if connection is None:

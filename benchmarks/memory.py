@@ -19,7 +19,7 @@ from components.contract.params.pipeline import PreprocessParams
 from components.contract.system.cores import num_cores
 from components.preprocess.step import preprocess
 
-ON_REQUEST = "it takes minutes and 20 GB of disk; by its name it runs"
+ON_REQUEST = "it takes minutes and 20 GB of disk; run it by name"
 NUM_PHOTOS = 50_000
 ALLOWED_MB = 1024.0
 HEIGHT, WIDTH = 375, 500

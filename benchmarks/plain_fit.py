@@ -20,18 +20,18 @@ BATCH_SIZE = 32
 
 
 class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Notes when each epoch begins, and when the last one ends."""
+    """Records when each epoch begins, and when the last one ends."""
 
     def __init__(self) -> None:
         super().__init__()
         self.times: list[float] = []
 
     def on_epoch_begin(self, _epoch: int, _logs: object = None) -> None:
-        """Notes the time at which an epoch begins."""
+        """Records the time at which an epoch begins."""
         self.times.append(time.perf_counter())
 
     def on_train_end(self, _logs: object = None) -> None:
-        """Notes the time at which the training ends."""
+        """Records the time at which the training ends."""
         self.times.append(time.perf_counter())
 
 

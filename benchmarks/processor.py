@@ -15,7 +15,7 @@ from unittest import mock
 from benchmarks.frozen_backbone import build_mobilenet, train, write_dataset
 from benchmarks.table import Row
 
-ON_REQUEST = "it trains 32 times, for ten minutes; by its name it runs"
+ON_REQUEST = "it trains 32 times, for ten minutes; run it by name"
 NUM_PHOTOS = 256
 EPOCHS = 4
 ROUNDS = 2

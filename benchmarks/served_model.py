@@ -51,7 +51,7 @@ def build(bento_dir: Path) -> None:
 
 
 def pack(bento_dir: Path) -> None:
-    """Builds the bento of a graph that stands in bundle/export."""
+    """Builds the bento of a graph that is in bundle/export."""
     export_dir = bento_dir / "bundle" / "export"
     bundle = BundleInfo(
         dataset_name="made",

@@ -1,4 +1,4 @@
-"""The service against a bare app, one client, both on this machine and in the same run, asked by turns."""
+"""The service against a bare app, one client, both on this machine and in the same run, asked in turn."""
 
 import contextlib
 import http.client

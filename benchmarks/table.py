@@ -1,4 +1,4 @@
-"""What a benchmark gives: a ratio against a named baseline, measured by turns in one process."""
+"""The result of a benchmark: a ratio to a named baseline, measured in turn in one process."""
 
 import operator
 import resource
@@ -13,7 +13,7 @@ COMPARISONS: Final = {">=": operator.ge, "<=": operator.le}
 
 
 class SkipError(Exception):
-    """This machine lacks what the benchmark needs; the text says what."""
+    """This machine lacks what the benchmark needs; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Row:
         baseline: the baseline's figure and its name.
         ratio: of the two, so that it does not depend on the machine.
         target: what the ratio must reach: `>= 5` or `<= 1.3`.
-        memory_mb: the most memory that the process has held, None where it was not measured.
+        memory_mb: the most memory that the process has held, None if it was not measured.
     """
 
     claim: str
@@ -46,7 +46,7 @@ class Row:
 def time_by_turns(
     *works: Callable[[], object], rounds: int = 9, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """Median seconds of each work, run by turns so that a busy machine slows all of them alike.
+    """Median seconds of each work, run in turn, so that a busy machine slows all of them equally.
 
     Args:
         works: what is compared; each is run once in advance.

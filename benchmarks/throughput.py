@@ -18,7 +18,7 @@ WARM_SECONDS = 2.0
 
 
 def measure() -> list[Row]:
-    """The three stand beside each other and are asked by turns; the clients run on the same cores."""
+    """All three run at the same time and are queried in turn; the clients run on the same cores."""
     with tempfile.TemporaryDirectory() as folder:
         bento_dir, model = Path(folder), Path(folder) / "model.keras"
         _export(bento_dir / "bundle" / "export", model)

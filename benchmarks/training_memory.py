@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.table import Row, peak_memory_mb
 
-ON_REQUEST = "it takes minutes and 5 GB of disk; by its name it runs"
+ON_REQUEST = "it takes minutes and 5 GB of disk; run it by name"
 NUM_PHOTOS = 20_000
 NUM_VALIDATION = 2_000
 SIDE = 224

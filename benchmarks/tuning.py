@@ -140,7 +140,7 @@ def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none
     from components.train.tuning.search import Search
 
     params = read_params(weights)
-    # All trials share the features of the photos as they are.
+    # All trials share the features of the unchanged photos.
     space = {key: dimension for key, dimension in auto_space(params).items() if key != "augmentation"}
     start_time = time.perf_counter()
     memory: list[float] = []
@@ -165,7 +165,7 @@ def reduce_training(photographs: "Photographs") -> "Photographs":
 
 
 def pick_rows(num: int) -> "np.ndarray":
-    """Which of so many training photos are learned from: int64 (NUM_PHOTOS,)."""
+    """Which of this many training photos are learned from: int64 (NUM_PHOTOS,)."""
     import numpy as np
 
     return np.random.default_rng(0).permutation(num)[:NUM_PHOTOS]

@@ -32,9 +32,9 @@ def _require_own_packages() -> None:
         origin = Path(spec.origin).resolve() if spec and spec.origin else None
         if origin != home / name / "__init__.py":
             raise ImportError(
-                f"`{name}` must be the package that comes with Darkroom, in {home}; Python finds "
-                f"{origin or 'a folder without an __init__.py, or nothing'}. Start Python elsewhere, or with -P, or "
-                "rename that folder."
+                f"`{name}` must be the package installed with Darkroom, in {home}; Python finds "
+                f"{origin or 'a folder without an __init__.py, or nothing'}. Start Python in another "
+                "folder, or with -P, or rename that folder."
             )
 
 

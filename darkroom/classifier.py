@@ -1,4 +1,4 @@
-"""Classifies photos in this process, with the answers of the service."""
+"""Classifies photos in this process, with the same predictions as the service."""
 
 import contextlib
 import io
@@ -43,7 +43,7 @@ class Classifier:
         Args:
             photos: paths, contents of files, arrays or PIL images, or one of these. Arrays are uint8 (height, width, 3)
                 RGB, (height, width, 4) RGBA or (height, width) gray, also uint16 gray, or a batch (n, height, width,
-                channels). Arrays and PIL images are read as a lossless file of them would be.
+                channels). Arrays and PIL images are treated like lossless image files.
 
         Raises:
             DataError: an array or an object is not a photo.
@@ -66,7 +66,7 @@ class Classifier:
 
 
 def load(source: "str | os.PathLike[str] | Run") -> Classifier:
-    """Loads a classifier; its answers are those of the service.
+    """Loads a classifier with the same predictions as the service.
 
     Args:
         source: a `Run`, a run id, `latest`, the folder of a run, a bento or a model bundle, or `name@champion` of a

@@ -55,7 +55,7 @@ class Run:
         return bool(self.summary["promoted"])
 
     def classifier(self) -> Classifier:
-        """The classifier that the service of this run contains."""
+        """The classifier, with the same predictions as the service of this run."""
         return load(self)
 
 
@@ -74,7 +74,7 @@ def run(data: str | os.PathLike[str], *, params_file: str | os.PathLike[str] | N
         The finished run.
 
     Raises:
-        DarkroomError: an error that you can fix, in the data, the params or the surroundings.
+        DarkroomError: an error that you can fix, in the data, the params or the environment.
     """
     from components.contract.errors import ParamsError
     from components.contract.system.program import QUIET

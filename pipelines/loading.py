@@ -89,7 +89,7 @@ def _load_registered(name: str, alias: str) -> Classifier:
             if not folder.is_dir():
                 with new_folder(folder) as partial:
                     _fetch(version, partial)
-    except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
+    except Exception as error:  # MLflow raises its own errors and those of requests and the store
         raise TrackingError(
             f"MLflow must return the model {name}@{alias}; it did not: {first_line(error)}. The store is "
             f"{redact(tracking_uri())}: set MLFLOW_TRACKING_URI to that of the model."
@@ -110,7 +110,7 @@ def _fetch(version: "ModelVersion", folder: Path) -> None:
     if _list_files(calibration_uri).issuperset(CALIBRATION_FILES):
         uris += [f"{calibration_uri}/{name}" for name in CALIBRATION_FILES]
     else:
-        log.warning("Version %s of %s has no calibration; its model never abstains.", version.version, version.name)
+        log.warning("Version %s of %s has no calibration, so its model never abstains.", version.version, version.name)
     from mlflow.artifacts import download_artifacts
 
     (folder / "export").mkdir()

@@ -46,7 +46,7 @@ def find_learning_rate(
     from components.train.lr_finder.page import page
 
     if dataset_dir is not None and data is not None:
-        raise ParamsError("The photos must be named once, with --data or with --dataset; both are given.")
+        raise ParamsError("Set the photos with either --data or --dataset; found both.")
     prepared = _resolve(dataset_dir, params, settings, show) if dataset_dir else _prepare(data, params, settings, show)
     with prepared as (folder, train):
         test = find_rate(folder, train, num_batches)

@@ -25,14 +25,14 @@ def serve_ui(host: str, port: int) -> NoReturn:
     """
     uri = tracking_uri()
     if uri.startswith(("http://", "https://")):
-        raise ServiceError(f"The runs are kept by the MLflow server at {redact(uri)}: open that address instead.")
+        raise ServiceError(f"The MLflow server at {redact(uri)} has the runs: open that address instead.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise ServiceError(
-                f"The port {port} of {host} must be free; it is not: {error.strerror}. Take another: "
+                f"The port {port} of {host} must be free; it is not: {error.strerror}. Use another one: "
                 f"darkroom ui --port {port + 1}"
             ) from None
     store = sqlite_file(uri)
@@ -41,7 +41,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
         require_store()
     # MLflow would open with its views for language models.
     address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
-    print(f"MLflow UI: {address} (Ctrl-C ends it)", flush=True)  # noqa: T201 - the output of the command
+    print(f"MLflow UI: {address} (stop it with Ctrl-C)", flush=True)  # noqa: T201 - the output of the command
     # The store is not an argument: every user of this machine sees those, and it may hold a password.
     environment = launcher.environment() | {
         "MLFLOW_TRACKING_URI": uri,

@@ -13,7 +13,7 @@ PATH: Final = click.Path(path_type=Path, readable=False)
 
 
 def whole_number(expected: str, least: int = 0, most: int | None = None) -> Callable[[str], int]:
-    """A parser of whole numbers from `least` to `most`, both included; `expected` describes them in the message."""
+    """A parser of integers from `least` to `most`, both included; `expected` describes them in the message."""
 
     def parse(text: str) -> int:
         if not str(text).isdecimal() or not least <= int(text) <= (int(text) if most is None else most):
@@ -23,7 +23,7 @@ def whole_number(expected: str, least: int = 0, most: int | None = None) -> Call
     return parse
 
 
-parse_count = whole_number("a whole number from 0")
+parse_count = whole_number("an integer from 0")
 parse_port = whole_number("a port from 1 to 65535", 1, 65_535)
 parse_num_classes = whole_number("a number of classes from 2", 2)
 

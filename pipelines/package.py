@@ -37,7 +37,11 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
         facts = build_bento(folder / "model", bundle, name.lower(), folder / "bento" / "bento")
         log.info("Built the bento %s.", facts.tag)
         difference = _ask(folder, bundle)
-        log.info("It answered %d made photos over HTTP as the exported graph does, to %.1e.", NUM_PHOTOS, difference)
+        log.info(
+            "Its answers for %d generated photos over HTTP match the exported graph within %.1e.",
+            NUM_PHOTOS,
+            difference,
+        )
     return facts
 
 

@@ -126,7 +126,7 @@ def read_params(data: str | None, params: Path | None, settings: Iterable[str]) 
         overrides.append(f"data.uri={json.dumps(data, ensure_ascii=False)}")
     has_file = params is not None or path.exists()
     if not has_file and not any(override.startswith("data.uri=") for override in overrides):
-        raise ParamsError("Photos must be named, with --data or in a params.yaml; there is neither in this folder.")
+        raise ParamsError("Set the photos with --data or in a params.yaml; this folder has none.")
     return load_params(path if has_file else None, tuple(overrides))
 
 

@@ -1,4 +1,4 @@
-"""From a prediction, a bento or a run back to the data: what stands behind an answer."""
+"""From a prediction, a bento or a run back to the data: what is behind an answer."""
 
 import json
 from datetime import datetime
@@ -120,16 +120,16 @@ def _trace_deployment(folder: RunFolder, info: DeploymentInfo, prediction: Trace
 
 
 def _trace_registry(name: str, prediction: TracedPrediction | None) -> Trace:
-    """A run that was removed, or made elsewhere, still stands in MLflow's registry."""
+    """A run that was removed, or made elsewhere, still is in MLflow's registry."""
     from mlflow import MlflowClient
 
     uri = tracking_uri()
     store_text = redact(uri)
     try:
         versions = MlflowClient(uri).search_model_versions()
-    except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
+    except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         raise ArtifactError(
-            f"{_describe_unknown(name)} MLflow's registry at {store_text} cannot be asked: {redact(str(error))}."
+            f"{_describe_unknown(name)} MLflow's registry at {store_text} did not answer: {redact(str(error))}."
         ) from None
     for version in versions:
         tags: dict[str, str] = version.tags
@@ -148,16 +148,16 @@ def _trace_registry(name: str, prediction: TracedPrediction | None) -> Trace:
                 dataset_fingerprint=tags.get("darkroom.dataset_fingerprint"),
             )
     raise ArtifactError(
-        f"{_describe_unknown(name)} MLflow's registry at {store_text} does not know it either. Set "
-        "MLFLOW_TRACKING_URI to that of the model's training."
+        f"{_describe_unknown(name)} MLflow's registry at {store_text} does not contain it either. Set "
+        "MLFLOW_TRACKING_URI to the store of the model's training."
     )
 
 
 def _describe_unknown(name: str) -> str:
     run_ids = ", ".join(folder.path.name for folder in list_runs()[:3]) or "none"
     return (
-        f"A prediction id, a bento, a run of this folder or an MLflow run must be named; {name!r} is none that is "
-        f"known here (runs: {run_ids})."
+        f"The name must be a prediction id, a bento, a run in this folder or an MLflow run; {name!r} is "
+        f"none of these (runs: {run_ids})."
     )
 
 

@@ -1,1 +1,1 @@
-"""What the steps agree on, and the only code that they share."""
+"""The contract between the steps, and the only code that they share."""

@@ -1,13 +1,13 @@
-"""What a user can fix: one root error, one child per thing that can be wrong.
+"""Errors that a user can fix: one root error, and one subclass per kind of problem.
 
-Every message says what must hold, what was found, where, and what to do.
+Every message states what must hold, what was found, where, and what to do.
 """
 
 from components.contract.text import printable
 
 
 class DarkroomError(Exception):
-    """Something that the user can fix; the command line prints it in one line and exits with 2.
+    """An error that the user can fix; the command line prints it in one line and exits with 2.
 
     Names and texts of others in the message are made safe to show here, for every place that shows it.
     """
@@ -17,7 +17,7 @@ class DarkroomError(Exception):
 
 
 class ParamsError(DarkroomError):
-    """params.yaml, `--set` or `--params` holds something that cannot be."""
+    """params.yaml, `--set` or `--params` contains something invalid."""
 
 
 class DataError(DarkroomError):
@@ -29,11 +29,11 @@ class ArchiveError(DataError):
 
 
 class AuditError(DataError):
-    """The audit found what the params call a failure."""
+    """The audit found something for which the policy in the params is `fail`."""
 
 
 class ImageError(DarkroomError):
-    """One file is no usable photo.
+    """One file is not a usable photo.
 
     Attributes:
         code: the reason in one word, for manifests and machine-readable answers.
@@ -49,10 +49,10 @@ class ModelError(DarkroomError):
 
 
 class LayerError(ModelError):
-    """A layer of a list cannot stand where it stands.
+    """A layer of a list is not possible in its place.
 
     Attributes:
-        position: its place in the list, from 0; of a list that ends wrongly, that of the last one.
+        position: its place in the list, from 0; the last one if the list ends incorrectly.
     """
 
     def __init__(self, message: str, position: int):
@@ -65,11 +65,11 @@ class WeightsError(ModelError):
 
 
 class UploadError(ModelError):
-    """An uploaded model is refused: damaged, unsafe, too large, or made of what Darkroom does not know."""
+    """An uploaded model is refused: damaged, unsafe, too large, or with unsupported parts."""
 
 
 class SearchError(DarkroomError):
-    """A search for the best params cannot begin, or none of its trials came to an end."""
+    """A search for the best params cannot start, or none of its trials finished."""
 
 
 class ArtifactError(DarkroomError):
@@ -81,4 +81,4 @@ class TrackingError(DarkroomError):
 
 
 class ServiceError(DarkroomError):
-    """The prediction service cannot start or does not answer as it must."""
+    """The prediction service cannot start or does not answer correctly."""

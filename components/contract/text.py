@@ -1,7 +1,7 @@
 """Foreign text made safe to show: names, labels and messages that other people or libraries wrote.
 
 Every message, log line, page and table cell passes here once, where it is made. What is shown may not act on the
-terminal, hide, or change the order of what a person reads; letters of all scripts stay as they are.
+terminal, hide, or change the order of what a person reads; letters of all scripts remain unchanged.
 """
 
 import json

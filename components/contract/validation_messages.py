@@ -51,7 +51,7 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
         if is_unknown:
             problem = f"unknown key{nearest(str(keys[-1]), _fields(owners[-1]) if owners else ())}"
         elif details["type"] == "missing":
-            problem = "required, yet not given"
+            problem = "required, but missing"
         elif details["type"] != CUSTOM:
             for prefix in ("Input should be ", "Value should be "):
                 problem = problem.removeprefix(prefix)
@@ -75,8 +75,8 @@ MAX_LISTED = 20
 def nearest(word: str, known_words: Iterable[str]) -> str:
     """` (did you mean …?)`, or the list of the known words if none is near."""
     words = list(known_words)
-    listing = ", ".join(words[:MAX_LISTED]) + (f" … ({len(words)} in all)" if len(words) > MAX_LISTED else "")
-    return suggestion(word, words) or (f"; known are {listing}" if words else "")
+    listing = ", ".join(words[:MAX_LISTED]) + (f" … ({len(words)} in total)" if len(words) > MAX_LISTED else "")
+    return suggestion(word, words) or (f"; valid values are {listing}" if words else "")
 
 
 def suggestion(word: str, known_words: Iterable[str], cutoff: float = 0.5) -> str:

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--model", type=Path, required=True, help="the model bundle's folder")
     parser.add_argument("--evaluation", type=Path, required=True, help="the evaluation's folder")
-    parser.add_argument("--output", type=Path, required=True, help="the folder of the bento to be made")
+    parser.add_argument("--output", type=Path, required=True, help="the output folder of the bento")
     arguments = parser.parse_args()
     with running_step("deploy"):
         params = load_params(arguments.params).deploy

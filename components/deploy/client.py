@@ -85,7 +85,7 @@ class Client:
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ServiceError(f"A service's address must be such as http://127.0.0.1:3000; found {url!r}.")
+            raise ServiceError(f"The address of a service must look like http://127.0.0.1:3000; found {url!r}.")
         import http.client  # takes longer to import than all the rest of `import darkroom`
 
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -116,7 +116,7 @@ class Client:
             reason = None if status == 200 else str(answer["error"]["message"])
         except (ValueError, TypeError, LookupError):
             raise ServiceError(
-                f"{self.url}/predict must answer as a Darkroom service does; it answered {status}: "
+                f"{self.url}/predict must answer like a Darkroom service; it answered {status}: "
                 f"{content[:200].decode(errors='replace')}"
             ) from None
         if reason is not None and not predictions:

@@ -58,7 +58,7 @@ def read_expected(evaluation_dir: Path) -> dict[str, ExpectedPrediction]:
         columns = (table[name].to_pylist() for name in ("image_id", "predicted", "probabilities", "label"))
     except (OSError, pa.ArrowException, KeyError) as error:
         raise ArtifactError(
-            f"An evaluation must hold {path.name} with the predictions for the test photos; {path} "
+            f"An evaluation must contain {path.name} with the predictions for the test photos; {path} "
             f"cannot be read: {error}. Run evaluate again."
         ) from None
     return {
@@ -77,21 +77,21 @@ def golden_photos(dataset_dir: Path) -> list[Path]:
     accepted_paths = [path for path in paths if path.stat().st_size <= MAX_PHOTO_BYTES and _fits_memory(path)]
     for path in sorted({*paths} - {*accepted_paths}):
         log.warning(
-            "%s is larger than the service accepts (%d MiB, %d MiB decoded); it is not checked.",
+            "%s exceeds a limit of the service (%d MiB, %d MiB decoded); it is not checked.",
             path,
             MAX_PHOTO_BYTES // 2**20,
             DEFAULT_DECODE_MB,
         )
     if not accepted_paths:
         raise ArtifactError(
-            f"A data set must hold golden photos to check the service with; there are none in "
+            "The data set must contain golden photos to test the service; there are none in "
             f"{dataset_dir / 'golden'}. Run preprocess again."
         )
     return accepted_paths
 
 
 def _fits_memory(path: Path) -> bool:
-    """Whether a service has the memory to decode a photo; what is no photo is for the service to refuse."""
+    """Whether a service has the memory to decode a photo; what is not a photo is for the service to refuse."""
     try:
         return decode_cost(path.read_bytes(), LARGE_IMAGE_SIZE).num_bytes <= DEFAULT_DECODE_MB * 2**20
     except ImageError:
@@ -124,8 +124,8 @@ def check_parity(
         for path, answer in zip(group, client.predict([path.read_bytes() for path in group]), strict=True):
             if path.stem not in expected:
                 raise ArtifactError(
-                    f"The evaluation must hold a prediction for each golden photo; there is none for "
-                    f"{path}. Run evaluate on this data set."
+                    f"The evaluation must contain a prediction for each golden photo; {path} has none. "
+                    "Run evaluate on this data set."
                 )
             largest = max(largest, compare_answer(path, answer, expected[path.stem], class_names))
     return largest
@@ -155,13 +155,15 @@ def compare_answer(
         ServiceError: it is larger than TOLERANCE, or the label differs, or the service calls the photo broken.
     """
     if isinstance(answer, Failure):
-        raise ServiceError(f"The service must answer for {path} as evaluation did; it answered: {answer.message}")
+        raise ServiceError(
+            f"The service must give the same answer for {path} as evaluation; it answered: {answer.message}"
+        )
     label = class_names[expected.label]
     if answer.label != label:
         share = expected.probabilities[expected.label]
         raise ServiceError(
-            f"The service must say of {path} what evaluation said, {label} ({share:.6f}); it said "
-            f"{answer.label} ({answer.confidence:.6f})."
+            f"The service must give the same answer for {path} as evaluation, {label} ({share:.6f}); it "
+            f"answered {answer.label} ({answer.confidence:.6f})."
         )
     served_probabilities = answer.probabilities
     differences = {
@@ -172,8 +174,8 @@ def compare_answer(
     if not differences[worst] <= TOLERANCE:
         share = expected.probabilities[class_names.index(worst)]
         raise ServiceError(
-            f"The service's probabilities must lie within {TOLERANCE} of evaluation's; for {path} it "
-            f"gave {worst} {served_probabilities[worst]:.6f}, evaluation {share:.6f}."
+            f"The service's probabilities must be within {TOLERANCE} of evaluation's; for {path} they are "
+            f"{worst} {served_probabilities[worst]:.6f} and {share:.6f}."
         )
     return differences[worst]
 

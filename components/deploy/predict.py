@@ -42,7 +42,7 @@ class FaultRow(TypedDict):
 
 
 class Row(TypedDict):
-    """The result for one file; where there is an `error`, the rest is None."""
+    """The result for one file; if there is an `error`, the rest is None."""
 
     path: str
     label: str | None
@@ -63,7 +63,7 @@ def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
         paths: files and folders.
 
     Raises:
-        DataError: a path does not exist, or there is no file at all; raised at once, before the first row.
+        DataError: a path does not exist, or there is no file; raised at once, before the first row.
         ArtifactError: the bento is missing or damaged.
     """
     from components.deploy.service.classifier import Classifier
@@ -76,7 +76,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     """The files among `paths` and below the folders among them, sorted within each folder; hidden ones are left out.
 
     Raises:
-        DataError: a path does not exist, or there is no file at all.
+        DataError: a path does not exist, or there is no file.
     """
     files: list[Path] = []
     for path in paths:
@@ -86,9 +86,9 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            raise DataError(f"A photo or a folder of photos must stand at {path}; there is nothing.")
+            raise DataError(f"There must be a photo or a folder of photos at {path}; there is not.")
     if not files:
-        raise DataError(f"There must be photos to classify; {', '.join(map(str, paths))} holds no file.")
+        raise DataError(f"There must be photos to classify; {', '.join(map(str, paths))} contains no files.")
     return files
 
 
@@ -112,16 +112,14 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
     if output.is_dir() or (output.exists() and not overwrite):
         overwrite_hint = "" if output.is_dir() else ", or replace it with --overwrite"
         raise ArtifactError(
-            f"The table must go into a new file; {output} exists. Name another with --output{overwrite_hint}."
+            f"The table must be a new file; {output} exists. Choose another one with --output{overwrite_hint}."
         )
     table = io.StringIO()
     num_rows, num_errors = _write_table(rows, table)
     try:
         write_file(output, table.getvalue().encode("utf-8"))
     except OSError as error:
-        raise ArtifactError(
-            f"The table must be written to {output}; it cannot be: {error}{free_text(output.parent)}."
-        ) from None
+        raise ArtifactError(f"Cannot write the table {output}: {error}{free_text(output.parent)}.") from None
     log.info("Wrote %d rows to %s; %d files could not be classified.", num_rows, output, num_errors)
 
 

@@ -40,9 +40,9 @@ def deploy(
         bundle_dir: bundle.json, export/.
         evaluation_dir: evaluation.json, predictions.parquet, and where the model was calibrated, calibration.json and
             familiarity.npz.
-        params: the section, with every `auto` settled.
+        params: the section, with every `auto` resolved.
         bento_dir: what is written: deployment.json, bento/.
-        outage_seconds: how long a registry that does not answer is waited for; None goes on without it.
+        outage_seconds: how long a registry that does not answer is waited for; None continues without it.
 
     Raises:
         TrackingError: the registry refuses, or has not answered in time.
@@ -99,14 +99,14 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
     ):
         if artifact_fingerprint != dataset_fingerprint:
             raise ArtifactError(
-                f"The three folders must belong together; the {subject} the data set {artifact_fingerprint[:12]}, "
-                f"not on {dataset_fingerprint[:12]}. Run the steps between again."
+                f"The three folders must belong together; the {subject} the data set "
+                f"{artifact_fingerprint[:12]}, not on {dataset_fingerprint[:12]}. Run the steps in "
+                "between again."
             )
     if evaluation.export_sha256 != bundle.export.sha256:
         raise ArtifactError(
-            "The evaluation must be that of the model to be served; it scored the graph "
-            f"{evaluation.export_sha256[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
-            "evaluate again."
+            f"The evaluation must belong to the model; it scored the graph {evaluation.export_sha256[:12]}, "
+            f"and the bundle contains {bundle.export.sha256[:12]}. Run evaluate again."
         )
 
 
@@ -126,12 +126,10 @@ def check_service(
     start_time = time.monotonic()
     with serving(bento_dir, timeout_seconds=timeout_seconds) as url, Client(url) as client:
         ready_seconds = time.monotonic() - start_time
-        log.info("The service was ready after %.1f s; it is asked for %d golden photos.", ready_seconds, len(photos))
+        log.info("The service was ready after %.1f s; testing it with %d golden photos.", ready_seconds, len(photos))
         difference = check_parity(client, photos, expected, class_names)
         latency = measure_latency(client, photos)
-    log.info(
-        "It answered them all as evaluation did: probabilities within %.1e, %.1f ms a photo (p50).", difference, latency
-    )
+    log.info("All answers match evaluation: probabilities within %.1e, %.1f ms per photo (p50).", difference, latency)
     return ServiceCheck(
         num_photos=len(photos),
         max_probability_difference=difference,

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--model", type=Path, required=True, help="the model bundle's folder")
     parser.add_argument("--study", type=Path, help="the folder that tune wrote, for the report")
-    parser.add_argument("--output", type=Path, required=True, help="the folder of the evaluation to be written")
+    parser.add_argument("--output", type=Path, required=True, help="the output folder of the evaluation")
     arguments = parser.parse_args()
     with running_step("evaluate"):
         params = load_params(arguments.params)

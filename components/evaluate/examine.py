@@ -82,7 +82,7 @@ def examine(
     folds = _cross_validate_features(graph, splits, uncalibrated, bundle, params)
     errors, outliers, num_searched = _search_data(embed, splits["train"], scored, len(class_names), params)
     split_figures = measure(scored, class_names, params)
-    log.info("Looking at confidence, kinds of photos and disturbances.")
+    log.info("Measuring confidence, slices and robustness.")
     all_figures = AllFigures(
         class_names=class_names,
         validation=split_figures["validation"],
@@ -113,7 +113,7 @@ def measure(
         )
         if split_figures[name].absent_classes:
             log.warning(
-                "The %s split holds no photo of %s; its macro figures leave these classes out.",
+                "The %s split has no photos of %s; its macro averages leave these classes out.",
                 name,
                 ", ".join(split_figures[name].absent_classes),
             )
@@ -132,7 +132,7 @@ def _cross_validate_features(
     bundle: BundleInfo,
     params: EvaluateParams,
 ) -> FoldFigures | None:
-    """The cross-validation where it is asked for, with the training photos if the features know nothing of them."""
+    """The cross-validation where it is requested, with training photos if the features were not learned from them."""
     if params.folds is None:
         return None
     # Without a feature map only the embedding is left, and a head may have learned it from the training photos.
@@ -143,7 +143,7 @@ def _cross_validate_features(
     folds = cross_validate(fold_predictions, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed)
     if folds is None:
         log.warning(
-            "A cross-validation needs %d photos of each of two classes, one a fold; there are fewer.", params.folds
+            "Cross-validation needs %d photos of each of two classes, one per fold; there are fewer.", params.folds
         )
     return folds
 
@@ -165,7 +165,7 @@ def _search_data(
     if num_train == 0:
         return errors, [], 0
     log.info(
-        "Searching %s photos of all splits for doubtful labels and outliers.", f"{num_train + len(held_out.labels):,}"
+        "Searching %s photos of all splits for label errors and outliers.", f"{num_train + len(held_out.labels):,}"
     )
     indices = draw_reference(train, num_train, new_generator(params, "searched photos"))
     train_embeddings = embed(indices)

@@ -37,5 +37,5 @@ def epoch_range(first_and_last: tuple[int, int] | None) -> str:
 
 
 def _percentage(share: float) -> str:
-    """One decimal, and none where the share is 0 or 1 exactly: `100.0` has been rounded, `100` has not."""
+    """One decimal, and none if the share is 0 or 1 exactly: `100.0` has been rounded, `100` has not."""
     return f"{100 * share:.0f}" if share in (0, 1) else f"{100 * share:.1f}"

@@ -165,18 +165,18 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
     ):
         if actual != expected:
             raise ArtifactError(
-                f"The model's {trait} must be those of the data set, {_format_value(expected)}; found "
-                f"{_format_value(actual)}. Train on this data set, or evaluate on that of the model."
+                f"The model's {trait} must match the data set, {_format_value(expected)}; found "
+                f"{_format_value(actual)}. Train on this data set, or evaluate on the model's data set."
             )
     if digest != bundle.export.sha256:
         raise ArtifactError(
-            f"The exported graph must be the one that train checked, {bundle.export.sha256[:12]}; found {digest[:12]}: "
-            "a file was changed or is damaged. Train again."
+            f"The exported graph must be the one that train checked, {bundle.export.sha256[:12]}; found "
+            f"{digest[:12]}: the file has changed or is damaged. Train again."
         )
     if bundle.dataset_fingerprint != dataset.fingerprint:
         log.warning(
-            "The model was trained on another version of the data (%s) than this one (%s); photos that it "
-            "learned from may be among the test photos.",
+            "The model was trained on another version of the data (%s) than this one (%s); some of its "
+            "training photos may be among the test photos.",
             bundle.dataset_fingerprint[:12],
             dataset.fingerprint[:12],
         )
@@ -213,12 +213,12 @@ def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
 
 @contextlib.contextmanager
 def _open_run(model_name: str, upstream: str | None) -> Iterator[Run]:
-    """The MLflow run to log to; without a store the evaluation goes on."""
+    """The MLflow run to log to; without a store the evaluation continues."""
     with contextlib.ExitStack() as stack:
         try:
             run = stack.enter_context(step_run(experiment=model_name, upstream=upstream))
         except TrackingError as error:
-            log.warning("%s The evaluation goes on without it.", error)
+            log.warning("%s The evaluation continues without it.", error)
             run = Run(None)
         yield run
 

@@ -1,1 +1,1 @@
-"""Photos become a prepared data set: found, checked, split, resized, written once."""
+"""Prepares photos as a data set: lists, checks, splits, resizes and writes them once."""

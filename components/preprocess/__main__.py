@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m components.preprocess", description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the params file")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value")
-    parser.add_argument("--output", type=Path, required=True, help="the folder that becomes the data set")
+    parser.add_argument("--output", type=Path, required=True, help="the output folder of the data set")
     arguments = parser.parse_args()
     with running_step("preprocess"):
         params = load_params(arguments.params, tuple(arguments.set))

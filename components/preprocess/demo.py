@@ -30,8 +30,8 @@ def write_digits(digits_dir: Path) -> int:
     present = list(digits_dir.iterdir()) if digits_dir.is_dir() else [digits_dir] if digits_dir.exists() else []
     if not {path.name for path in present} <= set("0123456789"):
         raise ArtifactError(
-            f"The digits must become a new folder, or replace themselves; {digits_dir} holds something "
-            "else. Name another output folder."
+            f"The output must be a new folder, or one with earlier digits; {digits_dir} contains "
+            "something else. Choose another output folder."
         )
     from sklearn.datasets import load_digits
 
@@ -57,7 +57,7 @@ def _encode_png(pixels: np.ndarray) -> bytes:
 def main() -> None:
     """Reads the command line and writes the digits."""
     parser = argparse.ArgumentParser(prog="python -m components.preprocess.demo", description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="the folder that becomes the data")
+    parser.add_argument("--output", type=Path, required=True, help="the output folder")
     arguments = parser.parse_args()
     print(f"Wrote {write_digits(arguments.output):,} digits to {arguments.output}.")  # noqa: T201 - the result of the command
 

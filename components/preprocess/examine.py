@@ -41,7 +41,7 @@ SHOWN_PAIRS = 5
 LEAVING = ("quarantine", "fail")
 
 MIN_NEAR_SIDE = 32
-"""Of smaller pictures, such as digits, many look alike without being the same; they are compared for equality only."""
+"""Of smaller pictures, such as digits, many look the same but differ; they are only compared for equality."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Examination:
     """What the examination found.
 
     Attributes:
-        scan: gives the pixels of the rows.
+        scan: returns the pixels of the rows.
         records: one per file in a class folder, with its split and, where it is left out, the reason.
-        info: what audit.json is to hold.
+        info: the content of audit.json.
         mirror_pairs: classes of which mirrored photos look like the other one.
         seconds: what the examination took.
     """
@@ -69,11 +69,11 @@ def examine(
     """Examines all that was found.
 
     Args:
-        name: what the data are called.
+        name: the name of the data.
         photo_set: the files.
         params: without `auto`.
         store: the cache.
-        divisible: whether data that cannot be divided are an error; else they are a finding.
+        divisible: whether data that cannot be divided are an error; otherwise they are a finding.
 
     Raises:
         DataError: a class has too few usable photos.
@@ -84,7 +84,7 @@ def examine(
     photo_scan = scan(photo_set.files, params.size, params.resize, store, params.given_range)
     seconds = time.monotonic() - start
     log.info(
-        "Read %s of them in %.1f s, %.0f a second; the others were known.",
+        "Read %s of them in %.1f s, %.0f per second; the others were cached.",
         f"{photo_scan.num_read:,}",
         seconds,
         photo_scan.num_read / max(seconds, 1e-9),
@@ -122,7 +122,7 @@ def examine(
 
 
 def refuse_failures(info: AuditInfo, where: str) -> None:
-    """Ends the run where a finding is a failure.
+    """Ends the run if a finding is a failure.
 
     Raises:
         AuditError: names each such finding.
@@ -135,7 +135,7 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
 
 
 def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
-    """What is odd about single photos, and the records with those left out that the params name."""
+    """Findings about single photos, and the records without those that the params leave out."""
     oddities = judge_photos(photo_scan.records, photo_scan.sketches, params.size, params.audit)
     judged_records = list(photo_scan.records)
     for kind, rows in oddities.items():
@@ -187,23 +187,23 @@ def _divide(
         return records, Finding(
             kind="division",
             policy="fail",
-            title="Data that cannot be divided",
+            title="Data that cannot be split",
             message=str(error),
-            advice="Until this is fixed, no model can be trained.",
+            advice="No model can be trained until this is fixed.",
         )
 
 
 def _report_reading(notices: Sequence[str]) -> list[Finding]:
-    """A finding if how the data were read is not obvious."""
+    """A finding if the reading of the data is not obvious."""
     if not notices:
         return []
     return [
         Finding(
             kind="reading",
             policy="report",
-            title="How the data were read",
+            title="How the data was read",
             message=" ".join(notices),
-            advice="Nothing if this is what you mean. Otherwise rename or move the folders, or give a table.",
+            advice="Nothing if this is what you want. Otherwise rename or move the folders, or pass a table.",
         )
     ]
 

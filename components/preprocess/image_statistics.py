@@ -1,4 +1,4 @@
-"""What is measured of each photo while its pixels are at hand; all comparisons of photos work on it."""
+"""The measurements of each photo while its pixels are available; all comparisons of photos work on it."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The manifest: what became of every file that was found."""
+"""The manifest: the outcome of every file that was found."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ class Record:
 
     @property
     def image_id(self) -> str:
-        """What the photo is called from here on: the first half of its content's SHA-256."""
+        """The id of the photo: the first half of its content's SHA-256."""
         assert self.sha256 is not None, "only files that were read have an id"
         return self.sha256[:32]
 

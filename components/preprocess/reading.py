@@ -1,4 +1,4 @@
-"""One file becomes a reading: its hash, its verdict, its pixels in the cache, and what is measured of them."""
+"""One file becomes a reading: its hash, its verdict, its pixels in the cache, and the measurements of them."""
 
 import contextlib
 import hashlib
@@ -22,9 +22,9 @@ class Reading:
     """One file that was read.
 
     Attributes:
-        identity: of the file as it was read; None where it cannot be relied on.
-        sha256: of its content; None where the file could not be read at all.
-        verdict: None for such a file, and before the range is settled, for a photo with more than 8 bits per value.
+        identity: of the file when it was read; None if it cannot be relied on.
+        sha256: of its content; None if the file could not be read at all.
+        verdict: None for such a file, and before the range is resolved, for a photo with more than 8 bits per value.
         fault: why it could not be read, as (reason, message).
         depth: of a photo with more than 8 bits per value.
         is_new: whether this is not in the cache yet.
@@ -39,7 +39,7 @@ class Reading:
 
 
 class _DeepPhotoError(Exception):
-    """A photo has more than 8 bits per value."""
+    """The photo has more than 8 bits per value."""
 
 
 def _refuse_deep(cost: DecodeCost) -> None:
@@ -84,7 +84,7 @@ def scale_photo(
     except (OSError, ImageError):
         data = b""
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise DataError(f"The data must stay as they are while they are read; {file.location} changed. Run again.")
+        raise DataError(f"The data must not change while it is read; {file.location} changed. Run again.")
     return replace(reading, verdict=_judge(data, sha256, image_size, resize, store, is_deep=True), is_new=True)
 
 

@@ -1,4 +1,4 @@
-"""Reads every file that is not known yet, once: its hash, its verdict, its pixels and what is measured of them.
+"""Reads every file that is not known yet, once: its hash, its verdict, its pixels and the measurements of them.
 
 Photos with more than 8 bits per value are read twice, because the range that they are scaled by follows from them all.
 
@@ -38,12 +38,12 @@ NOTED_FILES: Final = 256
 
 
 class Scan:
-    """What was found out about the files.
+    """The results for the files.
 
     Attributes:
         records: one per file, in their order.
         sketches: uint8 (files, 32, 32), gray; zeros for files that were rejected.
-        depths: of each file; None where it is no photo with more than 8 bits per value.
+        depths: of each file; None if it is not a photo with more than 8 bits per value.
         pixel_range: the values of such photos that became black and white.
         num_read: how many files had to be read.
     """
@@ -77,7 +77,7 @@ def scan(
     store: PixelStore,
     given_range: PixelRange | None = None,
 ) -> Scan:
-    """Reads and decodes what the cache does not know.
+    """Reads and decodes files that are not in the cache.
 
     Args:
         files: what should be photos.
@@ -178,7 +178,7 @@ def _each(
 
 
 def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
-    """What the cache knows of each file that is as it was; None for the others."""
+    """The cached result of each unchanged file; None for the others."""
     if not files:
         return []
     paths = [os.fsencode(file.location) for file in files]

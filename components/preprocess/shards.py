@@ -1,4 +1,4 @@
-"""Writes what was kept: the shards of each split, and the golden photos."""
+"""Writes the kept photos: the shards of each split, and the golden photos."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def write_shards(
 
     Args:
         dataset_dir: where `<split>-<number>.arrow` are written, or linked to the cache.
-        scan: gives the pixels.
+        scan: returns the pixels.
         records: one per file of the scan; those kept have a split.
         class_names: in the order of their labels.
         image_size: (height, width) in pixels.
@@ -93,7 +93,7 @@ def _write_whole(path: Path, members: Rows, labels: Mapping[str, int], scan: Sca
 
 
 def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy where the cache stands on another disk."""
+    """A hard link, or a copy if the cache is on another disk."""
     try:
         os.link(source, target)
     except OSError:
@@ -120,11 +120,11 @@ def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[
                 shutil.copyfileobj(original, copy)
         except OSError as error:
             raise DataError(
-                f"The data must stay as they are while they are read; {source} cannot be read any more: "
+                f"The data must not change while it is read; {source} cannot be read any more: "
                 f"{error.strerror}. Run again."
             ) from None
         if hashlib.sha256(target.read_bytes()).hexdigest() != record.sha256:
-            raise DataError(f"The data must stay as they are while they are read; {source} changed. Run again.")
+            raise DataError(f"The data must not change while it is read; {source} changed. Run again.")
 
 
 def _alternate_classes(rows: Rows) -> Rows:

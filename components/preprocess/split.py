@@ -25,7 +25,7 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record, summarize_rejected
 
 MAX_EXACT_PHOTOS: Final = 60
-"""Up to so many photos in a class the shares decide exactly how many each split has."""
+"""Up to this number of photos in a class the shares decide exactly how many each split has."""
 PHOTOS_PER_SLACK: Final = 5
 """With each so many more, the count of a split may differ from the exact one by one more photo."""
 
@@ -82,7 +82,7 @@ def divide(photo_keys: Mapping[str, Iterable[str]], cuts: Mapping[SplitName, flo
         seed: see above.
 
     Raises:
-        DataError: keys that stand in several classes leave no way to fill every split.
+        DataError: keys that is in several classes leave no way to fill every split.
     """
     key_sizes = {name: Counter(keys) for name, keys in photo_keys.items()}
     classes_of: dict[str, list[str]] = {}
@@ -145,7 +145,7 @@ def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
 
 
 def apportion(num_photos: int, fractions: Mapping[SplitName, float]) -> dict[SplitName, int]:
-    """Whole numbers near the shares of `num_photos`, at least 1 each, by Webster's method (Sainte-Laguë).
+    """Integers near the shares of `num_photos`, at least 1 each, by Webster's method (Sainte-Laguë).
 
     One photo more is one more for one split, and none less for another, which rounding does not promise.
     """
@@ -175,9 +175,9 @@ def _fill_empty_splits(
             spare_keys = [key for key in sizes if is_spare(key)]
             if not spare_keys:
                 raise DataError(
-                    f"The class '{printable(name)}' must be in every split; its photos belong to groups "
-                    f"with other classes that leave none for {split}. Divide the data yourself, or give "
-                    "smaller groups."
+                    f"The class '{printable(name)}' must be in every split; its photos are in groups with "
+                    f"other classes, so none is left for {split}. Split the data yourself, or use smaller "
+                    "groups."
                 )
             smallest = min(spare_keys, key=lambda key: (sizes[key], ring.distance(key, split), key))
             for other in classes_of[smallest]:
@@ -195,10 +195,10 @@ def draw(image_id: str, seed: int) -> float:
 def _require_groups(name: str, keys: Collection[str], least: int) -> None:
     if len(keys) < least:
         raise DataError(
-            f"The class '{printable(name)}' must have at least {least} photos that are independent of one "
-            f"another, to be divided; its photos are {len(keys)} groups, or nearly the same. Add others, "
-            "divide the data yourself into train, validation and test, or let near-duplicates be "
-            "separated: --set preprocess.audit.near_duplicates=ignore"
+            f"To be split, the class '{printable(name)}' must have at least {least} independent photos; "
+            f"its photos form {len(keys)} groups, or are near-duplicates. Add other photos, split the "
+            "data yourself into train, validation and test, or allow near-duplicates in different "
+            "splits: --set preprocess.audit.near_duplicates=ignore"
         )
 
 
@@ -217,5 +217,5 @@ def _require_photos(
         requirement = f"have photos in every split; it has no usable one in {' and '.join(missing_splits)}"
     else:
         parts = " and ".join(("train", *(split for split in ("validation", "test") if split not in given_splits)))
-        requirement = f"have at least {least} usable photos, to be divided into {parts}; it has {num_divided}"
+        requirement = f"have at least {least} usable photos to be split into {parts}; it has {num_divided}"
     raise DataError(f"The class '{printable(name)}' must {requirement}.{reasons} Add photos, or remove the class.")

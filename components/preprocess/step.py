@@ -33,7 +33,7 @@ from components.preprocess.store.pixel_cache import PixelStore, open_store
 log = logging.getLogger(__name__)
 
 SHOWN_REJECTIONS = 3
-"""Up to so many rejected files are told one by one; more are summed up by reason."""
+"""Up to this number of rejected files are reported one by one; more are summed up by reason."""
 
 
 def preprocess(
@@ -72,7 +72,7 @@ def preprocess(
                 if listing is not None:
                     adopt_portions(listing, params, store)
                 examination = examine(name, photo_set, params, store)
-                refuse_failures(examination.info, f"See them: darkroom audit {shlex.quote(data)}")
+                refuse_failures(examination.info, f"To see them, run: darkroom audit {shlex.quote(data)}")
                 _write(folder, photo_set, examination, params, store)
         all_records = [*examination.records, *photo_set.rejected]
         write_manifest(folder / "manifest.parquet", all_records)
@@ -88,14 +88,14 @@ def _require_place(dataset_dir: Path, data: str) -> None:
     target, source = dataset_dir.resolve(), Path(data).resolve()
     if not is_remote(data) and (target.is_relative_to(source) or source.is_relative_to(target)):
         raise ArtifactError(
-            f"The data set must be written apart from the photos; {dataset_dir} and {data} lie within "
-            "one another. Name another output folder."
+            f"The data set must not be in the folder of the photos, or the reverse; {dataset_dir} and "
+            f"{data} overlap. Choose another output folder."
         )
     is_empty = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     if not (is_empty or (target / "dataset.json").is_file()):
         raise ArtifactError(
-            f"The data set must become a new folder, or replace an earlier data set; {dataset_dir} "
-            "holds something else. Name another output folder."
+            f"The output must be a new folder, or an earlier data set; {dataset_dir} contains something "
+            "else. Choose another output folder."
         )
 
 
@@ -105,7 +105,7 @@ def _write(
     """Writes all that is made of photos."""
     records = examination.records
     num_written = write_shards(folder, examination.scan, records, photo_set.class_names, params.size, store)
-    log.info("Wrote %d shards; the others are as they were.", num_written)
+    log.info("Wrote %d shards; the others are unchanged.", num_written)
     write_report(folder, examination)
     copy_golden(folder / "golden", photo_set.files, records, params.golden_photos)
 
@@ -182,7 +182,7 @@ def _report(info: DatasetInfo, examination: Examination, records: Sequence[Recor
             log.warning("Rejected %s (%s): %s", printable(record.path), record.reason, record.message)
     else:
         log.warning(
-            "Rejected %s of %s files; each is named in %s:",
+            "Rejected %s of %s files; each is listed in %s:",
             f"{len(rejected_records):,}",
             f"{len(records):,}",
             dataset_dir / "manifest.parquet",
@@ -191,8 +191,8 @@ def _report(info: DatasetInfo, examination: Examination, records: Sequence[Recor
             log.warning("  %s", line)
     if info.source.dvc is None:
         log.info(
-            "The data are not under DVC, so the fingerprint %s alone tells this version; to keep versions: "
-            "darkroom data add",
+            "The data is not under DVC, so only the fingerprint %s identifies this version. To keep "
+            "versions: darkroom data add",
             info.fingerprint[:12],
         )
     for finding in examination.info.findings:

@@ -22,8 +22,8 @@ def main() -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value")
     parser.add_argument("--dataset", type=Path, required=True, help="the folder that preprocess wrote")
-    parser.add_argument("--study", type=Path, help="the folder that tune wrote: its best params are taken")
-    parser.add_argument("--output", type=Path, required=True, help="the folder of the result, replaced as a whole")
+    parser.add_argument("--study", type=Path, help="the folder that tune wrote; its best params are used")
+    parser.add_argument("--output", type=Path, required=True, help="the output folder, replaced as a whole")
     arguments = parser.parse_args()
     with running_step(arguments.step):
         params, initial_model = inspect_initial_model(load_params(arguments.params, tuple(arguments.set)))

@@ -42,7 +42,7 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     class_names = imagenet_class_names()
     path = find_weights(name, weights, (side, side), with_top=True)
     if path is None:
-        raise WeightsError("A model that is served as it is must have weights; none are random numbers.")
+        raise WeightsError("A model that is served without training must have weights; with none they would be random.")
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
@@ -55,7 +55,7 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     with new_folder(bundle_dir) as folder:
         export = export_network(network, folder / "export", np.empty((0, side, side, 3), np.uint8))
         log.info(
-            "The exported graph agrees with Keras on %d photos, to %.1e.",
+            "The exported graph agrees with Keras on %d photos, within %.1e.",
             export.num_compared,
             export.max_probability_difference,
         )
@@ -91,8 +91,8 @@ def imagenet_class_names() -> tuple[str, ...]:
         entries = _class_entries(path)
     except (ValueError, KeyError, TypeError):
         raise WeightsError(
-            f"{path} must list ImageNet's classes as Keras does: a WordNet id and a name for each "
-            f"number from 0 to {NUM_CLASSES - 1}; it does not. Remove it, and fetch {CLASS_INDEX_URL}."
+            f"{path} must be Keras' list of ImageNet classes: a WordNet id and a name for each number "
+            f"from 0 to {NUM_CLASSES - 1}; it is not. Remove it, and download {CLASS_INDEX_URL}."
         ) from None
     counts = Counter(name for _, name in entries)
     return tuple(name if counts[name] == 1 else f"{name} ({wordnet_id})" for wordnet_id, name in entries)

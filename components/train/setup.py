@@ -93,7 +93,7 @@ def open_network(
     Args:
         params: resolved.
         info: of the data set.
-        use_all_devices: whether all devices train it; else one does.
+        use_all_devices: whether all devices train it; otherwise one does.
         shared_backbone: gives the backbone, where one device trains, to all networks that are opened with it in turn.
 
     Raises:

@@ -42,7 +42,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         UploadError: the uploaded model is refused.
         ArtifactError: the earlier model is missing, the data set is damaged, or the bundle's place cannot be written.
         TrackingError: a run has to be made and the MLflow store cannot be written.
-        SystemExit: SIGTERM came while it trained; the next call with the same data and params goes on.
+        SystemExit: SIGTERM came while it trained; the next call with the same data and params continues.
     """
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
@@ -83,7 +83,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             photos = photographs.validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(photographs.validation))))
             export = export_network(network, folder / "export", photos)
             log.info(
-                "The exported graph agrees with Keras on %d photos, to %.1e.",
+                "The exported graph agrees with Keras on %d photos, within %.1e.",
                 export.num_compared,
                 export.max_probability_difference,
             )

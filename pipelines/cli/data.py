@@ -90,7 +90,7 @@ def list_data(as_json: bool) -> None:
         show.as_json([asdict(version) for version in data_versions])
         return
     if not data_versions:
-        show.line("There are no data under DVC here: darkroom data add PATH --name NAME")
+        show.line("There is no data under DVC here. To add data: darkroom data add PATH --name NAME")
         return
     rows = []
     for version in data_versions:
@@ -209,7 +209,7 @@ def label(labels: Path, name: str | None, as_json: bool) -> None:
 @click.argument("data", metavar="DATA", help="A folder, an archive, a label file or an address.")
 @click.option("--format", "label_format", required=True, type=click.Choice(EXPORT_FORMATS), help="The label file.")
 @click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the export.")
-@click.option("--labels-only", is_flag=True, help="Copy no photos; the label file refers to those in DATA.")
+@click.option("--labels-only", is_flag=True, help="Do not copy photos; the label file refers to those in DATA.")
 @set_option
 @json_option
 def export(

@@ -144,7 +144,7 @@ def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> Non
         as_json([state.model_dump() | {"summary": results} for _, state, results in states])
         return
     if not states:
-        out.print("There are no runs in this folder: darkroom run --data PHOTOS")
+        out.print("There are no runs in this folder. To start one: darkroom run --data PHOTOS")
         return
     rows = []
     for folder, state, results in states:
@@ -219,7 +219,7 @@ def _search(study: dict[str, Any]) -> str:
         if len(study["objectives"]) > 1
         else f"the best is number {best['number'] + 1}: "
     )
-    counts = f"{sum(trials.values())} trials ({trials['pruned']} ended early, {trials['failed']} failed)"
+    counts = f"{sum(trials.values())} trials ({trials['pruned']} stopped early, {trials['failed']} failed)"
     return f"{counts}; {choice_text}{values}"
 
 

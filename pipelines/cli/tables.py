@@ -158,7 +158,7 @@ def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
     outputs = " × ".join(map(str, model.output_shape))
     preprocessing = model.preprocessing
     pixels = (
-        "unknown: state what it was trained on"
+        "unknown: set the pixel range on which it was trained"
         if preprocessing is None
         else f"{preprocessing.pixels}. {preprocessing.why}"
     )

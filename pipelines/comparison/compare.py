@@ -40,7 +40,7 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
     Args:
         models: at least two.
         num_seeds: how often each is trained, where it is not a finished run.
-        output_dir: is made, or gone on with.
+        output_dir: is made, or continued.
 
     Raises:
         ParamsError: there are fewer than two models.
@@ -51,7 +51,7 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
     if len(models) < 2:
         raise ParamsError(
             f"A comparison needs at least two models; there {'is one' if models else 'are none'}. Name "
-            "runs or params files, or give --try KEY=VALUE several times."
+            "runs or params files, or use --try KEY=VALUE several times."
         )
     _require_place(output_dir)
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
@@ -80,8 +80,8 @@ def _require_place(output_dir: Path) -> None:
     )
     if not is_ours:
         raise ArtifactError(
-            f"A comparison must be written into a new folder, or that of an earlier one; {output_dir} "
-            "holds something else. Name another with --output."
+            f"The output must be a new folder, or that of an earlier comparison; {output_dir} contains "
+            "something else. Choose another one with --output."
         )
 
 
@@ -112,7 +112,9 @@ def _write_outputs(output_dir: Path, board: "Leaderboard", params: Params) -> No
         }
     )
     pick_path = output_dir / PICK
-    write_params(pick_path, pick_params, f"What darkroom compare picked: darkroom run --params {pick_path}")
+    write_params(
+        pick_path, pick_params, f"Recommended by darkroom compare. To train it: darkroom run --params {pick_path}"
+    )
 
 
 def _log_board(run: Run, board: "Leaderboard", output_dir: Path) -> None:

@@ -55,7 +55,7 @@ def model_of_run(folder: RunFolder) -> Model:
     from components.contract.params.training import TrainParams
 
     params = load_params(folder.path / PARAMS_FILE)
-    # What the search found, where there was one, stands in the bundle.
+    # The result of a search, if there was one, is in the bundle.
     train = parse_section(TrainParams, json.dumps(read_bundle(folder.path / "model").params))
     params = params.model_copy(update={"train": train})
     return Model(f"{summary['model']['name']} of {folder.path.name}", params, folder)

@@ -38,8 +38,9 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
         photos = photos or own_photos
         if own_photos != photos:
             left_out.append(
-                f"{trained_model.model.name}: its validation photos are not those of {comparable[0].model.name}, "
-                f"of which it has {len(own_photos.items() & photos.items()):,} of {len(photos):,}."
+                f"{trained_model.model.name}: its validation photos differ from those of "
+                f"{comparable[0].model.name}; they have {len(own_photos.items() & photos.items()):,} of "
+                f"{len(photos):,} photos in common."
             )
             log.warning("%s", left_out[-1])
             continue
@@ -47,10 +48,10 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
         models.append((InferenceGraph(trained_model.bundle_dirs[0] / "export"), split))
     if len(comparable) < 2:
         raise ArtifactError(
-            "At least two models must be there to be compared on the same photos; "
+            "At least two models with the same photos are needed for a comparison; there "
             f"{'one is' if comparable else 'none is'}. {' '.join(left_out)}"
         )
-    log.info("Timing %d models by turns.", len(comparable))
+    log.info("Timing %d models in turn.", len(comparable))
     latencies = measure_latencies_ms(models, 1, ROUNDS), measure_latencies_ms(models, 8, ROUNDS_OF_8)
     order = sorted(photos)
     labels = np.array([photos[image_id] for image_id in order], np.int32)

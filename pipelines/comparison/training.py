@@ -44,7 +44,7 @@ def train_model(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> 
         folder = output_dir / "models" / _compute_digest(info.fingerprint, dump_section(train))
         note = folder / "training.json"
         if note.exists():
-            log.info("%s with seed %d stands already.", model.name, seed)
+            log.info("%s with seed %d is already trained.", model.name, seed)
         else:
             log.info("%s with seed %d:", model.name, seed)
             _train_once(dataset_dir, train, folder, child_run(parent, f"{model.name}, seed {seed}", {}))

@@ -87,6 +87,6 @@ def _require_separate(folder: Path, uri: str) -> None:
     )
     if overlaps or not is_ours:
         raise ArtifactError(
-            f"The report must become a new folder apart from the photos, or replace an earlier report; "
-            f"{folder} does not. Name another: --output FOLDER"
+            f"The report must be a new folder, or an earlier report, outside the photos; {folder} is not. "
+            "Choose another one: --output FOLDER"
         )

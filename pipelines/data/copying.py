@@ -22,7 +22,7 @@ def name_copy(source: Path, folder: Path, name: str | None) -> Path:
     suffix = source.name[len(archive.stem(source.name)) :] if source.is_file() else ""
     target = folder / f"{name or archive.stem(source.name)}{suffix}"
     if target.parent != folder or target.name.startswith(".") or not target.name:
-        raise DataError(f"A name must be that of a file, without slashes; found {name!r}.")
+        raise DataError(f"A name must be a valid file name without slashes; found {name!r}.")
     return target
 
 
@@ -39,8 +39,8 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
         pass  # the copy of an earlier call that was interrupted
     elif target.exists() or target.with_name(f"{target.name}.dvc").exists():
         raise DataError(
-            f"{target} must be free; it is not. Give another --name. For a new version of it change the "
-            f"photos in it, then: darkroom data add {os.path.relpath(target)}"
+            f"{target} already exists. Choose another name with --name. For a new version, change the "
+            f"photos in it and run: darkroom data add {os.path.relpath(target)}"
         )
     else:
         try:
@@ -63,7 +63,7 @@ def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:
     files = source.rglob("*") if source.is_dir() else [source]
     needed = sum(path.stat().st_size for path in files if path.is_file())
     return DataError(
-        f"The data must be copied to {folder}; they cannot be: {reason}. They take {needed / 1e6:,.1f} MB, "
+        f"Cannot copy the data to {folder}: {reason}. It needs {needed / 1e6:,.1f} MB, "
         f"{shutil.disk_usage(folder if folder.exists() else folder.parent).free / 1e6:,.1f} MB are free."
     )
 

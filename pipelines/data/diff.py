@@ -13,7 +13,7 @@ from pipelines.data.snapshot import find_labels, read_contents
 
 @dataclass(frozen=True)
 class PhotoPlace:
-    """Where a photo stands in a version."""
+    """Where a photo is in a version."""
 
     path: str
     class_name: str
@@ -53,7 +53,7 @@ def compare_versions(root: Path, path: str, before: str, now: str) -> Difference
         root: of the repository.
         path: of the data, relative to it.
         before: a git revision.
-        now: a git revision, or `workspace` for what stands in the folder.
+        now: a git revision, or `workspace` for what is in the folder.
 
     Raises:
         DataError: a revision has no such data, or they cannot be read.
@@ -91,6 +91,6 @@ def read_photos(root: Path, path: str, revision: str) -> dict[str, list[PhotoPla
             photos.setdefault(contents.hashes[name], []).append(PhotoPlace(name, class_name))
     if not photos:
         raise DataError(
-            f"{path} must hold class folders, or a table of paths and labels; at {revision} it holds neither."
+            f"{path} must contain class folders, or a table of paths and labels; at {revision} it contains neither."
         )
     return photos

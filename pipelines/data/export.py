@@ -31,8 +31,8 @@ class ExportedPhoto:
     Attributes:
         name: of its file, relative to the export.
         label: its class.
-        split: where the data have one.
-        group: where the data have one.
+        split: where the data has one.
+        group: where the data has one.
         size: (height, width) in pixels; zeros if it cannot be read.
     """
 
@@ -67,7 +67,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
         uri: of the data, as `darkroom run --data` takes it.
         columns: of label files, which the user named.
         format_name: one of FORMATS.
-        target: becomes the folder, whole or not at all.
+        target: becomes the folder, completely or not at all.
         labels_only: whether the photos stay where they are; their names then count from the data.
 
     Raises:
@@ -77,7 +77,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
     from components.preprocess.sources.source import find_photos, open_data
 
     if target.exists():
-        raise ArtifactError(f"An export must become a new folder; there is something at {target}. Name another.")
+        raise ArtifactError(f"The output must be a new folder; {target} exists. Choose another one.")
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch), columns) as source:
         photo_set = find_photos(source)
         has_splits = format_name == IMAGE_FOLDER and bool(photo_set.given_splits) and not labels_only
@@ -92,7 +92,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
                     record = photo.record
                     photos.append(ExportedPhoto(name, str(record.class_name), record.split, record.group, size))
             if not photos:
-                raise DataError(f"An export must hold photos; none of those in {uri} can be read.")
+                raise DataError(f"An export needs photos; none of those in {uri} can be read.")
             label_files = FORMATS[format_name](folder, photos)
     num_left_out = len(photo_set.rejected) + len(photo_set.files) - len(photos)
     return Export(str(target), tuple(label_files), len(photos), num_left_out)

@@ -79,13 +79,13 @@ def choose_next(
     from components.deploy.service.classifier import Classifier
 
     if output.exists():
-        raise ArtifactError(f"The photos must go into a new folder; there is something at {output}. Name another.")
+        raise ArtifactError(f"The output must be a new folder; {output} exists. Choose another one.")
     run_dir = find_run(run).path
     classifier = Classifier(run_dir / "bento" / "bento" / "src")
     if source.is_dir() and any(source.glob("*.jsonl")):
         candidates = _find_logged(classifier, source, photos_dir, since)
     elif photos_dir is not None or since is not None:
-        raise DataError(f"--photos and --since belong to a prediction log; {source} is none.")
+        raise DataError(f"--photos and --since need a prediction log; {source} is not one.")
     else:
         candidates = _find_in_folder(classifier, source, run_dir / "dataset")
     traits, reported_labels = candidates.traits, candidates.reported_labels

@@ -72,7 +72,7 @@ def lock_changes(root: Path) -> Iterator[None]:
         raise DataError(f"The repository {root} must be writable; it is not: {error}.") from None
     with lock:
         if not try_lock(lock.fileno()):
-            log.warning("Waiting for another change of the data in %s.", root)
+            log.warning("Waiting until another change to the data in %s is finished.", root)
             fcntl.flock(lock, fcntl.LOCK_EX)
         # git and dvc inherit the lock: after a kill of this process they finish before the next change starts.
         os.set_inheritable(lock.fileno(), True)
@@ -88,8 +88,8 @@ def require_whole(path: Path) -> None:
     for root in (path, *path.parents):
         if (root / STATE_DIR / JOURNAL_FILE).is_file() and path.is_relative_to(root / _changed_data(root)):
             raise DataError(
-                f"The data {path} must be whole; a change of them was interrupted, or is at work. To finish or undo "
-                f"it, in {root}: darkroom data diff HEAD"
+                f"The data {path} must be complete; a change to it was interrupted or is in progress. To "
+                f"finish or undo it, run in {root}: darkroom data diff HEAD"
             )
 
 
@@ -133,7 +133,7 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
     except BaseException as error:
         undo(root, journal)
         if isinstance(error, OSError):
-            raise DataError(f"The data in {root} must be writable; they are not: {error}. Nothing changed.") from None
+            raise DataError(f"The data in {root} must be writable; it is not: {error}. Nothing has changed.") from None
         raise
     conclude(root, journal)
 
@@ -177,8 +177,8 @@ def undo(root: Path, journal: Journal) -> None:
             (root / target).rename(root / source)
         elif Path(target).parent.name.startswith(_scratch_prefix(Path(journal.data))):
             raise DataError(
-                f"An interrupted change of {journal.data} must be undone; it cannot be: {root / source} is in the way "
-                f"of {root / target}. Move it away, and run the command again."
+                f"Cannot undo an interrupted change to {journal.data}: {root / source} is in the way of "
+                f"{root / target}. Move it away, and run the command again."
             )
     if not journal.is_done:
         _put_back(root / journal.pointer, journal.here or "")

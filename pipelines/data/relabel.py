@@ -36,7 +36,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
         decisions: what is to change.
 
     Raises:
-        DataError: the data are not as DVC knows them, or a decision cannot be carried out.
+        DataError: the data is not as DVC knows them, or a decision cannot be carried out.
     """
     request = json.dumps(["relabel", path, dict(decisions)])
 
@@ -72,8 +72,9 @@ def find_table_path(folder: Path, table: LabelTable) -> Path:
 
     if len(table.names) > 1 or not is_table(Path(table.names[0])):
         raise DataError(
-            f"The labels must be in one CSV or Parquet table to be changed; those of {folder.name} are in "
-            f"{' and '.join(table.names)}. Write one table first: darkroom data export {folder} --format csv"
+            f"To be changed, the labels must be in one CSV or Parquet table; those of {folder.name} are "
+            f"in {' and '.join(table.names)}. Write one table first: darkroom data export {folder} "
+            "--format csv"
         )
     return folder / table.names[0]
 
@@ -98,7 +99,7 @@ def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, 
     for text, label in decisions.items():
         name = index.find(text).name or text
         if by_name.setdefault(name, label) != label:
-            raise DataError(f"Each photo must be decided once; the decisions say two things of {name}.")
+            raise DataError(f"Each photo must have one decision; there are two for {name}.")
     return by_name
 
 
@@ -118,7 +119,9 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
         file = files_by_name.get(name)
         place = layout.place(file.parts) if file is not None else None
         if file is None or place is None:
-            raise DataError(f"A decision must name a photo of {folder.name} by its path in it; {name!r} is none.")
+            raise DataError(
+                f"A decision must refer to a photo of {folder.name} by its path in it; {name!r} does not exist."
+            )
         if label == place[0]:
             continue
         if label is None:
@@ -126,20 +129,22 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
             continue
         if label not in layout.class_names:
             raise DataError(
-                f"A label must be one of the {len(layout.class_names)} classes of {folder.name}; for {name!r} it is "
-                f"{label!r}{nearest(label, layout.class_names)}. For a new class make its folder first."
+                f"A label must be one of the {len(layout.class_names)} classes of {folder.name}; for "
+                f"{name!r} it is {label!r}{nearest(label, layout.class_names)}. To add a class, create "
+                "its folder first."
             )
         class_folder = layout.class_folder(file.parts, label)
         if class_folder is None:
             raise DataError(
-                f"Photos can be relabelled in class folders and tables; the name of {name!r} says its class. Rename it."
+                f"Photos can only be relabeled in class folders and tables; the class of {name!r} is in "
+                "its file name. Rename it."
             )
         class_dir = folder.joinpath(*class_folder)
         if class_dir not in taken_names:
             taken_names[class_dir] = {path.name.casefold() for path in class_dir.glob("*")}
         moves.append((file.path, class_dir / pick_name(file.path, taken_names[class_dir])))
     if not moves:
-        raise DataError("Decisions must change something; every photo stands under the label that is given.")
+        raise DataError("At least one decision must change something; every photo already has the given label.")
     return moves
 
 
@@ -166,8 +171,8 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     columns = find_label_columns([str(name) for name in frame.columns])
     if not columns or len(rows) != len(frame):
         raise DataError(
-            f"A table must have a header and a column of labels to be changed; {path.name} has none. Write one with: "
-            "darkroom data export --format csv"
+            f"To be changed, a table must have a header and a column of labels; {path.name} has none. "
+            "Create one: darkroom data export --format csv"
         )
     index, folder = FileIndex(table.labels), posixpath.dirname(table.names[0])
     places: dict[str, list[int]] = {}
@@ -182,7 +187,8 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     for name, label in decisions.items():
         if name not in places:
             raise DataError(
-                f"A decision must name a photo by its path in the data; the table {path.name} has no row of {name!r}."
+                f"A decision must refer to a photo by its path in the data; the table {path.name} has no "
+                f"row for {name!r}."
             )
         if label is None:
             dropped_rows += places[name]
@@ -194,7 +200,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
         else:
             new_labels |= {place: label for place in places[name] if rows[place].label != label}
     if not dropped_rows and not new_labels:
-        raise DataError("Decisions must change something; every photo stands under the label that is given.")
+        raise DataError("At least one decision must change something; every photo already has the given label.")
     for column in columns:  # a class may have a number and a name
         cells = frame.iloc[:, column]
         values = cells.tolist()
@@ -225,5 +231,5 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     for path_cell, label_cell in zip(frame.iloc[:, places["path"]], frame.iloc[:, places["label"]], strict=True):
         name, label = from_csv_cell(str(path_cell)), normalize_cell(from_csv_cell(str(label_cell)))
         if decisions.setdefault(name, label) != label:
-            raise DataError(f"Each photo must be decided once; {path} says two things of {name}.")
+            raise DataError(f"Each photo must have one decision; {path} has two for {name}.")
     return decisions

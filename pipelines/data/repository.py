@@ -24,7 +24,7 @@ def find_repository() -> Path:
         if (folder / ".dvc").is_dir() and folder.is_relative_to(top):
             return folder
     missing = "dvc init" if top else "git init && dvc init"
-    raise DataError(f"Versions of data are kept in a repository of git and DVC; {here} is in none. Make one: {missing}")
+    raise DataError(f"Versions of data need a repository of git and DVC; {here} is not in one. Create it: {missing}")
 
 
 def has_commits(root: Path) -> bool:
@@ -47,19 +47,19 @@ def require_ready(root: Path, path: str) -> None:
         name = shlex.quote(path)
         commit = " && git commit -m 'Take the data out of git'" if has_commits(root) else ""
         raise DataError(
-            f"Data under DVC must not be in git as well; git in {root} tracks {len(tracked.splitlines()):,} files of "
-            f"{path}. Stop that, which leaves the files in place, and add the data again: git rm -r --cached --quiet "
-            f"{name}{commit}"
+            f"Data under DVC must not be in git as well; git in {root} tracks "
+            f"{len(tracked.splitlines()):,} files of {path}. Remove them from git, which keeps the files, "
+            f"and add the data again: git rm -r --cached --quiet {name}{commit}"
         )
     if git(root, "check-ignore", "--", f"{path}.dvc", check=False):
         rule = git(root, "check-ignore", "--verbose", "--", f"{path}.dvc", check=False).split("\t")[0]
         raise DataError(
-            f"The version file {path}.dvc must be in git; a rule of git ignores it: {rule}. Change that rule; DVC adds "
-            "one for the photos alone."
+            f"The version file {path}.dvc must be in git, but it is ignored by {rule}. Change that rule; "
+            "DVC adds one for the photos."
         )
     if not all(git(root, "var", f"GIT_{role}_IDENT", check=False) for role in ("AUTHOR", "COMMITTER")):
         raise DataError(
-            f"A version is a commit, which must have an author; git in {root} has none. Set one: "
+            f"A version is a git commit, which needs an author; none is configured in {root}. Set one: "
             "git config user.name NAME && git config user.email ADDRESS"
         )
 
@@ -70,7 +70,7 @@ def take_into_dvc(root: Path, path: str) -> None:
 
 
 def matches_commit(root: Path, path: str) -> bool:
-    """Whether the data are as their version says."""
+    """Whether the data is as their version says."""
     return dvc(root, "status", "--quiet", f"{path}.dvc", check=False).returncode == 0
 
 

@@ -16,7 +16,7 @@ MAX_BYTES = 2**29
 """Of a file that is read whole: a table of labels."""
 
 WORKSPACE = "workspace"
-"""In place of a git revision: what stands in the folder."""
+"""In place of a git revision: what is in the folder."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
         scratch: an empty folder; it must stay as long as the contents are used.
 
     Raises:
-        DataError: the revision has no such data, or they are not at hand.
+        DataError: the revision has no such data, or they are not available.
     """
     if revision == WORKSPACE:
         return read_local_contents(root / path)
@@ -80,7 +80,8 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
     except Exception as error:  # DVC raises its own, dulwich's and fsspec's errors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
-            f"{path} must be under DVC at {revision}, and its photos at hand (dvc fetch); they are not: {reason}."
+            f"{path} must be under DVC at {revision}, and its photos must be available (dvc fetch); they "
+            f"are not: {reason}."
         ) from None
 
 
@@ -112,16 +113,16 @@ def _member(path: Path, name: str) -> bytes:
     for member in archive.members(path):
         if member.name == name and member.chunks is not None:
             content = bytearray()
-            budget = Budget(f"The file {name} in {path}", "Take it out of the data.", max_bytes=MAX_BYTES)
+            budget = Budget(f"The file {name} in {path}", "Remove it from the data.", max_bytes=MAX_BYTES)
             for chunk in member.chunks():
                 budget.spend(len(chunk))
                 content += chunk
             return bytes(content)
-    raise DataError(f"The archive {path} must stay as it is while it is read; {name} is gone.")
+    raise DataError(f"The archive {path} must not change while it is read; {name} is gone.")
 
 
 def find_labels(contents: Contents) -> dict[str, str]:
-    """Photo to class: by the table where there is one, else by the folders."""
+    """Photo to class: by the table if there is one, otherwise by the folders."""
     from components.preprocess.sources.folders.layout import find_layout
     from components.preprocess.sources.folders.tree import FolderTree
     from components.preprocess.sources.listing import is_hidden
@@ -136,7 +137,7 @@ def find_labels(contents: Contents) -> dict[str, str]:
 
 
 def find_label_table(names: Collection[str], read_file: Callable[[str], bytes]) -> LabelTable | None:
-    """What the label files within the data say of photos that are there; None where the folders say it."""
+    """What the label files within the data say of photos that are there; None if the folders say it."""
     from components.contract.params.data import ColumnNames
     from components.preprocess.sources.label_discovery import find_labels
 

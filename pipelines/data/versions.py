@@ -54,7 +54,7 @@ class Version:
 def add(path: Path, name: str | None) -> Version:
     """Puts a folder or an archive under DVC, as a new data set or as the next version of one, and commits that.
 
-    What lies in this repository is taken in place; all else is copied to `data/<name>`, and stays as it is.
+    Data in this repository is added in place; other data is copied to `data/<name>`, and the original is unchanged.
 
     Raises:
         DataError: there is no such path, no repository, or the name is taken.
@@ -62,13 +62,15 @@ def add(path: Path, name: str | None) -> Version:
     root = find_repository()
     source = path.expanduser().resolve()
     if not (source.is_dir() or (source.is_file() and archive.is_archive(source))):
-        raise DataError(f"Data must be a folder of photos or an archive of one; there is none at {path}.")
+        raise DataError(f"The data must be a folder of photos or an archive of one; there is none at {path}.")
     if source == root or root.is_relative_to(source):
-        raise DataError(f"Data must be a folder within the repository, or outside it; {path} holds the repository.")
+        raise DataError(
+            f"The data must be a folder inside the repository, or outside it; {path} contains the repository."
+        )
     is_inside = source.is_relative_to(root)
     if is_inside and name is not None and name != archive.stem(source.name):
         raise DataError(
-            f"Data within the repository keep their name; {path} cannot become {name}. Rename it first, or "
+            f"Data inside the repository keeps its name; {path} cannot become {name}. Rename it first, or "
             "leave out --name."
         )
     request = json.dumps(["add", str(source), name])
@@ -102,7 +104,7 @@ def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, 
     """
     folder = root / path
     if not folder.is_dir():
-        raise DataError(f"Labels can be changed in a folder; {path} is none. Unpack it and add the folder.")
+        raise DataError(f"Labels can only be changed in a folder; {path} is not one. Unpack it and add the folder.")
     with recovery.lock_changes(root):
         finished = recover(root)
         if finished is not None and finished.request == request:
@@ -110,8 +112,8 @@ def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, 
         require_ready(root, path)
         if not matches_commit(root, path):
             raise DataError(
-                f"{path} must be as its version says, so that the way back stays open; it differs. Keep "
-                f"what it is first: darkroom data add {path}"
+                f"{path} must be unchanged since its version, so that the change can be undone; it differs. Save "
+                f"it first: darkroom data add {path}"
             )
         with recovery.scratch_folder(root, path) as scratch:
             moves, subject = prepare(folder, scratch)
@@ -136,7 +138,7 @@ def recover(root: Path) -> recovery.Journal | None:
         return journal
     git(root, "reset", "--quiet", "--", journal.pointer, check=False)
     recovery.undo(root, journal)
-    log.warning("An interrupted change of %s was undone.", journal.data)
+    log.warning("An interrupted change to %s was undone.", journal.data)
     return None
 
 
@@ -205,16 +207,16 @@ def find_data(root: Path, name: str | None) -> str:
     """
     paths = [pointer.removesuffix(".dvc") for pointer in git(root, "ls-files", "*.dvc").splitlines()]
     if not paths:
-        raise DataError("No data are under DVC here: darkroom data add PATH --name NAME")
+        raise DataError("There is no data under DVC here. To add data: darkroom data add PATH --name NAME")
     matches = paths if name is None else [path for path in paths if name.rstrip("/") in _names_of(path)]
     if len(matches) != 1:
         hint = nearest(name, paths) if name is not None else f"; there are {', '.join(paths)}"
-        raise DataError(f"One data set must be named with --name{hint}.")
+        raise DataError(f"Choose one data set with --name{hint}.")
     return matches[0]
 
 
 def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> Version | None:
-    """None where the commit removed the data."""
+    """None if the commit removed the data."""
     text = git(root, "cat-file", "blob", f"{commit}:./{pointer}", check=False)
     try:
         tree = parse_yaml(text) if text else None

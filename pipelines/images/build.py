@@ -80,7 +80,7 @@ def image_name(image: str, *, gpu: bool = False) -> str:
 
 
 def source_digest(image: str) -> str | None:
-    """Of all that goes into an image from the source tree; None where there is no source tree."""
+    """Of all that goes into an image from the source tree; None if there is no source tree."""
     if not (SOURCE_DIR / DOCKERFILE).is_file():
         return None
     folders = ["components/contract", f"components/{image}"] if image in STEPS else []
@@ -167,7 +167,7 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
     if options.index_url:
         if MASK in Address(options.index_url):
             raise EngineError(
-                "The address of a package index must hold no user, password or query, because the "
+                "The address of a package index must not contain a user, password or query, because the "
                 "image's history shows it. Use an index without a password, or --offline."
             )
         arguments["PIP_INDEX_URL"] = options.index_url
@@ -242,8 +242,8 @@ def read_digests() -> dict[str, str]:
         digests: dict[str, str] = json.loads(DIGESTS_PATH.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EngineError(
-            "A cluster pulls images by digest, so they must have been pushed from here: darkroom images "
-            f"push REGISTRY writes {DIGESTS_PATH}; there is none. For kind and minikube: "
+            f"A cluster pulls images by digest, but none have been pushed from here: {DIGESTS_PATH} does "
+            "not exist. Push them with darkroom images push REGISTRY. For kind and minikube, use "
             "--local-images."
         ) from None
     return digests
@@ -263,8 +263,8 @@ def _docker(*arguments: str, what: str, show: bool = False, standard_input: str 
             "or Podman with its docker command."
         ) from None
     if result.returncode != 0:
-        reason = "its words stand above" if show else (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineError(f"Docker must succeed in {what}; it failed: {reason}.")
+        reason = "see the output above" if show else (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineError(f"Docker failed in {what}: {reason}.")
     return (result.stdout or "").strip()
 
 
@@ -288,7 +288,7 @@ def connect_engine(purpose: str = "--runner docker") -> Iterator["DockerClient"]
         without = " Without containers: --runner subprocess." if purpose == "--runner docker" else ""
         raise EngineError(
             f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
-            f"join its group, or name it with DOCKER_HOST.{without}"
+            f"join its group, or set DOCKER_HOST.{without}"
         ) from None
     try:
         yield client

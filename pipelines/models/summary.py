@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from components.train.network.summary import NetworkSummary
 
 PHOTO_SIZE: Final = (480, 640)
-"""Height and width that are assumed when there are no photos."""
+"""Height and width that are assumed when there are not photos."""
 
 
 def resolve_model(data: str | None, params: Path | None, settings: Iterable[str]) -> Resolution:

@@ -1,4 +1,4 @@
-"""Notes why a container of a run died, where it could not say so itself."""
+"""Records why a container of a run died, where it could not say so itself."""
 
 import contextlib
 import threading
@@ -12,14 +12,14 @@ from pipelines.runners.docker import RUN_LABEL
 from pipelines.runners.killed_tasks import note_failure
 
 MORE_MEMORY: Final = (
-    "Allow more with --memory, give Docker more, or lower train.batch_size or preprocess.image_size. If the container "
-    "was removed by hand or the engine stopped, run again."
+    "Allow more with --memory, give Docker more memory, or lower train.batch_size or "
+    "preprocess.image_size. If the container was removed by hand or the engine stopped, run again."
 )
 
 
 @contextlib.contextmanager
 def watch_containers(run_id: str) -> Iterator[None]:
-    """Notes, beside the events of the steps, why a container ended that could not say so itself.
+    """Records, beside the events of the steps, why a container ended that could not say so itself.
 
     KFP's runner knows an exit code at best, and takes a container that vanished for one that succeeded.
     """
@@ -58,5 +58,5 @@ def explain_end(code: int, *, out_of_memory: bool) -> str:
         out_of_memory: whether the kernel says so.
     """
     if out_of_memory:
-        return f"Its container was killed by the system, out of memory (exit code {code}). {MORE_MEMORY}"
+        return f"Its container was killed because it ran out of memory (exit code {code}). {MORE_MEMORY}"
     return explain_signal(code, what=f"Its container (exit code {code})", remedy=MORE_MEMORY)

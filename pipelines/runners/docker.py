@@ -52,7 +52,7 @@ def parse_limits(runner: str, *, memory: str | None, gpus: int) -> Limits | None
     if runner == "docker":
         return Limits(memory=memory, gpus=gpus)
     if memory or gpus:
-        raise ParamsError("--memory and --gpus limit containers, and this run has none; add --runner docker.")
+        raise ParamsError("--memory and --gpus apply to containers, which this run does not use; add --runner docker.")
     return None
 
 
@@ -177,7 +177,7 @@ def check_images(*, gpu: bool = False) -> None:
         gpu: whether train runs in the image that holds CUDA.
 
     Raises:
-        EngineError: one is not so; says which, and what to do.
+        EngineError: one is not so; the message names it and what to do.
     """
     from docker.errors import ImageNotFound
 
@@ -190,17 +190,17 @@ def check_images(*, gpu: bool = False) -> None:
                 image = client.images.get(name)
             except ImageNotFound:
                 raise EngineError(
-                    f"The image {name} must exist; Docker has none of that name. Build it: {command}"
+                    f"The image {name} must exist; Docker does not have it. Build it: {command}"
                 ) from None
             built_for = image.attrs["Architecture"]
             if built_for != machine:
                 raise EngineError(
-                    f"The image {name} must be built for {machine}, which this engine runs on; "
-                    f"it is for {built_for}. Build it here: {command}"
+                    f"The image {name} must be built for {machine}, the platform of this engine; it is "
+                    f"for {built_for}. Build it here: {command}"
                 )
             if source_digest(step) not in (None, image.labels.get(SOURCE_LABEL)):
                 raise EngineError(
-                    f"The image {name} must hold the code of this source tree; it was built from other "
+                    f"The image {name} must contain the code of this source tree; it was built from other "
                     f"code. Build it again: {command}"
                 )
 
@@ -209,7 +209,7 @@ def check_mounts(containers: Containers) -> None:
     """Sees, from inside a container, that the run's folders can be written and its inputs read.
 
     Raises:
-        EngineError: one cannot; says which, and what to do.
+        EngineError: one cannot; the message names it and what to do.
     """
     from docker.errors import APIError, ContainerError
 
@@ -224,12 +224,12 @@ def check_mounts(containers: Containers) -> None:
             client.containers.run(image_name("preprocess"), ["sh", "-c", "; ".join(tests)], remove=True, **arguments)
         except ContainerError as error:
             raise EngineError(
-                f"Containers must reach the run's files with the user id {arguments['user']}: "
-                f"{_text(error.stderr) or error}. Give that user access, share the folder with the engine, or run the "
-                "engine without user remapping."
+                f"Containers must be able to access the run's files as user {arguments['user']}: "
+                f"{_text(error.stderr) or error}. Give that user access, share the folder with the "
+                "engine, or run the engine without user remapping."
             ) from None
         except APIError as error:
-            raise EngineError(f"Docker must be able to start a container; it says: {error.explanation}.") from None
+            raise EngineError(f"Docker must be able to start a container; it reports: {error.explanation}.") from None
 
 
 def remove(run_id: str) -> int:

@@ -1,6 +1,6 @@
 """Runs the pipeline here, by KFP's local runners: as subprocesses, or in containers.
 
-`run` is the parent: it settles the params, owns the MLflow run and the run's folder, and shows what the steps print.
+`run` is the parent: it resolves the params, owns the MLflow run and the run's folder, and shows what the steps print.
 The child (`pipelines.runners.task_process`) holds the KFP runner and all its tasks in one process group. A pipe ties
 the two together: when the parent is gone, whatever took it, the child removes its containers and kills its group.
 """
@@ -41,7 +41,7 @@ STOP_SECONDS = 10.0
 UNSENT_SECONDS = 20.0
 """How long the end of a run waits for MLflow to take what the steps could not send."""
 
-REPEATING = "The params of this run, with every `auto` settled: darkroom run --params THIS_FILE repeats it."
+REPEATING = "The params of this run, with every `auto` resolved. To repeat it: darkroom run --params THIS_FILE"
 
 COLOR: Final = re.compile(r"\x1b\[[\d;]*m")
 """With which KFP's runner marks its own lines."""
@@ -164,7 +164,7 @@ def _run_tasks(
         log_path = folder.path / runs.LOG_FILE
         tail = "\n".join(log_path.read_text(encoding="utf-8").splitlines()[-40:])
         step = failure["step"] if failure else "the pipeline"
-        raise PipelineError(f"{tail}\n{step} failed by a fault of Darkroom's own; the whole log is {log_path}.")
+        raise PipelineError(f"{tail}\n{step} failed because of an internal error; the complete log is {log_path}.")
 
 
 def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
@@ -220,7 +220,7 @@ def _gather_outputs(folder: runs.RunFolder) -> None:
     for name, step in runs.ARTIFACTS.items():
         outputs = list((folder.path / "kfp").glob(f"*/{step}/{name}"))
         if len(outputs) != 1:
-            raise PipelineError(f"{step} ended well, yet left no {name}; the log is {folder.path / runs.LOG_FILE}.")
+            raise PipelineError(f"{step} finished without its output {name}; the log is {folder.path / runs.LOG_FILE}.")
         outputs[0].rename(folder.path / name)
         move_unsent(outputs[0], folder.path / name)
     studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # where several share a search, the last concludes it

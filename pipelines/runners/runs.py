@@ -1,7 +1,7 @@
 """The folders of runs: runs/<run id>/, their state, and runs/latest.
 
 run.json         RunState
-params.yaml      the params of this run, with every `auto` settled
+params.yaml      the params of this run, with every `auto` resolved
 log.txt          all that the run printed
 dataset/ model/ evaluation/ bento/    what the steps wrote
 summary.json     the results in one file, written last
@@ -40,7 +40,7 @@ STEPS = ("list-photos", "read-photos", "preprocess", "compute-features", "tune",
 
 
 class RunState(StrictRecord, frozen=False):
-    """What run.json holds."""
+    """The content of run.json."""
 
     run_id: str
     status: Literal["running", "finished", "failed", "killed"]
@@ -119,8 +119,8 @@ def start_run(data: str) -> Iterator[RunFolder]:
             write_json(folder.path / STATE_FILE, state)
         except OSError as error:
             raise ArtifactError(
-                f"The folder {RUNS_DIR.resolve()} must be writable; it is not: {error}. Run Darkroom in a folder of "
-                "your own."
+                f"The folder {RUNS_DIR.resolve()} must be writable; it is not: {error}. Run Darkroom in "
+                "your own folder."
             ) from None
         yield folder
 
@@ -149,8 +149,12 @@ def find_run(run_id: str = "latest") -> RunFolder:
     folder = RunFolder((RUNS_DIR / run_id).resolve())
     if not (folder.path / SUMMARY_FILE).is_file():
         finished_ids = [run.path.name for run in list_runs() if run.summary is not None]
-        hint = f"finished are {', '.join(finished_ids[:5])}" if finished_ids else "none has finished here: darkroom run"
-        raise ArtifactError(f"A finished run must stand at {RUNS_DIR / run_id}; there is none ({hint}).")
+        hint = (
+            f"finished runs are {', '.join(finished_ids[:5])}"
+            if finished_ids
+            else "no run has finished here; start one: darkroom run"
+        )
+        raise ArtifactError(f"There must be a finished run at {RUNS_DIR / run_id}; there is none ({hint}).")
     return folder
 
 
@@ -169,8 +173,10 @@ def ask_to_finish(run_id: str | None) -> str:
     running_folders = {folder.path.name: folder for folder in list_runs() if folder.is_alive}
     run_ids = [run_id] if run_id is not None else list(running_folders)
     if len(run_ids) != 1 or run_ids[0] not in running_folders:
-        state = f"in progress are {', '.join(running_folders)}" if running_folders else "no run is in progress here"
-        raise ArtifactError(f"The run to finish must be in progress; {state}.")
+        state = (
+            f"runs in progress are {', '.join(running_folders)}" if running_folders else "no run is in progress here"
+        )
+        raise ArtifactError(f"The run must be in progress; {state}.")
     write_file(running_folders[run_ids[0]].path / FINISH_FILE, b"")
     return run_ids[0]
 
@@ -180,7 +186,7 @@ def mark_killed_runs() -> list[RunFolder]:
     killed_folders = []
     for folder in list_runs():
         if folder.state.status == "running" and not folder.is_alive:
-            folder.update(status="killed", error="the process ended without a word")
+            folder.update(status="killed", error="the process ended unexpectedly")
             killed_folders.append(folder)
     return killed_folders
 
@@ -211,12 +217,12 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
         reason = f"older than the newest {keep}" if status == "finished" else status
         removals.append(Removal(path=str(folder.path), num_bytes=folder.num_bytes, reason=reason))
     removals += [
-        Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill")
+        Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a killed process")
         for path in _find_remains()
     ]
     if cache_dir is not None:
         removals += [
-            Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a kill")
+            Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a killed process")
             for path in sorted(cache_dir.parent.glob(f".{glob.escape(cache_dir.name)}.removed-*"))
         ]
     if cache_dir is not None and cache_dir.is_dir():

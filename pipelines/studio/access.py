@@ -1,4 +1,4 @@
-"""Who may ask: the page's own origin, at its own address, with the token where there is one.
+"""Who may ask: the page's own origin, at its own address, with the token if there is one.
 
 A page of another origin that is open in the same browser could else start jobs here: browsers send such requests, and
 only the answer is kept from it. Another name for this address (DNS rebinding) would make it the same origin.
@@ -36,7 +36,7 @@ class Guard:
         Args:
             app: what is guarded.
             hosts: what the page may be called as; empty for anything, which asks for a token.
-            token: None where none is asked for.
+            token: None if none is requested.
         """
         assert hosts or token, "something must guard the page"
         self._app = app
@@ -62,11 +62,13 @@ class Guard:
         host = headers.get("host", "").lower()
         if self._hosts and host not in self._hosts:
             return PlainTextResponse(
-                f"The studio must be opened at {sorted(self._hosts)[0]}; asked for was {host!r}.", 421
+                f"The studio must be opened at {sorted(self._hosts)[0]}; the request was for {host!r}.", 421
             )
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         if changes and not _is_same_origin(headers, host):
-            return PlainTextResponse("Only the studio's own page may change anything; this came from another.", 403)
+            return PlainTextResponse(
+                "Only the studio's own page may change anything; this request came from elsewhere.", 403
+            )
         return self._ask_for_token(scope, headers) if self._token else None
 
     def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
@@ -80,7 +82,7 @@ class Guard:
             answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
             return answer
         return PlainTextResponse(
-            "This studio asks for its token: open the address that it printed when it started.", 401
+            "This studio requires its token: open the address that it printed when it started.", 401
         )
 
 

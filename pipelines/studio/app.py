@@ -48,9 +48,7 @@ async def answer_disconnect(_request: Request, _error: Exception) -> Response:
 
 async def answer_internal_error(_request: Request, error: Exception) -> Response:
     """A fault of ours; the traceback is in the server's log."""
-    return JSONResponse(
-        {"error": f"A fault of Darkroom's own: {type(error).__name__}. The studio's log tells more."}, 500
-    )
+    return JSONResponse({"error": f"Internal error: {type(error).__name__}. See the studio's log for details."}, 500)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -103,5 +101,5 @@ async def _keep_stepping(studio: Studio) -> None:
         try:
             await to_thread.run_sync(studio.queue.step)
         except OSError:
-            log.exception("The queue could not go on; it tries again.")
+            log.exception("The queue failed; it is restarted.")
         await asyncio.sleep(STEP_SECONDS)

@@ -57,6 +57,5 @@ def _parse_strength(text: str | None, current: str | AugmentationParams) -> tupl
         return "own", AugmentationParams.model_validate_json(json.dumps(parse_json(value)))
     except (ValueError, ValidationError):
         raise StudioError(
-            f"Augmentation must be one of {', '.join(AUGMENTATION_PRESETS)}, or settings of its own; "
-            f"found {value[:80]!r}."
+            f"Augmentation must be one of {', '.join(AUGMENTATION_PRESETS)}, or custom settings; found {value[:80]!r}."
         ) from None

@@ -65,7 +65,7 @@ async def read_json(request: Request) -> dict[str, Any]:
     try:
         body = parse_json(bytes(content) or b"{}")
     except DocumentError as error:
-        raise StudioError(f"A request must hold a JSON object; {error}.") from None
+        raise StudioError(f"A request must contain a JSON object; {error}.") from None
     if not isinstance(body, dict):
-        raise StudioError("A request must hold a JSON object.")
+        raise StudioError("A request must contain a JSON object.")
     return body

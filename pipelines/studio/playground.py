@@ -39,7 +39,7 @@ class Playground:
             photo: the file.
 
         Raises:
-            StudioError: it is no usable photo, or there is no such model.
+            StudioError: it is not a usable photo, or there is no such model.
         """
         with self._lock:
             classifier, _ = self._load(name)
@@ -58,7 +58,7 @@ class Playground:
         """Where in a photo a class was found: a PNG, and the method.
 
         Raises:
-            StudioError: it is no usable photo, or there is no such model or class.
+            StudioError: it is not a usable photo, or there is no such model or class.
         """
         from components.deploy.service.overlay import display_size, draw_overlay
 
@@ -128,6 +128,6 @@ def bento_dir(name: str) -> Path:
 def _find_label(class_names: Sequence[str], class_name: str) -> int:
     if class_name not in class_names:
         raise StudioError(
-            f"{class_name[:80]!r} is none of the model's classes{nearest(class_name[:80], class_names)}.", 404
+            f"{class_name[:80]!r} is not one of the model's classes{nearest(class_name[:80], class_names)}.", 404
         )
     return class_names.index(class_name)

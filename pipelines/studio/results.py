@@ -71,7 +71,7 @@ class Results:
         }
 
     def cell(self, run_id: str, label: int, predicted: int) -> list[dict[str, Any]]:
-        """Test photos of one class that were called another, the surest first.
+        """Test photos of one class that were predicted as another, the most confident first.
 
         Raises:
             ArtifactError: there is no such run.
@@ -94,7 +94,7 @@ class Results:
         """A split of the data that a run was made of.
 
         Raises:
-            ArtifactError: there is no such run, or its data are damaged.
+            ArtifactError: there is no such run, or its data is damaged.
             StudioError: there is no such split.
         """
         if name not in SPLITS:
@@ -143,7 +143,7 @@ def find_finished_run(run_id: str) -> Path:
         ArtifactError: there is none such.
     """
     if "/" in run_id or run_id.startswith("."):
-        raise ArtifactError(f"A finished run must be named; {run_id[:80]!r} is none.")
+        raise ArtifactError(f"There is no finished run {run_id[:80]!r}.")
     return runs.find_run(run_id).path
 
 
@@ -211,14 +211,14 @@ def describe_ranking(lines: list[dict[str, Any]]) -> str:
     best_line = lines[0]
     accuracy = best_line["validation"]["accuracy"]
     name = best_line.get("name") or f"{best_line['model']} ({best_line['run_id']})"
-    text = f"{name} is right on {percent(accuracy['value'])} of the validation photos"
+    text = f"{name} classifies {percent(accuracy['value'])} of the validation photos correctly"
     if len(lines) == 1:
-        return f"{text}; there is no other run of these photos to compare it with."
+        return f"{text}; there is no other run with these photos to compare."
     close_lines = [line for line in lines[1:] if line["validation"]["accuracy"]["high"] >= accuracy["low"]]
     if not close_lines:
-        return f"{text}, and every other run lies clearly below."
+        return f"{text}, clearly more than every other run."
     other_runs = "1 other run" if len(close_lines) == 1 else f"{len(close_lines)} other runs"
-    return f"{text}, the most of {len(lines)} runs; so few photos cannot tell it from {other_runs}, though."
+    return f"{text}, the most of {len(lines)} runs; but with so few photos, {other_runs} may be just as good."
 
 
 def _read_json(path: Path) -> Any:

@@ -21,10 +21,10 @@ def serve_studio(
     open_browser: bool = True,
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
 ) -> int:
-    """Serves the studio of this folder until it is stopped; jobs go on.
+    """Serves the studio of this folder until it is stopped; jobs continue.
 
     Args:
-        host: to listen on; elsewhere than on this machine a token is asked for.
+        host: to listen on; any address other than this machine requires a token.
         port: to listen on.
         roots: the folders that may be looked into; none for the defaults.
         token: to be asked for; None makes one where it is needed.
@@ -32,7 +32,7 @@ def serve_studio(
         max_upload_bytes: of one archive.
 
     Raises:
-        StudioError: a root is no folder, the token is too short, or another studio has this folder.
+        StudioError: a root is not a folder, the token is too short, or another studio has this folder.
         ServiceError: the port is taken.
     """
     settings, url = prepare(host, port, roots, token, max_upload_bytes)
@@ -42,7 +42,7 @@ def serve_studio(
 
     app = create_app(settings)
     address, port = free_address(host, port)
-    print(f"Darkroom studio: {url} (Ctrl-C ends it; what runs goes on)", flush=True)  # noqa: T201 - its output
+    print(f"Darkroom studio: {url} (stop it with Ctrl-C; jobs continue)", flush=True)  # noqa: T201 - its output
     if open_browser and sys.stdout.isatty():
         webbrowser.open(url)
     uvicorn.run(
@@ -57,15 +57,15 @@ def prepare(
     """The settings, and the address to open.
 
     Raises:
-        StudioError: a root is no folder, or the token is too short.
+        StudioError: a root is not a folder, or the token is too short.
     """
     for root in roots:
         if not root.is_dir():
-            raise StudioError(f"--root must name a folder; there is none at {root}.")
+            raise StudioError(f"--root must be a folder; {root} does not exist.")
     if token is not None and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable()):
         raise StudioError(
             f"A token must have at least {MIN_TOKEN} printable ASCII characters; this one has "
-            f"{len(token)}. Make one: openssl rand -hex 24"
+            f"{len(token)}. Create one: openssl rand -hex 24"
         )
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)

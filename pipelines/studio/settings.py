@@ -35,8 +35,8 @@ class Settings:
     Attributes:
         home: the folder of its state: the draft, jobs, uploads.
         roots: the folders that may be looked into.
-        token: what a browser must show once; None where only this machine reaches the page.
-        hosts: what the page may be called as, with the port; empty where a token guards it.
+        token: what a browser must show once; None if only this machine reaches the page.
+        hosts: what the page may be called as, with the port; empty if a token guards it.
         max_upload_bytes: of one archive.
     """
 

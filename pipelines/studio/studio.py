@@ -54,14 +54,14 @@ class Studio:
         self._count_lock = threading.Lock()
 
     def touch(self) -> None:
-        """The data have changed: everything that was known of them is looked up again."""
+        """The data has changed: everything that was known of them is looked up again."""
         self.album.forget()
         self.draft.forget()
         with self._count_lock:
             self.num_changes += 1
 
     def close(self) -> None:
-        """Lets another studio have the folder; jobs go on."""
+        """Lets another studio have the folder; jobs continue."""
         self.workers.close()
         self._lock.release()
         os.environ.pop(ROOTS_VARIABLE, None)
@@ -74,13 +74,13 @@ def _lock_home(settings: Settings) -> FileLock:
         lock.acquire()
     except Timeout:
         raise StudioError(
-            f"One studio at a time works in a folder; another one has {settings.home.absolute()}. Use "
-            "that one, or start this one in another folder."
+            "Only one studio can run in a folder, and one is already running in "
+            f"{settings.home.absolute()}. Use that one, or start this one in another folder."
         ) from None
     except OSError as error:
         raise StudioError(
-            f"The studio keeps its state in {settings.home.absolute()}, which must be writable; it is "
-            f"not: {error.strerror}. Start it in a folder of your own."
+            f"The studio stores its state in {settings.home.absolute()}, which must be writable; it is "
+            f"not: {error.strerror}. Start it in your own folder."
         ) from None
     _remove_partial_uploads(settings.home)
     return lock
@@ -114,22 +114,22 @@ def require_text(body: Mapping[str, Any], key: str) -> str:
     """
     value = body.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise StudioError(f"The request must hold the text {key!r}; found {str(value)[:80]!r}.")
+        raise StudioError(f"The request must contain the text {key!r}; found {str(value)[:80]!r}.")
     return value.strip()
 
 
 def require_number(body: Mapping[str, Any], key: str, default: int | None = None) -> int:
-    """A whole number that a request must hold.
+    """An integer that a request must contain.
 
     Raises:
         StudioError: it does not.
     """
     value = body.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise StudioError(f"The request must hold the whole number {key!r}; found {str(value)[:80]!r}.")
+        raise StudioError(f"The request must contain the integer {key!r}; found {str(value)[:80]!r}.")
     return value
 
 
 def parse_whole(text: str | None, default: int, most: int = 10**6) -> int:
-    """A whole number of an address; the default for all else."""
+    """An integer in an address; otherwise the default."""
     return min(int(text), most) if text and text.isdecimal() and text.isascii() and len(text) < 10 else default

@@ -1,6 +1,6 @@
 """A worker of the studio: takes work from its standard input until that ends. Its argument: bytes of address space.
 
-Everything here reads what others made. Whatever it does to this process, the server goes on.
+Everything here reads what others made. Whatever happens to this process, the server continues.
 """
 
 import os
@@ -23,7 +23,7 @@ Result = tuple[Any, bytes]
 
 
 def list_data(_: bytes, uri: str, photos_dir: str, columns: str) -> Result:
-    """What the data hold: the view, and each file as its path, place and labels."""
+    """What the data contains: the view, and each file as its path, place and labels."""
     from components.contract.params.data import ColumnNames
     from components.contract.params.pipeline import parse_section
     from pipelines.studio.data.photos import read_data

@@ -78,7 +78,7 @@ class Workers:
         deadline = time.monotonic() + seconds
         slot = self._slots[seconds > QUICK_SECONDS]
         if not slot.acquire(timeout=min(seconds, QUICK_SECONDS)):
-            raise StudioError(f"{subject} must wait until other data have been looked at. Try again in a moment.", 503)
+            raise StudioError(f"{subject} must wait until other data has been read. Try again in a moment.", 503)
         try:
             worker = self._take()
             try:
@@ -88,14 +88,13 @@ class Workers:
                 worker.kill()
                 if isinstance(error, TimeoutError):
                     raise StudioError(
-                        f"{subject} must be read within {seconds:,.0f} s; it takes longer. Give less, or "
-                        "look at it with darkroom audit.",
+                        f"{subject} must be read within {seconds:,.0f} s; it takes longer. Use less data, "
+                        "or check it with darkroom audit.",
                         422,
                     ) from None
                 if isinstance(error, EOFError | OSError):
                     raise StudioError(
-                        f"{subject} must be readable; it made the process that read it end. It is "
-                        "damaged, or too large for the memory.",
+                        f"{subject} must be readable; reading it crashed. It is damaged, or too large for the memory.",
                         422,
                     ) from None
                 raise
@@ -107,7 +106,7 @@ class Workers:
             raise StudioError(head["error"], head["status"])
         if "limit" in head:
             raise StudioError(
-                f"{subject} must be read in {MEMORY_BYTES / 1e9:.1f} GB of memory; it needs more. Give less.", 422
+                f"{subject} must be read in {MEMORY_BYTES / 1e9:.1f} GB of memory; it needs more. Use less data.", 422
             )
         if "bug" in head:
             raise RuntimeError(f"A worker of the studio failed:\n{head['bug']}")
@@ -122,10 +121,10 @@ class Workers:
             photo: the file.
             size: (height, width) in pixels.
             resize: how a photo of another shape is fitted.
-            pixel_range: of 16-bit photos; None for the photo's own, while that of the data set is not settled.
+            pixel_range: of 16-bit photos; None for the photo's own, while that of the data set is not resolved.
 
         Raises:
-            StudioError: it is no usable photo.
+            StudioError: it is not a usable photo.
         """
         import numpy as np
 
@@ -208,7 +207,7 @@ def hold_lock(lock: threading.Lock, subject: str) -> Iterator[None]:
     """
     if not lock.acquire(timeout=WAIT_SECONDS):
         raise StudioError(
-            f"{subject} must be looked at before more can be shown; that is still going on. Try again in a moment.", 503
+            f"{subject} must be read before more can be shown; this is still in progress. Try again in a moment.", 503
         )
     try:
         yield

@@ -92,7 +92,7 @@ def test_a_bento_that_answers_wrongly_is_rolled_back(bento: str, served: Run) ->
 
 def test_an_identical_bento_is_not_rolled_out_again(bento: str, served: Run) -> None:
     before = generation(SERVE)
-    assert "already, which is the same bento" in roll_out(served, bento, "none")
+    assert ", which is the same bento" in roll_out(served, bento, "none")
     assert generation(SERVE) == before
 
 

@@ -1,4 +1,4 @@
-"""What audit.json holds: what the audit of a data set found."""
+"""The content of audit.json: what the audit of a data set found."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -11,7 +11,7 @@ AUDIT_VERSION: Final = 1
 
 
 class AuditedPhoto(StrictRecord):
-    """A file that a finding names."""
+    """A file of a finding."""
 
     path: str
     class_name: str | None
@@ -24,14 +24,14 @@ class Case(StrictRecord):
 
     photos: tuple[AuditedPhoto, ...]
     note: str = ""
-    """What is seen here, where the finding's message does not say it all."""
+    """Details that are not in the finding's message."""
 
 
 class Finding(StrictRecord):
-    """One thing that was found."""
+    """One finding."""
 
     kind: str
-    """As it is called in params.yaml under preprocess.audit."""
+    """Its name in params.yaml under preprocess.audit."""
     policy: Literal["report", "quarantine", "fail"]
     title: str
     message: str
@@ -41,20 +41,20 @@ class Finding(StrictRecord):
 
     @property
     def num_photos(self) -> int:
-        """How many different photos the cases show."""
+        """How many different photos the cases contain."""
         return len({photo.path for case in self.cases for photo in case.photos})
 
 
 class Check(StrictRecord):
-    """One thing that the audit looks for, and whether it could."""
+    """One check of the audit, and whether it could run."""
 
     kind: str
-    """As it is called in params.yaml under preprocess.audit, or `label_errors` and `outliers`, which need a model."""
+    """Its name in params.yaml under preprocess.audit, or `label_errors` and `outliers`, which need a model."""
     title: str
     state: Literal["found", "clear", "off", "not possible", "after training"]
-    """clear: checked, and nothing found; off: the params ignore it."""
+    """clear: nothing found; off: ignored in the params."""
     detail: str = ""
-    """Why it was not checked, or not on all photos."""
+    """Why it did not run, or not on all photos."""
 
 
 class AuditInfo(StrictRecord):
@@ -70,7 +70,7 @@ class AuditInfo(StrictRecord):
     """Photos kept, per split and class."""
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...] = ()
-    """Everything that the audit looks for; none in files of earlier versions."""
+    """All checks of the audit; none in files of earlier versions."""
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -79,7 +79,7 @@ class AuditInfo(StrictRecord):
 
 
 def read_audit(folder: Path) -> AuditInfo:
-    """What audit.json says.
+    """Reads audit.json.
 
     Raises:
         ArtifactError: it is missing, damaged, or of another format version.

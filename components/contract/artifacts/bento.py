@@ -1,7 +1,7 @@
 """The bento folder: what deploy writes, and what serving, predicting and tracing read.
 
 deployment.json   DeploymentInfo
-bento/            the built bento, which `bentoml serve` takes as it stands; below bento/src:
+bento/            the built bento, which `bentoml serve` accepts; below bento/src:
     service.json      ServiceFacts
     export/           the inference graph: model.xml, model.bin
     calibration.json  and familiarity.npz, where evaluation calibrated the model
@@ -21,7 +21,7 @@ FORMAT_VERSION: Final = 1
 
 
 class Lineage(StrictRecord):
-    """Where a served model came from."""
+    """The origin of a served model."""
 
     mlflow_run_id: str | None
     dataset_fingerprint: str
@@ -30,10 +30,10 @@ class Lineage(StrictRecord):
 
 
 class ServiceFacts(StrictRecord):
-    """What service.json holds: all that the service knows beside its graph."""
+    """The content of service.json: all facts of the service except its graph."""
 
     tag: str
-    """name:version of the bento; the version follows from everything that is packed."""
+    """name:version of the bento; the version is a digest of everything that is packed."""
     class_names: tuple[str, ...]
     image_size: tuple[int, int]
     """(height, width) in pixels."""
@@ -49,11 +49,11 @@ class ServiceFacts(StrictRecord):
     verdict: str | None = None
     """The gate's."""
     calibrated: bool = False
-    """Whether confidences were calibrated by evaluation; else they are the plain softmax, which is often too sure."""
+    """Whether evaluation calibrated the confidences; otherwise they are the softmax, which is often overconfident."""
 
 
 class ServiceCheck(StrictRecord):
-    """What the built service did when it was started for real and asked for the golden photos."""
+    """The result of starting the built service and sending it the golden photos."""
 
     num_photos: int
     max_probability_difference: float
@@ -65,7 +65,7 @@ class ServiceCheck(StrictRecord):
 
 
 class DeploymentInfo(StrictRecord):
-    """What deployment.json holds."""
+    """The content of deployment.json."""
 
     format_version: Literal[1] = FORMAT_VERSION
     tag: str
@@ -76,7 +76,7 @@ class DeploymentInfo(StrictRecord):
     lineage: Lineage
     check: ServiceCheck
     registered_version: str | None
-    """Of the model `model_name` in the MLflow registry; None where it took none."""
+    """Of the model `model_name` in the MLflow registry; None if it accepted none."""
     registered_run: str | None = None
     """The MLflow run that the version belongs to: of the training, or, if that is gone, one that has its bundle now."""
     promoted: bool
@@ -85,7 +85,7 @@ class DeploymentInfo(StrictRecord):
 
 
 def read_deployment(bento_dir: Path) -> DeploymentInfo:
-    """What deployment.json says.
+    """Reads deployment.json.
 
     Raises:
         ArtifactError: it is missing, damaged, or of another format version.

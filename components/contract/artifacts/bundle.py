@@ -2,7 +2,7 @@
 
 bundle.json       BundleInfo
 model.keras       the network in Keras' own format; its input is uint8 RGB, its output logits
-train_image_ids.txt  the photos that it learned from, one image_id a line, sorted
+train_image_ids.txt  the training photos, one image_id a line, sorted
 history.json      per-epoch figures: {"loss": [...], "val_loss": [...], ...}
 augmentation.jpg  one training photo eight times, as the training saw it
 export/           the inference graph, which is what is evaluated and served: model.xml, model.bin (OpenVINO IR)
@@ -31,15 +31,15 @@ class ModelFacts(StrictRecord):
     weights_sha256: str | None = None
     """Of the file of pretrained weights, where one was loaded."""
     uploaded_sha256: str | None = None
-    """Of the file that was brought, where the network went on from one."""
+    """Of the uploaded file, if there was one."""
     imported_sha256: str | None = None
     """Of the copy of it that was checked, and used."""
     from_mlflow_run_id: str | None = None
-    """The run of the earlier model that this one went on from."""
+    """The run of the earlier model that was continued."""
 
 
 class ExportFacts(StrictRecord):
-    """What the exported graph gives, and how near it comes to Keras."""
+    """The outputs of the exported graph, and their difference from Keras."""
 
     outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
     precision: Literal["float32", "int8"] = "float32"
@@ -51,7 +51,7 @@ class ExportFacts(StrictRecord):
 
 
 class BundleInfo(StrictRecord):
-    """What bundle.json holds."""
+    """The content of bundle.json."""
 
     format_version: Literal[1] = FORMAT_VERSION
     dataset_name: str
@@ -74,7 +74,7 @@ class BundleInfo(StrictRecord):
 
 
 def read_bundle(bundle_dir: Path) -> BundleInfo:
-    """What bundle.json says.
+    """Reads bundle.json.
 
     Raises:
         ArtifactError: it is missing, damaged, or of another format version.
@@ -83,11 +83,11 @@ def read_bundle(bundle_dir: Path) -> BundleInfo:
 
 
 def write_train_image_ids(bundle_dir: Path, image_ids: Iterable[str]) -> None:
-    """Names the photos that the model learned from, so that it is never compared on one of them."""
+    """Lists the training photos, so that the model is never compared on one of them."""
     write_file(bundle_dir / "train_image_ids.txt", "".join(f"{name}\n" for name in sorted(image_ids)).encode())
 
 
 def read_train_image_ids(bundle_dir: Path) -> frozenset[str] | None:
-    """The photos that the model learned from; None where the bundle does not name them."""
+    """The training photos; None if the bundle does not list them."""
     path = bundle_dir / "train_image_ids.txt"
     return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else None

@@ -43,10 +43,10 @@ SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
     "test": "test",
     "testing": "test",
 }
-"""What the folders of a given split may be called, in upper or lower case."""
+"""Names of folders of existing splits, in any case."""
 
 PixelRange = tuple[int, int]
-"""The values of 16-bit photos that become black and white; what lies outside is clipped."""
+"""The values of 16-bit photos that become black and white; values outside are clipped."""
 FULL_RANGE: Final[PixelRange] = (0, 65535)
 
 SHARD_BYTES = 64 * 2**20
@@ -54,17 +54,17 @@ SHARD_BYTES = 64 * 2**20
 
 
 class Source(StrictRecord):
-    """Where the photos came from."""
+    """The origin of the photos."""
 
     uri: Annotated[str, AfterValidator(Address)]
     dvc: str | None = None
-    """The hash under which DVC knows the data, None where they are not under DVC."""
+    """The DVC hash of the data, None if it is not under DVC."""
     git_revision: str | None = None
-    """The commit of the repository that the data stand in, `-dirty` appended where tracked files differ from it."""
+    """The commit of the repository of the data, with `-dirty` if tracked files differ from it."""
 
 
 class DatasetInfo(StrictRecord):
-    """What dataset.json holds. Two data sets of equal content and preprocess params have equal files."""
+    """The content of dataset.json. Two data sets of equal content and preprocess params have equal files."""
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str
@@ -103,7 +103,7 @@ class DatasetInfo(StrictRecord):
 
 
 def read_info(dataset_dir: Path) -> DatasetInfo:
-    """What dataset.json says.
+    """Reads dataset.json.
 
     Raises:
         ArtifactError: it is missing, damaged, or of another format version.
@@ -161,7 +161,7 @@ class Split:
 
     @cached_property
     def index_of(self) -> dict[str, int]:
-        """Where each image_id stands."""
+        """The position of each image_id."""
         return {image_id: index for index, image_id in enumerate(self.image_ids)}
 
 
@@ -185,15 +185,15 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
             shards.append(pixels.reshape(batch.num_rows, *shape))
         except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
             raise ArtifactError(
-                f"The shard {path} must be an Arrow file of {shape} pixels; it is not: {error}. Run preprocess again."
+                f"The shard {path} must be an Arrow file of {shape} pixels, but: {error}. Run preprocess again."
             ) from None
         labels.append(batch.column("label").to_numpy())
         image_ids += batch.column("image_id").to_pylist()
     num_images = sum(map(len, shards))
     if num_images != info.num_images(split):
         raise ArtifactError(
-            f"The {split} split in {dataset_dir} must hold {info.num_images(split)} photos, "
-            f"as dataset.json says; found {num_images}. Run preprocess again."
+            f"The {split} split in {dataset_dir} must have {info.num_images(split)} photos, as listed in "
+            f"dataset.json; found {num_images}. Run preprocess again."
         )
     return Split(shards, np.concatenate(labels) if labels else np.empty(0, np.int32), image_ids, maps)
 

@@ -4,9 +4,9 @@ evaluation.json        EvaluationInfo: the headline figures and the verdict
 figures.json           AllFigures: every figure of both splits
 calibration.json       CalibrationFacts, and familiarity.npz beside it; see components/contract/inference/calibration.py
 predictions.parquet    a row per validation and test photo: split, image_id, label, predicted, calibrated probabilities
-label_errors.csv       photos whose label is doubtful, the most doubtful first: path, label, suggested_label, confidence
-outliers.csv           photos unlike all others, the farthest first: path, label, distance
-report.html            the report, one file that stands alone
+label_errors.csv       probable label errors, the most probable first: path, label, suggested_label, confidence
+outliers.csv           photos unlike the others, the farthest first: path, label, distance
+report.html            the report, one self-contained file
 report.pdf             the same for paper
 model_card.md          the same in short, for those who use the model
 confusion_matrix.csv   of the test split: a row per true class, a column per predicted class
@@ -40,17 +40,17 @@ class Comparison(StrictRecord):
     """Candidate and champion on the same photos, scored now."""
 
     num_images: int
-    """Test photos that neither model was trained on, and that both could be scored on."""
+    """Test photos that neither model was trained on and both were scored on."""
     num_left_out: int = 0
     """Test photos that one of the models was trained on, or on one that shows nearly the same."""
     candidate_accuracy: float
     champion_accuracy: float
     num_won: int
-    """Photos that the candidate alone classifies correctly."""
+    """Photos that only the candidate classifies correctly."""
     num_lost: int
-    """Photos that the champion alone classifies correctly."""
+    """Photos that only the champion classifies correctly."""
     p_value: float
-    """McNemar's mid-p test: how often chance alone divides them so unequally."""
+    """P-value of McNemar's mid-p test."""
     accuracy_difference: Interval
     """Candidate minus champion, by Bonett and Price (2012)."""
     macro_f1_difference: Interval
@@ -58,17 +58,17 @@ class Comparison(StrictRecord):
 
 
 class Verdict(StrictRecord):
-    """What the gate says of a model, and why."""
+    """The verdict of the gate on a model, and its reasons."""
 
     verdict: VerdictWord
     reasons: tuple[str, ...]
     promoting: tuple[VerdictWord, ...] = ("first", "better")
     """The verdicts that make a model champion, from the params."""
     champion: str | None = None
-    """The version that stood when the verdict was given; where another one stands since, the verdict is out of date."""
+    """The champion at the time of the verdict; if there is another champion now, the verdict is outdated."""
     comparison: Comparison | None = None
     looks: int | None = None
-    """How many models have been scored on these test photos, this one included; None where MLflow cannot be asked."""
+    """How many models have been scored on these test photos, including this one; None if MLflow does not answer."""
 
     @property
     def promotes(self) -> bool:
@@ -77,14 +77,14 @@ class Verdict(StrictRecord):
 
 
 class EvaluationInfo(StrictRecord):
-    """What evaluation.json holds."""
+    """The content of evaluation.json."""
 
     format_version: Literal[1] = FORMAT_VERSION
     model_name: str
     class_names: tuple[str, ...]
     dataset_fingerprint: str
     export_sha256: str
-    """Of the graph that was scored; the service must hold the same."""
+    """Of the graph that was scored; the service must have the same one."""
     validation: SplitFigures
     test: SplitFigures
     gate: Verdict
@@ -96,7 +96,7 @@ class EvaluationInfo(StrictRecord):
 
 
 def read_evaluation(evaluation_dir: Path) -> EvaluationInfo:
-    """What evaluation.json says.
+    """Reads evaluation.json.
 
     Raises:
         ArtifactError: it is missing, damaged, or of another format version.

@@ -10,7 +10,7 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 
 class ExportedModelCard(StrictRecord):
-    """What model.json contains: all that a program needs beside the model."""
+    """The content of model.json: all that a program needs in addition to the model."""
 
     format: Format
     class_names: tuple[str, ...]
@@ -21,6 +21,6 @@ class ExportedModelCard(StrictRecord):
     pixel_range: PixelRange
     """The values of 16-bit photos that become black and white."""
     abstention_threshold: float | None
-    """Take the label for a guess if its probability is lower; None if evaluation chose no threshold."""
+    """If the probability is lower, treat the label as a guess; None if evaluation chose no threshold."""
     dataset_fingerprint: str
     mlflow_run_id: str | None

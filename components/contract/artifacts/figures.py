@@ -29,7 +29,7 @@ class SplitFigures(StrictRecord):
 
 
 class ClassFigures(StrictRecord):
-    """One class on one split. Without a photo there is no recall and no F1; never predicted, there is no precision."""
+    """One class on one split. Recall and F1 are None without photos, precision if the class was never predicted."""
 
     class_name: str
     num_images: int
@@ -38,7 +38,7 @@ class ClassFigures(StrictRecord):
     recall: Interval | None
     f1: float | None
     roc_auc: float | None = None
-    """Of this class against all others, and so the next; None where the split holds only the one or the others."""
+    """One versus rest, as the next; None if the split has only this class or only others."""
     average_precision: float | None = None
 
 
@@ -51,7 +51,7 @@ class Averages(StrictRecord):
 
 
 class ConfusedPair(StrictRecord):
-    """Photos of one class that were taken for another."""
+    """Photos of one class that were predicted as another."""
 
     class_name: str
     predicted_as: str
@@ -65,23 +65,23 @@ class Figures(SplitFigures):
 
     num_correct: int
     macro: Averages
-    """Each class that the split holds weighs alike."""
+    """Each class of the split has the same weight."""
     weighted: Averages
-    """Each photo weighs alike."""
+    """Each photo has the same weight."""
     balanced_accuracy: Interval
     """The mean recall of the classes that the split holds."""
     cohen_kappa: Interval
-    """0: as good as chance with the same shares of answers; 1: always right."""
+    """0: chance agreement; 1: always correct."""
     roc_auc: Interval | None
-    """One against the rest, the mean over the classes that the split holds; None where it holds one class only."""
+    """One versus rest, the mean over the classes of the split; None if it has only one class."""
     average_precision: Interval | None
     log_loss: Interval
     calibration_error: float
-    """How far confidence and accuracy lie apart: the expected calibration error over 15 bins of equal width."""
+    """The difference between confidence and accuracy: the expected calibration error over 15 bins of equal width."""
     top_2_accuracy: float | None
-    """None where there are two classes only."""
+    """None if there are only two classes."""
     top_5_accuracy: float | None
-    """None where there are five classes or fewer."""
+    """None if there are five classes or fewer."""
     absent_classes: tuple[str, ...]
     """Classes without a photo in this split; the macro figures leave them out."""
     per_class: tuple[ClassFigures, ...]
@@ -125,7 +125,7 @@ class ReliabilityBin(StrictRecord):
 
 
 class CoveragePoint(StrictRecord):
-    """What is left, and how right it is, where answers below a threshold are withheld."""
+    """Coverage and accuracy if the model abstains below a threshold."""
 
     threshold: float
     coverage: float
@@ -133,17 +133,17 @@ class CoveragePoint(StrictRecord):
 
 
 class FamiliarityCheck(StrictRecord):
-    """How often photos of one kind are called unfamiliar."""
+    """How often photos of one kind are detected as unfamiliar."""
 
     kind: str
     num_images: int
     flagged: Interval
     roc_auc: float | None
-    """How well the distance tells them from the test photos; None for the test photos themselves."""
+    """How well the distance separates them from the test photos; None for the test photos themselves."""
 
 
 class CalibrationFigures(StrictRecord):
-    """What calibration.json is worth on the test photos, which had no part in it."""
+    """The effect of calibration.json on the test photos, which were not used to fit it."""
 
     temperature: float
     error_before: float
@@ -151,7 +151,7 @@ class CalibrationFigures(StrictRecord):
     log_loss_before: float
     log_loss_after: float
     bins: tuple[ReliabilityBin, ...]
-    """After calibration, the least sure first."""
+    """After calibration, the least confident first."""
     curve: tuple[CoveragePoint, ...]
     """From all photos answered to few."""
     target_accuracy: float
@@ -159,12 +159,12 @@ class CalibrationFigures(StrictRecord):
     coverage: Interval
     """The share of test photos that are answered at the threshold."""
     answered_accuracy: Interval | None
-    """Of these; None where none is answered."""
+    """Of these; None if none is answered."""
     familiarity: tuple[FamiliarityCheck, ...]
 
 
 class SliceFigures(StrictRecord):
-    """The test photos that have something in common."""
+    """Test photos with a common property."""
 
     trait: str
     """brightness, sharpness, size, shape, folder."""
@@ -172,7 +172,7 @@ class SliceFigures(StrictRecord):
     num_images: int
     accuracy: Interval
     p_value: float
-    """Of Fisher's exact test against the other photos: how often chance alone makes such a difference."""
+    """P-value of Fisher's exact test against the other photos."""
 
 
 class RobustnessFigures(StrictRecord):
@@ -182,13 +182,13 @@ class RobustnessFigures(StrictRecord):
     num_images: int
     accuracy: Interval
     num_lost: int
-    """Right before, wrong now."""
+    """Correct before, wrong now."""
     num_won: int
-    """Wrong before, right now."""
+    """Wrong before, correct now."""
 
 
 class FoldFigures(StrictRecord):
-    """A cross-validation on the network's features, for data so small that one test split says little."""
+    """A cross-validation on the network's features, for data so small that one test split is unreliable."""
 
     num_folds: int
     num_images: int
@@ -201,7 +201,7 @@ class FoldFigures(StrictRecord):
 
 
 class AllFigures(StrictRecord):
-    """What figures.json holds."""
+    """The content of figures.json."""
 
     format_version: Literal[1] = FORMAT_VERSION
     class_names: tuple[str, ...]
@@ -211,7 +211,7 @@ class AllFigures(StrictRecord):
     slices: tuple[SliceFigures, ...] = ()
     """The worst first."""
     robustness: tuple[RobustnessFigures, ...] = ()
-    """The first is of the photos as they are."""
+    """The first is of the unchanged photos."""
     folds: FoldFigures | None = None
     num_label_errors: int = 0
     """Photos in label_errors.csv."""
@@ -222,7 +222,7 @@ class AllFigures(StrictRecord):
 
 
 def read_figures(evaluation_dir: Path) -> AllFigures:
-    """What figures.json says.
+    """Reads figures.json.
 
     Raises:
         ArtifactError: it is missing, damaged, or of another format version.

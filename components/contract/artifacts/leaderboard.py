@@ -1,4 +1,4 @@
-"""The leaderboard: what a comparison of several models found.
+"""The leaderboard: the result of a comparison of several models.
 
 It is written as a file, and goes with the params of the model that was picked, so that the report on it can show what
 it was preferred to.
@@ -22,7 +22,7 @@ class Row(StrictRecord):
     accuracy: Interval
     """The mean over its trainings."""
     macro_f1: float
-    """Likewise."""
+    """The mean over its trainings."""
     num_parameters: int
     bundle_mb: float
     """All files of the trained model."""
@@ -36,13 +36,13 @@ class Row(StrictRecord):
     """Whether no other is at least as good in accuracy, latency and size, and better in one."""
     p_value: float | None
     """How often chance alone makes such a difference to the most accurate, corrected for the number of comparisons
-    (Holm); None of the most accurate itself."""
+    (Holm); None for the most accurate itself."""
     tied: bool
-    """Whether chance may explain the difference; the most accurate is tied with itself."""
+    """Whether the difference is not significant; the most accurate is tied with itself."""
 
 
 class Leaderboard(StrictRecord):
-    """What leaderboard.json holds."""
+    """The content of leaderboard.json."""
 
     dataset_name: str
     num_images: int
@@ -50,7 +50,7 @@ class Leaderboard(StrictRecord):
     rows: Annotated[tuple[Row, ...], Strict(False), Field(min_length=1)]
     """The most accurate first."""
     pick: str
-    """The name of the model to take."""
+    """The name of the recommended model."""
     reason: str
     """In one sentence."""
     left_out: Annotated[tuple[str, ...], Strict(False)] = ()

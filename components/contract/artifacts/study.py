@@ -19,9 +19,9 @@ class Trial(StrictRecord):
 
     Attributes:
         values: by keys of train.
-        accuracy: on the validation photos, at the kept epoch; None where the trial has none.
-        latency_ms: of one photo through its network, on the machine that searched; None where nobody asked.
-        size_mb: of the network's weights; None where nobody asked.
+        accuracy: on the validation photos, at the kept epoch; None if the trial has none.
+        latency_ms: of one photo through its network, on the machine of the search; None if not measured.
+        size_mb: of the network's weights; None if not measured.
         reason: why it was ended early or failed.
     """
 
@@ -37,26 +37,26 @@ class Trial(StrictRecord):
 
 
 class StudyInfo(StrictRecord):
-    """What study.json holds."""
+    """The content of study.json."""
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str
     dataset_fingerprint: str
     trials: tuple[Trial, ...]
     best: int | None
-    """The number of the trial that train takes; None where nothing was searched."""
+    """The number of the trial that train uses; None if there was no search."""
     objectives: tuple[str, ...] = ("accuracy",)
     front: tuple[int, ...] = ()
-    """The numbers of the trials that no other beats in all objectives, the most accurate first."""
+    """The trials of the Pareto front by number, the most accurate first."""
     choice: str = ""
-    """Why train takes the best, in a sentence."""
+    """Why train uses this trial, in one sentence."""
     importance: dict[str, float]
     """How much of the differences in accuracy each key explains, from 0 to 1; empty for fewer than some ten trials."""
     mlflow_run_id: str | None = None
 
 
 def read_study(study_dir: Path) -> StudyInfo:
-    """What study.json says.
+    """Reads study.json.
 
     Raises:
         ArtifactError: it is missing, damaged, or of another format version.

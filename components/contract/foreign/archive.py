@@ -1,6 +1,6 @@
 """The only place that takes archives apart: zip and tar, also as tar.gz, tar.bz2 and tar.xz.
 
-Nothing that an archive says is believed. Names are checked before a file is made; bytes are counted while they are
+Nothing that an archive says is trusted. Names are checked before a file is made; bytes are counted while they are
 unpacked, whatever the headers promise; links, devices and encrypted files are refused; permissions and owners are
 ignored. An archive is read as a stream and never held in memory; all of it is paid for from one budget.
 """
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SUFFIXES: Final = (".tar.bz2", ".tar.gz", ".tar.xz", ".tar", ".tbz2", ".tgz", ".txz", ".zip")
 
 MAX_SKIPPED: Final = 10_000
-"""Of so many files and folders that are not unpacked the names are kept."""
+"""Of this number of files and folders that are not unpacked the names are kept."""
 SMALL_BYTES: Final = 2**30
 MAX_RATIO: Final = 200
 """How many times its own size an archive may unpack to, where that is more than SMALL_BYTES. Photos hardly shrink and
@@ -58,7 +58,7 @@ def extract(
     zip_encoding: str | None = None,
     notices: list[str] | None = None,
 ) -> int:
-    """Unpacks an archive into a folder of its own, which appears whole or not at all.
+    """Unpacks an archive into a folder of its own, which appears completely or not at all.
 
     Args:
         archive: a zip or tar.
@@ -81,7 +81,7 @@ def extract(
             return _unpack(archive, folder, checked_members)
         except OSError as error:
             raise ArchiveError(
-                f"The archive {archive} must unpack into {target.parent}; it cannot: {error.strerror or error}."
+                f"Cannot unpack the archive {archive} into {target.parent}: {error.strerror or error}."
             ) from None
 
 
@@ -140,7 +140,7 @@ def members(
         folders.update(itertools.accumulate(name.split("/")[:-1], "{}/{}".format))
         new_folders = len(folders) - num_before
         if len(folders) > MAX_MEMBERS:
-            raise budget.limit_error(f"hold at most {MAX_MEMBERS:,} folders", "it holds more")
+            raise budget.limit_error(f"contain at most {MAX_MEMBERS:,} folders", "it contains more")
         budget.spend(memory_bytes=(1 + new_folders) * len(name))
         tool = next((depth for depth, part in enumerate(name.split("/")) if is_tool_file(part)), None)
         if tool is not None:
@@ -150,7 +150,8 @@ def members(
         if member.chunks is not None:
             if name in file_names:
                 raise ArchiveError(
-                    f"The archive {archive} must hold each file once; it holds {name!r} twice. Make it again."
+                    f"An archive must contain each file once; {archive} contains {name!r} twice. Create "
+                    "the archive again."
                 )
             file_names.add(name)
         yield Member(name, member.chunks)
@@ -158,13 +159,13 @@ def members(
 
 def _budget(archive: Path, num_bytes: int, room_bytes: int | None) -> Budget:
     """What an archive of a size may cost."""
-    advice = "If you trust it, unpack it yourself and give the folder."
+    advice = "If you trust it, unpack it yourself and pass the folder."
     max_bytes, basis = max(SMALL_BYTES, MAX_RATIO * num_bytes), f", {MAX_RATIO} times its size"
     if max_bytes == SMALL_BYTES:
         basis += f" or {SMALL_BYTES / 1e9:.1f} GB"
     if room_bytes is not None and room_bytes < max_bytes:
-        max_bytes, basis = max(0, room_bytes), " when unpacked, for which the disk has room"
-        advice = "Make room on the disk."
+        max_bytes, basis = max(0, room_bytes), " when unpacked, because the disk has no more space"
+        advice = "Free some disk space."
     return Budget(
         f"The archive {archive}", advice, max_bytes=max_bytes, max_members=MAX_MEMBERS, basis=basis, error=ArchiveError
     )
@@ -196,6 +197,6 @@ def _checked(name: str, archive: Path) -> str:
         return "" if name.strip("/") == "." else checked_name(name)
     except UnsafeNameError as reason:
         raise ArchiveError(
-            f"The archive {archive} must keep its files within its own folder, under names that a file "
-            f"can have; {name!r} {reason}. It may be an attack; nothing of it was kept."
+            f"The archive {archive} must contain only valid file names inside its own folder; {name!r} "
+            f"{reason}. The archive may be malicious; nothing was kept."
         ) from None

@@ -22,7 +22,7 @@ class Member:
 
     Attributes:
         name: its path within the archive, checked: relative, slashes forward, no `..`.
-        chunks: gives its content, to be read before the next member is asked for; None for a folder.
+        chunks: yields its content, to be read before the next member is requested; None for a folder.
     """
 
     name: str
@@ -52,16 +52,16 @@ def explain_damage(archive: Path) -> Iterator[None]:
     except (*_BROKEN, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).rstrip(".")
         raise ArchiveError(
-            f"The archive {archive} must be an intact zip or tar; it cannot be read: {reason}. "
-            "Make or copy it again, or unpack it yourself and give the folder."
+            f"The archive {archive} must be an intact zip or tar; it cannot be read: {reason}. Create or "
+            "copy it again, or unpack it yourself and pass the folder."
         ) from None
 
 
 def refusal(archive: Path, name: str, what: str) -> ArchiveError:
     """The error for a member that is no plain file or folder."""
     return ArchiveError(
-        f"The archive {archive} must hold plain files and folders only; {name!r} is {what}. "
-        "Unpack it yourself and give the folder."
+        f"The archive {archive} must contain only regular files and folders; {name!r} is {what}. Unpack "
+        "it yourself and pass the folder."
     )
 
 

@@ -47,5 +47,6 @@ def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: f
         raise budget.error(result.stdout.strip())
     if result.returncode:
         raise budget.limit_error(
-            f"be read in {budget.max_memory_bytes / 1e6:,.0f} MB of memory, without a crash", "it was not"
+            f"be read in {budget.max_memory_bytes / 1e6:,.0f} MB of memory, without a crash",
+            "it needed more, or crashed",
         )

@@ -1,6 +1,6 @@
 """Guesses the code page of names in zips and of tables: how likely are the bytes in each, as words of its languages?
 
-Names are short, so letters are judged one by one: how frequent they are, whether they stand beside letters of another
+Names are short, so letters are judged one by one: how frequent they are, whether they are next to letters of another
 script, and whether a capital follows a small letter. Each page gets the sum of the logarithms; the most likely wins.
 """
 

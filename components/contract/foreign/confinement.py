@@ -43,11 +43,11 @@ ROOTS_VARIABLE: Final = "DARKROOM_DATA_ROOTS"
 """Holds the folders that data may be read from, as a JSON list; a studio sets it for itself and its jobs."""
 
 Roots = tuple[Path, ...] | None
-"""Folders that files must lie in; None where any file of this machine may be read."""
+"""Folders that files must lie in; None if any file of this machine may be read."""
 
 
 class UnsafeNameError(ValueError):
-    """A name is not that of a file within its folder; the text says why: `leads outside`."""
+    """A name is not that of a file within its folder; the message gives the reason: `leads outside`."""
 
 
 def checked_name(name: str) -> str:
@@ -65,13 +65,13 @@ def checked_name(name: str) -> str:
     ):
         raise UnsafeNameError("leads outside")
     if not parts:
-        raise UnsafeNameError("names no file")
+        raise UnsafeNameError("is not a file name")
     if any(unicodedata.category(char) == "Cc" for char in name):
-        raise UnsafeNameError("holds a control character")
+        raise UnsafeNameError("contains a control character")
     try:
         encoded = [os.fsencode(part) for part in parts]
     except UnicodeEncodeError:
-        raise UnsafeNameError("holds half of a character") from None
+        raise UnsafeNameError("contains an incomplete Unicode character") from None
     if any(len(part) > MAX_PART_BYTES for part in encoded) or sum(map(len, encoded)) + len(parts) > MAX_NAME_BYTES:
         raise UnsafeNameError("is too long")
     return "/".join(parts)
@@ -111,7 +111,7 @@ def open_within(roots: Roots, path: Path) -> BinaryIO:
     for.
 
     Raises:
-        OSError: it cannot be opened, is no regular file, or lies outside.
+        OSError: it cannot be opened, is not a regular file, or lies outside.
     """
     file = open_regular(path)
     try:
@@ -126,17 +126,17 @@ def open_within(roots: Roots, path: Path) -> BinaryIO:
 def _check_place(place: Path, roots: Iterable[Path]) -> None:
     """Refuses a place outside the folders."""
     if not lies_within(place, roots):
-        raise PermissionError("it lies outside the folders that may be read")
+        raise PermissionError("it is outside the folders that may be read")
 
 
 def _place(descriptor: int, path: Path) -> Path:
-    """Where an open file is; a system without /proc is asked for the path again, which must be the same file."""
+    """Where an open file is; without /proc, the path is opened again and must be the same file."""
     try:
         return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 Path.readlink resolves nothing more
     except OSError:
         real = path.resolve()
         if not os.path.samestat(real.stat(), os.fstat(descriptor)):
-            raise PermissionError("it was changed while it was opened") from None
+            raise PermissionError("it changed while it was opened") from None
         return real
 
 

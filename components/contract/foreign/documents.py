@@ -33,9 +33,9 @@ def read_yaml(path: Path) -> Any:
     """A YAML file, parsed by `parse_yaml`.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
-        UnicodeDecodeError: it is no UTF-8.
-        DocumentError: it is no YAML, or breaks a limit.
+        OSError: it cannot be read, or is not a regular file.
+        UnicodeDecodeError: it is not UTF-8.
+        DocumentError: it is not YAML, or breaks a limit.
     """
     return parse_yaml(read_regular(path, MAX_YAML_BYTES).decode("utf-8"))
 
@@ -44,7 +44,7 @@ def parse_yaml(text: str) -> Any:
     """A YAML document.
 
     Raises:
-        DocumentError: it is no YAML of texts, numbers, lists and mappings, or breaks a limit.
+        DocumentError: it is not YAML of texts, numbers, lists and mappings, or breaks a limit.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -53,7 +53,7 @@ def parse_yaml(text: str) -> Any:
         raise DocumentError(f"it has {len(text):,} characters, more than {MAX_YAML_BYTES:,}")
     if _BRACKETS.search(text):  # over which the parser takes quadratic time before it notices
         raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
-    budget = Budget("the document", "Make it shorter.", error=_TooSlowError)
+    budget = Budget("the document", "Shorten it.", error=_TooSlowError)
     try:
         tree = budget.wait_for(lambda: YAML(typ="safe", pure=True).load(text), MAX_SECONDS)
     except _TooSlowError:
@@ -102,16 +102,16 @@ def check_tree(
             if isinstance(value, dict):
                 for key in value:
                     if not isinstance(key, _PLAIN):
-                        raise DocumentError("a key must be a text; one is a list or a mapping")
+                        raise DocumentError("a key must be text; one is a list or a mapping")
                 children += [*value, *value.values()]
             elif isinstance(value, list):
                 children += value
             else:
                 num_characters += _num_characters(value, finite=finite)
             if num_values + len(children) > max_values:
-                raise DocumentError(f"it stands for more than {max_values:,} values")
+                raise DocumentError(f"it expands to more than {max_values:,} values")
             if num_characters > max_characters:
-                raise DocumentError(f"it stands for more than {max_characters:,} characters")
+                raise DocumentError(f"it expands to more than {max_characters:,} characters")
         if not children:
             return
         num_values += len(children)
@@ -121,16 +121,16 @@ def check_tree(
 
 def _num_characters(value: Any, *, finite: bool) -> int:
     if not isinstance(value, _PLAIN):
-        raise DocumentError(f"a value must be a text, a number, a list or a mapping; one is a {type(value).__name__}")
+        raise DocumentError(f"a value must be text, a number, a list or a mapping; one is a {type(value).__name__}")
     if isinstance(value, int) and abs(value) >= 2**64:
-        raise DocumentError("a whole number has more than 64 bits")
+        raise DocumentError("an integer has more than 64 bits")
     if finite and isinstance(value, float) and not math.isfinite(value):
         raise DocumentError("a number is not finite")
     return len(value) if isinstance(value, str) else 1
 
 
 def _refuse_constant(text: str) -> float:
-    raise DocumentError(f"{text} is no number of JSON")
+    raise DocumentError(f"{text} is not a JSON number")
 
 
 class _TooSlowError(DarkroomError):

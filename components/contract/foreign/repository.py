@@ -110,7 +110,7 @@ def _packed(common_dir: Path, name: str) -> str:
 
 
 def _differs(root: Path, git_dir: Path, common_dir: Path, commit: str) -> bool:
-    """Whether git finds tracked files that differ from the commit; false where it cannot tell."""
+    """Whether git finds tracked files that differ from the commit; false if this is unknown."""
     objects = common_dir / "objects"
     if not (stat.S_ISDIR(_mode(objects)) and stat.S_ISREG(_mode(git_dir / "index"))):
         return False

@@ -14,7 +14,7 @@ from components.contract.foreign.archive_member import CHUNK_BYTES, Member, read
 from components.contract.system.budget import Budget, PacedFile
 
 MAX_HEADER_BYTES: Final = 2**20
-"""What may stand between two files of a tar. Long names take some hundred bytes; more is made to fill the memory."""
+"""Limit for headers between two files of a tar. Long names need some hundred bytes; more could fill the memory."""
 
 MAX_HEADERS: Final = 50
 """How many headers may follow each other before a file of a tar; two or three are usual."""
@@ -35,8 +35,8 @@ def walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Itera
         while (header := archive.next()) is not None:
             if not 0 <= header.size <= budget.max_bytes:  # tarfile steps over it block by block, past the end too
                 raise budget.limit_error(
-                    f"hold at most {budget.max_bytes:,} bytes{budget.basis}",
-                    f"{header.name!r} announces {header.size:,}",
+                    f"contain at most {budget.max_bytes:,} bytes{budget.basis}",
+                    f"the header of {header.name!r} announces {header.size:,}",
                 )
             stream.allow(header.size + MAX_HEADER_BYTES)
             if header.isdir():
@@ -77,7 +77,7 @@ class _XzFile:
             else:
                 rest = self._file.read(CHUNK_BYTES) if self._decompressor.needs_input else b""
                 if not rest and self._decompressor.needs_input:
-                    raise EOFError("the compressed data end early")
+                    raise EOFError("the compressed data is incomplete")
             try:
                 content = self._decompressor.decompress(rest, size)
             except lzma.LZMAError as error:
@@ -117,7 +117,7 @@ class _TarStream:
         if self._num_headers > MAX_HEADERS:
             raise ArchiveError(
                 f"The archive {self._archive} must have at most {MAX_HEADERS} headers before a file; it "
-                "has more. Make it again."
+                "has more. Create it again."
             )
 
     def read(self, size: int) -> bytes:
@@ -127,7 +127,7 @@ class _TarStream:
         if self._allowance < 0:
             raise ArchiveError(
                 f"The archive {self._archive} must have headers of at most {MAX_HEADER_BYTES:,} bytes; "
-                "one is larger. Make it again."
+                "one is larger. Create it again."
             )
         return chunk
 
@@ -143,4 +143,4 @@ class _StrictHeader(tarfile.TarInfo):
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise
         except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f"damaged or cut off at byte {tarfile_.offset:,} ({error})") from None
+            raise tarfile.ReadError(f"damaged or truncated at byte {tarfile_.offset:,} ({error})") from None

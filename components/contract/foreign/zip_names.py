@@ -1,7 +1,7 @@
-"""The names of the files in a zip: by its marks as far as there are any, else in a code page that is given or guessed.
+"""The names of the files in a zip: by its marks if there are any, otherwise in a code page.
 
-A name is UTF-8 if the zip says so, or if all names without a mark can be; else its Unicode path field counts (0x7075,
-Info-ZIP), which 7-Zip and WinRAR write; else a code page of the machine that made the zip.
+A name is UTF-8 if the zip says so, or if all names without a mark are valid; otherwise its Unicode path field (0x7075,
+Info-ZIP), which 7-Zip and WinRAR write; otherwise a code page of the machine that made the zip.
 """
 
 import struct
@@ -39,7 +39,7 @@ def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) ->
 
     Args:
         infos: as zipfile reads them.
-        encoding: of names without a mark; None: UTF-8 if they all are, else it is guessed.
+        encoding: of names without a mark; None: UTF-8 if they all are, otherwise it is guessed.
 
     Raises:
         UnicodeDecodeError: a name cannot be in the given encoding.

@@ -49,7 +49,7 @@ def walk_zip(
                 yield Member(name, None)
             elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # zipfile decompresses the others without a limit for the memory.
-                raise refusal(path, name, "compressed in another way than deflate, which zip programs call normal")
+                raise refusal(path, name, "compressed with a method other than deflate")
             else:
                 yield Member(name, partial(read_content, path, partial(archive.open, info), budget.spend))
 
@@ -61,13 +61,14 @@ def _read_names(
         zip_names = read_names(infos, encoding)
     except UnicodeDecodeError as error:
         raise ArchiveError(
-            f"The names in the archive {path} must be in the code page {encoding}; {error.object!r} is not. Name "
-            "another, or none: --set preprocess.zip_encoding=auto"
+            f"The names in the archive {path} must be in the code page {encoding}; {error.object!r} is "
+            "not. Set another code page, or none: --set preprocess.zip_encoding=auto"
         ) from None
     if zip_names.code_page is not None:
         notices.append(
-            f"The names in {path.name} are read in the code page {zip_names.code_page}, which is a guess: "
-            f"{zip_names.example}. If they look wrong, name the right one: --set preprocess.zip_encoding=CODE_PAGE"
+            f"The names in {path.name} are read with the code page {zip_names.code_page}, which is a "
+            f"guess: {zip_names.example}. If they look wrong, set the correct one: --set "
+            "preprocess.zip_encoding=CODE_PAGE"
         )
     return zip_names.names
 
@@ -83,7 +84,7 @@ class _DirectoryFile(PacedFile):
         content = super().read(size)
         num_entries = content.count(b"PK\1\2") if content.startswith(b"PK\1\2") else 0
         if num_entries > MAX_MEMBERS:
-            raise self._budget.limit_error(f"hold at most {MAX_MEMBERS:,} files", f"it lists {num_entries:,}")
+            raise self._budget.limit_error(f"contain at most {MAX_MEMBERS:,} files", f"it lists {num_entries:,}")
         return content
 
 
@@ -93,6 +94,6 @@ def _refuse_overlaps(infos: Sequence[zipfile.ZipInfo], archive: Path) -> None:
     for info, following in itertools.pairwise(ordered):
         if info.header_offset + ZIP_HEADER_BYTES + info.compress_size > following.header_offset:
             raise ArchiveError(
-                f"The archive {archive} must hold each file by itself; {info.filename!r} and "
-                f"{following.filename!r} overlap. It may be an attack; make it again."
+                f"The files in the archive {archive} must not overlap; {info.filename!r} and "
+                f"{following.filename!r} do. It may be malicious; create it again."
             )

@@ -112,7 +112,7 @@ def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, 
         params: the largest changes.
         draws: float64 (n, NUM_DRAWS), from 0 to 1.
         height: of the photos, in pixels.
-        width: likewise.
+        width: as `height`.
     """
     signed = 2 * draws - 1
     flip_x = np.where(params.horizontal_flip & (draws[:, 0] < 0.5), -1.0, 1.0)

@@ -29,7 +29,7 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
         pixels: uint8 (n, height, width, 3), the photos as they were; contrast is changed around the mean of each.
 
     Returns:
-        None where the params change no colors.
+        None if the params change no colors.
     """
     import cv2
 
@@ -50,7 +50,7 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
 
 
 def color_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
-    """For each photo the new red, green and blue by the old ones: float64 (n, 3, 3). Grays stay as they are."""
+    """For each photo the new red, green and blue by the old ones: float64 (n, 3, 3). Grays remain unchanged."""
     signed = 2 * draws - 1
     angle = np.deg2rad(params.hue_degrees * signed[:, 13])[:, None, None]
     # Rodrigues' rotation around the axis of the grays.
@@ -70,7 +70,7 @@ def make_disturbance(params: AugmentationParams, draws: np.ndarray, seeds: np.nd
         seeds: uint64 (n,), of the noise.
 
     Returns:
-        None where the params do nothing of it.
+        None if the params do nothing of it.
     """
     import cv2
 
@@ -97,7 +97,7 @@ def draw_erased_area(draws: np.ndarray, height: int, width: int) -> tuple[slice,
     Args:
         draws: float64 (NUM_DRAWS,), of one photo.
         height: of the photo, in pixels.
-        width: likewise.
+        width: as `height`.
     """
     area = height * width * (ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * draws[17])
     ratio = ERASED_SHAPE ** (2 * draws[18] - 1)

@@ -53,7 +53,7 @@ def _band_to_rgb(image: Image.Image, bounds: tuple[float, float] | None) -> np.n
 def _bounds(image: Image.Image) -> tuple[float, float]:
     """What becomes black and white of floats and 32-bit integers, whose range no file states.
 
-    The least customary range that holds them: 0 to 1 (floats only), 0 to 255, 0 to 65,535, else the photo's own.
+    The least customary range that holds them: 0 to 1 (floats only), 0 to 255, 0 to 65,535, otherwise the photo's own.
 
     Raises:
         ImageError: a value is not finite.
@@ -63,7 +63,7 @@ def _bounds(image: Image.Image) -> tuple[float, float]:
     )
     low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())  # NumPy's, which keep NaN
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ImageError("corrupt", "Every pixel must be a finite number; this photo holds NaN or infinity.")
+        raise ImageError("corrupt", "Every pixel must be a finite number; this photo contains NaN or infinity.")
     if low < 0 or high > 65535:
         return low, max(high, low + 1)
     if high > 255:

@@ -184,8 +184,8 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
         frame_kind = "pages" if image.format == "TIFF" else "frames"
         raise ImageError(
             "animated",
-            f"A photo must be one still picture; this {image.format} holds several {frame_kind}. "
-            "Save the one that is meant as a file of its own.",
+            f"A photo must be a single still picture; this {image.format} contains several {frame_kind}. "
+            "Save the one that you want as a separate file.",
         )
     return image
 
@@ -194,8 +194,8 @@ def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(
             "too_large",
-            f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
-            f"header says {width} × {height}. Save it smaller.",
+            f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's header declares "
+            f"{width} × {height}. Save a smaller copy.",
         )
     if min(width, height) < MIN_SIDE:
         raise ImageError(
@@ -206,7 +206,7 @@ def _check_size(width: int, height: int) -> None:
 def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
     """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `fit` can shrink."""
     if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-        raise ImageError("corrupt", f"A JPEG may hold at most {MAX_JPEG_SCANS} scans; this one holds more.")
+        raise ImageError("corrupt", f"A JPEG may have at most {MAX_JPEG_SCANS} scans; this one has more.")
     min_height, min_width = least_size(image, size, resize)
     try:
         height, width, stored_colors, _ = simplejpeg.decode_jpeg_header(data)

@@ -125,13 +125,12 @@ def unreadable_error(data: bytes, error: Exception) -> ImageError:
         error: what the reader complained of.
     """
     if not data:
-        return ImageError("empty", "A photo must hold data; this file has 0 bytes. Copy it again from its origin.")
+        return ImageError("empty", "A photo must not be empty; this file has 0 bytes. Copy it again from its source.")
     if is_heif(data) and not reads_heif():
         return ImageError(
             "format_not_allowed",
-            f"A photo must be one of {', '.join(FORMATS)}; this is "
-            f"{_FOREIGN_BRANDS[data[8:12]]}, which is read where the extra heic is "
-            "installed: pip install 'darkroom[heic]'. Or save it as JPEG.",
+            f"A photo must be one of {', '.join(FORMATS)}; this is {_FOREIGN_BRANDS[data[8:12]]}, which "
+            "needs the extra heic: pip install 'darkroom[heic]'. Or save it as JPEG.",
         )
     foreign = _foreign_picture(data)
     if foreign is not None:
@@ -140,7 +139,7 @@ def unreadable_error(data: bytes, error: Exception) -> ImageError:
     if name is None:
         return ImageError("not_an_image", f"A photo must be one of {', '.join(FORMATS)}; this is {_other_kind(data)}.")
     if name == "TIFF" and _has_unknown_pixels(data):
-        return not_allowed_error("a TIFF whose kind of pixels is not read, such as colors of 32-bit floats")
+        return not_allowed_error("a TIFF with unsupported pixels, such as 32-bit float colors")
     if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
         error = ValueError("its header cannot be read")
     return damage_error(f"The {name}", error, ends_early=ends_early(name, data))
@@ -169,8 +168,8 @@ def _other_kind(data: bytes) -> str:
     if start.startswith(b"%pdf"):
         return "a PDF document"
     if not any(data):
-        return "nothing but zeros"
-    return f"something else, which begins with {repr(data[:12])[1:]}"
+        return "a file of zeros"
+    return f"an unknown format that begins with {repr(data[:12])[1:]}"
 
 
 def _has_unknown_pixels(data: bytes) -> bool:
@@ -193,7 +192,7 @@ def ends_early(name: str, data: bytes) -> bool:
     if name in ("WEBP", "BMP"):
         start = 4 if name == "WEBP" else 2
         return len(data) < int.from_bytes(data[start : start + 4], "little")
-    if name == "TIFF":  # its directory may stand behind the pixels
+    if name == "TIFF":  # its directory may follow the pixels
         return int.from_bytes(data[4:8], "little" if data.startswith(b"II") else "big") >= len(data)
     return name == "HEIC" and _boxes_end(data) > len(data)
 
@@ -219,14 +218,14 @@ def damage_error(subject: str, error: Exception, *, ends_early: bool = False) ->
         num_megapixels = f"{int(pixels[1]) / 1e6:,.0f}" if pixels else "more"
         return ImageError(
             "too_large",
-            f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's "
-            f"header says {num_megapixels}. Save it smaller.",
+            f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's header declares "
+            f"{num_megapixels}. Save a smaller copy.",
         )
     if ends_early or isinstance(error, EOFError) or "premature end" in reason.lower() or "truncated" in reason.lower():
         return ImageError(
-            "truncated", f"{subject} must be whole; it ends early: {reason}. Copy it again from its origin."
+            "truncated", f"{subject} must be complete; it is truncated: {reason}. Copy it again from its source."
         )
-    return ImageError("corrupt", f"{subject} must be intact; it is damaged: {reason}. Copy it again from its origin.")
+    return ImageError("corrupt", f"{subject} must be intact; it is damaged: {reason}. Copy it again from its source.")
 
 
 def check_png(data: bytes) -> None:
@@ -238,16 +237,16 @@ def check_png(data: bytes) -> None:
         if end + 4 > len(data):
             raise ImageError(
                 "truncated",
-                f"A PNG must end with its IEND chunk; this one ends early, at byte "
-                f"{len(data):,}. Copy it again from its origin.",
+                f"A PNG must end with its IEND chunk; this one is truncated at byte {len(data):,}. Copy "
+                "it again from its source.",
             )
         if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise ImageError(
                 "corrupt",
-                "Each chunk of a PNG must match its checksum; the one at byte "
-                f"{start:,} does not. Copy the file again from its origin.",
+                f"Each chunk of a PNG must match its checksum; the one at byte {start:,} does not. Copy "
+                "the file again from its source.",
             )
         if data[start + 4 : start + 8] == b"IEND":
             return
         start = end + 4
-    raise ImageError("corrupt", f"A PNG may hold at most {MAX_PNG_CHUNKS:,} chunks; this one holds more.")
+    raise ImageError("corrupt", f"A PNG may have at most {MAX_PNG_CHUNKS:,} chunks; this one has more.")

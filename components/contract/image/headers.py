@@ -87,9 +87,9 @@ def _check_jpeg(data: bytes) -> None:
     for number, (marker, start, end) in enumerate(_jpeg_segments(data), 1):
         num_exif_bytes += (end - start) * (marker == 0xE1 and data.startswith(b"Exif\0\0", start))
         if number > MAX_SEGMENTS:
-            raise _excess_error(f"hold at most {MAX_SEGMENTS:,} segments")
+            raise _excess_error(f"have at most {MAX_SEGMENTS:,} segments")
         if num_exif_bytes > MAX_EXTENSION_BYTES:
-            raise _excess_error(f"hold at most {MAX_EXTENSION_BYTES:,} bytes of EXIF data")
+            raise _excess_error(f"have at most {MAX_EXTENSION_BYTES:,} bytes of EXIF data")
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -113,7 +113,7 @@ def _check_png(data: bytes) -> None:
         num_chunks += data[start + 4 : start + 8] != b"IDAT"
         start += 12 + int.from_bytes(data[start : start + 4], "big")
         if num_chunks > MAX_SEGMENTS:
-            raise _excess_error(f"hold at most {MAX_SEGMENTS:,} chunks beside its pixels")
+            raise _excess_error(f"have at most {MAX_SEGMENTS:,} chunks other than its pixels")
 
 
 def _check_gif(data: bytes) -> None:
@@ -134,9 +134,9 @@ def _check_gif(data: bytes) -> None:
             num_blocks += 1
             num_extension_bytes += size * (introducer == 0x21)
         if num_extension_bytes > MAX_EXTENSION_BYTES:
-            raise _excess_error(f"hold at most {MAX_EXTENSION_BYTES:,} bytes of comments and extensions")
+            raise _excess_error(f"have at most {MAX_EXTENSION_BYTES:,} bytes of comments and extensions")
         if num_blocks > max_blocks:
-            raise _excess_error(f"hold at most one block for every {MIN_BLOCK_BYTES} bytes")
+            raise _excess_error(f"have at most one block for every {MIN_BLOCK_BYTES} bytes")
 
 
 def _palette_bytes(flags: bytes) -> int:
@@ -158,7 +158,7 @@ def _check_tiff(data: bytes) -> None:
             return
         _, kind, count = entry.unpack_from(data, place)
         if MAX_TAG_VALUES < count <= len(data) and kind not in _OPAQUE_TYPES:
-            raise _excess_error(f"hold at most {MAX_TAG_VALUES:,} numbers in each tag")
+            raise _excess_error(f"have at most {MAX_TAG_VALUES:,} numbers in each tag")
 
 
 def _excess_error(rule: str) -> ImageError:

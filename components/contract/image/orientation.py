@@ -5,7 +5,7 @@ from PIL import ExifTags, Image
 
 
 def read_orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read: so do viewers."""
+    """The EXIF orientation, 1 to 8; 1 if there is none, or none that can be read: so do viewers."""
     if image.format == "TIFF":
         return 1  # Pillow applies a TIFF's own while loading
     try:

@@ -1,7 +1,7 @@
 """Photos with more than 8 bits per value: which they are, which values they hold, and how those become 8 bits.
 
 Cameras, X-ray scanners and microscopes measure 10, 12 or 14 bits and write them into files of 16, mostly without saying
-so: 4,095 is then white, and a file's own range says 65,535. So one range is settled for a whole data set, is kept with
+so: 4,095 is then white, and a file's own range says 65,535. So one range is resolved for a whole data set, is kept with
 the model, and is applied to every photo that the model sees. A range for each photo would hide how bright it is.
 """
 
@@ -46,7 +46,7 @@ class Depth:
     Attributes:
         lowest, highest: of all pixels and colors.
         num_values: how many different ones there are.
-        declared: the highest value according to the file's metadata; 0 where they say nothing.
+        declared: the highest value according to the file's metadata; 0 if unknown.
     """
 
     lowest: int
@@ -63,7 +63,7 @@ def is_deep(image: Image.Image) -> bool:
 def settle_range(depths: Sequence[Depth]) -> PixelRange:
     """One range for all photos of a data set: 0 to 2^n - 1, with the least n of at least 8 that holds every value.
 
-    Sensors have whole numbers of bits, so the range stays the same when photos are added, and a few bright pixels do
+    Sensors have a whole number of bits, so the range stays the same when photos are added, and a few bright pixels do
     not shift it. What metadata declare counts like a value: PNG's sBIT is written both by programs that scale the
     values to 16 bits, as its standard demands, and by others that leave them as they are; the values show which. Very
     few photos that are far brighter than all others do not count. Below zero, the range begins at a power of two.
@@ -170,9 +170,9 @@ def _with_raw_mode(tile: Any, raw_mode: str) -> Any:
 
 
 def _declared_maximum(image: Image.Image, data: bytes) -> int:
-    """The highest value according to PNG's sBIT, or TIFF's BitsPerSample and MaxSampleValue; 0 where they say nothing.
+    """The highest value according to PNG's sBIT, or TIFF's BitsPerSample and MaxSampleValue; 0 if unknown.
 
-    The largest value of 16 bits is also what is written where nothing is known, so it says nothing.
+    The largest value of 16 bits is also written if nothing is known, so it counts as unknown.
     """
     if image.format == "PNG":
         maxima = [2**bits - 1 for bits in _significant_bits(data) if bits <= 16]
@@ -185,7 +185,7 @@ def _declared_maximum(image: Image.Image, data: bytes) -> int:
 
 
 def _significant_bits(data: bytes) -> bytes:
-    """Of each color of a PNG, as its chunk sBIT says; empty where there is none before the pixels."""
+    """Of each color of a PNG, as its chunk sBIT says; empty if there is none before the pixels."""
     start = 8
     while (kind := data[start + 4 : start + 8]) not in (b"IDAT", b""):
         end = start + 8 + int.from_bytes(data[start : start + 4], "big")
@@ -197,6 +197,6 @@ def _significant_bits(data: bytes) -> bytes:
 
 
 def _numbers(tag: object) -> list[int]:
-    """The whole numbers of a tag, whatever a file has there."""
+    """The integers of a tag, whatever a file has there."""
     values = tag if isinstance(tag, tuple) else (tag,)
     return [int(value) for value in values if isinstance(value, int | float) and abs(value) < NUM_VALUES]

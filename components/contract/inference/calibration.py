@@ -1,4 +1,4 @@
-"""What makes a model's answers honest: learned by evaluate, applied alike by evaluate and by the service.
+"""The calibration of a model: fitted by evaluate, applied by evaluate and by the service.
 
     calibration.json   CalibrationFacts
     familiarity.npz    reference: float16 (n, features), unit-length embeddings of training photos
@@ -27,7 +27,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Abstention(StrictRecord):
-    """When the model had better say nothing."""
+    """When the model abstains."""
 
     target_accuracy: Share
     """Of what is answered."""
@@ -54,7 +54,7 @@ class Familiarity(StrictRecord):
 
 
 class CalibrationFacts(StrictRecord):
-    """What calibration.json holds."""
+    """The content of calibration.json."""
 
     format_version: Literal[1] = FORMAT_VERSION
     export_sha256: str
@@ -152,11 +152,11 @@ def read_calibration(folder: Path) -> Calibration:
             reference = arrays["reference"].astype(np.float32)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ArtifactError(
-            f"A calibration must hold {path.name}; {path} cannot be read: {error}. Run evaluate again."
+            f"The calibration must contain {path.name}; {path} cannot be read: {error}. Run evaluate again."
         ) from None
     if reference.ndim != 2 or len(reference) != facts.familiarity.num_reference:
         raise ArtifactError(
-            f"{path} must hold the {facts.familiarity.num_reference} embeddings that calibration.json "
-            f"names; found an array of shape {reference.shape}. Run evaluate again."
+            f"{path} must contain the {facts.familiarity.num_reference} embeddings listed in "
+            f"calibration.json; found an array of shape {reference.shape}. Run evaluate again."
         )
     return Calibration(facts, reference)

@@ -36,7 +36,7 @@ def export_sha256(export_dir: Path) -> str:
         try:
             digest.update((export_dir / name).read_bytes())
         except OSError as error:
-            raise ArtifactError(f"An exported graph must hold {name}; it cannot be read: {error}.") from None
+            raise ArtifactError(f"An exported graph must contain {name}; it cannot be read: {error}.") from None
     return digest.hexdigest()
 
 
@@ -47,7 +47,7 @@ class Outputs:
     Attributes:
         logits: float32 (n, classes).
         embedding: float32 (n, features), the input of the output layer.
-        feature_map: float32 (n, height, width, channels), the last with space; None where the network has none, or
+        feature_map: float32 (n, height, width, channels), the last with space; None if the network has none, or
             where nobody asked for it.
     """
 
@@ -77,7 +77,7 @@ class InferenceGraph:
             self._compiled = openvino().Core().compile_model(path, "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise ArtifactError(f"An exported graph must stand at {path}; it cannot be loaded: {reason}") from None
+            raise ArtifactError(f"Cannot load the exported graph {path}: {reason}") from None
         self._path = path
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(num_streams):
@@ -105,7 +105,7 @@ class InferenceGraph:
     def class_weights(self) -> np.ndarray | None:
         """The output layer's weights: float32 (classes, features), so that logits = embedding · weightsᵀ + bias.
 
-        None where what stands between embedding and logits is more than one linear layer.
+        None if what is between embedding and logits is more than one linear layer.
         """
         head = self._cut_head()
         if head is None:
@@ -121,7 +121,7 @@ class InferenceGraph:
         return weights if np.allclose(np.array(head(probe)[0]), expected, atol=1e-3 * scale) else None
 
     def _cut_head(self) -> Any:
-        """The part of the graph from embedding to logits, compiled; None where logits need more than the embedding."""
+        """The part of the graph from embedding to logits, compiled; None if logits need more than the embedding."""
         from openvino import opset13 as ops
 
         model = openvino().Core().read_model(self._path)

@@ -1,1 +1,1 @@
-"""What networks are made of: layer kinds, stacks of layers, backbones, summaries. Import any module."""
+"""The parts of networks: layer kinds, stacks of layers, backbones, summaries. Import any module."""

@@ -1,4 +1,4 @@
-"""The arguments of layers that have a form of their own: activations, regularizers, initializers, constraints."""
+"""Arguments of layers with their own format: activations, regularizers, initializers, constraints."""
 
 import math
 from dataclasses import dataclass
@@ -94,13 +94,13 @@ class Constraint:
 
 @written_as(ActivationFunction | None)
 def activation(value: Any) -> str | None:
-    """Checks the name of one of Keras' activations; None stays None."""
+    """Checks the name of a Keras activation; None stays None."""
     if value is None:
         return None
     if not isinstance(value, str) or value not in ACTIVATIONS:
         raise ValueError(
-            f"expected the name of one of Keras' activations, found {str(value)[:80]!r}; a layer or a "
-            "function of one's own cannot stand here"
+            f"expected the name of a Keras activation; found {str(value)[:80]!r}. Custom layers and "
+            "functions are not supported here"
         )
     return value
 
@@ -111,13 +111,13 @@ def _named(value: Any, what: str, classes: set[str]) -> tuple[str, dict[str, Any
     unknown = set(value) - {"class_name", "config", "module", "registered_name", "shared_object_id", "build_config"}
     config = value.get("config")
     if unknown or not isinstance(config, dict | None):
-        raise wrong(f"a {what} as Keras writes it", sorted(unknown) or config)
+        raise wrong(f"a {what} in Keras' format", sorted(unknown) or config)
     return value["class_name"], config or {}
 
 
 @Check
 def initializer(value: Any) -> Dropped:
-    """Stored weights take the place of whatever it would draw, so it is only checked."""
+    """Stored weights replace the initial values, so the initializer is only checked."""
     if value is None or (isinstance(value, str) and value in _INITIALIZER_CLASSES.values()):
         return DROPPED
     _, config = _named(value, "initializer", INITIALIZERS)
@@ -132,7 +132,7 @@ def initializer(value: Any) -> Dropped:
 
 @written_as(Regularizer | None)
 def regularizer(value: Any) -> Regularizer | None:
-    """Reads a regularizer, by its short name or as Keras writes it; None stays None."""
+    """Reads a regularizer, by its short name or in Keras' format; None stays None."""
     if value is None:
         return None
     strengths = number(0, 1e6)
@@ -146,21 +146,21 @@ def regularizer(value: Any) -> Regularizer | None:
 
 @Check
 def constraint(value: Any) -> Constraint | None:
-    """Reads a constraint as Keras writes it; None stays None."""
+    """Reads a constraint in Keras' format; None stays None."""
     if value is None:
         return None
     name, config = _named(value, "constraint", CONSTRAINTS)
     amount, axis = number(0, 1e6), either(integer(-8, 8), numbers(integer(-8, 8), 0, 8))
     checks = {"max_value": amount, "min_value": amount, "rate": number(0, 1), "axis": axis}
     if unknown := set(config) - set(checks):
-        raise wrong("a constraint as Keras writes it", sorted(unknown))
+        raise wrong("a constraint in Keras' format", sorted(unknown))
     arguments = {key: checks[key](argument) for key, argument in config.items()}
     return Constraint(name, tuple((key, list(v) if isinstance(v, tuple) else v) for key, v in arguments.items()))
 
 
 @Check
 def seed(value: Any) -> Dropped:
-    """Checks a seed: a whole number, None or Keras' seed generator."""
+    """Checks a seed: an integer, None or Keras' seed generator."""
     if isinstance(value, dict) and value.get("class_name") == "SeedGenerator":
         return DROPPED
     optional(integer(-(2**63), 2**63))(value)
@@ -168,7 +168,7 @@ def seed(value: Any) -> Dropped:
 
 
 def policy(value: Any) -> str | None:
-    """The name of a precision policy: float32 where nothing else is said."""
+    """The name of a precision policy; float32 by default."""
     if isinstance(value, dict):
         if value.get("class_name") not in ("DTypePolicy", "Policy") or not isinstance(value.get("config"), dict):
             raise wrong("a precision policy", value.get("class_name"))
@@ -179,7 +179,7 @@ def policy(value: Any) -> str | None:
 
 @written_as(Annotated[float | Annotated[tuple[float, ...], Strict(False)], expects("a number, or a list of numbers")])
 def finite_numbers(value: Any) -> list[Any] | float:
-    """Numbers in lists within lists, up to four deep; a single number too."""
+    """Numbers in nested lists, up to four levels deep, or a single number."""
 
     def clean(item: Any, depth: int) -> Any:
         if isinstance(item, list) and depth < 4:

@@ -1,6 +1,6 @@
 """Keras' attention layers: arguments, shapes, weights, and how many scores they compute.
 
-Each takes a query, a value and perhaps a key; shapes are (places, channels), or (height, width, channels).
+Each needs a query, a value and optionally a key; shapes are (positions, channels), or (height, width, channels).
 """
 
 import math
@@ -29,12 +29,12 @@ _SCORED: Final = {"dropout": RATE.by_default(0.0), "seed": seed}
 def _check(shapes: list[Shape]) -> tuple[Shape, Shape, Shape]:
     """Query, value and key, which is the value if there is none."""
     if len(shapes) not in (2, 3):
-        raise ValueError(f"it takes a query, a value and perhaps a key, not {len(shapes)} tensors")
+        raise ValueError(f"it needs a query, a value and optionally a key, not {len(shapes)} tensors")
     query, value, key = (*shapes, shapes[1])[:3]
     if {len(query), len(value), len(key)} not in ({2}, {3}):
-        raise wrong("tensors of places × channels", shapes)
+        raise wrong("tensors of positions × channels", shapes)
     if value[:-1] != key[:-1]:
-        raise ValueError(f"its value {value} and its key {key} have different places")
+        raise ValueError(f"its value {value} and its key {key} have different numbers of positions")
     return query, value, key
 
 
@@ -47,7 +47,7 @@ def _projected(arguments: Arguments, shapes: list[Shape]) -> Shape:
     query, _, _ = _check(shapes)
     axes = arguments.get("attention_axes")
     if axes is not None and tuple(axes) != tuple(range(1, len(query))):
-        raise ValueError(f"it attends along the axes {list(axes)}, not along all places of {query}")
+        raise ValueError(f"it attends over the axes {list(axes)}, not over all positions of {query}")
     channels = arguments.get("output_shape") or query[-1]
     return (*query[:-1], channels[0] if isinstance(channels, tuple) else channels)
 
@@ -72,19 +72,19 @@ def _weights(arguments: Arguments, shapes: list[Shape]) -> dict[str, Shape]:
 
 
 def _read_heads(arguments: Arguments) -> tuple[int, int, int]:
-    """How many heads queries have, and keys and values; the channels of each."""
+    """The number of query heads, of key and value heads, and the channels of each."""
     if "num_heads" in arguments:
         return arguments["num_heads"], arguments["num_heads"], arguments["key_dim"]
     num_heads, num_others = arguments["num_query_heads"], arguments["num_key_value_heads"]
     if num_heads % num_others:
-        raise ValueError(f"its {num_others} heads of keys do not divide its {num_heads} heads of queries")
+        raise ValueError(f"its {num_others} key heads do not divide its {num_heads} query heads")
     return num_heads, num_others, arguments["head_dim"]
 
 
 def _attended(_arguments: Arguments, shapes: list[Shape]) -> Shape:
     query, value, key = _check(shapes)
     if len(query) != 2 or query[-1] != key[-1]:
-        raise ValueError(f"its query {query} and its key {key} must be places × the same channels")
+        raise ValueError(f"its query {query} and its key {key} must be positions × the same channels")
     return (*query[:-1], value[-1])
 
 
@@ -109,7 +109,7 @@ ATTENTION: Final[dict[str, Kind]] = {
         merges=True,
         spreads=True,
         num_inner_values=lambda arguments, shapes: arguments["num_heads"] * _num_scores(shapes),
-        help="Mixes places by how well they match, in several heads at once.",
+        help="Multi-head attention: combines positions by how well they match.",
     ),
     "GroupQueryAttention": Kind(
         {"head_dim": _CHANNELS, "num_query_heads": _HEADS, "num_key_value_heads": _HEADS, **_HEADED},
@@ -119,7 +119,7 @@ ATTENTION: Final[dict[str, Kind]] = {
         merges=True,
         spreads=True,
         num_inner_values=lambda arguments, shapes: arguments["num_query_heads"] * _num_scores(shapes),
-        help="Attention whose heads share keys and values.",
+        help="Attention whose query heads share key and value heads.",
     ),
     "Attention": Kind(
         {**_SCORED, "use_scale": flag.by_default(False), "score_mode": choice("dot", "concat").by_default("dot")},
@@ -127,7 +127,7 @@ ATTENTION: Final[dict[str, Kind]] = {
         _scale_weights,
         merges=True,
         num_inner_values=lambda _arguments, shapes: _num_scores(shapes) * shapes[0][-1],
-        help="Mixes places by how well they match.",
+        help="Combines positions by how well they match (dot product).",
     ),
     "AdditiveAttention": Kind(
         {**_SCORED, "use_scale": flag.by_default(True)},
@@ -135,6 +135,6 @@ ATTENTION: Final[dict[str, Kind]] = {
         lambda arguments, shapes: {"scale": (shapes[0][-1],)} if arguments.get("use_scale", True) else {},
         merges=True,
         num_inner_values=lambda _arguments, shapes: _num_scores(shapes) * shapes[0][-1],
-        help="Attention that compares by a sum instead of a product.",
+        help="Attention that compares with a sum instead of a dot product.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Keras' layers that vary photos in training. They return a photo unchanged otherwise, all but RandomCrop."""
+"""Keras' augmentation layers. Outside training they return a photo unchanged, except RandomCrop."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ from components.contract.layers.shapes import same, sized
 _SIDE: Final = integer(1, 65_536)
 _COMMON: Final[dict[str, Check]] = {**DRAWN, **FORMAT, "bounding_box_format": ignored()}
 _IN_RANGE: Final[dict[str, Check]] = {**_COMMON, "value_range": optional(VALUE_RANGE).by_default((0.0, 255.0))}
-"""The pixels of a network of your own are from 0 to 1: set value_range: [0, 1]."""
+"""The pixels of a custom network are from 0 to 1: set value_range: [0, 1]."""
 _SCALED: Final[dict[str, Check]] = {**_IN_RANGE, "factor": FACTOR}
 _MOVED: Final[dict[str, Check]] = {
     **_COMMON,
@@ -61,7 +61,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
     **shared(
         _kind("", _SCALED, "factor"),
         RandomBrightness="Changes the brightness at random.",
-        RandomColorDegeneration="Takes color away at random.",
+        RandomColorDegeneration="Removes color at random.",
         RandomContrast="Changes the contrast at random.",
         RandomHue="Shifts the hue at random.",
         RandomSaturation="Changes the saturation at random.",
@@ -81,7 +81,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         help="Cuts out a random part of a fixed size.",
     ),
     "RandomElasticTransform": _kind(
-        "Distorts the photo like rubber.",
+        "Distorts the photo elastically.",
         {**_SCALED, **_MOVED, "factor": FACTOR.by_default(1.0), "scale": FACTOR.by_default(1.0)},
     ),
     "RandomErasing": _kind(
@@ -94,7 +94,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         },
     ),
     "RandomFlip": _kind(
-        "Mirrors the photo at random.",
+        "Flips the photo at random.",
         {
             **_COMMON,
             "mode": choice("horizontal", "vertical", "horizontal_and_vertical").by_default("horizontal_and_vertical"),
@@ -112,7 +112,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
     "RandomGrayscale": _kind("Turns the photo gray at random.", {**_COMMON, "factor": number(0, 1).by_default(0.5)}),
     "RandomInvert": _kind("Inverts the colors at random.", {**_SCALED, "factor": FACTOR.by_default(1.0)}),
     "RandomPerspective": _kind(
-        "Tilts the photo at random.",
+        "Changes the perspective at random.",
         {
             **_COMMON,
             "factor": FACTOR.by_default(1.0),
@@ -130,11 +130,11 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         "Rotates the photo at random.", {**_MOVED, "factor": FACTOR, "value_range": optional(VALUE_RANGE)}, "factor"
     ),
     "RandomShear": _kind(
-        "Slants the photo at random.",
+        "Shears the photo at random.",
         {**_MOVED, "x_factor": FACTOR.by_default(0.0), "y_factor": FACTOR.by_default(0.0)},
     ),
     "RandomTranslation": _kind(
-        "Moves the photo at random.",
+        "Shifts the photo at random.",
         {**_MOVED, "height_factor": FACTOR, "width_factor": FACTOR},
         "height_factor",
         "width_factor",
@@ -143,7 +143,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         "Zooms at random.", {**_MOVED, "height_factor": FACTOR, "width_factor": optional(FACTOR)}, "height_factor"
     ),
     "Solarization": _kind(
-        "Inverts the bright values.",
+        "Inverts bright pixel values.",
         {**_IN_RANGE, "addition_factor": FACTOR.by_default(0.0), "threshold_factor": FACTOR.by_default(0.0)},
     ),
 }

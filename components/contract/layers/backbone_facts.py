@@ -29,11 +29,11 @@ BackboneName = Literal[
 """As in keras.applications."""
 
 Step = tuple[int, int]
-"""A window and its stride, without padding, that a side passes."""
+"""A window and its stride, without padding, applied to a side."""
 
 
 PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
-"""What a network takes for the pixels of a photo."""
+"""The pixel range of a network."""
 BackboneScale = PixelScale | Literal["ImageNet mean and root of deviation"]
 """The same, with one that only Keras' EfficientNet has."""
 
@@ -90,15 +90,15 @@ class BackboneFacts:
     """A backbone without its top.
 
     Attributes:
-        size: what it was made for, in pixels.
-        smallest: what a side may measure at least.
-        steps: what becomes of a side on its way to the feature map.
+        size: the image size that it was designed for, in pixels.
+        smallest: the minimum length of a side.
+        steps: how each side shrinks up to the feature map.
         channels: of the feature map.
         num_parameters: without top.
-        giga_multiply_adds: for a photo of its own size, roughly.
+        giga_multiply_adds: for a photo of its own size, approximately.
         advice: when to choose it.
         weight_files: of ImageNet.
-        pixels: what the weights were trained on; None if Keras' own network scales its photos.
+        pixels: the pixel range of the weights; None if Keras' own network scales its photos.
     """
 
     size: int

@@ -6,11 +6,11 @@ from components.contract.errors import ModelError
 from components.contract.layers.backbones import BACKBONES
 
 FAR_SMALLER: Final = 3
-"""Photos enlarged by more than this to a backbone's size are far smaller than what it has learned from."""
+"""Photos enlarged by more than this factor are far smaller than the backbone's training photos."""
 
 
 def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int]:
-    """(height, width, channels) of what a backbone makes of photos of `image_size` (height, width).
+    """(height, width, channels) of the features of photos of `image_size` (height, width).
 
     Raises:
         ModelError: they are too small for it.
@@ -18,8 +18,8 @@ def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int
     facts = BACKBONES[name]
     if min(image_size) < facts.smallest:
         raise ModelError(
-            f"{name} takes photos of at least {facts.smallest} px a side; they are {image_size[0]} × "
-            f"{image_size[1]} px. Set a larger preprocess.image_size."
+            f"{name} needs photos of at least {facts.smallest} px on each side; they are {image_size[0]} "
+            f"× {image_size[1]} px. Set a larger preprocess.image_size."
         )
     sides = []
     for side in image_size:
@@ -30,12 +30,12 @@ def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int
 
 
 def warn_of_small_photos(name: str, native_size: tuple[int, int]) -> str | None:
-    """A sentence, where the photos are far smaller than what the backbone was made for; else None."""
+    """A warning if the photos are far smaller than the backbone's size; otherwise None."""
     size = BACKBONES[name].size
     if max(native_size) * FAR_SMALLER >= size:
         return None
     return (
-        f"train.model.name: {name} learned from photos of {size} px, and these are {native_size[0]} × {native_size[1]} "
-        f"px: enlarged so much they look blurred to it. Expect less of it, unfreeze more layers, or take a network of "
-        "your own (train.model.layers)."
+        f"train.model.name: {name} was trained on photos of {size} px, and these are {native_size[0]} × "
+        f"{native_size[1]} px, so they look blurred when enlarged. Expect lower accuracy, train more "
+        "layers, or use your own network (train.model.layers)."
     )

@@ -50,10 +50,10 @@ from components.contract.layers.shapes import (
 from components.contract.layers.spatial import FORMS, PATTERNS, POOLS
 
 NOT_TRAINED: Final = {"moving_mean", "moving_variance", "mean", "variance", "count"}
-"""Weights that no optimizer touches; Keras stores them after the others."""
+"""Weights that are not trained; Keras stores them after the others."""
 
 FOREIGN_BUT_KNOWN: Final = {"LayerScale", "StochasticDepth"}
-"""Layers that keras.applications brings for ConvNeXt and registers under a name of its own."""
+"""Layers of keras.applications for ConvNeXt, registered under its own name."""
 
 
 # --- arguments that many kinds share ----------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ _AXIS = _AXES.named("Axis").by_default(-1)
 
 
 def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
-    """A layer that draws at random during training and does nothing after it."""
+    """A layer that is random during training and does nothing otherwise."""
     return Kind({name: check, **others, **DRAWN}, same, required=(name,), help=text)
 
 
@@ -94,23 +94,23 @@ _STEADY: Final = {
         },
         along_channels,
         batch_weights,
-        help="Keeps the values of each channel in a steady range; training is faster and more stable.",
+        help="Keeps the values of each channel in a stable range; training is faster and more stable.",
     ),
     "LayerNormalization": Kind(
         {"axis": _AXIS, **_SCALED, "rms_scaling": ignored(False)},
         same,
         gamma_beta,
-        help="Keeps the values of each photo in a steady range.",
+        help="Keeps the values of each photo in a stable range.",
     ),
     "GroupNormalization": Kind(
         {"groups": integer(-1, MAX_UNITS).by_default(32), "axis": _AXIS, **_SCALED},
         grouped,
         gamma_beta,
-        help="Like BatchNormalization, and works with small batches too.",
+        help="Like BatchNormalization, but also works with small batches.",
     ),
     "UnitNormalization": Kind({"axis": _AXIS}, same, help="Scales the values of each photo to length 1."),
     "Dropout": _random(
-        "Sets values to 0 at random during training, against overfitting.",
+        "Sets values to 0 at random during training, to reduce overfitting.",
         "rate",
         RATE,
         noise_shape=optional(numbers(optional(integer(1, MAX_UNITS)), 1, 5)),
@@ -119,18 +119,18 @@ _STEADY: Final = {
         "Sets whole channels to 0 at random during training.", "rate", RATE, noise_shape=ignored(), **FORMAT
     ),
     "GaussianDropout": _random("Multiplies values by noise during training.", "rate", RATE),
-    "AlphaDropout": _random("Dropout that keeps mean and variance, for selu.", "rate", RATE, noise_shape=ignored()),
+    "AlphaDropout": _random("Dropout that preserves mean and variance, for selu.", "rate", RATE, noise_shape=ignored()),
     "GaussianNoise": _random("Adds noise during training.", "stddev", number(0)),
     "ActivityRegularization": Kind(
         {"l1": number(0, 1e6).by_default(0.0), "l2": number(0, 1e6).by_default(0.0)},
         same,
-        help="Penalizes large values: l1 by their size, l2 by their square.",
+        help="Penalizes large values: l1 by their absolute value, l2 by their square.",
     ),
     "StochasticDepth": Kind(
         {"drop_path_rate": RATE},
         same,
         required=("drop_path_rate",),
-        help="Drops the whole path of a photo at random during training.",
+        help="Drops the residual branch of a photo at random during training.",
     ),
 }
 _VALUES: Final = {
@@ -149,14 +149,14 @@ _VALUES: Final = {
         same,
         help="Sets negative values to 0.",
     ),
-    "LeakyReLU": Kind({"negative_slope": number().by_default(0.3)}, same, help="Weakens negative values."),
+    "LeakyReLU": Kind({"negative_slope": number().by_default(0.3)}, same, help="Reduces negative values."),
     "PReLU": Kind(
         {"shared_axes": optional(numbers(integer(1, 3), 0, 3)), **owned("alpha")},
         same,
         alpha,
-        help="Weakens negative values by learned factors.",
+        help="Reduces negative values by learned factors.",
     ),
-    "ELU": Kind({"alpha": number().by_default(1.0)}, same, help="Bends negative values smoothly towards -alpha."),
+    "ELU": Kind({"alpha": number().by_default(1.0)}, same, help="Saturates negative values smoothly at -alpha."),
     "Softmax": Kind({"axis": _AXIS}, same, help="Turns values into probabilities that sum to 1."),
     "Rescaling": Kind(
         {"scale": finite_numbers, "offset": finite_numbers.by_default(0.0)},
@@ -173,7 +173,7 @@ _VALUES: Final = {
         },
         same,
         normalization_weights,
-        help="Subtracts a mean and divides by a deviation.",
+        help="Subtracts a mean and divides by a standard deviation.",
     ),
     "LayerScale": Kind(
         {"init_values": number(), "projection_dim": UNITS},
@@ -182,16 +182,16 @@ _VALUES: Final = {
         ("init_values", "projection_dim"),
         help="Multiplies each channel by a learned factor.",
     ),
-    "Identity": Kind({}, same, help="Changes nothing; a place with a name."),
+    "Identity": Kind({}, same, help="Changes nothing; gives a place in the network a name."),
 }
 _JOINTS: Final = {
     **shared(
         Merge({}, broadcast),
         Add="Adds the output of an earlier layer: a shortcut.",
         Multiply="Multiplies by the output of an earlier layer: a gate.",
-        Average="The mean of its inputs, value by value.",
-        Maximum="The larger of its inputs, value by value.",
-        Minimum="The smaller of its inputs, value by value.",
+        Average="The mean of its inputs, element by element.",
+        Maximum="The maximum of its inputs, element by element.",
+        Minimum="The minimum of its inputs, element by element.",
     ),
     **shared(Merge({}, two), Subtract="Subtracts the output of an earlier layer."),
     **shared(
@@ -200,13 +200,13 @@ _JOINTS: Final = {
     ),
 }
 _DECISIONS: Final = {
-    "Flatten": Kind(FORMAT, flattened, help="Puts all values into one vector."),
+    "Flatten": Kind(FORMAT, flattened, help="Flattens all values into one vector."),
     "Dense": Kind(
         {"units": UNITS, "activation": activation, **BIAS, **owned("kernel", "bias"), **PENALTY},
         lambda arguments, shape: (*shape[:-1], arguments["units"]),
         dense_weights,
         ("units",),
-        help="Weighs all values together.",
+        help="Fully connected: each output is a weighted sum of all values.",
     ),
 }
 
@@ -215,15 +215,15 @@ KINDS: Final[dict[str, Kind]] = {
     **{
         name: replace(kind, group=group)
         for group, kinds in {
-            "Look for patterns": PATTERNS,
+            "Find patterns": PATTERNS,
             "Make smaller": POOLS,
             "Decide": _DECISIONS,
-            "Steady the training": _STEADY,
+            "Stabilize training": _STEADY,
             "Change values": _VALUES,
             "Change the shape": FORMS,
             "Join paths": _JOINTS,
             "Compare places": ATTENTION,
-            "Vary the photos": AUGMENTATION,
+            "Augment the photos": AUGMENTATION,
         }.items()
         for name, kind in kinds.items()
     },

@@ -16,9 +16,9 @@ class Check:
     """One argument.
 
     Attributes:
-        read: from what the JSON of an upload holds to a clean value; raises ValueError, whose text says what was
+        read: from the JSON of an upload to a clean value; raises ValueError, whose text contains what was
             expected and what was found.
-        annotation: what params.yaml accepts; None: it cannot be set there.
+        annotation: the type in params.yaml; None if it cannot be set there.
         default: in params.yaml, as in Keras.
     """
 
@@ -40,7 +40,7 @@ class Check:
 
 
 def written_as(annotation: Any) -> Callable[[Callable[[Any], Any]], Check]:
-    """Makes a check of a function; the annotation is what params.yaml accepts."""
+    """Makes a check from a function; the annotation is the type in params.yaml."""
     return lambda read: Check(read, annotation)
 
 
@@ -55,7 +55,7 @@ def _pair_type(low: int, high: int) -> Any:
 
 
 class Dropped:
-    """The value of an argument that was checked and is of no further use, such as an initializer."""
+    """The value of an argument that is only checked, such as an initializer."""
 
 
 DROPPED: Final = Dropped()
@@ -75,11 +75,11 @@ def flag(value: Any) -> bool:
 
 
 def integer(low: int, high: int) -> Check:
-    """A check for whole numbers from `low` to `high`."""
+    """A check for integers from `low` to `high`."""
 
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise wrong(f"a whole number from {low:,} to {high:,}", value)
+            raise wrong(f"an integer from {low:,} to {high:,}", value)
         return value
 
     return Check(check, Annotated[int, Field(ge=low, le=high)])
@@ -115,8 +115,8 @@ def optional(inner: Check) -> Check:
     return Check(lambda value: None if value is None else inner(value), inner.annotation and inner.annotation | None)
 
 
-def either(*checks: Check, expected: str = "one of several forms") -> Check:
-    """A check that returns the value of the first of `checks` that passes; `expected` describes them all."""
+def either(*checks: Check, expected: str = "a value of one of several types") -> Check:
+    """A check that returns the value of the first of `checks` that passes; `expected` describes all of them."""
 
     def check(value: Any) -> Any:
         reasons = []
@@ -176,7 +176,7 @@ def plain_list(value: Any) -> Any:
 
 
 def ignored(*allowed: Any) -> Check:
-    """An argument that may only have a value that changes nothing."""
+    """An argument that only accepts a value without effect."""
     inner = choice(None, *allowed)
 
     def check(value: Any) -> Dropped:

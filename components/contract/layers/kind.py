@@ -14,15 +14,15 @@ class Kind:
     """A kind of layer.
 
     Attributes:
-        arguments: what it may be given, and how each is checked.
+        arguments: the allowed arguments and their checks.
         shape: from arguments and the input's shape (all inputs' shapes, where it merges) to the output's shape; raises
             ValueError where the input cannot be taken.
         weights: from arguments and the input's shape to its weights' names and shapes, in Keras' order.
         required: arguments without a default.
-        merges: it takes several inputs.
+        merges: it has several inputs.
         spreads: it takes them as arguments of its own, query, value and key, not as a list.
-        num_inner_values: from arguments and the inputs' shapes to the most values that it computes on the way.
-        help: what it is for, in a sentence.
+        num_inner_values: from arguments and the inputs' shapes to the maximum number of internal values.
+        help: its purpose, in one sentence.
         group: the heading under which the studio lists it.
     """
 
@@ -39,7 +39,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Merge(Kind):
-    """A kind that makes one tensor of several."""
+    """A kind that merges several tensors into one."""
 
     merges: bool = field(default=True, init=False)
 
@@ -68,5 +68,5 @@ def owned(*names: str) -> dict[str, Check]:
 
 
 def shared(kind: Kind, **texts: str) -> dict[str, Kind]:
-    """Kinds that differ in name and help alone."""
+    """Kinds that differ only in name and help."""
     return {name: replace(kind, help=text) for name, text in texts.items()}

@@ -56,14 +56,14 @@ class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_
 
     @property
     def other_inputs(self) -> tuple[str, ...]:
-        """The names of the earlier layers that it takes beside its input."""
+        """The names of earlier layers that are additional inputs."""
         return ()
 
     def compute_output_shape(self, *shapes: Shape) -> Shape:
         """The shape of its output for inputs of these shapes.
 
         Raises:
-            ValueError: the layer cannot take them; the text says why.
+            ValueError: the layer cannot take them; the message gives the reason.
         """
         if self.kind == "Dense" and len(shapes[0]) == 3:
             raise ValueError("it takes a flat vector (put Flatten or GlobalAveragePooling2D before it)")
@@ -83,7 +83,7 @@ class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_
 
 
 class MergingLayer(Layer):
-    """Takes its input and the outputs of earlier layers."""
+    """A layer whose inputs include the outputs of earlier layers."""
 
     with_: Annotated[
         LayerName | Annotated[tuple[LayerName, ...], Strict(False), Field(min_length=1)],
@@ -97,7 +97,7 @@ class MergingLayer(Layer):
 
 
 LAYERS = tuple(sorted(KINDS.keys() - {"InputLayer"}))
-"""What a list of layers can be made of."""
+"""The entries that a list of layers can have."""
 
 
 @cache

@@ -22,7 +22,7 @@ def shape_text(shape: Sequence[int | None]) -> str:
 
 
 def same(_arguments: Arguments, shape: Shape) -> Shape:
-    """An output like the input."""
+    """The output has the shape of the input."""
     return shape
 
 
@@ -100,7 +100,7 @@ def globally_pooled(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def pooled_over_places(arguments: Arguments, shape: Shape) -> Shape:
-    """Of pooling over all places of places × channels."""
+    """Of pooling over all positions of positions × channels."""
     if len(shape) != 2:
         raise wrong("an input of places × channels", shape)
     return (1, shape[1]) if arguments.get("keepdims") else shape[1:]
@@ -121,7 +121,7 @@ def reshaped(arguments: Arguments, shape: Shape) -> Shape:
         or math.prod(shape) % num_values
         or (-1 not in target and num_values != math.prod(shape))
     ):
-        raise ValueError(f"it cannot bring {shape} into the shape {target}")
+        raise ValueError(f"it cannot reshape {shape} to {target}")
     return tuple(math.prod(shape) // num_values if side == -1 else side for side in target)
 
 
@@ -153,12 +153,12 @@ def enlarged(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def sized(arguments: Arguments, shape: Shape) -> Shape:
-    """Of layers that give a fixed size."""
+    """Of layers with a fixed output size."""
     return (arguments["height"], arguments["width"], _spatial(shape)[2])
 
 
 def broadcast(_arguments: Arguments, shapes: list[Shape]) -> Shape:
-    """Of several inputs, value by value."""
+    """Of several inputs, element by element."""
     if len({len(shape) for shape in shapes}) != 1:
         raise _unequal("shape", shapes)
     sides = []
@@ -182,7 +182,7 @@ def two(arguments: Arguments, shapes: list[Shape]) -> Shape:
 
 
 def joined(arguments: Arguments, shapes: list[Shape]) -> Shape:
-    """Of inputs one behind the other."""
+    """Of concatenated inputs."""
     axis = _axis(arguments.get("axis", -1), shapes[0])
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
@@ -194,12 +194,12 @@ def _axis(axis: int, shape: Shape) -> int:
     """An axis of Keras', which counts the batch, as one of `shape`."""
     place = axis + len(shape) if axis < 0 else axis - 1
     if not 0 <= place < len(shape):
-        raise ValueError(f"its axis {axis} is none of its input {shape}")
+        raise ValueError(f"its axis {axis} does not exist in its input {shape}")
     return place
 
 
 def along_channels(arguments: Arguments, shape: Shape) -> Shape:
-    """Like the input; refused unless it works along the channels."""
+    """The shape of the input; refused unless the layer works along the channels."""
     for place in _axes(arguments, shape):
         if place != len(shape) - 1:
             raise ValueError("it must work along the channels, which come last here")

@@ -1,4 +1,4 @@
-"""The layers that look at places, move them or change their number: convolutions, pools and forms."""
+"""Layers with height and width: convolutions, pooling and reshaping."""
 
 from dataclasses import replace
 from typing import Final, Literal
@@ -39,7 +39,7 @@ _INHERITED = {
     "kernel_constraint": ignored(),
     "groups": ignored(1),
 }
-"""What Keras 2 writes of convolutions whose kernel has another name, and never uses."""
+"""Unused arguments that Keras 2 writes for some convolutions."""
 _KEEPDIMS = {"keepdims": flag.by_default(False), **FORMAT}
 _SIZE = {"height": _SIDE, "width": _SIDE}
 
@@ -49,7 +49,7 @@ PATTERNS: Final[dict[str, Kind]] = {
         convolved,
         convolution_weights,
         ("filters", "kernel_size"),
-        help="Looks for patterns with a small window. The standard layer for photos.",
+        help="Finds patterns with a small window. The standard layer for photos.",
     ),
     "SeparableConv2D": Kind(
         {"filters": UNITS, **_MULTIPLIER, **_CONVOLUTION, **owned("depthwise", "pointwise", "bias"), **_INHERITED},
@@ -63,7 +63,7 @@ PATTERNS: Final[dict[str, Kind]] = {
         depthwise,
         depthwise_weights,
         ("kernel_size",),
-        help="Looks at each channel by itself; very light.",
+        help="Filters each channel separately; very light.",
     ),
     "Conv2DTranspose": Kind(
         {
@@ -95,13 +95,13 @@ POOLS: Final = {
     ),
     **shared(
         Kind(_KEEPDIMS, globally_pooled),
-        GlobalAveragePooling2D="One value per channel, its mean. Usually the last layer but one.",
-        GlobalMaxPooling2D="One value per channel, its maximum.",
+        GlobalAveragePooling2D="One value per channel: its mean. Usually before the output layer.",
+        GlobalMaxPooling2D="One value per channel: its maximum.",
     ),
     **shared(
         Kind(_KEEPDIMS, pooled_over_places),
-        GlobalAveragePooling1D="One value per channel of places × channels, its mean.",
-        GlobalMaxPooling1D="One value per channel of places × channels, its maximum.",
+        GlobalAveragePooling1D="One value per channel of positions × channels: its mean.",
+        GlobalMaxPooling1D="One value per channel of positions × channels: its maximum.",
     ),
 }
 FORMS: Final = {
@@ -109,7 +109,7 @@ FORMS: Final = {
         {"target_shape": numbers(integer(-1, MAX_UNITS), 1, 4)},
         reshaped,
         required=("target_shape",),
-        help="Arranges the values in another shape; one side can be -1.",
+        help="Reshapes the values; one side can be -1.",
     ),
     "Permute": Kind(
         {"dims": numbers(integer(1, 4), 1, 4)},
@@ -120,7 +120,7 @@ FORMS: Final = {
     "ZeroPadding2D": Kind(
         {"padding": edges.by_default(1), **FORMAT}, bordered("padding", 1), help="Adds a border of zeros."
     ),
-    "Cropping2D": Kind({"cropping": edges.by_default(0), **FORMAT}, bordered("cropping", -1), help="Cuts the border."),
+    "Cropping2D": Kind({"cropping": edges.by_default(0), **FORMAT}, bordered("cropping", -1), help="Crops the border."),
     "UpSampling2D": Kind(
         {
             "size": pair(1, 64).by_default(2),

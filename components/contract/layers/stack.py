@@ -1,4 +1,4 @@
-"""Lists of layers in params.yaml: read, checked against each other, and followed from shape to shape."""
+"""Lists of layers in params.yaml: parses them, and computes the shape of each layer."""
 
 import itertools
 import json
@@ -102,7 +102,7 @@ class TracedLayer:
 
 
 START: Final = "input"
-"""The name of what a list of layers stands on."""
+"""The name of the input of a list of layers."""
 
 
 def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> Iterator[TracedLayer]:
@@ -122,14 +122,13 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
         place = f"{where}[{position}] {layer}"
         if layer.name is not None and layer.name in shape_of:
             raise LayerError(
-                f"Each layer must have a name of its own; {place} has that of an earlier one. Change it, "
-                "or leave it out.",
+                f"Layer names must be unique; {place} has the name of an earlier layer. Change it, or leave it out.",
                 position,
             )
         for name in (layer.after, *layer.other_inputs):
             if name is not None and name not in shape_of:
                 raise LayerError(
-                    f"{place} names {name}, which must be the `name` of a layer before it in the list"
+                    f"{place} refers to {name}, which must be the `name` of an earlier layer in the list"
                     f"{nearest(name, shape_of)}.",
                     position,
                 )
@@ -140,7 +139,7 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
             num_parameters = layer.count_parameters(*inputs)
         except (ValueError, IndexError) as error:
             raise LayerError(
-                f"{place} cannot stand here: {error}. Its input is {shape_text(layer_input)}.", position
+                f"{place} is not possible here: {error}. Its input is {shape_text(layer_input)}.", position
             ) from None
         if layer.name is not None:
             shape_of[layer.name] = shape
@@ -151,14 +150,14 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
     """As `follow`, for a whole network.
 
     Raises:
-        LayerError: also if a layer leads nowhere, or the last one does not give a flat vector.
+        LayerError: also if a layer is not used, or the last one does not output a flat vector.
     """
     traced = list(follow(layers, input_shape, where))
     _check_all_used(layers, where)
     shape = traced[-1].output_shape if traced else input_shape
     if len(shape) != 1:
         raise LayerError(
-            f"{where} must end in a flat vector, which the output layer takes; {layers[-1]} gives "
+            f"{where} must end in a flat vector for the output layer; {layers[-1]} outputs "
             f"{shape_text(shape)}. Add Flatten or GlobalAveragePooling2D.",
             len(layers) - 1,
         )
@@ -171,12 +170,12 @@ def trace_shapes(layers: tuple[Layer, ...], input_shape: Shape, where: str = "tr
 
 
 def _check_all_used(layers: tuple[Layer, ...], where: str) -> None:
-    """Refuses a layer that no other takes."""
+    """Refuses a layer whose output is not used."""
     used_names = {name for layer in layers for name in (layer.after, *layer.other_inputs)}
     for position, (layer, following) in enumerate(itertools.pairwise(layers)):
         if following.after is not None and layer.name not in used_names - {None}:
             raise LayerError(
-                f"{where}[{position}] {layer} leads nowhere: the next layer stands after "
-                f"{following.after}. Remove it, or name it and join it with Add.",
+                f"{where}[{position}] {layer} is not used: the next layer follows {following.after}. "
+                "Remove it, or name it and join it with Add.",
                 position,
             )

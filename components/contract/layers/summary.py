@@ -1,4 +1,4 @@
-"""A network as rows: what it is made of, and what it costs; see components/train/network/summary.py."""
+"""A network as rows, with the cost of each layer; see components/train/network/summary.py."""
 
 from typing import Final
 
@@ -11,15 +11,15 @@ BYTES_PER_ACTIVATION: Final = 4
 
 
 class Row(BaseRecord):
-    """A layer, or a part that was trained before as a whole.
+    """A layer, or a pretrained part as a whole.
 
     Attributes:
         name: unique in the network.
         kind: Keras' class; of a part, how many layers it has.
-        gives: the shape of its output for one photo.
+        gives: its output shape for one photo.
         num_parameters: its weights.
         multiply_adds: roughly, for one photo.
-        takes: the names of the rows whose outputs it takes.
+        takes: the names of the rows that are its inputs.
     """
 
     name: str

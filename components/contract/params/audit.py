@@ -1,4 +1,4 @@
-"""What each finding of the audit leads to."""
+"""What happens for each finding of the audit."""
 
 from typing import Literal
 
@@ -19,32 +19,41 @@ class AuditParams(Section):
     """
 
     broken: Literal["quarantine", "fail"] = Field(
-        "quarantine", description="Files that cannot be used: unreadable, truncated, of no allowed format, too small …"
+        "quarantine",
+        description="Files that cannot be used: unreadable, truncated, of an unsupported format, too small …",
     )
-    wrong_extension: Policy = Field("report", description="A file's name says another format than its content.")
-    extreme_aspect: Policy = Field("report", description="Photos more than four times as long as wide, or as wide.")
-    low_resolution: Policy = Field("report", description="Photos with less than half of image_size on both sides.")
-    brightness_outliers: Policy = Field("report", description="Photos far darker or brighter than all others.")
-    blur_outliers: Policy = Field("report", description="Photos far less sharp than all others.")
-    low_information: Policy = Field("report", description="Photos of few gray values: blank frames, plain graphics.")
-    odd_size: Policy = Field("report", description="Photos far larger or smaller than all others.")
+    wrong_extension: Policy = Field("report", description="Files whose extension does not match their content.")
+    extreme_aspect: Policy = Field(
+        "report", description="Photos more than four times as wide as high, or as high as wide."
+    )
+    low_resolution: Policy = Field("report", description="Photos less than half of image_size on both sides.")
+    brightness_outliers: Policy = Field("report", description="Photos much darker or brighter than the others.")
+    blur_outliers: Policy = Field("report", description="Photos much less sharp than the others.")
+    low_information: Policy = Field(
+        "report", description="Photos with little information: blank frames, plain graphics."
+    )
+    odd_size: Policy = Field("report", description="Photos much larger or smaller than the others.")
     grayscale: Policy = Field("report", description="Gray photos, if most photos have color.")
     placeholders: Policy = Field(
         "report", description='One picture, such as "no image", in three or more classes, or five times in two.'
     )
-    duplicates: Policy = Field("quarantine", description="Copies within a split, in bytes or in pixels; one is kept.")
+    duplicates: Policy = Field(
+        "quarantine", description="Copies within a split, equal in bytes or pixels; one is kept."
+    )
     near_duplicates: Policy = Field(
         "report",
-        description="Copies within a split that were resized, recompressed, cropped or mirrored. Unless "
-        "ignored, they are never divided among splits.",
+        description="Copies that were resized, recompressed, cropped or mirrored. Unless ignored, they are kept in "
+        "the same split.",
     )
     leakage: Policy = Field(
         "quarantine",
-        description="Copies, near ones too, and groups across given splits; removed from the training side.",
+        description="Copies, near-duplicates and groups in several existing splits; removed from the training side.",
     )
-    contradictory_labels: Policy = Field("quarantine", description="The same photo, or nearly, under two labels.")
+    contradictory_labels: Policy = Field(
+        "quarantine", description="The same photo, or a near-duplicate, with two labels."
+    )
     pixel_depth: Literal["ignore", "report", "fail"] = Field(
-        "report", description="16-bit photos that use few of their values, or that are brighter than pixel_range."
+        "report", description="16-bit photos that use few of their values, or exceed pixel_range."
     )
     imbalance: Literal["ignore", "report", "fail"] = Field(
         "report", description="The largest class has over five times as many training photos as the smallest."
@@ -53,9 +62,9 @@ class AuditParams(Section):
         "report", description="Classes with fewer than 50 training photos."
     )
     tiny_classes: Literal["ignore", "report", "fail"] = Field(
-        "report", description="Classes with fewer than 10 validation or test photos, whose figures mean little."
+        "report", description="Classes with fewer than 10 validation or test photos, too few for reliable figures."
     )
     split_drift: Literal["ignore", "report", "fail"] = Field(
         "report",
-        description="A split whose photos differ from the training photos in classes, light, sharpness or size.",
+        description="A split that differs from the training photos in classes, brightness, sharpness or size.",
     )

@@ -1,4 +1,4 @@
-"""What the sections of params.yaml are made of."""
+"""The base class and types of the sections of params.yaml."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from components.contract.record import StrictRecord
 from components.contract.validation_messages import expects
 
 TINY_PIXELS = 64
-"""Pictures of at most this many pixels on the longer side are trained on as they are, by a small network."""
+"""Pictures of at most this many pixels on the longer side are trained at their own size, with a small network."""
 
 MIN_SIZE, MAX_SIZE = 4, 2048
 """What a side of a prepared photo may measure, in pixels."""
@@ -30,7 +30,7 @@ PixelRangeChoice = Annotated[
     Literal["auto"]
     | Annotated[int, Field(ge=1, le=65535)]
     | Annotated[tuple[PixelValue, PixelValue], Strict(False), AfterValidator(_require_rising)],
-    expects("auto, the value that becomes white (1 to 65535), or [black, white] with black below white"),
+    expects("auto, the value of white (1 to 65535), or [black, white] with black below white"),
 ]
 
 

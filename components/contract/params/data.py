@@ -1,4 +1,4 @@
-"""Where the data are, and how their label files are read."""
+"""Where the data is, and how its label files are read."""
 
 from typing import Annotated
 
@@ -14,13 +14,13 @@ class ColumnNames(Section):
     """Which columns of a label file to read: by name, or by number from 1 if the file has no header."""
 
     path: Column | None = Field(None, description="The photo's path, name or id.")
-    label: Column | None = Field(None, description="The class; in Label Studio's JSON the name of the control.")
+    label: Column | None = Field(None, description="The class. For Label Studio's JSON: the name of the control.")
     split: Column | None = Field(None, description="train, validation or test.")
-    group: Column | None = Field(None, description="Photos of one group are never divided among splits.")
+    group: Column | None = Field(None, description="Photos of one group are kept in the same split.")
 
 
 class DataParams(Section):
-    """Where the photos are."""
+    """The location of the photos."""
 
     uri: Annotated[str, Field(min_length=1), AfterValidator(Address)] = Field(
         description="A folder of class folders, or of train/validation/test folders of them; a zip or tar archive of "

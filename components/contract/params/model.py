@@ -38,7 +38,7 @@ def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) 
 
     Args:
         head: a preset, a list, or None for the default, which is `linear`. `imagenet` has none but its own.
-        on_a_map: whether it stands on height × width × channels; a preset pools them. Else on a flat vector.
+        on_a_map: whether its input is height × width × channels, which a preset pools; otherwise a flat vector.
     """
     if isinstance(head, tuple):
         return head
@@ -54,7 +54,7 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
     "upload": ("path", "name", "head", "layer", "pixels", "class_names"),
     "bundle": ("from", "head", "layer"),
 }
-"""What each kind is described by; the first is what it cannot do without."""
+"""The keys of each kind; the first is required."""
 
 
 class ModelParams(Section, serialize_by_alias=True):
@@ -62,14 +62,17 @@ class ModelParams(Section, serialize_by_alias=True):
 
     kind: Literal["auto", "layers", "pretrained", "upload", "bundle"] = Field(
         "auto",
-        description="layers: the list below. pretrained: a backbone with a head. upload: a file of yours. "
-        "bundle: an earlier model of Darkroom's. auto: whichever of them is given; else by the size of the pictures.",
+        description="layers: the list below. pretrained: a backbone with a head. upload: your own model file. "
+        "bundle: an earlier Darkroom model. auto: follows from the other keys; without them, from the "
+        "size of the pictures.",
     )
     layers: tuple[LayerSpec, ...] | None = Field(
-        None, description="For kind layers: the network, layer by layer, named and set as in Keras."
+        None, description="For kind layers: the network, layer by layer, with Keras' names and arguments."
     )
     name: BackboneName | None = Field(
-        None, description="For kind pretrained: the backbone. For kind upload: what a file of weights only belongs to."
+        None,
+        description="For kind pretrained: the backbone. For kind upload: the network of a file that contains only "
+        "weights.",
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,
@@ -78,23 +81,23 @@ class ModelParams(Section, serialize_by_alias=True):
     )
     head: Head | None = Field(
         None,
-        description="The layers between features and output: linear, dense, vgg, or a list as in `layers`; of a "
-        "backbone also imagenet, its own top of 1,000 classes. null: linear for a backbone; an upload or a bundle "
-        "keeps its own where its classes are those of the data.",
+        description="The layers between features and output: linear, dense, vgg, or a list as in `layers`; for a "
+        "backbone also imagenet, its own top of 1,000 classes. null: linear for a backbone; an upload or "
+        "a bundle keeps its own head if its classes match the data.",
     )
     path: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="For kind upload: a .keras or .h5 file, whole or of weights only, or a zip of one."
+        None, description="For kind upload: a .keras or .h5 file, a whole model or only weights, or a zip of one."
     )
     layer: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="For kinds upload and bundle: the layer whose output is taken as features for a new head."
+        None, description="For kinds upload and bundle: the layer whose output is the input of a new head."
     )
     pixels: PixelScale | None = Field(
-        None, description="For kind upload: what the network takes for pixels, where it does not say so itself."
+        None, description="For kind upload: the pixel range of the network, if the file does not contain it."
     )
     class_names: Annotated[tuple[str, ...], Strict(False), Field(min_length=2)] | None = Field(
         None,
-        description="For kind upload, used as it is: its classes in the order of its outputs. null: as in labels.txt "
-        "or class_names.json beside it or in its zip, else in alphabetical order.",
+        description="For kind upload, used unchanged: its classes in the order of its outputs. null: from labels.txt "
+        "or class_names.json beside it or in its zip, otherwise in alphabetical order.",
     )
     from_: Annotated[str, Field(min_length=1)] | None = Field(
         None,
@@ -106,7 +109,7 @@ class ModelParams(Section, serialize_by_alias=True):
     def _belongs_together(self) -> Self:
         for key in ("layers", "head"):
             if getattr(self, key) == ():
-                raise fault(f"{key} must hold at least one layer; it is empty")
+                raise fault(f"{key} must have at least one layer; it is empty")
         kind = self.described_kind
         if kind is None:
             return self
@@ -120,10 +123,11 @@ class ModelParams(Section, serialize_by_alias=True):
             requirement = "a list `layers`" if required_key == "layers" else f"`{required_key}`"
             raise fault(f"kind {kind} needs {requirement}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
         if self.head == "imagenet" and kind != "pretrained":
-            raise fault(f"head imagenet is that of a backbone; a model of kind {kind} has none of that name")
+            raise fault(f"head imagenet belongs to a backbone; a model of kind {kind} does not have it")
         if other_keys:
             raise fault(
-                f"{required_key} makes it a model of kind {kind}, which takes no {other_keys[0]}; keep one of the two"
+                f"{required_key} makes it a model of kind {kind}, which does not accept {other_keys[0]}; "
+                "keep one of the two"
             )
         return self
 
@@ -134,7 +138,7 @@ class ModelParams(Section, serialize_by_alias=True):
 
     @property
     def described_kind(self) -> Kind | None:
-        """The kind, where `auto` is told by what else is given; None where only the pictures tell."""
+        """The kind that follows from the other keys if it is `auto`; None if it depends on the pictures."""
         if self.kind != "auto":
             return self.kind
         kinds: tuple[Kind, ...] = ("layers", "upload", "bundle")

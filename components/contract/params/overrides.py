@@ -1,4 +1,4 @@
-"""What `--set` changes in a params tree."""
+"""Applies `--set` to a params tree."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def apply_override(tree: dict[str, Any], override: str, sections: Mapping[str, C
     if not equals or len(keys) < 2 or not all(keys):
         owners = [name for name, section_keys in sections.items() if keys[0] in section_keys]
         hint = f" (did you mean {owners[0]}.{override}?)" if owners and equals else ""
-        raise ParamsError(f"--set takes section.key=value, such as train.epochs=5; found {override!r}{hint}.")
+        raise ParamsError(f"--set needs section.key=value, such as train.epochs=5; found {override!r}{hint}.")
     try:
         value = parse_yaml(text)
     except DocumentError as error:
@@ -36,7 +36,7 @@ def apply_override(tree: dict[str, Any], override: str, sections: Mapping[str, C
         if not isinstance(child, dict):
             parent_key = ".".join(keys[: depth + 1])
             raise ParamsError(
-                f"--set {key}: {parent_key} holds {child!r}, which has no keys of its own; set {parent_key} whole."
+                f"--set {key}: {parent_key} is {child!r}, which has no keys of its own; set {parent_key} as a whole."
             )
         node = child
     node[keys[-1]] = value

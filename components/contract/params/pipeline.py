@@ -1,7 +1,7 @@
 """The typed form of params.yaml: one frozen model per section, parsed once at the edge.
 
-YAML, `--set` and the JSON strings that KFP hands to the steps all go through the same strict models. Values called
-`auto` are settled by `resolve` before anything is compiled or run.
+YAML, `--set` and the JSON strings that KFP passes to the steps all go through the same strict models. Values called
+`auto` are resolved by `resolve` before anything is compiled or run.
 """
 
 import json
@@ -47,7 +47,7 @@ def _require_code_page(name: str) -> str:
 
 
 class PreprocessParams(Section):
-    """How photos become a data set."""
+    """How photos are prepared as a data set."""
 
     image_size: Annotated[
         Literal["auto"] | Side | Annotated[tuple[Side, Side], Strict(False)],
@@ -58,33 +58,35 @@ class PreprocessParams(Section):
         f"pictures of at most {TINY_PIXELS} px.",
     )
     pixel_range: PixelRangeChoice = Field(
-        "auto", description="Of 16-bit photos: white, such as 4095, or [black, white]. auto: by the bits that all use."
+        "auto",
+        description="Of 16-bit photos: the value of white, such as 4095, or [black, white]. auto: from the bits that "
+        "the photos use.",
     )
     resize: Literal["stretch", "crop", "pad"] = Field(
-        "stretch", description="How a photo of another shape is fitted: stretched, cut to the middle, or padded."
+        "stretch", description="How a photo of another shape is fitted: stretched, center-cropped, or padded."
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.15, description="The share of each class kept for choosing, unless the data have a split for it."
+        0.15, description="The share of each class used to select the model, unless the data has a validation split."
     )
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.15, description="The share of each class kept for the final figures only."
+        0.15, description="The share of each class used only for the final figures."
     )
     golden_photos: Annotated[int, Field(ge=1, le=1000)] = Field(
-        200, description="How many test photos at most are kept as original files for the check by HTTP."
+        200, description="Number of test photos kept as original files to test the service."
     )
     zip_encoding: Annotated[
         str, AfterValidator(_require_code_page), expects("auto, or a code page such as cp932, gbk or cp1252")
     ] = Field(
         "auto",
         description="The code page of names in a zip that are marked neither as UTF-8 nor by a Unicode path. auto: "
-        "UTF-8 if they can be, else it is guessed, and said.",
+        "UTF-8 if they are valid, otherwise a guess that is reported.",
     )
     audit: AuditParams = AuditParams()
     seed: Seed = 42
 
     @property
     def zip_code_page(self) -> str | None:
-        """In Python's words; None: it is found out."""
+        """Python's name of the encoding; None: it is detected."""
         return None if self.zip_encoding == "auto" else self.zip_encoding
 
     @property
@@ -95,20 +97,20 @@ class PreprocessParams(Section):
 
     @property
     def given_range(self) -> tuple[int, int] | None:
-        """The values of 16-bit photos that become black and white; None where the photos decide."""
+        """The values of 16-bit photos that become black and white; None if they depend on the photos."""
         return None if self.pixel_range == "auto" else black_white(self.pixel_range)
 
 
 class GateParams(Section):
-    """What a model must reach to become champion."""
+    """What a model must achieve to become champion."""
 
     min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
     min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
     max_recall_drop: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="By how much the recall of any class may lie below the champion's."
+        0.1, description="How far the recall of any class may be below the champion's."
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Of one photo through the exported graph, the median on this machine."
+        None, description="Of one photo in the exported graph, median on this machine."
     )
     max_size_mb: Annotated[float, Field(gt=0)] | None = Field(None, description="Of the exported graph's files.")
     promote: Annotated[tuple[VerdictWord, ...], Strict(False)] = Field(
@@ -117,37 +119,38 @@ class GateParams(Section):
 
 
 class EvaluateParams(Section):
-    """How the figures are made."""
+    """How the model is evaluated."""
 
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
-        1000, description="Resamples of the test photos behind each bootstrap interval."
+        1000, description="Number of bootstrap resamples of the test photos for each interval."
     )
     folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
-        None, description="For small data: stratified folds of a cross-validation on the network's features."
+        None, description="For small data: number of folds of a stratified cross-validation on the network's features."
     )
     target_accuracy: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.95, description="Of what is answered; the service withholds answers that are less sure than it takes."
+        0.95, description="Accuracy of the answers; the service abstains if its confidence is too low for it."
     )
     familiar_share: Annotated[float, Field(ge=0.5, lt=1)] = Field(
-        0.95, description="The share of validation photos that count as familiar; photos farther away are flagged."
+        0.95, description="Share of validation photos that count as familiar; photos farther away are flagged."
     )
     reference_photos: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        500, description="Training photos, drawn evenly from the classes, that familiarity is measured by."
+        500, description="Training photos, drawn evenly from the classes, with which familiarity is measured."
     )
     searched_photos: Annotated[int, Field(ge=0)] = Field(
         50_000,
-        description="Training photos, drawn evenly from the classes, that are searched for doubtful labels and "
-        "outliers beside the validation and test photos; 0: labels of held-out photos only.",
+        description="Training photos, drawn evenly from the classes, that are checked for label errors and outliers "
+        "in addition to validation and test photos; 0: only held-out photos are checked for label errors.",
     )
     robustness_photos: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        200, description="Test photos that are scored again blurred, noisy, compressed and in other light; 0: none."
+        200,
+        description="Test photos that are scored again blurred, noisy, compressed and with other brightness; 0: none.",
     )
     report_photos: Annotated[int, Field(ge=0, le=60)] = Field(
         12, description="How many of the worst errors the report shows."
     )
     gate: GateParams = GateParams()
     leaderboard: Leaderboard | None = Field(
-        None, description="What this model was preferred to, for the report: darkroom compare writes it."
+        None, description="The models that this one was compared with, for the report; written by darkroom compare."
     )
     seed: Seed = 42
 
@@ -156,15 +159,14 @@ class DeployParams(Section):
     """What is served."""
 
     model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = Field(
-        "auto", description="The name of the bento and of the registered model; auto: the name of the data."
+        "auto", description="Name of the bento and the registered model; auto: the name of the data."
     )
     start_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
-        120.0, description="How long the built service may take to become ready."
+        120.0, description="How long the service may take to become ready."
     )
     page_photos: Annotated[int, Field(ge=0, le=60)] = Field(
         12,
-        description="How many golden photos the service's page offers to try. Whoever reaches the service sees "
-        "them; 0: none.",
+        description="How many golden photos the service's page shows to everyone who can open it; 0: none.",
     )
 
 
@@ -190,7 +192,7 @@ def load_params(path: Path | None, overrides: tuple[str, ...] = ()) -> Params:
         overrides: `section.key=value` each; the value is read as YAML.
 
     Raises:
-        ParamsError: the file is missing or no YAML, or a value cannot be; names file, key, expected and found.
+        ParamsError: the file is missing or no YAML, or a value is invalid; the message has file, key and value.
     """
     tree = _read_yaml(path) if path is not None else {}
     keys_by_section = {name: field.annotation.model_fields for name, field in Params.model_fields.items()}  # type: ignore[union-attr]
@@ -217,7 +219,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = read_yaml(path)
     except FileNotFoundError:
-        raise ParamsError(f"A params file must exist at {path}; there is none. Name one with --params FILE.") from None
+        raise ParamsError(f"The params file {path} must exist; it does not. Choose one with --params FILE.") from None
     except DocumentError as error:
         hint = " Indent with spaces, not with tabs." if r"'\t'" in str(error) else ""
         raise ParamsError(f"{path} must be YAML; it is not: {error}{hint}") from None
@@ -225,7 +227,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ParamsError(f"{path} must be a readable text file: {reason}.") from None
     if not isinstance(tree, dict):
-        raise ParamsError(f"{path} must hold the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
+        raise ParamsError(f"{path} must have the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
     return tree
 
 
@@ -235,7 +237,7 @@ def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
         _drop_auto(tree)
         return section.model_validate_json(json.dumps(tree, default=str))
     except DocumentError as error:
-        raise ParamsError(f"{origin} must stay small: {error}. Shorten it.") from None
+        raise ParamsError(f"{origin} is too large: {error}. Shorten it.") from None
     except ValidationError as error:
         raise ParamsError(explain(error, section, origin)) from None
 

@@ -1,4 +1,4 @@
-"""Settles every `auto` of params.yaml by the data, once, before anything is compiled or run."""
+"""Resolves every `auto` of params.yaml by the data, once, before anything is compiled or run."""
 
 from typing import Literal, TypeVar
 
@@ -43,14 +43,14 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
 
 
 class InitialModelFacts(BaseRecord):
-    """What a look at an uploaded file or an earlier bundle tells, before anything runs.
+    """What is known about an uploaded file or an earlier bundle before anything runs.
 
     Attributes:
         display_name: in messages.
-        image_size: (height, width) that it takes; None where it takes any.
+        image_size: (height, width) that it takes; None if it takes any.
         usual_size: that it was made for, in pixels, as far as that is known.
         pixel_range: that it was trained with, of 16-bit photos; auto where it saw none.
-        features: the shape of what a new head would stand on; None where it depends on the size of the photos.
+        features: the input shape of a new head; None if it depends on the size of the photos.
         decisions: a sentence for each thing that was found out.
     """
 
@@ -63,7 +63,7 @@ class InitialModelFacts(BaseRecord):
 
 
 class Resolution(BaseRecord):
-    """Params without any `auto`, one sentence for each value that was settled, and what the data hold."""
+    """Params without any `auto`, and one sentence for each value that was resolved."""
 
     params: Params
     decisions: tuple[str, ...]
@@ -73,16 +73,16 @@ class Resolution(BaseRecord):
 def resolve(
     params: Params, *, native_size: tuple[int, int], data_name: str, initial_model: InitialModelFacts | None = None
 ) -> Resolution:
-    """Settles every `auto`, and checks what only the data can tell.
+    """Resolves every `auto`, and checks what depends on the data.
 
     Args:
         params: as read.
         native_size: (height, width), the median of the photos' own sizes in pixels.
-        data_name: what the data are called, for `deploy.model_name: auto`.
+        data_name: the name of the data, for `deploy.model_name: auto`.
         initial_model: the model that `train.model` brings, where it could be looked at from here.
 
     Raises:
-        ParamsError: a value cannot stand with the resolved size.
+        ParamsError: a value is invalid for the resolved size.
         ModelError: the layers cannot be built at the resolved size.
     """
     decisions: list[str] = []
@@ -94,8 +94,8 @@ def resolve(
         preprocess = preprocess.model_copy(update={"pixel_range": initial_model.pixel_range})
         if initial_model.pixel_range != "auto":
             decisions.append(
-                f"preprocess.pixel_range: auto became {list(initial_model.pixel_range)}, what "
-                f"{initial_model.display_name} was trained with."
+                f"preprocess.pixel_range: auto became {list(initial_model.pixel_range)}, the range with "
+                f"which {initial_model.display_name} was trained."
             )
 
     train, train_decisions = resolve_train(params.train, preprocess.size, initial_model, num_trials=params.tune.trials)
@@ -135,7 +135,7 @@ def resolve_train(
         train = train.model_copy(update={"image_size": None})
     elif input_size[0] > image_size[0] or input_size[1] > image_size[1]:
         raise ParamsError(
-            f"train.image_size must not be larger than the photos are prepared, {_size_text(image_size)} "
+            f"train.image_size must not exceed the size of the prepared photos, {_size_text(image_size)} "
             f"px; it is {_size_text(input_size)} px. Set a larger preprocess.image_size, or auto."
         )
     check_model(model, input_size, initial_model)
@@ -161,7 +161,7 @@ def _replace_auto(phase: P, auto_values: dict[str, str]) -> P:
 
 
 def _default_trainable(model: ModelParams) -> Literal["all", "head"]:
-    """All of a network that knows nothing yet; else what is new in it."""
+    """All layers of a new network; otherwise only its new layers."""
     return "all" if model.kind == "layers" or model.weights == "none" else "head"
 
 
@@ -217,14 +217,14 @@ def check_model(
         elif min(image_size) != max(image_size) or image_size[0] != BACKBONES[model.name].size:
             size = BACKBONES[model.name].size
             raise ModelError(
-                f"{model.name} with the head imagenet takes photos of {size} × {size} px; they are "
-                f"{_size_text(image_size)} px. Leave preprocess.image_size: auto."
+                f"{model.name} with the head imagenet needs photos of {size} × {size} px; they are "
+                f"{_size_text(image_size)} px. Set preprocess.image_size: auto."
             )
     if initial_model is not None:
         if initial_model.image_size not in (None, image_size):
             raise ModelError(
-                f"{initial_model.display_name} takes photos of {_size_text(initial_model.image_size)} px; they are "
-                f"{_size_text(image_size)} px. Leave preprocess.image_size: auto."
+                f"{initial_model.display_name} needs photos of {_size_text(initial_model.image_size)} px; "
+                f"they are {_size_text(image_size)} px. Set preprocess.image_size: auto."
             )
         if initial_model.features is not None and isinstance(model.head, tuple):
             trace_shapes(model.head, initial_model.features, "train.model.head")
@@ -244,33 +244,33 @@ def _resolve_image_size(
     if kind in ("upload", "bundle"):
         if initial_model is None:
             raise ParamsError(
-                f"preprocess.image_size must be given where the model of kind {kind} cannot be looked "
-                "at: --set preprocess.image_size=… (darkroom run looks at it itself)"
+                f"Set preprocess.image_size for a model of kind {kind} that cannot be read here: --set "
+                "preprocess.image_size=… (darkroom run determines it automatically)"
             )
         if initial_model.image_size is None:
-            return initial_model.usual_size, f"because {initial_model.display_name} takes photos of any size"
+            return initial_model.usual_size, f"because {initial_model.display_name} accepts photos of any size"
         height, width = initial_model.image_size
-        return (height if height == width else (height, width)), f"what {initial_model.display_name} takes"
+        return (height if height == width else (height, width)), f"the size of {initial_model.display_name}"
     if kind == "pretrained" and model.name is not None:
         size = BACKBONES[model.name].size
-        return size, f"what {model.name} was made for"
+        return size, f"the size for which {model.name} was designed"
     if max(native_size) <= TINY_PIXELS:
         height, width = (max(MIN_SIZE, side) for side in native_size)
         return (height if height == width else (height, width)), "the native size of the pictures"
     if model.layers is not None:
-        return 128, f"for a network of your own (the photos are {_size_text(native_size)} px)"
+        return 128, f"for your own network (the photos are {_size_text(native_size)} px)"
     size = BACKBONES["MobileNetV2"].size
     return size, f"for MobileNetV2, because the photos are {_size_text(native_size)} px (more than {TINY_PIXELS})"
 
 
 def _largest_size(params: Params) -> tuple[int | tuple[int, int], str] | None:
-    """The largest size that a training of these params needs, and why; None where nothing but the model says."""
+    """The largest size that a training of these params needs, and why; None if it only depends on the model."""
     space = params.tune.space if params.tune.trials and params.tune.space != "auto" else {}
     if "image_size" in space:
         sizes = [size for size in space["image_size"].ends() if isinstance(size, int)]
-        return max(sizes, default=MIN_SIZE), "the largest size that is searched"
+        return max(sizes, default=MIN_SIZE), "the largest size in the search space"
     if params.train.image_size is not None:
-        return params.train.image_size, "that of train.image_size"
+        return params.train.image_size, "the value of train.image_size"
     if "model.name" in space:
         names = [name for name in space["model.name"].ends() if isinstance(name, str) and name in BACKBONES]
         return max((BACKBONES[name].size for name in names), default=MIN_SIZE), "the largest of the backbones' sizes"

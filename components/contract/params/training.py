@@ -12,7 +12,7 @@ from components.contract.validation_messages import expects, fault
 
 
 class AugmentationParams(Section):
-    """How strongly training photos vary. Each value is the largest change, drawn again per photo and epoch."""
+    """How strongly training photos are augmented. Each value is the largest change, drawn for each photo and epoch."""
 
     horizontal_flip: bool = False
     vertical_flip: bool = False
@@ -21,12 +21,10 @@ class AugmentationParams(Section):
     shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
     shift: Fraction = Field(0.0, description="As a fraction of height and width.")
     brightness: Fraction = Field(0.0, description="As a fraction of the full range, added.")
-    contrast: Fraction = Field(0.0, description="As a fraction, multiplied around the photo's mean.")
-    crop: Fraction = Field(0.0, description="How much of height and width may be cut off; the rest is enlarged.")
-    saturation: Fraction = Field(
-        0.0, description="As a fraction, multiplied; 1 reaches from gray to twice as colorful."
-    )
-    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the color circle.")
+    contrast: Fraction = Field(0.0, description="As a fraction of the distance from the photo's mean.")
+    crop: Fraction = Field(0.0, description="How much of height and width may be cropped; the rest is enlarged.")
+    saturation: Fraction = Field(0.0, description="As a fraction, multiplied; 1 ranges from gray to twice as colorful.")
+    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the color wheel.")
     blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
     noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
     erasing: Fraction = Field(0.0, description="How often a rectangle of 2 to 20 % of the photo is erased.")
@@ -54,7 +52,7 @@ AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
 
 
 class EarlyStopping(Section):
-    """Ends training when the validation loss no longer falls; the best weights are kept."""
+    """Stops training when the validation loss no longer improves; the best weights are kept."""
 
     patience: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="Epochs without a better validation loss.")
     min_delta: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -94,7 +92,7 @@ PRESET_KEYS: Final = (
 
 
 class Phase(Section):
-    """A stretch of training. What a phase does not say is as in the section `train`."""
+    """A phase of the training. Values that are not set are those of the section `train`."""
 
     trainable: Trainable = Field(
         "auto",
@@ -105,37 +103,41 @@ class Phase(Section):
     )
     train_batch_norm: bool = Field(
         False,
-        description="Whether the batch normalization of a pretrained part learns where its layers do; else it "
-        "stays as it is, which few photos cannot spoil.",
+        description="Whether batch normalization in a pretrained part is trained with its layers; otherwise it keeps "
+        "its statistics, which few photos would distort.",
     )
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd, in Nesterov's form.")
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="null: the optimizer's own.")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd, with Nesterov momentum.")
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="null: the optimizer's default.")
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     schedule: Literal["constant", "cosine", "one_cycle", "step", "plateau"] = Field(
         "cosine",
-        description="How the learning rate goes on: constant; down to 0 by half a cosine; one_cycle: up for "
-        "30 % of the epochs, then down; step: times decay_factor every decay_epochs; plateau: times decay_factor after "
-        "decay_epochs without a better validation loss.",
+        description="How the learning rate changes: constant; cosine: down to 0 along half a cosine; one_cycle: up "
+        "for 30 % of the epochs, then down; step: times decay_factor every decay_epochs; plateau: times "
+        "decay_factor after decay_epochs without a better validation loss.",
     )
-    warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(0.0, description="The rate rises to its value first.")
+    warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(
+        0.0, description="Epochs in which the rate rises to its value."
+    )
     decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Of the schedules step and plateau.")
     decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Of the schedules step and plateau.")
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="Discriminative rates: the rate of each layer with weights is that of the next one times this."
+        1.0,
+        description="Discriminative learning rates: the rate of each layer with weights is the next layer's rate "
+        "times this.",
     )
     augmentation: Augmentation = Field(
         "auto",
-        description="A preset, or settings of your own. auto: light for tiny pictures, which may be text or "
-        "digits and are not flipped; else medium. The presets do not mirror photos if the audit finds classes that a "
-        "mirror exchanges, such as arrows.",
+        description="A preset, or your own settings. auto: light for tiny pictures, which may be text or digits "
+        "and are not flipped; otherwise medium. The presets do not mirror photos if the audit finds classes that are "
+        "mirror images of each other, such as arrows.",
     )
     mixup: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="Each photo is mixed with another, and so are their labels: the α of their parts, such as 0.2."
+        0.0, description="Mixes each photo and its label with another; the α of the mixing ratio, such as 0.2."
     )
     cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="A rectangle of each photo is that of another: the α of their parts, such as 1."
+        0.0, description="Pastes a rectangle of another photo into each photo; the α of the area ratio, such as 1."
     )
     early_stopping: EarlyStopping | None = EarlyStopping()
 
@@ -159,7 +161,7 @@ def _unmirrored(phase: P) -> P:
 
 
 class TrainParams(Phase):
-    """How the network is trained. The values of a phase hold for all phases that do not say otherwise."""
+    """How the network is trained. The values apply to all phases that do not override them."""
 
     preset: PresetName = Field(
         "auto",
@@ -175,65 +177,67 @@ class TrainParams(Phase):
         | None
     ) = Field(
         None,
-        description="What the network sees, where that is smaller than the photos are prepared: it scales them "
-        "down itself, so that the service does the same. null: as they are prepared.",
+        description="Input size of the network, if smaller than the prepared photos: it scales them down itself, "
+        "also in the service. null: the size of the prepared photos.",
     )
     phases: Annotated[tuple[Phase, ...], Strict(False), Field(min_length=1)] | Literal["auto"] = Field(
-        "auto", description="Stretches of training one after another; each says only what differs. auto: one."
+        "auto",
+        description="Consecutive parts of the training; each lists only the values that differ. auto: one phase.",
     )
     batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
-        32, description="Photos that pass through the network at once; halved where the memory is too small."
+        32, description="Photos per batch; halved if memory is too small."
     )
     accumulate: Annotated[int, Field(ge=1, le=1024)] = Field(
-        1, description="So many batches make one step of the optimizer: a larger batch in the same memory."
+        1, description="Number of batches per optimizer step: a larger effective batch in the same memory."
     )
     min_epoch_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(
         30,
-        description="Steps of the optimizer in an epoch, at least: a small set passes several times in each epoch, so "
-        "that patience, warm-up and schedules count steps as well as epochs. 1: always one pass.",
+        description="Minimum number of optimizer steps per epoch: a small data set is repeated within the epoch, so "
+        "that patience, warm-up and schedules cover enough steps. 1: always one pass.",
     )
     loss: Literal["crossentropy", "focal"] = Field(
-        "crossentropy", description="focal looks less at what is classified correctly and surely already (gamma 2)."
+        "crossentropy",
+        description="focal gives less weight to photos that are already classified correctly with high confidence "
+        "(gamma 2).",
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     imbalance: Literal["none", "class_weights", "oversample"] = Field(
         "none",
-        description="class_weights: rare classes count more in the loss; oversample: their photos come more often.",
+        description="class_weights: rare classes count more in the loss; oversample: their photos are repeated.",
     )
     ema: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
         None,
-        description="The weights that are validated and kept are a running mean of those of all steps, with this "
-        "momentum, such as 0.99.",
+        description="Validates and keeps a moving average of the weights over all steps, with this momentum, such as "
+        "0.99.",
     )
     swa: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None,
-        description="The last part of each phase, such as 0.3, in which the mean of the weights at the ends of "
-        "its epochs is validated and kept (Izmailov et al. 2018). Either this or ema.",
+        description="The last part of each phase, such as 0.3, in which the mean of the weights after each epoch is "
+        "validated and kept (Izmailov et al. 2018). Cannot be combined with ema.",
     )
     views: Annotated[int, Field(ge=1, le=32)] = Field(
         3,
-        description="For frozen layers: how many variants of each training photo pass through them, once; each "
-        "epoch sees one of them. The first is the photo itself, the others are augmented.",
+        description="For frozen layers: how many variants of each training photo are computed and cached; each epoch "
+        "uses one of them. The first is the photo itself, the others are augmented.",
     )
     precision: Precision = Field(
         "auto",
-        description="What layers compute in while they are trained; weights and the export are float32. auto: "
-        " bfloat16 on GPUs that have it, float16 with a scaled loss on older ones, float32 on CPUs.",
+        description="Precision of the layers during training; weights and the export are float32. auto: bfloat16 on "
+        "GPUs that support it, float16 with a scaled loss on older ones, float32 on CPUs.",
     )
-    cache_precision: CachePrecision = Field(
-        "float16", description="Of what frozen layers make of photos, in the cache."
-    )
+    cache_precision: CachePrecision = Field("float16", description="Precision of cached frozen features.")
     export_precision: Literal["float32", "int8"] = Field(
         "float32",
-        description="Of the exported graph, which is evaluated and served. int8 is a quarter of the size "
-        "and faster on most CPUs; it is taken only where it loses at most half a point of validation accuracy.",
+        description="Precision of the exported graph, which is evaluated and served. int8 is a quarter of the size "
+        "and faster on most CPUs; it is used only if it loses at most half a point of validation "
+        "accuracy.",
     )
     seed: Seed = 42
 
     @model_validator(mode="after")
     def _averages_once(self) -> Self:
         if self.ema is not None and self.swa is not None:
-            raise fault("either ema or swa averages the weights; found both")
+            raise fault("use either ema or swa to average the weights; found both")
         return self
 
     def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
@@ -241,7 +245,7 @@ class TrainParams(Phase):
         return height_width(self.image_size or image_size)
 
     def passes_per_epoch(self, num_photos: int) -> int:
-        """How often an epoch passes through so many training photos: once unless it would have too few steps."""
+        """How often an epoch passes over this number of training photos: once unless it would have too few steps."""
         return (self.min_epoch_steps - 1) * self.batch_size * self.accumulate // num_photos + 1
 
     def without_mirror(self) -> Self:

@@ -1,4 +1,4 @@
-"""What is searched for the best params of training: the section `tune` of params.yaml."""
+"""The search for the best params of training: the section `tune` of params.yaml."""
 
 import copy
 import json
@@ -19,11 +19,11 @@ Choice = str | int | float | bool | None | dict[str, JsonValue] | list[JsonValue
 
 
 class Range(Section):
-    """Numbers from `low` to `high`; whole ones where both are."""
+    """Numbers from `low` to `high`; integers if both are integers."""
 
     low: Number
     high: Number
-    log: bool = Field(False, description="Search evenly in the logarithm, as for rates.")
+    log: bool = Field(False, description="Search on a logarithmic scale, as for learning rates.")
     step: Annotated[Number, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
@@ -31,14 +31,14 @@ class Range(Section):
         if self.low >= self.high:
             raise fault(f"low must be below high; found {self.low} and {self.high}")
         if self.log and self.low <= 0:
-            raise fault(f"a range in the logarithm must begin above 0; found {self.low}")
+            raise fault(f"a logarithmic range must start above 0; found {self.low}")
         if self.log and self.step is not None:
-            raise fault("a range has either log or step; found both")
+            raise fault("a range can have either log or step; found both")
         return self
 
     @property
     def is_whole(self) -> bool:
-        """Whether all values are whole numbers."""
+        """Whether all values are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int) and not isinstance(self.step, float)
 
     def ends(self) -> tuple[Number, ...]:
@@ -83,36 +83,37 @@ Objective = Literal["accuracy", "latency", "size"]
 
 
 class TuneParams(Section):
-    """A search for the best values of `train`. Trials see the validation photos only."""
+    """A search for the best values of `train`. Trials only use the validation photos."""
 
-    trials: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="How many are tried; 0: no search.")
-    minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial begins after so many.")
+    trials: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="Number of trials; 0: no search.")
+    minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial starts after this time.")
     space: Annotated[
         Annotated[Space, Tag(DICT)] | Annotated[Literal["auto"], Tag("auto")],
         Discriminator(lambda value: "auto" if isinstance(value, str) else DICT),
     ] = Field(
         "auto",
         description="key of train: {low, high, log, step} or a list of choices, which may be settings, such as "
-        "learning_rate, model.head[1].Dropout.rate or phases[1].epochs. auto: what matters most for the kind of model.",
+        "learning_rate, model.head[1].Dropout.rate or phases[1].epochs. auto: the most important values "
+        "for the kind of model.",
     )
-    sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from the trials so far.")
+    sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from earlier trials.")
     objectives: Annotated[tuple[Objective, ...], Strict(False)] = Field(
         ("accuracy",),
-        description="What a trial is judged by. With latency (of one photo through the network, on this "
-        "machine's CPU) or size (of its weights) the study finds the Pareto front, and train takes the most accurate "
-        "on it. Several cannot be pruned by.",
+        description="What is optimized. With latency (of one photo, on this machine's CPU) or size (of the weights), "
+        "the study finds the Pareto front, and train uses the most accurate trial on it. With several "
+        "objectives, trials cannot be pruned.",
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="A trial whose network takes longer for one photo is ended before it is trained."
+        None, description="Networks that are slower for one photo are not trained."
     )
     max_size_mb: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="A trial whose network has more weights is ended before it is trained."
+        None, description="Networks with larger weights are not trained."
     )
     pruner: Literal["halving", "median", "hyperband", "none"] = Field(
-        "halving", description="Which trials are ended early, by their validation accuracy after each epoch."
+        "halving", description="Which trials are stopped early, by their validation accuracy after each epoch."
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="How many tasks share the trials; more than one needs a PostgreSQL at DARKROOM_STUDIES."
+        1, description="How many tasks share the trials; more than one needs a PostgreSQL database in DARKROOM_STUDIES."
     )
     seed: Seed = 42
 
@@ -120,19 +121,19 @@ class TuneParams(Section):
     def _judges_by_accuracy(self) -> Self:
         if "accuracy" not in self.objectives or len(set(self.objectives)) < len(self.objectives):
             raise fault(
-                "objectives must hold accuracy, and each of accuracy, latency and size at most once; found "
-                f"{', '.join(self.objectives) or 'none'}"
+                "objectives must contain accuracy, and each of accuracy, latency and size at most once; "
+                f"found {', '.join(self.objectives) or 'none'}"
             )
         return self
 
     @property
     def weighs_costs(self) -> bool:
-        """Whether what a network costs plays a part."""
+        """Whether the cost of a network matters."""
         return len(self.objectives) > 1 or self.max_latency_ms is not None or self.max_size_mb is not None
 
     @property
     def searchers(self) -> int:
-        """How many tasks search; 0 where there is nothing to try."""
+        """How many tasks search; 0 if there is nothing to try."""
         return self.workers if self.trials else 0
 
 
@@ -147,21 +148,21 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
         values: by keys as in `tune.space`.
 
     Raises:
-        ParamsError: there is no such key, or no such value can stand there.
+        ParamsError: there is no such key, or its value is invalid.
     """
     tree = copy.deepcopy(train.model_dump(mode="json"))
     for key, value in values.items():
         if key in Phase.model_fields and train.phases != "auto":
             raise ParamsError(
-                f"tune.space.{key}: it belongs to a phase, and train.phases has several; name it, such as "
-                f"phases[{len(train.phases) - 1}].{key}."
+                f"tune.space.{key}: this value belongs to a phase, and train.phases has several; name the "
+                f"phase, such as phases[{len(train.phases) - 1}].{key}."
             )
         _set_value(tree, key, value)
     try:
         return TrainParams.model_validate_json(json.dumps(tree))
     except ValidationError as error:
         reasons = "; ".join(f"{path}: {problem}" for path, problem in faults(error, TrainParams))
-        raise ParamsError(f"tune.space: train cannot have {_format_values(values)}: {reasons}.") from None
+        raise ParamsError(f"tune.space: train does not accept {_format_values(values)}: {reasons}.") from None
 
 
 def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -> None:
@@ -170,20 +171,21 @@ def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -
     Args:
         train: the section, resolved.
         space: what is searched.
-        image_size: (height, width) of the photos as they are prepared.
+        image_size: (height, width) of the prepared photos.
 
     Raises:
-        ParamsError: a key that is not there or cannot be tuned, or a value that cannot stand there.
+        ParamsError: a key does not exist or cannot be tuned, or a value is invalid.
     """
     if not space:
-        raise ParamsError("tune.space must name at least one key of train; it is empty. Leave it out for auto.")
+        raise ParamsError("tune.space must have at least one key of train; it is empty. Leave it out for auto.")
     for key, dimension in space.items():
         for value in dimension.ends():
             height, width = with_values(train, {key: value}).input_size(image_size)
             if height > image_size[0] or width > image_size[1]:
                 raise ParamsError(
-                    f"tune.space.{key}: it must not be larger than the photos are prepared, {image_size[0]} "
-                    f"× {image_size[1]} px; found {value}. Set preprocess.image_size: auto."
+                    f"tune.space.{key}: the value must not exceed the size of the prepared photos, "
+                    f"{image_size[0]} × {image_size[1]} px; found {value}. Set preprocess.image_size: "
+                    "auto."
                 )
 
 

@@ -1,4 +1,4 @@
-"""Addresses that may hold a secret: it is used for fetching, and printed, logged and stored nowhere."""
+"""Addresses that may contain a secret: it is used for downloads, and never printed, logged or stored."""
 
 import base64
 import functools
@@ -37,7 +37,7 @@ _SECRET_VARIABLES: Final = (
     "KF_PIPELINES_TOKEN",
 )
 _MIN_SECRET: Final = 4
-"""Characters; a shorter word is too common to be replaced wherever it occurs."""
+"""In characters; a shorter word is too common to be replaced everywhere."""
 _MIN_OPAQUE: Final = 16
 """From this length a query's value is a secret whatever its name."""
 
@@ -45,7 +45,7 @@ _MIN_OPAQUE: Final = 16
 class Address(str):
     """An address, or a path, whose text is redacted: user info, query and fragment are `***`.
 
-    It can go wherever text goes: into params, logs, messages and files. Only `full` holds the secret, and the
+    It can be used wherever text is: in params, logs, messages and files. Only `full` contains the secret, and the
     environment of this process remembers it, so that this process and its children find it by the redacted text.
 
     Attributes:
@@ -77,7 +77,7 @@ class Address(str):
 
     @property
     def cache_key(self) -> str:
-        """The address without what changes when only the credentials change."""
+        """The address without its credentials."""
         return "".join(_without_credentials(link) for link in _CHAIN_LINK.split(self.full))
 
     def hide(self, text: str) -> str:
@@ -108,7 +108,7 @@ def shorten_address(uri: str) -> str:
 
 
 def remember(addresses: Sequence[str]) -> None:
-    """Takes over whole addresses that another process of ours knows."""
+    """Accepts full addresses from another process of Darkroom."""
     for address in addresses:
         Address(address)
 
@@ -151,7 +151,7 @@ def _last_name(path: str) -> str:
 
 
 def remembered_addresses() -> list[str]:
-    """The whole addresses that this process knows, for another process of ours; never for print."""
+    """The full addresses that this process knows, for another process of Darkroom; never to be printed."""
     return [line.strip() for line in os.environ.get(ADDRESSES_VARIABLE, "").splitlines() if line.strip()]
 
 

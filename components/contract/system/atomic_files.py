@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: written beside their place, then renamed into it."""
+"""Outputs that appear completely or not at all: written beside their place, then renamed into it."""
 
 import contextlib
 import csv
@@ -25,9 +25,9 @@ from components.contract.text import json_text
 from components.contract.validation_messages import explain
 
 MAX_JSON_BYTES: Final = 2**28
-"""Of what a step writes as JSON; a thousand classes take some megabytes."""
+"""Of JSON files of steps; a thousand classes need some megabytes."""
 NOT_WRITABLE: Final = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
-"""What the system says if an output cannot be written, for a reason that the user can remove."""
+"""System errors for an output that cannot be written, for a reason that the user can fix."""
 MAX_NAME_BYTES: Final = 200
 """Of a name that is to get a suffix; file systems allow 255."""
 RENAME_EXCHANGE: Final = 2
@@ -87,7 +87,7 @@ def remove_all_remains(folder: Path) -> None:
 
 
 def remove_remains(target: Path) -> None:
-    """Removes what killed writers of this target left beside it, and nothing that a live process writes.
+    """Removes partial outputs of killed writers of this target, but not those of a live process.
 
     Raises:
         OSError: the folder of the target cannot be read.
@@ -97,7 +97,7 @@ def remove_remains(target: Path) -> None:
 
 
 def _write_error(error: BaseException, target: Path, partial: Path) -> ArtifactError | None:
-    """The error to report if the target could not be written for a reason that the user can remove; else None."""
+    """The error to report if the target could not be written for a reason that the user can fix; otherwise None."""
     if isinstance(error, DarkroomError) or not isinstance(error, Exception):
         return None
     number = error.errno if isinstance(error, OSError) else None
@@ -105,9 +105,9 @@ def _write_error(error: BaseException, target: Path, partial: Path) -> ArtifactE
     if number in FULL or (num_free is not None and num_free < SMALL_SPACE):
         num_needed = sum(path.lstat().st_size for path in partial.rglob("*"))
         return ArtifactError(
-            f"There must be room for {target}, and for what is written on the way; there is not: "
-            f"{error}. It needs more than {num_needed / 1e6:,.1f} MB{free_text(target.parent)}. Make "
-            "room and run the step again."
+            f"There must be enough disk space for {target} and its temporary files; there is not: {error}. "
+            f"It needs more than {num_needed / 1e6:,.1f} MB{free_text(target.parent)}. Free some space "
+            "and run the step again."
         )
     if number in NOT_WRITABLE and str(partial) in str(getattr(error, "filename", "")):
         return ArtifactError(f"The output folder {target} must be writable; it is not: {error}.")
@@ -115,7 +115,7 @@ def _write_error(error: BaseException, target: Path, partial: Path) -> ArtifactE
 
 
 def _prefix(target: Path) -> str:
-    """What the names of partial outputs begin with; long names are cut, by bytes."""
+    """The prefix of the names of partial outputs; long names are truncated, by bytes."""
     return f".{os.fsdecode(os.fsencode(target.name)[:MAX_NAME_BYTES])}.partial-"
 
 
@@ -173,7 +173,7 @@ def _is_same(path: Path, descriptor: int) -> bool:
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Writes a file whole or not at all.
+    """Writes a file completely or not at all.
 
     Raises:
         OSError: the place cannot be written, or the disk is full.
@@ -227,13 +227,13 @@ def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
         return model.model_validate_json(read_regular(path, MAX_JSON_BYTES))
     except FileNotFoundError:
         raise ArtifactError(
-            f"A {artifact_name} must hold {path.name}; there is none in {path.parent}. Run its step."
+            f"The {artifact_name} must contain {path.name}; it is missing in {path.parent}. Run its step."
         ) from None
     except OSError as error:
         raise ArtifactError(f"{path} must be readable; it is not: {error}.") from None
     except ValidationError as error:
         raise ArtifactError(
-            f"The {artifact_name} is damaged, or of another version; write it again.\n"
+            f"The {artifact_name} is damaged, or of another version; create it again.\n"
             f"{explain(error, model, str(path))}"
         ) from None
 

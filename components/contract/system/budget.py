@@ -21,12 +21,12 @@ from components.contract.errors import DarkroomError, DataError
 
 MAX_MEMBERS: Final = 1_000_000
 MAX_MEMORY_BYTES: Final = 2**29
-"""What the bookkeeping of one input, such as the names of its members, may take."""
+"""Memory for the bookkeeping of one input, such as the names of its members."""
 
 START_SECONDS: Final = 30.0
 BYTES_PER_SECOND: Final = 10**6
 MEMBERS_PER_SECOND: Final = 100
-"""Far slower than a slow disk: input that falls behind this pace is made to keep a reader busy."""
+"""Far slower than a slow disk: slower input is designed to keep a reader busy."""
 
 POLL_SECONDS: Final = 0.2
 
@@ -35,11 +35,11 @@ T = TypeVar("T")
 
 @dataclass
 class Budget:
-    """What one input may cost.
+    """The limits of one input.
 
     Attributes:
         subject: the input in messages, such as "The archive photos.zip".
-        advice: what the user can do when it costs more.
+        advice: what the user can do if it exceeds them.
         max_bytes: of its content.
         max_members: files and folders, rows, pictures or keys.
         max_memory_bytes: see MAX_MEMORY_BYTES.
@@ -68,27 +68,27 @@ class Budget:
     _start_time: float = field(default_factory=time.monotonic, init=False)
 
     def spend(self, num_bytes: int = 0, *, num_members: int = 0, memory_bytes: int = 0) -> None:
-        """Notes what was read.
+        """Counts what was read.
 
         Raises:
-            DarkroomError: of the kind `error`, when that is more than the budget holds.
+            DarkroomError: of the kind `error`, if the budget is exceeded.
         """
         self.num_bytes += num_bytes
         self.num_members += num_members
         self.memory_bytes += memory_bytes
         if self.num_bytes > self.max_bytes:
-            raise self.limit_error(f"hold at most {self.max_bytes:,} bytes{self.basis}", "it holds more")
+            raise self.limit_error(f"contain at most {self.max_bytes:,} bytes{self.basis}", "it contains more")
         if self.num_members > self.max_members:
-            raise self.limit_error(f"hold at most {self.max_members:,} {self.members}", "it holds more")
+            raise self.limit_error(f"contain at most {self.max_members:,} {self.members}", "it contains more")
         if self.memory_bytes > self.max_memory_bytes:
             raise self.limit_error(
                 f"need at most {self.max_memory_bytes / 1e6:,.0f} MB of memory to be listed",
-                f"after {self.num_members:,} {self.members} it needs more",
+                f"after {self.num_members:,} {self.members} it needed more",
             )
         self.check_pace()
 
     def check_pace(self) -> None:
-        """Ends the reading of input that keeps its reader busy and yields next to nothing.
+        """Stops reading input that keeps its reader busy and yields almost nothing.
 
         Raises:
             DarkroomError: of the kind `error`.
@@ -99,12 +99,12 @@ class Budget:
         elapsed = time.monotonic() - self._start_time
         if elapsed > allowed_seconds:
             raise self.limit_error(
-                f"yield its content within {allowed_seconds:,.0f} s",
-                f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes were read",
+                f"be read within {allowed_seconds:,.0f} s",
+                f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes had been read",
             )
 
     def limit_error(self, limit: str, state: str) -> DarkroomError:
-        """The error for input that breaks a limit: what must hold, and how it is instead."""
+        """The error for input that exceeds a limit: the limit, and what was found."""
         return self.error(f"{self.subject} must {limit}; {state}. {self.advice}")
 
     def wait_for(self, work: Callable[[], T], seconds: float) -> T:
@@ -141,7 +141,7 @@ class Budget:
 
 
 class PacedFile:
-    """An open file that checks its budget's pace whenever a decompressor asks for more, and what it asks for."""
+    """An open file that checks its budget's pace at each read of a decompressor."""
 
     def __init__(self, file: IO[bytes], budget: Budget):
         self._file = file
@@ -170,22 +170,22 @@ class PacedFile:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Opens a regular file for reading, and nothing else: a pipe would wait for ever, a device never ends.
+    """Opens a regular file for reading, and nothing else: a pipe would wait forever, a device never ends.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_dev in _kernel_devices():
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is a folder, pipe or device instead of a regular file", str(path))
+        raise OSError(errno.EINVAL, "it is a folder, pipe or device, not a regular file", str(path))
     return os.fdopen(descriptor, "rb")
 
 
 @functools.cache
 def _kernel_devices() -> frozenset[int]:
-    """Where files are made up by the kernel while they are read, which may wait for ever or never end."""
+    """Folders with files that the kernel generates while they are read, which may block or never end."""
     return frozenset(Path(folder).stat().st_dev for folder in ("/proc", "/sys") if Path(folder).is_dir())
 
 
@@ -193,14 +193,12 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     """The content of a regular file, at most as much as its size said when it was opened.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is larger than `max_bytes`.
+        OSError: it cannot be read, is not a regular file, or is larger than `max_bytes`.
     """
     with open_regular(path) as file:
         num_bytes = os.fstat(file.fileno()).st_size
         if num_bytes > max_bytes:
-            raise OSError(
-                errno.EFBIG, f"it has {num_bytes:,} bytes, more than the {max_bytes:,} that are read", str(path)
-            )
+            raise OSError(errno.EFBIG, f"it has {num_bytes:,} bytes, more than the limit of {max_bytes:,}", str(path))
         return file.read(num_bytes)
 
 

@@ -1,6 +1,6 @@
-"""Where results that can be made again are kept, for all runs: `.darkroom/cache`, or DARKROOM_CACHE.
+"""Cache of results that can be computed again, for all runs: `.darkroom/cache`, or DARKROOM_CACHE.
 
-The checkpoints of trainings stand there as well, or in DARKROOM_CHECKPOINTS.
+Checkpoints of trainings are also there, or in DARKROOM_CHECKPOINTS.
 """
 
 import os
@@ -12,7 +12,7 @@ from components.contract.errors import ArtifactError, ParamsError
 from components.contract.system.waiting import is_in_pod
 
 HOME: Final = Path(".darkroom")
-"""Holds all that Darkroom keeps between runs, below the working folder."""
+"""Everything that Darkroom keeps between runs, in the working folder."""
 
 CACHE_VARIABLE: Final = "DARKROOM_CACHE"
 LIMIT_VARIABLE: Final = "DARKROOM_CACHE_GB"
@@ -26,12 +26,12 @@ def cache_dir() -> Path:
 
 
 def checkpoints_dir() -> Path:
-    """Where trainings that were interrupted wait; it need not exist."""
+    """The folder of checkpoints; it need not exist."""
     return Path(os.environ.get(CHECKPOINTS_VARIABLE) or cache_dir() / "checkpoints")
 
 
 def require_resumable(folder: Path, error: OSError) -> None:
-    """Called if a folder that work resumes from cannot be written. On a cluster that is what the volume is for.
+    """Called if a folder for resuming work cannot be written. On a cluster the volume exists for that.
 
     Args:
         folder: in the cache or in DARKROOM_CHECKPOINTS.
@@ -42,17 +42,18 @@ def require_resumable(folder: Path, error: OSError) -> None:
     """
     if is_in_pod() and any(os.environ.get(name) for name in (CACHE_VARIABLE, CHECKPOINTS_VARIABLE)):
         raise ArtifactError(
-            "On a cluster, work resumes after its pod is lost, so the volume must be writable for the user "
-            f"{os.getuid()} and the group {os.getgid()}; {folder} is not: {error.strerror or error}. The Job of "
-            "k8s/pipelines gives a new volume to the group; see docs/kubernetes.md, Volumes."
+            "On a cluster, training resumes from a volume after its pod is lost, so the volume must be "
+            f"writable for user {os.getuid()} and group {os.getgid()}; {folder} is not: "
+            f"{error.strerror or error}. The Job in k8s/pipelines changes the group of a new volume; see "
+            "docs/kubernetes.md, Volumes."
         ) from None
 
 
 def cache_limit() -> int:
-    """How many bytes each kind of result may take; what was used longest ago goes first.
+    """How many bytes each kind of result may take; the least recently used are removed first.
 
     Raises:
-        ParamsError: DARKROOM_CACHE_GB is no number above 0.
+        ParamsError: DARKROOM_CACHE_GB is not a number above 0.
     """
     text = os.environ.get(LIMIT_VARIABLE, str(LIMIT_GB))
     try:

@@ -60,7 +60,7 @@ KEPT_GIT_VARIABLES: Final = frozenset(
         "GIT_CONFIG_NOSYSTEM",
     )
 )
-"""How the user signs and connects; all other variables of git select a repository or a program."""
+"""Signing and connections; all other variables of git select a repository or a program."""
 SEARCH_PATHS: Final = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
 """An empty or relative entry of these means the working folder."""
 
@@ -79,7 +79,7 @@ GIT_SETTINGS: Final = (
 
 
 class MissingProgramError(DarkroomError, FileNotFoundError):
-    """A program that is needed is not installed, or PATH does not name its folder."""
+    """A required program is not installed, or not on PATH."""
 
 
 def environment() -> dict[str, str]:
@@ -116,9 +116,7 @@ def program(name: str, *arguments: str) -> list[str]:
     folders = [entry for entry in _absolute(os.environ.get("PATH", os.defpath)) if Path(entry) != Path.cwd()]
     path = shutil.which(name, path=os.pathsep.join(folders)) if folders else None
     if path is None:
-        raise MissingProgramError(
-            f"The program {name} must be in a folder that PATH names; it is in none of them. Install {name}."
-        )
+        raise MissingProgramError(f"The program {name} must be on PATH; it was not found. Install {name}.")
     return [path, *arguments]
 
 

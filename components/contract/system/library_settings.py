@@ -1,4 +1,4 @@
-"""Environment variables of numeric libraries, as other projects leave them: they would change what is computed.
+"""Environment variables of numeric libraries from other projects, which would change results.
 
 Darkroom's figures follow from the data, the params and the seed. `ONEDNN_DEFAULT_FPMATH_MODE=BF16`, for example, lets
 TensorFlow multiply in bfloat16, so that an export in float32 disagrees with it by 0.06.
@@ -16,7 +16,7 @@ IGNORED: Final = (
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "TF_SET_ONEDNN_FPMATH_MODE",
-    # Weights that change while they are trained are no constants.
+    # Weights change during training, so they are not constants.
     "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS",
     # Another compiler; a flag that it does not know ends the process.
     "TF_FUNCTION_JIT_COMPILE_DEFAULT",
@@ -32,10 +32,10 @@ IGNORED: Final = (
 
 
 def ignore_library_settings() -> None:
-    """Removes them from the environment of this process, and says so; to be called before a library that reads them."""
+    """Removes them from the environment of this process, and logs it; to be called before a library that reads them."""
     settings = {name: os.environ.pop(name) for name in IGNORED if os.environ.get(name) not in (None, "", "tensorflow")}
     if settings:
         log.info(
-            "Ignores %s of the environment, which would change what is computed.",
+            "Ignoring environment variables that would change results: %s.",
             ", ".join(f"{name}={value!r}" for name, value in settings.items()),
         )

@@ -1,22 +1,22 @@
-"""Files that are mapped into memory and leave it again: what was read counts as memory until it is let go."""
+"""Memory-mapped files that are released regularly: pages that were read count as memory until then."""
 
 import mmap
 from collections.abc import Sequence
 from typing import Final
 
 MAX_MAPPED_BYTES: Final = 2**29
-"""So much may be read before all is let go; the system still has it, and gives it back in microseconds."""
+"""After reading this much, all is released; the system still caches it and returns it in microseconds."""
 
 
 class FileMaps:
-    """Maps that are read here and there, over and over."""
+    """Maps that are read repeatedly, in random order."""
 
     def __init__(self, maps: Sequence[mmap.mmap]):
         self._maps = maps
         self._num_read = 0
 
     def note(self, num_bytes: int) -> None:
-        """So much has been read; now and then lets all go."""
+        """Counts what has been read, and releases all maps from time to time."""
         self._num_read += num_bytes
         if self._num_read < MAX_MAPPED_BYTES or not hasattr(mmap, "MADV_DONTNEED"):
             return

@@ -1,4 +1,4 @@
-"""What every program of Darkroom does at its rim: log lines, the note of a step's time, and the exit code."""
+"""What every program of Darkroom does at its start and end: logging, step times, and the exit code."""
 
 import codecs
 import contextlib
@@ -26,7 +26,7 @@ FINISH_FILE = "finish"
 """Beside the file of the events: asks a training to end with the best epoch that it has."""
 
 BUG = 1
-"""The exit code: the error is ours to fix."""
+"""The exit code: an internal error."""
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -35,12 +35,12 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address, with its password
 }
-"""Keeps the libraries from sending usage statistics, and from telling how they make their tables."""
+"""Keeps the libraries from sending usage statistics, and from logging how they create tables."""
 
 
 @contextlib.contextmanager
 def running_step(name: str) -> Iterator[None]:
-    """Around the work of one step: sets up its log and notes how long it took and how it ended."""
+    """Context of one step: sets up its log, and records its time and outcome."""
     escape_log_records()
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
@@ -77,19 +77,19 @@ def running_step(name: str) -> Iterator[None]:
 
 
 def note_progress(event: str, **facts: object) -> None:
-    """Tells whoever follows the run how far the running step is; costs nothing where nobody does."""
+    """Reports the progress of the running step to the run's events; no cost if there are none."""
     if _running is not None:
         _note(step=_running, event=event, **facts)
 
 
 def is_finish_requested() -> bool:
-    """Whether somebody wants the run to go on with what has been learned so far: `darkroom finish`."""
+    """Whether somebody wants the run to continue with what has been learned so far: `darkroom finish`."""
     path = os.environ.get(EVENTS_VARIABLE)
     return bool(path) and Path(str(path)).with_name(FINISH_FILE).exists()
 
 
 def clear_finish_request() -> None:
-    """What was asked for has been done, and is not asked of the next step as well."""
+    """The request was fulfilled, and does not apply to the next step."""
     if is_finish_requested():
         Path(os.environ[EVENTS_VARIABLE]).with_name(FINISH_FILE).unlink(missing_ok=True)
 
@@ -101,11 +101,11 @@ _running: str | None = None
 PLAIN: Final = dict(
     zip("…–−’“”×→·●○≤≥²", ("...", "-", "-", "'", '"', '"', "x", "->", "-", "*", "o", "<=", ">=", "2"), strict=True)
 )
-"""What a terminal shows instead of a sign that its encoding lacks."""
+"""Replacements for characters that the terminal's encoding lacks."""
 
 
 class StandardStream(io.FileIO):
-    """Standard output or error: neither a reader that leaves, such as `head`, nor a full disk ends the work.
+    """Standard output or error: neither a closed pipe, as with `head`, nor a full disk ends the work.
 
     Attributes:
         failure: why the stream could not be written; everything after it is dropped. None if it works.
@@ -145,7 +145,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
 
 
 def _require_home() -> None:
-    """Libraries look for their settings at home; a user id without a name may have none, as in a container."""
+    """Libraries need a home folder for settings; a user id without a name may have none, as in a container."""
     try:
         Path.home()
     except RuntimeError:
@@ -162,8 +162,8 @@ def _run_main(main: Callable[[], int | None]) -> int:
     except MemoryError:
         sys.stdout.flush()
         _show(
-            "darkroom: The memory of this machine must suffice for the data; it does not. Give fewer or smaller "
-            "files, or more memory."
+            "darkroom: The data must fit into the memory of this machine; it does not. Use fewer or "
+            "smaller files, or a machine with more memory."
         )
         return USER_ERROR
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Progress of long work in the log, every few seconds: how far, how fast, how long still."""
+"""Progress of long work in the log, every few seconds: done, rate, and time left."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Says when it is time for the next line, and writes the usual one."""
+    """Decides when the next line is due, and writes it."""
 
     def __init__(self, total: int = 0, what: str = "photos"):
         """Starts now.
@@ -32,7 +32,7 @@ class Progress:
         return time.monotonic() - self._start
 
     def is_due(self) -> bool:
-        """Whether the last line was written long enough ago; if so, the next one is due as much later."""
+        """Whether a line is due; if so, schedules the next one."""
         is_due = time.monotonic() - self._last >= EVERY_SECONDS
         self._last = time.monotonic() if is_due else self._last
         return is_due
@@ -43,7 +43,7 @@ class Progress:
             rate = count / max(self.seconds, 1e-9)
             seconds_left = (self._total - count) / rate
             values = (f"{count:,}", f"{self._total:,}", self._what, rate, seconds_left)
-            log.info("%s of %s %s, %.0f a second, about %.0f s left.", *values)
+            log.info("%s of %s %s, %.0f per second, about %.0f s left.", *values)
 
 
 def log_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:

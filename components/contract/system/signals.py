@@ -1,4 +1,4 @@
-"""Says why a process ended that could not say so itself: the system or a signal ended it."""
+"""Explains why a process was ended by a signal, since it could not log the reason."""
 
 import signal
 from pathlib import Path
@@ -34,11 +34,11 @@ def explain_signal(code: int, *, what: str = "The task", remedy: str = LESS_MEMO
         name = signal.Signals(number or 0).name
     except ValueError:
         name = f"signal {number}"
-    return f"{what} was ended by {name}, a crash in a library or a signal from outside. Run again."
+    return f"{what} was ended by {name}: a crash in a library, or a signal from outside. Run it again."
 
 
 def _memory() -> str:
-    """How much memory this machine has, if the system says so."""
+    """The memory of this machine, if known."""
     try:
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
         total = int(fields["MemTotal"].split()[0]) / 2**20

@@ -1,4 +1,4 @@
-"""Waits inside a step for what may come back: a cluster does not try a step again that has failed."""
+"""Waits within a step for servers that may come back, because a cluster does not retry failed steps."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ def is_in_pod() -> bool:
 
 
 def outage_seconds() -> float:
-    """How long to wait for a server: on a cluster for its restart, elsewhere not at all, because somebody looks on."""
+    """How long to wait for a server: on a cluster for its restart, otherwise not at all."""
     return OUTAGE_SECONDS if is_in_pod() else 0.0
 
 
@@ -49,7 +49,7 @@ def wait_for(
     is_temporary: Callable[[Exception], bool],
     seconds: float = OUTAGE_SECONDS,
 ) -> ResultT:
-    """The result of a call, which is made again while its error may pass.
+    """The result of a call, which is repeated while its error is temporary.
 
     Args:
         call: what is tried.
@@ -70,6 +70,6 @@ def wait_for(
             if seconds_left <= 0 or not is_temporary(error):
                 raise
             reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
-            log.warning("%s does not answer: %s. Trying again for %.0f s.", subject, reason, seconds_left)
+            log.warning("%s does not answer: %s. Retrying for %.0f s.", subject, reason, seconds_left)
             time.sleep(min(pause_seconds, seconds_left))
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""One thing to tell the MLflow store, and how it is sent."""
+"""A message to the MLflow store, and how it is sent."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,13 +25,13 @@ Kind = Literal["start", "params", "tags", "metrics", "dataset", "artifacts", "st
 
 @dataclass(eq=False)
 class Message:
-    """One thing to tell.
+    """A message.
 
     Attributes:
         run_id: the MLflow run that it is of.
         kind: what it is.
         content: what JSON can hold.
-        is_settled: whether the store has taken it, or has refused it for good.
+        is_settled: whether the store has accepted it, or rejected it permanently.
     """
 
     run_id: str
@@ -61,7 +61,9 @@ def send(messages: Sequence[Message]) -> None:
 
 
 def _warn_refused(message: Message, error: Exception) -> None:
-    log.warning("MLflow refuses %s of run %s: %s. The step goes on.", message.kind, message.run_id, first_line(error))
+    log.warning(
+        "MLflow rejected %s of run %s: %s. The step continues.", message.kind, message.run_id, first_line(error)
+    )
 
 
 def _call_client(messages: Sequence[Message]) -> None:

@@ -34,7 +34,7 @@ MAX_PARAMS_PER_CALL = 100
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 """For one try of many, at the start of a run."""
 START_SECONDS = 15.0
-"""How long the start of a run waits for a server that does not answer; then the run goes on, and tells it later."""
+"""How long the start of a run waits for a server that does not answer; then the run continues, and reports it later."""
 START_RETRY_SECONDS = 2.0
 
 
@@ -89,7 +89,7 @@ class Run:
         self._enqueue("metrics", {"values": values, "timestamp": now_ms(), "step": step})
 
     def last_step(self, metric: str) -> int:
-        """The last step that the store has this figure of; 0 where it has none, or does not answer."""
+        """The last step with this figure in the store; 0 if there is none, or the store does not answer."""
         run_id = self.run_id
         if run_id is None:
             return 0
@@ -106,7 +106,7 @@ class Run:
         """Names the data that the run uses.
 
         Args:
-            name: what the data are called.
+            name: the name of the data.
             digest: at most 36 characters that change with the content.
             source: where they came from.
             context: "training", "evaluation".
@@ -127,7 +127,7 @@ class Run:
         self._enqueue("status", {"status": status, "end_time": now_ms()})
 
     def close(self, *, hurried: bool = False) -> None:
-        """Waits for what is not sent yet, hurried or not; what is left is kept for later, and that is told."""
+        """Waits for what is not sent yet, hurried or not; the rest is stored for later, and this is logged."""
         if self._owns_outbox:
             self.outbox.close(hurried=hurried)
 
@@ -172,21 +172,21 @@ def _find_or_create(start: Mapping[str, Any]) -> str | None:
         try:
             with patience(START_PATIENCE), store_lock():
                 return find_or_create_run(MlflowClient(), **start)
-        except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
+        except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
             if is_file or is_refusal(error):
                 raise unreachable_error(error) from None
             reason = first_line(error)
         seconds = deadline - time.monotonic()
         if not has_warned:
             log.warning(
-                "MLflow does not answer at %s: %s. Trying again for %.0f s.",
+                "MLflow does not answer at %s: %s. Retrying for %.0f s.",
                 redact(get_tracking_uri()),
                 reason,
                 max(0.0, seconds),
             )
             has_warned = True
         if seconds <= 0:
-            log.warning("MLflow still does not answer. The run goes on without it; it is told when it answers.")
+            log.warning("MLflow still does not answer. The run continues and is logged when MLflow answers again.")
             return None
         time.sleep(min(START_RETRY_SECONDS, seconds))
 
@@ -199,7 +199,7 @@ def _pending_run(start: Mapping[str, Any]) -> "Run":
 
 
 def find_stored_id(run: "Run") -> str | None:
-    """The id that the store knows a run by, if it answers; else the run's own."""
+    """The id that the store knows a run by, if it answers; otherwise the run's own."""
     run_id = run.run_id
     if run_id is None or not run_id.startswith(PENDING):
         return run_id
@@ -209,7 +209,7 @@ def find_stored_id(run: "Run") -> str | None:
 def child_run(parent: Run, name: str, tags: Mapping[str, str]) -> Run:
     """Starts a run below another, in its experiment; without a parent, or where MLflow is gone, there is none.
 
-    What is told of it goes with what is told of the parent, which is to be closed.
+    What is reported of it goes with what is reported of the parent, which is to be closed.
     """
     parent_id = parent.run_id
     if parent_id is None:

@@ -1,4 +1,4 @@
-"""What a step tells MLflow: sent in order by a thread, again until it is taken, so that a store never holds a step up.
+"""Messages of a step to MLflow: a thread sends them in order, with retries, so that a store never delays a step.
 
 What a store has not taken when the step ends waits in the folder `unsent` of the cache; the next step that logs to the
 same store sends it.
@@ -62,9 +62,9 @@ class Outbox:
         return message
 
     def wait_for(self, message: Message, num_bytes: int = 0) -> None:
-        """Waits a little until a message is settled, longer for files of so many bytes; not while all fails."""
+        """Waits a little until a message is resolved, longer for files of this many bytes; not while all fails."""
         if not self._wait_until(lambda: message.is_settled or self._is_failing, num_bytes / UPLOAD_RATE):
-            self._warn_once("MLflow is slow to take %s of run %s. The step goes on.", message.kind, message.run_id)
+            self._warn_once("MLflow is slow to log %s of run %s. The step continues.", message.kind, message.run_id)
 
     def ask(self, question: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
         """What the store answers, or `otherwise` where it does not, or not soon."""
@@ -74,15 +74,15 @@ class Outbox:
             answer = otherwise
             try:
                 answer = question()
-            except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
-                self._warn_once("MLflow did not answer: %s. The step goes on.", first_line(error))
+            except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
+                self._warn_once("MLflow did not answer: %s. The step continues.", first_line(error))
             with self._condition:
                 answers.append(answer)
                 self._condition.notify_all()
 
         threading.Thread(target=work, name="mlflow-question", daemon=True).start()
         if not self._wait_until(lambda: bool(answers)):
-            self._warn_once("MLflow is slow to answer. The step goes on.")
+            self._warn_once("MLflow is slow to answer. The step continues.")
         return answers[0] if answers else otherwise
 
     def close(self, *, hurried: bool = False) -> None:
@@ -96,7 +96,7 @@ class Outbox:
             unsent = list(self._queue)
             self._queue.clear()
         log.warning(
-            "MLflow did not take %d messages of run %s in %.0f s. The step's own files hold all figures; %s.",
+            "MLflow did not accept %d records of run %s within %.0f s. All figures are in the step's own files; %s.",
             len(unsent),
             unsent[0].run_id,
             seconds,
@@ -128,7 +128,7 @@ class Outbox:
             except Exception as error:  # as above
                 has_failed = True
                 self._warn_once(
-                    "MLflow did not take %s of run %s: %s. It is told again; the step goes on.",
+                    "MLflow did not accept %s of run %s: %s. Retrying; the step continues.",
                     messages[0].kind,
                     messages[0].run_id,
                     first_line(error),
@@ -154,7 +154,7 @@ def send_unsent(wait_seconds: float = 0.0) -> None:
 
 
 def move_unsent(old_path: Path, new_path: Path) -> None:
-    """Notes that a folder, of which files wait to be sent, is in another place now."""
+    """Records that a folder, of which files wait to be sent, is in another place now."""
     old_text, new_text = (json.dumps(str(path.absolute()))[:-1] for path in (old_path, new_path))
     for path in _unsent_dir().glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")
@@ -176,10 +176,10 @@ def _resend(paths: Sequence[Path]) -> None:
                 for _ in messages:
                     waiting.popleft()
             path.unlink()
-        except Exception as error:  # as above; what is told twice MLflow keeps once
-            log.warning("MLflow does not take yet what %s holds: %s.", path, first_line(error))
+        except Exception as error:  # as above; what is reported twice MLflow keeps once
+            log.warning("MLflow does not accept the records in %s yet: %s.", path, first_line(error))
             return
-        log.info("Sent to MLflow what an earlier step could not: %d messages.", len(lines))
+        log.info("Sent %d records of an earlier step to MLflow.", len(lines))
 
 
 def _store_for_later(messages: Sequence[Message]) -> str:
@@ -192,7 +192,7 @@ def _store_for_later(messages: Sequence[Message]) -> str:
     try:
         write_file(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
     except OSError as error:
-        return f"they could not be kept for later: {error}"
+        return f"they could not be stored for later: {error}"
     return f"the next step that logs to it sends them from {path}"
 
 

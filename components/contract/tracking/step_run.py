@@ -34,7 +34,7 @@ def pipeline_end(state: str, error: str | None) -> tuple[str, str]:
     if state in ("COMPLETE", "CACHED", "SUCCEEDED") and not error:
         return "FINISHED", ""
     if state in ("FAILED", "COMPLETE", "CACHED", "SUCCEEDED"):
-        return "FAILED", redact(error or "a task failed: its log in Kubeflow Pipelines names the reason")[:5000]
+        return "FAILED", redact(error or "a task failed: its log in Kubeflow Pipelines contains the reason")[:5000]
     return "KILLED", "terminated"
 
 
@@ -46,7 +46,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
         experiment: for a run that has to be made.
         upstream: the run that the step's input was made in, joined where the environment names none and the store has
             it.
-        own_name: the name of a run that the step makes for itself where there is no other; it is ended with the step.
+        own_name: the name of a run that the step makes for itself if there is no other; it is ended with the step.
 
     Raises:
         TrackingError: a run has to be made and the store cannot be written.
@@ -104,7 +104,7 @@ def _is_missing(run_id: str) -> bool:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             return False
         log.warning(
-            "The MLflow store %s has no run %s, in which the input was made.",
+            "The MLflow store %s does not contain run %s, which created the input.",
             redact(os.environ["MLFLOW_TRACKING_URI"]),
             run_id,
         )

@@ -72,7 +72,7 @@ def stored_id(run_id: str) -> str:
     key = run_id.removeprefix(PENDING)
     run_id_of_key = find_run(MlflowClient(), key)
     if run_id_of_key is None:
-        raise MlflowException(f"the store has no run of the key {key}", RESOURCE_DOES_NOT_EXIST)
+        raise MlflowException(f"the store has no run with the key {key}", RESOURCE_DOES_NOT_EXIST)
     return run_id_of_key
 
 
@@ -131,8 +131,8 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
         log.warning(
-            "The MLflow experiment %s had been deleted. It is restored, with its earlier runs, because this "
-            "run belongs to it; deploy.model_name chooses another.",
+            "The MLflow experiment %s had been deleted. It is restored with its earlier runs, because "
+            "this run belongs to it. To use another experiment, set deploy.model_name.",
             name,
         )
     existing_id: str = experiment.experiment_id
@@ -220,6 +220,5 @@ def unreachable_error(error: Exception) -> TrackingError:
     reason = first_line(error)
     return TrackingError(
         f"The MLflow store must be reachable and writable; {redact(get_tracking_uri())} is not: "
-        f"{redact(reason)}. "
-        "Fix it, or name another with MLFLOW_TRACKING_URI."
+        f"{redact(reason)}. Fix it, or set another store with MLFLOW_TRACKING_URI."
     )

@@ -35,8 +35,8 @@ def tracking_uri(home: Path = HOME) -> str:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrackingError(
-                f"The folder {home.resolve()} must be writable; it is not: {error.strerror}. Run Darkroom in a folder "
-                "of your own: cd there, and name params and data by their full paths."
+                f"The folder {home.resolve()} must be writable; it is not: {error.strerror}. Run Darkroom "
+                "in your own folder: cd there, and pass params and data by their full paths."
             ) from None
         path = (folder / "mlflow.db").resolve()
         if "%" in str(path) or "?" in str(path):
@@ -76,7 +76,7 @@ def follow_moved_store(path: Path) -> None:
     """Makes a SQLite store name its artifacts where they are now, if its folder was renamed, moved or copied.
 
     MLflow notes absolute places. Those of experiments that are not beside the file, or whose files have not moved with
-    it, stay as they are.
+    it, remain unchanged.
     """
     artifacts_dir = (path.parent / "artifacts").resolve()
     try:
@@ -99,7 +99,7 @@ def follow_moved_store(path: Path) -> None:
                             (artifacts_dir.as_uri(), len(root) + 1, root, root),
                         )
                 log.info(
-                    "The MLflow store names %s for its artifacts now; it was moved from %s.", artifacts_dir, old_dir
+                    "The MLflow store now uses %s for its artifacts; it was moved from %s.", artifacts_dir, old_dir
                 )
     except sqlite3.Error as error:
-        log.warning("The MLflow store %s may name an old place of its artifacts: %s.", path, error)
+        log.warning("The MLflow store %s may still contain an old artifact path: %s.", path, error)

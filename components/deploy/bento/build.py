@@ -49,7 +49,7 @@ class Extras:
     """What a bento holds beside the model.
 
     Attributes:
-        evaluation: its figures and verdict are told at /model; None where there was no evaluation.
+        evaluation: its figures and verdict are in /model; None if there was no evaluation.
         evaluation_dir: where the calibration stands, if evaluation made one.
         photos: golden photos, named by their image_id.
         sample_labels: the true labels of those that the page offers, by image_id, in their order.
@@ -78,7 +78,7 @@ def build_bento(
 
     Raises:
         ArtifactError: the exported graph is missing, or not the one that the bundle names.
-        ServiceError: BentoML cannot build it; its own last lines are told.
+        ServiceError: BentoML cannot build it; its own last lines are reported.
     """
     graph_digest = export_sha256(bundle_dir / "export")
     if graph_digest != bundle.export.sha256:
@@ -138,9 +138,9 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
     calibrated_graph = read_calibration(evaluation_dir).facts.export_sha256
     if calibrated_graph != bundle.export.sha256:
         raise ArtifactError(
-            f"The calibration in {evaluation_dir} must be that of the model to be served; it is of the "
-            f"graph {calibrated_graph[:12]}, and the bundle holds {bundle.export.sha256[:12]}. Run "
-            "evaluate again."
+            f"The calibration in {evaluation_dir} must belong to the model; it belongs to the graph "
+            f"{calibrated_graph[:12]}, and the bundle contains {bundle.export.sha256[:12]}. Run evaluate "
+            "again."
         )
     copy_files(map(Path, CALIBRATION_FILES), evaluation_dir, context)
     return True
@@ -231,11 +231,11 @@ def _run_build(context: Path, home: Path, tag: str) -> None:
         process = launcher.run(command, cwd=context, env=bento_environment(home), timeout_seconds=BUILD_SECONDS)
     except subprocess.TimeoutExpired:
         raise ServiceError(
-            f"Building the bento {tag} must take less than {BUILD_SECONDS:.0f} s; it did not end."
+            f"Building the bento {tag} must take less than {BUILD_SECONDS:.0f} s; it did not finish."
         ) from None
     if process.returncode != 0:
         lines = "\n".join((process.stdout + process.stderr).strip().splitlines()[-15:])
-        raise ServiceError(f"BentoML must build the bento {tag}; it ended with {process.returncode}:\n{lines}")
+        raise ServiceError(f"BentoML must build the bento {tag}; it exited with code {process.returncode}:\n{lines}")
 
 
 def bento_environment(home: Path) -> dict[str, str]:
@@ -247,6 +247,6 @@ def bento_environment(home: Path) -> dict[str, str]:
     return launcher.environment() | {
         "BENTOML_HOME": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
-        # bentoml build calls uv, which stands beside this environment's Python.
+        # bentoml build calls uv, which is beside this environment's Python.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }

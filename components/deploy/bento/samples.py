@@ -22,7 +22,7 @@ INDEX: Final = "samples.json"
 
 
 def choose_samples(labels: Mapping[str, int], number: int) -> list[str]:
-    """Image ids by turns from each class, in an order that does not depend on the caller's.
+    """Image ids in turn from each class, in an order that does not depend on the caller's.
 
     Args:
         labels: the true label of each golden photo, by image_id.
@@ -49,7 +49,7 @@ def write_samples(
         labels: of the chosen ones, by image_id, in the order wanted.
         class_names: in the order of the labels.
         folder: a new folder.
-        pixel_range: the model's; a 16-bit photo becomes one of 8 bits, which the service answers alike.
+        pixel_range: the model's; a 16-bit photo becomes one of 8 bits, which the service answers in the same way.
     """
     by_id = {path.stem: path for path in photos}
     folder.mkdir()

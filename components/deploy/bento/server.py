@@ -32,7 +32,7 @@ STOP_SECONDS = 70.0
 KEPT_LINES = 200
 TOLD_LINES = 12
 FAILED_START = "Application startup failed"
-"""What the server writes when a worker cannot start; its supervisor would try again for ever."""
+"""What the server writes when a worker cannot start; its supervisor would try again forever."""
 
 
 LEAN: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
@@ -71,7 +71,7 @@ def serving(
     """
     bento = bento_dir.resolve() / "bento"
     if not (bento / "bento.yaml").is_file():
-        raise ArtifactError(f"A bento folder must hold bento/bento.yaml; there is none in {bento_dir}. Run deploy.")
+        raise ArtifactError(f"A bento folder must contain bento/bento.yaml; {bento_dir} does not. Run deploy.")
     address, port = free_address(host, port)
     process = _start(bento, address, port, settings)
     lines: deque[str] = deque(maxlen=KEPT_LINES)
@@ -110,12 +110,12 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
         try:
             facts = read_json(bento_dir / "bento" / "src" / "service.json", ServiceFacts, "bento")
             _print(
-                f"{facts.tag} answers until Ctrl-C. A page to try it: {url}  "
-                f"A prediction: curl -F files=@PHOTO {url}/predict\n"
+                f"{facts.tag} is running; stop it with Ctrl-C. Open the page: {url}  Or send a photo: "
+                f"curl -F files=@PHOTO {url}/predict\n"
             )
             while not stop_event.wait(1):
                 if not answers(url, "/livez"):
-                    raise ServiceError(f"The service at {url} has ended by itself; its last lines stand above.")
+                    raise ServiceError(f"The service at {url} has stopped unexpectedly; its last lines are above.")
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -132,8 +132,7 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
         family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError):
         raise ServiceError(
-            f"The service must listen on an address or a name of this machine; {host!r} is none. "
-            "Name another with --host, such as 127.0.0.1."
+            f"--host must be an address or a name of this machine; {host!r} is not. Use another one, such as 127.0.0.1."
         ) from None
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -189,7 +188,7 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
             raise ServiceError(f"The service must start. {failure} Its last lines:\n{_last_lines(lines)}")
         if time.monotonic() > deadline:
             raise ServiceError(
-                f"The service must be ready within {timeout_seconds:g} s; it was not. Allow more with "
+                f"The service must be ready within {timeout_seconds:g} s; it was not. Set a higher "
                 f"deploy.start_timeout_seconds. Its last lines:\n{_last_lines(lines)}"
             )
         time.sleep(0.05)
@@ -219,7 +218,7 @@ def _stop(process: "subprocess.Popen[str]") -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        log.warning("The service did not end within %.0f s; it is killed.", STOP_SECONDS)
+        log.warning("The service did not stop within %.0f s; it is killed.", STOP_SECONDS)
         process.kill()
         process.wait()
     assert process.stdin is not None

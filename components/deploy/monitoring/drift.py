@@ -1,8 +1,8 @@
 """Whether what a service is asked about still resembles what its model was made for.
 
 Three things are compared: how bright the photos are, how sure the answers, and what the network sees in them (the
-embeddings). Served photos stand against the validation and test photos of the data set: of the photos it learned from a
-model is surer than of any others, so that against those every photo would seem to have drifted.
+embeddings). Served photos are compared with the validation and test photos of the data set: on its training photos a
+model is more confident than on any others, so every photo would seem to have drifted from those.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import numpy as np
 from components.contract.record import BaseRecord
 
 MIN_PHOTOS: Final = 50
-"""Of either side; fewer tell nothing."""
+"""Of either side; fewer are not enough."""
 MAX_PHOTOS: Final = 2000
 """More of either side change nothing but the time it takes."""
 SIGNIFICANCE: Final = 0.01
-"""The chance of calling drift where there is none, shared by the three signals."""
+"""The chance of calling drift if there is none, shared by the three signals."""
 MIN_DISTANCE: Final = 0.2
 """Kolmogorov and Smirnov's distance from which a difference matters, however certain it is."""
 MIN_SEPARATION: Final = 0.65
@@ -113,20 +113,17 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
     )
     if min(len(reference), len(served)) < MIN_PHOTOS:
         reason = (
-            f"At least {MIN_PHOTOS} photos of either side are needed; there are {numbers['num_served']} served "
-            f"ones and {numbers['num_reference']} of the data set."
+            f"A comparison needs at least {MIN_PHOTOS} photos on each side; there are "
+            f"{numbers['num_served']} served photos and {numbers['num_reference']} in the data set."
         )
         return Drift(verdict="cannot tell", reason=reason, signals=(), classes=classes, **numbers)
     signals = (
         _compare_values("brightness", reference.brightness, served.brightness, ("darker", "brighter")),
-        _compare_values("confidence", reference.confidence, served.confidence, ("less sure", "surer")),
+        _compare_values("confidence", reference.confidence, served.confidence, ("lower", "higher")),
         _compare_embeddings(reference.embeddings, served.embeddings, rng),
     )
     drift_texts = [signal.text for signal in signals if signal.drifted]
-    reason = (
-        " ".join(drift_texts)
-        or "Brightness, confidence and embeddings are those of the data set, as far as can be seen."
-    )
+    reason = " ".join(drift_texts) or "Brightness, confidence and embeddings show no drift from the data set."
     return Drift(
         verdict="drift" if drift_texts else "no drift", reason=reason, signals=signals, classes=classes, **numbers
     )
@@ -147,12 +144,12 @@ def _compare_values(
     has_drifted = p_value < SIGNIFICANCE / 3 and distance >= MIN_DISTANCE
     before, after = float(np.median(reference)), float(np.median(served))
     word = words[int(after > before)]
-    what = "Served photos are" if name == "brightness" else "Answers are"
-    change = f"{what} {word} than those of the data set: the median is {after:.3g}, not {before:.3g}."
+    what = "Served photos are" if name == "brightness" else "Confidence is"
+    change = f"{what} {word} than in the data set: the median is {after:.3g} instead of {before:.3g}."
     text = (
         change
         if has_drifted
-        else f"{name.capitalize()} is that of the data set: the medians are {after:.3g} and {before:.3g}."
+        else f"{name.capitalize()} is the same as in the data set: the medians are {after:.3g} and {before:.3g}."
     )
     return Signal(
         name=name,
@@ -169,9 +166,14 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
     share, p_value = separation(reference, served, rng)
     has_drifted = p_value < SIGNIFICANCE / 3 and share >= MIN_SEPARATION
     pair_text = (
-        f"of a served photo and one of the data set, {100 * share:.0f} % of the pairs are told apart (by chance: 50 %)."
+        f"a classifier separates served photos from photos of the data set in {100 * share:.0f} % of the "
+        "pairs (by chance: 50 %)."
     )
-    text = f"The photos show something else: {pair_text}" if has_drifted else f"The photos show the like: {pair_text}"
+    text = (
+        f"The content of the photos differs: {pair_text}"
+        if has_drifted
+        else f"The content of the photos is similar: {pair_text}"
+    )
     # Lopez-Paz and Oquab, 2017, with a linear classifier.
     return Signal(
         name="embeddings",
@@ -185,7 +187,7 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
 
 
 def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """How often a linear discriminant, learned on half of the photos, tells a pair of the other half apart.
+    """How often a linear discriminant, learned on half of the photos, distinguishes a pair of the other half.
 
     Args:
         reference: float32 (n, features).

@@ -53,7 +53,8 @@ def find_nearest(
     embeddings = _load_embeddings(classifier, split, cache_dir)
     if embeddings.shape[1] != len(embedding):
         raise ArtifactError(
-            f"The embedding must be of this bento's network, {embeddings.shape[1]} numbers; it has {len(embedding)}."
+            f"The embedding must come from this bento's network and have {embeddings.shape[1]} numbers; "
+            f"it has {len(embedding)}."
         )
     similarity = embeddings.astype(np.float32) @ to_unit_length(embedding[np.newaxis])[0]
     order = np.argsort(-similarity, kind="stable")[:number]
@@ -64,7 +65,7 @@ def find_nearest(
 
 
 def read_paths(dataset_dir: Path) -> dict[str, str]:
-    """Where each kept photo stands in the data, by image_id; empty where the manifest is missing."""
+    """Where each kept photo is in the data, by image_id; empty if the manifest is missing."""
     import pyarrow.parquet as pq
 
     path = dataset_dir / "manifest.parquet"
@@ -90,12 +91,12 @@ def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> n
     try:
         write_file(path, _encode_npy(embeddings))
     except OSError as error:
-        log.warning("They cannot be remembered in %s: %s.", path.parent, error)
+        log.warning("They cannot be cached in %s: %s.", path.parent, error)
     return embeddings
 
 
 def _compute_embeddings(classifier: Classifier, split: Split) -> np.ndarray:
-    log.info("Looking at %d training photos once; the next time this is remembered.", len(split))
+    log.info("Reading %d training photos once; the result is cached.", len(split))
     progress = Progress(len(split))
     parts = []
     for start in range(0, len(split), BATCH_SIZE):

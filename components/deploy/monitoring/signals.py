@@ -41,7 +41,7 @@ def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Ge
 
 
 def folder_traits(classifier: Classifier, files: Sequence[Path]) -> Traits:
-    """Of photos on the disk; what is no usable photo is named in the log and left out.
+    """Of photos on the disk; what is not a usable photo is named in the log and left out.
 
     Raises:
         DataError: none is usable.
@@ -49,7 +49,7 @@ def folder_traits(classifier: Classifier, files: Sequence[Path]) -> Traits:
     photos = ((str(file), pixels) for file in files if (pixels := _decode(classifier, file)) is not None)
     traits = _examine(classifier, photos, len(files))
     if not len(traits):
-        raise DataError(f"There must be usable photos; none of {len(files)} files is one.")
+        raise DataError(f"There must be usable photos; none of the {len(files)} files is usable.")
     return traits
 
 
@@ -64,7 +64,7 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         DataError: there are none.
     """
     budget = Budget(
-        "The prediction log", "Name fewer days with --since.", members="predictions", max_memory_bytes=2**30
+        "The prediction log", "Choose fewer days with --since.", members="predictions", max_memory_bytes=2**30
     )
     others_by_tag: Counter[str] = Counter()
     rows: list[tuple[float, float, np.ndarray, str, str]] = []
@@ -75,16 +75,16 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         budget.spend(len(prediction.embedding), num_members=1, memory_bytes=len(prediction.embedding) * 3 // 2 + 200)
         if rows and len(prediction.vector) != len(rows[0][2]):
             raise DataError(
-                f"All embeddings of {tag} must be of one length; the prediction {prediction.id} has another. "
-                "Remove its line from the log."
+                f"All embeddings of {tag} must have the same length; the prediction {prediction.id} has "
+                "another. Remove its line from the log."
             )
         row = prediction.brightness, prediction.confidence, prediction.vector, prediction.label, prediction.id
         rows.append(row)
     if not rows:
         other_bentos = ", ".join(sorted(others_by_tag)) or "none at all"
         raise DataError(
-            f"The prediction log must hold predictions of {tag}; it holds those of {other_bentos}. Name the run "
-            "that is served with --run, or other days with --since."
+            f"The prediction log must contain predictions of {tag}; it contains those of {other_bentos}. "
+            "Choose the served run with --run, or other days with --since."
         )
     if others_by_tag:
         log.info("%d predictions of other bentos are left out.", others_by_tag.total())
@@ -100,7 +100,7 @@ def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
     except ImageError as error:
         log.warning("%s is left out: %s", file, error)
     except OSError as error:
-        log.warning("%s is left out: it cannot be read: %s", file, error.strerror)
+        log.warning("%s is left out because it cannot be read: %s", file, error.strerror)
     return None
 
 

@@ -12,7 +12,7 @@ def main() -> None:
     from components.deploy.release.package import fetch, read_reference
 
     parser = argparse.ArgumentParser(prog="python -m components.deploy.release.download")
-    parser.add_argument("folder", type=Path, help="the bento comes to bento/ in it")
+    parser.add_argument("folder", type=Path, help="the folder for bento/")
     arguments = parser.parse_args()
     with running_step("fetch"):
         fetch(read_reference(), arguments.folder / "bento")

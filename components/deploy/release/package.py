@@ -54,8 +54,8 @@ class Reference:
         match = REFERENCE.fullmatch(text)
         if match is None:
             raise ArtifactError(
-                f"A bento must be named <run id>@sha256:<digest>; found {text or 'nothing'!r}. The "
-                "deploy task names one as soon as a model is promoted."
+                "A bento reference must have the form <run id>@sha256:<digest>; found "
+                f"{text or 'nothing'!r}. The deploy task sets it when a model is promoted."
             )
         return cls(match["run_id"], match["sha256"])
 
@@ -74,7 +74,7 @@ def is_same_content(earlier_text: str, reference: Reference) -> bool:
         return False
     try:
         files = MlflowClient().list_artifacts(match["run_id"], FOLDER)
-    except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
+    except Exception as error:  # MLflow raises its own errors and those of requests and the store
         log.debug("MLflow: %s", error)
         return False
     return any(file.path == f"{FOLDER}/{match['sha256']}.tar" for file in files)
@@ -105,9 +105,9 @@ def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS
                 lambda error: not is_refusal(error),
                 outage_seconds,
             )
-        except Exception as error:  # MLflow raises its own, requests' and the store's errors alike
+        except Exception as error:  # MLflow raises its own errors and those of requests and the store
             raise TrackingError(
-                f"MLflow must keep the bento for the cluster; run {run_id} did not take it: {_first_line(error)}."
+                f"MLflow must store the bento for the cluster; run {run_id} did not accept it: {_first_line(error)}."
             ) from None
     log.info("Published the bento as %s.", reference)
     return reference
@@ -130,15 +130,17 @@ def fetch(reference: Reference, target: Path) -> None:
         try:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
         except Exception as error:  # as above
-            raise TrackingError(f"MLflow must give the bento {reference}; it does not: {_first_line(error)}.") from None
+            raise TrackingError(
+                f"MLflow must return the bento {reference}; it does not: {_first_line(error)}."
+            ) from None
         digest = file_sha256(path)
         if digest != reference.sha256:
             raise ArtifactError(
                 f"The bento of run {reference.run_id} must have the digest {reference.sha256}; it has "
-                f"{digest}: it was changed after its rollout. Deploy again."
+                f"{digest}, so it was changed after its rollout. Deploy again."
             )
         num_files = extract(path, target)
-    log.info("Fetched %d files of the bento %s.", num_files, reference)
+    log.info("Downloaded %d files of the bento %s.", num_files, reference)
 
 
 def pack(source: Path, target: Path) -> None:

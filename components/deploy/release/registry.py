@@ -32,7 +32,7 @@ class Registration:
     """What the registry has.
 
     Attributes:
-        version: of the registered model, None where there is none.
+        version: of the registered model, None if there is none.
         promoted: whether the alias `champion` is on it.
         reason: why, or why not.
         run_id: the MLflow run that the version belongs to.
@@ -74,7 +74,7 @@ def register(
         facts: of the bento.
         verdict: of the evaluation.
         origin: the bundle, and the run that gets it if the run of its training is gone; None requires that run.
-        outage_seconds: how long a registry that does not answer is waited for; None goes on without it after one try,
+        outage_seconds: how long a registry that does not answer is waited for; None continues without it after one try,
             with a warning and a reason.
         bento_dir: the built bento; a new version is its model in MLflow's format. None makes the bundle the version,
             which `mlflow.pyfunc` cannot load.
@@ -83,7 +83,7 @@ def register(
         TrackingError: the registry refuses, or has not answered in time.
     """
     if facts.lineage.mlflow_run_id is None:
-        return Registration(None, False, "Not registered: the model belongs to no MLflow run.")
+        return Registration(None, False, "Not registered: the model does not belong to an MLflow run.")
     try:
         with patience():
             return wait_for(
@@ -92,15 +92,17 @@ def register(
                 lambda error: not is_refusal(error),
                 outage_seconds or 0.0,
             )
-    except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
+    except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         reason = first_line(error)
         if outage_seconds is not None or is_refusal(error):
             raise TrackingError(
-                f"The MLflow registry must take {model_name}; it did not: {reason}. The bento is not registered and "
-                "not rolled out. Correct the registry or its permissions and run deploy again."
+                f"The MLflow registry must accept {model_name}; it did not: {reason}. The bento is not "
+                "registered and not rolled out. Fix the registry or its permissions and run deploy again."
             ) from None
-        log.warning("The MLflow registry must take %s; it did not: %s. The bento is not promoted.", model_name, reason)
-        return Registration(None, False, f"Not registered: the MLflow registry did not take it: {reason}")
+        log.warning(
+            "The MLflow registry must accept %s; it did not: %s. The bento is not promoted.", model_name, reason
+        )
+        return Registration(None, False, f"Not registered: the MLflow registry did not accept it: {reason}")
 
 
 def _register(
@@ -131,8 +133,8 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
         return Registration(
             version,
             False,
-            f"Version {version} is {CHALLENGER}: it was judged when {earlier_text} was "
-            f"{CHAMPION}, and now {current_text} is. Evaluate it again.",
+            f"Version {version} is {CHALLENGER}: it was compared when {earlier_text} was {CHAMPION}, and "
+            f"now {current_text} is. Evaluate it again.",
         )
     if verdict.promotes:
         client.set_registered_model_alias(model_name, CHAMPION, version)

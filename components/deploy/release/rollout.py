@@ -37,7 +37,7 @@ ANSWER_SECONDS: Final = 30.0
 
 
 class RolloutError(ServiceError):
-    """The cluster refuses the rollout, or the new bento does not become ready or answers wrongly there."""
+    """The cluster refuses the rollout, or the new bento does not become ready or answers incorrectly there."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Cluster:
         except urllib.error.HTTPError as error:
             error.close()
             raise RolloutError(
-                f"The deploy task must be allowed to get and patch the deployment {namespace}/{name}; Kubernetes says "
-                f"{error.code} {error.reason}. See k8s/base/rollout.yaml."
+                f"The deploy task must be allowed to get and patch the deployment {namespace}/{name}; "
+                f"Kubernetes answered {error.code} {error.reason}. See k8s/base/rollout.yaml."
             ) from None
         except OSError as error:
             raise RolloutError(f"The Kubernetes API must answer at {self.url}; it does not: {error}.") from None
@@ -153,7 +153,7 @@ def _describe_current(target: str) -> str:
     try:
         bento = find_bento(Cluster.from_pod().deployment(namespace, name))
     except RolloutError as error:
-        return f"What {target} serves is unknown: {error}"
+        return f"The model that {target} serves is unknown: {error}"
     return f"{target} still serves {bento}." if bento else f"{target} serves no bento."
 
 
@@ -207,7 +207,7 @@ def roll_out(
     """
     earlier_bento = find_bento(cluster.deployment(namespace, name))
     if earlier_bento is not None and is_same_content(earlier_bento, reference):
-        return f"{namespace}/{name} serves {earlier_bento} already, which is the same bento."
+        return f"{namespace}/{name} already serves {earlier_bento}, which is the same bento."
     log.info("Rolling out %s to %s/%s.", reference, namespace, name)
     cluster.deployment(namespace, name, make_patch(str(reference)))
     try:
@@ -216,17 +216,17 @@ def roll_out(
     except ServiceError as error:
         if earlier_bento is None:
             raise RolloutError(
-                f"{error} {namespace}/{name} served no bento before, so there is none to go back to."
+                f"{error} {namespace}/{name} served no bento before, so there is none to roll back to."
             ) from None
-        log.warning("Going back to %s: %s", earlier_bento, error)
+        log.warning("Rolling back to %s: %s", earlier_bento, error)
         cluster.deployment(namespace, name, make_patch(earlier_bento))
         _await_rollout(cluster, namespace, name, timeout_seconds)
         raise RolloutError(f"{error} {namespace}/{name} serves {earlier_bento} again.") from None
-    return f"{namespace}/{name} serves {reference} now, and answers as evaluation did."
+    return f"{namespace}/{name} now serves {reference} and gives the same answers as evaluation."
 
 
 def find_bento(deployment: dict[str, Any]) -> str | None:
-    """The bento that a Deployment names; None where it names none."""
+    """The bento that a Deployment names; None if it names none."""
     for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
         if container["name"] == INIT_CONTAINER:
             for variable in container.get("env", []):

@@ -45,7 +45,7 @@ PACKED_DIR = Path(__file__).resolve().parents[3]
 MAX_BATCH_SIZE = 4
 """On a CPU more together are no faster each, keep those behind them waiting, and take memory for their layers."""
 MAX_LANES = 4
-"""Batches that run beside each other where there are as many cores; each holds the numbers of its layers in memory."""
+"""Batches that run beside each other if there are as many cores; each holds the numbers of its layers in memory."""
 TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
 """Photos that would wait longer than about this for the graph are shed."""
@@ -137,7 +137,7 @@ class PhotoClassifier:
             return JSONResponse({"error": fault(error.code, str(error)), "predictions": []}, 400)
         except Exception:
             log.exception("A photo could not be explained.")
-            text = "This photo could not be explained; the fault is the service's."
+            text = "This photo could not be explained because of an internal error."
             return JSONResponse({"error": fault(OUR_FAULT, text), "predictions": []}, 500)
 
     async def infer(self, inference: Inference) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ class PhotoClassifier:
             raise RefusedUpload(
                 503,
                 "overloaded",
-                "The service has as many photos to look at as it can answer in time; try again in a moment.",
+                "The service has as many photos to classify as it can in time; try again in a moment.",
             )
         share = Share(num_waiting=num_photos)
         self.shares.add(share)
@@ -211,7 +211,7 @@ class PhotoClassifier:
         except Exception:
             # The other photos of the request, and of the batch, are answered all the same.
             log.exception("A photo could not be classified.")
-            return {"error": fault(OUR_FAULT, "This photo could not be classified; the fault is the service's.")}
+            return {"error": fault(OUR_FAULT, "This photo could not be classified because of an internal error.")}
         label, confidence = ranking[0]
         prediction = {
             "id": new_id(self.version),
@@ -243,20 +243,20 @@ class PhotoClassifier:
 
     async def _explain(self, upload: UploadRequest, share: Share, *, wants_picture: bool) -> Response:
         if len(upload.photos) != 1:
-            raise RefusedUpload(400, "one_photo", f"An explanation is of one photo; found {len(upload.photos)}.")
+            raise RefusedUpload(400, "one_photo", f"/explain needs exactly one photo; found {len(upload.photos)}.")
         names, class_name = self.classifier.facts.class_names, upload.options.class_name
         if class_name is not None and class_name not in names:
             raise RefusedUpload(
                 400,
                 "bad_option",
-                f"class_name must be one of the classes that GET /model tells; found {class_name[:100]!r}.",
+                f"class_name must be one of the classes in GET /model; found {class_name[:100]!r}.",
             )
         facts = self.classifier.facts
         (data,) = upload.photos
         assert isinstance(data, bytes), "/explain reads files"
         photo = await self._decode(data, share)
         probabilities = (await self.findings(photo.pixels, share)).probabilities
-        self.classifier.rank_classes(probabilities)  # raises where they are no numbers
+        self.classifier.rank_classes(probabilities)  # raises where they are not finite
         label = int(probabilities.argmax()) if class_name is None else names.index(class_name)
         heat: Heat = await self.findings.apart(lambda: self.explainer.explain(photo.pixels, label))
         size = display_size(facts.image_size, photo.native_size, facts.resize)

@@ -46,7 +46,7 @@ class Batcher(Generic[Row]):
 
     @property
     def busy_seconds(self) -> float:
-        """How long the oldest batch has been running; 0 where there is none."""
+        """How long the oldest batch has been running; 0 if there is none."""
         return time.monotonic() - min(self._start_times.values()) if self._start_times else 0.0
 
     async def __call__(self, pixels: np.ndarray, share: Share | None = None) -> Row:

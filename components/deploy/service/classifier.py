@@ -16,7 +16,7 @@ from components.contract.inference.graph import InferenceGraph, softmax
 from components.contract.system.atomic_files import read_json
 
 NEVER_FAMILIAR = 1e6
-"""The largest unfamiliarity that is told."""
+"""The largest unfamiliarity that is reported."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Finding:
     Attributes:
         probabilities: float32 (classes,), calibrated where evaluation calibrated the model.
         embedding: float32 (features,).
-        unfamiliar: the distance from the training photos over the largest that is familiar; None where unmeasured.
+        unfamiliar: the distance from the training photos over the largest that is familiar; None if unmeasured.
     """
 
     probabilities: np.ndarray
@@ -39,7 +39,7 @@ class Classifier:
 
     Attributes:
         facts: what service.json says.
-        calibration: None where evaluation made none.
+        calibration: None if evaluation made none.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Classifier:
         """A file's photo as the graph takes it: uint8 (height, width, 3), RGB. Threads may share it.
 
         Raises:
-            ImageError: the file is no usable photo.
+            ImageError: the file is not a usable photo.
         """
         return self.open(data).pixels
 
@@ -95,7 +95,7 @@ class Classifier:
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
-            alone: whether to take all cores; else as many as each lane has.
+            alone: whether to take all cores; otherwise as many as each lane has.
         """
         outputs = (self.graph if alone else self._lane_graph).run(pixels, with_feature_map=False)
         unfamiliar = self.measure_unfamiliar(outputs.embedding)
@@ -127,7 +127,7 @@ class Classifier:
             threshold: the least confidence; None for evaluation's, if it chose one.
         """
         if threshold is not None:
-            # As it is told, in seven decimals.
+            # As it is reported, in seven decimals.
             return round(float(probabilities.max()), 7) < threshold
         return self.calibration is not None and bool(self.calibration.abstains(probabilities[np.newaxis])[0])
 
@@ -156,10 +156,13 @@ class Classifier:
             probabilities: float32 (classes,).
 
         Raises:
-            ImageError: they are no numbers; code no_answer.
+            ImageError: they are not finite; code no_answer.
         """
         if not np.isfinite(probabilities).all():
-            raise ImageError("no_answer", "The model must give a number for each class; for this photo it gave none.")
+            raise ImageError(
+                "no_answer",
+                "The model must return a number for each class; for this photo it returned NaN or infinity.",
+            )
         order = np.argsort(-probabilities, kind="stable")
         # Seven decimals are all that float32 holds here; more would only lengthen the answer.
         values = np.round(probabilities.astype(np.float64), 7)

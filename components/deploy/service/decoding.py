@@ -25,7 +25,7 @@ from components.deploy.service.fair_queue import FairQueue, Share
 from components.deploy.service.gateway.upload import RefusedUpload
 
 SMALL_SHARE: Final = 4
-"""The small photos in all threads together take at most one part of so many of the budget."""
+"""The small photos in all threads together take at most one part of this many of the budget."""
 SMALL_SECONDS: Final = 0.05
 MAX_PHOTO_SECONDS: Final = 5.0
 MAX_REQUEST_SECONDS: Final = 10.0
@@ -91,7 +91,7 @@ class Decoder:
             share: of the request that it belongs to.
 
         Raises:
-            ImageError: it is no usable photo, or takes more memory or time than the service has for one.
+            ImageError: it is not a usable photo, or takes more memory or time than the service has for one.
             RefusedUpload: 413 if the photos of this request take too long, 503 if those of others do.
         """
         try:
@@ -130,7 +130,7 @@ class Decoder:
             limit_text, need_text = f"about {MAX_PHOTO_SECONDS:.0f} s", f"about {cost.seconds:.0f} s"
         else:
             return
-        text = f"Decoding a photo must take at most {limit_text}; {cost.text} takes {need_text}."
+        text = f"Decoding a photo must take at most {limit_text}; {cost.text} needs {need_text}."
         raise ImageError("too_large", f"{text} Send a smaller copy, or a JPEG that is not progressive.")
 
     def _require_small(self, cost: DecodeCost) -> None:

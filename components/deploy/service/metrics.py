@@ -22,22 +22,18 @@ class Instruments:
         self.requests = Counter("darkroom_requests_total", "Requests, by address and status.", ["path", "status"])
         self.request_seconds = Histogram("darkroom_request_seconds", "Time of requests.", ["path"], buckets=SECONDS)
         self.predictions = Counter("darkroom_predictions_total", "Photos classified, by class.", ["class_name"])
-        self.abstentions = Counter("darkroom_abstentions_total", "Photos whose answer was withheld.")
+        self.abstentions = Counter("darkroom_abstentions_total", "Photos for which the model abstained.")
         self.unfamiliar_photos = Counter("darkroom_unfamiliar_total", "Photos unlike the training photos.")
         self.confidence = Histogram("darkroom_confidence", "Confidence of the answers.", buckets=SHARES)
         self.broken_photos = Counter(
-            "darkroom_broken_photos_total", "Files that are no usable photo, by reason.", ["code"]
+            "darkroom_broken_photos_total", "Files that are not usable photos, by reason.", ["code"]
         )
-        self.refused_requests = Counter(
-            "darkroom_refused_requests_total", "Requests not looked at, by reason.", ["code"]
-        )
+        self.refused_requests = Counter("darkroom_refused_requests_total", "Refused requests, by reason.", ["code"])
         self.feedback = Counter("darkroom_feedback_total", "Reported labels, by the prediction's answer.", ["answer"])
         self.clipped_photos = Counter(
             "darkroom_clipped_photos_total", "16-bit photos with values outside the pixel range."
         )
-        self.batch_size = Histogram(
-            "darkroom_batch_size", "Photos that went through the graph together.", buckets=SIZES
-        )
+        self.batch_size = Histogram("darkroom_batch_size", "Photos in a batch of the graph.", buckets=SIZES)
         self.decode_seconds = Histogram("darkroom_decode_seconds", "Processor time to decode a photo.", buckets=SECONDS)
         self.graph_seconds = Histogram("darkroom_graph_seconds", "Time of a batch in the graph.", buckets=SECONDS)
 

@@ -25,12 +25,12 @@ BINARY: Final = {"type": "string", "format": "binary"}
 RAW_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 CODES: Final = {
     "400": "No files, another field, an unknown option, or no usable photo among the files.",
-    "401": "The API key is missing or wrong, where the service has one.",
-    "408": "The body came too slowly.",
+    "401": "The API key is missing or wrong, if the service requires one.",
+    "408": "The body arrived too slowly.",
     "413": "The body is too large.",
-    "415": "The body is neither a multipart form nor a photo, or it is packed.",
-    "500": "A fault of the service.",
-    "503": "The service has more to do than it can answer in time; try again after Retry-After seconds.",
+    "415": "The body is neither a multipart form nor a photo, or it is compressed.",
+    "500": "An internal error.",
+    "503": "The service is too busy to answer in time; try again after Retry-After seconds.",
 }
 FEEDBACK_CODES: Final = {
     "400": "No such class, or no feedback.",
@@ -43,13 +43,13 @@ FEEDBACK_CODES: Final = {
     "503": "The log is full, or cannot be written.",
 }
 HEALTH: Final = {
-    "/livez": "Whether the service works, or may again by waiting.",
-    "/readyz": "Whether the service answers: the model is loaded and warm, and not stuck.",
+    "/livez": "Whether the service is alive; if not, restart it.",
+    "/readyz": "Whether the service can answer: the model is loaded, warmed up and not stuck.",
     "/healthz": "The same as /livez.",
 }
-DESCRIPTION: Final = f"""Classifies photos. Every address answers below `{VERSION_PREFIX}` as well, which stays as it is
-for clients when a second version comes. Where the service has an API key, requests carry it as
-`Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+DESCRIPTION: Final = f"""Classifies photos. Every endpoint is also available below `{VERSION_PREFIX}`, which will stay
+compatible if there is a second version. If the service requires an API key, send it as `Authorization: Bearer KEY` or
+`X-API-Key: KEY`."""
 
 
 def complete_document(document: dict[str, Any], card: ModelCard) -> dict[str, Any]:
@@ -70,10 +70,10 @@ def complete_document(document: dict[str, Any], card: ModelCard) -> dict[str, An
             "/predict": {
                 "post": _describe_post(
                     "predict",
-                    "Classifies one photo or several.",
+                    "Classifies one or more photos.",
                     _describe_parameters("top_k", "threshold"),
                     _describe_json(
-                        "An entry per file, in order: a prediction, or what is wrong with the file.",
+                        "One entry per file, in order: a prediction or an error.",
                         "Answer",
                         _example_answer(card),
                     ),
@@ -83,7 +83,7 @@ def complete_document(document: dict[str, Any], card: ModelCard) -> dict[str, An
             "/explain": {
                 "post": _describe_post(
                     "explain",
-                    "Shows where in one photo the model found a class.",
+                    "Shows which parts of a photo speak for a class.",
                     _describe_parameters("class_name", class_name=card.class_names),
                     _describe_explanation(card),
                     1,
@@ -93,14 +93,14 @@ def complete_document(document: dict[str, Any], card: ModelCard) -> dict[str, An
             "/model": {
                 "get": _describe_get(
                     "model",
-                    "The model: its classes, how good it is, where it came from.",
+                    "The model: its classes, accuracy and origin.",
                     "ModelCard",
                     card.model_dump(mode="json"),
                 )
             },
             "/samples.json": {"get": _describe_samples()},
             **{path: {"get": _describe_plain(path[1:], text)} for path, text in HEALTH.items()},
-            "/metrics": {"get": _describe_plain("metrics", "Counts and durations for Prometheus.")},
+            "/metrics": {"get": _describe_plain("metrics", "Metrics for Prometheus.")},
         },
         "components": {
             "schemas": definitions["$defs"],
@@ -121,7 +121,7 @@ def _describe_post(
         "minItems": 1,
         "maxItems": max_files,
         "items": BINARY,
-        "description": "Photos, as they are.",
+        "description": "Photo files.",
     }
     form = {"type": "object", "properties": {FIELD: files}, "required": [FIELD]}
     content = {"multipart/form-data": {"schema": form}} | {kind: {"schema": BINARY} for kind in RAW_TYPES}
@@ -174,7 +174,7 @@ def _describe_get(name: str, text: str, model: str, example: Any) -> dict[str, A
 
 
 def _describe_samples() -> dict[str, Any]:
-    text = "Photos that the page offers to try."
+    text = "Example photos for the page."
     operation = _describe_get("samples", text, "Sample", [{"url": "samples/00.jpg", "class_name": "…"}])
     operation["responses"]["200"]["content"]["application/json"]["schema"] = {
         "type": "array",
@@ -188,7 +188,7 @@ def _describe_plain(name: str, text: str) -> dict[str, Any]:
     refusals = (
         {"401": _describe_json(CODES["401"], "Refusal", _example_refusal("401", CODES["401"]))}
         if name == "metrics"
-        else {"503": _describe_json("It does not.", "Refusal", _example_refusal("503", CODES["503"]))}
+        else {"503": _describe_json("The service is not ready.", "Refusal", _example_refusal("503", CODES["503"]))}
     )
     return {"operationId": name, "summary": text, "responses": {"200": answer, **refusals}}
 
@@ -201,7 +201,7 @@ def _describe_explanation(card: ModelCard) -> dict[str, Any]:
         "method": card.explanation,
         "overlay": "data:image/png;base64,iVBORw0KGgo…",
     }
-    response = _describe_json("The place, as JSON or as the picture alone.", "Explanation", example)
+    response = _describe_json("The explanation, as JSON or only the picture.", "Explanation", example)
     response["content"]["image/png"] = {"schema": BINARY}
     return response
 
@@ -221,7 +221,7 @@ def _example_answer(card: ModelCard) -> dict[str, Any]:
         "unfamiliar": 0.41 if card.calibrated else None,
         "probabilities": [{"label": first, "probability": 0.93}, {"label": second, "probability": 0.07}],
     }
-    failure = {"error": {"code": "truncated", "message": "The JPEG must be whole; it ends early."}}
+    failure = {"error": {"code": "truncated", "message": "The JPEG must be complete; it is truncated."}}
     return {"model": card.tag, "predictions": [prediction, failure]}
 
 

@@ -27,9 +27,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Options(BaseRecord):
     """What a request may ask for, in its query."""
 
-    top_k: int | None = Field(None, ge=1, le=100_000, description="Answer with this many classes only; default: all.")
+    top_k: int | None = Field(None, ge=1, le=100_000, description="Return only this many classes; default: all.")
     threshold: Share | None = Field(
-        None, description="Abstain below this confidence; default: what evaluation chose, if anything."
+        None, description="Abstain below this confidence; default: the threshold chosen by evaluation, if any."
     )
     class_name: str | None = Field(
         None, max_length=1000, description="For /explain: the class to explain; default: the most probable."
@@ -46,26 +46,26 @@ class Probability(BaseRecord):
 class Prediction(BaseRecord):
     """The answer for one photo."""
 
-    id: str = Field(description="Of this prediction; `darkroom trace ID` leads back to the model, run and data.")
-    label: str = Field(description="The most probable class, also where the model abstains.")
-    confidence: Share = Field(description="Its probability, calibrated where `GET /model` says so.")
-    abstained: bool = Field(description="Whether the confidence lies below the threshold: take the label for a guess.")
+    id: str = Field(description="Id of this prediction; `darkroom trace ID` leads back to the model, run and data.")
+    label: str = Field(description="The most probable class, even if the model abstains.")
+    confidence: Share = Field(description="Its probability; calibrated if `GET /model` says so.")
+    abstained: bool = Field(description="Whether the confidence is below the threshold: treat the label as a guess.")
     unfamiliar: float | None = Field(
-        description="How unlike the training photos this one is: above 1 it is stranger than nearly all photos that "
-        "evaluation saw. None where evaluation measured no familiarity."
+        description="Distance from the training photos: above 1, the photo is farther from them than nearly all "
+        "photos in the evaluation. null if evaluation did not measure it."
     )
-    probabilities: tuple[Probability, ...] = Field(description="The classes, the most probable first.")
+    probabilities: tuple[Probability, ...] = Field(description="All classes, the most probable first.")
 
 
 class Fault(BaseRecord):
     """What was wrong."""
 
-    code: str = Field(description="The reason in one word.")
+    code: str = Field(description="A code for the reason.")
     message: str
 
 
 class Failure(BaseRecord):
-    """The answer for one file that is no usable photo."""
+    """The answer for one file that is not a usable photo."""
 
     error: Fault
 
@@ -81,20 +81,20 @@ class Refusal(BaseRecord):
     """The answer to a request of which nothing could be used."""
 
     error: Fault
-    predictions: tuple[Failure, ...] = Field((), description="What is wrong with each file, where there were files.")
+    predictions: tuple[Failure, ...] = Field((), description="The error of each file, if there were files.")
 
 
 class Explanation(BaseRecord):
     """Where in a photo the model found a class."""
 
     model: str
-    label: str = Field(description="The class that is explained.")
+    label: str = Field(description="The explained class.")
     probability: Share
     method: Method = Field(
-        description="Class activation map: the output layer's weights applied to each place of the last feature map. "
-        "Occlusion: how much the class loses when a place is covered."
+        description="Class activation map: the output layer's weights applied to each position of the last feature "
+        "map. Occlusion: how much the score of the class drops if a patch is covered."
     )
-    overlay: str = Field(description="A PNG of the photo under the map, as a data URI.")
+    overlay: str = Field(description="A PNG of the photo with the overlay, as a data URI.")
 
 
 class Feedback(StrictRecord):
@@ -132,8 +132,12 @@ class ModelCard(ServiceFacts):
     """The model that answers: what it tells apart, how good it is, and where it came from."""
 
     api_version: str = API_VERSION
-    explanation: Method = Field(description="How POST /explain shows where.")
-    temperature: float | None = Field(description="What logits are divided by; None where nothing was calibrated.")
-    abstention: Abstention | None = Field(description="When answers are withheld; None where evaluation chose nothing.")
-    predictions_logged: bool = Field(description="Whether summaries of answers are kept, never photos.")
+    explanation: Method = Field(description="The method of POST /explain.")
+    temperature: float | None = Field(
+        description="The logits are divided by this temperature; null if the model is not calibrated."
+    )
+    abstention: Abstention | None = Field(
+        description="Below this confidence the model abstains; null if evaluation chose none."
+    )
+    predictions_logged: bool = Field(description="Whether summaries of predictions are kept; photos never are.")
     limits: Limits = Limits()

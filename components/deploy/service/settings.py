@@ -29,7 +29,7 @@ class ServiceSettings:
     """The settings of a service.
 
     Attributes:
-        api_key: what requests must carry; None where anyone may ask.
+        api_key: what requests must carry; None if anyone may ask.
         allowed_origins: web pages of other origins that may ask from a browser.
         prediction_log: the folder of the prediction log; None for none.
         log_share: the share of predictions that are logged, from 0 to 1.
@@ -54,7 +54,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
     for origin in origins:
         if not origin.startswith(("http://", "https://")):
             raise ServiceError(
-                f"{ALLOWED_ORIGINS} must hold addresses such as https://example.org, apart by spaces; found {origin!r}."
+                f"{ALLOWED_ORIGINS} must contain addresses such as https://example.org, separated by "
+                f"spaces; found {origin!r}."
             )
     return ServiceSettings(
         api_key=_read_api_key(environment),
@@ -72,14 +73,14 @@ def _read_api_key(environment: Mapping[str, str]) -> str | None:
             key = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ServiceError(
-                f"{API_KEY_FILE} must name a readable file that holds the key; {path} is none: {error}."
+                f"{API_KEY_FILE} must be a readable file that contains the key; {path} is not: {error}."
             ) from None
     if key is None or (key == "" and not path):
         return None
     if len(key) < MIN_KEY_LENGTH or not (key.isascii() and key.isprintable()):
         raise ServiceError(
-            f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; the one given "
-            f"has {len(key)}. Make one: openssl rand -hex 24"
+            f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; this one has "
+            f"{len(key)}. Create one: openssl rand -hex 24"
         )
     return key
 
@@ -96,5 +97,7 @@ def _parse_share(text: str) -> float:
 
 def _parse_decode_mb(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 7 and int(text) >= MIN_DECODE_MB):
-        raise ServiceError(f"{DECODE_MB} must be a whole number of MiB, at least {MIN_DECODE_MB}; found {text[:40]!r}.")
+        raise ServiceError(
+            f"{DECODE_MB} must be an integer number of MiB, at least {MIN_DECODE_MB}; found {text[:40]!r}."
+        )
     return int(text)

@@ -14,7 +14,7 @@ from components.contract.system.atomic_files import write_csv
 from components.contract.text import csv_cell
 
 COLUMNS = ("path", "label", "suggested_label", "confidence", "split", "image_id")
-"""`darkroom data relabel` needs the first two; `label` is the label as it stands."""
+"""`darkroom data relabel` needs the first two; `label` is the current label."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LabelError:
     Attributes:
         split: that it stands in.
         image_id: its content hash.
-        label: as it stands.
+        label: the current label.
         suggested: the class that it looks like.
         confidence: the probability of that class, from 0 to 1.
         margin: how much more probable that class is than the label.

@@ -23,7 +23,7 @@ from components.evaluate.measure.predictions import BATCH_SIZE, run_batches
 
 
 class NotComparableError(DarkroomError):
-    """Champion and candidate cannot be scored on the same photos; the text says why."""
+    """Champion and candidate cannot be scored on the same photos; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Rival:
 
 
 def find_champion(model_name: str) -> Champion | None:
-    """The version that the registry calls champion, None where there is none.
+    """The version that the registry calls champion, None if there is none.
 
     Raises:
         Exception: the registry does not answer, in MLflow's or its libraries' own words.
@@ -94,7 +94,7 @@ def score_champion(
         try:
             bundle = read_bundle(bundle_dir)
             if export_sha256(bundle_dir / "export") != bundle.export.sha256:
-                raise NotComparableError("Its exported graph is not the one that train checked; a file was changed.")
+                raise NotComparableError("Its exported graph has changed since training; a file was modified.")
             champion_image_ids = read_train_image_ids(bundle_dir)
             require_known_photos(bundle, champion_image_ids, dataset)
             seen_ids = frozenset(train_image_ids).union(champion_image_ids or ())
@@ -104,7 +104,7 @@ def score_champion(
         except (ArtifactError, UnicodeDecodeError) as error:
             raise NotComparableError(f"Its artifact is damaged: {str(error).splitlines()[0]}") from None
         if graph.image_size != bundle.image_size:
-            raise NotComparableError("Its graph takes photos of another size than its bundle says.")
+            raise NotComparableError("The image size of its graph differs from its bundle.")
         candidate_labels = class_order(bundle, dataset)
         num_left_out = len(split) - len(indices)
         if _preparation(bundle) == _preparation(dataset):
@@ -115,7 +115,7 @@ def score_champion(
             batches = ((start, pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE))
         logits = run_batches(graph, batches, len(indices), "champion")[0]
     if logits.shape[1] != len(candidate_labels) or not np.isfinite(logits).all():
-        raise NotComparableError("It does not answer every photo with one finite number per class.")
+        raise NotComparableError("It does not return one finite number per class for every photo.")
     return Rival(candidate_labels[logits.argmax(axis=1)], indices, num_left_out)
 
 
@@ -131,10 +131,10 @@ def download_bundle(champion: Champion, folder: Path) -> Path:
     for name in names:
         try:
             download_artifacts(artifact_uri=f"{champion.bundle_uri.rstrip('/')}/{name}", dst_path=str(folder))
-        except Exception as error:  # MLflow raises its own, the file system's and the store's errors alike
+        except Exception as error:  # MLflow raises its own errors and those of the file system and the store
             if name == names[-1]:
                 continue  # bundles of before did not name their photos
-            raise NotComparableError(f"Its artifact is gone or out of reach: {first_line(error)}.") from None
+            raise NotComparableError(f"Its artifact is missing or unreachable: {first_line(error)}.") from None
     return folder
 
 
@@ -147,8 +147,7 @@ def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | N
     # Of the same data it has the same split: what was a training photo then is one now.
     if train_image_ids is None and bundle.dataset_fingerprint != dataset.fingerprint:
         raise NotComparableError(
-            "It does not say which photos it learned from, and it was trained on other data; test "
-            "photos may be among them."
+            "Its training photos are not recorded, and it was trained on other data; test photos may be among them."
         )
 
 
@@ -161,7 +160,7 @@ def require_photos(indices: np.ndarray, dataset: DatasetInfo) -> None:
     if not len(indices):
         raise NotComparableError(
             f"One of the two models was trained on each of the {pluralize(dataset.num_images('test'), 'test photo')}, "
-            "or on a near-duplicate of it, so none is left to compare them on. "
+            "or on a near-duplicate of it, so none is left for the comparison. "
             f"{advise_more_photos(dataset, MIN_COMPARED)}"
         )
 
@@ -170,9 +169,9 @@ def advise_more_photos(dataset: DatasetInfo, num_missing: int) -> str:
     """How many photos to add, so that about `num_missing` of them become test photos, and what else to do."""
     num_photos = math.ceil(num_missing * dataset.num_kept / dataset.num_images("test"))
     return (
-        f"Add photos until the test split has {num_missing} more, at the shares of this data set about "
-        f"{num_photos:,} in all, and run again. Or decide yourself: evaluate.gate.promote lists the verdicts that "
-        "promote."
+        f"Add photos until the test split has {num_missing} more (with the fractions of this data set, "
+        f"about {num_photos:,} in total), and run again. Or decide yourself: evaluate.gate.promote lists "
+        "the verdicts that promote."
     )
 
 
@@ -189,7 +188,7 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
     if missing_classes or extra_classes:
         differences = [
             f"{word} {', '.join(names[:5])}"
-            for word, names in (("it lacks", missing_classes), ("it alone has", extra_classes))
+            for word, names in (("it lacks", missing_classes), ("only it has", extra_classes))
             if names
         ]
         raise NotComparableError(f"Its classes differ: {'; '.join(differences)}.")
@@ -224,7 +223,7 @@ def _decode_golden(
     if not indices:
         height, width = bundle.image_size
         raise NotComparableError(
-            f"It takes photos of {height} × {width} px ({bundle.resize}), and no test photo that neither model was "
-            "trained on is kept as a file to make them from."
+            f"It needs photos of {height} × {width} px ({bundle.resize}), and no test photo that neither "
+            "model was trained on is stored as a file."
         )
     return np.array(indices), np.stack(pixels)

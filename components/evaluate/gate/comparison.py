@@ -35,7 +35,7 @@ def compare(
     ours, theirs = candidate == labels, champion == labels
     num_won, num_lost = count_disagreements(ours, theirs)
     num_images, num_classes = len(labels), int(max(candidate.max(), champion.max(), labels.max())) + 1
-    # Photos that both name alike are drawn together: cells of (label, candidate, champion), as many as there are.
+    # Photos that both classify in the same way are drawn together: cells of (label, candidate, champion).
     cells, counts = np.unique(np.stack([labels, candidate, champion]), axis=1, return_counts=True)
     draws = rng.multinomial(num_images, counts / num_images, size=resamples)
     resampled_counts = np.concatenate([counts[None], draws]).astype(np.float64)
@@ -91,7 +91,7 @@ def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
 def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interval:
     """Candidate minus champion with the 95 % interval of Bonett and Price (2012), which few photos do not make narrow.
 
-    A bootstrap says ± 0 where the models agree on every photo, be it on three.
+    A bootstrap says ± 0 if the models agree on every photo, be it on three.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share_won, share_lost = ((number + 1) / (num_images + 2) for number in (num_won, num_lost))
@@ -106,7 +106,7 @@ def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interva
 def find_recall_losses(
     candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, class_names: Sequence[str], floor: float
 ) -> tuple[list[str], bool]:
-    """The classes whose recall falls by more than the floor, a sentence each; and whether one surely does."""
+    """The classes whose recall falls by more than the floor, a sentence each; and whether any fall is significant."""
     sentences, any_significant = [], False
     for label, name in enumerate(class_names):
         in_class = labels == label
@@ -120,6 +120,6 @@ def find_recall_losses(
         sentences.append(
             f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} on "
             f"{np.count_nonzero(in_class)} photos, by more than evaluate.gate.max_recall_drop, {percent(floor)}"
-            f"{'' if is_significant else '; with so few photos it may be chance'}."
+            f"{'' if is_significant else '; with so few photos this may be chance'}."
         )
     return sentences, any_significant

@@ -15,7 +15,7 @@ from components.evaluate.measure.metrics import macro_f1, percentile_interval, w
 
 RESAMPLES: Final = 10_000
 MAX_SLOWDOWN: Final = 1.1
-"""Among models that are as good, one that takes at most so many times as long as the fastest is as fast."""
+"""Among models that are as good, one that takes at most this many times as long as the fastest is as fast."""
 MIN_P: Final = 0.001
 """A smaller p is not told by its digits."""
 
@@ -59,12 +59,12 @@ def rank(
     """The table, the most accurate first, and the pick.
 
     The most accurate is compared with each other one on the same photos: by McNemar's exact test where each was trained
-    once, else by a bootstrap of photos and of trainings alike. The pick is the fastest of those that are as good.
+    once, otherwise by a bootstrap of photos and trainings. The pick is the fastest of those that are as good.
 
     Args:
         entrants: at least one.
         labels: int32 (n,), of the validation photos, in the order of all entrants.
-        dataset_name: what the data are called.
+        dataset_name: the name of the data.
         left_out: a sentence for each model that could not be compared.
         rng: draws resamples.
     """
@@ -115,24 +115,25 @@ def explain_pick(rows: Sequence[Row], pick: Row, num_images: int) -> str:
     best, share = rows[0], f"{percent(pick.accuracy.value)} of the {num_images:,} validation photos"
     ties = [row for row in rows if row.tied and row is not pick]
     if len(rows) == 1:
-        return f"Take {pick.name}, the only one that could be compared: it classifies {share} correctly."
+        return f"Use {pick.name}, the only one that could be compared: it classifies {share} correctly."
     if not ties:
         second = rows[1]
         return (
-            f"Take {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, and surely more "
-            f"than any other ({second.name} is next with {percent(second.accuracy.value)}, "
-            f"p {format_p(second.p_value)})."
+            f"Use {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, "
+            f"significantly more than any other ({second.name} is next with "
+            f"{percent(second.accuracy.value)}, p {format_p(second.p_value)})."
         )
     if pick is best:
         names, verb = join_names([row.name for row in ties]), "is" if len(ties) == 1 else "are"
         return (
-            f"Take {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, and {names}, a tie "
-            f"with it (p {format_p(ties[0].p_value)}), {verb} not faster by more than a tenth."
+            f"Use {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, and "
+            f"{names}, tied with it (p {format_p(ties[0].p_value)}), {verb} not faster by more than a "
+            "tenth."
         )
     return (
-        f"Take {pick.name}: it classifies {share} correctly, which is a tie with the most accurate, {best.name} "
-        f"({percent(best.accuracy.value)}, p {format_p(pick.p_value)}), and takes {pick.latency_ms:.1f} ms a photo "
-        f"where that takes {best.latency_ms:.1f}."
+        f"Use {pick.name}: it classifies {share} correctly, which is tied with the most accurate, "
+        f"{best.name} ({percent(best.accuracy.value)}, p {format_p(pick.p_value)}), and takes "
+        f"{pick.latency_ms:.1f} ms per photo instead of {best.latency_ms:.1f}."
     )
 
 
@@ -164,7 +165,7 @@ def _accuracy_interval(entrant: Entrant, rng: np.random.Generator) -> Interval:
 
 def _resample_accuracies(entrants: Sequence[Entrant], rng: np.random.Generator) -> list[np.ndarray]:
     """Each one's mean accuracy over resamples of the photos, which are the same for all, and of its trainings."""
-    # Photos on which all trainings do alike are drawn together, so that no resample ever touches a photo.
+    # Photos on which all trainings agree are drawn together, so that no resample ever touches a photo.
     trainings = np.concatenate([entrant.correct for entrant in entrants])
     patterns, counts = np.unique(trainings, axis=1, return_counts=True)
     photo_weights = rng.multinomial(counts.sum(), counts / counts.sum(), size=RESAMPLES) / counts.sum()

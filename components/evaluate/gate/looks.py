@@ -46,5 +46,5 @@ def try_count_looks(split: Split, run_id: str | None) -> int | None:
     try:
         return count_looks(split, run_id)
     except Exception as error:  # as above
-        log.warning("MLflow could not be asked how often these test photos were looked at: %s.", first_line(error))
+        log.warning("MLflow did not report how often these test photos have been used: %s.", first_line(error))
         return None

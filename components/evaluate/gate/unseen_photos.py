@@ -52,8 +52,6 @@ def _read_keys(manifest_path: Path) -> list[tuple[str, str | None, str | None, s
             return []
         table = pq.read_table(manifest_path, columns=list(COLUMNS), filters=[("split_key", "!=", "")])
     except (OSError, pa.ArrowException) as error:
-        log.warning(
-            "%s cannot be read: %s. Near-duplicates of training photos are not looked for.", manifest_path, error
-        )
+        log.warning("%s cannot be read: %s. Near-duplicates of training photos are not detected.", manifest_path, error)
         return []
     return list(zip(*(table[name].to_pylist() for name in COLUMNS), strict=True))

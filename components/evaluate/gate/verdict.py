@@ -91,10 +91,10 @@ def judge(
     champion: Champion | None = None
     try:
         champion = find_champion(model_name)
-    except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
+    except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         finding = Finding(
             "not comparable",
-            (f"The model registry could not be asked whether {model_name} has a champion: {first_line(error)}.",),
+            (f"The model registry did not report whether {model_name} has a champion: {first_line(error)}.",),
         )
     else:
         if champion is None:
@@ -124,8 +124,9 @@ def find_broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, .
     checks = (
         (
             len(class_counts) > 1 and is_chance,
-            f"It classifies {percent(accuracy)} of the test photos correctly, and the majority class alone would be "
-            f"right on {percent(majority_share)}: it has learned nothing that separates the classes.",
+            f"It classifies {percent(accuracy)} of the test photos correctly; always predicting the "
+            f"majority class would reach {percent(majority_share)}. It has not learned to separate the "
+            "classes.",
         ),
         (
             accuracy < params.min_accuracy,
@@ -137,11 +138,14 @@ def find_broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, .
         ),
         (
             params.max_latency_ms is not None and latency_ms > params.max_latency_ms,
-            f"It takes {latency_ms:.1f} ms a photo, over evaluate.gate.max_latency_ms, {params.max_latency_ms}.",
+            (
+                f"It takes {latency_ms:.1f} ms per photo, more than evaluate.gate.max_latency_ms, "
+                f"{params.max_latency_ms}."
+            ),
         ),
         (
             params.max_size_mb is not None and size_mb > params.max_size_mb,
-            f"Its graph has {size_mb:.1f} MB, over evaluate.gate.max_size_mb, {params.max_size_mb}.",
+            f"Its graph has {size_mb:.1f} MB, more than evaluate.gate.max_size_mb, {params.max_size_mb}.",
         ),
     )
     return tuple(reason for is_broken, reason in checks if is_broken)
@@ -170,8 +174,8 @@ def _compare_with_champion(
     if num_missing <= 0:
         return finding
     advice = (
-        f"At least {MIN_COMPARED} test photos that neither model was trained on are needed before a difference can be "
-        f"more than chance. {advise_more_photos(dataset, num_missing)}"
+        f"At least {MIN_COMPARED} test photos that neither model was trained on are needed for a "
+        f"significant difference. {advise_more_photos(dataset, num_missing)}"
     )
     return replace(finding, reasons=(*finding.reasons, advice))
 
@@ -189,7 +193,7 @@ def decide(
     """The word and its reasons, from what both said of the same photos.
 
     Better is what is better for sure in accuracy or macro F1, and worse for sure in neither. Worse is what is worse for
-    sure in one of them, or in a class. Everything else cannot be told. On few photos macro F1 does not count.
+    significant in one of them, or in a class. Everything else cannot be told. On few photos macro F1 does not count.
     """
     labels, candidate = predictions.labels[rival.indices], predictions.predicted[rival.indices]
     comparison = compare(candidate, rival.predicted, labels, resamples=resamples, rng=rng)
@@ -210,19 +214,19 @@ def decide(
         word = "worse"
     elif any(gains) and not recall_losses:
         word = "better"
-    chance = "more than chance" if is_significant else "chance may explain it"
+    chance = "significant" if is_significant else "it may be chance"
     missing = _describe_missing(rival, labels, predictions, class_names)
     return Finding(
         word,
         (
-            f"On the same {pluralize(comparison.num_images, 'test photo')} that neither model was trained on, scored "
-            f"now, this model classifies {percent(comparison.candidate_accuracy)} correctly and the champion, version "
-            f"{version}, {percent(comparison.champion_accuracy)}.{missing}",
-            f"This model alone is right on {comparison.num_won}, the champion alone on {comparison.num_lost}; "
-            f"McNemar's mid-p test gives p = {comparison.p_value:.3f}: {chance}.",
+            f"On the same {pluralize(comparison.num_images, 'test photo')} that neither model was trained "
+            f"on, scored now, this model classifies {percent(comparison.candidate_accuracy)} correctly "
+            f"and the champion, version {version}, {percent(comparison.champion_accuracy)}.{missing}",
+            f"Only this model classifies {comparison.num_won} of them correctly, only the champion "
+            f"{comparison.num_lost}; McNemar's mid-p test gives p = {comparison.p_value:.3f}: {chance}.",
             f"The difference is {_format_difference(comparison.accuracy_difference)} points in accuracy, and in macro "
             f"F1 {_format_difference(macro_f1_difference)}"
-            f"{'.' if is_resampled else f', which decides only from {MIN_RESAMPLED} photos on.'}",
+            f"{'.' if is_resampled else f', which counts only from {MIN_RESAMPLED} photos on.'}",
             *recall_losses,
         ),
         comparison,
@@ -239,9 +243,9 @@ def _describe_missing(rival: Rival, labels: np.ndarray, predictions: Predictions
         )
         absent_classes = [name for label, name in enumerate(class_names) if label not in labels]
         if absent_classes:
-            text += f" Nothing is compared on {join_names(absent_classes)}."
+            text += f" The comparison has no photos of {join_names(absent_classes)}."
     if len(rival.indices) + rival.num_left_out < num_images:
-        text += " The champion takes photos of another size, so only the test photos kept as files are compared."
+        text += " The champion needs another image size, so only the test photos stored as files are compared."
     return text
 
 

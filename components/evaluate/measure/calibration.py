@@ -92,7 +92,7 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
     best = qualifying[-1]
     return Abstention(
         target_accuracy=target,
-        # Nothing is withheld where every answer may stand, surer or less sure than any of the validation photos.
+        # The model never abstains if every answer is good enough, whatever its confidence.
         threshold=0.0 if coverage[best] == 1 else float(thresholds[best]),
         coverage=float(coverage[best]),
         accuracy=float(accuracy[best]),
@@ -122,7 +122,7 @@ def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> n
 
 
 class Embedder:
-    """The embeddings of the photos of a split. Each photo passes the graph once, however often it is asked for."""
+    """The embeddings of the photos of a split. Each photo passes the graph once, however often it is requested."""
 
     def __init__(self, graph: InferenceGraph, split: Split):
         """Computes nothing yet."""

@@ -1,4 +1,4 @@
-"""Cross-validation on the network's features, for data so small that one test split says little.
+"""Cross-validation on the network's features, for data so small that one test split is unreliable.
 
 Features may only be used on photos that they were not learned from. Those of a frozen backbone know none of the photos;
 those of a network that was trained as a whole know the training photos, which are left out.
@@ -23,12 +23,12 @@ REGULARIZATION = 0.01
 MAX_STEPS = 300
 
 FROZEN = (
-    "A head was trained again in each fold on the features of the frozen backbone, which knows none of the photos; so "
-    "every photo was tried once, those of training included."
+    "A head was trained again in each fold on the features of the frozen backbone, which was not trained "
+    "on these photos; so every photo is tested once, including training photos."
 )
 TRAINED = (
-    "A head was trained again in each fold on the network's features. They were learned from the training photos, so "
-    "that only validation and test photos are divided into folds."
+    "A head was trained again in each fold on the network's features. These were learned from the "
+    "training photos, so only validation and test photos are divided into folds."
 )
 
 
@@ -65,7 +65,7 @@ def cross_validate(
         seed: divides the photos.
 
     Returns:
-        None where there are too few photos of two classes.
+        None if there are too few photos of two classes.
     """
     from sklearn.metrics import f1_score
     from sklearn.model_selection import StratifiedKFold
@@ -127,7 +127,7 @@ def _fit_and_predict(
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=MAX_STEPS))
     with warnings.catch_warnings():
-        # Features that tell the classes apart without error have no best regression; the last step is as good.
+        # Features that distinguish the classes without error have no best regression; the last step is as good.
         warnings.simplefilter("ignore")
         model.fit(train_features, train_labels)
     probabilities = np.zeros((len(test_features), num_classes))

@@ -25,7 +25,7 @@ def measure_latency_ms(graph: InferenceGraph, split: Split) -> float:
 
 
 def measure_latencies_ms(models: Sequence[tuple[InferenceGraph, Split]], batch_size: int, rounds: int) -> list[float]:
-    """The median time that each graph takes for one batch of photos; by turns, so that other load slows all alike."""
+    """The median time that each graph takes for one batch of photos; in turn, so that other load slows all equally."""
     batches = [(graph, split.gather(np.arange(batch_size) % len(split))) for graph, split in models]
     times: list[list[float]] = [[] for _ in batches]
     for _ in range(NUM_WARM + rounds):

@@ -148,7 +148,7 @@ def balanced_accuracy(num_right: np.ndarray, num_true: np.ndarray, _num_predicte
 
 
 def cohen_kappa(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
-    """Accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 where chance is always right."""
+    """Accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 if chance is always right."""
     num_images = num_true.sum(axis=-1)
     chance = (num_true * num_predicted).sum(axis=-1) / num_images**2
     kappa: np.ndarray = (num_right.sum(axis=-1) / num_images - chance) / np.where(chance < 1, 1 - chance, 1)
@@ -190,7 +190,7 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: i
 
 
 def confidence_bins(confidence: np.ndarray, num_bins: int = NUM_BINS) -> np.ndarray:
-    """The bin, of so many of equal width, that each probability falls into: int64 (n,)."""
+    """The bin, of this many of equal width, that each probability falls into: int64 (n,)."""
     return np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
 
 
@@ -243,13 +243,13 @@ def _per_class(
 
 
 def _mean_interval(class_figures: np.ndarray, resampled: np.ndarray) -> Interval | None:
-    """The mean over the classes that can be ranked; None where there are none."""
+    """The mean over the classes that can be ranked; None if there are none."""
     defined = class_figures[~np.isnan(class_figures)]
     return percentile_interval(float(defined.mean()), resampled) if len(defined) else None
 
 
 def _top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int) -> float | None:
-    """None where k classes are all that there are, or nearly chance."""
+    """None if k classes are all that there are, or nearly chance."""
     from sklearn.metrics import top_k_accuracy_score
 
     num_classes = probabilities.shape[1]

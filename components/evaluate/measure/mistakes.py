@@ -1,4 +1,4 @@
-"""The photos that tell where a model fails: its surest mistakes, those behind each confused pair, and right answers."""
+"""The photos that show where a model fails: confident errors, photos of each confused pair, and correct answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Answer:
     """What the model said of one photo.
 
     Attributes:
-        index: where it stands in its split.
+        index: where it is in its split.
         image_id: its content hash.
         label: its class.
         predicted: the class that it was taken for.
@@ -31,7 +31,7 @@ class Answer:
 
 
 def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
-    """The wrong answers that the model was surest of; fewer than `num` where it made fewer."""
+    """The most confident wrong answers, at most `num`."""
     return _most_confident(predictions, np.flatnonzero(~predictions.correct), num)
 
 
@@ -52,7 +52,7 @@ def right_answers(predictions: Predictions, num: int) -> list[Answer]:
 def pair_mistakes(
     predictions: Predictions, pairs: Sequence[ConfusedPair], class_names: Sequence[str], num: int
 ) -> list[list[Answer]]:
-    """The photos behind each confused pair, at most `num` of each, the surest mistakes first."""
+    """The photos behind each confused pair, at most `num` of each, the most confident errors first."""
     answers = []
     for pair in pairs:
         label, predicted = class_names.index(pair.class_name), class_names.index(pair.predicted_as)

@@ -29,7 +29,7 @@ class Predictions:
         labels: int32 (n,), the true classes.
         logits: float32 (n, classes), finite.
         embeddings: float32 (n, features), the input of the output layer.
-        features: float32 (n, channels), the feature map's means over space; None where nobody asked, or there is none.
+        features: float32 (n, channels), the feature map's means over space; None if nobody asked, or there is none.
         temperature: divides the logits, as calibration has found.
     """
 
@@ -76,8 +76,8 @@ def score(
     """
     if len(split) == 0:
         raise ArtifactError(
-            f"The {name} split must hold at least one photo to be scored; it holds none. Give "
-            "preprocess more photos, or a larger fraction for this split."
+            f"The {name} split must have at least one photo; it has none. Add photos, or set a larger "
+            "fraction for this split."
         )
     start_time = time.monotonic()
     batches = (
@@ -87,7 +87,7 @@ def score(
     logits, embeddings, features = run_batches(graph, batches, len(split), name, with_features=with_features)
     if logits.shape[1] != num_classes:
         raise ArtifactError(
-            f"The exported graph must give {num_classes} numbers per photo, one per class; it gives "
+            f"The exported graph must return {num_classes} numbers per photo, one per class; it returns "
             f"{logits.shape[1]}. Train again on this data set."
         )
     _require_finite(logits, split, name)
@@ -103,7 +103,7 @@ def run_batches(
     *,
     with_features: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Logits, flat embeddings, and the feature map's means where they are asked for and there are any.
+    """Logits, flat embeddings, and the feature map's means where they are requested and there are any.
 
     Args:
         graph: the exported graph.
@@ -149,7 +149,7 @@ def _require_finite(logits: np.ndarray, split: Split, name: SplitName) -> None:
     if len(invalid_rows):
         num_invalid, first_id = len(invalid_rows), split.image_ids[invalid_rows[0]]
         raise ArtifactError(
-            f"The exported graph must answer every photo with finite numbers; {num_invalid} of {len(split)} {name} "
-            f"photos got NaN or infinity, the first is {first_id}. The network diverged: train it again with a lower "
-            "learning rate."
+            f"The exported graph must return finite numbers for every photo; for {num_invalid} of "
+            f"{len(split)} {name} photos it returned NaN or infinity, the first is {first_id}. The "
+            "network diverged: train it again with a lower learning rate."
         )

@@ -44,7 +44,7 @@ def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
 
 
 def ranked_classes(labels: np.ndarray) -> np.ndarray:
-    """The classes that have photos, where there are others to rank them against."""
+    """The classes that have photos, if there are others to rank them against."""
     present_labels = np.unique(labels)
     return present_labels if len(present_labels) > 1 else present_labels[:0]
 
@@ -105,7 +105,7 @@ def cumulate(values: np.ndarray) -> np.ndarray:
     """The running sums of each column: float32 (n, m); NumPy's own is slow along this axis.
 
     Args:
-        values: float32 (n, m), whole numbers, which float32 sums exactly up to 16 million.
+        values: float32 (n, m), integers, which float32 sums exactly up to 16 million.
     """
     num, width = values.shape
     blocks = -(-num // BLOCK)
@@ -121,7 +121,7 @@ def cumulate(values: np.ndarray) -> np.ndarray:
 class _Order:
     """The photos by their probability of one class, the highest first, in segments that sums are taken over.
 
-    Photos of equal probability share a segment: their order says nothing.
+    Photos of equal probability share a segment: their order has no meaning.
     """
 
     def __init__(self, is_positive: np.ndarray, scores: np.ndarray):

@@ -82,7 +82,7 @@ def disturb(
         return ()
     indices = np.sort(rng.permutation(len(split))[:num])
     correct_before = predictions.correct[indices]
-    figures = [_compare("as they are", correct_before, correct_before)]
+    figures = [_compare("unchanged", correct_before, correct_before)]
     for name, apply in DISTURBANCES.items():
         logits = run_batches(graph, _disturbed_batches(split, indices, apply, rng), len(indices), name)[0]
         correct_after = logits.argmax(axis=1) == predictions.labels[indices]

@@ -11,7 +11,7 @@ from components.evaluate.measure.metrics import wilson_interval
 from components.evaluate.measure.predictions import Predictions
 
 MIN_PHOTOS = 10
-"""Fewer say nothing."""
+"""Fewer are not enough."""
 MAX_FOLDERS = 12
 SIGNIFICANCE_LEVEL = 0.05
 
@@ -91,7 +91,7 @@ def _iterate_slices(
 
 
 def source_folder(path: str, class_name: str) -> str:
-    """The folders of a file that tell where it came from; those of its class and its split say nothing new."""
+    """The folders of a file that tell where it came from; not those of its class and split."""
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 

@@ -7,26 +7,26 @@ from components.contract.params.training import AUGMENTATION_PRESETS, Augmentati
 
 PHRASES: Final = {
     "horizontal_flip": "mirrored",
-    "vertical_flip": "turned upside down",
-    "rotation_degrees": "turned by up to {value:g}°",
-    "zoom": "scaled by up to {percent:g} %",
-    "shear_degrees": "slanted by up to {value:g}°",
-    "shift": "moved by up to {percent:g} %",
+    "vertical_flip": "flipped vertically",
+    "rotation_degrees": "rotated by up to {value:g}°",
+    "zoom": "zoomed by up to {percent:g} %",
+    "shear_degrees": "sheared by up to {value:g}°",
+    "shift": "shifted by up to {percent:g} %",
     "brightness": "made brighter or darker by up to {percent:g} %",
     "contrast": "given up to {percent:g} % more or less contrast",
-    "crop": "cut by up to {percent:g} %",
+    "crop": "cropped by up to {percent:g} %",
     "saturation": "given up to {percent:g} % more or less color",
     "hue_degrees": "shifted in hue by up to {value:g}°",
     "blur": "blurred by up to {value:g} px",
     "noise": "made noisy by up to {percent:g} %",
     "erasing": "erased in a rectangle, {percent:g} % of them",
 }
-NEVER_VARIED: Final = "Validation and test photos are never varied."
-UNVARIED: Final = "taken as they are, without augmentation"
+NEVER_VARIED: Final = "Validation and test photos are never augmented."
+UNVARIED: Final = "used without augmentation"
 
 
 def augmentation_sentences(params: Mapping[str, Any]) -> list[str]:
-    """A sentence, or one for each phase where they differ; none where the params do not say.
+    """A sentence, or one for each phase where they differ; none if the params do not say.
 
     Args:
         params: the resolved train section.
@@ -38,9 +38,9 @@ def augmentation_sentences(params: Mapping[str, Any]) -> list[str]:
     descriptions = [_describe(section) for section in phase_params]
     closing = [NEVER_VARIED] if set(descriptions) != {UNVARIED} else []
     if len(set(descriptions)) == 1:
-        return [f"In training the photos were {descriptions[0]}.", *closing]
+        return [f"During training the photos were {descriptions[0]}.", *closing]
     sentences = (
-        f"In phase {number} of training the photos were {description}."
+        f"In phase {number} of the training the photos were {description}."
         for number, description in enumerate(descriptions, start=1)
     )
     return [*sentences, *closing]
@@ -61,4 +61,4 @@ def _describe(settings: Mapping[str, Any]) -> str:
     if not changes:
         return UNVARIED
     preset = f" (augmentation: {augmentation})" if is_preset else ""
-    return f"varied at random{preset}: {', '.join(changes)}"
+    return f"changed at random{preset}: {', '.join(changes)}"

@@ -18,46 +18,47 @@ MANY_LOOKS = 10
 def list_caveats(
     figures: AllFigures, dataset: DatasetInfo, bundle: BundleInfo, gate: Verdict, mlflow_run_id: str | None
 ) -> list[str]:
-    """Sentences; none where there is nothing to say."""
+    """Sentences; none if there is nothing to say."""
     test, validation = figures.test, figures.validation
     sentences = []
     if bundle.dataset_fingerprint != dataset.fingerprint:
         sentences.append(
-            "The model was trained on another version of the data: photos that it learned from may be among "
-            "the test photos, which would flatter every figure."
+            "The model was trained on another version of the data: some of its training photos may be "
+            "among the test photos, which would make every figure too optimistic."
         )
     if test.num_images < FEW_PHOTOS:
         fact = "is only 1 test photo" if test.num_images == 1 else f"are only {test.num_images} test photos"
-        sentences.append(f"There {fact}, so the intervals are wide. More photos would tell more than another model.")
+        sentences.append(f"There {fact}, so the intervals are wide. More photos would help more than another model.")
     if test.num_correct == test.num_images:
         sentences.append(
-            "No mistake on these test photos does not mean none on others: "
-            f"up to {percent(1 - test.accuracy.low)} of mistakes would be no surprise."
+            "No errors on these test photos does not mean none on others: an error rate of up to "
+            f"{percent(1 - test.accuracy.low)} would be consistent with this result."
         )
     for split, split_figures in (("test", test), ("validation", validation)):
         if split_figures.absent_classes:
             sentences.append(
-                f"The {split} split holds no photo of {join_names(split_figures.absent_classes)}, so nothing is known "
-                "of how well it is recognized there."
+                f"The {split} split has no photos of {join_names(split_figures.absent_classes)}, so their "
+                "recall there is unknown."
             )
     sentences += describe_order(test) or _never_predicted(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):
         sentences.append(
-            "The data stood in a repository with uncommitted changes, so the git revision does not pin them."
+            "The data was in a repository with uncommitted changes, so the git revision does not identify it."
         )
     if mlflow_run_id is None:
         sentences.append(
-            "This evaluation belongs to no MLflow run, so later ones will not count it as a look at these test photos."
+            "This evaluation does not belong to an MLflow run, so later evaluations will not count it as "
+            "a use of these test photos."
         )
     if gate.looks is not None and gate.looks >= MANY_LOOKS:
         sentences.append(
-            f"{gate.looks} models have been scored on these test photos. The best of so many owes something "
-            "to luck; fresh test photos would show how much."
+            f"{gate.looks} models have been scored on these test photos. The result of the best one is "
+            "partly luck; new test photos would show how much."
         )
     if dataset.num_kept < FEW_FOR_ONE_SPLIT and figures.folds is None and test.num_images >= FEW_PHOTOS:
         sentences.append(
-            f"With {dataset.num_kept:,} photos one test split says little; evaluate.folds: 5 adds "
-            "cross-validated figures."
+            f"With {dataset.num_kept:,} photos, one test split is not very reliable; evaluate.folds: 5 "
+            "adds cross-validation."
         )
     return sentences
 
@@ -66,13 +67,13 @@ def _never_predicted(test: Figures) -> list[str]:
     """Classes that the model never names, or always."""
     predicted_classes = [class_figures.class_name for class_figures in test.per_class if class_figures.num_predicted]
     if len(predicted_classes) == 1:
-        return [f"The model gave every test photo the same name, {predicted_classes[0]}: it has learned nothing."]
+        return [f"The model predicted {predicted_classes[0]} for every test photo: it has learned nothing."]
     missing_classes = [
         class_figures.class_name
         for class_figures in test.per_class
         if class_figures.num_images and not class_figures.num_predicted
     ]
-    return [f"No test photo was ever named {join_names(missing_classes)}."] if missing_classes else []
+    return [f"No test photo was predicted as {join_names(missing_classes)}."] if missing_classes else []
 
 
 def _no_better_than_guessing(test: Figures) -> list[str]:
@@ -81,6 +82,6 @@ def _no_better_than_guessing(test: Figures) -> list[str]:
     if share < test.accuracy.low or share == 1:
         return []
     return [
-        f"Naming every test photo {majority_class.class_name} would be right for {percent(share)} of them; the model "
-        "is not surely better than that."
+        f"Predicting {majority_class.class_name} for every test photo would be correct for "
+        f"{percent(share)}; the model is not significantly better."
     ]

@@ -52,27 +52,27 @@ def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Ite
     majority_class = _majority_class(test)
     share = majority_class.num_images / test.num_images
     yield (
-        f"{bundle.model.name} classifies {percent(test.accuracy.value)} of new photos correctly "
-        f"({interval(test.accuracy)}), against {percent(share)} for always saying {majority_class.class_name}. "
-        f"{_effort(bundle)}"
+        f"{bundle.model.name} classifies {percent(test.accuracy.value)} of the test photos correctly "
+        f"({interval(test.accuracy)}), compared with {percent(share)} for always predicting "
+        f"{majority_class.class_name}. {_effort(bundle)}"
     )
     if comparison is not None:
         conclusion = {"better": "This model is the better one", "worse": "The champion stays the better one"}.get(
-            info.gate.verdict, "Neither model is surely the better one"
+            info.gate.verdict, "Neither model is significantly better"
         )
         num_differing = comparison.num_won + comparison.num_lost
         yield (
-            f"{conclusion}: of {pluralize(num_differing)} that the two name differently in a way that matters, this "
-            f"model is right on {comparison.num_won} and the champion on {comparison.num_lost}. They are compared on "
-            f"{pluralize(comparison.num_images, 'test photo')} that neither was trained on."
+            f"{conclusion}: of {pluralize(num_differing)} that the two models classify differently, this "
+            f"model is correct on {comparison.num_won} and the champion on {comparison.num_lost}. They "
+            f"are compared on {pluralize(comparison.num_images, 'test photo')} that neither was trained "
+            "on."
         )
     if figures.folds is not None:
         yield (
-            f"Across {figures.folds.num_folds} folds a head on the same features reaches "
-            f"{estimate(figures.folds.accuracy)}, from "
-            f"{percent(min(figures.folds.accuracies))} in the worst fold to "
-            f"{percent(max(figures.folds.accuracies))} in the best: that is how much one small test split can "
-            "mislead."
+            f"In {figures.folds.num_folds}-fold cross-validation, a head on the same features reaches "
+            f"{estimate(figures.folds.accuracy)}, from {percent(min(figures.folds.accuracies))} in the "
+            f"worst fold to {percent(max(figures.folds.accuracies))} in the best. This shows how much one "
+            "small test split can mislead."
         )
 
 
@@ -80,11 +80,10 @@ def _effort(bundle: BundleInfo) -> str:
     facts = bundle.model
     if facts.kind == "pretrained" and facts.num_trained_parameters < facts.num_parameters / 2:
         return (
-            f"It owes that to a backbone that had learned from other photos before: only "
-            f"{facts.num_trained_parameters:,} of its {facts.num_parameters:,} parameters were trained "
-            "here."
+            f"Its backbone was pretrained on other photos: only {facts.num_trained_parameters:,} of its "
+            f"{facts.num_parameters:,} parameters were trained here."
         )
-    return f"All of it was learned from these photos, with {facts.num_trained_parameters:,} trained parameters."
+    return f"It was trained only on these photos, with {facts.num_trained_parameters:,} trained parameters."
 
 
 def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
@@ -96,18 +95,18 @@ def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
     counts = dataset.counts["train"]
     num_photos, usual_num = counts.get(weakest.class_name, 0), median(counts.values())
     text = (
-        f"Its weakest class is {weakest.class_name}: {percent(_recall(weakest))} of "
-        f"{pluralize(weakest.num_images, 'test photo')} were found."
+        f"Its weakest class is {weakest.class_name}: it recognized {percent(_recall(weakest))} of "
+        f"{pluralize(weakest.num_images, 'test photo')}."
     )
     if num_photos < usual_num:
         yield (
-            f"{text} It had {pluralize(num_photos, 'training photo')}, where {usual_num:g} are usual: photograph more "
+            f"{text} It had {pluralize(num_photos, 'training photo')}; the median is {usual_num:g}. Add photos of "
             f"{weakest.class_name} next."
         )
     else:
         yield (
-            f"{text} It had no fewer training photos than others ({num_photos}), so the photos themselves are hard: "
-            "add kinds of them that are missed, or look whether its labels hold."
+            f"{text} It had as many training photos as others ({num_photos}), so the photos are "
+            "difficult: add photos like those it gets wrong, or check the labels."
         )
 
 
@@ -121,9 +120,9 @@ def _commonest_confusion(test: Figures) -> Iterator[str]:
     pair = test.most_confused[0]
     wrong = test.num_images - test.num_correct
     yield (
-        f"The most common mistake takes {pair.class_name} for {pair.predicted_as}: {pair.num_images} of {wrong} "
-        "wrong answers. Photos that show what sets the two apart are worth more than photos of other "
-        "classes."
+        f"The most common error is {pair.class_name} predicted as {pair.predicted_as}: {pair.num_images} "
+        f"of {wrong} wrong answers. Photos that show the difference between the two help more than photos "
+        "of other classes."
     )
 
 
@@ -131,9 +130,9 @@ def _labels(figures: AllFigures) -> Iterator[str]:
     num = figures.num_label_errors
     if num:
         yield (
-            f"{pluralize(num)} look{'s' if num == 1 else ''} as if the label were wrong. Look at the first of "
-            "label_errors.csv, fix what is wrong and give the file to darkroom data relabel: wrong labels cost "
-            "twice, in training and in these figures."
+            f"{pluralize(num)} look{'s' if num == 1 else ''} mislabeled. Check the first ones in "
+            "label_errors.csv, correct them and pass the file to darkroom data relabel: wrong labels "
+            "harm both training and these figures."
         )
 
 
@@ -141,8 +140,8 @@ def _outliers(figures: AllFigures) -> Iterator[str]:
     num = figures.num_outliers
     if num:
         yield (
-            f"{pluralize(num)} {'is' if num == 1 else 'are'} unlike all others. Look at outliers.csv: such photos "
-            "often show none of the classes."
+            f"{pluralize(num)} {'is' if num == 1 else 'are'} unlike the others. Check outliers.csv: such "
+            "photos often show none of the classes."
         )
 
 
@@ -152,13 +151,13 @@ def _slices(figures: AllFigures) -> Iterator[str]:
     worst = figures.slices[0]
     subject = f"photos of {worst.trait} {worst.part!r}" if worst.trait == "folder" else f"{worst.part} photos"
     qualifier = "" if worst.trait == "folder" else f" (by {worst.trait})"
-    text = f"It does worst on {subject}{qualifier}: {percent(worst.accuracy.value)} of {worst.num_images}"
+    text = f"Its accuracy is lowest on {subject}{qualifier}: {percent(worst.accuracy.value)} of {worst.num_images}"
     if worst.accuracy.value >= figures.test.accuracy.value:
         return
     if is_clear(worst, figures.slices):
-        yield f"{text}, which is more than chance. Photograph more like these."
+        yield f"{text}, which is significant. Add more photos like these."
     else:
-        yield f"{text}; with so many slices looked at, chance may explain it."
+        yield f"{text}; with so many slices compared, this may be chance."
 
 
 def _validation_at_chance(
@@ -168,16 +167,16 @@ def _validation_at_chance(
         return
     majority_class = _majority_class(validation)
     advice = (
-        "look at the labels of the validation photos, and whether they come from the same cameras and places as the "
-        "training photos"
+        "check the labels of the validation photos, and whether they come from the same cameras and "
+        "places as the training photos"
     )
     if any("batch_norm" in name for name in bundle.model.trained_layers):
-        advice += "; then replace BatchNormalization by GroupNormalization, or raise train.batch_size"
+        advice += "; then replace BatchNormalization with GroupNormalization, or raise train.batch_size"
     yield (
-        f"Training reaches {percent(max(history['accuracy']))} on its own photos, but validation is at chance: "
-        f"{percent(validation.accuracy.value)} of {pluralize(validation.num_images)}, against "
-        f"{percent(majority_class.num_images / validation.num_images)} for always answering "
-        f"{majority_class.class_name}. More epochs do not change that: {advice}."
+        f"Training accuracy reaches {percent(max(history['accuracy']))}, but validation is at chance: "
+        f"{percent(validation.accuracy.value)} of {pluralize(validation.num_images)}, compared with "
+        f"{percent(majority_class.num_images / validation.num_images)} for always predicting "
+        f"{majority_class.class_name}. More epochs will not help: {advice}."
     )
 
 
@@ -199,15 +198,12 @@ def _training(validation: Figures, bundle: BundleInfo, history: Mapping[str, Seq
     train_accuracy, validation_accuracy = (accuracies[bundle.best_epoch - 1 :] or [(0.0, 0.0)])[0]
     if train_accuracy - validation_accuracy > OVERFITTING_GAP:
         yield (
-            f"It knows its training photos much better ({percent(train_accuracy)}) than new ones "
-            f"({percent(validation_accuracy)}): more photos or stronger augmentation would help, longer training would "
-            "not."
+            f"Accuracy is much higher on training photos ({percent(train_accuracy)}) than on new ones "
+            f"({percent(validation_accuracy)}): "
+            "more photos or stronger augmentation would help, longer training would not."
         )
     elif bundle.best_epoch == bundle.epochs_run > 1:
-        yield (
-            f"Its last epoch, {bundle.best_epoch}, was its best: it was still getting better, so that more epochs "
-            "may help."
-        )
+        yield (f"Its last epoch, {bundle.best_epoch}, was its best: it was still improving, so more epochs may help.")
 
 
 def _calibration(figures: AllFigures) -> Iterator[str]:
@@ -215,22 +211,22 @@ def _calibration(figures: AllFigures) -> Iterator[str]:
     if calibration is None:
         return
     if calibration.error_before - calibration.error_after > OVERCONFIDENCE:
-        attitude = "too sure of itself" if calibration.temperature > 1 else "surer than it said"
+        attitude = "overconfident" if calibration.temperature > 1 else "underconfident"
         yield (
-            f"It was {attitude}: confidence and accuracy lay {percent(calibration.error_before)} apart. A temperature "
-            f"of {calibration.temperature:.2f}, learned from the validation photos, brings that to "
-            f"{percent(calibration.error_after)}."
+            f"It was {attitude}: confidence and accuracy differed by {percent(calibration.error_before)}. "
+            f"A temperature of {calibration.temperature:.2f}, fitted on the validation photos, reduces "
+            f"this to {percent(calibration.error_after)}."
         )
     target = percent(calibration.target_accuracy)
     if calibration.threshold is None:
         yield (
-            f"No threshold makes {target} of its answers right on the validation photos, so that none is withheld: "
-            "the model is not good enough for that target yet."
+            f"There is no threshold at which {target} of its answers on the validation photos are "
+            "correct, so it never abstains: the model is not accurate enough for this target yet."
         )
     elif calibration.threshold > 0 and calibration.answered_accuracy is not None:
         yield (
-            f"Answering only where it is at least {percent(calibration.threshold)} sure, it answers "
-            f"{percent(calibration.coverage.value)} of the test photos and is right on "
+            f"If it only answers with at least {percent(calibration.threshold)} confidence, it answers "
+            f"{percent(calibration.coverage.value)} of the test photos and is correct on "
             f"{percent(calibration.answered_accuracy.value)} of those; the target was {target}."
         )
 
@@ -243,11 +239,11 @@ def _robustness(figures: AllFigures) -> Iterator[str]:
     lost_share = (worst.num_lost - worst.num_won) / worst.num_images
     if lost_share > MAX_LOST_SHARE:
         yield (
-            f"Photos that are {worst.disturbance} cost it the most: {percent(lost_share)} of the answers. If such "
-            "photos are to be expected, train with them."
+            f"Photos that are {worst.disturbance} reduce accuracy most: {percent(lost_share)} of the "
+            "answers become wrong. If you expect such photos, train with them."
         )
     else:
-        yield "Mild blur, noise, compression and changes of light cost it next to nothing."
+        yield "Mild blur, noise, compression and brightness changes hardly reduce accuracy."
 
 
 def _out_of_distribution(figures: AllFigures) -> Iterator[str]:
@@ -260,6 +256,6 @@ def _out_of_distribution(figures: AllFigures) -> Iterator[str]:
     ]
     if unnoticed_kinds:
         yield (
-            f"It does not notice well that {join_names(unnoticed_kinds)} belong to no class: do not rely on its sense "
-            "of the unfamiliar for such pictures."
+            f"It does not reliably detect that {join_names(unnoticed_kinds)} belong to no class: do not "
+            "rely on its familiarity score for such pictures."
         )

@@ -1,4 +1,4 @@
-"""The leaderboard as a page, one file that stands alone, and as a part of the report."""
+"""The leaderboard as a page, one self-contained file, and as a part of the report."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -96,13 +96,13 @@ def row_cells(row: Row) -> tuple[str, ...]:
 def leaderboard_sentences(board: Leaderboard) -> list[str]:
     """The reason of the pick, and what else is to be known of the table."""
     best = board.rows[0]
-    # Where the most accurate is the pick, its ties stand in the reason.
+    # Where the most accurate is the pick, its ties is in the reason.
     ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]
     texts = [board.reason]
     for row in ties:
         texts.append(
-            f"{row.name} and {best.name} are a tie: chance alone makes such a difference with a probability of "
-            f"{percent(row.p_value)}."
+            f"{row.name} and {best.name} are tied: chance alone produces such a difference with a "
+            f"probability of {percent(row.p_value)}."
         )
     return [*texts, *(f"Left out: {reason}" for reason in board.left_out)]
 
@@ -152,4 +152,4 @@ def front_chart(board: Leaderboard) -> "Figure":
 def describe_chart(board: Leaderboard) -> str:
     """What the chart shows, for those who do not see it."""
     points = "; ".join(f"{row.name}: {percent(row.accuracy.value)}, {row.latency_ms:.1f} ms" for row in board.rows)
-    return f"Validation accuracy against the time of one photo. {points}."
+    return f"Validation accuracy by time per photo. {points}."

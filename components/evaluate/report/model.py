@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VERDICT_WORDS = {
-    "first": "First of its name",
+    "first": "First model",
     "better": "Better than the champion",
-    "worse": "Worse than it must be",
+    "worse": "Worse than required",
     "cannot tell": "Cannot tell",
     "not comparable": "Not comparable",
 }
 EXPLANATION_TEXTS = {
-    "class activation map": "Bright is what spoke for the class that was named: the class activation map, which for "
-    "this network, where the output layer follows global average pooling, is exact and the same as Grad-CAM.",
-    "occlusion": "Bright is what spoke for the class that was named: how much the class loses when that place is "
+    "class activation map": "Bright areas support the predicted class: the class activation map. In this network, "
+    "whose output layer follows global average pooling, it is exact and equals Grad-CAM.",
+    "occlusion": "Bright areas support the predicted class: the brighter, the more its score drops if that place is "
     "covered.",
     None: "",
 }
@@ -57,7 +57,7 @@ class Photo:
         answer: what the model said of it.
         pixels: uint8 (height, width, 3), RGB.
         path: of the original file within the data, where it is known.
-        heat: float32 (rows, columns), what spoke for the answer, from 0 to 1; None where there is no explanation.
+        heat: float32 (rows, columns), what spoke for the answer, from 0 to 1; None if there is no explanation.
     """
 
     answer: Answer
@@ -94,7 +94,7 @@ class Showcase:
         pairs: the most common confusions with the photos behind them.
         doubts: the first of the doubtful labels.
         outliers: the first of the photos that are unlike all others.
-        method: of the explanations, None where there are none.
+        method: of the explanations, None if there are none.
     """
 
     mistakes: Sequence[Photo] = ()

@@ -50,5 +50,5 @@ def _weakest_classes(test: Figures) -> Sequence[ClassFigures]:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it stands; a class may be called *x* or [y](z)."""
+    """Text that Markdown shows unchanged; a class may be called *x* or [y](z)."""
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(text.split()))

@@ -14,35 +14,35 @@ MAX_KEYS: Final = 4
 
 
 def search_sentences(study: StudyInfo) -> list[str]:
-    """What was tried, what came of it, and what mattered."""
+    """What was tried, the outcome, and what mattered."""
     states = Counter[str](trial.state for trial in study.trials)
     outcomes = [
         f"{states[state]} {words}"
         for state, words in (
-            ("complete", "to the end"),
-            ("pruned", "ended early as hopeless"),
+            ("complete", "completed"),
+            ("pruned", "stopped early"),
             ("failed", "failed"),
         )
         if states[state]
     ]
     sentences = [
-        f"{pluralize(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} tried and "
-        f"compared on the validation photos: {', '.join(outcomes)}."
+        f"{pluralize(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} run "
+        f"and compared on the validation photos: {', '.join(outcomes)}."
     ]
     top_trials = best_trials(study)
     if top_trials:
         best = top_trials[0]
         median_accuracy = median(trial.accuracy for trial in study.trials if trial.accuracy is not None)
         sentences.append(
-            f"Trial {best.number + 1} was the best with {percent(best.accuracy)}, where {percent(median_accuracy)} "
-            "was usual; this model was trained with its params."
+            f"Trial {best.number + 1} was the best with {percent(best.accuracy)}; the median was "
+            f"{percent(median_accuracy)}. This model was trained with its params."
         )
     if len(study.objectives) > 1:
         sentences.append(study.choice)
     weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MAX_KEYS]
     if weights:
         shares = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)
-        sentences.append(f"What the differences in accuracy came from: {shares}.")
+        sentences.append(f"Importance for the differences in accuracy: {shares}.")
     return sentences
 
 
@@ -59,7 +59,7 @@ def trial_row(trial: Trial) -> tuple[str, str, str, str]:
 
 
 def _short(value: str) -> str:
-    """A number with three digits that count; any other text as it stands."""
+    """A number with three digits that count; any other text unchanged."""
     try:
         return value if value.isdigit() else f"{float(value):.3g}"
     except ValueError:

@@ -12,7 +12,7 @@ from components.contract.system.atomic_files import read_json
 from components.contract.tracking.run import flatten
 
 PHASE = "phase"
-"""In history.json: which phase each epoch belongs to, as a number or a name; missing where there is only one."""
+"""In history.json: which phase each epoch belongs to, as a number or a name; missing if there is only one."""
 
 _File = RootModel[dict[str, list[float] | list[str]]]
 
@@ -22,8 +22,8 @@ class Phase:
     """A part of the training with settings of its own.
 
     Attributes:
-        name: as the params call it, else its number.
-        epochs: the first and the last, counted from 1; None where it never ran.
+        name: as the params call it, otherwise its number.
+        epochs: the first and the last, counted from 1; None if it never ran.
         settings: the params of the phase, in a row.
     """
 
@@ -38,7 +38,7 @@ class History:
 
     Attributes:
         curves: figures by name, one per epoch: loss, val_loss, accuracy, …
-        phases: in their order; none where the training was of one piece.
+        phases: in their order; none if the training was of one piece.
     """
 
     curves: Mapping[str, Sequence[float]]
@@ -74,7 +74,7 @@ def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def build_phases(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
-    """The phases that epochs were marked with, beside what the params ask of each; none where there is only one."""
+    """The phases that epochs were marked with, beside what the params ask of each; none if there is only one."""
     epochs = []
     last = 0
     for mark, group in itertools.groupby(marks):

@@ -1,1 +1,1 @@
-"""What is wrong with a set of photos: duplicates, leaks, drift. Import `findings` or the check itself."""
+"""The audit of a set of photos: duplicates, leakage, drift. Import `findings` or the check itself."""

@@ -1,4 +1,4 @@
-"""What the audit looked for, what it could not look for, and why: a clean result means no more than this."""
+"""The checks of the audit: which ran, which did not, and why."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,8 +12,8 @@ from components.preprocess.audit.placeholders import MIN_SIDE
 from components.preprocess.manifest import Record
 
 AFTER_TRAINING: Final = {
-    "label_errors": ("Labels that another class fits better", "label_errors.csv and the report of the evaluation"),
-    "outliers": ("Photos unlike all others", "outliers.csv and the report of the evaluation"),
+    "Label errors": ("Labels that another class fits better", "label_errors.csv and the report of the evaluation"),
+    "Photos unlike the others": ("Photos unlike all others", "outliers.csv and the report of the evaluation"),
 }
 
 
@@ -26,7 +26,7 @@ def list_checks(
         records: one per file.
         findings: what was found.
         params: say what is ignored.
-        has_given_splits: whether the data have splits of their own.
+        has_given_splits: whether the data has splits of their own.
     """
     found_kinds = {finding.kind for finding in findings}
     obstacles = _find_obstacles(records, has_given_splits=has_given_splits)
@@ -48,7 +48,7 @@ def list_checks(
 
 
 def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Mapping[str, str]:
-    """Kind of check to why it says nothing about these data."""
+    """Kind of check to the reason why it did not run on this data."""
     kept_records = [record for record in records if record.is_kept]
     obstacles = {}
     for kind, num_needed in (
@@ -63,9 +63,9 @@ def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Map
         obstacles["grayscale"] = f"{num_gray:,} of {len(kept_records):,} photos are gray."
     num_tiny = sum(min(record.native_height or 0, record.native_width or 0) < MIN_SIDE for record in kept_records)
     if kept_records and num_tiny == len(kept_records):
-        obstacles["near_duplicates"] = f"Photos under {MIN_SIDE} px are compared for equality only."
+        obstacles["near_duplicates"] = f"Photos under {MIN_SIDE} px are only compared for equality."
     if not has_given_splits:
-        obstacles["leakage"] = "The data have no splits of their own; Darkroom never divides copies among its splits."
+        obstacles["leakage"] = "The data has no splits; Darkroom keeps copies in the same split."
     if not all(any(record.split == split for record in kept_records) for split in ("train", "validation", "test")):
-        obstacles |= dict.fromkeys(("tiny_classes", "split_drift"), "The photos are not divided into all three splits.")
+        obstacles |= dict.fromkeys(("tiny_classes", "split_drift"), "The data does not have all three splits.")
     return obstacles

@@ -1,4 +1,4 @@
-"""Whether the photos of two splits come from the same source: plain statistics, on plain figures of the photos."""
+"""Whether the photos of two splits come from the same source: simple statistics on measurements of the photos."""
 
 import math
 from collections import Counter
@@ -11,19 +11,19 @@ from components.preprocess.manifest import Record
 
 SIGNIFICANCE: Final = 0.001
 MIN_DISTANCE: Final = 0.2
-"""Smaller differences of distributions, from 0 to 1, change little even where they are beyond doubt."""
+"""Smaller differences of distributions, from 0 to 1, matter little even if they are significant."""
 
 MIN_SHIFT: Final = 0.2
-"""Of the means, in standard deviations of the training photos; less is hardly seen."""
+"""Of the means, in standard deviations of the training photos; less is hardly visible."""
 
 
 def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
-    """In what the photos of a split differ from the training photos, a sentence each.
+    """How the photos of a split differ from the training photos, one sentence per difference.
 
     Args:
         train: kept photos.
         other: kept photos of the split.
-        num_tests: how many comparisons are made in all, for Bonferroni's correction.
+        num_tests: the total number of comparisons, for Bonferroni's correction.
     """
     for what, values in _figures(train, other).items():
         distance = ks_distance(*values)
@@ -36,14 +36,14 @@ def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests:
             yield f"{what}: {means[1]:,.3g} on average, in train {means[0]:,.3g} (distance {distance:.2f})"
     distance, bound = class_distance(train, other, SIGNIFICANCE / num_tests)
     if distance >= max(MIN_DISTANCE, bound):
-        yield f"classes: {100 * distance:.0f} % of the photos would have to change class to match train"
+        yield f"classes: {100 * distance:.0f} % of the photos would need another class to match train"
 
 
 def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
     measures: dict[str, Callable[[Any], Any]] = {
         "brightness": lambda record: record.brightness,
         "sharpness": lambda record: record.sharpness,
-        "height over width": lambda record: record.native_height / record.native_width,
+        "aspect ratio": lambda record: record.native_height / record.native_width,
         "megapixels": lambda record: record.native_height * record.native_width / 1e6,
     }
     return {
@@ -53,7 +53,7 @@ def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
 
 
 def _round_to_two_digits(values: np.ndarray) -> np.ndarray:
-    """To two digits: a difference that nobody would see is none."""
+    """To two digits, so invisible differences are ignored."""
     scale = 10.0 ** (1 - np.floor(np.log10(np.maximum(np.abs(values), 1e-12))))
     return np.asarray(np.rint(values * scale) / scale)
 

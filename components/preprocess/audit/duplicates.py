@@ -1,4 +1,4 @@
-"""Looks at the photos as a set: the same photo twice, in two splits, or under two labels."""
+"""Finds copies in the whole set: the same photo twice, in two splits, or with two labels."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ WORDS: Final[dict[Relation, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two files that show the same, by their rows, and in what they agree; the smaller row first."""
+    """Two files with the same photo, by their rows, and their relation; the smaller row first."""
 
     first: int
     second: int
@@ -38,7 +38,7 @@ class Link:
 
 @dataclass
 class CopyAudit:
-    """What became of the copies.
+    """The result for the copies.
 
     Attributes:
         records: one per file, as before; those left out have a reason.
@@ -83,7 +83,7 @@ def _iter_equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterat
 
 
 def audit_copies(records: Sequence[Record], links: Sequence[Link], params: AuditParams) -> CopyAudit:
-    """Leaves out what the params say of photos that are there more than once.
+    """Leaves out copies of photos, as set in the params.
 
     First contradictions, which make all their labels doubtful; then leakage, where a copy outside the training split
     stays; then copies within a split, of which one stays. Copies of the same bytes never stay together.
@@ -113,13 +113,11 @@ def _leave_out_contradictory(copy_audit: CopyAudit, rows: Sequence[int], relatio
     records = [copy_audit.records[row] for row in rows]
     for row, record in zip(rows, records, strict=True):
         other = next(mate for mate in records if mate.class_name != record.class_name)
-        _leave_out(
-            copy_audit, row, "contradictory_labels", f"{WORDS[relation]} stands under another class, as {other.path}."
-        )
+        _leave_out(copy_audit, row, "contradictory_labels", f"{WORDS[relation]} is in another class, as {other.path}.")
 
 
 def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy) -> None:
-    """Given splits only: what we divide ourselves never separates copies."""
+    """Only for existing splits: splits that Darkroom draws never separate copies."""
     records = copy_audit.records
     for relation, row_groups in _iter_related_rows(links, len(records)):
         for members in row_groups:
@@ -145,7 +143,7 @@ def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relat
 
 
 def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
-    """Groups that the given splits separate: their photos stay in the split that is tested last."""
+    """Groups that existing splits separate: their photos stay in the later split."""
     records = copy_audit.records
     members: dict[str, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
@@ -157,7 +155,7 @@ def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
         if leaked:
             _note(copy_audit, "leakage", policy, (best, *leaked), f"The group {name}")
             if policy in ("quarantine", "fail"):
-                message = f"The group {name} stands in {records[best].split} too, as {records[best].path}."
+                message = f"The group {name} is also in {records[best].split}, as {records[best].path}."
                 for row in leaked:
                     _leave_out(copy_audit, row, "leakage", message)
 
@@ -182,14 +180,14 @@ def _audit_copies(copy_audit: CopyAudit, links: Sequence[Link], kind: str, polic
 
 
 def _iter_kept_links(copy_audit: CopyAudit, links: Iterable[Link]) -> Iterator[Link]:
-    """The links whose two files are both still kept, looked at one after another."""
+    """The links whose two files are both still kept, one after another."""
     for link in links:
         if copy_audit.records[link.first].is_kept and copy_audit.records[link.second].is_kept:
             yield link
 
 
 def _rank(record: Record) -> tuple[int, str]:
-    """Which of copies stays: that of the test split, else of validation, else the first by path."""
+    """Which of copies stays: that of the test split, otherwise of validation, otherwise the first by path."""
     return -SPLITS.index(record.split or "train"), record.path
 
 
@@ -204,9 +202,9 @@ def _leave_out(copy_audit: CopyAudit, row: int, kind: str, message: str) -> None
 
 
 def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_together: bool) -> list[str]:
-    """What decides each photo's split: equal keys are never separated.
+    """The split key of each photo: equal keys are never separated.
 
-    A photo's own content, where it stands alone; else the smallest of the group's names or, without such, of the
+    The photo's own content if it has no copies or group; otherwise the smallest group name or, without one, of the
     contents that belong together. A file that was left out has the key of the photos that it shows, "" if there are
     none.
     """

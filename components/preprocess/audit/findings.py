@@ -1,4 +1,4 @@
-"""What the audit says: each finding with its photos, in words, and what to do about it."""
+"""Describes the findings of the audit: each with its photos, in words, and with advice."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ BROKEN: Final = frozenset(
         "animated",
     )
 )
-"""Reason codes of files that cannot be used, whatever the params say."""
+"""Reason codes of files that cannot be used, whatever the params are."""
 
 SUFFIXES: Final = {
     ".jpg": "JPEG",
@@ -49,7 +49,7 @@ SUFFIXES: Final = {
 
 MAX_ASPECT: Final = 4.0
 OUTLIER_SCORE: Final = 5.0
-"""Modified z-score (Iglewicz and Hoaglin 1993) from which a photo is told; they propose 3.5 for looking closer, which
+"""Modified z-score (Iglewicz and Hoaglin 1993) from which a photo is reported; they propose 3.5, which
 names too many photos of large data sets."""
 MIN_PHOTOS_FOR_OUTLIERS: Final = 30
 MAX_IMBALANCE: Final = 5.0
@@ -95,12 +95,12 @@ class Reporter:
 def judge_photos(
     records: Sequence[Record], sketches: np.ndarray, image_size: tuple[int, int], params: AuditParams
 ) -> dict[str, dict[int, str]]:
-    """What is wrong with single photos that could be read: kind to row and note. Ignored kinds are left out.
+    """Findings about single photos that could be read: kind to row and note. Ignored kinds are left out.
 
     Args:
         records: one per file.
         sketches: uint8 (files, 32, 32), gray.
-        image_size: that the photos are prepared for.
+        image_size: the prepared size.
         params: say what is ignored.
     """
     checks: dict[str, Callable[[Record], str | None]] = {
@@ -168,12 +168,12 @@ def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
 
 
 def report_copies(reporter: Reporter, copy_audit: CopyAudit) -> None:
-    """Photos that are there more than once."""
+    """Copies of photos."""
     sentences = {
-        "contradictory_labels": "{} of photos that stand under more than one class.",
-        "leakage": "{} of photos that stand in more than one split.",
-        "duplicates": "{} of photos that are there more than once.",
-        "near_duplicates": "{} of photos that show nearly the same.",
+        "contradictory_labels": "{} of photos in more than one class.",
+        "leakage": "{} of photos in more than one split.",
+        "duplicates": "{} of copies.",
+        "near_duplicates": "{} of near-duplicates.",
     }
     for kind, sentence in sentences.items():
         cases = copy_audit.cases[kind]
@@ -187,7 +187,7 @@ def report_copies(reporter: Reporter, copy_audit: CopyAudit) -> None:
 
 
 def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mapping[str, Mapping[int, str]]) -> None:
-    """What is wrong with single photos that can be used."""
+    """Findings about single usable photos."""
     for kind, rows in oddities.items():
         reporter.add(
             kind,
@@ -210,7 +210,7 @@ def report_placeholders(reporter: Reporter, records: Sequence[Record], groups: S
 
 
 def report_set(reporter: Reporter, records: Sequence[Record], class_names: Sequence[str]) -> None:
-    """What the kept photos are as a set: how many, of what, and whether the splits are alike."""
+    """Findings about the whole set: numbers per class, and whether the splits are similar."""
     members: dict[tuple[SplitName, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.is_kept and record.split is not None:

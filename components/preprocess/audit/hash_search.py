@@ -108,7 +108,7 @@ def divide(radius: int, count: int) -> list[Chunk]:
 
 
 def _plan(hashes: np.ndarray, others: np.ndarray, radius: int, *, is_same: bool) -> list[Chunk]:
-    """The chunks that cost least by these very hashes; none where all pairs are compared at less."""
+    """The chunks that cost least by these very hashes; none if all pairs are compared at less."""
     half = 0.5 if is_same else 1.0
     least = COMPARED * half * len(hashes) * len(others)
     best: list[Chunk] = []

@@ -1,9 +1,9 @@
 """Finds photos that are the same picture: resized, recompressed, slightly cropped, or mirrored.
 
-Three sieves, each finer and slower than the one before. The perceptual hash pHash (Zauner 2010: signs of the low
+Three filters, each finer and slower than the one before. The perceptual hash pHash (Zauner 2010: signs of the low
 frequencies of a cosine transform) names candidates; the correlation of the 32 × 32 sketches leaves those that look
-alike; ORB features (Rublee et al. 2011) that agree on one similarity transform (RANSAC, Fischler and Bolles 1981) leave
-those that show the same thing. So two shirts on the same bed are not taken for one.
+similar; ORB features (Rublee et al. 2011) with one similarity transform (RANSAC, Fischler and Bolles 1981) leave
+those that show the same thing. So two shirts on the same bed do not count as copies.
 
 Of 307 photos of clothes, each beside a changed copy of itself, were found: all when saved at quality 30, at half the
 size or mirrored; 304 when a quarter brighter; 252 when cropped by 4 %, 224 when turned by 2°. No others were.
@@ -23,13 +23,13 @@ from components.preprocess.audit.perceptual_hash import find_candidates, find_mi
 log = logging.getLogger(__name__)
 
 RADIUS: Final = 11
-"""Candidates differ in at most so many of the 63 bits."""
+"""Candidates differ in at most this many of the 63 bits."""
 MIRRORED_RADIUS: Final = 7
 
 PLAIN_DEVIATION: Final = 4.0
 """A sketch with a smaller standard deviation is nearly of one color; its hash is noise."""
 
-ALIKE: Final = 0.9
+SIMILAR: Final = 0.9
 SAME: Final = 0.995
 """Correlations of sketches: below the first, not the same picture; from the second, the same."""
 
@@ -53,7 +53,7 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
     Args:
         sketches: uint8 (n, 32, 32), gray.
         usable: bool (n,), which photos to look at.
-        pixels: gives the prepared pixels of rows: uint8 (len(rows), height, width, 3).
+        pixels: returns the prepared pixels of rows: uint8 (len(rows), height, width, 3).
 
     Returns:
         int64 (pairs, 2), the smaller row first, each pair once, in order.
@@ -70,12 +70,12 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
     pair_blocks = []
     for pairs, other_sketches, mirror in sieves:
         similarities = correlations(sketches, other_sketches, pairs)
-        is_unsure = (similarities >= ALIKE) & (similarities < SAME)
+        is_unsure = (similarities >= SIMILAR) & (similarities < SAME)
         same_pairs, unsure_pairs = pairs[similarities >= SAME], pairs[is_unsure]
         unsure_pairs = unsure_pairs[np.argsort(-similarities[is_unsure], kind="stable")]
         if len(unsure_pairs) > MAX_COMPARED:
             log.warning(
-                "Of %s pairs of photos that look alike, the %s most alike are compared.",
+                "Of %s pairs of similar photos, the %s most similar are compared.",
                 f"{len(unsure_pairs):,}",
                 f"{MAX_COMPARED:,}",
             )

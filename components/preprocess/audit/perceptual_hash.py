@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 MAX_CANDIDATES: Final = 2_000_000
 ALL_PAIRS: Final = 50
-"""Of photos with one hash, all pairs are compared up to so many; of more, each with the first."""
+"""Of photos with one hash, all pairs are compared up to this number; of more, each with the first."""
 
 
 def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +38,7 @@ def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _signs(spectra: np.ndarray) -> np.ndarray:
     flat = spectra.reshape(len(spectra), 64)
     bits = flat > np.median(flat[:, 1:], axis=1, keepdims=True)
-    bits[:, 0] = False  # the mean brightness says nothing of the picture
+    bits[:, 0] = False  # the mean brightness does not describe the picture
     return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
@@ -50,7 +50,7 @@ def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
         radius: from 0 to 63.
 
     Returns:
-        int64 (pairs, 2) of places in `hashes`, the smaller first; the nearest MAX_CANDIDATES where there are more.
+        int64 (pairs, 2) of places in `hashes`, the smaller first; the nearest MAX_CANDIDATES if there are more.
     """
     distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     groups = _Members(inverse)
@@ -77,7 +77,7 @@ def find_mirrored_candidates(hashes: np.ndarray, mirrored: np.ndarray, radius: i
 def _find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> np.ndarray:
     pairs, is_cut = find_near(hashes, others, radius, MAX_CANDIDATES)
     if is_cut:
-        log.warning("Very many photos look alike; the %s nearest pairs are compared.", f"{MAX_CANDIDATES:,}")
+        log.warning("Very many photos are similar; the %s nearest pairs are compared.", f"{MAX_CANDIDATES:,}")
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""Photos that hold little, or differ from the others in size or color: checks of CleanVision, with our own bounds."""
+"""Photos with little information or of odd size or color: checks of CleanVision, with our own thresholds."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -8,7 +8,7 @@ import numpy as np
 from components.preprocess.manifest import Record
 
 MIN_PHOTOS: Final = 30
-"""Quartiles of fewer photos say little."""
+"""Quartiles of fewer photos are unreliable."""
 ROWS_AT_ONCE: Final = 1024
 GRAY_LEVELS: Final = 4
 """Gray values that count as one, so that the noise of a sensor or of a JPEG file is no information."""

@@ -1,4 +1,4 @@
-"""What photos with more than 8 bits per value use of them, and what the pixel range leaves."""
+"""How photos with more than 8 bits per value use their bits, and the effect of the pixel range."""
 
 import math
 import statistics
@@ -20,7 +20,7 @@ OUTLIER_QUANTILE: Final = 0.9
 
 
 def describe_range(depths: Sequence[Depth], pixel_range: PixelRange) -> str:
-    """Why `pixel_range: auto` became what it is."""
+    """Explains the resolved value of `pixel_range: auto`."""
     black, white = pixel_range
     value = white if black == 0 else [black, white]
     return (
@@ -41,7 +41,7 @@ def report_depth(
     Args:
         reporter: receives the finding.
         records: one per file.
-        depths: of each file; None where it has at most 8 bits per value.
+        depths: of each file; None if it has at most 8 bits per value.
         pixel_range: the values that became black and white.
         read_pixels: the prepared pixels of rows, uint8 (rows, height, width, 3).
     """
@@ -62,14 +62,14 @@ def report_depth(
     sentences = [
         f"{pluralize(len(rows))} of more than 8 bits: values from {lowest:,} to {highest:,}, of which a photo "
         f"uses {num_values:,} (median).",
-        f"{black:,} becomes black and {white:,} white; a prepared photo has {num_levels} of 256 gray levels (median).",
+        f"{black:,} becomes black and {white:,} white; the median prepared photo has {num_levels} of 256 ",
     ]
     if clipped_rows:
         photos = "photo has" if len(clipped_rows) == 1 else "photos have"
         sentences.append(f"{len(clipped_rows):,} {photos} values outside this range, which are clipped.")
     elif outlier_rows:
         sentences.append(
-            f"Only {len(outlier_rows):,} of them {'needs' if len(outlier_rows) == 1 else 'need'} so large a range."
+            f"Only {len(outlier_rows):,} of them {'needs' if len(outlier_rows) == 1 else 'need'} such a large range."
         )
     notes = {
         row: f"Values from {depth_of[row].lowest:,} to {depth_of[row].highest:,}."

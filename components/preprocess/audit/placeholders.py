@@ -1,4 +1,4 @@
-"""One picture in several classes: a placeholder such as "no image", or an error in collecting.
+"""One picture in several classes: a placeholder such as "no image", or an error during collection.
 
 A placeholder is recognized by its repetition. Its copies need not be the same file: shops serve them in several sizes
 and qualities, and a plain graphic has too few features for the search for near-duplicates. So here photos are the same
@@ -16,7 +16,7 @@ from components.preprocess.audit.near_duplicates import Pixels
 from components.preprocess.manifest import Record
 
 MIN_SIDE: Final = 32
-"""Smaller pictures, such as digits, look alike without being the same; only equal pixels count there."""
+"""Smaller pictures, such as digits, look the same without being the same; only equal pixels count there."""
 CELL: Final = 8
 """Gray values; sketches whose four quarters fall into the same cells are compared."""
 MAX_MEAN_DIFFERENCE: Final = 3.0

@@ -53,11 +53,11 @@ WORDS: Final = {
 POLICY_WORDS: Final = {"report": "told only", "quarantine": "left out", "fail": "stops the run"}
 
 STATE_WORDS: Final = {
-    "found": "found: see above",
+    "found": "has findings, see above",
     "clear": "nothing found",
     "off": "not checked:",
     "not possible": "not checked:",
-    "after training": "not yet, it needs a trained model:",
+    "after training": "not yet, needs a trained model:",
 }
 
 
@@ -67,8 +67,8 @@ def write_report(folder: Path, examination: Examination, training: TrainParams |
     Args:
         folder: audit.json  audit.html  samples.jpg  augmentation.jpg  classes.svg
         examination: what was found.
-        training: whose own augmentation is shown before the presets; None where it plays no part. The step of a
-            pipeline does not know it: data are not prepared again because training changes.
+        training: whose own augmentation is shown before the presets; None if it plays no part. The step of a
+            pipeline does not know it: data is not prepared again because training changes.
     """
     info, records = examination.info, examination.records
     class_names = tuple(info.counts["train"])
@@ -216,17 +216,17 @@ def _picture_sections(info: AuditInfo, folder: Path) -> Iterator[Section]:
 
 
 def verdict_sentence(info: AuditInfo) -> str:
-    """What the findings come to."""
+    """The summary of the findings."""
     if info.failures:
         stopping = ", ".join(finding.title.lower() for finding in info.failures)
-        return f"A run on these data ends before training: {stopping}."
+        return f"A run on this data ends before training: {stopping}."
     if not info.findings:
         num_clear = sum(check.state == "clear" for check in info.checks)
         num_others = len(info.checks) - num_clear
-        return f"{num_clear} checks found nothing; {num_others} others were not made, for the reasons below."
+        return f"{num_clear} checks have no findings; {num_others} others did not run, for the reasons below."
     num_findings = len(info.findings)
     num_left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
-    files = f" {num_left_out:,} files are concerned by those that leave photos out." if num_left_out else ""
+    files = f" {num_left_out:,} files are affected by findings that leave photos out." if num_left_out else ""
     return f"{num_findings} {'finding' if num_findings == 1 else 'findings'}, none of which stops a run.{files}"
 
 
@@ -250,11 +250,11 @@ def counts_line(info: AuditInfo) -> str:
 
 
 def describe_checks(checks: Sequence[Check]) -> list[str]:
-    """What was checked without a finding, and what was not checked and why: a line each, for a terminal."""
+    """Checks without findings, and checks that did not run and why: a line each, for a terminal."""
     clear_titles = [check.title for check in checks if check.state == "clear"]
     lines = [f"Checked, nothing found: {'; '.join(clear_titles)}."] if clear_titles else []
     for check in checks:
         if check.state not in ("clear", "found"):
-            later = "until a model is trained: then see " if check.state == "after training" else ""
+            later = "until a model is trained; then see " if check.state == "after training" else ""
             lines.append(f"Not checked: {check.title} ({later}{check.detail.removesuffix('.')}).")
     return lines

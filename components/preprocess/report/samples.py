@@ -20,7 +20,7 @@ SAMPLES: Final = 8
 LINE: Final = 24
 LEFT_MARGIN, BARS_WIDTH = 150, 460
 MAX_CLASSES: Final = 40
-"""More would make a sheet that nobody looks through; the page counts all."""
+"""More would make the sheet too large; the page counts all."""
 
 
 def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dict[str, list[int]]:
@@ -54,7 +54,7 @@ def _shorten(name: str, length: int = 18) -> str:
 
 
 def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> Html:
-    """Photos per class and split as an SVG element that stands alone or in a page: a bar per class.
+    """Photos per class and split as an SVG element that is self-contained or in a page: a bar per class.
 
     Of more than MAX_CLASSES, the largest and the smallest are shown; in their order all would be a page of 24,000 px.
     """

@@ -1,4 +1,4 @@
-"""The data as a folder: themselves, or what was fetched, unpacked or converted."""
+"""The data as a folder: the data itself, or the result of downloading, unpacking or converting it."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from components.preprocess.manifest import Record
 from components.preprocess.sources.listing import Listing, as_text, list_folder
 
 UNPACK_NOTE: Final = ".darkroom-unpacked.json"
-"""In a folder that an archive was unpacked into: the names of what was not, and what to say of the archive."""
+"""In the folder of an unpacked archive: the names of skipped files, and notices about the archive."""
 MAX_NOTE_BYTES: Final = 4 * 2**20
 
 
@@ -25,13 +25,13 @@ class DataFolder:
     Attributes:
         path: where the photos are.
         unwrap: whether a single folder around all others, as archives have it, is stepped into.
-        label_file: which says what is where, None where the folders' names do.
+        label_file: with the labels; None if they are the folder names.
         confined: whether the label file may name files in the folder only.
         roots: the folders that files may be read from.
         skipped: what an archive holds and was not unpacked, by name.
         columns: of label files, which the user named.
-        name: in messages; None where it is the path.
-        notices: what to say of an archive.
+        name: in messages; None if it is the path.
+        notices: about an archive.
     """
 
     path: Path
@@ -54,14 +54,14 @@ class DataFolder:
         return list_folder(self.path, self.roots)
 
     def skipped_records(self) -> list[Record]:
-        """What an archive brought for git, DVC and other tools: now, or when it was unpacked into this folder."""
+        """Files of an archive for git, DVC and other tools: now, or when it was unpacked into this folder."""
         return [
             Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
             for name in (*self.skipped, *self._read_note("skipped"))
         ]
 
     def archive_notices(self) -> list[str]:
-        """What to say of an archive: now, or when it was unpacked into this folder."""
+        """Notices about an archive: now, or when it was unpacked into this folder."""
         return [*self.notices, *self._read_note("notices")]
 
     def _read_note(self, key: str) -> list[str]:

@@ -1,7 +1,7 @@
-r"""Finds the file that a label file means: `C:\set\images\cat\1.png`, `gs://bucket/cat/1.png`, `1`. Names only.
+r"""Finds the file of a row in a label file: `C:\set\images\cat\1.png`, `gs://bucket/cat/1.png`, `1`. Names only.
 
 A name counts from the folder of the label file, or from that of the data. If there is no such file, its end may be the
-end of one file's path: a path of another machine may lose its beginning, a relative one may stand in a folder that it
+end of one file's path: a path of another machine may lose its beginning, a relative one may be in a folder that it
 does not name. Nothing is guessed: of several files none is taken, unless one lies in a folder named for the label.
 """
 
@@ -31,7 +31,7 @@ Parts = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Match:
-    """The file that is meant.
+    """The matching file.
 
     Attributes:
         name: relative to the data; None if there is none, or more than one.
@@ -72,12 +72,12 @@ class FileIndex:
     """The files of the data, by their names."""
 
     def __init__(self, names: Iterable[str]):
-        """Notes the names, relative to the data."""
+        """Records the names, relative to the data."""
         self._names = frozenset(names)
         self._by_end: dict[tuple[int, bool], dict[Parts, list[str]]] = {}
 
     def find(self, text: str, *, folder: str = "", label: str | None = None) -> Match:
-        """The file that a row means.
+        """The file to which a row refers.
 
         Args:
             text: the row's path.
@@ -130,5 +130,5 @@ class FileIndex:
 
 
 def name_key(name: str) -> Parts:
-    """By which names are the same: on the file systems of Windows and macOS, case and the form of accents are none."""
+    """The form in which names are compared: like Windows and macOS, without case and Unicode form."""
     return tuple(unicodedata.normalize("NFC", name).casefold().split("/"))

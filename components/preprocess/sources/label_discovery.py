@@ -32,7 +32,7 @@ from components.preprocess.sources.readers.label_files import (
 from components.preprocess.sources.readers.label_rows import LabelRow, NoLabelsError, SeveralLabelsError
 
 MAX_FILES: Final = 10
-"""Of one folder; where there are more, each is about one photo."""
+"""Of one folder; if there are more, each is about one photo."""
 MAX_CANDIDATES: Final = 100
 
 
@@ -45,7 +45,7 @@ class FoundLabels:
         rows: photo, relative to the data, to its row.
         faults: rows that name no photo, each with the reason.
         notices: for the user.
-        reasons: why other files are no label files, should the folders say nothing either.
+        reasons: why other files are not label files, in case the folders have no labels either.
         split_places: of photos in the folder of a split without class folders, as if they were in one of their class.
     """
 
@@ -69,7 +69,7 @@ class LabeledPhotos:
     Attributes:
         photo_set: None if its folders say what the photos are.
         notices: for the user, in that case.
-        reasons: why its files are no label files, should the folders say nothing either.
+        reasons: why its files are not label files, in case the folders have no labels either.
         split_places: of photos in the folder of a split without class folders, as if they were in one of their class.
     """
 
@@ -105,7 +105,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
         record = Record(name, row.label, split, num_bytes=files[name].num_bytes, group=row.group)
         photos.append(PhotoFile(files[name].path, record, data_folder.roots))
     labeled = {name for name, _ in found.rows} | {row.path for row, _ in found.faults} | set(found.label_files)
-    message = f"{' and '.join(found.label_files)} gives it no label."
+    message = f"{' and '.join(found.label_files)} does not label it."
     rejected += [Record(name, reason="no_label", message=message) for name in files if name not in labeled]
     photos.sort(key=lambda photo: photo.record.path)
     class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))
@@ -136,7 +136,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         except SeveralLabelsError as error:
             if not in_folders_of(error.labels, visible_names):
                 raise
-            found.notices.append(f"{name} gives several labels to a photo, so it is not used.")
+            found.notices.append(f"{name} has several labels for a photo, so it is not used.")
             continue
         except NoLabelsError as error:
             found.reasons.append(str(error))
@@ -163,10 +163,10 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         split_places = {} if num_labeled else _find_split_places(photo_labels, in_folders)
         subject = " and ".join(found.label_files)
         notice = (
-            f"{subject} says of which classes {len(split_places):,} photos in the folders of splits are."
+            f"{subject} contains the classes of {len(split_places):,} photos in split folders."
             if split_places
-            else f"{subject} labels {num_labeled:,} of the {len(in_folders):,} files in folders that are named for its "
-            "classes, so it is not used."
+            else f"{subject} labels {num_labeled:,} of the {len(in_folders):,} files in folders that are named "
+            "after its classes, so it is not used."
         )
         found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons, split_places=split_places)
     if found.label_files:
@@ -175,12 +175,12 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         ]
         found.notices.append(
             f"The labels come from {' and '.join(found.label_files)}: {len(photo_labels):,} photos in "
-            f"{len(class_names):,} classes. The names of folders are not used"
-            f"{f'; {len(moved):,} of the photos are in a folder named for another class' if moved else ''}."
+            f"{len(class_names):,} classes. Folder names are not "
+            f"used{f'; {len(moved):,} of the photos are in a folder named after another class' if moved else ''}."
         )
     elif columns != ColumnNames() and not found.split_places:
         reason = found.reasons[0] if found.reasons else f"There is no file that ends in {', '.join(SUFFIXES)}."
-        raise DataError(f"data.columns names columns of a label file; none in the data has them. {reason}")
+        raise DataError(f"data.columns sets columns of a label file, but the data has none. {reason}")
     return found
 
 
@@ -235,6 +235,7 @@ def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], La
     for name, label in rows:
         if labels.get(name, label) != label:
             raise DataError(
-                f"Label files must agree; {' and '.join(found.label_files)} calls {name} {labels[name]!r}, and "
-                f"{label_file} calls it {label!r}. Move one of them out of the data, or give the other: --data FILE"
+                f"Label files must agree; {' and '.join(found.label_files)} labels {name} as "
+                f"{labels[name]!r}, and {label_file} as {label!r}. Move one of the files out of the data, "
+                "or pass the other: --data FILE"
             )

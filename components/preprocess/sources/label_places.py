@@ -85,10 +85,10 @@ def find_refusal(
     if not rows:
         return "names no photo of the data"
     if all(is_annotation(name.rpartition("/")[0]) for name, _ in rows):
-        return "names pictures in a folder beside the photos only"
+        return "names only pictures in folders beside the photos"
     labels = {str(row.label) for row in rows.values()}
     if len(labels) < 2:
-        return f"names one class only, '{printable(labels.pop())}'"
+        return f"names only one class, '{printable(labels.pop())}'"
     if is_submission(label_file):
         return "is called a submission, which has no true labels"
     return None

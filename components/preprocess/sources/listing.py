@@ -77,7 +77,7 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
     listing = Listing()
     budget = Budget(
         f"The folder {root}",
-        "Divide it, or give a table of the photos that are meant.",
+        "Split it up, or pass a table of the photos.",
         max_members=MAX_ENTRIES,
         start_seconds=START_SECONDS,
     )
@@ -107,12 +107,12 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
 def _list_entry(
     listing: Listing, parts: tuple[str, ...], path: Path, entered_folders: set[tuple[int, int]], roots: Roots
 ) -> bool:
-    """Notes one entry; true where it is a folder to enter."""
+    """Records one entry; true where it is a folder to enter."""
     if is_hidden(parts[-1]):
         listing.rejected.append(_rejection(parts, "hidden", "Hidden files and folders are left out."))
         return False
     if roots is not None and path.is_symlink() and not lies_within(path, roots):
-        listing.rejected.append(_rejection(parts, "outside_data", "The link leads outside of what may be read."))
+        listing.rejected.append(_rejection(parts, "outside_data", "The link leads out of the allowed folders."))
         return False
     try:
         status = path.stat()

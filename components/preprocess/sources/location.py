@@ -1,4 +1,4 @@
-"""Where the data are on this machine: data at an address are fetched first."""
+"""Where the data is on this machine: data at an address are fetched first."""
 
 import re
 from functools import partial
@@ -29,7 +29,7 @@ def locate(data: str, columns: ColumnNames | None = None) -> Path:
     path = Path(data)
     roots = allowed_roots()
     if roots is not None and not lies_within(path, roots):
-        raise DataError(f"The data must lie in {', '.join(map(str, roots))}; {path} lies elsewhere.")
+        raise DataError(f"The data must be in {', '.join(map(str, roots))}; {path} is elsewhere.")
     try:
         if path.is_dir() or (path.is_file() and (archive.is_archive(path) or is_label_file(path))):
             return path
@@ -37,6 +37,6 @@ def locate(data: str, columns: ColumnNames | None = None) -> Path:
     except OSError as error:
         content = f"something that cannot be read ({error.strerror})"
     raise DataError(
-        f"The data must be a folder of class folders, an archive of one or a table of photos, whose name "
+        "The data must be a folder of class folders, an archive of one or a table of photos, whose name "
         f"ends in {', '.join((*archive.SUFFIXES, *LABEL_SUFFIXES))}; there is {content} at {path}."
     )

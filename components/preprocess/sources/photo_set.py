@@ -35,21 +35,21 @@ class PhotoFile:
         """Opens it for reading.
 
         Raises:
-            OSError: it cannot be read, is no regular file, or lies outside its roots.
+            OSError: it cannot be read, is not a regular file, or lies outside its roots.
         """
         return open_within(self.roots, self.location)
 
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """All that the data hold.
+    """All that the data contains.
 
     Attributes:
         files: what should be photos, ordered by path.
         rejected: what is none by its place or kind.
         class_names: the class folders' names, ordered.
-        given_splits: the splits that the data have folders for.
-        notices: how the data were read, where that is not obvious; a sentence each.
+        given_splits: the splits that the data has folders for.
+        notices: how the data was read, where that is not obvious; a sentence each.
     """
 
     files: tuple[PhotoFile, ...]
@@ -78,7 +78,7 @@ def describe(photo_set: PhotoSet) -> list[str]:
 
 
 def describe_reading(photo_set: PhotoSet) -> list[str]:
-    """What a person should know of how the data were read; nothing if that is obvious."""
+    """What a person should know of how the data was read; nothing if that is obvious."""
     counts = Counter(str(file.record.class_name) for file in photo_set.files)
     return [*photo_set.notices, *_describe_unlabeled(photo_set.rejected), *_describe_twins(counts)]
 
@@ -102,8 +102,8 @@ def _describe_twins(counts: Mapping[str, int]) -> list[str]:
     for name in sorted(counts):
         groups[spelling_key(name)].append(f"{printable(name)!r} ({pluralize(counts[name])})")
     return [
-        f"Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: {', '.join(twins)}. "
-        "If they are one class, give them one name."
+        "Classes whose names differ only in case, spaces, punctuation or a copy suffix: "
+        f"{', '.join(twins)}. If they are the same class, use one name."
         for twins in groups.values()
         if len(twins) > 1
     ]

@@ -1,4 +1,4 @@
-"""A quick look at the data, which settles `auto` values: what they are called, and how large the photos are."""
+"""A quick look at the data, which resolves `auto` values: what they are called, and how large the photos are."""
 
 import contextlib
 import itertools
@@ -31,9 +31,9 @@ class Probe:
     """What a quick look at the data says, for `auto` values.
 
     Attributes:
-        name: what the data are called: lower case letters, digits, `_` and `-`.
+        name: the name of the data: lower case letters, digits, `_` and `-`.
         native_size: (height, width), the medians over some photos, in pixels.
-        description: what the data hold, a sentence each; empty for an archive, which is not unpacked for a quick look.
+        description: what the data contains, a sentence each; empty for an archive, which is not unpacked.
     """
 
     name: str
@@ -58,8 +58,8 @@ def probe(data: str, columns: ColumnNames | None = None) -> Probe:
     sizes = list(read_sizes(path, data, columns, description))
     if not sizes:
         raise DataError(
-            f"The data must hold photos; none of those looked at in {path} can be read. "
-            "See what they are, for instance with the program `file`."
+            f"The data must contain photos; none of those checked in {path} can be read. Find out what "
+            "they are, for example with the program `file`."
         )
     height, width = (round(statistics.median(sides)) for sides in zip(*sizes, strict=True))
     return Probe(name_of(data), (height, width), tuple(description))
@@ -68,7 +68,7 @@ def probe(data: str, columns: ColumnNames | None = None) -> Probe:
 def _sizes_in_folder(
     path: Path, data: str, columns: ColumnNames | None, description: list[str]
 ) -> Iterator[tuple[int, int]]:
-    """Of a folder, or of what a label file names; what the data hold is added to `description`."""
+    """Of a folder, or of what a label file names; what the data contains is added to `description`."""
     data_folder = data_folder_at(path, data, columns)
     if path.is_dir():
         listed_files = data_folder.listing.files

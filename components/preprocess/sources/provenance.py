@@ -15,7 +15,7 @@ from components.preprocess.sources.remote.fetch import origin_of
 log = logging.getLogger(__name__)
 
 ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
-"""Holds the source as JSON where there are neither git nor DVC's files to be seen: in a container."""
+"""Holds the source as JSON if there are neither git nor DVC's files to be seen: in a container."""
 
 
 def find_origin(data: str) -> Source:
@@ -30,7 +30,7 @@ def find_origin(data: str) -> Source:
 
 
 def dvc_hash(path: Path) -> str | None:
-    """The hash under which DVC tracks the path or a folder that holds it; None where it does not.
+    """The hash under which DVC tracks the path or a folder that holds it; None if it does not.
 
     Both ways of DVC are read: `<name>.dvc` beside the data, and a stage's output in a `dvc.lock`.
     """
@@ -64,10 +64,10 @@ def _hash_of(output: dict[str, Any]) -> str | None:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    """A file of DVC's; one that cannot be read says nothing."""
+    """A file of DVC; an unreadable one is ignored."""
     try:
         content = read_yaml(path)
-    except (OSError, ValueError) as error:  # what is no UTF-8 or no YAML is a ValueError
-        log.warning("%s is left out of the account of where the data come from: %s.", path, error)
+    except (OSError, ValueError) as error:  # what is not UTF-8 or no YAML is a ValueError
+        log.warning("%s is not recorded as a source of the data: %s.", path, error)
         return {}
     return content if isinstance(content, dict) else {}

@@ -133,7 +133,7 @@ def _convert_parquet(
 
 
 def name_of(data: str) -> str:
-    """What the data are called: the name of the folder, archive or table, reduced to `[a-z0-9_-]`.
+    """What the data is called: the name of the folder, archive or table, reduced to `[a-z0-9_-]`.
 
     `/photos/My Clothes.tar.gz` gives `my-clothes`; GitHub's archive of a branch is called as its repository.
     """

@@ -84,7 +84,7 @@ def open_index(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
-        log.warning("The cache's index was damaged (%s), so all photos are read again.", error)
+        log.warning("The index of the cache was damaged (%s), so all photos are read again.", error)
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
             path.with_name(name).unlink(missing_ok=True)
         return _connect(path)

@@ -12,7 +12,7 @@ from components.preprocess.store.pixel_files import PixelFiles
 
 
 def thin_packs(index: sqlite3.Connection, files: PixelFiles) -> None:
-    """Packs of which at least half the rows stand in shards give way to a pack of the rest."""
+    """Packs of which at least half the rows is in shards give way to a pack of the rest."""
     for path in (files.folder / "packs").glob(f"{files.recipe}-*.pack"):
         container = f"packs/{path.name}"
         if container != files.pack_name and not _lockable(path):

@@ -6,7 +6,7 @@
     shards/<key>.arrow  shards of data sets; a data set holds hard links to them
 
 A file whose size, times and inode are as they were is not read again; equal content under another name is not decoded
-again; a shard whose photos are as they were is not written again. Each photo's pixels stand in one place: in a pack
+again; a shard whose photos are as they were is not written again. Each photo's pixels is in one place: in a pack
 until their shard is written, then in the shard. What is lost or damaged here is made again.
 """
 
@@ -96,7 +96,7 @@ class PixelStore:
         return None if row is None else self._usable(*row)
 
     def _usable(self, sha256: str, container: str | None, start: int | None, *values: Any) -> Verdict | None:
-        """None where the pixels are gone."""
+        """None if the pixels are gone."""
         if container is None or start is None:
             return Verdict(sha256, values, None)
         if container not in self._files.used:
@@ -110,7 +110,7 @@ class PixelStore:
     def remember(
         self, verdicts: Sequence[Verdict], files: Sequence[tuple[bytes, str, str]], depths: Mapping[str, Depth]
     ) -> None:
-        """Notes verdicts, files as (path, identity, content hash), and depths by content, at once or not at all."""
+        """Records verdicts, files as (path, identity, content hash), and depths by content, at once or not at all."""
         marks = ", ".join("?" * (len(COLUMNS) + 4))
         verdicts = [each for each in verdicts if each.place is None or each.place.container != self._files.overflow]
         with self._lock, self._transaction():
@@ -166,7 +166,7 @@ class PixelStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A transaction of the index; where the index cannot be written, the notes are lost, and the run goes on."""
+        """A transaction of the index; where the index cannot be written, the notes are lost, and the run continues."""
         try:
             with self._index:
                 yield
@@ -190,7 +190,7 @@ class PixelStore:
         return self._files.read(places)
 
     def warn_unwritable(self, error: OSError | sqlite3.OperationalError) -> None:
-        """Logs, once, that the run goes on without writing into the cache.
+        """Logs, once, that the run continues without writing into the cache.
 
         Raises:
             OSError: the error is not about a disk that is full or not to be written to.
@@ -202,7 +202,7 @@ class PixelStore:
         return self.folder / "shards" / f"{key}.arrow"
 
     def move_to_shard(self, key: str, photos: Sequence[tuple[str, bool]]) -> None:
-        """Notes that the pixels of these photos, as (content hash, is_deep), are in a shard, one after another."""
+        """Records that the pixels of these photos, as (content hash, is_deep), are in a shard, one after another."""
         container = f"shards/{key}.arrow"
         first = _pixels_begin(self.folder / container)
         self._files.used.add(container)
@@ -214,16 +214,16 @@ class PixelStore:
             self._index.executemany(MOVE, places)
 
     def mark_used(self, key: str) -> None:
-        """Notes that this run uses a shard, so that `close` keeps it."""
+        """Records that this run uses a shard, so that `close` keeps it."""
         self._files.used.add(f"shards/{key}.arrow")
 
     def close(self) -> None:
-        """Ends the use: packs whose photos stand in shards go, and what was used longest ago where it is too much."""
+        """Ends the use: packs whose photos is in shards go, and what was used longest ago where it is too much."""
         try:
             thin_packs(self._index, self._files)
             evict_oldest(self._index, self._files)
         except (OSError, sqlite3.Error) as error:
-            log.warning("The cache %s could not be put in order: %s.", self.folder, error)
+            log.warning("The cache %s could not be cleaned up: %s.", self.folder, error)
         finally:
             self._files.close()
             self._index.close()
@@ -237,7 +237,7 @@ def open_store(image_size: tuple[int, int], resize: str) -> Iterator[PixelStore]
         try:
             store = PixelStore(folder, image_size, resize)
         except (OSError, sqlite3.Error) as error:
-            log.warning("The cache %s cannot be used, so this run goes without: %s.", folder, error)
+            log.warning("The cache %s cannot be used, so this run continues without it: %s.", folder, error)
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-"))
             store = PixelStore(Path(scratch), image_size, resize)
         try:

@@ -101,7 +101,7 @@ class PixelFiles:
             self._pack, self.pack_name, self._pack_rows = file, self.overflow, 0
 
     def warn_unwritable(self, error: OSError | sqlite3.OperationalError) -> None:
-        """Logs, once, that the run goes on without writing into the cache.
+        """Logs, once, that the run continues without writing into the cache.
 
         Raises:
             OSError: the error is not about a disk that is full or not to be written to.
@@ -111,8 +111,8 @@ class PixelFiles:
         if not self._warned:
             self._warned = True
             log.warning(
-                "The cache %s cannot be written: %s. This run goes on without it; make room, or name another "
-                "folder with DARKROOM_CACHE.",
+                "The cache %s cannot be written: %s. The run continues without it. Free some space, or "
+                "set another folder with DARKROOM_CACHE.",
                 self.folder,
                 error,
             )
@@ -127,8 +127,8 @@ class PixelFiles:
         for target, place in zip(pixels, places, strict=True):
             if os.preadv(self.open(place.container), [target.data], place.start) != self.row_bytes:
                 raise DataError(
-                    f"The cache must stay while it is read; {self.folder / place.container} has become "
-                    "shorter. Remove it and run again."
+                    f"The cache must not change while it is read; {self.folder / place.container} was "
+                    "truncated. Remove it and run again."
                 )
         return pixels
 
@@ -149,8 +149,8 @@ class PixelFiles:
                     file = os.open(self.folder / container, os.O_RDONLY)
                 except OSError as error:
                     raise DataError(
-                        f"The cache must stay while it is read; {self.folder / container} cannot be read "
-                        f"any more: {error.strerror}. Run again."
+                        f"The cache must not change while it is read; {self.folder / container} cannot be "
+                        f"read any more: {error.strerror}. Run again."
                     ) from None
                 self._files[container] = file
         return file

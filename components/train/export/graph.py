@@ -70,8 +70,7 @@ def save_graph(graph: "ov.Model", export_dir: Path) -> None:
         openvino().save_model(graph, export_dir / "model.xml", compress_to_fp16=False)
     except RuntimeError as error:  # of a stream in C++, which does not say why
         raise ArtifactError(
-            f"The exported graph must be written to {export_dir}; it cannot: {error}. Make room there, "
-            "and run the step again."
+            f"Cannot write the exported graph to {export_dir}: {error}. Free some space there, and run the step again."
         ) from None
 
 
@@ -132,9 +131,9 @@ def largest_difference(expected: Outputs, actual: Outputs) -> float:
 
 def _disagreement(what: str) -> ModelError:
     return ModelError(
-        f"The exported graph, which is what is served, must give what Keras gives; {what}. No bundle is "
-        "written. OpenVINO cannot take a layer of this network, or a sequence of layers (padding twice "
-        "is one): write it in another way."
+        f"The exported graph, which is served, must give the same results as Keras; {what}. No bundle is "
+        "written. OpenVINO does not support a layer of this network, or a sequence of layers (such as "
+        "two paddings in a row): replace it."
     )
 
 

@@ -43,7 +43,7 @@ def quantize_export(
         validation: photos to compare on.
         rng: draws the photos.
     """
-    log.info("Finding the ranges for int8 on %d training photos.", min(NUM_PHOTOS, len(training)))
+    log.info("Calibrating int8 on %d training photos.", min(NUM_PHOTOS, len(training)))
     rows = np.sort(rng.permutation(len(training))[:NUM_PHOTOS])
     with tempfile.TemporaryDirectory(dir=export_dir.parent, prefix="int8-") as folder:
         save_graph(_quantize(export_dir, training, rows), Path(folder))
@@ -55,8 +55,8 @@ def quantize_export(
         )
         if lost_accuracy > MAX_LOST:
             log.warning(
-                "int8 would lose %.1f points of validation accuracy, more than the %.1f allowed: the exported "
-                "graph stays in float32.",
+                "int8 would lose %.1f points of validation accuracy, more than the %.1f allowed, so the "
+                "exported graph stays in float32.",
                 100 * lost_accuracy,
                 100 * MAX_LOST,
             )
@@ -98,7 +98,7 @@ def _quantize(export_dir: Path, training: Split, rows: np.ndarray) -> "ov.Model"
 
 
 def _output_layer(model: "ov.Model") -> str | None:
-    """The name of the last matrix product before the logits; None where there is none."""
+    """The name of the last matrix product before the logits; None if there is none."""
     node = model.output("logits").get_node()
     while node.get_type_name() != "MatMul":
         if node.get_input_size() == 0:

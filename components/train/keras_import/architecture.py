@@ -31,14 +31,13 @@ def complete(
     """
     if name is None:
         raise UploadError(
-            "A file of weights only must be given with the architecture that they belong to; none is "
-            f"named. Name one of {', '.join(NAMES)}, or save the whole model: "
-            "model.save('model.keras')."
+            "A weights file needs the name of its network, but none is set. Set one of "
+            f"{', '.join(NAMES)}, or save the whole model: model.save('model.keras')."
         )
     if name not in NAMES:
         raise UploadError(
-            f"The architecture of a weights file must be one of {', '.join(NAMES)}; found {name[:60]!r}"
-            f"{suggestion(name[:60], NAMES)}."
+            f"The network of a weights file must be one of {', '.join(NAMES)}; found "
+            f"{name[:60]!r}{suggestion(name[:60], NAMES)}."
         )
     confinement = Confinement(
         folder, limits.builder_memory_bytes, limits.builder_cpu_seconds, limits.max_config_bytes, limits.timeout_seconds
@@ -100,7 +99,7 @@ def describe(name: str, image_size: list[int] | None, num_classes: int | None, f
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
         raise UploadError(
             f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "
-            f"{' '.join(str(error).split())[:300]}. Name another image size."
+            f"{' '.join(str(error).split())[:300]}. Set another image size."
         ) from None
     description = json.dumps(keras.saving.serialize_keras_object(model))
     (folder / "architecture.json").write_text(description, encoding="utf-8")

@@ -60,13 +60,13 @@ def make_copy(plan: "Plan", folder: Path) -> None:
         raise UploadError(_TOO_LARGE) from None
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
         raise UploadError(
-            "An uploaded model must build and answer; Keras says: "
-            f"{' '.join(str(error).split())[:400]}. Save it again with Keras."
+            f"The uploaded model must build and run; Keras reports: {' '.join(str(error).split())[:400]}. "
+            "Save it again with Keras."
         ) from None
 
 
 _TOO_LARGE: Final = (
-    "An uploaded model must fit into memory with one photo; this one does not. Use a smaller one, or smaller photos."
+    "The uploaded model must fit into memory with one photo; it does not. Use a smaller model, or smaller photos."
 )
 
 
@@ -231,8 +231,8 @@ def assign(
         variables = layer.weights
         if [tuple(variable.shape) for variable in variables] != [value.shape for value in stored_values]:
             raise UploadError(
-                f"The weights in an upload must fit its network; Keras gives {'.'.join(path)} weights of "
-                f"the shapes {[tuple(v.shape) for v in variables]}, and the file holds "
+                f"The weights in the upload must match its network; Keras expects {'.'.join(path)} "
+                f"weights of the shapes {[tuple(v.shape) for v in variables]}, and the file has "
                 f"{[value.shape for value in stored_values]}. Save the model again with Keras."
             )
         for variable, value in zip(variables, stored_values, strict=True):
@@ -256,17 +256,17 @@ def try_out(model: "keras.Model", plan: "Plan") -> None:
         answers = np.asarray(model(photos.astype(plan.graph.input_dtype), training=False), np.float32)
         if answers.shape != (2, *plan.sizes.output_shape):
             raise UploadError(
-                f"An uploaded model must answer with {plan.sizes.output_shape} values; for {what} it "
-                f"gave {answers.shape[1:]}. Save it again with Keras."
+                f"The uploaded model must output {plan.sizes.output_shape} values; for {what} it output "
+                f"{answers.shape[1:]}. Save it again with Keras."
             )
         if not np.isfinite(answers).all():
             raise UploadError(
-                f"An uploaded model must answer with finite numbers; for {what} it gave NaN or infinity, "
-                "as after a training that failed. Train it again."
+                f"The uploaded model must output finite numbers; for {what} it output NaN or infinity, as "
+                "after a failed training. Train it again."
             )
         if plan.output == "softmax" and np.abs(answers.sum(axis=-1) - 1).max() > SUM_TOLERANCE:
             raise UploadError(
-                f"The probabilities of an uploaded model must sum to 1; for {what} they sum to "
+                f"The probabilities of the uploaded model must sum to 1; for {what} they sum to "
                 f"{answers.sum(axis=-1).max():.4f}. Save it again with Keras."
             )
 

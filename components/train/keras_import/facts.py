@@ -21,24 +21,24 @@ class LayerFacts(StrictRecord):
 
 
 class ImportedModel(StrictRecord):
-    """What import.json holds beside model.keras.
+    """The content of import.json beside model.keras.
 
     Attributes:
         form: how the upload was packed.
         keras_version: that wrote it, as far as it says.
-        input_shape: (height, width, channels); None where a size is open.
+        input_shape: (height, width, channels); None if a size is open.
         input_dtype: of the tensor that it takes.
         output_shape: for one photo; of a photo of 224 px where the size is open.
-        num_outputs: how many values it gives a photo; None where it gives a map, as a network without head.
+        num_outputs: how many values it gives a photo; None if it gives a map, as a network without head.
         class_names: in the order of the outputs, from a file in the zip; None if there is none.
         output: softmax and sigmoid are probabilities; values may be logits; features are a map.
         num_layers: with those of submodels.
         layers: of the outermost network, in order; each can be taken as features.
-        feature_layer: where a new head goes on: the last layer that gives a map, if no attention follows it, else the
+        feature_layer: the input of a new head: the last feature map, if no attention layer follows it, otherwise the
             one before the output layer.
         num_parameters: of the network.
-        preprocessing: what its photos must be, and why; None where it does not tell, and must be asked for.
-        uploaded_sha256: of the file that was brought.
+        preprocessing: what its photos must be, and why; None if it does not tell, and must be set by the user.
+        uploaded_sha256: of the file that was uploaded.
         model_sha256: of our own copy, model.keras; None before there is one.
     """
 
@@ -60,7 +60,7 @@ class ImportedModel(StrictRecord):
 
 
 def read_import(imported_dir: Path) -> ImportedModel:
-    """What import.json says.
+    """Reads import.json.
 
     Raises:
         ArtifactError: it is missing or damaged.
@@ -69,7 +69,7 @@ def read_import(imported_dir: Path) -> ImportedModel:
 
 
 def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str | None) -> ImportedModel:
-    """What is known of an upload, with the hashes of the file that was brought and of our copy."""
+    """What is known of an upload, with the hashes of the file that was uploaded and of our copy."""
     height, width, channels = plan.graph.input_shape or plan.sizes.input_shape
     shape = plan.sizes.output_shape
     layers = tuple(_layer_facts(plan))

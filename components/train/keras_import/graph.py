@@ -56,7 +56,7 @@ class Graph:
     Attributes:
         layers: in the file's order.
         input: the name of the InputLayer.
-        input_shape: (height, width, channels) or what else it takes; None where a size is open, and None as a whole
+        input_shape: (height, width, channels) or what else it takes; None if a size is open, and None as a whole
             for a chain that takes what it is given.
         input_dtype: of the tensor that it takes.
         output: the tensor that it gives.
@@ -110,6 +110,6 @@ def order(layers: tuple[Layer, ...], where: str) -> list[tuple[Layer, int]]:
 def refused(where: str, why: object) -> UploadError:
     """What is said of a description that is not as Keras writes it."""
     return UploadError(
-        f"An uploaded model must be described as Keras writes it; {where}: {why}. "
-        "Save the model again with Keras, or replace that layer."
+        f"The description of an uploaded model must be valid; {where}: {why}. Save the model again with "
+        "Keras, or replace that layer."
     )

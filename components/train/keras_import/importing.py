@@ -34,7 +34,7 @@ class Expectation:
     """What the upload must be to be of use.
 
     Attributes:
-        num_classes: it is used as it is, and must give as many probabilities or logits; None where its head is
+        num_classes: it is used unchanged, and must give as many probabilities or logits; None if its head is
             replaced.
         architecture: of keras.applications, for a file of weights only.
         image_size: (height, width) in pixels that an architecture is built for; None for its own.
@@ -56,14 +56,14 @@ def import_model(
 
     Args:
         path: a .keras file, an HDF5 file of a whole model or of weights, or a zip that holds one of these.
-        output_dir: made again, whole or not at all:
+        output_dir: made again, completely or not at all:
             model.keras     our own copy, which `load` reads
             import.json     ImportedModel
         expected: what it must be.
         limits: how large it may be.
 
     Raises:
-        UploadError: it is refused; the text says why, where, and what to do. Nothing is left behind.
+        UploadError: it is refused; the message gives the reason, where, and what to do. Nothing is left behind.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
         folder = Path(scratch)
@@ -79,7 +79,7 @@ def import_model(
             shutil.copyfile(folder / "model.keras", output / "model.keras")
             facts = facts_of(plan, uploaded_sha256, file_sha256(output / "model.keras"))
             write_json(output / "import.json", facts)
-    log.info("Took %s: %s, %s parameters, now %s.", path, facts.form, f"{facts.num_parameters:,}", output_dir)
+    log.info("Imported %s: %s, %s parameters, now %s.", path, facts.form, f"{facts.num_parameters:,}", output_dir)
     return facts
 
 
@@ -107,7 +107,7 @@ def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
     digest, bytes_left = hashlib.sha256(), limits.max_bytes
     try:
         if not path.is_file():
-            what = "a folder or no plain file" if path.exists() else "none"
+            what = "a folder or special file" if path.exists() else "none"
             raise UploadError(f"An uploaded model must be a file; there is {what} at {path}.")
         with path.open("rb") as source, copy.open("xb") as target:
             while chunk := source.read(_CHUNK_BYTES):
@@ -142,7 +142,7 @@ def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
 
 
 def check_classes(output_shape: Shape, num_classes: int) -> None:
-    """Requires a model that is used as it is to have a value for each class, or one for two classes.
+    """Requires a model that is used unchanged to have a value for each class, or one for two classes.
 
     Raises:
         UploadError: it has others.
@@ -151,14 +151,15 @@ def check_classes(output_shape: Shape, num_classes: int) -> None:
     if output_shape != (num_classes,) and not is_binary:
         gives = f"{output_shape[0]} values" if len(output_shape) == 1 else f"a map of {output_shape}"
         raise UploadError(
-            f"A model that is used as it is must give one value for each of the {num_classes} classes; this one gives "
-            f"{gives}. Let its head be replaced (train.model.head=linear), or bring one for these classes."
+            f"A model that is used unchanged must output one value for each of the {num_classes} classes; "
+            f"this one outputs {gives}. Replace its head (train.model.head=linear), or use a model for "
+            "these classes."
         )
 
 
 def _build(folder: Path, plan: Plan, limits: Limits) -> None:
     log.info(
-        "Building %s layers with %s parameters, confined.",
+        "Building %s layers with %s parameters in a confined process.",
         f"{len(plan.graph.layers):,}",
         f"{plan.sizes.num_parameters:,}",
     )

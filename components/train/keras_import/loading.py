@@ -1,4 +1,4 @@
-"""Our copy of an uploaded model as a Keras network, whole or cut where a new head goes on."""
+"""Our copy of an uploaded model as a Keras network, whole or cut where a new head continues."""
 
 import contextlib
 import shutil
@@ -31,7 +31,7 @@ def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
     facts = read_import(imported_dir)
     path = imported_dir / "model.keras"
     if file_sha256(path) != facts.model_sha256:
-        raise UploadError(f"{path} must be the copy that was checked; it was changed since. Import the model again.")
+        raise UploadError(f"{path} must be the copy that was checked; it has changed since. Import the model again.")
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
         folder = Path(scratch)
         shutil.copyfile(path, folder / "upload")
@@ -65,13 +65,13 @@ def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
     if layer_name not in layers:
         hint = suggestion(layer_name[:60], layers) or f"; its last are {', '.join(list(layers)[-5:])}"
         raise UploadError(
-            f"Features must be those of a layer of the uploaded model; it has no {layer_name[:60]!r}{hint}."
+            f"train.model.layer must be a layer of the uploaded model; it has no {layer_name[:60]!r}{hint}."
         )
     # Not `layer.output`: a submodel's is that of its own graph, not of its use in this one.
     nodes = layers[layer_name]._inbound_nodes  # noqa: SLF001 - Keras has no public name for it
     if len(nodes) > 1 and not isinstance(layers[layer_name], keras.Model):
         raise UploadError(
-            f"Features must be those of a layer that is used once; {layer_name} is used {len(nodes)} "
-            "times. Name another."
+            f"train.model.layer must be a layer that is used once; {layer_name} is used {len(nodes)} "
+            "times. Choose another layer."
         )
     return keras.Model(model.input, nodes[-1].output_tensors[0], name="features")

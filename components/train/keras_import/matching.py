@@ -1,4 +1,4 @@
-"""Which stored array belongs to which weight: by name where names tell, else by order, always by shape."""
+"""Which stored array belongs to which weight: by name where names tell, otherwise by order, always by shape."""
 
 import re
 from collections import Counter
@@ -57,8 +57,8 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
     for weight, array in array_by_weight.items():
         if array.shape != weight.shape:
             raise UploadError(
-                f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a "
-                f"{weight.name} of the shape {weight.shape}, and the file holds {array.path} of "
+                f"The weights in the upload must match its network; {'.'.join(weight.path)} needs a "
+                f"{weight.name} of the shape {weight.shape}, and the file has {array.path} of "
                 f"{array.shape}. Save network and weights together."
             )
         matches.setdefault(weight.path, []).append(array)
@@ -67,7 +67,7 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
 
 def _missing(weight: Weight, why: str) -> UploadError:
     return UploadError(
-        f"The weights in an upload must fit its network; {'.'.join(weight.path)} needs a {weight.name} "
+        f"The weights in the upload must match its network; {'.'.join(weight.path)} needs a {weight.name} "
         f"of the shape {weight.shape}: {why}. Save network and weights together."
     )
 
@@ -105,13 +105,13 @@ def _by_group(graph: Graph, sizes: Sizes, contents: Contents, by_order: bool) ->
     for (layer, weights), names in zip(weighted_layers, groups, strict=True):
         if len(names) != len(weights):
             raise _missing(
-                weights[0], f"the file holds {len(names)} arrays for {layer.stored_name!r}, not {len(weights)}"
+                weights[0], f"the file has {len(names)} arrays for {layer.stored_name!r}, not {len(weights)}"
             )
         yield from zip(weights, _sorted_for(layer, weights, [arrays[name] for name in names]), strict=True)
 
 
 def _sorted_for(layer: Layer, weights: list[Weight], arrays: list[StoredArray]) -> list[StoredArray]:
-    """The arrays of a group in the order of `weights`: in a submodel by their names, where each is told by its name."""
+    """The arrays of a group in the order of `weights`: in a submodel by their names, if each has its name."""
     if layer.model is None:
         return arrays
     array_by_name = {f"/{re.sub(r':[0-9]+$', '', array.path)}": array for array in arrays}
@@ -130,8 +130,8 @@ def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[W
     arrays = {array.path: array for array in contents.arrays}
     if any(path.startswith("_layer_checkpoint_dependencies") for path in arrays):
         raise UploadError(
-            "An uploaded .keras file must be Keras 3's, or of Keras 2.13 and later; this one has an "
-            "older layout. Save it as .h5 with the Keras that made it."
+            "An uploaded .keras file must come from Keras 3, or Keras 2.13 and later; this one has an "
+            "older layout. Save it as .h5 with the Keras version that wrote it."
         )
     places = dict(_stored_paths(graph))
     for weights in _weights(graph, sizes):
@@ -143,7 +143,7 @@ def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[W
             paths = [f"{places[weight.path]}/{folder}vars/{number}" for folder in _part_folders(part)]
             path = next((path for path in paths if path in arrays), None)
             if path is None:
-                raise _missing(weight, f"the file holds no {paths[0]}")
+                raise _missing(weight, f"the file has no {paths[0]}")
             yield weight, arrays[path]
 
 

@@ -34,7 +34,7 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
     """Checks the description, the sizes and the weights of an upload against each other.
 
     Raises:
-        UploadError: the network is not what an upload may be; says where.
+        UploadError: the network is not what an upload may be; the message names the place.
     """
     assert contents.config is not None, "a file of weights only has been given its architecture by now"
     where = "config.json" if ".keras" in contents.form else "model_config"
@@ -63,18 +63,18 @@ def read_contents(folder: Path, limits: Limits) -> Contents:
     try:
         if path.stat().st_size > 8 * limits.max_config_bytes:
             raise UploadError(
-                f"The description in an upload must have at most {limits.max_config_bytes:,} bytes; it has more."
+                f"The description in the upload must have at most {limits.max_config_bytes:,} bytes; it has more."
             )
         return Contents.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         raise UploadError(
-            "An uploaded model must be readable; the process that read it left no description of it. "
-            "It is damaged, or an attack; nothing of it was kept. Save it again with Keras."
+            "The uploaded model must be readable; the process that read it returned no description. The "
+            "file is damaged or malicious; nothing was kept. Save it again with Keras."
         ) from None
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan that `write_plan` handed over."""
+    """The plan that `write_plan` passed."""
     limits = Limits(**json.loads((folder / "limits.json").read_bytes()))
     return make_plan(read_contents(folder, limits), limits)
 

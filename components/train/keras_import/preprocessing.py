@@ -1,4 +1,4 @@
-"""What an uploaded network wants its photos to be, as far as it tells; the rest is asked for, not guessed."""
+"""What an uploaded network wants its photos to be, as far as it tells; the rest is requested, not guessed."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -15,7 +15,7 @@ class Preprocessing(BaseRecord):
     Attributes:
         pixels: what the network takes; "0 to 255" is nothing to do.
         why: where this is known from, one sentence.
-        is_certain: the network says so itself; else it has the layers of a known one, whose weights may have been
+        is_certain: the network says so itself; otherwise it has the layers of a known one, whose weights may have been
             trained otherwise.
     """
 
@@ -36,14 +36,14 @@ _FAMILIES: Final[dict[str, tuple[PixelScale, tuple[str, ...]]]] = {
     "ResNet V2": ("-1 to 1", ("conv1_conv", "conv2_block1_preact_bn", "post_bn")),
     "ResNet": ("BGR less ImageNet mean", ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "conv5_block3_out")),
 }
-"""Layers by which the networks of keras.applications are told, and what their ImageNet weights were trained on."""
+"""Layers by which the networks of keras.applications are reported, and what their ImageNet weights were trained on."""
 
 _BEFORE: Final = {*AUGMENTATION, "CenterCrop", "Identity", "Resizing", "ZeroPadding2D"}
-"""Layers that may stand between the photo and its rescaling."""
+"""Layers that may be between the photo and its rescaling."""
 
 
 def infer_preprocessing(graph: Graph) -> Preprocessing | None:
-    """What the network's own layers say of its input; None where they say nothing."""
+    """What the network's own layers show about its input; None if nothing."""
     for layer in _from_input(graph):
         if layer.kind in ("Rescaling", "Normalization"):
             return Preprocessing(
@@ -59,9 +59,8 @@ def infer_preprocessing(graph: Graph) -> Preprocessing | None:
             return Preprocessing(
                 pixels=pixels,
                 is_certain=False,
-                why=f"It has the layers of {family} "
-                f"({', '.join(signs[:3])} …), whose ImageNet weights were trained on such pixels. "
-                "Say otherwise if this one was not.",
+                why=f"It has the layers of {family} ({', '.join(signs[:3])} …), whose ImageNet weights were "
+                "trained on such pixels. Set another value if this network was not.",
             )
     return None
 

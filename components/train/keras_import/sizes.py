@@ -44,17 +44,17 @@ def measure(graph: Graph, limits: Limits) -> Sizes:
     """Follows one photo through the network.
 
     Raises:
-        UploadError: a layer cannot take what it is given, or a limit is passed; says which layer.
+        UploadError: a layer cannot take what it is given, or a limit is passed; the message names the layer.
     """
     declared = graph.input_shape
     if declared is None:
         raise UploadError(
-            "An uploaded model must say what it takes; its Sequential model has no input shape. "
-            "Call it on a photo, or begin it with keras.Input, and save it again."
+            "An uploaded model must have an input shape; its Sequential model has none. Call it on a "
+            "photo, or begin it with keras.Input, and save it again."
         )
     if len(declared) != 3 or declared[2] not in (1, 3):
         raise UploadError(
-            f"An uploaded model must take photos: height × width × 3 channels, or 1; it takes "
+            "The input of an uploaded model must be photos: height × width × 3 channels, or 1; it is "
             f"{declared}. Save a model whose input is a photo."
         )
     sizes = Sizes(tuple(side or OPEN_SIDE for side in declared))
@@ -73,7 +73,7 @@ class _Measure:
             len(graph.input_shape) != len(shape)
             or any(declared not in (None, side) for declared, side in zip(graph.input_shape, shape, strict=True))
         ):
-            raise _refused(within, f"it takes {graph.input_shape}, and is given {shape}")
+            raise _refused(within, f"its input must be {graph.input_shape}, but is {shape}")
         shapes = {(graph.input, 0): shape}
         for layer, number in order(graph.layers, where):
             inputs = [shapes[reference] for reference in layer.calls[number].inputs]
@@ -101,7 +101,9 @@ class _Measure:
     def _count(self, layer: Layer, path: Path, output: Shape, weights: dict[str, Shape], num_inner_values: int) -> None:
         sizes, limits = self._sizes, self._limits
         if path in sizes.weights and sizes.weights[path] != weights:
-            raise _refused(path, "it is called on inputs of different shapes, for which it would need other weights")
+            raise _refused(
+                path, "it is called on inputs of different shapes, for which it would need different weights"
+            )
         num_weights = sum(math.prod(shape) for shape in weights.values())
         if weights and path not in sizes.weights:
             sizes.weights[path] = weights

@@ -43,7 +43,7 @@ class FlatNetwork:
         """
         if layer_name not in self.tensors:
             raise UploadError(
-                f"train.model.layer must name a layer of the model that is brought; it has no "
+                "train.model.layer must be a layer of the uploaded model; it has no "
                 f"{layer_name[:60]!r}{nearest(layer_name, list(self.tensors)[-8:])}."
             )
         return self.tensors[layer_name]
@@ -69,7 +69,7 @@ def wire(
         columns: what `output_layer.find_columns` found for its outputs.
 
     Raises:
-        UploadError: it is used as it is, and ends in something else.
+        UploadError: it is used unchanged, and ends in something else.
     """
     graph, output_layer = as_logits(plan.graph, columns) if as_it_is else (plan.graph, None)
     wiring = _Wiring(used_names)
@@ -131,7 +131,7 @@ def _names(path: LayerPath) -> Iterator[str]:
 
 
 def _cast_to_declared(graph: Graph, tensor: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Whole numbers become what a submodel declares to take."""
+    """Integers become what a submodel declares to take."""
     import keras
 
     if graph.input_shape is None or tensor.dtype == graph.input_dtype or "float" in tensor.dtype:

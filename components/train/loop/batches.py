@@ -57,7 +57,7 @@ class Features:
         Args:
             views: float16 or float32 (n, …) each.
             labels: int32 (n,).
-            in_memory: whether they are held as float32; else they are read from where they are mapped.
+            in_memory: whether they are held as float32; otherwise they are read from where they are mapped.
         """
         self.labels = labels
         self._views = [np.array(view, np.float32) for view in views] if in_memory else list(views)
@@ -165,7 +165,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             yield self._inputs(np.arange(start, min(start + self._batch_size, self.num_examples)))
 
     def in_groups(self, size: int) -> tf.data.Dataset:
-        """The same batches, handed over so many at a time, and made while those before are learned from.
+        """The same batches, passed so many at a time, and made while those before are learned from.
 
         Handing over takes as long as the step of a small network, and where all is to be deterministic TensorFlow
         fetches nothing ahead from Python.

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written whole or not at all, checked when they are read, gone when the bundle stands.
+"""Checkpoints of a training: written completely or not at all, checked on reading, removed when the bundle is complete.
 
 <dataset>-<all else>/                            one training: a fingerprint, params, weights to begin with
     phase-01-epoch-0003-step-000000-accuracy-0.9125/
@@ -62,7 +62,7 @@ class TrainingIdentity:
 
 @dataclass(frozen=True)
 class State:
-    """All that a training needs to go on as if it had never stopped.
+    """All that a training needs to continue as if it had never stopped.
 
     Attributes:
         phase: counted from 1.
@@ -96,7 +96,7 @@ class Checkpoints:
         self._identity = identity
 
     def newest(self) -> State | None:
-        """The newest that is whole and belongs to this training; others are removed, and that is told."""
+        """The newest that is whole and belongs to this training; others are removed, and this is logged."""
         for folder in reversed(_stored(self._folder)):
             try:
                 state, stored_identity = _read(folder)
@@ -112,7 +112,7 @@ class Checkpoints:
         return None
 
     def save(self, state: State) -> None:
-        """Writes a checkpoint; where the disk is full or gone, training goes on without."""
+        """Writes a checkpoint; where the disk is full or gone, training continues without."""
         target = self._folder / state.name
         try:
             with new_folder(target) as folder:
@@ -122,8 +122,8 @@ class Checkpoints:
                 shutil.rmtree(old)
         except (OSError, ArtifactError) as error:
             log.warning(
-                "The checkpoint %s could not be written: %s. Training goes on; make room or name another "
-                "folder with DARKROOM_CHECKPOINTS.",
+                "The checkpoint %s could not be written: %s. Training continues. Free some space, or set "
+                "another folder with DARKROOM_CHECKPOINTS.",
                 target,
                 error,
             )
@@ -135,10 +135,10 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]:
-    """The checkpoints of a training, for as long as it goes on.
+    """The checkpoints of a training, for as long as it continues.
 
     Yields:
-        None where the folder cannot be written, or another process is at the very same training.
+        None if the folder cannot be written, or another process is at the very same training.
 
     Raises:
         ArtifactError: on a cluster, the folder cannot be written.
@@ -150,12 +150,14 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         lock = lock_path.open("a")
     except OSError as error:
         require_resumable(folder, error)
-        log.warning("No checkpoints: %s must be writable; it is not: %s. Training goes on without.", folder, error)
+        log.warning(
+            "No checkpoints: %s must be writable; it is not: %s. Training continues without them.", folder, error
+        )
         yield None
         return
     with lock:
         if not try_lock(lock.fileno()):
-            log.warning("No checkpoints: another process is at the same training, in %s.", folder)
+            log.warning("No checkpoints: another process runs the same training, in %s.", folder)
             yield None
             return
         _remove_remains(folder)
@@ -193,10 +195,10 @@ def _read(folder: Path) -> tuple[State, dict[str, Any]]:
     """
     sums = [line.split() for line in (folder / SUMS).read_text().splitlines()]
     if {name for _, name in sums} != {"arrays.npz", "state.json"}:
-        raise ValueError(f"{SUMS} is not whole")
+        raise ValueError(f"{SUMS} is incomplete")
     for digest, name in sums:
         if file_sha256(folder / name) != digest:
-            raise ValueError(f"{name} is not what was written")
+            raise ValueError(f"{name} has changed since it was written")
     facts = json.loads((folder / "state.json").read_bytes())
     identity: dict[str, Any] = facts.pop("belongings")
     arrays: Arrays = {kind: [] for kind in facts.pop("kinds")}
@@ -236,7 +238,7 @@ def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
             other_identity = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
             log.info(
-                "An unfinished training of these photos in %s is not gone on with, for it has another %s; "
+                "An unfinished training of these photos in %s is not continued, because its %s differs; "
                 "training starts again.",
                 other,
                 ", ".join(_differences(other_identity, asdict(identity))),

@@ -1,4 +1,4 @@
-"""Compiles the learning part of a network for a phase, and hands it its batches."""
+"""Compiles the learning part of a network for a phase, and passes it its batches."""
 
 from collections.abc import Mapping
 from typing import Any, Final

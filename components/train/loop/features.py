@@ -72,16 +72,16 @@ class FeatureCache:
             return False
         free = int(shutil.disk_usage(self._folder).free * FREE_PART) if missing else limit
         log.info(
-            "Features at the freeze boundary: %s numbers a photo, %s in all; %s.",
+            "Features at the freeze boundary: %s numbers per photo, %s in total; %s.",
             f"{math.prod(self._shape):,}",
             _size_text(num_bytes),
-            f"{missing} of {len(paths)} views are to be computed" if missing else "all in the cache",
+            f"{missing} of {len(paths)} views have to be computed" if missing else "all cached",
         )
         if num_bytes <= min(limit, free):
             return True
         log.warning(
-            "They may take %s (DARKROOM_CACHE_GB, and the free space of %s): every epoch goes through the "
-            "frozen layers instead.",
+            "The limit is %s (DARKROOM_CACHE_GB, and the free space of %s), so every epoch computes the "
+            "frozen layers again.",
             _size_text(min(limit, free)),
             self._folder,
         )
@@ -90,7 +90,7 @@ class FeatureCache:
     def warn_not_cached(self, error: OSError) -> None:
         """Says why features are not kept."""
         log.warning(
-            "Features must be kept in %s; they cannot: %s. Every epoch goes through the frozen layers instead.",
+            "Features cannot be cached in %s: %s. Every epoch computes the frozen layers again.",
             self._folder,
             error,
         )
@@ -123,9 +123,9 @@ class FeatureCache:
                 with contextlib.suppress(OSError):  # a cache that is not to be written to serves as well
                     os.utime(path)
                 return features
-            log.warning("%s is not what its name says; it is computed again.", path)
+            log.warning("%s does not match its name; it is computed again.", path)
         except FileNotFoundError:
-            log.debug("%s is to be computed.", path)
+            log.debug("%s has to be computed.", path)
         except (OSError, ValueError) as error:
             log.warning("%s is damaged (%s); it is computed again.", path, error)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -256,7 +256,7 @@ def _memory_map(path: Path) -> np.memmap:
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
-    """What stands before the numbers in a .npy file."""
+    """What is before the numbers in a .npy file."""
     header = io.BytesIO()
     header_fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, header_fields)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class PhaseFitter:
-    """A training that goes on from phase to phase, and always knows its best weights.
+    """A training that continues from phase to phase, and always knows its best weights.
 
     Attributes:
         next_phase: counted from 1; more than 1 where the phases before it were trained by a run that was interrupted.
@@ -42,12 +42,12 @@ class PhaseFitter:
         watch: Watch | None = None,
         checkpoints: Checkpoints | None = None,
     ):
-        """Begins, or goes on where an interrupted training was saved; nothing is trained yet.
+        """Begins, or continues where an interrupted training was saved; nothing is trained yet.
 
         Args:
             network: the whole network; gets the weights of the checkpoint.
             params: loss, averaging and phases.
-            run: gets the figures of each epoch while training goes on, and those of the epochs before.
+            run: gets the figures of each epoch while training continues, and those of the epochs before.
             watch: sees them as well.
             checkpoints: None trains without.
         """
@@ -82,7 +82,7 @@ class PhaseFitter:
             phase: resolved.
             model: the part of the network that learns.
             make_training: gives batches of a size, to learn from.
-            make_validation: likewise, to choose the epoch by.
+            make_validation: the same for the photos that select the epoch.
             scales: how much of the learning rate each weight gets, by its path.
 
         Raises:
@@ -99,12 +99,12 @@ class PhaseFitter:
             except errors.ResourceExhaustedError as error:
                 if self.batch_size == 1:
                     raise ModelError(
-                        "The memory must hold the training of at least one photo at a time; it does not: "
-                        f"{error.message.splitlines()[0]}. Set a smaller preprocess.image_size, a smaller "
-                        "network, or train fewer layers."
+                        "The memory must be large enough to train on at least one photo at a time; it is "
+                        f"not: {error.message.splitlines()[0]}. Set a smaller preprocess.image_size, use "
+                        "a smaller network, or train fewer layers."
                     ) from None
                 log.warning(
-                    "The memory is too small for train.batch_size %d; the phase starts again with %d.",
+                    "The memory is too small for train.batch_size %d; the phase restarts with %d.",
                     self.batch_size,
                     self.batch_size // 2,
                 )
@@ -137,7 +137,7 @@ class PhaseFitter:
 
         Raises:
             ModelError: the loss was never a number.
-            SystemExit: SIGTERM came; a checkpoint was written, where there are checkpoints.
+            SystemExit: SIGTERM came; a checkpoint was written, if there are checkpoints.
         """
         with compute_in(self._params.precision, model), pointwise_as_products(model):
             self._fit(phase, model, training, validation, scales)
@@ -232,7 +232,7 @@ class PhaseFitter:
             self._watch(self.result.epochs_run, figures)
 
     def _state(self, model: keras.Model, callbacks: tuple[Any, ...], epoch: int, step: int, ended: bool) -> State:
-        """All of the training as it is now; the weights of all layers, whichever learn in this phase."""
+        """All of the training as it is now; the weights of all layers, also of those not trained in this phase."""
         facts = {
             "history": self.result.history,
             "best_epoch": self.result.best_epoch,
@@ -259,7 +259,7 @@ class PhaseFitter:
         self.next_phase = checkpoint.phase
         self.batch_size = facts["batch_size"]
         log.info(
-            "Goes on from a checkpoint: phase %d, %d of its epochs and %d batches of the next are done.",
+            "Resuming from a checkpoint: phase %d, after %d epochs and %d batches of the next one.",
             checkpoint.phase,
             checkpoint.epoch,
             checkpoint.step,

@@ -15,7 +15,7 @@ class FitResult:
     Attributes:
         history: per epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, images_per_second,
             input_wait (the part of the time in which batches were waited for), seconds.
-        best_epoch: counted from 1; its weights are the network's now. 0 where nothing was trained.
+        best_epoch: counted from 1; its weights are the network's now. 0 if nothing was trained.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)

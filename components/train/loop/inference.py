@@ -81,8 +81,8 @@ def compute_features(
         values = np.clip(infer(pixels), -largest, largest).astype(dtype)
         if not np.isfinite(values).all():
             raise ModelError(
-                f"Frozen layers must output numbers; for one of the first {num_photos} photos they output "
-                "NaN or infinity. Set train.trainable: all, or start from other weights."
+                f"Frozen layers must output finite numbers; for one of the first {num_photos} photos they "
+                "output NaN or infinity. Set train.trainable: all, or start from other weights."
             )
         yield values
         progress.report(num_photos)

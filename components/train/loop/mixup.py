@@ -1,4 +1,4 @@
-"""Mixes the examples of a batch with each other, and their labels alike: mixup and CutMix."""
+"""Mixes the examples and labels of a batch with each other: mixup and CutMix."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from components.contract.errors import ModelError
 
 @dataclass(frozen=True)
 class Mixing:
-    """How batches are mixed. Where both are asked for, each has half of the batches.
+    """How batches are mixed. Where both are requested, each has half of the batches.
 
     Attributes:
         mixup: α of Beta(α, α), from which the part of each is drawn (Zhang et al. 2018); 0 for none.
-        cutmix: likewise, of the part that a rectangle of the other leaves (Yun et al. 2019).
+        cutmix: the same for the area that a rectangle of the other leaves (Yun et al. 2019).
         num_classes: k.
     """
 
@@ -55,8 +55,8 @@ def _cut(inputs: np.ndarray, others: np.ndarray, part: float, rng: np.random.Gen
     """Puts a rectangle of the others into the inputs; says which part is left of these."""
     if inputs.ndim != 4:
         raise ModelError(
-            "train.cutmix needs photos, or maps of features; the layers that train here get vectors. Use "
-            "train.mixup, or let earlier layers train."
+            "train.cutmix needs photos or feature maps; the input of the trained layers is a vector. Use "
+            "train.mixup, or train earlier layers."
         )
     height, width = inputs.shape[1:3]
     rows, columns = np.rint(np.sqrt(1 - part) * np.array([height, width])).astype(int)

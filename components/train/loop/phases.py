@@ -46,7 +46,7 @@ def train_phases(
         params: resolved.
         run: gets the figures of each epoch.
         watch: sees them as well.
-        checkpoints: what an interrupted run left is gone on with; None trains without.
+        checkpoints: what an interrupted run left is continued; None trains without.
 
     Raises:
         ModelError: a phase names layers that are not there, the loss was never a number, or several devices are asked
@@ -54,8 +54,8 @@ def train_phases(
     """
     if params.accumulate > 1 and num_devices() > 1:
         raise ModelError(
-            f"train.accumulate must be 1 where several devices train, here {num_devices()}; it is "
-            f"{params.accumulate}. Raise train.batch_size, or name one GPU in CUDA_VISIBLE_DEVICES."
+            f"train.accumulate must be 1 with several devices, here {num_devices()}; it is "
+            f"{params.accumulate}. Raise train.batch_size, or select one GPU with CUDA_VISIBLE_DEVICES."
         )
     with on_all_devices():
         fitter = PhaseFitter(network.model, params, run, watch, checkpoints)
@@ -110,13 +110,13 @@ def describe(network: Network, selection: Selection) -> Iterator[str]:
             yield f"{word}: {_shortened(names)}."
     if selection.boundary is not None:
         shape = " × ".join(map(str, selection.boundary.shape[1:]))
-        yield f"the freeze boundary lies after {selection.boundary_name}, {shape} numbers a photo."
+        yield f"the freeze boundary follows {selection.boundary_name}, {shape} numbers per photo."
 
 
 def _describe_passes(passes: int, photos: Photographs, params: TrainParams) -> str:
     return (
-        f"an epoch passes {passes} times through the {len(photos.training)} training photos, so that it has at least "
-        f"{params.min_epoch_steps} steps (train.min_epoch_steps)."
+        f"an epoch passes {passes} times over the {len(photos.training)} training photos, to have at "
+        f"least {params.min_epoch_steps} steps (train.min_epoch_steps)."
     )
 
 
@@ -144,7 +144,7 @@ def make_examples(
 def feature_requests(photos: Photographs, phase: Phase, params: TrainParams) -> tuple[FeatureRequest, FeatureRequest]:
     """The features that a phase learns from, and those that it is checked by."""
     augmentation, seed = phase.augmentation_params, params.seed
-    # An epoch sees one of each photo; without augmentation all would be alike.
+    # An epoch sees one of each photo; without augmentation all would be equal.
     views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
     return (
         FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed),

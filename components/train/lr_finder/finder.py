@@ -38,9 +38,9 @@ class RangeTest(BaseRecord):
         rates: of each batch, rising.
         losses: of each batch, before its step.
         smoothed: the mean of their running means from both sides, which lags behind neither way.
-        proposed: the rate at which the smoothed loss fell fastest; None where it hardly fell.
+        proposed: the rate at which the smoothed loss fell fastest; None if it hardly fell.
         lowest_at: the rate at which the smoothed loss was lowest.
-        learning_rate: what the params say.
+        learning_rate: the value in the params.
         optimizer: that of the first phase.
         batch_size: photos a batch; another one wants another rate.
         trained_layers: what learned.
@@ -70,7 +70,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
 
     Raises:
         DataError: a split that training needs is empty, or there are fewer than two classes.
-        ModelError: the network cannot be built, the first phase trains nothing, or the loss is no number from the
+        ModelError: the network cannot be built, the first phase trains nothing, or the loss is not a number from the
             start.
         WeightsError: pretrained weights are missing or belong to another network.
         UploadError: the uploaded model is refused.
@@ -88,7 +88,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     phase = params.all_phases[0]
     selection = select(network, phase)
     if not selection.trained:
-        raise ModelError("A range test needs layers that learn; the first phase trains none. Set train.trainable.")
+        raise ModelError("A range test needs trainable layers; the first phase has none. Set train.trainable.")
     for line in describe(network, selection):
         log.info("The first phase %s", line)
     examples, _, boundary = make_examples(network, selection, photos, phase, params)
@@ -104,8 +104,8 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
         losses = raise_rate(model, batches, rates, _bursts)
     if len(losses) <= SETTLING:
         raise ModelError(
-            f"The loss must be a number for a while; it was one for {len(losses)} batches only, although "
-            f"the rate starts at {LOWEST:g}. Look at the network: does it scale its pixels?"
+            f"The loss must stay finite for some batches; it did so for only {len(losses)}, although the "
+            f"rate starts at {LOWEST:g}. Check the network: does it scale its pixels?"
         )
     smoothed, rates_used = smooth(losses), [float(rate) for rate in rates[: len(losses)]]
     return RangeTest(
@@ -129,7 +129,7 @@ def smooth(losses: Sequence[float]) -> list[float]:
 
 
 def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """The rate at which the loss falls fastest, by the logarithm of the rate; None where it hardly falls.
+    """The rate at which the loss falls fastest, by the logarithm of the rate; None if it hardly falls.
 
     Args:
         rates: rising.

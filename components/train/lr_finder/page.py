@@ -42,11 +42,13 @@ def sentences(test: RangeTest) -> list[str]:
     """What the test says, for people."""
     layers = "1 layer" if len(test.trained_layers) == 1 else f"{len(test.trained_layers)} layers"
     procedure = (
-        f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, rates from "
-        f"{test.rates[0]:.1e} to {test.rates[-1]:.1e}."
+        f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, "
+        f"rates from {test.rates[0]:.1e} to {test.rates[-1]:.1e}."
     )
     if test.proposed is None:
-        reason = f"No rate is proposed: the loss hardly fell at any. train.learning_rate is {test.learning_rate:g}."
+        reason = (
+            f"No rate is proposed: the loss hardly fell at any rate. train.learning_rate is {test.learning_rate:g}."
+        )
         return [reason, procedure]
     return [
         f"Proposed: train.learning_rate={test.proposed:.1e}, where the loss fell fastest; it is "

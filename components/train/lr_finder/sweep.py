@@ -32,7 +32,7 @@ class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: igno
 
 
 class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Notes the loss of each batch alone, and ends the training."""
+    """Records the loss of each batch alone, and ends the training."""
 
     def __init__(self, num_batches: int, burst: Callable[[Sequence[float]], bool]):
         super().__init__()
@@ -46,7 +46,7 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self.model.reset_metrics()  # Keras tells the mean of the epoch so far
 
     def on_train_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the loss of the batch, and stops the training when the range test is over."""
+        """Records the loss of the batch, and stops the training when the range test is over."""
         loss = float((logs or {})["loss"])
         if math.isfinite(loss):
             self.values.append(loss)
@@ -70,7 +70,7 @@ def raise_rate(
         burst: told the losses so far, says whether to end before.
 
     Returns:
-        The loss of each batch before its step, up to the first that is no number or breaks a weight.
+        The loss of each batch before its step, up to the first that is not a number or breaks a weight.
     """
     model.optimizer.learning_rate = RisingRate(rates)
     losses = Losses(len(rates), burst)

@@ -31,7 +31,7 @@ class Network:
     Attributes:
         model: from pixels (uint8, RGB) to logits (float32).
         embedding: the input of the output layer.
-        feature_map: the last tensor with height and width; None where the network has none.
+        feature_map: the last tensor with height and width; None if the network has none.
         backbone: the part of `model` that was trained before, as a rule; None in a network of one's own.
     """
 
@@ -51,7 +51,7 @@ def build_network(
     input_size: tuple[int, int] | None = None,
     backbone: keras.Model | None = None,
 ) -> Network:
-    """The network that `train.model` describes; a model that is brought has its weights, any other random ones.
+    """The network that `train.model` describes; an uploaded or earlier model has its weights, any other random ones.
 
     Args:
         params: resolved.
@@ -89,8 +89,8 @@ def _build_imagenet_classifier(
 ) -> Network:
     if num_classes != NUM_IMAGENET_CLASSES:
         raise ModelError(
-            f"The head imagenet names {NUM_IMAGENET_CLASSES} classes; the data have {num_classes}. Take "
-            "another: train.model.head=linear."
+            f"The head imagenet has {NUM_IMAGENET_CLASSES} classes; the data has {num_classes}. Use "
+            "another head: train.model.head=linear."
         )
     return _keep_output_layer(name, pixels, build_backbone(name, pixels, image_size=input_size, with_top=True).output)
 
@@ -103,7 +103,7 @@ def _stack_on_initial_model(
     num_classes: int,
     batch_size: int,
 ) -> Network:
-    """A model that is brought, with its own output layer or a new head."""
+    """An uploaded or earlier model, with its own output layer or a new head."""
     if (
         initial_model.pixels == "0 to 255"
         and initial_model.facts.input_dtype == "uint8"
@@ -180,7 +180,7 @@ def _stack_layers(
 def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tuple[tuple[Layer, ...], Layer]:
     """The layers before the output layer, and the output layer, which gives logits.
 
-    A list that ends in `Dense` with one unit per class, with or without softmax, has brought its own; else one is
+    A list that ends in `Dense` with one unit per class, with or without softmax, has brought its own; otherwise one is
     added.
 
     Raises:
@@ -197,8 +197,9 @@ def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tup
             return tuple(before), last.model_copy(update={"activation": None, "name": last.name or "logits"})
         if softmax or activation == "softmax":
             raise ModelError(
-                f"{where} ends in a softmax over {arguments['units']} classes, yet the data have {num_classes}. "
-                f"Set units: {num_classes}, or leave that layer out: it is added."
+                f"{where} ends in a softmax over {arguments['units']} classes, but the data has "
+                f"{num_classes}. Set units: {num_classes}, or leave that layer out: it is added "
+                "automatically."
             )
     return layers, parse_layer({"Dense": {"units": num_classes, "name": "logits"}})
 

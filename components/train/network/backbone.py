@@ -28,7 +28,7 @@ _PUBLIC_FILES: Final = "https://storage.googleapis.com"
 
 _MOBILENET_SIDES: Final = (96, 128, 160, 192, 224)
 _OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2", "MobileNetV3")
-"""Networks that Keras builds with layers for the pixels unless told otherwise."""
+"""Networks that Keras builds with layers for the pixels by default."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
             imagenet_file.url,
             imagenet_file.name,
             f"The ImageNet weights of {name}",
-            ", or name a copy of it with train.model.weights=PATH",
+            ", or set the path of a copy with train.model.weights=PATH",
         )
     else:
         path = Path(weights).expanduser()
@@ -85,8 +85,8 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
 
     if path.suffix not in (".h5", ".hdf5") or not h5py.is_hdf5(path):
         raise WeightsError(
-            f"Pretrained weights must be an HDF5 file named *.h5; {path} is not. Fetch it again from "
-            f"{imagenet_file.url}, or name another."
+            f"Pretrained weights must be an HDF5 file named *.h5; {path} is not. Download it again from "
+            f"{imagenet_file.url}, or set another file."
         )
     return path
 
@@ -144,8 +144,8 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
         reason = " ".join(str(error).split()).removesuffix(".")
         top = "with" if with_top else "without"
         raise WeightsError(
-            f"{path} must hold the weights of {name} {top} its top; it does not: {reason}. "
-            "Name the right file with train.model.weights, or remove a damaged one."
+            f"{path} must contain the weights of {name} {top} its top; it does not: {reason}. Set the "
+            "correct file with train.model.weights, or remove a damaged one."
         ) from None
     if not all(np.isfinite(values).all() for values in model.get_weights()):
         raise WeightsError(f"Pretrained weights must be finite numbers; some in {path} are not. Use another file.")
@@ -168,14 +168,14 @@ def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Pat
     path = home / "models" / name
     if path.exists():
         return path
-    log.info("Fetching %s into %s.", path.name, path.parent)
+    log.info("Downloading %s into %s.", path.name, path.parent)
     try:
         with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_SECONDS) as response:  # noqa: S310 - our own https URLs
             write_file(path, response.read())
     except (OSError, http.client.HTTPException) as error:
         raise WeightsError(
-            f"{what} must be in Keras' cache or within reach; {path.name} is not in {path.parent} and cannot be "
-            f"fetched: {getattr(error, 'reason', error)}. Fetch {url} where there is a network and put it at "
-            f"{path}{other_way}."
+            f"{what} must be in Keras' cache or downloadable; {path.name} is not in {path.parent} and "
+            f"cannot be downloaded: {getattr(error, 'reason', error)}. Download {url} on a machine with "
+            f"internet access and put it at {path}{other_way}."
         ) from None
     return path

@@ -21,7 +21,7 @@ BUNDLE: Final = "bundle"
 
 
 def find_bundle(name: str) -> Path:
-    """The folder of an earlier model, absolute; what stands in MLflow is fetched into the cache.
+    """The folder of an earlier model, absolute; what is in MLflow is fetched into the cache.
 
     Args:
         name: a run id, a bundle's folder, the id of an MLflow run, or name@alias (or name@version) of the registry.
@@ -40,9 +40,8 @@ def find_bundle(name: str) -> Path:
     )
     known_runs = f"runs here are {', '.join(finished[-5:])}" if finished else "this folder has no runs"
     raise ArtifactError(
-        f"train.model.from must be a run id, a bundle's folder, an MLflow run id or name@alias of a "
-        f"registered model; {name!r} is none of these{suggestion(name, finished)}; "
-        f"{known_runs}."
+        "train.model.from must be a run id, a bundle's folder, an MLflow run id or the name@alias of a "
+        f"registered model; {name!r} is none of these{suggestion(name, finished)}; {known_runs}."
     )
 
 
@@ -65,9 +64,9 @@ def _fetch_bundle(name: str) -> Path:
             return folder.resolve()
     except ArtifactError:
         raise
-    except Exception as error:  # MLflow raises its own, requests' and SQLAlchemy's errors alike
+    except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise TrackingError(
-            f"train.model.from: MLflow must give the bundle of {name}; it does not: {reason}. Look at "
-            "darkroom ui, or name a run id or a folder."
+            f"train.model.from: MLflow must return the bundle of {name}; it does not: {reason}. Check "
+            "with darkroom ui, or set a run id or a folder."
         ) from None

@@ -1,6 +1,6 @@
 """Which layers of a network are trained, and where its freeze boundary lies.
 
-The freeze boundary is the last tensor before which nothing is trained: what stands before it gives the same in every
+The freeze boundary is the last tensor before which nothing is trained: what is before it gives the same in every
 epoch, so that it is computed once.
 """
 
@@ -58,7 +58,7 @@ class Selection:
     Attributes:
         trained: the layers that learn, in the order of the network; of a submodel as `submodel/layer`.
         frozen: the other layers with weights.
-        boundary: the freeze boundary; None where that is the pixels.
+        boundary: the freeze boundary; None if that is the pixels.
         boundary_name: the layer that gives it.
     """
 
@@ -82,7 +82,7 @@ class TrainingPlan:
 
 
 def plan_training(network: Network, phases: Sequence[Phase]) -> TrainingPlan:
-    """Looks ahead, so that a name that no layer has is told before any work.
+    """Looks ahead, so that a name that no layer has is reported before any work.
 
     Raises:
         ModelError: no layer has such a name.
@@ -184,7 +184,7 @@ def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Lay
     weighted = [path for path, layer in layers.items() if layer.weights]
     if int(value) > len(weighted):
         raise ModelError(
-            f"train.trainable: last {value} asks for more layers than have weights; there are {len(weighted)}."
+            f"train.trainable: last {value} is more than the number of layers with weights; there are {len(weighted)}."
         )
     return head | set(weighted[-int(value) :])
 
@@ -193,7 +193,7 @@ def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
     paths = {path for path in layers if fnmatch.fnmatchcase(path, pattern)}
     if not paths:
         hint = suggestion(pattern, layers) or f"; its last are {', '.join(list(layers)[-5:])}"
-        raise ModelError(f"train.trainable must name layers of the network; none is called {pattern!r}{hint}.")
+        raise ModelError(f"train.trainable must refer to layers of the network; none is called {pattern!r}{hint}.")
     return paths
 
 

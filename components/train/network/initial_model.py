@@ -1,4 +1,4 @@
-"""Models that somebody brings: uploaded files, and bundles of earlier runs to go on from.
+"""Initial models: uploaded files, and bundles of earlier runs to continue from.
 
 Both take the same safe way (components/train/keras_import): a bundle may come from anywhere, too. `inspect_model` is
 called once at the edge, before anything runs; `import_initial_model` by the train step.
@@ -35,7 +35,7 @@ class InitialModel:
         facts: what it is.
         name: for people.
         pixels: what it takes.
-        layer: whose output a new head stands on; None where the model is used as it is.
+        layer: whose output is the input of a new head; None if the model is used unchanged.
         bundle: what it was as a bundle; None for an uploaded file.
         train_image_ids: the photos that it is known to have learned from.
         class_order: for each class of the data the output that is it; None for the same order.
@@ -111,16 +111,16 @@ def import_initial_model(
     Args:
         model: resolved.
         image_size: (height, width) of the photos that it is trained on now.
-        class_names: theirs; None where any will do.
+        class_names: theirs; None if any will do.
         folder: for our copy of it; is made.
 
     Returns:
-        None where the params bring none.
+        None if the params bring none.
 
     Raises:
         UploadError: it is refused, or cannot be used as the params have it.
         ArtifactError: there is no such bundle.
-        ModelError: it takes other photos, or the scale of its pixels must be asked for.
+        ModelError: it takes other photos, or the scale of its pixels must be set by the user.
     """
     if model.kind == "upload":
         path, bundle, train_image_ids = _file(model), None, frozenset[str]()
@@ -136,9 +136,7 @@ def import_initial_model(
         as_it_is = model.head is None and model.layer is None and class_names in (None, bundle.class_names)
         name = bundle.model.name
         if model.head is None and not as_it_is:
-            log.info(
-                "The head is new: %s.", "a layer is named" if model.layer else "the classes are others than before"
-            )
+            log.info("The head is new: %s.", "layer is set" if model.layer else "the classes have changed")
     else:
         return None
     expected = Expectation(
@@ -151,12 +149,12 @@ def import_initial_model(
     pixels: PixelScale = "0 to 255"  # every bundle scales them itself
     if bundle is None:
         pixels, why = pixel_scale(facts, model.pixels, path.name)
-        log.info("%s takes pixels %s. %s", path.name, pixels, why)
+        log.info("The pixel range of %s is %s. %s", path.name, pixels, why)
     layer = None if as_it_is else model.layer or facts.feature_layer
     model_classes = (model.class_names or facts.class_names) if bundle is None and as_it_is else None
     class_order = order_outputs(model_classes, class_names, path.name) if model_classes and class_names else None
     if class_order is not None and class_order != tuple(range(len(class_order))):
-        log.info("The outputs of %s are put into the order of the data's classes.", path.name)
+        log.info("The outputs of %s are reordered to match the classes of the data.", path.name)
     return InitialModel(folder, facts, name, pixels, layer, bundle, train_image_ids, class_order)
 
 
@@ -166,8 +164,8 @@ def warn_of_training_photos(train_image_ids: frozenset[str], dataset_dir: Path) 
         learned_ids = train_image_ids.intersection(open_split(dataset_dir, name).image_ids)
         if learned_ids:
             log.warning(
-                "The earlier model has learned from %d of the %s photos, so that figures on them will flatter. "
-                "Divide the data as they were then.",
+                "The earlier model was trained on %d of the %s photos, so figures on them are too "
+                "optimistic. Split the data as before.",
                 len(learned_ids),
                 name,
             )
@@ -178,7 +176,7 @@ def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, displa
 
     Args:
         facts: of the network.
-        requested_scale: what the params say.
+        requested_scale: the value in the params.
         display_name: the network, in the message.
 
     Raises:
@@ -186,14 +184,14 @@ def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, displa
     """
     inferred = facts.preprocessing
     if requested_scale is not None:
-        return requested_scale, "So say the params."
+        return requested_scale, "It is set in the params."
     if inferred is not None and inferred.is_certain:
         return inferred.pixels, inferred.why
     likely = f' Probably it is --set train.model.pixels="{inferred.pixels}": {inferred.why}' if inferred else ""
     raise ModelError(
-        f"train.model.pixels must say what {display_name} was trained on, because the network does not scale "
-        "its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and deviation, or BGR less ImageNet "
-        f"mean.{likely}"
+        f"train.model.pixels must be the pixel range on which {display_name} was trained, because the "
+        "network does not scale its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and "
+        f"deviation, or BGR less ImageNet mean.{likely}"
     )
 
 
@@ -202,7 +200,7 @@ def _file(model: ModelParams) -> Path:
 
 
 def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tuple[ModelParams, tuple[str, ...]]:
-    """The params with the classes of a model that is used as it is, and what is to be said of their order.
+    """The params with the classes of a model that is used unchanged, and what is to be said of their order.
 
     Raises:
         UploadError: they are not as many as its outputs.
@@ -215,14 +213,14 @@ def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tu
         source, class_names = f"in {beside[0]}", beside[1]
     if class_names is None:
         return model, (
-            f"train.model.class_names: the outputs of {path.name} are taken in the alphabetical order of the classes; "
-            "name them if the order is another.",
+            f"train.model.class_names: the outputs of {path.name} are assumed to be in the alphabetical "
+            "order of the classes; set the names if the order is different.",
         )
     if len(class_names) != num_classes:
         raise UploadError(
-            f"The classes of a model must be as many as its outputs mean; {path.name} has outputs for {num_classes}, "
-            f"and {len(class_names)} are named {'by the params' if model.class_names else source}. Set "
-            "train.model.class_names."
+            f"The number of classes of a model must match its outputs; {path.name} has outputs for "
+            f"{num_classes}, and {len(class_names)} are listed "
+            f"{'by the params' if model.class_names else source}. Set train.model.class_names."
         )
     if model.class_names is not None:
         return model, ()
@@ -236,17 +234,15 @@ def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_si
     pixels, why = pixel_scale(facts, model.pixels, display_name)
     height, width, _ = facts.input_shape
     size = None if height is None or width is None else (height, width)
-    decisions = [f"train.model: {display_name} is {facts.form}; it takes pixels {pixels}. {why}"]
+    decisions = [f"train.model: {display_name} is {facts.form}; its pixel range is {pixels}. {why}"]
     shapes = {layer.name: layer.output_shape for layer in facts.layers}
     layer = model.layer or facts.feature_layer
     if model.head is None and model.layer is None:
         if facts.num_outputs is None:
-            raise ModelError(
-                f"{display_name} has no head that names classes; give it one: --set train.model.head=linear."
-            )
-        decisions.append(f"train.model.head: {display_name} is used as it is, for {facts.num_outputs} classes.")
+            raise ModelError(f"{display_name} has no classification head; add one: --set train.model.head=linear.")
+        decisions.append(f"train.model.head: {display_name} is used unchanged, for {facts.num_outputs} classes.")
     else:
-        decisions.append(f"train.model.layer: the new head stands on {layer} of {display_name}.")
+        decisions.append(f"train.model.layer: the new head follows {layer} of {display_name}.")
     features = shapes.get(layer) if size is not None else None
     return InitialModelFacts(
         display_name=display_name,
@@ -267,6 +263,6 @@ def check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) ->
         if own not in (None, side):
             required_size = " × ".join("any" if side is None else str(side) for side in facts.input_shape[:2])
             raise ModelError(
-                f"{path.name} takes photos of {required_size} px; the data set's are {image_size[0]} × "
-                f"{image_size[1]} px. Leave preprocess.image_size: auto."
+                f"{path.name} needs photos of {required_size} px; those of the data set are "
+                f"{image_size[0]} × {image_size[1]} px. Set preprocess.image_size: auto."
             )

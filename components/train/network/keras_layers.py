@@ -25,8 +25,8 @@ def layer_outputs(
     for position, layer in enumerate(layers):
         if layer.name in used_names:
             raise ModelError(
-                f"Each layer must have a name of its own; {where}[{position}] {layer} has that of an "
-                "earlier one. Change it, or leave it out."
+                f"Layer names must be unique; {where}[{position}] {layer} has the name of an earlier "
+                "layer. Change it, or leave it out."
             )
         name = layer.name or next(name for name in _names(layer) if name not in used_names | own_names)
         used_names.add(name)
@@ -64,6 +64,6 @@ def check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None
     if needed > memory:
         raise ModelError(
             f"{where} must fit into this machine's {memory / 2**30:.0f} GiB of memory; with {weights:,} "
-            f"parameters and a batch of {batch_size} photos it takes about {needed / 2**30:.0f} GiB. "
-            "Use fewer filters or units, pool earlier, or lower train.batch_size."
+            f"parameters and a batch of {batch_size} photos it needs about {needed / 2**30:.0f} GiB. Use "
+            "fewer filters or units, pool earlier, or lower train.batch_size."
         )

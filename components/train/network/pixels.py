@@ -34,8 +34,8 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
     factor, offset = SCALES[scale]
     if isinstance(offset, list) and pixels.shape[-1] == 1:
         raise ModelError(
-            f"train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "
-            f"{scale} is of colors."
+            "train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "
+            f"{scale} is for colors."
         )
     name = "division" if scale == "ImageNet mean and root of deviation" else "rescaling"  # Keras' own is next
     rescaled = keras.layers.Rescaling(factor, offset=offset, name=name)(pixels)

@@ -28,7 +28,7 @@ def _history(tensor: keras.KerasTensor) -> Any:
 
 
 def find_feature_map(model: keras.Model) -> keras.KerasTensor | None:
-    """The tensor with height and width that is nearest to the output; None where there is none but the photo."""
+    """The tensor with height and width that is nearest to the output; None if there is none but the photo."""
     for _, nodes in sorted(model._nodes_by_depth.items()):  # noqa: SLF001 - Keras has no public name for it
         for node in nodes:
             if len(node.outputs[0].shape) == 4 and max(node.outputs[0].shape[1:3]) > 1 and not _is_photo(node):

@@ -48,7 +48,7 @@ def check_upload(
 
     Args:
         path: the file.
-        model: what the params say of it.
+        model: its params.
         num_classes: of the data; None if unknown.
         class_names: of the data; None if unknown.
         image_size: (height, width) of the photos; None for the model's own.
@@ -90,8 +90,8 @@ def _list_refusals(
         names = list(_layer_names(graph))
         if model.layer is not None and model.layer not in names:
             raise UploadError(
-                f"train.model.layer must name a layer of {path.name}; it has no {model.layer!r}"
-                f"{nearest(model.layer, names[-8:])}."
+                f"train.model.layer must be a layer of {path.name}; it has no "
+                f"{model.layer!r}{nearest(model.layer, names[-8:])}."
             )
 
     def check_photos() -> None:
@@ -102,7 +102,7 @@ def _list_refusals(
     if model.head is not None or model.layer is not None:
         checks.append(check_layer)
     elif facts.num_outputs is None:
-        yield f"{path.name} has no head that names classes; give it one: --set train.model.head=linear."
+        yield f"{path.name} has no classification head; add one: --set train.model.head=linear."
     else:
         checks.append(check_outputs)
     for check in checks:

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def on_all_devices() -> contextlib.AbstractContextManager[Any]:
-    """Within the block networks and optimizers are made for all devices; where there is one, nothing is different."""
+    """Within the block networks and optimizers are made for all devices; if there is one, nothing is different."""
     strategy = _strategy()
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
@@ -27,5 +27,5 @@ def _strategy() -> Any:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) == 1:
         return None
-    log.info("Each batch is divided among %d devices.", len(devices))
+    log.info("Each batch is split over %d devices.", len(devices))
     return tf.distribute.MirroredStrategy([device.name for device in devices])

@@ -70,5 +70,5 @@ def _cost(train: TrainParams, info: DatasetInfo) -> Cost:
         durations.append(time.perf_counter() - start)
     cost = Cost(round(1000 * statistics.median(durations[NUM_WARM:]), 2), BYTES_PER_WEIGHT * model.count_params() / 1e6)
     keras.utils.clear_session(free_memory=True)
-    log.info("%s takes %.1f ms a photo and has %.1f MB of weights.", model.name, cost.latency_ms, cost.size_mb)
+    log.info("%s takes %.1f ms per photo and has %.1f MB of weights.", model.name, cost.latency_ms, cost.size_mb)
     return cost

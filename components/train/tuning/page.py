@@ -1,4 +1,4 @@
-"""The page of a study: Optuna's own plots in one HTML file that stands alone, and its Pareto front as a table."""
+"""The page of a study: Optuna's own plots in one self-contained HTML file, and its Pareto front as a table."""
 
 import warnings
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import optuna
 
 PLOTS = {
-    "How the best accuracy grew": "plot_optimization_history",
+    "Best accuracy over the trials": "plot_optimization_history",
     "What mattered": "plot_param_importances",
-    "Each value by itself": "plot_slice",
+    "Each value on its own": "plot_slice",
     "All values together": "plot_parallel_coordinate",
 }
 FRONT, EPOCHS = "plot_pareto_front", "plot_intermediate_values"
@@ -40,7 +40,7 @@ def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
 
     Args:
         study: with at least one complete trial.
-        info: what came of it.
+        info: its outcome.
         path: of the HTML file.
     """
     from plotly.offline import get_plotlyjs
@@ -83,7 +83,7 @@ def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> Block:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of trials that are all alike
+            warnings.simplefilter("ignore", UserWarning)  # of trials that are all equal
             figure = getattr(visualization, name)(study, **options)
     except (ValueError, RuntimeError) as error:
         return Text(f"Nothing to show: {error}")

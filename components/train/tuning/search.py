@@ -79,7 +79,7 @@ class Search:
         self.name = f"{info.name}-{digest[:12]}"
 
     def run(self, objective: Objective, parent: Run, measure_cost: MeasureCost | None = None) -> StudyInfo:
-        """Tries what is left of the budget, and says what came of all trials.
+        """Tries what is left of the budget, and returns the outcome of all trials.
 
         Args:
             objective: one training.
@@ -98,14 +98,14 @@ class Search:
             num_ended = count_ended(study)
             if num_ended:
                 log.info(
-                    "The study %s has %d of %d trials already; the search goes on.",
+                    "The study %s already has %d of %d trials; the search continues.",
                     self.name,
                     num_ended,
                     self._tune.trials,
                 )
             deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
             if num_ended < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
-                log.info("With several objectives no trial is ended early: pruners go by one figure.")
+                log.info("With several objectives no trial is stopped early: pruners need a single objective.")
             while (number := count_begun(study)) < self._tune.trials and time.monotonic() < deadline:
                 study.sampler = make_sampler(self._tune, number)
                 study.optimize(
@@ -114,7 +114,7 @@ class Search:
                     catch=(OutOfMemoryError,),
                 )
                 if is_finish_requested() and accuracies(study, self._tune.objectives):
-                    log.info("Asked to finish: the search ends here, with the best trial so far.")
+                    log.info("Finish requested: the search ends here, with the best trial so far.")
                     clear_finish_request()
                     break
             return self._info_of(study, parent)
@@ -142,7 +142,7 @@ class Search:
         try:
             train, cost = self._resolve_params(values), None
             if self._tune.weighs_costs:
-                assert measure_cost is not None, "the caller gives one where tune wants to know"
+                assert measure_cost is not None, "the caller returns one if tune needs it"
                 cost = measure_cost(train)
                 run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})
                 record_cost(trial, cost, self._tune)
@@ -164,12 +164,12 @@ class Search:
         except (ModelError, ParamsError) as error:
             state, status = "pruned", "FINISHED"
             trial.set_user_attr(REASON, str(error))
-            log.warning("Trial %d cannot be: %s", trial.number + 1, error)
+            log.warning("Trial %d is invalid: %s", trial.number + 1, error)
             raise optuna.TrialPruned(str(error)) from None
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             reason = (str(error) or "of this machine").splitlines()[0]
             trial.set_user_attr(REASON, f"out of memory: {reason}")
-            log.warning("Trial %d ran out of memory; the search goes on.", trial.number + 1)
+            log.warning("Trial %d ran out of memory; the search continues.", trial.number + 1)
             raise OutOfMemoryError(reason) from None
         finally:
             note_progress("trial", number=trial.number, state=state, values=values, accuracy=accuracy)
@@ -209,7 +209,7 @@ class Search:
         if len(all_accuracies) > WARM_UP_TRIALS and len(set(all_accuracies)) > 1:
             place = objectives.index("accuracy")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # of trials that are all alike
+                warnings.simplefilter("ignore", UserWarning)  # of trials that are all equal
                 importances = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
             importance = {key: round(value, 4) for key, value in importances.items()}
         return StudyInfo(

@@ -58,8 +58,9 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
     address = os.environ.get(STUDIES_VARIABLE)
     if tune.workers > 1 and (address is None or address.startswith("sqlite:")):
         raise ParamsError(
-            f"tune.workers: {tune.workers} share a study in a database that several can write; set {STUDIES_VARIABLE} "
-            "to a PostgreSQL, such as postgresql://user:password@host/optuna, or tune.workers: 1."
+            f"tune.workers: {tune.workers} need a shared database for the study; set {STUDIES_VARIABLE} "
+            "to a PostgreSQL database, such as postgresql://user:password@host/optuna, or set "
+            "tune.workers: 1."
         )
     with contextlib.ExitStack() as stack:
         if address is None:
@@ -72,8 +73,8 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
         except optuna.exceptions.StorageInternalError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise SearchError(
-                f"The studies must stay writable; they do not: {reason}. Make room, or name another folder with "
-                f"DARKROOM_CACHE or a database with {STUDIES_VARIABLE}, and run again."
+                f"The studies must stay writable; they are not: {reason}. Free some space, set another "
+                f"folder with DARKROOM_CACHE or a database with {STUDIES_VARIABLE}, and run again."
             ) from None
 
 
@@ -93,7 +94,7 @@ def _studies_folder() -> Iterator[Path]:
     except OSError as error:
         require_resumable(folder, error)
         log.warning(
-            "The studies cannot be kept in %s: %s. If this search is interrupted, it begins again.", folder, error
+            "The studies cannot be stored in %s: %s. If this search is interrupted, it starts again.", folder, error
         )
         with tempfile.TemporaryDirectory(prefix="darkroom-study-") as scratch:
             yield Path(scratch)
@@ -104,7 +105,7 @@ def _studies_folder() -> Iterator[Path]:
 def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
     """What draws the values of a trial.
 
-    Each trial has a seed of its own, so that a search that goes on after a kill draws what it would have drawn, and
+    Each trial has a seed of its own, so that a search that continues after a kill draws what it would have drawn, and
     nothing twice. Where several share a study each draws otherwise.
     """
     import optuna
@@ -137,17 +138,17 @@ def fail_interrupted_trials(study: "optuna.Study") -> None:
 
 
 def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-    """Fails a trial, which is tried again; but not for ever, since it may be what ends the search each time."""
+    """Fails a trial, which is tried again; but not forever, since it may be what ends the search each time."""
     from optuna.trial import TrialState
 
     failed = study.get_trials(deepcopy=False, states=[TrialState.FAIL])
     attempts = 1 + sum(other.params == trial.params for other in failed)
     storage, trial_id = study._storage, trial._trial_id  # noqa: SLF001 - Optuna has no public names
     if attempts > RETRIES:
-        storage.set_trial_user_attr(trial_id, REASON, f"cut off {attempts} times: is the memory too small?")
-        log.warning("Trial %d was cut off for the %d. time; it is left out.", trial.number + 1, attempts)
+        storage.set_trial_user_attr(trial_id, REASON, f"interrupted {attempts} times: is the memory too small?")
+        log.warning("Trial %d was interrupted %d times; it is left out.", trial.number + 1, attempts)
     else:
-        log.info("Trial %d was cut off; it is tried again.", trial.number + 1)
+        log.info("Trial %d was interrupted; it is repeated.", trial.number + 1)
     storage.set_trial_state_values(trial_id, TrialState.FAIL)
     if attempts <= RETRIES:
         study.enqueue_trial(trial.params, skip_if_exists=True)
@@ -176,8 +177,8 @@ def _study(
     except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise SearchError(
-            f"The studies must be in reach and writable; they are not: {reason}. Look at {STUDIES_VARIABLE}, or "
-            "unset it for a file of this machine."
+            f"The studies must be reachable and writable; they are not: {reason}. Check "
+            f"{STUDIES_VARIABLE}, or unset it to use a file on this machine."
         ) from None
 
 
@@ -204,9 +205,8 @@ def _study_at(
     other = study.user_attrs.get(DATASET, fingerprint)
     if other != fingerprint:
         raise SearchError(
-            f"The study {name} must be of these photos ({fingerprint[:12]}); it is of others "
-            f"({other[:12]}). Name another database with {STUDIES_VARIABLE}, or remove that study from "
-            "it."
+            f"The study {name} must belong to these photos ({fingerprint[:12]}); it belongs to others "
+            f"({other[:12]}). Set another database with {STUDIES_VARIABLE}, or remove that study from it."
         )
     study.set_user_attr(DATASET, fingerprint)
     return study
@@ -234,8 +234,8 @@ def _exclusive_lock(path: Path) -> Iterator[None]:
         lock = FileLock(path, timeout=0).acquire()
     except Timeout:
         raise SearchError(
-            "A study in a file of this machine has one search at a time; another is at work on this "
-            f"one. Wait for it, or set {STUDIES_VARIABLE} to a PostgreSQL."
+            "A study in a file allows one search at a time, and another is running. Wait for it, or set "
+            f"{STUDIES_VARIABLE} to a PostgreSQL database."
         ) from None
     with lock:
         yield

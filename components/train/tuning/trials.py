@@ -21,7 +21,7 @@ class TooCostlyError(ModelError):
 
 
 class OutOfMemoryError(Exception):
-    """The trial is failed with its reason, and the study goes on."""
+    """The trial is failed with its reason, and the study continues."""
 
 
 def label_of(choice: Choice) -> Any:
@@ -45,7 +45,7 @@ def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
 
 
 def report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None:
-    """Notes an epoch, and ends the trial where others were better by then.
+    """Records an epoch, and ends the trial where others were better by then.
 
     Raises:
         optuna.TrialPruned: they were.
@@ -57,11 +57,11 @@ def report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None
         return  # Optuna prunes by one figure only
     trial.report(figures["val_accuracy"], epoch)
     if trial.should_prune():
-        raise optuna.TrialPruned(f"ended after epoch {epoch}: others were better by then")
+        raise optuna.TrialPruned(f"stopped after epoch {epoch}: others were better at that point")
 
 
 def record_cost(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
-    """Notes what the trial's network costs.
+    """Records what the trial's network costs.
 
     Raises:
         TooCostlyError: more than tune allows.
@@ -69,13 +69,13 @@ def record_cost(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
     trial.set_user_attr(LATENCY, cost.latency_ms)
     trial.set_user_attr(SIZE, cost.size_mb)
     for key, cost_value, largest, unit in (
-        ("max_latency_ms", cost.latency_ms, tune.max_latency_ms, "ms a photo"),
+        ("max_latency_ms", cost.latency_ms, tune.max_latency_ms, "ms per photo"),
         ("max_size_mb", cost.size_mb, tune.max_size_mb, "MB"),
     ):
         if largest is not None:
             trial.set_constraint(key, cost_value - largest)
             if cost_value > largest:
-                raise TooCostlyError(f"its network takes {cost_value:.1f} {unit}, over tune.{key}, {largest:g}")
+                raise TooCostlyError(f"its network needs {cost_value:.1f} {unit}, more than tune.{key}, {largest:g}")
 
 
 def objective_values(objectives: Sequence[Objective], accuracy: float, cost: Cost | None) -> list[float]:
@@ -137,8 +137,8 @@ def pareto_front(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, .
         SearchError: no trial came to its end.
     """
     if not any(trial.state == "complete" for trial in trials):
-        reasons = {trial.reason for trial in trials if trial.reason} or {"none was begun in tune.minutes"}
-        raise SearchError("At least one trial of a search must come to an end; none did: " + "; ".join(sorted(reasons)))
+        reasons = {trial.reason for trial in trials if trial.reason} or {"none started within tune.minutes"}
+        raise SearchError("At least one trial of a search must finish; none did: " + "; ".join(sorted(reasons)))
     if len(study.directions) == 1:
         return (study.best_trial.number,)
     best_numbers = {trial.number for trial in study.best_trials}
@@ -149,15 +149,15 @@ def pareto_front(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, .
 
 def explain_choice(front: Sequence[int], tune: TuneParams) -> str:
     """Why train takes the first trial of the front."""
-    largest = ((tune.max_latency_ms, "ms a photo"), (tune.max_size_mb, "MB of weights"))
+    largest = ((tune.max_latency_ms, "ms per photo"), (tune.max_size_mb, "MB of weights"))
     bounds = [f"{bound:g} {unit}" for bound, unit in largest if bound is not None]
     within = f" within {' and '.join(bounds)}" if bounds else ""
     if len(tune.objectives) == 1:
-        return f"Train takes the most accurate trial{within}, number {front[0] + 1}."
+        return f"Train uses the most accurate trial{within}, number {front[0] + 1}."
     numbers = ", ".join(str(number + 1) for number in front)
     return (
-        f"The Pareto front of {' and '.join(tune.objectives)}{within} holds {len(front)} of the trials "
-        f"({numbers}); train takes the most accurate of them, number {front[0] + 1}."
+        f"The Pareto front of {' and '.join(tune.objectives)}{within} has {len(front)} trials "
+        f"({numbers}); train uses the most accurate of them, number {front[0] + 1}."
     )
 
 

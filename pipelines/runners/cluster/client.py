@@ -31,7 +31,7 @@ class Server:
 
     Attributes:
         host: its address, with the scheme.
-        token: a bearer token; None where none is needed.
+        token: a bearer token; None if none is needed.
         namespace: of a multi-user installation; None for the others.
         ca_path: the certificates that its own is checked against; None for the system's.
         verify: whether its certificate is checked at all.
@@ -83,11 +83,11 @@ def connect(server: Server) -> Iterator["Client"]:
             yield client
         except ApiException as error:
             raise ClusterError(
-                f"The KFP server at {server.host} must take what is asked; it refuses: "
-                f"{error.status} {_read_message(error.body) or error.reason}."
+                f"The KFP server at {server.host} must accept the request; it refused: {error.status} "
+                f"{_read_message(error.body) or error.reason}."
             ) from None
         except HTTPError as error:
-            raise ClusterError(f"The KFP server at {server.host} must stay in reach; it is gone: {error}.") from None
+            raise ClusterError(f"The KFP server at {server.host} must stay reachable; it is not: {error}.") from None
         finally:
             if client is not None:  # its connections, which it has no way to close
                 client._run_api.api_client.rest_client.pool_manager.clear()  # noqa: SLF001 - KFP has no public name
@@ -109,11 +109,11 @@ def _check_health(server: Server) -> None:
     """Asks for the server's health with little patience: KFP's client would try for half a minute."""
     if not server.host.startswith(("http://", "https://")):
         raise ClusterError(
-            f"A KFP server is named by its address, such as https://kfp.example.org; found {server.host!r}."
+            f"The address of a KFP server must look like https://kfp.example.org; found {server.host!r}."
         )
     if MASK in Address(server.host):
         raise ClusterError(
-            "The address of a KFP server must hold no user, password or query; found "
+            "The address of a KFP server must not contain a user, password or query; found "
             f"{Address(server.host)}. Log in with --token-file."
         )
     request = urllib.request.Request(f"{server.host.rstrip('/')}/apis/v2beta1/healthz")  # noqa: S310 - checked above
@@ -128,19 +128,19 @@ def _check_health(server: Server) -> None:
     except urllib.error.HTTPError as error:
         error.close()
         advice = {
-            401: "it wants a token: --token-file, or KF_PIPELINES_TOKEN",
-            403: "it refuses this token or namespace",
-            404: "it does not know the v2beta1 API: KFP 2.0 or later is needed",
+            401: "it requires a token: --token-file, or KF_PIPELINES_TOKEN",
+            403: "it rejects this token or namespace",
+            404: "it does not support the v2beta1 API: KFP 2.0 or later is needed",
         }
         raise ClusterError(
-            f"The KFP server at {server.host} must answer; it says {error.code}: "
+            f"The KFP server at {server.host} must answer; it returned {error.code}: "
             f"{advice.get(error.code, error.reason)}."
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ClusterError(
-            f"A KFP server must answer at {server.host}; it does not: {reason}. Is the address right, "
-            "and the port forwarded (kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)?"
+            f"A KFP server must answer at {server.host}; it does not: {reason}. Check the address, and "
+            "that the port is forwarded (kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)."
         ) from None
 
 

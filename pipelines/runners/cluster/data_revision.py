@@ -24,7 +24,9 @@ def resolve_revision(uri: str) -> str:
         return uri
     match = DVC_URI.fullmatch(Address(uri).full)
     if match is None:
-        raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
+        raise DataError(
+            f"The address of data under DVC must look like dvc+<repository>@<revision>:<path>; found {uri}."
+        )
     repository, revision = match["repository"], match["revision"]
     if COMMIT.fullmatch(revision):
         return uri
@@ -50,7 +52,7 @@ def resolve_revision(uri: str) -> str:
     if commit is None:
         raise DataError(
             f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
-            "there is none of that name."
+            "it does not exist."
         )
     return Address(f"dvc+{match['repository']}@{commit}:{match['path']}")
 

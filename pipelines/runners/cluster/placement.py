@@ -45,7 +45,7 @@ ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR = "darkroom-rollout", "/var/run/secrets/dark
 SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}
 """Of a service that asks for a key: deploy checks what it has rolled out."""
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
-"""The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry goes on from there."""
+"""The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry continues from there."""
 DATA_DIR: Final = "/data"
 PARTS_OF: Final[Mapping[str, str]] = {
     "list-photos": "preprocess",

@@ -36,7 +36,7 @@ def require_success(run_id: str, run: Any, causes: Mapping[str, str], server: Se
     if is_terminated(run):
         found = "was terminated"
     else:
-        reasons = "; ".join(f"{step} failed: {cause or 'no log has the cause'}" for step, cause in causes.items())
+        reasons = "; ".join(f"{step} failed: {cause or 'no log contains the cause'}" for step, cause in causes.items())
         found = f"is {run.state.lower()}{f': {reasons}' if reasons else ''}"
     page = server.run_url(run_id)
     raise ClusterError(

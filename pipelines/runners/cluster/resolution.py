@@ -1,4 +1,4 @@
-"""Params for a cluster: complete before the submission, because the data are not visible from here."""
+"""Params for a cluster: complete before the submission, because the data is not visible from here."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -28,9 +28,9 @@ def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
     uri = resolve_revision(params.data.uri)
     if "://" not in uri and not (on_volume and uri.startswith("/data/")):
         raise ParamsError(
-            f"On a cluster the photos must be named by an address that it can reach (s3://…, "
-            f"dvc+<repository>@<revision>:<path>), or be on a volume: --data-claim NAME and "
-            f"--data /data/…; found {uri}."
+            "On a cluster, the photos must be at an address that it can reach (s3://…, "
+            "dvc+<repository>@<revision>:<path>), or on a volume: --data-claim NAME and --data /data/…; "
+            f"found {uri}."
         )
     missing_keys = [
         key
@@ -42,7 +42,7 @@ def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
     ]
     if missing_keys:
         raise ParamsError(
-            f"{' and '.join(missing_keys)} must be given, because {uri} cannot be read from here: "
+            f"Set {' and '.join(missing_keys)}, because {uri} cannot be read from here: "
             f"{' '.join(f'--set {key}=…' for key in missing_keys)}"
         )
     if MASK in uri:
@@ -66,7 +66,7 @@ def _require_reachable_model(model: "ModelParams", *, on_volume: bool) -> None:
     for key, path in files.items():
         if path is not None and not (on_volume and path.startswith("/data/")):
             raise ParamsError(
-                f"On a cluster train.model.{key} must be on a volume: --data-claim NAME and a path that "
-                f"begins with /data/; found {path}. An earlier model can also be named in MLflow's "
-                "registry: train.model.from=name@champion."
+                f"On a cluster, train.model.{key} must be on a volume: --data-claim NAME and a path that "
+                f"begins with /data/; found {path}. For an earlier model, you can also use the name in "
+                "MLflow's registry: train.model.from=name@champion."
             )

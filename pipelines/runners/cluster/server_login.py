@@ -31,7 +31,7 @@ def read_server(
     from pipelines.runners.cluster.client import Server
 
     if not host:
-        raise ParamsError(f"The address of Kubeflow Pipelines must be given: --host URL, or {ENDPOINT_VARIABLE}.")
+        raise ParamsError(f"Set the address of Kubeflow Pipelines: --host URL, or {ENDPOINT_VARIABLE}.")
     token = os.environ.get(TOKEN_VARIABLE)
     if token_file is not None:
         try:

@@ -44,7 +44,7 @@ def submit(
     """Uploads the pipeline, where the server does not have this version yet, and starts a run of it.
 
     Args:
-        params: without `auto`; the data are named as the cluster sees them.
+        params: without `auto`; the data is named as the cluster sees them.
         placement: how the tasks sit on the cluster.
         server: where to.
         cron: KFP's six fields, to run again and again by; None to run once, now.

@@ -95,11 +95,11 @@ def find_cause(log: str) -> str:
         message, kind = errors[-1]["message"] or "", errors[-1]["type"]
         return message if kind.startswith("components.") else f"{kind.rpartition('.')[2]}: {message}".rstrip(": ")
     reason = {
-        KILLED: "it was killed, as Kubernetes does when a task needs more memory than its limit (exit status 137); "
+        KILLED: "it was killed, most likely because it needed more memory than its limit (exit status 137); "
         "`--memory` raises the limit of train",
         TERMINATED: "it was terminated (exit status 143)",
     }.get(statuses[-1] if statuses else "", f"exit status {statuses[-1]}" if statuses else "")
     last_lines = [line for line in lines if STEP_LINE.match(line)][-LOG_LINES:]
     if not last_lines:
         return reason
-    return f"{reason or 'its log has no error'}. Its last lines:\n" + "\n".join(last_lines)
+    return f"{reason or 'its log contains no error'}. Its last lines:\n" + "\n".join(last_lines)

@@ -91,7 +91,7 @@ class _Details:
                 self._details[node_id] = f"no pod has started yet; {self._pods.command} shows the reason"
 
     def find_cause(self, step: StepStatus) -> str:
-        """Why a step has failed, by its log, else by its pod."""
+        """Why a step has failed, by its log, otherwise by its pod."""
         if step.node_id is None:
             return ""
         cause = find_cause(read_log(self._client, self._run_id, step.node_id))
@@ -118,6 +118,6 @@ def _retry_while_unreachable(call: Callable[[], Any], display: Display) -> Any:
             if not is_temporary or time.monotonic() > deadline:
                 raise
             if not has_noted:
-                display.note("The server is out of reach; trying again.")
+                display.note("The server cannot be reached; retrying.")
                 has_noted = True
             time.sleep(POLL_SECONDS)

@@ -65,7 +65,7 @@ class Audits:
         command = ["audit", draft.data, "--output", str(self.report_dir(key)), "--params", PARAMS, "--json"]
         return self._queue.add(
             "audit",
-            f"Look at {Path(draft.data).name}",
+            f"Audit {Path(draft.data).name}",
             command,
             params=dump_yaml(draft.params),
             about={"audit": key, "data": draft.data},

@@ -62,8 +62,8 @@ def make_class(folder: Path, name: str) -> Path:
     existing_name = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
     if existing_name is not None:
         raise StudioError(
-            f"Each class must have a name of its own; there is {existing_name!r} already. Drop the photos there, "
-            "or name this one otherwise.",
+            f"Class names must be unique; {existing_name!r} already exists. Drop the photos there, or use "
+            "another name.",
             409,
         )
     path = within(folder, name)
@@ -80,11 +80,11 @@ def check_class_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
         raise StudioError(
-            "A class needs a name of letters, digits and spaces, without slashes and without a dot in "
-            f"front; found {name[:80]!r}."
+            "A class needs a name of letters, digits and spaces, without slashes and without a leading "
+            f"dot; found {name[:80]!r}."
         )
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise StudioError(f"A class's name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
+        raise StudioError(f"A class name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
     return name
 
 

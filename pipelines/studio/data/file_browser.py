@@ -20,7 +20,7 @@ MOST_SEEN: Final = 100_000
 
 
 class Entry(BaseRecord):
-    """What stands in a folder."""
+    """What is in a folder."""
 
     name: str
     path: str
@@ -57,23 +57,23 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
         path = Path(text).expanduser()
         resolved = (path if path.is_absolute() else Path.cwd() / path).resolve()
     except (OSError, ValueError, RuntimeError):
-        raise StudioError(f"A path of this machine is expected; found {text[:200]!r}.") from None
+        raise StudioError(f"Enter a path on this machine; found {text[:200]!r}.") from None
     if not any(resolved.is_relative_to(root) for root in roots):
         root_list = ", ".join(map(str, roots))
         raise StudioError(
-            f"The studio looks into {root_list} only; {resolved} lies elsewhere. Start it with "
-            f"--root {resolved.parent} to allow that.",
+            f"The studio may only read {root_list}; {resolved} is elsewhere. To allow it, start the "
+            f"studio with --root {resolved.parent}.",
             403,
         )
     return resolved
 
 
 def data_within(roots: tuple[Path, ...], uri: str) -> str:
-    """Where data are, if they may be looked at: an address of a server, or what lies in one of the roots.
+    """Where data is, if they may be looked at: an address of a server, or what lies in one of the roots.
 
     Raises:
         StudioError: they lie elsewhere.
-        DataError: it is no address that data are fetched from.
+        DataError: it is no address that data is fetched from.
     """
     if not is_remote(uri):
         return str(within(roots, uri))
@@ -116,7 +116,7 @@ def list_folder(roots: tuple[Path, ...], text: str | None) -> Place:
             entries = sorted(itertools.islice(scanner, MOST_SEEN), key=lambda entry: entry.name.casefold())
             named_entries = [entry for entry in map(_make_entry, entries) if entry is not None]
     except OSError as error:
-        raise StudioError(f"{folder} must be a folder that can be read; it is not: {error.strerror}.", 404) from None
+        raise StudioError(f"{folder} must be a readable folder; it is not: {error.strerror}.", 404) from None
     photos = sum(Path(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
     parent = str(folder.parent) if folder not in roots else ""
     return Place(

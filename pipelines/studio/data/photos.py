@@ -29,9 +29,9 @@ from pipelines.studio.workers import LOOK_SECONDS, Workers, hold_lock
 
 SAMPLES: Final = 12
 FRESH_SECONDS: Final = 5.0
-"""For so long a list of files is believed without looking again."""
+"""For so long a list of files is trusted without looking again."""
 PATIENCE: Final = 4
-"""What took long to list is believed for so many times as long."""
+"""What took long to list is trusted for so many times as long."""
 TINY: Final = 96
 
 
@@ -49,10 +49,10 @@ class DataView(BaseRecord):
     Attributes:
         editable: whether classes and photos can be added on the page.
         rejected: files and folders that count for nothing, as (path, why), the first ones.
-        notices: how the data were read, where that is not obvious.
+        notices: how the data was read, where that is not obvious.
         has_table: whether there is a file that may say of which class photos are.
         columns: of that file, which the user named.
-        fault: why the data cannot be used as they are; None where they can.
+        fault: why the data cannot be used as they are; None if they can.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Album:
 
 
 def read_data(uri: str, photos_dir: Path, columns: ColumnNames) -> tuple[DataView, dict[str, PhotoFile]]:
-    """What the data hold: what the page shows, and all photos by their paths."""
+    """What the data contains: what the page shows, and all photos by their paths."""
     path = Path(uri)
     editable = path.is_relative_to(photos_dir) and path.is_dir()
     view = DataView(name=name_of(uri), uri=uri, editable=editable, columns=columns.model_dump(exclude_none=True))
@@ -211,7 +211,7 @@ def _pick_samples(paths: list[str]) -> tuple[str, ...]:
 def _find_fault(classes: tuple[ClassView, ...], error: str | None) -> str | None:
     """The first thing that keeps the data from being trained on."""
     if classes and len(classes) < 2:
-        return "There must be at least two classes to tell apart; there is one so far."
+        return "There must be at least two classes; there is only one so far."
     empty = [class_view.name for class_view in classes if not class_view.num_photos]
     if empty:
         return (
@@ -247,7 +247,7 @@ def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
     """A photo made small, and its media type; tiny pictures keep their pixels.
 
     Raises:
-        StudioError: it is no usable photo; says why.
+        StudioError: it is not a usable photo; the message gives the reason.
     """
     try:
         pixels = decode(data, (side, side), "pad", range_for(data)).full_pixels
@@ -257,10 +257,10 @@ def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
 
 
 def range_for(data: bytes) -> PixelRange:
-    """The pixel range that fits a photo alone, to look at it before that of its data set is settled.
+    """The pixel range that fits a photo alone, to look at it before that of its data set is resolved.
 
     Raises:
-        ImageError: it is no usable photo.
+        ImageError: it is not a usable photo.
     """
     depth = measure_depth(data)
     return settle_range([depth] if depth is not None else [])
@@ -271,7 +271,7 @@ def encode(pixels: np.ndarray, side: int) -> tuple[bytes, str]:
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
-        side: the longest that it may be; smaller ones stay as they are.
+        side: the longest that it may be; smaller ones remain unchanged.
     """
     from PIL import Image
 

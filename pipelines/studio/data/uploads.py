@@ -1,4 +1,4 @@
-"""What a browser sends: streamed to the disk, counted, and there whole or not at all."""
+"""What a browser sends: streamed to the disk, counted, and there completely or not at all."""
 
 import contextlib
 import secrets
@@ -43,13 +43,13 @@ async def receive(
                 else:
                     await to_thread.run_sync(file.write, chunk)
         if not num_bytes:
-            raise StudioError(f"{subject} must hold something; {target.name} is empty.")
+            raise StudioError(f"{subject} must not be empty; {target.name} is.")
         place = free_name(target)
         partial.replace(place)
     except OSError as error:
         raise StudioError(
-            f"{subject} must be written to {target.parent}; it cannot be: {error.strerror or error}. Make "
-            "room on the disk, and send it again.",
+            f"Cannot write {subject} to {target.parent}: {error.strerror or error}. Free some disk space, "
+            "and send it again.",
             507,
         ) from None
     finally:
@@ -71,15 +71,14 @@ def _require_room(target: Path, num_bytes: int, subject: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < num_bytes + SPARE_BYTES:
         raise StudioError(
-            f"{subject} needs room on the disk: {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB with what is kept "
-            f"free for the work; {folder} has {free / 1e6:,.0f} MB. Remove old runs: darkroom clean",
+            f"{subject} needs {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB of disk space, including a "
+            f"reserve; {folder} has {free / 1e6:,.0f} MB. Remove old runs: darkroom clean",
             507,
         )
 
 
 def _too_large(subject: str, max_bytes: int) -> StudioError:
     return StudioError(
-        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; this has more. "
-        "Give its folder on this machine instead.",
+        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; it has more. Use its folder on this machine instead.",
         413,
     )

@@ -86,8 +86,8 @@ class Versions:
         files = self._album.files(uri)
         unknown = [path for path in decisions if path not in files]
         if not decisions or unknown:
-            problem = f"{unknown[0][:200]!r} is none" if unknown else "there are no decisions"
-            raise StudioError(f"Decisions must name photos of the data; {problem}.")
+            problem = f"{unknown[0][:200]!r} does not exist" if unknown else "there are no decisions"
+            raise StudioError(f"Decisions must refer to photos of the data; {problem}.")
         known_names = {file.record.class_name for file in files.values()}
         for label in {label for label in decisions.values() if label not in (None, *known_names)}:
             if check_class_name(str(label)) != label:
@@ -122,7 +122,7 @@ class Versions:
     ) -> Version:
         classes = {label for _, label, _ in rows}
         if len(classes) < 2:
-            raise StudioError("Two classes at least must keep photos; these decisions leave fewer.")
+            raise StudioError("At least two classes must keep photos; with these decisions there are fewer.")
         earlier_versions = self.list_for(uri)
         name = name_of(uri)
         number = 1 + max((int(path.name) for path in (self._folder / name).glob("[0-9]*")), default=1)
@@ -142,7 +142,7 @@ class Versions:
             write_csv(place / f"{name}.csv", ("path", "label", "split"), rows)
             write_json(place / "version.json", version)
         except (OSError, UnicodeEncodeError) as error:
-            raise StudioError(f"The version must be written to {place}; it cannot be: {error}.", 507) from None
+            raise StudioError(f"Cannot write the version to {place}: {error}.", 507) from None
         return version
 
     def changes(self, old_uri: str, new_uri: str) -> Changes:
@@ -172,7 +172,7 @@ class Versions:
 
 
 def dvc_versions() -> list[dict[str, object]]:
-    """The versions that DVC keeps of data in this repository; none where there is no repository."""
+    """The versions that DVC keeps of data in this repository; none if there is no repository."""
     from dataclasses import asdict
 
     from pipelines.data import versions
@@ -198,5 +198,5 @@ def _describe(decisions: Decisions, files: Mapping[str, PhotoFile]) -> str:
     num_removed = sum(label is None for label in decisions.values())
     kept_labels = [(files[path].record.class_name, label) for path, label in decisions.items() if label is not None]
     num_relabeled = sum(label != class_name for class_name, label in kept_labels)
-    parts = [f"{num_relabeled} relabelled" if num_relabeled else "", f"{num_removed} taken out" if num_removed else ""]
+    parts = [f"{num_relabeled} relabelled" if num_relabeled else "", f"{num_removed} removed" if num_removed else ""]
     return ", ".join(part for part in parts if part) or "unchanged"

@@ -68,7 +68,7 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
     except ValueError as error:
         raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected; {error}.") from None
     if words[:1] != ["run"]:
-        raise ParamsError(f"Only darkroom run can be taken over; found darkroom {' '.join(words[:1])}.")
+        raise ParamsError(f"Only darkroom run can be pasted; found darkroom {' '.join(words[:1])}.")
     try:
         command = run_options(click.Command("run", add_help_option=False))
         options = command.make_context("run", words[1:]).params

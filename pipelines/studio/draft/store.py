@@ -32,13 +32,13 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, hold_lock
 
 PATIENCE: Final = 4
-"""A failure is believed for so many times as long as it took to find out."""
+"""A failure is trusted for so many times as long as it took to find out."""
 REMEMBERED: Final = 32
 """Drafts of which it is known what they come to."""
 
 
 class Draft(BaseRecord):
-    """What draft.json holds."""
+    """The content of draft.json."""
 
     revision: int = 0
     params: dict[str, Any] = Field(default_factory=dict)
@@ -123,7 +123,7 @@ class DraftStore:
             return self._write(dict(tree), draft.revision + 1)
 
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
-        """The draft with every `auto` settled by a look at the data, or why it cannot be; None without data."""
+        """The draft with every `auto` resolved by a look at the data, or why it cannot be; None without data."""
         if draft.data is None or check(draft.params):
             return None
         key = json.dumps(draft.params, sort_keys=True)
@@ -197,8 +197,8 @@ class DraftStore:
         draft = self.read()
         if draft.revision != revision:
             raise StudioError(
-                "This was changed in another tab meanwhile. What you see now is how it stands; make your "
-                "change again if it is still wanted.",
+                "This was changed in another tab in the meantime. You now see the current state; make "
+                "your change again if you still want it.",
                 409,
             )
         return draft
@@ -207,7 +207,7 @@ class DraftStore:
         try:
             check_tree(tree, finite=True)
         except DocumentError as error:
-            raise StudioError(f"Params must stay small: {error}.") from None
+            raise StudioError(f"Params are too large: {error}.") from None
         if isinstance(uri := (tree.get("data") or {}).get("uri"), str):
             # The secret of an address is kept by this process alone, for its jobs: the draft's file does not hold it.
             tree["data"]["uri"] = str(Address(uri))

@@ -1,4 +1,4 @@
-"""How long a training will take here, before it is started: by earlier runs of this machine, else by arithmetic."""
+"""Estimates the time of a training on this machine: from earlier runs, otherwise from the size of the network."""
 
 import json
 import math
@@ -49,7 +49,7 @@ def estimate(params: Params, num_photos: int) -> Estimate:
     seconds = AROUND + num_photos / 400 + work * (1 + trials)
     stops = any(phase.early_stopping is not None for phase in params.train.all_phases)
     if stops:
-        why += " It ends earlier where the validation loss no longer falls."
+        why += " It stops earlier if the validation loss no longer improves."
     return Estimate(low=seconds / (SPREAD if stops else 1.3), high=seconds * SPREAD, why=why)
 
 
@@ -61,7 +61,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
     epochs = passes * sum(phase.epochs for phase in train.all_phases)
     measured_rate = _find_measured_rate(params)
     if measured_rate is not None:
-        why = f"By {measured_rate:,.0f} photos a second in your earlier runs of such a network."
+        why = f"Based on {measured_rate:,.0f} photos per second in your earlier runs of this network."
         return epochs * num_photos / measured_rate, why
     rate = measure_machine_rate() * SHARE
     if model.kind == "pretrained" and model.name is not None:
@@ -71,13 +71,13 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
         frozen_work = multiply_adds * num_photos * train.views
         trained_epochs = sum(phase.epochs * (0.0 if phase.trainable == "head" else 0.6) for phase in train.all_phases)
         training_work = passes * trained_epochs * num_photos * multiply_adds * BACKWARD
-        why = "By the work of the network and the speed of this machine; frozen layers are computed once."
+        why = "Based on the size of the network and the speed of this machine; frozen layers are computed once."
         return (frozen_work + training_work) / rate + epochs * num_photos / 20_000, why
     if model.kind == "layers" and model.layers is not None:
         multiply_adds = sum(layer.multiply_adds for layer in trace(model.layers, (height, width, 3)))
-        why = "By the work of the network and the speed of this machine."
+        why = "Based on the size of the network and the speed of this machine."
         return epochs * num_photos * (multiply_adds * BACKWARD / rate + 2e-5), why
-    return epochs * num_photos * 1e9 * BACKWARD / rate, "Roughly: what your model takes is not known in advance."
+    return epochs * num_photos * 1e9 * BACKWARD / rate, "A rough estimate: the size of your model is not known yet."
 
 
 def _find_measured_rate(params: Params) -> float | None:

@@ -1,4 +1,4 @@
-"""A job of the studio: a command, and a folder that tells what became of it.
+"""A job of the studio: a command, and a folder that contains its outcome.
 
 jobs/<id>/job.json      Job
 jobs/<id>/params.yaml   what it ran with, where it takes params
@@ -73,7 +73,7 @@ class JobFolder:
 
     @property
     def state(self) -> State:
-        """What it is in now; once it is over it stays as it is."""
+        """What it is in now; once it is over it remains unchanged."""
         if self._final is None:
             state = self._read_state()
             if state in ("waiting", "running"):
@@ -118,7 +118,10 @@ class JobFolder:
         """Why it failed, as the command said it."""
         state = self.state
         if state == "lost":
-            return "The machine or its process ended without a word. Start it again: it goes on from what is kept."
+            return (
+                "The machine or the process stopped unexpectedly. Start it again: it continues from the last "
+                "saved state."
+            )
         if state != "failed":
             return None
         lines = [line for line in self.log_tail().splitlines() if line.strip()]
@@ -129,11 +132,11 @@ class JobFolder:
             return "\n".join(lines[start:]).removeprefix("darkroom: ")
         if signal_of(int(result.get("code", 0))) is not None:
             return explain_signal(int(result["code"]), what="The job")
-        return "\n".join(lines[-12:]) or f"It ended with the code {result.get('code')}."
+        return "\n".join(lines[-12:]) or f"It exited with code {result.get('code')}."
 
     @property
     def output(self) -> Any:
-        """The result that it printed; None where there is none."""
+        """The result that it printed; None if there is none."""
         with contextlib.suppress(OSError, ValueError):
             return json.loads((self.path / "output.txt").read_text(encoding="utf-8"))
         return None

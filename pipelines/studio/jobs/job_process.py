@@ -38,7 +38,7 @@ def main(folder: Path, command: list[str]) -> int:
 
 
 def write(path: Path, content: dict[str, float]) -> None:
-    """Writes a JSON file whole or not at all, so that the studio never reads a part of it."""
+    """Writes a JSON file completely or not at all, so that the studio never reads a part of it."""
     partial = path.with_suffix(".partial")
     with partial.open("w") as file:
         json.dump(content, file)

@@ -1,4 +1,4 @@
-"""A run while it goes on: its steps, epochs, trials and log, read from what the run itself writes."""
+"""A run in progress: its steps, epochs, trials and log, read from what the run itself writes."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -62,9 +62,7 @@ class Queue:
             write_json(path / "job.json", job)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
-            raise StudioError(
-                f"The job must be noted in {self._folder}; it cannot be: {error.strerror}.", 507
-            ) from None
+            raise StudioError(f"Cannot write the job to {self._folder}: {error.strerror}.", 507) from None
         self._forget_old()
         return JobFolder(path)
 

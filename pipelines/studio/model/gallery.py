@@ -12,7 +12,7 @@ class Card(BaseRecord):
     """One backbone.
 
     Attributes:
-        image_size: what it was made for, in pixels.
+        image_size: the image size that it was designed for, in pixels.
         megabytes: of its weights.
         giga_multiply_adds: for one photo of that size.
         milliseconds: for one photo, as served, measured on this machine; None before that.

@@ -13,7 +13,7 @@ def _make_conv(filters: int, **more: Any) -> dict[str, Any]:
 TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     {
         "name": "Small",
-        "help": "Good for tiny pictures, such as digits. What Darkroom takes by itself for them.",
+        "help": "Good for tiny pictures, such as digits. Darkroom's default for them.",
         "layers": [dump_layer(layer) for layer in SMALL_CNN],
     },
     {
@@ -33,7 +33,7 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     },
     {
         "name": "Shortcuts",
-        "help": "Residual blocks: layers that only learn what is to be added. Deeper, still steady.",
+        "help": "Residual blocks: layers that learn only what to add. Deeper, but still stable to train.",
         "layers": [
             _make_conv(32, name="start"),
             _make_conv(32),
@@ -50,7 +50,7 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     },
     {
         "name": "Light",
-        "help": "Separable convolutions: a fraction of the weights and of the work.",
+        "help": "Separable convolutions: a fraction of the weights and computation.",
         "layers": [
             _make_conv(24, strides=2),
             *(
@@ -63,7 +63,7 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     },
     {
         "name": "Plain",
-        "help": "No convolutions at all: a network of the first days, to compare with.",
+        "help": "No convolutions: an early kind of network, for comparison.",
         "layers": ["Flatten", {"Dense": {"units": 128, "activation": "relu"}}, {"Dropout": {"rate": 0.3}}],
     },
 )

@@ -24,7 +24,7 @@ class NetworkView(BaseRecord):
 
     Attributes:
         layers: one for each that was given.
-        fault: what keeps it from being built, in a sentence; None where nothing does.
+        fault: what keeps it from being built, in a sentence; None if nothing does.
         position: of the layer at fault.
         drawing: SVG; None while it cannot be built.
     """
@@ -40,7 +40,7 @@ class NetworkView(BaseRecord):
 
 
 def inspect_network(specs: list[Any], image_size: tuple[int, int], num_classes: int, batch_size: int) -> NetworkView:
-    """Checks a list of layers as it stands.
+    """Checks a list of layers.
 
     Args:
         specs: as in params.yaml.

@@ -114,7 +114,8 @@ def _own_folder(studio: Studio) -> Path:
     data = studio.draft.read().data
     if data is None or not Path(data).is_relative_to(studio.settings.photos_dir.resolve()) or not Path(data).is_dir():
         raise StudioError(
-            "Photos can be added to data that were made here. Yours stay as they are; make new data, or upload a copy.",
+            "Photos can only be added to data created here. Your own photos stay unchanged; create new "
+            "data, or upload a copy.",
             409,
         )
     return Path(data)
@@ -157,7 +158,7 @@ async def add_archive(request: Request) -> Response:
     query = request.query_params
     name = dataset_editor.file_name(query.get("name", ""))
     if not archive.is_archive(Path(name)):
-        raise StudioError(f"An archive is expected, whose name ends in {', '.join(archive.SUFFIXES)}; found {name!r}.")
+        raise StudioError(f"The name of an archive must end in {', '.join(archive.SUFFIXES)}; found {name!r}.")
     path = await receive(
         request.stream(),
         studio.settings.home / "uploads" / name,
@@ -208,7 +209,7 @@ def show_audit_report(studio: Studio, _query: Mapping[str, str]) -> Response:
     draft = studio.draft.read()
     path = studio.audits.report_dir(studio.audits.key(draft)) / "audit.html"
     if draft.data is None or not path.is_file():
-        raise StudioError("These data have not been looked at yet.", 404)
+        raise StudioError("This data has not been audited yet.", 404)
     return FileResponse(path, headers=REPORT_POLICY)
 
 
@@ -220,7 +221,7 @@ def decide(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(decisions, dict) or not all(
         label is None or isinstance(label, str) for label in decisions.values()
     ):
-        raise StudioError("Decisions must name a class, or null, for each photo.")
+        raise StudioError("Each decision must be a class, or null to remove the photo.")
     version = studio.versions.make(data, decisions)
     return set_data(studio, body, version.uri) | {"version": version.model_dump()}
 

@@ -1,6 +1,6 @@
-"""The websocket: every tab is told what happens, as it happens.
+"""The websocket: every tab is reported what happens, as it happens.
 
-The page says what it watches: {"job": id, "log": bytes of the log that it has}. It is told {"jobs": […], "revision": …,
+The page sends what it watches: {"job": id, "log": bytes of the log so far}. It receives {"jobs": […], "revision": …,
 "changed": …} whenever one of them is another than before, {"progress": Progress or null} as the running training goes
 on, and {"live": LiveView} as the watched job does.
 """

@@ -25,7 +25,7 @@ from pipelines.studio.studio import Studio, job_view, require_number, require_te
 
 PLAIN_SIZE = (128, 128)
 PLAIN_CLASSES = 10
-"""What a network is checked for while no data are chosen."""
+"""What a network is checked for while no data is chosen."""
 
 
 def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
@@ -34,7 +34,7 @@ def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def inspect_network(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
-    """`POST /api/network`: the list of layers as it stands, which may be wrong."""
+    """`POST /api/network`: the current list of layers, which may be invalid."""
     layers = body.get("layers")
     if not isinstance(layers, list) or len(layers) > 500:
         raise StudioError("A network must be a list of at most 500 layers.")
@@ -68,7 +68,7 @@ def measure(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/gallery/measure`: how fast backbones are on this machine."""
     names = body.get("names")
     if not isinstance(names, list) or not names or not all(name in BACKBONES for name in names):
-        raise StudioError(f"Backbones must be named, of {', '.join(BACKBONES)}.")
+        raise StudioError(f"Choose backbones from {', '.join(BACKBONES)}.")
     command = ["model", "speed", *names, "--output", str(gallery.speeds_path(studio.settings.home))]
     return job_view(studio.queue.add("speed", f"Measure {', '.join(names)}", command))
 
@@ -93,7 +93,7 @@ async def upload(request: Request) -> Response:
     studio: Studio = request.app.state.studio
     name = file_name(request.query_params.get("name", "model"))
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
-        raise StudioError(f"A model's file ends in .keras, .h5 or .zip; found {name!r}.")
+        raise StudioError(f"A model file must end in .keras, .h5 or .zip; found {name!r}.")
     path = await receive(
         request.stream(),
         studio.settings.home / "models" / name,
@@ -120,7 +120,7 @@ def _check(studio: Studio, path: Path, architecture: str | None) -> JobFolder:
     if architecture:
         command += ["--architecture", architecture]
     about = {"file": str(path.resolve()), "name": path.name, "architecture": architecture or ""}
-    return studio.queue.add("check", f"Look at {path.name}", command, about=about)
+    return studio.queue.add("check", f"Check {path.name}", command, about=about)
 
 
 def show_uploads(studio: Studio, _query: Mapping[str, str]) -> Any:

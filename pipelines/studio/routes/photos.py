@@ -20,7 +20,7 @@ def show_photo(studio: Studio, query: Mapping[str, str]) -> Response:
     """`GET /api/data/photo?path=…&side=…`."""
     data = studio.draft.read().data
     if data is None:
-        raise StudioError("No data are chosen.", 404)
+        raise StudioError("No data is selected.", 404)
     side = max(8, parse_whole(query.get("side"), 160, most=1600))
     photo = studio.album.bytes_of(data, query.get("path", ""))
     answer = studio.workers.ask("make_thumbnail", "The photo", photo, side=side)

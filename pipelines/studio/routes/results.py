@@ -75,7 +75,7 @@ def show_comparison(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/compare?runs=a,b`."""
     names = [name for name in query.get("runs", "").split(",") if name]
     if not 2 <= len(names) <= 6:
-        raise StudioError("Two to six runs are compared; choose as many.")
+        raise StudioError("Select two to six runs to compare.")
     return studio.results.compare(names)
 
 
@@ -83,7 +83,7 @@ def compare(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/compare`: which of several runs to take, on the same photos, by `darkroom compare`."""
     names = body.get("runs")
     if not isinstance(names, list) or len(names) < 2:
-        raise StudioError("Two runs at least are compared; choose them.")
+        raise StudioError("Select at least two runs to compare.")
     names = [find_finished_run(str(name)).name for name in names]
     output = comparison_dir(studio, names)
     command = ["compare", *names, "--output", str(output), "--json"]
@@ -148,11 +148,11 @@ def serve(studio: Studio, body: dict[str, Any]) -> Any:
     name = require_text(body, "model")
     folder = bento_dir(name)
     if not (folder / "bento" / "bento.yaml").is_file():
-        raise StudioError("Only a finished model has a service.", 404)
+        raise StudioError("Only a finished model can be served.", 404)
     for job in studio.queue.all():
         if job.job.kind == "serve" and not job.is_over:
             raise StudioError(
-                f"One service at a time runs here; {job.job.about['model']} is served. Stop it first.", 409
+                f"Only one service can run at a time; {job.job.about['model']} is being served. Stop it first.", 409
             )
     target = str(folder.parent) if name.startswith(PACKAGE) else name
     host, port = _find_service_address()
@@ -205,7 +205,7 @@ def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/jobs/{job}/ready`: whether the page that a job serves answers by now."""
     job = studio.queue.find(query["job"])
     if job.job.kind not in ("serve", "ui"):
-        raise StudioError("Only a service and MLflow's page answer.", 404)
+        raise StudioError("Only a service and the MLflow page can be opened.", 404)
     path = "/readyz" if job.job.kind == "serve" else "/"
     return {"ready": answers(job.job.about["url"], path, READY_SECONDS)}
 

@@ -74,9 +74,9 @@ def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
         or not isinstance(removed_keys, list)
         or not all(isinstance(key, str) for key in removed_keys)
     ):
-        raise StudioError("A change must hold set: {key: value} and unset: [key].")
+        raise StudioError("A change must contain set: {key: value} and unset: [key].")
     if any(key.startswith("data.") for key in (*values, *removed_keys)):
-        raise StudioError("The data are chosen on their own screen.")
+        raise StudioError("Choose the data on the Data screen.")
     draft = studio.draft.change(
         require_number(body, "revision"), values, removed_keys, lambda tree: model_within(studio.settings.allowed, tree)
     )
@@ -95,7 +95,7 @@ def export_draft(studio: Studio, _query: Mapping[str, str]) -> Response:
 def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/draft/import`: the text of a params.yaml, or a command, in place of what is set."""
     if not str(body.get("text", "")).strip():
-        raise StudioError("A params.yaml or a command is expected; there is nothing in this.")
+        raise StudioError("Paste a params.yaml or a command; the text is empty.")
     text = require_text(body, "text")
 
     allowed = studio.settings.allowed
@@ -152,7 +152,7 @@ def start_job(studio: Studio, body: dict[str, Any]) -> Any:
     kind = require_text(body, "kind")
     view = draft_view(studio, draft)
     if kind != "submit" and not view["ready"]:
-        raise StudioError(" ".join(view["reasons"]) or "The data cannot be looked at.", 409)
+        raise StudioError(" ".join(view["reasons"]) or "The data cannot be read.", 409)
     name = Path(draft.data or "").name
     text = dump_yaml(draft.params)
     if kind == "run":
@@ -194,7 +194,7 @@ def show_job(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
-    """`POST /api/jobs/{job}`: stop, finish (a training ends with what it has), or again (goes on from there)."""
+    """`POST /api/jobs/{job}`: stop, finish (a training ends with what it has), or again (continues from there)."""
     job = studio.queue.find(require_text(body, "job"))
     action = require_text(body, "action")
     if action == "stop":
@@ -204,7 +204,7 @@ def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
 
         run = job.run_folder
         if run is None or job.is_over:
-            raise StudioError("Only a training that is under way can end with what it has.", 409)
+            raise StudioError("Only a training in progress can be finished early.", 409)
         ask_to_finish(run.path.name)
     elif action == "again":
         params = job.path / "params.yaml"

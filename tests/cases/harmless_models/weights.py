@@ -21,7 +21,7 @@ def randomize(model: Any) -> None:
 
 
 def fit_batch_normalization(model: Any, photos: np.ndarray) -> None:
-    """Gives batch normalization the statistics of `photos`, so that deep random networks do not answer all alike."""
+    """Gives batch normalization the statistics of `photos`, so that the answers of deep random networks differ."""
     import keras
 
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]

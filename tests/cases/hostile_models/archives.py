@@ -128,7 +128,7 @@ def zip_in_a_zip_in_a_zip(attack: Attack) -> Path:
     return inner
 
 
-@hostile("as its name says")
+@hostile("according to its name")
 def zip_in_a_zip_under_another_name(attack: Attack) -> Path:
     with zipfile.ZipFile(attack.folder / "outer.zip", "w") as archive:
         archive.write(honest(attack), "model.h5")

@@ -195,7 +195,7 @@ def layer_in_a_pipeline(attack: Attack) -> Path:
     return keras_file(attack, network(layer("RandomErasing", "evil", "input", fill_value=inner), last="evil"))
 
 
-@hostile("Pipeline: it holds layers of its own")
+@hostile("Pipeline: it contains other layers")
 def lambda_in_a_pipeline(attack: Attack) -> Path:
     inner = layer("Lambda", "inner", None, function=attack.function)
     return keras_file(attack, network(layer("Pipeline", "evil", "input", layers=[inner]), last="evil"))

@@ -11,7 +11,7 @@ def layers_in_a_circle(attack: Attack) -> Path:
     return keras_file(attack, network(layer("Identity", "a", "b"), layer("Identity", "b", "a"), last="b"))
 
 
-@hostile("which there is not")
+@hostile("which does not exist")
 def layer_on_nothing(attack: Attack) -> Path:
     return keras_file(attack, network(layer("Identity", "a", "nowhere"), last="a"))
 

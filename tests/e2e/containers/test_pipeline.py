@@ -65,7 +65,7 @@ def test_containers_stop_when_the_run_stops(
 def test_too_little_memory_is_explained(step_images: None, tmp_path: Path) -> None:
     code, _, errors = finish(start(tmp_path, "--runner", "docker", "--memory", "200m"))
     assert code == 2, errors
-    assert "was killed by the system, out of memory (exit code 137). Allow more with --memory" in errors
+    assert "was killed because it ran out of memory (exit code 137). Allow more with --memory" in errors
     assert "Traceback" not in errors
 
 
@@ -91,7 +91,7 @@ def test_the_next_run_resumes_from_the_checkpoint_of_a_killed_container(step_ima
     assert "Its container (exit code 137) was killed by the system" in errors
     again = start(tmp_path, "--runner", "docker", *epochs)
     container = await_container("train")
-    while "Goes on from a checkpoint" not in (log := docker_log(container)):
+    while "Resuming from a checkpoint" not in (log := docker_log(container)):
         assert again.poll() is None, log
         assert time.monotonic() < deadline + 120, log
         time.sleep(0.2)

@@ -122,4 +122,4 @@ def test_deploying_the_same_bundle_again_returns_the_same_bento_and_version(depl
     assert info.model_name == "colors", "auto is the name of the data"
     assert info.tag == deployed.info.tag
     assert info.registered_version == deployed.info.registered_version
-    assert "It answered them all as evaluation did" in result.stdout
+    assert "All answers match evaluation" in result.stdout

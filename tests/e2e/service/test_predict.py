@@ -76,7 +76,7 @@ def test_each_bad_photo_gets_the_verdict_that_a_scan_gives(url: str, step: int) 
         ("image", None, 400, ("'files'", "'image'")),
         ("files", b"https://example.org/cat.jpg", 400, ("'files'", "text")),
         (None, b"{}", 415, ("'files'", "application/json")),
-        (None, b"", 400, ("'files'", "multipart/form-data", "no body")),
+        (None, b"", 400, ("'files'", "multipart/form-data", "it is missing")),
     ],
 )
 def test_a_request_without_files_gets_a_message_with_what_is_expected(

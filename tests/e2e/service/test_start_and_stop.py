@@ -74,7 +74,7 @@ def test_a_service_that_cannot_start_reports_why_and_leaves_no_process(own_bento
     (own_bento / "bento" / "src" / "export" / "model.xml").write_text("<net>")
     start_time = time.monotonic()
     with (
-        pytest.raises(ServiceError, match=r"(?s)must start\. It failed\..*An exported graph must stand"),
+        pytest.raises(ServiceError, match=r"(?s)must start\. It failed\..*Cannot load the exported graph"),
         serving(own_bento),
     ):
         pass
@@ -107,7 +107,7 @@ def test_the_service_stops_with_its_parent_and_finishes_its_requests(
     process = subprocess.Popen([sys.executable, "-c", SERVE, own_bento, str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:
-        line = next(line for line in process.stdout if "answers until" in line)
+        line = next(line for line in process.stdout if "is running" in line)
         assert f"http://{host}:{port}/predict" in line
         assert request(f"http://{host}:{port}", "GET", "/readyz")[0] == 200
         assert len(processes_serving(own_bento)) >= 3, "the guard, the supervisor and the worker"

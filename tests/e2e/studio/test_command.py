@@ -65,7 +65,7 @@ def test_every_screen_shows_its_command_and_params_and_both_can_be_exported_and_
             ("train: [", "YAML"),
             ("train: {epochs: many}", "train.epochs"),
             ("data: {uri: /etc}", "--root"),
-            ("", "there is nothing in this"),
+            ("", "the text is empty"),
             ("\x89PNG\0", "YAML"),
         ):
             (tmp_path / "bad.yaml").write_text(content)

@@ -12,8 +12,8 @@ from tests.support.studio import READY, ask, go, keep, needs_browser, pick, png,
 
 pytestmark = [needs_browser, pytest.mark.proof]
 PATIENCE = 90.0
-TWO_LABELS = "The same photo under two labels"
-BLURRED = "Far less sharp than the others"
+TWO_LABELS = "The same photo with two labels"
+BLURRED = "Much less sharp than the others"
 POLICY_OF_FEW = ".findings li:nth-child(4) .finding > label select"
 
 

@@ -203,10 +203,10 @@ def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, f
     async def work(page: Page) -> None:
         await go(page, f"results/{slow}", "document.querySelector('.verdict.worse')")
         await says(page, ".verdict", "Below what was asked for")
-        await says(page, ".verdict", "over evaluate.gate.max_latency_ms, 0.0001")
+        await says(page, ".verdict", "more than evaluate.gate.max_latency_ms, 0.0001")
         await keep(page, "verdict-refused")
         await promote(page, slow, "is not champion: the verdict is 'worse'")
-        await says(page, "main", "over evaluate.gate.max_latency_ms, 0.0001")
+        await says(page, "main", "more than evaluate.gate.max_latency_ms, 0.0001")
         await keep(page, "promotion-refused")
         await promote(page, good_run, "is champion already")
         registry.delete_registered_model_alias("colors", "champion")

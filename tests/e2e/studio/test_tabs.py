@@ -132,7 +132,7 @@ def test_five_thousand_photos_can_be_dropped_beside_an_empty_class(tmp_path: Pat
         await add_class(page, "oak")
         await page.until("document.querySelector('.class[aria-label=oak]')")
         await add_class(page, "Oak")
-        await page.until("document.getElementById('problem-text').textContent.includes('a name of its own')")
+        await page.until("document.getElementById('problem-text').textContent.includes('must be unique')")
         await add_class(page, "elm")
         await page.until("document.querySelector('.class[aria-label=elm]')")
         start_time = time.monotonic()

@@ -36,7 +36,7 @@ def web_page() -> Iterator[str]:
 
 @pytest.mark.parametrize("url", ["127.0.0.1:3000", "ftp://127.0.0.1", "", "http://", "file:///etc/passwd"])
 def test_an_address_that_is_none_is_told(url: str) -> None:
-    with pytest.raises(ServiceError, match="address must be such as"):
+    with pytest.raises(ServiceError, match="must look like"):
         Client(url)
 
 

@@ -148,7 +148,7 @@ def test_an_existing_table_is_replaced_only_when_told(bento_dir: Path, tmp_path:
     assert output.read_text() == "mine"
     write_csv(predict_files(bento_dir, [path]), output, overwrite=True)
     assert read_table(output)[0]["label"] == "red"
-    with pytest.raises(ArtifactError, match="Name another"):
+    with pytest.raises(ArtifactError, match="Choose another"):
         write_csv(predict_files(bento_dir, [path]), tmp_path, overwrite=True)
 
 
@@ -156,7 +156,7 @@ def test_paths_that_hold_nothing_are_told_before_any_work(bento_dir: Path, tmp_p
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="there is nothing"):
         predict_files(bento_dir, [tmp_path / "missing.png"])
-    with pytest.raises(DataError, match="holds no file"):
+    with pytest.raises(DataError, match="contains no files"):
         predict_files(bento_dir, [tmp_path / "empty"])
 
 

@@ -31,11 +31,11 @@ def test_an_earlier_evaluation_is_replaced_whole_and_kept_where_the_new_one_fail
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"class_names": ("blue", "green", "yellow")}, "classes must be those of the data set, blue, green, red"),
+        ({"class_names": ("blue", "green", "yellow")}, "classes must match the data set, blue, green, red"),
         ({"class_names": ("red", "green", "blue")}, "found red, green, blue"),
-        ({"image_size": (24, 16)}, "image size must be those of the data set, 16 × 16; found 24 × 16"),
-        ({"resize": "crop"}, "resizing must be those of the data set, stretch; found crop"),
-        ({"pixel_range": (0, 4095)}, "pixel range must be those of the data set, 0 to 65535; found 0 to 4095"),
+        ({"image_size": (24, 16)}, "image size must match the data set, 16 × 16; found 24 × 16"),
+        ({"resize": "crop"}, "resizing must match the data set, stretch; found crop"),
+        ({"pixel_range": (0, 4095)}, "pixel range must match the data set, 0 to 65535; found 0 to 4095"),
     ],
 )
 def test_a_model_made_for_other_photos_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
@@ -50,7 +50,7 @@ def test_an_export_of_another_size_than_its_bundle_says_is_refused(folder: Path,
     change_bundle(folder, export=read_bundle(tmp_path / "large").export)
     (folder / "model" / "export").rename(folder / "old")
     (tmp_path / "large" / "export").rename(folder / "model" / "export")
-    with pytest.raises(ArtifactError, match="exported graph's image size must be those of the data set, 16 × 16"):
+    with pytest.raises(ArtifactError, match="exported graph's image size must match the data set, 16 × 16"):
         run(folder)
 
 
@@ -64,8 +64,8 @@ def test_an_export_that_was_changed_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("bundle.json", "must hold bundle.json"),
-        ("history.json", "must hold history.json"),
+        ("bundle.json", "must contain bundle.json"),
+        ("history.json", "must contain history.json"),
         ("export/model.xml", "model.xml"),
         ("export/model.bin", "model.xml"),
     ],
@@ -116,7 +116,7 @@ def test_a_model_that_always_says_the_same_is_called_so(tmp_path: Path, mlflow_s
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset"), scale=0.0)
     evaluation_dir = run(tmp_path)
     assert read_evaluation(evaluation_dir).test.accuracy.value == pytest.approx(1 / 3)
-    assert "gave every test photo the same name, blue" in (evaluation_dir / "report.html").read_text()
+    assert "predicted blue for every test photo" in (evaluation_dir / "report.html").read_text()
     assert set(pq.read_table(evaluation_dir / "predictions.parquet")["predicted"].to_pylist()) == {0}
 
 
@@ -154,4 +154,4 @@ def test_folds_of_too_few_photos_are_left_out_with_a_warning(folder: Path, caplo
     for split in ("validation", "test"):
         rewrite_split(folder / "dataset", split, indices=[0, 12, 24], labels=[0, 1, 2])
     assert read_figures(run(folder, folds=5)).folds is None
-    assert "A cross-validation needs 5 photos of each of two classes" in caplog.text
+    assert "Cross-validation needs 5 photos of each of two classes" in caplog.text

@@ -149,8 +149,8 @@ def test_as_many_mistakes_are_shown_as_asked(folder: Path, num: int) -> None:
     labels = [1, 1, 1, *[0] * 9, *[1] * 12, *[2] * 12]
     rewrite_split(folder / "dataset", "test", indices=list(range(36)), labels=labels)
     report = (run(folder, report_photos=num) / "report.html").read_text()
-    worst = report.partition('id="mistakes"')[2].partition("Some right answers")[0]
-    assert worst.partition("</section>")[0].count("A test photo of green that was taken for blue") == min(num, 3)
+    worst = report.partition('id="mistakes"')[2].partition("Some correct answers")[0]
+    assert worst.partition("</section>")[0].count("A test photo of green that was predicted as blue") == min(num, 3)
 
 
 def test_file_names_come_from_the_manifest(folder: Path) -> None:
@@ -220,7 +220,7 @@ def test_folds_are_told_in_figures_and_report(folder: Path) -> None:
     folds = read_figures(evaluation_dir).folds
     assert folds is not None
     assert (folds.num_folds, folds.num_images) == (3, 72)
-    assert "so that only validation and test photos are divided" in folds.what, "a network that learned its features"
+    assert "so only validation and test photos are divided" in folds.what, "a network that learned its features"
     assert "3 folds" in (evaluation_dir / "report.html").read_text()
 
 

@@ -79,7 +79,7 @@ def test_twelve_bits_are_scaled_by_one_range_and_reported(xrays: Path, caplog: p
     assert "auto became 4095, because the values of 24 photos of more than 8 bits need 12 bits" in caplog.text
     finding = depth_finding(xrays.parent / "dataset")
     assert finding is not None
-    assert "24 photos of more than 8 bits: values from 0 to 3,001, of which a photo uses 1,2" in finding.message
+    assert "24 photos of more than 8 bits: values from 0 to 3,001; the median photo uses 1,2" in finding.message
     assert "0 becomes black and 4,095 white" in finding.message
     assert not finding.cases
 
@@ -164,7 +164,7 @@ def test_the_one_photo_that_needs_a_larger_range_is_named(xrays: Path) -> None:
     assert prepare(xrays).pixel_range == FULL_RANGE
     finding = depth_finding(xrays.parent / "dataset")
     assert finding is not None
-    assert "Only 1 of them needs so large a range" in finding.message
+    assert "Only 1 of them needs such a large range" in finding.message
     assert [case.photos[0].path for case in finding.cases] == [str(bright_path.relative_to(xrays))]
 
 

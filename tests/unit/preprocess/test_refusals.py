@@ -61,7 +61,7 @@ def split_without_a_class(data: Path) -> None:
         ),
         (one_photo, "'red' must have at least 3 usable photos.*it has 1"),
         (no_photo, "'red' must have at least 3 usable photos.*it has 0"),
-        (one_class, "at least two classes; .* one class folder only, 'blue'"),
+        (one_class, "at least two classes; .* only one class folder, 'blue'"),
         (no_class, "has nothing in it"),
         (missing, "there is nothing at"),
         (split_without_a_class, "'red' must have photos in every split; it has no usable one in test"),
@@ -101,7 +101,7 @@ def test_what_the_user_has_is_never_replaced(output: str, tmp_path: Path) -> Non
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me")
     before = tree(tmp_path)
-    with pytest.raises(ArtifactError, match="Name another output folder"):
+    with pytest.raises(ArtifactError, match="Choose another output folder"):
         preprocess(str(data), PARAMS, tmp_path / output)
     assert tree(tmp_path) == before
 

@@ -137,6 +137,6 @@ def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, capl
             read.append(letter)
     assert read == list("abcd")
     assert caplog.messages == [
-        "2 of 4 files read, 0 a second, about 6 s left.",
-        "4 of 4 files read, 0 a second, about 0 s left.",
+        "2 of 4 files read, 0 per second, about 6 s left.",
+        "4 of 4 files read, 0 per second, about 0 s left.",
     ]

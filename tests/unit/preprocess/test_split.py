@@ -208,7 +208,7 @@ def test_rejected_files_take_no_part() -> None:
         (
             [record("1.jpg", split="train"), record("2.jpg", split="test")],
             {"given_splits": ("train", "test")},
-            "at least 2 usable photos, to be divided into train and validation; it has 1",
+            "at least 2 usable photos to be split into train and validation; it has 1",
         ),
         ([record("1.jpg", split="test"), record("2.jpg", split="validation")], {"given_splits": SPLITS}, "in train"),
     ],
@@ -245,7 +245,7 @@ def test_photos_of_one_group_are_never_separated(seed: int, groups: list[int]) -
 
 def test_a_class_of_one_group_cannot_be_divided() -> None:
     records = [record(f"{number}.jpg") for number in range(9)]
-    with pytest.raises(DataError, match=r"at least 3 photos that are independent.* its photos are 2 groups"):
+    with pytest.raises(DataError, match=r"at least 3 independent photos; its photos form 2 groups"):
         assign_splits(records, ["cats"], (), FRACTIONS, 42, ["a"] * 5 + ["b"] * 4)  # type: ignore[arg-type]
 
 

@@ -201,7 +201,7 @@ def test_whatever_lies_there_is_kept_or_named(tmp_path: Path, caplog: pytest.Log
     assert (info.num_kept, info.num_rejected, len(rows)) == (18, 12, 30)
     assert any(row["path"] == "green/folder.jpg/inside.png" and not row["reason"] for row in rows)
     assert info.rejected["empty"] == 2
-    assert f"Rejected 12 of 30 files; each is named in {tmp_path / 'dataset' / 'manifest.parquet'}:" in caplog.messages
+    assert f"Rejected 12 of 30 files; each is listed in {tmp_path / 'dataset' / 'manifest.parquet'}:" in caplog.messages
     assert "  2 × empty: blue/line\\nbreak.png, red/empty.jpg" in caplog.messages
 
 
@@ -210,7 +210,7 @@ def test_few_rejections_are_told_one_by_one(tmp_path: Path, caplog: pytest.LogCa
     (data / "red" / "empty.jpg").touch()
     with caplog.at_level("INFO"):
         preprocess(str(data), PARAMS, tmp_path / "dataset")
-    assert any(text.startswith("Rejected red/empty.jpg (empty): A photo must hold data") for text in caplog.messages)
+    assert any(text.startswith("Rejected red/empty.jpg (empty): A photo must not be empty") for text in caplog.messages)
 
 
 def test_a_turned_photo_stands_upright(tmp_path: Path) -> None:

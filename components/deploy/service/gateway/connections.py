@@ -102,7 +102,7 @@ class GuardedProtocol(H11Protocol):
 
     def send_400_response(self, _msg: str) -> None:
         """Refuses a request that is not well formed."""
-        self._refuse(400, "bad_request", "The request must be well formed, with one meaning; it is not.")
+        self._refuse(400, "bad_request", "The request must be well formed and unambiguous; it is not.")
 
     def pause_writing(self) -> None:
         """Starts the time limit of a client that does not read its answer."""
@@ -117,7 +117,7 @@ class GuardedProtocol(H11Protocol):
             self._write_timer = None
 
     def on_response_complete(self) -> None:
-        """Notes when the connection becomes idle, and continues with the next request."""
+        """Records when the connection becomes idle, and continues with the next request."""
         self.idle_since = self.loop.time()
         super().on_response_complete()
 

@@ -54,12 +54,12 @@ SECURITY_HEADERS: Final = {
 }
 REASONS: Final = {
     400: ("bad_request", "The request must be well formed; it is not."),
-    404: ("not_found", "The address must be one of this service's; see /docs."),
-    405: ("method_not_allowed", "The address does not take this method; see /docs."),
+    404: ("not_found", "This address does not exist; see /docs."),
+    405: ("method_not_allowed", "This address does not support the method; see /docs."),
     503: ("not_ready", "The service must be ready; it is not. Try again in a moment."),
-    504: ("too_slow", "The answer must be found in time; it was not. Send fewer photos in one request."),
+    504: ("too_slow", "The request took too long. Send fewer photos in one request."),
 }
-OURS: Final = ("internal", "The service failed; the fault is its own.")
+OURS: Final = ("internal", "The service failed because of an internal error.")
 
 
 @dataclass(eq=False)
@@ -116,11 +116,11 @@ class GatewayMiddleware:
                 send,
                 401,
                 "unauthorized",
-                "The request must carry the API key, as `Authorization: Bearer "
-                "KEY` or `X-API-Key: KEY`; it carries none, or another.",
+                "The request must contain the API key, as `Authorization: Bearer KEY` or `X-API-Key: "
+                "KEY`; it is missing or wrong.",
             )
         elif headers.get("content-type", "").startswith(PICKLED):
-            await refuse(send, 415, "not_a_photo", "The body must hold photos; code that is sent is never run.")
+            await refuse(send, 415, "not_a_photo", "The body must contain photos; code is never run.")
         elif scope["method"] == "POST":
             await self._admit(scope, receive, send)
         else:
@@ -138,7 +138,7 @@ class GatewayMiddleware:
         if self._num_requests >= MAX_REQUESTS:
             slowest = next((other for other in self._bodies if other.deadline is not None), None)
             if slowest is None:
-                text = "The service answers as many requests as it can; try again in a moment."
+                text = "The service is busy with as many requests as it can handle; try again in a moment."
                 await refuse(send, 503, "overloaded", text)
                 return
             slowest.disconnect()
@@ -158,7 +158,7 @@ class GatewayMiddleware:
             async with asyncio.timeout(None) as body.deadline:
                 message = await receive()
         except TimeoutError:
-            text = "The body arrived more slowly than others, and the service holds as much as it can; try again."
+            text = "The body arrived more slowly than others, and the service's memory is full; try again."
             raise RefusedUpload(503, "overloaded", text) from None
         finally:
             body.deadline = None
@@ -170,7 +170,7 @@ class GatewayMiddleware:
         if self._held_bytes > MAX_HELD_BYTES * (1 if body.num_bytes <= MAX_SMALL_BYTES else LARGE_SHARE):
             largest = max(self._bodies, key=lambda other: other.num_bytes, default=body)
             if largest.num_bytes <= body.num_bytes or largest.deadline is None:
-                text = "The service holds as many photos as it can; try again in a moment."
+                text = "The service's memory is full of photos; try again in a moment."
                 raise RefusedUpload(503, "overloaded", text)
             largest.disconnect()
         return message
@@ -244,7 +244,7 @@ class _ResponseSender:
         if message["status"] in (429, 503):
             headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
         if self._unread:
-            # Else the server would go on taking what nobody wants, to keep the connection.
+            # Otherwise the server would read the rest of the body to keep the connection.
             headers.append((b"connection", b"close"))
         return {**message, "headers": [*message["headers"], *headers]}
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MAX_TEXT_BYTES = 64 * 2**10
-"""Of a form field that is no file."""
+"""Of a form field that is not a file."""
 MAX_SHOWN = 40
 """Names of fields, and characters of one, that a message repeats."""
 BODY_SECONDS = 30.0
 """How long a body may take to arrive; who sends more slowly only holds a place."""
 RAW_TYPE: Final = "application/octet-stream"
 EXPECTED: Final = (
-    f"multipart/form-data with one file or more in the field {FIELD!r}, or one photo with Content-Type "
+    f"multipart/form-data with one or more files in the field {FIELD!r}, or one photo with Content-Type "
     f"image/… or {RAW_TYPE}"
 )
 
@@ -82,7 +82,7 @@ def read_options(query: Mapping[str, str]) -> Options:
     except ValidationError as error:
         what = "; ".join(f"{where}: {text}" for where, text in faults(error, Options))
         raise RefusedUpload(
-            400, "bad_option", f"The options of a request must be such as ?top_k=3&threshold=0.8; found {what[:500]}."
+            400, "bad_option", f"The options of a request must look like ?top_k=3&threshold=0.8; found {what[:500]}."
         ) from None
 
 
@@ -99,11 +99,11 @@ async def read_photos(request: Request) -> list[bytes]:
         raise RefusedUpload(
             415,
             "encoded",
-            f"The body must come as it is, without Content-Encoding; this one "
-            f"is packed ({encoding[:MAX_SHOWN]}). Send the photos themselves.",
+            f"The body must not be compressed; this one has the Content-Encoding {encoding[:MAX_SHOWN]}. "
+            "Send the photos themselves.",
         )
     if "transfer-encoding" not in request.headers and request.headers.get("content-length", "0") == "0":
-        raise RefusedUpload(400, "no_files", f"The body must be {EXPECTED}; found no body at all.")
+        raise RefusedUpload(400, "no_files", f"The body must be {EXPECTED}; it is missing.")
     if kind == "multipart/form-data":
         return await _receive_in_time(_read_form(request))
     if kind == RAW_TYPE or kind.startswith("image/"):
@@ -131,9 +131,7 @@ async def _receive_in_time(reading: Awaitable[Result]) -> Result:
             f"The body must arrive within {BODY_SECONDS:.0f} s; this one did not. Send fewer photos in one request.",
         ) from None
     except ClientDisconnect:
-        raise RefusedUpload(
-            400, "disconnected", "The body must arrive whole; the client left before its end."
-        ) from None
+        raise RefusedUpload(400, "disconnected", "The body must be complete; the client disconnected.") from None
 
 
 class _Parser(MultiPartParser):
@@ -153,7 +151,9 @@ async def _read_form(request: Request) -> list[bytes]:
         form = await parser.parse()
     except MultiPartException as error:
         raise RefusedUpload(
-            400, "bad_form", f"The form must hold at most {MAX_FILES} files and be well formed; found: {error.message}"
+            400,
+            "bad_form",
+            f"The form must contain at most {MAX_FILES} files and be well formed; found: {error.message}",
         ) from None
     try:
         return await _read_files(form.multi_items())
@@ -182,9 +182,7 @@ async def _stream_limited(request: Request, max_bytes: int = MAX_BODY_BYTES) -> 
         is_upload = max_bytes == MAX_BODY_BYTES
         limit_text = f"{max_bytes // 2**20} MiB" if is_upload else f"{max_bytes:,} bytes"
         advice = " Send the photos in several requests." if is_upload else ""
-        raise RefusedUpload(
-            413, "too_large", f"The body must measure at most {limit_text}; this one is larger.{advice}"
-        )
+        raise RefusedUpload(413, "too_large", f"The body must have at most {limit_text}; this one is larger.{advice}")
 
 
 async def _read_files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
@@ -192,7 +190,7 @@ async def _read_files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
     if not values:
         names_text = ", ".join(sorted({repr(name[:MAX_SHOWN]) for name, _ in items})[:MAX_SHOWN]) or "an empty form"
         raise RefusedUpload(
-            400, "no_files", f"The form must hold one file or more in the field {FIELD!r}; found {names_text}."
+            400, "no_files", f"The form must contain one or more files in the field {FIELD!r}; found {names_text}."
         )
     photos = []
     for value in values:
@@ -200,8 +198,8 @@ async def _read_files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
             raise RefusedUpload(
                 400,
                 "not_a_file",
-                f"The field {FIELD!r} must hold files; found text. Addresses and "
-                "paths are not fetched: send the photo itself.",
+                f"The field {FIELD!r} must contain files; found text. Addresses and paths are not "
+                "fetched: send the photo itself.",
             )
         photos.append(await value.read())
         await value.close()  # else all photos would be in memory twice

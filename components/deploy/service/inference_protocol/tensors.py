@@ -1,6 +1,6 @@
 """Requests and answers of the protocol: JSON with the tensors in it, or as bytes behind it.
 
-The bytes are the binary tensor data extension, which clients use unless they are told otherwise. The header
+The bytes are the binary tensor data extension, which clients use by default. The header
 `Inference-Header-Content-Length` says where the JSON ends and the tensors begin, in their order.
 """
 
@@ -52,7 +52,7 @@ class RequestInput(_Record):
 
 
 class RequestOutput(_Record):
-    """A tensor that is asked for."""
+    """A tensor that is requested."""
 
     name: str
     parameters: TensorParameters = TensorParameters()
@@ -99,7 +99,7 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
     """
     num_bytes = len(body) if json_length is None else int(json_length) if json_length.isdecimal() else -1
     if not 0 <= num_bytes <= len(body):
-        raise _refusal(f"{JSON_LENGTH} must be at most the length of the body, {len(body)}; found {json_length}.")
+        raise _refusal(f"{JSON_LENGTH} must not exceed the length of the body, {len(body)}; found {json_length}.")
     if num_bytes > MAX_JSON_BYTES:
         raise RefusedUpload(
             413,
@@ -116,8 +116,8 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
     tensor, payload = request.inputs[0], memoryview(body)[num_bytes:]
     if tensor.data is None and tensor.parameters.binary_data_size != len(payload):
         raise _refusal(
-            f"The input {tensor.name[:40]!r} must have data, or binary_data_size and as many bytes behind the JSON; "
-            f"found {len(payload)} bytes for {tensor.parameters.binary_data_size}."
+            f"The input {tensor.name[:40]!r} must have data, or binary_data_size and as many bytes after "
+            f"the JSON; found {len(payload)} bytes for {tensor.parameters.binary_data_size}."
         )
     if tensor.shape and tensor.shape[0] > MAX_FILES:
         raise _refusal(f"A request must have at most {MAX_FILES} photos; found {tensor.shape[0]}.")
@@ -148,16 +148,18 @@ def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
         while payload:
             length = struct.unpack_from("<I", payload)[0] if len(payload) >= 4 else len(payload)
             if 4 + length > len(payload):
-                raise _refusal("Each element of BYTES must follow its length of four bytes; one is cut off.")
+                raise _refusal(
+                    "Each BYTES element must have its length in four bytes and its content; one is truncated."
+                )
             files.append(bytes(payload[4 : 4 + length]))
             payload = payload[4 + length :]
     else:
         try:
             files = [base64.b64decode(text, validate=True) for text in np.array(tensor.data, object).ravel()]
         except (binascii.Error, ValueError, TypeError):
-            raise _refusal("Photos in JSON must be texts in base64; one is not.") from None
+            raise _refusal("Photos in JSON must be base64 text; one is not.") from None
     if not 0 < len(files) == num_photos:
-        raise _refusal(f"The shape {list(tensor.shape)} must be that of the data; found {len(files)} photos.")
+        raise _refusal(f"The shape {list(tensor.shape)} must match the data; found {len(files)} photos.")
     return files
 
 
@@ -170,10 +172,10 @@ def _read_pixels(tensor: RequestInput, payload: memoryview, image_size: tuple[in
     try:
         values = np.frombuffer(payload, np.uint8) if tensor.data is None else np.asarray(tensor.data)
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
-            raise _refusal("Pixels must be whole numbers from 0 to 255; found others.")
+            raise _refusal("Pixels must be integers from 0 to 255; found others.")
         return values.astype(np.uint8).reshape(tensor.shape)
     except ValueError:
-        raise _refusal(f"The shape {list(tensor.shape)} must be that of the data; it is not.") from None
+        raise _refusal(f"The shape {list(tensor.shape)} must match the data; it does not.") from None
 
 
 def encode_answer(

@@ -130,14 +130,14 @@ async function toggleMap(card, file, label) {
   method.textContent = "Looking …";
   try {
     const explanation = await explain(file, label);
-    map.alt = `Where ${label} was found`;
+    map.alt = `Where the model saw ${label}`;
     map.src = explanation.overlay;
     map.hidden = false;
     button.textContent = "Hide";
     button.setAttribute("aria-pressed", "true");
-    method.textContent = `Bright: speaks for ${label} (${explanation.method})`;
+    method.textContent = `Bright areas support ${label} (${explanation.method})`;
   } catch (error) {
-    method.textContent = error instanceof KeyNeededError ? "The key was not taken." : messageOf(error);
+    method.textContent = error instanceof KeyNeededError ? "The key was not accepted." : messageOf(error);
   }
   button.disabled = false;
 }

@@ -17,7 +17,7 @@ export const MAX_LISTED = 60;
 export function describeMatches(names, text) {
   const wanted = text.trim().toLowerCase();
   const matches = names.filter((name) => name.toLowerCase().includes(wanted));
-  if (!matches.length) return "No class has this text.";
+  if (!matches.length) return "No class contains this text.";
   const more = matches.length > MAX_LISTED ? ` and ${(matches.length - MAX_LISTED).toLocaleString("en")} more` : "";
   return matches.slice(0, MAX_LISTED).join(", ") + more;
 }
@@ -48,7 +48,7 @@ export const nameOf = ({ tag }) => tag.split(":")[0];
 export function expectation({ class_names: classNames, test }) {
   const quality = test
     ? `Expect ${Math.floor(100 * test.accuracy.low)} to ${Math.round(100 * test.accuracy.high)} right answers in a ` +
-      "hundred photos of the kind it was made for"
+      "hundred photos of the same kind"
     : "It was not evaluated";
   return `Tells ${classNames.length} classes apart. ${quality}.`;
 }
@@ -62,7 +62,7 @@ export function factsOf(model) {
   return [
     ...networkFacts(model),
     ...testFacts(model),
-    { term: "Confidence", text: model.calibrated ? "calibrated" : "not calibrated: often too sure" },
+    { term: "Confidence", text: model.calibrated ? "calibrated" : "not calibrated: often overconfident" },
     ...abstentionFacts(model),
     { term: "Shows where by", text: model.explanation },
     { term: "Bento", text: model.tag, isCode: true },
@@ -102,8 +102,8 @@ function testFacts({ test, verdict }) {
 function abstentionFacts({ abstention }) {
   if (!abstention) return [];
   const { threshold } = abstention;
-  const text = threshold > 0 ? `below ${formatPercent(threshold)}` : "never: all its answers are good enough";
-  return [{ term: "Says that it is unsure", text }];
+  const text = threshold > 0 ? `below ${formatPercent(threshold)}` : "never: all its answers are accurate enough";
+  return [{ term: "Abstains", text }];
 }
 
 /**

@@ -46,9 +46,9 @@ export const probability = (share) => (share > MAX_SHOWN ? "> 99.9 %" : formatPe
  */
 export function wordingOf({ label, abstained, unfamiliar }) {
   const doubts = [];
-  if (abstained) doubts.push("The model is not sure enough to say. Its best guess is shown.");
+  if (abstained) doubts.push("The model is not confident enough to answer. Its best guess is shown.");
   if (unfamiliar !== null && unfamiliar > 1) {
-    doubts.push("This photo is unlike those that the model learned from, so its answer may mean nothing.");
+    doubts.push("This photo is unlike the training photos, so the answer may be meaningless.");
   }
   return { verdict: abstained ? `Unsure: perhaps ${label}` : label, doubts };
 }

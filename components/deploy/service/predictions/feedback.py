@@ -67,7 +67,9 @@ class FeedbackBook:
             return predicted_label
         if len(labels) == MAX_LABELS:
             raise RefusedUpload(
-                409, "too_many_labels", f"A prediction can get at most {MAX_LABELS} labels; this one has as many."
+                409,
+                "too_many_labels",
+                f"A prediction can have at most {MAX_LABELS} labels; this one already has as many.",
             )
         now = datetime.now(UTC)
         line = LoggedFeedback(id=feedback.id, time=now, label=feedback.label).model_dump_json().encode() + b"\n"

@@ -31,7 +31,7 @@ def new_id(bento_version: str) -> str:
 
 
 def parse_id(text: str) -> PredictionId | None:
-    """What an id says; None where the text is none."""
+    """What an id says; None if the text is none."""
     match = PATTERN.fullmatch(text)
     if match is None:
         return None

@@ -1,7 +1,7 @@
 """What may be kept of predictions, so that drift can be seen: never a photo, a file name or an address.
 
 A line of JSON per prediction, in `<day>-<process>.jsonl`: id, label, confidence, brightness, embedding … An embedding
-is made from the photo: it tells which photos are alike, and of people it should be treated as personal data. So the log
+is made from the photo: it shows which photos are similar, and is personal data if the photo shows people. So the log
 is off unless a folder is named, and may keep a share of the predictions only. Feedback is in `feedback/`.
 """
 
@@ -92,7 +92,7 @@ class PredictionLog:
         """Opens the log.
 
         Args:
-            folder: made where it is missing.
+            folder: made if it is missing.
             share: of the predictions, from 0 to 1.
             chance: decides which; by default one that nobody can foresee.
 
@@ -122,7 +122,7 @@ class PredictionLog:
         try:
             self._queue.put_nowait(lambda: self._write(prediction))
         except queue.Full:
-            self._warn_once("predictions come faster than the disk takes them")
+            self._warn_once("predictions arrive faster than the disk can write them")
 
     def add_feedback(self, feedback: Feedback) -> "Future[str]":
         """Keeps feedback; the result is the label that was predicted, or an error as of `FeedbackBook.add`.
@@ -172,7 +172,7 @@ class PredictionLog:
     def _warn_once(self, reason: str) -> None:
         if not self._has_warned:
             self._has_warned = True
-            log.warning("The prediction log in %s leaves predictions out: %s.", self._folder, reason)
+            log.warning("Some predictions are not logged in %s: %s.", self._folder, reason)
 
 
 def open_log(settings: ServiceSettings) -> PredictionLog | None:
@@ -187,8 +187,7 @@ def open_log(settings: ServiceSettings) -> PredictionLog | None:
         return PredictionLog(settings.prediction_log, settings.log_share)
     except OSError as error:
         raise ServiceError(
-            f"The prediction log must go into a folder that can be written; {settings.prediction_log} "
-            f"cannot be: {error}."
+            f"The prediction log needs a writable folder; {settings.prediction_log} is not writable: {error}."
         ) from None
 
 
@@ -200,14 +199,13 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
     """
     if not folder.is_dir():
         raise DataError(
-            f"A prediction log must be a folder; there is none at {folder}. A service writes one where "
-            "`darkroom serve --prediction-log FOLDER` asks for it."
+            f"A prediction log must be a folder; {folder} is not. `darkroom serve --prediction-log FOLDER` writes one."
         )
     paths = sorted(folder.glob("*.jsonl"))
     if not paths:
         raise DataError(
-            f"A prediction log must hold .jsonl files; there is none in {folder}. Has the service been "
-            "asked since it was started with --prediction-log?"
+            f"A prediction log must contain .jsonl files; there are none in {folder}. Has the service "
+            "answered a request since it was started with --prediction-log?"
         )
     for path in paths:
         yield from (
@@ -218,5 +216,5 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
 
 
 def find(folder: Path, prediction_id: str) -> LoggedPrediction | None:
-    """The line of one prediction, None where the log does not hold it."""
+    """The line of one prediction, None if the log does not hold it."""
     return next((prediction for prediction in read_log(folder) if prediction.id == prediction_id), None)

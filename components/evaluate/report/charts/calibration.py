@@ -34,23 +34,23 @@ def reliability_chart(calibration: CalibrationFigures) -> "Figure":
     error_bars = np.abs([(item.accuracy.low, item.accuracy.high) for item in bins] - accuracy[:, None]).T
     share = np.array([item.num_images for item in bins]) / max(item.num_images for item in bins)
     with style():
-        figure, axes = new_axes(CHART_WIDTH, 280, BOX, "accuracy, by how sure the model was")
-        axes.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1.2, label="as sure as right")
+        figure, axes = new_axes(CHART_WIDTH, 280, BOX, "accuracy by confidence")
+        axes.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1.2, label="perfect calibration")
         axes.errorbar(confidence, accuracy, yerr=error_bars, fmt="none", ecolor=RIGHT, elinewidth=1.2)
         axes.scatter(confidence, accuracy, s=20 + 120 * share, color=RIGHT, zorder=3, label="photos of the test split")
-        _share_axis(axes, "x", "mean probability of the answer")
+        _share_axis(axes, "x", "mean confidence")
         _share_axis(axes, "y", None)
         axes.legend(loc="upper left", frameon=False, fontsize=11)
     return figure
 
 
 def coverage_chart(calibration: CalibrationFigures) -> "Figure":
-    """How right the answers are where only the surest are given."""
+    """Accuracy if only the most confident answers are given."""
     from matplotlib.ticker import MaxNLocator
 
     points = calibration.curve
     with style():
-        figure, axes = new_axes(CHART_WIDTH, 280, BOX, "accuracy, by the share of photos answered")
+        figure, axes = new_axes(CHART_WIDTH, 280, BOX, "accuracy by coverage")
         axes.plot([point.coverage for point in points], [point.accuracy for point in points], color=RIGHT, linewidth=2)
         target = calibration.target_accuracy
         axes.axhline(target, color=SOFT, linestyle="--", linewidth=1.2, label=f"target: {100 * target:.0f} %")
@@ -74,7 +74,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
 
 
 def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
-    """Accuracy under each disturbance, the photos as they are first."""
+    """Accuracy under each disturbance, the photos unchanged first."""
     names = [figures.disturbance for figures in robustness]
     values = np.array([figures.accuracy.value for figures in robustness])
     error_bars = np.abs([(figures.accuracy.low, figures.accuracy.high) for figures in robustness] - values[:, None]).T

@@ -34,7 +34,7 @@ class Box:
     Attributes:
         name: what it is.
         output_shape: the shape of its output, where it is known.
-        num_parameters: 0 where it has none, or they are not known.
+        num_parameters: 0 if it has none, or they are not known.
         state: "trained", "frozen", or nothing.
     """
 
@@ -126,7 +126,7 @@ def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes
 
 
 def _parse_head(head: str | list[Any] | None) -> list[Layer]:
-    """None where the network kept its own, or ImageNet's."""
+    """None if the network kept its own, or ImageNet's."""
     if isinstance(head, list):
         return [parse_layer(layer) for layer in head]
     return list(head_layers(head)) if head is not None else []
@@ -137,7 +137,7 @@ def _outputs_classes(layer: Layer, num_classes: int) -> bool:
 
 
 def _describe_layer(layer: Layer) -> str:
-    """`Conv2D(filters=32, kernel_size=3)` as `Conv2D 32, 3`; a lone kind as it stands."""
+    """`Conv2D(filters=32, kernel_size=3)` as `Conv2D 32, 3`; only the kind if there are no arguments."""
     kind, _, arguments = str(layer).rstrip(")").partition("(")
     values = [part.partition("=")[2] or part for part in arguments.split(", ") if not part.startswith("padding=")]
     return f"{kind} {', '.join(filter(None, values))}".strip()
@@ -161,7 +161,7 @@ def _backbone_box(bundle: BundleInfo, head: Sequence[Layer], output_shape: Shape
     if output_shape is not None:
         head_boxes = _layer_boxes(head, output_shape, len(bundle.class_names))
         num_backbone_parameters -= sum(box.num_parameters for box in head_boxes)
-    # The output layer is always trained; any further trained layer may stand in the backbone.
+    # The output layer is always trained; any other trained layer may be in the backbone.
     all_frozen = facts.num_trained_parameters <= facts.num_parameters - num_backbone_parameters
     state = (
         "frozen"

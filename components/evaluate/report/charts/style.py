@@ -27,7 +27,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": SOFT,
 }
 CHART_WIDTH = 350
-"""Of a chart that stands in a column: a phone shows it at its own size, and so its words."""
+"""Of a chart that is in a column: a phone shows it at its own size, and so its words."""
 POINTS_PER_INCH = 72
 """In an SVG file of matplotlib's one point is one unit, which the page shows as one pixel."""
 

@@ -5,7 +5,7 @@ from components.contract.pages.blocks import Block, Charts, Heading, Section, Ta
 from components.evaluate.formatting import estimate, percent
 from components.evaluate.report.model import Content, charts_of
 
-COVERAGE_DESCRIPTION = "Accuracy of the answers, against the share of photos that are answered."
+COVERAGE_DESCRIPTION = "Accuracy of the answers by the share of photos answered."
 
 
 def confidence_section(content: Content) -> Section:
@@ -25,7 +25,7 @@ def confidence_section(content: Content) -> Section:
             Heading("When the photo is unlike all that it knows"),
             *_familiarity(calibration),
         ]
-    return Section("calibration", "How sure is it, and how right?", body, "Confidence")
+    return Section("calibration", "Calibration", body, "Confidence")
 
 
 def _temperature_text(calibration: CalibrationFigures) -> str:
@@ -40,7 +40,7 @@ def _temperature_text(calibration: CalibrationFigures) -> str:
 
 def _describe_reliability(calibration: CalibrationFigures) -> str:
     bins = calibration.bins
-    points = "; ".join(f"{percent(item.sureness)} sure, {percent(item.accuracy.value)} right" for item in bins)
+    points = "; ".join(f"{percent(item.sureness)} confidence, {percent(item.accuracy.value)} correct" for item in bins)
     return f"Reliability of {len(bins)} groups of answers: {points}."
 
 

@@ -54,8 +54,8 @@ def mistake_section(content: Content) -> Section:
         setting = Mark("code", "evaluate.report_photos")
         shown = [Text((f"{num_wrong:,} test photos were named wrongly; none is shown, as ", setting, " asks."))]
     if showcase.right:
-        shown += [Heading("Some right answers, to compare with"), _explained(content, showcase.right)]
-    return Section("mistakes", "Where it fails", shown, "Mistakes")
+        shown += [Heading("Some correct answers, for comparison"), _explained(content, showcase.right)]
+    return Section("mistakes", "Errors", shown, "Mistakes")
 
 
 def _explained(content: Content, photos: Sequence[Photo]) -> Photos:
@@ -112,7 +112,7 @@ def slice_section(content: Content) -> Section:
             ),
             Table(columns, rows, "Accuracy by kind of photo"),
         ]
-    return Section("slices", "Kinds of photos", [*body, *_robustness(content)], "Kinds of photos")
+    return Section("slices", "Slices", [*body, *_robustness(content)], "Slices")
 
 
 def _difference(item: SliceFigures, slices: Sequence[SliceFigures], accuracy: float) -> Words:

@@ -27,7 +27,7 @@ def tell(content: Content) -> list[Section]:
         confidence_section(content),
         Section(
             "insights",
-            "What this means, and what to do next",
+            "Conclusions and next steps",
             [Items(content.insights, numbered=True)],
             "Insights",
         ),
@@ -75,11 +75,11 @@ def _reproduce_section(content: Content) -> Section:
     )
     return Section(
         "reproduce",
-        "Make it again",
+        "Reproduce it",
         [
             Text(same, "soft"),
             Code(reproduce_commands(content)),
             Fold("params.yaml of this model", [Text(params, "soft small"), Code(reproduce_params(content), "wrapped")]),
         ],
-        "Make it again",
+        "Reproduce it",
     )

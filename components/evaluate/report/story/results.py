@@ -154,7 +154,7 @@ def _describe_matrix(test: Figures) -> str:
     mistake = ""
     if test.most_confused:
         pair = test.most_confused[0]
-        mistake = f" The most common mistake: {pair.class_name} taken for {pair.predicted_as}, {pair.num_images} ×."
+        mistake = f" The most common error: {pair.class_name} predicted as {pair.predicted_as}, {pair.num_images} ×."
     return (
         f"Confusion matrix of {len(test.per_class)} classes: {test.num_correct} of {test.num_images} test photos stand "
         f"on the diagonal.{mistake}"

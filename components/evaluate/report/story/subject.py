@@ -84,7 +84,7 @@ def _preparation(content: Content) -> Iterator[Block]:
     dataset = content.dataset
     height, width = dataset.image_size
     if content.samples:
-        yield Heading("Samples, as they were prepared")
+        yield Heading("Prepared samples")
         yield Sheet(shrink_sheet(content.samples), "A sheet of prepared photos with their classes")
     yield Heading("Preprocessing")
     yield Text(

@@ -64,7 +64,7 @@ def _describe(content: Content, metric: str) -> str:
 def _search(content: Content) -> Iterator[Block]:
     if content.study is None:
         return
-    yield Heading("The search for its params")
+    yield Heading("Hyperparameter search")
     yield Text(" ".join(search_sentences(content.study)))
     yield Items(
         [
@@ -85,7 +85,7 @@ def _search(content: Content) -> Iterator[Block]:
 def _board(content: Content) -> Iterator[Block]:
     board = content.params.leaderboard
     if board is not None:
-        yield Heading("What it was preferred to")
+        yield Heading("Compared models")
         yield Text(
             f"{' '.join(leaderboard_sentences(board))} It was compared on the {board.num_images:,} validation photos, "
             "as it had been trained then."

@@ -6,7 +6,7 @@ from components.evaluate.formatting import interval, per_hundred, percent
 from components.evaluate.report.model import VERDICT_WORDS, Content
 
 IN_SHORT = 3
-"""Insights that stand beside the verdict already, for those who read no further."""
+"""Insights that is beside the verdict already, for those who read no further."""
 
 
 def track(figure: Interval) -> Track:
@@ -29,7 +29,7 @@ def verdict_section(content: Content) -> Section:
         looks = f" {subject} been scored on these test photos."
     caveats: list[Block] = []
     if content.caveats:
-        caveats = [Heading("Know before you trust it"), Items(content.caveats, "caveats")]
+        caveats = [Heading("Limitations"), Items(content.caveats, "caveats")]
     tone = "good" if gate.promotes else "bad"
     return Section(
         "verdict",

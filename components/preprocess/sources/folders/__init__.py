@@ -1,1 +1,1 @@
-"""What folders mean, by their names and by which of them hold photos: no file is opened. Import `tree` and `layout`."""
+"""Interprets folders by their names and by where photos are; no file is opened. Import `tree` and `layout`."""

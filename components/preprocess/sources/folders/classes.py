@@ -1,4 +1,4 @@
-"""Class folders, and how they are written in a sentence."""
+"""Class folders, and their description in sentences."""
 
 import shlex
 from collections.abc import Sequence

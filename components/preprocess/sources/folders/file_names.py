@@ -1,4 +1,4 @@
-"""Reads classes from the names of files, as in `cat.0.jpg`, where no folder says them."""
+"""Reads classes from file names such as `cat.0.jpg`, if no folder has them."""
 
 import re
 from collections import Counter
@@ -21,14 +21,14 @@ CAMERA_WORDS: Final = frozenset(
         *("train", "test", "val", "valid", "validation", "im", "p"),
     )
 )
-"""What cameras and programs begin names with."""
+"""Prefixes of file names from cameras and programs."""
 _MASK: Final = re.compile(r"(.+?)[ _-](?:mask|segmentation|seg|annotation|groundtruth|gt)(?:[ _-]?\d+)?", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"(.*?[^\W\d_].*?)[ ._(-]*\d+\)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class FileNames:
-    """What the names of files say.
+    """The classes in file names.
 
     Attributes:
         folders: those whose files are called by their classes, with their splits.
@@ -46,7 +46,7 @@ class FileNames:
         return frozenset(split for split in self.folders.values() if split is not None)
 
     def place(self, parts: Parts) -> tuple[str, SplitName | None] | None:
-        """The class and the split of a file; None where its name does not say the class."""
+        """The class and the split of a file; None if its name does not say the class."""
         label = label_of(parts[-1]) if parts[:-1] in self.folders and may_be_photo(parts[-1]) else None
         return (label, self.folders[parts[:-1]]) if label in self.labels else None
 
@@ -76,7 +76,7 @@ def label_of(file_name: str) -> str | None:
 def read_file_names(
     photo_names: Mapping[Parts, Sequence[str]], folders: Mapping[Parts, SplitName | None]
 ) -> FileNames | None:
-    """What the names of photos say, if all of those for training begin with one of at least two classes.
+    """The classes in file names, if all training photos begin with one of at least two classes.
 
     Args:
         photo_names: of each folder.
@@ -95,13 +95,13 @@ def read_file_names(
     first_folder = training_folders[0]
     example = photo_names[first_folder][0]
     notices = [
-        "The classes are read from the names of the files, such as "
-        f"{shown_name(str(label_of(example)))} from {printable('/'.join((*first_folder, example)))}."
+        f"The classes are taken from the file names, such as {shown_name(str(label_of(example)))} from "
+        f"{printable('/'.join((*first_folder, example)))}."
     ]
     left_out = sorted("/".join(folder) for folder in folders if folder not in labeled_folders)
     if left_out:
         sizes = [len(photo_names[folder]) for folder in sorted(folders) if folder not in labeled_folders]
-        notices.append(f"Left out, because the names of their files say no class: {join_names(left_out, sizes)}.")
+        notices.append(f"Left out, because their file names contain no class: {join_names(left_out, sizes)}.")
     return FileNames(labeled_folders, frozenset(labels), tuple(notices))
 
 

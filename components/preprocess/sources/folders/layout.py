@@ -1,4 +1,4 @@
-"""Reads from the folders which photo is of which class and in which split, or refuses and says what to do."""
+"""Reads class and split of each photo from the folders, or raises an error with what to do."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -45,15 +45,15 @@ Place = tuple[str, SplitName | None]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the data are laid out.
+    """The layout of the data.
 
     Attributes:
         prefix: the folders around all the others.
         class_folders: each with its class and its split.
-        flat_folders: folders of photos without class folders, with their split, where none of the data are in class
+        flat_folders: folders of photos without class folders, with their split, where none of the data is in class
             folders. A table or the names of the files may say what they show.
         file_names: what the names of the files in flat folders say, if anything.
-        notices: what a person should know before the data are used, a sentence each.
+        notices: what a person should know before the data is used, a sentence each.
         left_out: folders in class folders whose photos do not count.
         masks: files in class folders that are called like the mask of a photo beside them.
     """
@@ -74,13 +74,13 @@ class Layout:
 
     @property
     def splits(self) -> frozenset[SplitName]:
-        """The splits that the folders give; empty where the data are not divided."""
+        """The splits that the folders give; empty if the data is not divided."""
         if self.file_names:
             return self.file_names.splits
         return frozenset(split for _, split in self.class_folders.values() if split is not None)
 
     def place(self, parts: Parts) -> Place | None:
-        """Where a file belongs, None where neither its folders nor its name says it."""
+        """Where a file belongs, None if neither its folders nor its name says it."""
         if self.file_names:
             return self.file_names.place(parts)
         if parts in self.masks:
@@ -107,7 +107,7 @@ class Layout:
 def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = False) -> Layout:
     """Reads the layout from the folders' names.
 
-    The data are split where there is a folder for training with class folders beside one for another split, or alone.
+    The data is split if there is a folder for training with class folders beside one for another split, or alone.
     All else is a class: a class may well be called `train` among others such as `bus`.
 
     Args:
@@ -141,7 +141,7 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
 
 
 def _describe_neighbors(tree: FolderTree, prefix: Parts) -> list[str]:
-    """A line for each folder that was stepped into beside others."""
+    """A notice for each folder that was entered beside others."""
     lines = []
     for depth, name in enumerate(prefix):
         others = [other for other in tree.photo_folders(prefix[:depth]) if other != name]
@@ -152,13 +152,13 @@ def _describe_neighbors(tree: FolderTree, prefix: Parts) -> list[str]:
 
 
 def _describe_left_out(tree: FolderTree, classes: Classes) -> list[str]:
-    """A line about the folders in class folders that do not count."""
+    """A notice about the folders in class folders that are left out."""
     counts: Counter[str] = Counter()
     for folder in classes.left_out:
         counts[folder[-1]] += tree.num_photos(folder)
     names = sorted(counts)
     text = join_names(names, [counts[name] for name in names])
-    return [f"Left out of the class folders, because such names are not those of photos: {text}."] if names else []
+    return [f"Left out of the class folders, because their names are not names of photos: {text}."] if names else []
 
 
 def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
@@ -225,8 +225,8 @@ def _read_unsplit(tree: FolderTree, prefix: Parts, where: str) -> Classes:
     for name in announced:
         others = [other for other in class_names if other != name]
         classes.notices.append(
-            f"The folder {shown_name(name)} is read as a class, beside {join_names(others)}. If it is not one, move it "
-            "out of the data."
+            f"The folder {shown_name(name)} is read as a class, beside {join_names(others)}. If it is not "
+            "a class, move it out of the data."
         )
     _report_rest(tree, prefix, left_out, classes)
     return classes
@@ -251,14 +251,15 @@ def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], whe
         or (are_containers and not (are_numbered_parts(names) or are_variants(names)))
     ):
         raise DataError(
-            f"The folders of the data must be classes; {where} holds {join_names(names)}, which are names of folders "
-            f"around photos. If they are classes, rename them; else give the one that is meant: "
-            f"{data_option(f'{where}/{names[0]}')}"
+            f"The folders of the data must be classes; {where} contains {join_names(names)}, which look "
+            "like folders around the photos. If they are classes, rename them; otherwise pass one of "
+            f"them: {data_option(f'{where}/{names[0]}')}"
         )
     if inner and len(names) > 1:
         raise DataError(
-            f"The data must be one data set; {where} holds {join_names(names)}, and {shown_name(inner[0])} has "
-            f"class folders of its own. Give the one that is meant: {data_option(f'{where}/{inner[0]}')}"
+            f"The data must be one data set; {where} contains {join_names(names)}, and "
+            f"{shown_name(inner[0])} has class folders of its own. Pass one of them: "
+            f"{data_option(f'{where}/{inner[0]}')}"
         )
 
 
@@ -267,20 +268,20 @@ def _holds_folders_only(tree: FolderTree, folder: Parts) -> bool:
 
 
 def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: Classes) -> None:
-    """Says which photos have no label."""
+    """A notice about photos without labels."""
     filled = [name for name in left_out if tree.num_photos((*prefix, name))]
     if filled:
         counts = join_names(filled, [tree.num_photos((*prefix, name)) for name in filled])
         classes.notices.append(
-            f"Left out, because such names are hardly those of classes: {counts}. If they are classes, rename the "
-            "folders."
+            f"Left out, because their names are unlikely to be classes: {counts}. If they are classes, "
+            "rename the folders."
         )
     if classes.folders and (num_photos := len(tree.photo_names(prefix))):
         classes.notices.append(f"Left out, because they are in no class folder: {pluralize(num_photos)} beside them.")
 
 
 def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
-    """The error for photos without class folders whose names do not say the classes either."""
+    """The error for photos without class folders and without classes in their names."""
     folders = sorted(layout.flat_folders, key=lambda folder: (layout.flat_folders[folder] != "train", folder))
     names = ["/".join(folder[len(layout.prefix) :]) for folder in folders]
     where = "/".join((where, *layout.prefix))

@@ -1,4 +1,4 @@
-"""Reads class folders that hold folders themselves: which of the two levels are the classes."""
+"""Reads class folders with subfolders: decides which of the two levels are the classes."""
 
 from collections.abc import Sequence
 
@@ -67,7 +67,7 @@ def _read_levels(
             for folder, folder_split in split_candidates(inner[name]).items():
                 classes.folders[*parent, name, *stem, folder] = class_name(name), folder_split
         splits = sorted({folder for name in names for folder in inner[name]})
-        classes.notices.append(f"Each class folder is divided by its own folders {join_names(splits)}.")
+        classes.notices.append(f"The splits of each class are its own folders {join_names(splits)}.")
     elif len(nested) == len(names) > 1 and _are_parts(names, inner, where):
         for name in names:
             for folder in inner[name]:
@@ -81,7 +81,7 @@ def _read_levels(
 
 
 def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts:
-    """The folders that each holds around all else, as `images` in `amazon/images/mug` and `dslr/images/mug`."""
+    """The single folder inside each folder, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
     stem: Parts = ()
     while len(names) > 1:
         content = {tuple(class_content(tree, (*parent, name, *stem))) for name in names}
@@ -127,8 +127,8 @@ def _are_parts(names: Sequence[str], inner: dict[str, list[str]], where: str) ->
         return False
     if are_variants(list(names)):
         raise DataError(
-            f"The folders of the data must be classes; {join_names(names)} in {where} hold the same folders "
-            f"{join_names(common)}, as forms of the same photos do. Give one of them: "
+            f"The folders of the data must be classes; {join_names(names)} in {where} contain the same "
+            f"folders {join_names(common)}, like variants of the same photos. Pass one of them: "
             f"{data_option(f'{where}/{names[0]}')}"
         )
     if are_variants(common) or (are_numbered(common) and not are_numbered(names)):
@@ -150,7 +150,7 @@ def _announce_outer(tree: FolderTree, class_folders: Sequence[Parts], classes: C
             inner = (*inner, content[0])
         if len(content) > 1:
             classes.notices.append(
-                f"The classes are the outer folders: the photos of {join_names(content)} in {shown_name(folder[-1])} "
-                f"all count as {shown_name(folder[-1])}."
+                f"The outer folders are the classes: the photos of {join_names(content)} in {shown_name(folder[-1])} "
+                f"all belong to {shown_name(folder[-1])}."
             )
             return

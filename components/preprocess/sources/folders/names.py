@@ -72,7 +72,7 @@ def may_name_classes(file_name: str) -> bool:
 def split_of(folder_name: str) -> tuple[SplitName, str] | None:
     """The split that a folder's name shows, and what else the name holds: `seg_train` gives train and `seg`.
 
-    None where it shows none, or more than one.
+    None if it shows none, or more than one.
     """
     words = words_of(folder_name)
     matches = [(place, match[1]) for place, word in enumerate(words) if (match := _SPLIT_WORD.fullmatch(word))]

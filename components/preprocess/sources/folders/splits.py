@@ -20,7 +20,7 @@ from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 
 def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str, SplitName] | None:
-    """The folders of the splits that hold class folders; None where the data are not split by folders.
+    """The folders of the splits that hold class folders; None if the data is not split by folders.
 
     Raises:
         DataError: a split has two folders, or there is none for training.
@@ -45,7 +45,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
         if len(same_split_names) > 1:
             raise DataError(
                 f"Each split must have one folder; the {split} split has {join_names(same_split_names)}. "
-                "Join them, or rename one."
+                "Merge them, or rename one."
             )
     if "train" not in splits.values():
         flat_names = [name for name, split in candidates.items() if split == "train"]
@@ -55,8 +55,8 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
             else f"there is only {join_names(sorted(splits))} in {where}"
         )
         raise DataError(
-            f"Split data must have a folder train with class folders; {state}. Put the training photos of each class "
-            f"into a folder {where}/{flat_names[0] if flat_names else 'train'}/CLASS."
+            f"Split data must have a folder train with class folders; {state}. Move the training photos "
+            f"of each class into a folder {where}/{flat_names[0] if flat_names else 'train'}/CLASS."
         )
     return splits
 
@@ -73,16 +73,17 @@ def _refuse_lone_split(
     are_flat = not any(tree.photo_folders((*prefix, other)) for other in others)
     if twins or (split == "train" and are_flat and len(inner) > 1 and not tree.photo_names(parent)):
         raise DataError(
-            f"The folders of splits must be called train, validation and test; {where} has {shown_name(name)} with the "
-            f"class folders {join_names(sorted(inner))}, and beside it {join_names(twins or others)}. If that is a "
-            "split, rename it; else move it out of the data."
+            f"Split folders must be called train, validation and test; {where} has {shown_name(name)} "
+            f"with the class folders {join_names(sorted(inner))}, and beside it "
+            f"{join_names(twins or others)}. If that is a split, rename it; otherwise move it out of the "
+            "data."
         )
     same_names = sorted(inner & set(others))
     if split != "train" and same_names:
         raise DataError(
-            f"Split data must have a folder train; {where} has class folders {join_names(same_names)}, and a folder "
-            f"{shown_name(name)} with the same classes. Put the class folders for training into {where}/train, or take "
-            f"{shown_name(name)} out of the data."
+            f"Split data must have a folder train; {where} has class folders {join_names(same_names)}, "
+            f"and a folder {shown_name(name)} with the same classes. Move the class folders for training "
+            f"into {where}/train, or move {shown_name(name)} out of the data."
         )
 
 
@@ -170,16 +171,15 @@ def _require_training(tree: FolderTree, classes: Classes, train_names: set[str],
         return
     names = sorted(counts)
     twins = [
-        f"{train_name!r} of train and {name!r} of {split_folder} differ in upper and lower case, spaces, hyphens or "
-        "dots only: give them one name"
+        f"{train_name!r} of train and {name!r} of {split_folder} differ only in case, spaces, hyphens or "
+        "dots: use the same name"
         for name in names
         for train_name in sorted(train_names)
         if spelling_key(name) == spelling_key(train_name)
     ]
     example = printable(names[0])
-    advice = (
-        "; ".join(twins)
-        or f"Move some of the photos into a folder train/{example}, or take {split_folder}/{example} out of the data"
+    advice = "; ".join(twins) or (
+        f"Move some of the photos into a folder train/{example}, or move {split_folder}/{example} out of the data"
     )
     raise DataError(
         f"Each class must have photos in train; {split_folder} has {join_names(names, list(counts.values()))}, and "

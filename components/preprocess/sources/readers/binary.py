@@ -68,8 +68,8 @@ def refuse_pickles(names: Sequence[str]) -> None:
     """CIFAR's Python version consists of pickles, which can run code when they are read."""
     if {"data_batch_1", "batches.meta"} <= {name.rsplit("/", 1)[-1] for name in names}:
         raise DataError(
-            "The data must be pictures; these are pickles of CIFAR's Python version, which could run code. "
-            "Take its binary version: cifar-10-binary.tar.gz."
+            "The data must be pictures; these are pickles of CIFAR's Python version, which can run code. "
+            "Use its binary version: cifar-10-binary.tar.gz."
         )
 
 
@@ -113,7 +113,7 @@ def _class_folder(folder: Path, name: str) -> Path:
     try:
         return within(folder, name)
     except UnsafeNameError as reason:
-        raise DataError(f"A class must have a name that a folder can have; {name[:80]!r} {reason}.") from None
+        raise DataError(f"A class name must be a valid folder name; {name[:80]!r} {reason}.") from None
 
 
 def _class_names(paths: Sequence[Path]) -> list[str]:
@@ -146,8 +146,8 @@ def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
     budget.spend(num_members=len(content) // row_bytes)
     if len(content) == 0 or len(content) % row_bytes:
         raise DataError(
-            f"A CIFAR batch must hold rows of {row_bytes:,} bytes; {path.name} has {len(content):,} bytes. "
-            "Fetch it again."
+            f"A CIFAR batch must have rows of {row_bytes:,} bytes; {path.name} has {len(content):,} "
+            "bytes. Download it again."
         )
     rows = content.reshape(-1, row_bytes)
     planes = rows[:, num_labels:].reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE)
@@ -162,12 +162,14 @@ def _read_idx(path: Path, paths: Sequence[Path]) -> Batch:
         (other for other in paths if other.parent == path.parent and other.name in (plain, f"{plain}.gz")), None
     )
     if labels_path is None:
-        raise DataError(f"Beside {path.name} its labels must stand, as {labels_name}; there are none. Fetch them too.")
+        raise DataError(
+            f"The labels of {path.name} must be beside it, as {labels_name}; they are missing. Download them too."
+        )
     pixels, labels = _idx_values(path, IDX_IMAGES), _idx_values(labels_path, IDX_LABELS)
     if len(pixels) != len(labels):
         raise DataError(
-            f"Each picture must have a label; {path.name} holds {len(pixels):,} pictures and "
-            f"{labels_path.name} {len(labels):,} labels. Fetch both again."
+            f"Each picture must have a label; {path.name} has {len(pixels):,} pictures and "
+            f"{labels_path.name} {len(labels):,} labels. Download both again."
         )
     return Batch(path.name.split(".")[0], _split_of(path.name), pixels, labels)
 
@@ -180,23 +182,25 @@ def _idx_values(path: Path, magic: int) -> np.ndarray:
         header = np.frombuffer(file.read(4 + 4 * num_dimensions), ">u4").astype(np.int64)
         if len(header) != num_dimensions + 1 or header[0] != magic:
             raise DataError(
-                f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. Fetch it again."
+                f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. Download it again."
             )
         shape = tuple(header[1:].tolist())
         num_bytes = math.prod(shape)
         if num_bytes > budget.max_bytes:
-            raise budget.limit_error(f"hold at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}")
+            raise budget.limit_error(
+                f"contain at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}"
+            )
         if 0 in shape[1:]:
             raise DataError(
                 f"Pictures of an IDX file must have pixels; those of {path.name} have "
-                f"{' × '.join(map(str, shape[1:]))}. Fetch it again."
+                f"{' × '.join(map(str, shape[1:]))}. Download it again."
             )
         budget.spend(num_members=shape[0])
         content = _read_all(file, num_bytes + 1, budget)
     if len(content) != num_bytes:
         raise DataError(
-            f"{path.name} must hold {num_bytes:,} values, as its header says; it holds "
-            f"{'more' if len(content) > num_bytes else f'{len(content):,}'}. Fetch it again."
+            f"{path.name} must have {num_bytes:,} values according to its header; it has "
+            f"{'more' if len(content) > num_bytes else f'{len(content):,}'}. Download it again."
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
 
@@ -205,14 +209,14 @@ def _budget(path: Path) -> Budget:
     num_bytes = path.stat().st_size
     return Budget(
         f"The file {path.name}",
-        "Give its pictures as folders of photos.",
+        "Pass its pictures as folders of photos.",
         members="pictures",
         max_bytes=min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * num_bytes)) if path.name.endswith(".gz") else MAX_BYTES,
     )
 
 
 def _read_all(file: IO[bytes], num_bytes: int, budget: Budget) -> bytearray:
-    """Up to so many bytes, as far as the file holds them: memory grows with what is there, not with a promise."""
+    """At most this number of bytes; memory grows with the content of the file, not with its header."""
     content = bytearray()
     while len(content) < num_bytes and (chunk := file.read(min(CHUNK_BYTES, num_bytes - len(content)))):
         budget.spend(len(chunk))
@@ -225,7 +229,9 @@ def _explain_errors(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} must be an intact {kind}; it cannot be read: {error}. Fetch it again.") from None
+        raise DataError(
+            f"{path.name} must be an intact {kind}; it cannot be read: {error}. Download it again."
+        ) from None
 
 
 @contextlib.contextmanager

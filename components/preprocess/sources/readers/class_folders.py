@@ -62,17 +62,18 @@ def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, un
     if not class_names:
         content = f"{len(listing.files):,} files and no such folder" if listing.files else "nothing in it"
         archives = [name for name in tree.document_names(layout.prefix) if archive.is_archive(Path(name))]
-        advice = f" Unpack {join_names(archives)} first, or give one of them." if archives else ""
+        advice = f" Unpack {join_names(archives)} first, or pass one of them." if archives else ""
         raise DataError(
-            f"The data must be folders of photos, one per class; {where} has {content}. Put the photos of each class "
-            f"into a folder named for it, or give a table of paths and labels.{advice}"
+            f"The data must be folders of photos, one per class; {where} has {content}. Move the photos "
+            f"of each class into a folder named after it, or pass a table of paths and labels.{advice}"
         )
     if len(class_names) == 1:
         folders = ["/".join(folder) for folder in (*layout.class_folders, *lone_folders)]
         lone_folder = tree.innermost(tuple(posixpath.commonpath(folders).split("/")))
         raise DataError(
-            f"There must be at least two classes; {where} has one class folder only, '{printable(class_names[0])}'. If "
-            f"the classes are inside it, give that folder: {data_option('/'.join((data, *lone_folder)))}"
+            f"There must be at least two classes; {where} has only one class folder, "
+            f"'{printable(class_names[0])}'. If the classes are inside it, pass that folder: "
+            f"{data_option('/'.join((data, *lone_folder)))}"
         )
     return layout
 
@@ -89,10 +90,10 @@ def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, plac
             message = "It is called like the mask of a photo beside it."
             rejected.append(replace(record, reason="mask", message=message))
         else:
-            message = "It lies in no class folder, so it has no label."
+            message = "It is in no class folder, so it has no label."
             rejected.append(replace(record, reason="outside_class_folder", message=message))
     links = [record.path for record in listing.rejected if record.reason == "folder_seen"]
     notices = [*data_folder.archive_notices(), *layout.notices]
     if links:
-        notices.append(f"Left out, because they are links to folders that are read already: {join_names(links)}.")
+        notices.append(f"Left out, because they are links to folders that are already read: {join_names(links)}.")
     return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, tuple(notices))

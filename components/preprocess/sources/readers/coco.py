@@ -22,7 +22,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
     """The photos of a COCO file; an image without annotations has no label.
 
     Raises:
-        DataError: it is no such file, or images have several categories.
+        DataError: it is not such a file, or images have several categories.
     """
     del wanted  # COCO's keys have one name each
     subject = f"The label file {path}"
@@ -30,8 +30,8 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
     images, annotations, categories = (_records(tree, key) for key in ("images", "annotations", "categories"))
     if not images or not categories:
         raise NoLabelsError(
-            f"{subject} must be COCO's JSON, with images, annotations and categories, or a list of Label Studio's "
-            "tasks; it holds something else."
+            f"{subject} must be COCO's JSON with images, annotations and categories, or a list of Label "
+            "Studio's tasks; it is something else."
         )
     names = {str(category.get("id")): normalize_cell(category.get("name")) for category in categories}
     labels: dict[str, list[str]] = {}
@@ -39,8 +39,9 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
         name = names.get(str(annotation.get("category_id")))
         if name is None:
             raise DataError(
-                f"Each annotation must name a category; in {subject[0].lower()}{subject[1:]} one has the category_id "
-                f"{annotation.get('category_id')!r}, which is none of {len(names):,} categories."
+                f"Each annotation must have a valid category; in {subject[0].lower()}{subject[1:]} one "
+                f"has the category_id {annotation.get('category_id')!r}, which is not among the "
+                f"{len(names):,} categories."
             )
         labels_of_image = labels.setdefault(str(annotation.get("image_id")), [])
         if name not in labels_of_image:
@@ -53,7 +54,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
             several[str(file_name)] = labels_of_image
         rows.append(LabelRow(file_name, labels_of_image[0] if labels_of_image else None))
     refuse_several_labels(subject, several, len(images))
-    notice = f"{subject} also holds the places of objects in the photos; only the class of each photo is used."
+    notice = f"{subject} also contains positions of objects in the photos; only the class of each photo is used."
     return Labels(rows, (notice,) if any(map(_is_part, annotations)) else ())
 
 

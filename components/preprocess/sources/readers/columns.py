@@ -166,9 +166,9 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
         rest = words if len(words) == 1 else rest  # the others may be the corners of a box
         if len(rest) != 1:
             raise NoLabelsError(
-                f"{cells.subject} has no header, so it must have a column of paths, one of labels and at most one of "
-                f"splits; it has {num_columns} columns. Name them by number: "
-                "--set 'data.columns={path: 1, label: 2}'; if photos have several labels, keep one of each."
+                f"{cells.subject} has no header, so it must have a column of paths, one of labels and at "
+                f"most one of splits; it has {num_columns} columns. Set them by number: --set "
+                "'data.columns={path: 1, label: 2}'; if photos have several labels, keep one of each."
             )
         places["label"] = rest[0]
     return places
@@ -206,8 +206,8 @@ def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
         is_names = _normal(name) in COLUMNS["label"] and other != place and len(set(names)) > 1
         if is_names and _are_alike(numbers, names):
             return other, (
-                f"{cells.subject} holds the classes as numbers ({cells.names[place]}) and as names ({name}); the names "
-                "are used.",
+                f"{cells.subject} contains the classes both as numbers ({cells.names[place]}) and as "
+                f"names ({name}); the names are used.",
             )
     return place, ()
 
@@ -243,8 +243,8 @@ def _read_splits(cells: Cells, places: Mapping[str, int]) -> list[SplitName | No
             splits.append(parse_split(text))
         except KeyError:
             raise DataError(
-                f"A split must be train, validation or test; {cells.subject[0].lower()}{cells.subject[1:]} says "
-                f"{text!r} in line {line}."
+                "A split must be train, validation or test; "
+                f"{cells.subject[0].lower()}{cells.subject[1:]} contains {text!r} in line {line}."
             ) from None
     return splits
 
@@ -260,8 +260,8 @@ def _holds_splits(column: Column) -> bool:
 def _missing_column(cells: Cells, role: str) -> NoLabelsError:
     examples = " or ".join(COLUMNS[role][:4])
     return NoLabelsError(
-        f"{cells.subject} must have a column of {role}s, called {examples}; it has {_listed(cells.names or ())}. "
-        f"If one of these is it, name it: --set data.columns.{role}=NAME"
+        f"{cells.subject} must have a column of {role}s, with a name such as {examples}; it has "
+        f"{_listed(cells.names or ())}. If it is one of these, set it: --set data.columns.{role}=NAME"
     )
 
 

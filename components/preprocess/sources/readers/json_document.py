@@ -29,7 +29,7 @@ def read_document(path: Path) -> Any:
     try:
         content = read_regular(path, MAX_BYTES)
         if content.count(b",") + content.count(b"[") + content.count(b"{") + content.count(b":") > MAX_VALUES:
-            raise DocumentError(f"it stands for more than {MAX_VALUES:,} values")
+            raise DocumentError(f"it expands to more than {MAX_VALUES:,} values")
         return parse_json(content.decode("utf-8-sig"), max_values=2 * MAX_VALUES, max_characters=MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -21,7 +21,7 @@ def read_json_lines(path: Path, wanted: ColumnNames) -> Labels:
     """The photos of a file of JSON Lines.
 
     Raises:
-        DataError: it is no such file, or says not what is where.
+        DataError: it is not such a file, or says not what is where.
     """
     subject = f"The file {path}"
     budget = table_budget(path)
@@ -35,7 +35,7 @@ def read_json_lines(path: Path, wanted: ColumnNames) -> Labels:
                 if line.strip():
                     records.append(_read_record(parse_json(line.decode("utf-8-sig")), len(records) + 1))
     except (OSError, ValueError) as error:  # a DocumentError is a ValueError
-        raise DataError(f"{subject} must hold a JSON record in each line; it does not: {error}.") from None
+        raise DataError(f"{subject} must have a JSON record in each line; it does not: {error}.") from None
     return read_records(subject, records, wanted)
 
 
@@ -53,7 +53,7 @@ def read_records(subject: str, records: list[dict[str, str | None]], wanted: Col
 
 def _read_record(record: Any, number: int) -> dict[str, str | None]:
     if not isinstance(record, dict):
-        raise DocumentError(f"line {number} is no record")
+        raise DocumentError(f"line {number} is not a record")
     if "imageGcsUri" in record:
         return _read_vertex(record)
     return {str(name): as_cell(value) for name, value in record.items()}

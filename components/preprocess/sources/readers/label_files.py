@@ -29,7 +29,7 @@ class LabelFormat:
     Attributes:
         suffixes: what the names of such files end in, in lower case.
         read: reads one; raises a DataError if it is none.
-        recognizes: tells formats with the same suffix apart, by a look at the file.
+        recognizes: distinguishes formats with the same suffix, by a look at the file.
     """
 
     suffixes: tuple[str, ...]
@@ -66,11 +66,13 @@ def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
     """The rows of a label file, in the format that its name and its beginning show.
 
     Raises:
-        DataError: it is no such file.
+        DataError: it is not such a file.
     """
     label_format = _find_format(path)
     if label_format is None:
-        raise NoLabelsError(f"The label file {path} must begin with the name of a photo and its label; it does not.")
+        raise NoLabelsError(
+            f"Each line of the label file {path} must begin with a photo and its label; this is not the case."
+        )
     return label_format.read(path, columns or ColumnNames())
 
 
@@ -91,9 +93,10 @@ def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
     if not files:
         example = next((row.path for row in rows if row.path), "none")
         raise DataError(
-            f"The label file must name photos; {label_file} names {len(rows):,}, such as {example!r}, and none is "
-            f"there. Names count from the folder of the label file, {label_file.parent}: put the photos there, or name "
-            "the column of their names: --set data.columns.path=NAME"
+            f"The label file must refer to existing photos; {label_file} names {len(rows):,}, such as "
+            f"{example!r}, and none of them exists. Names are relative to the folder of the label file, "
+            f"{label_file.parent}: move the photos there, or set the column with their names: --set "
+            "data.columns.path=NAME"
         )
     files.sort(key=lambda file: file.record.path)
     class_names = sorted({str(file.record.class_name) for file in files})
@@ -134,21 +137,23 @@ def find_fault(row: LabelRow) -> Fault | None:
     if row.path is None:
         return "no_path", "The row of the label file names no file."
     if row.label is None:
-        return "no_label", "The row of the label file gives no label."
+        return "no_label", "The row of the label file has no label."
     if "\0" in row.path:
-        return "unreadable", "The name of a file holds no zero byte; this one does."
+        return "unreadable", "A file name must not contain a zero byte; this one does."
     return None
 
 
 def find_hindrance(row: LabelRow, match: Match, *, confined: bool) -> Fault:
     """Why no file is found for a row: there is none, several fit, or its name leads out of confined data."""
     if names := ", ".join(map(printable, match.candidates)):
-        return "ambiguous_path", f"The name in the label file must fit one file; it fits {names}."
+        return "ambiguous_path", f"The name in the label file must match one file; it matches {names}."
     danger = _find_danger(str(row.path)) if confined else None
     if danger is not None:
-        message = f"A label file in the data, of an archive or an address may name files in it only; this {danger}."
+        message = (
+            f"A label file in the data, in an archive or at an address may only name files in the data; this {danger}."
+        )
         return "outside_data", message
-    return "unreadable", "The label file names it, and there is no such file."
+    return "unreadable", "The label file names it, but the file does not exist."
 
 
 def _find_photos(rows: list[LabelRow], data_folder: DataFolder) -> list[PhotoFile | Record]:

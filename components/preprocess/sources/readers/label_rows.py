@@ -116,9 +116,9 @@ def refuse_several_labels(subject: str, several: Mapping[str, Sequence[str]], nu
         return
     examples = "; ".join(f"{path}: {', '.join(labels)}" for path, labels in list(several.items())[:SHOWN])
     raise SeveralLabelsError(
-        f"Each photo must have one label; {subject[0].lower()}{subject[1:]} gives several to {len(several):,} of "
-        f"{num_photos:,} photos, such as {examples}. Darkroom trains one class per photo, so keep one label of each, "
-        "or take these photos out.",
+        f"Each photo must have one label; {subject[0].lower()}{subject[1:]} has several for "
+        f"{len(several):,} of {num_photos:,} photos, such as {examples}. Darkroom trains one class per "
+        "photo: keep one label of each, or remove these photos.",
         frozenset(label for labels in several.values() for label in labels),
     )
 

@@ -43,7 +43,7 @@ def read_tasks(path: Path, wanted: ColumnNames) -> Labels:
     subject = f"The label file {path}"
     tasks = read_document(path)
     if not isinstance(tasks, list) or not tasks or not all(isinstance(task, dict) for task in tasks):
-        raise NoLabelsError(f"{subject} must be a list of Label Studio's tasks; it holds something else.")
+        raise NoLabelsError(f"{subject} must be a list of Label Studio's tasks; it is something else.")
     if not all(isinstance(task.get("data"), dict) for task in tasks):
         records = [{str(name): as_cell(value) for name, value in task.items()} for task in tasks]
         return read_records(subject, records, wanted)
@@ -88,12 +88,12 @@ def _find_control(subject: str, tasks: list[dict[str, Any]], wanted: ColumnNames
         return str(wanted.label)
     if wanted.label is not None or len(controls) > 1:
         raise DataError(
-            f"{subject} has these choices for a photo: {', '.join(controls) or 'none'}. Name the one to train: "
-            "--set data.columns.label=NAME"
+            f"{subject} has these choices for a photo: {', '.join(controls) or 'none'}. Set the one to "
+            "train: --set data.columns.label=NAME"
         )
     if not controls:
         content = ", ".join(sorted(kinds)) or "no labels"
-        raise NoLabelsError(f"{subject} must hold choices, one class for each photo; it holds {content}.")
+        raise NoLabelsError(f"{subject} must contain choices, one class for each photo; it contains {content}.")
     return controls[0]
 
 
@@ -107,7 +107,7 @@ def _find_labels(annotation: Mapping[str, Any], control: str) -> list[str]:
 
 
 def _read_data(data: Mapping[str, Any], wanted: ColumnNames) -> tuple[str | None, SplitName | None, str | None]:
-    """The photo's address in a task, its split and its group; the address by the usual keys, else the first that is."""
+    """The photo's address in a task, its split and its group; the address by the usual keys, otherwise the first."""
     names = list(data)
     places = find_columns(names, wanted, "A task of Label Studio")
     cells = {role: as_cell(data[names[place]]) for role, place in places.items()}

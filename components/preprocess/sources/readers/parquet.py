@@ -27,7 +27,7 @@ def table_budget(path: Path) -> Budget:
     """What a table may cost."""
     return Budget(
         f"The table {path}",
-        "Give one with fewer rows or shorter texts.",
+        "Use one with fewer rows or shorter texts.",
         max_bytes=MAX_BYTES,
         max_members=MAX_ROWS,
         max_memory_bytes=MEMORY_BYTES,
@@ -39,7 +39,7 @@ def check_parquet(path: Path) -> None:
     """Reads a table in a bounded process.
 
     Raises:
-        OSError: it is no regular file.
+        OSError: it is not a regular file.
         DataError: it is no Parquet table, or costs more than it may.
     """
     open_regular(path).close()  # a pipe would let the process wait
@@ -71,7 +71,7 @@ def measure_parquet(path: Path) -> None:
             for batch in file.iter_batches(ROWS_AT_ONCE):
                 num_rows += len(batch)
                 if num_rows > MAX_ROWS:
-                    raise budget.limit_error(f"hold at most {MAX_ROWS:,} rows", "it holds more")
+                    raise budget.limit_error(f"contain at most {MAX_ROWS:,} rows", "it contains more")
                 budget.spend(sum(map(_num_bytes, batch.columns)))
     except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -47,7 +47,7 @@ def unpack_photos(
         max_photos: how many are enough; None: all.
 
     Raises:
-        OSError: it is no regular file.
+        OSError: it is not a regular file.
         DataError: it is no Parquet table, has no column of labels, or costs more than it may.
     """
     open_regular(path).close()  # a pipe would let the process wait
@@ -88,7 +88,7 @@ def write_photos(path: Path, target: Path, name: str, split: str, columns: Colum
                 if max_photos and number >= max_photos:
                     break
     except UnsafeNameError as reason:
-        raise DataError(f"A table must have a name that a folder can have; {name!r} {reason}.") from None
+        raise DataError(f"A table name must be a valid folder name; {name!r} {reason}.") from None
     except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
         reason_text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(f"The table {path} must be a readable Parquet file; it is not: {reason_text}.") from None
@@ -99,7 +99,7 @@ def _budget(path: Path, target: Path) -> Budget:
     free_bytes = shutil.disk_usage(target).free - SPARE_BYTES
     return Budget(
         f"The table {path}",
-        "Divide it, or give its photos as files.",
+        "Split it up, or pass its photos as files.",
         max_bytes=max(0, min(free_bytes, max(SMALL_BYTES, MAX_RATIO * path.stat().st_size))),
         max_memory_bytes=MEMORY_BYTES,
         members="photos",
@@ -130,7 +130,7 @@ def _find_label_column(path: Path, schema: "pa.Schema", photo_column: str, colum
         content = ", ".join(names) or "no column"
         raise DataError(
             f"The table {path} must have a column of labels, such as label or class; beside the photos in "
-            f"{photo_column} it has {content}. Name it: --set data.columns.label=NAME"
+            f"{photo_column} it has {content}. Set it: --set data.columns.label=NAME"
         )
     return str(names[place])
 

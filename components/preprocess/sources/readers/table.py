@@ -66,8 +66,8 @@ def read_table(path: Path, wanted: ColumnNames) -> Labels:
     if not text_format.is_guess:
         return labels
     notice = (
-        f"{subject} is not UTF-8; it was read in the code page {text_format.encoding}, which is a guess. If names look "
-        "wrong, save it as UTF-8."
+        f"{subject} is not UTF-8; it was read with the code page {text_format.encoding}, which is a "
+        "guess. If names look wrong, save it as UTF-8."
     )
     return Labels(labels.rows, (*labels.notices, notice))
 
@@ -132,7 +132,7 @@ def find_class_names(schema: "pa.Schema") -> dict[str, list[str]]:
 
 
 def name_classes(values: Sequence[object], class_names: Sequence[str] | None) -> list[str | None]:
-    """Cells of a column; numbers as the names behind them, and none where there is no such name, as in -1."""
+    """Cells of a column; numbers as the names behind them, and none if there is no such name, as in -1."""
     if class_names is None:
         return [as_cell(value) for value in values]
     names = dict(enumerate(class_names))

@@ -42,7 +42,7 @@ class TextFormat:
 
     Attributes:
         encoding: in Python's words.
-        separator: what stands between the cells.
+        separator: what is between the cells.
         has_separator_line: whether its first line is Excel's `sep=;`.
         is_guess: whether the encoding is a code page that the table does not name.
     """
@@ -57,7 +57,7 @@ def find_format(path: Path) -> TextFormat:
     """How a text table is written.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, or is not a regular file.
         DataError: its code page is unknown, or it costs more than it may.
     """
     encoding, is_guess = _find_encoding(path)
@@ -77,8 +77,8 @@ def read_first_row(path: Path, text_format: TextFormat) -> list[str]:
     """The first row of a text table; empty if there is none.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
-        ValueError: it is no text in this format.
+        OSError: it cannot be read, or is not a regular file.
+        ValueError: it is not a text in this format.
     """
     with io.TextIOWrapper(open_regular(path), text_format.encoding, newline="") as lines:
         if text_format.has_separator_line:
@@ -94,8 +94,8 @@ def read_cells(path: Path, text_format: TextFormat) -> list[list[str]]:
     """The rows of a text table, all of one length; empty lines are left out.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
-        ValueError: it is no text in this format.
+        OSError: it cannot be read, or is not a regular file.
+        ValueError: it is not a text in this format.
         DataError: it costs more than it may, or a row is longer than the first.
     """
     _check_size(path, text_format)
@@ -114,8 +114,9 @@ def read_cells(path: Path, text_format: TextFormat) -> list[list[str]]:
     for number, row in enumerate(rows, start=1):
         if len(row) > width and any(cell.strip() for cell in row[width:]):
             raise DataError(
-                f"All rows of a table must have the same cells; row {number} of the table {path} has {len(row)} of "
-                f"them, the first row has {width}. If photos have several labels, keep one of each."
+                f"All rows of a table must have the same number of cells; row {number} of the table "
+                f"{path} has {len(row)}, the first row has {width}. If photos have several labels, keep "
+                "one of each."
             )
         row[width:] = [""] * (width - len(row))
     return rows
@@ -145,8 +146,8 @@ def _guess_code_page(path: Path, content: bytes) -> str:
     code_page = detect_code_page(words, _names_below(path.parent), is_windows=True)
     if code_page is None:
         raise DataError(
-            f"The table {path} must be UTF-8 text; it is in no code page that Darkroom knows. Save it as UTF-8, in "
-            "Excel: Save As, CSV UTF-8."
+            f"The table {path} must be UTF-8 text; it is not in any code page that Darkroom supports. "
+            "Save it as UTF-8, in Excel: Save As, CSV UTF-8."
         )
     return code_page
 
@@ -188,5 +189,5 @@ def _check_size(path: Path, text_format: TextFormat) -> None:
             if line_length > MAX_LINE_CHARACTERS:
                 raise budget.limit_error(f"have lines of at most {MAX_LINE_CHARACTERS:,} bytes", "one is longer")
             if "\0" in chunk:
-                raise budget.limit_error("be text", "it holds zero bytes, as binary files do")
+                raise budget.limit_error("be text", "it contains zero bytes, like a binary file")
             line_length = len(lines[-1]) if len(lines) > 1 else line_length

@@ -14,7 +14,7 @@ what an address holds (reference)."""
 
 
 def is_remote(data: str) -> bool:
-    """Whether the data have an address rather than a path."""
+    """Whether the data has an address rather than a path."""
     return "://" in data or data.startswith("dvc+")
 
 
@@ -33,15 +33,17 @@ def require_harmless(uri: str) -> None:
     dvc = DVC_URI.fullmatch(uri)
     if uri.startswith("dvc+"):
         if dvc is None:
-            raise DataError(f"Data under DVC must be named dvc+<repository>@<revision>:<path>; found {uri}.")
+            raise DataError(
+                f"The address of data under DVC must look like dvc+<repository>@<revision>:<path>; found {uri}."
+            )
         _require_harmless_dvc(dvc["repository"], dvc["revision"], dvc["path"])
         return
     scheme = uri.partition("://")[0]
     if scheme not in SCHEMES or "::" in uri:
         schemes = ", ".join(f"{name}://" for name in SCHEMES)
         raise DataError(
-            f"The data must be within reach at {uri}; addresses of this kind are not fetched. An address "
-            f"begins with {schemes} or dvc+. For files on this machine, give the path."
+            f"The address {uri} is not supported. An address begins with {schemes} or dvc+. For files on "
+            "this machine, pass the path."
         )
 
 
@@ -55,14 +57,12 @@ def _require_harmless_dvc(repository: str, revision: str, path: str) -> None:
         or scheme not in (None, "https", "http", "ssh", "git", "git+ssh")
     ):
         raise DataError(
-            "A repository must be a folder of this machine, user@host:path, or an address that begins with "
-            f"https://, http://, ssh:// or git://; found {repository[:200]!r}."
+            "A repository must be a folder on this machine, user@host:path, or an address that begins "
+            f"with https://, http://, ssh:// or git://; found {repository[:200]!r}."
         )
     if not re.fullmatch(r"[\w.+/~^{}#-]+", revision) or revision.startswith("-") or ".." in revision:
         raise DataError(f"A revision must be a branch, a tag or a commit; found {revision[:200]!r}.")
     try:
         checked_name(path.strip("/"))
     except UnsafeNameError as reason:
-        raise DataError(
-            f"The path in a repository must be that of a file or folder in it; {path[:200]!r} {reason}."
-        ) from None
+        raise DataError(f"The path must be a file or folder in the repository; {path[:200]!r} {reason}.") from None

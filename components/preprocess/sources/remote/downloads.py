@@ -40,7 +40,7 @@ def download_files(
             if file.tag is None or tags.get(name) != f"{file.size}/{file.tag}" or not within(target, name).is_file()
         }
         if missing:
-            log.info("Fetching %s of %s files from %s.", f"{len(missing):,}", f"{len(files):,}", uri)
+            log.info("Downloading %s of %s files from %s.", f"{len(missing):,}", f"{len(files):,}", uri)
             _require_room(target, missing.values(), uri)
         with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool, _cancel_on_error(pool):
             jobs = missing.items()
@@ -58,9 +58,9 @@ def _require_room(target: Path, files: Iterable[RemoteFile], uri: str) -> None:
     num_bytes, free = sum(file.size or 0 for file in files), shutil.disk_usage(target).free
     if num_bytes > free - limits.SPARE_BYTES:
         raise DataError(
-            f"The data at {uri} need room on the disk: {num_bytes / 1e6:,.0f} MB; at {target} there are "
-            f"{max(0, free - limits.SPARE_BYTES) / 1e6:,.0f} MB. Make room, or set DARKROOM_CACHE to another "
-            "disk."
+            f"Downloading {uri} needs {num_bytes / 1e6:,.0f} MB of disk space; {target} has "
+            f"{max(0, free - limits.SPARE_BYTES) / 1e6:,.0f} MB. Free some space, or set DARKROOM_CACHE "
+            "to another disk."
         )
 
 

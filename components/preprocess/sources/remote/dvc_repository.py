@@ -110,7 +110,7 @@ def open_repository(repository: str, revision: str, path: str) -> Iterator[DvcVi
     local = Path(repository).resolve() if Path(repository).is_dir() else None
     roots = allowed_roots()
     if local is not None and roots is not None and not lies_within(local, roots):
-        raise DataError(f"The repository must lie in {', '.join(map(str, roots))}; {local} lies elsewhere.")
+        raise DataError(f"The repository must be in {', '.join(map(str, roots))}; {local} is elsewhere.")
     top = path.rpartition("/")[0] if is_label_file(Path(path)) else path
     with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as scratch, contextlib.ExitStack() as stack:
         view = Path(scratch) / "view"
@@ -136,7 +136,7 @@ def _open_git(repository: str, local: Path | None, clone: Path) -> Any:
 
         Git.clone(repository, str(clone), bare=True).close()
     elif find_git_dir(local) is None and not ((local / "HEAD").is_file() and (local / "objects").is_dir()):
-        raise DataError(f"A repository must hold a folder .git of its own; {local} holds none.")
+        raise DataError(f"A repository must contain a .git folder; {local} does not.")
     return Repo(str(local or clone))
 
 
@@ -147,7 +147,7 @@ def _commit(git: Any, repository: str, revision: str) -> Any:
         with contextlib.suppress(KeyError, ValueError):
             return parse_commit(git, name.encode())
     address = Address(f"dvc+{repository}@{revision}:")
-    raise DataError(f"The revision in {address} must be a branch, a tag or a commit; there is none of that name.")
+    raise DataError(f"The revision in {address} must be a branch, a tag or a commit of the repository; it is not.")
 
 
 def _lies_below(path: str, folder: str) -> bool:
@@ -201,7 +201,7 @@ def _entry(output: Any) -> dict[str, Any] | None:
 
 
 def _read_yaml(content: bytes) -> dict[str, Any]:
-    """A file of DVC's, within the limits of foreign documents; one that cannot be read says nothing."""
+    """A file of DVC, within the limits of foreign documents; an unreadable one is ignored."""
     try:
         tree = parse_yaml(content.decode("utf-8"))
     except (UnicodeDecodeError, DocumentError):
@@ -210,7 +210,7 @@ def _read_yaml(content: bytes) -> dict[str, Any]:
 
 
 def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
-    """DVC's settings: the user's own for the repository that holds the working folder, else what is harmless."""
+    """DVC's settings: the user's own for the repository that holds the working folder, otherwise what is harmless."""
     from dvc.config import Config
 
     if local is not None and Path.cwd().resolve().is_relative_to(local):
@@ -256,8 +256,8 @@ def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[
         dropped_settings = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
         if dropped_settings:
             log.warning(
-                "Not read of the DVC remote %s of a foreign repository: %s. Set it yourself: "
-                "dvc config --global remote.%s.KEY VALUE",
+                "The DVC remote %s of a foreign repository is read without %s. Set them yourself: dvc "
+                "config --global remote.%s.KEY VALUE",
                 name,
                 ", ".join(dropped_settings),
                 name,

@@ -1,6 +1,6 @@
 """Data at an address: https://, s3://, gs:// and all else that fsspec knows, and dvc+<repository>@<revision>:<path>.
 
-What is fetched stands in the cache, one folder per address, and stays there; the next run fetches only what changed,
+What is fetched is in the cache, one folder per address, and stays there; the next run fetches only what changed,
 by the tags that the server gives. A file appears under its name when all of it is there.
 """
 
@@ -60,9 +60,9 @@ def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) 
     uri = Address(uri)
     if uri.lacks_secret:
         raise DataError(
-            f"The address {uri} was redacted, and its secret is unknown here. Give the whole address with "
-            f"--data, or put it into the environment variable {ADDRESSES_VARIABLE}; on a cluster, into the "
-            "secret darkroom-data (docs/kubernetes.md)."
+            f"The address {uri} was redacted, and its secret is unknown here. Pass the full address with "
+            f"--data, or set the environment variable {ADDRESSES_VARIABLE}; on a cluster, use the secret "
+            "darkroom-data (docs/kubernetes.md)."
         )
     require_harmless(uri)
     fetch_once = partial(_fetch_dvc if uri.startswith("dvc+") else _fetch_files, uri, list_referenced)
@@ -149,17 +149,18 @@ def _explain_errors(uri: Address) -> Iterator[None]:
         kind = uri.split("://")[0]
         extra = f" Install it: pip install 'darkroom[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
         reason = uri.hide(str(error))
-        raise DataError(f"For {kind}:// a package is needed that is not there: {reason}.{extra}") from None
+        raise DataError(f"{kind}:// needs a package that is not installed: {reason}.{extra}") from None
     except Exception as error:  # every file system raises its library's own errors
         if isinstance(error, OSError) and error.errno in (*FULL, errno.EROFS):
             raise DataError(
-                f"Data are fetched into the cache, {cache_dir()}, which must be writable and have room; it is not: "
-                f"{error.strerror}{free_text(cache_dir())}. Make room, or name another folder with DARKROOM_CACHE."
+                f"Data is downloaded into the cache, {cache_dir()}, which must be writable and have free "
+                f"space; it is not: {error.strerror}{free_text(cache_dir())}. Free some space, or set "
+                "another folder with DARKROOM_CACHE."
             ) from None
         reason = uri.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
         raise DataError(
-            f"The data must be within reach at {uri}; they are not: {type(error).__name__}: {reason}. "
-            "Check the address, the network and the credentials."
+            f"The data at {uri} must be reachable; it is not: {type(error).__name__}: {reason}. Check the "
+            "address, the network and the credentials."
         ) from None
 
 

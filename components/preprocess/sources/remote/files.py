@@ -36,7 +36,7 @@ def list_files(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
     infos: dict[str, dict[str, Any]] = budget.wait_for(lambda: system.find(path, detail=True), limits.LIST_SECONDS)
     budget.spend(num_members=len(infos), memory_bytes=sum(map(len, infos)))
     if not infos:
-        raise FileNotFoundError(f"there is no file below {path}")
+        raise FileNotFoundError(f"there are no files below {path}")
     root = path.rstrip("/") + "/"
     files: dict[str, RemoteFile] = {}
     for name, info in infos.items():
@@ -44,9 +44,7 @@ def list_files(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
         try:
             files[_require_unique(name_below_root, files)] = _remote_file(name, info)
         except UnsafeNameError as reason:
-            raise DataError(
-                f"Names of files must stay within their folder, and be such as a file can have; {name!r} {reason}."
-            ) from None
+            raise DataError(f"File names must be valid and stay within their folder; {name!r} {reason}.") from None
     return files
 
 
@@ -58,7 +56,7 @@ def _require_unique(name: str, files: Mapping[str, RemoteFile]) -> str:
     """
     plain_name = checked_name(name)
     if plain_name in files:
-        raise UnsafeNameError("is there twice, but for the slashes")
+        raise UnsafeNameError("occurs twice, except for slashes")
     return plain_name
 
 
@@ -68,7 +66,7 @@ def find_file(system: Any, path: str, uri: str) -> RemoteFile | None:
     if not (archive.is_archive(name) or is_label_file(name)):
         if uri.startswith(("http://", "https://")):
             raise DataError(
-                f"An address must lead to an archive or a table, with a name that ends in "
+                "An address must point to an archive or a table, with a name that ends in "
                 f"{', '.join(archive.SUFFIXES)}, .csv or .parquet; {uri} does not."
             )
         return None
@@ -90,7 +88,7 @@ def find_files_beside(system: Any, path: str, names: Sequence[str], uri: str) ->
 
 
 def _find_optional_file(system: Any, path: str) -> RemoteFile | None:
-    """What the server says of a file that a table names; None where it is not there, which is told with the photos."""
+    """What the server says of a file that a table names; None if it is not there, which is reported with the photos."""
     try:
         return _remote_file(path, system.info(path))
     except FileNotFoundError:

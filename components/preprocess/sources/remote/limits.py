@@ -17,7 +17,7 @@ SPARE_BYTES: Final = 2**30
 
 def fetch_budget(uri: str) -> Budget:
     """What data at an address may cost while they are fetched."""
-    advice = "Fetch them yourself and give the folder, or name another address."
+    advice = "Download the data yourself and pass the folder, or use another address."
     return Budget(
         f"The data at {uri}",
         advice,

@@ -92,12 +92,12 @@ def export_model(
         ModelError: the format cannot contain the model, or the exported model disagrees with the service.
     """
     if target.exists():
-        raise ArtifactError(f"The model must go into a new folder; {target} exists. Name another with --output.")
+        raise ArtifactError(f"The output must be a new folder; {target} exists. Choose another one with --output.")
     bundle = read_bundle(bundle_dir)
     if bundle.export.precision != "float32" and format_name != "openvino":
         raise ModelError(
-            f"The service runs this model in int8, and {format_name} is written from float32: they would differ. "
-            "Train with train.export_precision=float32, or export with --format openvino."
+            f"The service runs this model in int8, but {format_name} is exported from float32, so results "
+            "would differ. Train with train.export_precision=float32, or export with --format openvino."
         )
     calibration = read_calibration(evaluation_dir).facts if (evaluation_dir / CALIBRATION_FILES[0]).exists() else None
     source = Source(
@@ -181,8 +181,8 @@ def _load(load: Callable[[Path], Ask], folder: Path, format_name: Format) -> Ask
     except Exception as error:  # each runtime has its own
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"An exported model must load again; {format_name} does not: {reason}. Nothing is written. "
-            "Choose another format."
+            f"{format_name} must load after the export; it does not: {reason}. Nothing is written. Choose "
+            "another format."
         ) from None
     return lambda pixels: np.concatenate(
         [ask(pixels[start : start + PHOTOS_AT_ONCE]) for start in range(0, len(pixels), PHOTOS_AT_ONCE)]
@@ -193,8 +193,8 @@ def _check_equality(actual: np.ndarray, expected: np.ndarray, format_name: Forma
     difference = float(np.abs(actual - expected).max())
     if not difference <= TOLERANCE:  # also refuses NaN
         raise ModelError(
-            f"Probabilities of an exported model must be within {TOLERANCE:g} of the service's; one of {format_name} "
-            f"differs by {difference:.1e}. Nothing is written. Choose another format."
+            f"Probabilities of the exported model must be within {TOLERANCE:g} of the service's; with "
+            f"{format_name} one differs by {difference:.1e}. Nothing is written. Choose another format."
         )
 
 

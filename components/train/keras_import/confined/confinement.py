@@ -96,7 +96,7 @@ def enter(argv: list[str]) -> list[str]:
     memory_bytes, cpu_seconds, max_file_bytes, timeout_seconds = map(int, numbers)
     confinement = Confinement(Path(folder), memory_bytes, cpu_seconds, max_file_bytes, timeout_seconds)
     for missing in lock_down(confinement):
-        log.warning("This system cannot keep an upload from %s.", missing)
+        log.warning("This system cannot prevent an upload from %s.", missing)
     return argv[5:]
 
 
@@ -119,12 +119,12 @@ def handle(folder: Path, work: Callable[[], None]) -> int:
         return refuse(str(error))
     except MemoryError:
         return refuse(
-            "An uploaded model must be readable within the memory that reading takes; this one asks for "
-            "more. It is damaged, or an attack. Save it again with Keras."
+            "Reading the uploaded model must not exceed the memory limit; it does. The file is damaged "
+            "or malicious. Save it again with Keras."
         )
     except Exception as error:  # an upload can make a library raise anything
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
-            return refuse(_exceeded("the size that a file may have"))
+            return refuse(_exceeded("the file size limit"))
         return refuse(_unreadable(f"reading it fails with {type(error).__name__}: {str(error)[:300]}"))
     return 0
 
@@ -188,15 +188,15 @@ def _explain(code: int, output_path: Path, confinement: Confinement, *, has_star
 
 def _unreadable(what: str) -> str:
     return (
-        f"An uploaded model must be readable; {what}. It is damaged, or an attack; nothing of it was kept. "
-        "Save it again with Keras."
+        f"The uploaded model must be readable; {what}. The file is damaged or malicious; nothing was "
+        "kept. Save it again with Keras."
     )
 
 
 def _exceeded(what: str) -> str:
     return (
-        f"An uploaded model must be checked within limits; this one needed more than {what}. "
-        "Save a smaller one, or without its optimizer."
+        f"The checks of the uploaded model must stay within limits; they needed more than {what}. Save a "
+        "smaller one, or without its optimizer."
     )
 
 
@@ -212,7 +212,7 @@ def lock_down(confinement: Confinement) -> list[str]:
     _limit(resource.RLIMIT_CPU, confinement.cpu_seconds)
     missing = []
     if sys.platform != "linux":
-        return ["using more memory than it may", "writing outside its folder", "using the network"]
+        return ["using more memory than allowed", "writing outside its folder", "using the network"]
     _limit(resource.RLIMIT_AS, confinement.memory_bytes)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

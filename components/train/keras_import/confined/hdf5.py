@@ -36,8 +36,8 @@ _NOT_WEIGHTS: Final = ("optimizer_weights", "optimizer", "_optimizer")
 
 def _refused(where: str, why: str) -> UploadError:
     return UploadError(
-        f"The HDF5 part of an uploaded model must hold plain arrays of numbers; /{where[:200]} {why}. "
-        "Save the model again with Keras."
+        f"The HDF5 part of an uploaded model must contain only plain arrays of numbers; /{where[:200]} "
+        f"{why}. Save the model again with Keras."
     )
 
 
@@ -56,7 +56,7 @@ class Hdf5Model:
             self._file = h5py.File(self._path, "r", locking=False)
         except (OSError, RuntimeError, ValueError) as error:
             raise UploadError(
-                "An uploaded HDF5 file must be whole; it cannot be opened: "
+                "The uploaded HDF5 file must be complete; it cannot be opened: "
                 f"{' '.join(str(error).split())[:200]}. Copy or save it again."
             ) from None
         try:
@@ -83,7 +83,7 @@ class Hdf5Model:
                 raise _refused(path, f"has a path of {len(path):,} characters")
             link = group.links.get_info(name).type
             if link != h5l.TYPE_HARD:
-                raise _refused(path, f"is {_LINKS.get(link, 'a link of an unknown kind')}")
+                raise _refused(path, f"is {_LINKS.get(link, 'a link of an unknown type')}")
             kind = h5o.get_info(group, name).type
             if kind == h5o.TYPE_GROUP:
                 self._walk(h5g.open(group, name), path, depth + 1)
@@ -97,14 +97,14 @@ class Hdf5Model:
 
     def _names(self, group: h5g.GroupID, where: str) -> list[bytes]:
         if len(group) > MAX_OBJECTS:
-            raise _refused(where, f"holds {len(group):,} objects")
+            raise _refused(where, f"has {len(group):,} objects")
         return list(group)
 
     def _once(self, item: Any, where: str) -> None:
         info = h5o.get_info(item)
         key = (info.fileno, info.addr)
         if key in self._seen:
-            raise _refused(where, "is reached by two ways, as in a circle")
+            raise _refused(where, "is reachable in two ways, as in a circle")
         self._seen.add(key)
         if len(self._seen) > MAX_OBJECTS:
             raise _refused(where, f"is one of more than {MAX_OBJECTS:,} objects")
@@ -113,12 +113,12 @@ class Hdf5Model:
         created = dataset.get_create_plist()
         # The layout first: a virtual array must not be asked for its size.
         if created.get_layout() not in _LAYOUTS:
-            raise _refused(where, "is a virtual array, made of other files")
+            raise _refused(where, "is a virtual array that refers to other files")
         if created.get_external_count():
-            raise _refused(where, "keeps its values in another file")
+            raise _refused(where, "stores its values in another file")
         for number in range(created.get_nfilters()):
             if created.get_filter(number)[0] not in _FILTERS:
-                raise _refused(where, "is packed by a filter that is not HDF5's own")
+                raise _refused(where, "is compressed with a filter that is not part of HDF5")
         kind = dataset.get_type()
         if kind.get_class() not in (h5t.FLOAT, h5t.INTEGER) or kind.get_size() > 8:
             raise _refused(where, f"is of the type {_type_name(kind)}, not of plain numbers")
@@ -129,11 +129,11 @@ class Hdf5Model:
         stored = dataset.get_storage_size()
         if num_bytes > max(SMALL_BYTES, MAX_RATIO * stored) or stored > self._path.stat().st_size:
             raise _refused(
-                where, f"says that it has the shape {dataset.shape}, {num_bytes:,} bytes, of which {stored:,} are there"
+                where, f"declares the shape {dataset.shape}, {num_bytes:,} bytes, of which {stored:,} are present"
             )
         self._left -= 4 * math.prod(dataset.shape)
         if self._left < 0:
-            raise _refused(where, "brings the weights to more bytes than an upload may have")
+            raise _refused(where, "brings the weights above the size limit of an upload")
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Hdf5Model:
             yield path, tuple(map(int, dataset.shape)), offset
             for values in self._values(dataset, path):
                 if not np.isfinite(values).all():
-                    raise _refused(path, "holds NaN or infinity, as of a training that failed")
+                    raise _refused(path, "contains NaN or infinity, as after a failed training")
                 target.write(values.tobytes())
                 offset += values.size
 
@@ -177,11 +177,11 @@ class Hdf5Model:
                 raise _refused(top, f"has a layer with a name of {len(name):,} characters")
             where = f"{top}/{name}".lstrip("/")
             if where not in self._groups:
-                raise _refused(where, "is named by layer_names, and is not there")
+                raise _refused(where, "is listed in layer_names, but missing")
             weights = self._list(where, "weight_names") or []
             for weight in weights:
                 if f"{where}/{weight}" not in self._datasets:
-                    raise _refused(f"{where}/{weight}", "is named by weight_names, and is not there")
+                    raise _refused(f"{where}/{weight}", "is listed in weight_names, but missing")
             layers.append((name, [f"{where}/{weight}" for weight in weights]))
         return layers
 

@@ -109,9 +109,9 @@ class Reader:
                     bytes_left, member_bytes_left = bytes_left - len(chunk), member_bytes_left - len(chunk)
                     if min(bytes_left, member_bytes_left) < 0:
                         raise UploadError(
-                            f"An uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
-                            f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is "
-                            "more. Save the model again with Keras."
+                            f"The uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
+                            f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is larger. "
+                            "Save the model again with Keras."
                         )
                     file.write(chunk)
             unpacked[member.name] = path
@@ -120,13 +120,12 @@ class Reader:
     def _keras(self, names: dict[str, Path], form: str) -> Contents:
         if extra := sorted(set(names) - KERAS_MEMBERS):
             raise UploadError(
-                f"A .keras file must hold {', '.join(sorted(KERAS_MEMBERS))} only; this one holds "
-                f"{extra[0][:80]!r} as well. Files beside the network, such as vocabularies, are not "
-                "taken."
+                f"A .keras file must contain only {', '.join(sorted(KERAS_MEMBERS))}; this one also "
+                f"contains {extra[0][:80]!r}. Other files, such as vocabularies, are not supported."
             )
         if missing := sorted(KERAS_MEMBERS - set(names) - {"metadata.json"}):
             raise UploadError(
-                f"A .keras file must hold {missing[0]}; this one does not. Save the model again with Keras."
+                f"A .keras file must contain {missing[0]}; this one does not. Save the model again with Keras."
             )
         weights = names["model.weights.h5"]
         if not _magic(weights).startswith(HDF5_MAGIC):
@@ -138,7 +137,8 @@ class Reader:
                 version = str(json.loads(_text(names["metadata.json"]))["keras_version"])[:40]
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise UploadError(
-                    "metadata.json in a .keras file must name the version of Keras; it does not. Save the model again."
+                    "metadata.json in a .keras file must contain the Keras version; it does not. Save "
+                    "the model again with Keras."
                 ) from None
         config = _text(names["config.json"])
         return contents.model_copy(update={"config": config, "keras_version": version})
@@ -155,7 +155,8 @@ class Reader:
         if len(model_names) != 1:
             listing = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
             raise UploadError(
-                f"A zip must hold one model, a .keras or .h5 file; this one holds {listing}. Pack the model file alone."
+                f"A zip must contain one model, a .keras or .h5 file; this one contains {listing}. Pack "
+                "only the model file."
             )
         path = models[model_names[0]]
         magic = _magic(path)
@@ -164,7 +165,9 @@ class Reader:
         elif model_names[0].lower().endswith(".keras"):
             contents = self._keras(self._unpack(path, self.folder / "unpacked-inner"), readable[".keras"])
         else:
-            raise UploadError(f"{model_names[0][:80]!r} in the zip must be HDF5, as its name says; it is another zip.")
+            raise UploadError(
+                f"{model_names[0][:80]!r} in the zip must be HDF5, according to its name; it is another zip."
+            )
         return contents.model_copy(update={"class_names": _class_names(models)})
 
     def _hdf5(self, path: Path, form: str) -> Contents:
@@ -192,8 +195,8 @@ def _class_names(files: dict[str, Path]) -> tuple[str, ...] | None:
     label_files = [name for name in files if name.rsplit("/", 1)[-1] in LABEL_FILES]
     if len(label_files) > 1:
         raise UploadError(
-            f"A zip must hold one file of class names; this one holds {', '.join(sorted(label_files))[:200]}. Leave "
-            "one of them."
+            "A zip must contain at most one file of class names; this one contains "
+            f"{', '.join(sorted(label_files))[:200]}. Keep one of them."
         )
     for name in label_files:
         with files[name].open("rb") as file:
@@ -220,15 +223,14 @@ def _check_directory(path: Path) -> None:
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) < place + 22:
         raise UploadError(
-            "An uploaded zip must be whole; the list of its members is missing, as of a file that was "
-            "cut off. Copy it again."
+            "The uploaded zip must be complete; its directory is missing, so the file is truncated. Copy it again."
         )
     num_members = int.from_bytes(tail[place + 10 : place + 12], "little")
     directory_bytes = int.from_bytes(tail[place + 12 : place + 16], "little")
     if num_members > MAX_MEMBERS or directory_bytes > MAX_SMALL_BYTES:
         raise UploadError(
-            f"An uploaded zip must hold at most {MAX_MEMBERS} files; this one holds {num_members:,}. "
-            "Pack the model file alone."
+            f"The uploaded zip must contain at most {MAX_MEMBERS} files; it contains {num_members:,}. "
+            "Pack only the model file."
         )
 
 
@@ -236,4 +238,6 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UploadError("The description in an upload must be UTF-8 text; it is not. Save the model again.") from None
+        raise UploadError(
+            "The description in the upload must be UTF-8 text; it is not. Save the model again."
+        ) from None

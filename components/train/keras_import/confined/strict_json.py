@@ -18,7 +18,7 @@ def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, 
 
     Args:
         text: the JSON.
-        what: where it stands in the upload, for the message.
+        what: where it is in the upload, for the message.
         max_bytes: of the text.
         max_depth: how many objects and lists may stand within each other.
 
@@ -28,8 +28,8 @@ def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, 
     """
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise UploadError(
-            f"{what} must describe the network in at most {max_bytes:,} bytes; it has more. "
-            "Save the model again with Keras."
+            f"{what} must describe the network in at most {max_bytes:,} bytes; it is longer. Save the "
+            "model again with Keras."
         )
     try:
         tree = json.loads(text, object_pairs_hook=_read_object)
@@ -53,7 +53,7 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(tree) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         twin = next(name for name, count in counts.items() if count > 1)
-        raise ValueError(f"the key {twin[:80]!r} stands twice in one object")
+        raise ValueError(f"the key {twin[:80]!r} occurs twice in one object")
     if isinstance(tree.get("class_name"), str) and tree["class_name"] in MODELS:
         tree.pop(COMPILE_KEY, None)
     return tree
@@ -72,9 +72,9 @@ def _check(tree: Any, max_depth: int) -> None:
             elif isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):
                 raise ValueError(f"a text has {len(value):,} characters or a zero byte: {value[:40]!r}…")
             elif isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{json.dumps(value)} is no number")
+                raise ValueError(f"{json.dumps(value)} is not a number")
             elif isinstance(value, int) and abs(value) > 2**63:
-                raise ValueError("a whole number has more than 64 bits")
+                raise ValueError("an integer has more than 64 bits")
         if not children:
             return
         level = children

@@ -48,31 +48,31 @@ _MODULES: Final = ("keras", "tf_keras", "builtins")
 """Where Keras 2 and 3 say that their classes are. Nothing is imported by these words."""
 
 _WHY: Final = {
-    "Lambda": "it holds code of its author's",
-    "__lambda__": "it holds code of its author's",
+    "Lambda": "it contains custom code",
+    "__lambda__": "it contains custom code",
     "TFSMLayer": "it loads a TensorFlow program from a folder",
     "TorchModuleWrapper": "it unpickles a PyTorch module, which can run any code",
-    "JaxLayer": "it calls a function of its author's",
-    "FlaxLayer": "it calls a function of its author's",
-    "function": "it names a function of its author's",
-    "TextVectorization": "it reads a vocabulary from a file or an address",
-    "StringLookup": "it reads a vocabulary from a file or an address",
-    "IntegerLookup": "it reads a vocabulary from a file or an address",
-    "Hashing": "it takes text, not photos",
-    "TimeDistributed": "it wraps another layer, and classifiers of photos need no wrappers",
-    "Bidirectional": "it wraps another layer, and classifiers of photos need no wrappers",
-    "Wrapper": "it wraps another layer, and classifiers of photos need no wrappers",
-    "SpectralNormalization": "it wraps another layer, and classifiers of photos need no wrappers",
+    "JaxLayer": "it calls a custom function",
+    "FlaxLayer": "it calls a custom function",
+    "function": "it refers to a custom function",
+    "TextVectorization": "it reads a vocabulary from a file or a URL",
+    "StringLookup": "it reads a vocabulary from a file or a URL",
+    "IntegerLookup": "it reads a vocabulary from a file or a URL",
+    "Hashing": "it is for text, not photos",
+    "TimeDistributed": "it wraps another layer, which image classifiers do not need",
+    "Bidirectional": "it wraps another layer, which image classifiers do not need",
+    "Wrapper": "it wraps another layer, which image classifiers do not need",
+    "SpectralNormalization": "it wraps another layer, which image classifiers do not need",
 }
 
 _FOR_LABELS: Final = "it mixes labels as well as photos, which a network cannot do; set train.mixup or train.cutmix"
-_FOR_SEQUENCES: Final = "it is Keras' own, but for sequences or volumes, not for photos"
-_NOT_REBUILT: Final = "it is Keras' own, but none of the layers that Darkroom rebuilds"
+_FOR_SEQUENCES: Final = "it is a Keras layer for sequences or volumes, not for photos"
+_NOT_REBUILT: Final = "it is a Keras layer that Darkroom does not support"
 _WHY_KERAS: Final = {
     "CutMix": _FOR_LABELS,
     "MixUp": _FOR_LABELS,
-    "MaxNumBoundingBoxes": "it is for boxes around objects, not for classes of photos",
-    "Pipeline": "it holds layers of its own; put them into the model one after another",
+    "MaxNumBoundingBoxes": "it is for bounding boxes, not for classes of photos",
+    "Pipeline": "it contains other layers; put them into the model one after another",
     **dict.fromkeys(
         (
             *(f"{name}{rank}D" for name in ("Conv", "MaxPooling", "AveragePooling", "Cropping") for rank in (1, 3)),
@@ -119,7 +119,7 @@ def sweep(tree: dict[str, Any], root: str) -> None:
         root: what it is called in the messages: `config.json`.
 
     Raises:
-        UploadError: a class, module, registered name or outside file that is not on the list; says where.
+        UploadError: a class, module, registered name or outside file that is not on the list; the message names it.
     """
     for where, node in _dicts(tree, root):
         name = node.get("class_name")
@@ -128,8 +128,8 @@ def sweep(tree: dict[str, Any], root: str) -> None:
         for key in _FILES:
             if node.get(key) not in (None, [], "", {}):
                 raise UploadError(
-                    f"An uploaded model must be whole in itself; {where}.{key} names something outside: "
-                    f"{str(node[key])[:80]!r}. Remove that layer and save the model again."
+                    f"An uploaded model must be self-contained; {where}.{key} refers to something "
+                    f"outside: {str(node[key])[:80]!r}. Remove that layer and save the model again."
                 )
 
 
@@ -158,15 +158,15 @@ def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
     module, registered = node.get("module"), node.get("registered_name")
     if module is not None and (not isinstance(module, str) or module.split(".")[0] not in _MODULES):
         raise UploadError(
-            f"A layer of an uploaded model must be Keras' own; {where} is {name} from the module "
-            f"{str(module)[:80]!r}, whose code Darkroom does not run. "
-            "Rebuild it from Keras' layers and save it again."
+            f"The layers of an uploaded model must be Keras layers; {where} is {name} from the module "
+            f"{str(module)[:80]!r}, whose code Darkroom does not run. Rebuild it with Keras layers and "
+            "save it again."
         )
     if registered not in (None, name) and not (name in FOREIGN_BUT_KNOWN and str(registered).endswith(f">{name}")):
         raise UploadError(
-            f"A layer of an uploaded model must be Keras' own; {where} is {name}, registered as "
-            f"{str(registered)[:80]!r}, whose code Darkroom does not run. "
-            "Rebuild it from Keras' layers and save it again."
+            f"The layers of an uploaded model must be Keras layers; {where} is {name}, registered as "
+            f"{str(registered)[:80]!r}, whose code Darkroom does not run. Rebuild it with Keras layers "
+            "and save it again."
         )
 
 
@@ -176,9 +176,9 @@ def refusal(name: Any, where: str, module: Any = None) -> UploadError:
     why = _WHY.get(text) or _WHY_KERAS.get(text)
     hint = "" if why else suggestion(text, KINDS, 0.75)
     if why is None and str(module).startswith("keras.src.ops"):
-        why, hint = "it is an operation of Keras; of these only + - * / with a number can be rebuilt", ""
+        why, hint = "it is a Keras operation; of these, only + - * / with a number are supported", ""
     return UploadError(
-        f"An uploaded model must consist of Keras' layers that Darkroom rebuilds; {where} is {text}{hint}: "
-        f"{why or 'Darkroom does not know it, and runs no code of others'}. Replace it by other layers of Keras, or "
-        "save the model without it."
+        f"An uploaded model must consist of Keras layers that Darkroom supports; {where} is {text}{hint}: "
+        f"{why or 'Darkroom does not know it, and runs no code of others'}. Replace it with other Keras "
+        "layers, or save the model without it."
     )

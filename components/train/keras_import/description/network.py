@@ -29,7 +29,7 @@ _MAX_NAME: Final = 200
 _COMMON: Final = {"name", "trainable", "dtype"}
 _INPUT_DTYPES: Final = ("float32", "float16", "bfloat16", "uint8", "int32", "int64")
 _LEGACY_NAMES: Final = {("LeakyReLU", "alpha"): "negative_slope", ("Normalization", "axis"): "axis"}
-_CHANGED_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it otherwise than Keras 3"}
+_CHANGED_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it differently from Keras 3"}
 
 
 def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_version: str) -> Graph:
@@ -42,7 +42,7 @@ def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_versio
         keras_version: that wrote it.
 
     Raises:
-        UploadError: it is no Functional or Sequential model, or a word in it cannot be; says where.
+        UploadError: it is not a Functional or Sequential model, or a word in it cannot be; the message names the place.
     """
     return _Reader(limits, keras_version.startswith(("1", "2"))).model(tree, where, 0)
 
@@ -70,8 +70,8 @@ class _Reader:
         self._layers_left -= len(config["layers"])
         if self._layers_left < 0:
             raise UploadError(
-                f"An uploaded model must have at most {self._limits.max_layers:,} layers; {where} brings "
-                "it to more. Use a smaller one."
+                f"An uploaded model must have at most {self._limits.max_layers:,} layers; with {where} it "
+                "has more. Use a smaller one."
             )
         if class_name == "Sequential":
             return self._chain(config, where, depth)
@@ -82,19 +82,19 @@ class _Reader:
         for place, node in enumerate(config["layers"]):
             layer = self._layer(node, f"{where}[{place}]", depth)
             if layer.name in layers:
-                raise refused(f"{where}[{place}]", f"the name {layer.name!r} stands twice")
+                raise refused(f"{where}[{place}]", f"the name {layer.name!r} occurs twice")
             layers[layer.name] = layer
         layers = count_calls_from_zero(layers)
         inputs = parse_endpoints(config.get("input_layers"), f"{where}: input_layers")
         outputs = parse_endpoints(config.get("output_layers"), f"{where}: output_layers")
         if len(inputs) != 1 or len(outputs) != 1:
             raise UploadError(
-                f"An uploaded model must take one photo and give one answer; {where} has {len(inputs)} "
-                f"inputs and {len(outputs)} outputs. Save one with one of each."
+                f"An uploaded model must have one input and one output; {where} has {len(inputs)} inputs "
+                f"and {len(outputs)} outputs. Save one with one of each."
             )
         (input_name, _), (output_name, output_call) = inputs[0], outputs[0]
         if input_name not in layers or layers[input_name].kind != "InputLayer" or output_name not in layers:
-            raise refused(where, f"{input_name!r} or {output_name!r} is none of its layers")
+            raise refused(where, f"{input_name!r} or {output_name!r} is not one of its layers")
         last = layers[output_name]
         # Keras counts the making of a Functional model as its call 0, and sometimes that of a Sequential one.
         if last.model is not None and (last.class_name != "Sequential" or output_call >= len(last.calls)):
@@ -126,7 +126,7 @@ class _Reader:
         chain, before = [start], start.name
         for place, layer in enumerate(layers):
             if layer.name in {other.name for other in chain} or _stands_alone(layer):
-                raise refused(f"{where}[{place}]", f"{layer.name!r} cannot stand here in a Sequential model")
+                raise refused(f"{where}[{place}]", f"{layer.name!r} is not possible in a Sequential model")
             chain.append(replace(layer, calls=(Call(((before, 0),)),)))
             before = layer.name
         return Graph(
@@ -141,7 +141,7 @@ class _Reader:
 
     def _layer(self, node: Any, where: str, depth: int) -> Layer:
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
-            raise refused(where, "it is no layer")
+            raise refused(where, "it is not a layer")
         kind, config = node.get("class_name"), node["config"]
         kind = LEGACY_KINDS.get(kind, kind) if isinstance(kind, str) else kind
         name = _name({"name": node.get("name") or config.get("name")}, where)
@@ -154,7 +154,7 @@ class _Reader:
         }
         inbound = node.get("inbound_nodes") or []
         if not isinstance(inbound, list):
-            raise refused(where, "its inbound_nodes are no list")
+            raise refused(where, "its inbound_nodes are not a list")
         if kind in MODELS:
             calls = tuple(self._call(call, where) for call in inbound)
             graph = self.model(node, where, depth + 1)
@@ -202,9 +202,7 @@ class _Reader:
             if own_key not in checks:
                 if value is None:  # newer versions add arguments, whose None changes nothing
                     continue
-                raise refused(
-                    where, f"it has an argument {key[:60]!r} = {str(value)[:60]!r}, which Darkroom does not know"
-                )
+                raise refused(where, f"it has an unknown argument {key[:60]!r} = {str(value)[:60]!r}")
             try:
                 clean = checks[own_key](value)
             except ValueError as error:
@@ -226,11 +224,11 @@ class _Reader:
         if isinstance(node, dict):
             arguments, keywords = node.get("args"), node.get("kwargs", {})
             if not isinstance(arguments, list) or not isinstance(keywords, dict):
-                raise refused(where, "a call of it is of no known form")
+                raise refused(where, "one of its calls has an unknown form")
             if spreads:
                 tensors = arguments
             elif not arguments or any(item is not None for item in arguments[1:]):
-                raise refused(where, "it is called with more than tensors")
+                raise refused(where, "it is called with something other than tensors")
             else:
                 tensors = check.plain_list(arguments[0])
                 tensors = tensors if isinstance(tensors, list) else [tensors]
@@ -241,9 +239,9 @@ class _Reader:
                 if isinstance(tensor, list) and len(tensor) == 4 and isinstance(tensor[3], dict):
                     keywords |= tensor[3]
         else:
-            raise refused(where, "a call of it is of no known form")
+            raise refused(where, "one of its calls has an unknown form")
         if not isinstance(keywords, dict):
-            raise refused(where, "a call of it is of no known form")
+            raise refused(where, "one of its calls has an unknown form")
         if spreads:
             tensors, keywords = find_operands(tensors, keywords, where)
         training = keywords.get("training")
@@ -262,7 +260,7 @@ def _stands_alone(layer: Layer) -> bool:
 def _name(config: dict[str, Any], where: str) -> str:
     name = config.get("name")
     if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME or not name.isprintable() or ".." in name:
-        raise refused(where, f"a name of 1 to {_MAX_NAME} printable characters is expected, found {str(name)[:80]!r}")
+        raise refused(where, f"expected a name of 1 to {_MAX_NAME} printable characters; found {str(name)[:80]!r}")
     return name
 
 

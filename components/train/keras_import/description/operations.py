@@ -44,7 +44,7 @@ def as_layer(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[str
 
 
 def _operands(kind: Any, inbound: list[Any]) -> list[Any] | None:
-    """Both operands of an operation; None where the call has another form, such as that of the layer of that name."""
+    """Both operands of an operation; None if the call has another form, such as that of the layer of that name."""
     if len(inbound) != 1:
         return None
     if kind in OPERATIONS and isinstance(inbound[0], dict):

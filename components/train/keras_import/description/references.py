@@ -27,7 +27,7 @@ def parse_endpoints(value: Any, where: str) -> list[Reference]:
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list) or not value:
-        raise refused(where, "a list of tensors is expected")
+        raise refused(where, "expected a list of tensors")
     return (
         [parse_reference(value, where)]
         if isinstance(value[0], str)
@@ -51,7 +51,7 @@ def count_calls_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
 
 
 def check_references(layers: dict[str, Layer], start: str, output: Reference, where: str) -> None:
-    """Every tensor that is asked for is given by some call, and no layer waits for itself."""
+    """Every tensor that is requested is given by some call, and no layer waits for itself."""
 
     def exists(reference: Reference) -> bool:
         name, number = reference
@@ -61,10 +61,10 @@ def check_references(layers: dict[str, Layer], start: str, output: Reference, wh
         for reference in [reference for call in layer.calls for reference in call.inputs]:
             if not exists(reference):
                 raise refused(
-                    where, f"{layer.name!r} is called on call {reference[1]} of {reference[0]!r}, which there is not"
+                    where, f"{layer.name!r} uses call {reference[1]} of {reference[0]!r}, which does not exist"
                 )
     if not exists(output):
-        raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which there is not")
+        raise refused(where, f"its output is call {output[1]} of {output[0]!r}, which does not exist")
     order(tuple(layers.values()), where)
 
 
@@ -79,7 +79,7 @@ def find_operands(tensors: list[Any], keywords: dict[str, Any], where: str) -> t
     placed = {key: tensor for key, tensor in zip(_OPERANDS, tensors, strict=False) if tensor is not None}
     operands = placed | named
     if len(tensors) > len(_OPERANDS) or placed.keys() & named or operands.keys() - {"key"} != {"query", "value"}:
-        raise refused(where, "it is called with something else than a query, a value and perhaps a key")
+        raise refused(where, "it is called with something other than a query, a value and optionally a key")
     others = {
         key: value
         for key, value in keywords.items()

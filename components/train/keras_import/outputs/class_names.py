@@ -43,14 +43,14 @@ def read_class_names(content: bytes, file_name: str) -> tuple[str, ...]:
         raise _refused(file_name, f"it lists {len(names):,} classes")
     for name in names:
         if not 0 < len(name) <= _MAX_NAME or not name.isprintable():
-            raise _refused(file_name, f"{name[:40]!r} is no name of a class")
+            raise _refused(file_name, f"{name[:40]!r} is not a class name")
     return names
 
 
 def _refused(file_name: str, why: str) -> UploadError:
     return UploadError(
-        f"{file_name} beside an uploaded model must list its classes in the order of its outputs, a class a line; "
-        f"{why}. Correct it, or name them: train.model.class_names."
+        f"{file_name} beside an uploaded model must list its classes in the order of its outputs, one per "
+        f"line; {why}. Correct it, or set train.model.class_names."
     )
 
 
@@ -72,7 +72,7 @@ def _from_json(tree: object) -> tuple[str, ...]:
             raise ValueError(f"its numbers are not 0 to {len(tree) - 1}")
         tree = [tree[str(number)] for number in range(len(tree))]
     if not isinstance(tree, list) or not all(isinstance(name, str) for name in tree):
-        raise ValueError("it is no list of names")
+        raise ValueError("it is not a list of names")
     return tuple(name.strip() for name in tree)
 
 
@@ -80,7 +80,7 @@ def find_beside(path: Path) -> tuple[Path, tuple[str, ...]] | None:
     """The file of LABEL_FILES in the folder of a model, and its classes; None if there is none.
 
     Raises:
-        UploadError: it is no list of classes.
+        UploadError: it is not a list of classes.
     """
     for name in LABEL_FILES:
         label_path = path.with_name(name)
@@ -106,9 +106,9 @@ def order_outputs(model_classes: Sequence[str], class_names: Sequence[str], disp
     for name in class_names:
         if name not in place_by_name:
             raise UploadError(
-                f"A model that is used as it is must have the classes of the data; {display_name} has no "
-                f"{name!r}{nearest(name, model_classes)}. Rename the class or correct the model's list of classes, or "
-                "give it a new head: train.model.head=linear."
+                f"A model that is used unchanged must have the classes of the data; {display_name} has no "
+                f"{name!r}{nearest(name, model_classes)}. Rename the class, correct the model's list of "
+                "classes, or give it a new head: train.model.head=linear."
             )
     return tuple(place_by_name[name] for name in class_names)
 

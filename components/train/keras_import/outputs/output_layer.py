@@ -1,4 +1,4 @@
-"""The output layer of a network that is used as it is: logits, one for each class of the data, in their order."""
+"""The output layer of a network that is used unchanged: logits, one for each class of the data, in their order."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from components.train.keras_import.sizes import Path as LayerPath
 LINEAR: Final = (None, "linear")
 _UNITS: Final = {"Dense": "units", "Conv2D": "filters"}
 _PASSES: Final = ("Dropout", "GlobalAveragePooling2D", "Identity")
-"""Layers after the output layer that treat each output alike, and linearly."""
+"""Layers after the output layer that treat each output equally, and linearly."""
 
 
 def find_columns(num_outputs: int, num_classes: int, class_order: Sequence[int] | None) -> np.ndarray | None:
@@ -58,9 +58,9 @@ def _drop_activation(graph: Graph, activation: str) -> Graph:
         linear = last
     else:
         raise UploadError(
-            f"A model that is used as it is must end in logits, in a softmax over them, or in one sigmoid for two "
-            f"classes; {last.name} is {last.kind} with the activation {last_activation}, whose values are none of "
-            "these. Let its head be replaced: train.model.head=linear."
+            "A model that is used unchanged must end in logits, in a softmax over them, or in one "
+            f"sigmoid for two classes; {last.name} is {last.kind} with the activation {last_activation}, "
+            "which is none of these. Replace its head: train.model.head=linear."
         )
     return replace(graph, layers=tuple(linear if layer is last else layer for layer in graph.layers))
 
@@ -89,7 +89,7 @@ def _exchange(graph: Graph, old: Layer, new: Layer) -> Graph:
 
 def _fixed(layer: Layer) -> UploadError:
     return UploadError(
-        "The outputs of a model can be put into the order of the data's classes if a Dense or Conv2D layer gives them; "
-        f"here {layer.name} ({layer.kind}) does. Save the model with such an output layer, or give it a new head: "
+        "The outputs of a model can only be reordered if its output layer is Dense or Conv2D; here it is "
+        f"{layer.name} ({layer.kind}). Save the model with such an output layer, or give it a new head: "
         "train.model.head=linear."
     )

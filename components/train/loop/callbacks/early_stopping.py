@@ -14,7 +14,7 @@ from components.train.tensorflow.precision import unwrap_optimizer
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Validates a mean of the weights where there is one, keeps the best, and stops early.
+    """Validates a mean of the weights if there is one, keeps the best, and stops early.
 
     Attributes:
         mean: of the weights at the ends of the last epochs, where these are averaged; empty before the first of them.
@@ -50,7 +50,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self.mean, self._num_averaged = list(mean), state["averaged"]
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        """Notes the epoch."""
+        """Records the epoch."""
         self._epoch = epoch
 
     def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a training tells while it goes on: a line for each epoch, and the load of the machine."""
+"""What a training reports while it runs: a line for each epoch, and the load of the machine."""
 
 import contextlib
 import logging
@@ -26,7 +26,7 @@ SYSTEM_METRICS_SECONDS: Final = 5
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Shows and hands on the figures of each epoch and within it, and stops when they or weights are no numbers."""
+    """Shows and passes on the figures of each epoch and within it, and stops when they or weights are not finite."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._waited, self._num_done = 0.0, 0
 
     def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
-        """Notes when the step starts."""
+        """Records when the step starts."""
         self._step_start = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -102,7 +102,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         if now - self._last_report >= REPORT_SECONDS:
             self._last_report = now
             log.info(
-                "Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in it.",
+                "Epoch %d: %.0f %%, loss %.4f, %.0f images/s, %.0f s left in this epoch.",
                 self._epoch,
                 100 * num_seen / num_examples,
                 self._means["loss"],
@@ -145,8 +145,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._num_ended += 1
         seconds_left = (now - self._training_start) / self._num_ended * (self._planned - self._epoch)
         log.info(
-            "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f images/s, waited for "
-            "%.0f %% of the time; at most %.0f s left.",
+            "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f "
+            "images/s, waited for %.0f %% of the time; at most %.0f s left.",
             len(str(self._planned)),
             self._epoch,
             self._planned,
@@ -161,7 +161,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=seconds_left, **figures)
         self._note(figures)
         if is_finish_requested() and not self.model.stop_training:
-            log.info("Asked to finish: the training ends here, with the best epoch so far.")
+            log.info("Finish requested: training ends here, with the best epoch so far.")
             self.model.stop_training = True
 
     def _over_epoch(self, logs: Mapping[str, Any], num_seen: int) -> dict[str, float]:
@@ -186,8 +186,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         rate = float(unwrap_optimizer(self.model).learning_rate)
         where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
         return DivergedError(
-            f"{what} must stay a number; {where} it became {value}. Set a smaller "
-            f"train.learning_rate (it is {rate:g}), or add BatchNormalization."
+            f"{what} must be finite; {where} it became {value}. Set a smaller train.learning_rate (it is "
+            f"{rate:g}), or add BatchNormalization."
         )
 
 
@@ -232,7 +232,7 @@ def system_metrics(run: Run) -> Iterator[None]:
     try:  # before threads use it: two that import MLflow at once find it half imported
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
     except ImportError as error:
-        log.warning("No system metrics: %s. Training goes on.", error)
+        log.warning("No system metrics: %s. Training continues.", error)
         yield
         return
     stop = threading.Event()
@@ -249,7 +249,7 @@ def _send_load(make_monitor: Callable[..., Any], run_id: str, stop: threading.Ev
     try:
         monitor = make_monitor(run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True)
     except Exception as error:  # psutil or the store may be missing, each with an error of its own
-        log.warning("No system metrics: %s. Training goes on.", (str(error) or type(error).__name__).splitlines()[0])
+        log.warning("No system metrics: %s. Training continues.", (str(error) or type(error).__name__).splitlines()[0])
         return
     monitor.start()
     stop.wait()

@@ -56,7 +56,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         self._last_save = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        """Notes the epoch."""
+        """Records the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -90,7 +90,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
     def _leave_if_asked(self) -> None:
         if self._stop_requested.is_set():
             log.warning(
-                "Asked to end (SIGTERM): the next training of the same photos and params goes on from the "
+                "Received SIGTERM: the next training with the same photos and params continues from the "
                 "last checkpoint."
             )
             sys.exit(128 + signal.SIGTERM)

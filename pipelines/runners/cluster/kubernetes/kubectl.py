@@ -30,6 +30,6 @@ def get(*arguments: str, namespace: str) -> list[dict[str, Any]]:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise KubectlError(f"kubectl must answer; it does not: {error}") from None
     if answer.returncode != 0:
-        raise KubectlError(f"kubectl must answer; it refuses: {answer.stderr.strip()}")
+        raise KubectlError(f"kubectl must answer; it returned an error: {answer.stderr.strip()}")
     items: list[dict[str, Any]] = json.loads(answer.stdout).get("items", [])
     return items

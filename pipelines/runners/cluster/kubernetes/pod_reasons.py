@@ -15,15 +15,15 @@ MAX_FAILURES: Final = 3
 STARTING: Final = ("ContainerCreating", "PodInitializing")
 """Reasons behind which an event has the true one, such as a volume that cannot be mounted."""
 ADVICE: Final = {
-    "nvidia.com/gpu": "request fewer with --gpus, or name the resource with --gpu-type",
+    "nvidia.com/gpu": "request fewer with --gpus, or set the resource with --gpu-type",
     "amd.com/gpu": "request fewer with --gpus",
     "Insufficient memory": "request less with --memory, or add a larger node",
     "Insufficient cpu": "request less with --cpu, or add a larger node",
     "persistentvolumeclaim": "create the volume claim, or correct --data-claim",
-    "PersistentVolumeClaims": "the volume claim has no volume: look at its storage class",
+    "PersistentVolumeClaims": "the volume claim has no volume: check its storage class",
     "volume node affinity": "the volume is on another node or in another zone",
     "Multi-Attach": "the volume is ReadWriteOnce and mounted on another node",
-    "FailedMount": "look at the volume or secret that it names",
+    "FailedMount": "check the volume or secret that it refers to",
     "ErrImagePull": "push the images with `darkroom images push`, and let the nodes pull from the registry",
     "ImagePullBackOff": "push the images with `darkroom images push`, and let the nodes pull from the registry",
     "InvalidImageName": "build and push the images again",

@@ -125,7 +125,7 @@ async function showCell(run, id, label, predicted, slot) {
   });
   slot.replaceChildren(
     h("h3", {}, title),
-    h("p", { class: "soft small" }, "The surest first. Choose a photo to see where it looked."),
+    h("p", { class: "soft small" }, "The most confident first. Choose a photo to see where the model looked."),
     h("ul", { class: "thumbs large" }, items),
   );
   slot.scrollIntoView({ block: "nearest" });

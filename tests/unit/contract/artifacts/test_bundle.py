@@ -59,7 +59,9 @@ def test_a_bundle_of_another_version_or_damaged_is_refused(
 
 
 def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"A model bundle must hold bundle\.json; there is none in .* Run its step"):
+    with pytest.raises(
+        ArtifactError, match=r"The model bundle must contain bundle\.json; it is missing in .* Run its step"
+    ):
         read_bundle(tmp_path)
 
 
@@ -85,5 +87,5 @@ def test_a_damaged_graph_is_refused(artifacts: tuple[Path, DatasetInfo], tmp_pat
     export_dir = copy_of(artifacts[0] / "model" / "export", tmp_path / "export")
     with (export_dir / name).open("r+b") as file:
         file.truncate(size)
-    with pytest.raises(ArtifactError, match="An exported graph must stand at"):
+    with pytest.raises(ArtifactError, match="Cannot load the exported graph"):
         InferenceGraph(export_dir)

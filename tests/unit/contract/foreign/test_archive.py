@@ -164,7 +164,7 @@ def test_a_name_that_comes_twice_is_refused(content: bytes, tmp_path: Path) -> N
 
 def test_a_file_where_a_folder_stands_is_refused(tmp_path: Path) -> None:
     path = write_archive(tmp_path, "photos.tar", make_tar({"cats": b"1", "cats/a.jpg": b"2"}))
-    with pytest.raises(ArchiveError, match="it cannot"):
+    with pytest.raises(ArchiveError, match="Cannot unpack"):
         extract(path, tmp_path / "unpacked")
     assert not (tmp_path / "unpacked").exists()
 
@@ -226,7 +226,7 @@ def test_a_cut_archive_is_refused_and_leaves_nothing(kind: str, tmp_path: Path) 
 def test_a_damaged_header_within_a_tar_is_not_taken_for_its_end(tmp_path: Path) -> None:
     content = bytearray(make_tar(FILES))
     content[content.index(b"photos/dogs")] ^= 1
-    with pytest.raises(ArchiveError, match="damaged or cut off"):
+    with pytest.raises(ArchiveError, match="damaged or truncated"):
         extract(write_archive(tmp_path, "photos.tar", bytes(content)), tmp_path / "unpacked")
 
 

@@ -44,13 +44,13 @@ def test_names_that_lead_outside_are_refused(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "names no file"),
-        (".", "names no file"),
-        ("./", "names no file"),
+        ("", "is not a file name"),
+        (".", "is not a file name"),
+        ("./", "is not a file name"),
         ("a\nb", "control character"),
         ("a\x1b[2Jb", "control character"),
         ("a\x85b", "control character"),
-        ("a/\ud800.png", "half of a character"),
+        ("a/\ud800.png", "an incomplete Unicode character"),
         ("n" * 256, "too long"),
         ("é" * 128, "too long"),
         ("/".join(["n" * 200] * 21), "too long"),

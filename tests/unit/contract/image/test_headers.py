@@ -39,7 +39,7 @@ print(resident("VmHWM") - before)
 
 @pytest.mark.parametrize("name", HEADER_BOMBS)
 def test_a_header_that_keeps_its_reader_busy_is_refused(name: str) -> None:
-    with pytest.raises(ImageError, match="header of a photo must hold at most") as caught:
+    with pytest.raises(ImageError, match="header of a photo must have at most") as caught:
         decode(HEADER_BOMBS[name](), SIZE)
     assert caught.value.code == "corrupt"
 

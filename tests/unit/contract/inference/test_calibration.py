@@ -101,9 +101,9 @@ def test_embeddings_with_space_are_taken_flat() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("calibration.json", None, "must hold calibration.json"),
+        ("calibration.json", None, "must contain calibration.json"),
         ("calibration.json", b"{}", "damaged, or of another version"),
-        ("familiarity.npz", None, "must hold familiarity.npz"),
+        ("familiarity.npz", None, "must contain familiarity.npz"),
         ("familiarity.npz", b"PK no archive", "cannot be read"),
         ("familiarity.npz", b"", "cannot be read"),
     ],
@@ -120,5 +120,5 @@ def test_a_damaged_calibration_is_named(tmp_path: Path, name: str, content: byte
 def test_a_reference_of_another_size_than_its_facts_say_is_refused(tmp_path: Path) -> None:
     write_calibration(tmp_path, make_calibration())
     np.savez(tmp_path / "familiarity.npz", reference=np.ones((2, 4), np.float16))
-    with pytest.raises(ArtifactError, match="must hold the 3 embeddings"):
+    with pytest.raises(ArtifactError, match="must contain the 3 embeddings"):
         read_calibration(tmp_path)

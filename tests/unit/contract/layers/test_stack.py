@@ -80,20 +80,20 @@ def test_shapes_and_parameters_are_foretold(layer: Any, before: Any, after: Any,
         ({"Dense": {"units": "ten"}}, 'units: expected a valid integer; found "ten"'),
         ({"Dense": {"units": 10, "activation": "rellu"}}, "activation: expected 'celu', 'elu'"),
         ({"Dense": {"units": 10**9}}, "units: expected less than or equal to 16777216; found 1000000000"),
-        ({"Dense": None}, "Dense: units: required, yet not given"),
+        ({"Dense": None}, "Dense: units: required, but missing"),
         ({"Dense": 10}, "expected the arguments of Dense as key: value; found 10"),
         ({"Dense": {"units": 1}, "Flatten": {}}, "expected one layer"),
         (["Flatten"], "expected one layer"),
         ({"Conv2D": {"filters": 8}}, "Conv2D: kernel_size: required"),
         ({"Conv2D": {"filters": 8, "kernel_size": [3, 3, 3]}}, "expected a number from 1 to 1024, or [height, width]"),
         ({"Conv2D": {"filters": 8, "kernel_size": 3, "padding": "full"}}, "padding: expected 'valid' or 'same'"),
-        ({"MultiHeadAttention": {"num_heads": 2, "key_dim": 4}}, "MultiHeadAttention: with: required, yet not given"),
+        ({"MultiHeadAttention": {"num_heads": 2, "key_dim": 4}}, "MultiHeadAttention: with: required, but missing"),
         (
             {"RandomRotation": {"factor": [0.1]}},
             "factor: expected a number from -10 to 10, or [low, high]; found [0.1]",
         ),
         ({"Conv2D": {"filters": 8, "kernel_size": 3, "kernel_initializer": "ones"}}, "kernel_initializer: unknown key"),
-        ({"Add": None}, "Add: with: required, yet not given"),
+        ({"Add": None}, "Add: with: required, but missing"),
         ({"Add": {"with": []}}, "with: expected the name of an earlier layer, or a list of names; found []"),
         ({"Dense": {"units": 3, "kernel_regularizer": "l2"}}, "kernel_regularizer: expected"),
         ({"Dense": {"units": 3, "kernel_regularizer": {"l3": 1}}}, "kernel_regularizer.l3: unknown key"),
@@ -117,28 +117,28 @@ def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> N
     [
         (
             [{"Dense": {"units": 4}}],
-            "train.model.layers[0] Dense(units=4) cannot stand here: it takes a flat vector (put Flatten or "
+            "train.model.layers[0] Dense(units=4) is not possible here: it takes a flat vector (put Flatten or "
             "GlobalAveragePooling2D before it). Its input is 8 × 8 × 3.",
         ),
         (
             ["Flatten", {"Conv2D": {"filters": 8, "kernel_size": 3}}],
-            "train.model.layers[1] Conv2D(filters=8, kernel_size=3) cannot stand here: it takes height × width × "
+            "train.model.layers[1] Conv2D(filters=8, kernel_size=3) is not possible here: it takes height × width × "
             "channels. Its input is 192.",
         ),
         (
             ["MaxPooling2D", {"Conv2D": {"filters": 8, "kernel_size": 5}}, "Flatten"],
-            "layers[1] Conv2D(filters=8, kernel_size=5) cannot stand here: its window of 5 is larger than its input; "
-            "remove a pooling layer before it, use padding: same, or larger photos. Its input is 4 × 4 × 3.",
+            "layers[1] Conv2D(filters=8, kernel_size=5) is not possible here: its window of 5 is larger than its "
+            "input; remove a pooling layer before it, use padding: same, or larger photos. Its input is 4 × 4 × 3.",
         ),
         (
             ["MaxPooling2D"],
-            "train.model.layers must end in a flat vector, which the output layer takes; MaxPooling2D() gives "
+            "train.model.layers must end in a flat vector for the output layer; MaxPooling2D() outputs "
             "4 × 4 × 3. Add Flatten or GlobalAveragePooling2D.",
         ),
         (
             [{"Conv2D": {"filters": 2, "kernel_size": 1, "name": "eye"}}, {"Add": {"with": "eya"}}],
-            "train.model.layers[1] Add(with=eya) names eya, which must be the `name` of a layer before it in the list "
-            "(did you mean eye?).",
+            "train.model.layers[1] Add(with=eya) refers to eya, which must be the `name` of an earlier layer in the "
+            "list (did you mean eye?).",
         ),
         (
             [{"Conv2D": {"filters": 2, "kernel_size": 1}}, {"Add": {"with": "input"}}],
@@ -150,7 +150,7 @@ def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> N
         ),
         (
             ["MaxPooling2D", {"Flatten": {"after": "input"}}],
-            "train.model.layers[0] MaxPooling2D() leads nowhere: the next layer stands after input.",
+            "train.model.layers[0] MaxPooling2D() is not used: the next layer follows input.",
         ),
         (
             [{"Conv2D": {"filters": 8, "kernel_size": 3, "strides": 2, "dilation_rate": 2}}],
@@ -160,12 +160,12 @@ def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> N
             [{"DepthwiseConv2D": {"kernel_size": 3, "strides": [1, 2]}}],
             "strides must be the same along height and width; found (1, 2). Its input is 8 × 8 × 3.",
         ),
-        ([{"Reshape": {"target_shape": [5, -1]}}], "it cannot bring (8, 8, 3) into the shape (5, -1)"),
-        ([{"LayerNormalization": {"axis": 7}}], "its axis 7 is none of its input (8, 8, 3)"),
+        ([{"Reshape": {"target_shape": [5, -1]}}], "it cannot reshape (8, 8, 3) to (5, -1)"),
+        ([{"LayerNormalization": {"axis": 7}}], "its axis 7 does not exist in its input (8, 8, 3)"),
         ([{"GroupNormalization": {"groups": 2}}], "its 2 groups do not divide 3 channels. Its input is 8 × 8 × 3."),
         (
             [{"Flatten": {"name": "flat"}}, {"Dropout": {"name": "flat", "rate": 0.1}}],
-            "Each layer must have a name of its own; train.model.layers[1] Dropout(name=flat, rate=0.1)",
+            "Layer names must be unique; train.model.layers[1] Dropout(name=flat, rate=0.1)",
         ),
     ],
 )
@@ -178,10 +178,14 @@ def test_an_order_that_cannot_build_names_layer_and_shape(specs: list[Any], mess
 @pytest.mark.parametrize(
     ("head", "size", "message"),
     [
-        ([{"Dense": {"units": 4}}], 224, "train.model.head[0] Dense(units=4) cannot stand here"),
+        ([{"Dense": {"units": 4}}], 224, "train.model.head[0] Dense(units=4) is not possible here"),
         ([{"Dense": {"units": 4}}], 224, "Its input is 7 × 7 × 1280."),
         ([{"MaxPooling2D": {"pool_size": 3}}, "Flatten"], 33, "Its input is 2 × 2 × 1280."),
-        (["GlobalAveragePooling2D"], 31, "MobileNetV2 takes photos of at least 32 px a side; they are 31 × 31 px."),
+        (
+            ["GlobalAveragePooling2D"],
+            31,
+            "MobileNetV2 needs photos of at least 32 px on each side; they are 31 × 31 px.",
+        ),
     ],
 )
 def test_a_head_is_checked_before_any_work(head: list[Any], size: int, message: str) -> None:

@@ -52,7 +52,7 @@ def test_the_committed_params_are_the_defaults() -> None:
         ("preprocess.image_size=large", "preprocess.image_size: expected auto, a number of pixels from 4 to 2048"),
         (
             "preprocess.pixel_range=0",
-            "preprocess.pixel_range: expected auto, the value that becomes white (1 to 65535)",
+            "preprocess.pixel_range: expected auto, the value of white (1 to 65535)",
         ),
         ("preprocess.pixel_range=65536", "preprocess.pixel_range: expected auto"),
         ("preprocess.pixel_range=[300, 300]", "or [black, white] with black below white; found [300, 300]."),
@@ -64,17 +64,17 @@ def test_the_committed_params_are_the_defaults() -> None:
         ("train.model.kind=pretrained", "train.model: kind pretrained needs a name, one of ConvNeXtSmall, "),
         ("train.model.kind=layers", "train.model: kind layers needs a list `layers`."),
         ("train.model.weights=none", "train.model: weights needs a name"),
-        ("train.model.layers=[]", "train.model: layers must hold at least one layer"),
+        ("train.model.layers=[]", "train.model: layers must have at least one layer"),
         ("train.model.layers=[Conv3]", "train.model.layers[0]: unknown layer Conv3 (did you mean Conv2D?)."),
-        ("train.model.layers=[Dense]", "train.model.layers[0]: Dense: units: required, yet not given."),
+        ("train.model.layers=[Dense]", "train.model.layers[0]: Dense: units: required, but missing."),
         ("train.model.layers=[{Dense: {units: ten}}]", 'Dense: units: expected a valid integer; found "ten".'),
         ("train.model.layers=[{Dense: {unit: 10}}]", "unit: unknown key (did you mean units?)"),
         ("train.model.layers=[{Dense: 10}]", "expected the arguments of Dense as key: value; found 10."),
         ("train.model.layers=[3]", "train.model.layers[0]: expected one layer, such as Flatten"),
         ("deploy.model_name=My Model", "deploy.model_name: expected"),
-        ("train.epochs", "--set takes section.key=value"),
-        ("epochs=3", "--set takes section.key=value"),
-        ("train.batch_size.x=3", "--set train.batch_size.x: train.batch_size holds 32, which has no keys of its own"),
+        ("train.epochs", "--set needs section.key=value"),
+        ("epochs=3", "--set needs section.key=value"),
+        ("train.batch_size.x=3", "--set train.batch_size.x: train.batch_size is 32, which has no keys of its own"),
         ("train.model={a: [}", "--set train.model: the value must be YAML"),
     ],
 )
@@ -87,9 +87,9 @@ def test_what_cannot_be_is_refused_with_its_place(override: str, message: str) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- a list", "must hold the sections data, preprocess"),
+        ("- a list", "must have the sections data, preprocess"),
         ("train: {", "must be YAML"),
-        ("train: {}", "data: required, yet not given"),
+        ("train: {}", "data: required, but missing"),
         ("data: {uri: x}\ntrain: {epochs: 1}\ntrain: {epochs: 2}", "must be YAML"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_file_that_is_no_params_file_is_refused(tmp_path: Path, text: str, mes
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="there is none"):
+    with pytest.raises(ParamsError, match="must exist; it does not"):
         load_params(tmp_path / "absent.yaml")
 
 
@@ -159,8 +159,11 @@ def test_what_is_given_is_not_settled() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ("[{Dense: {units: 4}}]", "train.model.layers[0] Dense(units=4) cannot stand here: it takes a flat vector"),
-        ("[Flatten, MaxPooling2D]", "layers[1] MaxPooling2D() cannot stand here: it takes height × width × channels"),
+        ("[{Dense: {units: 4}}]", "train.model.layers[0] Dense(units=4) is not possible here: it takes a flat vector"),
+        (
+            "[Flatten, MaxPooling2D]",
+            "layers[1] MaxPooling2D() is not possible here: it takes height × width × channels",
+        ),
         ("[MaxPooling2D, MaxPooling2D, MaxPooling2D, MaxPooling2D]", "Its input is 1 × 1 × 3."),
     ],
 )
@@ -244,5 +247,5 @@ def test_a_training_that_continues_a_model_keeps_its_pixel_range(text: str, give
     params = load_params(None, ("data.uri=photos", "train.model.from=today", f"preprocess.pixel_range={text}"))
     resolution = resolve(params, native_size=(32, 32), data_name="photos", initial_model=earlier_model)
     assert resolution.params.preprocess.given_range == given_range
-    sentence = "preprocess.pixel_range: auto became [0, 4095], what the model today was trained with."
+    sentence = "preprocess.pixel_range: auto became [0, 4095], the range with which the model today was trained."
     assert (sentence in resolution.decisions) == (text == "auto")

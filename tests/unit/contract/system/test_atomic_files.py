@@ -138,7 +138,8 @@ def test_remains_are_those_of_the_same_target(tmp_path: Path, name: str) -> None
 
 def test_a_library_that_hides_the_full_disk_does_not_hide_it_from_the_user(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "256k") as disk:
-        with pytest.raises(ArtifactError, match=r"must be room for .*more than 0\.\d MB; 0\.0 MB are free in "):  # noqa: SIM117
+        message = r"must be enough disk space for .*more than 0\.\d MB; 0\.0 MB are free in "
+        with pytest.raises(ArtifactError, match=message):  # noqa: SIM117
             with new_folder(disk / "output") as folder:
                 np.save(folder / "array.npy", np.zeros(100_000))  # an OSError without a number
         assert list(disk.iterdir()) == []
@@ -175,7 +176,7 @@ def test_a_full_disk_is_named_and_leaves_the_earlier_folder(tmp_path: Path) -> N
         with new_folder(target) as folder:
             (folder / "file").write_text("old")
         with (
-            pytest.raises(ArtifactError, match=r"must be room for .*output, .*No space left"),
+            pytest.raises(ArtifactError, match=r"must be enough disk space for .*output and .*No space left"),
             new_folder(target) as folder,
         ):
             (folder / "file").write_bytes(bytes(100_000))
@@ -203,7 +204,7 @@ class Content(BaseModel):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "there is none"), ("{", "damaged"), ('{"number": "many"}', "number: expected a valid integer")],
+    [(None, "it is missing in"), ("{", "damaged"), ('{"number": "many"}', "number: expected a valid integer")],
 )
 def test_a_damaged_artifact_is_named(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "content.json"

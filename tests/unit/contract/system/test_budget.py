@@ -19,8 +19,8 @@ def budget_of(**limits: float) -> Budget:
 @pytest.mark.parametrize(
     ("limits", "within", "beyond", "message"),
     [
-        ({"max_bytes": 10}, {"num_bytes": 10}, {"num_bytes": 1}, "hold at most 10 bytes; it holds more"),
-        ({"max_members": 3}, {"num_members": 3}, {"num_members": 1}, "at most 3 files and folders; it holds more"),
+        ({"max_bytes": 10}, {"num_bytes": 10}, {"num_bytes": 1}, "contain at most 10 bytes; it contains more"),
+        ({"max_members": 3}, {"num_members": 3}, {"num_members": 1}, "at most 3 files and folders; it contains more"),
         ({"max_memory_bytes": 10**6}, {"memory_bytes": 10**6}, {"memory_bytes": 1}, "at most 1 MB of memory"),
     ],
 )
@@ -38,7 +38,7 @@ def test_content_earns_time_and_silence_does_not() -> None:
     budget.spend(10_000)
     budget = budget_of(start_seconds=0.0, bytes_per_second=1000)
     time.sleep(0.05)
-    with pytest.raises(DataError, match="must yield its content within 0 s; after 0 s only 1 bytes were read"):
+    with pytest.raises(DataError, match="must be read within 0 s; after 0 s only 1 bytes had been read"):
         budget.spend(1)
 
 
@@ -55,10 +55,10 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("/dev/zero")
     for path in (tmp_path / "pipe", tmp_path, tmp_path / "link", Path("/proc/self/status"), Path("/dev/null")):
-        with pytest.raises(OSError, match="instead of a regular file"):
+        with pytest.raises(OSError, match="not a regular file"):
             open_regular(path)
     assert read_regular(tmp_path / "file", 5) == b"12345"
-    with pytest.raises(OSError, match="it has 5 bytes, more than the 4 that are read"):
+    with pytest.raises(OSError, match="it has 5 bytes, more than the limit of 4"):
         read_regular(tmp_path / "file", 4)
 
 

@@ -30,7 +30,7 @@ def test_an_error_that_passes_is_waited_for(caplog: pytest.LogCaptureFixture) ->
     calls, call = make_call([ConnectionError("refused"), ConnectionError("refused")])
     assert wait_for(call, "The server", lambda error: isinstance(error, OSError), 10) == "answer"
     assert len(calls) == 3
-    assert "The server does not answer: refused. Trying again for 10 s." in caplog.text
+    assert "The server does not answer: refused. Retrying for 10 s." in caplog.text
 
 
 @pytest.mark.parametrize(("seconds", "is_tried_again"), [(0, False), (0.05, True)])

@@ -55,7 +55,7 @@ def test_what_the_store_does_not_take_is_sent_when_it_is_back(
     run.log_params({"epochs": "3"})
     for epoch in range(3):
         run.log_metrics({"loss": 1 / (epoch + 1)}, step=epoch)
-    wait_until(lambda: "did not take params" in caplog.text)
+    wait_until(lambda: "did not accept params" in caplog.text)
     server.behave("good")
     end_run(run, "FINISHED")
     assert server.figures(run_id) == [("loss", 1.0, 0), ("loss", 0.5, 1), ("loss", pytest.approx(1 / 3), 2)]
@@ -63,7 +63,7 @@ def test_what_the_store_does_not_take_is_sent_when_it_is_back(
     assert batches[0]["params"] == [{"key": "epochs", "value": "3"}], "in the order in which they were told"
     assert len(batches) == 2, "figures that wait go together"
     assert server.taken[-1][0] == "runs/update", "and the run ends last"
-    assert len([message for message in caplog.messages if "did not take" in message]) == 1, "told once"
+    assert len([message for message in caplog.messages if "did not accept" in message]) == 1, "told once"
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -88,7 +88,7 @@ def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
         for _ in range(60):
             run.log_artifacts(tmp_path / "report.html", "evaluation")
     assert time.monotonic() - start_time < 5, "0.4 s for all that is waited for, 0.2 s at the end"
-    assert "did not take 121 messages" in caplog.text
+    assert "did not accept 121 records" in caplog.text
     server.behave("good")
     with step_run(experiment="digits"):
         pass
@@ -119,7 +119,7 @@ def test_what_the_store_refuses_for_good_does_not_keep_back_the_rest(
     stored = MlflowClient().get_run(run.run_id)
     assert stored.data.params == {"epochs": "3"}
     assert stored.data.metrics == {"loss": 0.5}
-    assert "MLflow refuses params of run" in caplog.text
+    assert "MLflow rejected params of run" in caplog.text
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -151,7 +151,7 @@ def test_a_place_that_cannot_keep_them_is_told(
     run = Run(run_id)
     run.log_metrics({"loss": 0.5})
     run.close()
-    assert "they could not be kept for later: " in caplog.text
+    assert "they could not be stored for later: " in caplog.text
 
 
 def test_no_thread_stays_when_all_is_sent(server: TrackingServer, run_id: str) -> None:

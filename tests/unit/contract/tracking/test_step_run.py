@@ -39,7 +39,7 @@ def test_a_step_alone_joins_the_run_of_its_input(mlflow_store: str) -> None:
 def test_an_input_made_beside_another_store_joins_no_run(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
     with step_run(experiment="digits", upstream="0123456789abcdef0123456789abcdef") as run:
         assert run.run_id is None
-    assert "has no run 0123456789abcdef0123456789abcdef" in caplog.text
+    assert "does not contain run 0123456789abcdef0123456789abcdef" in caplog.text
 
 
 def test_a_step_alone_ends_the_run_that_it_made(mlflow_store: str) -> None:
@@ -67,7 +67,7 @@ def test_a_step_without_any_run_logs_nothing() -> None:
         ("COMPLETE", None, "FINISHED", ""),
         ("CACHED", "", "FINISHED", ""),
         ("SUCCEEDED", None, "FINISHED", ""),
-        ("FAILED", None, "FAILED", "a task failed: its log in Kubeflow Pipelines names the reason"),
+        ("FAILED", None, "FAILED", "a task failed: its log in Kubeflow Pipelines contains the reason"),
         ("FAILED", "OOMKilled", "FAILED", "OOMKilled"),
         ("RUNNING", None, "KILLED", "terminated"),
         ("CANCELED", None, "KILLED", "terminated"),

@@ -37,5 +37,5 @@ def test_a_flood_of_disputed_copies_takes_one_place() -> None:
 
 
 def test_no_more_than_there_are_are_chosen_and_each_once() -> None:
-    embeddings = np.zeros((5, 3), np.float32)  # no direction: all alike
+    embeddings = np.zeros((5, 3), np.float32)  # no direction: all the same
     assert sorted(choose(np.zeros(5, np.float32), embeddings, 50)) == [0, 1, 2, 3, 4]

@@ -49,12 +49,12 @@ def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path:
 
 
 def test_a_bento_that_is_not_there_is_named(run_id: str, tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match=f"MLflow must give the bento {run_id}@sha256"):
+    with pytest.raises(TrackingError, match=f"MLflow must return the bento {run_id}@sha256"):
         fetch(Reference(run_id, "0" * 64), tmp_path / "pod")
 
 
 @pytest.mark.parametrize("text", ["", "latest", "a" * 32, f"{'a' * 32}@sha256:short"])
 def test_a_pod_without_a_bento_says_so(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_BENTO", text)
-    with pytest.raises(ArtifactError, match="must be named <run id>@sha256:<digest>"):
+    with pytest.raises(ArtifactError, match="must have the form <run id>@sha256:<digest>"):
         read_reference()

@@ -95,7 +95,7 @@ def test_a_verdict_against_an_earlier_champion_promotes_no_more(run_id: str) -> 
     register("colors", facts(run_id), FIRST)
     late = register("colors", facts(run_id, "colors:2"), FIRST)
     assert not late.promoted
-    assert "it was judged when none was champion, and now version 1 is" in late.reason
+    assert "it was compared when none was champion, and now version 1 is" in late.reason
     assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) == "1"
     assert register("colors", facts(run_id), WORSE).promoted, "the champion itself stays what it is"
 
@@ -110,7 +110,7 @@ def test_without_a_run_nothing_is_registered_and_nothing_is_asked(monkeypatch: p
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "no store at all")
     registration = register("colors", facts(None), FIRST)
     assert (registration.version, registration.promoted) == (None, False)
-    assert "no MLflow run" in registration.reason
+    assert "not belong to an MLflow run" in registration.reason
 
 
 def test_a_run_that_the_store_does_not_know_is_told(mlflow_store: str) -> None:
@@ -137,7 +137,7 @@ def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
     registration = register("colors", facts("some run"), FIRST)
     assert time.monotonic() - start_time < 30
     assert (registration.version, registration.promoted) == (None, False)
-    assert "did not take it" in registration.reason
+    assert "did not accept it" in registration.reason
     assert "not promoted" in caplog.text
 
 
@@ -187,7 +187,7 @@ def test_a_registry_that_refuses_fails_deploy(run_id: str, monkeypatch: pytest.M
         raise MlflowException("only admins may", PERMISSION_DENIED)
 
     monkeypatch.setattr(MlflowClient, "create_model_version", refuse)
-    with pytest.raises(TrackingError, match=r"must take colors; it did not: .*only admins may.* not rolled out"):
+    with pytest.raises(TrackingError, match=r"must accept colors; it did not: .*only admins may.* not rolled out"):
         register("colors", facts(run_id), FIRST)
 
 
@@ -216,5 +216,5 @@ def test_a_rollout_requires_the_registry(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{host}:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     mlflow.set_tracking_uri(f"http://{host}:{port}")
-    with pytest.raises(TrackingError, match="must take colors"):
+    with pytest.raises(TrackingError, match="must accept colors"):
         register("colors", facts("some run"), FIRST, outage_seconds=0.5)

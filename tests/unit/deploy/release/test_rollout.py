@@ -116,14 +116,14 @@ def roll(stand_in: StandIn, check: Callable[[], None] = lambda: None, timeout_se
 @pytest.mark.parametrize("before", [None, str(OLD)], ids=["the first", "after another"])
 def test_a_rollout_names_the_bento_and_changes_nothing_else(before: str | None, api: Api) -> None:
     stand_in = api(before)
-    assert roll(stand_in) == f"darkroom/darkroom-serve serves {NEW} now, and answers as evaluation did."
+    assert roll(stand_in) == f"darkroom/darkroom-serve now serves {NEW} and gives the same answers as evaluation."
     assert stand_in.env == {"OTHER": "kept", "DARKROOM_BENTO": str(NEW)}
     assert find_bento(stand_in.deployment()) == str(NEW)
 
 
 def test_what_serves_already_is_left_alone(api: Api) -> None:
     stand_in = api(str(NEW))
-    assert roll(stand_in) == f"darkroom/darkroom-serve serves {NEW} already, which is the same bento."
+    assert roll(stand_in) == f"darkroom/darkroom-serve already serves {NEW}, which is the same bento."
     assert stand_in.patches == []
 
 
@@ -211,9 +211,9 @@ def test_a_service_that_answers_wrongly_is_taken_back(api: Api) -> None:
     stand_in = api(str(OLD))
 
     def wrong() -> None:
-        raise ServiceError("The service must say of a.png what evaluation said.")
+        raise ServiceError("The service must give the same answer for a.png as evaluation.")
 
-    with pytest.raises(RolloutError, match=f"what evaluation said. darkroom/darkroom-serve serves {OLD} again"):
+    with pytest.raises(RolloutError, match=f"as evaluation. darkroom/darkroom-serve serves {OLD} again"):
         roll(stand_in, wrong)
     assert stand_in.patches == [str(NEW), str(OLD)]
 

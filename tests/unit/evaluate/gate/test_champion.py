@@ -45,8 +45,8 @@ def test_too_few_photos_that_neither_was_trained_on_are_reported_with_what_to_do
     assert "Nothing is compared on blue and green." in gate_verdict.reasons[0]
     assert "which decides only from 30 photos on" in gate_verdict.reasons[2]
     advice = (
-        "At least 5 test photos that neither model was trained on are needed before a difference can be more than "
-        "chance. Add photos until the test split has 1 more, at the shares of this data set about 3 in all, and run "
+        "At least 5 test photos that neither model was trained on are needed for a significant difference. "
+        "Add photos until the test split has 1 more (with the fractions of this data set, about 3 in total), and run "
         "again. Or decide yourself: evaluate.gate.promote lists the verdicts that promote."
     )
     assert (gate_verdict.reasons[-1] == advice) == (num_compared < 5)
@@ -59,7 +59,7 @@ def test_no_photo_that_neither_was_trained_on_is_not_comparable(folder: Path) ->
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("not comparable", False, "1")
     assert "One of the two models was trained on each of the 36 test photos" in gate_verdict.reasons[0]
     assert (
-        "Add photos until the test split has 5 more, at the shares of this data set about 15 in all"
+        "Add photos until the test split has 5 more (with the fractions of this data set, about 15 in total"
         in (gate_verdict.reasons[0])
     )
 
@@ -73,13 +73,13 @@ def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_
     gate_verdict = verdict(folder, name="others")
     assert gate_verdict.verdict == "not comparable"
     assert run_id
-    assert "It does not say which photos it learned from" in gate_verdict.reasons[0]
+    assert "Its training photos are not recorded" in gate_verdict.reasons[0]
 
 
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (("blue", "green", "yellow"), "Its classes differ: it lacks red; it alone has yellow."),
+        (("blue", "green", "yellow"), "Its classes differ: it lacks red; only it has yellow."),
         (("blue", "green"), "Its classes differ: it lacks red."),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(fold
     assert gate_verdict.verdict == "cannot tell"
     assert gate_verdict.comparison is not None
     assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (30, 0)
-    assert "only the test photos kept as files are compared" in gate_verdict.reasons[0]
+    assert "only the test photos stored as files are compared" in gate_verdict.reasons[0]
     gate_verdict = verdict(folder, train_image_ids=frozenset(path.stem for path in golden[5:8]))
     assert gate_verdict.comparison is not None
     assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (28, 3)
@@ -131,7 +131,7 @@ def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(fold
         path.unlink()
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
-    assert "It takes photos of 8 × 8 px" in gate_verdict.reasons[0]
+    assert "It needs photos of 8 × 8 px" in gate_verdict.reasons[0]
 
 
 @pytest.mark.parametrize("deleted_part", ["all", "export", "bundle.json"])
@@ -144,7 +144,7 @@ def test_a_champion_whose_artifact_was_deleted_is_not_comparable(folder: Path, d
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes) == ("not comparable", False)
-    assert "Its artifact is gone" in gate_verdict.reasons[0]
+    assert "Its artifact is missing" in gate_verdict.reasons[0]
 
 
 def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> N
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
-    assert "not the one that train checked" in gate_verdict.reasons[0]
+    assert "changed since training" in gate_verdict.reasons[0]
 
 
 def test_an_artifact_store_that_does_not_answer_is_a_reason_and_no_error(
@@ -172,7 +172,7 @@ def test_an_artifact_store_that_does_not_answer_is_a_reason_and_no_error(
         "1",
         1,
     )
-    assert "Its artifact is gone or out of reach" in gate_verdict.reasons[0]
+    assert "Its artifact is missing or unreachable" in gate_verdict.reasons[0]
 
 
 def test_a_store_that_fails_after_it_named_the_champion_is_a_reason_and_no_error(
@@ -190,8 +190,8 @@ def test_a_store_that_fails_after_it_named_the_champion_is_a_reason_and_no_error
         "1",
         None,
     )
-    assert "Its artifact is gone or out of reach" in gate_verdict.reasons[0]
-    assert "how often these test photos were looked at" in caplog.text
+    assert "Its artifact is missing or unreachable" in gate_verdict.reasons[0]
+    assert "how often these test photos have been used" in caplog.text
 
 
 def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_champion_that_says_another_size_than_its_graph_takes_is_not_comparabl
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
-    assert "another size than its bundle says" in gate_verdict.reasons[0]
+    assert "image size of its graph differs from its bundle" in gate_verdict.reasons[0]
 
 
 def test_a_champion_is_scored_as_the_candidate_would_be(folder: Path) -> None:

@@ -38,8 +38,8 @@ def test_a_model_that_is_surely_better_is_picked_however_slow_it_is() -> None:
     assert board.rows[1].p_value < 0.001
     assert not board.rows[1].tied
     assert board.reason == (
-        "Take slow: it classifies 95.0 % of the 200 validation photos correctly, in 100.0 ms each, and "
-        "surely more than any other (quick is next with 70.0 %, p < 0.001)."
+        "Use slow: it classifies 95.0 % of the 200 validation photos correctly, in 100.0 ms each, "
+        "significantly more than any other (quick is next with 70.0 %, p < 0.001)."
     )
 
 
@@ -49,9 +49,8 @@ def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_
     )
     assert board.pick == "quick"
     assert board.reason == (
-        "Take quick: it classifies 94.0 % of the 200 validation photos correctly, which is a tie with the "
-        "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms a photo where that takes "
-        "100.0."
+        "Use quick: it classifies 94.0 % of the 200 validation photos correctly, which is tied with the "
+        "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms per photo instead of 100.0."
     )
     assert leaderboard_sentences(board) == [board.reason]
     assert [row.tied for row in board.rows] == [True, True, False]
@@ -61,8 +60,8 @@ def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
     board = rank_entrants(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
     assert board.pick == "accurate"
     assert board.reason == (
-        "Take accurate: it classifies 95.0 % of the 200 validation photos correctly, in 10.0 ms each, and "
-        "other, a tie with it (p = 0.832), is not faster by more than a tenth."
+        "Use accurate: it classifies 95.0 % of the 200 validation photos correctly, in 10.0 ms each, and "
+        "other, tied with it (p = 0.832), is not faster by more than a tenth."
     )
 
 
@@ -74,7 +73,7 @@ def test_every_tie_is_told() -> None:
         left_out=("bad: it cannot be.",),
     )
     assert leaderboard_sentences(board)[1:] == [
-        "third and slow are a tie: chance alone makes such a difference with a probability of 100 %.",
+        "third and slow are tied: chance alone produces such a difference with a probability of 100 %.",
         "Left out: bad: it cannot be.",
     ]
 
@@ -109,8 +108,8 @@ def test_with_several_seeds_what_the_seed_does_counts_as_chance() -> None:
     assert unsteady.rows[0].accuracies == (0.9, 0.83, 0.75)
     assert unsteady.rows[0].accuracy.value == pytest.approx(np.mean([0.9, 0.83, 0.75]))
     assert unsteady.rows[0].accuracy.low < 0.8 < unsteady.rows[0].accuracy.high
-    surely = rank_entrants(entrant("a", steady), entrant("b", [first(70), first(72), first(75)]))
-    assert not surely.rows[1].tied
+    significant = rank_entrants(entrant("a", steady), entrant("b", [first(70), first(72), first(75)]))
+    assert not significant.rows[1].tied
 
 
 def test_no_difference_is_a_tie_for_sure() -> None:

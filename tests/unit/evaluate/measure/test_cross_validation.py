@@ -89,7 +89,7 @@ def test_on_a_frozen_backbone_all_photos_take_part_and_their_labels_are_doubted(
     pretend(folder)
     num_images, what, doubted = fold(folder)
     assert (num_images, doubted) == (108, {"train"})
-    assert "those of training included" in what
+    assert "including training photos" in what
     assert read_info(folder / "dataset").num_kept == 108
 
 

@@ -60,19 +60,19 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, scale: float) -
     info = make_dataset(tmp_path / "dataset", per_class=4)
     make_bundle(tmp_path / "model", info, scale=scale)
     split = open_split(tmp_path / "dataset", "test")
-    with pytest.raises(ArtifactError, match=f"12 of 12 test photos got NaN or infinity.*{split.image_ids[0]}"):
+    with pytest.raises(ArtifactError, match=f"12 of 12 test photos it returned NaN or infinity.*{split.image_ids[0]}"):
         score(InferenceGraph(tmp_path / "model" / "export"), split, "test", 3)
 
 
 def test_a_graph_of_other_classes_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
-    with pytest.raises(ArtifactError, match="must give 4 numbers per photo, one per class; it gives 3"):
+    with pytest.raises(ArtifactError, match="must return 4 numbers per photo, one per class; it returns 3"):
         score(inputs[1], open_split(inputs[0], "test"), "test", 4)
 
 
 def test_an_empty_split_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
     dataset_dir, graph = inputs
     rewrite_split(dataset_dir, "test", indices=[], labels=[])
-    with pytest.raises(ArtifactError, match="The test split must hold at least one photo"):
+    with pytest.raises(ArtifactError, match="The test split must have at least one photo"):
         score(graph, open_split(dataset_dir, "test"), "test", 3)
 
 

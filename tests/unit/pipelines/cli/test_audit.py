@@ -51,9 +51,9 @@ def test_classes_and_counts_are_shown_before_any_work(photos: Path, tmp_path: Pa
     result = darkroom("photos", cwd=tmp_path)
     first, notice, work = result.stdout.splitlines()[:3]
     assert first == "Found 18 photos in 3 classes: blue 6, green 6, red 6."
-    assert notice.startswith("Left out, because such names are hardly those of classes: test (1 photo).")
+    assert notice.startswith("Left out, because their names are unlikely to be classes: test (1 photo).")
     assert work.startswith("Read 18 of them")
-    assert "How the data were read" in result.stdout
+    assert "How the data was read" in result.stdout
     assert "test (1 photo)" in (tmp_path / "audits" / "photos" / "audit.html").read_text()
 
 

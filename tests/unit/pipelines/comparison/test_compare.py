@@ -61,7 +61,8 @@ def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflo
     assert len(board.rows) == 2
     (reason,) = board.left_out
     assert reason == (
-        "mean color of other: its validation photos are not those of mean color of a, of which it has 0 of 36."
+        "mean color of other: its validation photos differ from those of mean color of a; they have 0 of "
+        "36 photos in common."
     )
     with pytest.raises(ArtifactError, match=r"At least two models .* one is\. mean color of other: its validation"):
         compare([models[0], models[2]], 1, tmp_path / "another")
@@ -71,7 +72,7 @@ def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
     models = [finished_run(tmp_path / name) for name in ("a", "b")]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "pick.yaml").write_text("precious")
-    with pytest.raises(ArtifactError, match=r"mine holds something else\. Name another with --output"):
+    with pytest.raises(ArtifactError, match=r"mine contains something else\. Choose another one with --output"):
         compare(models, 1, tmp_path / "mine")
     assert (tmp_path / "mine" / "pick.yaml").read_text() == "precious"
 
@@ -121,5 +122,5 @@ def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_le
 
     caplog.set_level("INFO")
     again = compare(models[:2], 2, tmp_path / "comparison")
-    assert caplog.text.count("stands already") == 4
+    assert caplog.text.count("is already trained") == 4
     assert [row.accuracies for row in again.rows] == [row.accuracies for row in board.rows]

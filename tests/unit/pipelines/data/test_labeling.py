@@ -66,8 +66,8 @@ def test_labeled_photos_join_their_class_folders(repository: Path, tmp_path: Pat
             [annotate("photos/red/000.png", "red"), annotate("photos/red/absent.png", "red")],
             "names 1 that cannot be read there",
         ),
-        ([annotate("../repository/outside.png", "red")], "The label file must name photos"),
-        ([annotate("photos/red/000.png")], "must hold choices"),
+        ([annotate("../repository/outside.png", "red")], "The label file must refer to existing photos"),
+        ([annotate("photos/red/000.png")], "must contain choices"),
         ([], "must be a list of Label Studio's tasks"),
     ],
 )

@@ -69,8 +69,8 @@ def test_what_cannot_be_chosen_from_is_refused(run_dir: Path, tmp_path: Path) ->
     for source, output, photos_dir, error, message in (
         ("only", "next", None, DataError, "the data set of the run has all 1 of only"),
         ("empty", "next", None, DataError, "There must be photos"),
-        ("new", "next", Path("new"), DataError, "--photos and --since belong to a prediction log"),
-        ("new", "new", None, ArtifactError, "must go into a new folder"),
+        ("new", "next", Path("new"), DataError, "--photos and --since need a prediction log"),
+        ("new", "new", None, ArtifactError, "must be a new folder"),
     ):
         with pytest.raises(error, match=message):
             choose_next(Path(source), "first", 3, Path(output), photos_dir=photos_dir, since=None)

@@ -53,7 +53,7 @@ def test_a_change_that_is_killed_at_any_move_is_undone_whole(number: int, tmp_pa
             assert is_moved
             recovery.conclude(tmp_path, journal)
     else:
-        with pytest.raises(DataError, match="a change of them was interrupted"):
+        with pytest.raises(DataError, match="a change to it was interrupted"):
             recovery.require_whole(tmp_path / "data")
         undoing = (
             "import pathlib, sys; from pipelines.data import recovery; root = pathlib.Path(sys.argv[1]);"
@@ -167,7 +167,7 @@ def test_the_next_change_waits_for_what_a_killed_one_started(repository: Path) -
     result = subprocess.run(
         [sys.executable, "-c", waiting], env=environment, capture_output=True, text=True, check=True
     )
-    assert "Waiting for another change" in result.stderr
+    assert "Waiting until another change" in result.stderr
 
 
 def test_relabelling_that_is_killed_after_the_commit_is_recognized(repository: Path) -> None:

@@ -30,7 +30,7 @@ def test_decisions_become_a_new_version_and_the_old_one_can_be_had_again(reposit
         relabel(repository, "data/photos", read_decisions(repository / "decisions.csv"))
     assert tree(photos) == before
     (photos / "red" / "000.png").rename(photos / "red" / "a.png")
-    with pytest.raises(DataError, match="must be as its version says"):
+    with pytest.raises(DataError, match="must be unchanged since its version"):
         relabel(repository, "data/photos", {"red/a.png": "blue"})
     (photos / "red" / "a.png").rename(photos / "red" / "000.png")
     second = relabel(repository, "data/photos", {"red/001.png": None, "red/002.png": "red"})
@@ -87,7 +87,7 @@ def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_pa
     table = find_label_table([*photos, name], lambda _: before)
     assert table is not None
     for decisions, message in (
-        ({"images/absent.png": "red"}, "has no row of 'images/absent.png'"),
+        ({"images/absent.png": "red"}, "has no row for 'images/absent.png'"),
         ({"images/000-red.png": "pink"}, "one of the 3 classes of labels"),
         ({"images/000-red.png": "red"}, "must change something"),
     ):
@@ -111,7 +111,7 @@ def test_decisions_that_cannot_be_carried_out_change_nothing(repository: Path) -
     versions.add(photos, None)
     before = tree(photos)
     refusals: tuple[tuple[dict[str, str | None], str], ...] = (
-        ({"red/absent.png": "blue"}, "'red/absent.png' is none"),
+        ({"red/absent.png": "blue"}, "'red/absent.png' does not exist"),
         ({"../photos.dvc": "blue"}, "is none"),
         ({"red/000.png": "../../outside"}, "A label must be one of the 3 classes"),
         ({"red/000.png": "red"}, "must change something"),
@@ -140,7 +140,7 @@ def test_decisions_are_read_as_excel_saves_them(encoding: str, text: str, tmp_pa
 
 
 def test_decisions_that_name_a_photo_in_two_ways_must_agree() -> None:
-    with pytest.raises(DataError, match=r"the decisions say two things of red/1\.png"):
+    with pytest.raises(DataError, match=r"there are two for red/1\.png"):
         find_photo_names({"red/1.png": "blue", "red\\1.png": None}, ["red/1.png"])
 
 
@@ -161,9 +161,7 @@ def test_labels_that_are_in_no_table_are_exported_first(repository: Path) -> Non
     write_table(folder, "labels.csv")
     export_data(str(folder), ColumnNames(), "coco", repository / "other")
     versions.add(repository / "other", None)
-    with pytest.raises(
-        DataError, match=r"in one CSV or Parquet table to be changed; those of other are in labels\.json"
-    ):
+    with pytest.raises(DataError, match=r"in one CSV or Parquet table; those of other are in labels\.json"):
         relabel(repository, "other", {"images/000-red.png": "blue"})
 
 

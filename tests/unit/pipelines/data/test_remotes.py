@@ -99,5 +99,5 @@ def test_photos_in_a_bucket_are_fetched_once(bucket: str, tmp_path: Path, caplog
         caplog.clear()
         preprocess("s3://photos/sets/colors", params, tmp_path / "remote")
         assert not any("Fetching" in text for text in caplog.messages)
-    with pytest.raises(DataError, match="must be within reach at s3://photos/absent"):
+    with pytest.raises(DataError, match="s3://photos/absent must be reachable"):
         probe("s3://photos/absent/")

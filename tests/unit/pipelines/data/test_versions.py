@@ -98,7 +98,7 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
         environment = os.environ | {"PYTHONPATH": str(Path(versions.__file__).parents[2])}
         return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
 
-    assert "There are no data under DVC here" in darkroom("list").stdout
+    assert "There is no data under DVC here" in darkroom("list").stdout
     version = json.loads(darkroom("add", "photos", "--json").stdout)
     assert version["num_files"] == 6
     (repository / "decisions.csv").write_text("path,label\nred/000.png,\n")
@@ -158,9 +158,9 @@ def test_dvc_may_be_in_a_subfolder_of_the_repository(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        ("author", "which must have an author"),
+        ("author", "which needs an author"),
         ("tracked", "git rm -r --cached --quiet data/pets"),
-        ("ignored", r"ignores it: \.gitignore:1:data/"),
+        ("ignored", r"it is ignored by \.gitignore:1:data/"),
         ("dvc", r"(?s)dvc add must succeed .* it does not:\n.*config"),
     ],
 )

@@ -135,7 +135,9 @@ def test_only_train_has_a_gpu_image() -> None:
 
 def test_digests_are_kept_for_submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(EngineError, match=r"darkroom images push REGISTRY writes build/images\.json"):
+    with pytest.raises(
+        EngineError, match=r"build/images\.json does not exist\. Push them with darkroom images push REGISTRY"
+    ):
         build.read_digests()
     build.write_digests({"train": "registry.example.org/darkroom-train-python@sha256:0"})
     assert build.read_digests() == {"train": "registry.example.org/darkroom-train-python@sha256:0"}
@@ -182,7 +184,10 @@ def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Completed
     ("arguments", "message"),
     [
         (["--runner", "docker"], "A running container engine is needed for --runner docker; none answers"),
-        (["--memory", "4g"], "--memory and --gpus limit containers, and this run has none; add --runner docker"),
+        (
+            ["--memory", "4g"],
+            "--memory and --gpus apply to containers, which this run does not use; add --runner docker",
+        ),
     ],
 )
 def test_a_run_that_cannot_have_containers_is_refused_before_any_work(
@@ -200,8 +205,8 @@ def test_a_run_that_cannot_have_containers_is_refused_before_any_work(
 @pytest.mark.parametrize(
     ("code", "out_of_memory", "expected"),
     [
-        (137, True, "killed by the system, out of memory (exit code 137). Allow more with --memory"),
-        (1, True, "killed by the system, out of memory (exit code 1)"),
+        (137, True, "killed because it ran out of memory (exit code 137). Allow more with --memory"),
+        (1, True, "killed because it ran out of memory (exit code 1)"),
         (137, False, "(exit code 137) was killed by the system (SIGKILL), most likely out of memory"),
         (143, False, "(exit code 143) was ended by SIGTERM"),
     ],

@@ -65,7 +65,7 @@ def test_latest_is_the_run_that_finished_last() -> None:
 
 def test_an_unknown_run_is_refused_with_those_that_are_known() -> None:
     make_run(number=1)
-    with pytest.raises(ArtifactError, match="finished are 20260101-000001-aaaa"):
+    with pytest.raises(ArtifactError, match="finished runs are 20260101-000001-aaaa"):
         runs.find_run("absent")
 
 

@@ -80,5 +80,5 @@ def test_a_token_that_can_be_guessed_is_refused(token: str) -> None:
 
 
 def test_a_folder_has_one_studio_at_a_time(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="One studio at a time"):
+    with pytest.raises(StudioError, match="Only one studio can run"):
         create_app(settings_of(tmp_path))

@@ -89,7 +89,7 @@ def test_a_finished_model_answers_about_photos_and_shows_where(client_with_run: 
     ("path", "content", "status", "words"),
     [
         (f"{RUN}/predict", b"no photo", 422, "must be one of"),
-        (f"{RUN}/predict", b"", 422, "must hold data"),
+        (f"{RUN}/predict", b"", 422, "must not be empty"),
         ("nothing/predict", png("red"), 400, "none"),
         ("package-..%2F..%2Fetc/predict", png("red"), 404, "Not Found"),
         ("package-nothing/predict", png("red"), 400, "no package"),
@@ -130,8 +130,8 @@ def test_only_the_report_and_its_relatives_are_served(client_with_run: Client, n
     ("others", "words"),
     [
         ([], "no other run"),
-        ([(0.5, 0.4, 0.6)], "every other run lies clearly below"),
-        ([(0.89, 0.8, 0.95)], "cannot tell it from 1 other run"),
+        ([(0.5, 0.4, 0.6)], "clearly more than every other run"),
+        ([(0.89, 0.8, 0.95)], "1 other run may be just as good"),
     ],
 )
 def test_the_leaderboard_says_what_its_order_is_worth(others: list[tuple[float, float, float]], words: str) -> None:

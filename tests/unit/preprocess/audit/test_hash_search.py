@@ -1,4 +1,4 @@
-"""The search for near hashes: as exact by chunks as by comparing all, and bounded where all photos look alike."""
+"""The search for near hashes: by chunks as exact as by comparing all, and bounded if all photos look the same."""
 
 import itertools
 

@@ -76,7 +76,7 @@ def test_other_objects_before_the_same_background_are_not_the_same() -> None:
 
 
 def detailed_picture(seed: int, side: int = 224) -> np.ndarray:
-    """Details that differ with the seed before one background: their sketches are alike, the pictures are not."""
+    """Details that differ with the seed before one background: their sketches are similar, the pictures are not."""
     background = np.random.default_rng(1).uniform(0, 255, (5, 5, 3)).astype(np.float32)
     details = np.random.default_rng(seed).uniform(-40, 40, (side // 4, side // 4, 3)).astype(np.float32)
     pixels = cv2.resize(background, (side, side), interpolation=cv2.INTER_CUBIC)
@@ -98,7 +98,7 @@ def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
     for variant in (other, shift(original)):
         hashes, _ = perceptual_hashes(np.stack([sketch(original), sketch(variant)]))
         assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "a candidate"
-        assert near_duplicates.ALIKE <= correlation(original, variant) < near_duplicates.SAME, (
+        assert near_duplicates.SIMILAR <= correlation(original, variant) < near_duplicates.SAME, (
             "a pair that features decide"
         )
     assert near([original, other]) == []
@@ -111,15 +111,15 @@ def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
 def test_features_decide_nothing_in_small_pictures(side: int, expected: list[list[int]]) -> None:
     original = detailed_picture(1, side)
     moved = np.roll(original, 2, axis=1)
-    assert near_duplicates.ALIKE <= correlation(original, moved) < near_duplicates.SAME
+    assert near_duplicates.SIMILAR <= correlation(original, moved) < near_duplicates.SAME
     assert near([original, moved]) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "above", "expected"),
     [
-        ("ALIKE", False, [[0, 1]]),
-        ("ALIKE", True, []),
+        ("SIMILAR", False, [[0, 1]]),
+        ("SIMILAR", True, []),
         ("MIN_AGREEING", False, [[0, 1]]),
         ("MIN_AGREEING", True, []),
     ],
@@ -134,7 +134,7 @@ def test_each_sieve_keeps_what_just_reaches_it(
     similarity = np.float32(correlation(original, copy))
     if above:
         num_agreeing, similarity = num_agreeing + 1, np.nextafter(similarity, np.float32(2))
-    monkeypatch.setattr(near_duplicates, name, {"ALIKE": similarity, "MIN_AGREEING": num_agreeing}[name])
+    monkeypatch.setattr(near_duplicates, name, {"SIMILAR": similarity, "MIN_AGREEING": num_agreeing}[name])
     assert near([original, copy]) == expected
 
 

@@ -40,8 +40,8 @@ def test_label_files_of_splits_count_together(tmp_path: Path) -> None:
         (tmp_path / split / "metadata.jsonl").write_text("\n".join(lines))
     photo_set = find_photos(DataFolder(tmp_path))
     assert photo_set.notices == (
-        "The labels come from train/metadata.jsonl and val/metadata.jsonl: 20 photos in 2 classes. The names of "
-        "folders are not used.",
+        "The labels come from train/metadata.jsonl and val/metadata.jsonl: 20 photos in 2 classes. Folder "
+        "names are not used.",
     )
     assert Counter(file.record.split for file in photo_set.files) == {"train": 16, "validation": 4}
 
@@ -66,12 +66,12 @@ def test_a_table_beside_a_folder_of_photos_labels_it_and_all_else_is_reported(tm
     ("text", "notice"),
     [
         ("file,label\nnone.png,cat\nnothing.png,dog\n", "labels.csv names no photo of the data, so it is not used."),
-        ("file,label\nc.png,cat\n", "labels.csv names one class only, 'cat', so it is not used."),
+        ("file,label\nc.png,cat\n", "labels.csv names only one class, 'cat', so it is not used."),
         (
             "file,label\nc.png,cat\nd.png,dog\n",
-            "labels.csv labels 0 of the 4 files in folders that are named for its classes",
+            "labels.csv labels 0 of the 4 files in folders that are named after its classes",
         ),
-        ("file,cat,dog\nc.png,1,1\n", "labels.csv gives several labels to a photo, so it is not used."),
+        ("file,cat,dog\nc.png,1,1\n", "labels.csv has several labels for a photo, so it is not used."),
         (
             "file,label,split\nc.png,cat,later\n",
             "is not used as a label file. A split must be train, validation or test",
@@ -88,7 +88,7 @@ def test_a_table_of_something_else_replaces_no_folders(text: str, notice: str, t
     assert bool(photo_set.notices) == bool(notice)
     if "city" in text:
         columns = ColumnNames(label="mayor")
-        with pytest.raises(DataError, match=r"none in the data has them\. data\.columns\.label must be a column"):
+        with pytest.raises(DataError, match=r"but the data has none\. data\.columns\.label must be a column"):
             find_photos(DataFolder(tmp_path, columns=columns))
 
 
@@ -107,7 +107,7 @@ def test_label_files_that_contradict_each_other_are_refused(tmp_path: Path) -> N
     write_files(tmp_path, "a.png", "b.png")
     (tmp_path / "first.csv").write_text("file,label\na.png,cat\nb.png,dog\n")
     (tmp_path / "second.csv").write_text("file,label\na.png,dog\nb.png,cat\n")
-    with pytest.raises(DataError, match=r"must agree; first\.csv calls a\.png 'cat', and second\.csv calls it 'dog'"):
+    with pytest.raises(DataError, match=r"must agree; first\.csv labels a\.png as 'cat', and second\.csv as 'dog'"):
         find_photos(DataFolder(tmp_path))
 
 
@@ -216,4 +216,4 @@ def test_a_table_that_contradicts_the_folders_is_announced(tmp_path: Path) -> No
     (tmp_path / "labels.csv").write_text("file,label\ncat/1.jpg,cat\ncat/2.jpg,dog\ndog/3.jpg,dog\n")
     photo_set = find_photos(DataFolder(tmp_path))
     assert classes_of(photo_set) == {"cat/1.jpg": "cat", "cat/2.jpg": "dog", "dog/3.jpg": "dog"}
-    assert photo_set.notices[-1].endswith("not used; 1 of the photos are in a folder named for another class.")
+    assert photo_set.notices[-1].endswith("not used; 1 of the photos are in a folder named after another class.")

@@ -125,7 +125,7 @@ def test_labels_in_a_code_page_are_guessed_and_announced(
     (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
     photo_set = read(tmp_path, "labels.csv")
     assert classes_of(photo_set) == {"1.png": labels[0], "2.png": labels[1]}
-    assert f"was read in the code page {encoding}, which is a guess" in photo_set.notices[0]
+    assert f"was read with the code page {encoding}, which is a guess" in photo_set.notices[0]
 
 
 def test_numbers_of_classes_get_the_names_that_stand_beside_them(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_numbers_of_classes_get_the_names_that_stand_beside_them(tmp_path: Path)
     (tmp_path / "labels.csv").write_text(text.replace("cat-number", "7").replace("dog-number", "9"))
     photo_set = read(tmp_path, "labels.csv")
     assert classes_of(photo_set) == CLASSES
-    assert "holds the classes as numbers (class) and as names (class_name)" in photo_set.notices[0]
+    assert "contains the classes both as numbers (class) and as names (class_name)" in photo_set.notices[0]
 
 
 TASKS = [
@@ -193,23 +193,27 @@ def test_json_of_other_programs_means_the_photos_that_it_names(name: str, text: 
 )
 def test_several_labels_of_a_photo_are_refused_by_what_was_found(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=r"must have one label; .* gives several to [12] of [23] photos, .*: cat, dog"):
+    with pytest.raises(DataError, match=r"must have one label; .* has several for [12] of [23] photos, .*: cat, dog"):
         read(tmp_path, name)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.json", "{}", "must be COCO's JSON, with images, annotations and categories"),
+        ("a.json", "{}", "must be COCO's JSON with images, annotations and categories"),
         ("a.json", "[1]", "must be a list of Label Studio's tasks"),
         ("a.json", "[" * 100, "must be JSON; it cannot be read"),
-        ("a.json", '{"images": [NaN]}', "NaN is no number of JSON"),
-        ("a.json", json.dumps({**COCO, "categories": COCO["categories"][:1]}), "category_id 2, which is none of 1"),
-        ("a.json", json.dumps(TASKS).replace('"choices"', '"rectanglelabels"'), "it holds rectanglelabels"),
-        ("a.jsonl", '{"path": "a"}\n5\n', "line 2 is no record"),
+        ("a.json", '{"images": [NaN]}', "NaN is not a JSON number"),
+        (
+            "a.json",
+            json.dumps({**COCO, "categories": COCO["categories"][:1]}),
+            "category_id 2, which is not among the 1",
+        ),
+        ("a.json", json.dumps(TASKS).replace('"choices"', '"rectanglelabels"'), "it contains rectanglelabels"),
+        ("a.jsonl", '{"path": "a"}\n5\n', "line 2 is not a record"),
         ("a.jsonl", "x" * 300_000, "lines of at most 262,144 bytes"),
         ("a.csv", "a.png,cat,dog,x\nb.png,dog,cat,y\n", "has no header, so it must have a column of paths"),
-        ("a.csv", "path,label\na.png,cat\nb.png,cat,dog\n", "row 3 of the table .* has 3 of them"),
+        ("a.csv", "path,label\na.png,cat\nb.png,cat,dog\n", "row 3 of the table .* has 3, "),
         ("a.csv", "filename,cat,dog\na.png,1,0\nb.png,2,0\n", "must have a column of labels"),
     ],
 )
@@ -245,7 +249,7 @@ def test_a_name_that_fits_several_files_is_rejected_with_them(tmp_path: Path) ->
     record = read(tmp_path, "labels.csv").rejected[0]
     assert (record.reason, record.message) == (
         "ambiguous_path",
-        "The name in the label file must fit one file; it fits x/1.png, y/1.png.",
+        "The name in the label file must match one file; it matches x/1.png, y/1.png.",
     )
 
 

@@ -101,7 +101,7 @@ def test_labels_that_join_other_labels_are_several(labels: list[str], is_refused
     rows = [f"{number},{label}" for number, label in zip(NUMBERS, labels, strict=True)]
     (tmp_path / "labels.csv").write_text(table("file,label", *rows))
     if is_refused:
-        with pytest.raises(DataError, match=r"gives several to 1 of 4 photos, such as 3: "):
+        with pytest.raises(DataError, match=r"has several for 1 of 4 photos, such as 3: "):
             find_photos(DataFolder(tmp_path))
     else:
         assert set(find_photos(DataFolder(tmp_path)).class_names) == set(labels)

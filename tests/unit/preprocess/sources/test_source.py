@@ -158,7 +158,7 @@ def write_files(folder: Path, *names: str) -> Path:
     [
         ([], "must be folders of photos, one per class; .* has nothing in it"),
         (["a.jpg", "b.jpg"], "has no class folders: 2 photos without a folder, such as a.jpg"),
-        (["cats/a.jpg"], "at least two classes; .* one class folder only, 'cats'"),
+        (["cats/a.jpg"], "at least two classes; .* only one class folder, 'cats'"),
         (["train/cats/a.jpg", "test/cats/b.jpg"], "at least two classes"),
         (["train/a/1", "val/a/1", "validation/a/1"], "validation split has val and validation"),
     ],
@@ -181,7 +181,7 @@ def test_what_is_neither_folder_nor_archive_is_refused(name: str, message: str, 
 def test_an_archive_without_readable_photos_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
         file.writestr("cats/a.jpg", b"no picture")
-    with pytest.raises(DataError, match="none of those looked at"):
+    with pytest.raises(DataError, match="none of those checked"):
         probe(str(tmp_path / "photos.zip"))
     (tmp_path / "photos.zip").write_bytes(b"no archive")
     with pytest.raises(ArchiveError, match="intact zip or tar"):

@@ -127,7 +127,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "file"))
     assert preprocess(str(data), PARAMS, tmp_path / "one").num_kept == 90
-    assert any("cannot be used, so this run goes without" in text for text in caplog.messages)
+    assert any("cannot be used, so this run continues without it" in text for text in caplog.messages)
 
 
 def test_the_oldest_goes_where_it_is_too_much(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_weights_are_stored_as_float32(tmp_path: Path) -> None:
 def test_a_network_that_cannot_be_served_is_refused_before_it_is_trained() -> None:
     """OpenVINO takes a layer's own padding away where another padding stands before it."""
     twice = own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3, "padding": "same"}}, "Flatten")
-    with pytest.raises(ModelError, match=r"must give what Keras gives; .*padding twice"):
+    with pytest.raises(ModelError, match=r"must give the same results as Keras; .*two paddings in a row"):
         check_exportable(twice)
     check_exportable(own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten"))
 
@@ -118,7 +118,7 @@ def outputs(logits: list[list[float]], embedding: float = 1.0, places: int = 2) 
     ],
 )
 def test_a_graph_that_disagrees_is_refused(other_outputs: Outputs, message: str) -> None:
-    with pytest.raises(ModelError, match=f"must give what Keras gives; {message}"):
+    with pytest.raises(ModelError, match=f"must give the same results as Keras; {message}"):
         largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), other_outputs)
 
 
@@ -168,7 +168,7 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
 
 
 def settle_statistics(model: keras.Model, photos: np.ndarray) -> None:
-    """Gives batch normalization the statistics of `photos`, so that deep random networks do not answer all alike."""
+    """Gives batch normalization the statistics of `photos`, so that the answers of deep random networks differ."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.momentum = 0.0

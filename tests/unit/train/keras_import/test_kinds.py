@@ -66,7 +66,7 @@ def test_no_argument_takes_code_or_what_is_no_value_of_it(kind: str, argument: s
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_argument_of_its_own_is_refused(kind: str) -> None:
-    with pytest.raises(UploadError, match="which Darkroom does not know"):
+    with pytest.raises(UploadError, match="unknown argument"):
         measure_layer(make_layer(kind, call_fn="os.system"))
 
 
@@ -105,11 +105,11 @@ def test_shapes_and_weights_of_attention_are_keras(
 @pytest.mark.parametrize(
     ("kind", "names", "arguments", "reason"),
     [
-        ("MultiHeadAttention", ("tokens", "others", "tokens"), {}, "have different places"),
-        ("MultiHeadAttention", ("tokens", "input"), {}, "tensors of places × channels"),
-        ("MultiHeadAttention", ("tokens",), {}, "query, a value and perhaps a key"),
-        ("MultiHeadAttention", ("tokens",) * 4, {}, "query, a value and perhaps a key"),
-        ("MultiHeadAttention", ("tokens", "tokens"), {"attention_axes": [2]}, "along the axes"),
+        ("MultiHeadAttention", ("tokens", "others", "tokens"), {}, "have different numbers of positions"),
+        ("MultiHeadAttention", ("tokens", "input"), {}, "tensors of positions × channels"),
+        ("MultiHeadAttention", ("tokens",), {}, "query, a value and optionally a key"),
+        ("MultiHeadAttention", ("tokens",) * 4, {}, "query, a value and optionally a key"),
+        ("MultiHeadAttention", ("tokens", "tokens"), {"attention_axes": [2]}, "over the axes"),
         ("MultiHeadAttention", ("tokens", "tokens"), {"num_heads": 0}, "from 1 to 4,096"),
         ("MultiHeadAttention", ("tokens", "tokens"), {"output_shape": [7, 7]}, "a list of 1 to 1 values"),
         ("GroupQueryAttention", ("tokens", "tokens"), {"num_key_value_heads": 3}, "do not divide"),

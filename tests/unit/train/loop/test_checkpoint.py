@@ -113,7 +113,7 @@ def test_another_training_of_the_same_photos_is_not_gone_on_with_and_that_is_tol
     save(state(1))
     with caplog.at_level("INFO", logger="components"):
         assert newest(other_identity) is None
-    assert f"is not gone on with, for it has another {difference}; training starts again." in caplog.text
+    assert f"is not continued, because its {difference} differs; training starts again." in caplog.text
     assert newest() is not None, "it may be gone on with yet"
 
 
@@ -129,7 +129,7 @@ def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.Log
     with open_checkpoints(IDENTITY) as first, open_checkpoints(IDENTITY) as second:
         assert first is not None
         assert second is None
-    assert "another process is at the same training" in caplog.text
+    assert "another process runs the same training" in caplog.text
 
 
 def test_what_a_kill_left_half_written_is_removed(folder: Path) -> None:
@@ -184,7 +184,7 @@ def test_on_a_cluster_a_volume_that_cannot_be_written_is_an_error(
         assert checkpoints is None
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     with (
-        pytest.raises(ArtifactError, match=rf"writable for the user {os.getuid()}.*is not: Not a directory.*Volumes"),
+        pytest.raises(ArtifactError, match=rf"writable for user {os.getuid()}.*is not: Not a directory.*Volumes"),
         open_checkpoints(IDENTITY),
     ):
         pass

@@ -95,7 +95,7 @@ def test_training_goes_on_without_mlflow_and_all_is_told_later(
     hurry(monkeypatch, 50)
     train_with(server, folder, "faulty")
     assert read_bundle(folder / "faulty").mlflow_run_id == RUN_ID
-    assert "It is told again; the step goes on." in caplog.text
+    assert "Retrying; the step continues." in caplog.text
     server.behave("good")
     spool._resend(sorted(spool._unsent_dir().iterdir()))
     steps = [step for name, _, step in server.figures(RUN_ID) if name == "val_loss"]
@@ -128,7 +128,7 @@ def test_a_kill_while_the_bundle_is_written_costs_neither_the_training_nor_an_ea
             caplog.clear()
             with caplog.at_level("INFO", logger="components"):
                 train_whole(folder / point.folder_name)
-            assert any(message.startswith("Goes on from a checkpoint") for message in caplog.messages)
+            assert any(message.startswith("Resuming from a checkpoint") for message in caplog.messages)
             assert not any(message.startswith("Epoch ") for message in caplog.messages), "nothing is trained again"
         assert weights_of(bundle_dir) == expected(), point
         shutil.rmtree(folder / point.folder_name)

@@ -38,7 +38,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture(scope="module")
 def mobilenet(splits: tuple[Split, Split]) -> Network:
-    """Random weights whose normalization has seen photos: features that neither vanish nor are all alike."""
+    """Random weights whose normalization has seen photos: features that neither vanish nor are all equal."""
     keras.utils.set_random_seed(3)
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
@@ -131,7 +131,7 @@ def test_what_is_in_the_cache_is_not_computed_again(
     monkeypatch.setattr(features, "fastest_inference", lambda _: pytest.fail("it has been computed before"))
     with caplog.at_level(logging.INFO, logger="components"):
         assert cache(network).can_hold(make_request(splits[0], 2))
-    assert caplog.messages[-1].endswith("all in the cache.")
+    assert caplog.messages[-1].endswith("all cached.")
     assert np.array_equal(cache(network).get(make_request(splits[0], 2)).gather(np.arange(20), 0), first)
 
 
@@ -193,7 +193,7 @@ def test_a_limit_is_kept_and_told(
     monkeypatch.setenv("DARKROOM_CACHE_GB", str(2.5 * one_view / 1e9))
     assert cache(network).can_hold(make_request(splits[0], 2))
     assert not cache(network).can_hold(make_request(splits[0], 3))
-    assert "every epoch goes through the frozen layers instead" in caplog.text
+    assert "so every epoch computes the frozen layers again" in caplog.text
     for seed in (1, 2, 3):
         cache(network).get(make_request(splits[0], 2, seed=seed))
     assert len(list(folder.iterdir())) == 2, "what was used longest ago has gone"
@@ -238,7 +238,7 @@ def test_progress_names_rate_and_time_left(
     with caplog.at_level(logging.INFO, logger="components"):
         cache(network).get(make_request(splits[0]))
     assert caplog.messages[0].startswith("32 of 39 photos have passed the frozen layers (view 1 of 1), ")
-    assert caplog.messages[-1].endswith("a second, about 0 s left.")
+    assert caplog.messages[-1].endswith("per second, about 0 s left.")
 
 
 def test_a_fault_on_the_way_to_the_features_is_not_lost(
@@ -258,6 +258,6 @@ def test_features_that_are_no_numbers_are_refused_and_not_kept(splits: tuple[Spl
     frozen = keras.Model(pixels, keras.layers.Rescaling(1e38)(keras.layers.Rescaling(1e38)(pixels)))
     cache = FeatureCache(frozen, "float32")
     request = FeatureRequest(splits[0], "photos", 1, MEDIUM, 0)
-    with pytest.raises(ModelError, match=r"^Frozen layers must output numbers; for one of the first \d+ photos"):
+    with pytest.raises(ModelError, match=r"^Frozen layers must output finite numbers; for one of the first \d+ photos"):
         cache.get(request)
     assert not [*(cache_dir() / "features").iterdir()]

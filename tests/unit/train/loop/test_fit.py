@@ -122,11 +122,11 @@ def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_
     assert fitter.result.epochs_run == 3
     assert model.optimizer.gradient_accumulation_steps == 4
     assert [message for message in caplog.messages if "too small for train.batch_size" in message] == [
-        f"The memory is too small for train.batch_size {size}; the phase starts again with {size // 2}."
+        f"The memory is too small for train.batch_size {size}; the phase restarts with {size // 2}."
         for size in (32, 16)
     ]
     monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: fit(model, [[np.empty(9)]]))
-    with pytest.raises(ModelError, match="at least one photo at a time; it does not: OOM when allocating tensor"):
+    with pytest.raises(ModelError, match="at least one photo at a time; it is not: OOM when allocating tensor"):
         fitter.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
 
 

@@ -1,4 +1,4 @@
-"""mixup and CutMix: what is mixed, and that labels are mixed alike."""
+"""mixup and CutMix: what is mixed, and that labels are mixed in the same way."""
 
 import numpy as np
 import pytest

@@ -79,7 +79,7 @@ def test_a_range_test_rises_from_batch_to_batch_the_same_way_each_time(
 def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     frozen = TrainParams(model=OWN, phases=(Phase(trainable="none"), Phase()), augmentation="none")
-    with pytest.raises(ModelError, match="the first phase trains none"):
+    with pytest.raises(ModelError, match="the first phase has none"):
         find_rate(tmp_path / "dataset", frozen)
     info = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
     info["counts"]["train"] = dict.fromkeys(info["counts"]["train"], 0)
@@ -91,7 +91,7 @@ def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
 def test_photos_are_named_once(tmp_path: Path) -> None:
     from components.contract.errors import ParamsError
 
-    with pytest.raises(ParamsError, match="both are given"):
+    with pytest.raises(ParamsError, match="found both"):
         call(["lr-find", "--dataset", "a", "--data", "b"])
 
 

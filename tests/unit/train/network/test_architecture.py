@@ -140,7 +140,7 @@ def test_the_output_layer_is_taken_from_the_list_or_added(specs: list[Any], hidd
     ],
 )
 def test_a_softmax_over_another_number_of_classes_is_refused(specs: list[Any]) -> None:
-    with pytest.raises(ModelError, match=r"train\.model\.layers ends in a softmax over 4 classes, yet the data have 3"):
+    with pytest.raises(ModelError, match=r"train\.model\.layers ends in a softmax over 4 classes, but the data has 3"):
         own(*specs)
 
 
@@ -171,7 +171,7 @@ def test_layers_get_stable_names_beside_those_that_are_given() -> None:
 
 @pytest.mark.parametrize("name", ["pixels", "rescaling"])
 def test_a_name_that_is_taken_is_refused(name: str) -> None:
-    with pytest.raises(ModelError, match=r"name of its own; train\.model\.layers\[0\] Flatten"):
+    with pytest.raises(ModelError, match=r"names must be unique; train\.model\.layers\[0\] Flatten"):
         own({"Flatten": {"name": name}})
 
 
@@ -183,7 +183,7 @@ def test_a_name_of_the_backbone_is_refused_in_the_head() -> None:
 def test_what_the_machine_cannot_hold_is_refused_before_it_is_built() -> None:
     with pytest.raises(ModelError, match=r"must fit into this machine's .* of memory; with .* parameters"):
         own("Flatten", *[{"Dense": {"units": 65_536}}] * 8)
-    with pytest.raises(ModelError, match=r"a batch of 4096 photos it takes about .* lower train\.batch_size"):
+    with pytest.raises(ModelError, match=r"a batch of 4096 photos it needs about .* lower train\.batch_size"):
         own({"Conv2D": {"filters": 65_536, "kernel_size": 1}}, "Flatten", image_size=(64, 64), batch_size=4096)
 
 

@@ -43,9 +43,9 @@ def test_without_a_network_the_message_names_file_place_and_the_other_way(keras_
     with pytest.raises(WeightsError) as error:
         find_weights("MobileNetV2", "imagenet", (224, 224))
     assert time.monotonic() - start < 5
-    assert f"{FILE} is not in {keras_home / 'models'} and cannot be fetched: " in str(error.value)
+    assert f"{FILE} is not in {keras_home / 'models'} and cannot be downloaded: " in str(error.value)
     assert f"Fetch https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{FILE}" in str(error.value)
-    assert f"put it at {keras_home / 'models' / FILE}, or name a copy of it with train.model.weights=PATH" in str(
+    assert f"put it at {keras_home / 'models' / FILE}, or set the path of a copy with train.model.weights=PATH" in str(
         error.value
     )
     assert not list(keras_home.rglob("*.h5"))
@@ -99,7 +99,7 @@ def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None
     for size in sizes[: 1 if name in QUICK else 3]:
         built = build_backbone(name, keras.Input((*size, 3), dtype="uint8", name="pixels"))
         assert built.output.shape == (None, *feature_shape(name, size))
-    with pytest.raises(ModelError, match=f"{name} takes photos of at least {smallest} px a side"):
+    with pytest.raises(ModelError, match=f"{name} needs photos of at least {smallest} px on each side"):
         feature_shape(name, (smallest - 1, 300))
 
 
@@ -150,7 +150,9 @@ def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch
 
 
 def test_photos_far_smaller_than_a_backbone_expects_are_warned_of() -> None:
-    assert "learned from photos of 299 px, and these are 32 × 32 px" in str(warn_of_small_photos("Xception", (32, 32)))
+    assert "was trained on photos of 299 px, and these are 32 × 32 px" in str(
+        warn_of_small_photos("Xception", (32, 32))
+    )
     assert warn_of_small_photos("Xception", (150, 100)) is None
     assert warn_of_small_photos("MobileNetV2", (400, 300)) is None
 
@@ -181,7 +183,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     path = tmp_path / "other.weights.h5"
     other.save_weights(path)
-    with pytest.raises(WeightsError, match="must hold the weights of MobileNetV2 without its top; it does not: "):
+    with pytest.raises(WeightsError, match="must contain the weights of MobileNetV2 without its top; it does not: "):
         load_weights(mobilenet(), path, "MobileNetV2")
 
 

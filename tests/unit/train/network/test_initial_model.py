@@ -63,7 +63,7 @@ def test_a_new_head_stands_on_any_layer(layer: str, head: Any, features: tuple[i
 
 
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match=r"train\.model\.layer must name a layer .* 'pol' \(did you mean pool\?\)"):
+    with pytest.raises(UploadError, match=r"train\.model\.layer must be a layer .* 'pol' \(did you mean pool\?\)"):
         build(make_initial_model(classifier(), tmp_path / "import", layer="pol"))
 
 
@@ -89,7 +89,7 @@ def test_other_scales_of_pixels() -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 255"))(photos()), photos())
-    with pytest.raises(ModelError, match="ImageNet mean and deviation is of colors"):
+    with pytest.raises(ModelError, match="ImageNet mean and deviation is for colors"):
         scale_pixels(to_gray(pixels), "ImageNet mean and deviation")
 
 
@@ -109,7 +109,9 @@ def model_params(**model: Any) -> ModelParams:
 
 
 def test_the_scale_of_pixels_is_asked_for_where_the_network_does_not_say(upload: Path) -> None:
-    with pytest.raises(ModelError, match=r"train\.model\.pixels must say what my shoes\.h5 was trained on"):
+    with pytest.raises(
+        ModelError, match=r"train\.model\.pixels must be the pixel range on which my shoes\.h5 was trained"
+    ):
         inspect_model(model_params(path=str(upload)))
 
 
@@ -119,12 +121,12 @@ def test_a_look_tells_size_features_and_what_was_found(upload: Path, monkeypatch
     assert given_model is not None
     assert model.path == str(upload)
     assert (given_model.image_size, given_model.features) == ((SIDE, SIDE), (22, 22, 6))
-    assert "the new head stands on eye of my shoes.h5" in given_model.decisions[1]
+    assert "the new head follows eye of my shoes.h5" in given_model.decisions[1]
     train, decisions = resolve_train(TrainParams(model=model), (SIDE, SIDE), given_model)
     assert train.model.kind == "upload"
     assert isinstance(train.model.head, tuple)
-    assert "it takes pixels 0 to 1. So say the params." in decisions[0]
-    with pytest.raises(ModelError, match=r"my shoes\.h5 takes photos of 24 × 24 px; they are 32 × 32 px"):
+    assert "The pixel range of it is 0 to 1. It is set in the params." in decisions[0]
+    with pytest.raises(ModelError, match=r"my shoes\.h5 needs photos of 24 × 24 px; they are 32 × 32 px"):
         resolve_train(TrainParams(model=model), (32, 32), given_model)
     flat = model.model_copy(update={"head": (parse_layer({"Dense": {"units": 4}}),)})
     with pytest.raises(ModelError, match=r"train\.model\.head\[0\] .* Its input is 22 × 22 × 6\."):
@@ -132,7 +134,7 @@ def test_a_look_tells_size_features_and_what_was_found(upload: Path, monkeypatch
 
 
 def test_wrong_classes_are_refused_by_the_step(upload: Path, tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match="one value for each of the 3 classes; this one gives 5 values"):
+    with pytest.raises(UploadError, match="one value for each of the 3 classes; this one outputs 5 values"):
         import_initial_model(
             model_params(kind="upload", path=str(upload), pixels="0 to 1"),
             (SIDE, SIDE),
@@ -180,7 +182,7 @@ def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store
     assert len(set(folders)) == 1
     assert (folders[0] / "model.keras").read_bytes() == b"the network"
     assert BundleInfo.model_validate_json((folders[0] / "bundle.json").read_text()).class_names == info.class_names
-    with pytest.raises(TrackingError, match="MLflow must give the bundle of colors@best; it does not: "):
+    with pytest.raises(TrackingError, match="MLflow must return the bundle of colors@best; it does not: "):
         find_bundle("colors@best")
 
 
@@ -190,14 +192,14 @@ def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store
         ({"kind": "upload"}, "kind upload needs `path`"),
         ({"kind": "bundle"}, "kind bundle needs `from`"),
         ({"kind": "bundle", "path": "x"}, "kind bundle needs `from`, not path"),
-        ({"path": "x", "from": "y"}, "path makes it a model of kind upload, which takes no from"),
-        ({"path": "x", "weights": "none"}, "which takes no weights"),
-        ({"from": "x", "pixels": "0 to 1"}, "which takes no pixels"),
-        ({"layers": ("Flatten",), "layer": "conv"}, "which takes no layer"),
+        ({"path": "x", "from": "y"}, "path makes it a model of kind upload, which does not accept from"),
+        ({"path": "x", "weights": "none"}, "which does not accept weights"),
+        ({"from": "x", "pixels": "0 to 1"}, "which does not accept pixels"),
+        ({"layers": ("Flatten",), "layer": "conv"}, "which does not accept layer"),
         ({"path": "x", "pixels": "0-255"}, "Input should be '0 to 255'"),
         ({"path": "x", "head": "wide"}, "Input should be 'linear', 'dense', 'vgg'"),
-        ({"path": "x", "head": "imagenet"}, "head imagenet is that of a backbone"),
-        ({"path": "x", "head": ()}, "head must hold at least one layer"),
+        ({"path": "x", "head": "imagenet"}, "head imagenet belongs to a backbone"),
+        ({"path": "x", "head": ()}, "head must have at least one layer"),
     ],
 )
 def test_params_that_do_not_belong_together_are_refused(model: dict[str, Any], message: str) -> None:

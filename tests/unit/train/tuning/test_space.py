@@ -15,22 +15,25 @@ from tests.unit.train.tuning.searches import LAYERS, TRAIN
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({}, "must name at least one key"),
+        ({}, "must have at least one key"),
         (
             {"learning_rat": Range(low=1, high=2)},
             "learning_rat: train has no such key (did you mean learning_rate?)",
         ),
-        ({"epochs": Range(low=0, high=3)}, "train cannot have epochs=0: epochs: expected greater than or equal to 1"),
-        ({"optimizer": Choices(choices=("adam", "adm"))}, "train cannot have optimizer=adm"),
+        (
+            {"epochs": Range(low=0, high=3)},
+            "train does not accept epochs=0: epochs: expected greater than or equal to 1",
+        ),
+        ({"optimizer": Choices(choices=("adam", "adm"))}, "train does not accept optimizer=adm"),
         (
             {"model.layers[9].Dropout.rate": Range(low=0.0, high=0.5)},
             "layers[9].Dropout.rate: train has no such key",
         ),
-        ({"model": Choices(choices=("layers", "pretrained"))}, "train cannot have model=layers: model: expected"),
-        ({"phases": Choices(choices=(1, 2))}, "train cannot have phases=1: phases"),
+        ({"model": Choices(choices=("layers", "pretrained"))}, "train does not accept model=layers: model: expected"),
+        ({"phases": Choices(choices=(1, 2))}, "train does not accept phases=1: phases"),
         (
             {"image_size": Choices(choices=(8, 32))},
-            "tune.space.image_size: it must not be larger than the photos are prepared, 16 × 16",
+            "tune.space.image_size: the value must not exceed the size of the prepared photos, 16 × 16",
         ),
         ({"model.layers[2].Dropout.rat": Range(low=0.0, high=0.5)}, "rat: unknown key (did you mean rate?)"),
     ],
@@ -54,7 +57,7 @@ def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, messag
         ("[learning_rate]", "tune.space: expected an object"),
         ("{optimizer: [adam]}", 'tune.space.optimizer.choices: expected at least 2 values; found ["adam"]'),
         ("{learning_rate: {low: 1, high: 1}}", "low must be below high; found 1 and 1"),
-        ("{learning_rate: {low: 0, high: 1, log: true}}", "must begin above 0; found 0"),
+        ("{learning_rate: {low: 0, high: 1, log: true}}", "must start above 0; found 0"),
         ("{learning_rate: {low: 1, high: 4, log: true, step: 1}}", "either log or step; found both"),
         ("{optimizer: {choices: [adam]}}", "choices"),
     ],
@@ -83,7 +86,7 @@ def test_choices_may_be_settings_in_the_short_form() -> None:
 
 @pytest.mark.parametrize("objectives", ["[]", "[latency]", "[accuracy, accuracy]"])
 def test_objectives_that_cannot_be_are_refused(objectives: str) -> None:
-    with pytest.raises(ParamsError, match="objectives must hold accuracy, and each of accuracy, latency and size"):
+    with pytest.raises(ParamsError, match="objectives must contain accuracy, and each of accuracy, latency and size"):
         load_params(None, ("data.uri=x", f"tune.objectives={objectives}"))
 
 
@@ -116,7 +119,7 @@ def test_photos_are_prepared_at_the_largest_size_that_is_needed(settings: tuple[
 def test_a_network_cannot_see_more_than_is_prepared() -> None:
     params = load_params(None, ("data.uri=x", "train.image_size=320", "preprocess.image_size=224"))
     with pytest.raises(
-        ParamsError, match=r"train\.image_size must not be larger than the photos are prepared, 224 × 224"
+        ParamsError, match=r"train\.image_size must not exceed the size of the prepared photos, 224 × 224"
     ):
         resolve(params, native_size=(533, 400), data_name="x")
 
@@ -125,7 +128,7 @@ def test_a_value_of_a_phase_is_set_in_its_phase() -> None:
     phased = TRAIN.model_copy(update={"phases": (Phase(epochs=1), Phase(epochs=2))})
     assert with_values(phased, {"phases[1].learning_rate": 0.5}).all_phases[1].learning_rate == 0.5
     with pytest.raises(
-        ParamsError, match=r"space\.learning_rate: it belongs to a phase, .* such as phases\[1\]\.learn"
+        ParamsError, match=r"space\.learning_rate: this value belongs to a phase, .* such as phases\[1\]\.learn"
     ):
         with_values(phased, {"learning_rate": 0.5})
 

@@ -98,7 +98,7 @@ def test_a_study_is_kept_in_a_postgresql_that_is_named_as_documented(monkeypatch
             assert [trial.value for trial in again.trials] == [0.5]
         monkeypatch.setenv("DARKROOM_STUDIES", address.replace("for-this-test-alone", "wrong-password"))
         with (
-            pytest.raises(SearchError, match="must be in reach") as error,
+            pytest.raises(SearchError, match="must be reachable") as error,
             open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4),
         ):
             pass
@@ -129,7 +129,7 @@ def test_three_workers_share_a_study_in_a_postgresql_and_none_waits_for_one_that
 
 def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, DatasetInfo]) -> None:
     def second(train: TrainParams, run: Run, watch: Watch) -> FitResult:
-        with pytest.raises(SearchError, match="another is at work on this one"):
+        with pytest.raises(SearchError, match="and another is running"):
             run_search(dataset[1], trials=1)
         return pretend(train, run, watch)
 
@@ -148,7 +148,7 @@ def test_a_trial_that_is_cut_off_again_and_again_is_left_out(dataset: tuple[Path
     study = search.run(pretend, Run(None))
     assert [trial.state for trial in study.trials] == ["failed", "failed", "failed", "complete", "complete"]
     assert len({trial.values["learning_rate"] for trial in study.trials[:3]}) == 1
-    assert study.trials[2].reason == "cut off 3 times: is the memory too small?"
+    assert study.trials[2].reason == "interrupted 3 times: is the memory too small?"
     assert study.trials[3].values != study.trials[2].values
 
 
@@ -156,7 +156,7 @@ def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[P
     search = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
     study = optuna.create_study(study_name=search.name, storage=storage(), direction="maximize")
     study.set_user_attr("dataset", "f" * 64)
-    with pytest.raises(SearchError, match=r"must be of these photos \(.*\); it is of others \(ffffffffffff\)"):
+    with pytest.raises(SearchError, match=r"must belong to these photos \(.*\); it belongs to others \(ffffffffffff\)"):
         search.run(pretend, Run(None))
 
 
@@ -178,7 +178,7 @@ def test_a_database_out_of_reach_is_told(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/file/studies.db")
-    with pytest.raises(SearchError, match="The studies must be in reach and writable"):
+    with pytest.raises(SearchError, match="The studies must be reachable and writable"):
         run_search(dataset[1])
 
 
@@ -201,7 +201,7 @@ def test_a_pod_waits_for_the_database_of_the_studies(
     monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(tuning_storage, "_study_at", refuse)
     monkeypatch.setenv("DARKROOM_STUDIES", "postgresql://127.0.0.1/optuna")
-    expectation = contextlib.nullcontext() if is_pod else pytest.raises(SearchError, match="must be in reach")
+    expectation = contextlib.nullcontext() if is_pod else pytest.raises(SearchError, match="must be reachable")
     with expectation, open_study("name", "fingerprint", TuneParams(), 1) as study:
         assert study == "study"
     assert len(calls) == (6 if is_pod else tuning_storage.OPENING_TRIES)

@@ -66,7 +66,7 @@ def test_a_request_without_a_body_is_told_what_was_expected(content_type: str | 
     assert (fault.status, fault.code) == (400, "no_files")
     assert "'files'" in str(fault)
     assert "image/…" in str(fault)
-    assert "no body" in str(fault)
+    assert "it is missing" in str(fault)
 
 
 @pytest.mark.parametrize("filename", ["../../etc/passwd", "a\0b.jpg", "", "日本.png", "x" * 1000])

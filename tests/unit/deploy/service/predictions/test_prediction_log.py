@@ -72,7 +72,7 @@ def test_a_disk_that_fails_costs_lines_and_one_warning(tmp_path: Path, caplog: p
     for number in range(5):
         log.add(entry(number))
     log.close()
-    assert caplog.text.count("leaves predictions out") == 1
+    assert caplog.text.count("predictions are not logged") == 1
 
 
 def test_a_log_that_is_full_says_so(
@@ -86,7 +86,7 @@ def test_a_log_that_is_full_says_so(
 
 @pytest.mark.parametrize(
     ("files", "message"),
-    [(None, "there is none at"), ({}, "there is none in"), ({"a.jsonl": "{}\n"}, "line 1 of")],
+    [(None, "must be a folder"), ({}, "there are none in"), ({"a.jsonl": "{}\n"}, "line 1 of")],
 )
 def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, files: dict[str, str] | None, message: str) -> None:
     folder = tmp_path / "log"

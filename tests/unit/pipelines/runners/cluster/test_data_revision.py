@@ -39,7 +39,7 @@ def test_other_addresses_and_whole_commits_stay_as_they_are() -> None:
     [
         ("dvc+{repository}@v9:photos", "The revision v9 must be a branch, a tag or a full commit"),
         ("dvc+{repository}/absent@main:photos", "must be readable with git"),
-        ("dvc+{repository}:photos", "must be named dvc\\+<repository>@<revision>:<path>"),
+        ("dvc+{repository}:photos", "must look like dvc\\+<repository>@<revision>:<path>"),
     ],
 )
 def test_a_revision_that_does_not_exist_is_refused(uri: str, message: str, repository: Path) -> None:

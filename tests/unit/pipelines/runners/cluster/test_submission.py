@@ -58,9 +58,9 @@ def test_a_recurring_run_has_its_schedule(params: Params) -> None:
 @pytest.mark.parametrize(
     ("stand_in", "token", "message"),
     [
-        (StandIn(old=True), None, "404: it does not know the v2beta1 API: KFP 2.0 or later is needed"),
-        (StandIn(token="secret"), None, "401: it wants a token: --token-file"),
-        (StandIn(token="secret"), "wrong", "401: it wants a token"),
+        (StandIn(old=True), None, "404: it does not support the v2beta1 API: KFP 2.0 or later is needed"),
+        (StandIn(token="secret"), None, "401: it requires a token: --token-file"),
+        (StandIn(token="secret"), "wrong", "401: it requires a token"),
         (StandIn(refuse_runs="namespace is not allowed"), None, "it refuses: 400 namespace is not allowed"),
     ],
     ids=["too old", "no token", "wrong token", "refused"],
@@ -106,12 +106,12 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "photos"], "must be named by an address that it can reach"),
+        (["--data", "photos"], "must be at an address that it can reach"),
         ([*KNOWN, "--set", "train.model.path=mine.h5"], "train.model.path must be on a volume: --data-claim NAME"),
         ([*KNOWN, "--set", "train.model.from=runs/one"], "train.model.from must be on a volume"),
         (["--data", "s3://bucket/photos"], "preprocess.image_size and deploy.model_name must be given"),
-        (KNOWN, "must have been pushed from here: darkroom images push REGISTRY"),
-        ([*KNOWN, "--local-images"], "The address of Kubeflow Pipelines must be given: --host URL"),
+        (KNOWN, "Push them with darkroom images push REGISTRY"),
+        ([*KNOWN, "--local-images"], "Set the address of Kubeflow Pipelines: --host URL"),
         ([*KNOWN, "--local-images", "--host", "http://127.0.0.1:1"], "must answer at http://127.0.0.1:1"),
         ([*KNOWN, "--cpu", "many"], "a number of cores is expected"),
         ([*KNOWN, "--node-selector", "zone"], "LABEL=VALUE is expected"),
@@ -151,7 +151,7 @@ def test_no_warnings_of_libraries_are_printed_when_the_server_goes_away(tmp_path
     with serving(StandIn(states=answers)) as server:
         result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("The server is out of reach; trying again.") == 1
+    assert result.stdout.count("The server cannot be reached; retrying.") == 1
     assert not any(word in result.stdout + result.stderr for word in ("urllib3", "Retry", "Warning"))
 
 

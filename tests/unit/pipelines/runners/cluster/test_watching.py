@@ -120,7 +120,7 @@ def test_a_hiccup_of_the_server_is_reported_once(monkeypatch: pytest.MonkeyPatch
     display = Changes()
     with serving(StandIn(states=[first, busy, busy, last])) as server:
         follow("run-1", Server(server.url), display)
-    assert display.notes == ["The server is out of reach; trying again."]
+    assert display.notes == ["The server cannot be reached; retrying."]
 
 
 @pytest.mark.parametrize("labels", ["", "metadata-0-1-"], ids=["as recorded", "with the label of its step"])

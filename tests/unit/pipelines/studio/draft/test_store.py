@@ -151,7 +151,7 @@ def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, tex
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"text": ""}, "there is nothing in this"),
+        ({"text": ""}, "the text is empty"),
         ({"text": "train: {epoch: 3}"}, "params.yaml: train.epoch: unknown key"),
         ({"text": "rm -rf /", "kind": "command"}, "A command such as darkroom run --data PHOTOS is expected"),
     ],

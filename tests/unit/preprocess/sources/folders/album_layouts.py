@@ -53,9 +53,9 @@ ALBUM_LAYOUTS = (
         "LabelImg's boxes beside photos",
         "*3 1.xml 2.xml 3.xml classes.txt",
         refusal=(
-            "The photos must be in one folder per class; {data} has no class folders: 3 photos without a folder, such"
-            " as 1.jpg. Make a folder for each class in {data} and put its photos there, or give a table of paths and"
-            " labels (--data labels.csv)."
+            "The photos must be in one folder per class; {data} has no class folders: 3 photos without a "
+            "folder, such as 1.jpg. Create a folder for each class in {data} and move its photos there, "
+            "or pass a table of paths and labels (--data labels.csv)."
         ),
     ),
     DataLayout(
@@ -93,16 +93,17 @@ ALBUM_LAYOUTS = (
             "Takeout/Google%20Photos/dogs/metadata.json Takeout/archive_browser.html"
         ),
         refusal=(
-            "There must be at least two classes; {data} has one class folder only, 'Takeout'. If the classes are "
-            "inside it, give that folder: --data '{data}/Takeout/Google Photos'"
+            "There must be at least two classes; {data} has only one class folder, 'Takeout'. If the "
+            "classes are inside it, pass that folder: --data '{data}/Takeout/Google Photos'"
         ),
     ),
     DataLayout(
         "a phone",
         "DCIM/Camera/*3 DCIM/Screenshots/*2 Pictures/WhatsApp/*2",
         refusal=(
-            "The folders of the data must be classes; {data} holds DCIM and Pictures, which are names of folders "
-            "around photos. If they are classes, rename them; else give the one that is meant: --data {data}/DCIM"
+            "The folders of the data must be classes; {data} contains DCIM and Pictures, which look like "
+            "folders around the photos. If they are classes, rename them; otherwise pass one of them: "
+            "--data {data}/DCIM"
         ),
     ),
     DataLayout(
@@ -110,7 +111,7 @@ ALBUM_LAYOUTS = (
         "cat/2021/*3 cat/2022/*2 dog/2021/*3 dog/2022/*2",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The classes are the outer folders: the photos of 2021 and 2022 in cat all count as cat.",
+            "The outer folders are the classes: the photos of 2021 and 2022 in cat all belong to cat.",
         ),
     ),
     DataLayout(
@@ -141,8 +142,8 @@ ALBUM_LAYOUTS = (
         "a class that is empty in train",
         "train/cat/*3 train/dog/*3 train/bird/ test/cat/*2 test/bird/*2",
         refusal=(
-            "Each class must have photos in train; test has bird (2 photos), and train has none of it. Move some of "
-            "the photos into a folder train/bird, or take test/bird out of the data."
+            "Each class must have photos in train; test has bird (2 photos), and train has none of it. "
+            "Move some of the photos into a folder train/bird, or move test/bird out of the data."
         ),
     ),
     DataLayout(
@@ -195,15 +196,15 @@ ALBUM_LAYOUTS = (
         lines=(
             "Found 8 photos in 2 classes: class_a 5, class_b 3.",
             "The data are split: train 6, validation 2.",
-            "Each class folder is divided by its own folders train and val.",
+            "The splits of each class are its own folders train and val.",
         ),
     ),
     DataLayout(
         "classes of which one is divided within",
         "class_a/train/*3 class_a/test/*2 class_b/*3",
         refusal=(
-            "All class folders must be divided in the same way; class_a in {data} holds test and train, and class_b "
-            "(3 photos) has no folder for training. Divide class_b too, or none of them."
+            "All class folders must be split in the same way; class_a in {data} contains test and train, "
+            "and class_b (3 photos) has no training folder. Split class_b too, or none of them."
         ),
     ),
     DataLayout(
@@ -225,8 +226,8 @@ ALBUM_LAYOUTS = (
         lines=(
             "Found 8 photos in 3 classes: cat 2, cat. 3, dog 3.",
             (
-                "Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: 'cat' (2 "
-                "photos), 'cat.' (3 photos). If they are one class, give them one name."
+                "Classes whose names differ only in case, spaces, punctuation or a copy suffix: 'cat' (2 "
+                "photos), 'cat.' (3 photos). If they are the same class, use one name."
             ),
         ),
     ),
@@ -234,8 +235,9 @@ ALBUM_LAYOUTS = (
         "a dot at the end of a class in one split",
         "train/cat./*3 train/dog/*3 test/cat/*2 test/dog/*2",
         refusal=(
-            "Each class must have photos in train; test has cat (2 photos), and train has none of it. 'cat.' of train"
-            " and 'cat' of test differ in upper and lower case, spaces, hyphens or dots only: give them one name."
+            "Each class must have photos in train; test has cat (2 photos), and train has none of it. "
+            "'cat.' of train and 'cat' of test differ only in case, spaces, hyphens or dots: use the "
+            "same name."
         ),
     ),
     DataLayout(
@@ -244,8 +246,8 @@ ALBUM_LAYOUTS = (
         lines=(
             "Found 9 photos in 3 classes: cat 3, cat - Copy 3, dog 3.",
             (
-                "Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: 'cat' (3 "
-                "photos), 'cat - Copy' (3 photos). If they are one class, give them one name."
+                "Classes whose names differ only in case, spaces, punctuation or a copy suffix: 'cat' (3 "
+                "photos), 'cat - Copy' (3 photos). If they are the same class, use one name."
             ),
         ),
     ),
@@ -255,8 +257,8 @@ ALBUM_LAYOUTS = (
         lines=(
             "Found 9 photos in 3 classes: cat 3, cat (1) 3, dog 3.",
             (
-                "Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: 'cat' (3 "
-                "photos), 'cat (1)' (3 photos). If they are one class, give them one name."
+                "Classes whose names differ only in case, spaces, punctuation or a copy suffix: 'cat' (3 "
+                "photos), 'cat (1)' (3 photos). If they are the same class, use one name."
             ),
         ),
     ),
@@ -265,7 +267,10 @@ ALBUM_LAYOUTS = (
         "0/*3 1/*3 2/*3 names.txt",
         lines=(
             "Found 9 photos in 3 classes: 0 3, 1 3, 2 3.",
-            ("The classes are numbers; names.txt is not read. If it names the classes, rename the folders after it."),
+            (
+                "The classes are numbers; names.txt is not read. If it lists the class names, rename the "
+                "folders accordingly."
+            ),
         ),
     ),
 )

@@ -7,17 +7,17 @@ COLLECTED_LAYOUTS = (
         "TrashNet",
         "dataset-resized/glass/*3 dataset-resized/metal/*3",
         refusal=(
-            "There must be at least two classes; {data} has one class folder only, 'dataset-resized'. If the classes "
-            "are inside it, give that folder: --data {data}/dataset-resized"
+            "There must be at least two classes; {data} has only one class folder, 'dataset-resized'. If "
+            "the classes are inside it, pass that folder: --data {data}/dataset-resized"
         ),
     ),
     DataLayout(
         "TrashNet beside its original",
         "dataset-resized/glass/*3 dataset-resized/metal/*3 dataset-original/glass/*3 dataset-original/metal/*3",
         refusal=(
-            "The folders of the data must be classes; dataset-original and dataset-resized in {data} hold the same "
-            "folders glass and metal, as forms of the same photos do. Give one of them: --data "
-            "{data}/dataset-original"
+            "The folders of the data must be classes; dataset-original and dataset-resized in {data} "
+            "contain the same folders glass and metal, like variants of the same photos. Pass one of "
+            "them: --data {data}/dataset-original"
         ),
     ),
     DataLayout(
@@ -27,8 +27,9 @@ COLLECTED_LAYOUTS = (
             "Garbage%20classification/Garbage%20classification/metal/*3 one-indexed-files.txt zero-indexed-files.txt"
         ),
         refusal=(
-            "There must be at least two classes; {data} has one class folder only, 'Garbage classification'. If the "
-            "classes are inside it, give that folder: --data '{data}/Garbage classification/Garbage classification'"
+            "There must be at least two classes; {data} has only one class folder, 'Garbage "
+            "classification'. If the classes are inside it, pass that folder: --data '{data}/Garbage "
+            "classification/Garbage classification'"
         ),
     ),
     DataLayout(
@@ -40,7 +41,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: COVID 3, Normal 3.",
             "The photos are in COVID-19_Radiography_Dataset.",
-            "Left out of the class folders, because such names are not those of photos: masks (6 photos).",
+            ("Left out of the class folders, because their names are not names of photos: masks (6 photos)."),
         ),
     ),
     DataLayout(
@@ -50,8 +51,8 @@ COLLECTED_LAYOUTS = (
             "BreaKHis_v1/histology_slides/breast/malignant/SOB/ductal/p2/40X/*3"
         ),
         refusal=(
-            "There must be at least two classes; {data} has one class folder only, 'BreaKHis_v1'. If the classes are "
-            "inside it, give that folder: --data {data}/BreaKHis_v1/histology_slides/breast"
+            "There must be at least two classes; {data} has only one class folder, 'BreaKHis_v1'. If the "
+            "classes are inside it, pass that folder: --data {data}/BreaKHis_v1/histology_slides/breast"
         ),
     ),
     DataLayout(
@@ -109,32 +110,36 @@ COLLECTED_LAYOUTS = (
         "a split called eval",
         "train/a/*3 train/b/*3 eval/a/*2 eval/b/*2",
         refusal=(
-            "The folders of splits must be called train, validation and test; {data} has train with the class folders"
-            " a and b, and beside it eval. If that is a split, rename it; else move it out of the data."
+            "Split folders must be called train, validation and test; {data} has train with the class "
+            "folders a and b, and beside it eval. If that is a split, rename it; otherwise move it out "
+            "of the data."
         ),
     ),
     DataLayout(
         "photos without classes beside train",
         "train/a/*3 train/b/*3 holdout/*4",
         refusal=(
-            "The folders of splits must be called train, validation and test; {data} has train with the class folders"
-            " a and b, and beside it holdout. If that is a split, rename it; else move it out of the data."
+            "Split folders must be called train, validation and test; {data} has train with the class "
+            "folders a and b, and beside it holdout. If that is a split, rename it; otherwise move it "
+            "out of the data."
         ),
     ),
     DataLayout(
         "a French folder for training",
         "entrainement/a/*3 entrainement/b/*3 test/a/*2 test/b/*2",
         refusal=(
-            "The folders of splits must be called train, validation and test; {data} has test with the class folders "
-            "a and b, and beside it entrainement. If that is a split, rename it; else move it out of the data."
+            "Split folders must be called train, validation and test; {data} has test with the class "
+            "folders a and b, and beside it entrainement. If that is a split, rename it; otherwise move "
+            "it out of the data."
         ),
     ),
     DataLayout(
         "German splits",
         "Training/a/*3 Training/b/*3 Validierung/a/*2 Validierung/b/*2",
         refusal=(
-            "The folders of splits must be called train, validation and test; {data} has Training with the class "
-            "folders a and b, and beside it Validierung. If that is a split, rename it; else move it out of the data."
+            "Split folders must be called train, validation and test; {data} has Training with the class "
+            "folders a and b, and beside it Validierung. If that is a split, rename it; otherwise move "
+            "it out of the data."
         ),
     ),
     DataLayout(
@@ -154,7 +159,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 10 photos in 2 classes: a 5, b 5.",
             "The data are split: train 6, validation 4.",
-            "Left out of train, in no class folder: 2 photos.",
+            "Left out of train, because they are in no class folder: 2 photos.",
         ),
     ),
     DataLayout(
@@ -178,8 +183,9 @@ COLLECTED_LAYOUTS = (
         "MVTec",
         "train/good/*5 test/good/*2 test/scratch/*2 test/dent/*2 ground_truth/scratch/*2 ground_truth/dent/*2",
         refusal=(
-            "Each class must have photos in train; test has dent (2 photos) and scratch (2 photos), and train has "
-            "none of them. Move some of the photos into a folder train/dent, or take test/dent out of the data."
+            "Each class must have photos in train; test has dent (2 photos) and scratch (2 photos), and "
+            "train has none of them. Move some of the photos into a folder train/dent, or move test/dent "
+            "out of the data."
         ),
     ),
     DataLayout(
@@ -189,8 +195,8 @@ COLLECTED_LAYOUTS = (
             "split_1/train/b/*2 split_1/test/a/*2 split_1/test/b/*2"
         ),
         refusal=(
-            "The data must be one data set; {data} holds split_0 and split_1, and split_0 has class folders of its "
-            "own. Give the one that is meant: --data {data}/split_0"
+            "The data must be one data set; {data} contains split_0 and split_1, and split_0 has class "
+            "folders of its own. Pass one of them: --data {data}/split_0"
         ),
     ),
     DataLayout(
@@ -199,8 +205,8 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 12 photos in 3 classes: Trash 4, cat 5, dog 3.",
             (
-                "The folder backup holds class folders once more (cat); its 2 photos count with theirs, and a copy "
-                "counts once."
+                "The folder backup contains the class folders again (cat); its 2 photos are merged with "
+                "theirs, and copies count once."
             ),
         ),
     ),
@@ -213,8 +219,9 @@ COLLECTED_LAYOUTS = (
         "photos in two folders",
         "photos/*3 pictures/*3",
         refusal=(
-            "The folders of the data must be classes; {data} holds photos and pictures, which are names of folders "
-            "around photos. If they are classes, rename them; else give the one that is meant: --data {data}/photos"
+            "The folders of the data must be classes; {data} contains photos and pictures, which look "
+            "like folders around the photos. If they are classes, rename them; otherwise pass one of "
+            "them: --data {data}/photos"
         ),
     ),
     DataLayout(
@@ -222,7 +229,7 @@ COLLECTED_LAYOUTS = (
         "mammals/cat/*3 mammals/dog/*3 birds/*3",
         lines=(
             "Found 9 photos in 2 classes: birds 3, mammals 6.",
-            "The classes are the outer folders: the photos of cat and dog in mammals all count as mammals.",
+            ("The outer folders are the classes: the photos of cat and dog in mammals all belong to mammals."),
         ),
     ),
     DataLayout(
@@ -230,7 +237,7 @@ COLLECTED_LAYOUTS = (
         "cat/*3 cat/masks/*3 dog/*3 dog/masks/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
-            "Left out of the class folders, because such names are not those of photos: masks (6 photos).",
+            ("Left out of the class folders, because their names are not names of photos: masks (6 photos)."),
         ),
     ),
     DataLayout(

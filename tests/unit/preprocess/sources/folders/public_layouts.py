@@ -61,8 +61,8 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
             "The data are split: train 6.",
-            "The classes are read from the names of the files, such as cat from train/cat.0.jpg.",
-            "Left out, because the names of their files say no class: test1 (4 photos).",
+            "The classes are taken from the file names, such as cat from train/cat.0.jpg.",
+            "Left out, because their file names contain no class: test1 (4 photos).",
         ),
     ),
     DataLayout(
@@ -87,8 +87,8 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 18 photos in 3 classes: Pepper 6, Potato 6, Tomato 6.",
             (
-                "The folder PlantVillage holds class folders once more (Pepper, Potato and Tomato); its 9 photos "
-                "count with theirs, and a copy counts once."
+                "The folder PlantVillage contains the class folders again (Pepper, Potato and Tomato); "
+                "its 9 photos are merged with theirs, and copies count once."
             ),
         ),
         folder="PlantVillage",
@@ -97,8 +97,9 @@ PUBLIC_LAYOUTS = (
         "PlantVillage in color, grayscale and segmented",
         "color/Tomato/*2 color/Potato/*2 grayscale/Tomato/*2 grayscale/Potato/*2 segmented/Tomato/*2 "
         "segmented/Potato/*2",
-        refusal="The folders of the data must be classes; color, grayscale and segmented in {data} hold the same "
-        "folders Potato and Tomato, as forms of the same photos do. Give one of them: --data {data}/color",
+        refusal="The folders of the data must be classes; color, grayscale and segmented in {data} contain the "
+        "same folders Potato and Tomato, like variants of the same photos. Pass one of them: --data "
+        "{data}/color",
     ),
     DataLayout(
         "Chest X-Ray",
@@ -121,7 +122,7 @@ PUBLIC_LAYOUTS = (
             "Found 4 photos in 2 classes: Abyssinian 2, american_bulldog 2.",
             "The photos are in images.",
             "Left out, because they are beside images: annotations (4 photos).",
-            "The classes are read from the names of the files, such as Abyssinian from images/Abyssinian_1.jpg.",
+            "The classes are taken from the file names, such as Abyssinian from images/Abyssinian_1.jpg.",
         ),
     ),
     DataLayout(
@@ -194,30 +195,32 @@ PUBLIC_LAYOUTS = (
     DataLayout(
         "Cassava without its table",
         "train_images/*4 test_images/*2",
-        refusal="The photos must be in one folder per class; {data} has no class folders: train_images (4 photos)"
-        " and test_images (2 photos), such as 1.jpg. Make a folder for each class in {data}/train_images "
-        "and put its photos there, or give a table of paths and labels (--data labels.csv).",
+        refusal="The photos must be in one folder per class; {data} has no class folders: train_images (4 "
+        "photos) and test_images (2 photos), such as 1.jpg. Create a folder for each class in "
+        "{data}/train_images and move its photos there, or pass a table of paths and labels (--data "
+        "labels.csv).",
     ),
     DataLayout(
         "102 Flowers",
         "jpg/image_00001.jpg jpg/image_00002.jpg imagelabels.mat setid.mat",
         refusal="The photos must be in one folder per class; {data}/jpg has no class folders: 2 photos without a "
-        "folder, such as image_00001.jpg. Make a folder for each class in {data}/jpg and put its photos "
-        "there, or give a table of paths and labels (--data labels.csv).",
+        "folder, such as image_00001.jpg. Create a folder for each class in {data}/jpg and move its "
+        "photos there, or pass a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "YOLO",
         "images/train/*3 images/val/*2 labels/train/1.txt labels/val/1.txt data.yaml",
-        refusal="The photos must be in one folder per class; {data}/images has no class folders: train (3 photos)"
-        " and val (2 photos), such as 1.jpg. Make a folder for each class in {data}/images/train and put "
-        "its photos there, or give a table of paths and labels (--data labels.csv).",
+        refusal="The photos must be in one folder per class; {data}/images has no class folders: train (3 "
+        "photos) and val (2 photos), such as 1.jpg. Create a folder for each class in "
+        "{data}/images/train and move its photos there, or pass a table of paths and labels (--data "
+        "labels.csv).",
     ),
     DataLayout(
         "casting product",
         "casting_data/casting_data/train/ok/*2 casting_data/casting_data/train/def/*2 "
         "casting_data/casting_data/test/ok/*2 casting_data/casting_data/test/def/*2 "
         "casting_512x512/casting_512x512/ok/*2 casting_512x512/casting_512x512/def/*2",
-        refusal="The data must be one data set; {data} holds casting_512x512 and casting_data, and casting_data "
-        "has class folders of its own. Give the one that is meant: --data {data}/casting_data",
+        refusal="The data must be one data set; {data} contains casting_512x512 and casting_data, and "
+        "casting_data has class folders of its own. Pass one of them: --data {data}/casting_data",
     ),
 )

@@ -7,44 +7,46 @@ RESEARCH_LAYOUTS = (
         "Pascal VOC",
         "VOCdevkit/VOC2012/JPEGImages/*4 VOCdevkit/VOC2012/SegmentationClass/*2 VOCdevkit/VOC2012/Annotations/1.xml"
         " VOCdevkit/VOC2012/ImageSets/Main/cat_train.txt",
-        refusal="There must be at least two classes; {data} has one class folder only, 'VOCdevkit'. If the classes are "
-        "inside it, give that folder: --data {data}/VOCdevkit/VOC2012",
+        refusal="There must be at least two classes; {data} has only one class folder, 'VOCdevkit'. If the "
+        "classes are inside it, pass that folder: --data {data}/VOCdevkit/VOC2012",
     ),
     DataLayout(
         "Pascal VOC, its inner folder",
         "JPEGImages/*4 SegmentationClass/*2 SegmentationObject/*2 Annotations/1.xml",
-        refusal="The photos must be in one folder per class; {data}/JPEGImages has no class folders: 4 photos without "
-        "a folder, such as 1.jpg. Make a folder for each class in {data}/JPEGImages and put its photos there, or give "
-        "a table of paths and labels (--data labels.csv).",
+        refusal="The photos must be in one folder per class; {data}/JPEGImages has no class folders: 4 photos "
+        "without a folder, such as 1.jpg. Create a folder for each class in {data}/JPEGImages and move "
+        "its photos there, or pass a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "CycleGAN",
         "trainA/*3 trainB/*3 testA/*2 testB/*2",
-        refusal="The photos must be in one folder per class; {data} has no class folders: trainA (3 photos), trainB (3 "
-        "photos), testA (2 photos) and testB (2 photos), such as 1.jpg. Make a folder for each class in {data}/trainA "
-        "and put its photos there, or give a table of paths and labels (--data labels.csv).",
+        refusal="The photos must be in one folder per class; {data} has no class folders: trainA (3 photos), "
+        "trainB (3 photos), testA (2 photos) and testB (2 photos), such as 1.jpg. Create a folder for "
+        "each class in {data}/trainA and move its photos there, or pass a table of paths and labels "
+        "(--data labels.csv).",
     ),
     DataLayout(
         "MMSegmentation",
         "img_dir/train/*4 img_dir/val/*2 ann_dir/train/*4 ann_dir/val/*2",
-        refusal="The photos must be in one folder per class; {data}/img_dir has no class folders: train (4 photos) and "
-        "val (2 photos), such as 1.jpg. Make a folder for each class in {data}/img_dir/train and put its photos there, "
-        "or give a table of paths and labels (--data labels.csv).",
+        refusal="The photos must be in one folder per class; {data}/img_dir has no class folders: train (4 "
+        "photos) and val (2 photos), such as 1.jpg. Create a folder for each class in "
+        "{data}/img_dir/train and move its photos there, or pass a table of paths and labels (--data "
+        "labels.csv).",
     ),
     DataLayout(
         "Supervisely",
         "ds0/img/*4 ds0/ann/1.jpg.json meta.json",
-        refusal="The photos must be in one folder per class; {data} has no class folders: ds0/img (4 photos), such as "
-        "1.jpg. Make a folder for each class in {data}/ds0/img and put its photos there, or give a table of paths and "
-        "labels (--data labels.csv).",
+        refusal="The photos must be in one folder per class; {data} has no class folders: ds0/img (4 photos), "
+        "such as 1.jpg. Create a folder for each class in {data}/ds0/img and move its photos there, or "
+        "pass a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "Omniglot",
         "images_background/Greek/character01/*2 images_background/Greek/character02/*2"
         " images_background/Latin/character01/*2 images_evaluation/Angelic/character01/*2",
-        refusal="The folders of the data must be classes; {data} holds images_background and images_evaluation, which "
-        "are names of folders around photos. If they are classes, rename them; else give the one that is meant: --data "
-        "{data}/images_background",
+        refusal="The folders of the data must be classes; {data} contains images_background and "
+        "images_evaluation, which look like folders around the photos. If they are classes, rename them; "
+        "otherwise pass one of them: --data {data}/images_background",
     ),
     DataLayout(
         "two folders of pictures, which may be classes",
@@ -70,7 +72,7 @@ RESEARCH_LAYOUTS = (
             "Found 13 photos in 4 classes: abbey 3, alley 3, bakery 4, beach 3.",
             "The photos are in SUN397.",
             "The folders a and b are read as parts of one collection.",
-            "The classes are the outer folders: the photos of indoor and outdoor in bakery all count as bakery.",
+            ("The outer folders are the classes: the photos of indoor and outdoor in bakery all belong to bakery."),
         ),
     ),
     DataLayout(
@@ -78,7 +80,7 @@ RESEARCH_LAYOUTS = (
         "a/left/*3 a/right/*3 b/left/*3 b/middle/*3",
         lines=(
             "Found 12 photos in 2 classes: a 6, b 6.",
-            "The classes are the outer folders: the photos of left and right in a all count as a.",
+            "The outer folders are the classes: the photos of left and right in a all belong to a.",
         ),
     ),
     DataLayout(
@@ -87,8 +89,8 @@ RESEARCH_LAYOUTS = (
         " upper-gi-tract/pathological-findings/esophagitis/*3 image-labels.csv",
         lines=(
             "Found 9 photos in 2 classes: lower-gi-tract 6, upper-gi-tract 3.",
-            "The classes are the outer folders: the photos of cecum and ileum in lower-gi-tract all count as "
-            "lower-gi-tract.",
+            "The outer folders are the classes: the photos of cecum and ileum in lower-gi-tract all "
+            "belong to lower-gi-tract.",
         ),
     ),
     DataLayout(

@@ -18,15 +18,15 @@ USUAL_LAYOUTS = (
     DataLayout(
         "a class that only test has",
         "train/a/*3 train/b/*3 test/a/*2 test/b/*2 test/c/*2",
-        refusal="Each class must have photos in train; test has c (2 photos), and train has none of it. Move some"
-        " of the photos into a folder train/c, or take test/c out of the data.",
+        refusal="Each class must have photos in train; test has c (2 photos), and train has none of it. Move "
+        "some of the photos into a folder train/c, or move test/c out of the data.",
     ),
     DataLayout(
         "a class in other letters",
         "train/Cat/*3 train/dog/*3 test/cat%20/*2 test/dog/*2",
         refusal="Each class must have photos in train; test has 'cat ' (2 photos), and train has none of it. "
-        "'Cat' of train and 'cat ' of test differ in upper and lower case, spaces, hyphens or dots only: "
-        "give them one name.",
+        "'Cat' of train and 'cat ' of test differ only in case, spaces, hyphens or dots: use the same "
+        "name.",
     ),
     DataLayout(
         "classes in other letters",
@@ -34,15 +34,15 @@ USUAL_LAYOUTS = (
         lines=(
             "Found 8 photos in 3 classes: Cat 3, 'cat ' 2, dog 3.",
             (
-                "Classes that differ in upper and lower case, spaces, signs or the mark of a copy only: 'Cat' (3 "
-                "photos), 'cat ' (2 photos). If they are one class, give them one name."
+                "Classes whose names differ only in case, spaces, punctuation or a copy suffix: 'Cat' (3 "
+                "photos), 'cat ' (2 photos). If they are the same class, use one name."
             ),
         ),
     ),
     DataLayout(
         "two folders for training",
         "train/a/*3 train/b/*3 Train/a/*3 test/a/*2",
-        refusal="Each split must have one folder; the train split has Train and train. Join them, or rename one.",
+        refusal="Each split must have one folder; the train split has Train and train. Merge them, or rename one.",
     ),
     DataLayout(
         "test photos beside class folders",
@@ -50,8 +50,8 @@ USUAL_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
             (
-                "Left out, because such names are hardly those of classes: test (4 photos) and unlabeled (2 photos). "
-                "If they are classes, rename the folders."
+                "Left out, because their names are unlikely to be classes: test (4 photos) and unlabeled "
+                "(2 photos). If they are classes, rename the folders."
             ),
         ),
     ),
@@ -59,27 +59,27 @@ USUAL_LAYOUTS = (
         "a test folder beside class folders",
         "cat/*3 dog/*3 test/cat/*2 test/dog/*2",
         refusal="Split data must have a folder train; {data} has class folders cat and dog, and a folder test "
-        "with the same classes. Put the class folders for training into {data}/train, or take test out of"
-        " the data.",
+        "with the same classes. Move the class folders for training into {data}/train, or move test out "
+        "of the data.",
     ),
     DataLayout(
         "no folder for training",
         "test/a/*3 val/a/*3",
         refusal="Split data must have a folder train with class folders; there is only test and val in {data}. "
-        "Put the training photos of each class into a folder {data}/train/CLASS.",
+        "Move the training photos of each class into a folder {data}/train/CLASS.",
     ),
     DataLayout(
         "a flat folder for training",
         "train/*3 test/a/*3 test/b/*3",
-        refusal="Split data must have a folder train with class folders; train has none. Put the training photos "
-        "of each class into a folder {data}/train/CLASS.",
+        refusal="Split data must have a folder train with class folders; train has none. Move the training "
+        "photos of each class into a folder {data}/train/CLASS.",
     ),
     DataLayout(
         "vehicles",
         "train/*3 bus/*3 car/*3",
         lines=(
             "Found 9 photos in 3 classes: bus 3, car 3, train 3.",
-            "The folder train is read as a class, beside bus and car. If it is not one, move it out of the data.",
+            ("The folder train is read as a class, beside bus and car. If it is not a class, move it out of the data."),
         ),
     ),
     DataLayout(
@@ -87,7 +87,7 @@ USUAL_LAYOUTS = (
         "valid/*3 invalid/*3",
         lines=(
             "Found 6 photos in 2 classes: invalid 3, valid 3.",
-            "The folder valid is read as a class, beside invalid. If it is not one, move it out of the data.",
+            ("The folder valid is read as a class, beside invalid. If it is not a class, move it out of the data."),
         ),
     ),
     DataLayout(
@@ -96,7 +96,7 @@ USUAL_LAYOUTS = (
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
             "The data are split: train 6, test 4.",
-            "Each class folder is divided by its own folders test and train.",
+            "The splits of each class are its own folders test and train.",
         ),
     ),
     DataLayout(
@@ -117,7 +117,7 @@ USUAL_LAYOUTS = (
         "cat/color/*3 cat/gray/*3 dog/color/*3 dog/gray/*3",
         lines=(
             "Found 12 photos in 2 classes: cat 6, dog 6.",
-            "The classes are the outer folders: the photos of color and gray in cat all count as cat.",
+            "The outer folders are the classes: the photos of color and gray in cat all belong to cat.",
         ),
     ),
     DataLayout(
@@ -128,8 +128,8 @@ USUAL_LAYOUTS = (
     DataLayout(
         "a folder around",
         "pets/cat/*3 pets/dog/*3",
-        refusal="There must be at least two classes; {data} has one class folder only, 'pets'. If the classes are"
-        " inside it, give that folder: --data {data}/pets",
+        refusal="There must be at least two classes; {data} has only one class folder, 'pets'. If the classes "
+        "are inside it, pass that folder: --data {data}/pets",
     ),
     DataLayout(
         "masks beside photos",
@@ -143,24 +143,23 @@ USUAL_LAYOUTS = (
     DataLayout(
         "an archive within",
         "train.zip test1.zip",
-        refusal="The data must be folders of photos, one per class; {data} has 2 files and no such folder. Put "
-        "the photos of each class into a folder named for it, or give a table of paths and labels. Unpack"
-        " test1.zip and train.zip first, or give one of them.",
+        refusal="The data must be folders of photos, one per class; {data} has 2 files and no such folder. Move "
+        "the photos of each class into a folder named after it, or pass a table of paths and labels. "
+        "Unpack test1.zip and train.zip first, or pass one of them.",
     ),
     DataLayout(
         "a camera's names",
         "IMG_001.jpg IMG_002.jpg DSC_001.jpg DSC_002.jpg",
         refusal="The photos must be in one folder per class; {data} has no class folders: 4 photos without a "
-        "folder, such as DSC_001.jpg. Make a folder for each class in {data} and put its photos there, or"
-        " give a table of paths and labels (--data labels.csv).",
+        "folder, such as DSC_001.jpg. Create a folder for each class in {data} and move its photos "
+        "there, or pass a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "The Simpsons",
         "simpsons_dataset/bart/*3 simpsons_dataset/homer/*3 simpsons_dataset/simpsons_dataset/bart/*3 "
         "kaggle_simpson_testset/kaggle_simpson_testset/*3 weights.best.hdf5",
-        refusal="The data must be one data set; {data} holds kaggle_simpson_testset and simpsons_dataset, and "
-        "simpsons_dataset has class folders of its own. Give the one that is meant: --data "
-        "{data}/simpsons_dataset",
+        refusal="The data must be one data set; {data} contains kaggle_simpson_testset and simpsons_dataset, and "
+        "simpsons_dataset has class folders of its own. Pass one of them: --data {data}/simpsons_dataset",
     ),
     DataLayout(
         "German traffic signs",
@@ -179,8 +178,8 @@ USUAL_LAYOUTS = (
         "HAM10000",
         "HAM10000_images_part_1/*3 HAM10000_images_part_2/*3",
         refusal="The photos must be in one folder per class; {data} has no class folders: HAM10000_images_part_1 "
-        "(3 photos) and HAM10000_images_part_2 (3 photos), such as 1.jpg. Make a folder for each class in"
-        " {data}/HAM10000_images_part_1 and put its photos there, or give a table of paths and labels "
+        "(3 photos) and HAM10000_images_part_2 (3 photos), such as 1.jpg. Create a folder for each class "
+        "in {data}/HAM10000_images_part_1 and move its photos there, or pass a table of paths and labels "
         "(--data labels.csv).",
     ),
     DataLayout(
@@ -191,8 +190,8 @@ USUAL_LAYOUTS = (
             "Found 12 photos in 2 classes: Parasitized 6, Uninfected 6.",
             "The photos are in cell_images.",
             (
-                "The folder cell_images holds class folders once more (Parasitized and Uninfected); its 6 photos "
-                "count with theirs, and a copy counts once."
+                "The folder cell_images contains the class folders again (Parasitized and Uninfected); "
+                "its 6 photos are merged with theirs, and copies count once."
             ),
         ),
     ),
@@ -211,8 +210,9 @@ USUAL_LAYOUTS = (
     DataLayout(
         "YOLO with a folder for each split",
         "train/images/*3 train/labels/1.txt valid/images/*2 valid/labels/1.txt data.yaml",
-        refusal="The photos must be in one folder per class; {data} has no class folders: train/images (3 photos)"
-        " and valid/images (2 photos), such as 1.jpg. Make a folder for each class in {data}/train/images"
-        " and put its photos there, or give a table of paths and labels (--data labels.csv).",
+        refusal="The photos must be in one folder per class; {data} has no class folders: train/images (3 "
+        "photos) and valid/images (2 photos), such as 1.jpg. Create a folder for each class in "
+        "{data}/train/images and move its photos there, or pass a table of paths and labels (--data "
+        "labels.csv).",
     ),
 )

@@ -85,9 +85,9 @@ def test_binary_files_that_are_damaged_are_refused(tmp_path: Path) -> None:
     for name, message in {
         "cifar": "rows of 3,073 bytes",
         "counts": "12 pictures and .* 11 labels",
-        "short": "it holds 863",
-        "bomb": "must hold at most",
-        "alone": "its labels must stand",
+        "short": "it has 863",
+        "bomb": "must contain at most",
+        "alone": "must be beside it",
         "gzip": "intact IDX file",
         "pickles": "pickles",
     }.items():

@@ -69,9 +69,9 @@ def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> N
             r"must have a column of labels, called label or .*; it has path and color.*--set data\.columns\.label=NAME",
         ),
         (b"label\na\n", "must have a column of paths"),
-        (b"path,label\na.png,x\nb.png,y\n", "names 2, such as 'a.png', and none is there"),
+        (b"path,label\na.png,x\nb.png,y\n", "names 2, such as 'a.png', and none of them exists"),
         (b"path,label\na.png,x\n", "at least two classes; the label file .* names one, 'x'"),
-        (b"path,label,split\na.png,x,later\nb.png,y,\n", "says 'later' in line 2"),
+        (b"path,label,split\na.png,x,later\nb.png,y,\n", "contains 'later' in line 2"),
     ],
 )
 def test_tables_that_say_nothing_are_refused(content: bytes, message: str, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_photos_in_parquet_are_counted_while_they_are_written(tmp_path: Path, mo
     monkeypatch.setattr(parquet_photos, "SMALL_BYTES", 200)
     monkeypatch.setattr(parquet_photos, "MAX_RATIO", 0)
     (tmp_path / "target").mkdir()
-    with pytest.raises(DataError, match=r"a\.parquet must hold at most 200 bytes"):
+    with pytest.raises(DataError, match=r"a\.parquet must contain at most 200 bytes"):
         parquet_photos.write_photos(tmp_path / "a.parquet", tmp_path / "target", "a", "", ColumnNames(), 0)
 
 
@@ -89,7 +89,7 @@ def test_photos_in_parquet_are_counted_while_they_are_written(tmp_path: Path, mo
 def test_photos_of_a_table_stay_in_their_folder(name: str, tmp_path: Path) -> None:
     write_photo_table(tmp_path / "a.parquet")
     (tmp_path / "target").mkdir()
-    with pytest.raises(DataError, match="must have a name that a folder can have"):
+    with pytest.raises(DataError, match="must be a valid folder name"):
         parquet_photos.write_photos(tmp_path / "a.parquet", tmp_path / "target", name, "", ColumnNames(), 0)
     assert not (tmp_path / "a").exists()
 

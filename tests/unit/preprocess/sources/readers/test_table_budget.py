@@ -23,7 +23,7 @@ from components.preprocess.sources.readers.label_files import read_labels
         (b"path,label\n" + b"a" * 300_000, "lines of at most 262,144 bytes"),
         (b"path,label" + b"," * 5000 + b"\na,b", "at most 1,000 columns; it has 5,002"),
         (b"path,label\na," + b"b" * 300_000 + b"\n", "lines of at most 262,144 bytes"),
-        (b"path,label\na\0,b\n", "must be text; it holds zero bytes"),
+        (b"path,label\na\0,b\n", "must be text; it contains zero bytes"),
         ("path,label\na,".encode("utf-16") + "b".encode("utf-16-le") * 300_000, "lines of at most 262,144 bytes"),
         (b"path,label\n" + b"a,b\n" * 60, "at most 50 rows"),
         (b"path,label\n" + b",,,,,,,,,,\n" * 40, "at most 300 cells"),
@@ -54,7 +54,7 @@ def test_a_parquet_table_of_a_kilobyte_that_stands_for_gigabytes_is_refused(tmp_
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"path": repeat_text("x" * 10**6, 5000), "label": repeat_text("a", 5000)}), path)
     assert path.stat().st_size < 10**5
-    with pytest.raises(DataError, match="must hold at most 536,870,912 bytes"):
+    with pytest.raises(DataError, match="must contain at most 536,870,912 bytes"):
         read_labels(path)
 
 
@@ -73,14 +73,14 @@ def test_a_parquet_page_of_gigabytes_ends_its_reader_and_nothing_else(tmp_path: 
     path = tmp_path / "table.parquet"
     cells = pa.table({"path": ["x" * 1_500_000_000], "label": ["a"]})
     pq.write_table(cells, path, compression="zstd", use_dictionary=False)
-    with pytest.raises(DataError, match=r"must be read in 3,221 MB of memory|must hold at most"):
+    with pytest.raises(DataError, match=r"must be read in 3,221 MB of memory|must contain at most"):
         read_labels(path)
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.tsv", "table.parquet"])
 def test_a_pipe_that_is_called_a_table_is_refused(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises(DataError, match="instead of a regular file"):
+    with pytest.raises(DataError, match="not a regular file"):
         read_labels(tmp_path / name)
 
 
@@ -88,10 +88,10 @@ def test_a_pipe_that_is_called_a_table_is_refused(name: str, tmp_path: Path) -> 
     ("header", "content", "message"),
     [
         ((2**31, 2**15, 2**15), b"", "its header announces"),
-        ((2**20 + 1, 1, 1), bytes(2**20 + 1), "must hold at most 1,000,000 pictures"),
+        ((2**20 + 1, 1, 1), bytes(2**20 + 1), "must contain at most 1,000,000 pictures"),
         ((10, 0, 28), b"", "must have pixels"),
-        ((10, 28, 28), b"x" * 100, "must hold 7,840 values, as its header says; it holds 100"),
-        ((1000, 256, 256), bytes(65_536_000), "must hold 65,536,000 values|hold at most 67,108,864 bytes"),
+        ((10, 28, 28), b"x" * 100, "must have 7,840 values according to its header; it has 100"),
+        ((1000, 256, 256), bytes(65_536_000), "must have 65,536,000 values|contain at most 67,108,864 bytes"),
     ],
 )
 @pytest.mark.parametrize("compressed", [False, True])
@@ -111,7 +111,7 @@ def test_a_folder_of_too_many_entries_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(listing, "MAX_ENTRIES", 10)
     for number in range(11):
         (tmp_path / str(number)).touch()
-    with pytest.raises(DataError, match=r"at most 10 files and folders; it holds more\. Divide it"):
+    with pytest.raises(DataError, match=r"at most 10 files and folders; it contains more\. Split it up"):
         listing.list_folder(tmp_path)
 
 

@@ -80,14 +80,17 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("endless.zip", r"must hold at most 16,777,216 bytes, as its server does not announce its size; it holds more"),
-        ("more.zip", "must hold photos|intact zip or tar|as its server announces|must be within reach"),
-        ("partial.zip", "must hold photos|intact zip or tar|as its server announces|must be within reach"),
-        ("drip.zip", "must yield its content within 1 s"),
-        ("silent.zip", "must answer within 2 s|must be within reach"),
-        ("header.zip", "must answer within 2 s|must be within reach"),
-        ("loop.zip", "must be within reach"),
-        ("large.zip", "need room on the disk"),
+        (
+            "endless.zip",
+            r"must contain at most 16,777,216 bytes, as its server does not announce its size; it contains more",
+        ),
+        ("more.zip", "must hold photos|intact zip or tar|as its server announces|must be reachable"),
+        ("partial.zip", "must hold photos|intact zip or tar|as its server announces|must be reachable"),
+        ("drip.zip", "must be read within 1 s"),
+        ("silent.zip", "must answer within 2 s|must be reachable"),
+        ("header.zip", "must answer within 2 s|must be reachable"),
+        ("loop.zip", "must be reachable"),
+        ("large.zip", "MB of disk space"),
     ],
 )
 def test_a_server_that_means_harm_costs_seconds(name: str, message: str, address: str) -> None:

@@ -93,7 +93,7 @@ def test_it_may_do_its_work(statement: str, attempt) -> None:
     [
         ("while True: pass", {"cpu_seconds": 1}, "more than 1 s of processor time"),
         ("import time; time.sleep(60)", {"timeout_seconds": 2}, "more than 2 s"),
-        ("open('large', 'wb').write(bytes(2 * 2**20))", {}, "more than the size that a file may have"),
+        ("open('large', 'wb').write(bytes(2 * 2**20))", {}, "more than the file size limit"),
     ],
 )
 def test_what_exceeds_its_limits_is_ended(statement: str, limits: dict[str, int], reason: str, attempt) -> None:

@@ -61,7 +61,7 @@ def test_a_value_that_is_no_number_stops_training_in_its_epoch(
     model = classifier(activation=activation)
     with pytest.raises(
         ModelError,
-        match=r"^The (loss|weight \S+) must stay a number; in epoch 1, after (8|13) of 13 batches, it became nan\. "
+        match=r"^The (loss|weight \S+) must be finite; in epoch 1, after (8|13) of 13 batches, it became nan\. "
         r"Set a smaller train\.learning_rate \(it is",
     ):
         run_fit(model, (values, labels))

@@ -109,7 +109,7 @@ def test_a_training_that_was_ended_twice_goes_on_and_ends_with_the_same_weights(
     assert codes[:2] == [-signal.SIGKILL, 128 + signal.SIGTERM]
     with caplog.at_level("INFO", logger="components"):
         check_goes_on(folder / TWICE[-1].folder_name, TWICE[-1].averaging, uninterrupted)
-    assert [message for message in caplog.messages if message.startswith("Goes on from a checkpoint: phase ")]
+    assert [message for message in caplog.messages if message.startswith("Resuming from a checkpoint: phase ")]
 
 
 @pytest.mark.usefixtures("_environment")
