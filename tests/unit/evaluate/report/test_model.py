@@ -16,8 +16,8 @@ from components.evaluate.report.model_card import render_card
 from tests.unit.evaluate.report.contents import content
 
 LOOKS = (
-    "12 models have been scored on these test photos. The best of so many owes something to luck; fresh test "
-    "photos would show how much."
+    "12 models have been scored on these test photos. The result of the best one is partly luck; new "
+    "test photos would show how much."
 )
 
 

@@ -76,7 +76,7 @@ def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
     report_content = replace(content(with_pictures=True, num_photos=0), study=STUDY)
     page_text = " ".join(Page(render(report_content)).text.split())
     for phrase in (
-        "4 trainings were tried and compared on the validation photos: 2 to the end, 1 ended early as hopeless",
+        "4 trainings were tried and compared on the validation photos: 2 to the end, 1 stopped early",
         "Trial 3 was the best with 80.0 %, where 70.0 % was usual",
         "came from: learning_rate 80.0 %, epochs 20.0 %.",
         "Trial 3: 80.0 %, 8 epochs. model.name <b>",
@@ -86,7 +86,7 @@ def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
     for name, variant in (("with", report_content), ("without", replace(report_content, study=None))):
         write_pdf(tmp_path / name, variant)
     assert len((tmp_path / "with").read_bytes()) > len((tmp_path / "without").read_bytes())
-    assert "The search for its params" not in render(content())
+    assert "Hyperparameter search" not in render(content())
 
 
 def leaderboard_row(name: str, value: float, p_value: float | None) -> Row:
@@ -130,7 +130,7 @@ def test_what_the_model_was_preferred_to_is_shown_where_it_was_compared(tmp_path
         "9.5 ms61.0 ms2.5 min",
     ):
         assert phrase in page_text, phrase
-    assert "What it was preferred to" not in render(without)
+    assert "Compared models" not in render(without)
     for name, variant in (("with", report_content), ("without", without)):
         write_pdf(tmp_path / name, variant)
     assert len((tmp_path / "with").read_bytes()) > len((tmp_path / "without").read_bytes())

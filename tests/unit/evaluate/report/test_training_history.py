@@ -89,20 +89,20 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
     ("params", "sentences"),
     [
         ({}, []),
-        ({"augmentation": "none"}, ["In training the photos were taken as they are, without augmentation."]),
+        ({"augmentation": "none"}, ["During training the photos were used without augmentation."]),
         (
             {"augmentation": {"blur": 1.5, "erasing": 0.25}, "mixup": 0.2},
             [
-                "In training the photos were varied at random: blurred by up to 1.5 px, erased in a rectangle, 25 % of "
-                "them, mixed with others (mixup, α 0.2).",
+                "During training the photos were changed at random: blurred by up to 1.5 px, erased in a "
+                "rectangle, 25 % of them, mixed with others (mixup, α 0.2).",
                 NEVER_VARIED,
             ],
         ),
         (
             {"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
             [
-                "In phase 1 of training the photos were taken as they are, without augmentation.",
-                "In phase 2 of training the photos were varied at random: made noisy by up to 5 %.",
+                "In phase 1 of the training the photos were used without augmentation.",
+                "In phase 2 of the training the photos were changed at random: made noisy by up to 5 %.",
                 NEVER_VARIED,
             ],
         ),
