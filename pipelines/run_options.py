@@ -50,7 +50,7 @@ def run_options(function: Function) -> Function:
         click.option(
             "--preset",
             type=click.Choice(("fast", "balanced", "best")),
-            help="How a pretrained network is trained: the same as --set train.preset=….",
+            help="How a pretrained network is trained: the same as --set train.preset=NAME.",
         ),
         click.option("--require-promotion", is_flag=True, help="Exit with code 3 if the verdict does not promote."),
         click.option("--gpus", type=parse_count, default=0, metavar="N", help="The GPUs that containers can use."),

@@ -26,7 +26,7 @@ TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variabl
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @click.option(
-    "--max-upload-gb", type=parse_gigabytes, default=20.0, metavar="GB", help="The largest archive to upload."
+    "--max-upload-gb", type=parse_gigabytes, default=20.0, metavar="GB", help="Maximum size of an uploaded archive."
 )
 def studio(host: str, port: int, roots: tuple[Path, ...], no_browser: bool, max_upload_gb: float) -> int:
     """Use all of Darkroom in a browser, without code.

@@ -78,7 +78,10 @@ def compile_file(data: str | None, params: Path | None, settings: tuple[str, ...
 @placement_options
 @click.option("--cache/--no-cache", default=True, help="Skip tasks whose inputs are unchanged, except deploy.")
 @click.option(
-    "--local-images", is_flag=True, help="Use the images as built here, for kind and minikube, instead of pushed ones."
+    "--local-images",
+    is_flag=True,
+    help="Use the locally built container images instead of images in a registry (for local clusters such as kind or "
+    "minikube).",
 )
 @click.option("--cron", metavar="FIELDS", help="Run regularly: six fields, such as '0 0 3 * * 1'.")
 @click.option("--no-wait", is_flag=True, help="Return as soon as the server has accepted the run.")
@@ -163,7 +166,13 @@ def submit(
 
 
 @click.command(cls=Verb)
-@click.option("--end", "ended_ids", multiple=True, metavar="ID", help="End this recurring run. Can be repeated.")
+@click.option(
+    "--end",
+    "ended_ids",
+    multiple=True,
+    metavar="ID",
+    help="Stop this recurring run. You can give this option more than once.",
+)
 @server_options
 @json_option
 def schedules(

@@ -136,7 +136,8 @@ def compare(
         show.as_json(board.model_dump(mode="json") | {"page": str(output / PAGE)})
         return
     tables.leaderboard(show.console(), board)
-    show.line(f"\nReport: {output / PAGE}\nTo train the pick: darkroom run --params {output / PICK}")
+    show.line(f"\nReport: {output / PAGE}")
+    show.line(f"To train with the recommended settings: darkroom run --params {output / PICK}")
 
 
 @click.command("lr-find", cls=Verb)

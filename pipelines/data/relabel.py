@@ -120,7 +120,7 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
         place = layout.place(file.parts) if file is not None else None
         if file is None or place is None:
             raise DataError(
-                f"A decision must refer to a photo of {folder.name} by its path in it; {name!r} does not exist."
+                f"A decision must refer to a photo of {folder.name} by its path in it; there is no photo {name!r}."
             )
         if label == place[0]:
             continue

@@ -74,7 +74,9 @@ def test_a_bento_that_cannot_start_is_rolled_back_and_every_request_answered(ben
             outcome = roll_out(served, bento, "broken")
     finally:
         kubectl("-n", DARKROOM, "patch", "deployment", SERVE, "-p", '{"spec": {"progressDeadlineSeconds": 300}}')
-    assert outcome.startswith("Refused: The new pods of darkroom/darkroom-serve must become ready; Kubernetes gave up")
+    assert outcome.startswith(
+        "Refused: The new pods of darkroom/darkroom-serve did not become ready, and Kubernetes gave up"
+    )
     assert outcome.endswith(f"serves {bento} again.")
     assert bento_of(SERVE) == bento
     print(f"answered during the rollback: {answers.answered}")

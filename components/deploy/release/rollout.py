@@ -258,7 +258,7 @@ def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds:
             for condition in status.get("conditions", []):
                 if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
                     raise RolloutError(
-                        f"The new pods of {namespace}/{name} must become ready; Kubernetes gave up: "
+                        f"The new pods of {namespace}/{name} did not become ready, and Kubernetes gave up: "
                         f"{condition.get('message', 'no reason given')}"
                     )
         if time.monotonic() > deadline:

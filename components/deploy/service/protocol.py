@@ -109,7 +109,7 @@ class FeedbackAnswer(BaseRecord):
 
     id: str
     label: str
-    predicted: str = Field(description="The class that was answered.")
+    predicted: str = Field(description="The predicted class.")
 
 
 class Sample(BaseRecord):

@@ -17,8 +17,8 @@ class Answer:
         index: where it is in its split.
         image_id: its content hash.
         label: its class.
-        predicted: the class that it was taken for.
-        probability: of the class that it was taken for, from 0 to 1.
+        predicted: the predicted class.
+        probability: of the predicted class, from 0 to 1.
         true_probability: of its own class.
     """
 

@@ -34,11 +34,11 @@ HEADINGS = (
     "seeds",
 )
 LEGEND = (
-    "● is on the Pareto front: no other is at least as good in accuracy, time of one photo and size, and better in one "
-    "of them. Intervals hold with 95 %. Times are medians through the exported graph on one machine; training is what "
-    "it took with what earlier trainings had left in the cache. A tie is a difference that chance may explain: "
-    "McNemar’s exact test on the same photos, or a bootstrap of photos and trainings where there are several seeds, "
-    "corrected for the number of comparisons (Holm)."
+    "● On the Pareto front: no other model is at least as good in accuracy, time per photo and size, and better in one "
+    "of them. Intervals are 95 % intervals. Times are medians of the exported graph on one machine; training time "
+    "includes the benefit of caches from earlier trainings. Tied means that the difference is not significant: "
+    "McNemar’s exact test on the same photos or, with several seeds, a bootstrap over photos and trainings, corrected "
+    "for the number of comparisons (Holm)."
 )
 ON_FRONT, OFF_FRONT = "●", "○"
 FAR = 4
@@ -55,8 +55,8 @@ def render_leaderboard(board: Leaderboard) -> str:
         f"{board.dataset_name}: {len(board.rows)} models compared",
         eyebrow="Leaderboard",
         heading=board.dataset_name,
-        lead=f"{len(board.rows)} models on the same {board.num_images:,} validation photos. The test photos took no "
-        "part.",
+        lead=f"{len(board.rows)} models on the same {board.num_images:,} validation photos. The test photos were "
+        "not used.",
         sections=[
             Section("pick", "", [Verdict(board.pick, "good", [Text(board.reason)], eyebrow="Pick")]),
             Section("table", "Side by side", [*board_blocks(board), *left_out]),
@@ -73,7 +73,7 @@ def board_blocks(board: Leaderboard) -> list[Block]:
 
 def _name_cell(row: Row, board: Leaderboard) -> Words:
     name = row_cells(row)[0]
-    tie = (Mark("soft small", " tie with the first"),) if row.tied and row.p_value is not None else ()
+    tie = (Mark("soft small", " tied with the best"),) if row.tied and row.p_value is not None else ()
     return (Mark("strong", name), Mark("eyebrow", " pick"), *tie) if row.name == board.pick else (name, *tie)
 
 
@@ -145,7 +145,7 @@ def front_chart(board: Leaderboard) -> "Figure":
         low, high = axes.get_ylim()
         axes.set_ylim(low - max(0, MIN_SPAN - (high - low)), high)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))  # with as many decimals as the ticks need
-        axes.set_xlabel("ms for one photo")
+        axes.set_xlabel("ms per photo")
     return figure
 
 

@@ -12,8 +12,8 @@ from components.preprocess.audit.placeholders import MIN_SIDE
 from components.preprocess.manifest import Record
 
 AFTER_TRAINING: Final = {
-    "Label errors": ("Labels that another class fits better", "label_errors.csv and the report of the evaluation"),
-    "Photos unlike the others": ("Photos unlike all others", "outliers.csv and the report of the evaluation"),
+    "label_errors": ("Labels that another class fits better", "label_errors.csv and the report of the evaluation"),
+    "outliers": ("Photos unlike all others", "outliers.csv and the report of the evaluation"),
 }
 
 

@@ -60,9 +60,9 @@ def report_depth(
     num_values = round(statistics.median(depth.num_values for depth in depth_of.values()))
     black, white = pixel_range
     sentences = [
-        f"{pluralize(len(rows))} of more than 8 bits: values from {lowest:,} to {highest:,}, of which a photo "
-        f"uses {num_values:,} (median).",
-        f"{black:,} becomes black and {white:,} white; the median prepared photo has {num_levels} of 256 ",
+        f"{pluralize(len(rows))} of more than 8 bits: values from {lowest:,} to {highest:,}; the median photo "
+        f"uses {num_values:,} of them.",
+        f"{black:,} becomes black and {white:,} white; the median prepared photo has {num_levels} of 256 gray levels.",
     ]
     if clipped_rows:
         photos = "photo has" if len(clipped_rows) == 1 else "photos have"

@@ -220,7 +220,7 @@ def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tu
         raise UploadError(
             f"The number of classes of a model must match its outputs; {path.name} has outputs for "
             f"{num_classes}, and {len(class_names)} are listed "
-            f"{'by the params' if model.class_names else source}. Set train.model.class_names."
+            f"{'in the params' if model.class_names else source}. Set train.model.class_names."
         )
     if model.class_names is not None:
         return model, ()

@@ -142,7 +142,7 @@ class Search:
         try:
             train, cost = self._resolve_params(values), None
             if self._tune.weighs_costs:
-                assert measure_cost is not None, "the caller returns one if tune needs it"
+                assert measure_cost is not None, "the caller passes one if tune needs it"
                 cost = measure_cost(train)
                 run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})
                 record_cost(trial, cost, self._tune)

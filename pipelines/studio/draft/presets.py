@@ -38,7 +38,7 @@ PRESETS: Final = (
     Preset(
         name="thorough",
         title="Thorough",
-        text="A longer training, after a search for better values. Leave it running over night if need be.",
+        text="A longer training run, after a search for better values. Let it run overnight if needed.",
         values={"train.epochs": 80, "train.early_stopping": {"patience": 20}, "tune.trials": 8},
     ),
 )

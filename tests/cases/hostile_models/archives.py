@@ -118,7 +118,7 @@ def zip_bomb_that_lies(attack: Attack) -> Path:
     return path
 
 
-@hostile("holds")
+@hostile("this one contains")
 def zip_in_a_zip_in_a_zip(attack: Attack) -> Path:
     inner = honest(attack)
     for name in ("one.zip", "two.zip"):

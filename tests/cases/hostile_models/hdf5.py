@@ -59,7 +59,7 @@ def h5_virtual_array(attack: Attack) -> Path:
     return _with_kernel(attack, change)
 
 
-@hostile("are there")
+@hostile("are present")
 def h5_shape_bomb(attack: Attack) -> Path:
     def change(file: h5py.File) -> None:
         file.create_dataset(KERNEL, (10**6, 10**6), np.float32, chunks=(1024, 1024))
@@ -67,7 +67,7 @@ def h5_shape_bomb(attack: Attack) -> Path:
     return _with_kernel(attack, change)
 
 
-@hostile("are there")
+@hostile("are present")
 def h5_packed_bomb(attack: Attack) -> Path:
     def change(file: h5py.File) -> None:
         array = file.create_dataset(KERNEL, (256 * 2**20,), np.float32, chunks=(2**20,), compression="gzip")
@@ -158,7 +158,7 @@ def h5_foreign_filter(attack: Attack) -> Path:
     return _with_kernel(attack, change)
 
 
-@hostile("whole")
+@hostile("complete")
 def h5_behind_a_false_beginning(attack: Attack) -> Path:
     path = attack.folder / "model.h5"
     with h5py.File(path, "w", userblock_size=512) as file:
@@ -201,6 +201,6 @@ def weights_of_another_shape(attack: Attack) -> Path:
     return _with_kernel(attack, change)
 
 
-@hostile("holds no layers/dense/vars/0")
+@hostile("the file has no layers/dense/vars/0")
 def weights_missing(attack: Attack) -> Path:
     return _with_kernel(attack, lambda file: None)

@@ -37,7 +37,12 @@ def test_works_take_turns_and_the_median_counts() -> None:
 def test_every_benchmark_is_found_and_a_missing_tool_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"decode", "reading"} <= set(find_benchmarks())
     assert "table" not in find_benchmarks()
-    assert [name for name in find_benchmarks() if request_reason(name)] == ["memory", "processor", "training_memory"]
+    assert [name for name in find_benchmarks() if request_reason(name)] == [
+        "memory",
+        "processor",
+        "shared_store",
+        "training_memory",
+    ]
 
     def skip() -> list[Row]:
         raise SkipError("no GPU here")

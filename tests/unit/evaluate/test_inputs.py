@@ -84,7 +84,9 @@ def test_a_history_that_is_none_is_refused(folder: Path) -> None:
 
 def test_nan_logits_end_in_a_message_and_leave_nothing(tmp_path: Path, mlflow_store: str) -> None:
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset", per_class=3), scale=float("nan"))
-    with pytest.raises(ArtifactError, match="finite numbers; 9 of 9 validation photos"):
+    with pytest.raises(
+        ArtifactError, match="finite numbers for every photo; for 9 of 9 validation photos it returned NaN"
+    ):
         run(tmp_path)
     assert not (tmp_path / "evaluation").exists()
 
@@ -97,10 +99,10 @@ def test_a_class_absent_from_a_split_is_named_everywhere(folder: Path, caplog: p
     assert all_figures.test.absent_classes == ("red",)
     assert all_figures.validation.absent_classes == ("green", "red")
     assert all_figures.test.macro_f1.value == 1.0
-    assert "The test split holds no photo of red" in caplog.text
+    assert "The test split has no photos of red" in caplog.text
     report = (evaluation_dir / "report.html").read_text()
-    assert "The test split holds no photo of red" in report
-    assert "The validation split holds no photo of green and red" in report
+    assert "The test split has no photos of red" in report
+    assert "The validation split has no photos of green and red" in report
 
 
 def test_a_single_test_photo_is_enough(folder: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_class_absent_from_one_split_is_told_of_that_split(folder: Path, split
     evaluation_dir = run(folder)
     figures = read_figures(evaluation_dir)
     assert (figures.test if split == "test" else figures.validation).absent_classes == ("red",)
-    assert f"The {split} split holds no photo of red" in (evaluation_dir / "report.html").read_text()
+    assert f"The {split} split has no photos of red" in (evaluation_dir / "report.html").read_text()
 
 
 def test_a_single_validation_photo_calibrates_as_far_as_it_can(folder: Path) -> None:

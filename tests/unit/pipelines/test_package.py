@@ -39,7 +39,7 @@ def test_offline_the_file_of_names_and_its_place_are_told(keras_home: Path) -> N
     assert f"The names of ImageNet's classes must be in Keras' cache or downloadable; {place.name} is not in" in str(
         error.value
     )
-    assert f"Fetch https://storage.googleapis.com/download.tensorflow.org/data/{place.name}" in str(error.value)
+    assert f"Download https://storage.googleapis.com/download.tensorflow.org/data/{place.name}" in str(error.value)
     assert f"put it at {place}." in str(error.value)
 
 

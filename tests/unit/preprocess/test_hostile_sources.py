@@ -246,7 +246,7 @@ def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypa
     assert probe(str(outside)).native_size == (40, 32)
     monkeypatch.setenv(ROOTS_VARIABLE, json.dumps([str(root)]))
     for data in (str(outside), str(photos / "linked"), f"{root}/../outside", f"dvc+{outside}@main:x"):
-        with pytest.raises(DataError, match="must lie in"):
+        with pytest.raises(DataError, match="must be in"):
             probe(data)
     photo_set = find_photos(DataFolder(photos))
     assert {record.path: record.reason for record in photo_set.rejected} == {

@@ -111,8 +111,8 @@ async def read_photos(request: Request) -> list[bytes]:
     raise RefusedUpload(415, "not_a_photo", f"The body must be {EXPECTED}; found {kind[:MAX_SHOWN]}.")
 
 
-async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body of a request.
+async def read_body(request: Request, max_bytes: int | None = None) -> bytes:
+    """The whole body of a request, of at most `max_bytes`; by default MAX_BODY_BYTES, as of an upload.
 
     Raises:
         RefusedUpload: it is too large, too slow, or cut off.
@@ -161,14 +161,16 @@ async def _read_form(request: Request) -> list[bytes]:
         await form.close()
 
 
-async def _read_raw(request: Request, max_bytes: int) -> bytes:
+async def _read_raw(request: Request, max_bytes: int | None) -> bytes:
     body = io.BytesIO()
     async for chunk in _stream_limited(request, max_bytes):
         body.write(chunk)
     return body.getvalue()  # shares the memory of `body`, as joining the pieces would not
 
 
-async def _stream_limited(request: Request, max_bytes: int = MAX_BODY_BYTES) -> AsyncGenerator[bytes, None]:
+async def _stream_limited(request: Request, max_bytes: int | None = None) -> AsyncGenerator[bytes, None]:
+    is_upload = max_bytes is None
+    max_bytes = MAX_BODY_BYTES if max_bytes is None else max_bytes
     length_header = request.headers.get("content-length", "0")
     num_bytes = int(length_header) if length_header.isdecimal() else 0
     if num_bytes <= max_bytes:
@@ -179,7 +181,6 @@ async def _stream_limited(request: Request, max_bytes: int = MAX_BODY_BYTES) -> 
                 break
             yield chunk
     if num_bytes > max_bytes:
-        is_upload = max_bytes == MAX_BODY_BYTES
         limit_text = f"{max_bytes // 2**20} MiB" if is_upload else f"{max_bytes:,} bytes"
         advice = " Send the photos in several requests." if is_upload else ""
         raise RefusedUpload(413, "too_large", f"The body must have at most {limit_text}; this one is larger.{advice}")

@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted, and which photos are called unfamiliar."""
+"""How far probabilities can be trusted, and which photos are detected as unfamiliar."""
 
 from components.contract.artifacts.figures import CalibrationFigures
 from components.contract.pages.blocks import Block, Charts, Heading, Section, Table, Text
@@ -11,7 +11,7 @@ COVERAGE_DESCRIPTION = "Accuracy of the answers by the share of photos answered.
 def confidence_section(content: Content) -> Section:
     """Temperature, reliability, abstention and familiarity."""
     calibration = content.figures.calibration
-    body: list[Block] = [Text("This model was not calibrated.")]
+    body: list[Block] = [Text("This model is not calibrated.")]
     if calibration is not None:
         body = [
             Text(_temperature_text(calibration), "soft"),
@@ -20,9 +20,9 @@ def confidence_section(content: Content) -> Section:
                     content, ("reliability", _describe_reliability(calibration)), ("coverage", COVERAGE_DESCRIPTION)
                 )
             ),
-            Heading("When it had better say nothing"),
+            Heading("Abstention"),
             Text(_threshold_text(calibration)),
-            Heading("When the photo is unlike all that it knows"),
+            Heading("Unfamiliar photos"),
             *_familiarity(calibration),
         ]
     return Section("calibration", "Calibration", body, "Confidence")
@@ -30,9 +30,9 @@ def confidence_section(content: Content) -> Section:
 
 def _temperature_text(calibration: CalibrationFigures) -> str:
     return (
-        f"The network’s numbers are divided by a temperature of {calibration.temperature:.2f}, learned from the "
-        "validation photos, before they become probabilities; the service answers with the same. Confidence and "
-        f"accuracy of the test photos lay {percent(calibration.error_before)} apart before, and "
+        f"The network’s logits are divided by a temperature of {calibration.temperature:.2f}, fitted on the "
+        "validation photos, before they become probabilities; the service does the same. Confidence and accuracy on "
+        f"the test photos differed by {percent(calibration.error_before)} before and "
         f"{percent(calibration.error_after)} after; log loss was {calibration.log_loss_before:.3f} and is "
         f"{calibration.log_loss_after:.3f}."
     )
@@ -47,13 +47,16 @@ def _describe_reliability(calibration: CalibrationFigures) -> str:
 def _threshold_text(calibration: CalibrationFigures) -> str:
     target = percent(calibration.target_accuracy)
     if calibration.threshold is None:
-        return f"No threshold makes {target} of the answers to validation photos right, so that no answer is withheld."
+        return (
+            f"There is no threshold at which {target} of the answers on validation photos are correct, so the model "
+            "never abstains."
+        )
     if calibration.threshold == 0:
-        return f"All answers to validation photos together reach the target of {target}, so that none is withheld."
+        return f"All answers on validation photos together reach the target of {target}, so the model never abstains."
     accuracy = calibration.answered_accuracy
     correct = f", {estimate(accuracy)} of them correctly" if accuracy else ""
     return (
-        f"Answers below {percent(calibration.threshold)} are withheld, so that {target} of the others are right on "
+        f"Answers below {percent(calibration.threshold)} are withheld, so that {target} of the others are correct on "
         f"validation photos. Of the test photos {estimate(calibration.coverage)} are answered{correct}."
     )
 
@@ -71,9 +74,11 @@ def _familiarity(calibration: CalibrationFigures) -> list[Block]:
     ]
     return [
         Text(
-            "By the cosine distance of a photo’s embedding to its nearest neighbors among training photos (Sun et al., "
-            f"2022); the threshold calls {percent(checks[0].flagged.value)} of the test photos unfamiliar.",
+            "Based on the cosine distance of a photo’s embedding to its nearest neighbors among training photos (Sun "
+            f"et al., 2022); with the threshold, {percent(checks[0].flagged.value)} of the test photos are unfamiliar.",
             "soft",
         ),
-        Table(["Pictures", "Number", "Called unfamiliar", "ROC AUC against test photos"], rows, "Unfamiliar pictures"),
+        Table(
+            ["Pictures", "Number", "Detected as unfamiliar", "ROC AUC against test photos"], rows, "Unfamiliar pictures"
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Where the model fails: mistakes, weak kinds of photos, doubtful labels and outliers."""
+"""Where the model fails: errors, weak slices, doubtful labels and outliers."""
 
 from collections.abc import Sequence
 
@@ -33,33 +33,35 @@ MOST_SLICES = 12
 
 
 def mistake_section(content: Content) -> Section:
-    """Wrong answers with what spoke for them, and some right ones."""
+    """Wrong answers with their explanations, and some correct ones."""
     showcase, test = content.showcase, content.figures.test
     num_wrong = test.num_images - test.num_correct
     shown: list[Block] = []
     if num_wrong == 0:
-        shown = [Text("No test photo was named wrongly.")]
+        shown = [Text("No test photo was classified incorrectly.")]
     elif showcase.mistakes:
         extent = (
-            "All wrong answers, the surest first."
+            "All wrong answers, the most confident first."
             if len(showcase.mistakes) == num_wrong
-            else f"Of {num_wrong:,} wrong answers those that the model was surest of."
+            else f"Of {num_wrong:,} wrong answers, the most confident ones."
         )
         shown = [
-            Text(f"{extent} Look at the labels too: some may be wrong.", "soft"),
+            Text(f"{extent} Check the labels too: some may be wrong.", "soft"),
             Text(EXPLANATION_TEXTS[showcase.method], "soft lead"),
             _explained(content, showcase.mistakes),
         ]
     else:
         setting = Mark("code", "evaluate.report_photos")
-        shown = [Text((f"{num_wrong:,} test photos were named wrongly; none is shown, as ", setting, " asks."))]
+        shown = [
+            Text((f"{num_wrong:,} test photos were classified incorrectly; none is shown because of ", setting, "."))
+        ]
     if showcase.right:
         shown += [Heading("Some correct answers, for comparison"), _explained(content, showcase.right)]
     return Section("mistakes", "Errors", shown, "Mistakes")
 
 
 def _explained(content: Content, photos: Sequence[Photo]) -> Photos:
-    """Photos, each beside what spoke for its answer."""
+    """Photos, each beside the explanation of its answer."""
     return Photos([_explained_photo(photo, content.figures.class_names) for photo in photos], "wide")
 
 
@@ -68,7 +70,7 @@ def _explained_photo(photo: Photo, class_names: Sequence[str]) -> blocks.Photo:
     label, predicted = class_names[answer.label], class_names[answer.predicted]
     outcome: tuple[str | Mark, ...] = (", classified correctly",)
     if answer.label != answer.predicted:
-        outcome = (", taken for ", Mark("strong", predicted))
+        outcome = (", predicted as ", Mark("strong", predicted))
     text = "".join(part if isinstance(part, str) else part.text for part in outcome).removeprefix(", ")
     pictures, descriptions = [photo.pixels], [f"A test photo of {label} that was {text}"]
     if photo.heat is not None:
@@ -79,9 +81,9 @@ def _explained_photo(photo: Photo, class_names: Sequence[str]) -> blocks.Photo:
 
 
 def slice_section(content: Content) -> Section:
-    """Kinds of photos that the model does worse on, and disturbances."""
+    """Slices with lower accuracy, and robustness."""
     slices, test = content.figures.slices, content.figures.test
-    body: list[Block] = [Text("There are too few test photos to compare kinds of them.")]
+    body: list[Block] = [Text("There are too few test photos to compare slices.")]
     if slices:
         extent = f" ({MOST_SLICES} of {len(slices)})" if len(slices) > MOST_SLICES else ""
         columns: list[Column | str] = [
@@ -90,7 +92,7 @@ def slice_section(content: Content) -> Section:
             "Accuracy",
             Column("Interval", "roomy soft"),
             Column("0 to 100 %", "roomy"),
-            Column("Other than the rest?", "word"),
+            Column("Different from the rest?", "word"),
         ]
         rows: list[list[Cell]] = [
             [
@@ -105,12 +107,11 @@ def slice_section(content: Content) -> Section:
         ]
         body = [
             Text(
-                f"Test photos that have something in common beside their class, the worst first{extent}. A difference "
-                "is called clear where chance makes it less than once in twenty times, with all "
-                f"{len(slices)} kinds looked at.",
+                f"Groups of test photos with a common property other than their class, the worst first{extent}. A "
+                f"difference is called clear if it is significant (5 %), corrected for {len(slices)} slices.",
                 "soft",
             ),
-            Table(columns, rows, "Accuracy by kind of photo"),
+            Table(columns, rows, "Accuracy by slice"),
         ]
     return Section("slices", "Slices", [*body, *_robustness(content)], "Slices")
 
@@ -131,7 +132,7 @@ def _robustness(content: Content) -> list[Block]:
         f"{check.disturbance}: {check.num_lost} answers lost, {check.num_won} won" for check in checks[1:]
     )
     text = f"{checks[0].num_images:,} test photos, scored again; {changes}."
-    return [Heading("Under mild disturbance"), Beside(chart, [Text(text, "soft small")])]
+    return [Heading("Robustness"), Beside(chart, [Text(text, "soft small")])]
 
 
 def label_section(content: Content) -> Section:
@@ -146,7 +147,7 @@ def label_section(content: Content) -> Section:
         return Section(
             "labels",
             "Doubtful labels",
-            [Text(f"No photo looks as if its label were wrong{extent}.")],
+            [Text(f"No photo looks mislabeled{extent}.")],
             "Doubtful labels",
         )
     photos = []
@@ -172,31 +173,31 @@ def _label_text(figures: AllFigures) -> Words:
         ": for training photos, a linear head that was cross-fitted on the network’s features" if num_searched else ""
     )
     return (
-        f"{num:,} photo{'s look' if num > 1 else ' looks'} as if the label were wrong, {among}found by confident "
-        f"learning (Northcutt et al., 2021) with probabilities of a model that did not learn from them{head}. ",
+        f"{num:,} photo{'s look' if num > 1 else ' looks'} mislabeled, {among}found by confident learning "
+        f"(Northcutt et al., 2021) with probabilities of a model that was not trained on them{head}. ",
         Mark("code", "label_errors.csv"),
         " ranks them all: correct its column ",
         Mark("code", "label"),
-        ", leave out the lines that are right, and give it to ",
+        ", leave out the lines that are correct, and pass it to ",
         Mark("code", "darkroom data relabel"),
         ".",
     )
 
 
 def outlier_section(content: Content) -> Section:
-    """Photos unlike all others."""
+    """Photos unlike the others."""
     figures, names = content.figures, content.figures.class_names
     body: list[Block]
     if not figures.num_searched:
         setting = Mark("code", "evaluate.searched_photos")
-        body = [Text(("Outliers were not searched for: ", setting, " is 0, or there are no training photos."))]
+        body = [Text(("Outliers were not searched: ", setting, " is 0, or there are no training photos."))]
     elif figures.num_outliers == 0:
-        body = [Text(f"Of {figures.num_searched:,} photos of all splits none is far from all others.")]
+        body = [Text(f"Of {figures.num_searched:,} photos of all splits, none is far from the others.")]
     else:
         photos = [
             blocks.Photo(
                 [photo.pixels],
-                [f"A photo of {names[photo.outlier.label]} that is unlike all others"],
+                [f"A photo of {names[photo.outlier.label]} that is unlike the others"],
                 f"{names[photo.outlier.label]}, {photo.outlier.split}; distance {photo.outlier.distance:.2f}",
                 file_name(photo.path),
             )
@@ -204,7 +205,7 @@ def outlier_section(content: Content) -> Section:
         ]
         text = (
             f"{figures.num_outliers:,} of {figures.num_searched:,} photos of all splits "
-            f"{'are' if figures.num_outliers > 1 else 'is'} far from all others, by the mean cosine distance to the "
+            f"{'are' if figures.num_outliers > 1 else 'is'} far from the others, by the mean cosine distance to the "
             "ten nearest in the network’s features. Often they show none of the classes. ",
             Mark("code", "outliers.csv"),
             " ranks them.",

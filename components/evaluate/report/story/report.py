@@ -37,8 +37,8 @@ def tell(content: Content) -> list[Section]:
             "Use it",
             [
                 Text(
-                    "The service answers with the class, its probability and those of all other classes. It runs the "
-                    "same exported graph that was scored here.",
+                    "The service returns the class and the probabilities of all classes. It runs the exported graph "
+                    "that was scored here.",
                     "soft",
                 ),
                 Code(use_commands()),
@@ -57,21 +57,21 @@ def headings(content: Content) -> dict[str, str]:
         "eyebrow": "Evaluation",
         "heading": content.evaluation.model_name,
         "lead": f"{content.bundle.model.name} on {dataset.num_kept:,} photos of {len(dataset.class_names)} classes, "
-        f"scored on {photos} that took no part in training or in any choice.",
+        f"scored on {photos} that were not used for training or model selection.",
     }
 
 
 def _reproduce_section(content: Content) -> Section:
     same = (
-        "Same data, parameters, seed and machine give the same model. The data are the same when their fingerprint "
+        "The same data, params, seed and machine produce the same model. The data is the same if its fingerprint "
         "starts with ",
         Mark("code", content.dataset.fingerprint[:16]),
         ".",
     )
     params = (
-        "What shapes the model and its evaluation. The folder of the run holds the whole ",
+        "The params of the model and its evaluation. The complete ",
         Mark("code", "params.yaml"),
-        ", with the split and the audit; so does its MLflow run.",
+        ", with split and audit, is in the folder of the run and in its MLflow run.",
     )
     return Section(
         "reproduce",

@@ -34,8 +34,8 @@ INTERVALS = (
     ("Balanced accuracy", "balanced_accuracy"),
     ("Macro F1", "macro_f1"),
     ("Cohen’s kappa", "cohen_kappa"),
-    ("ROC AUC, one against the rest", "roc_auc"),
-    ("Average precision, one against the rest", "average_precision"),
+    ("ROC AUC, one versus rest", "roc_auc"),
+    ("Average precision, one versus rest", "average_precision"),
     ("Log loss (lower is better)", "log_loss"),
 )
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1"})
@@ -47,7 +47,7 @@ AVERAGES = (
     ("Weighted recall (the same as accuracy)", "weighted", "recall"),
     ("Weighted F1", "weighted", "f1"),
 )
-RANKS = (("Right class among the first 2", "top_2_accuracy"), ("Right class among the first 5", "top_5_accuracy"))
+RANKS = (("Top-2 accuracy", "top_2_accuracy"), ("Top-5 accuracy", "top_5_accuracy"))
 
 
 def result_section(content: Content) -> Section:
@@ -58,15 +58,15 @@ def result_section(content: Content) -> Section:
         "Results",
         [
             Text(
-                "Each figure stands with its 95 % interval: the range in which the true value plausibly lies, given "
-                "how few or many photos were looked at.",
+                "Each figure has a 95 % interval: the range in which the true value plausibly lies, given the number "
+                "of photos.",
                 "soft",
             ),
             Heading("All figures"),
             Table(["Figure", "Test", "Validation"], list(_rows(test, validation)), "All figures", style="narrow"),
             Text(
-                "The validation photos chose the epoch that was kept, so their figures flatter, and so does their "
-                "calibration, which was learned from them; those of the test photos do not.",
+                "The validation photos selected the epoch and the calibration, so their figures are too optimistic; "
+                "those of the test photos are not.",
                 "soft small",
             ),
             *_folds(content),
@@ -108,20 +108,20 @@ def _folds(content: Content) -> list[Block]:
         Heading(f"{folds.num_folds} folds"),
         Text(
             f"Accuracy {percent(folds.accuracy.value)} ({interval(folds.accuracy)}), macro F1 "
-            f"{percent(folds.macro_f1.value)} ({interval(folds.macro_f1)}); the folds one by one: "
+            f"{percent(folds.macro_f1.value)} ({interval(folds.macro_f1)}); the individual folds: "
             f"{', '.join(map(percent, folds.accuracies))}."
         ),
         Text(
-            f"{folds.what} {folds.num_images:,} photos took part. With so few photos one test split depends much on "
-            "which photos fell into it; the interval (Nadeau and Bengio, 2003) allows for folds that share their "
-            "training photos.",
+            f"{folds.what} {folds.num_images:,} photos took part. With so few photos, the result of one test split "
+            "depends strongly on which photos it contains; the interval (Nadeau and Bengio, 2003) accounts for folds "
+            "that share training photos.",
             "soft",
         ),
     ]
 
 
 def confusion_section(content: Content) -> Section:
-    """What is taken for what: a matrix, or of many classes a table."""
+    """Which classes are confused: a matrix, or a table if there are many classes."""
     test, names = content.figures.test, content.figures.class_names
     all_pairs = confused_pairs(test.confusion_matrix, names)
     matrix = charts_of(content, ("confusion_matrix", _describe_matrix(test)), label="Confusion matrix")
@@ -129,13 +129,13 @@ def confusion_section(content: Content) -> Section:
     table: list[Block] = []
     if pairs:
         rows = [[pair.class_name, pair.predicted_as, f"{pair.num_images:,}", percent(pair.share)] for pair in pairs]
-        columns: list[Column | str] = ["Photos of", Column("taken for", "word"), "Photos", "Of the class"]
+        columns: list[Column | str] = ["Photos of", Column("predicted as", "word"), "Photos", "Share of the class"]
         table = [
             Heading("Most confused pairs"),
             Table(columns, rows, "Most confused pairs", search="Search the confused pairs"),
         ]
     elif not matrix:
-        table = [Text("No test photo was taken for another class.")]
+        table = [Text("All test photos were classified correctly.")]
     lead = _matrix_lead(len(names)) if matrix else _table_lead(len(names), len(pairs), len(all_pairs))
     return Section(
         "confusion",
@@ -156,26 +156,26 @@ def _describe_matrix(test: Figures) -> str:
         pair = test.most_confused[0]
         mistake = f" The most common error: {pair.class_name} predicted as {pair.predicted_as}, {pair.num_images} ×."
     return (
-        f"Confusion matrix of {len(test.per_class)} classes: {test.num_correct} of {test.num_images} test photos stand "
+        f"Confusion matrix of {len(test.per_class)} classes: {test.num_correct} of {test.num_images} test photos are "
         f"on the diagonal.{mistake}"
     )
 
 
 def _matrix_lead(num_classes: int) -> Words:
     lead = (
-        "Each row holds the test photos of one class, each column what they were taken for. ",
+        "Each row contains the test photos of one class, each column the predictions. ",
         Mark("key right", ""),
-        "right, on the diagonal; ",
+        "correct, on the diagonal; ",
         Mark("key wrong", ""),
-        "wrong, everywhere else. The deeper the color, the larger the share of the row.",
+        "wrong, off the diagonal. The deeper the color, the larger the share of the row.",
     )
     if num_classes <= MAX_NUMBERED:
         return lead
     return (
         *lead,
-        " With so many classes the cells carry no numbers; ",
+        " With so many classes, the cells have no numbers; ",
         Mark("code", "confusion_matrix.csv"),
-        " holds them all.",
+        " contains them all.",
     )
 
 
@@ -186,9 +186,9 @@ def _table_lead(num_classes: int, num_listed: int, num_pairs: int) -> Words:
         else "every pair that was confused"
     )
     return (
-        f"A matrix of {num_classes:,} classes is too large to read. This table holds {extent}, the most common first; ",
+        f"A matrix of {num_classes:,} classes is too large to read. This table lists {extent}, the most common first; ",
         Mark("code", "confusion_matrix.csv"),
-        " holds the whole matrix.",
+        " contains the whole matrix.",
     )
 
 
@@ -199,13 +199,13 @@ def _rates(test: Figures) -> Block:
         total = line.sum()
         empty = "·" if total else "–"
         rows.append([name, *(per_hundred(number / total) if number else empty for number in line)])
-    return Fold("The same as rates", [Table(["Of the class, in a hundred", *names], rows, "Confusion rates")])
+    return Fold("As rates", [Table(["Percent of the class", *names], rows, "Confusion rates")])
 
 
 def _pairs(content: Content) -> Iterator[Block]:
     for pair, photos in content.showcase.pairs:
-        description = f"A test photo of {pair.class_name} that was taken for {pair.predicted_as}"
-        yield Heading(f"{pair.class_name}, taken for {pair.predicted_as} ({pair.num_images:,})")
+        description = f"A test photo of {pair.class_name} that was predicted as {pair.predicted_as}"
+        yield Heading(f"{pair.class_name}, predicted as {pair.predicted_as} ({pair.num_images:,})")
         yield Photos(
             [
                 Photo([photo.pixels], [description], percent(photo.answer.probability), file_name(photo.path))
@@ -243,11 +243,11 @@ def class_section(content: Content) -> Section:
     ]
     return Section(
         "classes",
-        "Class by class",
+        "Results by class",
         [
             Text(
-                "The weakest first. Precision: of the photos that were given this name, how many were of this class. "
-                "Recall: of the photos of this class, how many were found; the line shows its interval.",
+                "Weakest class first. Precision: the share of photos predicted as this class that belong to it. "
+                "Recall: the share of photos of this class that were recognized; the line shows its interval.",
                 "soft",
             ),
             Table(columns, rows, "Figures of classes", search="Search the classes"),

@@ -23,12 +23,12 @@ from components.evaluate.report.model import Content, balance_sentence, charts_o
 
 MANY_CLASSES = 25
 """A table of more classes is folded."""
-RESIZING = {"stretch": "stretched", "crop": "cut to its middle and scaled", "pad": "padded and scaled"}
-KINDS = {"layers": "layers of its own", "pretrained": "pretrained backbone with a head"}
+RESIZING = {"stretch": "stretched", "crop": "center-cropped and scaled", "pad": "padded and scaled"}
+KINDS = {"layers": "custom layers", "pretrained": "pretrained backbone with a head"}
 
 
 def data_section(content: Content) -> Section:
-    """Which photos there were, and how they were prepared."""
+    """The photos, and how they were prepared."""
     dataset = content.dataset
     height, width = dataset.image_size
     counts = ", ".join(f"{dataset.num_images(split):,} for {split}" for split in SPLITS)
@@ -41,7 +41,7 @@ def data_section(content: Content) -> Section:
         "Data",
         [
             Text(
-                f"{dataset.num_kept:,} photos were kept, {counts}{rejected}; each was made {height} × {width} px "
+                f"{dataset.num_kept:,} photos were kept, {counts}{rejected}; each was resized to {height} × {width} px "
                 f"({dataset.resize}).{balance_sentence(dataset)}",
                 "soft",
             ),
@@ -88,9 +88,9 @@ def _preparation(content: Content) -> Iterator[Block]:
         yield Sheet(shrink_sheet(content.samples), "A sheet of prepared photos with their classes")
     yield Heading("Preprocessing")
     yield Text(
-        f"Every photo was decoded once, turned as its EXIF says, made RGB and {RESIZING[dataset.resize]} to {height} × "
-        f"{width} px; the median photo had {dataset.native_size[0]} × {dataset.native_size[1]}. The service does "
-        "exactly the same."
+        "Every photo was decoded once, rotated according to its EXIF data, converted to RGB and "
+        f"{RESIZING[dataset.resize]} to {height} × {width} px; the median photo had {dataset.native_size[0]} × "
+        f"{dataset.native_size[1]}. The service does the same."
     )
     sentences = augmentation_sentences(content.bundle.params)
     if sentences:
@@ -107,8 +107,8 @@ def model_section(content: Content) -> Section:
     bundle = content.bundle
     diagram = charts_of(content, ("architecture", describe_boxes(build_boxes(bundle))), label="Architecture")
     caption = (
-        "Each box names a layer, its parameters and the shape that it gives. A firm blue line: trained here; a dashed "
-        "line: frozen."
+        "Each box shows a layer, its parameters and its output shape. Solid blue line: trained here; dashed line: "
+        "frozen."
     )
     architecture: list[Block] = [Heading("Architecture"), Text(caption, "soft"), *diagram] if diagram else []
     trained_layers = bundle.model.trained_layers
@@ -146,7 +146,7 @@ def _model_facts(content: Content) -> Iterator[tuple[str, Words]]:
     if facts.weights_sha256:
         yield "Pretrained weights", Mark("code", facts.weights_sha256[:16])
     if info.latency_p50_ms is not None:
-        yield "One photo takes", f"{info.latency_p50_ms:.1f} ms here, the median"
+        yield "Time per photo", f"{info.latency_p50_ms:.1f} ms on this machine (median)"
     if info.size_bytes is not None:
         yield "Size of the graph", file_size(info.size_bytes)
     yield "MLflow run", Mark("code", info.mlflow_run_id) if info.mlflow_run_id else "none"

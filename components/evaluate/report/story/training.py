@@ -1,4 +1,4 @@
-"""How the model was trained, and what its params were preferred to."""
+"""How the model was trained, and the models it was compared with."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def _curves(content: Content) -> Iterator[Block]:
     bundle, params, phases = content.bundle, content.bundle.params, content.history.phases
     charts = charts_of(content, *((f"{metric}_curve", _describe(content, metric)) for metric in ("loss", "accuracy")))
     if not charts:
-        yield Text("The model bundle holds no training history, so there are no curves to show.")
+        yield Text("The model bundle has no training history, so there are no curves.")
         return
     settings = ""
     if params.get("optimizer"):
@@ -37,7 +37,7 @@ def _curves(content: Content) -> Iterator[Block]:
             f" {params['optimizer']}, learning rate {params['learning_rate']:.3g}, batches of {params['batch_size']}."
         )
     yield Text(
-        "Solid: the photos that it learned from. Dashed: the validation photos, which chose epoch "
+        "Solid: training photos. Dashed: validation photos, which selected epoch "
         f"{bundle.best_epoch} of {bundle.epochs_run}.{settings}",
         "soft",
     )
@@ -74,7 +74,7 @@ def _search(content: Content) -> Iterator[Block]:
     )
     yield Text(
         (
-            "The validation photos chose among all of them, so that their figures flatter the best. ",
+            "The validation photos were used to choose among all trials, so the figure of the best is too optimistic. ",
             Mark("code", "study.html"),
             ", in the folder of the run, shows every trial.",
         ),
@@ -87,7 +87,7 @@ def _board(content: Content) -> Iterator[Block]:
     if board is not None:
         yield Heading("Compared models")
         yield Text(
-            f"{' '.join(leaderboard_sentences(board))} It was compared on the {board.num_images:,} validation photos, "
-            "as it had been trained then."
+            f"{' '.join(leaderboard_sentences(board))} The models were compared on the {board.num_images:,} validation "
+            "photos, as trained at that time."
         )
         yield from board_blocks(board)

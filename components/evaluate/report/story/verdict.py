@@ -6,7 +6,7 @@ from components.evaluate.formatting import interval, per_hundred, percent
 from components.evaluate.report.model import VERDICT_WORDS, Content
 
 IN_SHORT = 3
-"""Insights that is beside the verdict already, for those who read no further."""
+"""Insights that are shown beside the verdict, for those who read no further."""
 
 
 def track(figure: Interval) -> Track:
@@ -19,7 +19,7 @@ def verdict_section(content: Content) -> Section:
     gate, test = content.evaluation.gate, content.figures.test
     reasons: Block = Text(gate.reasons[0]) if len(gate.reasons) == 1 else Items(gate.reasons)
     consequence = (
-        "This model becomes the champion as soon as its service has given the same answers as here."
+        "This model becomes the champion as soon as its service has returned the same answers as here."
         if gate.promotes
         else "This model can be served, but it is not promoted."
     )
@@ -45,8 +45,8 @@ def verdict_section(content: Content) -> Section:
 
 
 def _macro_f1(test: Figures) -> Headline:
-    absent = " Classes without a test photo are left out." if test.absent_classes else ""
-    text = "Precision and recall in one, averaged over the classes so that a rare class weighs as much as a common one."
+    absent = " Classes without test photos are left out." if test.absent_classes else ""
+    text = "Combines precision and recall, averaged over the classes so that rare and common classes count equally."
     return _headline("Macro F1", test.macro_f1, f"{text}{absent}")
 
 
@@ -56,10 +56,10 @@ def _headline(title: str, figure: Interval, text: str) -> Headline:
 
 def _accuracy_text(test: Figures) -> str:
     if test.num_images == 1:
-        fact = f"The only test photo was classified {'correctly' if test.num_correct else 'wrongly'}."
+        fact = f"The only test photo was classified {'correctly' if test.num_correct else 'incorrectly'}."
     else:
         fact = f"{test.num_correct:,} of {test.num_images:,} test photos were classified correctly."
     return (
-        f"{fact} On new photos of the same kind, expect from {int(100 * test.accuracy.low)} to "
+        f"{fact} On new photos of the same kind, expect {int(100 * test.accuracy.low)} to "
         f"{per_hundred(test.accuracy.high)} right answers in a hundred."
     )

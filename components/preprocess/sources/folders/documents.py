@@ -21,8 +21,8 @@ def describe_documents(tree: FolderTree, prefix: Parts, class_names: Sequence[st
         names = {name for folder in ((), prefix) for name in tree.document_names(folder) if may_name_classes(name)}
         if names:
             lines.append(
-                f"The classes are numbers; {join_names(sorted(names))} is not read. If it names the classes, rename "
-                "the folders after it."
+                f"The classes are numbers; {join_names(sorted(names))} is not read. If it lists the class names, "
+                "rename the folders accordingly."
             )
     around = {prefix[:depth] for depth in range(len(prefix) + 1)}
     folders = around | {(*folder, name) for folder in around for name in tree.children(folder)}

@@ -290,7 +290,7 @@ def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
     return DataError(
         f"The photos must be in one folder per class; {where} has no class folders: "
         f"{f'{pluralize(counts[0])} without a folder' if is_around else join_names(names, counts)}, such as "
-        f"{printable(tree.photo_names(folders[0])[0])}. Make a folder for each class in "
-        f"{where if is_around else f'{where}/{names[0]}'} and put its photos there, or give a table of paths and "
+        f"{printable(tree.photo_names(folders[0])[0])}. Create a folder for each class in "
+        f"{where if is_around else f'{where}/{names[0]}'} and move its photos there, or pass a table of paths and "
         "labels (--data labels.csv)."
     )

@@ -46,8 +46,8 @@ def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: S
         for folder in inner:
             add_class(tree, (*parent, name, folder), split, classes)
         classes.notices.append(
-            f"The folder {shown_name(name)} holds class folders once more ({join_names(inner)}); its "
-            f"{pluralize(tree.num_photos((*parent, name)))} count with theirs, and a copy counts once."
+            f"The folder {shown_name(name)} contains the class folders again ({join_names(inner)}); its "
+            f"{pluralize(tree.num_photos((*parent, name)))} are merged with theirs, and copies count once."
         )
     _read_levels(tree, parent, [name for name in names if name not in repeated_names], split, where, classes)
     return classes
@@ -108,9 +108,9 @@ def _require_same_splits(
         is_undivided = not folders or not splits.keys() >= set(folders) or tree.photo_names((*parent, name, *stem))
         if is_undivided or "train" not in {splits[folder] for folder in folders}:
             raise DataError(
-                f"All class folders must be divided in the same way; {shown_name(divided[0])} in {where} holds "
+                f"All class folders must be split in the same way; {shown_name(divided[0])} in {where} contains "
                 f"{join_names(inner[divided[0]])}, and {shown_name(name)} "
-                f"({pluralize(tree.num_photos((*parent, name)))}) has no folder for training. Divide "
+                f"({pluralize(tree.num_photos((*parent, name)))}) has no training folder. Split "
                 f"{shown_name(name)} too, or none of them."
             )
 

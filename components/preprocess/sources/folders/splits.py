@@ -150,7 +150,9 @@ def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName]
             counts = join_names(rest, [tree.num_photos((*parent, folder)) for folder in rest])
             classes.notices.append(f"Left out of {shown_name(name)}, because they have no labels: {counts}.")
         if num_photos := len(tree.photo_names(parent)):
-            classes.notices.append(f"Left out of {shown_name(name)}, in no class folder: {pluralize(num_photos)}.")
+            classes.notices.append(
+                f"Left out of {shown_name(name)}, because they are in no class folder: {pluralize(num_photos)}."
+            )
     _report_rest(tree, prefix, splits, unlabeled, classes)
     return classes
 

@@ -69,6 +69,7 @@ def test_a_bento_holds_the_export_its_facts_and_the_code(artifacts: Artifacts, b
         "export/model.bin",
         "samples/samples.json",
         "bentofile.yaml",
+        "components/contract/pages/theme.css",
         *code,
         *page,
     }

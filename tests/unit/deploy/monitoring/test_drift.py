@@ -34,8 +34,8 @@ def test_photos_of_the_same_kind_have_not_drifted(seed: int) -> None:
     [
         ({"light": 70}, "brightness", "darker"),
         ({"light": 170}, "brightness", "brighter"),
-        ({"sure": 0.6}, "confidence", "less sure"),
-        ({"shift": 0.4}, "embeddings", "something else"),
+        ({"sure": 0.6}, "confidence", "Confidence is lower"),
+        ({"shift": 0.4}, "embeddings", "The content of the photos differs"),
     ],
 )
 def test_each_change_is_seen_by_its_own_signal(changes: dict[str, float], signal: str, word: str) -> None:

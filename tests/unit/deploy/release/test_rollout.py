@@ -191,7 +191,7 @@ def deployment_info(*, promoted: bool) -> DeploymentInfo:
 @pytest.mark.parametrize(
     ("failure", "timeout_seconds", "message"),
     [
-        ("Init:CrashLoopBackOff", 10, "Kubernetes gave up: Init:CrashLoopBackOff"),
+        ("Init:CrashLoopBackOff", 10, "did not become ready, and Kubernetes gave up: Init:CrashLoopBackOff"),
         ("slow", 0.1, "must become ready within 0.1 s"),
     ],
 )

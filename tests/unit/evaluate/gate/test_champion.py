@@ -42,8 +42,8 @@ def test_too_few_photos_that_neither_was_trained_on_are_reported_with_what_to_do
     assert (gate_verdict.verdict, gate_verdict.promotes) == (word, word == "better")
     assert gate_verdict.comparison is not None
     assert gate_verdict.comparison.num_images == gate_verdict.comparison.num_won == num_compared
-    assert "Nothing is compared on blue and green." in gate_verdict.reasons[0]
-    assert "which decides only from 30 photos on" in gate_verdict.reasons[2]
+    assert "The comparison has no photos of blue and green." in gate_verdict.reasons[0]
+    assert "which counts only from 30 photos on" in gate_verdict.reasons[2]
     advice = (
         "At least 5 test photos that neither model was trained on are needed for a significant difference. "
         "Add photos until the test split has 1 more (with the fractions of this data set, about 3 in total), and run "

@@ -64,7 +64,7 @@ def test_a_better_model_is_better(folder: Path, tmp_path: Path) -> None:
     register("colors", tmp_path / "poor")
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes) == ("better", True)
-    assert "more than chance" in gate_verdict.reasons[1]
+    assert ": significant." in gate_verdict.reasons[1]
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:///{folder}/file/mlflow.db"])

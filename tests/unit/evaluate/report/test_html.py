@@ -59,7 +59,7 @@ def test_the_report_says_what_it_must(text: str) -> None:
     page_text = " ".join(Page(text).text.split())
     num_correct = content().figures.test.num_correct
     for phrase in (
-        "First of its name",
+        "First model",
         "Because <b>it</b> is so.",
         f"{num_correct} of 120 test photos were classified correctly",
         "2 rejected",
@@ -116,14 +116,14 @@ def test_the_page_tells_of_calibration_slices_folds_and_labels(text: str) -> Non
         "dark",
         "5 folds",
         "Heads on frozen features.",
-        "3 photos look as if the label were wrong",
+        "3 photos look mislabeled",
         "label_errors.csv",
-        "how much the class loses when that place is covered",
+        "the more its score drops if that place is covered",
         "With this one, 12 models have been scored",
         "blurred: 9 answers lost",
-        "right on 13 and the champion",
+        "correct on 13 and the champion",
         "min_accuracy",
-        "One photo takes",
+        "Time per photo",
     ):
         assert phrase in page_text, phrase
 

@@ -25,8 +25,8 @@ LOOKS = (
     ("report_content", "phrase"),
     [
         (content(per_class=10), "only 30 test photos"),
-        (content(accuracy=1.0), "does not mean none on others: up to 3.1 % of mistakes"),
-        (content(accuracy=0.0), "The model is not surely better than that"),
+        (content(accuracy=1.0), "does not mean none on others: an error rate of up to 3.1 %"),
+        (content(accuracy=0.0), "the model is not significantly better"),
         (content(dataset_fingerprint="b" * 64), "another version of the data"),
     ],
 )
@@ -41,7 +41,7 @@ def test_a_sound_model_has_no_caveats() -> None:
 def test_an_evaluation_outside_of_mlflow_says_that_its_look_is_not_counted() -> None:
     report_content = content()
     outside = replace(report_content, evaluation=report_content.evaluation.model_copy(update={"mlflow_run_id": None}))
-    assert any("will not count it as a look" in caveat for caveat in outside.caveats)
+    assert any("will not count it as a use" in caveat for caveat in outside.caveats)
 
 
 def test_commands_leave_out_what_is_not_known() -> None:

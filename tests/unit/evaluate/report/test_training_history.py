@@ -77,7 +77,8 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
     report_content = replace(content(params={"augmentation": "medium"}), variants=file.getvalue())
     page_text = " ".join(Page(render(report_content)).text.split())
     assert (
-        "(augmentation: medium): mirrored, turned by up to 15°, scaled by up to 15 %, moved by up to 8 %" in page_text
+        "(augmentation: medium): mirrored, rotated by up to 15°, zoomed by up to 15 %, shifted by up to 8 %"
+        in page_text
     )
     assert "One training photo eight times, as the training saw it" in render(report_content)
     unvaried = replace(content(params={"augmentation": "none"}), variants=file.getvalue())

@@ -101,7 +101,7 @@ test("a model is described by its test figures", () => {
   const texts = new Map(facts.factsOf(MODEL).map(({ term, text }) => [term, text]));
   assert.equal(texts.get("Network"), "small cnn, in int8");
   assert.equal(texts.get("Test photos"), "1,200");
-  assert.equal(texts.get("Says that it is unsure"), "below 60.0 %");
+  assert.equal(texts.get("Abstains"), "below 60.0 %");
   assert.equal(texts.get("Data"), "0123456789abcdef");
   assert.equal(texts.get("Git revision"), "0123456789ab-dirty");
   assert.ok(!texts.has("MLflow run") && !texts.has("DVC hash"));
@@ -116,7 +116,7 @@ test("a model without evaluation claims nothing", () => {
 
 test("a threshold of zero never withholds an answer", () => {
   const texts = facts.factsOf({ ...MODEL, abstention: { threshold: 0 } }).map(({ text }) => text);
-  assert.ok(texts.includes("never: all its answers are good enough"));
+  assert.ok(texts.includes("never: all its answers are accurate enough"));
 });
 
 test("only the hash of a revision is shortened", () => {
@@ -186,5 +186,5 @@ test("of a thousand classes those with a text are listed, as far as they can be 
   const names = Array.from({ length: 1000 }, (_, number) => `article ${number}`);
   assert.equal(facts.describeMatches(names, "ARTICLE 99"), `article 99, ${names.slice(990).join(", ")}`);
   assert.ok(facts.describeMatches(names, "").endsWith("article 59 and 940 more"));
-  assert.equal(facts.describeMatches(names, "hat"), "No class has this text.");
+  assert.equal(facts.describeMatches(names, "hat"), "No class contains this text.");
 });

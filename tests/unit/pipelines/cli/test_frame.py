@@ -28,6 +28,8 @@ def type_of(param: click.Parameter) -> object:
         value: object = Path
     elif isinstance(kind, click.Choice):
         value = str
+    elif isinstance(kind, click.IntRange):
+        value = int
     elif isinstance(kind, click.types.FuncParamType):
         function = kind.func
         value = typing.get_type_hints(function)["return"]

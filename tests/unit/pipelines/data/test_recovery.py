@@ -144,7 +144,7 @@ def test_adding_goes_on_after_a_kill(event: str, number: int, repository: Path, 
 def test_another_folder_of_that_name_is_not_taken_for_an_interrupted_copy(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "outside", per_class=2)
     make_photos(repository / "data" / "copy", per_class=2, seed=5)
-    with pytest.raises(DataError, match="must be free"):
+    with pytest.raises(DataError, match=r"already exists\. Choose another name with --name"):
         versions.add(photos, "copy")
 
 

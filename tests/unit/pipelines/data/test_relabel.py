@@ -111,8 +111,8 @@ def test_decisions_that_cannot_be_carried_out_change_nothing(repository: Path) -
     versions.add(photos, None)
     before = tree(photos)
     refusals: tuple[tuple[dict[str, str | None], str], ...] = (
-        ({"red/absent.png": "blue"}, "'red/absent.png' does not exist"),
-        ({"../photos.dvc": "blue"}, "is none"),
+        ({"red/absent.png": "blue"}, r"there is no photo 'red/absent\.png'"),
+        ({"../photos.dvc": "blue"}, r"there is no photo '\.\./photos\.dvc'"),
         ({"red/000.png": "../../outside"}, "A label must be one of the 3 classes"),
         ({"red/000.png": "red"}, "must change something"),
     )

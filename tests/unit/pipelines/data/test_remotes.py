@@ -95,9 +95,11 @@ def test_photos_in_a_bucket_are_fetched_once(bucket: str, tmp_path: Path, caplog
     with caplog.at_level("INFO"):
         info = preprocess("s3://photos/sets/colors", params, tmp_path / "remote")
         assert (info.name, info.fingerprint, info.rejected) == ("colors", expected.fingerprint, {})
-        assert any("Fetching 15 of 15 files" in text for text in caplog.messages)
+        assert any("Downloading 15 of 15 files" in text for text in caplog.messages)
         caplog.clear()
         preprocess("s3://photos/sets/colors", params, tmp_path / "remote")
-        assert not any("Fetching" in text for text in caplog.messages)
-    with pytest.raises(DataError, match="s3://photos/absent must be reachable"):
+        assert not any("Downloading" in text for text in caplog.messages)
+    with pytest.raises(
+        DataError, match="The data at s3://photos/absent/ must be reachable; it is not: FileNotFoundError"
+    ):
         probe("s3://photos/absent/")

@@ -25,7 +25,7 @@ def test_data_from_elsewhere_are_copied_and_stay(repository: Path, tmp_path: Pat
     assert (version.path, version.num_files) == ("data/colors", 12)
     assert tree(photos) == before == tree(repository / "data" / "colors")
     assert run("git", "status", "--porcelain", cwd=repository) == ""
-    with pytest.raises(DataError, match="must be free"):
+    with pytest.raises(DataError, match=r"already exists\. Choose another name with --name"):
         versions.add(photos, "colors")
 
 

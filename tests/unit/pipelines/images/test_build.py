@@ -64,10 +64,14 @@ def test_an_image_has_the_versions_that_the_laptop_has(image: str) -> None:
 FORMATS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
 """Of the extra `formats`, which `darkroom model export` asks for by name; no image has it."""
 CONTRACT_IMPORTS = {
+    "fsspec": ("preprocess", "train"),
     "openvino": ("train", "evaluate", "deploy"),
     "pillow_heif": (),
 }
-"""What only some steps need of what the contract imports: those that infer. HEIC is decoded in no image."""
+"""The contract's imports that only some steps need: OpenVINO to infer, and fsspec for the shared store.
+
+No image decodes HEIC.
+"""
 
 
 @pytest.mark.parametrize("step", build.STEPS)

@@ -174,7 +174,10 @@ def test_a_run_keeps_its_name_and_notes(client_with_run: Client) -> None:
     assert answer.json() == {"name": "First try", "notes": "dark photos\nleft in"}
     (line,) = client_with_run.get("/api/runs").json()["runs"]
     assert (line["name"], line["notes"]) == ("First try", "dark photos\nleft in")
-    assert "First try is right on" in client_with_run.get("/api/runs").json()["boards"][0]["sentence"]
+    assert (
+        "First try classifies 90.0 % of the validation photos correctly"
+        in client_with_run.get("/api/runs").json()["boards"][0]["sentence"]
+    )
     client_with_run.post(f"/api/runs/{RUN}", {"name": "", "notes": ""})
     assert client_with_run.get("/api/runs").json()["runs"][0]["name"] == ""
 

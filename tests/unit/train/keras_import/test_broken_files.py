@@ -83,10 +83,10 @@ KERNELS: dict[str, tuple[Change, str]] = {
     "scalar": (kernel(data=np.float32(1)), "of the shape"),
     "transposed": (kernel(data=np.ones((3, 192), "f4")), "of the shape"),
     "integer_of_3_bytes": (kernel_of_type(integer(3), np.ones((192, 3), "i4")), "cannot be read"),
-    "odd_bias": (kernel_of_type(float_with_bias(2**30), np.ones((192, 3))), "cannot be read|are there"),
+    "odd_bias": (kernel_of_type(float_with_bias(2**30), np.ones((192, 3))), "cannot be read|are present"),
     "damaged_chunk": (damaged_chunk, "cannot be read"),
     "wrong_checksum": (wrong_checksum, "cannot be read"),
-    "group": (group_for_an_array, "holds no layers/dense/vars/0"),
+    "group": (group_for_an_array, "the file has no layers/dense/vars/0"),
 }
 
 
@@ -174,7 +174,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "empty": (raw(b""), "begins with"),
     "one_byte": (raw(b"P"), "begins with"),
     "zeros": (raw(bytes(100)), "begins with"),
-    "magic_of_zip_alone": (raw(b"PK\x03\x04"), "cut off"),
+    "magic_of_zip_alone": (raw(b"PK\x03\x04"), "the file is truncated"),
     "magic_of_hdf5_alone": (raw(b"\x89HDF\r\n\x1a\n"), "cannot be opened"),
     "hdf5_then_zeros": (raw(b"\x89HDF\r\n\x1a\n" + bytes(4096)), "cannot be opened"),
     "empty_zip": (raw(b"PK\x05\x06" + bytes(18)), "begins with"),
@@ -183,7 +183,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "zip_of_none": (raw(zipped(readme__txt=b"x")), "must contain one model"),
     "folder": (folder, "a folder or special file"),
     "fifo": (fifo, "a folder or special file"),
-    "link_to_itself": (link_to_nothing, "must exist; it does not"),
+    "link_to_itself": (link_to_nothing, "must be a file; there is none at"),
     "name_too_long": (lambda attack: attack.folder / ("n" * 300), "is not: File name too long"),
     "long_path": (long_path, "a path of 5,000 characters"),
     "no_weights": (parts(model__weights__h5=None), "must contain model.weights.h5"),
@@ -203,9 +203,15 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "config_of_a_million_keys": (parts(config__json=unreadable_keys()), "twice in one object"),
     "layer_names_of_numbers": (attribute("model_weights", "layer_names", np.arange(3)), "not text"),
     "layer_names_are_no_utf_8": (attribute("model_weights", "layer_names", [b"\xff"], TEXT), "cannot be read"),
-    "layer_names_of_no_layer": (attribute("model_weights", "layer_names", [b"other"]), "is not there"),
+    "layer_names_of_no_layer": (
+        attribute("model_weights", "layer_names", [b"other"]),
+        "is listed in layer_names, but missing",
+    ),
     "layer_name_too_long": (attribute("model_weights", "layer_names", [b"n" * 2000]), "a name of 2,000 characters"),
-    "weight_names_of_no_weight": (attribute("model_weights/dense", "weight_names", [b"w", b"v"]), "is not there"),
+    "weight_names_of_no_weight": (
+        attribute("model_weights/dense", "weight_names", [b"w", b"v"]),
+        "is listed in weight_names, but missing",
+    ),
     "description_is_no_utf_8": (attribute("/", "model_config", b"{\xff\xfe}", TEXT), "cannot be read"),
     "description_is_a_number": (attribute("/", "model_config", 7), "not text"),
     "description_of_100_mib": (attribute("/", "model_config", np.void(bytes(60_000))), "not text"),

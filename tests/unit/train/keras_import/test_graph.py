@@ -69,7 +69,7 @@ def test_shapes_and_parameters_are_keras(
         ("Conv2D", {"kernel_size": 3}, "lacks the argument filters"),
         ("Conv2D", {"filters": 4, "kernel_size": 9}, "window of 9 is larger"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "data_format": "channels_first"}, "height × width × channels"),
-        ("Conv2D", {"filters": 4, "kernel_size": "3"}, "a whole number"),
+        ("Conv2D", {"filters": 4, "kernel_size": "3"}, "expected an integer"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "activation": "hard_sigmoid"}, "Keras 2 computed it differently"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "groups": 2}, "groups divide neither"),
         ("Dropout", {"rate": 1.5}, "a number from 0"),

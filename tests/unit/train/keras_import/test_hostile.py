@@ -154,13 +154,13 @@ def test_the_attacks_would_work_elsewhere(attack: Attack, server: socket.socket)
     assert attack.marker.read_text() == "ran" or connection
 
 
-@pytest.mark.parametrize(("num_classes", "reason"), [(10, "each of the 10 classes"), (2, "gives 3 values")])
+@pytest.mark.parametrize(("num_classes", "reason"), [(10, "each of the 10 classes"), (2, "this one outputs 3 values")])
 def test_a_model_for_other_classes_is_refused(num_classes: int, reason: str, attack: Attack) -> None:
     with pytest.raises(UploadError, match=reason):
         import_model(honest(attack), attack.folder / "output", expected=Expectation(num_classes=num_classes))
 
 
-@pytest.mark.parametrize(("architecture", "reason"), [(None, "none is named"), ("os.system", "one of ConvNeXt")])
+@pytest.mark.parametrize(("architecture", "reason"), [(None, "none is set"), ("os.system", "one of ConvNeXt")])
 def test_weights_alone_need_a_known_architecture(architecture: str | None, reason: str, attack: Attack) -> None:
     path = attack.folder / "model.weights.h5"
     path.write_bytes(weights_file())
@@ -169,7 +169,7 @@ def test_weights_alone_need_a_known_architecture(architecture: str | None, reaso
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match="must exist; it does not"):
+    with pytest.raises(UploadError, match="An uploaded model must be a file; there is none at "):
         import_model(tmp_path / "none.keras", tmp_path / "output")
 
 

@@ -151,7 +151,7 @@ def test_a_full_disk_costs_the_bundle_and_not_the_training(
     monkeypatch.setenv("DARKROOM_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     with small_disk(tmp_path / "disk", size) as disk:
-        with pytest.raises(ArtifactError, match=r"(?i)make room"):
+        with pytest.raises(ArtifactError, match=r"(?i)free some space"):
             train(folder / "dataset", small_params("ema"), disk / "model")
         assert not list(disk.iterdir())
         remount(disk, "size=16m")

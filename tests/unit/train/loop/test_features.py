@@ -220,7 +220,7 @@ def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
     with small_disk(tmp_path / "disk", "8k") as disk:
         monkeypatch.setenv("DARKROOM_CACHE", str(disk))
         assert isinstance(examples(network, splits), Photos)
-        assert "they cannot: [Errno 28] No space left on device" in caplog.text
+        assert f"Features cannot be cached in {disk / 'features'}: [Errno 28] No space left on device" in caplog.text
         assert len(list((disk / "features").iterdir())) == 2, "no half of a file stays"
         remount(disk, "size=64k")
         assert isinstance(examples(network, splits), Features)

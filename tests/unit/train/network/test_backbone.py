@@ -44,7 +44,9 @@ def test_without_a_network_the_message_names_file_place_and_the_other_way(keras_
         find_weights("MobileNetV2", "imagenet", (224, 224))
     assert time.monotonic() - start < 5
     assert f"{FILE} is not in {keras_home / 'models'} and cannot be downloaded: " in str(error.value)
-    assert f"Fetch https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{FILE}" in str(error.value)
+    assert f"Download https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{FILE} " in str(
+        error.value
+    )
     assert f"put it at {keras_home / 'models' / FILE}, or set the path of a copy with train.model.weights=PATH" in str(
         error.value
     )

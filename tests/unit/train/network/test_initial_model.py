@@ -125,7 +125,7 @@ def test_a_look_tells_size_features_and_what_was_found(upload: Path, monkeypatch
     train, decisions = resolve_train(TrainParams(model=model), (SIDE, SIDE), given_model)
     assert train.model.kind == "upload"
     assert isinstance(train.model.head, tuple)
-    assert "The pixel range of it is 0 to 1. It is set in the params." in decisions[0]
+    assert "its pixel range is 0 to 1. It is set in the params." in decisions[0]
     with pytest.raises(ModelError, match=r"my shoes\.h5 needs photos of 24 × 24 px; they are 32 × 32 px"):
         resolve_train(TrainParams(model=model), (32, 32), given_model)
     flat = model.model_copy(update={"head": (parse_layer({"Dense": {"units": 4}}),)})

@@ -49,7 +49,7 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
 
     assert set(study.front) == {number for number in figures if not beaten(number)}
     assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
-    assert study.choice.startswith(f"The Pareto front of accuracy and latency and size holds {len(study.front)} of")
+    assert study.choice.startswith(f"The Pareto front of accuracy and latency and size has {len(study.front)} trials")
     assert f"train uses the most accurate of them, number {study.best + 1}." in study.choice
     search.draw(tmp_path / "study.html", study)
     page = (tmp_path / "study.html").read_text()

@@ -161,7 +161,10 @@ def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[P
 
 
 def test_several_workers_need_a_database_that_they_can_share(dataset: tuple[Path, DatasetInfo]) -> None:
-    with pytest.raises(ParamsError, match=r"tune\.workers: 3 share .* set DARKROOM_STUDIES to a PostgreSQL"):
+    with pytest.raises(
+        ParamsError,
+        match=r"tune\.workers: 3 need a shared database for the study; set DARKROOM_STUDIES to a PostgreSQL",
+    ):
         run_search(dataset[1], workers=3)
 
 
@@ -169,7 +172,10 @@ def test_several_workers_cannot_share_a_file(
     dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/studies.db")
-    with pytest.raises(ParamsError, match=r"tune\.workers: 2 share .* set DARKROOM_STUDIES to a PostgreSQL"):
+    with pytest.raises(
+        ParamsError,
+        match=r"tune\.workers: 2 need a shared database for the study; set DARKROOM_STUDIES to a PostgreSQL",
+    ):
         run_search(dataset[1], workers=2)
 
 

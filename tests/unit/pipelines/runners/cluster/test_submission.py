@@ -61,7 +61,7 @@ def test_a_recurring_run_has_its_schedule(params: Params) -> None:
         (StandIn(old=True), None, "404: it does not support the v2beta1 API: KFP 2.0 or later is needed"),
         (StandIn(token="secret"), None, "401: it requires a token: --token-file"),
         (StandIn(token="secret"), "wrong", "401: it requires a token"),
-        (StandIn(refuse_runs="namespace is not allowed"), None, "it refuses: 400 namespace is not allowed"),
+        (StandIn(refuse_runs="namespace is not allowed"), None, "it refused: 400 namespace is not allowed"),
     ],
     ids=["too old", "no token", "wrong token", "refused"],
 )
@@ -109,7 +109,10 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         (["--data", "photos"], "must be at an address that it can reach"),
         ([*KNOWN, "--set", "train.model.path=mine.h5"], "train.model.path must be on a volume: --data-claim NAME"),
         ([*KNOWN, "--set", "train.model.from=runs/one"], "train.model.from must be on a volume"),
-        (["--data", "s3://bucket/photos"], "preprocess.image_size and deploy.model_name must be given"),
+        (
+            ["--data", "s3://bucket/photos"],
+            "Set preprocess.image_size and deploy.model_name, because s3://bucket/photos cannot be read from here",
+        ),
         (KNOWN, "Push them with darkroom images push REGISTRY"),
         ([*KNOWN, "--local-images"], "Set the address of Kubeflow Pipelines: --host URL"),
         ([*KNOWN, "--local-images", "--host", "http://127.0.0.1:1"], "must answer at http://127.0.0.1:1"),

@@ -72,7 +72,7 @@ def test_a_full_disk_is_told_and_nothing_half_is_left(client: Client, monkeypatc
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     answer = client.put("/api/data/photos?class=oak&name=1.png", png(1))
     assert answer.status_code == 507
-    assert "room on the disk" in answer.json()["error"]
+    assert "A photo needs 500 MB of disk space" in answer.json()["error"]
     assert not list((client.studio.settings.photos_dir / "leaves" / "oak").iterdir())
 
 

@@ -132,7 +132,7 @@ def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, ph
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("darkroom run --sett x", "There is no option '--sett'. Did you mean --set?"),
+        ("darkroom run --sett x", "There is no option '--sett'. Did you mean --set or --preset?"),
         ("darkroom clean --keep 0", "Only darkroom run"),
         ("darkroom run --data 'open", "No closing quotation"),
         ("darkroom run --params /etc/passwd", "/etc/passwd"),

@@ -102,8 +102,8 @@ RESEARCH_LAYOUTS = (
         "QaTa-COV19",
         "Train%20Set/Images/*3 Train%20Set/Ground-truths/*3 Test%20Set/Images/*2 Test%20Set/Ground-truths/*2",
         refusal="The photos must be in one folder per class; {data} has no class folders: Train Set/Images (3 photos) "
-        "and Test Set/Images (2 photos), such as 1.jpg. Make a folder for each class in {data}/Train Set/Images and "
-        "put its photos there, or give a table of paths and labels (--data labels.csv).",
+        "and Test Set/Images (2 photos), such as 1.jpg. Create a folder for each class in {data}/Train Set/Images "
+        "and move its photos there, or pass a table of paths and labels (--data labels.csv).",
     ),
     DataLayout(
         "masks in each split",

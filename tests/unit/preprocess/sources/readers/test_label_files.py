@@ -66,7 +66,8 @@ def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> N
         (b"", "must be a readable CSV"),
         (
             b"path,color\na,b\n",
-            r"must have a column of labels, called label or .*; it has path and color.*--set data\.columns\.label=NAME",
+            r"must have a column of labels, with a name such as label or .*; it has path and color.*"
+            r"--set data\.columns\.label=NAME",
         ),
         (b"label\na\n", "must have a column of paths"),
         (b"path,label\na.png,x\nb.png,y\n", "names 2, such as 'a.png', and none of them exists"),
