@@ -65,7 +65,8 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
     """A Parquet file with one row per record, ordered by path."""
     import pyarrow.parquet as pq
 
-    pq.write_table(record_table(sorted(records, key=lambda record: record.path)), path, compression="zstd")
+    with path.open("wb") as file:  # Arrow takes no path that is not UTF-8
+        pq.write_table(record_table(sorted(records, key=lambda record: record.path)), file, compression="zstd")
 
 
 def record_table(records: Sequence[Record]) -> "pa.Table":
