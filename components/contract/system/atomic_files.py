@@ -30,6 +30,8 @@ NOT_WRITABLE: Final = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 """System errors for an output that cannot be written, for a reason that the user can fix."""
 MAX_NAME_BYTES: Final = 200
 """Of a name that is to get a suffix; file systems allow 255."""
+DEVICE_FOLDERS: Final = (Path("/dev"), Path("/dev/fd"))
+"""Whose entries may lead to a plain file: /dev/stdout, redirected."""
 RENAME_EXCHANGE: Final = 2
 AT_FDCWD: Final = -100
 
@@ -43,10 +45,14 @@ def new_folder(target: Path) -> Iterator[Path]:
     work hold a lock on their folder, so that several can write the same target at once: the last one wins.
 
     Raises:
-        ArtifactError: the place cannot be written, or the disk is full.
+        ArtifactError: the place cannot be written, or is a device, or the disk is full.
     """
     with contextlib.ExitStack() as stack:
         try:
+            if _is_device(target):
+                raise ArtifactError(
+                    f"{target} must be a folder; it is a device or a pipe. Choose another output folder."
+                )
             target.parent.mkdir(parents=True, exist_ok=True)
             remove_remains(target)
             partial = stack.enter_context(_locked_folder(target))
@@ -165,6 +171,12 @@ def _remove_abandoned(path: Path) -> None:
         os.close(lock)
 
 
+def _is_device(target: Path) -> bool:
+    """Whether a rename would destroy what is there: for root, even /dev/null."""
+    is_other = target.exists() and not target.is_file() and not target.is_dir()
+    return is_other or target.parent in DEVICE_FOLDERS
+
+
 def _is_same(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
@@ -173,11 +185,14 @@ def _is_same(path: Path, descriptor: int) -> bool:
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Writes a file completely or not at all.
+    """Writes a file completely or not at all; the content goes into a device or a pipe, which is not replaced.
 
     Raises:
         OSError: the place cannot be written, or the disk is full.
     """
+    if _is_device(target):
+        target.write_bytes(content)
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_remains(target)
     with _locked_file(target) as file:

@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -33,6 +34,19 @@ def test_an_error_leaves_the_earlier_folder_as_it_was(tmp_path: Path) -> None:
         raise RuntimeError
     assert (target / "file").read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_pipe_gets_the_file_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_bytes)
+        write_file(pipe, b"content")
+        assert read.result(timeout=20) == b"content"
+    with pytest.raises(ArtifactError, match="must be a folder; it is a device or a pipe"), new_folder(pipe):
+        pass
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_new_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
