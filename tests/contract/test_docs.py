@@ -1,6 +1,8 @@
 """The documentation: its commands and paths exist, its decisions are dated, its pictures are small."""
 
+import ast
 import functools
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.webp"))
 MAX_PICTURE_BYTES = 150_000
+PACKAGES = ("darkroom", "components", "pipelines")
 
 PATH = re.compile(r"`((?:components|darkroom|pipelines|tests|docs|k8s|examples|requirements|benchmarks)/[\w./-]*)`")
 LABELS = ("darkroom/step", "darkroom/gateway")
@@ -92,3 +95,14 @@ def test_every_decision_has_a_date_and_every_area_is_in_the_index(page: Path) ->
 def test_a_picture_is_small_and_in_the_readme(path: Path) -> None:
     assert path.stat().st_size < MAX_PICTURE_BYTES
     assert f"(docs/pictures/{path.name})" in (ROOT / "README.md").read_text()
+
+
+def test_every_name_of_ours_that_python_in_the_documentation_imports_exists() -> None:
+    names = set()
+    for page in (page for page in PAGES if page.name != "CONTRIBUTING.md"):  # test_contributing.py runs its recipes
+        for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            for node in ast.walk(ast.parse(block)):
+                if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in PACKAGES:
+                    names |= {(str(node.module), alias.name) for alias in node.names}
+    assert ("darkroom", "Client") in names
+    assert not [name for name in names if not hasattr(importlib.import_module(name[0]), name[1])]

@@ -38,7 +38,7 @@ class Portion:
         return f"{self.name}/index.sqlite"
 
     def pack_name(self, pack: str) -> str:
-        """The pixels, by the name of the pack in the index: two tasks that read the same files may order them again."""
+        """The pixels, by the pack in the index: tasks that read the same files may order them differently."""
         return f"{self.name}/{pack}"
 
 
