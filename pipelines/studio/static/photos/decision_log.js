@@ -1,6 +1,6 @@
 // What a person decided about photos, until it becomes a new version: another class, or to leave a photo out.
 
-/** @typedef {string | null | undefined} Decision A class, null to leave the photo out, undefined to keep it as it is. */
+/** @typedef {string | null | undefined} Decision A class, null to leave the photo out, undefined to keep it. */
 /** @typedef {[path: string, before: Decision][]} Step What one action changed. */
 
 /** The decisions about the photos of one data set, each of which can be undone. */
