@@ -4,7 +4,8 @@ import { ignoreFailure, showProblem } from "../elements/dom.js";
 import { get, hasStatus, post } from "./api.js";
 import { schemaPart, valueAt } from "./params.js";
 
-/** @import { Draft, Job, JobsMessage, Json, KnownParams, LiveMessage, LiveView, Progress, ProgressMessage, Schema } from "./types.js" */
+/** @import { Draft, Job, JobsMessage, Json, KnownParams } from "./types.js" */
+/** @import { LiveMessage, LiveView, Progress, ProgressMessage, Schema } from "./types.js" */
 
 /** @type {Draft} */
 const EMPTY_DRAFT = {

@@ -7,7 +7,7 @@ import { colorLevels } from "./runs.js";
 
 /** @import { Matrix } from "./types.js" */
 
-/** @typedef {{ class_names: string[], test: Pick<Matrix, "confusions"> }} Confusions The part of a run that is shown. */
+/** @typedef {{ class_names: string[], test: Pick<Matrix, "confusions"> }} Confusions The part that is shown. */
 
 /** @typedef {{ label: number, predicted: number, number: number, share: number }} Pair */
 /** @typedef {(label: number, predicted: number) => unknown} ShowCell */
