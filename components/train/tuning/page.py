@@ -95,7 +95,7 @@ def _front_table(info: StudyInfo) -> Table:
     trials = {trial.number: trial for trial in info.trials}
     rows = []
     for trial in map(trials.__getitem__, info.front):
-        mark = (Mark("strong", "taken for training"), ": ") if trial.number == info.best else ()
+        mark = (Mark("strong", "used for training"), ": ") if trial.number == info.best else ()
         figures = f"{trial.accuracy or 0:.4f}", f"{trial.latency_ms or 0:.1f}", f"{trial.size_mb or 0:.1f}"
         rows.append([str(trial.number + 1), *figures, (*mark, _values_text(trial))])
     return Table(["Trial", "Accuracy", "ms a photo", "MB", Column("Values", "word")], rows, "The Pareto front")
