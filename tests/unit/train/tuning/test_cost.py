@@ -96,7 +96,7 @@ def test_a_size_that_is_searched_is_trained_exported_and_evaluated(
         tmp_path / "study",
     )
     report = (tmp_path / "evaluation" / "report.html").read_text()
-    assert "The Pareto front of accuracy and size holds" in report
+    assert "The Pareto front of accuracy and size has" in report
 
 
 def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInfo]) -> None:
