@@ -96,7 +96,8 @@ def evaluate(
                 resamples=params.bootstrap_resamples,
                 rng=new_generator(params, "gate"),
             )
-            run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: hash_test_set(splits["test"])})
+            test_set = hash_test_set(splits["test"])
+            run.set_tags({VERDICT_TAG: verdict.verdict, TEST_SET_TAG: test_set})
             info = EvaluationInfo(
                 model_name=model_name,
                 class_names=dataset.class_names,
@@ -136,7 +137,7 @@ def evaluate(
         run.set_tags({NOTE_TAG: describe_run(info, dataset, find_stored_id(run))})
         run.log_dataset(
             name=f"{dataset.name}, test photos",  # another digest than the whole: MLflow has each digest once in a run
-            digest=hash_test_set(splits["test"]),
+            digest=test_set,
             source=dataset.source.uri,
             context="evaluation",
             profile=json.dumps({"test": dataset.num_images("test")}),

@@ -60,6 +60,11 @@ class Record:
         assert self.sha256 is not None, "only files that were read have an id"
         return self.sha256[:32]
 
+    @property
+    def own_key(self) -> str:
+        """What decides the split of a photo without copies: its group, sorted before any content, or its content."""
+        return self.image_id if self.group is None else f"\0{self.group}"
+
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
     """A Parquet file with one row per record, ordered by path."""
@@ -90,7 +95,8 @@ def read_manifest(path: Path) -> list[Record]:
     """What `write_manifest` wrote, in the same order."""
     import pyarrow.parquet as pq
 
-    return [Record(**row) for row in pq.read_table(path).to_pylist()]
+    with path.open("rb") as file:
+        return [Record(**row) for row in pq.read_table(file).to_pylist()]
 
 
 def count_reasons(records: Iterable[Record]) -> dict[str, int]:

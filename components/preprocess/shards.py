@@ -14,6 +14,7 @@ import numpy as np
 
 from components.contract.artifacts.dataset import SPLITS, SplitName, num_shards, shard_of, write_shard
 from components.contract.errors import DataError
+from components.contract.system.atomic_files import file_sha256
 from components.preprocess.manifest import Record
 from components.preprocess.scan import Scan
 from components.preprocess.sources.photo_set import PhotoFile
@@ -123,7 +124,7 @@ def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[
                 f"The data must not change while it is read; {source} cannot be read any more: "
                 f"{error.strerror}. Run again."
             ) from None
-        if hashlib.sha256(target.read_bytes()).hexdigest() != record.sha256:
+        if file_sha256(target) != record.sha256:
             raise DataError(f"The data must not change while it is read; {source} changed. Run again.")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components.contract.artifacts.dataset import read_info
 from components.contract.params.training import TrainParams
-from components.train.setup import open_network, open_photographs
+from components.train.setup import open_network, open_photographs, settle_mirror
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_part
         ArtifactError: the data set is damaged, or the shared store is out of reach.
     """
     info = read_info(dataset_dir)
+    params = settle_mirror(params, info)
     photographs = open_photographs(dataset_dir, info)
     network = open_network(params, info, use_all_devices=False).network
     from components.train.loop.features import FeatureCache

@@ -121,7 +121,8 @@ def _prepare_moves(folder: Path, photos: Sequence[LabeledPhoto], scratch: Path) 
     if table is None:
         tree = FolderTree((file.parts for file in listing.files), listing.folders)
         layout = find_layout(tree, data=str(folder))
-        class_dirs = {photo.label: folder / _find_class_folder(layout, photo.label, folder) for photo in photos}
+        class_names = dict.fromkeys(photo.label for photo in photos)
+        class_dirs = {name: folder / _find_class_folder(layout, name, folder) for name in class_names}
         return [(photo.path, place(photo, class_dirs[photo.label])) for photo in photos]
     table_path = find_table_path(folder, table)
     photo_dirs = Counter(posixpath.dirname(name) for name in table.labels)

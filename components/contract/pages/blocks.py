@@ -11,7 +11,7 @@ from components.contract.pages.markup import Html
 
 @dataclass(frozen=True)
 class Mark:
-    """Words that stand out; `kind` is an element (code, strong) or a class of the style sheet (soft, file, out …)."""
+    """Marked words; `kind` is an element (code, strong) or a class of the style sheet (soft, file, out …)."""
 
     kind: str
     text: str
@@ -28,6 +28,13 @@ class Track:
 
 Words = str | Mark | Sequence[str | Mark]
 Cell = Words | Track
+
+
+def plain(words: Words) -> str:
+    """The words without their marks."""
+    if isinstance(words, str):
+        return words
+    return words.text if isinstance(words, Mark) else "".join(map(plain, words))
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,7 @@ class Sheet:
 
 
 class Headline(NamedTuple):
-    """A figure that stands out, with its interval and what it means."""
+    """A headline figure, with its interval and its meaning."""
 
     title: str
     value: str
@@ -181,7 +188,7 @@ class Headline(NamedTuple):
 
 @dataclass(frozen=True)
 class Headlines:
-    """Figures that stand out, beside each other."""
+    """Headline figures, side by side."""
 
     headlines: Sequence[Headline]
 

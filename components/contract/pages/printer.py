@@ -1,4 +1,4 @@
-"""Prints blocks as a page: one HTML file that stands alone, whatever it is opened in."""
+"""Prints blocks as a page: one self-contained HTML file."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -74,7 +74,7 @@ def render_page(title: str, *, eyebrow: str, heading: str, lead: str, sections: 
         "div",
         node("header", _paragraph(eyebrow, "eyebrow"), node("h1", heading), _paragraph(lead, "soft"), contents),
         node("main", map(_section, sections)),
-        node("footer", "Made by Darkroom. This file stands alone: it loads nothing from anywhere."),
+        node("footer", "Made by Darkroom. This file is self-contained: it loads nothing from elsewhere."),
         class_="page",
     )
     page = node("html", node("head", *head), node("body", body, node("script", scripts)), lang="en")

@@ -28,6 +28,7 @@ class FolderStore:
         """
         self._folder = folder
         self._is_own = is_own
+        self._swept_dirs: set[Path] = set()
 
     def has(self, name: str) -> bool:
         """Whether the file is there."""
@@ -65,8 +66,12 @@ class FolderStore:
         """Removes the file if the folder is part of the cache, and what has been in the folder for long."""
         if self._is_own:
             (self._folder / name).unlink(missing_ok=True)
+        kind_dir = (self._folder / name).parent.parent
+        if kind_dir in self._swept_dirs:
+            return
+        self._swept_dirs.add(kind_dir)
         long_ago = time.time() - LEFT_SECONDS
-        for path in (self._folder / name).parent.parent.glob("*/*"):
+        for path in kind_dir.glob("*/*"):
             with contextlib.suppress(OSError):  # another task was first, or the folder is not to be written to
                 if path.stat().st_mtime < long_ago:
                     path.unlink()

@@ -21,7 +21,7 @@ from components.contract.inference.graph import export_sha256
 from components.contract.pages.theme import THEME_PATH
 from components.contract.system import launcher
 from components.contract.system.address import shorten_address
-from components.contract.system.atomic_files import write_json
+from components.contract.system.atomic_files import file_sha256, write_json
 from components.contract.system.launcher import ROOT
 from components.deploy.bento.samples import write_samples
 
@@ -117,14 +117,15 @@ def lay_out(
     copy_files((Path("export", name) for name in EXPORT_FILES), bundle_dir, context)
     write_samples(extras.photos, extras.sample_labels, bundle.class_names, context / "samples", bundle.pixel_range)
     is_calibrated = _copy_calibration(extras.evaluation_dir, bundle, context)
-    facts = make_facts(bundle, model_name, calibrated=is_calibrated).model_copy(
+    facts = make_facts(bundle, model_name, calibrated=is_calibrated)
+    published_source = bundle.source.model_copy(update={"uri": shorten_address(bundle.source.uri)})
+    facts = facts.model_copy(
         update={
             "test": extras.evaluation.test if extras.evaluation else None,
             "verdict": extras.evaluation.gate.verdict if extras.evaluation else None,
+            "lineage": facts.lineage.model_copy(update={"source": published_source}),
         }
     )
-    published_source = bundle.source.model_copy(update={"uri": shorten_address(bundle.source.uri)})
-    facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"source": published_source})})
     write_json(context / "service.json", facts)
     facts = facts.model_copy(update={"tag": f"{model_name}:{_compute_fingerprint(context)}"})
     write_json(context / "service.json", facts)
@@ -205,8 +206,7 @@ def _find_imports(code: str) -> list[str]:
 def _compute_fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
     return digest.hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""The drift report: one HTML file that stands alone."""
+"""The drift report: one self-contained HTML file."""
 
 from collections.abc import Iterator
 from functools import partial

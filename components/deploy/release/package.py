@@ -13,7 +13,7 @@ from components.contract.errors import ArtifactError, TrackingError
 from components.contract.foreign.archive import extract
 from components.contract.system.atomic_files import file_sha256
 from components.contract.system.waiting import OUTAGE_SECONDS, wait_for
-from components.contract.tracking.store import is_refusal
+from components.contract.tracking.store import first_line, is_refusal
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS
             )
         except Exception as error:  # MLflow raises its own errors and those of requests and the store
             raise TrackingError(
-                f"MLflow must store the bento for the cluster; run {run_id} did not accept it: {_first_line(error)}."
+                f"MLflow must store the bento for the cluster; run {run_id} did not accept it: {first_line(error)}."
             ) from None
     log.info("Published the bento as %s.", reference)
     return reference
@@ -131,7 +131,7 @@ def fetch(reference: Reference, target: Path) -> None:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
         except Exception as error:  # as above
             raise TrackingError(
-                f"MLflow must return the bento {reference}; it does not: {_first_line(error)}."
+                f"MLflow must return the bento {reference}; it does not: {first_line(error)}."
             ) from None
         digest = file_sha256(path)
         if digest != reference.sha256:
@@ -152,10 +152,6 @@ def pack(source: Path, target: Path) -> None:
                 entry.size, entry.mode = path.stat().st_size, 0o644
                 with path.open("rb") as file:
                     archive.addfile(entry, file)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def read_reference() -> Reference:

@@ -4,7 +4,6 @@ It is packed into the bento together with the modules that it imports, and needs
 """
 
 import asyncio
-import base64
 import contextlib
 import logging
 import time
@@ -20,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from components.contract.errors import ImageError
 from components.contract.inference.cam import Explainer, Heat
+from components.contract.pages.pictures import data_uri
 from components.contract.system.cores import num_cores
 from components.contract.text import escape_log_records
 from components.deploy.service.batching import Batcher
@@ -269,7 +269,7 @@ class PhotoClassifier:
                 "label": names[label],
                 "probability": round(float(probabilities[label]), 7),
                 "method": heat.method,
-                "overlay": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+                "overlay": data_uri("png", picture),
             }
         )
 

@@ -168,7 +168,7 @@ def _describe_parameter(name: str, values: tuple[str, ...] | None) -> dict[str, 
 def _describe_get(name: str, text: str, model: str, example: Any) -> dict[str, Any]:
     responses = {
         "200": _describe_json(text, model, example),
-        "401": _describe_json(CODES["401"], "Refusal", _example_refusal("401", CODES["401"])),
+        **_describe_refusals({"401": CODES["401"]}),
     }
     return {"operationId": name, "summary": text, "responses": responses}
 
@@ -186,7 +186,7 @@ def _describe_samples() -> dict[str, Any]:
 def _describe_plain(name: str, text: str) -> dict[str, Any]:
     answer = {"description": text, "content": {"text/plain": {"schema": {"type": "string"}}}}
     refusals = (
-        {"401": _describe_json(CODES["401"], "Refusal", _example_refusal("401", CODES["401"]))}
+        _describe_refusals({"401": CODES["401"]})
         if name == "metrics"
         else {"503": _describe_json("The service is not ready.", "Refusal", _example_refusal("503", CODES["503"]))}
     )

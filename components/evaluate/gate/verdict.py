@@ -192,8 +192,8 @@ def decide(
 ) -> Finding:
     """The word and its reasons, from what both said of the same photos.
 
-    Better is what is better for sure in accuracy or macro F1, and worse for sure in neither. Worse is what is worse for
-    significant in one of them, or in a class. Everything else cannot be told. On few photos macro F1 does not count.
+    Better: significantly better in accuracy or macro F1, and significantly worse in neither. Worse: significantly worse
+    in one of them, or in a class. Otherwise the verdict is "cannot tell". On few photos macro F1 does not count.
     """
     labels, candidate = predictions.labels[rival.indices], predictions.predicted[rival.indices]
     comparison = compare(candidate, rival.predicted, labels, resamples=resamples, rng=rng)

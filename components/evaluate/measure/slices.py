@@ -91,7 +91,7 @@ def _iterate_slices(
 
 
 def source_folder(path: str, class_name: str) -> str:
-    """The folders of a file that tell where it came from; not those of its class and split."""
+    """The folders of a file that show its origin, without those of its class and split."""
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 

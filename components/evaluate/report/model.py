@@ -5,7 +5,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,6 @@ from components.contract.artifacts.study import StudyInfo
 from components.contract.inference.cam import Method
 from components.contract.pages.blocks import Chart
 from components.contract.params.pipeline import EvaluateParams
-from components.contract.text import printable
 from components.contract.tracking.run import flatten
 from components.evaluate.data_quality.label_errors import LabelError
 from components.evaluate.data_quality.outliers import Outlier
@@ -130,13 +129,13 @@ class Content:
     variants: bytes | None = None
     study: StudyInfo | None = None
 
-    @property
+    @cached_property
     def caveats(self) -> list[str]:
         """What to know before using the model, one sentence each."""
         info = self.evaluation
         return list_caveats(self.figures, self.dataset, self.bundle, info.gate, info.mlflow_run_id)
 
-    @property
+    @cached_property
     def insights(self) -> list[str]:
         """What the results show, one sentence each."""
         return list_insights(self.evaluation, self.figures, self.dataset, self.bundle, self.history.curves)
@@ -151,7 +150,7 @@ def charts_of(content: Content, *names: tuple[str, str], label: str | None = Non
         label: as in Chart.
     """
     return [
-        Chart(name, partial(inline_svg, content.charts[name], printable(description), name), label)
+        Chart(name, partial(inline_svg, content.charts[name], description, name), label)
         for name, description in names
         if name in content.charts
     ]

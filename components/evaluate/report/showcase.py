@@ -70,7 +70,7 @@ def build_showcase(
 
 
 def read_originals(manifest_path: Path) -> dict[str, Original]:
-    """What the manifest tells of each kept photo, by image_id; the report does without if there is no manifest."""
+    """The manifest's facts of each kept photo, by image_id; empty if there is no manifest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

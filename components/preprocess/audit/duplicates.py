@@ -219,7 +219,7 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
     keys: dict[int, str] = {}
     for row, record in enumerate(records):
         if record.is_kept:
-            key = record.image_id if record.group is None else f"\0{record.group}"  # sorts before any content
+            key = record.own_key
             root = groups.find(row)
             keys[root] = min(key, keys.get(root, key))
     return [keys.get(groups.find(row), "") for row in range(len(records))]

@@ -27,7 +27,7 @@ class FileState:
 
     Attributes:
         num_bytes: its size; None if the file could not be looked at.
-        mtime_ns: None if it does not tell: the file was unpacked for one task, or has changed just now.
+        mtime_ns: None if it is unreliable: the file was unpacked for one task, or has changed just now.
     """
 
     num_bytes: int | None
@@ -77,7 +77,8 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
         "notices": photo_set.notices,
     }
     table = table.replace_schema_metadata({"darkroom": json.dumps(facts)})
-    pq.write_table(table, folder / FILE_NAME, compression="zstd")
+    with (folder / FILE_NAME).open("wb") as file:  # Arrow takes no path that is not UTF-8
+        pq.write_table(table, file, compression="zstd")
 
 
 def read_listing(folder: Path, data_folder: DataFolder) -> Listing:
@@ -90,7 +91,8 @@ def read_listing(folder: Path, data_folder: DataFolder) -> Listing:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(folder / FILE_NAME)
+        with (folder / FILE_NAME).open("rb") as file:
+            table = pq.read_table(file)
         facts = json.loads(table.schema.metadata[b"darkroom"])
         rows = [table[name].to_pylist() for name in (*STATE_COLUMNS, *RECORD_COLUMNS)]
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:

@@ -78,9 +78,12 @@ def read_photos(
         open_store(params.size, params.resize) as known,
     ):
         portions = list(of_part(divide(listing, params), part, num_parts))
+        files = listing.photo_set.files
+        rows = [row for portion in portions for row in portion.rows]
+        readings = look_up([files[row] for row in rows], known)
+        new_rows = {row for row, reading in zip(rows, readings, strict=True) if reading is None}
         for number, portion in enumerate(portions, start=1):
-            files = [listing.photo_set.files[row] for row in portion.rows]
-            new_files = [file for file, reading in zip(files, look_up(files, known), strict=True) if reading is None]
+            new_files = [files[row] for row in portion.rows if row in new_rows]
             if not new_files or shared.has(portion.index_name):
                 log.info("Portion %d of %d has been read before.", number, len(portions))
                 continue

@@ -143,7 +143,7 @@ def _finding_sections(examination: Examination) -> Iterator[Section]:
             blocks.append(Cases([_case(case, pixels) for case in finding.cases[:SHOWN_CASES]]))
         num_more = len(finding.cases) - SHOWN_CASES
         if num_more > 0:
-            blocks.append(Text((f"{num_more:,} more stand in ", Mark("code", "audit.json"), "."), "soft small"))
+            blocks.append(Text((f"{num_more:,} more are in ", Mark("code", "audit.json"), "."), "soft small"))
         yield Section(finding.kind, finding.title, blocks, finding.title)
 
 

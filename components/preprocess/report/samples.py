@@ -91,7 +91,7 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> Html:
 
 
 def _bar(split: str, left: float, top: int, width: float, height: int, title: str | None = None) -> Html:
-    """A bar in the color of a split: the page's, or the theme's if the picture stands alone."""
+    """A bar in the color of a split: the page's, or the theme's outside a page."""
     return node(
         "rect",
         node("title", title) if title else None,

@@ -9,7 +9,7 @@ from components.contract.artifacts.dataset import SPLIT_FOLDERS, SPLITS, SplitNa
 from components.contract.errors import DataError
 from components.contract.text import printable
 from components.preprocess.sources.file_index import FileIndex, Match, name_key
-from components.preprocess.sources.folders.names import is_annotation, is_split, split_of, words_of
+from components.preprocess.sources.folders.names import is_annotation, split_of, words_of
 from components.preprocess.sources.readers.label_files import Fault, find_fault, find_hindrance
 from components.preprocess.sources.readers.label_rows import LabelRow
 
@@ -28,11 +28,14 @@ def find_split(name: str) -> SplitName | None:
 def index_splits(names: Collection[str]) -> dict[SplitName, FileIndex]:
     """The files in the folders of each split: `1` of `trainLabels.csv` is `train/1.png`, not `test/1.png`."""
     names_of_split: dict[SplitName, list[str]] = {split: [] for split in SPLITS}
+    names_of_folder: dict[str, list[str]] = {}
     for name in names:
-        for folder in name.split("/")[:-1]:
-            if is_split(folder) and (match := split_of(folder)):
-                names_of_split[match[0]].append(name)
-                break
+        names_of_folder.setdefault(posixpath.dirname(name), []).append(name)
+    for folder, folder_names in names_of_folder.items():
+        matches = map(split_of, folder.split("/"))
+        split = next((match[0] for match in matches if match is not None and not match[1]), None)
+        if split is not None:
+            names_of_split[split] += folder_names
     return {split: FileIndex(split_names) for split, split_names in names_of_split.items() if split_names}
 
 

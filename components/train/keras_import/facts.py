@@ -37,7 +37,7 @@ class ImportedModel(StrictRecord):
         feature_layer: the input of a new head: the last feature map, if no attention layer follows it, otherwise the
             one before the output layer.
         num_parameters: of the network.
-        preprocessing: what its photos must be, and why; None if it does not tell, and must be set by the user.
+        preprocessing: what its photos must be, and why; None if the upload does not contain it; the user must set it.
         uploaded_sha256: of the file that was uploaded.
         model_sha256: of our own copy, model.keras; None before there is one.
     """

@@ -20,6 +20,7 @@ from components.contract.layers.shapes import Shape
 from components.contract.system.atomic_files import file_sha256, new_folder, write_json
 from components.train.keras_import import architecture, builder, inspection
 from components.train.keras_import.confined.confinement import Confinement, run_confined
+from components.train.keras_import.confined.reader import Contents
 from components.train.keras_import.facts import ImportedModel, facts_of
 from components.train.keras_import.limits import Limits
 from components.train.keras_import.plan import Plan, make_plan, read_contents, write_plan
@@ -124,8 +125,8 @@ def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
     return digest.hexdigest()
 
 
-def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
-    """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
+def read_stored(folder: Path, limits: Limits) -> Contents:
+    """Reads `upload` in the folder, confined: its weights go to weights.bin."""
     run_confined(
         inspection.MODULE,
         [str(folder / "upload"), json.dumps(asdict(limits))],
@@ -133,7 +134,12 @@ def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
             folder, limits.reader_memory_bytes, limits.reader_cpu_seconds, limits.max_bytes, limits.timeout_seconds
         ),
     )
-    contents = read_contents(folder, limits)
+    return read_contents(folder, limits)
+
+
+def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
+    """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
+    contents = read_stored(folder, limits)
     if contents.config is None:
         contents = architecture.complete(contents, expected.architecture, expected.image_size, folder, limits)
     plan = make_plan(contents, limits)

@@ -1,4 +1,4 @@
-"""Which stored array belongs to which weight: by name where names tell, otherwise by order, always by shape."""
+"""Which stored array belongs to which weight: by name if the names allow it, otherwise by order, always by shape."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What an uploaded network wants its photos to be, as far as it tells; the rest is requested, not guessed."""
+"""The preprocessing of an uploaded network, if the upload contains it; otherwise the user must set it."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,18 +1,13 @@
 """The pretrained network that a file of weights belongs to."""
 
-import json
 import math
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from components.contract.errors import UploadError, WeightsError
 from components.contract.layers.backbones import BACKBONES
-from components.train.keras_import import inspection
-from components.train.keras_import.confined.confinement import Confinement, run_confined
-from components.train.keras_import.importing import take_snapshot
+from components.train.keras_import.importing import read_stored, take_snapshot
 from components.train.keras_import.limits import Limits
-from components.train.keras_import.plan import read_contents
 
 
 def recognize_network(path: Path, limits: Limits = Limits()) -> str:  # noqa: B008 frozen
@@ -30,12 +25,7 @@ def recognize_network(path: Path, limits: Limits = Limits()) -> str:  # noqa: B0
         folder = Path(scratch)
         try:
             take_snapshot(path, folder / "upload", limits)
-            arguments = [str(folder / "upload"), json.dumps(asdict(limits))]
-            confinement = Confinement(
-                folder, limits.reader_memory_bytes, limits.reader_cpu_seconds, limits.max_bytes, limits.timeout_seconds
-            )
-            run_confined(inspection.MODULE, arguments, confinement)
-            contents = read_contents(folder, limits)
+            contents = read_stored(folder, limits)
         except UploadError as error:
             raise WeightsError(f"Pretrained weights must be readable; {path} is not: {error}") from None
     num_values = sum(math.prod(array.shape) for array in contents.arrays)

@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -101,8 +101,9 @@ class FeatureCache:
         Raises:
             OSError: they cannot be kept: the disk is full, or is not to be written to.
         """
-        views = [self._view(request, view, path) for view, path in enumerate(self._paths(request))]
-        self._keep_to_limit({path.name for path in self._paths(request)})
+        paths = self._paths(request)
+        views = [self._view(request, view, path) for view, path in enumerate(paths)]
+        self._keep_to_limit(paths)
         num_bytes = 4 * sum(view.size for view in views)
         return Features(views, request.split.labels, in_memory=num_bytes <= LARGEST_IN_MEMORY)
 
@@ -203,14 +204,14 @@ class FeatureCache:
                 return None
         return values if values.shape == (len(rows), *self._shape) and values.dtype == self._dtype else None
 
-    def _keep_to_limit(self, used: set[str]) -> None:
+    def _keep_to_limit(self, used: Collection[Path]) -> None:
         """Removes what was used longest ago, and the remains of kills."""
         day_ago = time.time() - 86_400
         for remains in self._folder.glob(".partial-*"):
             if remains.stat().st_mtime < day_ago and remains.is_file():
                 remains.unlink(missing_ok=True)
         files = {path: path.stat().st_mtime for path in self._folder.glob("*.npy")}
-        evict(files, {self._folder / name for name in used}, _remove)
+        evict(files, used, _remove)
 
 
 def _remove(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The range test as a page: its curve, and what it says, in one file that stands alone."""
+"""The range test as a page: its curve and its result, in one self-contained file."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ EXPLANATION: Final = (
     "Dots are the losses of the batches, the line is their smoothed course. Each batch was learned from at a higher "
     "rate. The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks); to raise the rate "
     "by a factor and to propose where the line falls fastest is later custom. It is a place to start from, not a best "
-    "value: it tells of the first steps only."
+    "value: it describes only the first steps."
 )
 
 

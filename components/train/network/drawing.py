@@ -80,7 +80,7 @@ def _path(course: str, color: str) -> Html:
 
 
 def _box(number: int, row: Row) -> Html:
-    """A layer with its name, kind, shape and parameters; layers with parameters stand out."""
+    """A layer with its name, kind, shape and parameters; layers with parameters are highlighted."""
     top, left, right = _top(number), MARGIN + 12, MARGIN + WIDTH - 12
     fill = COLORS["glow" if row.num_parameters else "well"]
     box = {"x": MARGIN, "y": top, "width": WIDTH, "height": BOX_HEIGHT, "rx": 6}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from components.contract.params.pipeline import Params
+from components.contract.text import pluralize
 from pipelines.runners.cluster.placement import DEMANDS, Placement, count_cores
 
 READ_RATE: Final = 300.0
@@ -76,8 +77,7 @@ def describe_estimate(params: Params, placement: Placement, num_photos: int) -> 
     """The estimate as lines: of each kind of task, and of all."""
     works = estimate(params, placement, num_photos)
     for work in works:
-        pods = "1 pod" if work.pods == 1 else f"{work.pods} pods"
-        yield f"{work.name}: {pods} for about {work.hours:.1f} h"
+        yield f"{work.name}: {pluralize(work.pods, 'pod')} for about {work.hours:.1f} h"
     total = sum(work.pods * work.hours for work in works)
     yield (
         f"About {total:.1f} pod-hours, {sum(work.hours for work in works):.1f} h from end to end, for {num_photos:,} "

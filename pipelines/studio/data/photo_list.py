@@ -82,10 +82,19 @@ def list_photos(files: Mapping[str, PhotoFile], audit_dir: Path, query: Mapping[
     """
     kinds, titles = _read_findings(audit_dir)
     splits = read_splits(audit_dir)
-    matches = list(_match(files, kinds, splits, query))
+    paths = list(_match(files, kinds, splits, query))
+    photos = tuple(
+        PhotoRow(
+            path=path,
+            class_name=str(files[path].record.class_name),
+            split=splits.get(path),
+            findings=tuple(sorted(kinds.get(path, ()))),
+        )
+        for path in paths[offset : offset + MAX_PAGE]
+    )
     return PhotoPage(
-        total=len(matches),
-        photos=tuple(matches[offset : offset + MAX_PAGE]),
+        total=len(paths),
+        photos=photos,
         finding_kinds=titles,
         has_splits=any(split in SPLITS for split in splits.values()),
     )
@@ -96,7 +105,7 @@ def _match(
     kinds: Mapping[str, set[str]],
     splits: Mapping[str, str],
     query: Mapping[str, str],
-) -> Iterator[PhotoRow]:
+) -> Iterator[str]:
     class_name, finding, split = (query.get(key, "") for key in ("class", "finding", "split"))
     text = query.get("text", "").strip().casefold()
     for path in sorted(files):
@@ -105,7 +114,7 @@ def _match(
             continue
         if split not in ("", splits.get(path)) or text not in path.casefold():
             continue
-        yield PhotoRow(path=path, class_name=photo_class, split=splits.get(path), findings=tuple(sorted(photo_kinds)))
+        yield path
 
 
 def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: int, given: tuple[str, ...]) -> Division:
@@ -124,10 +133,9 @@ def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: in
     given_splits = {split for split in SPLITS if split in given}
     free_records = [record if record.split in given_splits else replace(record, split=None) for record in records]
     class_names = sorted({str(record.class_name) for record in records})
+    split_keys = [record.split_key or record.own_key for record in records]
     try:
-        divided = assign_splits(
-            free_records, class_names, given_splits, fractions, seed, [_split_key(record) for record in records]
-        )
+        divided = assign_splits(free_records, class_names, given_splits, fractions, seed, split_keys)
     except DataError as error:
         return Division(fault=str(error), given=given)
     moves = [
@@ -140,13 +148,6 @@ def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: in
         assert record.split is not None, "each kept photo was given one"
         counts[record.split][str(record.class_name)] += 1
     return Division(counts=counts, num_moved=len(moves), moves=tuple(moves[:SHOWN_MOVES]), given=given)
-
-
-def _split_key(record: Record) -> str:
-    """What decided the split of a photo; see components/preprocess/audit/duplicates.py."""
-    if record.split_key is not None:
-        return record.split_key
-    return record.image_id if record.group is None else f"\0{record.group}"
 
 
 def read_splits(audit_dir: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ PRESETS: Final = (
     Preset(
         name="quick",
         title="Quick",
-        text="A first impression: whether these photos can be told apart at all.",
+        text="A first impression: whether a network can separate these classes at all.",
         values={"train.epochs": 8, "train.early_stopping": {"patience": 3}, "tune.trials": None},
     ),
     Preset(

@@ -81,7 +81,7 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
     """
     state = job.state
     run = job.run_folder
-    events = read_events(run.path / EVENTS_FILE) if run is not None else []
+    events = _read_events(run)
     log, log_to = _log(job.path / "log.txt", log_from)
     return LiveView(
         id=job.path.name,
@@ -104,6 +104,20 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
     )
 
 
+def _read_events(run: runs.RunFolder | None) -> list[dict[str, Any]]:
+    """The events of a run; the file is read again only if it has changed, because every open page asks for them."""
+    path = (run.path / EVENTS_FILE).absolute() if run is not None else None
+    if path is None or not path.exists():
+        return []
+    state = path.stat()
+    return _events_of(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _events_of(path: Path, _modified: int, _num_bytes: int) -> list[dict[str, Any]]:
+    return read_events(path)
+
+
 def _mlflow_run(run: runs.RunFolder | None) -> str | None:
     return run.state.mlflow_run_id if run is not None and (run.path / runs.STATE_FILE).exists() else None
 
@@ -112,8 +126,7 @@ def show_progress(job: JobFolder) -> Progress | None:
     """The step that a training is in; None if it does not run."""
     if job.job.kind != "run" or job.state != "running":
         return None
-    run = job.run_folder
-    steps = _steps(job, read_events(run.path / EVENTS_FILE) if run is not None else [], "running")
+    steps = _steps(job, _read_events(job.run_folder), "running")
     running_steps = [step for step in steps if step.state == "running"]
     return (
         Progress(job=job.path.name, step=running_steps[0].name, share=running_steps[0].share) if running_steps else None
@@ -128,7 +141,7 @@ def _steps(job: JobFolder, events: list[dict[str, Any]], job_state: str) -> tupl
     }
     last_time = job.started_at
     if last_time is not None:
-        steps[START] = steps[START].model_copy(update={"state": _shown_state(job_state), "started": last_time})
+        steps[START] = steps[START].model_copy(update={"state": job_state, "started": last_time})
     for event in events:
         name, event_kind = str(event["step"]), event["event"]
         if name not in steps:
@@ -138,7 +151,7 @@ def _steps(job: JobFolder, events: list[dict[str, Any]], job_state: str) -> tupl
                 steps[START] = steps[START].model_copy(
                     update={"state": "done", "seconds": max(0.0, event["time"] - last_time)}
                 )
-            steps[name] = steps[name].model_copy(update={"state": _shown_state(job_state), "started": event["time"]})
+            steps[name] = steps[name].model_copy(update={"state": job_state, "started": event["time"]})
         elif event_kind in ("finished", "failed"):
             seconds = event.get("seconds", event["time"] - (steps[name].started or event["time"]))
             state = "done" if event_kind == "finished" else "stopped" if job_state == "stopped" else "failed"
@@ -149,11 +162,6 @@ def _steps(job: JobFolder, events: list[dict[str, Any]], job_state: str) -> tupl
     if steps["tune"].state == "waiting":
         del steps["tune"]
     return tuple(_mark_next_step(list(steps.values()), last_time) if job_state == "running" else steps.values())
-
-
-def _shown_state(job_state: str) -> str:
-    """The state of a step that began and has not ended, by the state of its job."""
-    return "done" if job_state == "done" else job_state
 
 
 def _mark_next_step(steps: list[StepView], last_time: float | None) -> list[StepView]:

@@ -1,6 +1,5 @@
 """The screens Results and Try: what runs came to, and a finished model at work."""
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from components.contract.errors import ServiceError
+from components.contract.pages.pictures import data_uri
 from components.contract.text import printable
 from components.deploy.bento.server import answers, free_address
 from pipelines.comparison.compare import PAGE
@@ -131,7 +131,7 @@ async def explain(request: Request) -> Response:
     picture, method = await to_thread.run_sync(
         studio.playground.explain, request.path_params["model"], photo, request.query_params.get("class_name", "")
     )
-    return JSONResponse({"overlay": f"data:image/png;base64,{base64.b64encode(picture).decode()}", "method": method})
+    return JSONResponse({"overlay": data_uri("png", picture), "method": method})
 
 
 async def _read_photo(request: Request) -> bytes:

@@ -6,11 +6,12 @@ import pytest
 
 from components.contract.artifacts.dataset import read_info
 from components.contract.params.training import Phase, TrainParams
+from components.contract.system.atomic_files import write_json
 from components.train.feature_parts import compute_features
 from components.train.loop import features
 from components.train.loop.phases import make_examples
 from components.train.network.freezing import select
-from components.train.setup import open_network, open_photographs
+from components.train.setup import open_network, open_photographs, settle_mirror
 from tests.support.artifacts import make_dataset
 
 PARAMS = TrainParams.model_validate_json(
@@ -30,13 +31,19 @@ def refuse(*_: object) -> None:
     raise AssertionError("features are computed again")
 
 
-def test_train_finds_what_the_tasks_have_computed(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mirror_pairs", [(), (("left", "right"),)], ids=["mirrored", "mirror changes the class"])
+def test_train_finds_what_the_tasks_have_computed(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, mirror_pairs: tuple[tuple[str, str], ...]
+) -> None:
+    info = read_info(dataset).model_copy(update={"mirror_pairs": mirror_pairs})
+    write_json(dataset / "dataset.json", info)
     assert sum(compute_features(dataset, PARAMS, part, 2) for part in range(2)) == 2 + 1
     monkeypatch.setattr(features, "fastest_inference", refuse)
-    network = open_network(PARAMS, read_info(dataset)).network
-    (phase,) = PARAMS.all_phases
-    photos = open_photographs(dataset, read_info(dataset))
-    *_, boundary = make_examples(network, select(network, phase), photos, phase, PARAMS)
+    params = settle_mirror(PARAMS, info)
+    network = open_network(params, info).network
+    (phase,) = params.all_phases
+    photos = open_photographs(dataset, info)
+    *_, boundary = make_examples(network, select(network, phase), photos, phase, params)
     assert boundary is not None
 
 

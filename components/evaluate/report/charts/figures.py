@@ -179,7 +179,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> Html:
     smallest = width if width > MAX_SHRUNK else SMALLEST * width
     root.attrib = {
         "role": "img",
-        "aria-label": description,
+        "aria-label": printable(description),
         "viewBox": f"0 0 {width:g} {height:g}",
         "style": f"width:100%;min-width:{smallest:.0f}px;max-width:{1.25 * width:.0f}px",
     }

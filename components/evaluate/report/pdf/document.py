@@ -9,7 +9,7 @@ from components.contract.system.atomic_files import write_file
 from components.contract.text import printable
 from components.evaluate.report.model import Content
 from components.evaluate.report.pdf.printer import MARGIN, PAGE, Printer
-from components.evaluate.report.story.report import headings, tell
+from components.evaluate.report.story.report import build_sections, headings
 
 if TYPE_CHECKING:
     from reportlab.platypus import Flowable
@@ -47,4 +47,4 @@ def write_pdf(target: Path, content: Content) -> None:
 def lay_out(content: Content) -> "list[Flowable]":
     """All of it, in the order of the page."""
     printer, texts = Printer(content), headings(content)
-    return [*printer.title(texts["heading"], texts["lead"]), *printer.lay_out(tell(content))]
+    return [*printer.title(texts["heading"], texts["lead"]), *printer.lay_out(build_sections(content))]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from components.contract.pages.blocks import Mark, Photo
+from components.contract.pages.blocks import Photo, plain
 from components.contract.pages.pictures import SMALL_PIXELS, THUMBNAIL_PIXELS, thumbnail
 from components.contract.text import printable
 
@@ -21,7 +21,7 @@ def lay_out_photos(photos: Sequence[Photo], per_row: int, width: float, caption_
 
     Args:
         photos: at least one.
-        per_row: how many stand beside each other.
+        per_row: photos in one row.
         width: of a row.
         caption_style: of reportlab.
     """
@@ -61,8 +61,6 @@ def _captioned_cell(photo: Photo, cell_width: float, style: Any) -> "list[Flowab
     images = [
         Image(io.BytesIO(thumbnail(pixels, num_pixels)[1]), width * scale, height * scale) for pixels in photo.pictures
     ]
-    words = (photo.caption,) if isinstance(photo.caption, str | Mark) else photo.caption
-    caption = "".join(part if isinstance(part, str) else part.text for part in words)
     return [
         Table(
             [images],
@@ -70,5 +68,5 @@ def _captioned_cell(photo: Photo, cell_width: float, style: Any) -> "list[Flowab
             hAlign="LEFT",
             style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)],
         ),
-        Paragraph(escape(printable(caption)), style),
+        Paragraph(escape(printable(plain(photo.caption))), style),
     ]

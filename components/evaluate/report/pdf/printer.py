@@ -28,6 +28,7 @@ from components.contract.pages.blocks import (
     Track,
     Verdict,
     Words,
+    plain,
 )
 from components.contract.pages.theme import COLORS
 from components.contract.text import printable
@@ -48,7 +49,7 @@ MOST_ROWS = 60
 LEAST_SCALE = 0.6
 """Of a chart, below which its letters are too small for paper."""
 CHART_SHARE = 0.8
-"""Of the page's width, for a chart that stands alone."""
+"""Of the page's width, for a single chart."""
 CELL_GAP = 12.0
 
 
@@ -206,12 +207,6 @@ def _markup(words: Words) -> str:
     return f'<font color="{COLORS["accent" if kind == "eyebrow" else "soft"]}">{text}</font>'
 
 
-def _plain(words: Words) -> str:
-    if isinstance(words, str):
-        return words
-    return words.text if isinstance(words, Mark) else "".join(map(_plain, words))
-
-
 def _font(words: Words) -> str:
     return "Mono" if isinstance(words, Mark) and words.kind == "code" else "Sans"
 
@@ -221,7 +216,7 @@ def _fit_widths(rows: Sequence[Sequence[Words]]) -> list[float]:
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
     needed = [
-        max(stringWidth(printable(_plain(words)), _font(words), 9) for words in column) + CELL_GAP
+        max(stringWidth(printable(plain(words)), _font(words), 9) for words in column) + CELL_GAP
         for column in zip(*rows, strict=True)
     ]
     left, limit = WIDTH, WIDTH

@@ -1,1 +1,1 @@
-"""What the report says, as blocks: told once for the page and the PDF. Import `report`."""
+"""The content of the report as blocks, the same for the page and the PDF. Import `report`."""

@@ -16,6 +16,7 @@ from components.contract.pages.blocks import (
     Table,
     Text,
     Words,
+    plain,
 )
 from components.evaluate.formatting import interval, percent
 from components.evaluate.measure.slices import is_clear
@@ -68,15 +69,14 @@ def _explained(content: Content, photos: Sequence[Photo]) -> Photos:
 def _explained_photo(photo: Photo, class_names: Sequence[str]) -> blocks.Photo:
     answer = photo.answer
     label, predicted = class_names[answer.label], class_names[answer.predicted]
-    outcome: tuple[str | Mark, ...] = (", classified correctly",)
+    outcome: tuple[str | Mark, ...] = ("classified correctly",)
     if answer.label != answer.predicted:
-        outcome = (", predicted as ", Mark("strong", predicted))
-    text = "".join(part if isinstance(part, str) else part.text for part in outcome).removeprefix(", ")
-    pictures, descriptions = [photo.pixels], [f"A test photo of {label} that was {text}"]
+        outcome = ("predicted as ", Mark("strong", predicted))
+    pictures, descriptions = [photo.pixels], [f"A test photo of {label} that was {plain(outcome)}"]
     if photo.heat is not None:
         pictures.append(spotlight(photo.pixels, photo.heat))
         descriptions.append("The same photo, bright where it mattered for the answer")
-    caption = (Mark("strong", label), *outcome, f" at {percent(answer.probability)}")
+    caption = (Mark("strong", label), ", ", *outcome, f" at {percent(answer.probability)}")
     return blocks.Photo(pictures, descriptions, caption, photo.path)
 
 

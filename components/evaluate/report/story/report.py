@@ -10,7 +10,7 @@ from components.evaluate.report.story.training import training_section
 from components.evaluate.report.story.verdict import verdict_section
 
 
-def tell(content: Content) -> list[Section]:
+def build_sections(content: Content) -> list[Section]:
     """All of it, the most important first."""
     return [
         verdict_section(content),

@@ -78,7 +78,7 @@
  * @property {string} name
  * @property {string} title
  * @property {string} text
- * @property {{ [key: string]: Json }} values By their dotted keys; null stands for the default.
+ * @property {{ [key: string]: Json }} values By their dotted keys; null means the default.
  * @property {Estimate | null} estimate
  */
 

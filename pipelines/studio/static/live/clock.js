@@ -4,6 +4,7 @@ import { isUnfinished } from "../client/state.js";
 import { h } from "../elements/dom.js";
 import { formatClock, formatDateTime, formatSeconds } from "../elements/format.js";
 import { remainingSeconds, totalShare } from "./progress.js";
+import { leftText } from "./steps.js";
 
 /** @import { JobState, LiveView } from "../client/types.js" */
 
@@ -35,9 +36,7 @@ function timeText(live, now) {
   if (!live.started) return "";
   if (live.ended) return `Started ${formatDateTime(live.started)}, took ${formatSeconds(live.ended - live.started)}.`;
   if (!isUnfinished(live)) return `Started ${formatDateTime(live.started)}.`;
-  const seconds = remainingSeconds(live, now);
-  const left = seconds === null ? "" : ` · about ${formatSeconds(Math.max(1, seconds))} left`;
-  return `${formatClock(now - live.started)} so far${left}`;
+  return `${formatClock(now - live.started)} so far${leftText(remainingSeconds(live, now))}`;
 }
 
 /**
@@ -45,6 +44,5 @@ function timeText(live, now) {
  * @param {number} now
  */
 function overallBar(live, now) {
-  const share = totalShare(live, now);
-  return h("progress", { max: 1, "aria-label": live.title, ...(share === null ? {} : { value: share }) });
+  return h("progress", { max: 1, "aria-label": live.title, value: totalShare(live, now) });
 }

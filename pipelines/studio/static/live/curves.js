@@ -1,5 +1,6 @@
 // Loss and accuracy over the epochs: empty axes until the first epoch has ended.
 
+import { isUnfinished } from "../client/state.js";
 import { lineChart } from "../elements/chart.js";
 import { h } from "../elements/dom.js";
 import { bestEpoch, curve, plannedEpochs } from "./progress.js";
@@ -10,7 +11,7 @@ import { bestEpoch, curve, plannedEpochs } from "./progress.js";
  * @param {LiveView} live
  */
 export function learningCharts({ epochs, steps, state }) {
-  const isExpected = steps?.length && ["waiting", "running"].includes(state);
+  const isExpected = steps?.length && isUnfinished({ state });
   if (!epochs.length && !isExpected) return "";
   const options = epochs.length
     ? { numPlanned: plannedEpochs(epochs), bestEpoch: bestEpoch(epochs) }

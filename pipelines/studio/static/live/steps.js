@@ -57,9 +57,11 @@ function stepItem(step, message, now) {
  * @param {number} now
  */
 function stepBar(step, name, now) {
-  const share = shareDone(step, now);
-  return h("progress", { max: 1, "aria-label": name, ...(share === null ? {} : { value: share }) });
+  return h("progress", { max: 1, "aria-label": name, value: shareDone(step, now) });
 }
+
+/** @param {number | null} seconds That are left, if known. */
+export const leftText = (seconds) => (seconds === null ? "" : ` · about ${formatSeconds(Math.max(1, seconds))} left`);
 
 /**
  * @param {StepView} step
@@ -67,9 +69,7 @@ function stepBar(step, name, now) {
  */
 function timeText(step, now) {
   if (step.state === "running") {
-    const seconds = secondsLeft(step, now);
-    const left = seconds === null ? "" : ` · about ${formatSeconds(Math.max(1, seconds))} left`;
-    return formatClock(elapsedSeconds(step, now)) + left;
+    return formatClock(elapsedSeconds(step, now)) + leftText(secondsLeft(step, now));
   }
   if (step.state === "waiting") {
     return step.expected_seconds ? `about ${formatSeconds(Math.max(1, step.expected_seconds))}` : "";

@@ -39,24 +39,36 @@ export async function answerItem(model, file) {
 }
 
 /** @param {Prediction} prediction */
-function predictionParts({ label, abstained, unfamiliar, probabilities }) {
-  const unlike = "Unlike all that it learned from: its answer may mean nothing.";
-  const shares = probabilities
+export const labelText = ({ abstained, label }) => (abstained ? `Unsure: perhaps ${label}` : label);
+
+/**
+ * The most probable classes as items of a list.
+ * @param {Prediction} prediction
+ * @param {number} [digits] Of the percentages.
+ */
+export function shareItems({ probabilities }, digits) {
+  return probabilities
     .slice(0, NUM_CLASSES)
     .map(([className, share]) =>
       h(
         "li",
         {},
         h("span", {}, className),
-        h("span", { class: "soft small" }, formatPercent(share)),
+        h("span", { class: "soft small" }, formatPercent(share, digits)),
         h("meter", { value: share, "aria-hidden": "true" }),
       ),
     );
+}
+
+/** @param {Prediction} prediction */
+function predictionParts(prediction) {
+  const { abstained, unfamiliar } = prediction;
+  const unlike = "Unlike all that it learned from: its answer may mean nothing.";
   return [
-    h("p", { class: "label" }, abstained ? `Unsure: perhaps ${label}` : label),
+    h("p", { class: "label" }, labelText(prediction)),
     abstained ? h("p", { class: "small warn" }, "It is not sure enough to say.") : null,
     unfamiliar !== null && unfamiliar > 1 ? h("p", { class: "small warn" }, unlike) : null,
-    h("ul", { class: "plain shares" }, shares),
+    h("ul", { class: "plain shares" }, shareItems(prediction)),
   ];
 }
 

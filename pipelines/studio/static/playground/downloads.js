@@ -1,6 +1,7 @@
 // The files of a model to take away, made when they are asked for.
 
 import { get, post } from "../client/api.js";
+import { isUnfinished } from "../client/state.js";
 import { actionButton, card, h } from "../elements/dom.js";
 
 /** @type {{ [format: string]: string }} */
@@ -39,7 +40,7 @@ export function downloadsCard(model) {
     const action =
       state === "ready"
         ? h("a", { class: "button small", href, download: "", "aria-label": `Download ${name}` }, "Download")
-        : ["waiting", "running"].includes(state)
+        : isUnfinished({ state })
           ? h("progress", { "aria-label": `${name} is being made` })
           : actionButton(state === "failed" ? "Try again" : "Make it", make, {
               class: "button small",

@@ -3,7 +3,7 @@
 import { put } from "../client/api.js";
 import { capture } from "../elements/camera.js";
 import { h, showProblem } from "../elements/dom.js";
-import { formatPercent } from "../elements/format.js";
+import { labelText, shareItems } from "./answer.js";
 
 /** @import { Prediction } from "../results/types.js" */
 
@@ -22,22 +22,9 @@ export async function watchCamera(model) {
   const ask = async (/** @type {Blob} */ blob) => {
     /** @type {Prediction} */
     const prediction = await put(`api/models/${encodeURIComponent(model)}/predict`, blob);
-    const { label, abstained, probabilities } = prediction;
-    const text = abstained ? `Unsure: perhaps ${label}` : label;
+    const text = labelText(prediction);
     if (answer.textContent !== text) answer.textContent = text;
-    shares.replaceChildren(
-      ...probabilities
-        .slice(0, 3)
-        .map(([name, share]) =>
-          h(
-            "li",
-            {},
-            h("span", {}, name),
-            h("span", { class: "soft small" }, formatPercent(share, 0)),
-            h("meter", { value: share, "aria-hidden": "true" }),
-          ),
-        ),
-    );
+    shares.replaceChildren(...shareItems(prediction, 0));
   };
   const look = () => {
     if (!dialog.isConnected) return;

@@ -20,7 +20,8 @@ export function presetCards() {
     cards.replaceChildren(...presets.map((preset) => presetCard(preset, preset.name === chosen)));
     note.textContent = chosen ? "" : "Your own values below are used. Choose a card to go back to its values.";
     const name = focused instanceof HTMLElement ? focused.dataset.preset : null;
-    if (name) cards.querySelector(`[data-preset="${name}"] input`)?.dispatchEvent(new Event("restore"));
+    const input = name ? cards.querySelector(`[data-preset="${name}"] input`) : null;
+    if (input instanceof HTMLElement) input.focus();
   };
   // The times need a look at the photos, which may take seconds.
   const update = async () => {
@@ -43,7 +44,6 @@ function presetCard({ name, title, text, values, estimate }, isChosen) {
   };
   const id = `preset-${name}`;
   const input = h("input", { type: "radio", name: "preset", id, checked: isChosen, onchange: choose });
-  input.addEventListener("restore", () => input.focus());
   return h(
     "label",
     { class: isChosen ? "card preset chosen" : "card preset", dataset: { preset: name }, htmlFor: id },

@@ -13,7 +13,7 @@ from components.contract.pages.blocks import Heading
 from components.contract.params.pipeline import EvaluateParams
 from components.evaluate.report.html import render
 from components.evaluate.report.pdf.document import lay_out, write_pdf
-from components.evaluate.report.story.report import tell
+from components.evaluate.report.story.report import build_sections
 from tests.unit.evaluate.report.contents import HOSTILE, TWO_PHASES, Page, content
 
 
@@ -30,7 +30,7 @@ def test_the_pdf_is_made_without_a_browser_and_alike_each_time(tmp_path: Path) -
 
 def test_page_and_paper_have_the_same_sections_and_headings() -> None:
     report_content = content(with_pictures=True)
-    sections = tell(report_content)
+    sections = build_sections(report_content)
     headings = {section.title for section in sections if section.title}
     headings |= {block.text for section in sections for block in section.blocks if isinstance(block, Heading)}
     paper_texts = {getattr(part, "text", "") for part in lay_out(report_content)}
