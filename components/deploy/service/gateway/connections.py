@@ -46,7 +46,8 @@ def listeners(port: int | None) -> list[socket.socket]:
     connect and wait in vain, until they are shut down.
     """
     copies = []
-    for entry in Path("/dev/fd").iterdir():
+    sockets = [entry for entry in Path("/dev/fd").iterdir() if entry.is_socket()]
+    for entry in sockets:
         with contextlib.suppress(OSError):
             copy = socket.socket(fileno=os.dup(int(entry.name)))
             if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and copy.getsockname()[1] == port:

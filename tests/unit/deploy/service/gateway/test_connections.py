@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -57,6 +58,14 @@ def running() -> Iterator[tuple[uvicorn.Server, int]]:
 def port() -> Iterator[int]:
     with running() as (_, number):
         yield number
+
+
+def test_only_listeners_are_copied(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "file").open("w"):
+        num_open = len(list(Path("/dev/fd").iterdir()))
+        (copy,) = connections.listeners(listener.getsockname()[1])
+        assert len(list(Path("/dev/fd").iterdir())) == num_open + 1
+        copy.close()
 
 
 def exchange(port: int, request: bytes) -> bytes:
