@@ -1,39 +1,35 @@
 // The frame around the screens: the steps, the jobs, the message line, and the panel "No magic".
 
+import { RequestError } from "./client/api.js";
 import { load, on, paramValue, state } from "./client/state.js";
-import * as data from "./data/data.js";
 import { byId, clearProblem, h, showProblem } from "./elements/dom.js";
 import { showJobs, toggleJobs } from "./frame/job_list.js";
 import { showNoMagic } from "./frame/no_magic.js";
 import { parseHash } from "./frame/route.js";
 import { showTitle } from "./frame/title.js";
-import * as live from "./live/live.js";
-import * as model from "./model/model.js";
-import * as playground from "./playground/playground.js";
-import * as results from "./results/results.js";
-import * as training from "./training/training.js";
 
 /** @import { Commands } from "./client/types.js" */
 
 /**
- * @typedef {object} Screen
- * @property {string} title
+ * @typedef {object} Screen The module of a screen.
  * @property {(page: HTMLElement, parts: string[]) => Promise<Leave>} show Fills the page.
  * @property {(commands: Commands) => string[]} commands The commands that do the same.
  */
 /** @typedef {(() => unknown) | null | undefined} Leave What ends a screen. */
 
-/** @type {{ [name: string]: Screen }} */
+/** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} A script is loaded with its screen. */
 const SCREENS = {
-  data: { title: "Data", ...data },
-  model: { title: "Model", ...model },
-  training: { title: "Training", ...training },
-  live: { title: "Live", ...live },
-  results: { title: "Results", ...results },
-  try: { title: "Try", ...playground },
+  data: { title: "Data", load: () => import("./data/data.js") },
+  model: { title: "Model", load: () => import("./model/model.js") },
+  training: { title: "Training", load: () => import("./training/training.js") },
+  live: { title: "Live", load: () => import("./live/live.js") },
+  results: { title: "Results", load: () => import("./results/results.js") },
+  try: { title: "Try", load: () => import("./playground/playground.js") },
 };
 
 let screenName = "";
+/** @type {Screen | null} */
+let screen = null;
 /** @type {Leave} */
 let leave = null;
 
@@ -41,6 +37,7 @@ async function showScreen() {
   const [name, parts] = parseHash(location.hash, Object.keys(SCREENS));
   leave?.();
   leave = null;
+  screen = null;
   clearProblem();
   screenName = name;
   showSteps();
@@ -52,7 +49,10 @@ async function showScreen() {
   /** @type {Leave} */
   let leavePage = null;
   try {
-    leavePage = await SCREENS[name].show(page, parts);
+    const module = await loadScreen(name);
+    if (!page.isConnected) return;
+    screen = module;
+    leavePage = await module.show(page, parts);
   } catch (error) {
     showProblem(error);
   }
@@ -65,6 +65,18 @@ async function showScreen() {
   main.removeAttribute("aria-busy");
   showCommands();
   scrollTo(0, 0);
+}
+
+/**
+ * @param {string} name
+ * @returns {Promise<Screen>}
+ * @throws {RequestError} if the script is not there: the studio has stopped, or Darkroom was updated.
+ */
+async function loadScreen(name) {
+  const { title, load: loadModule } = SCREENS[name];
+  return loadModule().catch((error) => {
+    throw new RequestError(`The screen "${title}" cannot be loaded; load the page again. ${error}`, 0);
+  });
 }
 
 function showSteps() {
@@ -92,7 +104,7 @@ function showSteps() {
 }
 
 function showCommands() {
-  showNoMagic(SCREENS[screenName].commands(state.draft.commands), showScreen);
+  if (screen) showNoMagic(screen.commands(state.draft.commands), showScreen);
 }
 
 byId("problem-close").addEventListener("click", clearProblem);

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.support.browser import Page, browse
-from tests.support.studio import READY, ask, go, keep, needs_browser, pick, png, says, studio
+from tests.support.studio import READY, ask, go, keep, needs_browser, open_advanced, pick, png, says, studio
 
 pytestmark = [needs_browser, pytest.mark.proof]
 PATIENCE = 90.0
@@ -190,6 +190,7 @@ def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
 
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")
+        await open_advanced(page)
         source = await preview_source(page)
         await pick(page, "#augmentation", "strong")
         source = await preview_source(page, source)

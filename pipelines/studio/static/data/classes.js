@@ -6,7 +6,6 @@ import { takePhotos } from "../elements/camera.js";
 import { actionButton, h, ignoreFailure, photo, randomId, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
 import { pages } from "../elements/pages.js";
-import { photosHref } from "../photos/photos.js";
 import { columnsForm } from "./columns.js";
 import { uploadAll } from "./upload_queue.js";
 
@@ -64,7 +63,7 @@ function dataActions() {
   return h(
     "div",
     { class: "row" },
-    h("a", { class: "button small", href: photosHref(""), id: "all-photos" }, "All photos"),
+    h("a", { class: "button small", href: photosHref(), id: "all-photos" }, "All photos"),
     actionButton("Keep as a version", snapshot, { class: "button small", id: "snapshot" }),
   );
 }
@@ -223,3 +222,9 @@ async function addPhotos(className, files, status) {
   }
   await post("api/data/uploaded").catch(showProblem);
 }
+
+/**
+ * The address of the photos of a class; of all photos without one.
+ * @param {string} [className]
+ */
+const photosHref = (className = "") => `#data/photos/${encodeURIComponent(className)}`;

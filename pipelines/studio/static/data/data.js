@@ -3,7 +3,6 @@
 import { get } from "../client/api.js";
 import { on } from "../client/state.js";
 import { child, h, showProblem } from "../elements/dom.js";
-import { showPhotos } from "../photos/photos.js";
 import { auditCard } from "./audit.js";
 import { classesCard, newClassForm } from "./classes.js";
 import { dataDoors } from "./doors.js";
@@ -24,7 +23,10 @@ export const commands = ({ data }) => [data];
  * @param {string[]} parts Of the address: `photos` and a class to see its photos.
  */
 export async function show(page, [part, className = ""]) {
-  if (part === "photos") return showPhotos(page, className);
+  if (part === "photos") {
+    const { showPhotos } = await import("../photos/photos.js");
+    return showPhotos(page, className);
+  }
   const lead = h("p", { class: "lead" }, "Photos in a folder for each class. Your files are only read, never changed.");
   const doorsPart = h("div", {});
   const dataPart = h("div", {});

@@ -2,7 +2,7 @@
 
 import { state } from "../client/state.js";
 import { formatPercent } from "../elements/format.js";
-import { STEP_NAMES } from "../live/steps.js";
+import { STEP_NAMES } from "../live/step_names.js";
 
 /** @import { Progress } from "../client/types.js" */
 

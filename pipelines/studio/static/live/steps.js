@@ -4,18 +4,9 @@ import { isUnfinished } from "../client/state.js";
 import { h } from "../elements/dom.js";
 import { formatClock, formatSeconds } from "../elements/format.js";
 import { elapsedSeconds, newestMessage, secondsLeft, shareDone } from "./progress.js";
+import { STEP_NAMES } from "./step_names.js";
 
 /** @import { LiveView, StepView } from "../client/types.js" */
-
-/** @type {{ [step: string]: string }} */
-export const STEP_NAMES = {
-  start: "Start",
-  preprocess: "Prepare photos",
-  tune: "Search",
-  train: "Train",
-  evaluate: "Evaluate",
-  deploy: "Build the service",
-};
 
 /**
  * @param {LiveView} live

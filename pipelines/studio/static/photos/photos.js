@@ -184,9 +184,3 @@ function selectionBar(selection, classNames, decide, selectAll) {
   };
   return { element, show };
 }
-
-/**
- * The address of a class's photos.
- * @param {string} className
- */
-export const photosHref = (className) => `#data/photos/${encodeURIComponent(className)}`;

@@ -5,8 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.studio.app import STATIC_DIR
 from pipelines.studio.assets import Assets
 from tests.unit.pipelines.studio.conftest import Client
+
+MAX_SCREEN_BYTES = 60_000
+IMPORT = re.compile(r'^(?:import|export)\b[^;]*?from "([^"]+)";', re.MULTILINE)
+
+
+def imported_scripts(path: Path, seen: set[Path] | None = None) -> set[Path]:
+    """A script and all that it loads at once; `import()` loads later."""
+    seen = set() if seen is None else seen
+    if path not in seen:
+        seen.add(path)
+        for name in IMPORT.findall(path.read_text(encoding="utf-8")):
+            imported_scripts((path.parent / name).resolve(), seen)
+    return seen
 
 
 def address(client: Client, name: str) -> str:
@@ -33,6 +47,23 @@ def test_scripts_are_compressed_for_browsers_that_take_it(client: Client) -> Non
     assert compressed.headers["content-type"].startswith("text/javascript")
     assert compressed.content == plain.content, "the client has unpacked it"
     assert int(compressed.headers["content-length"]) < len(plain.content) / 2
+
+
+SCREENS = ["data/data", "photos/photos", "model/model", "training/training", "live/live", "results/results"]
+
+
+@pytest.mark.parametrize("screen", [*SCREENS, "playground/playground"])
+def test_a_screen_needs_less_than_60_kb(client: Client, screen: str) -> None:
+    static = STATIC_DIR.resolve()
+    scripts = imported_scripts(static / "app.js")
+    num_shell_scripts = len(scripts)
+    scripts = imported_scripts(static / f"{screen}.js", scripts)
+    assert len(scripts) > num_shell_scripts, "the script of a screen is loaded when it is opened"
+    folder = address(client, "app.js").removesuffix("app.js")
+    names = [path.relative_to(static).as_posix() for path in [*scripts, *static.glob("styles/*.css")]]
+    answers = [client.get(folder + name, headers={"accept-encoding": "gzip"}) for name in [*names, "icon.svg"]]
+    sizes = [int(answer.headers["content-length"]) for answer in [client.get("/"), *answers]]
+    assert sum(sizes) < MAX_SCREEN_BYTES
 
 
 def test_the_page_itself_is_asked_for_each_time_and_has_relative_addresses(client: Client) -> None:

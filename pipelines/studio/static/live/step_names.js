@@ -1,0 +1,11 @@
+// What the steps of a run are called on the page.
+
+/** @type {{ [step: string]: string }} */
+export const STEP_NAMES = {
+  start: "Start",
+  preprocess: "Prepare photos",
+  tune: "Search",
+  train: "Train",
+  evaluate: "Evaluate",
+  deploy: "Build the service",
+};
