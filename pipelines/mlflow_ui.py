@@ -1,5 +1,6 @@
 """The MLflow UI on this machine's runs."""
 
+import logging
 import os
 import shlex
 import socket
@@ -9,8 +10,11 @@ from typing import NoReturn
 from components.contract.errors import ServiceError
 from components.contract.system import launcher
 from components.contract.system.address import redact
-from components.contract.tracking.store import require_store
+from components.contract.tracking.headlines import ML_VIEWS, runs_route
+from components.contract.tracking.store import first_line, require_store
 from components.contract.tracking.store_address import sqlite_file, tracking_uri
+
+log = logging.getLogger(__name__)
 
 
 def serve_ui(host: str, port: int) -> NoReturn:
@@ -39,8 +43,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
     if store is not None and not store.is_file():
         os.environ["MLFLOW_TRACKING_URI"] = uri
         require_store()
-    # MLflow would open with its views for language models.
-    address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
+    address = f"http://{host}:{port}/{_start_route(uri)}"
     print(f"MLflow UI: {address} (stop it with Ctrl-C)", flush=True)  # noqa: T201 - the output of the command
     # The store is not an argument: every user of this machine sees those, and it may hold a password.
     environment = launcher.environment() | {
@@ -52,3 +55,19 @@ def serve_ui(host: str, port: int) -> NoReturn:
     # uvicorn would import from the working folder first.
     arguments += ["--uvicorn-opts", f"--app-dir {shlex.quote(sys.prefix)}"]
     launcher.become(launcher.python("mlflow", "server", *arguments), environment)
+
+
+def _start_route(uri: str) -> str:
+    """Where the UI opens: at the experiment of the newest run, or at the list of experiments."""
+    from mlflow import MlflowClient
+
+    try:
+        client = MlflowClient(uri)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        newest_runs = client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"])
+    except Exception as error:  # MLflow's and SQLAlchemy's: a store of another version, which the server reports
+        log.debug("The MLflow store could not be read: %s", first_line(error))
+        newest_runs = []
+    for run in newest_runs:
+        return runs_route(run.info.experiment_id)
+    return f"#/experiments?{ML_VIEWS}"

@@ -28,6 +28,7 @@ from components.contract.system.signals import explain_signal, signal_of
 from components.contract.text import printable
 from components.contract.tracking.run import Run, create_run, end_run, flatten
 from components.contract.tracking.spool import move_unsent, send_unsent
+from components.contract.tracking.step_run import KEY_VARIABLE
 from components.contract.tracking.store_address import tracking_uri
 from pipelines.runners import docker, runs
 from pipelines.runners.events import EVENTS_FILE, read_events
@@ -124,6 +125,7 @@ def _run_tasks(
     }
     environment = launcher.environment() | {
         "MLFLOW_RUN_ID": mlflow_run.run_id or "",
+        KEY_VARIABLE: folder.path.name,
         EVENTS_VARIABLE: str(events_path.resolve()),
         "PYTHONUNBUFFERED": "1",
         # KFP reads the steps' lines in the locale's encoding: no other may be set, and no character may be refused.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from components.contract.errors import TrackingError
 from components.contract.system.address import redact
+from components.contract.tracking.headlines import VIEW, VIEW_TAG
 from components.contract.tracking.store_address import sqlite_file
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def find_or_create_run(
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The experiment of a name: made, or restored if somebody has deleted it.
+    """The experiment of a name, with its view of the headline figures: made, or restored if somebody has deleted it.
 
     Raises:
         MlflowException: the store does not answer, or refuses.
@@ -121,7 +122,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            created_id: str = client.create_experiment(name, _artifact_folder())
+            created_id: str = client.create_experiment(name, _artifact_folder(), {VIEW_TAG: VIEW})
         except MlflowException as error:
             experiment = client.get_experiment_by_name(name)  # another process may have been faster
             if experiment is None:
@@ -136,6 +137,8 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
             name,
         )
     existing_id: str = experiment.experiment_id
+    if VIEW_TAG not in experiment.tags:
+        client.set_experiment_tag(existing_id, VIEW_TAG, VIEW)
     return existing_id
 
 

@@ -50,7 +50,7 @@ def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float
             "calibration/coverage": figures.calibration.coverage.value,
         }
     for robustness in figures.robustness[1:]:
-        metrics[f"robustness/{robustness.disturbance.replace('%', ' percent')}"] = robustness.accuracy.value
+        metrics[f"robustness/{robustness.disturbance.replace(' %', ' percent')}"] = robustness.accuracy.value
     if figures.folds is not None:
         for key in ("accuracy", "macro_f1"):
             figure = getattr(figures.folds, key)

@@ -148,6 +148,7 @@ class Search:
                 record_cost(trial, cost, self._tune)
             result = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
             accuracy = result.at_best("val_accuracy")
+            run.log_metrics({"validation/accuracy": accuracy})  # in the same column as a run's
             state, status = "complete", "FINISHED"
             log.info(
                 "Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.",

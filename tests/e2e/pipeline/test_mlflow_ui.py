@@ -28,7 +28,9 @@ def test_the_ui_answers_and_stops_with_all_its_processes(
 ) -> None:
     from mlflow import MlflowClient
 
-    MlflowClient().create_experiment("digits")
+    client = MlflowClient()
+    client.create_run(client.create_experiment("digits"), start_time=2)
+    client.create_run(client.create_experiment("clothes"), start_time=1)
     port, mark = free_port(), f"mark-{uuid.uuid4()}"
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", str(port)],
@@ -53,5 +55,5 @@ def test_the_ui_answers_and_stops_with_all_its_processes(
     finally:
         process.send_signal(signum)
         output, _ = process.communicate(timeout=60)
-    assert f"http://127.0.0.1:{port}/" in output
+    assert f"http://127.0.0.1:{port}/#/experiments/1/runs?" in output, "the experiment of the newest run"
     wait_for(lambda: not marked(mark), "every process of the UI to end", seconds=30)

@@ -136,6 +136,7 @@ def test_all_steps_log_to_one_finished_mlflow_run(
     assert [run.info.run_id for run in runs] == [summary["mlflow_run_id"]]
     run = runs[0]
     assert run.info.status == "FINISHED"
+    assert run.info.run_name == f"{summary['model']['name']} · {summary['run_id']}"
     assert run.data.params["train.epochs"] == "4"
     assert run.inputs.dataset_inputs[0].dataset.name == "my-photos"
     epochs = [metric.step for metric in client.get_metric_history(run.info.run_id, "val_loss")]

@@ -1,5 +1,6 @@
 """Runs by their keys, experiments, and the first use of a store."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components.contract.tracking import store
+from components.contract.tracking.headlines import VIEW_TAG
 from components.contract.tracking.run import create_run, end_run
 from components.contract.tracking.step_run import KEY_VARIABLE, step_run
 
@@ -38,6 +40,21 @@ def test_a_deleted_experiment_is_restored_and_that_is_said(mlflow_store: str, ca
     end_run(second, "FINISHED")
     assert client.get_run(second.run_id).data.metrics == {"loss": 1.0}
     assert client.get_run(first.run_id).info.lifecycle_stage == "active"
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_an_experiment_has_a_view_of_the_headline_figures(mlflow_store: str, is_older: bool) -> None:
+    client = MlflowClient()
+    if is_older:
+        client.create_experiment("photos")
+    create_run(experiment="photos", name="one")
+    view = json.loads(client.get_experiment_by_name("photos").tags["mlflow.sharedViewState.darkroom"])
+    columns = json.loads(view["state"])["selectedColumns"]
+    assert (view["name"], columns[0]) == ("Headlines", "metrics.`test/accuracy`")
+    own_view = json.dumps({**view, "name": "Mine"})
+    client.set_experiment_tag(client.get_experiment_by_name("photos").experiment_id, VIEW_TAG, own_view)
+    create_run(experiment="photos", name="two")
+    assert client.get_experiment_by_name("photos").tags[VIEW_TAG] == own_view
 
 
 def test_a_run_is_found_by_its_key_in_whatever_experiment_it_is(

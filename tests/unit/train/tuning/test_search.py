@@ -180,6 +180,7 @@ def test_the_step_searches_for_real_and_train_takes_what_it_found(
     }
     assert all(run.info.status == "FINISHED" for run in children)
     assert all(len(client.get_metric_history(run.info.run_id, "val_accuracy")) == 2 for run in children)
+    assert all(run.data.metrics["validation/accuracy"] > 0 for run in children)
     parent = client.get_run(study.mlflow_run_id)
     assert parent.data.params["best.learning_rate"] == str(best.values["learning_rate"])
 
