@@ -217,6 +217,8 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     Raises:
         DataError: it is no such table, or decides twice about one photo.
     """
+    import pandas as pd
+
     from components.contract.params.data import ColumnNames
     from components.preprocess.sources.readers.columns import find_columns
     from components.preprocess.sources.readers.label_rows import normalize_cell
@@ -229,7 +231,8 @@ def read_decisions(path: Path) -> dict[str, str | None]:
         raise DataError(f"{path} must have the columns path and label; it has {', '.join(names)}.")
     decisions: dict[str, str | None] = {}
     for path_cell, label_cell in zip(frame.iloc[:, places["path"]], frame.iloc[:, places["label"]], strict=True):
-        name, label = from_csv_cell(str(path_cell)), normalize_cell(from_csv_cell(str(label_cell)))
+        label_text = "" if pd.isna(label_cell) else str(label_cell)
+        name, label = from_csv_cell(str(path_cell)), normalize_cell(from_csv_cell(label_text))
         if decisions.setdefault(name, label) != label:
             raise DataError(f"Each photo must have one decision; {path} has two for {name}.")
     return decisions

@@ -83,7 +83,8 @@ def read_frame(path: Path) -> "tuple[pd.DataFrame, TextFormat | None]":
     try:
         if is_parquet(path):
             check_parquet(path)
-            return pd.read_parquet(path), None
+            # By default pandas would read integers of which one is missing as floats.
+            return pd.read_parquet(path, dtype_backend="numpy_nullable"), None
         text_format = find_format(path)
         rows = read_cells(path, text_format)
     except (OSError, ValueError) as error:

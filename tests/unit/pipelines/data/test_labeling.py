@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from components.contract.errors import DataError
@@ -131,4 +132,22 @@ def test_a_table_gets_rows_like_those_of_the_class(name: str, tmp_path: Path) ->
     assert [row[:2] for row in labels[:4]] == [row[:2] for row in rows]
     extended, _ = read_frame(path)
     assert list(extended["by"])[:4] == ["me"] * 4
-    assert not extended["by"].iloc[4] or pd.isna(extended["by"].iloc[4])
+    assert pd.isna(extended["by"].iloc[4]) or not extended["by"].iloc[4]
+
+
+@pytest.mark.parametrize("kind", ["int32", "Int64", "uint8", "bool", "category"])
+def test_a_parquet_table_keeps_its_types_and_numbers(kind: str, tmp_path: Path) -> None:
+    path, large = tmp_path / "labels.parquet", 2**60 + 1  # more than a float can hold
+    labels = pd.Series([0, 1, 0]).astype(kind)
+    frame = pd.DataFrame({"path": ["i/0.png", "i/1.png", "i/2.png"], "label": labels, "photographer": [1, 2, large]})
+    frame.to_parquet(path)
+    types = pq.read_schema(path).types
+    name = "True" if kind == "bool" else "1"
+    for number in (8, 9):
+        table = find_label_table([*read_frame(path)[0]["path"], path.name], lambda _: path.read_bytes())
+        assert table is not None
+        add_rows(path, table, [(f"i/{number}.png", name)])(path)
+    written = pq.read_table(path)
+    assert written["label"].to_pylist() == [*labels, labels[1], labels[1]]
+    assert written["photographer"].to_pylist() == [1, 2, large, None, None]
+    assert written.schema.types[1:] == types[1:]

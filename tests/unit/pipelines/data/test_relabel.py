@@ -122,6 +122,13 @@ def test_decisions_that_cannot_be_carried_out_change_nothing(repository: Path) -
         assert tree(photos) == before, decisions
 
 
+def test_an_empty_label_of_a_parquet_table_takes_the_photo_out(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.parquet"
+    for labels in (pd.Series(["red", None]), pd.Series([1, None], dtype="Int64")):
+        pd.DataFrame({"path": ["a.png", "b.png"], "label": labels}).to_parquet(path)
+        assert read_decisions(path) == {"a.png": str(labels[0]), "b.png": None}
+
+
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
