@@ -64,10 +64,8 @@ def _start_route(uri: str) -> str:
     try:
         client = MlflowClient(uri)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        newest_runs = client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"])
-    except Exception as error:  # MLflow's and SQLAlchemy's: a store of another version, which the server reports
+        for run in client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"]):
+            return runs_route(run.info.experiment_id)
+    except Exception as error:  # MLflow's and SQLAlchemy's: of a store of another version, which the server reports
         log.debug("The MLflow store could not be read: %s", first_line(error))
-        newest_runs = []
-    for run in newest_runs:
-        return runs_route(run.info.experiment_id)
     return f"#/experiments?{ML_VIEWS}"
