@@ -110,9 +110,10 @@ class GatewayMiddleware:
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> None:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            await refuse(send, 204, "", "")
+            await refuse(scope, send, 204, "", "")
         elif not self._may_enter(scope["path"], headers):
             await refuse(
+                scope,
                 send,
                 401,
                 "unauthorized",
@@ -120,7 +121,7 @@ class GatewayMiddleware:
                 "KEY`; it is missing or wrong.",
             )
         elif headers.get("content-type", "").startswith(PICKLED):
-            await refuse(send, 415, "not_a_photo", "The body must contain photos; code is never run.")
+            await refuse(scope, send, 415, "not_a_photo", "The body must contain photos; code is never run.")
         elif scope["method"] == "POST":
             await self._admit(scope, receive, send)
         else:
@@ -139,7 +140,7 @@ class GatewayMiddleware:
             slowest = next((other for other in self._bodies if other.deadline is not None), None)
             if slowest is None:
                 text = "The service is busy with as many requests as it can handle; try again in a moment."
-                await refuse(send, 503, "overloaded", text)
+                await refuse(scope, send, 503, "overloaded", text)
                 return
             slowest.disconnect()
         body = _Body()
@@ -197,6 +198,7 @@ class _ResponseSender:
         self._headers = SECURITY_HEADERS | {"Content-Security-Policy": policy} | dict(extra)
         self._is_replaced = False
         self._unread = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        self._scope = scope
         self._path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
         self._start_time = time.perf_counter()
         self._status = 0
@@ -226,7 +228,7 @@ class _ResponseSender:
                 code, text = REASONS.get(status, OURS if status >= 500 else REASONS[400])
                 headers = [(name, value) for name, value in headers if name.lower() == b"allow"]
                 message = {**message, "headers": headers}
-                body = error_body(code, text)
+                body = error_body(self._scope, code, text)
                 message["headers"] += [
                     (b"content-type", b"application/json"),
                     (b"content-length", str(len(body)).encode()),
@@ -258,14 +260,16 @@ def without_version(scope: Scope) -> Scope:
     return {**scope, "path": plain_path, "raw_path": plain_path.encode("utf-8", "surrogateescape")}
 
 
-def error_body(code: str, message: str) -> bytes:
-    """An error as every answer of the service tells it."""
+def error_body(scope: Scope, code: str, message: str) -> bytes:
+    """An error as every answer of the service tells it; below /v2, as the Open Inference Protocol has it."""
+    if f"{scope['path']}/".startswith("/v2/"):
+        return json.dumps({"error": message}).encode()
     return json.dumps({"error": {"code": code, "message": message}, "predictions": []}).encode()
 
 
-async def refuse(send: Send, status: int, code: str, message: str) -> None:
+async def refuse(scope: Scope, send: Send, status: int, code: str, message: str) -> None:
     """Answers without a look at the body."""
-    body = error_body(code, message) if code else b""
+    body = error_body(scope, code, message) if code else b""
     headers = [(b"content-length", str(len(body)).encode())] if body else []
     if body:
         headers.append((b"content-type", b"application/json"))

@@ -82,6 +82,13 @@ def test_the_server_and_the_model_describe_themselves(client: triton.InferenceSe
     assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
 
 
+def test_an_unknown_model_is_an_error_that_tritons_client_can_show(
+    client: triton.InferenceServerClient, photos: list[Path]
+) -> None:
+    with pytest.raises(triton.InferenceServerException, match=r"\[404\] This address does not exist"):
+        client.infer("another", [as_files(photos, binary=True)])
+
+
 @pytest.mark.parametrize(
     ("status", "message", "change"),
     [

@@ -133,6 +133,19 @@ def test_an_error_that_is_no_json_becomes_one(status: int, code: str) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("status", "settings", "headers"),
+    [(404, {}, {}), (500, {}, {}), (401, {"api_key": KEY}, {}), (415, {}, {"Content-Type": "application/vnd.bentoml"})],
+)
+def test_an_error_of_the_inference_protocol_is_text(
+    status: int, settings: dict[str, str], headers: dict[str, str]
+) -> None:
+    for path in ("/v2/models/another/infer", "/v1/v2/models/another/infer", "/v2"):
+        answer = ask(guard(App(status), **settings), "POST", path, headers)
+        assert (answer.status, type(json.loads(answer.body)["error"])) == (status, str)
+    assert ask(guard(App(status), **settings), "POST", "/v2x", headers).code
+
+
 def test_errors_of_our_own_pass_as_they_are() -> None:
     assert ask(guard(App(400, "application/json"))).body == b"text"
 
