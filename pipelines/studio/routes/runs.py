@@ -13,7 +13,7 @@ from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
 from pipelines.studio.data.file_browser import data_within, model_within
 from pipelines.studio.draft.params_text import dump_yaml
-from pipelines.studio.draft.presets import PRESETS, apply, find_preset
+from pipelines.studio.draft.presets import Preset, apply, find_preset, follow_network, list_presets
 from pipelines.studio.draft.store import Draft, Fault, check
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.jobs.estimate import Estimate, estimate
@@ -80,6 +80,9 @@ def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
     draft = studio.draft.change(
         require_number(body, "revision"), values, removed_keys, lambda tree: model_within(studio.settings.allowed, tree)
     )
+    followed = follow_network(draft.params, _list_presets(studio, draft))
+    if followed is not None:
+        draft = studio.draft.replace(draft.revision, followed)
     return draft_view(studio, draft)
 
 
@@ -131,12 +134,21 @@ def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
     draft = studio.draft.read()
     # A failed look at the data is remembered for one draft: asking for the others would repeat it.
     has_times = bool(query.get("times")) and not isinstance(studio.draft.resolve(draft), Fault)
+    choices = _list_presets(studio, draft)
     presets = []
-    for preset in PRESETS:
+    for preset in choices:
         preset_draft = draft.model_copy(update={"params": apply(preset, draft.params)})
         time = _estimate(studio, preset_draft) if has_times else None
         presets.append(preset.model_dump() | {"estimate": time.model_dump() if time is not None else None})
-    return {"presets": presets, "chosen": find_preset(draft.params)}
+    return {"presets": presets, "chosen": find_preset(draft.params, choices)}
+
+
+def _list_presets(studio: Studio, draft: Draft) -> tuple[Preset, ...]:
+    """The presets for the network of a draft, which does not depend on the preset that it names now."""
+    tree = draft.params | {"train": draft.params.get("train", {}) | {"preset": "none"}}
+    resolution = studio.draft.resolve(draft.model_copy(update={"params": tree}))
+    model = resolution.params.train.model if isinstance(resolution, Resolution) else None
+    return list_presets(draft.params, model)
 
 
 def _estimate(studio: Studio, draft: Draft) -> Estimate | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
 from pipelines.studio.draft import presets
 from pipelines.studio.draft.store import check
 from tests.support.artifacts import make_photos
@@ -16,19 +18,66 @@ def params(client: Client) -> dict[str, Any]:
     return tree
 
 
-@pytest.mark.parametrize("preset", presets.PRESETS, ids=lambda preset: preset.name)
-def test_each_preset_is_valid_and_found_again(preset: presets.Preset) -> None:
-    tree = {"train": {"learning_rate": 0.01, "epochs": 3}, "preprocess": {"image_size": 64}}
+@pytest.mark.parametrize("choices", [presets.PRESETS, presets.PRETRAINED_PRESETS], ids=["own", "pretrained"])
+@pytest.mark.parametrize("index", range(3))
+def test_each_preset_is_valid_and_found_again(choices: tuple[presets.Preset, ...], index: int) -> None:
+    preset = choices[index]
+    tree = {"train": {"learning_rate": 0.01, "epochs": 3, "preset": "none"}, "preprocess": {"image_size": 64}}
     result = presets.apply(preset, tree)
     assert check(result) == []
-    assert presets.find_preset(result) == preset.name
+    assert presets.find_preset(result, choices) == preset.name
     assert result["train"]["learning_rate"] == 0.01
     assert tree["train"]["epochs"] == 3, "the params themselves are unchanged"
 
 
 def test_own_values_are_no_preset() -> None:
-    assert presets.find_preset({}) == "balanced"
-    assert presets.find_preset({"train": {"epochs": 7}}) is None
+    assert presets.find_preset({}, presets.PRESETS) == "balanced"
+    assert presets.find_preset({"train": {"epochs": 7}}, presets.PRESETS) is None
+
+
+BACKBONE = ModelParams(kind="pretrained", name="MobileNetV2")
+LAYERS = ModelParams(kind="layers", layers=(parse_layer("Flatten"),))
+
+
+@pytest.mark.parametrize(
+    ("train", "model", "expected"),
+    [
+        ({}, BACKBONE, presets.PRETRAINED_PRESETS),
+        ({"preset": "best"}, BACKBONE, presets.PRETRAINED_PRESETS),
+        ({"phases": "auto", "trainable": "auto"}, BACKBONE, presets.PRETRAINED_PRESETS),
+        ({"phases": [{"epochs": 2}]}, BACKBONE, presets.PRESETS),
+        ({"trainable": "all"}, BACKBONE, presets.PRESETS),
+        ({}, BACKBONE.model_copy(update={"weights": "none"}), presets.PRESETS),
+        ({}, LAYERS, presets.PRESETS),
+        ({}, ModelParams(from_="champion"), presets.PRESETS),
+        ({}, None, presets.PRESETS),
+        ({"preset": "best"}, None, presets.PRETRAINED_PRESETS),
+    ],
+)
+def test_only_a_pretrained_network_has_recipes(
+    train: dict[str, Any], model: ModelParams | None, expected: tuple[presets.Preset, ...]
+) -> None:
+    assert presets.list_presets({"train": train}, model) is expected
+
+
+@pytest.mark.parametrize("name", ["quick", "thorough"])
+def test_the_choice_follows_the_network(client: Client, photos: Path, name: str) -> None:
+    client.choose(photos)
+    network = {"layers": ["Flatten"]}
+    client.post("/api/draft", {"revision": client.revision, "set": {"train.model": {"name": "MobileNetV2"}}})
+    pretrained, own = (
+        next(preset.values for preset in choices if preset.name == name)
+        for choices in (presets.PRETRAINED_PRESETS, presets.PRESETS)
+    )
+    client.post("/api/draft", {"revision": client.revision, "set": {"train.preset": pretrained["train.preset"]}})
+    assert client.get("/api/presets").json()["chosen"] == name
+    client.post("/api/draft", {"revision": client.revision, "set": {"train.model": network}})
+    assert "preset" not in params(client)["train"]
+    assert params(client)["train"]["epochs"] == own["train.epochs"]
+    assert client.get("/api/presets").json()["chosen"] == name
+    answer = client.post("/api/draft", {"revision": client.revision, "set": {"train.model": {"name": "MobileNetV2"}}})
+    assert answer.json()["params"]["train"] == {"model": {"name": "MobileNetV2"}, "preset": pretrained["train.preset"]}
+    assert answer.json()["ready"]
 
 
 def test_the_presets_come_with_their_time(client: Client, photos: Path) -> None:
