@@ -22,6 +22,9 @@ BACKWARD: Final = 3.0
 SHARE: Final = 0.35
 """How much of a machine's speed in large products a network reaches."""
 SPREAD: Final = 1.8
+UNKNOWN_MULTIPLY_ADDS: Final = 1e9
+UNKNOWN_SIZE: Final = 224
+"""A network that nothing is known about costs that many multiply-adds for a photo with sides of that many pixels."""
 
 
 class Estimate(BaseRecord):
@@ -77,7 +80,9 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
         multiply_adds = sum(layer.multiply_adds for layer in trace(model.layers, (height, width, 3)))
         why = "Based on the size of the network and the speed of this machine."
         return epochs * num_photos * (multiply_adds * BACKWARD / rate + 2e-5), why
-    return epochs * num_photos * 1e9 * BACKWARD / rate, "A rough estimate: the size of your model is not known yet."
+    multiply_adds = UNKNOWN_MULTIPLY_ADDS * (height * width) / UNKNOWN_SIZE**2
+    why = "A rough estimate: the size of your model is not known yet."
+    return epochs * num_photos * multiply_adds * BACKWARD / rate, why
 
 
 def _find_measured_rate(params: Params) -> float | None:

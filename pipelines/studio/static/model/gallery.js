@@ -148,7 +148,7 @@ function headCard(name, drawFoot) {
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, `${name}: what stands on it`),
+    h("h2", {}, `${name}: head and weights`),
     field("The head", heads, "What is new: it learns your classes."),
     weightsFields(drawFoot),
   );

@@ -18,8 +18,11 @@ export async function answerItem(model, file) {
     class: "photo",
     alt: file.name,
     src: URL.createObjectURL(file),
+    onload: () => {
+      picture.hidden = false;
+    },
     onerror: () => {
-      picture.alt = "";
+      picture.hidden = true; // no browser shows a TIFF; the model may
     },
   });
   const item = h("li", { class: "card answer" }, picture);

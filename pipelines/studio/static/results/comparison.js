@@ -58,7 +58,7 @@ function matricesCard({ runs, matrices }) {
     const { class_names, confusions: cells } = matrices[position];
     return h("div", {}, h("h3", {}, runTitle(run)), confusions({ class_names, test: { confusions: cells } }, openRun));
   });
-  return card("Which is taken for which", h("div", { class: "plots" }, parts));
+  return card("Confusion matrix", h("div", { class: "plots" }, parts));
 }
 
 /** @param {RunComparison} comparison */

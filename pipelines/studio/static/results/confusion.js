@@ -1,4 +1,4 @@
-// Which class was taken for which: a matrix of few classes, or the confused pairs of many.
+// Confusions: a matrix of few classes, or the confused pairs of many.
 
 import { h, tableHead } from "../elements/dom.js";
 import { formatCount, formatPercent, pluralize } from "../elements/format.js";

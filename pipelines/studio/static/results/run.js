@@ -21,7 +21,7 @@ export async function showRun(page, id) {
   const run = await get(`api/runs/${encodeURIComponent(id)}`);
   const photos = h("div", { id: "cell", role: "status" });
   const numPhotos = pluralize(run.test.num_images, "test photo");
-  const help = `${numPhotos}: what they are, and what was said. Choose a number to see its photos.`;
+  const help = `${numPhotos}: rows are their classes, columns are the predictions. Choose a number to see its photos.`;
   /** @type {import("./confusion.js").ShowCell} */
   const openCell = (label, predicted) => showCell(run, id, label, predicted, photos).catch(showProblem);
   const labelErrors = pluralize(run.label_errors ?? 0, "photo");
@@ -31,7 +31,7 @@ export async function showRun(page, id) {
     verdictCard(run),
     runFigures(run),
     notesCard(run.line),
-    card("Which is taken for which", h("p", { class: "soft" }, help), confusions(run, openCell), photos),
+    card("Confusion matrix", h("p", { class: "soft" }, help), confusions(run, openCell), photos),
     run.history ? learningCharts(run) : "",
     classTable(run.test.per_class),
     run.label_errors
@@ -91,7 +91,7 @@ function runFigures({ summary, test, latency_ms: latency, size_bytes: size }) {
     figure("Validation", formatPercent(validation.accuracy.value), formatRange(validation.accuracy)),
     figure("A photo takes", latency ? `${latency.toFixed(1)} ms` : "–", "here, as served"),
     figure("Size", size ? formatBytes(size) : "–", `${formatCount(model.num_parameters)} weights`),
-    figure("It took", formatSeconds(summary.seconds.total), `epoch ${model.best_epoch} of ${model.epochs_run} kept`),
+    figure("Duration", formatSeconds(summary.seconds.total), `epoch ${model.best_epoch} of ${model.epochs_run} kept`),
   );
 }
 
@@ -169,7 +169,7 @@ function classTable(classes) {
     (figures) => figures.class_name,
     (shown) => body.replaceChildren(...shown.map(classRow)),
   );
-  const head = tableHead(["Class", "Photos", "Found", "Right when said", "F1"]);
+  const head = tableHead(["Class", "Photos", "Recall", "Precision", "F1"]);
   return card("Each class", bar, h("div", { class: "scroll" }, h("table", {}, head, body)));
 }
 

@@ -59,8 +59,8 @@ export function augmentationCard() {
   const augmentation = currentAugmentation();
   const strength = typeof augmentation === "string" ? augmentation : "own";
   const help =
-    "Each photo is varied again each time, so that the model learns what matters. Nothing that changes the class, " +
-    "please: a mirrored 3 is no 3.";
+    "Each photo is varied again each time, so that the model learns what matters. Avoid variants that change " +
+    "the class: a mirrored b is a d.";
   const list = select(STRENGTHS, strength, choose, { id: "augmentation" });
   const box = card(
     "Variation",

@@ -28,7 +28,7 @@ export const commands = ({ training, rate }) => [training, rate];
 export async function show(page, [key]) {
   page.append(
     h("h1", {}, "Training"),
-    h("p", { class: "lead" }, "How thorough shall it be? The rest is chosen for you."),
+    h("p", { class: "lead" }, "How thorough should the training be? The rest is chosen for you."),
   );
   if (!state.draft.params.data) {
     page.append(
