@@ -117,7 +117,7 @@ def test_the_keyboard_alone_is_enough_from_photos_to_a_finished_training(tmp_pat
         await page.run(EYES)
         for selector, then in (
             ("#demo", ".bars"),
-            (".data #next", ".screen.model"),
+            (".data #next", ".model #next"),
             (".model #next", "#start:not(:disabled)"),
             ("#start", ".live #stop"),
             ("#stop", "#again"),
