@@ -136,7 +136,7 @@ function newDataDoor(ownNames) {
     { class: "card door" },
     h("h2", {}, "Make your own"),
     h("p", { class: "soft" }, "Name the classes and drop photos into them, or take them with the camera."),
-    field("What are they called?", name),
+    field("Name of the data set", name),
     actionButton("Make classes", make, { id: "make" }),
     links.length ? h("p", { class: "soft small" }, "Made or uploaded here: ", links) : null,
   );

@@ -96,7 +96,7 @@ export async function show(page, [jobId]) {
 
 const emptyScreen = () => [
   h("h1", {}, "Live"),
-  h("p", { class: "lead" }, "A training shows here how it goes on."),
+  h("p", { class: "lead" }, "The progress of a training run appears here."),
   h("a", { class: "button main", href: "#training" }, "Start a training"),
 ];
 

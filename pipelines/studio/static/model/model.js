@@ -59,7 +59,7 @@ export async function show(page, [part]) {
   const panel = h("div", { id: "panel", role: "tabpanel", "aria-labelledby": `door-${open}` });
   const tabs = WAYS.map((way) => tab(way, way === open));
   const foot = h("div", { class: "next sticky" });
-  const lead = "What learns. The output, one value for each class, is always added for you.";
+  const lead = "Choose the network to train. Its output layer, one value per class, is added for you.";
   page.append(
     h("h1", {}, "Model"),
     h("p", { class: "lead" }, lead),
@@ -153,7 +153,7 @@ async function automaticModel(panel, drawFoot) {
 
 function automaticChoice() {
   const model = chosenWay() === "auto" ? resolvedValue("train.model") : undefined;
-  if (!model) return h("p", {}, "It looks at the size of your photos, and says what it took and why.");
+  if (!model) return h("p", {}, "Darkroom chooses a network by the size of your photos, and tells you why.");
   const name = model.name ?? `a network of ${model.layers?.length} layers`;
   const imageSize = formatSides(resolvedValue("preprocess.image_size") ?? 0);
   return h("p", {}, "For these photos it takes ", h("b", {}, name), `, at ${imageSize} pixels.`);

@@ -32,7 +32,7 @@ export async function show(page, [key]) {
   );
   if (!state.draft.params.data) {
     page.append(
-      h("p", { class: "notice" }, "Photos come first. "),
+      h("p", { class: "notice" }, "Choose photos before you train."),
       h("a", { class: "button main", href: "#data" }, "Choose photos"),
     );
   }
