@@ -127,7 +127,7 @@ def test_a_suggested_learning_rate_is_applied(url: str, tmp_path: Path) -> None:
         await keep(page, "rate")
         await page.click("#take-rate")
         rate_field = "document.querySelector(\"[data-key='train.learning_rate'] input\").value"
-        await page.until(f"{rate_field} !== '0.001'")
+        await page.until(f"{rate_field} !== 'auto'")
         assert float(await page.run(rate_field)) == ask(url, "api/draft")["params"]["train"]["learning_rate"]
 
     browse(url, tmp_path, work, ready=READY)
