@@ -7,6 +7,7 @@ import pytest
 from components.deploy.parity import golden_photos
 from tests.e2e.service.conftest import Deployed
 from tests.support.artifacts import CLASS_NAMES
+from tests.support.axe import violations
 from tests.support.browser import CHROMIUM, Page, browse
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -62,3 +63,11 @@ def test_the_camera_takes_a_photo(url: str, tmp_path: Path) -> None:
         assert await page.run("document.getElementById('video').srcObject === null"), "the camera is let go"
 
     browse(url, tmp_path, work)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_is_accessible(url: str, tmp_path: Path, width: int) -> None:
+    async def work(page: Page) -> None:
+        assert await violations(page) == []
+
+    browse(url, tmp_path, work, width=width)

@@ -41,7 +41,7 @@ export function choicesFor(classNames, className) {
   const otherClasses = classNames.filter((name) => name !== className);
   return [
     [KEEP, "Keep as it is"],
-    [LEAVE_OUT, "Take it out"],
+    [LEAVE_OUT, "Remove it"],
     ...otherClasses.map((name) => /** @type {[string, string]} */ ([`=${name}`, `It is ${name}`])),
   ];
 }

@@ -111,7 +111,7 @@ function changesView(changes, number) {
   const relabelings = changes.relabelled.map(([path, oldClass, newClass]) => `${path}: ${oldClass} → ${newClass}`);
   const lists = [
     changeList(changes.num_added, "added", changes.added),
-    changeList(changes.num_removed, "taken out", changes.removed),
+    changeList(changes.num_removed, "removed", changes.removed),
     changeList(changes.num_relabelled, "relabelled", relabelings),
   ];
   const rows = Object.entries(changes.counts)
