@@ -91,7 +91,7 @@ def _load_registered(name: str, alias: str) -> Classifier:
                     _fetch(version, partial)
     except Exception as error:  # MLflow raises its own errors and those of requests and the store
         raise TrackingError(
-            f"MLflow must return the model {name}@{alias}; it did not: {first_line(error)}. The store is "
+            f"MLflow did not return the model {name}@{alias}: {first_line(error)}. The store is "
             f"{redact(tracking_uri())}: set MLFLOW_TRACKING_URI to that of the model."
         ) from None
     if (folder / "service.json").is_file():

@@ -36,7 +36,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
             probe.bind((host, port))
         except OSError as error:
             raise ServiceError(
-                f"The port {port} of {host} must be free; it is not: {error.strerror}. Use another one: "
+                f"The port {port} of {host} cannot be used: {error.strerror}. Choose another one: "
                 f"darkroom ui --port {port + 1}"
             ) from None
     store = sqlite_file(uri)

@@ -175,7 +175,7 @@ def _find_nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tupl
         try:
             pixels = classifier.decode(read_regular(photo, MAX_BYTES))
         except (OSError, ImageError) as error:
-            raise DataError(f"The photo {photo} must be usable; it is not: {error}") from None
+            raise DataError(f"The photo {photo} cannot be used: {error}") from None
         embedding = classifier.examine(pixels[np.newaxis])[0].embedding
     dataset_dir = folder.path / "dataset"
     neighbors = find_nearest(embedding, classifier, dataset_dir, cache_dir(), NUM_NEIGHBORS)

@@ -23,7 +23,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
             train compute them.
     """
 
-    @dsl.pipeline(name="darkroom-training", description="Labeled photos become a classifier that is served.")
+    @dsl.pipeline(name="darkroom-training", description="Turns labeled photos into a classifier and serves it.")
     def pipeline(
         data: str,
         data_columns: str,

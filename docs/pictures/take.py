@@ -61,7 +61,7 @@ def server(*verb: str) -> Iterator[str]:
             deadline = time.monotonic() + START_SECONDS
             while not answers(address):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"`darkroom {' '.join(verb)}` must answer at {address}; it does not.")
+                    raise SystemExit(f"`darkroom {' '.join(verb)}` does not answer at {address}.")
                 time.sleep(0.5)
             yield address
         finally:

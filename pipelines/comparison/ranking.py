@@ -48,8 +48,8 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
         models.append((InferenceGraph(trained_model.bundle_dirs[0] / "export"), split))
     if len(comparable) < 2:
         raise ArtifactError(
-            "At least two models with the same photos are needed for a comparison; there "
-            f"{'one is' if comparable else 'none is'}. {' '.join(left_out)}"
+            "A comparison needs at least two models with the same photos; there is "
+            f"{'only one' if comparable else 'none'}. {' '.join(left_out)}"
         )
     log.info("Timing %d models in turn.", len(comparable))
     latencies = measure_latencies_ms(models, 1, ROUNDS), measure_latencies_ms(models, 8, ROUNDS_OF_8)

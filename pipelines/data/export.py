@@ -77,7 +77,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
     from components.preprocess.sources.source import find_photos, open_data
 
     if target.exists():
-        raise ArtifactError(f"The output must be a new folder; {target} exists. Choose another one.")
+        raise ArtifactError(f"The output folder {target} already exists. Choose another one.")
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch), columns) as source:
         photo_set = find_photos(source)
         has_splits = format_name == IMAGE_FOLDER and bool(photo_set.given_splits) and not labels_only
@@ -92,7 +92,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
                     record = photo.record
                     photos.append(ExportedPhoto(name, str(record.class_name), record.split, record.group, size))
             if not photos:
-                raise DataError(f"An export needs photos; none of those in {uri} can be read.")
+                raise DataError(f"There is nothing to export: none of the photos in {uri} can be read.")
             label_files = FORMATS[format_name](folder, photos)
     num_left_out = len(photo_set.rejected) + len(photo_set.files) - len(photos)
     return Export(str(target), tuple(label_files), len(photos), num_left_out)

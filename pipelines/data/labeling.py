@@ -58,7 +58,9 @@ def label(root: Path, path: str, label_file: Path) -> Version:
     """
     label_file = label_file.expanduser().resolve()
     if not label_file.is_file():
-        raise DataError(f"Labels must be in a file, such as Label Studio's JSON; there is none at {label_file}.")
+        raise DataError(
+            f"There is no label file at {label_file}. Export the labels, such as Label Studio's JSON, to it."
+        )
     request = json.dumps(["label", path, hashlib.sha256(label_file.read_bytes()).hexdigest()])
 
     def prepare(folder: Path, scratch: Path) -> tuple[Moves, str]:
@@ -99,7 +101,7 @@ def _copy_photos(label_file: Path, scratch: Path, known_hashes: set[str]) -> lis
         copy.write_bytes(content)
         photos.append(LabeledPhoto(copy, posixpath.basename(photo.record.path), class_name))
     if not photos:
-        raise DataError(f"There must be new photos to add; the data have all of {label_file} already.")
+        raise DataError(f"There is nothing to add: the data already contains all photos of {label_file}.")
     return photos
 
 

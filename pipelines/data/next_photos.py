@@ -79,7 +79,7 @@ def choose_next(
     from components.deploy.service.classifier import Classifier
 
     if output.exists():
-        raise ArtifactError(f"The output must be a new folder; {output} exists. Choose another one.")
+        raise ArtifactError(f"The output folder {output} already exists. Choose another one.")
     run_dir = find_run(run).path
     classifier = Classifier(run_dir / "bento" / "bento" / "src")
     if source.is_dir() and any(source.glob("*.jsonl")):
@@ -134,7 +134,9 @@ def _find_in_folder(classifier: "Classifier", source: Path, dataset_dir: Path) -
     files = find_files([source])
     new_files = {str(file): file for file in files if _image_id(file) not in known_ids}
     if not new_files:
-        raise DataError(f"There must be photos to label; the data set of the run has all {len(files)} of {source}.")
+        raise DataError(
+            f"There is nothing to label: the run's data set already contains all {len(files)} photos of {source}."
+        )
     return Candidates(folder_traits(classifier, list(new_files.values())), new_files, {})
 
 

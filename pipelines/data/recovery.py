@@ -69,7 +69,7 @@ def lock_changes(root: Path) -> Iterator[None]:
         path.parent.mkdir(exist_ok=True)
         lock = path.open("a")
     except OSError as error:
-        raise DataError(f"The repository {root} must be writable; it is not: {error}.") from None
+        raise DataError(f"The repository {root} cannot be written to: {error}.") from None
     with lock:
         if not try_lock(lock.fileno()):
             log.warning("Waiting until another change to the data in %s is finished.", root)
@@ -111,7 +111,7 @@ def read_journal(root: Path) -> Journal | None:
         return None
     except ValidationError as error:
         raise DataError(
-            f"The journal of an interrupted change, {path}, must be readable; it is not: {error.errors()[0]['msg']}. "
+            f"The journal of an interrupted change, {path}, cannot be read: {error.errors()[0]['msg']}. "
             "Compare the data with their version (dvc status), then remove the journal."
         ) from None
 
@@ -133,7 +133,7 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
     except BaseException as error:
         undo(root, journal)
         if isinstance(error, OSError):
-            raise DataError(f"The data in {root} must be writable; it is not: {error}. Nothing has changed.") from None
+            raise DataError(f"The data in {root} cannot be written to: {error}. Nothing has changed.") from None
         raise
     conclude(root, journal)
 

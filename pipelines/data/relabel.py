@@ -72,7 +72,7 @@ def find_table_path(folder: Path, table: LabelTable) -> Path:
 
     if len(table.names) > 1 or not is_table(Path(table.names[0])):
         raise DataError(
-            f"To be changed, the labels must be in one CSV or Parquet table; those of {folder.name} are "
+            f"Labels can be changed in one CSV or Parquet table; those of {folder.name} are "
             f"in {' and '.join(table.names)}. Write one table first: darkroom data export {folder} "
             "--format csv"
         )
@@ -99,7 +99,7 @@ def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, 
     for text, label in decisions.items():
         name = index.find(text).name or text
         if by_name.setdefault(name, label) != label:
-            raise DataError(f"Each photo must have one decision; there are two for {name}.")
+            raise DataError(f"Each photo can have only one decision; there are two for {name}.")
     return by_name
 
 
@@ -144,7 +144,7 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
             taken_names[class_dir] = {path.name.casefold() for path in class_dir.glob("*")}
         moves.append((file.path, class_dir / pick_name(file.path, taken_names[class_dir])))
     if not moves:
-        raise DataError("At least one decision must change something; every photo already has the given label.")
+        raise DataError("No decision changes anything: every photo already has the given label.")
     return moves
 
 
@@ -171,7 +171,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     columns = find_label_columns([str(name) for name in frame.columns])
     if not columns or len(rows) != len(frame):
         raise DataError(
-            f"To be changed, a table must have a header and a column of labels; {path.name} has none. "
+            f"Labels can be changed in a table with a header and a column of labels; {path.name} has none. "
             "Create one: darkroom data export --format csv"
         )
     index, folder = FileIndex(table.labels), posixpath.dirname(table.names[0])
@@ -200,7 +200,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
         else:
             new_labels |= {place: label for place in places[name] if rows[place].label != label}
     if not dropped_rows and not new_labels:
-        raise DataError("At least one decision must change something; every photo already has the given label.")
+        raise DataError("No decision changes anything: every photo already has the given label.")
     for column in columns:  # a class may have a number and a name
         cells = frame.iloc[:, column]
         values = cells.tolist()
@@ -234,5 +234,5 @@ def read_decisions(path: Path) -> dict[str, str | None]:
         label_text = "" if pd.isna(label_cell) else str(label_cell)
         name, label = from_csv_cell(str(path_cell)), normalize_cell(from_csv_cell(label_text))
         if decisions.setdefault(name, label) != label:
-            raise DataError(f"Each photo must have one decision; {path} has two for {name}.")
+            raise DataError(f"Each photo can have only one decision; {path} has two for {name}.")
     return decisions

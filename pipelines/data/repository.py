@@ -24,7 +24,7 @@ def find_repository() -> Path:
         if (folder / ".dvc").is_dir() and folder.is_relative_to(top):
             return folder
     missing = "dvc init" if top else "git init && dvc init"
-    raise DataError(f"Versions of data need a repository of git and DVC; {here} is not in one. Create it: {missing}")
+    raise DataError(f"Versions of data need a repository with git and DVC; {here} is not in one. Create one: {missing}")
 
 
 def has_commits(root: Path) -> bool:
@@ -54,7 +54,7 @@ def require_ready(root: Path, path: str) -> None:
     if git(root, "check-ignore", "--", f"{path}.dvc", check=False):
         rule = git(root, "check-ignore", "--verbose", "--", f"{path}.dvc", check=False).split("\t")[0]
         raise DataError(
-            f"The version file {path}.dvc must be in git, but it is ignored by {rule}. Change that rule; "
+            f"The version file {path}.dvc must be tracked by git, but {rule} ignores it. Change that rule; "
             "DVC adds one for the photos."
         )
     if not all(git(root, "var", f"GIT_{role}_IDENT", check=False) for role in ("AUTHOR", "COMMITTER")):
@@ -104,4 +104,4 @@ def _failure(command: str, root: Path, result: "subprocess.CompletedProcess[str]
     """The error of a command that failed, with the whole message of the other program."""
     lines = [line.rpartition("\r")[2].rstrip().removeprefix("ERROR: ") for line in result.stderr.split("\n")]
     message = "\n".join(line for line in lines if line) or f"it printed nothing, and exited with {result.returncode}"
-    return DataError(f"{command} must succeed in {root}; it does not:\n{textwrap.indent(message, '  ')}")
+    return DataError(f"{command} failed in {root}:\n{textwrap.indent(message, '  ')}")

@@ -118,7 +118,7 @@ def _member(path: Path, name: str) -> bytes:
                 budget.spend(len(chunk))
                 content += chunk
             return bytes(content)
-    raise DataError(f"The archive {path} must not change while it is read; {name} is gone.")
+    raise DataError(f"The archive {path} changed while it was read: {name} is gone.")
 
 
 def find_labels(contents: Contents) -> dict[str, str]:

@@ -64,9 +64,7 @@ def add(path: Path, name: str | None) -> Version:
     if not (source.is_dir() or (source.is_file() and archive.is_archive(source))):
         raise DataError(f"The data must be a folder of photos or an archive of one; there is none at {path}.")
     if source == root or root.is_relative_to(source):
-        raise DataError(
-            f"The data must be a folder inside the repository, or outside it; {path} contains the repository."
-        )
+        raise DataError(f"The data must not contain the repository; {path} does.")
     is_inside = source.is_relative_to(root)
     if is_inside and name is not None and name != archive.stem(source.name):
         raise DataError(

@@ -127,7 +127,7 @@ def build(image: str, options: BuildOptions) -> int:
     """
     if not (SOURCE_DIR / DOCKERFILE).is_file():
         raise EngineError(
-            f"Images are built from Darkroom's own source tree; there is no {SOURCE_DIR / DOCKERFILE}. "
+            f"Images are built from Darkroom's source tree; there is no {SOURCE_DIR / DOCKERFILE}. "
             "Install Darkroom from its repository: make run."
         )
     gpu = options.gpu and image == "train"

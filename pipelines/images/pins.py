@@ -36,7 +36,7 @@ def pin(root: Path = SOURCE_DIR) -> dict[str, str]:
     """
     if not (root / DOCKERFILE).is_file():
         raise EngineError(
-            f"Images are pinned in Darkroom's own source tree; there is no {root / DOCKERFILE}. Install Darkroom from "
+            f"Images are pinned in Darkroom's source tree; there is no {root / DOCKERFILE}. Install Darkroom from "
             "its repository: make run."
         )
     texts = {path: path.read_text(encoding="utf-8") for path in list_pinned_files(root)}
@@ -59,7 +59,7 @@ def _resolve(names: list[str]) -> dict[str, str]:
                 digests[name] = str(client.images.get_registry_data(name).id)
             except APIError as error:
                 raise EngineError(
-                    f"A registry must answer for the image {name}, so that its digest is known; the engine reports: "
+                    f"The digest of the image {name} could not be looked up in its registry; the engine reports: "
                     f"{error.explanation or error}. Connect this machine to the registry's network (or log in: docker "
                     "login), and run darkroom images pin again. No file has been changed."
                 ) from None

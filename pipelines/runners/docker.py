@@ -189,9 +189,7 @@ def check_images(*, gpu: bool = False) -> None:
             try:
                 image = client.images.get(name)
             except ImageNotFound:
-                raise EngineError(
-                    f"The image {name} must exist; Docker does not have it. Build it: {command}"
-                ) from None
+                raise EngineError(f"Docker has no image {name}. Build it: {command}") from None
             built_for = image.attrs["Architecture"]
             if built_for != machine:
                 raise EngineError(
@@ -229,7 +227,7 @@ def check_mounts(containers: Containers) -> None:
                 "engine, or run the engine without user remapping."
             ) from None
         except APIError as error:
-            raise EngineError(f"Docker must be able to start a container; it reports: {error.explanation}.") from None
+            raise EngineError(f"Docker could not start a container: {error.explanation}.") from None
 
 
 def remove(run_id: str) -> int:

@@ -57,7 +57,8 @@ def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
         run_notes = RunNotes(name=name, notes=notes)
     except ValidationError:
         raise ArtifactError(
-            f"A run's name may have 80 characters on one line, and its notes 5,000; found {len(name)} and {len(notes)}."
+            f"A run's name may have up to 80 characters on one line, and its notes up to 5,000; found {len(name)} and "
+            f"{len(notes)}."
         ) from None
     write_json(run_dir / NOTES_FILE, run_notes)
     return run_notes

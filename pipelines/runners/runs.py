@@ -119,8 +119,7 @@ def start_run(data: str) -> Iterator[RunFolder]:
             write_json(folder.path / STATE_FILE, state)
         except OSError as error:
             raise ArtifactError(
-                f"The folder {RUNS_DIR.resolve()} must be writable; it is not: {error}. Run Darkroom in "
-                "your own folder."
+                f"The folder {RUNS_DIR.resolve()} cannot be written to: {error}. Run Darkroom in your own folder."
             ) from None
         yield folder
 
@@ -154,7 +153,7 @@ def find_run(run_id: str = "latest") -> RunFolder:
             if finished_ids
             else "no run has finished here; start one: darkroom run"
         )
-        raise ArtifactError(f"There must be a finished run at {RUNS_DIR / run_id}; there is none ({hint}).")
+        raise ArtifactError(f"There is no finished run at {RUNS_DIR / run_id} ({hint}).")
     return folder
 
 
@@ -176,7 +175,7 @@ def ask_to_finish(run_id: str | None) -> str:
         state = (
             f"runs in progress are {', '.join(running_folders)}" if running_folders else "no run is in progress here"
         )
-        raise ArtifactError(f"The run must be in progress; {state}.")
+        raise ArtifactError(f"Only a run in progress can be finished early; {state}.")
     write_file(running_folders[run_ids[0]].path / FINISH_FILE, b"")
     return run_ids[0]
 

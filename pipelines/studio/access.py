@@ -67,7 +67,7 @@ class Guard:
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         if changes and not _is_same_origin(headers, host):
             return PlainTextResponse(
-                "Only the studio's own page may change anything; this request came from elsewhere.", 403
+                "Only the studio's page may change anything; this request came from another site.", 403
             )
         return self._ask_for_token(scope, headers) if self._token else None
 

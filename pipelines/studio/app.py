@@ -101,5 +101,5 @@ async def _keep_stepping(studio: Studio) -> None:
         try:
             await to_thread.run_sync(studio.queue.step)
         except OSError:
-            log.exception("The queue failed; it is restarted.")
+            log.exception("The queue failed and is being restarted.")
         await asyncio.sleep(STEP_SECONDS)

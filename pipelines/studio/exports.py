@@ -58,7 +58,9 @@ class Exports:
         require_format(model, format_name)
         source = self._source(model, format_name)
         if not source.is_dir():
-            raise StudioError(f"The model must be exported as {format_name} before it is downloaded; it is not.", 404)
+            raise StudioError(
+                f"The model has not been exported as {format_name} yet. Export it, then download it.", 404
+            )
         target = self._folder / "zips" / f"{model}-{format_name}.zip"
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             return target
@@ -70,9 +72,7 @@ class Exports:
                     archive.write(path, Path(f"{model}-{format_name}") / path.relative_to(source))
             partial.replace(target)
         except OSError as error:
-            raise StudioError(
-                f"The zip must be written to {target.parent}; it cannot be: {error.strerror}.", 507
-            ) from None
+            raise StudioError(f"The zip could not be written to {target.parent}: {error.strerror}.", 507) from None
         finally:
             partial.unlink(missing_ok=True)
         return target
@@ -101,4 +101,4 @@ def require_format(model: str, format_name: str) -> None:
     """
     formats = formats_of(model)
     if format_name not in formats:
-        raise StudioError(f"A format is one of {', '.join(formats)}; found {format_name[:40]!r}.", 404)
+        raise StudioError(f"A format must be one of {', '.join(formats)}; found {format_name[:40]!r}.", 404)

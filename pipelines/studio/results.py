@@ -98,7 +98,7 @@ class Results:
             StudioError: there is no such split.
         """
         if name not in SPLITS:
-            raise StudioError(f"A split is one of {', '.join(SPLITS)}; found {name[:40]!r}.", 404)
+            raise StudioError(f"A split must be one of {', '.join(SPLITS)}; found {name[:40]!r}.", 404)
         split: SplitName = name
         folder = find_finished_run(run_id) / "dataset"
         with self._lock:

@@ -78,7 +78,7 @@ class Workers:
         deadline = time.monotonic() + seconds
         slot = self._slots[seconds > QUICK_SECONDS]
         if not slot.acquire(timeout=min(seconds, QUICK_SECONDS)):
-            raise StudioError(f"{subject} must wait until other data has been read. Try again in a moment.", 503)
+            raise StudioError(f"{subject} cannot be read while other data is being read. Try again in a moment.", 503)
         try:
             worker = self._take()
             try:
@@ -88,13 +88,13 @@ class Workers:
                 worker.kill()
                 if isinstance(error, TimeoutError):
                     raise StudioError(
-                        f"{subject} must be read within {seconds:,.0f} s; it takes longer. Use less data, "
+                        f"{subject} could not be read within {seconds:,.0f} s. Use less data, "
                         "or check it with darkroom audit.",
                         422,
                     ) from None
                 if isinstance(error, EOFError | OSError):
                     raise StudioError(
-                        f"{subject} must be readable; reading it crashed. It is damaged, or too large for the memory.",
+                        f"{subject} could not be read: the process crashed. It is damaged, or needs too much memory.",
                         422,
                     ) from None
                 raise
@@ -106,7 +106,7 @@ class Workers:
             raise StudioError(head["error"], head["status"])
         if "limit" in head:
             raise StudioError(
-                f"{subject} must be read in {MEMORY_BYTES / 1e9:.1f} GB of memory; it needs more. Use less data.", 422
+                f"{subject} needs more than {MEMORY_BYTES / 1e9:.1f} GB of memory to be read. Use less data.", 422
             )
         if "bug" in head:
             raise RuntimeError(f"A worker of the studio failed:\n{head['bug']}")
@@ -206,9 +206,7 @@ def hold_lock(lock: threading.Lock, subject: str) -> Iterator[None]:
         StudioError: another request is still at it.
     """
     if not lock.acquire(timeout=WAIT_SECONDS):
-        raise StudioError(
-            f"{subject} must be read before more can be shown; this is still in progress. Try again in a moment.", 503
-        )
+        raise StudioError(f"{subject} is still being read. Try again in a moment.", 503)
     try:
         yield
     finally:

@@ -62,10 +62,10 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["run", "--data", "photos", "--set", "train.epoch=3"], "train.epoch: unknown key (did you mean epochs?)"),
         (["run", "--data", "photos", "--set", "train.epochs=0"], "train.epochs: expected greater than or equal to 1"),
         (["run", "--data", "photos", "--set", "train.model.layers=[{Dense: {units: 4}}]"], "is not possible here"),
-        (["compile", "--data", "photos", "--output", "pipeline.txt"], "must be named *.yaml or *.json"),
-        (["serve"], "There must be a finished run at runs/latest"),
-        (["predict", "photos"], "There must be a finished run at runs/latest"),
-        (["drift", "photos"], "There must be a finished run at runs/latest"),
+        (["compile", "--data", "photos", "--output", "pipeline.txt"], "must end in .yaml or .json"),
+        (["serve"], "There is no finished run at runs/latest"),
+        (["predict", "photos"], "There is no finished run at runs/latest"),
+        (["drift", "photos"], "There is no finished run at runs/latest"),
         (["drift", "photos", "--since", "yesterday"], "a day such as 2026-01-31 is expected"),
         (["serve", "--api-key-file", "absent"], "must be a readable file that contains the key"),
         (["serve", "--log-share", "2"], "a number from 0 to 1 is expected"),
@@ -76,7 +76,7 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
             "found 'MobileNet9' (did you mean MobileNetV2?)",
         ),
         (["compare"], "A comparison needs at least two models; there are none."),
-        (["compare", "20200101-000000-abcd"], "There must be a finished run at runs/20200101-000000-abcd"),
+        (["compare", "20200101-000000-abcd"], "There is no finished run at runs/20200101-000000-abcd"),
         (["compare", "--data", "photos", "--try", "train.epochs=1"], "needs at least two models; there is one"),
         (["compare", "--data", "photos", "--try", "train.epoch=1"], "train.epoch: unknown key"),
         (["compare", "--seeds", "0"], "a number from 1 to 100 is expected"),
@@ -99,7 +99,7 @@ def test_a_busy_port_is_reported_with_a_way_out(tmp_path: Path) -> None:
         port = busy_socket.getsockname()[1]
         result = darkroom("ui", "--port", str(port), cwd=tmp_path)
     assert result.returncode == 2
-    assert f"The port {port} of 127.0.0.1 must be free" in result.stderr
+    assert f"The port {port} of 127.0.0.1 cannot be used" in result.stderr
     assert f"darkroom ui --port {port + 1}" in result.stderr
 
 

@@ -83,11 +83,11 @@ def connect(server: Server) -> Iterator["Client"]:
             yield client
         except ApiException as error:
             raise ClusterError(
-                f"The KFP server at {server.host} must accept the request; it refused: {error.status} "
+                f"The KFP server at {server.host} refused the request: {error.status} "
                 f"{_read_message(error.body) or error.reason}."
             ) from None
         except HTTPError as error:
-            raise ClusterError(f"The KFP server at {server.host} must stay reachable; it is not: {error}.") from None
+            raise ClusterError(f"The KFP server at {server.host} cannot be reached: {error}.") from None
         finally:
             if client is not None:  # its connections, which it has no way to close
                 client._run_api.api_client.rest_client.pool_manager.clear()  # noqa: SLF001 - KFP has no public name
@@ -133,13 +133,12 @@ def _check_health(server: Server) -> None:
             404: "it does not support the v2beta1 API: KFP 2.0 or later is needed",
         }
         raise ClusterError(
-            f"The KFP server at {server.host} must answer; it returned {error.code}: "
-            f"{advice.get(error.code, error.reason)}."
+            f"The KFP server at {server.host} returned the error {error.code}: {advice.get(error.code, error.reason)}."
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ClusterError(
-            f"A KFP server must answer at {server.host}; it does not: {reason}. Check the address, and "
+            f"No KFP server answers at {server.host}: {reason}. Check the address, and "
             "that the port is forwarded (kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)."
         ) from None
 

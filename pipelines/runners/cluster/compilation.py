@@ -26,11 +26,11 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
         ArtifactError: the name has another ending, or the place cannot be written.
     """
     if output.suffix not in (".yaml", ".yml", ".json"):
-        raise ArtifactError(f"A compiled pipeline must be named *.yaml or *.json; found {output}.")
+        raise ArtifactError(f"The file name of a compiled pipeline must end in .yaml or .json; found {output}.")
     try:
         write_file(output, compile_ir(params, placement, pipeline_arguments(params), output.suffix))
     except OSError as error:
-        raise ArtifactError(f"{output} must be writable; it is not: {error}{free_text(output.parent)}.") from None
+        raise ArtifactError(f"{output} cannot be written: {error}{free_text(output.parent)}.") from None
 
 
 def compile_ir(

@@ -84,7 +84,7 @@ def check_class_name(name: str) -> str:
             f"dot; found {name[:80]!r}."
         )
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise StudioError(f"A class name may have {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
+        raise StudioError(f"A class name may have at most {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
     return name
 
 

@@ -116,7 +116,7 @@ def list_folder(roots: tuple[Path, ...], text: str | None) -> Place:
             entries = sorted(itertools.islice(scanner, MOST_SEEN), key=lambda entry: entry.name.casefold())
             named_entries = [entry for entry in map(_make_entry, entries) if entry is not None]
     except OSError as error:
-        raise StudioError(f"{folder} must be a readable folder; it is not: {error.strerror}.", 404) from None
+        raise StudioError(f"{folder} cannot be read as a folder: {error.strerror}.", 404) from None
     photos = sum(Path(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
     parent = str(folder.parent) if folder not in roots else ""
     return Place(

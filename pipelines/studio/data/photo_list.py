@@ -176,7 +176,7 @@ def _read_findings(audit_dir: Path) -> tuple[Mapping[str, set[str]], dict[str, s
 def _read_records(audit_dir: Path) -> tuple[Record, ...]:
     path = audit_dir / MANIFEST_FILE
     if not path.is_file():
-        raise ArtifactError(f"The audit must have listed the photos in {path}; it has not. Look through them again.")
+        raise ArtifactError(f"The photos in {path} have not been audited yet. Audit them again.")
     return _records_of(path, path.stat().st_mtime_ns)
 
 

@@ -126,7 +126,7 @@ class Album:
             with photo.open() as file:
                 content = file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise StudioError(f"{path} must be readable; it is not: {error.strerror or error}.", 404) from None
+            raise StudioError(f"{path} cannot be read: {error.strerror or error}.", 404) from None
         if len(content) > MAX_BYTES:
             raise StudioError(f"A photo may have at most {MAX_BYTES:,} bytes; {path} has more.", 413)
         return content
@@ -211,7 +211,7 @@ def _pick_samples(paths: list[str]) -> tuple[str, ...]:
 def _find_fault(classes: tuple[ClassView, ...], error: str | None) -> str | None:
     """The first thing that keeps the data from being trained on."""
     if classes and len(classes) < 2:
-        return "There must be at least two classes; there is only one so far."
+        return "At least two classes are needed; there is only one so far."
     empty = [class_view.name for class_view in classes if not class_view.num_photos]
     if empty:
         return (

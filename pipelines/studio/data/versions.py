@@ -91,7 +91,7 @@ class Versions:
         known_names = {file.record.class_name for file in files.values()}
         for label in {label for label in decisions.values() if label not in (None, *known_names)}:
             if check_class_name(str(label)) != label:
-                raise StudioError(f"A class needs a name without spaces around it; found {label!r}.")
+                raise StudioError(f"A class name must not begin or end with a space; found {label!r}.")
         rows = []
         for path, file in files.items():
             label = decisions.get(path, file.record.class_name)
@@ -122,7 +122,7 @@ class Versions:
     ) -> Version:
         classes = {label for _, label, _ in rows}
         if len(classes) < 2:
-            raise StudioError("At least two classes must keep photos; with these decisions there are fewer.")
+            raise StudioError("With these decisions, fewer than two classes keep photos. At least two are needed.")
         earlier_versions = self.list_for(uri)
         name = name_of(uri)
         number = 1 + max((int(path.name) for path in (self._folder / name).glob("[0-9]*")), default=1)

@@ -221,7 +221,7 @@ class DraftStore:
             write_json(path, draft)
         except OSError as error:
             raise StudioError(
-                f"The draft must be written to {path}; it cannot be: {error.strerror}. Make room on the disk.", 507
+                f"The draft could not be written to {path}: {error.strerror}. Free some disk space.", 507
             ) from None
 
 

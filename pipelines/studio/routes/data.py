@@ -231,7 +231,7 @@ def show_changes(studio: Studio, query: Mapping[str, str]) -> Any:
     data = studio.draft.read().data
     version_uris = studio.versions.family(data) if data else frozenset()
     if query.get("before") not in version_uris or query.get("now") not in version_uris:
-        raise StudioError("Both must be versions of the data.", 404)
+        raise StudioError("Choose two versions of the data.", 404)
     return studio.versions.changes(query["before"], query["now"])
 
 

@@ -77,7 +77,7 @@ def package(studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/gallery/package`: ImageNet's own classes, without training."""
     name = require_text(body, "name")
     if name not in BACKBONES:
-        raise StudioError(f"A backbone is one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
+        raise StudioError(f"A backbone must be one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
     return job_view(
         studio.queue.add(
             "package",
@@ -111,7 +111,7 @@ def check_upload(studio: Studio, body: dict[str, Any]) -> Any:
         raise StudioError(f"There is no uploaded model {path.name!r}.", 404)
     architecture = body.get("architecture")
     if architecture is not None and architecture not in BACKBONES:
-        raise StudioError(f"A network is one of {', '.join(BACKBONES)}; found {str(architecture)[:80]!r}.")
+        raise StudioError(f"A network must be one of {', '.join(BACKBONES)}; found {str(architecture)[:80]!r}.")
     return job_view(_check(studio, path, architecture))
 
 

@@ -48,7 +48,7 @@ def note_run(_studio: Studio, body: dict[str, Any]) -> Any:
     """`POST /api/runs/{run}`: its name and notes."""
     name, notes = body.get("name", ""), body.get("notes", "")
     if not isinstance(name, str) or not isinstance(notes, str):
-        raise StudioError("A run gets a text as its name, and a text as its notes.")
+        raise StudioError("The name and the notes of a run must be text.")
     run_dir = find_finished_run(require_text(body, "run"))
     return write_notes(run_dir, printable(name), printable(notes, lines=True))
 

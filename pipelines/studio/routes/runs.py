@@ -192,7 +192,7 @@ def start_job(studio: Studio, body: dict[str, Any]) -> Any:
             about={"host": host},
         )
     else:
-        raise StudioError(f"A job is one of run, rate, submit; found {kind[:40]!r}.")
+        raise StudioError(f"A job must be one of run, rate, submit; found {kind[:40]!r}.")
     return job_view(job)
 
 
@@ -231,7 +231,7 @@ def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
             params=params.read_text(encoding="utf-8") if params.exists() else None,
         )
     else:
-        raise StudioError(f"An action is one of stop, finish, again; found {action[:40]!r}.")
+        raise StudioError(f"An action must be one of stop, finish, again; found {action[:40]!r}.")
     return job_view(job)
 
 

@@ -77,5 +77,5 @@ def test_an_absent_registered_model_is_reported(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", deployed.mlflow_uri)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(darkroom.DarkroomError, match="MLflow must return the model colors@nobody; it did not"):
+    with pytest.raises(darkroom.DarkroomError, match="MLflow did not return the model colors@nobody"):
         darkroom.load("colors@nobody")

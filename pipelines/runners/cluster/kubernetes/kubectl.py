@@ -28,8 +28,8 @@ def get(*arguments: str, namespace: str) -> list[dict[str, Any]]:
         command = launcher.program("kubectl", "-n", namespace, "get", *arguments, "-o", "json")
         answer = launcher.run(command, timeout_seconds=ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise KubectlError(f"kubectl must answer; it does not: {error}") from None
+        raise KubectlError(f"kubectl cannot be run: {error}") from None
     if answer.returncode != 0:
-        raise KubectlError(f"kubectl must answer; it returned an error: {answer.stderr.strip()}")
+        raise KubectlError(f"kubectl failed: {answer.stderr.strip()}")
     items: list[dict[str, Any]] = json.loads(answer.stdout).get("items", [])
     return items

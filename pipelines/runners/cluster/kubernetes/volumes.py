@@ -98,7 +98,7 @@ def _check_claim(claim: str, volumes: Volumes, num_workers: int, namespace: str)
     modes = volumes.access_modes.get(claim)
     if modes is None:
         raise ClusterError(
-            f"The tasks mount the volume claim {claim}, so it must exist in the namespace {namespace}; it does not. "
+            f"The tasks mount the volume claim {claim}, which does not exist in the namespace {namespace}. "
             + ("Apply k8s/pipelines." if claim == CACHE_CLAIM else "Create it, or correct --data-claim.")
         )
     if num_workers <= 1 or any(mode in SHARED for mode in modes):

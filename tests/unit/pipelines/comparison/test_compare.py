@@ -64,7 +64,10 @@ def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflo
         "mean color of other: its validation photos differ from those of mean color of a; they have 0 of "
         "36 photos in common."
     )
-    with pytest.raises(ArtifactError, match=r"At least two models .* one is\. mean color of other: its validation"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"at least two models with the same photos; there is only one\. mean color of other: its validation",
+    ):
         compare([models[0], models[2]], 1, tmp_path / "another")
 
 

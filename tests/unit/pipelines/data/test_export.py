@@ -78,7 +78,7 @@ def test_tables_with_columns_of_their_own_and_photos_elsewhere_are_exported(tmp_
 
 def test_an_export_replaces_nothing_and_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
-    with pytest.raises(ArtifactError, match="must be a new folder"):
+    with pytest.raises(ArtifactError, match="already exists"):
         export_data(str(data), ColumnNames(), "csv", data)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="must be folders of photos"):

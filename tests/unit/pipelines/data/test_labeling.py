@@ -51,7 +51,7 @@ def test_labeled_photos_join_their_class_folders(repository: Path, tmp_path: Pat
     assert (changes.added, changes.removed, changes.relabelled) == (["green/000-2.png", "red/001-2.png"], [], [])
     assert second.subject == "Add 2 labeled photos to photos"
     assert {name: content for name, content in tree(photos).items() if name in before} == before
-    with pytest.raises(DataError, match="the data have all of"):
+    with pytest.raises(DataError, match="already contains all photos of"):
         label(repository, "data/photos", labels)
 
 

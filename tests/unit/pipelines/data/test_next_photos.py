@@ -67,10 +67,10 @@ def test_what_cannot_be_chosen_from_is_refused(run_dir: Path, tmp_path: Path) ->
     (tmp_path / "only" / "1.png").write_bytes((tmp_path / "new" / "known.png").read_bytes())
     (tmp_path / "empty").mkdir()
     for source, output, photos_dir, error, message in (
-        ("only", "next", None, DataError, "the data set of the run has all 1 of only"),
+        ("only", "next", None, DataError, "the run's data set already contains all 1 photos of only"),
         ("empty", "next", None, DataError, "There must be photos"),
         ("new", "next", Path("new"), DataError, "--photos and --since need a prediction log"),
-        ("new", "new", None, ArtifactError, "must be a new folder"),
+        ("new", "new", None, ArtifactError, "already exists"),
     ):
         with pytest.raises(error, match=message):
             choose_next(Path(source), "first", 3, Path(output), photos_dir=photos_dir, since=None)

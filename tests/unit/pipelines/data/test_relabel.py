@@ -89,7 +89,7 @@ def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_pa
     for decisions, message in (
         ({"images/absent.png": "red"}, "has no row for 'images/absent.png'"),
         ({"images/000-red.png": "pink"}, "one of the 3 classes of labels"),
-        ({"images/000-red.png": "red"}, "must change something"),
+        ({"images/000-red.png": "red"}, "No decision changes anything"),
     ):
         with pytest.raises(DataError, match=message):
             change_table(path, table, decisions)
@@ -114,7 +114,7 @@ def test_decisions_that_cannot_be_carried_out_change_nothing(repository: Path) -
         ({"red/absent.png": "blue"}, r"there is no photo 'red/absent\.png'"),
         ({"../photos.dvc": "blue"}, r"there is no photo '\.\./photos\.dvc'"),
         ({"red/000.png": "../../outside"}, "A label must be one of the 3 classes"),
-        ({"red/000.png": "red"}, "must change something"),
+        ({"red/000.png": "red"}, "No decision changes anything"),
     )
     for decisions, message in refusals:  # one repository: DVC takes two seconds to add photos
         with pytest.raises(DataError, match=message):

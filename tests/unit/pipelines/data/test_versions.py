@@ -160,8 +160,8 @@ def test_dvc_may_be_in_a_subfolder_of_the_repository(tmp_path: Path, monkeypatch
     [
         ("author", "which needs an author"),
         ("tracked", "git rm -r --cached --quiet data/pets"),
-        ("ignored", r"it is ignored by \.gitignore:1:data/"),
-        ("dvc", r"(?s)dvc add must succeed .* it does not:\n.*config"),
+        ("ignored", r"but \.gitignore:1:data/ ignores it"),
+        ("dvc", r"(?s)dvc add failed in .*:\n.*config"),
     ],
 )
 def test_data_that_cannot_become_a_version_leave_nothing_behind(
@@ -194,7 +194,7 @@ def test_a_commit_that_git_refuses_leaves_nothing_behind(repository: Path, tmp_p
     run("git", "config", "commit.gpgSign", "true", cwd=repository)
     run("git", "config", "gpg.program", "/bin/false", cwd=repository)
     photos = make_photos(tmp_path / "photos", per_class=2)
-    with pytest.raises(DataError, match=r"(?s)git commit must succeed .*\n  .*sign"):
+    with pytest.raises(DataError, match=r"(?s)git commit failed in .*\n  .*sign"):
         versions.add(photos, "colors")
     assert run("git", "status", "--porcelain", "--ignored", cwd=repository).split("\n")[0] in ("", "!! .dvc/cache/")
     assert not (repository / "data" / "colors").exists()

@@ -144,7 +144,7 @@ def test_digests_are_kept_for_submit(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_images_are_built_from_the_source_tree_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "SOURCE_DIR", tmp_path)
-    with pytest.raises(EngineError, match="Images are built from Darkroom's own source tree"):
+    with pytest.raises(EngineError, match="Images are built from Darkroom's source tree"):
         build.build("train", BuildOptions())
     assert build.source_digest("train") is None
 

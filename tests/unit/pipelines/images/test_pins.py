@@ -97,7 +97,7 @@ def test_every_image_of_others_gets_its_digest(tree: Path) -> None:
 def test_an_image_that_no_registry_answers_for_changes_no_file(tree: Path) -> None:
     path = tree / "k8s/base/postgres.yaml"
     path.write_text(MANIFEST.replace("postgres:", "absent:"))
-    with pytest.raises(EngineError, match=r"answer for the image absent:17\.5.*no such host.*No file has been changed"):
+    with pytest.raises(EngineError, match=r"digest of the image absent:17\.5.*no such host.*No file has been changed"):
         pins.pin(tree)
     assert (tree / "components/Dockerfile").read_text() == DOCKERFILE
 
@@ -115,7 +115,7 @@ def test_without_an_engine_nothing_is_pinned(tmp_path: Path) -> None:
 
 
 def test_outside_the_source_tree_nothing_is_pinned(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="Images are pinned in Darkroom's own source tree"):
+    with pytest.raises(EngineError, match="Images are pinned in Darkroom's source tree"):
         pins.pin(tmp_path)
 
 

@@ -155,5 +155,5 @@ def test_a_folder_that_is_no_run_is_never_touched() -> None:
 
 def test_runs_cannot_start_where_nothing_can_be_written() -> None:
     Path("runs").touch()
-    with pytest.raises(ArtifactError, match="must be writable"), runs.start_run("photos"):
+    with pytest.raises(ArtifactError, match="cannot be written to"), runs.start_run("photos"):
         pass

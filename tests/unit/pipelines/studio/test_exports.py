@@ -35,7 +35,7 @@ def test_another_format_is_made_by_a_job_once(client_with_run: Client) -> None:
     assert client_with_run.post(f"/api/models/{RUN}/exports", {"format": "onnx"}).json()["id"] == job["id"]
     assert client_with_run.get(f"/api/models/{RUN}/exports").json()["onnx"] == "waiting"
     answer = client_with_run.get(f"/models/{RUN}/onnx.zip")
-    assert (answer.status_code, "before it is downloaded" in answer.json()["error"]) == (404, True)
+    assert (answer.status_code, "has not been exported" in answer.json()["error"]) == (404, True)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_a_finished_model_answers_about_photos_and_shows_where(client_with_run: 
     [
         (f"{RUN}/predict", b"no photo", 422, "must be one of"),
         (f"{RUN}/predict", b"", 422, "must not be empty"),
-        ("nothing/predict", png("red"), 400, "none"),
+        ("nothing/predict", png("red"), 400, "no finished run"),
         ("package-..%2F..%2Fetc/predict", png("red"), 404, "Not Found"),
         ("package-nothing/predict", png("red"), 400, "no package"),
         (f"{RUN}/explain?class_name=mauve", png("red"), 404, "mauve"),
@@ -187,10 +187,10 @@ def test_a_run_keeps_its_name_and_notes(client_with_run: Client) -> None:
     [
         (RUN, {"name": "x" * 81}, "80 characters"),
         (RUN, {"name": "", "notes": "x" * 5001}, "5,000"),
-        (RUN, {"name": 5}, "a text as its name"),
+        (RUN, {"name": 5}, "must be text"),
         ("..", {"name": "a"}, ""),
         ("%2e%2e%2fetc", {"name": "a"}, ""),
-        ("nothing", {"name": "a"}, "none"),
+        ("nothing", {"name": "a"}, "no finished run"),
     ],
 )
 def test_a_name_that_is_none_and_a_run_that_is_not_there_are_refused(

@@ -61,7 +61,7 @@ def test_a_recurring_run_has_its_schedule(params: Params) -> None:
         (StandIn(old=True), None, "404: it does not support the v2beta1 API: KFP 2.0 or later is needed"),
         (StandIn(token="secret"), None, "401: it requires a token: --token-file"),
         (StandIn(token="secret"), "wrong", "401: it requires a token"),
-        (StandIn(refuse_runs="namespace is not allowed"), None, "it refused: 400 namespace is not allowed"),
+        (StandIn(refuse_runs="namespace is not allowed"), None, "refused the request: 400 namespace is not allowed"),
     ],
     ids=["too old", "no token", "wrong token", "refused"],
 )
@@ -115,7 +115,7 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         ),
         (KNOWN, "Push them with darkroom images push REGISTRY"),
         ([*KNOWN, "--local-images"], "Set the address of Kubeflow Pipelines: --host URL"),
-        ([*KNOWN, "--local-images", "--host", "http://127.0.0.1:1"], "must answer at http://127.0.0.1:1"),
+        ([*KNOWN, "--local-images", "--host", "http://127.0.0.1:1"], "No KFP server answers at http://127.0.0.1:1"),
         ([*KNOWN, "--cpu", "many"], "a number of cores is expected"),
         ([*KNOWN, "--node-selector", "zone"], "LABEL=VALUE is expected"),
         ([*KNOWN, "--local-images", "--host", "http://x", "--token-file", "absent"], "--token-file must be"),

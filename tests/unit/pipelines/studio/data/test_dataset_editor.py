@@ -25,7 +25,7 @@ def test_classes_are_made_filled_renamed_and_removed(client: Client) -> None:
     assert [(each["name"], each["num_photos"]) for each in view["classes"]] == [("elm", 2), ("oak", 3)]
     assert view["name"] == "my-leaves"
     client.post("/api/data/classes/elm", {"remove": True})
-    assert "at least two classes" in read_view(client)["fault"]
+    assert "At least two classes" in read_view(client)["fault"]
 
 
 @pytest.mark.parametrize("name", ["oak", "OAK", " oak "])

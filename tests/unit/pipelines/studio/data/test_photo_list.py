@@ -94,7 +94,7 @@ def test_shares_that_are_none_are_refused(audited: Client, query: str, message: 
 def test_a_division_needs_an_audit(client: Client, photos: Path) -> None:
     assert client.get("/api/data/splits").status_code == 409
     client.choose(photos)
-    assert "Look through them again" in client.get("/api/data/splits").json()["error"]
+    assert "Audit them again" in client.get("/api/data/splits").json()["error"]
 
 
 def test_a_snapshot_outlives_the_photos_that_are_removed_in_the_studio(client: Client) -> None:

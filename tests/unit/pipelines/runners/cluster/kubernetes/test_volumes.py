@@ -110,9 +110,9 @@ def test_the_volume_of_the_photos_must_be_mountable_too(cluster: Cluster) -> Non
     [
         (
             [],
-            f"{CACHE_CLAIM}, so it must exist in the namespace team; it does not. Apply k8s/pipelines.",
+            f"{CACHE_CLAIM}, which does not exist in the namespace team. Apply k8s/pipelines.",
         ),
-        ([claim(CACHE_CLAIM, ONCE)], "the volume claim photos, so it must exist in the namespace team"),
+        ([claim(CACHE_CLAIM, ONCE)], "the volume claim photos, which does not exist in the namespace team"),
     ],
 )
 def test_a_missing_claim_is_named(claims: list[dict[str, Any]], message: str, cluster: Cluster) -> None:
