@@ -178,7 +178,7 @@ def attributes_that_are_no_text(attack: Attack) -> Path:
     return path
 
 
-@hostile("does not know")
+@hostile("unknown argument")
 def function_in_an_attention_layer(attack: Attack) -> Path:
     attention = layer("MultiHeadAttention", "evil", None, num_heads=1, key_dim=1, call_fn="os.system")
     return keras_file(attack, network(called_on_tokens(attention), last="evil"))

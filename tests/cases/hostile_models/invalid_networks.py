@@ -35,12 +35,12 @@ def takes_text(attack: Attack) -> Path:
     return keras_file(attack, tree)
 
 
-@hostile("does not know")
+@hostile("unknown argument")
 def argument_of_its_own(attack: Attack) -> Path:
     return keras_file(attack, network(call_on_load=attack.source))
 
 
-@hostile("of weights only")
+@hostile("needs the name of its network")
 def weights_without_a_network(attack: Attack) -> Path:
     path = attack.folder / "model.weights.h5"
     path.write_bytes(weights_file())

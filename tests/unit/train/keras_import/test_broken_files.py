@@ -193,7 +193,10 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "metadata_is_no_json": (parts(metadata__json=b"{"), "must contain the Keras version"),
     "metadata_is_latin_1": (parts(metadata__json=b'{"keras_version": "\xe4"}'), "UTF-8"),
     "metadata_of_a_million_levels": (parts(metadata__json=b"[" * 10**6), "must contain the Keras version"),
-    "metadata_of_a_long_number": (parts(metadata__json=b'{"keras_version": ' + b"9" * 6000 + b"}"), "the version"),
+    "metadata_of_a_long_number": (
+        parts(metadata__json=b'{"keras_version": ' + b"9" * 6000 + b"}"),
+        "the Keras version",
+    ),
     "config_is_empty": (parts(config__json=b""), "JSON"),
     "config_is_a_number": (parts(config__json=b"7"), "not an object"),
     "config_is_utf_16": (parts(config__json=json.dumps(network()).encode("utf-16")), "UTF-8"),
