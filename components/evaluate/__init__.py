@@ -1,1 +1,1 @@
-"""A model bundle gets its figures, its report and its verdict."""
+"""Evaluates a model bundle: its figures, its report and its verdict."""

@@ -11,7 +11,7 @@ from components.evaluate.step import evaluate
 
 
 def main() -> None:
-    """Evaluates what its arguments name."""
+    """Runs the evaluation that the arguments describe."""
     parser = argparse.ArgumentParser(prog="python -m components.evaluate", description=__doc__)
     parser.add_argument("--params", type=Path, required=True, help="params.yaml")
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")

@@ -16,7 +16,7 @@ def evaluate(
     report: Output[HTML],
     study: Input[Artifact] = None,
 ) -> None:
-    """Scores the exported model on validation and test photos, and gives the verdict."""
+    """Scores the exported model on validation and test photos, and decides the verdict."""
     import shutil
     from pathlib import Path
 

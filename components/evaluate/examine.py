@@ -1,4 +1,4 @@
-"""Everything that is found out about a model before it is judged: scores, calibration, figures, doubtful labels."""
+"""Computes everything about a model that its verdict depends on: scores, calibration, figures, doubtful labels."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ SCORED: tuple[SplitName, ...] = ("validation", "test")
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found out.
+    """The results of the examination.
 
     Attributes:
         scored: validation and test, calibrated.
@@ -52,7 +52,7 @@ def examine(
     originals: Mapping[str, Original],
     export_sha256: str,
 ) -> Examination:
-    """Scores the splits, learns the calibration from validation, and measures on test what both are worth.
+    """Scores the splits, fits the calibration on validation, and measures the model and the calibration on test.
 
     Args:
         graph: the exported graph.
@@ -121,7 +121,7 @@ def measure(
 
 
 def new_generator(params: EvaluateParams, purpose: str) -> np.random.Generator:
-    """Randomness for one purpose, so that what one purpose draws does not depend on what another drew."""
+    """A random generator for one purpose, so that its draws do not depend on those for other purposes."""
     return np.random.default_rng((params.seed, *purpose.encode()))
 
 

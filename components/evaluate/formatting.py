@@ -1,10 +1,10 @@
-"""How the report, the PDF and the model card put numbers into words."""
+"""Formats numbers for the report, the PDF and the model card."""
 
 from components.contract.artifacts.figures import Interval
 
 
 def percent(share: float | None) -> str:
-    """`97.2 %`, and a dash for what is not defined."""
+    """`97.2 %`, and a dash for undefined values."""
     return "–" if share is None else f"{_percentage(share)} %"
 
 
@@ -19,7 +19,7 @@ def estimate(figure: Interval) -> str:
 
 
 def per_hundred(share: float) -> str:
-    """A share as a number of a hundred, without decimals."""
+    """A share as a whole number out of 100."""
     return f"{100 * share:.0f}"
 
 
@@ -29,7 +29,7 @@ def file_size(num_bytes: int) -> str:
 
 
 def epoch_range(first_and_last: tuple[int, int] | None) -> str:
-    """`1–4`, `5`, and a dash for what never ran."""
+    """`1–4`, `5`, and a dash for a phase that never ran."""
     if first_and_last is None:
         return "–"
     first, last = first_and_last

@@ -1,4 +1,4 @@
-"""The step: a model bundle and a data set become figures, a calibration, a verdict and a report."""
+"""The evaluate step: computes figures, a calibration, a verdict and a report for a model bundle and a data set."""
 
 import contextlib
 import json
@@ -52,7 +52,7 @@ def evaluate(
     evaluation_dir: Path,
     study_dir: Path | None = None,
 ) -> EvaluationInfo:
-    """Scores the exported graph on the validation and test splits, and tells what it is worth.
+    """Scores the exported graph on the validation and test splits, and judges it.
 
     Args:
         dataset_dir: dataset.json, manifest.parquet, the shards of all splits, golden/.
@@ -63,8 +63,8 @@ def evaluate(
         study_dir: of the search that found the params, for the report.
 
     Raises:
-        ArtifactError: an input is missing or damaged, the two do not fit, a split is empty, or the graph gives numbers
-            that are not finite.
+        ArtifactError: an input is missing or damaged, the two do not fit, a split is empty, or the graph returns
+            numbers that are not finite.
     """
     dataset, bundle = read_info(dataset_dir), read_bundle(bundle_dir)
     history = read_history(bundle_dir, bundle.params)
@@ -152,10 +152,10 @@ def evaluate(
 
 
 def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph, digest: str) -> None:
-    """Refuses to score a model on photos that it was not made for.
+    """Refuses to score a model on photos that do not match it.
 
     Raises:
-        ArtifactError: classes, image size or resizing differ, or the exported graph is not the bundle's own.
+        ArtifactError: classes, image size or resizing differ, or the exported graph is not that of the bundle.
     """
     for trait, actual, expected in (
         ("classes", bundle.class_names, dataset.class_names),
@@ -172,7 +172,7 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
     if digest != bundle.export.sha256:
         raise ArtifactError(
             f"The exported graph must be the one that train checked, {bundle.export.sha256[:12]}; found "
-            f"{digest[:12]}: the file has changed or is damaged. Train again."
+            f"{digest[:12]}: a file has changed or is damaged. Train again."
         )
     if bundle.dataset_fingerprint != dataset.fingerprint:
         log.warning(
@@ -186,7 +186,7 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
 def write_figures(
     folder: Path, info: EvaluationInfo, examination: Examination, originals: Mapping[str, Original]
 ) -> None:
-    """What other steps and programs read."""
+    """Writes the files that other steps and programs read."""
     names = info.class_names
     write_predictions(folder / "predictions.parquet", list(examination.scored.values()))
     write_calibration(folder, examination.calibration)
@@ -199,14 +199,14 @@ def write_figures(
 
 
 def write_reports(folder: Path, content: Content) -> None:
-    """What people read."""
+    """Writes the files that people read."""
     write_file(folder / "report.html", render(content).encode())
     write_pdf(folder / "report.pdf", content)
     write_file(folder / "model_card.md", render_card(content).encode())
 
 
 def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
-    """The test split's as CSV: a row per true class, a column per predicted class."""
+    """The test split's confusion matrix as CSV: a row per true class, a column per predicted class."""
     names = [csv_cell(name) for name in all_figures.class_names]
     rows = ([name, *row.tolist()] for name, row in zip(names, all_figures.test.confusion_matrix, strict=True))
     write_csv(path, ["true class", *names], rows)

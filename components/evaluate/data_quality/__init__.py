@@ -1,1 +1,1 @@
-"""What a trained model says of the data: labels that another class fits better, and photos unlike all others."""
+"""Problems of the data that a trained model reveals: doubtful labels, and photos unlike all others."""

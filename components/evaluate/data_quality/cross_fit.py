@@ -1,8 +1,8 @@
-"""Probabilities for photos that a model was trained on, as a model gives that was not: cross-fitting.
+"""Cross-fitting: probabilities for training photos as if the model had not been trained on them.
 
-The network itself has seen the training photos with their labels. So a linear head is fitted on the embeddings of all
-photos but a fold, and asked about that fold, in turn. The head is linear discriminant analysis with a shrunken
-covariance (Friedman 1989): it has a closed form, so 1,000 classes cost no more than ten.
+The network itself has seen the training photos with their labels. For each fold in turn, a linear head is therefore
+fitted on the embeddings of all other photos and predicts that fold. The head is linear discriminant analysis with a
+shrunken covariance (Friedman 1989): it has a closed form, so 1,000 classes cost no more than ten.
 """
 
 from typing import Final
@@ -17,9 +17,9 @@ SHRINKAGE: Final = 0.3
 """The share of the covariance that is replaced by the same variance in all directions."""
 MIN_SCALE: Final = 1e-6
 CALIBRATION_PHOTOS: Final = 2_000
-"""Enough for one number."""
+"""One scalar is enough."""
 MAX_FEATURES: Final = 2048
-"""Wider embeddings are projected at random (Johnson and Lindenstrauss 1984): the covariance has their square."""
+"""Wider embeddings are projected at random (Johnson and Lindenstrauss 1984): the covariance grows quadratically."""
 
 
 def cross_fit(embeddings: np.ndarray, labels: np.ndarray, num_classes: int, rng: np.random.Generator) -> np.ndarray:

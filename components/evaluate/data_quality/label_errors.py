@@ -1,6 +1,6 @@
 """Photos whose label is doubtful, by confident learning (Northcutt, Jiang and Chuang, 2021).
 
-A photo is doubtful where a class other than its label is as probable as it usually is for photos of that class. The
+The label of a photo is doubtful if another class is as probable as it usually is for photos of that class. The
 probabilities must come from a model that did not learn from the photo.
 """
 
@@ -39,7 +39,7 @@ class LabelError:
     """A photo whose label is doubtful.
 
     Attributes:
-        split: that it stands in.
+        split: of the photo.
         image_id: its content hash.
         label: the current label.
         suggested: the class that it looks like.
@@ -56,7 +56,7 @@ class LabelError:
 
 
 def find_label_errors(held_out: HeldOutPredictions) -> list[LabelError]:
-    """The doubtful ones, ranked by how much more probable the suggested class is than the label."""
+    """The photos with doubtful labels, ranked by how much more probable the suggested class is than the label."""
     labels, probabilities = held_out.labels, held_out.probabilities.astype(np.float64)
     num, num_classes = probabilities.shape
     present = np.unique(labels)
@@ -83,20 +83,20 @@ def find_label_errors(held_out: HeldOutPredictions) -> list[LabelError]:
 
 
 def rank_errors(errors: Sequence[LabelError]) -> list[LabelError]:
-    """The errors of several searches in one ranking."""
+    """Merges the errors of several searches into one ranking."""
     return sorted(errors, key=lambda error: -error.margin)
 
 
 def write_label_errors(
     target: Path, errors: Sequence[LabelError], class_names: Sequence[str], paths: Mapping[str, str]
 ) -> None:
-    """The table that `darkroom data relabel` takes once the labels in it are what they should be.
+    """The table that `darkroom data relabel` accepts after its labels have been corrected.
 
     Args:
         target: the CSV file.
         errors: ranked.
         class_names: in the order of the labels.
-        paths: of the original files, relative to the data, by image_id; the image_id stands in where one is unknown.
+        paths: of the original files, relative to the data, by image_id; if a path is unknown, the image_id replaces it.
     """
     rows = (
         (

@@ -18,10 +18,10 @@ COLUMNS: Final = ("path", "label", "distance", "split", "image_id")
 NUM_NEIGHBORS: Final = 10
 REACH: Final = 2.0
 """An outlier is farther than the median plus this many times the distance from the median to the 95th percentile: 1 of
-2,000 photos whose distances are normal, 1 of 200 with an exponential tail. It names none of 3,781 photos of clothes;
-noise, plain colors, digits and a text "no image" among them are all beyond it."""
+2,000 photos whose distances are normal, 1 of 200 with an exponential tail. None of 3,781 photos of clothes is an
+outlier by this rule; noise, plain colors, digits and a text "no image" added to them all are."""
 MIN_PHOTOS: Final = 100
-"""Of fewer photos each is far from all others."""
+"""With fewer photos, each one is far from all others."""
 ROWS_AT_ONCE: Final = 512
 
 
@@ -30,7 +30,7 @@ class Outlier:
     """A photo that is unlike all others.
 
     Attributes:
-        split: that it is in.
+        split: of the photo.
         image_id: its content hash.
         label: its class.
         distance: to its nearest neighbors, from 0 to 2.
@@ -45,10 +45,10 @@ class Outlier:
 def find_outliers(
     splits: Sequence[str], image_ids: Sequence[str], labels: np.ndarray, embeddings: np.ndarray
 ) -> list[Outlier]:
-    """The photos that are far out, the farthest first.
+    """The outliers, the farthest first.
 
-    Training photos are closer to each other than held-out ones, since the network learned from them: the two kinds have
-    fences of their own.
+    Training photos are closer to each other than held-out ones, since the network learned from them: the two groups
+    have separate thresholds.
 
     Args:
         splits: n names.

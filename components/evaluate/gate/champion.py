@@ -1,4 +1,4 @@
-"""The champion: found, fetched, and scored on the candidate's own test photos."""
+"""Finds the champion, downloads it, and scores it on the candidate's test photos."""
 
 import math
 import tempfile
@@ -37,7 +37,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Rival:
-    """What the champion says of the photos that both are compared on.
+    """The champion's predictions for the photos that both models are compared on.
 
     Attributes:
         predicted: int (m,), the candidate's label of each photo's class as the champion names it.
@@ -51,7 +51,7 @@ class Rival:
 
 
 def find_champion(model_name: str) -> Champion | None:
-    """The version that the registry calls champion, None if there is none.
+    """The version with the alias `champion`; None if there is none.
 
     Raises:
         Exception: the registry does not answer, in MLflow's or its libraries' own words.
@@ -81,7 +81,7 @@ def score_champion(
 
     Args:
         champion: from the registry.
-        dataset_dir: golden/ holds photos for a champion that takes another size, manifest.parquet what are copies.
+        dataset_dir: golden/ contains photos for a champion with another image size, manifest.parquet lists the copies.
         dataset: the candidate's.
         split: its test photos.
         train_image_ids: that the candidate was trained on.
@@ -120,7 +120,7 @@ def score_champion(
 
 
 def download_bundle(champion: Champion, folder: Path) -> Path:
-    """Downloads what is needed of the champion's bundle.
+    """Downloads the parts of the champion's bundle that are needed.
 
     Raises:
         NotComparableError: it is gone, or its store does not answer.
@@ -142,7 +142,7 @@ def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | N
     """Refuses a champion that may have been trained on any of the test photos.
 
     Raises:
-        NotComparableError: it does not say on which photos it was trained.
+        NotComparableError: it does not record which photos it was trained on.
     """
     # Of the same data it has the same split: what was a training photo then is one now.
     if train_image_ids is None and bundle.dataset_fingerprint != dataset.fingerprint:
@@ -152,7 +152,7 @@ def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | N
 
 
 def require_photos(indices: np.ndarray, dataset: DatasetInfo) -> None:
-    """Refuses to compare on nothing.
+    """Refuses to compare if there are no photos to compare on.
 
     Raises:
         NotComparableError: there is no test photo that neither model was trained on.
@@ -166,7 +166,7 @@ def require_photos(indices: np.ndarray, dataset: DatasetInfo) -> None:
 
 
 def advise_more_photos(dataset: DatasetInfo, num_missing: int) -> str:
-    """How many photos to add, so that about `num_missing` of them become test photos, and what else to do."""
+    """How many photos to add so that the test split gains about `num_missing`, and the alternative, as text."""
     num_photos = math.ceil(num_missing * dataset.num_kept / dataset.num_images("test"))
     return (
         f"Add photos until the test split has {num_missing} more (with the fractions of this data set, "
@@ -176,7 +176,7 @@ def advise_more_photos(dataset: DatasetInfo, num_missing: int) -> str:
 
 
 def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
-    """The candidate's label of each of the champion's.
+    """Maps each label of the champion to the candidate's label of the same class.
 
     Raises:
         NotComparableError: they do not have the same classes.
@@ -201,7 +201,7 @@ def _preparation(info: BundleInfo | DatasetInfo) -> tuple[tuple[int, int], Resiz
 
 
 def first_line(error: Exception) -> str:
-    """Of what an error says, without the full stop."""
+    """The first line of an error message, without the period."""
     return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
 
 

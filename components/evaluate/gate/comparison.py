@@ -12,18 +12,20 @@ from components.evaluate.formatting import percent
 from components.evaluate.measure.metrics import CONFIDENCE, macro_f1, percentile_interval
 
 SIGNIFICANCE_LEVEL = 0.05
-"""A difference that chance makes less often than this is taken for one."""
+"""A difference is significant if chance alone produces one this large less often than this."""
 MIN_COMPARED = 5
-"""On fewer photos not even a model that alone is right on all of them differs by more than chance."""
+"""With fewer photos, no difference is significant, even if one model is right on all and the other on none."""
 MIN_RESAMPLED = 30
-"""On fewer photos a bootstrap interval is too narrow to decide: at 6 to 15 photos it calls one of two models that are
-equally good the better one in 5 to 7 % of cases, where 2.5 % are meant."""
+"""With fewer photos, a bootstrap interval is too narrow to decide.
+
+With 6 to 15 photos, it prefers one of two equally good models in 5 to 7 % of cases instead of the intended 2.5 %.
+"""
 
 
 def compare(
     candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, *, resamples: int, rng: np.random.Generator
 ) -> Comparison:
-    """McNemar's mid-p test, and paired intervals, on photos that both have named.
+    """McNemar's mid-p test, and paired intervals, on photos that both have classified.
 
     Args:
         candidate: int (n,), the label that it gave each photo.
@@ -70,17 +72,17 @@ def count_disagreements(candidate_correct: np.ndarray, champion_correct: np.ndar
 
 
 def mcnemar(num_won: int, num_lost: int) -> float:
-    """How often chance alone divides photos on which two models differ at least so unequally (exact, two-sided)."""
+    """The probability that chance alone divides the differing photos at least this unequally (exact, two-sided)."""
     from scipy.stats import binomtest
 
     return float(binomtest(num_won, num_won + num_lost).pvalue) if num_won + num_lost else 1.0
 
 
 def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
-    """The same with half the weight for the division that was seen (mid-p; Fagerland et al., 2013).
+    """The same with half the weight for the observed division (mid-p; Fagerland et al., 2013).
 
-    The exact test is so strict on few photos that it rejects equal models in 1 % of cases where 5 % are meant; mid-p
-    stays below 5 % as well and sees more true differences.
+    The exact test is so strict on few photos that it rejects equal models in 1 % of cases instead of the intended 5 %;
+    mid-p also stays below 5 % and detects more true differences.
     """
     from scipy.stats import binom
 
@@ -89,9 +91,10 @@ def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
 
 
 def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interval:
-    """Candidate minus champion with the 95 % interval of Bonett and Price (2012), which few photos do not make narrow.
+    """Candidate minus champion with the 95 % interval of Bonett and Price (2012).
 
-    A bootstrap says ± 0 if the models agree on every photo, be it on three.
+    It does not become too narrow with few photos: a bootstrap returns ± 0 if the models agree on every photo, even if
+    there are only three.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share_won, share_lost = ((number + 1) / (num_images + 2) for number in (num_won, num_lost))
@@ -106,7 +109,7 @@ def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interva
 def find_recall_losses(
     candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, class_names: Sequence[str], floor: float
 ) -> tuple[list[str], bool]:
-    """The classes whose recall falls by more than the floor, a sentence each; and whether any fall is significant."""
+    """A sentence for each class whose recall falls by more than the floor; and whether any fall is significant."""
     sentences, any_significant = [], False
     for label, name in enumerate(class_names):
         in_class = labels == label

@@ -1,4 +1,4 @@
-"""Ranks several models on the same validation photos: which is the most accurate, which are as good, which to take."""
+"""Ranks models on the same validation photos: which is the most accurate, which are tied, and which to use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ from components.evaluate.measure.metrics import macro_f1, percentile_interval, w
 
 RESAMPLES: Final = 10_000
 MAX_SLOWDOWN: Final = 1.1
-"""Among models that are as good, one that takes at most this many times as long as the fastest is as fast."""
+"""Among tied models, one that takes at most this many times as long as the fastest counts as equally fast."""
 MIN_P: Final = 0.001
-"""A smaller p is not told by its digits."""
+"""A smaller p is shown as "< 0.001"."""
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """A model as it was trained with one or more seeds.
+    """A model, trained with one or more seeds.
 
     Attributes:
-        name: no other has it.
-        seeds: of its trainings.
-        correct: bool (seeds, n), whether each training's model classifies each validation photo correctly.
-        predicted: int32 (seeds, n), what it names it.
-        num_parameters, bundle_mb, latency_ms, latency_of_8_ms: of the first training's model.
-        train_minutes: of one training, the mean.
+        name: unique.
+        seeds: of its training runs.
+        correct: bool (seeds, n), whether the model of each seed classifies each validation photo correctly.
+        predicted: int32 (seeds, n), the predicted class.
+        num_parameters, bundle_mb, latency_ms, latency_of_8_ms: of the first seed's model.
+        train_minutes: the mean per training run.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Entrant:
 
     @property
     def accuracy(self) -> float:
-        """The share of photos that are classified correctly, over all trainings."""
+        """The share of photos that are classified correctly, over all training runs."""
         return float(self.correct.mean())
 
 
@@ -59,7 +59,7 @@ def rank(
     """The table, the most accurate first, and the pick.
 
     The most accurate is compared with each other one on the same photos: by McNemar's exact test where each was trained
-    once, otherwise by a bootstrap of photos and trainings. The pick is the fastest of those that are as good.
+    once, otherwise by a bootstrap of photos and training runs. The pick is the fastest of those that are as good.
 
     Args:
         entrants: at least one.
@@ -103,7 +103,7 @@ def rank(
 def choose_pick(rows: Sequence[Row]) -> Row:
     """The model to use.
 
-    Of those that are as good as the most accurate one, and as fast as the fastest of them, it is the most accurate.
+    It is the most accurate of the models that are tied with the best and about as fast as the fastest of those.
     """
     as_good = [row for row in rows if row.tied]
     fastest = min(row.latency_ms for row in as_good)
@@ -111,7 +111,7 @@ def choose_pick(rows: Sequence[Row]) -> Row:
 
 
 def explain_pick(rows: Sequence[Row], pick: Row, num_images: int) -> str:
-    """Why the pick is to be taken, in one sentence."""
+    """One sentence that explains the pick."""
     best, share = rows[0], f"{percent(pick.accuracy.value)} of the {num_images:,} validation photos"
     ties = [row for row in rows if row.tied and row is not pick]
     if len(rows) == 1:
@@ -138,7 +138,7 @@ def explain_pick(rows: Sequence[Row], pick: Row, num_images: int) -> str:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values of several comparisons, so that all of them together are wrong no oftener than one (Holm, 1979)."""
+    """The p-values of several comparisons, corrected for their number (Holm, 1979)."""
     corrected, largest = [0.0] * len(p_values), 0.0
     for position, index in enumerate(np.argsort(p_values, kind="stable")):
         largest = max(largest, min(1.0, (len(p_values) - position) * p_values[index]))
@@ -164,7 +164,7 @@ def _accuracy_interval(entrant: Entrant, rng: np.random.Generator) -> Interval:
 
 
 def _resample_accuracies(entrants: Sequence[Entrant], rng: np.random.Generator) -> list[np.ndarray]:
-    """Each one's mean accuracy over resamples of the photos, which are the same for all, and of its trainings."""
+    """Each one's mean accuracy over resamples of the photos, which are the same for all, and of its training runs."""
     # Photos on which all trainings agree are drawn together, so that no resample ever touches a photo.
     trainings = np.concatenate([entrant.correct for entrant in entrants])
     patterns, counts = np.unique(trainings, axis=1, return_counts=True)

@@ -1,4 +1,4 @@
-"""How often models were scored on the same test photos, as tags of their MLflow runs record it."""
+"""How often models were scored on the same test photos, according to the tags of their MLflow runs."""
 
 import hashlib
 import logging
@@ -9,11 +9,11 @@ from components.evaluate.gate.champion import first_line
 log = logging.getLogger(__name__)
 
 TEST_SET_TAG = "darkroom.test_set"
-"""On every MLflow run whose model was scored: which test photos it was scored on."""
+"""The tag of an MLflow run that identifies the test photos on which its model was scored."""
 
 
 def hash_test_set(split: Split) -> str:
-    """Names a set of test photos with their labels, in whatever order they stand."""
+    """Identifies a set of test photos with their labels, independent of their order."""
     lines = sorted(f"{image_id} {label}" for image_id, label in zip(split.image_ids, split.labels, strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
@@ -21,7 +21,8 @@ def hash_test_set(split: Split) -> str:
 def count_looks(split: Split, run_id: str | None) -> int:
     """How many models have been scored on these test photos, this one included.
 
-    Each look is a tag on its MLflow run, so that none is lost or counted twice, whoever scores at the same time.
+    Each look is a tag on its MLflow run, so that none is lost or counted twice, even if several models are scored at
+    the same time.
 
     Raises:
         Exception: the store does not answer, in MLflow's or its libraries' own words.

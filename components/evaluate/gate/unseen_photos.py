@@ -1,4 +1,4 @@
-"""The test photos that no model was trained on, neither on the photo itself nor on one that shows the same."""
+"""The test photos that no model was trained on, neither on the photo itself nor on a near-duplicate of it."""
 
 import logging
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from components.contract.artifacts.dataset import Split
 log = logging.getLogger(__name__)
 
 COLUMNS = ("sha256", "split", "reason", "split_key")
-"""Of manifest.parquet; split_key is shared by files that are copies, nearly the same, or of one group."""
+"""Columns of manifest.parquet; files that are copies, near-duplicates or in one group share a split_key."""
 
 
 def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: Path) -> np.ndarray:
@@ -24,7 +24,7 @@ def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: P
     Args:
         split: the photos.
         train_image_ids: of all training sets.
-        manifest_path: manifest.parquet; if it is missing, or older than split keys, the photos themselves decide.
+        manifest_path: manifest.parquet; if it is missing, or older than split keys, only identical photos are detected.
     """
     seen_ids = set(train_image_ids)
     key_of: dict[str, str] = {}

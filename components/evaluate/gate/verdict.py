@@ -1,4 +1,4 @@
-"""The verdict on a candidate: data for those who promote, never an exception."""
+"""The verdict on a candidate: returned as data, never raised as an exception."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,20 +32,20 @@ from components.evaluate.gate.looks import try_count_looks
 from components.evaluate.measure.predictions import Predictions
 
 ROUNDING = 1e-9
-"""By so much a mean of recalls may differ from what it is."""
+"""Tolerance for rounding errors in a mean of recalls."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is judged.
+    """The model that is judged.
 
     Attributes:
         figures: on the test split.
-        predictions: of it.
+        predictions: on that split.
         split: its photos.
         latency_ms: of one photo through the graph.
         size_bytes: of the graph's files.
-        train_image_ids: the photos that it was trained on, as far as its bundle names them.
+        train_image_ids: the photos that it was trained on, if its bundle lists them.
     """
 
     figures: Figures
@@ -58,7 +58,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict's word with its reasons."""
+    """A verdict with its reasons."""
 
     word: VerdictWord
     reasons: tuple[str, ...]
@@ -76,13 +76,13 @@ def judge(
     resamples: int,
     rng: np.random.Generator,
 ) -> Verdict:
-    """Says whether a candidate may be promoted, with every reason in plain words.
+    """Decides whether a candidate may be promoted, with every reason as a sentence.
 
     Args:
         candidate: what is judged.
         model_name: of the registered model.
         params: floors, budgets, and which verdicts promote.
-        dataset_dir: golden/ holds photos for a champion that takes another size.
+        dataset_dir: golden/ contains photos for a champion with another image size.
         dataset: the candidate's.
         run_id: of the candidate's MLflow run, which is not counted twice.
         resamples: of the paired bootstrap.
@@ -114,7 +114,7 @@ def judge(
 
 
 def find_broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, ...]:
-    """What the candidate must reach and does not, a sentence each."""
+    """A sentence for each requirement that the candidate does not meet."""
     accuracy, macro_f1 = candidate.figures.accuracy.value, candidate.figures.macro_f1.value
     balanced_accuracy = candidate.figures.balanced_accuracy.value
     latency_ms, size_mb = candidate.latency_ms, candidate.size_bytes / 1e6
@@ -145,7 +145,7 @@ def find_broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, .
         ),
         (
             params.max_size_mb is not None and size_mb > params.max_size_mb,
-            f"Its graph has {size_mb:.1f} MB, more than evaluate.gate.max_size_mb, {params.max_size_mb}.",
+            f"Its graph is {size_mb:.1f} MB, more than evaluate.gate.max_size_mb, {params.max_size_mb}.",
         ),
     )
     return tuple(reason for is_broken, reason in checks if is_broken)
@@ -190,7 +190,7 @@ def decide(
     resamples: int,
     rng: np.random.Generator,
 ) -> Finding:
-    """The word and its reasons, from what both said of the same photos.
+    """The verdict and its reasons, from the predictions of both models for the same photos.
 
     Better: significantly better in accuracy or macro F1, and significantly worse in neither. Worse: significantly worse
     in one of them, or in a class. Otherwise the verdict is "cannot tell". On few photos macro F1 does not count.

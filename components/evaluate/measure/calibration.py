@@ -1,4 +1,4 @@
-"""Learns a model's calibration from the validation photos, and says what it is worth on the test photos."""
+"""Fits a model's calibration on the validation photos, and measures it on the test photos."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 20.0
 NUM_NEIGHBORS = 5
 MIN_ANSWERED = 10
-"""Answered validation photos, below which an accuracy of the answers means nothing."""
+"""With fewer answered validation photos, the accuracy of the answers is meaningless."""
 CURVE_POINTS = 40
 NUM_OUT_OF_DISTRIBUTION = 48
 
@@ -50,10 +50,10 @@ def learn(validation: Predictions, reference: np.ndarray, params: EvaluateParams
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature of the least log loss (Guo et al., 2017), drawn towards 1 by a weak prior.
+    """The temperature with the lowest log loss (Guo et al., 2017), drawn towards 1 by a weak prior.
 
-    The prior, a standard normal on its logarithm, weighs less than one photo. It matters where every answer is right,
-    where log loss alone would ask for answers of boundless confidence.
+    The prior, a standard normal on its logarithm, weighs less than one photo. It matters if every answer is right: log
+    loss alone would then drive the confidence to infinity.
 
     Args:
         logits: float32 (n, classes).
@@ -100,7 +100,7 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
 
 
 def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each threshold that makes a difference, from the highest; the accuracy of what it answers; and its coverage."""
+    """Each distinct threshold from the highest, with the accuracy of its answers and its coverage."""
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence = confidence[order]
     # Of photos equally sure, all are answered or none.
@@ -111,7 +111,7 @@ def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.nd
 
 
 def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> np.ndarray:
-    """Which training photos familiarity is measured by: about as many of each class, in their order."""
+    """The training photos that familiarity is measured against: about equally many per class, in their order."""
     shuffled = rng.permutation(len(split))
     labels = split.labels[shuffled]
     # The place of each photo within its class: the first of every class come before any second.
@@ -145,14 +145,14 @@ class Embedder:
 def assess(
     calibration: Calibration, test: Predictions, graph: InferenceGraph, split: Split, rng: np.random.Generator
 ) -> CalibrationFigures:
-    """What the calibration is worth.
+    """Measures the calibration.
 
     Args:
         calibration: learned from the validation photos.
         test: calibrated.
         graph: scores pictures that belong to no class.
         split: the test photos.
-        rng: draws such pictures.
+        rng: draws these pictures.
     """
     uncalibrated = Predictions(test.split, test.image_ids, test.labels, test.logits, test.embeddings)
     abstains = calibration.abstains(test.probabilities)
@@ -176,7 +176,7 @@ def assess(
 
 
 def reliability_bins(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
-    """Confidence against accuracy, in bins that hold photos."""
+    """Confidence against accuracy, in bins that are not empty."""
     confidence = predictions.probabilities.max(axis=1).astype(np.float64)
     bins = confidence_bins(confidence)
     return tuple(

@@ -1,7 +1,7 @@
 """Cross-validation on the network's features, for data so small that one test split is unreliable.
 
-Features may only be used on photos that they were not learned from. Those of a frozen backbone know none of the photos;
-those of a network that was trained as a whole know the training photos, which are left out.
+Features may only be used on photos that they were not learned from. A frozen backbone has seen none of the photos; a
+network that was trained completely has seen the training photos, which are therefore left out.
 """
 
 import math
@@ -17,9 +17,9 @@ from components.evaluate.measure.metrics import CONFIDENCE, wilson_interval
 from components.evaluate.measure.predictions import Predictions
 
 FEW_PHOTOS = 1000
-"""Below this a cross-validation says more than one test split."""
+"""With fewer photos, cross-validation is more reliable than one test split."""
 REGULARIZATION = 0.01
-"""scikit-learn's C for standardized features: there are as many of them as photos, or more."""
+"""scikit-learn's C for standardized features: there are at least as many of them as photos."""
 MAX_STEPS = 300
 
 FROZEN = (
@@ -33,7 +33,7 @@ TRAINED = (
 
 
 def has_frozen_features(bundle: BundleInfo) -> bool:
-    """Whether the feature map is a pretrained backbone's own.
+    """Whether the feature map is that of a pretrained backbone.
 
     It is if nothing before the head was trained, and the head, which has no convolutions, does not make a feature map
     of its own.
@@ -58,9 +58,9 @@ def cross_validate(
     """Trains a logistic regression on all folds but one, and tries it on that one, in turn.
 
     Args:
-        scored: splits with features; of a network that was trained as a whole, without its training photos.
+        scored: splits with features; for a network that was trained completely, without its training photos.
         num_folds: at least 2.
-        frozen: whether the features know none of the photos.
+        frozen: whether the features were learned from none of the photos.
         num_classes: of the data set.
         seed: divides the photos.
 

@@ -1,4 +1,4 @@
-"""How long one photo takes through the exported graph, and how large the graph is."""
+"""Measures the time per photo of the exported graph, and its size."""
 
 import statistics
 import time
@@ -25,7 +25,10 @@ def measure_latency_ms(graph: InferenceGraph, split: Split) -> float:
 
 
 def measure_latencies_ms(models: Sequence[tuple[InferenceGraph, Split]], batch_size: int, rounds: int) -> list[float]:
-    """The median time that each graph takes for one batch of photos; in turn, so that other load slows all equally."""
+    """The median time that each graph takes for one batch of photos.
+
+    The graphs alternate, so that other load slows all of them equally.
+    """
     batches = [(graph, split.gather(np.arange(batch_size) % len(split))) for graph, split in models]
     times: list[list[float]] = [[] for _ in batches]
     for _ in range(NUM_WARM + rounds):
@@ -37,5 +40,5 @@ def measure_latencies_ms(models: Sequence[tuple[InferenceGraph, Split]], batch_s
 
 
 def size_bytes(export_dir: Path) -> int:
-    """Of the exported graph's files together."""
+    """The total size of the exported graph's files."""
     return sum(path.stat().st_size for path in export_dir.iterdir() if path.is_file())

@@ -19,7 +19,7 @@ from components.evaluate.measure.ranking import RESAMPLES_AT_ONCE, Ranking, rank
 CONFIDENCE = 0.95
 MOST_CONFUSED = 10
 NUM_BINS = 15
-"""Of confidence, in the calibration error."""
+"""Bins of confidence in the calibration error."""
 
 
 def compute_figures(
@@ -172,7 +172,7 @@ MATRIX_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndar
 
 
 def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Minus the logarithm of each photo's true class's probability: float64 (n,)."""
+    """The negative log probability of each photo's true class: float64 (n,)."""
     # float32 rows sum to 1 within 1e-7 only.
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)

@@ -11,7 +11,7 @@ from components.evaluate.measure.predictions import Predictions
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said of one photo.
+    """The model's prediction for one photo.
 
     Attributes:
         index: where it is in its split.
@@ -19,7 +19,7 @@ class Answer:
         label: its class.
         predicted: the predicted class.
         probability: of the predicted class, from 0 to 1.
-        true_probability: of its own class.
+        true_probability: of its true class.
     """
 
     index: int
@@ -36,7 +36,7 @@ def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
 
 
 def right_answers(predictions: Predictions, num: int) -> list[Answer]:
-    """Right answers of middling confidence, of as many classes as can be: what the model does on a usual photo."""
+    """Right answers of medium confidence, from as many classes as possible: how the model treats a typical photo."""
     confidence = predictions.probabilities.max(axis=1)
     correct = np.flatnonzero(predictions.correct)
     if len(correct) == 0:

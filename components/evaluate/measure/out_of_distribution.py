@@ -8,19 +8,19 @@ import numpy as np
 from components.contract.artifacts.dataset import Split
 
 PictureMaker: TypeAlias = Callable[[Split, int, np.random.Generator], np.ndarray]
-"""From the test photos, a number and randomness to as many pictures: uint8 (num, height, width, 3), RGB."""
+"""Maps the test photos, a number and a random generator to that many pictures: uint8 (num, height, width, 3), RGB."""
 
 TILES = 4
-"""Along each side of a photo that is shuffled."""
+"""Tiles along each side of a shuffled photo."""
 
 
 def noise(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
-    """Every pixel by chance."""
+    """Random pixels."""
     return rng.integers(0, 256, (num, *split.image_shape), dtype=np.uint8)
 
 
 def plain_colors(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
-    """One color each, as a covered lens gives."""
+    """One color each, like a photo with the lens covered."""
     return np.broadcast_to(rng.integers(0, 256, (num, 1, 1, 3), dtype=np.uint8), (num, *split.image_shape)).copy()
 
 
@@ -42,7 +42,7 @@ def other_scenes(split: Split, num: int, rng: np.random.Generator) -> np.ndarray
 
 
 def shuffled_photos(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
-    """Test photos in tiles that are rearranged: the right colors, and nothing to be seen."""
+    """Test photos with their tiles rearranged: the right colors, but no recognizable object."""
     height, width = split.image_shape[:2]
     rows, columns = (np.linspace(0, length, TILES + 1).astype(int) for length in (height, width))
     tile_size = np.diff(rows).min(), np.diff(columns).min()

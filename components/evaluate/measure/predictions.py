@@ -1,4 +1,4 @@
-"""Scores the exported graph, the very thing that will be served, on one split of the prepared data set."""
+"""Scores the exported graph, which is what the service runs, on one split of the prepared data set."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the graph said of one split.
+    """The graph's predictions for one split.
 
     Attributes:
         split: its name.
@@ -29,8 +29,9 @@ class Predictions:
         labels: int32 (n,), the true classes.
         logits: float32 (n, classes), finite.
         embeddings: float32 (n, features), the input of the output layer.
-        features: float32 (n, channels), the feature map's means over space; None if nobody asked, or there is none.
-        temperature: divides the logits, as calibration has found.
+        features: float32 (n, channels), the feature map's means over space; None if they were not requested or do not
+            exist.
+        temperature: divides the logits, as fitted by the calibration.
     """
 
     split: SplitName
@@ -62,7 +63,7 @@ class Predictions:
 def score(
     graph: InferenceGraph, split: Split, name: SplitName, num_classes: int, *, with_features: bool = False
 ) -> Predictions:
-    """Runs the graph on every photo of a split, in batches; tells its progress in the log.
+    """Runs the graph on every photo of a split, in batches; logs its progress.
 
     Args:
         graph: the exported graph.
@@ -72,7 +73,7 @@ def score(
         with_features: whether the feature map's means are kept.
 
     Raises:
-        ArtifactError: the split holds no photo, or the graph does not give one finite number per class.
+        ArtifactError: the split is empty, or the graph does not return one finite number per class.
     """
     if len(split) == 0:
         raise ArtifactError(
@@ -103,14 +104,14 @@ def run_batches(
     *,
     with_features: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Logits, flat embeddings, and the feature map's means where they are requested and there are any.
+    """Logits, flat embeddings, and the feature map's means if they are requested and exist.
 
     Args:
         graph: the exported graph.
         batches: where each starts, and its photos: uint8 (b, height, width, 3), RGB.
         num_images: in all batches.
         name: of these photos in the log.
-        with_features: whether the means are wanted.
+        with_features: whether to return the means.
     """
     logits, embeddings, features = [], [], []
     progress = Progress(num_images, f"{name} photos")

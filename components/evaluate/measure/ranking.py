@@ -21,7 +21,7 @@ class Ranking:
     """One figure per class against the rest.
 
     Attributes:
-        roc_auc: float64 (classes,), NaN for a class that has no photo, or all of them.
+        roc_auc: float64 (classes,), NaN for a class without photos, or with all of them.
         average_precision: the same.
     """
 
@@ -30,7 +30,7 @@ class Ranking:
 
 
 def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
-    """The figures of scikit-learn, class by class, without its checks, which take a minute for 1,000 classes.
+    """The same figures as scikit-learn's, class by class, without its checks, which take a minute for 1,000 classes.
 
     Args:
         labels: int32 (n,).
@@ -54,7 +54,7 @@ class ResampledFigures:
     """Figures of each bootstrap resample.
 
     Attributes:
-        roc_auc: float64 (resamples,), the mean over the classes that a resample holds.
+        roc_auc: float64 (resamples,), the mean over the classes in a resample.
         average_precision: the same.
         log_loss: the same, over photos.
     """
@@ -102,7 +102,7 @@ def draw_weights(num_images: int, resamples: int, rng: np.random.Generator) -> n
 
 
 def cumulate(values: np.ndarray) -> np.ndarray:
-    """The running sums of each column: float32 (n, m); NumPy's own is slow along this axis.
+    """The running sums of each column: float32 (n, m); NumPy's `cumsum` is slow along this axis.
 
     Args:
         values: float32 (n, m), integers, which float32 sums exactly up to 16 million.

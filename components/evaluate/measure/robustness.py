@@ -1,4 +1,4 @@
-"""The same test photos a little blurred, noisy, compressed, darker and brighter: how many answers are lost."""
+"""Robustness: the same test photos slightly blurred, noisy, compressed, darker and brighter."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
@@ -12,7 +12,7 @@ from components.evaluate.measure.metrics import wilson_interval
 from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run_batches
 
 Disturbance: TypeAlias = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""From a photo, uint8 (height, width, 3), RGB, to another of the same shape."""
+"""Maps a photo, uint8 (height, width, 3), RGB, to another of the same shape."""
 
 BLUR_SHARE = 1 / 150
 """The blur's standard deviation, of the shorter side: 1.5 pixels at 224."""
@@ -69,13 +69,13 @@ DISTURBANCES: Final[Mapping[str, Disturbance]] = {
 def disturb(
     graph: InferenceGraph, split: Split, predictions: Predictions, num: int, rng: np.random.Generator
 ) -> tuple[RobustnessFigures, ...]:
-    """Scores photos again under each disturbance; the first figure is of them as they are.
+    """Scores photos again under each disturbance; the first figure is for the unchanged photos.
 
     Args:
         graph: the exported graph.
         split: the test photos.
         predictions: of them.
-        num: how many photos, drawn by chance; 0 for no figures.
+        num: how many photos to draw; 0 for no figures.
         rng: draws photos and noise.
     """
     if num == 0:

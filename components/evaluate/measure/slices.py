@@ -1,4 +1,4 @@
-"""Test photos that have something in common beside their class: light, sharpness, size, shape, folder."""
+"""Test photos with a common property other than their class: light, sharpness, size, shape, folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from components.evaluate.measure.metrics import wilson_interval
 from components.evaluate.measure.predictions import Predictions
 
 MIN_PHOTOS = 10
-"""Fewer are not enough."""
+"""Slices with fewer photos are ignored."""
 MAX_FOLDERS = 12
 SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Original:
-    """What the manifest tells of a photo's file."""
+    """The manifest's entry for a photo's file."""
 
     path: str
     native_height: int | None
@@ -39,7 +39,7 @@ def find_slices(
 
 
 def is_clear(slice_figures: SliceFigures, slices: Sequence[SliceFigures]) -> bool:
-    """Whether a slice's figure is more than chance, with so many slices looked at (Bonferroni)."""
+    """Whether a slice's difference is significant, corrected for the number of slices (Bonferroni)."""
     return slice_figures.p_value < SIGNIFICANCE_LEVEL / max(len(slices), 1)
 
 
@@ -91,7 +91,7 @@ def _iterate_slices(
 
 
 def source_folder(path: str, class_name: str) -> str:
-    """The folders of a file that show its origin, without those of its class and split."""
+    """The folders that show a file's origin, without those of its class and split."""
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 

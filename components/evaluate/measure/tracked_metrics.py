@@ -15,7 +15,7 @@ HEADLINES = tuple(
 )
 """The fields of `Figures` that have an interval."""
 TRACKED_INTERVALS: Final = ("accuracy", "macro_f1")
-"""The others are in the report: with all, MLflow's list would have 24 more rows."""
+"""The others are in the report; here they would add 24 rows to MLflow's list."""
 ROC_POINTS = 100
 NOTE_TAG: Final = "mlflow.note.content"
 MAX_NOTE: Final = 5000
@@ -23,7 +23,7 @@ MAX_NOTE: Final = 5000
 
 
 def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
-    """Every headline, the first ones with their interval, and single figures beside them."""
+    """All headline figures, the first ones with their intervals, and other single figures."""
     metrics: dict[str, float] = {}
     for name, split in (("validation", figures.validation), ("test", figures.test)):
         for key in HEADLINES:
@@ -70,7 +70,7 @@ def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None)
     Args:
         info: the results.
         dataset: of the photos.
-        run_id: that the store knows the run by, for the link to the report.
+        run_id: the run's ID in the store, for the link to the report.
     """
     rows = [
         f"| {name} | {estimate(figures.accuracy)} | {estimate(figures.macro_f1)} | {dataset.num_images(name):,} |"
@@ -92,7 +92,7 @@ def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None)
 
 
 def kfp_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
-    """What KFP shows beside a run, finite all of it: `test_accuracy` and so on."""
+    """The metrics that KFP shows for a run, all finite: `test_accuracy` and so on."""
     metrics: dict[str, float] = {}
     for name, split in (("validation", figures.validation), ("test", figures.test)):
         for key in HEADLINES:

@@ -1,4 +1,4 @@
-"""How training varied its photos, in words."""
+"""Describes the augmentation of the training photos as text."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,7 +26,7 @@ UNVARIED: Final = "used without augmentation"
 
 
 def augmentation_sentences(params: Mapping[str, Any]) -> list[str]:
-    """A sentence, or one for each phase where they differ; none if the params do not say.
+    """A sentence, or one for each phase where they differ; none if the params do not define it.
 
     Args:
         params: the resolved train section.
@@ -40,7 +40,7 @@ def augmentation_sentences(params: Mapping[str, Any]) -> list[str]:
     if len(set(descriptions)) == 1:
         return [f"During training the photos were {descriptions[0]}.", *closing]
     sentences = (
-        f"In phase {number} of the training the photos were {description}."
+        f"In training phase {number}, the photos were {description}."
         for number, description in enumerate(descriptions, start=1)
     )
     return [*sentences, *closing]

@@ -10,9 +10,9 @@ from components.evaluate.measure.cross_validation import FEW_PHOTOS as FEW_FOR_O
 from components.evaluate.report.output_order import describe_order
 
 FEW_PHOTOS = 100
-"""Test photos, below which intervals are wide."""
+"""With fewer test photos, intervals are wide."""
 MANY_LOOKS = 10
-"""After so many models were scored on the same test photos, the best of them owes something to luck."""
+"""From this many models scored on the same test photos, the best result is partly luck."""
 
 
 def list_caveats(
@@ -43,7 +43,7 @@ def list_caveats(
     sentences += describe_order(test) or _never_predicted(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):
         sentences.append(
-            "The data was in a repository with uncommitted changes, so the git revision does not identify it."
+            "The data was in a git repository with uncommitted changes, so the git revision does not identify it."
         )
     if mlflow_run_id is None:
         sentences.append(
@@ -67,7 +67,8 @@ def _never_predicted(test: Figures) -> list[str]:
     """Classes that the model never names, or always."""
     predicted_classes = [class_figures.class_name for class_figures in test.per_class if class_figures.num_predicted]
     if len(predicted_classes) == 1:
-        return [f"The model predicted {predicted_classes[0]} for every test photo: it has learned nothing."]
+        name = predicted_classes[0]
+        return [f"The model predicted {name} for every test photo: it has not learned to separate the classes."]
     missing_classes = [
         class_figures.class_name
         for class_figures in test.per_class

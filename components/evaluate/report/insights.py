@@ -1,4 +1,4 @@
-"""What the figures mean, in plain sentences: what the model is worth and why, what to photograph or relabel next."""
+"""What the figures mean, in plain sentences: how good the model is and why, and what to photograph or relabel next."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
@@ -12,13 +12,13 @@ from components.evaluate.formatting import estimate, interval, percent
 from components.evaluate.measure.slices import is_clear
 
 WEAK_RECALL = 0.1
-"""How far below the mean recall a class stands out."""
+"""A class this far below the mean recall is mentioned."""
 OVERFITTING_GAP = 0.08
 """A gap between training and validation accuracy that matters."""
 MEMORIZED_ACCURACY = 0.95
-"""Training accuracy of a network that has learned all it can from its training photos."""
+"""From this training accuracy, the network has learned all it can from its training photos."""
 SLIGHT_AGREEMENT = 0.2
-"""Of a classifier with its labels, beyond chance (Landis and Koch 1977)."""
+"""Agreement of a classifier with the labels, beyond chance (Landis and Koch 1977)."""
 MAX_LOST_SHARE = 0.03
 UNRELIABLE_AUC = 0.85
 OVERCONFIDENCE = 0.02
@@ -57,14 +57,14 @@ def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Ite
         f"{majority_class.class_name}. {_effort(bundle)}"
     )
     if comparison is not None:
-        conclusion = {"better": "This model is the better one", "worse": "The champion stays the better one"}.get(
+        conclusion = {"better": "This model is better", "worse": "The champion is still better"}.get(
             info.gate.verdict, "Neither model is significantly better"
         )
         num_differing = comparison.num_won + comparison.num_lost
         yield (
             f"{conclusion}: of {pluralize(num_differing)} that the two models classify differently, this "
-            f"model is correct on {comparison.num_won} and the champion on {comparison.num_lost}. They "
-            f"are compared on {pluralize(comparison.num_images, 'test photo')} that neither was trained "
+            f"model is correct on {comparison.num_won} and the champion on {comparison.num_lost}. They were compared "
+            f"on {pluralize(comparison.num_images, 'test photo')} that neither was trained "
             "on."
         )
     if figures.folds is not None:
@@ -105,8 +105,8 @@ def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
         )
     else:
         yield (
-            f"{text} It had as many training photos as others ({num_photos}), so the photos are "
-            "difficult: add photos like those it gets wrong, or check the labels."
+            f"{text} It had as many training photos as others ({num_photos}), so the photos are difficult: add "
+            "photos like those that the model gets wrong, or check the labels."
         )
 
 

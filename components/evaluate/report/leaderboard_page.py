@@ -35,16 +35,16 @@ HEADINGS = (
 )
 LEGEND = (
     "● On the Pareto front: no other model is at least as good in accuracy, time per photo and size, and better in one "
-    "of them. Intervals are 95 % intervals. Times are medians of the exported graph on one machine; training time "
-    "includes the benefit of caches from earlier trainings. Tied means that the difference is not significant: "
-    "McNemar’s exact test on the same photos or, with several seeds, a bootstrap over photos and trainings, corrected "
+    "of them. Intervals are 95 % intervals. Times are medians of the exported graph on one machine; training times "
+    "benefit from the caches of earlier runs. Tied means that the difference is not significant: McNemar’s exact test "
+    "on the same photos or, with several seeds, a bootstrap over photos and training runs, corrected "
     "for the number of comparisons (Holm)."
 )
 ON_FRONT, OFF_FRONT = "●", "○"
 FAR = 4
 """If the slowest model takes this many times as long as the fastest, the ticks are 1, 2, 5, 10 … ms."""
 MIN_SPAN = 0.02
-"""Of the accuracies that the chart shows, so that models that are as good do not look different."""
+"""The smallest range of accuracies on the axis, so that equally good models do not look different."""
 
 
 def render_leaderboard(board: Leaderboard) -> str:
@@ -78,7 +78,7 @@ def _name_cell(row: Row, board: Leaderboard) -> Words:
 
 
 def row_cells(row: Row) -> tuple[str, ...]:
-    """A model's line of the table, as HEADINGS has it."""
+    """A model's row of the table, in the order of HEADINGS."""
     return (
         f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}",
         percent(row.accuracy.value),
@@ -94,7 +94,7 @@ def row_cells(row: Row) -> tuple[str, ...]:
 
 
 def leaderboard_sentences(board: Leaderboard) -> list[str]:
-    """The reason of the pick, and what else is to be known of the table."""
+    """The reason for the pick, and notes on the table."""
     best = board.rows[0]
     # Where the most accurate is the pick, its ties is in the reason.
     ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]
@@ -108,7 +108,7 @@ def leaderboard_sentences(board: Leaderboard) -> list[str]:
 
 
 def front_chart(board: Leaderboard) -> "Figure":
-    """Accuracy against the time of one photo; what nothing beats in accuracy, time and size is filled."""
+    """Accuracy against time per photo; models on the Pareto front are filled."""
     from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
     slowest, fastest = (extreme(row.latency_ms for row in board.rows) for extreme in (max, min))
@@ -150,6 +150,6 @@ def front_chart(board: Leaderboard) -> "Figure":
 
 
 def describe_chart(board: Leaderboard) -> str:
-    """What the chart shows, for those who do not see it."""
+    """What the chart shows, for screen readers."""
     points = "; ".join(f"{row.name}: {percent(row.accuracy.value)}, {row.latency_ms:.1f} ms" for row in board.rows)
     return f"Validation accuracy by time per photo. {points}."

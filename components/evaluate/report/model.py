@@ -1,4 +1,4 @@
-"""What the report tells, whether as a page or on paper, and the texts and pictures that both share."""
+"""The content of the report, and the texts and pictures that the page and the PDF share."""
 
 import io
 import json
@@ -45,7 +45,7 @@ EXPLANATION_TEXTS = {
     None: "",
 }
 SHEET_PIXELS = 880
-"""Of the sheet of samples, in width."""
+"""The width of the sheet of samples."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,11 @@ class Photo:
     """A test photo with what the page shows of it.
 
     Attributes:
-        answer: what the model said of it.
+        answer: the model's prediction.
         pixels: uint8 (height, width, 3), RGB.
-        path: of the original file within the data, where it is known.
-        heat: float32 (rows, columns), what spoke for the answer, from 0 to 1; None if there is no explanation.
+        path: of the original file within the data, if known.
+        heat: float32 (rows, columns), how much each place supports the answer, from 0 to 1; None if there is no
+            explanation.
     """
 
     answer: Answer
@@ -106,14 +107,14 @@ class Showcase:
 
 @dataclass(frozen=True)
 class Content:
-    """All that the report tells.
+    """The content of the report.
 
     Attributes:
-        charts: as `draw_charts` gives them, and architecture.
+        charts: those of `draw_charts`, and architecture.
         pictures: the same as PNG files.
-        samples: a JPEG file of labeled photos, where preprocess has left one.
-        variants: a JPEG file of one photo as training varied it, where train has left one.
-        study: the search that found the params, where there was one.
+        samples: a JPEG file of labeled photos, if preprocess wrote one.
+        variants: a JPEG file of one photo's augmented variants, if train wrote one.
+        study: the search that found the params, if there was one.
     """
 
     evaluation: EvaluationInfo
@@ -142,11 +143,11 @@ class Content:
 
 
 def charts_of(content: Content, *names: tuple[str, str], label: str | None = None) -> list[Chart]:
-    """Those charts that the report has.
+    """The named charts that the report contains.
 
     Args:
         content: of the report.
-        names: of each chart, with what it shows for those who do not see it.
+        names: of each chart, with what it shows, for screen readers.
         label: as in Chart.
     """
     return [
@@ -157,12 +158,12 @@ def charts_of(content: Content, *names: tuple[str, str], label: str | None = Non
 
 
 def file_name(path: str | None) -> str | None:
-    """The name of a file without its folders, where it is known."""
+    """The name of a file without its folders, if known."""
     return path and path.rpartition("/")[2]
 
 
 def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
-    """The parameters of the training, by name; those of its phases by their number."""
+    """The parameters of the training, by name; those of its phases are prefixed with the phase's number."""
     params = dict(bundle.params)
     phases = phase_settings(params)
     params |= {"phases": None} | {f"phases.{number}": phase for number, phase in enumerate(phases, start=1)}
@@ -170,7 +171,7 @@ def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
 
 
 def balance_sentence(dataset: DatasetInfo) -> str:
-    """How unequal the classes are in training, where it matters: a sentence, or nothing."""
+    """A sentence on the class imbalance of the training photos; empty if it is small."""
     counts = [num for num in dataset.counts["train"].values() if num]
     ratio = max(counts, default=1) / min(counts, default=1)
     return (
@@ -179,7 +180,7 @@ def balance_sentence(dataset: DatasetInfo) -> str:
 
 
 def reproduce_commands(content: Content) -> str:
-    """The commands that make the same model again."""
+    """The commands that reproduce the model."""
     source, run_id = content.dataset.source, content.evaluation.mlflow_run_id
     lines = []
     if source.git_revision:
@@ -193,7 +194,7 @@ def reproduce_commands(content: Content) -> str:
 
 
 def reproduce_params(content: Content) -> str:
-    """params.yaml of this run, as far as the model and its evaluation depend on it; JSON is YAML."""
+    """params.yaml of this run, limited to the sections that the model and its evaluation depend on; JSON is YAML."""
     dataset = content.dataset
     pixel_range = {} if dataset.pixel_range == FULL_RANGE else {"pixel_range": list(dataset.pixel_range)}
     sections = {
@@ -206,7 +207,7 @@ def reproduce_params(content: Content) -> str:
 
 
 def use_commands() -> str:
-    """The commands that ask the model."""
+    """The commands that send photos to the model."""
     return "\n".join(
         (
             "darkroom serve",
@@ -217,7 +218,7 @@ def use_commands() -> str:
 
 
 def shrink_sheet(jpeg: bytes) -> bytes:
-    """The sheet of samples as a JPEG file of a size that a report can hold."""
+    """The sheet of samples as a JPEG file of a size that fits a report."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(jpeg)).convert("RGB")

@@ -1,4 +1,4 @@
-"""The model card: what someone must know who uses the model, in Markdown (Mitchell et al., 2019)."""
+"""The model card: what users of the model must know, in Markdown (Mitchell et al., 2019)."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from components.evaluate.formatting import file_size, interval, percent
 from components.evaluate.report.model import Content, reproduce_commands, use_commands
 
 MOST_CLASSES = 60
-"""Of a card, which is read as a whole."""
+"""The most rows of a table, since a card is read from start to end."""
 
 
 def render_card(content: Content) -> str:

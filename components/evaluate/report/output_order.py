@@ -10,14 +10,14 @@ from components.contract.text import join_names
 from components.evaluate.formatting import percent
 
 MIN_GAIN: Final = 0.3
-"""How much more accuracy another order of the outputs must give."""
+"""The accuracy that another order of the outputs must gain."""
 MIN_SHARE: Final = 0.5
-"""How much of each class that is called another must be called that one."""
+"""The share of each swapped class that must be predicted as the same other class."""
 MAX_SWAPS: Final = 5
 
 
 def find_order(confusion_matrix: ArrayLike) -> tuple[int, ...] | None:
-    """For each output the class that it seems to be; None if the outputs seem to be in the order of the classes.
+    """The class that each output seems to stand for; None if the outputs seem to be in the order of the classes.
 
     The assignment of classes to outputs that classifies most photos correctly is found by the Hungarian method.
 
@@ -44,11 +44,12 @@ def describe_order(test: Figures) -> list[str]:
     if order is None:
         return []
     names = [class_figures.class_name for class_figures in test.per_class]
-    swaps = [f"{names[true]} is called {names[output]}" for output, true in enumerate(order) if true != output]
+    swaps = [f"{names[true]} is predicted as {names[output]}" for output, true in enumerate(order) if true != output]
     num_correct = sum(test.confusion_matrix[true][output] for output, true in enumerate(order))
     return [
         f"The outputs of the model seem to be in another order than the classes: {join_names(swaps[:MAX_SWAPS])}"
         f"{' …' if len(swaps) > MAX_SWAPS else ''}. In the order {', '.join(names[true] for true in order)} it would "
-        f"classify {percent(num_correct / test.num_images)} correctly instead of {percent(test.accuracy.value)}. For a "
-        "finished model name its outputs in that order (train.model.class_names); else look at the labels."
+        f"classify {percent(num_correct / test.num_images)} correctly instead of {percent(test.accuracy.value)}. If "
+        "this model is used unchanged, list its classes in that order (train.model.class_names); otherwise check the "
+        "labels."
     ]

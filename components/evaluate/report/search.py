@@ -1,4 +1,4 @@
-"""The search that found the params, as the report tells it."""
+"""The report's section on the search that found the params."""
 
 from collections import Counter
 from statistics import median
@@ -26,8 +26,8 @@ def search_sentences(study: StudyInfo) -> list[str]:
         if states[state]
     ]
     sentences = [
-        f"{pluralize(len(study.trials), 'training')} {'was' if len(study.trials) == 1 else 'were'} run "
-        f"and compared on the validation photos: {', '.join(outcomes)}."
+        f"{pluralize(len(study.trials), 'training run')} {'was' if len(study.trials) == 1 else 'were'} "
+        f"compared on the validation photos: {', '.join(outcomes)}."
     ]
     top_trials = best_trials(study)
     if top_trials:
@@ -42,7 +42,7 @@ def search_sentences(study: StudyInfo) -> list[str]:
     weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MAX_KEYS]
     if weights:
         shares = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)
-        sentences.append(f"Importance for the differences in accuracy: {shares}.")
+        sentences.append(f"Share of each param in the differences in accuracy: {shares}.")
     return sentences
 
 
@@ -53,7 +53,7 @@ def best_trials(study: StudyInfo) -> list[Trial]:
 
 
 def trial_row(trial: Trial) -> tuple[str, str, str, str]:
-    """Its number as people count, accuracy, epochs, and values."""
+    """Its number counted from 1, accuracy, epochs, and values."""
     values = ", ".join(f"{key} {_short(value)}" for key, value in flatten(trial.values).items())
     return str(trial.number + 1), percent(trial.accuracy), str(trial.epochs), values
 

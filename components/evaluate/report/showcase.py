@@ -1,4 +1,4 @@
-"""The photos that the report shows, with their pixels, their files' names and what spoke for the answers."""
+"""The photos that the report shows, with their pixels, file names and explanations."""
 
 import logging
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ def build_showcase(
     originals: Mapping[str, Original],
     num_mistakes: int,
 ) -> Showcase:
-    """Chooses the photos and explains the answers.
+    """Selects the photos and explains the answers.
 
     Args:
-        graph: explains.
-        splits: all three; a doubtful label may stand in any.
+        graph: computes the explanations.
+        splits: all three; any of them may contain doubtful labels.
         examination: names the mistakes, confused pairs, doubtful labels and outliers.
         originals: the files of the photos, by image_id.
         num_mistakes: how many are shown; 0 shows no photos of any kind.

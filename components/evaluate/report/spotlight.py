@@ -1,9 +1,9 @@
-"""The picture of an explanation on paper and page: the photo, bright where it mattered."""
+"""The picture of an explanation: the photo, bright where it mattered."""
 
 import numpy as np
 
 SHADE = 0.25
-"""How bright a place is shown that did not matter; a spotlight needs no color to be understood."""
+"""The brightness of places that did not matter; brightness is understood without colors."""
 
 
 def spotlight(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:

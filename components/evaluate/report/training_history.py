@@ -1,4 +1,4 @@
-"""What training left of each epoch: its curves, and the phases that it went through."""
+"""The history of the training: its curves and phases."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ _File = RootModel[dict[str, list[float] | list[str]]]
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the training with settings of its own.
+    """A part of the training with its own settings.
 
     Attributes:
-        name: as the params call it, otherwise its number.
+        name: from the params, otherwise its number.
         epochs: the first and the last, counted from 1; None if it never ran.
         settings: the params of the phase, in a row.
     """
@@ -38,7 +38,7 @@ class History:
 
     Attributes:
         curves: figures by name, one per epoch: loss, val_loss, accuracy, …
-        phases: in their order; none if the training was of one piece.
+        phases: in their order; none if the training had only one.
     """
 
     curves: Mapping[str, Sequence[float]]
@@ -46,7 +46,7 @@ class History:
 
 
 def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
-    """What history.json and the params of the training tell.
+    """Reads the history from history.json and the params of the training.
 
     Args:
         bundle_dir: history.json.
@@ -66,7 +66,7 @@ def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
 
 
 def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What each phase sets otherwise than the resolved train section; nothing where the training was of one piece."""
+    """The settings of each phase that differ from the resolved train section; empty if there is only one phase."""
     phases = params.get("phases")
     if not isinstance(phases, list):
         return []
@@ -74,7 +74,7 @@ def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def build_phases(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
-    """The phases that epochs were marked with, beside what the params ask of each; none if there is only one."""
+    """The phases recorded in the epochs, with their settings from the params; none if there is only one."""
     epochs = []
     last = 0
     for mark, group in itertools.groupby(marks):

@@ -232,7 +232,7 @@ def test_the_search_behind_the_params_is_told_in_the_report(folder: Path) -> Non
         write_json(folder / name / "study.json", figures)
         evaluate(folder / "dataset", folder / "model", PARAMS, "colors", folder / "evaluation", folder / name)
         report = (folder / "evaluation" / "report.html").read_text()
-        assert ("1 training was run" in report) == (name == "study")
+        assert ("1 training run was compared" in report) == (name == "study")
     with pytest.raises(ArtifactError, match=r"study\.json"):
         evaluate(folder / "dataset", folder / "model", PARAMS, "colors", folder / "evaluation", folder / "nowhere")
 

@@ -27,7 +27,7 @@ BOX = (0.14, 0.16, 0.84, 0.73)
 
 
 def reliability_chart(calibration: CalibrationFigures) -> "Figure":
-    """Confidence against accuracy; each point is a bin of photos, its area their number, its line the 95 % interval."""
+    """Confidence against accuracy; the area of a point shows the number of photos, its line the 95 % interval."""
     bins = calibration.bins
     confidence = np.array([item.sureness for item in bins])
     accuracy = np.array([item.accuracy.value for item in bins])
@@ -74,7 +74,7 @@ def coverage_chart(calibration: CalibrationFigures) -> "Figure":
 
 
 def robustness_chart(robustness: Sequence[RobustnessFigures]) -> "Figure":
-    """Accuracy under each disturbance, the photos unchanged first."""
+    """Accuracy under each disturbance, starting with the unchanged photos."""
     names = [figures.disturbance for figures in robustness]
     values = np.array([figures.accuracy.value for figures in robustness])
     error_bars = np.abs([(figures.accuracy.low, figures.accuracy.high) for figures in robustness] - values[:, None]).T

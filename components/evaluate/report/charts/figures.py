@@ -1,4 +1,4 @@
-"""The charts of the report: matplotlib figures, drawn without pyplot, that follow the page into light and dark."""
+"""The charts of the report: matplotlib figures, drawn without pyplot, that adapt to the page's light and dark mode."""
 
 import io
 import re
@@ -34,29 +34,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
-"""A chart inside the page takes the page's colors; as a file of its own it keeps its own, on white."""
+"""A chart inside the page takes the page's colors; a separate file keeps its own colors, on white."""
 
 MAX_SHRUNK = 640
 """A chart up to this width shrinks a little with the page; a wider one keeps its size and is scrolled."""
 SMALLEST = 0.86
-"""Of its own width; its words could not be read on a phone if it were shown any smaller."""
+"""The smallest share of its width at which its text is still readable on a phone."""
 MAX_NUMBERED = 30
-"""A matrix of more classes carries no numbers: they could not be read."""
+"""With more classes, the matrix has no numbers: they would be illegible."""
 MAX_DRAWN = 60
-"""Of more classes no matrix is drawn: a picture of a million cells shows nothing and takes 23 GB."""
+"""With more classes, no matrix is drawn: a picture of a million cells is unreadable and takes 23 GB."""
 MAX_OPACITY = 0.65
-"""At which numbers can still be read on either color, in light and in dark."""
+"""Up to this opacity, numbers are readable on either color, in light and dark mode."""
 LETTER_WIDTH = 0.62
-"""Of a letter, on average, in font sizes."""
+"""The average width of a letter, relative to the font size."""
 MAX_NAME = 22
-"""Characters of a class name in a chart."""
+"""The most characters of a class name in a chart."""
 
 
 def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> dict[str, "Figure"]:
     """Every chart by its name.
 
-    The names are confusion_matrix, of at most MAX_DRAWN classes; loss_curve and accuracy_curve, as far as the
-    history holds them; reliability, coverage and robustness, as far as there are such figures.
+    The names are confusion_matrix, of at most MAX_DRAWN classes; loss_curve and accuracy_curve, if the history
+    contains them; reliability, coverage and robustness, if these figures exist.
     """
     charts = {}
     if len(all_figures.class_names) <= MAX_DRAWN:
@@ -80,7 +80,7 @@ def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> d
 def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     """The confusion matrix: each row is a true class, shaded by the share of its photos.
 
-    Right answers and mistakes have colors of their own, so that rare mistakes can be seen beside a dark diagonal.
+    Right answers and mistakes have different colors, so that rare mistakes are visible next to a dark diagonal.
 
     Args:
         matrix: int (classes, classes), photos by true and by predicted class.
@@ -117,7 +117,7 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
 def curve_chart(
     curves: Mapping[str, Sequence[float]], best_epoch: int, metric: str, phases: Sequence[Phase] = ()
 ) -> "Figure":
-    """One figure per epoch, for training and validation, with the kept epoch marked, and where phases begin.
+    """One figure per epoch, for training and validation, with the kept epoch and the start of each phase marked.
 
     Args:
         curves: "training" and "validation", or one of the two; a value per epoch.
@@ -166,7 +166,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> Html:
 
     Args:
         figure: one of the charts of this module.
-        description: what it shows, for those who do not see it.
+        description: what it shows, for screen readers.
         name: makes its ids unique within the page.
     """
     with style():
@@ -195,7 +195,7 @@ def to_png(figure: "Figure") -> bytes:
 
 
 def shorten(name: str) -> str:
-    """A class name that fits beside a chart, without the control characters that no SVG file may hold."""
+    """A class name that fits next to a chart, without control characters, which SVG does not allow."""
     text = printable(name)
     return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
 

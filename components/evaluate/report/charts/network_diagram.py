@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BOXES = 26
-"""A longer network shows its first and last layers."""
+"""For a longer network, only the first and last layers are shown."""
 BOX_HEIGHT, GAP, WIDTH = 26, 8, 360
 NAME_SIZE, FACTS_SIZE = 11.5, 10.5
 LETTER_WIDTH = 0.55
-"""Of a letter, on average, in font sizes."""
+"""The average width of a letter, relative to the font size."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Box:
 
     Attributes:
         name: what it is.
-        output_shape: the shape of its output, where it is known.
-        num_parameters: 0 if it has none, or they are not known.
+        output_shape: the shape of its output, if known.
+        num_parameters: 0 if it has none, or they are unknown.
         state: "trained", "frozen", or nothing.
     """
 
@@ -45,7 +45,7 @@ class Box:
 
 
 def build_boxes(bundle: BundleInfo) -> list[Box]:
-    """From the photo to the classes; what the bundle does not tell is left out."""
+    """From the photo to the classes; anything that the bundle does not contain is left out."""
     model = bundle.params.get("model") or {}
     input_size = _input_size(bundle)
     input_shape: Shape | None = (*input_size, 3)
@@ -62,7 +62,7 @@ def build_boxes(bundle: BundleInfo) -> list[Box]:
 
 
 def architecture_chart(boxes: Sequence[Box]) -> "Figure":
-    """The boxes from top to bottom; what was trained has a firm blue line, what was frozen a dashed one."""
+    """The boxes from top to bottom; trained layers have a solid blue line, frozen layers a dashed one."""
     from matplotlib.patches import FancyBboxPatch
 
     visible_boxes = list(boxes)
@@ -104,7 +104,7 @@ def architecture_chart(boxes: Sequence[Box]) -> "Figure":
 
 
 def describe_boxes(boxes: Sequence[Box]) -> str:
-    """The picture in words, for those who do not see it."""
+    """The picture described in words, for screen readers."""
     parts = "; ".join(f"{box.name} {box.output_shape}".strip() for box in boxes)
     return f"From the photo to the classes: {parts}."
 

@@ -27,9 +27,9 @@ STYLE: dict[Any, Any] = {
     "ytick.color": SOFT,
 }
 CHART_WIDTH = 350
-"""Of a chart that is in a column: a phone shows it at its own size, and so its words."""
+"""The width of a chart in a column: a phone shows it, and its text, at full size."""
 POINTS_PER_INCH = 72
-"""In an SVG file of matplotlib's one point is one unit, which the page shows as one pixel."""
+"""In matplotlib's SVG files one point is one unit, which the page shows as one pixel."""
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -68,7 +68,7 @@ def as_percent(share: float, _position: float) -> str:
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Around all drawing and saving."""
+    """The context for all drawing and saving."""
     from matplotlib import rc_context
 
     with rc_context(STYLE), warnings.catch_warnings():

@@ -1,1 +1,1 @@
-"""The report for paper, made by reportlab. Import `document`."""
+"""The report as a PDF, made with reportlab. Import `document`."""

@@ -1,4 +1,4 @@
-"""Photos as the report on paper shows them."""
+"""The photos of the PDF report."""
 
 import io
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ MOST_PHOTOS: Final = 12
 
 
 def lay_out_photos(photos: Sequence[Photo], per_row: int, width: float, caption_style: Any) -> "Flowable":
-    """The first photos in rows, each over its caption.
+    """The first photos in rows, each above its caption.
 
     Args:
         photos: at least one.
@@ -42,7 +42,7 @@ def lay_out_photos(photos: Sequence[Photo], per_row: int, width: float, caption_
 
 
 def fit_picture(file: io.BytesIO, width: float, height: float) -> "Flowable":
-    """A picture as large as it can be within these sides."""
+    """A picture, as large as possible within these dimensions."""
     from reportlab.platypus import Image
 
     picture = Image(file, hAlign="LEFT")

@@ -1,4 +1,4 @@
-"""Prints the blocks of the report on paper: each becomes parts of a PDF, which flow over its pages."""
+"""Turns the blocks of the report into PDF elements that flow over the pages."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -45,11 +45,11 @@ PAGE: Final = (595.28, 841.89)
 """A4, in points."""
 WIDTH: Final = PAGE[0] - 2 * MARGIN
 MOST_ROWS = 60
-"""Of a table; the page holds them all, this paper the first."""
+"""Rows of a table; the page contains all of them, the PDF the first."""
 LEAST_SCALE = 0.6
-"""Of a chart, below which its letters are too small for paper."""
+"""The smallest width of a chart; below it, the text is too small in print."""
 CHART_SHARE = 0.8
-"""Of the page's width, for a single chart."""
+"""The share of the page's width that a single chart takes."""
 CELL_GAP = 12.0
 
 
@@ -74,7 +74,7 @@ class Printer:
             yield from self._blocks(section.blocks)
 
     def title(self, heading: str, lead: str) -> "Iterator[Flowable]":
-        """What the document is about."""
+        """The title block."""
         yield self._paragraph(heading, "title")
         yield self._paragraph(lead, "soft")
 
@@ -121,7 +121,7 @@ class Printer:
             case PageOnly():
                 return
             case _:
-                raise TypeError(f"Paper has no form for {type(block).__name__}.")
+                raise TypeError(f"The PDF cannot show a {type(block).__name__}.")
 
     def _paragraph(self, words: Words, style: str, bullet: str | None = None) -> "Flowable":
         from reportlab.platypus import Paragraph

@@ -1,4 +1,4 @@
-"""Fonts and styles of the report on paper."""
+"""Fonts and styles of the PDF report."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from components.evaluate.report.charts.style import INK, RIGHT, SOFT
 
 
 def register_fonts() -> None:
-    """Registers matplotlib's own DejaVu: Latin, Greek and Cyrillic, whatever the machine has installed."""
+    """Registers the DejaVu fonts that come with matplotlib: Latin, Greek and Cyrillic on every machine."""
     from matplotlib import get_data_path
     from reportlab.lib.fonts import addMapping
     from reportlab.pdfbase.pdfmetrics import registerFont
@@ -22,7 +22,7 @@ def register_fonts() -> None:
 
 
 def text_styles() -> dict[str, Any]:
-    """Every style of text by its name."""
+    """All text styles by name."""
     from reportlab.lib.styles import ParagraphStyle
 
     body = ParagraphStyle("body", fontName="Sans", fontSize=9.5, leading=14, textColor=INK, spaceAfter=4)

@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted, and which photos are detected as unfamiliar."""
+"""How reliable the probabilities are, and which photos are detected as unfamiliar."""
 
 from components.contract.artifacts.figures import CalibrationFigures
 from components.contract.pages.blocks import Block, Charts, Heading, Section, Table, Text
@@ -33,7 +33,7 @@ def _temperature_text(calibration: CalibrationFigures) -> str:
         f"The network’s logits are divided by a temperature of {calibration.temperature:.2f}, fitted on the "
         "validation photos, before they become probabilities; the service does the same. Confidence and accuracy on "
         f"the test photos differed by {percent(calibration.error_before)} before and "
-        f"{percent(calibration.error_after)} after; log loss was {calibration.log_loss_before:.3f} and is "
+        f"{percent(calibration.error_after)} after; log loss was {calibration.log_loss_before:.3f} and is now "
         f"{calibration.log_loss_after:.3f}."
     )
 

@@ -81,7 +81,7 @@ def _explained_photo(photo: Photo, class_names: Sequence[str]) -> blocks.Photo:
 
 
 def slice_section(content: Content) -> Section:
-    """Slices with lower accuracy, and robustness."""
+    """Slices with low accuracy, and robustness."""
     slices, test = content.figures.slices, content.figures.test
     body: list[Block] = [Text("There are too few test photos to compare slices.")]
     if slices:

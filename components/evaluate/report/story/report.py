@@ -1,4 +1,4 @@
-"""The whole report, section by section."""
+"""The complete report, section by section."""
 
 from components.contract.pages.blocks import Code, Fold, Items, Mark, Section, Text
 from components.evaluate.report.model import Content, reproduce_commands, reproduce_params, use_commands
@@ -11,7 +11,7 @@ from components.evaluate.report.story.verdict import verdict_section
 
 
 def build_sections(content: Content) -> list[Section]:
-    """All of it, the most important first."""
+    """All sections, the most important first."""
     return [
         verdict_section(content),
         data_section(content),

@@ -26,9 +26,9 @@ from components.evaluate.report.model import Content, charts_of, file_name
 from components.evaluate.report.story.verdict import track
 
 MOST_PAIRS = 5_000
-"""Of the table of confused pairs; confusion_matrix.csv holds all."""
+"""Rows of the table of confused pairs; confusion_matrix.csv contains all."""
 MOST_BESIDE = 15
-"""Classes of a matrix that has room for a table beside it."""
+"""The most classes of a matrix that leaves room for a table next to it."""
 INTERVALS = (
     ("Accuracy", "accuracy"),
     ("Balanced accuracy", "balanced_accuracy"),
@@ -188,7 +188,7 @@ def _table_lead(num_classes: int, num_listed: int, num_pairs: int) -> Words:
     return (
         f"A matrix of {num_classes:,} classes is too large to read. This table lists {extent}, the most common first; ",
         Mark("code", "confusion_matrix.csv"),
-        " contains the whole matrix.",
+        " contains the complete matrix.",
     )
 
 

@@ -22,7 +22,7 @@ from components.evaluate.report.charts.network_diagram import build_boxes, descr
 from components.evaluate.report.model import Content, balance_sentence, charts_of, shrink_sheet
 
 MANY_CLASSES = 25
-"""A table of more classes is folded."""
+"""A table with more classes is collapsed."""
 RESIZING = {"stretch": "stretched", "crop": "center-cropped and scaled", "pad": "padded and scaled"}
 KINDS = {"layers": "custom layers", "pretrained": "pretrained backbone with a head"}
 
@@ -98,7 +98,7 @@ def _preparation(content: Content) -> Iterator[Block]:
         yield Text(" ".join(sentences))
     if content.variants and NEVER_VARIED in sentences:
         lines = ", a line for each phase" if content.history.phases else ""
-        description = f"One training photo eight times, as the training saw it{lines}"
+        description = f"One training photo eight times, augmented as in training{lines}"
         yield Sheet(shrink_sheet(content.variants), description)
 
 

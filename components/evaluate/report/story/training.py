@@ -1,4 +1,4 @@
-"""How the model was trained, and the models it was compared with."""
+"""How the model was trained, and which models it was compared with."""
 
 from collections.abc import Iterator
 
@@ -88,6 +88,6 @@ def _board(content: Content) -> Iterator[Block]:
         yield Heading("Compared models")
         yield Text(
             f"{' '.join(leaderboard_sentences(board))} The models were compared on the {board.num_images:,} validation "
-            "photos, as trained at that time."
+            "photos, in the state of that time."
         )
         yield from board_blocks(board)

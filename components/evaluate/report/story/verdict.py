@@ -6,7 +6,7 @@ from components.evaluate.formatting import interval, per_hundred, percent
 from components.evaluate.report.model import VERDICT_WORDS, Content
 
 IN_SHORT = 3
-"""Insights that are shown beside the verdict, for those who read no further."""
+"""Insights shown next to the verdict, for readers who stop there."""
 
 
 def track(figure: Interval) -> Track:
@@ -15,7 +15,7 @@ def track(figure: Interval) -> Track:
 
 
 def verdict_section(content: Content) -> Section:
-    """What the model is worth, before all else."""
+    """The verdict and the main figures."""
     gate, test = content.evaluation.gate, content.figures.test
     reasons: Block = Text(gate.reasons[0]) if len(gate.reasons) == 1 else Items(gate.reasons)
     consequence = (

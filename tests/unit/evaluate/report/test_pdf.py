@@ -76,7 +76,7 @@ def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
     report_content = replace(content(with_pictures=True, num_photos=0), study=STUDY)
     page_text = " ".join(Page(render(report_content)).text.split())
     for phrase in (
-        "4 trainings were run and compared on the validation photos: 2 completed, 1 stopped early",
+        "4 training runs were compared on the validation photos: 2 completed, 1 stopped early",
         "Trial 3 was the best with 80.0 %; the median was 70.0 %",
         "in accuracy: learning_rate 80.0 %, epochs 20.0 %.",
         "Trial 3: 80.0 %, 8 epochs. model.name <b>",

@@ -80,7 +80,7 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
         "(augmentation: medium): mirrored, rotated by up to 15°, zoomed by up to 15 %, shifted by up to 8 %"
         in page_text
     )
-    assert "One training photo eight times, as the training saw it" in render(report_content)
+    assert "One training photo eight times, augmented as in training" in render(report_content)
     unvaried = replace(content(params={"augmentation": "none"}), variants=file.getvalue())
     assert "One training photo eight times" not in render(unvaried), "eight times the same tells nothing"
     assert "Augmentation" not in Page(render(content())).text
@@ -102,8 +102,8 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
         (
             {"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
             [
-                "In phase 1 of the training the photos were used without augmentation.",
-                "In phase 2 of the training the photos were changed at random: made noisy by up to 5 %.",
+                "In training phase 1, the photos were used without augmentation.",
+                "In training phase 2, the photos were changed at random: made noisy by up to 5 %.",
                 NEVER_VARIED,
             ],
         ),
