@@ -32,7 +32,7 @@ def shown_class(name: str) -> str:
 
 
 def case(path: str) -> str:
-    """What shall become of a photo that was found."""
+    """The action chosen for a photo of a finding."""
     return f".case select[aria-label$='{path}']"
 
 

@@ -18,7 +18,7 @@ import { choiceOf, choicesFor, decide, NUM_GENERAL_CHOICES } from "./decisions.j
 /** @type {Record<Policy, string>} */
 const POLICY_NAMES = {
   ignore: "Accept",
-  report: "Tell only",
+  report: "Report only",
   quarantine: "Leave the photos out",
   fail: "Stop the run",
 };
@@ -84,7 +84,7 @@ function policyField(finding, policies) {
     await changeParams({ [key]: choice });
     await post("api/audit").catch(showProblem);
   };
-  return h("label", { class: "row small" }, "What shall happen? ", select(options, policy, onchange));
+  return h("label", { class: "row small" }, "Action: ", select(options, policy, onchange));
 }
 
 /**
@@ -107,7 +107,7 @@ function caseItem(audited, note, data, decisions, showDecisions) {
       decide(decisions, path, key);
       showDecisions();
     },
-    { "aria-label": `What shall become of ${path}`, dataset: { path }, onfocus: () => complete(choice, choices) },
+    { "aria-label": `Action for ${path}`, dataset: { path }, onfocus: () => complete(choice, choices) },
   );
   setChoice(choice, choiceOf(decisions, path));
   return h(
