@@ -13,12 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from components.contract.system.atomic_files import write_file
-
-if TYPE_CHECKING:
-    pass
 from components.contract.tracking.messages import Kind, Message, send
 from components.contract.tracking.store import PENDING, first_line
 
@@ -26,10 +23,10 @@ log = logging.getLogger(__name__)
 
 CALL_SECONDS: Final = 15.0
 """How long a step waits for the answer to one question, or for its files to be taken."""
-WAIT_SECONDS: Final = 40.0
+WAIT_SECONDS: Final = 35.0
 """How long for all of them, before its end."""
 CLOSE_SECONDS: Final = 20.0
-"""How long at its end: a minute in all."""
+"""How long at its end: with the system metrics of a training, a minute in all."""
 STOP_SECONDS: Final = 5.0
 """How long at the end of one that was asked to end; a pod has half a minute for all that is to be done then."""
 RETRY_SECONDS: Final = 2.0

@@ -12,6 +12,7 @@ import pytest
 
 from components.contract.errors import ModelError
 from components.contract.system.program import EVENTS_VARIABLE, FINISH_FILE, running_step
+from components.contract.tracking import spool
 from components.contract.tracking.run import Run
 from components.train.loop.callbacks import progress
 from components.train.loop.callbacks.progress import measure_input_wait, system_metrics
@@ -125,3 +126,7 @@ def test_a_training_that_is_asked_to_finish_ends_after_its_epoch_and_tells_each(
     epochs = [event for event in events if event["event"] == "epoch"]
     assert [(event["epoch"], event["planned"]) for event in epochs] == [(1, 3), (2, 3), (3, 3), (1, 3)]
     assert 0 < epochs[0]["val_accuracy"] <= 1
+
+
+def test_a_store_that_is_silent_costs_a_training_a_minute_at_most() -> None:
+    assert spool.WAIT_SECONDS + spool.CLOSE_SECONDS + progress.SYSTEM_METRICS_SECONDS <= 60
