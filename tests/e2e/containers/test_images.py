@@ -21,7 +21,7 @@ SIZES = {"preprocess": 1.0e9, "serve": 1.0e9, "train": 3.0e9}
 
 def test_a_missing_image_is_reported(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_runner, "image_name", lambda step, **_: f"darkroom-{step}-python:absent")
-    with pytest.raises(EngineError, match=r"darkroom-preprocess-python:absent must exist.*make images"):
+    with pytest.raises(EngineError, match=r"Docker has no image darkroom-preprocess-python:absent.*make images"):
         docker_runner.check_images()
 
 
