@@ -17,7 +17,7 @@ MAX_SWAPS: Final = 5
 
 
 def find_order(confusion_matrix: ArrayLike) -> tuple[int, ...] | None:
-    """The class that each output seems to stand for; None if the outputs seem to be in the order of the classes.
+    """The class that each output seems to represent; None if the outputs seem to be in the order of the classes.
 
     The assignment of classes to outputs that classifies most photos correctly is found by the Hungarian method.
 

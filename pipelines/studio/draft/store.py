@@ -72,7 +72,7 @@ class DraftStore:
         self._resolve_lock = threading.Lock()
         self._resolutions: dict[str, Resolution] = {}
         self._probes: dict[tuple[str, str], Probe] = {}
-        self._failure: tuple[str, float, Fault] | None = None
+        self._failures: dict[tuple[str, str], tuple[float, str]] = {}
 
     def read(self) -> Draft:
         """The draft as it is; a damaged one counts as empty."""
@@ -128,18 +128,12 @@ class DraftStore:
             return None
         key = json.dumps(draft.params, sort_keys=True)
         with hold_lock(self._resolve_lock, "The data"):
-            if self._failure is not None and self._failure[0] == key and time.monotonic() < self._failure[1]:
-                return self._failure[2]
             if key in self._resolutions:
                 return self._resolutions[key]
-            start_time = time.monotonic()
             try:
                 resolution = resolve_params(params_of(draft), self._probe)
             except DarkroomError as error:
-                fault = Fault(where="", what=str(error))
-                # What took long is not tried again at each look of each tab.
-                self._failure = key, time.monotonic() + PATIENCE * (time.monotonic() - start_time), fault
-                return fault
+                return Fault(where="", what=str(error))
             if len(self._resolutions) > REMEMBERED:
                 self._resolutions = {}
             self._resolutions[key] = resolution
@@ -149,10 +143,20 @@ class DraftStore:
         key = (uri, dump_section(columns))
         if key in self._probes:
             return self._probes[key]
+        start_time = time.monotonic()
+        trusted_until, reason = self._failures.get(key, (start_time, ""))
+        if start_time < trusted_until:
+            raise StudioError(reason)
         seconds = PROBE_SECONDS if is_remote(uri) else LOOK_SECONDS
-        value = self._workers.ask(
-            "probe_data", "The data", seconds=seconds, uri=uri, columns=dump_section(columns)
-        ).value
+        try:
+            value = self._workers.ask(
+                "probe_data", "The data", seconds=seconds, uri=uri, columns=dump_section(columns)
+            ).value
+        except DarkroomError as error:
+            # What took long is not tried again at each look of each tab, nor for each draft of the same data.
+            end_time = time.monotonic()
+            self._failures[key] = end_time + PATIENCE * (end_time - start_time), str(error)
+            raise
         height, width = value["native_size"]
         self._probes[key] = Probe(value["name"], (height, width), tuple(value["description"]))
         return self._probes[key]
@@ -161,7 +165,7 @@ class DraftStore:
         """What was known of the data is looked up again."""
         self._resolutions = {}
         self._probes = {}
-        self._failure = None
+        self._failures = {}
 
     def switch(self, revision: int, uri: str, *, inherit: bool) -> Draft:
         """Makes other photos the data: the settings of the earlier ones are kept, and those of the new ones come back.

@@ -14,7 +14,7 @@ from components.contract.params.resolve import Resolution
 from pipelines.studio.data.file_browser import data_within, model_within
 from pipelines.studio.draft.params_text import dump_yaml
 from pipelines.studio.draft.presets import Preset, apply, find_preset, follow_network, list_presets
-from pipelines.studio.draft.store import Draft, Fault, check
+from pipelines.studio.draft.store import Draft, check
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.jobs.estimate import Estimate, estimate
 from pipelines.studio.jobs.queue import PARAMS
@@ -132,13 +132,11 @@ def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
 def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/presets?times=…`: the choices, which one is chosen, and the time of each, for which data are read."""
     draft = studio.draft.read()
-    # A failed look at the data is remembered for one draft: asking for the others would repeat it.
-    has_times = bool(query.get("times")) and not isinstance(studio.draft.resolve(draft), Fault)
     choices = _list_presets(studio, draft)
     presets = []
     for preset in choices:
         preset_draft = draft.model_copy(update={"params": apply(preset, draft.params)})
-        time = _estimate(studio, preset_draft) if has_times else None
+        time = _estimate(studio, preset_draft) if query.get("times") else None
         presets.append(preset.model_dump() | {"estimate": time.model_dump() if time is not None else None})
     return {"presets": presets, "chosen": find_preset(draft.params, choices)}
 

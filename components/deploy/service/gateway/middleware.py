@@ -261,7 +261,7 @@ def without_version(scope: Scope) -> Scope:
 
 
 def error_body(scope: Scope, code: str, message: str) -> bytes:
-    """An error as every answer of the service tells it; below /v2, as the Open Inference Protocol has it."""
+    """The body of an error, in the format of the service; below /v2, in that of the Open Inference Protocol."""
     if f"{scope['path']}/".startswith("/v2/"):
         return json.dumps({"error": message}).encode()
     return json.dumps({"error": {"code": code, "message": message}, "predictions": []}).encode()

@@ -153,7 +153,7 @@ async function automaticModel(panel, drawFoot) {
 
 function automaticChoice() {
   const model = chosenWay() === "auto" ? resolvedValue("train.model") : undefined;
-  if (!model) return h("p", {}, "Darkroom chooses a network by the size of your photos, and tells you why.");
+  if (!model) return h("p", {}, "Darkroom chooses a network that suits the size of your photos, and explains why.");
   const name = model.name ?? `a network of ${model.layers?.length} layers`;
   const imageSize = formatSides(resolvedValue("preprocess.image_size") ?? 0);
   return h("p", {}, "For these photos it takes ", h("b", {}, name), `, at ${imageSize} pixels.`);

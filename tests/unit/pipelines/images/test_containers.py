@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +19,6 @@ from pipelines.runners.container_deaths import explain_end
 from pipelines.runners.docker import Limits, plan_containers
 
 ROOT = Path(__file__).parents[4]
-LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-PIN = re.compile(r"^([a-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 
 def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from components.contract.errors import DataError
 from components.contract.params.pipeline import load_params
 from pipelines.studio.app import create_app
+from pipelines.studio.draft import store
 from tests.support.small_disk import small_disk
 from tests.unit.pipelines.studio.conftest import Client, settings_of
 
@@ -181,3 +183,28 @@ def test_a_layer_at_fault_is_counted_from_one_as_on_the_page(client: Client, pho
     draft = client.post("/api/draft", {"revision": 1, "set": {"train.model": {"layers": layers}}}).json()
     assert not draft["ready"]
     assert draft["reasons"][0].startswith("Layer 2, Conv2D")
+
+
+def test_data_that_took_long_to_fail_are_not_looked_at_again_for_other_drafts(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, uris = 0.0, []
+
+    def fail_slowly(*_: object, uri: str, **__: object) -> None:
+        nonlocal now
+        now += 10
+        uris.append(uri)
+        raise DataError(f"{uri} cannot be read")
+
+    monkeypatch.setattr(store.time, "monotonic", lambda: now)
+    monkeypatch.setattr(client.studio.draft._workers, "ask", fail_slowly)
+    drafts = [
+        store.Draft(params={"data": {"uri": str(tmp_path / name)}, "train": {"epochs": epochs}})
+        for name in ("one", "another")
+        for epochs in (3, 4)
+    ]
+    for seconds, num_looks in ((0, 2), (15, 2), (30, 4)):
+        now += seconds
+        faults = [client.studio.draft.resolve(draft) for draft in drafts]
+        assert [fault.what for fault in faults] == [f"{draft.data} cannot be read" for draft in drafts]
+        assert len(uris) == num_looks
