@@ -1,8 +1,8 @@
 """Runs the benchmarks and prints one table: `python -m benchmarks [NAME …] [--json]`.
 
-Every module of this folder with a function `measure() -> list[Row]` is a benchmark; one that says `ON_REQUEST = "why"`
-runs only where it is named. Each runs in a process of its own, so that its memory is its own. The exit code is 1 where
-a claim does not hold.
+Every module of this folder with a function `measure() -> list[Row]` is a benchmark; a module with `ON_REQUEST = "why"`
+runs only by name. Each benchmark runs in a separate process, so that its memory can be measured. The exit code is 1 if
+a ratio misses its target.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from benchmarks.table import Row, SkipError, print_rows
 
 
 def main() -> int:
-    """Runs the benchmarks that the command line names and returns the exit code."""
+    """Runs the benchmarks that the command line names, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(find_benchmarks())}; all by default")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
@@ -26,7 +26,7 @@ def main() -> int:
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(find_benchmarks())
     if unknown:
-        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(find_benchmarks())}")
+        parser.error(f"unknown benchmarks: {', '.join(sorted(unknown))}; choose from {', '.join(find_benchmarks())}")
     if arguments.here:
         (name,) = arguments.names
         print(json.dumps(measure_here(name)))
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def find_benchmarks() -> list[str]:
-    """The modules of this folder that define `measure`; none is imported for it."""
+    """Finds the modules of this folder that define `measure`, without importing them."""
     return sorted(
         path.stem
         for path in Path(__file__).parent.glob("*.py")
@@ -60,7 +60,7 @@ def find_benchmarks() -> list[str]:
 
 
 def request_reason(name: str) -> str | None:
-    """Why a benchmark runs only where it is named; None of one that always runs. It is not imported for it."""
+    """Why a benchmark runs only by name; None if it always runs. Does not import the module."""
     for node in ast.parse((Path(__file__).parent / f"{name}.py").read_text()).body:
         if isinstance(node, ast.Assign) and any(getattr(target, "id", None) == "ON_REQUEST" for target in node.targets):
             return str(ast.literal_eval(node.value))
@@ -76,7 +76,7 @@ def measure_here(name: str) -> dict[str, object]:
 
 
 def measure_apart(name: str) -> tuple[list[Row], str | None]:
-    """Runs one benchmark in a process of its own; what it prints goes to standard error."""
+    """Runs one benchmark in a separate process; its output goes to standard error."""
     command = [sys.executable, "-m", "benchmarks", name, "--here"]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     *other_lines, last_line = result.stdout.splitlines()

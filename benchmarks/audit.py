@@ -1,4 +1,4 @@
-"""The audit: what it adds to decoding, its rate against imagededup's, and the search for near copies."""
+"""The audit: its cost in addition to decoding, its rate compared with imagededup, and the near-duplicate search."""
 
 import hashlib
 import io
@@ -18,11 +18,11 @@ from components.preprocess.image_statistics import measure as measure_photo
 
 SIZE = (224, 224)
 SEARCHES = ((10_000, 1.0), (100_000, 10.0), (1_000_000, 150.0))
-"""(hashes, seconds allowed): with ten times the hashes less than a hundred times as long."""
+"""(hashes, allowed seconds): ten times as many hashes must take less than a hundred times as long."""
 
 
 def measure() -> list[Row]:
-    """What is added, the rate at three sizes of originals, and the search."""
+    """The additional cost, the rate at three sizes of originals, and the search."""
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     middle = [jpeg(1200, 1600, seed) for seed in range(8)]
@@ -52,8 +52,8 @@ def _overhead(photos: Sequence[bytes]) -> Row:
     decode_seconds, audit_seconds = time_by_turns(decode_all, audit_all, clock=time.process_time)
     return Row(
         "hashing and measuring 500 × 375 for the audit, beyond decoding, per core",
-        f"{1e3 * audit_seconds / len(photos):.2f} ms a photo",
-        f"{1e3 * decode_seconds / len(photos):.2f} ms a photo, decoding",
+        f"{1e3 * audit_seconds / len(photos):.2f} ms per photo",
+        f"{1e3 * decode_seconds / len(photos):.2f} ms per photo, decoding",
         audit_seconds / decode_seconds,
         "<= 0.15",
         peak_memory_mb(),
@@ -61,7 +61,7 @@ def _overhead(photos: Sequence[bytes]) -> Row:
 
 
 def _hash_rate(photos: Sequence[bytes]) -> Row:
-    """Hashes beside hashes: ours come from the photos that preparation has decoded anyway, theirs need a pass alone."""
+    """Compares only the hashes: preparation decodes the photos anyway, imagededup needs a separate pass."""
     decoded_photos = [decode(data, SIZE) for data in photos]
 
     def run_ours() -> None:
@@ -73,9 +73,9 @@ def _hash_rate(photos: Sequence[bytes]) -> Row:
 
     our_seconds, their_seconds = time_by_turns(run_ours, run_theirs, clock=time.process_time)
     return Row(
-        "hashing JPEG of 500 × 375 against near copies, beside their preparation, per core",
+        "near-duplicate hashes of 500 × 375 JPEGs, without preparation, per core",
         f"{len(photos) / our_seconds:,.0f} photos/s",
-        f"{len(photos) / their_seconds:,.0f} photos/s, imagededup's dHash, its steps by Pillow",
+        f"{len(photos) / their_seconds:,.0f} photos/s, imagededup's dHash with Pillow",
         their_seconds / our_seconds,
         ">= 4",
         peak_memory_mb(),
@@ -96,7 +96,7 @@ def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
     return Row(
         f"decoding, preparing and auditing JPEG of {name}, per core",
         f"{len(photos) / our_seconds:,.0f} photos/s",
-        f"{len(photos) / their_seconds:,.0f} photos/s, imagededup's dHash alone, its steps by Pillow",
+        f"{len(photos) / their_seconds:,.0f} photos/s, only imagededup's dHash, with Pillow",
         their_seconds / our_seconds,
         target,
         peak_memory_mb(),
@@ -104,7 +104,7 @@ def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
 
 
 def _difference_hash(data: bytes) -> str:
-    """The dHash by imagededup's steps: all pixels decoded, shrunk by Lanczos in color, then gray, then compared."""
+    """Computes imagededup's dHash: decodes all pixels, shrinks in color by Lanczos, converts to gray, compares."""
     image = Image.open(io.BytesIO(data))
     small = np.array(image.convert("RGB").resize((9, 8), Image.Resampling.LANCZOS).convert("L"))
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
@@ -119,7 +119,7 @@ def _search(num_hashes: int, allowed_seconds: float) -> Row:
     pairs = find_candidates(hashes, RADIUS)
     find_mirrored_candidates(hashes, mirrored, MIRRORED_RADIUS)
     seconds = time.process_time() - start_time
-    assert len(pairs) >= 1000, "the planted pairs are found"
+    assert len(pairs) >= 1000, "the added pairs are found"
     return Row(
         f"near-duplicates among {num_hashes:,} hashes and their mirror images",
         f"{seconds:.2f} s, {peak_memory_mb() - memory_before:,.0f} MB",

@@ -1,4 +1,4 @@
-"""Augmentation `medium` of 64 photos of 224 px on two cores, against Keras' random layers in the same run."""
+"""Augmentation `medium` of 64 photos of 224 px on two cores, compared with Keras' random layers."""
 
 import os
 
@@ -15,7 +15,7 @@ NUM_CORES = 2
 
 
 def measure() -> list[Row]:
-    """Flip, rotation, zoom, shift, brightness and contrast here; flip, rotation and zoom there."""
+    """Darkroom: flip, rotation, zoom, shift, brightness and contrast; Keras: flip, rotation and zoom."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_CORES])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

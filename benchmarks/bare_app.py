@@ -1,4 +1,4 @@
-"""The baseline of serving: the least that can answer a photo over HTTP, around the same decoder and the same graph.
+"""The baseline of serving: a minimal HTTP app with the same decoder and the same graph.
 
 BENTO_SRC=<bento>/src python -m uvicorn benchmarks.bare_app:app
 """
@@ -20,7 +20,7 @@ classifier.warm()
 
 
 async def predict(request: Request) -> JSONResponse:
-    """One photo in the field `files`: decoded and classified where it stands, nothing checked."""
+    """Classifies one photo in the field `files`, in the event loop and without any checks."""
     async with request.form() as form:
         upload = form["files"]
         assert isinstance(upload, UploadFile), "the benchmark sends a file"

@@ -1,4 +1,4 @@
-"""Decoding and resizing, per core, against Pillow's full decode."""
+"""Decoding and resizing, per core, compared with Pillow's full decode."""
 
 import io
 import time
@@ -16,7 +16,7 @@ SIZE = (224, 224)
 
 
 def measure() -> list[Row]:
-    """One row per size of the original."""
+    """One row per size of the originals."""
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     large = [jpeg(3000, 4000, seed) for seed in range(3)]

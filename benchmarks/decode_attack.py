@@ -1,4 +1,4 @@
-"""Honest photos while others send forms of photos that take much to decode: the same service idle and under attack."""
+"""Latency of normal photos while others send photos that are expensive to decode, compared with an idle service."""
 
 import contextlib
 import functools
@@ -23,11 +23,11 @@ NUM_HONEST = 100
 NUM_FORMS = 2
 MEMORY_MB = 600
 PAUSE_SECONDS = 0.05
-"""Between honest photos, as from people."""
+"""Between normal photos, as from people."""
 
 
 def measure() -> list[Row]:
-    """p99 of single photos, with those that fail, and the peak memory of all processes of the service."""
+    """p99 and failures of single photos, and the peak memory of all processes of the service."""
     with tempfile.TemporaryDirectory() as folder:
         served_model.build(Path(folder))
         with serving(Path(folder)) as url, contextlib.closing(Load(url, photos_per_request=1)) as load:
@@ -42,12 +42,12 @@ def measure() -> list[Row]:
 
 
 def make_bombs() -> dict[str, bytes]:
-    """Small files of many pixels: what never fits, and nearly the largest that does."""
+    """Small files with many pixels: one that exceeds the limit, and one just below it."""
     return {"PNGs of 89 megapixels": make_png("1", 9433), "PNGs of 24 megapixels": make_png("RGB", 4900)}
 
 
 def make_png(mode: str, side: int) -> bytes:
-    """A photo of one color."""
+    """A PNG of one color."""
     file = io.BytesIO()
     Image.new(mode, (side, side)).save(file, "PNG")
     return file.getvalue()
@@ -56,7 +56,7 @@ def make_png(mode: str, side: int) -> bytes:
 def compare_under_attack(
     name: str, photo: bytes, load: Load, idle_answers: list[tuple[int, float]], folder: str, url: str
 ) -> list[Row]:
-    """Compares the service under attack with the idle one: p99 and failures of honest photos, and peak memory."""
+    """Compares the service under attack with the idle service: p99 and failures of normal photos, and peak memory."""
     with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
         attacked_answers = ask_often(load)
     ours, baseline = (
@@ -64,7 +64,7 @@ def compare_under_attack(
         for answers in (attacked_answers, idle_answers)
     )
     num_failed = sum(status != 200 for status, _ in attacked_answers)
-    attack_text = f"beside {NUM_FORMS} clients with forms of {MAX_FILES} {name}"
+    attack_text = f"while {NUM_FORMS} clients send forms of {MAX_FILES} {name}"
     return [
         Row(f"p99 of one photo {attack_text}", f"{ours:.0f} ms", f"{baseline:.0f} ms, idle", ours / baseline, "<= 10"),
         Row(f"failed photos {attack_text}", f"{num_failed} of {NUM_HONEST}", "none allowed", float(num_failed), "<= 0"),
@@ -79,7 +79,7 @@ def compare_under_attack(
 
 
 def ask_often(load: Load) -> list[tuple[int, float]]:
-    """Status and seconds of each of many photos, one after the other."""
+    """Sends many photos one after another; returns status and seconds of each."""
     answers = []
     for _ in range(NUM_HONEST):
         answers.append(load.ask())
@@ -89,7 +89,7 @@ def ask_often(load: Load) -> list[tuple[int, float]]:
 
 @contextlib.contextmanager
 def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[list[int]]:
-    """Clients that send a form full of `photo` again as soon as it is answered; yields the statuses so far."""
+    """Runs clients that send forms full of `photo` without a pause; yields the statuses so far."""
     stop, statuses = threading.Event(), []
     load = Load(url, photos_per_request=MAX_FILES, photo=photo)
 

@@ -1,4 +1,4 @@
-"""The whole evaluation of a MobileNetV2 on as many photos as the clothing data set has, report and all."""
+"""The complete evaluation of a MobileNetV2, including the report, on as many photos as the clothing data set has."""
 
 import importlib
 import logging
@@ -17,14 +17,14 @@ from components.contract.system.atomic_files import write_json
 
 SIDE, NUM_CLASSES, FEATURES = 224, 10, 1280
 NUM_PHOTOS: dict[SplitName, int] = {"train": 500, "validation": 341, "test": 372}
-"""Of the training photos those that the evaluation looks at."""
+"""For training, only the photos that the evaluation uses."""
 NUM_PICTURES = 40
 ALLOWED_SECONDS = 30.0
 IMPORTED = ("matplotlib.figure", "mlflow", "pyarrow.parquet", "reportlab.platypus", "scipy.stats", "sklearn.metrics")
 
 
 def measure() -> list[Row]:
-    """One row: seconds of the step beyond imports; with random weights, which cost the same."""
+    """The seconds of the step without imports, with random weights, which take the same time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
@@ -36,7 +36,7 @@ def measure() -> list[Row]:
 
         from components.evaluate.step import evaluate
 
-        MlflowClient().search_experiments()  # makes the store's tables, which happens once in its life
+        MlflowClient().search_experiments()  # creates the store's tables, which happens only once
         logging.disable(logging.WARNING)
         start_time = time.perf_counter()
         evaluate(folder / "dataset", folder / "model", EvaluateParams(), "random", folder / "evaluation")

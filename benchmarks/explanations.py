@@ -1,4 +1,4 @@
-"""Explanation maps of 64 photos against the forward pass that they are made from, at MobileNetV2's sizes."""
+"""Explanation maps of 64 photos, compared with the forward pass that they are computed from, at MobileNetV2's sizes."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ LIMIT = 3.0
 
 
 def measure() -> list[Row]:
-    """The network is one convolution, far less work than any real one, so the ratio is harsh."""
+    """The network is a single convolution, far less work than a real network, so the ratio is pessimistic."""
     from openvino import opset13 as ops
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""MobileNetV2 at 224 px, frozen whole or up to block 13: epochs as train runs them, against Keras alone."""
+"""Epochs of MobileNetV2 at 224 px, frozen completely or up to block 13, compared with plain Keras."""
 
 import os
 import statistics
@@ -22,14 +22,14 @@ NUM_CLASSES = 10
 BATCH_SIZE = 32
 NUM_VALIDATION = 32
 NUM_PLAIN = 192
-"""Photos that plain `fit` passes in an epoch; its time is in proportion."""
+"""Photos per epoch of plain `fit`; its time is scaled up."""
 ROUNDS = 2
 
 
 def measure() -> list[Row]:
-    """Epochs after the first, in which either side compiles; with random weights, which cost the same.
+    """Epochs after the first, in which both sides compile; with random weights, which take the same time.
 
-    The baseline is plain_fit.py, in processes of its own, in turn with ours.
+    The baseline is plain_fit.py in separate processes, in turn with Darkroom.
     """
     from components.train.tensorflow.start import start_tensorflow
 
@@ -49,7 +49,7 @@ def measure() -> list[Row]:
 
 
 def build_mobilenet() -> "Network":
-    """With random weights and a head for NUM_CLASSES."""
+    """Builds MobileNetV2 with random weights and a head for NUM_CLASSES."""
     from components.contract.layers.stack import parse_layer
     from components.contract.params.model import ModelParams
     from components.train.network.architecture import build_network
@@ -76,7 +76,7 @@ def _against_plain(dataset_dir: Path, *, trainable: str, epochs: int, descriptio
 
 
 def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
-    """The seconds of each but the first, its few validation photos left out."""
+    """The seconds of each epoch except the first, without its few validation photos."""
     from components.contract.params.training import TrainParams
 
     params = TrainParams(
@@ -87,7 +87,7 @@ def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
 
 
 def train(network: "Network", dataset_dir: Path, params: "TrainParams") -> dict[str, list[float]]:
-    """Trains on all photos of a data set, and validates on a few of them; gives the figures of each epoch."""
+    """Trains on all photos of a data set, and validates on a few of them; returns the metrics of each epoch."""
     from components.contract.artifacts.dataset import Split, open_split
     from components.contract.tracking.run import Run
     from components.train.loop.phases import train_phases
@@ -108,7 +108,7 @@ def _plain_epoch(folder: Path, first_trained: str) -> float:
 
 
 def write_dataset(dataset_dir: Path, num_photos: int = NUM_PHOTOS) -> tuple[np.ndarray, np.ndarray]:
-    """A prepared data set of random photos, and the same as arrays: uint8 (n, 224, 224, 3) and int32 (n,)."""
+    """Writes a prepared data set of random photos; also returns them: uint8 (n, 224, 224, 3) and int32 (n,)."""
     from components.contract.artifacts.dataset import DatasetInfo, Source, write_shard
     from components.contract.system.atomic_files import write_json
 

@@ -1,4 +1,4 @@
-"""How long training steps wait for their input: photos that are augmented on the way, and cached features."""
+"""How long training steps wait for their input: photos that are augmented on the fly, and cached features."""
 
 import os
 import tempfile
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from components.train.network.architecture import Network
 
 MAX_WAIT_SHARE = 0.05
-"""Of the time of a step, that it may wait for its batch."""
+"""The maximum share of a step's time for waiting for its batch."""
 TRAININGS = (
     ("all", "of a whole MobileNetV2", 128, 2),
     ("from block_13_expand", "of MobileNetV2 from block 13 on", 256, 4),
     ("head", "of its head", 1024, 40),
 )
-"""What is trained, on how many photos, and for how many epochs."""
+"""The trained layers, their description, the number of photos and the number of epochs."""
 
 
 def measure() -> list[Row]:
-    """Augmentation is `medium`; the first epoch, in which TensorFlow compiles, is left out."""
+    """Augmentation is `medium`; the first epoch, in which TensorFlow compiles, is skipped."""
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)

@@ -1,4 +1,4 @@
-"""The baselines of throughput: FastAPI around the Keras model, as tutorials write it, with the same decoder.
+"""The baselines of throughput: FastAPI around the Keras model, as in tutorials, with the same decoder.
 
 KERAS_MODEL=model.keras KERAS_CALL=predict|function python -m uvicorn benchmarks.keras_app:app
 """
@@ -24,7 +24,7 @@ def call(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def logits_of(pixels: np.ndarray) -> np.ndarray:
-    """The logits of photos, float32 (batch, classes), by the call that KERAS_CALL names.
+    """The logits of photos, float32 (batch, classes), computed with the method that KERAS_CALL names.
 
     Args:
         pixels: uint8 (batch, height, width, 3), RGB.
@@ -45,7 +45,7 @@ def ready() -> None:
 
 @app.post("/predict")
 def predict(files: Annotated[bytes, File()]) -> list[float]:
-    """One photo, in one of FastAPI's threads."""
+    """Classifies one photo in one of FastAPI's threads."""
     pixels = decode(files, (height, width), "stretch").pixels
     probabilities = tf.nn.softmax(logits_of(pixels[np.newaxis])[0])
     return [float(share) for share in probabilities]

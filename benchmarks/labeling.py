@@ -1,9 +1,8 @@
-"""Accuracy per label: the photos that `darkroom data next` chooses, against photos drawn at random.
+"""Accuracy per label: photos that `darkroom data next` chooses, compared with photos drawn at random.
 
-A logistic regression on the features of a frozen MobileNetV2 learns from 100 random photos of the clothing data set,
-then from 50 more in each round. Five seeds; accuracy on the 713 validation and test photos.
-
-Needs real photos and weights beside the repository, in `shared/` or where DARKROOM_SHARED says.
+A logistic regression on the features of a frozen MobileNetV2 is trained on 100 random photos of the clothing data set,
+then on 50 more in each round. Five seeds; accuracy on the 713 validation and test photos.
+Requires real photos and weights in `shared/` next to the repository, or in the folder in DARKROOM_SHARED.
 """
 
 from collections.abc import Callable
@@ -25,14 +24,14 @@ NUM_FIRST: Final = 100
 NUM_PER_ROUND: Final = 50
 NUM_LABELS: Final = 600
 STUDENT: Final = 2.776
-"""Of a 95 % interval of the mean of five values."""
+"""For the 95 % interval of the mean of five values."""
 
 Strategy = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""From the confidence and the features of the unlabeled photos to the indices of NUM_PER_ROUND of them."""
+"""Maps the confidence and the features of the unlabeled photos to the indices of NUM_PER_ROUND of them."""
 
 
 def measure() -> list[Row]:
-    """How many random labels reach the accuracy of the last round but one."""
+    """The number of chosen labels that reach the accuracy of NUM_LABELS random labels."""
     features, labels = compute_features()
     curves = {name: draw_curves(features, labels, strategy) for name, strategy in STRATEGIES.items()}
     print_curves(curves)
@@ -50,10 +49,10 @@ def measure() -> list[Row]:
 
 
 def compute_features() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Features, float32 (n, 1280), and labels, of "pool" and "held out".
+    """Computes features, float32 (n, 1280), and labels, each for "pool" and "held out".
 
     Raises:
-        SkipError: there are no photos or weights.
+        SkipError: the photos or the weights are missing.
     """
     photos_dir, weights = find_photos_and_weights()
     import keras
@@ -101,12 +100,12 @@ def draw_curves(features: dict[str, np.ndarray], labels: dict[str, np.ndarray], 
 
 
 def draw_at_random(confidence: np.ndarray, _features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The baseline."""
+    """The baseline: random photos."""
     return rng.choice(len(confidence), NUM_PER_ROUND, replace=False)
 
 
 def choose_next(confidence: np.ndarray, features: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
-    """As `darkroom data next` does, without familiarity and feedback."""
+    """Chooses photos like `darkroom data next`, without familiarity and feedback."""
     weights = weigh(confidence, [None] * len(confidence), np.zeros(len(confidence), bool))
     return np.array(choose(weights, features, NUM_PER_ROUND))
 
@@ -115,7 +114,7 @@ STRATEGIES: Final[dict[str, Strategy]] = {"random": draw_at_random, "chosen": ch
 
 
 def print_curves(curves: dict[str, np.ndarray]) -> None:
-    """A line for each round: labels, accuracy of both, and the gain with its 95 % interval over the seeds."""
+    """Prints a line per round: labels, both accuracies, and the gain with its 95 % interval over the seeds."""
     gain = curves["chosen"] - curves["random"]
     margin = STUDENT * gain.std(axis=0, ddof=1) / np.sqrt(NUM_SEEDS)
     for number in range(gain.shape[1]):

@@ -1,4 +1,4 @@
-"""The service under more requests than it can answer: an open loop of clients, who do not wait for each other."""
+"""The service under more requests than it can handle: clients in an open loop, which do not wait for each other."""
 
 import contextlib
 import http.client
@@ -20,11 +20,11 @@ CAPACITY_SECONDS, STEADY_SECONDS, OVERLOAD_SECONDS = 8.0, 180.0, 30.0
 STEADY_SHARE, OVERLOAD_SHARE = 0.8, 1.2
 RECOVERY_SECONDS = 10.0
 PHOTOS_PER_REQUEST = 4
-"""So that the client's own work on the same cores is small beside the service's."""
+"""So that the clients' work on the same cores is small compared with the service's."""
 
 
 def measure() -> list[Row]:
-    """Errors at 80 % of capacity, and what happens at 120 %."""
+    """Errors at 80 % of capacity, and errors and recovery at 120 %."""
     with tempfile.TemporaryDirectory() as folder:
         served_model.build(Path(folder))
         with serving(Path(folder)) as url:
@@ -53,7 +53,7 @@ def measure() -> list[Row]:
             target="<= 0",
         ),
         Row(
-            claim="back to twice the steady time after it",
+            claim="recovery to twice the steady latency",
             ours=f"{recovery_seconds:.1f} s",
             baseline=f"{RECOVERY_SECONDS:.0f} s allowed",
             ratio=recovery_seconds / RECOVERY_SECONDS,
@@ -74,7 +74,7 @@ class Load:
 
     @contextlib.contextmanager
     def _clients(self, number: int) -> Iterator[ThreadPoolExecutor]:
-        """Threads that ask, and hang up when they are done."""
+        """Threads for clients, whose connections are closed at the end."""
         try:
             with ThreadPoolExecutor(number) as clients:
                 yield clients
@@ -82,13 +82,13 @@ class Load:
             self.close()
 
     def close(self) -> None:
-        """Hangs up; who asks again connects again."""
+        """Closes all connections; later requests connect again."""
         while self._connections:
             self._connections.pop().close()
         self._local = threading.local()
 
     def ask(self) -> tuple[int, float]:
-        """Status and seconds of one request; status 0 if there was no answer."""
+        """Sends one request; returns status and seconds. Status 0 means no answer."""
         start_time = time.perf_counter()
         connection = getattr(self._local, "connection", None)
         if connection is None:
@@ -107,7 +107,7 @@ class Load:
         return 0, time.perf_counter() - start_time
 
     def capacity(self, seconds: float = CAPACITY_SECONDS) -> float:
-        """Requests a second that clients get who ask again as soon as they are answered."""
+        """The requests per second that clients achieve if each sends its next request immediately."""
         start_time = time.monotonic()
         end = start_time + seconds
 
@@ -122,7 +122,7 @@ class Load:
         return num_answered / (time.monotonic() - start_time)
 
     def open_loop(self, rate: float, seconds: float) -> dict[str, list[float]]:
-        """Asks at a steady rate, whether earlier requests were answered or not."""
+        """Sends requests at a steady rate, whether or not earlier requests were answered."""
         with self._clients(128) as clients:
             futures = []
             start_time = time.monotonic()
@@ -133,7 +133,7 @@ class Load:
         return {"statuses": [float(status) for status, _ in answers], "seconds": [spent for _, spent in answers]}
 
     def recovery(self, steady_seconds: float) -> float:
-        """How long until a request takes no more than twice its steady time."""
+        """The seconds until a request takes at most twice its steady time."""
         start_time = time.monotonic()
         while time.monotonic() - start_time < 6 * RECOVERY_SECONDS:
             status, seconds = self.ask()

@@ -1,6 +1,6 @@
-"""The memory that preparing 50,000 photos of 500 px takes: the whole step, in a process of its own.
+"""The memory for preparing 50,000 photos of 500 px: the whole step, in a separate process.
 
-It takes minutes and 20 GB of disk, so it is run where it is named: `python -m benchmarks memory`.
+It takes minutes and 20 GB of disk, so it runs only by name: `python -m benchmarks memory`.
 """
 
 import os
@@ -27,7 +27,7 @@ NUM_SCENES = 24
 
 
 def measure() -> list[Row]:
-    """One row: the peak of the process that prepares the photos, which it wrote itself before."""
+    """One row: the peak memory of the process that writes and then prepares the photos."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
         _write_photos(Path(folder) / "photos")
@@ -49,7 +49,7 @@ def measure() -> list[Row]:
 
 
 def _write_photos(folder: Path) -> None:
-    """Each photo shows parts of two scenes, one over the other, and is different from all others."""
+    """Writes photos that blend parts of two scenes; all are different."""
     cv2.setNumThreads(1)
     scenes = [simplejpeg.decode_jpeg(jpeg(2 * HEIGHT, 2 * WIDTH, seed)) for seed in range(NUM_SCENES)]
     for name in ("even", "odd"):
@@ -67,7 +67,7 @@ def _write_photos(folder: Path) -> None:
 
 
 def _part(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A part of a scene, perhaps mirrored: uint8 (HEIGHT, WIDTH, 3)."""
+    """A part of a scene, half of the time mirrored: uint8 (HEIGHT, WIDTH, 3)."""
     top, left = int(rng.integers(HEIGHT)), int(rng.integers(WIDTH))
     part = scene[top : top + HEIGHT, left : left + WIDTH]
     return np.ascontiguousarray(part[:, ::-1] if rng.integers(2) else part)

@@ -1,4 +1,4 @@
-"""All figures of 10,000 predictions with 1,000 bootstrap resamples, against a loop around scikit-learn's own."""
+"""All metrics of 10,000 predictions with 1,000 bootstrap resamples, compared with a loop around scikit-learn."""
 
 import time
 
@@ -12,12 +12,12 @@ NUM_PHOTOS = 10_000
 NUM_CLASSES = 10
 RESAMPLES = 1000
 TIMED_RESAMPLES = 4
-"""Of the loop, which would take too long for all; each resample costs the same."""
+"""Resamples of the loop, which would take too long for all; each resample takes the same time."""
 LIMIT_SECONDS = 2.0
 
 
 def measure() -> list[Row]:
-    """Predictions that are right for about four photos of five."""
+    """The predictions are correct for about four photos of five."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, NUM_CLASSES, NUM_PHOTOS).astype(np.int32)
     scores = rng.random((NUM_PHOTOS, NUM_CLASSES)) + 0.8 * np.eye(NUM_CLASSES)[labels]
@@ -39,7 +39,7 @@ def measure() -> list[Row]:
             average_precision_score(np.eye(NUM_CLASSES)[resampled_labels], resampled_probabilities)
             log_loss(resampled_labels, resampled_probabilities)
 
-    # Processor time, so that a busy machine's figures can be compared with the limit.
+    # Processor time, so that the limit also applies to a busy machine.
     our_seconds, timed_seconds = time_by_turns(all_figures, resample_in_loop, rounds=5, clock=time.process_time)
     loop_seconds = timed_seconds * RESAMPLES / TIMED_RESAMPLES
     claim = f"all figures of {NUM_PHOTOS:,} predictions, with {RESAMPLES:,} resamples"

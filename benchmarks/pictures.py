@@ -1,4 +1,4 @@
-"""Photos to measure with, made on the spot: smooth shapes, edges and a sensor's noise, as JPEG."""
+"""Generates JPEG photos for benchmarks: smooth shapes, edges and sensor noise."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import simplejpeg
 
 
 def jpeg(height: int, width: int, seed: int = 0) -> bytes:
-    """A JPEG photo of about the bytes per pixel that a camera's has."""
+    """A JPEG photo with about as many bytes per pixel as a camera's."""
     rng = np.random.default_rng(seed)
     smooth = cv2.resize(
         rng.normal(128, 50, (12, 16, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC

@@ -1,7 +1,8 @@
-"""An epoch of MobileNetV2 as Keras alone trains it, frozen up to a layer: a script that knows nothing of Darkroom.
+"""Trains MobileNetV2 with plain Keras, frozen up to a layer; this script uses nothing of Darkroom.
 
-It prints the seconds of an epoch: `python benchmarks/plain_fit.py LAYER FOLDER`, where LAYER is the first that learns,
-`head` for none of the backbone, and FOLDER holds photos.npy, uint8 (n, height, width, 3), and labels.npy, int32 (n,).
+It prints the seconds of an epoch: `python benchmarks/plain_fit.py LAYER FOLDER`, where LAYER is the first trained
+layer, or `head` to train only the head, and FOLDER contains photos.npy, uint8 (n, height, width, 3), and labels.npy,
+int32 (n,).
 """
 
 import os
@@ -20,7 +21,7 @@ BATCH_SIZE = 32
 
 
 class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Records when each epoch begins, and when the last one ends."""
+    """Records the start of each epoch, and the end of the last one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +37,7 @@ class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
 
 def main(first_trained: str, folder: Path) -> None:
-    """Trains for a few epochs and prints the median seconds of an epoch, without the first."""
+    """Trains for a few epochs, and prints the median seconds of an epoch, without the first."""
     photos, labels = np.load(folder / "photos.npy"), np.load(folder / "labels.npy")
     backbone = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=photos.shape[1:])
     is_trained = False

@@ -1,6 +1,7 @@
-"""Choices of the training loop with oneDNN off and on, on one thread and on two: processors differ in both.
+"""Choices of the training loop with oneDNN off and on, with one thread and two: processors differ in both.
 
-Each training is a process of its own: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of an epoch.
+Each training runs in a separate process: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
+epoch.
 """
 
 import contextlib
@@ -26,11 +27,11 @@ CHOICES = {
     "glibc": ("freed memory kept", "glibc's own settings", ">= 0.95"),
     "bfloat16": ("float32", "bfloat16", ">= 0.9"),
 }
-"""What takes the place of each choice of ours: our choice, the other one, and the target of ours against it."""
+"""For each choice: ours, the alternative, and the target for their ratio."""
 
 
 def measure() -> list[Row]:
-    """Epochs of MobileNetV2 from block 13 on, as train runs them, against the same without one of its choices."""
+    """Epochs of MobileNetV2 from block 13 on, compared with the same epochs without one of the choices."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(Path(folder), NUM_PHOTOS)
@@ -48,7 +49,7 @@ def measure() -> list[Row]:
 
 
 def _epochs(choice: str, dataset_dir: Path, onednn: str, threads: int) -> list[float]:
-    """The seconds of each epoch but the first, in a process of its own."""
+    """The seconds of each epoch except the first, in a separate process."""
     environment = os.environ | {
         "TF_ENABLE_ONEDNN_OPTS": "1" if onednn == "on" else "0",
         "OMP_NUM_THREADS": str(threads),
@@ -61,7 +62,7 @@ def _epochs(choice: str, dataset_dir: Path, onednn: str, threads: int) -> list[f
 
 
 def train_once(choice: str, dataset_dir: Path) -> list[float]:
-    """Trains in this process and returns the seconds of each epoch but the first."""
+    """Trains in this process; returns the seconds of each epoch except the first."""
     with contextlib.ExitStack() as stack:
         if choice == "glibc":
             stack.enter_context(mock.patch("components.train.tensorflow.start.KEEP_FREED_MEMORY", {}))

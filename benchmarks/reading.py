@@ -1,4 +1,4 @@
-"""Reading prepared photos in random batches, per core, against decoding the same files again and against FFCV."""
+"""Reading prepared photos in random batches, per core, compared with decoding the files again and with FFCV."""
 
 import tempfile
 import time
@@ -18,11 +18,11 @@ PHOTOS_PER_CLASS = 600
 BATCH_SIZE = 64
 BATCHES = 8
 FFCV_RATE = 1800
-"""Photos a second and core that FFCV reads in its raw mode, by its own figures."""
+"""Photos per second and core that FFCV reads in raw mode, as published."""
 
 
 def measure() -> list[Row]:
-    """Photos go through the real step; then random batches of its training split are read."""
+    """Prepares photos with the real step, then reads random batches of the training split."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "photos"

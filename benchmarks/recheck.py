@@ -1,4 +1,4 @@
-"""Looking again at 10,000 photos that are as they were, including near-duplicates, compared with `dvc status`."""
+"""Checking 10,000 unchanged photos again, including near-duplicates, compared with `dvc status`."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def measure() -> list[Row]:
 
 
 def _write_photos(folder: Path) -> None:
-    """Small photos, each different from the others, with a seed of their own."""
+    """Writes small photos, each with a different seed."""
     for number in range(NUM_PHOTOS):
         path = folder / ("even" if number % 2 == 0 else "odd") / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""MobileNetV2 at 224 px as a bento, with random weights: as fast as a trained one, and made without TensorFlow."""
+"""MobileNetV2 at 224 px as a bento with random weights, which are as fast as trained ones; built without TensorFlow."""
 
 import io
 from pathlib import Path
@@ -33,9 +33,9 @@ MOBILENET_V2 = (
 
 
 def photo() -> bytes:
-    """A JPEG of the usual size."""
+    """A JPEG of typical size."""
     rng = np.random.default_rng(0)
-    # Smooth, as photos are: noise would make a JPEG of three times their size.
+    # Smooth like photos: noise would make the JPEG three times as large.
     coarse = Image.fromarray(rng.integers(0, 256, (20, 15, 3), np.uint8))
     file = io.BytesIO()
     coarse.resize(PHOTO_SHAPE[1::-1], Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
@@ -43,7 +43,7 @@ def photo() -> bytes:
 
 
 def build(bento_dir: Path) -> None:
-    """Writes a bento folder, bundle/ beside it."""
+    """Writes a bento folder, with bundle/ next to the bento."""
     export_dir = bento_dir / "bundle" / "export"
     export_dir.mkdir(parents=True)
     openvino().save_model(_mobilenet_v2(), export_dir / "model.xml", compress_to_fp16=False)
@@ -51,7 +51,7 @@ def build(bento_dir: Path) -> None:
 
 
 def pack(bento_dir: Path) -> None:
-    """Builds the bento of a graph that is in bundle/export."""
+    """Builds the bento of the graph in bundle/export."""
     export_dir = bento_dir / "bundle" / "export"
     bundle = BundleInfo(
         dataset_name="made",

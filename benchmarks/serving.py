@@ -1,4 +1,4 @@
-"""The service against a bare app, one client, both on this machine and in the same run, asked in turn."""
+"""The service compared with a bare app: one client on the same machine queries both in turn."""
 
 import contextlib
 import http.client
@@ -24,7 +24,7 @@ MEMORY_MB, READY_SECONDS = 600, 6
 
 
 def measure() -> list[Row]:
-    """One prediction over HTTP, p50, against a bare Starlette and uvicorn app around the same decoder and graph."""
+    """The p50 of one prediction over HTTP, compared with a bare Starlette app with the same decoder and graph."""
     photo = served_model.photo()
     with tempfile.TemporaryDirectory() as folder:
         bento_dir = Path(folder)
@@ -50,7 +50,7 @@ def measure() -> list[Row]:
             memory_mb=memory,
         ),
         Row(
-            claim="memory of the service after them, MobileNetV2",
+            claim="memory of the service after these requests, MobileNetV2",
             ours=f"{memory:.0f} MB",
             baseline=f"{MEMORY_MB} MB allowed",
             ratio=memory / MEMORY_MB,
@@ -68,7 +68,7 @@ def measure() -> list[Row]:
 
 @contextlib.contextmanager
 def run_app(module: str, **settings: str) -> Iterator[str]:
-    """Runs the app of a module of this folder under uvicorn, with these environment variables."""
+    """Runs an app of this folder with uvicorn and these environment variables."""
     host, port = free_address("127.0.0.1", None)
     command = [sys.executable, "-m", "uvicorn", f"benchmarks.{module}:app", "--host", host, "--port", str(port)]
     with subprocess.Popen(
@@ -114,7 +114,7 @@ def _client(url: str, photo: bytes) -> Iterator[Callable[[], None]]:
 
 
 def memory_mb(bento_dir: Path) -> float:
-    """Of all processes of the service, shared pages counted once each where the system tells."""
+    """The memory of all processes of the service; shared pages are divided among them if the system reports it."""
     total = 0
     for process in processes(bento_dir):
         with contextlib.suppress(psutil.Error):
@@ -124,7 +124,7 @@ def memory_mb(bento_dir: Path) -> float:
 
 
 def own_memory_mb(bento_dir: Path) -> float:
-    """Without the files that are mapped, whose part in `memory_mb` changes with who else has them open; on Linux."""
+    """Memory without mapped files, whose share in `memory_mb` depends on other processes; Linux only."""
     total = 0
     for process in processes(bento_dir):
         with contextlib.suppress(OSError):
@@ -136,7 +136,7 @@ def own_memory_mb(bento_dir: Path) -> float:
 
 
 def processes(bento_dir: Path) -> list[psutil.Process]:
-    """Those of the service."""
+    """The processes of the service."""
     service_processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

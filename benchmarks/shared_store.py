@@ -1,4 +1,4 @@
-"""What tasks have in common in an object store: how much of a link of 100 or 500 MB/s with 20 ms latency is used.
+"""Throughput of the shared object store, relative to a link of 100 or 500 MB/s with 20 ms latency.
 
 The store is simulated: files in memory, a pause for each request, and one link that all requests share.
 """
@@ -15,16 +15,16 @@ import numpy as np
 from benchmarks.table import Row, peak_memory_mb
 from components.contract.store.object_store import ObjectStore
 
-ON_REQUEST = "it needs a machine that does nothing else; by its name it runs"
+ON_REQUEST = "it needs an idle machine; run it by name"
 LATENCY_SECONDS = 0.02
 NUM_BYTES = 192 * 2**20
-"""About the features of 1,500 photos."""
+"""About the size of the features of 1,500 photos."""
 LINKS = ((100e6, ">= 0.5"), (500e6, ">= 0.1"))
-"""(bytes a second, the part that must be used)."""
+"""(bytes per second, the target share of them)."""
 
 
 class SlowSystem:
-    """fsspec's files in memory behind a link."""
+    """fsspec's in-memory files behind a simulated link."""
 
     def __init__(self, bytes_per_second: float):
         self._system = fsspec.filesystem("memory")
@@ -55,7 +55,7 @@ class SlowSystem:
 
 
 def measure() -> list[Row]:
-    """Writing and reading over each link."""
+    """Writes and reads over each link."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         source, copy = Path(folder) / "features.npy", Path(folder) / "copy.npy"
@@ -76,7 +76,7 @@ def _row(verb: str, seconds: float, bytes_per_second: float, target: str) -> Row
     return Row(
         f"{verb} {NUM_BYTES / 1e6:.0f} MB over {bytes_per_second / 1e6:.0f} MB/s with 20 ms latency",
         f"{seconds:.2f} s",
-        f"{least_seconds:.2f} s, the link alone",
+        f"{least_seconds:.2f} s, the link's limit",
         least_seconds / seconds,
         target,
         peak_memory_mb(),

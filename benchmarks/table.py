@@ -1,4 +1,4 @@
-"""The result of a benchmark: a ratio to a named baseline, measured in turn in one process."""
+"""The result of a benchmark: a ratio to a named baseline, measured in turn in the same process."""
 
 import operator
 import resource
@@ -13,7 +13,7 @@ COMPARISONS: Final = {">=": operator.ge, "<=": operator.le}
 
 
 class SkipError(Exception):
-    """This machine lacks what the benchmark needs; the message says what is missing."""
+    """This machine lacks a requirement of the benchmark; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Row:
         claim: what is measured.
         ours: our figure, with its unit.
         baseline: the baseline's figure and its name.
-        ratio: of the two, so that it does not depend on the machine.
-        target: what the ratio must reach: `>= 5` or `<= 1.3`.
-        memory_mb: the most memory that the process has held, None if it was not measured.
+        ratio: of the two figures, so that it does not depend on the machine.
+        target: of the ratio: `>= 5` or `<= 1.3`.
+        memory_mb: the peak memory of the process; None if it was not measured.
     """
 
     claim: str
@@ -46,11 +46,11 @@ class Row:
 def time_by_turns(
     *works: Callable[[], object], rounds: int = 9, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """Median seconds of each work, run in turn, so that a busy machine slows all of them equally.
+    """Measures the median seconds of each function; they run in turn, so that a busy machine slows all of them equally.
 
     Args:
-        works: what is compared; each is run once in advance.
-        rounds: how often each is timed.
+        works: the functions to compare; each runs once in advance.
+        rounds: the number of timed runs per function.
         clock: `time.process_time` for claims per core.
     """
     for work in works:
@@ -65,13 +65,13 @@ def time_by_turns(
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has held, in MB."""
+    """The peak memory of this process, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def print_rows(rows: Sequence[Row], skipped: Sequence[tuple[str, str]]) -> None:
-    """Prints the rows, and what was skipped with its reason."""
+    """Prints the rows, and the skipped benchmarks with their reasons."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Photos a second for eight clients at once: the service against FastAPI around the same network in Keras."""
+"""Photos per second for eight parallel clients: the service compared with FastAPI around the same network in Keras."""
 
 import statistics
 import tempfile
@@ -18,7 +18,7 @@ WARM_SECONDS = 2.0
 
 
 def measure() -> list[Row]:
-    """All three run at the same time and are queried in turn; the clients run on the same cores."""
+    """All three services run at the same time and are queried in turn; the clients use the same cores."""
     with tempfile.TemporaryDirectory() as folder:
         bento_dir, model = Path(folder), Path(folder) / "model.keras"
         _export(bento_dir / "bundle" / "export", model)
@@ -29,7 +29,7 @@ def measure() -> list[Row]:
             run_app("keras_app", KERAS_MODEL=str(model), KERAS_CALL="function") as function_url,
         ):
             ours, predict, function = _measure_rates(our_url, predict_url, function_url)
-    claim = f"photos a second over HTTP, {NUM_CLIENTS} clients, MobileNetV2 at {served_model.SIZE} px"
+    claim = f"photos per second over HTTP, {NUM_CLIENTS} clients, MobileNetV2 at {served_model.SIZE} px"
     return [
         Row(claim, f"{ours:.1f}", f"{predict:.1f}, FastAPI + model.predict", ours / predict, ">= 5"),
         Row(claim, f"{ours:.1f}", f"{function:.1f}, FastAPI + tf.function", ours / function, ">= 2"),
@@ -46,7 +46,7 @@ def _measure_rates(*urls: str) -> list[float]:
 
 
 def _export(export_dir: Path, model: Path) -> None:
-    """One network with random weights, as train saves it for Keras and for the service."""
+    """Exports one network with random weights for Keras and for the service."""
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)

@@ -1,6 +1,6 @@
-"""The memory that training on 20,000 photos of 224 px takes, in a process of its own.
+"""The memory for training on 20,000 photos of 224 px, in a separate process.
 
-It takes minutes and 5 GB of disk, so it is run where it is named: `python -m benchmarks training_memory`.
+It takes minutes and 5 GB of disk, so it runs only by name: `python -m benchmarks training_memory`.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ ALLOWED_MB = 4096.0
 
 
 def measure() -> list[Row]:
-    """Photos that are augmented on the way; then features of 14 × 14 × 96, as before block 13 of MobileNetV2."""
+    """First augmented photos, then features of 14 × 14 × 96, as before block 13 of MobileNetV2."""
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
@@ -69,7 +69,7 @@ def measure() -> list[Row]:
 
 
 def write_dataset(dataset_dir: Path) -> None:
-    """A prepared data set of noise, written shard by shard."""
+    """Writes a prepared data set of noise, shard by shard."""
     from components.contract.artifacts.dataset import DatasetInfo, Source, SplitName, write_shard
     from components.contract.system.atomic_files import write_json
 

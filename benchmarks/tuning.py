@@ -1,6 +1,6 @@
-"""A search for the head of a frozen MobileNetV2 on real photos: what the feature cache, pruning and order save.
+"""A search for the head of a frozen MobileNetV2 on real photos: the savings by feature cache, pruning and order.
 
-Needs real photos and weights beside the repository, in `shared/` or where DARKROOM_SHARED says.
+Requires real photos and weights in `shared/` next to the repository, or in the folder in DARKROOM_SHARED.
 """
 
 import gc
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 TRIALS, EPOCHS = 20, 20
 SIDE = 224
 NUM_PHOTOS = 1024
-"""Of the training photos, so that `make bench` stays short; the more there are, the more the cache saves."""
+"""The number of training photos, small so that `make bench` stays short; with more photos, the cache saves more."""
 PLAIN_PHOTOS = 512
-"""An epoch without the cache is timed on so many photos, and multiplied."""
+"""The number of photos in a timed epoch without the cache; the time is scaled up."""
 EARLY, LATE = 2, TRIALS
 
 
 @dataclass
 class StudyFigures:
-    """One study.
+    """The figures of one study.
 
     Attributes:
-        seconds: of all of it, features included.
+        seconds: total, including the features.
         epochs: of all trials.
-        accuracy: of the best.
+        accuracy: of the best trial.
         memory_mb: after each trial.
     """
 
@@ -48,7 +48,7 @@ class StudyFigures:
 
 
 def measure() -> list[Row]:
-    """The study as it is, the same without pruning, and an epoch without the cache, which is multiplied."""
+    """The study with pruning, without pruning, and one epoch without the cache, whose time is scaled up."""
     photos, weights = find_photos_and_weights()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as name:
@@ -72,7 +72,7 @@ def measure() -> list[Row]:
         Row(
             f"a study of {study_text}; {accuracy_text}",
             f"{pruned.seconds:.0f} s",
-            f"{plain:,.0f} s without cache and pruning ({plain_epoch:.0f} s an epoch, multiplied)",
+            f"{plain:,.0f} s without cache and pruning ({plain_epoch:.0f} s per epoch, scaled up)",
             plain / pruned.seconds,
             ">= 20",
             peak_memory_mb(),
@@ -87,7 +87,7 @@ def measure() -> list[Row]:
         Row(
             "validation accuracy of that study's best trial",
             f"{pruned.accuracy:.1%}",
-            f"{interval.low:.1%}, where the interval of {unpruned.accuracy:.1%} without pruning begins",
+            f"{interval.low:.1%}, the lower bound of {unpruned.accuracy:.1%} without pruning",
             pruned.accuracy / interval.low,
             ">= 1",
         ),
@@ -102,21 +102,21 @@ def measure() -> list[Row]:
 
 
 def find_photos_and_weights() -> tuple[Path, Path]:
-    """The photos and the weights.
+    """Finds the photos and the weights.
 
     Raises:
-        SkipError: they are not there.
+        SkipError: they are missing.
     """
     shared = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[1] / "shared"))
     photos = shared / "data" / "clothing-dataset-small"
     weights = list((shared / "weights").glob("mobilenet_v2_*no_top.h5"))
     if not photos.is_dir() or not weights:
-        raise SkipError(f"no real photos and weights at {shared}: name their folder with DARKROOM_SHARED")
+        raise SkipError(f"no real photos and weights in {shared}; set their folder with DARKROOM_SHARED")
     return photos, weights[0]
 
 
 def read_params(weights: Path) -> Any:
-    """The train section, resolved; every trial may run to its end."""
+    """The train section, resolved, without early stopping."""
     from components.contract.params.model import ModelParams
     from components.contract.params.resolve import resolve_train
     from components.contract.params.training import TrainParams
@@ -128,7 +128,7 @@ def read_params(weights: Path) -> Any:
 
 
 def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none"]) -> StudyFigures:
-    """One study, its features computed where no study before it has."""
+    """Runs one study; its features are computed unless an earlier study has cached them."""
     from components.contract.artifacts.dataset import read_info
     from components.contract.params.tuning import TuneParams, auto_space
     from components.contract.system.cache import cache_dir
@@ -145,7 +145,7 @@ def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none
     start_time = time.perf_counter()
     memory: list[float] = []
     train = trainer(info, reduce_training(open_photographs(dataset_dir, info)))
-    shutil.rmtree(cache_dir() / "studies", ignore_errors=True)  # the same study is begun again
+    shutil.rmtree(cache_dir() / "studies", ignore_errors=True)  # so that the study starts from the beginning
     search = Search(info, params, TuneParams(trials=TRIALS, pruner=pruner), space)
     search_result = search.run(note_memory(train, memory), Run(None))
     best = next(trial for trial in search_result.trials if trial.number == search_result.best)
@@ -154,7 +154,7 @@ def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none
 
 
 def reduce_training(photographs: "Photographs") -> "Photographs":
-    """The same, with fewer photos to learn from."""
+    """The same photos, with fewer for training."""
     from dataclasses import replace
 
     from components.contract.artifacts.dataset import Split
@@ -165,14 +165,14 @@ def reduce_training(photographs: "Photographs") -> "Photographs":
 
 
 def pick_rows(num: int) -> "np.ndarray":
-    """Which of this many training photos are learned from: int64 (NUM_PHOTOS,)."""
+    """The rows of the training photos in the benchmark: int64 (NUM_PHOTOS,)."""
     import numpy as np
 
     return np.random.default_rng(0).permutation(num)[:NUM_PHOTOS]
 
 
 def note_memory(train: Callable[..., Any], memory: list[float]) -> Callable[..., Any]:
-    """The same training, which notes the memory of this process after each."""
+    """Wraps the training to record the memory of this process after each trial."""
 
     def trial(*arguments: Any) -> Any:
         try:
@@ -185,13 +185,13 @@ def note_memory(train: Callable[..., Any], memory: list[float]) -> Callable[...,
 
 
 def memory_mb() -> float:
-    """What this process holds now."""
+    """The current memory of this process."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 2**10
 
 
 def time_plain_epoch(dataset_dir: Path, weights: Path) -> float:
-    """An epoch of the head through the whole network, as far as a part of the photos tells."""
+    """Estimates the seconds of an epoch of the head through the whole network, from a part of the photos."""
     from components.contract.artifacts.dataset import open_split, read_info
     from components.train.setup import open_network
 
