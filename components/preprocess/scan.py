@@ -179,16 +179,13 @@ def _each(
 
 def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
     """The cached result of each unchanged file; None for the others."""
-    if not files:
-        return []
     paths = [os.fsencode(file.location) for file in files]
-    folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
     cached_files = {
         path: Reading(file_identity, verdict.sha256, verdict, is_new=False)
-        for path, (file_identity, verdict) in store.find_files(folder).items()
+        for path, file_identity, verdict in store.find_files(paths)
     } | {
         path: Reading(file_identity, sha256, depth=depth, is_new=False)
-        for path, (file_identity, sha256, depth) in store.find_depths(folder).items()
+        for path, file_identity, sha256, depth in store.find_depths(paths)
     }
     readings: list[Reading | None] = []
     for path in paths:

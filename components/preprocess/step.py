@@ -22,6 +22,7 @@ from components.preprocess.examine import Examination, examine, refuse_failures
 from components.preprocess.manifest import Record, count_reasons, summarize_rejected, write_manifest
 from components.preprocess.parts.adoption import adopt_portions
 from components.preprocess.parts.listing_file import read_listing
+from components.preprocess.parts.work import open_listed
 from components.preprocess.report.pages import PICTURES, write_report
 from components.preprocess.shards import copy_golden, write_shards
 from components.preprocess.sources.photo_set import PhotoSet
@@ -64,7 +65,9 @@ def preprocess(
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
         with (
             tempfile.TemporaryDirectory(dir=folder) as scratch,
-            open_data(data, Path(scratch), columns, zip_encoding=params.zip_code_page) as data_folder,
+            open_listed(data, params, listing_dir, Path(scratch), columns)
+            if listing_dir is not None
+            else open_data(data, Path(scratch), columns, zip_encoding=params.zip_code_page) as data_folder,
         ):
             listing = read_listing(listing_dir, data_folder) if listing_dir is not None else None
             photo_set = listing.photo_set if listing else find_photos(data_folder)

@@ -5,22 +5,28 @@ import logging
 import os
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Final
 
 from components.contract.params.pipeline import PreprocessParams
 from components.contract.store.shared_store import SharedStore, open_shared_store
 from components.contract.system.atomic_files import scratch_folder
 from components.preprocess.parts.listing_file import Listing
-from components.preprocess.parts.portions import Portion, divide
+from components.preprocess.parts.portions import Portion, index_name, pack_name
 from components.preprocess.scan import look_up
-from components.preprocess.store.cache_index import identity
+from components.preprocess.store.cache_index import IndexContent, identity, read_index
 from components.preprocess.store.pixel_cache import PixelStore
 
 log = logging.getLogger(__name__)
 
+PORTIONS_AT_ONCE: Final = 64
+"""Portions per transaction: about 30,000 files and 50 MB, for which other runs wait a second."""
+
 
 def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore) -> None:
-    """Takes over what the store lacks, portion by portion; the merge reads the rest itself.
+    """Takes over the portions that the store lacks; the merge reads the rest itself.
 
     Args:
         listing: of the photos.
@@ -31,56 +37,65 @@ def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore
         ArtifactError: the shared store cannot be reached.
     """
     shared = open_shared_store()
-    is_unknown = [reading is None for reading in look_up(listing.photo_set.files, store)]
-    missing_portions = []
-    for portion in divide(listing, params):
-        if any(is_unknown[row] for row in portion.rows) and not _adopt(listing, portion, store, shared):
-            missing_portions.append(portion)
-    for portion in missing_portions:
-        first = listing.photo_set.files[portion.rows[0]].record.path
-        log.warning(
-            "Portion %d is not in the shared store, so its %d files are read here; the first is %s.",
-            portion.number + 1,
-            len(portion.rows),
-            first,
-        )
+    is_missing = [
+        reading is None for reading in look_up([file for portion in listing.portions for file in portion.files], store)
+    ]
+    bounds = pairwise(accumulate((len(portion.files) for portion in listing.portions), initial=0))
+    portions = [
+        portion for portion, (start, stop) in zip(listing.portions, bounds, strict=True) if any(is_missing[start:stop])
+    ]
+    for start in range(0, len(portions), PORTIONS_AT_ONCE):
+        _adopt(portions[start : start + PORTIONS_AT_ONCE], params, store, shared)
 
 
-def _adopt(listing: Listing, portion: Portion, store: PixelStore, shared: SharedStore) -> bool:
-    """Takes over one portion; False if it is not there as a whole."""
+def _adopt(portions: list[Portion], params: PreprocessParams, store: PixelStore, shared: SharedStore) -> None:
+    """Takes over some portions at once; only then does the shared store give them away."""
+    contents: dict[str, IndexContent] = {}
+    for portion in portions:
+        name = portion.name(params)
+        content = _fetch(portion, name, store, shared)
+        if content is not None:
+            contents[name] = content
+        else:
+            log.warning(
+                "Portion %d is not in the shared store, so its %d files are read here; the first is %s.",
+                portion.number + 1,
+                len(portion.files),
+                portion.files[0].record.path,
+            )
+    if store.adopt(list(contents.values())):
+        for name, content in contents.items():
+            if content.container is not None:
+                shared.discard(pack_name(name, Path(content.container).name))
+            shared.discard(index_name(name))
+
+
+def _fetch(portion: Portion, name: str, store: PixelStore, shared: SharedStore) -> IndexContent | None:
+    """What is known of a portion, and its pack among those of the store; None if it is not there as a whole."""
     with scratch_folder(store.folder / "portion") as scratch:
         index_path = scratch / "index.sqlite"
-        if not shared.fetch(portion.index_name, index_path):
-            return False
+        if not shared.fetch(index_name(name), index_path):
+            return None
         try:
-            with contextlib.closing(sqlite3.connect(index_path)) as index:
-                container = index.execute("select max(container) from verdicts").fetchone()[0]
-                read_files = {path: (file, sha256) for path, file, sha256 in index.execute("select * from files")}
-            if container is not None and not _fetch_pack(container, portion, store, shared):
-                return False
-            if not store.adopt(index_path, container, _unchanged_files(listing, portion, read_files)):
-                return False
+            content = read_index(index_path)
         except sqlite3.DatabaseError as error:
             log.warning("What was read of portion %d is damaged: %s.", portion.number + 1, error)
-            return False
-    if container is not None:
-        shared.discard(portion.pack_name(Path(container).name))
-    shared.discard(portion.index_name)
-    return True
+            return None
+    if content.container is not None and content.last_place is not None:
+        path = store.folder / "packs" / Path(content.container).name
+        if not (path.exists() or shared.fetch(pack_name(name, path.name), path)):
+            return None
+        if content.last_place + store.row_bytes > path.stat().st_size:
+            return None
+    return replace(content, files=_unchanged_files(portion, content))
 
 
-def _fetch_pack(container: str, portion: Portion, store: PixelStore, shared: SharedStore) -> bool:
-    path = store.folder / "packs" / Path(container).name
-    return path.exists() or shared.fetch(portion.pack_name(path.name), path)
-
-
-def _unchanged_files(
-    listing: Listing, portion: Portion, read_files: Mapping[bytes, tuple[str, str]]
-) -> list[tuple[bytes, str, str]]:
+def _unchanged_files(portion: Portion, content: IndexContent) -> list[tuple[bytes, str, str]]:
     """(path, identity, content hash) of the files that are now as they were when listed, and when read."""
+    read_files: Mapping[bytes, tuple[str, str]] = {path: (file, sha256) for path, file, sha256 in content.files}
     unchanged_files = []
-    for row in portion.rows:
-        path, state = os.fsencode(listing.photo_set.files[row].location), listing.states[row]
+    for file, state in zip(portion.files, portion.states, strict=True):
+        path = os.fsencode(file.location)
         read_identity, sha256 = read_files.get(path, (None, ""))
         if not state.is_of(read_identity):
             continue

@@ -1,50 +1,40 @@
 """The list of the photos as a file: made once, so that all tasks of a run divide and read the same files.
 
-A Parquet file with a row for each file and each record that is rejected by its place or kind. Files are named below the
-data's folder, because an archive is unpacked somewhere else by each task.
+A Parquet file with a row for each file and each record that is rejected by its place or kind. Each portion is a row
+group, so that a task reads the rows of its own portions only; the rejected records are the last one. Files are named
+below the data's folder, because an archive is unpacked somewhere else by each task.
 """
 
+import contextlib
 import json
 import os
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from components.contract.errors import ArtifactError
 from components.preprocess.manifest import Record, record_table
+from components.preprocess.parts.portions import FileState, Portion, divide
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 from components.preprocess.store.cache_index import identity
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
 FILE_NAME: Final = "listing.parquet"
-STATE_COLUMNS: Final = ("location", "state_bytes", "state_mtime_ns")
-RECORD_COLUMNS: Final = tuple(field.name for field in fields(Record))
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """By what a file's version is known from one task to another.
-
-    Attributes:
-        num_bytes: its size; None if the file could not be looked at.
-        mtime_ns: None if it is unreliable: the file was unpacked for one task, or has changed just now.
-    """
-
-    num_bytes: int | None
-    mtime_ns: int | None
-
-    def is_of(self, file_identity: str | None) -> bool:
-        """Whether the identity of a file that was read is that of this state."""
-        prefix = f"{self.num_bytes}-{self.mtime_ns}-"
-        return self.mtime_ns is not None and file_identity is not None and file_identity.startswith(prefix)
+PLACE_COLUMNS: Final = ("row", "location", "state_bytes", "state_mtime_ns")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The photos of a data set, and the state of each file when they were listed."""
+    """The photos of a data set, and the portions that they are read in."""
 
     photo_set: PhotoSet
-    states: tuple[FileState, ...]
+    portions: tuple[Portion, ...]
 
 
 def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *, is_lasting: bool) -> None:
@@ -59,64 +49,116 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    portions = divide([file.record.path for file in photo_set.files])
+    rows = [row for portion in portions for row in portion]
+    files = [photo_set.files[row] for row in rows]
+    states = [_state_of(file.location, is_lasting=is_lasting) for file in files]
     root = os.fsencode(data_folder.path)
-    states = [_state_of(file.location, is_lasting=is_lasting) for file in photo_set.files]
-    records = [*(file.record for file in photo_set.files), *photo_set.rejected]
-    no_states = [None] * len(photo_set.rejected)
-    state_columns = (
-        pa.array([*(_below(root, file.location) for file in photo_set.files), *no_states], pa.binary()),
-        pa.array([*(state.num_bytes for state in states), *no_states], pa.int64()),
-        pa.array([*(state.mtime_ns for state in states), *no_states], pa.int64()),
+    columns = (
+        pa.array(rows, pa.int64()),
+        pa.array([_below(root, file.location) for file in files], pa.binary()),
+        pa.array([state.num_bytes for state in states], pa.int64()),
+        pa.array([state.mtime_ns for state in states], pa.int64()),
     )
-    table = record_table(records)
-    for name, column in zip(STATE_COLUMNS, state_columns, strict=True):
-        table = table.append_column(name, column)
+    table = record_table([*(file.record for file in files), *photo_set.rejected])
+    table = table.select([name for name in table.column_names if table[name].null_count < len(table)])
+    for name, column in zip(PLACE_COLUMNS, columns, strict=True):
+        table = table.append_column(name, pa.concat_arrays([column, pa.nulls(len(photo_set.rejected), column.type)]))
     facts = {
         "class_names": photo_set.class_names,
         "given_splits": sorted(photo_set.given_splits),
         "notices": photo_set.notices,
+        "num_portions": len(portions),
+        "is_lasting": is_lasting,
     }
     table = table.replace_schema_metadata({"darkroom": json.dumps(facts)})
-    with (folder / FILE_NAME).open("wb") as file:  # Arrow takes no path that is not UTF-8
-        pq.write_table(table, file, compression="zstd")
+    with (
+        (folder / FILE_NAME).open("wb") as file,  # Arrow takes no path that is not UTF-8
+        pq.ParquetWriter(file, table.schema, compression="zstd") as writer,
+    ):
+        start = 0
+        for num_rows in filter(None, (*map(len, portions), len(photo_set.rejected))):
+            writer.write_table(table.slice(start, num_rows), row_group_size=num_rows)
+            start += num_rows
+
+
+def is_lasting(folder: Path) -> bool:
+    """Whether the files are in the data's own folder; if not, each task unpacks or converts them for itself.
+
+    Raises:
+        ArtifactError: the list is missing or damaged.
+    """
+    with _open(folder) as (_, facts):
+        return bool(facts["is_lasting"])
 
 
 def read_listing(folder: Path, data_folder: DataFolder) -> Listing:
-    """The list, with the files where this task has them.
+    """The whole list, with the files where this task has them.
 
     Raises:
         ArtifactError: it is missing or damaged.
     """
+    with _open(folder) as (parquet, facts):
+        num_portions = int(facts["num_portions"])
+        rows: list[int] = []
+        portions = []
+        for number in range(num_portions):
+            table = parquet.read_row_group(number)
+            rows += table["row"].to_pylist()
+            portions.append(_portion(number, table, data_folder))
+        files = [file for portion in portions for file in portion.files]
+        last_groups = range(num_portions, parquet.num_row_groups)
+        rejected = [record for group in last_groups for record in _records(parquet.read_row_group(group))]
+        photo_set = PhotoSet(
+            tuple(files[place] for place in sorted(range(len(files)), key=rows.__getitem__)),
+            tuple(rejected),
+            tuple(facts["class_names"]),
+            frozenset(facts["given_splits"]),
+            tuple(facts["notices"]),
+        )
+    return Listing(photo_set, tuple(portions))
+
+
+def read_portions(folder: Path, data_folder: DataFolder, part: int, num_parts: int) -> Iterator[Portion]:
+    """The portions that one of the tasks reads, one after another.
+
+    Raises:
+        ArtifactError: the list is missing or damaged.
+    """
+    with _open(folder) as (parquet, facts):
+        for number in islice(range(int(facts["num_portions"])), part, None, num_parts):
+            yield _portion(number, parquet.read_row_group(number), data_folder)
+
+
+@contextlib.contextmanager
+def _open(folder: Path) -> Iterator[tuple["pq.ParquetFile", dict[str, Any]]]:
+    """The file, and what it says of the list as a whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with (folder / FILE_NAME).open("rb") as file:
-            table = pq.read_table(file)
-        facts = json.loads(table.schema.metadata[b"darkroom"])
-        rows = [table[name].to_pylist() for name in (*STATE_COLUMNS, *RECORD_COLUMNS)]
+        with (folder / FILE_NAME).open("rb") as file, pq.ParquetFile(file) as parquet:
+            yield parquet, json.loads(parquet.metadata.metadata[b"darkroom"])
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise ArtifactError(
             f"The list of the photos must be readable at {folder / FILE_NAME}; it is not: {error}. Run it again."
         ) from None
+
+
+def _portion(number: int, table: "pa.Table", data_folder: DataFolder) -> Portion:
     root = os.fsencode(data_folder.path)
-    files, states, rejected = [], [], []
-    for location, num_bytes, mtime_ns, *values in zip(*rows, strict=True):
-        record = Record(**dict(zip(RECORD_COLUMNS, values, strict=True)))
-        if location is None:
-            rejected.append(record)
-        else:
-            place = Path(os.fsdecode(os.path.join(root, location)))  # noqa: PTH118 - of bytes
-            files.append(PhotoFile(place, record, data_folder.roots))
-            states.append(FileState(num_bytes, mtime_ns))
-    photo_set = PhotoSet(
-        tuple(files),
-        tuple(rejected),
-        tuple(facts["class_names"]),
-        frozenset(facts["given_splits"]),
-        tuple(facts["notices"]),
+    files = tuple(
+        PhotoFile(Path(os.fsdecode(os.path.join(root, location))), record, data_folder.roots)  # noqa: PTH118 - of bytes
+        for location, record in zip(table["location"].to_pylist(), _records(table), strict=True)
     )
-    return Listing(photo_set, tuple(states))
+    states = zip(table["state_bytes"].to_pylist(), table["state_mtime_ns"].to_pylist(), strict=True)
+    return Portion(number, files, tuple(FileState(*state) for state in states))
+
+
+def _records(table: "pa.Table") -> list[Record]:
+    names = [name for name in table.column_names if name not in PLACE_COLUMNS]
+    rows: Sequence[tuple[Any, ...]] = list(zip(*(table[name].to_pylist() for name in names), strict=True))
+    return [Record(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _below(root: bytes, location: Path) -> bytes:

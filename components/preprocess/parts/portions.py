@@ -6,16 +6,34 @@ same for every number of tasks, and what one of them has read stays useful when 
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.parts.listing_file import Listing
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.cache_index import VERSION
 
 PORTION_FILES: Final = 512
 """About how many files a portion has at most: a few seconds of work, and under 100 MB of pixels of 224 px."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """By what a file's version is known from one task to another.
+
+    Attributes:
+        num_bytes: its size; None if the file could not be looked at.
+        mtime_ns: None if it is unreliable: the file was unpacked for one task, or has changed just now.
+    """
+
+    num_bytes: int | None
+    mtime_ns: int | None
+
+    def is_of(self, file_identity: str | None) -> bool:
+        """Whether the identity of a file that was read is that of this state."""
+        prefix = f"{self.num_bytes}-{self.mtime_ns}-"
+        return self.mtime_ns is not None and file_identity is not None and file_identity.startswith(prefix)
 
 
 @dataclass(frozen=True)
@@ -23,50 +41,44 @@ class Portion:
     """Some of the files.
 
     Attributes:
-        number: from 0.
-        rows: of the list.
-        name: in the shared store; equal for equal files and equal ways to read them.
+        number: from 0; those without files are not counted.
+        files: in their order in the list.
+        states: of the files when they were listed.
     """
 
     number: int
-    rows: tuple[int, ...]
-    name: str
+    files: tuple[PhotoFile, ...]
+    states: tuple[FileState, ...]
 
-    @property
-    def index_name(self) -> str:
-        """What was found out about the files; it is put into the store last."""
-        return f"{self.name}/index.sqlite"
-
-    def pack_name(self, pack: str) -> str:
-        """The pixels, by the pack in the index: tasks that read the same files may order them differently."""
-        return f"{self.name}/{pack}"
-
-
-def divide(listing: Listing, params: PreprocessParams) -> list[Portion]:
-    """All portions that have files, in order."""
-    files = listing.photo_set.files
-    count = _count(len(files))
-    rows_of: list[list[int]] = [[] for _ in range(count)]
-    for row, file in enumerate(files):
-        digest = hashlib.blake2b(file.record.path.encode(), digest_size=8).digest()
-        rows_of[int.from_bytes(digest, "big") % count].append(row)
-    return [Portion(number, tuple(rows), _name(rows, listing, params)) for number, rows in enumerate(rows_of) if rows]
+    def name(self, params: PreprocessParams) -> str:
+        """Its name in the shared store; equal for equal files and equal ways to read them."""
+        recipe = [VERSION, params.size, params.resize, params.given_range]
+        states = [
+            (file.record.path, state.num_bytes, state.mtime_ns)
+            for file, state in zip(self.files, self.states, strict=True)
+        ]
+        return f"photos/{hashlib.sha256(json.dumps([recipe, states]).encode()).hexdigest()[:32]}"
 
 
-def of_part(portions: Sequence[Portion], part: int, num_parts: int) -> Iterator[Portion]:
-    """The portions that one of the tasks reads."""
-    return (portion for portion in portions if portion.number % num_parts == part)
+def index_name(portion_name: str) -> str:
+    """What was found out about the files; it is put into the store last."""
+    return f"{portion_name}/index.sqlite"
+
+
+def pack_name(portion_name: str, pack: str) -> str:
+    """The pixels, by the pack in the index: tasks that read the same files may order them differently."""
+    return f"{portion_name}/{pack}"
+
+
+def divide(paths: Sequence[str]) -> list[list[int]]:
+    """The rows of each portion that has files."""
+    rows_of: list[list[int]] = [[] for _ in range(_count(len(paths)))]
+    for row, path in enumerate(paths):
+        digest = hashlib.blake2b(path.encode(), digest_size=8).digest()
+        rows_of[int.from_bytes(digest, "big") % len(rows_of)].append(row)
+    return [rows for rows in rows_of if rows]
 
 
 def _count(num_files: int) -> int:
     """A power of two, so that it seldom changes as a data set grows."""
     return 1 << max(0, -(-num_files // PORTION_FILES) - 1).bit_length()
-
-
-def _name(rows: Sequence[int], listing: Listing, params: PreprocessParams) -> str:
-    recipe = [VERSION, params.size, params.resize, params.given_range]
-    states = [
-        (listing.photo_set.files[row].record.path, listing.states[row].num_bytes, listing.states[row].mtime_ns)
-        for row in rows
-    ]
-    return f"photos/{hashlib.sha256(json.dumps([recipe, states]).encode()).hexdigest()[:32]}"

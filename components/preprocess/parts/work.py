@@ -11,11 +11,13 @@ from components.contract.params.pipeline import PreprocessParams
 from components.contract.store.shared_store import SharedStore, open_shared_store
 from components.contract.system.atomic_files import new_folder, scratch_folder
 from components.contract.system.cache import cache_dir
-from components.preprocess.parts.listing_file import Listing, read_listing, write_listing
-from components.preprocess.parts.portions import Portion, divide, of_part
+from components.preprocess.parts.listing_file import is_lasting, read_portions, write_listing
+from components.preprocess.parts.portions import index_name, pack_name
 from components.preprocess.scan import look_up, scan_portion
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.location import locate
 from components.preprocess.sources.photo_set import PhotoFile
-from components.preprocess.sources.source import find_photos, open_data
+from components.preprocess.sources.source import data_folder_at, find_photos, open_data
 from components.preprocess.store.pixel_cache import PixelStore, open_store
 
 log = logging.getLogger(__name__)
@@ -41,8 +43,7 @@ def list_photos(data: str, params: PreprocessParams, listing_dir: Path, columns:
         open_data(data, Path(scratch), columns, zip_encoding=params.zip_code_page) as data_folder,
     ):
         photo_set = find_photos(data_folder)
-        is_lasting = not data_folder.path.is_relative_to(scratch)
-        write_listing(folder, photo_set, data_folder, is_lasting=is_lasting)
+        write_listing(folder, photo_set, data_folder, is_lasting=not data_folder.path.is_relative_to(scratch))
         log.info("Listed %s files.", f"{len(photo_set.files):,}")
 
 
@@ -73,39 +74,39 @@ def read_photos(
         ArtifactError: the list is damaged, or the shared store is out of reach.
     """
     shared = open_shared_store()
+    num_portions = 0
     with (
-        open_listed(data, params, listing_dir, columns) as listing,
+        scratch_folder(cache_dir() / "unpacked") as scratch,
+        open_listed(data, params, listing_dir, scratch, columns) as data_folder,
         open_store(params.size, params.resize) as known,
     ):
-        portions = list(of_part(divide(listing, params), part, num_parts))
-        files = listing.photo_set.files
-        rows = [row for portion in portions for row in portion.rows]
-        readings = look_up([files[row] for row in rows], known)
-        new_rows = {row for row, reading in zip(rows, readings, strict=True) if reading is None}
-        for number, portion in enumerate(portions, start=1):
-            new_files = [files[row] for row in portion.rows if row in new_rows]
-            if not new_files or shared.has(portion.index_name):
-                log.info("Portion %d of %d has been read before.", number, len(portions))
+        for portion in read_portions(listing_dir, data_folder, part, num_parts):
+            num_portions += 1
+            name = portion.name(params)
+            readings = look_up(portion.files, known)
+            new_files = [file for file, reading in zip(portion.files, readings, strict=True) if reading is None]
+            if not new_files or shared.has(index_name(name)):
+                log.info("Portion %d has been read before.", portion.number + 1)
                 continue
-            _read_portion(new_files, portion, params, shared)
-            log.info("Read portion %d of %d, %d files.", number, len(portions), len(new_files))
-    if not portions:
+            _read_portion(new_files, name, params, shared)
+            log.info("Read portion %d, %d files.", portion.number + 1, len(new_files))
+    if not num_portions:
         log.info("There are fewer portions of photos than tasks, so there is nothing to do here.")
 
 
 @contextlib.contextmanager
 def open_listed(
-    data: str, params: PreprocessParams, listing_dir: Path, columns: ColumnNames | None
-) -> Iterator[Listing]:
-    """The list of the photos, and the photos themselves for the time of the block."""
-    with (
-        scratch_folder(cache_dir() / "unpacked") as scratch,
-        open_data(data, scratch, columns, zip_encoding=params.zip_code_page) as data_folder,
-    ):
-        yield read_listing(listing_dir, data_folder)
+    data: str, params: PreprocessParams, listing_dir: Path, scratch_dir: Path, columns: ColumnNames | None
+) -> Iterator[DataFolder]:
+    """The data as a folder; one that is there is not walked through again, because its files are in the list."""
+    if is_lasting(listing_dir):
+        yield data_folder_at(locate(data, columns), data, columns)
+        return
+    with open_data(data, scratch_dir, columns, zip_encoding=params.zip_code_page) as data_folder:
+        yield data_folder
 
 
-def _read_portion(files: Sequence[PhotoFile], portion: Portion, params: PreprocessParams, shared: SharedStore) -> None:
+def _read_portion(files: Sequence[PhotoFile], name: str, params: PreprocessParams, shared: SharedStore) -> None:
     with scratch_folder(cache_dir() / "portion") as scratch:
         store = PixelStore(scratch, params.size, params.resize)
         try:
@@ -113,5 +114,5 @@ def _read_portion(files: Sequence[PhotoFile], portion: Portion, params: Preproce
         finally:
             store.close()
         for pack_path in (scratch / "packs").glob("*.pack"):  # one, or none
-            shared.put(portion.pack_name(pack_path.name), pack_path)
-        shared.put(portion.index_name, scratch / "index.sqlite")
+            shared.put(pack_name(name, pack_path.name), pack_path)
+        shared.put(index_name(name), scratch / "index.sqlite")

@@ -6,10 +6,12 @@ verdicts  content hash and recipe → what was found out, and where the pixels s
 used      when each file of pixels was used last
 """
 
+import contextlib
 import logging
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +49,13 @@ create index if not exists verdicts_container on verdicts (container);
 create table if not exists used (container text primary key, at real not null) without rowid;
 """
 
+_VERDICT_COLUMNS: Final = f"sha256, recipe, container, place, {', '.join(COLUMNS)}"
+REMEMBER_VERDICT: Final = (
+    f"insert or replace into verdicts ({_VERDICT_COLUMNS}) "  # noqa: S608 - a constant
+    f"values ({', '.join('?' * (len(COLUMNS) + 4))})"
+)
+REMEMBER_DEPTH: Final = "insert or replace into depths values (?, ?, ?, ?, ?)"
+REMEMBER_FILE: Final = "insert or replace into files values (?, ?, ?)"
 MOVE: Final = "update verdicts set container = ?, place = ? where sha256 = ? and recipe = ?"
 
 
@@ -67,6 +76,45 @@ class Verdict:
     place: Place | None
     is_deep: bool = False
     """Whether the pixels depend on the pixel range of the data set."""
+
+
+@dataclass(frozen=True)
+class IndexContent:
+    """What the index of a portion contains.
+
+    Attributes:
+        verdicts: (content hash, recipe, container, place, *COLUMNS).
+        depths: (content hash, lowest, highest, num_values, declared).
+        files: (path, identity, content hash).
+    """
+
+    verdicts: Sequence[tuple[Any, ...]]
+    depths: Sequence[tuple[Any, ...]]
+    files: Sequence[tuple[bytes, str, str]]
+
+    @property
+    def container(self) -> str | None:
+        """The only pack of the portion; None if it has no pixels."""
+        return next((container for _, _, container, *_ in self.verdicts if container is not None), None)
+
+    @property
+    def last_place(self) -> int | None:
+        """Where the last pixels begin in the pack."""
+        return max((place for _, _, _, place, *_ in self.verdicts if place is not None), default=None)
+
+
+def read_index(path: Path) -> IndexContent:
+    """All that the index of a portion contains, which nobody writes any more.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as index:
+        return IndexContent(
+            index.execute(f"select {_VERDICT_COLUMNS} from verdicts").fetchall(),  # noqa: S608 - a constant
+            index.execute("select * from depths").fetchall(),
+            index.execute("select * from files").fetchall(),
+        )
 
 
 def identity(status: os.stat_result) -> str | None:

@@ -17,18 +17,32 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from components.contract.artifacts.dataset import FULL_RANGE
 from components.contract.image.sample_depth import Depth
 from components.contract.system.cache import cache_dir
-from components.preprocess.store.cache_index import COLUMNS, MOVE, VERSION, Place, Verdict, open_index
+from components.preprocess.store.cache_index import (
+    COLUMNS,
+    MOVE,
+    REMEMBER_DEPTH,
+    REMEMBER_FILE,
+    REMEMBER_VERDICT,
+    VERSION,
+    IndexContent,
+    Place,
+    Verdict,
+    open_index,
+)
 from components.preprocess.store.eviction import evict_oldest, thin_packs
 from components.preprocess.store.pixel_files import PixelFiles
 
 log = logging.getLogger(__name__)
+
+PATHS_AT_ONCE: Final = 500
+"""Of a query; SQLite allows 32,766 values."""
 
 
 class PixelStore:
@@ -57,26 +71,31 @@ class PixelStore:
         """What the pixels of a photo depend on beside its content."""
         return f"{self.recipe}-{self.pixel_range[0]}:{self.pixel_range[1]}" if is_deep else self.recipe
 
-    def find_files(self, root: bytes) -> dict[bytes, tuple[str, Verdict]]:
-        """Path to (identity, verdict) of the files below a folder; without photos with more than 8 bits per value."""
-        low, high = _bounds(root)
-        rows = self._index.execute(
+    def find_files(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, str, Verdict]]:
+        """(path, identity, verdict) of the known files among some; no photos with more than 8 bits per value."""
+        query = (
             f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "  # noqa: S608 - COLUMNS is a constant
-            "on v.sha256 = f.sha256 and v.recipe = ? where path > ? and path < ?",
-            (self.recipe, low, high),
+            "on v.sha256 = f.sha256 and v.recipe = ? where path in"
         )
-        return {
-            path: (identity, verdict) for path, identity, *rest in rows if (verdict := self._usable(*rest)) is not None
-        }
+        for path, identity, *values in self._each_path(query, paths, self.recipe):
+            verdict = self._usable(*values)
+            if verdict is not None:
+                yield path, identity, verdict
 
-    def find_depths(self, root: bytes) -> dict[bytes, tuple[str, str, Depth]]:
-        """Path to (identity, content hash, depth) of the photos with more than 8 bits per value below a folder."""
-        rows = self._index.execute(
+    def find_depths(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, str, str, Depth]]:
+        """(path, identity, content hash, depth) of the photos with more than 8 bits per value among some files."""
+        query = (
             "select path, identity, d.sha256, lowest, highest, num_values, declared from files f join depths d "
-            "on d.sha256 = f.sha256 where path > ? and path < ?",
-            _bounds(root),
+            "on d.sha256 = f.sha256 where path in"
         )
-        return {path: (identity, sha256, Depth(*numbers)) for path, identity, sha256, *numbers in rows}
+        for path, identity, sha256, *numbers in self._each_path(query, paths):
+            yield path, identity, sha256, Depth(*numbers)
+
+    def _each_path(self, query: str, paths: Sequence[bytes], *values: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query that ends with `in`, for some paths at once."""
+        for start in range(0, len(paths), PATHS_AT_ONCE):
+            some = paths[start : start + PATHS_AT_ONCE]
+            yield from self._index.execute(f"{query} ({', '.join('?' * len(some))})", (*values, *some))
 
     def find_depth(self, sha256: str) -> Depth | None:
         """The depth of a content, if it is known; may be called from several threads."""
@@ -111,52 +130,37 @@ class PixelStore:
         self, verdicts: Sequence[Verdict], files: Sequence[tuple[bytes, str, str]], depths: Mapping[str, Depth]
     ) -> None:
         """Records verdicts, files as (path, identity, content hash), and depths by content, at once or not at all."""
-        marks = ", ".join("?" * (len(COLUMNS) + 4))
         verdicts = [each for each in verdicts if each.place is None or each.place.container != self._files.overflow]
         with self._lock, self._transaction():
+            self._index.executemany(REMEMBER_VERDICT, [self._row(verdict) for verdict in verdicts])
+            self._index.executemany(REMEMBER_FILE, files)
             self._index.executemany(
-                f"insert or replace into verdicts (sha256, recipe, container, place, {', '.join(COLUMNS)}) "  # noqa: S608 - COLUMNS is a constant
-                f"values ({marks})",
-                [self._row(verdict) for verdict in verdicts],
-            )
-            self._index.executemany("insert or replace into files values (?, ?, ?)", files)
-            self._index.executemany(
-                "insert or replace into depths values (?, ?, ?, ?, ?)",
+                REMEMBER_DEPTH,
                 [
                     (sha256, depth.lowest, depth.highest, depth.num_values, depth.declared)
                     for sha256, depth in depths.items()
                 ],
             )
 
-    def adopt(self, index_path: Path, container: str | None, files: Sequence[tuple[bytes, str, str]]) -> bool:
-        """Takes over what another store of this recipe has found out.
+    def adopt(self, contents: Sequence[IndexContent]) -> bool:
+        """Takes over what other stores of this recipe know, all of it or nothing.
 
         Args:
-            index_path: its index.
-            container: its only pack, which is among the packs here; None if it has none.
-            files: of its files those that are unchanged, as (path, identity, content hash).
+            contents: what they know; their packs are among the packs here.
 
         Returns:
-            Whether the pack holds all pixels that the index names; if not, nothing is taken over.
+            Whether it was taken over; if not, the index cannot be written.
         """
-        num_bytes = 0 if container is None else (self.folder / container).stat().st_size
-        columns = f"sha256, recipe, container, place, {', '.join(COLUMNS)}"
-        with self._lock:
-            self._index.execute("attach database ? as other", (str(index_path),))
-            try:
-                (last_place,) = self._index.execute("select max(place) from other.verdicts").fetchone()
-                if last_place is not None and last_place + self.row_bytes > num_bytes:
-                    return False
-                with self._transaction():
-                    self._index.execute(
-                        f"insert or replace into verdicts ({columns}) select {columns} from other.verdicts"  # noqa: S608 - columns are constants
-                    )
-                    self._index.execute("insert or replace into depths select * from other.depths")
-                    self._index.executemany("insert or replace into files values (?, ?, ?)", files)
-            finally:
-                self._index.execute("detach database other")
-        if container is not None:
-            self._files.used.add(container)
+        try:
+            with self._lock, self._index:
+                for content in contents:
+                    self._index.executemany(REMEMBER_VERDICT, content.verdicts)
+                    self._index.executemany(REMEMBER_DEPTH, content.depths)
+                    self._index.executemany(REMEMBER_FILE, content.files)
+        except sqlite3.OperationalError as error:
+            self.warn_unwritable(error)
+            return False
+        self._files.used.update(content.container for content in contents if content.container is not None)
         return True
 
     def _row(self, verdict: Verdict) -> tuple[Any, ...]:
@@ -244,11 +248,6 @@ def open_store(image_size: tuple[int, int], resize: str) -> Iterator[PixelStore]
             yield store
         finally:
             store.close()
-
-
-def _bounds(root: bytes) -> tuple[bytes, bytes]:
-    """What the paths below a folder lie between."""
-    return root.rstrip(b"/") + b"/", root.rstrip(b"/") + b"0"  # "0" comes after "/"
 
 
 def _pixels_begin(path: Path) -> int:

@@ -1,20 +1,27 @@
 """Photos that several tasks read: the same data set for every number of tasks, and what is lost is read again alone."""
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import tarfile
 import time
+from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import PreprocessParams
-from components.preprocess.parts import portions
+from components.preprocess.parts import adoption, listing_file, portions
 from components.preprocess.parts.listing_file import FILE_NAME
 from components.preprocess.parts.work import list_photos, read_photos
+from components.preprocess.sources import data_folder
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.step import preprocess
+from components.preprocess.store import pixel_cache
 from tests.support.artifacts import make_photos
 from tests.unit.preprocess.dataset_files import add_photo, read_manifest, tree
 
@@ -162,6 +169,60 @@ def test_a_listing_is_what_counts_while_the_data_change(
     preprocess(str(photos), PARAMS, tmp_path / "whole")
     expected = {row["path"]: row["sha256"] for row in read_manifest(tmp_path / "whole")}
     assert rows[f"green/{changed.name}"]["sha256"] == expected[f"green/{changed.name}"]
+
+
+def test_a_part_looks_at_its_own_files_only(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the folder nor the rows of other parts: both would cost each of N tasks the time of all files."""
+    use_cache(tmp_path / "cache", monkeypatch)
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    places: list[Path] = []
+
+    def make_file(location: Path, *values: object) -> PhotoFile:
+        places.append(location)
+        return PhotoFile(location, *values)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the folder is walked through again")
+
+    monkeypatch.setattr(listing_file, "PhotoFile", make_file)
+    monkeypatch.setattr(data_folder, "list_folder", refuse)
+    counts = []
+    for part in range(3):
+        read_photos(str(photos), PARAMS, tmp_path / "listing", part, 3)
+        counts.append(len(places))
+    assert 0 < counts[0] < counts[1] < counts[2]
+    files = [path for path in photos.rglob("*") if path.is_file() and path.parent != photos]
+    assert sorted(places) == sorted(files), "each file once"
+
+
+@pytest.mark.parametrize("fault", ["killed", "unwritable"])
+def test_what_is_taken_over_is_in_the_cache_or_still_in_the_store(
+    fault: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The merge is interrupted when it has taken over some of the portions."""
+    use_cache(tmp_path / "alone", monkeypatch)
+    preprocess(str(photos), PARAMS, tmp_path / "whole")
+    use_cache(tmp_path / "cache", monkeypatch)
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    read_photos(str(photos), PARAMS, tmp_path / "listing", 0, 1)
+    in_store = tree(tmp_path / "cache" / "shared")
+    merge = partial(preprocess, str(photos), PARAMS, listing_dir=tmp_path / "listing")
+    with monkeypatch.context() as patch:
+        if fault == "killed":
+            patch.setattr(adoption, "_unchanged_files", Mock(side_effect=[[], [], KeyboardInterrupt]))
+            with pytest.raises(KeyboardInterrupt):
+                merge(tmp_path / "dataset")
+        else:
+            patch.setattr(pixel_cache, "REMEMBER_FILE", "insert into nothing values (?, ?, ?)")
+            merge(tmp_path / "dataset")
+            assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "pixels" / "index.sqlite")) as index:
+        assert index.execute("select count(*) from files").fetchone() == (0,), "nothing is taken over by half"
+    assert tree(tmp_path / "cache" / "shared") == in_store
+    with caplog.at_level("INFO", logger="components"):
+        merge(tmp_path / "again")
+    assert "Read 0 of them" in caplog.text
+    assert tree(tmp_path / "again") == tree(tmp_path / "whole")
 
 
 def test_an_archive_is_unpacked_by_each_part(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
