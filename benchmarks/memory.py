@@ -30,7 +30,7 @@ def measure() -> list[Row]:
     """One row: the peak memory of the process that writes and then prepares the photos."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
-        _write_photos(Path(folder) / "photos")
+        write_photos(Path(folder) / "photos", NUM_PHOTOS)
         start_time = time.perf_counter()
         info = preprocess(str(Path(folder) / "photos"), PreprocessParams(image_size=224), Path(folder) / "dataset")
         seconds = time.perf_counter() - start_time
@@ -48,7 +48,7 @@ def measure() -> list[Row]:
     ]
 
 
-def _write_photos(folder: Path) -> None:
+def write_photos(folder: Path, num_photos: int) -> None:
     """Writes photos that blend parts of two scenes; all are different."""
     cv2.setNumThreads(1)
     scenes = [simplejpeg.decode_jpeg(jpeg(2 * HEIGHT, 2 * WIDTH, seed)) for seed in range(NUM_SCENES)]
@@ -62,7 +62,7 @@ def _write_photos(folder: Path) -> None:
         (folder / ("even" if number % 2 == 0 else "odd") / f"{number}.jpg").write_bytes(content)
 
     with ThreadPoolExecutor(num_cores()) as pool:
-        for _ in pool.map(write, range(NUM_PHOTOS)):
+        for _ in pool.map(write, range(num_photos)):
             pass
 
 
