@@ -14,12 +14,13 @@ import glob
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from components.contract.errors import ArtifactError
 from components.contract.record import BaseRecord, StrictRecord
@@ -37,6 +38,25 @@ STARTING_SECONDS = 60.0
 ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate", "bento": "deploy"}
 """What a run leaves, and the step that writes it."""
 STEPS = ("list-photos", "read-photos", "preprocess", "compute-features", "tune", "train", "evaluate", "deploy")
+PARTS_OF: Final[Mapping[str, str]] = {
+    "list-photos": "preprocess",
+    "read-photos": "preprocess",
+    "compute-features": "train",
+}
+"""Tasks that do a part of a step's work, where several share it."""
+TASK_NUMBER: Final = re.compile(r"-\d+$")
+"""Of a task that shares the work of a step with others."""
+
+
+def kind_of(task: str) -> str:
+    """A task without its number: `read-photos-3` is of the kind `read-photos`."""
+    return TASK_NUMBER.sub("", task)
+
+
+def step_of(task: str) -> str:
+    """The step that a task does, or does a part of: `read-photos-3` is a part of `preprocess`."""
+    kind = kind_of(task)
+    return PARTS_OF.get(kind, kind)
 
 
 class RunState(StrictRecord, frozen=False):

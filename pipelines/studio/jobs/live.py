@@ -9,29 +9,10 @@ from components.contract.system.program import FINISH_FILE
 from pipelines.runners import runs
 from pipelines.runners.events import EVENTS_FILE, read_events
 from pipelines.studio.jobs.job_folder import JobFolder
+from pipelines.studio.jobs.steps import StepView, count_parts, read_steps
 
-START: Final = "start"
-"""The time before the first step: the libraries are loaded, and the params resolved."""
-STEPS: Final = ("preprocess", "tune", "train", "evaluate", "deploy")
 LOG_BYTES: Final = 200_000
 """Of the log at most so much is sent at once, from its end."""
-
-
-class StepView(BaseRecord):
-    """A step of the pipeline, or the start of a run.
-
-    Attributes:
-        state: waiting, running, done, failed or stopped.
-        expected_seconds: how long it took in the latest finished run here; None if there is none.
-        share: how much of it is done, from 0 to 1; None if the step does not report it.
-    """
-
-    name: str
-    state: str
-    started: float | None = None
-    seconds: float | None = None
-    expected_seconds: float | None = None
-    share: float | None = None
 
 
 class Progress(BaseRecord):
@@ -134,66 +115,7 @@ def show_progress(job: JobFolder) -> Progress | None:
 
 
 def _steps(job: JobFolder, events: list[dict[str, Any]], job_state: str) -> tuple[StepView, ...]:
-    expected_seconds = _expect_seconds()
-    steps = {
-        name: StepView(name=name, state="waiting", expected_seconds=expected_seconds.get(name))
-        for name in (START, *STEPS)
-    }
-    last_time = job.started_at
-    if last_time is not None:
-        steps[START] = steps[START].model_copy(update={"state": job_state, "started": last_time})
-    for event in events:
-        name, event_kind = str(event["step"]), event["event"]
-        if name not in steps:
-            continue
-        if event_kind == "started":
-            if steps[START].state != "done" and last_time is not None:
-                steps[START] = steps[START].model_copy(
-                    update={"state": "done", "seconds": max(0.0, event["time"] - last_time)}
-                )
-            steps[name] = steps[name].model_copy(update={"state": job_state, "started": event["time"]})
-        elif event_kind in ("finished", "failed"):
-            seconds = event.get("seconds", event["time"] - (steps[name].started or event["time"]))
-            state = "done" if event_kind == "finished" else "stopped" if job_state == "stopped" else "failed"
-            steps[name] = steps[name].model_copy(update={"state": state, "seconds": seconds, "share": None})
-            last_time = event["time"]
-        else:
-            steps[name] = steps[name].model_copy(update={"share": _share_done(event, steps[name].share)})
-    if steps["tune"].state == "waiting":
-        del steps["tune"]
-    return tuple(_mark_next_step(list(steps.values()), last_time) if job_state == "running" else steps.values())
-
-
-def _mark_next_step(steps: list[StepView], last_time: float | None) -> list[StepView]:
-    """Between two steps the next one is being started, which takes seconds: libraries are loaded."""
-    if any(step.state == "running" for step in steps):
-        return steps
-    position = next((number for number, step in enumerate(steps) if step.state == "waiting"), None)
-    if position is not None:
-        steps[position] = steps[position].model_copy(update={"state": "running", "started": last_time})
-    return steps
-
-
-def _share_done(event: dict[str, Any], share: float | None) -> float | None:
-    """How much of a step is done after an event of it."""
-    if event["step"] == "tune":
-        num_trials = event.get("trials")
-        return event["number"] / num_trials if event["event"] == "trial" and num_trials else share
-    if event["event"] == "part":
-        return float((event["epoch"] - 1 + event["done"]) / event["planned"])
-    return float(event["epoch"] / event["planned"]) if event["event"] == "epoch" else share
-
-
-def _expect_seconds() -> dict[str, float]:
-    """How long each step of the latest finished run took; empty before the first one."""
-    latest = runs.RUNS_DIR / "latest"
-    return _measured_seconds(latest.resolve()) if latest.exists() else {}
-
-
-@lru_cache(maxsize=8)  # a finished run never changes
-def _measured_seconds(run_dir: Path) -> dict[str, float]:
-    events = read_events(run_dir / EVENTS_FILE)
-    return {str(event["step"]): float(event["seconds"]) for event in events if event["event"] == "finished"}
+    return read_steps(events, job_state, job.started_at, count_parts(job.run_folder))
 
 
 def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:

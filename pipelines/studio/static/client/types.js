@@ -110,6 +110,10 @@
  */
 
 /**
+ * @typedef {{ name: string, state: JobState, seconds: number | null }} PartView A task that does a part of a step.
+ */
+
+/**
  * @typedef {object} StepView A step of a run.
  * @property {string} name
  * @property {JobState} state
@@ -117,6 +121,8 @@
  * @property {number | null} seconds How long it took.
  * @property {number | null} expected_seconds How long it took in the latest finished run.
  * @property {number | null} share How much of it is done, if it reports it.
+ * @property {PartView[]} parts The tasks that have begun, of those that share its work.
+ * @property {number} num_parts How many such tasks there are.
  */
 
 /** @typedef {{ job: string, step: string, share: number | null }} Progress How far the running training is. */

@@ -47,14 +47,28 @@ export const appendLog = (log, text) => (log + text).slice(-MAX_LOG_LENGTH);
 /**
  * The newest complete line of a log, without its time and step.
  * @param {string} log
- * @param {string} [step] That must have written it; empty if another step did.
+ * @param {string[]} [authors] The tasks of which one must have written it; empty if another did.
  */
-export function newestMessage(log, step) {
+export function newestMessage(log, authors) {
   const end = Math.max(0, log.lastIndexOf("\n"));
   const line = log.slice(log.lastIndexOf("\n", end - 1) + 1, end);
-  const [, author, text] = line.match(/^\s*[\d:]+\s+(\w+)\s+(.*)$/) ?? [];
+  const [, author, text] = line.match(/^\s*[\d:]+\s+([\w-]+)\s+(.*)$/) ?? [];
   if (author === undefined) return line;
-  return step === undefined || step === author ? text : "";
+  return authors === undefined || authors.includes(author) ? text : "";
+}
+
+/**
+ * How many of the tasks that share a step are done, and which one runs or has failed; empty if one does it all.
+ * @param {StepView} step
+ */
+export function partsText({ parts, num_parts: numParts }) {
+  if (!parts.length) return "";
+  const isIn = (/** @type {string} */ wanted) => parts.filter(({ state }) => state === wanted).map(({ name }) => name);
+  const failed = isIn("failed");
+  const done = `${isIn("done").length} of ${Math.max(numParts, parts.length)} tasks are done`;
+  const running = isIn("running");
+  if (failed.length) return `${done}; ${failed.join(", ")} failed`;
+  return running.length ? `${done}; ${running.join(", ")} is running` : done;
 }
 
 /**

@@ -4,6 +4,7 @@
 export const STEP_NAMES = {
   start: "Start",
   preprocess: "Prepare photos",
+  "compute-features": "Compute features",
   tune: "Search",
   train: "Train",
   evaluate: "Evaluate",

@@ -3,7 +3,7 @@
 import { isUnfinished } from "../client/state.js";
 import { h } from "../elements/dom.js";
 import { formatClock, formatSeconds } from "../elements/format.js";
-import { elapsedSeconds, newestMessage, secondsLeft, shareDone } from "./progress.js";
+import { elapsedSeconds, newestMessage, partsText, secondsLeft, shareDone } from "./progress.js";
 import { STEP_NAMES } from "./step_names.js";
 
 /** @import { LiveView, StepView } from "../client/types.js" */
@@ -19,7 +19,7 @@ export function stepList({ steps, state }, log, now) {
   return h(
     "ol",
     { class: "stepper card" },
-    steps.map((step) => stepItem(step, newestMessage(log, step.name), now)),
+    steps.map((step) => stepItem(step, newestMessage(log, [step.name, ...step.parts.map(({ name }) => name)]), now)),
   );
 }
 
@@ -31,6 +31,7 @@ export function stepList({ steps, state }, log, now) {
 function stepItem(step, message, now) {
   const isRunning = step.state === "running";
   const name = STEP_NAMES[step.name] ?? step.name;
+  const parts = isRunning || step.state === "failed" ? partsText(step) : "";
   return h(
     "li",
     { class: step.state, "aria-current": isRunning ? "step" : null },
@@ -38,6 +39,7 @@ function stepItem(step, message, now) {
     h("b", {}, name),
     h("span", { class: "soft small time" }, timeText(step, now)),
     isRunning ? stepBar(step, name, now) : null,
+    parts ? h("p", { class: "now soft small" }, parts) : null,
     isRunning ? h("p", { class: "now soft small" }, message || "The libraries are being loaded …") : null,
   );
 }

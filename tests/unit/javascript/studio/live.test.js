@@ -7,7 +7,7 @@ import * as progress from "../../../../pipelines/studio/static/live/progress.js"
 import { commandsFor } from "../../../../pipelines/studio/static/playground/playground.js";
 import { jobOf } from "./jobs.js";
 
-/** @import { Epoch, LiveView, StepView } from "../../../../pipelines/studio/static/client/types.js" */
+/** @import { Epoch, JobState, LiveView, StepView } from "../../../../pipelines/studio/static/client/types.js" */
 
 /**
  * @param {number[]} losses
@@ -41,9 +41,11 @@ test("a chart has room for what is planned, but not for much more than is done",
 test("the newest message is the last whole line without time and step", () => {
   assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n08:01:09 train Epoch 2\n08:02"), "Epoch 2");
   assert.equal(progress.newestMessage("Only a line\n"), "Only a line");
-  assert.equal(progress.newestMessage("Only a line\n", "train"), "Only a line");
-  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", "train"), "Epoch 1");
-  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", "evaluate"), "", "another step wrote it");
+  assert.equal(progress.newestMessage("Only a line\n", ["train"]), "Only a line");
+  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["train"]), "Epoch 1");
+  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["evaluate"]), "", "another step wrote it");
+  const tasks = ["preprocess", "read-photos-2"];
+  assert.equal(progress.newestMessage("08:01:02 read-photos-2 Read portion 3\n", tasks), "Read portion 3");
   assert.equal(progress.newestMessage("half a line"), "");
   assert.equal(progress.newestMessage(""), "");
   assert.equal(progress.newestMessage("first\n\n"), "");
@@ -67,7 +69,30 @@ const stepOf = (facts) => ({
   seconds: null,
   expected_seconds: null,
   share: null,
+  parts: [],
+  num_parts: 0,
   ...facts,
+});
+
+test("the tasks that share a step are counted, and the one that runs or has failed is named", () => {
+  const part = (/** @type {string} */ name, /** @type {JobState} */ state) => ({
+    name,
+    state,
+    seconds: null,
+  });
+  const done = [part("list-photos", "done"), part("read-photos", "done")];
+  assert.equal(progress.partsText(stepOf({})), "");
+  assert.equal(progress.partsText(stepOf({ parts: done, num_parts: 4 })), "2 of 4 tasks are done");
+  const running = [...done, part("read-photos-2", "running")];
+  assert.equal(
+    progress.partsText(stepOf({ parts: running, num_parts: 4 })),
+    "2 of 4 tasks are done; read-photos-2 is running",
+  );
+  const failed = [...done, part("read-photos-2", "failed")];
+  assert.equal(
+    progress.partsText(stepOf({ parts: failed, num_parts: 4 })),
+    "2 of 4 tasks are done; read-photos-2 failed",
+  );
 });
 
 test("the share of a step is its own report, else a guess by the last run that never says done", () => {

@@ -67,6 +67,74 @@ def test_a_run_is_found_by_its_process_and_tells_its_steps(running: Any) -> None
     assert (progress.step, progress.share) == ("train", pytest.approx(1.4 / 9))
 
 
+def begin(step: str) -> dict[str, Any]:
+    return {"step": step, "event": "started"}
+
+
+def end(step: str, seconds: float = 1.0) -> dict[str, Any]:
+    return {"step": step, "event": "finished", "seconds": seconds}
+
+
+def write_params(run: runs.RunFolder, **data: int) -> None:
+    (run.path / runs.PARAMS_FILE).write_text(json.dumps({"data": {"uri": "photos", **data}}))
+
+
+def test_tasks_that_share_a_step_are_its_parts(running: Any) -> None:
+    job, run = running
+    write_params(run, workers=3)
+    note(run, begin("list-photos"), end("list-photos"), begin("read-photos"), end("read-photos"))
+    note(run, begin("read-photos-2"))
+    start, preprocess, *_ = watch(job).steps
+    assert (start.state, preprocess.state) == ("done", "running")
+    assert (preprocess.started, preprocess.num_parts) == (100.0, 4)
+    assert preprocess.share == pytest.approx(2 / 5), "the merge comes after the four"
+    assert [(part.name, part.state) for part in preprocess.parts] == [
+        ("list-photos", "done"),
+        ("read-photos", "done"),
+        ("read-photos-2", "running"),
+    ]
+    note(run, *(end(name) for name in ("read-photos-2", "read-photos-3")), begin("preprocess"))
+    assert watch(job).steps[1].state == "running", "it merges"
+    note(run, {**end("preprocess"), "time": 190.0})
+    preprocess = watch(job).steps[1]
+    assert (preprocess.state, preprocess.seconds) == ("done", 90.0)
+    assert [step.state for step in watch(job).steps if step.name == "train"] == ["running"]
+
+
+def test_the_features_are_a_step_if_several_tasks_compute_them(running: Any) -> None:
+    job, run = running
+    assert "compute-features" not in [step.name for step in watch(job).steps]
+    write_params(run, feature_workers=2)
+    assert [step.name for step in watch(job).steps][1:3] == ["preprocess", "compute-features"]
+    note(run, begin("preprocess"), end("preprocess"), begin("compute-features"), end("compute-features"))
+
+    def state_of(name: str) -> tuple[str, float | None]:
+        return next((step.state, step.share) for step in watch(job).steps if step.name == name)
+
+    assert (state_of("compute-features"), state_of("train")) == (("running", 0.5), ("waiting", None))
+    note(run, begin("compute-features-2"), end("compute-features-2"))
+    assert (state_of("compute-features"), state_of("train")) == (("done", None), ("running", None))
+
+
+def test_a_part_that_fails_is_named_in_its_step(running: Any) -> None:
+    job, run = running
+    write_params(run, workers=2)
+    note(run, begin("list-photos"), end("list-photos"), begin("read-photos"), end("read-photos"))
+    note(
+        run, begin("read-photos-2"), {"step": "read-photos-2", "event": "failed", "error": "gone", "kind": "DataError"}
+    )
+    preprocess = watch(job).steps[1]
+    assert preprocess.state == "failed"
+    assert [part.name for part in preprocess.parts if part.state == "failed"] == ["read-photos-2"]
+
+
+def test_the_time_of_a_step_includes_its_parts(running: Any) -> None:
+    job, run = running
+    note(run, end("list-photos", 1.0), end("read-photos", 2.0), end("read-photos-2", 2.5), end("preprocess", 3.5))
+    runs.finish(run, {})
+    assert {step.name: step.expected_seconds for step in watch(job).steps}["preprocess"] == 9.0
+
+
 def test_a_run_shows_what_it_does_from_the_first_second_and_between_its_steps(running: Any) -> None:
     job, run = running
     assert [(step.name, step.state) for step in watch(job).steps][:2] == [

@@ -1,0 +1,178 @@
+"""The steps of a run, read from its events: how far each is, and the tasks that share its work."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from components.contract.params.pipeline import load_params
+from components.contract.record import BaseRecord
+from pipelines.runners import runs
+from pipelines.runners.events import EVENTS_FILE, read_events
+
+START: Final = "start"
+"""The time before the first step: the libraries are loaded, and the params resolved."""
+FEATURES: Final = "compute-features"
+STEPS: Final = ("preprocess", FEATURES, "tune", "train", "evaluate", "deploy")
+OPTIONAL: Final = (FEATURES, "tune")
+"""They are shown if they are part of the run."""
+
+
+class PartView(BaseRecord):
+    """A task that does a part of a step: state is running, done, failed or stopped."""
+
+    name: str
+    state: str
+    seconds: float | None = None
+
+
+class StepView(BaseRecord):
+    """A step of the pipeline, or the start of a run.
+
+    Attributes:
+        state: waiting, running, done, failed or stopped.
+        expected_seconds: how long it took in the latest finished run here; None if there is none.
+        share: how much of it is done, from 0 to 1; None if the step does not report it.
+        parts: the tasks that have begun, of those that share its work.
+        num_parts: how many such tasks there are.
+    """
+
+    name: str
+    state: str
+    started: float | None = None
+    seconds: float | None = None
+    expected_seconds: float | None = None
+    share: float | None = None
+    parts: tuple[PartView, ...] = ()
+    num_parts: int = 0
+
+
+def read_steps(
+    events: Sequence[dict[str, Any]], job_state: str, started_at: float | None, num_parts: Mapping[str, int]
+) -> tuple[StepView, ...]:
+    """The steps as they are after these events.
+
+    Args:
+        events: of the run.
+        job_state: of the job that runs it.
+        started_at: when the job started.
+        num_parts: how many tasks do a part of a step, by its name.
+    """
+    expected_seconds = _expect_seconds()
+    steps = {
+        name: StepView(
+            name=name,
+            state="waiting",
+            expected_seconds=expected_seconds.get(name),
+            num_parts=num_parts.get(name, 0),
+        )
+        for name in (START, *STEPS)
+    }
+    last_time = started_at
+    if last_time is not None:
+        steps[START] = steps[START].model_copy(update={"state": job_state, "started": last_time})
+    for event in events:
+        name = _step_of(str(event["step"]))
+        if name not in steps:
+            continue
+        if event["event"] == "started" and steps[START].state != "done" and last_time is not None:
+            seconds = max(0.0, event["time"] - last_time)
+            steps[START] = steps[START].model_copy(update={"state": "done", "seconds": seconds})
+        steps[name] = _after(event, steps[name], job_state)
+        if event["event"] in ("finished", "failed"):
+            last_time = event["time"]
+    shown = [step for step in steps.values() if step.state != "waiting" or step.name not in OPTIONAL or step.num_parts]
+    return tuple(_mark_next_step(shown, last_time) if job_state == "running" else shown)
+
+
+def count_parts(run: runs.RunFolder | None) -> dict[str, int]:
+    """How many tasks do a part of a step of this run, by its name; empty until the params are written."""
+    path = (run.path / runs.PARAMS_FILE).absolute() if run is not None else None
+    return _parts_by(path) if path is not None and path.exists() else {}
+
+
+@lru_cache(maxsize=8)  # the params of a run never change
+def _parts_by(params_path: Path) -> dict[str, int]:
+    data = load_params(params_path).data
+    readers, feature_workers = data.workers, data.feature_workers
+    return {
+        "preprocess": readers + 1 if readers > 1 else 0,  # and the one that lists the photos
+        FEATURES: feature_workers if feature_workers > 1 else 0,
+    }
+
+
+def _step_of(task: str) -> str:
+    """The step in which a task is shown: the features have their own, because tune and train both use them."""
+    return FEATURES if runs.kind_of(task) == FEATURES else runs.step_of(task)
+
+
+def _after(event: dict[str, Any], step: StepView, job_state: str) -> StepView:
+    """A step after an event of it, or of a task that does a part of it."""
+    kind, time = event["event"], event["time"]
+    is_part = runs.kind_of(str(event["step"])) in runs.PARTS_OF
+    if kind == "started":
+        changes = {"state": job_state, "started": step.started if step.parts else time}
+        if is_part:
+            changes["parts"] = _with_part(step, PartView(name=event["step"], state=job_state))
+        return step.model_copy(update=changes)
+    if kind not in ("finished", "failed"):
+        return step.model_copy(update={"share": _share_done(event, step.share)})
+    state = "done" if kind == "finished" else "stopped" if job_state == "stopped" else "failed"
+    seconds = event.get("seconds", time - (step.started or time))
+    if not is_part:
+        seconds = time - (step.started or time) if step.parts else seconds
+        return step.model_copy(update={"state": state, "seconds": seconds, "share": None})
+    parts = _with_part(step, PartView(name=event["step"], state=state, seconds=seconds))
+    num_done = sum(part.state == "done" for part in parts)
+    is_over = state != "done" or (step.name == FEATURES and num_done >= step.num_parts)
+    # The step itself comes after its parts, as the last of them; the features have nothing else.
+    num_tasks = step.num_parts + (step.name != FEATURES)
+    return step.model_copy(
+        update={
+            "parts": parts,
+            "state": state if is_over else step.state,
+            "seconds": time - (step.started or time) if is_over else None,
+            "share": None if is_over or not step.num_parts else num_done / num_tasks,
+        }
+    )
+
+
+def _with_part(step: StepView, part: PartView) -> tuple[PartView, ...]:
+    """The parts of a step, one of them as it is now."""
+    return tuple(({each.name: each for each in step.parts} | {part.name: part}).values())
+
+
+def _mark_next_step(steps: list[StepView], last_time: float | None) -> list[StepView]:
+    """Between two steps the next one is being started, which takes seconds: libraries are loaded."""
+    if any(step.state == "running" for step in steps):
+        return steps
+    position = next((number for number, step in enumerate(steps) if step.state == "waiting"), None)
+    if position is not None:
+        steps[position] = steps[position].model_copy(update={"state": "running", "started": last_time})
+    return steps
+
+
+def _share_done(event: dict[str, Any], share: float | None) -> float | None:
+    """How much of a step is done after an event of it."""
+    if event["step"] == "tune":
+        num_trials = event.get("trials")
+        return event["number"] / num_trials if event["event"] == "trial" and num_trials else share
+    if event["event"] == "part":
+        return float((event["epoch"] - 1 + event["done"]) / event["planned"])
+    return float(event["epoch"] / event["planned"]) if event["event"] == "epoch" else share
+
+
+def _expect_seconds() -> dict[str, float]:
+    """How long each step of the latest finished run took; empty before the first one."""
+    latest = runs.RUNS_DIR / "latest"
+    return _measured_seconds(latest.resolve()) if latest.exists() else {}
+
+
+@lru_cache(maxsize=8)  # a finished run never changes
+def _measured_seconds(run_dir: Path) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for event in read_events(run_dir / EVENTS_FILE):
+        if event["event"] == "finished":
+            name = _step_of(str(event["step"]))
+            seconds[name] = seconds.get(name, 0.0) + float(event["seconds"])
+    return seconds
