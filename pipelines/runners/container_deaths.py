@@ -9,7 +9,8 @@ from typing import Any, Final
 from components.contract.system.signals import explain_signal
 from pipelines.images.build import EngineError, connect_engine
 from pipelines.runners.docker import RUN_LABEL
-from pipelines.runners.killed_tasks import note_failure
+from pipelines.runners.killed_tasks import note_failure, running_step
+from pipelines.runners.runs import step_of
 
 MORE_MEMORY: Final = (
     "Allow more with --memory, give Docker more memory, or lower train.batch_size or "
@@ -45,9 +46,15 @@ def _note_deaths(stream: Any) -> None:
             continue
         code = int(attributes["exitCode"])
         if code > 128 or container in out_of_memory:
-            step = attributes["image"].removeprefix("darkroom-").partition("-python")[0]
             error = explain_end(code, out_of_memory=container in out_of_memory)
-            note_failure(step, error, EngineError)
+            note_failure(_task_in(attributes["image"]), error, EngineError)
+
+
+def _task_in(image: str) -> str:
+    """The task that ran in an image: the one that started last, unless that has another image."""
+    image_step, task = image.removeprefix("darkroom-").partition("-python")[0], running_step()
+    step = step_of(task)
+    return task if image_step == ("train" if step == "tune" else step) else image_step
 
 
 def explain_end(code: int, *, out_of_memory: bool) -> str:

@@ -19,6 +19,8 @@ class KilledTaskError(DarkroomError):
 
 STEP_OPTION: Final = "--function_to_execute"
 """What KFP 2.17's command for a task has before the name of its function."""
+INPUT_OPTION: Final = "--executor_input"
+"""And before its arguments, as JSON."""
 
 
 def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
@@ -30,8 +32,18 @@ def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
     """
     if signal_of(code) is None:
         return
-    step = dict(pairwise(command)).get(STEP_OPTION) or running_step()
-    note_failure(step, explain_signal(code), KilledTaskError)
+    note_failure(_task_name(command) or running_step(), explain_signal(code), KilledTaskError)
+
+
+def _task_name(command: Sequence[str]) -> str | None:
+    """The task as KFP calls it: of several that share the work of a step, the second is `read-photos-2`."""
+    options = dict(pairwise(command))
+    if STEP_OPTION not in options:
+        return None
+    name = options[STEP_OPTION].replace("_", "-")
+    inputs = json.loads(options.get(INPUT_OPTION, "{}")).get("inputs", {})
+    part = int(inputs.get("parameterValues", {}).get("part", 0))
+    return f"{name}-{part + 1}" if part else name
 
 
 def note_failure(step: str, error: str, kind: type[DarkroomError]) -> None:

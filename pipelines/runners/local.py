@@ -47,9 +47,6 @@ REPEATING = "The params of this run, with every `auto` resolved. To repeat it: d
 COLOR: Final = re.compile(r"\x1b\[[\d;]*m")
 """With which KFP's runner marks its own lines."""
 
-STEP_NUMBER: Final = re.compile(r"-\d+$")
-"""Of a task that shares the work of a step with others."""
-
 Show = Callable[[str, str], None]
 """Called with the step and one line that it printed."""
 
@@ -177,7 +174,7 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
             line = printable(redact(COLOR.sub("", raw.rstrip("\r\n"))), lines=True)
             log.write(f"{line}\n")
             step, bracket, text = line.strip().removeprefix("[").partition("] ")
-            if bracket and STEP_NUMBER.sub("", step) in runs.STEPS:
+            if bracket and runs.kind_of(step) in runs.STEPS:
                 show(step, text)
 
 

@@ -5,7 +5,6 @@ KFP keeps half of this in a second YAML document, platforms.kubernetes. None of 
 
 import functools
 import inspect
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from components.contract.store.folder_store import STORE_VARIABLE
 from components.contract.system.address import ADDRESSES_VARIABLE
 from pipelines.images.build import STEPS, image_name
+from pipelines.runners.runs import step_of
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
@@ -47,12 +47,6 @@ SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
 """The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry continues from there."""
 DATA_DIR: Final = "/data"
-PARTS_OF: Final[Mapping[str, str]] = {
-    "list-photos": "preprocess",
-    "read-photos": "preprocess",
-    "compute-features": "train",
-}
-"""Tasks that do a part of a step's work, where several share it: they are placed as the step is."""
 SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that only one pod sees
 HOUR: Final = 3600
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
@@ -167,8 +161,7 @@ def place_pipeline(
 def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: bool) -> None:
     from kfp import kubernetes
 
-    step = re.sub(r"-\d+$", "", name)
-    step = PARTS_OF.get(step, step)
+    step = step_of(name)
     # Tuning is training, again and again; the closing task runs in the smallest image.
     image = "train" if step == "tune" else step if step in STEPS else "preprocess"
     if image in placement.images:

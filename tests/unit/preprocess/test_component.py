@@ -3,15 +3,26 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from components.contract.artifacts.dataset import SPLITS, read_info
+from components.contract.errors import DataError
 from components.contract.params.data import ColumnNames
 from components.contract.params.pipeline import PreprocessParams, dump_section
+from components.contract.system.program import EVENTS_VARIABLE
+from components.preprocess.component import list_photos as list_component
 from components.preprocess.component import preprocess as component
+from components.preprocess.component import read_photos as read_component
+from components.preprocess.parts import portions, work
+from components.preprocess.parts.listing_file import read_portions
+from components.preprocess.scan import scan_portion
+from components.preprocess.sources.data_folder import DataFolder
+from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.step import preprocess
+from pipelines.runners.events import read_events
 from tests.support.artifacts import make_photos
 from tests.unit.preprocess.dataset_files import add_photo
 
@@ -71,6 +82,46 @@ def test_the_component_leaves_data_set_and_page(tmp_path: Path, capsys: pytest.C
     assert "data:image/jpeg;base64," in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert "[preprocess] Kept 21 photos" in capsys.readouterr().out
+
+
+def test_a_reader_that_fails_is_named_and_the_portions_of_the_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One photo that never can be read makes one task fail, again and again."""
+    monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+    monkeypatch.setattr(portions, "PORTION_FILES", 4)
+    data = make_photos(tmp_path / "photos", per_class=8)
+    texts = str(data), dump_section(ColumnNames()), dump_section(PARAMS)
+    list_component.python_func(*texts, Output(tmp_path / "listing"))
+    (bad, *_) = [portion.files[0] for portion in read_portions(tmp_path / "listing", DataFolder(data), 1, 3)]
+
+    def fail(files: Sequence[PhotoFile], *values: object) -> None:
+        if bad.location in [file.location for file in files]:
+            raise DataError("The data must not change while it is read; it changed.")
+        scan_portion(files, *values)
+
+    def read(part: int) -> None:
+        read_component.python_func(Output(tmp_path / "listing"), *texts, part, 3)
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(work, "scan_portion", fail)
+            read(0)
+            with pytest.raises(DataError):
+                read(1)
+            read(2)
+        failures = [event["step"] for event in read_events(tmp_path / "events.jsonl") if event["event"] == "failed"]
+        assert set(failures) == {"read-photos-2"}
+    indexes = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "shared").rglob("index.sqlite")}
+    capsys.readouterr()
+    for part in range(3):
+        read(part)
+    assert len(indexes) > 1
+    assert {path: path.stat().st_mtime_ns for path in indexes} == indexes, "what was read is not read again"
+    assert capsys.readouterr().out.count("Read portion") == len(
+        set((tmp_path / "cache" / "shared").rglob("index.sqlite")) - set(indexes)
+    )
 
 
 def run_program(*arguments: str) -> "subprocess.CompletedProcess[str]":

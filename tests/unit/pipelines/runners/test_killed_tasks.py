@@ -9,6 +9,7 @@ import pytest
 
 from components.contract.system.program import EVENTS_VARIABLE
 from components.contract.system.signals import explain_signal, signal_of
+from pipelines.runners.container_deaths import _note_deaths as note_deaths
 from pipelines.runners.events import read_events
 from pipelines.runners.killed_tasks import note_killed_task
 from pipelines.runners.task_process import noting_kills
@@ -46,6 +47,37 @@ def test_the_kill_is_noted_for_the_step_that_ran(
     failure = read_events(events)[-1]
     assert (failure["event"], failure["step"], failure["kind"]) == ("failed", step, "KilledTaskError")
     assert "killed by the system" in failure["error"]
+
+
+@pytest.mark.parametrize(("part", "task"), [(0, "read-photos"), (2, "read-photos-3")])
+def test_a_killed_task_that_shares_the_work_has_its_number(
+    part: int, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+    executor_input = json.dumps({"inputs": {"parameterValues": {"part": part, "parts": 3}}})
+    arguments = ["--executor_input", executor_input, "--function_to_execute", "read_photos"]
+    note_killed_task(-signal.SIGKILL, ["sh", "-c", "python3 …", *arguments])
+    assert read_events(tmp_path / "events.jsonl")[-1]["step"] == task
+
+
+@pytest.mark.parametrize(
+    ("running", "image", "task"),
+    [
+        ("read-photos-3", "darkroom-preprocess-python:0.2.0", "read-photos-3"),
+        ("tune-2", "darkroom-train-python:0.2.0", "tune-2"),
+        ("compute-features", "darkroom-train-gpu-python:0.2.0", "train-gpu"),
+        ("preprocess", "darkroom-evaluate-python:0.2.0", "evaluate"),
+    ],
+    ids=["a part", "a search", "another name", "killed before it said that it started"],
+)
+def test_a_killed_container_is_named_as_its_task(
+    running: str, image: str, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+    (tmp_path / "events.jsonl").write_text(json.dumps({"step": running, "event": "started"}) + "\n")
+    died = {"Action": "die", "Actor": {"ID": "1", "Attributes": {"exitCode": "137", "image": image}}}
+    note_deaths([died])
+    assert read_events(tmp_path / "events.jsonl")[-1]["step"] == task
 
 
 def test_a_task_that_ended_by_itself_leaves_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

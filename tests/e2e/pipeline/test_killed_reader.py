@@ -1,0 +1,78 @@
+"""kill -9 of a task that reads a part of the photos: the run names it, and the next run resumes this one alone."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.memory import write_photos
+from tests.e2e.pipeline.test_run import SMALL, darkroom
+from tests.support.processes import marked, wait_for
+from tests.unit.preprocess.dataset_files import tree
+
+pytestmark = pytest.mark.proof
+
+NUM_PHOTOS = 4600
+NUM_FIRST, NUM_SECOND = 6, 5
+"""Of 16 portions, those of the first and of the second of three readers: seconds of work."""
+OPTIONS = (*SMALL, "--set", "data.workers=3", "--set", "train.epochs=1")
+
+
+def find_reader(mark: str, part: int) -> int | None:
+    """The process that reads a part, not the shell around it."""
+    for pid, command in marked(mark).items():
+        is_python = "python" in Path(f"/proc/{pid}/exe").readlink().name
+        if is_python and "read_photos" in command and re.search(rf'"part": ?{part}\b', command):
+            return pid
+    return None
+
+
+def test_a_killed_reader_is_named_and_resumes_alone(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", NUM_PHOTOS)
+    (tmp_path / "my environment").symlink_to(sys.prefix)
+    cache = tmp_path / "cache"
+
+    def stored() -> list[Path]:
+        return list((cache / "shared").rglob("index.sqlite"))
+
+    run = darkroom("run", "--data", "photos", *OPTIONS, cwd=tmp_path, DARKROOM_CACHE=str(cache))
+    wait_for(lambda: len(stored()) > NUM_FIRST, "a portion of the second reader", seconds=300)
+    pid = find_reader(str(cache), 1)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    _, error = run.communicate(timeout=120)
+    assert run.returncode == 2
+    assert "read-photos-2: The task was killed by the system (SIGKILL)" in error
+    num_kept = len(stored()) - NUM_FIRST
+    assert 0 < num_kept < NUM_SECOND, "killed in the middle of its work"
+
+    run = darkroom("run", "--data", "photos", *OPTIONS, cwd=tmp_path, DARKROOM_CACHE=str(cache))
+    _, error = run.communicate(timeout=580)
+    assert run.returncode == 0, error[-4000:]
+    latest = tmp_path / "runs" / "latest"
+    log = (latest / "log.txt").read_text()
+
+    def count(task: str, words: str) -> int:
+        return len(re.findall(rf"\[{task}\] {words}", log))
+
+    known, new = r"Portion \d+ has been read before", r"Read portion \d+"
+    assert count("read-photos", new) == 0
+    assert count("read-photos", known) == NUM_FIRST
+    assert count("read-photos-2", known) == num_kept
+    assert count("read-photos-2", new) == NUM_SECOND - num_kept
+    assert count("read-photos-3", known) == 0
+    assert count("preprocess", "Read 0 of them") == 1
+
+    params, whole = str(latest / "params.yaml"), tmp_path / "whole"
+    command = [sys.executable, "-m", "components.preprocess", "--params", params, "--output", str(whole)]
+    environment = os.environ | {"DARKROOM_CACHE": str(tmp_path / "alone")}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    alone, shared = tree(whole), tree(latest / "dataset")
+    infos = [json.loads(files.pop("dataset.json")) | {"mlflow_run_id": None} for files in (alone, shared)]
+    assert infos[0] == infos[1]
+    assert alone == shared
