@@ -160,7 +160,6 @@ class PixelStore:
         except sqlite3.OperationalError as error:
             self.warn_unwritable(error)
             return False
-        self._files.used.update(content.container for content in contents if content.container is not None)
         return True
 
     def _row(self, verdict: Verdict) -> tuple[Any, ...]:

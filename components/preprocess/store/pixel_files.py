@@ -20,7 +20,8 @@ from components.preprocess.store.cache_index import Place
 
 log = logging.getLogger(__name__)
 
-MAX_OPEN: Final = 200
+MAX_OPEN: Final = 800
+"""Packs that are open stay readable if another run removes them; most systems allow 1,024 files."""
 
 
 class PixelFiles:

@@ -17,6 +17,7 @@ import pytest
 
 from components.contract.errors import ArtifactError
 from components.contract.params.pipeline import PreprocessParams
+from components.preprocess import step
 from components.preprocess.parts import adoption, listing_file, portions
 from components.preprocess.parts.listing_file import FILE_NAME
 from components.preprocess.parts.work import list_photos, read_photos
@@ -244,6 +245,7 @@ def test_two_runs_on_one_cache_take_nothing_from_each_other(
         read_photos(str(photos), PARAMS, first / "listing", part, 3)
     list_photos(str(photos), PARAMS, second / "listing")
     caplog.set_level("INFO", logger="components")
+    caplog.clear()
     for part in range(3):
         if part == num_read_before:
             preprocess(str(photos), PARAMS, first / "dataset", listing_dir=first / "listing")
@@ -254,6 +256,30 @@ def test_two_runs_on_one_cache_take_nothing_from_each_other(
     assert caplog.text.count("Read portion") == 0
     assert caplog.text.count("Read 0 of them") == 2
     assert tree(second / "dataset") == tree(first / "dataset")
+
+
+def test_a_run_that_ends_first_takes_no_pixels_from_another(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have taken over the same packs; the one that ends first moves them to shards, and removes them."""
+    use_cache(tmp_path / "alone", monkeypatch)
+    preprocess(str(photos), PARAMS, tmp_path / "whole")
+    use_cache(tmp_path / "cache", monkeypatch)
+    list_photos(str(photos), PARAMS, tmp_path / "listing")
+    read_photos(str(photos), PARAMS, tmp_path / "listing", 0, 1)
+    merge = partial(preprocess, str(photos), PARAMS, listing_dir=tmp_path / "listing")
+
+    packs_dir = tmp_path / "cache" / "pixels" / "packs"
+
+    def end_first(*_: object) -> None:
+        monkeypatch.setattr(step, "refuse_failures", lambda *_: None)
+        packs = set(packs_dir.iterdir())
+        merge(tmp_path / "first")
+        assert packs.isdisjoint(packs_dir.iterdir()), "all were removed"
+
+    monkeypatch.setattr(step, "refuse_failures", end_first)
+    merge(tmp_path / "second")
+    assert tree(tmp_path / "first") == tree(tmp_path / "second") == tree(tmp_path / "whole")
 
 
 RUN_IN_PARTS = """
