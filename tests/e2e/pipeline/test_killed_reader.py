@@ -20,7 +20,7 @@ pytestmark = pytest.mark.proof
 NUM_PHOTOS = 4600
 NUM_FIRST, NUM_SECOND = 6, 5
 """Of 16 portions, those of the first and of the second of three readers: seconds of work."""
-OPTIONS = (*SMALL, "--set", "data.workers=3", "--set", "train.epochs=1")
+OPTIONS = (*SMALL, "--set", "data.workers=3", "--set", "train.epochs=1", "--set", "preprocess.image_size=64")
 
 
 def find_reader(mark: str, part: int) -> int | None:
@@ -41,9 +41,19 @@ def test_a_killed_reader_is_named_and_resumes_alone(tmp_path: Path) -> None:
         return list((cache / "shared").rglob("index.sqlite"))
 
     run = darkroom("run", "--data", "photos", *OPTIONS, cwd=tmp_path, DARKROOM_CACHE=str(cache))
-    wait_for(lambda: len(stored()) > NUM_FIRST, "a portion of the second reader", seconds=300)
+    wait_for(lambda: find_reader(str(cache), 1), "the second reader", seconds=300)
     pid = find_reader(str(cache), 1)
     assert pid is not None
+
+    def has_stored_a_portion() -> bool:
+        """It works in slices of a tenth of a second, so that it cannot finish meanwhile on a busy machine."""
+        os.kill(pid, signal.SIGSTOP)
+        if len(stored()) > NUM_FIRST:
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    wait_for(has_stored_a_portion, "a portion of the second reader", seconds=300)
     os.kill(pid, signal.SIGKILL)
     _, error = run.communicate(timeout=120)
     assert run.returncode == 2
