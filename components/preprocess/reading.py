@@ -130,4 +130,6 @@ def _read(file: PhotoFile) -> tuple[bytes, str | None]:
         identity_before = identity(status)
         data = stream.read(status.st_size)
         is_unchanged = identity(os.fstat(stream.fileno())) == identity_before
+    if file.remote is not None:
+        return data, file.remote.fetched_identity
     return data, identity_before if is_unchanged else None

@@ -9,7 +9,6 @@ noted every few hundred files, so that a run that is killed leaves the next one 
 
 import contextlib
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,7 +26,7 @@ from components.preprocess.image_statistics import SKETCH_SIDE
 from components.preprocess.manifest import Record
 from components.preprocess.reading import Reading, read_photo, scale_photo
 from components.preprocess.sources.photo_set import PhotoFile
-from components.preprocess.store.cache_index import identity
+from components.preprocess.sources.remote.remote_folder import fetch_photos
 from components.preprocess.store.pixel_cache import PixelStore
 
 FILES_AT_ONCE: Final = 32
@@ -132,6 +131,7 @@ def _read_unknown(
     def read(row: int) -> Reading:
         return read_photo(files[row], image_size, resize, store)
 
+    fetch_photos([files[row] for row in unknown_rows])
     with _opencv_in_one_thread():
         new_readings = dict(_each(read, unknown_rows, files, store, "files read"))
     readings = [reading or new_readings[row] for row, reading in enumerate(known_readings)]
@@ -179,7 +179,7 @@ def _each(
 
 def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
     """The cached result of each unchanged file; None for the others."""
-    paths = [os.fsencode(file.location) for file in files]
+    paths = [file.key for file in files]
     cached_files = {
         path: Reading(file_identity, verdict.sha256, verdict, is_new=False)
         for path, file_identity, verdict in store.find_files(paths)
@@ -188,12 +188,12 @@ def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | Non
         for path, file_identity, sha256, depth in store.find_depths(paths)
     }
     readings: list[Reading | None] = []
-    for path in paths:
+    for file, path in zip(files, paths, strict=True):
         reading = cached_files.get(path)
         is_unchanged = False
         if reading is not None:
             with contextlib.suppress(OSError):
-                is_unchanged = identity(os.stat(path)) == reading.identity  # noqa: PTH116 - Path costs
+                is_unchanged = file.identity() == reading.identity
         readings.append(reading if is_unchanged else None)
     return readings
 
@@ -213,7 +213,7 @@ class _Notes:
 
     def add(self, file: PhotoFile, reading: Reading) -> None:
         if reading.sha256 is not None:
-            self._waiting.append((os.fsencode(file.location), reading))
+            self._waiting.append((file.key, reading))
         if len(self._waiting) >= NOTED_FILES:
             self._write()
 

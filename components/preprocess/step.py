@@ -65,7 +65,7 @@ def preprocess(
     with step_run(experiment=name) as run, new_folder(dataset_dir) as folder:
         with (
             tempfile.TemporaryDirectory(dir=folder) as scratch,
-            open_listed(data, params, listing_dir, Path(scratch), columns)
+            open_listed(data, params, listing_dir, Path(scratch), columns, is_part=False)
             if listing_dir is not None
             else open_data(data, Path(scratch), columns, zip_encoding=params.zip_code_page) as data_folder,
         ):

@@ -74,12 +74,15 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
         DataError: the data cannot be read.
         ArtifactError: there is something at the target, or it cannot be written.
     """
+    from components.preprocess.sources.remote.remote_folder import fetch_photos
     from components.preprocess.sources.source import find_photos, open_data
 
     if target.exists():
         raise ArtifactError(f"The output folder {target} already exists. Choose another one.")
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch, open_data(uri, Path(scratch), columns) as source:
         photo_set = find_photos(source)
+        if not labels_only:
+            fetch_photos(photo_set.files)
         has_splits = format_name == IMAGE_FOLDER and bool(photo_set.given_splits) and not labels_only
         with new_folder(target) as folder:
             photos = []

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from components.contract.system.atomic_files import scratch_folder
 from components.preprocess.parts.listing_file import Listing
 from components.preprocess.parts.portions import Portion, index_name, pack_name
 from components.preprocess.scan import look_up
-from components.preprocess.store.cache_index import IndexContent, identity, read_index
+from components.preprocess.store.cache_index import IndexContent, read_index
 from components.preprocess.store.pixel_cache import PixelStore
 
 log = logging.getLogger(__name__)
@@ -95,12 +94,12 @@ def _unchanged_files(portion: Portion, content: IndexContent) -> list[tuple[byte
     read_files: Mapping[bytes, tuple[str, str]] = {path: (file, sha256) for path, file, sha256 in content.files}
     unchanged_files = []
     for file, state in zip(portion.files, portion.states, strict=True):
-        path = os.fsencode(file.location)
+        path = file.key
         read_identity, sha256 = read_files.get(path, (None, ""))
         if not state.is_of(read_identity):
             continue
         with contextlib.suppress(OSError):
-            file_identity = identity(os.stat(path))  # noqa: PTH116 - Path costs
+            file_identity = file.identity()
             if file_identity is not None and state.is_of(file_identity):
                 unchanged_files.append((path, file_identity, sha256))
     return unchanged_files

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from components.contract.errors import ArtifactError
 from components.preprocess.manifest import Record, record_table
 from components.preprocess.parts.portions import FileState, Portion, divide
 from components.preprocess.sources.data_folder import DataFolder
-from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
+from components.preprocess.sources.photo_set import PhotoFile, PhotoSet, Remote
+from components.preprocess.sources.remote.files import RemoteFile
+from components.preprocess.sources.remote.remote_folder import RemotePhoto
 from components.preprocess.store.cache_index import identity
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 FILE_NAME: Final = "listing.parquet"
-PLACE_COLUMNS: Final = ("row", "location", "state_bytes", "state_mtime_ns")
+STATE_COLUMNS: Final = ("state_bytes", "state_version")
+PLACE_COLUMNS: Final = ("row", "location", "state_bytes", "state_version", "remote_name")
 
 
 @dataclass(frozen=True)
@@ -52,24 +55,27 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
     portions = divide([file.record.path for file in photo_set.files])
     rows = [row for portion in portions for row in portion]
     files = [photo_set.files[row] for row in rows]
-    states = [_state_of(file.location, is_lasting=is_lasting) for file in files]
+    states = [_state_of(file, is_lasting=is_lasting) for file in files]
     root = os.fsencode(data_folder.path)
     columns = (
         pa.array(rows, pa.int64()),
         pa.array([_below(root, file.location) for file in files], pa.binary()),
         pa.array([state.num_bytes for state in states], pa.int64()),
-        pa.array([state.mtime_ns for state in states], pa.int64()),
+        pa.array([state.version for state in states], pa.string()),
+        pa.array([_remote_name(file) for file in files], pa.string()),
     )
     table = record_table([*(file.record for file in files), *photo_set.rejected])
-    table = table.select([name for name in table.column_names if table[name].null_count < len(table)])
     for name, column in zip(PLACE_COLUMNS, columns, strict=True):
         table = table.append_column(name, pa.concat_arrays([column, pa.nulls(len(photo_set.rejected), column.type)]))
+    is_filled = {name: name in STATE_COLUMNS or table[name].null_count < len(table) for name in table.column_names}
+    table = table.select([name for name in table.column_names if is_filled[name]])
     facts = {
         "class_names": photo_set.class_names,
         "given_splits": sorted(photo_set.given_splits),
         "notices": photo_set.notices,
         "num_portions": len(portions),
         "is_lasting": is_lasting,
+        "is_remote": data_folder.remote is not None,
     }
     table = table.replace_schema_metadata({"darkroom": json.dumps(facts)})
     with (
@@ -82,14 +88,19 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
             start += num_rows
 
 
-def is_lasting(folder: Path) -> bool:
-    """Whether the files are in the data's own folder; if not, each task unpacks or converts them for itself.
+Place = Literal["folder", "server", "scratch"]
+"""Where the listed files are: in the data's own folder, at a server from which each task fetches its own, or where each
+task unpacks or converts them for itself."""
+
+
+def read_place(folder: Path) -> Place:
+    """Where the files are.
 
     Raises:
         ArtifactError: the list is missing or damaged.
     """
     with _open(folder) as (_, facts):
-        return bool(facts["is_lasting"])
+        return "server" if facts["is_remote"] else "folder" if facts["is_lasting"] else "scratch"
 
 
 def read_listing(folder: Path, data_folder: DataFolder) -> Listing:
@@ -147,12 +158,24 @@ def _open(folder: Path) -> Iterator[tuple["pq.ParquetFile", dict[str, Any]]]:
 
 def _portion(number: int, table: "pa.Table", data_folder: DataFolder) -> Portion:
     root = os.fsencode(data_folder.path)
-    files = tuple(
-        PhotoFile(Path(os.fsdecode(os.path.join(root, location))), record, data_folder.roots)  # noqa: PTH118 - of bytes
-        for location, record in zip(table["location"].to_pylist(), _records(table), strict=True)
+    locations = [
+        Path(os.fsdecode(os.path.join(root, location)))  # noqa: PTH118 - of bytes
+        for location in table["location"].to_pylist()
+    ]
+    columns = zip(table["state_bytes"].to_pylist(), table["state_version"].to_pylist(), strict=True)
+    states = tuple(FileState(*values) for values in columns)
+    remotes: Sequence[Remote | None] = [None] * len(states)
+    if data_folder.remote is not None:
+        names = table["remote_name"].to_pylist()
+        remotes = [
+            data_folder.remote.photo_at(location, RemoteFile(name, state.num_bytes, state.version))
+            for location, name, state in zip(locations, names, states, strict=True)
+        ]
+    files = (
+        PhotoFile(location, record, data_folder.roots, remote)
+        for location, record, remote in zip(locations, _records(table), remotes, strict=True)
     )
-    states = zip(table["state_bytes"].to_pylist(), table["state_mtime_ns"].to_pylist(), strict=True)
-    return Portion(number, files, tuple(FileState(*state) for state in states))
+    return Portion(number, tuple(files), states)
 
 
 def _records(table: "pa.Table") -> list[Record]:
@@ -167,9 +190,16 @@ def _below(root: bytes, location: Path) -> bytes:
     return path[len(root) + 1 :] if path.startswith(root + b"/") else path
 
 
-def _state_of(location: Path, *, is_lasting: bool) -> FileState:
+def _state_of(file: PhotoFile, *, is_lasting: bool) -> FileState:
+    if isinstance(file.remote, RemotePhoto):
+        return FileState(file.remote.file.size, file.remote.file.tag)
     try:
-        status = os.stat(location)  # noqa: PTH116 - Path costs
+        status = os.stat(file.location)  # noqa: PTH116 - Path costs
     except OSError:
         return FileState(None, None)
-    return FileState(status.st_size, status.st_mtime_ns if is_lasting and identity(status) is not None else None)
+    is_reliable = is_lasting and identity(status) is not None
+    return FileState(status.st_size, str(status.st_mtime_ns) if is_reliable else None)
+
+
+def _remote_name(file: PhotoFile) -> str | None:
+    return file.remote.file.name if isinstance(file.remote, RemotePhoto) else None

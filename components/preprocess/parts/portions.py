@@ -24,16 +24,17 @@ class FileState:
 
     Attributes:
         num_bytes: its size; None if the file could not be looked at.
-        mtime_ns: None if it is unreliable: the file was unpacked for one task, or has changed just now.
+        version: the time of its last change, or the tag of its server; None if it is unreliable: the file was unpacked
+            for one task, or has changed just now.
     """
 
     num_bytes: int | None
-    mtime_ns: int | None
+    version: str | None
 
     def is_of(self, file_identity: str | None) -> bool:
         """Whether the identity of a file that was read is that of this state."""
-        prefix = f"{self.num_bytes}-{self.mtime_ns}-"
-        return self.mtime_ns is not None and file_identity is not None and file_identity.startswith(prefix)
+        prefix = f"{self.num_bytes}-{self.version}-"
+        return self.version is not None and file_identity is not None and file_identity.startswith(prefix)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Portion:
         """Its name in the shared store; equal for equal files and equal ways to read them."""
         recipe = [VERSION, params.size, params.resize, params.given_range]
         states = [
-            (file.record.path, state.num_bytes, state.mtime_ns)
+            (file.record.path, state.num_bytes, state.version)
             for file, state in zip(self.files, self.states, strict=True)
         ]
         return f"photos/{hashlib.sha256(json.dumps([recipe, states]).encode()).hexdigest()[:32]}"

@@ -11,13 +11,14 @@ from components.contract.params.pipeline import PreprocessParams
 from components.contract.store.shared_store import SharedStore, open_shared_store
 from components.contract.system.atomic_files import new_folder, scratch_folder
 from components.contract.system.cache import cache_dir
-from components.preprocess.parts.listing_file import is_lasting, read_portions, write_listing
+from components.preprocess.parts.listing_file import read_place, read_portions, write_listing
 from components.preprocess.parts.portions import index_name, pack_name
 from components.preprocess.scan import look_up, scan_portion
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.location import locate
 from components.preprocess.sources.photo_set import PhotoFile
-from components.preprocess.sources.source import data_folder_at, find_photos, open_data
+from components.preprocess.sources.remote.remote_folder import open_remote_folder
+from components.preprocess.sources.source import data_folder_at, find_photos, open_data, remote_data_folder
 from components.preprocess.store.pixel_cache import PixelStore, open_store
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def read_photos(
     num_portions = 0
     with (
         scratch_folder(cache_dir() / "unpacked") as scratch,
-        open_listed(data, params, listing_dir, scratch, columns) as data_folder,
+        open_listed(data, params, listing_dir, scratch, columns, is_part=True) as data_folder,
         open_store(params.size, params.resize) as known,
     ):
         for portion in read_portions(listing_dir, data_folder, part, num_parts):
@@ -96,14 +97,32 @@ def read_photos(
 
 @contextlib.contextmanager
 def open_listed(
-    data: str, params: PreprocessParams, listing_dir: Path, scratch_dir: Path, columns: ColumnNames | None
+    data: str,
+    params: PreprocessParams,
+    listing_dir: Path,
+    scratch_dir: Path,
+    columns: ColumnNames | None,
+    *,
+    is_part: bool,
 ) -> Iterator[DataFolder]:
-    """The data as a folder; one that is there is not walked through again, because its files are in the list."""
-    if is_lasting(listing_dir):
+    """The data as a folder; one that is there is not walked through again, because its files are in the list.
+
+    Args:
+        data: as for `preprocess`.
+        params: the preprocess section, without `auto`.
+        listing_dir: as `list_photos` wrote it.
+        scratch_dir: where a folder for the time of the block can be made.
+        columns: of label files, which the user named.
+        is_part: whether only some files are read, as they were listed; if not, a server is asked which have changed.
+    """
+    place = read_place(listing_dir)
+    if place == "folder":
         yield data_folder_at(locate(data, columns), data, columns)
-        return
-    with open_data(data, scratch_dir, columns, zip_encoding=params.zip_code_page) as data_folder:
-        yield data_folder
+    elif place == "server" and is_part:
+        yield remote_data_folder(open_remote_folder(data), columns)
+    else:
+        with open_data(data, scratch_dir, columns, zip_encoding=params.zip_code_page) as data_folder:
+            yield data_folder
 
 
 def _read_portion(files: Sequence[PhotoFile], name: str, params: PreprocessParams, shared: SharedStore) -> None:

@@ -5,13 +5,16 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from components.contract.foreign.confinement import Roots, allowed_roots, open_within
 from components.contract.params.data import ColumnNames
 from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.listing import Listing, as_text, list_folder
+
+if TYPE_CHECKING:
+    from components.preprocess.sources.remote.remote_folder import RemoteFolder
 
 UNPACK_NOTE: Final = ".darkroom-unpacked.json"
 """In the folder of an unpacked archive: the names of skipped files, and notices about the archive."""
@@ -32,6 +35,7 @@ class DataFolder:
         columns: of label files, which the user named.
         name: in messages; None if it is the path.
         notices: about an archive.
+        remote: the folder at a server, if its photos are fetched when they are needed.
     """
 
     path: Path
@@ -43,6 +47,7 @@ class DataFolder:
     columns: ColumnNames = field(default_factory=ColumnNames)
     name: str | None = None
     notices: tuple[str, ...] = ()
+    remote: "RemoteFolder | None" = None
 
     @cached_property
     def listing(self) -> Listing:
@@ -51,7 +56,11 @@ class DataFolder:
         Raises:
             OSError: the folder cannot be read.
         """
-        return list_folder(self.path, self.roots)
+        return self.remote.list() if self.remote is not None else list_folder(self.path, self.roots)
+
+    def locate(self, path: Path) -> Path:
+        """A file of the folder, which is fetched if it is at a server."""
+        return self.remote.locate(path) if self.remote is not None else path
 
     def skipped_records(self) -> list[Record]:
         """Files of an archive for git, DVC and other tools: now, or when it was unpacked into this folder."""

@@ -90,7 +90,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     except OSError:
         return LabeledPhotos()  # the reader of folders says why
     files = {"/".join(file.parts): file for file in listing.files}
-    found = find_labels(files, lambda name: files[name].path, data_folder.columns)
+    found = find_labels(files, lambda name: data_folder.locate(files[name].path), data_folder.columns)
     if not found.label_files:
         return LabeledPhotos(None, tuple(found.notices), tuple(found.reasons), found.split_places)
     rejected = [*listing.rejected, *data_folder.skipped_records()]

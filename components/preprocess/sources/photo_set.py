@@ -1,10 +1,11 @@
 """The photos of the data, with what their places say of them: what every reader returns."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.foreign.confinement import Roots, open_within
@@ -12,9 +13,37 @@ from components.contract.text import pluralize, printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.folders.classes import join_names, shown_name
 from components.preprocess.sources.folders.names import may_be_photo, spelling_key
+from components.preprocess.store.cache_index import identity
 
 SHOWN_CLASSES: Final = 30
 """So many classes are listed in one line; the audit lists all."""
+
+
+class Remote(Protocol):
+    """A photo at a server."""
+
+    @property
+    def key(self) -> bytes:
+        """Its address."""
+        ...
+
+    @property
+    def identity(self) -> str | None:
+        """What changes whenever its content does; None if it is unknown."""
+        ...
+
+    @property
+    def fetched_identity(self) -> str | None:
+        """That of the version that was fetched."""
+        ...
+
+    def fetch(self) -> None:
+        """Makes sure that it is in the cache.
+
+        Raises:
+            DataError: the server cannot be reached.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,18 +54,38 @@ class PhotoFile:
         location: where it can be read.
         record: what its place says of it.
         roots: the folders that it must lie in when it is opened.
+        remote: the photo at a server, if it is fetched when it is opened.
     """
 
     location: Path
     record: Record
     roots: Roots = None
+    remote: Remote | None = None
+
+    @property
+    def key(self) -> bytes:
+        """By what all tasks know it: its path, or its address."""
+        return os.fsencode(self.location) if self.remote is None else self.remote.key
+
+    def identity(self) -> str | None:
+        """What changes whenever its content does; None if that is unknown, or it changed just now.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        if self.remote is not None:
+            return self.remote.identity
+        return identity(os.stat(self.location))  # noqa: PTH116 - Path costs
 
     def open(self) -> BinaryIO:
         """Opens it for reading.
 
         Raises:
             OSError: it cannot be read, is not a regular file, or lies outside its roots.
+            DataError: its server cannot be reached.
         """
+        if self.remote is not None:
+            self.remote.fetch()
         return open_within(self.roots, self.location)
 
 

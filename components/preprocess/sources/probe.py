@@ -19,7 +19,15 @@ from components.preprocess.sources.location import locate
 from components.preprocess.sources.photo_set import PhotoFile, describe
 from components.preprocess.sources.readers import binary
 from components.preprocess.sources.readers.table import is_parquet
-from components.preprocess.sources.source import convert, data_folder_at, find_photos, name_of, open_data
+from components.preprocess.sources.remote.remote_folder import fetch_photos, list_remote_folder
+from components.preprocess.sources.source import (
+    convert,
+    data_folder_at,
+    find_photos,
+    name_of,
+    open_data,
+    remote_data_folder,
+)
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
@@ -51,18 +59,27 @@ def probe(data: str, columns: ColumnNames | None = None) -> Probe:
     Raises:
         DataError: there are no class folders, or none of the photos looked at can be read.
     """
+    remote = list_remote_folder(data)
+    if remote is not None:
+        photo_set = find_photos(remote_data_folder(remote, columns))
+        fetch_photos(_some_of(photo_set.files))
+        return _describe(data, str(remote.uri), list(_sizes_of(photo_set.files)), tuple(describe(photo_set)))
     path = locate(data, columns)
     is_archive = path.is_file() and archive.is_archive(path)
     description: list[str] = []
     read_sizes = _sizes_in_archive if is_archive else _sizes_in_folder
     sizes = list(read_sizes(path, data, columns, description))
+    return _describe(data, str(path), sizes, tuple(description))
+
+
+def _describe(data: str, place: str, sizes: Sequence[tuple[int, int]], description: tuple[str, ...]) -> Probe:
     if not sizes:
         raise DataError(
-            f"The data must contain photos; none of those checked in {path} can be read. Find out what "
+            f"The data must contain photos; none of those checked in {place} can be read. Find out what "
             "they are, for example with the program `file`."
         )
     height, width = (round(statistics.median(sides)) for sides in zip(*sizes, strict=True))
-    return Probe(name_of(data), (height, width), tuple(description))
+    return Probe(name_of(data), (height, width), description)
 
 
 def _sizes_in_folder(
@@ -86,9 +103,13 @@ def _sizes_in_folder(
 
 
 def _sizes_of(files: Sequence[PhotoFile]) -> Iterator[tuple[int, int]]:
-    for file in files[:: max(1, len(files) // PROBED_PHOTOS)]:
+    for file in _some_of(files):
         with contextlib.suppress(ImageError, OSError), file.open() as stream:
             yield read_size(stream)
+
+
+def _some_of(files: Sequence[PhotoFile]) -> Sequence[PhotoFile]:
+    return files[:: max(1, len(files) // PROBED_PHOTOS)]
 
 
 def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, int]]:

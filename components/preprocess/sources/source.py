@@ -26,6 +26,7 @@ from components.preprocess.sources.readers import binary, class_folders, label_f
 from components.preprocess.sources.readers.parquet_photos import LABELS_FILE, unpack_photos
 from components.preprocess.sources.readers.table import is_parquet
 from components.preprocess.sources.remote.addresses import is_remote
+from components.preprocess.sources.remote.remote_folder import RemoteFolder, list_remote_folder
 
 
 def find_photos(data_folder: DataFolder) -> PhotoSet:
@@ -34,6 +35,15 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     Raises:
         DataError: the data cannot be read, or are neither class folders nor described by a table.
     """
+    photo_set = _find_photos(data_folder)
+    remote = data_folder.remote
+    if remote is None:
+        return photo_set
+    files = (replace(file, remote=remote.photo_at(file.location)) for file in photo_set.files)
+    return replace(photo_set, files=tuple(files))
+
+
+def _find_photos(data_folder: DataFolder) -> PhotoSet:
     if data_folder.label_file is not None:
         return label_files.find_photos(data_folder)
     labeled = find_labeled_photos(data_folder)
@@ -62,6 +72,10 @@ def open_data(
         DataError: there is nothing, or something of another kind, or it is out of reach.
         ArchiveError: the archive cannot be unpacked.
     """
+    remote = list_remote_folder(data)
+    if remote is not None:
+        yield remote_data_folder(remote, columns)
+        return
     path = locate(data, columns)
     with tempfile.TemporaryDirectory(dir=scratch_dir) as scratch:
         if path.is_dir() or label_files.is_label_file(path):
@@ -69,6 +83,11 @@ def open_data(
         else:
             data_folder = _unpack(path, Path(scratch), columns, zip_encoding)
         yield convert(data_folder, Path(scratch))
+
+
+def remote_data_folder(remote: RemoteFolder, columns: ColumnNames | None = None) -> DataFolder:
+    """A folder at a server, whose photos are fetched when they are needed."""
+    return DataFolder(remote.path, roots=(remote.path,), columns=columns or ColumnNames(), remote=remote)
 
 
 def data_folder_at(path: Path, data: str, columns: ColumnNames | None = None) -> DataFolder:

@@ -1,10 +1,10 @@
 """Downloads files into the cache: those that are missing there, or whose version has changed."""
 
 import contextlib
-import json
 import logging
+import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -15,15 +15,18 @@ from filelock import FileLock
 
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import within
-from components.contract.system.atomic_files import write_json
+from components.contract.system.budget import Budget
 from components.contract.system.progress import Progress, log_progress
 from components.preprocess.sources.remote import limits
-from components.preprocess.sources.remote.files import RemoteFile
+from components.preprocess.sources.remote.files import RemoteFile, remote_file
+from components.preprocess.sources.remote.tags import Tags
 
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES: Final = 2**20
 CONNECTIONS: Final = 8
+NOTED_FILES: Final = 64
+"""After so many downloads they are noted."""
 
 
 def download_files(
@@ -32,26 +35,67 @@ def download_files(
     """Makes `target` hold these files, fetching those that are missing or whose tag is another."""
     target.mkdir(parents=True, exist_ok=True)
     with FileLock(note_path(target, "lock")):
-        tags_path = note_path(target, "tags.json")
-        tags: dict[str, str] = json.loads(tags_path.read_text()) if tags_path.is_file() else {}
-        missing = {
-            name: file
-            for name, file in files.items()
-            if file.tag is None or tags.get(name) != f"{file.size}/{file.tag}" or not within(target, name).is_file()
-        }
-        if missing:
-            log.info("Downloading %s of %s files from %s.", f"{len(missing):,}", f"{len(files):,}", uri)
-            _require_room(target, missing.values(), uri)
-        with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool, _cancel_on_error(pool):
-            jobs = missing.items()
-            downloads = pool.map(lambda job: _download_file(system, job[1], within(target, job[0]), uri), jobs)
-            for name, _ in zip(missing, log_progress(downloads, len(missing), "files fetched"), strict=True):
-                tags[name] = f"{files[name].size}/{files[name].tag}"
+        for name, file in download_missing(system, files, target, uri).items():
+            if file is None:
+                raise FileNotFoundError(f"{files[name].name} is not there any more")
         if not keep_others:
-            for name in set(tags) - set(files):
-                within(target, name).unlink(missing_ok=True)
-                del tags[name]
-        write_json(tags_path, tags)
+            remove_others(files, target)
+
+
+def download_missing(
+    system: Any, files: Mapping[str, RemoteFile], target: Path, uri: str
+) -> dict[str, RemoteFile | None]:
+    """Fetches the files that are missing in `target`, or whose tag is another.
+
+    Each is there under its name, and noted, as soon as it is complete, so that a killed download resumes after it.
+
+    Returns:
+        The version of each file that is there now; None if the server has it no more.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    tags = tags_of(target)
+    downloaded_tags = tags.find(list(files))
+    versions: dict[str, RemoteFile | None] = dict(files)
+    missing = {
+        name: file
+        for name, file in files.items()
+        if file.tag is None or downloaded_tags.get(name) != _version(file) or not within(target, name).is_file()
+    }
+    if missing:
+        log.info("Downloading %s of %s files from %s.", f"{len(missing):,}", f"{len(files):,}", uri)
+        _require_room(target, missing.values(), uri)
+    with ThreadPoolExecutor(CONNECTIONS, "fetch") as pool, _cancel_on_error(pool):
+        downloads = pool.map(lambda job: _download_file(system, job[1], within(target, job[0]), uri), missing.items())
+        new_tags: dict[str, str] = {}
+        try:
+            for name, version in zip(missing, log_progress(downloads, len(missing), "files fetched"), strict=True):
+                versions[name] = version
+                if version is not None:
+                    new_tags[name] = _version(version)
+                if len(new_tags) >= NOTED_FILES:
+                    tags.add(new_tags)
+                    new_tags = {}
+        finally:
+            tags.add(new_tags)
+    return versions
+
+
+def remove_others(files: Collection[str], target: Path) -> None:
+    """Removes what was downloaded before and is no longer among the files."""
+    tags = tags_of(target)
+    others = tags.names().difference(files)
+    for name in others:
+        within(target, name).unlink(missing_ok=True)
+    tags.remove(others)
+
+
+def tags_of(target: Path) -> Tags:
+    """The note of what was downloaded."""
+    return Tags(note_path(target, "tags.sqlite"))
+
+
+def _version(file: RemoteFile) -> str:
+    return f"{file.size}/{file.tag}"
 
 
 def _require_room(target: Path, files: Iterable[RemoteFile], uri: str) -> None:
@@ -64,21 +108,20 @@ def _require_room(target: Path, files: Iterable[RemoteFile], uri: str) -> None:
         )
 
 
-def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> None:
+def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> RemoteFile | None:
+    """Fetches one file; the version that the server has of it now, or None if it has none."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = target.with_name(f".{target.name[:200]}.partial")
-    room = max(0, shutil.disk_usage(target.parent).free - limits.SPARE_BYTES)
-    budget = replace(limits.fetch_budget(uri), subject=f"The file {target.name} of {uri}")
-    budget.max_bytes = min(limits.UNANNOUNCED_BYTES, room) if file.size is None else file.size
-    budget.basis = ", as its server does not announce its size" if file.size is None else ", as its server announces"
+    partial_path = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
     progress = Progress()
     try:
         with _open_stream(system, file, uri) as source, partial_path.open("wb") as sink:
+            version = _opened_version(source, file)
+            budget = _file_budget(version, target, uri)
             while chunk := budget.wait_for(partial(source.read, CHUNK_BYTES), limits.ANSWER_SECONDS):
                 budget.spend(len(chunk))
                 sink.write(chunk)
                 if progress.is_due():
-                    of = f" of {file.size / 1e6:,.0f}" if file.size else ""
+                    of = f" of {version.size / 1e6:,.0f}" if version.size else ""
                     log.info(
                         "%s: %.0f%s MB, %.1f MB a second.",
                         target.name,
@@ -86,11 +129,29 @@ def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> Non
                         of,
                         budget.num_bytes / 1e6 / progress.seconds,
                     )
-        if file.size is not None and budget.num_bytes != file.size:
-            raise OSError(f"{file.name} ended after {budget.num_bytes:,} of {file.size:,} bytes")
+        if version.size is not None and budget.num_bytes != version.size:
+            raise OSError(f"{file.name} ended after {budget.num_bytes:,} of {version.size:,} bytes")
         partial_path.replace(target)
+    except FileNotFoundError:
+        return None
     finally:
         partial_path.unlink(missing_ok=True)
+    return version
+
+
+def _opened_version(source: Any, file: RemoteFile) -> RemoteFile:
+    """The version that is read: an object store says it again when a file is opened."""
+    details = getattr(source, "details", None)
+    version = remote_file(file.name, details) if isinstance(details, dict) else file
+    return file if version.tag is None else version
+
+
+def _file_budget(file: RemoteFile, target: Path, uri: str) -> Budget:
+    room = max(0, shutil.disk_usage(target.parent).free - limits.SPARE_BYTES)
+    budget = replace(limits.fetch_budget(uri), subject=f"The file {target.name} of {uri}")
+    budget.max_bytes = min(limits.UNANNOUNCED_BYTES, room) if file.size is None else file.size
+    budget.basis = ", as its server does not announce its size" if file.size is None else ", as its server announces"
+    return budget
 
 
 def _open_stream(system: Any, file: RemoteFile, uri: str) -> Any:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -57,25 +58,35 @@ def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) 
     Raises:
         DataError: the address cannot be, cannot be reached, or leads to nothing.
     """
-    uri = Address(uri)
-    if uri.lacks_secret:
+    uri = checked_address(uri)
+    fetch_once = partial(_fetch_dvc if uri.startswith("dvc+") else _fetch_files, uri, list_referenced)
+    with explain_errors(uri):
+        return wait_for(fetch_once, f"The server of {uri}", is_outage, outage_seconds())
+
+
+def checked_address(uri: str) -> Address:
+    """An address that may be asked.
+
+    Raises:
+        DataError: its secret is unknown here, or it is of another kind.
+    """
+    address = Address(uri)
+    if address.lacks_secret:
         raise DataError(
-            f"The address {uri} was redacted, and its secret is unknown here. Pass the full address with "
+            f"The address {address} was redacted, and its secret is unknown here. Pass the full address with "
             f"--data, or set the environment variable {ADDRESSES_VARIABLE}; on a cluster, use the secret "
             "darkroom-data (docs/kubernetes.md)."
         )
-    require_harmless(uri)
-    fetch_once = partial(_fetch_dvc if uri.startswith("dvc+") else _fetch_files, uri, list_referenced)
-    with _explain_errors(uri):
-        return wait_for(fetch_once, f"The server of {uri}", is_outage, outage_seconds())
+    require_harmless(address)
+    return address
 
 
 def _fetch_files(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
     import fsspec
 
-    place, s3_options = _place_and_s3_options(uri.full)
+    place, s3_options = place_and_s3_options(uri.full)
     system, path = fsspec.core.url_to_fs(place, **limits.http_options(uri), **s3_options)
-    target = _target(uri)
+    target = target_of(uri)
     file = limits.fetch_budget(uri).wait_for(lambda: find_file(system, path, uri), limits.ANSWER_SECONDS)
     if file is None:
         download_files(system, list_files(system, path, uri), target, uri)
@@ -97,7 +108,7 @@ def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None
         system, commit = view.system, view.commit
         path = f"/{path_in_repository}"
         info = limits.fetch_budget(uri).wait_for(partial(system.info, path), limits.LIST_SECONDS)
-        target = _target(uri)
+        target = target_of(uri)
         name = path.rsplit("/", 1)[-1]
         files = (
             list_files(system, path, uri)
@@ -118,7 +129,7 @@ def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None
 
 def origin_of(uri: str) -> Source:
     """Where fetched data came from: of DVC data the hash and the commit that the revision was."""
-    path = note_path(_target(uri), "origin.json")
+    path = note_path(target_of(uri), "origin.json")
     with contextlib.suppress(OSError, ValueError):
         return Source.model_validate_json(path.read_bytes())
     return Source(uri=Address(uri))
@@ -137,7 +148,7 @@ def _remove_clone(uri: Address) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explain_errors(uri: Address) -> Iterator[None]:
+def explain_errors(uri: Address) -> Iterator[None]:
     """Turns what a library raises into a `DataError`, without the secrets of the address."""
     try:
         yield
@@ -151,10 +162,12 @@ def _explain_errors(uri: Address) -> Iterator[None]:
         reason = uri.hide(str(error))
         raise DataError(f"{kind}:// needs a package that is not installed: {reason}.{extra}") from None
     except Exception as error:  # every file system raises its library's own errors
-        if isinstance(error, OSError) and error.errno in (*FULL, errno.EROFS):
+        is_unwritable = isinstance(error, OSError) and error.errno in (*FULL, errno.EROFS)
+        if is_unwritable or isinstance(error, sqlite3.Error):
+            reason = str(error.strerror if isinstance(error, OSError) else error)
             raise DataError(
                 f"Data is downloaded into the cache, {cache_dir()}, which must be writable and have free "
-                f"space; it is not: {error.strerror}{free_text(cache_dir())}. Free some space, or set "
+                f"space; it is not: {reason}{free_text(cache_dir())}. Free some space, or set "
                 "another folder with DARKROOM_CACHE."
             ) from None
         reason = uri.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
@@ -164,7 +177,7 @@ def _explain_errors(uri: Address) -> Iterator[None]:
         ) from None
 
 
-def _place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
+def place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
     """What fsspec takes: the keys in `s3://KEY:SECRET@bucket/…` it would take for a part of the bucket's name.
 
     Raises:
@@ -180,5 +193,6 @@ def _place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
     return (place, options | {"key": key, "secret": secret}) if secret else (uri, options)
 
 
-def _target(uri: str) -> Path:
+def target_of(uri: str) -> Path:
+    """The folder of the cache that what is fetched from an address goes to."""
     return cache_dir() / "downloads" / hashlib.sha256(Address(uri).cache_key.encode()).hexdigest()[:24]

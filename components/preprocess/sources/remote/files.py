@@ -42,7 +42,7 @@ def list_files(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
     for name, info in infos.items():
         name_below_root = ("/" + name.lstrip("/")).split("/" + root.strip("/") + "/", 1)[-1]
         try:
-            files[_require_unique(name_below_root, files)] = _remote_file(name, info)
+            files[_require_unique(name_below_root, files)] = remote_file(name, info)
         except UnsafeNameError as reason:
             raise DataError(f"File names must be valid and stay within their folder; {name!r} {reason}.") from None
     return files
@@ -70,7 +70,7 @@ def find_file(system: Any, path: str, uri: str) -> RemoteFile | None:
                 f"{', '.join(archive.SUFFIXES)}, .csv or .parquet; {uri} does not."
             )
         return None
-    return _remote_file(path, system.info(path))
+    return remote_file(path, system.info(path))
 
 
 def find_files_beside(system: Any, path: str, names: Sequence[str], uri: str) -> dict[str, RemoteFile]:
@@ -90,12 +90,13 @@ def find_files_beside(system: Any, path: str, names: Sequence[str], uri: str) ->
 def _find_optional_file(system: Any, path: str) -> RemoteFile | None:
     """What the server says of a file that a table names; None if it is not there, which is reported with the photos."""
     try:
-        return _remote_file(path, system.info(path))
+        return remote_file(path, system.info(path))
     except FileNotFoundError:
         return None
 
 
-def _remote_file(name: str, info: Mapping[str, Any]) -> RemoteFile:
+def remote_file(name: str, info: Mapping[str, Any]) -> RemoteFile:
+    """A file by what the server says of it."""
     tag = next((str(info[key]) for key in TAGS if info.get(key)), None)
     return RemoteFile(name, info.get("size"), tag)
 

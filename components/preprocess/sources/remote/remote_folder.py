@@ -1,0 +1,200 @@
+"""A folder in an object store whose photos are fetched when they are needed, each task its own.
+
+Its names say which photos there are; only label files are fetched for that. What is fetched is in the cache, where it
+is known by the tags of the server, so that an interrupted task resumes with what is missing.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from components.contract.foreign import archive
+from components.contract.system.address import Address
+from components.contract.system.waiting import is_outage, outage_seconds, wait_for
+from components.preprocess.manifest import Record
+from components.preprocess.sources.file_index import names_photo
+from components.preprocess.sources.listing import ListedFile, Listing, as_text, is_hidden
+from components.preprocess.sources.photo_set import PhotoFile
+from components.preprocess.sources.readers import binary
+from components.preprocess.sources.readers.label_files import is_label_file
+from components.preprocess.sources.remote.addresses import is_remote
+from components.preprocess.sources.remote.downloads import download_missing, note_path, remove_others
+from components.preprocess.sources.remote.fetch import (
+    checked_address,
+    explain_errors,
+    place_and_s3_options,
+    target_of,
+)
+from components.preprocess.sources.remote.files import RemoteFile, file_name, list_files
+
+
+class RemoteFolder:
+    """The folder at an address.
+
+    Attributes:
+        uri: its address.
+        path: the folder in the cache that files are fetched to.
+        files: all that it holds, by their names below it; None if nobody has listed it here.
+    """
+
+    def __init__(self, uri: Address, system: Any, files: Mapping[str, RemoteFile] | None):
+        self.uri = uri
+        self.path = target_of(uri)
+        self.files = files
+        self._system = system
+        self._versions: dict[str, RemoteFile | None] = {}
+        self._lock = threading.Lock()
+
+    def photo_at(self, location: Path, listed_file: RemoteFile | None = None) -> "RemotePhoto":
+        """A photo by its place in the cache, as it is at the server, or as it was when it was listed."""
+        name = location.relative_to(self.path).as_posix()
+        file = listed_file if self.files is None else self.files.get(name)
+        if file is None:
+            file = RemoteFile(listed_file.name if listed_file else name, None, None)
+        return RemotePhoto(self, name, file)
+
+    def fetch(self, files: Mapping[str, RemoteFile]) -> None:
+        """Fetches the files that are not in the cache; those that the server has no more stay missing.
+
+        Raises:
+            DataError: the server cannot be reached, or the cache cannot be written.
+        """
+        with self._lock:
+            needed = {name: file for name, file in files.items() if name not in self._versions}
+        if not needed:
+            return
+        with explain_errors(self.uri):
+            fetch_once = partial(download_missing, self._system, needed, self.path, self.uri)
+            versions = wait_for(fetch_once, f"The server of {self.uri}", is_outage, outage_seconds())
+        with self._lock:
+            self._versions |= versions
+
+    def version(self, name: str) -> RemoteFile | None:
+        """The version of a file that was fetched."""
+        return self._versions.get(name)
+
+    def locate(self, path: Path) -> Path:
+        """Fetches the file of a place in the cache."""
+        photo = self.photo_at(path)
+        self.fetch({photo.name: photo.file})
+        return path
+
+    def list(self) -> Listing:
+        """What the folder holds, as if it were in the cache as a whole."""
+        assert self.files is not None, "it was listed"
+        listing = Listing()
+        folders: set[tuple[str, ...]] = set()
+        hidden_names: set[str] = set()
+        for name, file in self.files.items():
+            parts = tuple(map(as_text, name.split("/")))
+            hidden = next((number for number, part in enumerate(parts, start=1) if is_hidden(part)), None)
+            if hidden is not None:
+                hidden_names.add("/".join(parts[:hidden]))
+            else:
+                listing.files.append(ListedFile(parts, self.path / name, file.size or 0))
+            folders.update(parts[:depth] for depth in range(1, hidden or len(parts)))
+        listing.files.sort(key=lambda file: file.parts)
+        listing.folders.extend(sorted(folders))
+        message = "Hidden files and folders are left out."
+        listing.rejected.extend(Record(name, reason="hidden", message=message) for name in sorted(hidden_names))
+        return listing
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePhoto:
+    """A photo of a remote folder.
+
+    Attributes:
+        folder: that it is in.
+        name: below the folder.
+        file: at the server.
+    """
+
+    folder: RemoteFolder
+    name: str
+    file: RemoteFile
+
+    @property
+    def key(self) -> bytes:
+        """The address, without secrets."""
+        return f"{self.folder.uri.cache_key.rstrip('/')}/{self.name}".encode("utf-8", "surrogateescape")
+
+    @property
+    def identity(self) -> str | None:
+        """What changes whenever the content does; None if the server does not say it."""
+        return _identity(self.file)
+
+    @property
+    def fetched_identity(self) -> str | None:
+        """That of the version that was fetched."""
+        return _identity(self.folder.version(self.name))
+
+    def fetch(self) -> None:
+        """Makes sure that the photo is in the cache."""
+        self.folder.fetch({self.name: self.file})
+
+
+def fetch_photos(photos: Sequence[PhotoFile]) -> None:
+    """Fetches those of some photos that are at a server and not in the cache, several at once.
+
+    Raises:
+        DataError: the server cannot be reached, or the cache cannot be written.
+    """
+    remote_photos = [photo.remote for photo in photos if isinstance(photo.remote, RemotePhoto)]
+    if remote_photos:
+        remote_photos[0].folder.fetch({photo.name: photo.file for photo in remote_photos})
+
+
+def list_remote_folder(data: str) -> RemoteFolder | None:
+    """The folder at an address, listed; None if the data are something else or have to be fetched as a whole.
+
+    That is an archive, a table, a path in a DVC repository, and files that hold many photos each.
+
+    Raises:
+        DataError: the address cannot be reached, or leads to nothing.
+    """
+    if not is_remote(data) or data.startswith(("dvc+", "http://", "https://")):
+        return None
+    name = Path(file_name(data))
+    if archive.is_archive(name) or is_label_file(name):
+        return None
+    uri = checked_address(data)
+    with explain_errors(uri):
+        system, path = _open_system(uri)
+        list_once = partial(list_files, system, path, uri)
+        files = wait_for(list_once, f"The server of {uri}", is_outage, outage_seconds())
+        if binary.is_binary(list(files)) or not any(map(names_photo, files)):
+            return None
+        folder = RemoteFolder(uri, system, files)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with FileLock(note_path(folder.path, "lock")):
+            remove_others(files, folder.path)
+    return folder
+
+
+def open_remote_folder(data: str) -> RemoteFolder:
+    """A folder that another task has listed; nothing is asked yet.
+
+    Raises:
+        DataError: the address is invalid, or the package for it is missing.
+    """
+    uri = checked_address(data)
+    with explain_errors(uri):
+        return RemoteFolder(uri, _open_system(uri)[0], None)
+
+
+def _open_system(uri: Address) -> tuple[Any, str]:
+    import fsspec
+
+    place, options = place_and_s3_options(uri.full)
+    system, path = fsspec.core.url_to_fs(place, **options)
+    return system, path
+
+
+def _identity(file: RemoteFile | None) -> str | None:
+    return None if file is None or file.size is None or file.tag is None else f"{file.size}-{file.tag}-"
