@@ -20,7 +20,7 @@ from components.preprocess.parts.portions import FileState, Portion, divide
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.photo_set import PhotoFile, PhotoSet, Remote
 from components.preprocess.sources.remote.files import RemoteFile
-from components.preprocess.sources.remote.remote_folder import RemotePhoto
+from components.preprocess.sources.remote.remote_folder import RemoteFolder, RemotePhoto
 from components.preprocess.store.cache_index import identity
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _portion(number: int, table: "pa.Table", data_folder: DataFolder) -> Portion
     columns = zip(table["state_bytes"].to_pylist(), table["state_version"].to_pylist(), strict=True)
     states = tuple(FileState(*values) for values in columns)
     remotes: Sequence[Remote | None] = [None] * len(states)
-    if data_folder.remote is not None:
+    if isinstance(data_folder.remote, RemoteFolder):
         names = table["remote_name"].to_pylist()
         remotes = [
             data_folder.remote.photo_at(location, RemoteFile(name, state.num_bytes, state.version))

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from components.contract.foreign.confinement import Roots, allowed_roots, open_within
 from components.contract.params.data import ColumnNames
@@ -13,12 +13,25 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.listing import Listing, as_text, list_folder
 
-if TYPE_CHECKING:
-    from components.preprocess.sources.remote.remote_folder import RemoteFolder
-
 UNPACK_NOTE: Final = ".darkroom-unpacked.json"
 """In the folder of an unpacked archive: the names of skipped files, and notices about the archive."""
 MAX_NOTE_BYTES: Final = 4 * 2**20
+
+
+class RemoteData(Protocol):
+    """A folder at a server, whose files are fetched when they are needed."""
+
+    def list(self) -> Listing:
+        """What it holds, as if it were here."""
+        ...
+
+    def locate(self, path: Path) -> Path:
+        """Fetches the file of a place in the folder.
+
+        Raises:
+            DataError: the server cannot be reached.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class DataFolder:
     columns: ColumnNames = field(default_factory=ColumnNames)
     name: str | None = None
     notices: tuple[str, ...] = ()
-    remote: "RemoteFolder | None" = None
+    remote: RemoteData | None = None
 
     @cached_property
     def listing(self) -> Listing:

@@ -37,7 +37,7 @@ def find_photos(data_folder: DataFolder) -> PhotoSet:
     """
     photo_set = _find_photos(data_folder)
     remote = data_folder.remote
-    if remote is None:
+    if not isinstance(remote, RemoteFolder):
         return photo_set
     files = (replace(file, remote=remote.photo_at(file.location)) for file in photo_set.files)
     return replace(photo_set, files=tuple(files))

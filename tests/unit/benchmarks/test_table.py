@@ -38,7 +38,9 @@ def test_every_benchmark_is_found_and_a_missing_tool_is_a_reason(monkeypatch: py
     assert {"decode", "reading"} <= set(find_benchmarks())
     assert "table" not in find_benchmarks()
     assert [name for name in find_benchmarks() if request_reason(name)] == [
+        "feature_workers",
         "memory",
+        "parts",
         "processor",
         "shared_store",
         "training_memory",
