@@ -11,6 +11,7 @@ from starlette.routing import Route
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.base import MAX_SIZE, MIN_SIZE
 from components.contract.params.resolve import Resolution
+from components.contract.params.training import TrainParams
 from pipelines.studio.data.dataset_editor import file_name
 from pipelines.studio.data.uploads import receive
 from pipelines.studio.draft.store import Draft, check
@@ -39,7 +40,8 @@ def inspect_network(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(layers, list) or len(layers) > 500:
         raise StudioError("A network must be a list of at most 500 layers.")
     size, num_classes = find_network_input(studio)
-    view = networks.inspect_network(layers, size, num_classes, max(1, require_number(body, "batch_size", 32)))
+    batch_size = max(1, require_number(body, "batch_size", TrainParams().batch_size))
+    view = networks.inspect_network(layers, size, num_classes, batch_size)
     return view.model_dump() | {"image_size": size, "num_classes": num_classes}
 
 

@@ -17,7 +17,6 @@ import { copyOf, layerOf, moveLayer, newLayer, specOf } from "./layer_list.js";
 /** @type {Catalogue | null} */
 let catalogue = null;
 const FIRST_KIND = "Conv2D";
-const DEFAULT_BATCH_SIZE = 32;
 const KEEP_MILLISECONDS = 300;
 const PROPOSAL = " These layers are proposed for your photos; a change makes them yours.";
 
@@ -51,7 +50,7 @@ export async function builder(panel, drawFoot) {
   const { element: side, showNetwork } = networkView();
 
   const check = async () => {
-    const batchSize = Math.max(1, paramValue("train.batch_size") ?? DEFAULT_BATCH_SIZE);
+    const batchSize = paramValue("train.batch_size"); // the default if it is not set
     try {
       /** @type {NetworkView} */
       const view = await post("api/network", { layers: layers.map(specOf), batch_size: batchSize });

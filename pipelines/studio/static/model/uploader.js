@@ -6,7 +6,7 @@ import { actionButton, field, h, ignoreFailure, select, showProblem } from "../e
 import { formatCount } from "../elements/format.js";
 import { uploadedModelParams } from "./uploaded_model.js";
 
-/** @import { Upload, UploadedModel } from "./types.js" */
+/** @import { Backbone, Upload, UploadedModel } from "./types.js" */
 
 const PIXEL_SCALES = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"];
 const DEFAULT_PIXELS = "0 to 1";
@@ -23,19 +23,6 @@ const OUTPUTS = {
   values: "values without an activation",
   features: "a map of features, without a head",
 };
-const ARCHITECTURES = [
-  "MobileNetV2",
-  "ResNet50",
-  "DenseNet121",
-  "VGG16",
-  "Xception",
-  "InceptionV3",
-  "EfficientNetV2B0",
-  "EfficientNetV2S",
-  "NASNetMobile",
-  "ConvNeXtTiny",
-  "ConvNeXtSmall",
-];
 
 /**
  * Fills the panel; the returned function ends it.
@@ -45,9 +32,10 @@ const ARCHITECTURES = [
 export async function uploader(panel, drawFoot) {
   const list = h("div", {});
   const load = async () => {
-    /** @type {Upload[]} */
-    const uploads = await get("api/model/uploads");
-    list.replaceChildren(...uploads.map((job) => uploadCard(job, drawFoot, load)));
+    /** @type {[Upload[], Backbone[]]} */
+    const [uploads, backbones] = await Promise.all([get("api/model/uploads"), get("api/gallery")]);
+    const architectures = backbones.map(({ name }) => name).sort();
+    list.replaceChildren(...uploads.map((job) => uploadCard(job, architectures, drawFoot, load)));
   };
   panel.replaceChildren(uploadDoor(load), list);
   await load();
@@ -99,17 +87,19 @@ function uploadDoor(load) {
 
 /**
  * @param {Upload} job
+ * @param {string[]} architectures Names of networks that a file of weights can belong to.
  * @param {() => void} drawFoot
  * @param {() => Promise<void>} load
  */
-function uploadCard(job, drawFoot, load) {
+function uploadCard(job, architectures, drawFoot, load) {
   const { report } = job;
   const isBusy = isUnfinished(job);
   const head = h("div", { class: "row between" }, h("h3", {}, job.about.name), statusTag(job));
   if (isBusy) return h("section", { class: "card" }, head, h("progress", { "aria-label": "It is looked at" }));
   if (!report?.accepted) {
     const reason = report?.reason ?? job.error ?? "It could not be looked at.";
-    return h("section", { class: "card" }, head, h("p", { class: "fault" }, reason), architectureField(job, load));
+    const choice = architectureField(job, architectures, load);
+    return h("section", { class: "card" }, head, h("p", { class: "fault" }, reason), choice);
   }
   return h(
     "section",
@@ -132,14 +122,15 @@ function statusTag(job) {
 
 /**
  * @param {Upload} job
+ * @param {string[]} architectures
  * @param {() => Promise<void>} load
  */
-function architectureField({ about }, load) {
+function architectureField({ about }, architectures, load) {
   /** @param {string} architecture */
   const check = async (architecture) => {
     if (architecture) await post("api/model/check", { name: about.name, architecture }).then(load).catch(showProblem);
   };
-  const choice = select([["", "…"], ...ARCHITECTURES], about.architecture, check);
+  const choice = select([["", "…"], ...architectures], about.architecture, check);
   return field("Only weights? Then say of which network", choice);
 }
 

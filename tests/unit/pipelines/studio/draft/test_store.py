@@ -8,6 +8,7 @@ import pytest
 
 from components.contract.errors import DataError
 from components.contract.params.pipeline import load_params
+from components.contract.params.training import TrainParams
 from pipelines.studio.app import create_app
 from pipelines.studio.draft import store
 from tests.support.small_disk import small_disk
@@ -175,6 +176,14 @@ def test_a_network_is_checked_for_photos_of_the_size_that_is_set(
 ) -> None:
     client.post("/api/draft", {"revision": 0, "set": {"preprocess.image_size": image_size}})
     assert client.post("/api/network", {"layers": ["Flatten"]}).json()["image_size"] == size
+
+
+def test_a_network_is_checked_with_the_default_batch_size(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"layers": [{"Conv2D": {"filters": 8, "kernel_size": 3}}, "Flatten"]}
+    monkeypatch.setattr("pipelines.studio.routes.model.TrainParams", lambda: TrainParams(batch_size=4))
+    by_default = client.post("/api/network", body).json()["training_bytes"]
+    assert by_default == client.post("/api/network", {**body, "batch_size": 4}).json()["training_bytes"]
+    assert by_default < client.post("/api/network", {**body, "batch_size": 8}).json()["training_bytes"]
 
 
 def test_a_layer_at_fault_is_counted_from_one_as_on_the_page(client: Client, photos: Path) -> None:

@@ -11,6 +11,7 @@ from components.contract.layers.backbones import BACKBONES
 from components.contract.params.resolve import Resolution
 from pipelines.studio.jobs.estimate import estimate
 from pipelines.studio.model.gallery import list_cards, speeds_path
+from tests.support.source_tree import ROOT
 from tests.unit.pipelines.studio.conftest import Client
 
 
@@ -22,6 +23,11 @@ def test_the_gallery_shows_every_backbone_and_what_was_measured_here(client: Cli
     assert cards["MobileNetV2"]["milliseconds"] is None
     work = [card["giga_multiply_adds"] for card in client.get("/api/gallery").json()]
     assert work == sorted(work)
+
+
+def test_no_script_lists_backbones_of_its_own() -> None:
+    scripts = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "pipelines/studio/static").rglob("*.js"))
+    assert [name for name in BACKBONES if f'"{name}"' in scripts] == []
 
 
 def test_weights_that_are_here_are_said_to_be(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
