@@ -46,18 +46,22 @@ def compute_figures(
     matrix = confusion_matrix(labels, predicted, labels=np.arange(num_classes))
     num_images, num_correct = int(matrix.sum()), int(np.trace(matrix))
     matrix_intervals = bootstrap_matrix(matrix, resamples=resamples, rng=rng)
-    ranking, losses = rank(labels, probabilities), photo_losses(labels, probabilities)
-    resampled = resample(labels, probabilities, losses, resamples=resamples, rng=rng)
+    ranking = rank(labels, probabilities)
+    photo_figures = {name: metric(labels, probabilities) for name, metric in PHOTO_METRICS.items()}
+    resampled = resample(labels, probabilities, photo_figures, resamples=resamples, rng=rng)
+    photo_intervals = {
+        name: percentile_interval(float(figures.mean()), resampled.photo_means[name])
+        for name, figures in photo_figures.items()
+    }
     return Figures(
         num_images=num_images,
         num_correct=num_correct,
         accuracy=wilson_interval(num_correct, num_images),
-        **matrix_intervals,  # type: ignore[arg-type]  # its keys are the figures of MATRIX_METRICS
+        **matrix_intervals | photo_intervals,  # type: ignore[arg-type]  # figures of MATRIX_METRICS and PHOTO_METRICS
         macro=_averages(labels, predicted, "macro"),
         weighted=_averages(labels, predicted, "weighted"),
         roc_auc=_mean_interval(ranking.roc_auc, resampled.roc_auc),
         average_precision=_mean_interval(ranking.average_precision, resampled.average_precision),
-        log_loss=percentile_interval(float(losses.mean()), resampled.log_loss),
         calibration_error=calibration_error(labels, probabilities),
         top_2_accuracy=_top_k_accuracy(labels, probabilities, 2),
         top_5_accuracy=_top_k_accuracy(labels, probabilities, 5),
@@ -178,6 +182,12 @@ def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     exact /= exact.sum(axis=1, keepdims=True)
     losses: np.ndarray = -np.log(np.maximum(exact[np.arange(len(labels)), labels], np.finfo(np.float64).eps))
     return losses
+
+
+PHOTO_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "log_loss": photo_losses,
+}
+"""The metrics that are means over the photos, under the names of their fields in `Figures`."""
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:

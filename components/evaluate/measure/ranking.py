@@ -56,23 +56,28 @@ class ResampledFigures:
     Attributes:
         roc_auc: float64 (resamples,), the mean over the classes in a resample.
         average_precision: the same.
-        log_loss: the same, over photos.
+        photo_means: the same, of each figure of the photos, by its name.
     """
 
     roc_auc: np.ndarray
     average_precision: np.ndarray
-    log_loss: np.ndarray
+    photo_means: dict[str, np.ndarray]
 
 
 def resample(
-    labels: np.ndarray, probabilities: np.ndarray, losses: np.ndarray, *, resamples: int, rng: np.random.Generator
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    photo_figures: dict[str, np.ndarray],
+    *,
+    resamples: int,
+    rng: np.random.Generator,
 ) -> ResampledFigures:
     """Draws photos with replacement; a resample is a weight per photo, so that the photos are sorted only once.
 
     Args:
         labels: int32 (n,).
         probabilities: float32 (n, classes).
-        losses: float64 (n,), of each photo.
+        photo_figures: float64 (n,) by name, of each photo.
         resamples: how many.
         rng: draws them.
     """
@@ -89,9 +94,12 @@ def resample(
         class_figures = np.concatenate([order.ranking_figures(weights) for weights in weight_blocks], axis=1)
         sums += np.nan_to_num(class_figures)
         num_ranked += ~np.isnan(class_figures)
-    log_losses = np.concatenate([losses @ weights / len(labels) for weights in weight_blocks])
+    photo_means = {
+        name: np.concatenate([figures @ weights / len(labels) for weights in weight_blocks])
+        for name, figures in photo_figures.items()
+    }
     roc_auc, average_precision = sums / np.maximum(num_ranked, 1)
-    return ResampledFigures(roc_auc, average_precision, log_losses)
+    return ResampledFigures(roc_auc, average_precision, photo_means)
 
 
 def draw_weights(num_images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:

@@ -222,7 +222,7 @@ def test_weighted_ranking_is_scikit_learns_with_ties_and_without(decimals: int) 
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 3, 120).astype(np.int32)
     probabilities = np.round(rng.random((120, 3)) * 0.5 + 0.4 * np.eye(3)[labels], decimals).astype(np.float32)
-    ours = resample(labels, probabilities, np.zeros(120), resamples=5, rng=np.random.default_rng(1))
+    ours = resample(labels, probabilities, {}, resamples=5, rng=np.random.default_rng(1))
     weights = draw_weights(120, 5, np.random.default_rng(1))
     for number in range(5):
         expected = np.array(
