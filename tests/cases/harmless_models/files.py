@@ -7,32 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from components.contract.layers.backbones import BACKBONES as FACTS
 from tests.cases.harmless_models import networks
 from tests.cases.harmless_models.weights import fit_batch_normalization, randomize
 
-BACKBONES = {
-    "ConvNeXtSmall": 64,
-    "ConvNeXtTiny": 64,
-    "DenseNet121": 64,
-    "EfficientNetB0": 64,
-    "EfficientNetB1": 64,
-    "EfficientNetB2": 64,
-    "EfficientNetB3": 64,
-    "EfficientNetV2B0": 64,
-    "EfficientNetV2B1": 64,
-    "EfficientNetV2B2": 64,
-    "EfficientNetV2B3": 64,
-    "EfficientNetV2S": 64,
-    "InceptionV3": 96,
-    "MobileNetV2": 96,
-    "MobileNetV3Large": 96,
-    "MobileNetV3Small": 96,
-    "NASNetMobile": 64,
-    "ResNet50": 64,
-    "ResNet50V2": 64,
-    "VGG16": 64,
-    "Xception": 96,
-}
+BACKBONES = dict.fromkeys(FACTS, 64) | dict.fromkeys(
+    ("InceptionV3", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "Xception"), 96
+)
 """Photos' sides in pixels; small, to be quick."""
 
 

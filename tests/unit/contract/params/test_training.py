@@ -26,7 +26,7 @@ from components.contract.params.training import TrainParams
 def test_an_epoch_has_as_few_passes_as_its_least_steps_take(
     num_photos: int, settings: dict[str, int], passes: int
 ) -> None:
-    params = TrainParams(**settings)
+    params = TrainParams(**{"batch_size": 32, "min_epoch_steps": 30, **settings})
     assert params.passes_per_epoch(num_photos) == passes
     steps, steps_of_fewer = (
         math.ceil(number * num_photos / params.batch_size / params.accumulate) for number in (passes, passes - 1)
