@@ -17,7 +17,13 @@ RECIPES = dict(
     section.split("\n", 1)
     for section in (ROOT / "CONTRIBUTING.md").read_text().split("## Recipes\n")[1].split("\n### ")[1:]
 )
-NUM_CHANGED_FILES = {"Add a layer": 1, "Add a backbone": 2, "Add a metric": 2, "Add a step": 6}
+NUM_CHANGED_FILES = {
+    "Add a layer": 3,
+    "Add a backbone": 2,
+    "Add a metric": 3,
+    "Change a default": 2,
+    "Add a step": 6,
+}
 
 
 @pytest.fixture
