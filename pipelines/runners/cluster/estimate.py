@@ -10,8 +10,8 @@ from pipelines.runners.cluster.placement import DEMANDS, Placement, count_cores
 
 READ_RATE: Final = 300.0
 """JPEGs of 500 × 375 px that one core reads, decodes and measures in a second."""
-MERGE_RATE: Final = 1200.0
-"""Photos of 224 px that one task merges in a second: duplicates, splits, report, shards."""
+MERGE_RATE: Final = 800.0
+"""Photos of up to 224 px that one task merges in a second: duplicates, splits, report, shards."""
 FEATURE_RATE: Final = 100.0
 """Photos of 224 px that pass MobileNetV2 on one core in a second."""
 HEAD_RATE: Final = 4000.0
@@ -53,7 +53,7 @@ def estimate(params: Params, placement: Placement, num_photos: int) -> list[Work
     train_cores = count_cores(placement.demand_of("train", is_training=True).cpu)
     readers, feature_workers = params.data.workers, params.data.feature_workers
     reading = num_photos / READ_RATE / read_cores
-    merging = num_photos * scale / MERGE_RATE
+    merging = num_photos * max(1.0, scale) / MERGE_RATE
     works = [Work("read-photos", readers, _hours(reading / readers))] if readers > 1 else []
     works.append(Work("preprocess", 1, _hours(merging if readers > 1 else reading + merging)))
     phases = params.train.all_phases

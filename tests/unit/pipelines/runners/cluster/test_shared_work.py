@@ -9,8 +9,15 @@ from ruamel.yaml import YAML
 from components.contract.params.pipeline import Params, load_params
 from components.contract.params.resolve import resolve
 from pipelines.runners.cluster.compilation import compile_pipeline
-from pipelines.runners.cluster.estimate import describe_estimate, estimate
-from pipelines.runners.cluster.placement import QUEUE_LABEL, SPOT_RETRIES, STEP_LABEL, Placement
+from pipelines.runners.cluster.estimate import START_SECONDS, describe_estimate, estimate
+from pipelines.runners.cluster.placement import (
+    DEMANDS,
+    QUEUE_LABEL,
+    SPOT_RETRIES,
+    STEP_LABEL,
+    Placement,
+    count_cores,
+)
 
 ROOT: Final = Path(__file__).parents[5]
 SHARING: Final = ("data.workers=2", "data.feature_workers=2")
@@ -99,6 +106,17 @@ def test_workers_shorten_a_run_and_hardly_change_its_pod_hours() -> None:
     assert sum(work.hours for work in shared) < sum(work.hours for work in alone)
     hours = [sum(work.pods * work.hours for work in works) for works in (alone, shared)]
     assert hours[1] == pytest.approx(hours[0], abs=0.3), "only the starts of the pods are added"
+
+
+@pytest.mark.parametrize(
+    ("photos", "read_seconds", "merge_seconds"), [(10_000, 22.4, 4.6), (20_000, 26.5, 9.0), (100_000, 149.4, 115.6)]
+)
+def test_the_estimate_covers_what_was_measured(photos: int, read_seconds: float, merge_seconds: float) -> None:
+    """Processor seconds of 8 readers and of the merge, at 64 px: the table of docs/scale.md."""
+    read, merge, *_ = estimate(resolve_params("data.workers=8", "preprocess.image_size=64"), Placement(), photos)
+    cores = count_cores(DEMANDS["preprocess"].cpu)
+    assert (3600 * read.hours - START_SECONDS) * read.pods * cores >= read_seconds
+    assert 3600 * merge.hours - START_SECONDS >= merge_seconds
 
 
 def test_the_estimate_ends_with_its_sum() -> None:
