@@ -1,1 +1,1 @@
-"""The typed params.yaml: one module per section, `resolve` for `auto`, `schema` for editors. Import any module."""
+"""The typed params.yaml: one module per section, `resolve` for `auto` values, and the JSON Schema for editors."""

@@ -1,4 +1,4 @@
-"""What happens for each finding of the audit."""
+"""What to do about each finding of the audit: the section `preprocess.audit` of params.yaml."""
 
 from typing import Literal
 
@@ -7,56 +7,56 @@ from pydantic import Field
 from components.contract.params.base import Section
 
 Policy = Literal["ignore", "report", "quarantine", "fail"]
-"""What a finding leads to: nothing; a line in the report; that too, and the photos are left out; that too, and an error
-that ends the run before anything is trained."""
+"""ignore: do nothing. report: add a line to the report. quarantine: also leave the photos out. fail: also stop the run
+with an error before training."""
 
 
 class AuditParams(Section):
-    """What each finding of the audit leads to.
+    """What to do about each finding of the audit.
 
-    Copies of the same bytes are always reduced to one, and left out altogether under several labels: a photo is known
-    by its content, which has one label.
+    Whatever the policy, only one of several files with the same bytes is kept, and none of them if their labels differ:
+    a photo is identified by its content, and has one label.
     """
 
     broken: Literal["quarantine", "fail"] = Field(
         "quarantine",
-        description="Files that cannot be used: unreadable, truncated, of an unsupported format, too small …",
+        description="Files that cannot be used: unreadable, truncated, in an unsupported format, too small …",
     )
     wrong_extension: Policy = Field("report", description="Files whose extension does not match their content.")
     extreme_aspect: Policy = Field(
-        "report", description="Photos more than four times as wide as high, or as high as wide."
+        "report", description="Photos whose longer side is more than four times the shorter side."
     )
-    low_resolution: Policy = Field("report", description="Photos less than half of image_size on both sides.")
+    low_resolution: Policy = Field("report", description="Photos smaller than half of image_size on both sides.")
     brightness_outliers: Policy = Field("report", description="Photos much darker or brighter than the others.")
     blur_outliers: Policy = Field("report", description="Photos much less sharp than the others.")
-    low_information: Policy = Field(
-        "report", description="Photos with little information: blank frames, plain graphics."
-    )
+    low_information: Policy = Field("report", description="Photos with little detail: blank frames, plain graphics.")
     odd_size: Policy = Field("report", description="Photos much larger or smaller than the others.")
-    grayscale: Policy = Field("report", description="Gray photos, if most photos have color.")
+    grayscale: Policy = Field("report", description="Gray photos in a data set of mostly color photos.")
     placeholders: Policy = Field(
-        "report", description='One picture, such as "no image", in three or more classes, or five times in two.'
+        "report",
+        description='The same picture, such as "no image", in at least three classes, or at least five times in two.',
     )
     duplicates: Policy = Field(
-        "quarantine", description="Copies within a split, equal in bytes or pixels; one is kept."
+        "quarantine", description="Files within a split that have the same bytes or the same pixels; one is kept."
     )
     near_duplicates: Policy = Field(
         "report",
-        description="Copies that were resized, recompressed, cropped or mirrored. Unless ignored, they are kept in "
-        "the same split.",
+        description="Resized, recompressed, cropped or mirrored copies. Unless ignored, they are kept in the same "
+        "split.",
     )
     leakage: Policy = Field(
         "quarantine",
-        description="Copies, near-duplicates and groups in several existing splits; removed from the training side.",
+        description="Copies, near-duplicates and groups that are in several of the data's own splits. quarantine "
+        "removes them from the training photos.",
     )
     contradictory_labels: Policy = Field(
         "quarantine", description="The same photo, or a near-duplicate, with two labels."
     )
     pixel_depth: Literal["ignore", "report", "fail"] = Field(
-        "report", description="16-bit photos that use few of their values, or exceed pixel_range."
+        "report", description="16-bit photos that use only a small part of their range, or exceed pixel_range."
     )
     imbalance: Literal["ignore", "report", "fail"] = Field(
-        "report", description="The largest class has over five times as many training photos as the smallest."
+        "report", description="The largest class has more than five times as many training photos as the smallest."
     )
     few_photos: Literal["ignore", "report", "fail"] = Field(
         "report", description="Classes with fewer than 50 training photos."
@@ -66,5 +66,5 @@ class AuditParams(Section):
     )
     split_drift: Literal["ignore", "report", "fail"] = Field(
         "report",
-        description="A split that differs from the training photos in classes, brightness, sharpness or size.",
+        description="A split that differs from the training photos in class balance, brightness, sharpness or size.",
     )

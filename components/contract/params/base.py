@@ -9,10 +9,10 @@ from components.contract.record import StrictRecord
 from components.contract.validation_messages import expects
 
 TINY_PIXELS = 64
-"""Pictures of at most this many pixels on the longer side are trained at their own size, with a small network."""
+"""Pictures whose longer side is at most this many pixels are trained at their native size, with a small network."""
 
 MIN_SIZE, MAX_SIZE = 4, 2048
-"""What a side of a prepared photo may measure, in pixels."""
+"""The limits of height and width of a prepared photo, in pixels."""
 
 Side = Annotated[int, Field(ge=MIN_SIZE, le=MAX_SIZE)]
 Fraction = Annotated[float, Field(ge=0, le=0.9)]
@@ -35,13 +35,13 @@ PixelRangeChoice = Annotated[
 
 
 def height_width(size: int | Sequence[int]) -> tuple[int, int]:
-    """A size as params.yaml writes it, one number for a square, as (height, width)."""
+    """Converts a size of params.yaml, where one number means a square, to (height, width)."""
     height, width = (size, size) if isinstance(size, int) else size
     return height, width
 
 
 def black_white(pixel_range: int | tuple[int, int]) -> tuple[int, int]:
-    """A pixel range as params.yaml writes it, one number for what becomes white, as (black, white)."""
+    """Converts a pixel range of params.yaml, where one number is the value of white, to (black, white)."""
     return (0, pixel_range) if isinstance(pixel_range, int) else pixel_range
 
 

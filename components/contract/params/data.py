@@ -1,4 +1,4 @@
-"""Where the data is, and how its label files are read."""
+"""Where the data is, and how its label files are read: the section `data` of params.yaml."""
 
 from typing import Annotated
 
@@ -13,10 +13,10 @@ Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=1)]
 class ColumnNames(Section):
     """Which columns of a label file to read: by name, or by number from 1 if the file has no header."""
 
-    path: Column | None = Field(None, description="The photo's path, name or id.")
-    label: Column | None = Field(None, description="The class. For Label Studio's JSON: the name of the control.")
+    path: Column | None = Field(None, description="The photo's path, file name or id.")
+    label: Column | None = Field(None, description="The class. In Label Studio's JSON: the name of the control.")
     split: Column | None = Field(None, description="train, validation or test.")
-    group: Column | None = Field(None, description="Photos of one group are kept in the same split.")
+    group: Column | None = Field(None, description="A group, such as a patient: its photos are kept in the same split.")
 
 
 class DataParams(Section):
@@ -29,9 +29,10 @@ class DataParams(Section):
     )
     columns: ColumnNames = ColumnNames()
     workers: Annotated[int, Field(ge=1, le=1000)] = Field(
-        1, description="Tasks that share the reading of the photos; the data set is the same for every number."
+        1, description="Number of tasks that read the photos in parallel; it does not change the data set."
     )
     feature_workers: Annotated[int, Field(ge=1, le=1000)] = Field(
         1,
-        description="Tasks that compute the features of frozen layers before tune and train; the result is the same.",
+        description="Number of tasks that compute the features of frozen layers in parallel, before tune and train; it "
+        "does not change the result.",
     )

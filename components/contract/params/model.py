@@ -1,4 +1,4 @@
-"""Which network is trained: `train.model` of params.yaml."""
+"""The network to train: `train.model` of params.yaml."""
 
 from typing import Annotated, Final, Literal, Self, get_args
 
@@ -37,8 +37,8 @@ def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) 
     """The layers of a head.
 
     Args:
-        head: a preset, a list, or None for the default, which is `linear`. `imagenet` has none but its own.
-        on_a_map: whether its input is height × width × channels, which a preset pools; otherwise a flat vector.
+        head: a preset, a list, or None for the default, `linear`. `imagenet` adds no layers: it is the backbone's top.
+        on_a_map: whether its input is height × width × channels, which a preset pools; otherwise it is a flat vector.
     """
     if isinstance(head, tuple):
         return head
@@ -54,50 +54,53 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
     "upload": ("path", "name", "head", "layer", "pixels", "class_names"),
     "bundle": ("from", "head", "layer"),
 }
-"""The keys of each kind; the first is required."""
+"""The keys that each kind accepts; the first is required."""
 
 
 class ModelParams(Section, serialize_by_alias=True):
-    """Which network is trained. Its output layer, one logit per class, comes from the data."""
+    """The network to train. Its output layer, with one logit per class, is added once the classes are known."""
 
     kind: Literal["auto", "layers", "pretrained", "upload", "bundle"] = Field(
         "auto",
-        description="layers: the list below. pretrained: a backbone with a head. upload: your own model file. "
-        "bundle: an earlier Darkroom model. auto: follows from the other keys; without them, from the "
-        "size of the pictures.",
+        description="layers: the list in `layers`. pretrained: a backbone with a head. upload: your own model file. "
+        "bundle: an earlier Darkroom model. auto: determined by the other keys, or by the size of the photos if no "
+        "other key is set.",
     )
     layers: tuple[LayerSpec, ...] | None = Field(
-        None, description="For kind layers: the network, layer by layer, with Keras' names and arguments."
+        None, description="For kind layers: the layers of the network, with the names and arguments of Keras."
     )
     name: BackboneName | None = Field(
         None,
-        description="For kind pretrained: the backbone. For kind upload: the network of a file that contains only "
-        "weights.",
+        description="For kind pretrained: the backbone. For kind upload: the network that the weights in the file "
+        "belong to, if it contains only weights.",
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="For kind pretrained: imagenet (the default), none, or the path of a weights file, without "
-        "top unless the head is imagenet. The network of a file without top is recognized if `name` is omitted.",
+        description="For kind pretrained: imagenet (the default), none (random weights), or the path of a weights "
+        "file, without the top unless the head is imagenet. Without `name`, the network is recognized from a file "
+        "without the top.",
     )
     head: Head | None = Field(
         None,
-        description="The layers between features and output: linear, dense, vgg, or a list as in `layers`; for a "
-        "backbone also imagenet, its own top of 1,000 classes. null: linear for a backbone; an upload or "
-        "a bundle keeps its own head if its classes match the data.",
+        description="The layers between the features and the output: linear, dense, vgg, or a list as in `layers`; for "
+        "a backbone also imagenet, its original top of 1,000 classes. null: linear for a backbone; an upload or "
+        "a bundle keeps its head if its classes match those of the data.",
     )
     path: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="For kind upload: a .keras or .h5 file, a whole model or only weights, or a zip of one."
+        None,
+        description="For kind upload: a .keras or .h5 file that contains a model or only weights, or a zip of such a "
+        "file.",
     )
     layer: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="For kinds upload and bundle: the layer whose output is the input of a new head."
+        None, description="For kinds upload and bundle: the layer to which a new head is attached."
     )
     pixels: PixelScale | None = Field(
-        None, description="For kind upload: the pixel range of the network, if the file does not contain it."
+        None, description="For kind upload: the range of input pixels, if the file does not contain it."
     )
     class_names: Annotated[tuple[str, ...], Strict(False), Field(min_length=2)] | None = Field(
         None,
-        description="For kind upload, used unchanged: its classes in the order of its outputs. null: from labels.txt "
-        "or class_names.json beside it or in its zip, otherwise in alphabetical order.",
+        description="For a model of kind upload that is used unchanged: its classes in the order of its outputs. null: "
+        "read from labels.txt or class_names.json next to the file or in its zip, otherwise in alphabetical order.",
     )
     from_: Annotated[str, Field(min_length=1)] | None = Field(
         None,
@@ -123,22 +126,22 @@ class ModelParams(Section, serialize_by_alias=True):
             requirement = "a list `layers`" if required_key == "layers" else f"`{required_key}`"
             raise fault(f"kind {kind} needs {requirement}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
         if self.head == "imagenet" and kind != "pretrained":
-            raise fault(f"head imagenet belongs to a backbone; a model of kind {kind} does not have it")
+            raise fault(f"head imagenet needs a model of kind pretrained; found kind {kind}")
         if other_keys:
             raise fault(
-                f"{required_key} makes it a model of kind {kind}, which does not accept {other_keys[0]}; "
-                "keep one of the two"
+                f"{other_keys[0]} cannot be combined with {required_key}, which implies kind {kind}; "
+                "remove one of the two"
             )
         return self
 
     @property
     def has_weights_file(self) -> bool:
-        """Whether `weights` is the path of a file, whose network can be recognized."""
+        """Whether `weights` is the path of a file; the network can be recognized from its weights."""
         return self.weights not in (None, "imagenet", "none")
 
     @property
     def described_kind(self) -> Kind | None:
-        """The kind that follows from the other keys if it is `auto`; None if it depends on the pictures."""
+        """The kind; if it is `auto`, the kind that the other keys imply, or None if it depends on the photos."""
         if self.kind != "auto":
             return self.kind
         kinds: tuple[Kind, ...] = ("layers", "upload", "bundle")
@@ -149,6 +152,6 @@ class ModelParams(Section, serialize_by_alias=True):
 
     @property
     def _set_keys(self) -> list[str]:
-        """The keys that have a value."""
+        """The keys that are not null."""
         keys = ("layers", "path", "from", "name", "weights", "head", "layer", "pixels", "class_names")
         return [key for key in keys if getattr(self, "from_" if key == "from" else key) is not None]

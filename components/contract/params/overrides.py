@@ -11,12 +11,12 @@ def apply_override(tree: dict[str, Any], override: str, sections: Mapping[str, C
     """Sets one value of a params tree.
 
     Args:
-        tree: sections and their values; is changed.
+        tree: sections and their values; changed in place.
         override: `section.key=value`; the value is read as YAML.
-        sections: the keys of each, to suggest the section that a bare key belongs to.
+        sections: the keys of each section, to suggest the section of a key that is written without one.
 
     Raises:
-        ParamsError: it has another form, or the key is within a plain value.
+        ParamsError: the override does not have this form, or a parent of the key is a plain value.
     """
     key, equals, text = override.partition("=")
     keys = key.strip().split(".")
@@ -36,7 +36,7 @@ def apply_override(tree: dict[str, Any], override: str, sections: Mapping[str, C
         if not isinstance(child, dict):
             parent_key = ".".join(keys[: depth + 1])
             raise ParamsError(
-                f"--set {key}: {parent_key} is {child!r}, which has no keys of its own; set {parent_key} as a whole."
+                f"--set {key}: {parent_key} is the value {child!r} and has no keys. Set {parent_key} itself."
             )
         node = child
     node[keys[-1]] = value

@@ -37,7 +37,7 @@ S = TypeVar("S", bound=Section)
 
 
 def _require_code_page(name: str) -> str:
-    """`auto`, or an encoding of texts that Python knows."""
+    """Accepts `auto` and any text encoding that Python supports."""
     if name != "auto":
         try:
             "a".encode(name)
@@ -47,46 +47,50 @@ def _require_code_page(name: str) -> str:
 
 
 class PreprocessParams(Section):
-    """How photos are prepared as a data set."""
+    """How the photos become a data set."""
 
     image_size: Annotated[
         Literal["auto"] | Side | Annotated[tuple[Side, Side], Strict(False)],
         expects(f"auto, a number of pixels from {MIN_SIZE} to {MAX_SIZE}, or [height, width]"),
     ] = Field(
         "auto",
-        description="Pixels: one number, or [height, width]. auto: the model's own size, or the native size of "
+        description="Pixels: one number, or [height, width]. auto: the input size of the model, or the native size of "
         f"pictures of at most {TINY_PIXELS} px.",
     )
     pixel_range: PixelRangeChoice = Field(
         "auto",
-        description="Of 16-bit photos: the value of white, such as 4095, or [black, white]. auto: from the bits that "
-        "the photos use.",
+        description="For 16-bit photos: the value of white, such as 4095, or [black, white]. auto: determined by the "
+        "bits that the photos use.",
     )
     resize: Literal["stretch", "crop", "pad"] = Field(
-        "stretch", description="How a photo of another shape is fitted: stretched, center-cropped, or padded."
+        "stretch", description="How to fit a photo of another shape: stretch, center-crop or pad it."
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.15, description="The share of each class used to select the model, unless the data has a validation split."
+        0.15,
+        description="The fraction of each class that is used to select the model, unless the data has a validation "
+        "split.",
     )
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.15, description="The share of each class used only for the final figures."
+        0.15,
+        description="The fraction of each class that is used only for the final figures, unless the data has a test "
+        "split.",
     )
     golden_photos: Annotated[int, Field(ge=1, le=1000)] = Field(
-        200, description="Number of test photos kept as original files to test the service."
+        200, description="Number of test photos whose original files are kept, to test the service."
     )
     zip_encoding: Annotated[
         str, AfterValidator(_require_code_page), expects("auto, or a code page such as cp932, gbk or cp1252")
     ] = Field(
         "auto",
-        description="The code page of names in a zip that are marked neither as UTF-8 nor by a Unicode path. auto: "
-        "UTF-8 if they are valid, otherwise a guess that is reported.",
+        description="The code page of file names in a zip archive that does not mark them as Unicode. auto: UTF-8 if "
+        "the names are valid UTF-8, otherwise a guess, which is reported.",
     )
     audit: AuditParams = AuditParams()
     seed: Seed = 42
 
     @property
     def zip_code_page(self) -> str | None:
-        """Python's name of the encoding; None: it is detected."""
+        """Python's name of the encoding; None if it is detected."""
         return None if self.zip_encoding == "auto" else self.zip_encoding
 
     @property
@@ -97,22 +101,22 @@ class PreprocessParams(Section):
 
     @property
     def given_range(self) -> tuple[int, int] | None:
-        """The values of 16-bit photos that become black and white; None if they depend on the photos."""
+        """The values of 16-bit photos that become black and white; None if the photos determine them."""
         return None if self.pixel_range == "auto" else black_white(self.pixel_range)
 
 
 class GateParams(Section):
-    """What a model must achieve to become champion."""
+    """The requirements that a model must meet to become champion."""
 
-    min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
-    min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="On the test photos.")
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Measured on the test photos.")
+    min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Measured on the test photos.")
     max_recall_drop: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="How far the recall of any class may be below the champion's."
+        0.1, description="How far the recall of a class may be below the champion's."
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Of one photo in the exported graph, median on this machine."
+        None, description="Median latency of the exported graph for one photo, on this machine."
     )
-    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(None, description="Of the exported graph's files.")
+    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(None, description="Size of the exported graph's files.")
     promote: Annotated[tuple[VerdictWord, ...], Strict(False)] = Field(
         ("first", "better"), description="The verdicts that make a model champion."
     )
@@ -128,50 +132,56 @@ class EvaluateParams(Section):
         None, description="For small data: number of folds of a stratified cross-validation on the network's features."
     )
     target_accuracy: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.95, description="Accuracy of the answers; the service abstains if its confidence is too low for it."
+        0.95,
+        description="Target accuracy of the answers: the service abstains if its confidence is too low to reach it.",
     )
     familiar_share: Annotated[float, Field(ge=0.5, lt=1)] = Field(
-        0.95, description="Share of validation photos that count as familiar; photos farther away are flagged."
+        0.95,
+        description="Fraction of the validation photos that count as familiar; photos that are less similar to the "
+        "training photos are flagged.",
     )
     reference_photos: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        500, description="Training photos, drawn evenly from the classes, with which familiarity is measured."
+        500,
+        description="Number of training photos, drawn evenly from the classes, that familiarity is measured against.",
     )
     searched_photos: Annotated[int, Field(ge=0)] = Field(
         50_000,
-        description="Training photos, drawn evenly from the classes, that are checked for label errors and outliers "
-        "in addition to validation and test photos; 0: only held-out photos are checked for label errors.",
+        description="Number of training photos, drawn evenly from the classes, that are checked for label errors and "
+        "outliers in addition to the validation and test photos. 0: only validation and test photos are checked, and "
+        "only for label errors.",
     )
     robustness_photos: Annotated[int, Field(ge=0, le=10_000)] = Field(
         200,
-        description="Test photos that are scored again blurred, noisy, compressed and with other brightness; 0: none.",
+        description="Number of test photos that are scored again with blur, noise, compression and changed brightness; "
+        "0: none.",
     )
     report_photos: Annotated[int, Field(ge=0, le=60)] = Field(
-        12, description="How many of the worst errors the report shows."
+        12, description="Number of the worst errors that the report shows."
     )
     gate: GateParams = GateParams()
     leaderboard: Leaderboard | None = Field(
-        None, description="The models that this one was compared with, for the report; written by darkroom compare."
+        None, description="The models that this model was compared with, for the report; written by darkroom compare."
     )
     seed: Seed = 42
 
 
 class DeployParams(Section):
-    """What is served."""
+    """How the model is served."""
 
     model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = Field(
         "auto", description="Name of the bento and the registered model; auto: the name of the data."
     )
     start_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
-        120.0, description="How long the service may take to become ready."
+        120.0, description="Time within which the service must become ready."
     )
     page_photos: Annotated[int, Field(ge=0, le=60)] = Field(
         12,
-        description="How many golden photos the service's page shows to everyone who can open it; 0: none.",
+        description="Number of golden photos that the service's page shows to everyone who can open it; 0: none.",
     )
 
 
 class Params(Section):
-    """The whole of params.yaml."""
+    """All sections of params.yaml."""
 
     data: DataParams
     preprocess: PreprocessParams = PreprocessParams()
@@ -185,14 +195,14 @@ SECTIONS = tuple(Params.model_fields)
 
 
 def load_params(path: Path | None, overrides: tuple[str, ...] = ()) -> Params:
-    """params.yaml with `--set` overrides applied.
+    """Loads params.yaml and applies the `--set` overrides.
 
     Args:
-        path: the YAML file; None for the defaults alone.
-        overrides: `section.key=value` each; the value is read as YAML.
+        path: the YAML file; None for the defaults.
+        overrides: each of the form `section.key=value`; the value is read as YAML.
 
     Raises:
-        ParamsError: the file is missing or no YAML, or a value is invalid; the message has file, key and value.
+        ParamsError: the file is missing or not YAML, or a value is invalid; the message contains file, key and value.
     """
     tree = _read_yaml(path) if path is not None else {}
     keys_by_section = {name: field.annotation.model_fields for name, field in Params.model_fields.items()}  # type: ignore[union-attr]
@@ -203,7 +213,7 @@ def load_params(path: Path | None, overrides: tuple[str, ...] = ()) -> Params:
 
 
 def parse_section(section: type[S], text: str) -> S:
-    """One section from the JSON string that `dump_section` made."""
+    """Parses a section from the JSON string that `dump_section` returned."""
     try:
         return section.model_validate_json(text)
     except ValidationError as error:
@@ -211,7 +221,7 @@ def parse_section(section: type[S], text: str) -> S:
 
 
 def dump_section(section: Section) -> str:
-    """A section as canonical JSON: equal sections give equal strings, so a KFP cache key is stable."""
+    """A section as canonical JSON: equal sections produce equal strings, so that KFP's cache keys are stable."""
     return json.dumps(section.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
@@ -219,13 +229,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = read_yaml(path)
     except FileNotFoundError:
-        raise ParamsError(f"The params file {path} must exist; it does not. Choose one with --params FILE.") from None
+        raise ParamsError(f"The params file {path} does not exist. Choose another with --params FILE.") from None
     except DocumentError as error:
         hint = " Indent with spaces, not with tabs." if r"'\t'" in str(error) else ""
-        raise ParamsError(f"{path} must be YAML; it is not: {error}{hint}") from None
+        raise ParamsError(f"{path} is not valid YAML: {error}{hint}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ParamsError(f"{path} must be a readable text file: {reason}.") from None
+        raise ParamsError(f"{path} cannot be read as a text file: {reason}.") from None
     if not isinstance(tree, dict):
         raise ParamsError(f"{path} must have the sections {', '.join(SECTIONS)}; found {type(tree).__name__}.")
     return tree
@@ -243,7 +253,7 @@ def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
 
 
 def _drop_auto(tree: dict[str, Any]) -> None:
-    """Removes what a preset settles from the section train: `auto` there means the same as an absent key."""
+    """Removes `auto` values from the section train if a preset sets them: `auto` then means the same as no key."""
     train = tree.get("train")
     if isinstance(train, dict):
         tree["train"] = {
@@ -252,7 +262,7 @@ def _drop_auto(tree: dict[str, Any]) -> None:
 
 
 def _or_auto(part: dict[str, Any]) -> dict[str, Any]:
-    """The part of a schema that describes a key which a preset settles."""
+    """The schema of a key that a preset can set, with `auto` as a further value and the default."""
     part = {name: value for name, value in part.items() if name != "default"}
     facts = {name: part.pop(name) for name in ("description",) if name in part}
     if "enum" in part:

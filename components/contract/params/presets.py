@@ -1,4 +1,4 @@
-"""Presets: what the `auto` values of the section train become for a pretrained network."""
+"""Presets: the values that replace `auto` in the section train for a pretrained network."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +10,7 @@ from components.contract.params.training import Phase, TrainParams
 
 @dataclass(frozen=True)
 class Choice:
-    """A value of the section train, and why it is chosen."""
+    """A value of the section train, and the reason for it."""
 
     value: Any
     reason: str
@@ -18,11 +18,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe.
+    """A set of values for the section train.
 
     Attributes:
         choices: by key of the section train.
-        phases: what each phase sets; none for one phase that trains the head.
+        phases: the values of each phase; empty for a single phase that trains the head.
         reason: for the phases.
     """
 
@@ -31,24 +31,24 @@ class Preset:
     reason: str
 
 
-_SMOOTHING: Final = Choice(0.1, "so that no label counts as certain")
-_MIXUP: Final = Choice(0.2, "mixed photos, which raised the validation accuracy of the clothing photos by 0.9 points")
-_EMA: Final = Choice(0.99, "the mean of the weights varies less than the weights of one step")
-_NEVER_EARLY: Final = Choice(None, "the rate falls to 0 by the last epoch, and the best epoch is kept")
-_HEAD_FIRST: Final = "the head first, because its random weights would spoil the others; then the last blocks"
+_SMOOTHING: Final = Choice(0.1, "no label is treated as certain")
+_MIXUP: Final = Choice(0.2, "mixed photos raised the validation accuracy on a data set of clothing by 0.9 points")
+_EMA: Final = Choice(0.99, "the mean of the weights fluctuates less than the weights after a single step")
+_NEVER_EARLY: Final = Choice(None, "the learning rate falls to 0 by the last epoch, and the best epoch is kept")
+_HEAD_FIRST: Final = "the head first, because its random weights would damage the pretrained ones; then the last blocks"
 
 PRESETS: Final[dict[str, Preset]] = {
     "fast": Preset(
-        {"label_smoothing": _SMOOTHING, "views": Choice(3, "each view passes the frozen layers once")},
+        {"label_smoothing": _SMOOTHING, "views": Choice(3, "each view passes through the frozen layers once")},
         (),
-        "the head alone: the other layers are computed once for each view",
+        "only the head is trained; the frozen layers are computed once for each view",
     ),
     "balanced": Preset(
         {
             "label_smoothing": _SMOOTHING,
             "mixup": _MIXUP,
             "ema": _EMA,
-            "views": Choice(5, "more views than in fast, because the last blocks learn from them"),
+            "views": Choice(5, "more than in fast, because the last blocks also learn from them"),
             "early_stopping": _NEVER_EARLY,
         },
         (
@@ -62,7 +62,7 @@ PRESETS: Final[dict[str, Preset]] = {
             "label_smoothing": _SMOOTHING,
             "mixup": _MIXUP,
             "ema": _EMA,
-            "views": Choice(8, "the most variation that is computed once"),
+            "views": Choice(8, "the most variation that is worth its computing time"),
             "early_stopping": _NEVER_EARLY,
         },
         (
@@ -75,23 +75,23 @@ PRESETS: Final[dict[str, Preset]] = {
 
 
 def apply_preset(train: TrainParams, model: ModelParams) -> tuple[TrainParams, list[str]]:
-    """The section train as its preset settles it, and a sentence for each choice.
+    """Fills in the values of the preset, and explains each choice in a sentence.
 
-    Keys that the params set keep their values, in all phases.
+    Keys that are set in params.yaml keep their values in all phases.
 
     Args:
-        train: as read; its set fields are what the params set.
+        train: as read: its set fields are the keys of params.yaml.
         model: resolved.
 
     Raises:
-        ParamsError: the params name a preset, and values that contradict it.
+        ParamsError: params.yaml names a preset, and has values that contradict it.
     """
     if train.preset == "none":
         return train, []
     obstacle = _find_obstacle(train, model)
     if obstacle is not None and train.preset != "auto":
         raise ParamsError(
-            f"train.preset: {train.preset} must have phases to settle; {obstacle}. Remove one of the two, or set "
+            f"train.preset: {train.preset} cannot set the phases: {obstacle}. Remove one of the two settings, or set "
             "train.preset: none."
         )
     keeps_head = model.kind in ("upload", "bundle") and model.head is None and train.preset == "auto"
@@ -116,10 +116,10 @@ def apply_preset(train: TrainParams, model: ModelParams) -> tuple[TrainParams, l
 
 
 def without_preset(train: TrainParams) -> TrainParams:
-    """The section train of a search, which looks for what a preset would settle.
+    """The section train for a search, which tunes the values that a preset would set.
 
     Raises:
-        ParamsError: the params name a preset.
+        ParamsError: params.yaml names a preset.
     """
     if train.preset not in ("auto", "none"):
         raise ParamsError(
@@ -131,16 +131,16 @@ def without_preset(train: TrainParams) -> TrainParams:
 
 def _find_obstacle(train: TrainParams, model: ModelParams) -> str | None:
     if train.phases != "auto":
-        return "train.phases lists them"
+        return "train.phases sets them"
     if model.kind == "layers":
         return "the network is not pretrained"
     if model.weights == "none":
-        return "train.model.weights: none leaves no pretrained layers"
-    return "train.trainable: none trains nothing" if train.trainable == "none" else None
+        return "with train.model.weights: none, no layer is pretrained"
+    return "train.trainable is none, so nothing is trained" if train.trainable == "none" else None
 
 
 def _make_phase(train: TrainParams, values: dict[str, Any], *, is_last: bool) -> Phase:
-    """A phase of a preset, with the values that the params set: all epochs are those of the last phase."""
+    """A phase of a preset; values of params.yaml take precedence. Its `epochs` apply to the last phase."""
     kept = {key: value for key, value in values.items() if key not in train.model_fields_set or key == "epochs"}
     if "epochs" in train.model_fields_set:
         kept["epochs"] = train.epochs if is_last else min(train.epochs, values["epochs"])

@@ -1,4 +1,4 @@
-"""Resolves every `auto` of params.yaml by the data, once, before anything is compiled or run."""
+"""Replaces every `auto` in params.yaml according to the data, once, before anything is compiled or run."""
 
 from typing import Literal, TypeVar
 
@@ -18,7 +18,8 @@ from components.contract.params.tuning import auto_space, check_space
 from components.contract.record import BaseRecord
 
 BATCH_NORMALIZATION = {"BatchNormalization": {"momentum": 0.9}}
-"""Follows within some ten steps; Keras' own 0.99 lags behind for epochs where an epoch has few."""
+"""The moving statistics adapt within about ten steps. With Keras' default of 0.99 they lag behind for several epochs if
+an epoch has few steps."""
 
 SMALL_CNN: tuple[Layer, ...] = tuple(
     parse_layer(layer)
@@ -39,19 +40,19 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
         {"Dropout": {"rate": 0.3}},
     )
 )
-"""What `kind: auto` becomes for tiny pictures."""
+"""The network that replaces `kind: auto` for tiny pictures."""
 
 
 class InitialModelFacts(BaseRecord):
-    """What is known about an uploaded file or an earlier bundle before anything runs.
+    """The facts about an uploaded file or an earlier bundle that are needed before anything runs.
 
     Attributes:
-        display_name: in messages.
-        image_size: (height, width) that it takes; None if it takes any.
-        usual_size: that it was made for, in pixels, as far as that is known.
-        pixel_range: that it was trained with, of 16-bit photos; auto where it saw none.
+        display_name: for messages.
+        image_size: (height, width) of its input; None if it accepts any size.
+        usual_size: in pixels, the size that it was designed for, if that is known.
+        pixel_range: of the 16-bit photos that it was trained on; auto if there were none.
         features: the input shape of a new head; None if it depends on the size of the photos.
-        decisions: a sentence for each thing that was found out.
+        decisions: a sentence for each fact that was detected.
     """
 
     display_name: str
@@ -73,13 +74,13 @@ class Resolution(BaseRecord):
 def resolve(
     params: Params, *, native_size: tuple[int, int], data_name: str, initial_model: InitialModelFacts | None = None
 ) -> Resolution:
-    """Resolves every `auto`, and checks what depends on the data.
+    """Replaces every `auto`, and checks the values that depend on the data.
 
     Args:
         params: as read.
-        native_size: (height, width), the median of the photos' own sizes in pixels.
+        native_size: (height, width) in pixels, the median over the photos.
         data_name: the name of the data, for `deploy.model_name: auto`.
-        initial_model: the model that `train.model` brings, where it could be looked at from here.
+        initial_model: the upload or bundle of `train.model`, if it can be read here.
 
     Raises:
         ParamsError: a value is invalid for the resolved size.
@@ -122,9 +123,9 @@ def resolve_train(
     *,
     num_trials: int = 0,
 ) -> tuple[TrainParams, list[str]]:
-    """Settles the `auto` values of the train section for photos of `image_size` (height, width).
+    """Replaces the `auto` values of the section train for photos of `image_size` (height, width).
 
-    A search of `num_trials` trials has no preset.
+    If there are trials, no preset is applied: the search tunes those values.
     """
     if num_trials:
         train = without_preset(train)
@@ -161,7 +162,7 @@ def _replace_auto(phase: P, auto_values: dict[str, str]) -> P:
 
 
 def _default_trainable(model: ModelParams) -> Literal["all", "head"]:
-    """All layers of a new network; otherwise only its new layers."""
+    """All layers of a new network; only the head of a pretrained one."""
     return "all" if model.kind == "layers" or model.weights == "none" else "head"
 
 
@@ -175,7 +176,7 @@ def _resolve_model(
         model = model.model_copy(update={"kind": "layers", "layers": SMALL_CNN})
         decisions.append(
             f"train.model.kind: auto became layers, a small CNN of {len(SMALL_CNN)} layers, because the photos "
-            f"are {_size_text(image_size)} px (at most {TINY_PIXELS})."
+            f"are {_size_text(image_size)} px (not more than {TINY_PIXELS})."
         )
     elif model.kind == "auto":
         model = model.model_copy(update={"kind": "pretrained", "name": "MobileNetV2"})
@@ -185,8 +186,8 @@ def _resolve_model(
         )
     if model.kind == "pretrained" and model.name is None:
         raise ParamsError(
-            f"train.model.name must be set if the weights cannot be read from here; they are in {model.weights}. "
-            "Set it to the network that they belong to."
+            f"train.model.name must be set if the weights file cannot be read here; the file is {model.weights}. "
+            "Set it to the network that the weights belong to."
         )
     if model.kind == "pretrained":
         model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _resolve_head(model)})
@@ -206,7 +207,7 @@ def check_model(
     """Checks that the layers can be built for photos of `image_size` (height, width).
 
     Raises:
-        ModelError: they cannot; names the layer and its input.
+        ModelError: a layer cannot be built; the message names it and its input shape.
     """
     if model.layers is not None:
         trace_shapes(model.layers, (*image_size, 3))
@@ -235,7 +236,7 @@ def _resolve_image_size(
 ) -> tuple[int | tuple[int, int], str]:
     image_size = params.preprocess.image_size
     if image_size != "auto":
-        return image_size, "as given"
+        return image_size, "as set"
     largest = _largest_size(params)
     if largest is not None:
         return largest
@@ -258,13 +259,13 @@ def _resolve_image_size(
         height, width = (max(MIN_SIZE, side) for side in native_size)
         return (height if height == width else (height, width)), "the native size of the pictures"
     if model.layers is not None:
-        return 128, f"for your own network (the photos are {_size_text(native_size)} px)"
+        return 128, f"for a custom network (the photos are {_size_text(native_size)} px)"
     size = BACKBONES["MobileNetV2"].size
     return size, f"for MobileNetV2, because the photos are {_size_text(native_size)} px (more than {TINY_PIXELS})"
 
 
 def _largest_size(params: Params) -> tuple[int | tuple[int, int], str] | None:
-    """The largest size that a training of these params needs, and why; None if it only depends on the model."""
+    """The largest size that training with these params needs, and why; None if only the model determines it."""
     space = params.tune.space if params.tune.trials and params.tune.space != "auto" else {}
     if "image_size" in space:
         sizes = [size for size in space["image_size"].ends() if isinstance(size, int)]
@@ -273,7 +274,9 @@ def _largest_size(params: Params) -> tuple[int | tuple[int, int], str] | None:
         return params.train.image_size, "the value of train.image_size"
     if "model.name" in space:
         names = [name for name in space["model.name"].ends() if isinstance(name, str) and name in BACKBONES]
-        return max((BACKBONES[name].size for name in names), default=MIN_SIZE), "the largest of the backbones' sizes"
+        return max(
+            (BACKBONES[name].size for name in names), default=MIN_SIZE
+        ), "the largest input size of the backbones in the search space"
     return None
 
 

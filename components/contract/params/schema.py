@@ -12,11 +12,11 @@ LINE_LENGTH: Final = 120
 
 
 def format_json(node: Any, key: str = "", indent: int = 0) -> str:
-    """JSON that puts on one line whatever fits there.
+    """Formats JSON so that every part that fits on one line is on one line.
 
     Args:
-        node: what to write.
-        key: what to write before it.
+        node: the value.
+        key: the text before the value, such as a key.
         indent: of the line, in spaces.
     """
     line = key + json.dumps(node, ensure_ascii=False)

@@ -12,22 +12,27 @@ from components.contract.validation_messages import expects, fault
 
 
 class AugmentationParams(Section):
-    """How strongly training photos are augmented. Each value is the largest change, drawn for each photo and epoch."""
+    """How strongly training photos are augmented.
+
+    Each value is the maximum of a random change that is drawn for each photo and epoch.
+    """
 
     horizontal_flip: bool = False
     vertical_flip: bool = False
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
     zoom: Fraction = 0.0
     shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
-    shift: Fraction = Field(0.0, description="As a fraction of height and width.")
-    brightness: Fraction = Field(0.0, description="As a fraction of the full range, added.")
-    contrast: Fraction = Field(0.0, description="As a fraction of the distance from the photo's mean.")
-    crop: Fraction = Field(0.0, description="How much of height and width may be cropped; the rest is enlarged.")
-    saturation: Fraction = Field(0.0, description="As a fraction, multiplied; 1 ranges from gray to twice as colorful.")
+    shift: Fraction = Field(0.0, description="A fraction of height and width.")
+    brightness: Fraction = Field(0.0, description="A fraction of the full range, which is added.")
+    contrast: Fraction = Field(0.0, description="A fraction of each pixel's distance from the photo's mean.")
+    crop: Fraction = Field(0.0, description="Fraction of height and width that may be cropped; the rest is enlarged.")
+    saturation: Fraction = Field(0.0, description="A fraction; 1 ranges from gray to twice the saturation.")
     hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the color wheel.")
     blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
     noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
-    erasing: Fraction = Field(0.0, description="How often a rectangle of 2 to 20 % of the photo is erased.")
+    erasing: Fraction = Field(
+        0.0, description="Fraction of photos in which a rectangle of 2 to 20 % of the area is erased."
+    )
 
 
 AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
@@ -52,7 +57,7 @@ AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
 
 
 class EarlyStopping(Section):
-    """Stops training when the validation loss no longer improves; the best weights are kept."""
+    """Stops training when the validation loss no longer improves, and keeps the best weights."""
 
     patience: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="Epochs without a better validation loss.")
     min_delta: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -88,56 +93,56 @@ PRESET_KEYS: Final = (
     "ema",
     "views",
 )
-"""What a preset settles, beside `trainable`. A key that is `auto` or absent is in none of the set fields."""
+"""The keys that a preset sets, apart from `trainable`. A key that is `auto` or absent does not count as set."""
 
 
 class Phase(Section):
-    """A phase of the training. Values that are not set are those of the section `train`."""
+    """A phase of training. Values that are not set are inherited from the section `train`."""
 
     trainable: Trainable = Field(
         "auto",
-        description="The layers to train: none | head | blocks (the last half of a pretrained network's work) | all | "
-        "last N (of those with weights) | from LAYER (and "
-        "all after it) | [names and globs]. The head trains with each but none. auto: all of a network of your own, "
+        description="The layers to train: none | head | blocks (the last blocks, which are half of a pretrained "
+        "network's computation) | all | last N (layers with weights) | from LAYER (and all later layers) | "
+        "[names and globs]. The head is trained with every choice except none. auto: all layers of a custom network, "
         "the head of a pretrained one.",
     )
     train_batch_norm: bool = Field(
         False,
-        description="Whether batch normalization in a pretrained part is trained with its layers; otherwise it keeps "
-        "its statistics, which few photos would distort.",
+        description="Whether batch normalization in pretrained layers is trained with them; otherwise it keeps its "
+        "statistics, which a small data set would distort.",
     )
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Of sgd, with Nesterov momentum.")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Nesterov momentum, for sgd.")
     weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="null: the optimizer's default.")
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     schedule: Literal["constant", "cosine", "one_cycle", "step", "plateau"] = Field(
         "cosine",
-        description="How the learning rate changes: constant; cosine: down to 0 along half a cosine; one_cycle: up "
-        "for 30 % of the epochs, then down; step: times decay_factor every decay_epochs; plateau: times "
+        description="How the learning rate changes. cosine: falls to 0 along half a cosine. one_cycle: rises for 30 % "
+        "of the epochs, then falls. step: is multiplied by decay_factor every decay_epochs. plateau: is multiplied by "
         "decay_factor after decay_epochs without a better validation loss.",
     )
     warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(
-        0.0, description="Epochs in which the rate rises to its value."
+        0.0, description="Number of epochs during which the learning rate rises from 0 to its value."
     )
-    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Of the schedules step and plateau.")
-    decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Of the schedules step and plateau.")
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="For the schedules step and plateau.")
+    decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="For the schedules step and plateau.")
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
-        description="Discriminative learning rates: the rate of each layer with weights is the next layer's rate "
-        "times this.",
+        description="Discriminative learning rates: the rate of each layer with weights is that of the next layer, "
+        "multiplied by this factor.",
     )
     augmentation: Augmentation = Field(
         "auto",
-        description="A preset, or your own settings. auto: light for tiny pictures, which may be text or digits "
-        "and are not flipped; otherwise medium. The presets do not mirror photos if the audit finds classes that are "
+        description="A preset, or custom settings. auto: medium; light, which does not flip, for tiny pictures, "
+        "because they may be text or digits. The presets do not mirror photos if the audit finds classes that are "
         "mirror images of each other, such as arrows.",
     )
     mixup: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="Mixes each photo and its label with another; the α of the mixing ratio, such as 0.2."
+        0.0, description="Mixes each photo and its label with another photo: the α of the mixing ratio, such as 0.2."
     )
     cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="Pastes a rectangle of another photo into each photo; the α of the area ratio, such as 1."
+        0.0, description="Pastes a rectangle of another photo into each photo: the α of the area ratio, such as 1."
     )
     early_stopping: EarlyStopping | None = EarlyStopping()
 
@@ -161,12 +166,12 @@ def _unmirrored(phase: P) -> P:
 
 
 class TrainParams(Phase):
-    """How the network is trained. The values apply to all phases that do not override them."""
+    """How the network is trained. The values apply to every phase that does not override them."""
 
     preset: PresetName = Field(
         "auto",
-        description="Settles what is `auto` for a pretrained network: fast (the head alone), balanced, or best "
-        "(longer). none: nothing; the values are as written. auto: balanced, or none with phases of your own.",
+        description="Sets the values that are `auto`, for a pretrained network: fast (trains only the head), balanced, "
+        "or best (trains longer). none: changes nothing. auto: balanced, or none if `phases` is set.",
     )
     model: ModelParams = ModelParams()
     image_size: (
@@ -177,28 +182,28 @@ class TrainParams(Phase):
         | None
     ) = Field(
         None,
-        description="Input size of the network, if smaller than the prepared photos: it scales them down itself, "
+        description="Input size of the network, if smaller than the prepared photos: the network scales them down, "
         "also in the service. null: the size of the prepared photos.",
     )
     phases: Annotated[tuple[Phase, ...], Strict(False), Field(min_length=1)] | Literal["auto"] = Field(
         "auto",
-        description="Consecutive parts of the training; each lists only the values that differ. auto: one phase.",
+        description="The phases of training, in order; each lists only the values that differ from those of train. "
+        "auto: the phases of the preset, or one phase.",
     )
     batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
-        32, description="Photos per batch; halved if memory is too small."
+        32, description="Number of photos per batch; halved if memory runs out."
     )
     accumulate: Annotated[int, Field(ge=1, le=1024)] = Field(
-        1, description="Number of batches per optimizer step: a larger effective batch in the same memory."
+        1, description="Number of batches per optimizer step, for a larger effective batch in the same memory."
     )
     min_epoch_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(
         30,
         description="Minimum number of optimizer steps per epoch: a small data set is repeated within the epoch, so "
-        "that patience, warm-up and schedules cover enough steps. 1: always one pass.",
+        "that patience, warm-up and schedules cover enough steps. 1: each epoch is one pass.",
     )
     loss: Literal["crossentropy", "focal"] = Field(
         "crossentropy",
-        description="focal gives less weight to photos that are already classified correctly with high confidence "
-        "(gamma 2).",
+        description="focal: photos that are already classified correctly with high confidence count less (gamma 2).",
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     imbalance: Literal["none", "class_weights", "oversample"] = Field(
@@ -207,55 +212,54 @@ class TrainParams(Phase):
     )
     ema: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
         None,
-        description="Validates and keeps a moving average of the weights over all steps, with this momentum, such as "
-        "0.99.",
+        description="Momentum, such as 0.99, of a moving average of the weights over all steps. The average is "
+        "validated and kept.",
     )
     swa: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None,
-        description="The last part of each phase, such as 0.3, in which the mean of the weights after each epoch is "
-        "validated and kept (Izmailov et al. 2018). Cannot be combined with ema.",
+        description="Stochastic weight averaging (Izmailov et al. 2018): the last fraction of each phase, such as 0.3, "
+        "in which the mean of the weights after each epoch is validated and kept. Cannot be combined with ema.",
     )
     views: Annotated[int, Field(ge=1, le=32)] = Field(
         3,
-        description="For frozen layers: how many variants of each training photo are computed and cached; each epoch "
-        "uses one of them. The first is the photo itself, the others are augmented.",
+        description="For frozen layers: number of variants of each training photo whose features are computed and "
+        "cached. Each epoch uses one of them. The first is the photo itself, the others are augmented.",
     )
     precision: Precision = Field(
         "auto",
-        description="Precision of the layers during training; weights and the export are float32. auto: bfloat16 on "
-        "GPUs that support it, float16 with a scaled loss on older ones, float32 on CPUs.",
+        description="Precision of the layers during training; the weights and the export are float32. auto: bfloat16 "
+        "on GPUs that support it, float16 with a scaled loss on older GPUs, float32 on CPUs.",
     )
     cache_precision: CachePrecision = Field("float16", description="Precision of cached frozen features.")
     export_precision: Literal["float32", "int8"] = Field(
         "float32",
-        description="Precision of the exported graph, which is evaluated and served. int8 is a quarter of the size "
-        "and faster on most CPUs; it is used only if it loses at most half a point of validation "
-        "accuracy.",
+        description="Precision of the exported graph, which is evaluated and served. int8: a quarter of the size, and "
+        "faster on most CPUs; used only if the validation accuracy falls by at most half a percentage point.",
     )
     seed: Seed = 42
 
     @model_validator(mode="after")
     def _averages_once(self) -> Self:
         if self.ema is not None and self.swa is not None:
-            raise fault("use either ema or swa to average the weights; found both")
+            raise fault("only one of ema and swa can average the weights; found both")
         return self
 
     def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
-        """(height, width) of what the network sees of photos that are prepared at `image_size`."""
+        """(height, width) of the network's input, for photos that are prepared at `image_size`."""
         return height_width(self.image_size or image_size)
 
     def passes_per_epoch(self, num_photos: int) -> int:
-        """How often an epoch passes over this number of training photos: once unless it would have too few steps."""
+        """How often an epoch passes over this many training photos: once, unless it would have too few steps."""
         return (self.min_epoch_steps - 1) * self.batch_size * self.accumulate // num_photos + 1
 
     def without_mirror(self) -> Self:
-        """The same, but no preset mirrors photos; settings that the user wrote stay."""
+        """A copy in which no augmentation preset mirrors photos; custom settings are unchanged."""
         phases = self.phases if self.phases == "auto" else tuple(map(_unmirrored, self.phases))
         return _unmirrored(self).model_copy(update={"phases": phases})
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:
-        """The phases with every value filled in."""
+        """The phases, with all inherited values filled in."""
         shared = {name: getattr(self, name) for name in Phase.model_fields}
         if self.phases == "auto":
             return (Phase(**shared),)
@@ -265,10 +269,10 @@ class TrainParams(Phase):
 
 
 def read_best(study_dir: Path) -> TrainParams:
-    """Reads the params that a search found best.
+    """Reads the params of the best trial of a search.
 
     Args:
-        study_dir: the study folder; its best.json holds the section `train`.
+        study_dir: the study folder; its best.json contains the section `train`.
 
     Raises:
         ArtifactError: best.json is missing or damaged.

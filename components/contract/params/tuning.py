@@ -1,4 +1,4 @@
-"""The search for the best params of training: the section `tune` of params.yaml."""
+"""The search for the best training params: the section `tune` of params.yaml."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ from components.contract.validation_messages import DICT, fault, faults, nearest
 
 Number = int | float
 Choice = str | int | float | bool | None | dict[str, JsonValue] | list[JsonValue]
-"""A value, or settings, such as those of an augmentation."""
+"""A value, or an object of settings, such as those of an augmentation."""
 
 
 class Range(Section):
@@ -52,12 +52,12 @@ class Choices(Section):
     choices: Annotated[tuple[Choice, ...], Strict(False), Field(min_length=2)]
 
     def ends(self) -> tuple[Choice, ...]:
-        """All choices, which have no order."""
+        """All choices, since they have no order."""
         return self.choices
 
 
 def _read_dimension(value: Any) -> Any:
-    """A list is the short form of `{choices: […]}`."""
+    """Expands a list to `{choices: […]}`."""
     if isinstance(value, list | tuple):
         return {"choices": list(value)}
     if isinstance(value, dict) and not value.keys() & {"low", "high", "choices"}:
@@ -86,34 +86,37 @@ class TuneParams(Section):
     """A search for the best values of `train`. Trials only use the validation photos."""
 
     trials: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="Number of trials; 0: no search.")
-    minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial starts after this time.")
+    minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial starts after this many minutes.")
     space: Annotated[
         Annotated[Space, Tag(DICT)] | Annotated[Literal["auto"], Tag("auto")],
         Discriminator(lambda value: "auto" if isinstance(value, str) else DICT),
     ] = Field(
         "auto",
-        description="key of train: {low, high, log, step} or a list of choices, which may be settings, such as "
-        "learning_rate, model.head[1].Dropout.rate or phases[1].epochs. auto: the most important values "
-        "for the kind of model.",
+        description="For each key of train to tune, {low, high, log, step} or a list of choices. Keys are written as "
+        "learning_rate, model.head[1].Dropout.rate or phases[1].epochs; choices may be objects, such as the settings "
+        "of an augmentation. auto: the most important keys for the kind of model.",
     )
     sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from earlier trials.")
     objectives: Annotated[tuple[Objective, ...], Strict(False)] = Field(
         ("accuracy",),
-        description="What is optimized. With latency (of one photo, on this machine's CPU) or size (of the weights), "
-        "the study finds the Pareto front, and train uses the most accurate trial on it. With several "
-        "objectives, trials cannot be pruned.",
+        description="What the search optimizes. With latency (of one photo, on this machine's CPU) or size (of the "
+        "weights), the study finds the Pareto front, and train uses the most accurate trial on it. With several "
+        "objectives, trials are not pruned.",
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Networks that are slower for one photo are not trained."
+        None, description="Networks that take longer for one photo are not trained."
     )
     max_size_mb: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Networks with larger weights are not trained."
     )
     pruner: Literal["halving", "median", "hyperband", "none"] = Field(
-        "halving", description="Which trials are stopped early, by their validation accuracy after each epoch."
+        "halving",
+        description="The rule that stops poor trials early, according to their validation accuracy after each epoch.",
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="How many tasks share the trials; more than one needs a PostgreSQL database in DARKROOM_STUDIES."
+        1,
+        description="Number of tasks that share the trials; more than one needs the address of a PostgreSQL database "
+        "in the environment variable DARKROOM_STUDIES.",
     )
     seed: Seed = 42
 
@@ -128,12 +131,12 @@ class TuneParams(Section):
 
     @property
     def weighs_costs(self) -> bool:
-        """Whether the cost of a network matters."""
+        """Whether the latency or the size of a network matters."""
         return len(self.objectives) > 1 or self.max_latency_ms is not None or self.max_size_mb is not None
 
     @property
     def searchers(self) -> int:
-        """How many tasks search; 0 if there is nothing to try."""
+        """How many tasks search; 0 if there are no trials."""
         return self.workers if self.trials else 0
 
 
@@ -141,21 +144,21 @@ _PART: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
-    """The params with some values changed.
+    """The params with some values replaced.
 
     Args:
-        train: the section to change.
-        values: by keys as in `tune.space`.
+        train: the section train.
+        values: by key, as in `tune.space`.
 
     Raises:
-        ParamsError: there is no such key, or its value is invalid.
+        ParamsError: a key does not exist, or its value is invalid.
     """
     tree = copy.deepcopy(train.model_dump(mode="json"))
     for key, value in values.items():
         if key in Phase.model_fields and train.phases != "auto":
             raise ParamsError(
-                f"tune.space.{key}: this value belongs to a phase, and train.phases has several; name the "
-                f"phase, such as phases[{len(train.phases) - 1}].{key}."
+                f"tune.space.{key}: train.phases is set, so the key must name a phase, such as "
+                f"phases[{len(train.phases) - 1}].{key}."
             )
         _set_value(tree, key, value)
     try:
@@ -166,18 +169,18 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
 
 
 def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -> None:
-    """Tries both ends of each range and each choice, each by itself, before any trial.
+    """Checks both ends of each range, and each choice, before any trial.
 
     Args:
-        train: the section, resolved.
-        space: what is searched.
+        train: the section train, resolved.
+        space: the search space.
         image_size: (height, width) of the prepared photos.
 
     Raises:
         ParamsError: a key does not exist or cannot be tuned, or a value is invalid.
     """
     if not space:
-        raise ParamsError("tune.space must have at least one key of train; it is empty. Leave it out for auto.")
+        raise ParamsError("tune.space must have at least one key of train; it is empty. Remove it for auto.")
     for key, dimension in space.items():
         for value in dimension.ends():
             height, width = with_values(train, {key: value}).input_size(image_size)
@@ -190,14 +193,14 @@ def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -
 
 
 def auto_space(train: TrainParams) -> Space:
-    """What matters most: the rate, the batch, the optimizer, the augmentation, the dropout, as far as there."""
+    """The most important keys: learning rate, optimizer, augmentation, batch size, label smoothing, dropout."""
     layers_key = "model.layers" if train.model.layers is not None else "model.head"
     layers = train.model.layers if train.model.layers is not None else train.model.head
     space: Space = {}
     if train.phases == "auto":
         space["learning_rate"] = Range(low=1e-4, high=1e-2, log=True)
         space["optimizer"] = Choices(choices=("adam", "adamw", "sgd"))
-        # Through frozen layers each further kind costs views of all photos, and light ones resemble medium ones there.
+        # With frozen layers, each augmentation needs new features of all photos, and light hardly differs from medium.
         is_frozen = train.model.kind == "pretrained" and train.trainable == "head"
         space["augmentation"] = Choices(choices=("none", "medium") if is_frozen else ("none", "light", "medium"))
     else:
@@ -226,13 +229,13 @@ def _set_value(tree: Any, key: str, value: Any) -> None:
 
 
 def _check_entry(node: Any, parts: list[Any]) -> None:
-    """Raises KeyError if the last part cannot be set in the node that holds it."""
+    """Raises KeyError if the node, the parent of the last part, cannot have such a key."""
     if not parts or (isinstance(node, dict) and parts[-1] not in node and not _is_layer(parts)):
         raise KeyError
 
 
 def _is_layer(parts: list[Any]) -> bool:
-    """Arguments of a layer that were not given have their defaults, and are not written out."""
+    """Whether the last part is an argument of a layer: a layer lists only the arguments that are not defaults."""
     return len(parts) > 1 and isinstance(parts[-2], str) and parts[-2][:1].isupper()
 
 

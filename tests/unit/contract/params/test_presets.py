@@ -120,9 +120,9 @@ def test_tiny_pictures_have_no_preset() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("train.phases=[{epochs: 3}]", "best must have phases to settle; train.phases lists them. Remove one"),
+        ("train.phases=[{epochs: 3}]", "best cannot set the phases: train.phases sets them. Remove one"),
         ("train.model.layers=[Flatten]", "the network is not pretrained"),
-        ("train.trainable=none", "trains nothing"),
+        ("train.trainable=none", "nothing is trained"),
         ("tune.trials=2", "train.preset must be auto or none if tune.trials searches for params; it is best"),
     ],
 )

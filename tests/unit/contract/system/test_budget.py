@@ -65,7 +65,7 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
 def test_a_params_file_that_is_a_device_or_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     for path in (tmp_path / "pipe.yaml", Path("/dev/zero")):
-        with pytest.raises(ParamsError, match="must be a readable text file: it is a folder, pipe or device"):
+        with pytest.raises(ParamsError, match="cannot be read as a text file: it is a folder, pipe or device"):
             load_params(path)
 
 

@@ -31,7 +31,7 @@ ALIASES = "\n".join(
         ("x" * 300_000, "more than the limit of 262,144"),
         ("train: {epochs: " + "9" * 5000 + "}", "cannot be converted"),
         ("train: {epochs: 0x" + "f" * 5000 + "}", "more than 64 bits"),
-        ("? [a, b]\n: c", "must be a text|must be YAML"),
+        ("? [a, b]\n: c", "must be a text|is not valid YAML"),
         ("a: &a " + "x" * 200_000 + "\nb: [" + "*a, " * 100 + "]", "more than 8,388,608 characters"),
         ("train: {epochs: 5}\ntrain: {epochs: 6}", "train"),
         ("a: 2001-99-99", "cannot be converted"),

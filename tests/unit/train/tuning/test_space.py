@@ -128,7 +128,7 @@ def test_a_value_of_a_phase_is_set_in_its_phase() -> None:
     phased = TRAIN.model_copy(update={"phases": (Phase(epochs=1), Phase(epochs=2))})
     assert with_values(phased, {"phases[1].learning_rate": 0.5}).all_phases[1].learning_rate == 0.5
     with pytest.raises(
-        ParamsError, match=r"space\.learning_rate: this value belongs to a phase, .* such as phases\[1\]\.learn"
+        ParamsError, match=r"space\.learning_rate: train\.phases is set, so the key must .* such as phases\[1\]\.learn"
     ):
         with_values(phased, {"learning_rate": 0.5})
 
