@@ -1,15 +1,15 @@
-"""Errors that a user can fix: one root error, and one subclass per kind of problem.
+"""Errors that the user can fix: one root error, and one subclass per kind of problem.
 
-Every message states what must hold, what was found, where, and what to do.
+Every message states what is required, what was found, where, and what to do.
 """
 
 from components.contract.text import printable
 
 
 class DarkroomError(Exception):
-    """An error that the user can fix; the command line prints it in one line and exits with 2.
+    """An error that the user can fix; the command line prints its message and exits with code 2.
 
-    Names and texts of others in the message are made safe to show here, for every place that shows it.
+    Control characters in the message, for example from file names, are escaped here, so that it can be shown anywhere.
     """
 
     def __init__(self, message: str = ""):
@@ -21,7 +21,7 @@ class ParamsError(DarkroomError):
 
 
 class DataError(DarkroomError):
-    """The photos as a whole cannot be used: missing, empty, one class only, too few."""
+    """The photos cannot be used: there are none, too few, or all are of one class."""
 
 
 class ArchiveError(DataError):
@@ -29,14 +29,14 @@ class ArchiveError(DataError):
 
 
 class AuditError(DataError):
-    """The audit found something for which the policy in the params is `fail`."""
+    """The audit has a finding whose policy in the params is `fail`."""
 
 
 class ImageError(DarkroomError):
-    """One file is not a usable photo.
+    """A file cannot be used as a photo.
 
     Attributes:
-        code: the reason in one word, for manifests and machine-readable answers.
+        code: the reason as one word, for manifests and JSON responses.
     """
 
     def __init__(self, code: str, message: str):
@@ -49,10 +49,10 @@ class ModelError(DarkroomError):
 
 
 class LayerError(ModelError):
-    """A layer of a list is not possible in its place.
+    """A layer cannot be used at its position in a list of layers.
 
     Attributes:
-        position: its place in the list, from 0; the last one if the list ends incorrectly.
+        position: of the layer in the list, from 0; that of the last layer if the end of the list is invalid.
     """
 
     def __init__(self, message: str, position: int):
@@ -65,7 +65,7 @@ class WeightsError(ModelError):
 
 
 class UploadError(ModelError):
-    """An uploaded model is refused: damaged, unsafe, too large, or with unsupported parts."""
+    """An uploaded model is rejected: it is damaged, unsafe, too large, or has unsupported parts."""
 
 
 class SearchError(DarkroomError):
@@ -73,7 +73,7 @@ class SearchError(DarkroomError):
 
 
 class ArtifactError(DarkroomError):
-    """A folder that a step should have written is missing, damaged or of another format version."""
+    """A folder that another step writes is missing, damaged or of another format version."""
 
 
 class TrackingError(DarkroomError):

@@ -1,7 +1,7 @@
-"""Foreign text made safe to show: names, labels and messages that other people or libraries wrote.
+"""Makes text from outside safe to show: names, labels and messages from other people or libraries.
 
-Every message, log line, page and table cell passes here once, where it is made. What is shown may not act on the
-terminal, hide, or change the order of what a person reads; letters of all scripts remain unchanged.
+Every message, log line, page and table cell is escaped here once, when it is created. The escaped text can neither
+control the terminal, nor hide or reorder what a person reads. Letters of all scripts remain unchanged.
 """
 
 import json
@@ -16,21 +16,21 @@ from typing import Any, Final
 HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories: control, format (such as bidirectional overrides), surrogate, line and paragraph separator."""
 INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Letters and marks without a width, which make two names look the same."""
+"""Letters and marks of zero width: with them, two different names can look the same."""
 NO_CHARACTERS: Final = frozenset(chr(plane + end) for plane in range(0, 0x110000, 0x10000) for end in (0xFFFE, 0xFFFF))
-"""Unicode reserves them, and XML, hence SVG, cannot hold the first two."""
+"""Unicode's noncharacters. XML, and therefore SVG, cannot contain U+FFFE and U+FFFF."""
 JOINERS: Final = frozenset("\u200c\u200d")
-"""They belong to the scripts of India and Iran and to emoji; between other signs they hide."""
+"""Zero-width joiners: needed in Indic scripts, in Persian and in emoji, but invisible between other characters."""
 FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), and what `csv_cell` made of it."""
+"""The beginning of a cell that a spreadsheet reads as a formula (OWASP, CSV injection), or that `csv_cell` escaped."""
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""The text with everything harmful escaped, as in `\x1b[31m`; escaping again changes nothing.
+    r"""The text with all harmful characters escaped, as in `\x1b[31m`; escaping it again changes nothing.
 
     Args:
-        text: may hold lone surrogates, such as names of files that are not UTF-8.
-        lines: whether line breaks and tabs stay: for whole messages, not for names.
+        text: may contain lone surrogates, as file names that are not UTF-8 do.
+        lines: whether line breaks and tabs are kept: True for messages, False for names.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -42,12 +42,12 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a path or an argument has no bytes other than UTF-8, so that files and databases can hold it."""
+    """Whether a path or an argument is valid UTF-8, so that files and databases can store it."""
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def json_text(content: object, **options: Any) -> str:
-    """JSON with letters of all scripts as they are and everything harmful in JSON's own escapes: nothing is lost."""
+    """JSON in which letters of all scripts are unchanged, and harmful characters are written as JSON escapes."""
     text = json.dumps(content, ensure_ascii=False, **options)
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
@@ -58,17 +58,17 @@ def json_text(content: object, **options: Any) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: with an apostrophe before it. `from_csv_cell` takes it away."""
+    """Puts an apostrophe before a text that a spreadsheet would read as a formula; `from_csv_cell` removes it."""
     return f"'{text}" if FORMULA.match(text) else text
 
 
 def from_csv_cell(text: str) -> str:
-    """The text that `csv_cell` made a cell of."""
+    """The original text of a cell that `csv_cell` returned."""
     return text[1:] if text.startswith("'") and FORMULA.match(text) else text
 
 
 def join_names(names: Sequence[str], limit: int = 12) -> str:
-    """Names as in a sentence: `a, b and c`, or `a, b and 1,200 more`."""
+    """Joins names as in a sentence: `a, b and c`, or `a, b and 1,200 more`."""
     texts = [*names[:limit], *([f"{len(names) - limit:,} more"] if len(names) > limit else [])]
     return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
@@ -79,7 +79,7 @@ def pluralize(num: int, word: str = "photo") -> str:
 
 
 class PrintableRecord(logging.LogRecord):
-    """A log record whose message, traceback and foreign arguments are safe to show, whatever handler writes it."""
+    """A log record whose message, arguments and traceback are escaped, whichever handler writes it."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -87,7 +87,7 @@ class PrintableRecord(logging.LogRecord):
             self.exc_text = printable(logging.Formatter().formatException(self.exc_info), lines=True)
 
     def getMessage(self) -> str:  # noqa: N802 logging's name
-        """The message; line breaks in its arguments cannot begin a line of their own."""
+        """The message; line breaks in its arguments are escaped, so that an argument cannot fake a log line."""
         message = str(self.msg)
         if self.args:
             if isinstance(self.args, Mapping):
@@ -98,7 +98,7 @@ class PrintableRecord(logging.LogRecord):
 
 
 def escape_log_records() -> None:
-    """Makes all log records of this process safe to show, and the traceback of a bug that ends it."""
+    """Escapes all log records of this process, and the traceback of an uncaught exception."""
     logging.setLogRecordFactory(PrintableRecord)
     sys.excepthook = _show_traceback
 
@@ -121,7 +121,7 @@ def _is_harmful(text: str, place: int) -> bool:
 
 
 def _is_joined(char: str) -> bool:
-    """Whether joiners have a meaning beside the sign: emoji with their modifiers, letters and marks outside Latin."""
+    """Whether a joiner has a meaning next to the character: emoji, their modifiers, and non-Latin letters and marks."""
     if ord(char) < 0x0590:  # Latin, Greek, Cyrillic, Armenian
         return False
     return unicodedata.category(char) in ("So", "Sk", "Lo", "Mn", "Mc")

@@ -1,4 +1,4 @@
-"""Pydantic's errors in words: where, what was expected, what was found, and the nearest known key."""
+"""Rewords pydantic's errors: the key, what was expected, what was found, and the nearest valid key."""
 
 import difflib
 import json
@@ -11,20 +11,20 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 CUSTOM = "darkroom"
-"""The error type of messages that are complete as they stand."""
+"""The error type of messages that are shown unchanged."""
 DICT = "dict"
-"""The tag of a member of a union that is a dict from keys of the user's to values."""
+"""The tag of a union member that is a dict whose keys the user chooses."""
 
 
 def fault(message: str) -> PydanticCustomError:
-    """An error for a validator to raise, told to the user as it is."""
+    """An error for a validator to raise; its message is shown to the user unchanged."""
     return PydanticCustomError(CUSTOM, "{message}", {"message": message})
 
 
 def expects(description: str) -> WrapValidator:
-    """Replaces what pydantic says of a union, one line per member, by one description of what is expected.
+    """Replaces pydantic's errors for a union, one line per member, by one description of what is expected.
 
-    Behind such a validator a JSON array is a Python list: tuples within need `Strict(False)`.
+    The wrapped validator receives a JSON array as a Python list, so tuples in it need `Strict(False)`.
     """
 
     def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
@@ -37,12 +37,12 @@ def expects(description: str) -> WrapValidator:
 
 
 def explain(error: ValidationError, model: type[BaseModel], origin: str) -> str:
-    """Every fault, a line each, as `origin: where: what`."""
+    """All errors, one per line, as `origin: key: problem`."""
     return "\n".join(f"{origin}: {path + ': ' if path else ''}{problem}." for path, problem in faults(error, model))
 
 
 def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
-    """(dotted path, what is wrong there) for each fault."""
+    """(dotted key, problem) for each error."""
     result = []
     for details in error.errors(include_url=False):
         is_unknown = details["type"] == "extra_forbidden"
@@ -69,18 +69,18 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
 
 
 MAX_LISTED = 20
-"""Of known words; of more a message shows the first."""
+"""Maximum number of valid words that a message lists."""
 
 
 def nearest(word: str, known_words: Iterable[str]) -> str:
-    """` (did you mean …?)`, or the list of the known words if none is near."""
+    """` (did you mean …?)`, or the list of the known words if none is similar."""
     words = list(known_words)
     listing = ", ".join(words[:MAX_LISTED]) + (f" … ({len(words)} in total)" if len(words) > MAX_LISTED else "")
     return suggestion(word, words) or (f"; valid values are {listing}" if words else "")
 
 
 def suggestion(word: str, known_words: Iterable[str], cutoff: float = 0.5) -> str:
-    """` (did you mean …?)`, or nothing if no known word is near."""
+    """` (did you mean …?)`, or an empty string if no known word is similar."""
     folded = {name.casefold(): name for name in known_words}
     matches = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=cutoff)
     return f" (did you mean {folded[matches[0]]}?)" if matches else ""
@@ -91,7 +91,7 @@ _EXPECTED_NUMBERS = ("int_type", "int_from_float", "float_type")
 
 
 def _correction(error_type: str, value: Any) -> str:
-    """` (write …)`: how YAML writes what people often mean by such a value; nothing if that is not known."""
+    """` (write …)` with the YAML for a common mistake, such as `yes` for `true`; an empty string for other values."""
     text = value.strip() if isinstance(value, str) else ""
     sides = re.fullmatch(r"[(\[]?\s*(\d+)\s*[x×,]\s*(\d+)\s*[)\]]?", text)
     yaml = None
@@ -111,9 +111,9 @@ def _correction(error_type: str, value: Any) -> str:
 def _walk(
     model: type[BaseModel], location: tuple[int | str, ...], *, ends_unknown: bool
 ) -> tuple[list[type[BaseModel]], list[int | str]]:
-    """The models passed on the way and the keys that the user wrote, without pydantic's names of union members.
+    """The models along the path of an error, and the keys that the user wrote, without pydantic's union tags.
 
-    A dict with keys of the user's is a union member named DICT; the next key is the user's.
+    In a union member with the tag DICT, the next key is one that the user chose.
     """
     owners: list[type[BaseModel]] = []
     keys: list[int | str] = []
@@ -132,7 +132,7 @@ def _walk(
 
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """By the keys that the user writes."""
+    """The fields of a model, by the keys that the user writes."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 

@@ -1,1 +1,1 @@
-"""The folders that steps pass to each other: data set, study, bundle, evaluation, bento. Import any module."""
+"""The folders that steps pass to each other: data set, study, bundle, evaluation, bento."""

@@ -1,4 +1,4 @@
-"""The content of audit.json: what the audit of a data set found."""
+"""The content of audit.json: the findings of the audit of a data set."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -11,7 +11,7 @@ AUDIT_VERSION: Final = 1
 
 
 class AuditedPhoto(StrictRecord):
-    """A file of a finding."""
+    """A file that a finding is about."""
 
     path: str
     class_name: str | None
@@ -20,7 +20,7 @@ class AuditedPhoto(StrictRecord):
 
 
 class Case(StrictRecord):
-    """One instance of a finding: a file, or files that belong together."""
+    """One case of a finding: a file, or several files that belong together, such as copies."""
 
     photos: tuple[AuditedPhoto, ...]
     note: str = ""
@@ -28,7 +28,7 @@ class Case(StrictRecord):
 
 
 class Finding(StrictRecord):
-    """One finding."""
+    """A problem that the audit found, with all its cases."""
 
     kind: str
     """Its name in params.yaml under preprocess.audit."""
@@ -41,36 +41,36 @@ class Finding(StrictRecord):
 
     @property
     def num_photos(self) -> int:
-        """How many different photos the cases contain."""
+        """Number of distinct photos in the cases."""
         return len({photo.path for case in self.cases for photo in case.photos})
 
 
 class Check(StrictRecord):
-    """One check of the audit, and whether it could run."""
+    """A check of the audit, and its state."""
 
     kind: str
     """Its name in params.yaml under preprocess.audit, or `label_errors` and `outliers`, which need a model."""
     title: str
     state: Literal["found", "clear", "off", "not possible", "after training"]
-    """clear: nothing found; off: ignored in the params."""
+    """clear: nothing was found; off: the policy in the params is `ignore`."""
     detail: str = ""
-    """Why it did not run, or not on all photos."""
+    """The reason if the check did not run, or did not cover all photos."""
 
 
 class AuditInfo(StrictRecord):
-    """The audit of a data set. Equal data and params give an equal file."""
+    """The audit of a data set. The same data and params produce the same file."""
 
     format_version: Literal[1] = AUDIT_VERSION
     name: str
     num_files: int
     num_kept: int
     rejected: dict[str, int]
-    """Files left out, per reason code; with num_kept they are all files."""
+    """Files left out, per reason code; together with num_kept they add up to num_files."""
     counts: dict[SplitName, dict[str, int]]
     """Photos kept, per split and class."""
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...] = ()
-    """All checks of the audit; none in files of earlier versions."""
+    """All checks of the audit; empty in files of earlier versions."""
 
     @property
     def failures(self) -> tuple[Finding, ...]:

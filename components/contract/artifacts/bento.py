@@ -1,12 +1,10 @@
-"""The bento folder: what deploy writes, and what serving, predicting and tracing read.
+"""The bento folder: written by deploy; read to serve, predict and trace.
 
 deployment.json   DeploymentInfo
 bento/            the built bento, which `bentoml serve` accepts; below bento/src:
-    service.json      ServiceFacts
-    export/           the inference graph: model.xml, model.bin
-    calibration.json  and familiarity.npz, where evaluation calibrated the model
-    samples/          photos that the page offers to try, and samples.json
-    components/       the code of the service, and no other
+    service.json ServiceFacts export/ the inference graph: model.xml, model.bin calibration.json and familiarity.npz, if
+    evaluation calibrated the model samples/ photos that the page offers to try, and samples.json components/ the code
+    of the service only
 """
 
 from pathlib import Path
@@ -30,10 +28,10 @@ class Lineage(StrictRecord):
 
 
 class ServiceFacts(StrictRecord):
-    """The content of service.json: all facts of the service except its graph."""
+    """The content of service.json: everything that the service needs, except its graph."""
 
     tag: str
-    """name:version of the bento; the version is a digest of everything that is packed."""
+    """name:version of the bento; the version is a digest of all packed files."""
     class_names: tuple[str, ...]
     image_size: tuple[int, int]
     """(height, width) in pixels."""
@@ -41,15 +39,16 @@ class ServiceFacts(StrictRecord):
     pixel_range: PixelRange = FULL_RANGE
     lineage: Lineage
     model: str | None = None
-    """The network's name."""
+    """The name of the network."""
     precision: Literal["float32", "int8"] = "float32"
-    """Of the graph."""
+    """The precision of the graph."""
     test: SplitFigures | None = None
-    """Evaluation's headline figures on the test photos."""
+    """The headline figures of the evaluation on the test photos."""
     verdict: str | None = None
-    """The gate's."""
+    """The verdict of the gate."""
     calibrated: bool = False
-    """Whether evaluation calibrated the confidences; otherwise they are the softmax, which is often overconfident."""
+    """Whether the probabilities are calibrated; otherwise they are those of the softmax, which is often
+    overconfident."""
 
 
 class ServiceCheck(StrictRecord):
@@ -57,11 +56,11 @@ class ServiceCheck(StrictRecord):
 
     num_photos: int
     max_probability_difference: float
-    """The largest distance of any probability from evaluation's."""
+    """The largest difference between a probability of the service and that of the evaluation."""
     latency_p50_ms: float
-    """Of one photo over HTTP, the client on the same machine."""
+    """Median latency of one photo over HTTP, with the client on the same machine."""
     ready_seconds: float
-    """From the start of the process to the first answer of /readyz."""
+    """Time from the start of the process until /readyz responds."""
 
 
 class DeploymentInfo(StrictRecord):
@@ -76,11 +75,11 @@ class DeploymentInfo(StrictRecord):
     lineage: Lineage
     check: ServiceCheck
     registered_version: str | None
-    """Of the model `model_name` in the MLflow registry; None if it accepted none."""
+    """The version of the model `model_name` in the MLflow registry; None if it could not be registered."""
     registered_run: str | None = None
-    """The MLflow run that the version belongs to: of the training, or, if that is gone, one that has its bundle now."""
+    """The MLflow run of the version: that of the training, or, if it was deleted, another run that has the bundle."""
     promoted: bool
-    """Whether this version got the alias `champion`."""
+    """Whether this version was given the alias `champion`."""
     promotion_reason: str
 
 

@@ -1,11 +1,9 @@
-"""The model bundle: what train writes once, and evaluate and deploy read.
+"""The model bundle: written by train; read by evaluate and deploy.
 
-bundle.json       BundleInfo
-model.keras       the network in Keras' own format; its input is uint8 RGB, its output logits
-train_image_ids.txt  the training photos, one image_id a line, sorted
-history.json      per-epoch figures: {"loss": [...], "val_loss": [...], ...}
-augmentation.jpg  one training photo eight times, as the training saw it
-export/           the inference graph, which is what is evaluated and served: model.xml, model.bin (OpenVINO IR)
+bundle.json BundleInfo model.keras the network in Keras' own format; its input is uint8 RGB, its output logits
+train_image_ids.txt the training photos, one image_id per line, sorted history.json per-epoch figures: {"loss": [...],
+"val_loss": [...], ...} augmentation.jpg eight augmented variants of one training photo export/ the inference graph,
+which is evaluated and served: model.xml, model.bin (OpenVINO IR)
 """
 
 from collections.abc import Iterable
@@ -29,25 +27,25 @@ class ModelFacts(StrictRecord):
     trained_layers: tuple[str, ...]
     num_layers: int
     weights_sha256: str | None = None
-    """Of the file of pretrained weights, where one was loaded."""
+    """SHA-256 of the file of pretrained weights, if one was loaded."""
     uploaded_sha256: str | None = None
-    """Of the uploaded file, if there was one."""
+    """SHA-256 of the uploaded file, if there was one."""
     imported_sha256: str | None = None
-    """Of the copy of it that was checked, and used."""
+    """SHA-256 of the checked copy of the uploaded file, which was used."""
     from_mlflow_run_id: str | None = None
-    """The run of the earlier model that was continued."""
+    """The MLflow run of the earlier model that this training started from."""
 
 
 class ExportFacts(StrictRecord):
-    """The outputs of the exported graph, and their difference from Keras."""
+    """The outputs of the exported graph, and how far they differ from those of Keras."""
 
     outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
     precision: Literal["float32", "int8"] = "float32"
     max_probability_difference: float
-    """From Keras; in int8 from the float32 graph, which agreed with Keras."""
+    """The largest difference from Keras; for int8, from the float32 graph, which was compared with Keras."""
     num_compared: int
     sha256: str
-    """Of model.xml followed by model.bin."""
+    """SHA-256 of model.xml followed by model.bin."""
 
 
 class BundleInfo(StrictRecord):
@@ -64,7 +62,7 @@ class BundleInfo(StrictRecord):
     pixel_range: PixelRange = FULL_RANGE
     model: ModelFacts
     params: dict[str, Any]
-    """The resolved train section."""
+    """The resolved section train."""
     export: ExportFacts
     library_versions: dict[str, str]
     epochs_run: int
@@ -83,7 +81,7 @@ def read_bundle(bundle_dir: Path) -> BundleInfo:
 
 
 def write_train_image_ids(bundle_dir: Path, image_ids: Iterable[str]) -> None:
-    """Lists the training photos, so that the model is never compared on one of them."""
+    """Lists the training photos, so that no later comparison scores the model on them."""
     write_file(bundle_dir / "train_image_ids.txt", "".join(f"{name}\n" for name in sorted(image_ids)).encode())
 
 

@@ -1,17 +1,12 @@
-"""The prepared data set on disk: what preprocess writes and every later step reads.
+"""The prepared data set on disk: written by preprocess; read by every later step.
 
-    dataset.json                 DatasetInfo
-    manifest.parquet             one row per file found, kept or rejected
-    train-00000.arrow …          Arrow IPC files, uncompressed, one record batch each: pixels, label, image_id
-    validation-00000.arrow …
-    test-00000.arrow …
-    golden/<image_id>.<suffix>   test photos as their original files
-    audit.json  audit.html       what the audit found
-    samples.jpg                  a sheet of labeled samples
-    augmentation.jpg             one photo as training sees it
-    classes.svg                  photos per class and split
+    dataset.json DatasetInfo manifest.parquet one row per file, whether kept or rejected train-00000.arrow … Arrow IPC
+    files, uncompressed, one record batch each: pixels, label, image_id validation-00000.arrow … test-00000.arrow …
+    golden/<image_id>.<suffix> test photos as their original files audit.json audit.html the findings of the audit
+    samples.jpg a sheet of labeled samples augmentation.jpg augmented variants of one photo classes.svg photos per class
+    and split
 
-Reading maps the files into memory: pixels are NumPy views on them, nothing is decoded or copied.
+The Arrow files are memory-mapped: pixels are NumPy views of them, and nothing is decoded or copied.
 """
 
 import bisect
@@ -43,14 +38,14 @@ SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
     "test": "test",
     "testing": "test",
 }
-"""Names of folders of existing splits, in any case."""
+"""Folder names that mark an existing split, in lowercase; case is ignored."""
 
 PixelRange = tuple[int, int]
 """The values of 16-bit photos that become black and white; values outside are clipped."""
 FULL_RANGE: Final[PixelRange] = (0, 65535)
 
 SHARD_BYTES = 64 * 2**20
-"""About how many bytes of pixels a shard holds when its split is as large as it may be for its number of shards."""
+"""The approximate maximum of pixel bytes in a shard; a larger split gets more shards."""
 
 
 class Source(StrictRecord):
@@ -58,13 +53,13 @@ class Source(StrictRecord):
 
     uri: Annotated[str, AfterValidator(Address)]
     dvc: str | None = None
-    """The DVC hash of the data, None if it is not under DVC."""
+    """The DVC hash of the data; None if DVC does not track it."""
     git_revision: str | None = None
-    """The commit of the repository of the data, with `-dirty` if tracked files differ from it."""
+    """The commit of the data's repository, followed by `-dirty` if tracked files have been changed since."""
 
 
 class DatasetInfo(StrictRecord):
-    """The content of dataset.json. Two data sets of equal content and preprocess params have equal files."""
+    """The content of dataset.json. Data sets with the same content and preprocess params have the same file."""
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str
@@ -73,11 +68,11 @@ class DatasetInfo(StrictRecord):
     """(height, width) in pixels."""
     resize: Literal["stretch", "crop", "pad"]
     pixel_range: PixelRange = FULL_RANGE
-    """Without 16-bit photos and a range in the params, the full range."""
+    """The full range if there are no 16-bit photos and the params do not set a range."""
     native_size: tuple[int, int]
-    """(height, width), the median of the kept photos' own sizes, in pixels."""
+    """(height, width) in pixels, the median of the original sizes of the kept photos."""
     mirror_pairs: tuple[tuple[str, str], ...] = ()
-    """Classes of which mirrored training photos look like the other class, such as arrows."""
+    """Pairs of classes whose photos look like those of the other class when mirrored, such as arrows."""
     counts: dict[SplitName, dict[str, int]]
     """Photos kept, per split and class."""
     rejected: dict[str, int]
@@ -89,16 +84,16 @@ class DatasetInfo(StrictRecord):
 
     @property
     def num_kept(self) -> int:
-        """How many photos all splits contain together."""
+        """Total number of photos in all splits."""
         return sum(sum(classes.values()) for classes in self.counts.values())
 
     @property
     def num_rejected(self) -> int:
-        """How many files were rejected."""
+        """Total number of rejected files."""
         return sum(self.rejected.values())
 
     def num_images(self, split: SplitName) -> int:
-        """How many photos a split contains."""
+        """Number of photos in a split."""
         return sum(self.counts[split].values())
 
 
@@ -112,7 +107,7 @@ def read_info(dataset_dir: Path) -> DatasetInfo:
 
 
 class Split:
-    """One split of a prepared data set, mapped into memory.
+    """One split of a prepared data set, memory-mapped.
 
     Attributes:
         labels: int32 (n,).
@@ -122,13 +117,13 @@ class Split:
     def __init__(
         self, shards: Sequence[np.ndarray], labels: np.ndarray, image_ids: Sequence[str], maps: Sequence[mmap.mmap] = ()
     ):
-        """Takes photos.
+        """Combines shards to a split.
 
         Args:
-            shards: uint8 (n of the shard, height, width, 3), RGB, each.
+            shards: each uint8 (number of photos in the shard, height, width, 3), RGB.
             labels: int32 (n,).
             image_ids: n strings.
-            maps: that the shards are views of.
+            maps: the memory maps of which the shards are views.
         """
         self._shards = shards
         self._file_maps = FileMaps(maps)
@@ -161,12 +156,12 @@ class Split:
 
     @cached_property
     def index_of(self) -> dict[str, int]:
-        """The position of each image_id."""
+        """The index of each image_id in the split."""
         return {image_id: index for index, image_id in enumerate(self.image_ids)}
 
 
 def open_split(dataset_dir: Path, split: SplitName) -> Split:
-    """Maps one split into memory.
+    """Memory-maps one split.
 
     Raises:
         ArtifactError: a shard is missing or damaged.
@@ -185,7 +180,8 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
             shards.append(pixels.reshape(batch.num_rows, *shape))
         except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
             raise ArtifactError(
-                f"The shard {path} must be an Arrow file of {shape} pixels, but: {error}. Run preprocess again."
+                f"The shard {path} is damaged: expected an Arrow file of {shape} pixels, but {error}. Run preprocess "
+                "again."
             ) from None
         labels.append(batch.column("label").to_numpy())
         image_ids += batch.column("image_id").to_pylist()
@@ -199,10 +195,10 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
 
 
 def write_shard(path: Path, pixels: np.ndarray, labels: np.ndarray, image_ids: Sequence[str]) -> None:
-    """One shard: equal content gives equal bytes.
+    """Writes one shard; the same content produces the same bytes.
 
     Args:
-        path: ends in .arrow.
+        path: must end in .arrow.
         pixels: uint8 (n, height, width, 3), RGB.
         labels: int32 (n,).
         image_ids: n strings.
@@ -221,11 +217,11 @@ def write_shard(path: Path, pixels: np.ndarray, labels: np.ndarray, image_ids: S
 
 
 def num_shards(num_images: int, image_size: tuple[int, int]) -> int:
-    """How many shards a split has: a power of two, so that it seldom changes as a data set grows."""
+    """Number of shards of a split: a power of two, so that it seldom changes as a data set grows."""
     num_full_shards = num_images * image_size[0] * image_size[1] * 3 / SHARD_BYTES
     return int(1 << max(0, int(np.ceil(np.log2(max(num_full_shards, 1))))))
 
 
 def shard_of(image_id: str, shards: int) -> int:
-    """The shard that a photo belongs to, by its content alone."""
+    """The index of the shard of a photo, which depends only on the photo's content."""
     return int.from_bytes(hashlib.blake2b(image_id.encode(), digest_size=8).digest(), "big") % shards

@@ -1,18 +1,14 @@
-"""The evaluation folder: what evaluate writes and deploy reads.
+"""The evaluation folder: written by evaluate; read by deploy.
 
-evaluation.json        EvaluationInfo: the headline figures and the verdict
-figures.json           AllFigures: every figure of both splits
-calibration.json       CalibrationFacts, and familiarity.npz beside it; see components/contract/inference/calibration.py
-predictions.parquet    a row per validation and test photo: split, image_id, label, predicted, calibrated probabilities
-label_errors.csv       probable label errors, the most probable first: path, label, suggested_label, confidence
-outliers.csv           photos unlike the others, the farthest first: path, label, distance
-report.html            the report, one self-contained file
-report.pdf             the same for paper
-model_card.md          the same in short, for those who use the model
-confusion_matrix.csv   of the test split: a row per true class, a column per predicted class
-confusion_matrix.png   the same as a picture, if there are at most 60 classes
-architecture.png       and so reliability.png, coverage.png, robustness.png
-loss_curve.png         per epoch, and accuracy_curve.png; missing where the bundle holds no history
+evaluation.json EvaluationInfo: the headline figures and the verdict figures.json AllFigures: all figures of both splits
+calibration.json CalibrationFacts, with familiarity.npz: see components/contract/inference/calibration.py
+predictions.parquet one row per validation and test photo: split, image_id, label, predicted, calibrated probabilities
+label_errors.csv probable label errors, the most probable first: path, label, suggested_label, confidence outliers.csv
+photos unlike the others, the farthest first: path, label, distance report.html the report, one self-contained file
+report.pdf the report for printing model_card.md a summary for users of the model confusion_matrix.csv of the test
+split: one row per true class, one column per predicted class confusion_matrix.png the same as a picture, if there are
+at most 60 classes architecture.png and reliability.png, coverage.png, robustness.png: figures of the report
+loss_curve.png per epoch, and accuracy_curve.png; missing if the bundle has no history
 """
 
 from pathlib import Path
@@ -28,8 +24,7 @@ CHAMPION: Final = "champion"
 """The registry alias of the version that was promoted last."""
 
 CHALLENGER: Final = "challenger"
-"""The registry alias of the last version that might be as good as the champion, or could not be compared with it."""
-
+"""The registry alias of the latest version that was not clearly worse than the champion, or not comparable with it."""
 BUNDLE_TAG: Final = "darkroom.bundle"
 """The tag of a registered version that contains the address of its model bundle."""
 
@@ -37,12 +32,12 @@ VerdictWord = Literal["first", "better", "worse", "cannot tell", "not comparable
 
 
 class Comparison(StrictRecord):
-    """Candidate and champion on the same photos, scored now."""
+    """Candidate and champion, scored on the same photos."""
 
     num_images: int
-    """Test photos that neither model was trained on and both were scored on."""
+    """Number of test photos that both models were scored on; neither was trained on them."""
     num_left_out: int = 0
-    """Test photos that one of the models was trained on, or on one that shows nearly the same."""
+    """Number of test photos left out because one of the models was trained on them or on a near-duplicate."""
     candidate_accuracy: float
     champion_accuracy: float
     num_won: int
@@ -68,7 +63,7 @@ class Verdict(StrictRecord):
     """The champion at the time of the verdict; if there is another champion now, the verdict is outdated."""
     comparison: Comparison | None = None
     looks: int | None = None
-    """How many models have been scored on these test photos, including this one; None if MLflow does not answer."""
+    """How many models have been scored on these test photos, including this model; None if MLflow does not answer."""
 
     @property
     def promotes(self) -> bool:
@@ -84,14 +79,14 @@ class EvaluationInfo(StrictRecord):
     class_names: tuple[str, ...]
     dataset_fingerprint: str
     export_sha256: str
-    """Of the graph that was scored; the service must have the same one."""
+    """SHA-256 of the graph that was scored; the service must use the same graph."""
     validation: SplitFigures
     test: SplitFigures
     gate: Verdict
     latency_p50_ms: float | None = None
-    """Of one photo through the exported graph on the machine that evaluated it."""
+    """Median latency of the exported graph for one photo, on the machine that evaluated it."""
     size_bytes: int | None = None
-    """Of the exported graph's files."""
+    """Size of the files of the exported graph."""
     mlflow_run_id: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""The formats that a model can be exported to, and model.json, which is beside every exported model."""
+"""The formats that a model can be exported to, and model.json, which is next to every exported model."""
 
 from typing import Final, Literal, get_args
 
@@ -10,7 +10,7 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 
 class ExportedModelCard(StrictRecord):
-    """The content of model.json: all that a program needs in addition to the model."""
+    """The content of model.json: everything that a program needs in addition to the model file."""
 
     format: Format
     class_names: tuple[str, ...]
@@ -21,6 +21,6 @@ class ExportedModelCard(StrictRecord):
     pixel_range: PixelRange
     """The values of 16-bit photos that become black and white."""
     abstention_threshold: float | None
-    """If the probability is lower, treat the label as a guess; None if evaluation chose no threshold."""
+    """A label with a lower probability is only a guess; None if evaluation found no threshold."""
     dataset_fingerprint: str
     mlflow_run_id: str | None

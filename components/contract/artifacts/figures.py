@@ -29,7 +29,10 @@ class SplitFigures(StrictRecord):
 
 
 class ClassFigures(StrictRecord):
-    """One class on one split. Recall and F1 are None without photos, precision if the class was never predicted."""
+    """The figures of one class on one split.
+
+    Recall and F1 are None if the class has no photos; precision is None if the class was never predicted.
+    """
 
     class_name: str
     num_images: int
@@ -38,12 +41,13 @@ class ClassFigures(StrictRecord):
     recall: Interval | None
     f1: float | None
     roc_auc: float | None = None
-    """One versus rest, as the next; None if the split has only this class or only others."""
+    """One versus rest; None if all photos of the split are of this class, or none are."""
     average_precision: float | None = None
+    """One versus rest; None as for roc_auc."""
 
 
 class Averages(StrictRecord):
-    """Means over the classes; a class that was never predicted counts with precision 0."""
+    """Means over the classes; the precision of a class that was never predicted counts as 0."""
 
     precision: float
     recall: float
@@ -57,11 +61,11 @@ class ConfusedPair(StrictRecord):
     predicted_as: str
     num_images: int
     share: float
-    """Of the class's photos."""
+    """As a fraction of the photos of the class."""
 
 
 class Figures(SplitFigures):
-    """Every figure of one split."""
+    """All figures of one split."""
 
     num_correct: int
     macro: Averages
@@ -69,11 +73,11 @@ class Figures(SplitFigures):
     weighted: Averages
     """Each photo has the same weight."""
     balanced_accuracy: Interval
-    """The mean recall of the classes that the split holds."""
+    """The mean recall of the classes that occur in the split."""
     cohen_kappa: Interval
     """0: chance agreement; 1: always correct."""
     roc_auc: Interval | None
-    """One versus rest, the mean over the classes of the split; None if it has only one class."""
+    """One versus rest, the mean over the classes that occur in the split; None if there is only one."""
     average_precision: Interval | None
     log_loss: Interval
     calibration_error: float
@@ -83,19 +87,19 @@ class Figures(SplitFigures):
     top_5_accuracy: float | None
     """None if there are five classes or fewer."""
     absent_classes: tuple[str, ...]
-    """Classes without a photo in this split; the macro figures leave them out."""
+    """Classes without photos in this split; they are left out of the macro figures."""
     per_class: tuple[ClassFigures, ...]
     confusions: tuple[tuple[int, int, int], ...] = ()
-    """The cells of the confusion matrix that hold photos: true class, predicted class, photos. With 1,000 classes the
-    matrix has a million cells, nearly all of them empty."""
+    """The nonzero cells of the confusion matrix: true class, predicted class, number of photos. With 1,000 classes, the
+    matrix has a million cells, and nearly all of them are 0."""
     whole_matrix: tuple[tuple[int, ...], ...] = Field((), alias="confusion_matrix", exclude=True)
-    """Every cell, in files of earlier versions."""
+    """All cells, in files of earlier versions."""
     most_confused: tuple[ConfusedPair, ...]
     """At most ten, the most common first."""
 
     @property
     def confusion_matrix(self) -> np.ndarray:
-        """Photos, by true and by predicted class: int64 (classes, classes)."""
+        """Number of photos by true class (rows) and predicted class (columns): int64 (classes, classes)."""
         matrix = np.zeros((len(self.per_class), len(self.per_class)), np.int64)
         true_labels, predicted_labels, counts = np.array(self.confusions, np.int64).reshape(-1, 3).T
         matrix[true_labels, predicted_labels] = counts
@@ -109,14 +113,14 @@ class Figures(SplitFigures):
 
 
 def matrix_cells(matrix: np.ndarray) -> tuple[tuple[int, int, int], ...]:
-    """The cells of a confusion matrix that hold photos, as `Figures.confusions`."""
+    """The nonzero cells of a confusion matrix, as in `Figures.confusions`."""
     true_labels, predicted_labels = np.nonzero(matrix)
     counts = matrix[true_labels, predicted_labels]
     return tuple(zip(true_labels.tolist(), predicted_labels.tolist(), counts.tolist(), strict=True))
 
 
 class ReliabilityBin(StrictRecord):
-    """Answers of about the same confidence."""
+    """Predictions of about the same confidence."""
 
     num_images: int
     sureness: float
@@ -125,7 +129,7 @@ class ReliabilityBin(StrictRecord):
 
 
 class CoveragePoint(StrictRecord):
-    """Coverage and accuracy if the model abstains below a threshold."""
+    """Coverage and accuracy if the model abstains at confidences below a threshold."""
 
     threshold: float
     coverage: float
@@ -133,13 +137,13 @@ class CoveragePoint(StrictRecord):
 
 
 class FamiliarityCheck(StrictRecord):
-    """How often photos of one kind are detected as unfamiliar."""
+    """How often photos of a kind, such as noise, are flagged as unfamiliar."""
 
     kind: str
     num_images: int
     flagged: Interval
     roc_auc: float | None
-    """How well the distance separates them from the test photos; None for the test photos themselves."""
+    """How well the distance separates these photos from the test photos; None for the test photos themselves."""
 
 
 class CalibrationFigures(StrictRecord):
@@ -151,15 +155,15 @@ class CalibrationFigures(StrictRecord):
     log_loss_before: float
     log_loss_after: float
     bins: tuple[ReliabilityBin, ...]
-    """After calibration, the least confident first."""
+    """After calibration, from the lowest to the highest confidence."""
     curve: tuple[CoveragePoint, ...]
-    """From all photos answered to few."""
+    """From full coverage to low coverage."""
     target_accuracy: float
     threshold: float | None
     coverage: Interval
-    """The share of test photos that are answered at the threshold."""
+    """The fraction of test photos that are answered at the threshold."""
     answered_accuracy: Interval | None
-    """Of these; None if none is answered."""
+    """The accuracy on the answered photos; None if no photo is answered."""
     familiarity: tuple[FamiliarityCheck, ...]
 
 
@@ -167,7 +171,7 @@ class SliceFigures(StrictRecord):
     """Test photos with a common property."""
 
     trait: str
-    """brightness, sharpness, size, shape, folder."""
+    """brightness, sharpness, size, shape or folder."""
     part: str
     num_images: int
     accuracy: Interval
@@ -176,15 +180,15 @@ class SliceFigures(StrictRecord):
 
 
 class RobustnessFigures(StrictRecord):
-    """The same test photos under one disturbance."""
+    """The figures of the same test photos after one kind of disturbance, such as blur."""
 
     disturbance: str
     num_images: int
     accuracy: Interval
     num_lost: int
-    """Correct before, wrong now."""
+    """Photos that are classified correctly only without the disturbance."""
     num_won: int
-    """Wrong before, correct now."""
+    """Photos that are classified correctly only with the disturbance."""
 
 
 class FoldFigures(StrictRecord):
@@ -193,9 +197,10 @@ class FoldFigures(StrictRecord):
     num_folds: int
     num_images: int
     what: str
-    """Which photos and which features, and why, in a sentence."""
+    """A sentence: the photos and features that were used, and why."""
     accuracy: Interval
-    """The mean over the folds; its interval is that of Nadeau and Bengio (2003): folds share their training photos."""
+    """The mean over the folds. The interval is that of Nadeau and Bengio (2003), because the folds share training
+    photos."""
     macro_f1: Interval
     accuracies: tuple[float, ...]
 
@@ -211,14 +216,15 @@ class AllFigures(StrictRecord):
     slices: tuple[SliceFigures, ...] = ()
     """The worst first."""
     robustness: tuple[RobustnessFigures, ...] = ()
-    """The first is of the unchanged photos."""
+    """The first entry is for the unchanged photos."""
     folds: FoldFigures | None = None
     num_label_errors: int = 0
-    """Photos in label_errors.csv."""
+    """Number of photos in label_errors.csv."""
     num_outliers: int = 0
-    """Photos in outliers.csv."""
+    """Number of photos in outliers.csv."""
     num_searched: int = 0
-    """Photos of all splits in which both were looked for; 0 if only held-out photos were, for labels alone."""
+    """Number of photos, of all splits, that were checked for label errors and outliers; 0 if only held-out photos were
+    checked, and only for label errors."""
 
 
 def read_figures(evaluation_dir: Path) -> AllFigures:

@@ -1,7 +1,7 @@
 """The leaderboard: the result of a comparison of several models.
 
-It is written as a file, and goes with the params of the model that was picked, so that the report on it can show what
-it was preferred to.
+It is also part of the params of the picked model, so that the report on this model can show the models it was compared
+with.
 """
 
 from typing import Annotated
@@ -13,32 +13,34 @@ from components.contract.record import StrictRecord
 
 
 class Row(StrictRecord):
-    """One model, on the validation photos and on this machine."""
+    """The figures of one model, on the validation photos and on this machine."""
 
     name: str
     seeds: Annotated[tuple[int, ...], Strict(False)]
-    """Of its trainings, and so the next."""
+    """The seeds that the model was trained with, one training run each."""
     accuracies: Annotated[tuple[float, ...], Strict(False)]
+    """The accuracy of each training run."""
     accuracy: Interval
-    """The mean over its trainings."""
+    """The mean over the training runs."""
     macro_f1: float
-    """The mean over its trainings."""
+    """The mean over the training runs."""
     num_parameters: int
     bundle_mb: float
-    """All files of the trained model."""
+    """Size of all files of the trained model."""
     latency_ms: float
-    """Of one photo through the exported graph, the median."""
+    """Median latency of the exported graph for one photo."""
     latency_of_8_ms: float
-    """Of eight photos at once."""
+    """Median latency for a batch of eight photos."""
     train_minutes: float
-    """Of one training, the mean. What earlier ones left in the cache is not computed again."""
+    """The mean per training run. Time saved by cached results of earlier runs is not included."""
     on_front: bool
-    """Whether no other is at least as good in accuracy, latency and size, and better in one."""
+    """Whether the model is on the Pareto front: no other model is at least as good in accuracy, latency and size, and
+    better in one of them."""
     p_value: float | None
-    """How often chance alone makes such a difference to the most accurate, corrected for the number of comparisons
-    (Holm); None for the most accurate itself."""
+    """P-value of the difference in accuracy from the most accurate model, corrected for the number of comparisons
+    (Holm); None for the most accurate model itself."""
     tied: bool
-    """Whether the difference is not significant; the most accurate is tied with itself."""
+    """Whether that difference is not significant; the most accurate model is tied with itself."""
 
 
 class Leaderboard(StrictRecord):
@@ -46,12 +48,12 @@ class Leaderboard(StrictRecord):
 
     dataset_name: str
     num_images: int
-    """Validation photos, the same for all."""
+    """Number of validation photos, the same for all models."""
     rows: Annotated[tuple[Row, ...], Strict(False), Field(min_length=1)]
     """The most accurate first."""
     pick: str
     """The name of the recommended model."""
     reason: str
-    """In one sentence."""
+    """Why this model is recommended, in one sentence."""
     left_out: Annotated[tuple[str, ...], Strict(False)] = ()
-    """Models that could not be compared, each with its reason."""
+    """Models that could not be compared, each with the reason."""

@@ -1,8 +1,7 @@
-"""The study: what a search writes, and train and the report read.
+"""The study: written by a search; read by train and by the report.
 
-study.json    StudyInfo
-best.json     the section train of params.yaml with the best values found
-study.html    its history, importance, slices and parallel coordinates, interactive, in one file
+study.json StudyInfo best.json the section train of params.yaml with the best values found study.html interactive plots
+in one file: history, importance, slices and parallel coordinates
 """
 
 from pathlib import Path
@@ -15,14 +14,14 @@ FORMAT_VERSION: Final = 1
 
 
 class Trial(StrictRecord):
-    """One training of a search.
+    """One trial of a search.
 
     Attributes:
-        values: by keys of train.
-        accuracy: on the validation photos, at the kept epoch; None if the trial has none.
-        latency_ms: of one photo through its network, on the machine of the search; None if not measured.
+        values: by key of the section train.
+        accuracy: on the validation photos, at the kept epoch; None if no epoch finished.
+        latency_ms: of its network for one photo, on the machine of the search; None if not measured.
         size_mb: of the network's weights; None if not measured.
-        reason: why it was ended early or failed.
+        reason: why it was stopped early or failed.
     """
 
     number: int
@@ -47,11 +46,12 @@ class StudyInfo(StrictRecord):
     """The number of the trial that train uses; None if there was no search."""
     objectives: tuple[str, ...] = ("accuracy",)
     front: tuple[int, ...] = ()
-    """The trials of the Pareto front by number, the most accurate first."""
+    """The numbers of the trials on the Pareto front, the most accurate first."""
     choice: str = ""
     """Why train uses this trial, in one sentence."""
     importance: dict[str, float]
-    """How much of the differences in accuracy each key explains, from 0 to 1; empty for fewer than some ten trials."""
+    """The fraction of the variation in accuracy that each key explains, from 0 to 1; empty if there are too few
+    trials."""
     mlflow_run_id: str | None = None
 
 

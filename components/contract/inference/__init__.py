@@ -1,1 +1,1 @@
-"""The exported graph: running it, its calibration, its activation maps. Import any module."""
+"""The exported graph: inference, calibration and activation maps."""

@@ -3,7 +3,7 @@
     calibration.json   CalibrationFacts
     familiarity.npz    reference: float16 (n, features), unit-length embeddings of training photos
 
-NumPy is all that is needed here: the service holds neither scikit-learn nor SciPy.
+This module needs only NumPy: neither scikit-learn nor SciPy is installed in the image of the service.
 """
 
 import zipfile
@@ -21,7 +21,7 @@ from components.contract.system.atomic_files import read_json, write_json
 
 FORMAT_VERSION: Final = 1
 CALIBRATION_FILES: Final = ("calibration.json", "familiarity.npz")
-"""What deploy packs."""
+"""The files that deploy packs into the bento."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -30,27 +30,28 @@ class Abstention(StrictRecord):
     """When the model abstains."""
 
     target_accuracy: Share
-    """Of what is answered."""
+    """The target for the accuracy of the answers."""
     threshold: Share | None
-    """An answer less probable than this is withheld. None: no threshold reaches the target, and none is withheld."""
+    """The model abstains if the probability of its answer is lower. None: no threshold reaches the target, so the model
+    never abstains."""
     coverage: Share
-    """The share of the validation photos that are answered."""
+    """The fraction of the validation photos that are answered."""
     accuracy: Share
-    """Of the answered validation photos."""
+    """The accuracy on the answered validation photos."""
 
 
 class Familiarity(StrictRecord):
-    """When a photo is unlike all that the model was trained on."""
+    """When a photo counts as unlike the training photos."""
 
     method: Literal["nearest_neighbours"] = "nearest_neighbours"
-    """The cosine distance of a photo's embedding to the k-th nearest of the reference (Sun et al., 2022)."""
+    """The cosine distance between a photo's embedding and the k-th nearest reference embedding (Sun et al., 2022)."""
     num_neighbours: Annotated[int, Field(ge=1)]
     threshold: float
     """A photo farther away than this is unfamiliar."""
     familiar_share: Share
-    """The share of the validation photos that the threshold calls familiar."""
+    """The fraction of the validation photos that are familiar by this threshold."""
     num_reference: Annotated[int, Field(ge=1)]
-    """Training photos in the reference."""
+    """Number of training photos in the reference."""
 
 
 class CalibrationFacts(StrictRecord):
@@ -58,16 +59,16 @@ class CalibrationFacts(StrictRecord):
 
     format_version: Literal[1] = FORMAT_VERSION
     export_sha256: str
-    """Of the graph whose answers these are."""
+    """SHA-256 of the graph that the calibration belongs to."""
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """Logits are divided by it; 1 changes nothing, more makes answers less sure."""
+    """The logits are divided by it; 1 changes nothing, and a larger value lowers the confidence."""
     abstention: Abstention
     familiarity: Familiarity
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The facts with the arrays that they need.
+    """The calibration of a model, with its reference embeddings.
 
     Attributes:
         facts: temperature and thresholds.
@@ -78,7 +79,7 @@ class Calibration:
     reference: np.ndarray
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities: float32 (n, classes), in the order of confidence that the logits had.
+        """Calibrated probabilities: float32 (n, classes); the ranking of the classes is that of the logits.
 
         Args:
             logits: float32 (n, classes).
@@ -86,7 +87,7 @@ class Calibration:
         return softmax(np.asarray(logits, np.float64) / self.facts.temperature)
 
     def abstains(self, probabilities: np.ndarray) -> np.ndarray:
-        """Which answers are withheld: bool (n,).
+        """For which photos the model abstains: bool (n,).
 
         Args:
             probabilities: float32 (n, classes), calibrated.
@@ -97,21 +98,21 @@ class Calibration:
         return withheld
 
     def unfamiliarity(self, embeddings: np.ndarray) -> np.ndarray:
-        """How far photos lie from what was learned: float32 (n,), from 0 (the same) to 2 (the opposite).
+        """The distance of photos from the training photos: float32 (n,), from 0 (the same) to 2 (the opposite).
 
         Args:
-            embeddings: float32 (n, features), as the graph gives them.
+            embeddings: float32 (n, features), the output of the graph.
         """
         return neighbor_distance(embeddings, self.reference, self.facts.familiarity.num_neighbours)
 
     def is_unfamiliar(self, embeddings: np.ndarray) -> np.ndarray:
-        """Which photos lie beyond the threshold: bool (n,)."""
+        """Which photos are farther away than the threshold: bool (n,)."""
         unfamiliar: np.ndarray = self.unfamiliarity(embeddings) > self.facts.familiarity.threshold
         return unfamiliar
 
 
 def to_unit_length(embeddings: np.ndarray) -> np.ndarray:
-    """Each row at length 1, as float32; a row of zeros, which has no direction, stays one."""
+    """Scales each row to length 1, as float32; a row of zeros is unchanged."""
     rows = np.asarray(embeddings, np.float32)
     rows = rows.reshape(len(rows), -1)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -120,12 +121,12 @@ def to_unit_length(embeddings: np.ndarray) -> np.ndarray:
 
 
 def neighbor_distance(embeddings: np.ndarray, reference: np.ndarray, num_neighbors: int) -> np.ndarray:
-    """The cosine distance to the k-th nearest row of the reference: float32 (n,), from 0 to 2.
+    """The cosine distance between each embedding and its k-th nearest reference row: float32 (n,), from 0 to 2.
 
     Args:
         embeddings: float32 (n, features).
         reference: float32 (m, features), unit length.
-        num_neighbors: k; where the reference is smaller, its farthest row counts.
+        num_neighbors: k; if the reference has fewer rows, the farthest row is used.
     """
     similarity = to_unit_length(embeddings) @ reference.T
     place = len(reference) - min(num_neighbors, len(reference))
@@ -134,13 +135,13 @@ def neighbor_distance(embeddings: np.ndarray, reference: np.ndarray, num_neighbo
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:
-    """Writes both files; equal calibrations give equal bytes."""
+    """Writes both files; equal calibrations produce the same bytes."""
     write_json(folder / "calibration.json", calibration.facts)
     np.savez(folder / "familiarity.npz", reference=calibration.reference.astype(np.float16))
 
 
 def read_calibration(folder: Path) -> Calibration:
-    """The calibration in an evaluation folder, or in a bento's `src`.
+    """Reads the calibration from an evaluation folder, or from the `src` folder of a bento.
 
     Raises:
         ArtifactError: a file is missing, damaged, or of another format version.
@@ -151,9 +152,7 @@ def read_calibration(folder: Path) -> Calibration:
         with np.load(path, allow_pickle=False) as arrays:
             reference = arrays["reference"].astype(np.float32)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactError(
-            f"The calibration must contain {path.name}; {path} cannot be read: {error}. Run evaluate again."
-        ) from None
+        raise ArtifactError(f"The calibration file {path} cannot be read: {error}. Run evaluate again.") from None
     if reference.ndim != 2 or len(reference) != facts.familiarity.num_reference:
         raise ArtifactError(
             f"{path} must contain the {facts.familiarity.num_reference} embeddings listed in "

@@ -1,8 +1,8 @@
-"""Where in a photo the model found a class: the one answer of report, service and studio.
+"""Explains which regions of a photo support a class, for the report, the service and the studio.
 
 An exported graph has no gradients. If the output layer follows global average pooling, the class activation map (Zhou
-et al., 2016) is exact and the same as Grad-CAM: the class's logit is the mean of the map. For any other network each
-place of the photo is covered in turn (occlusion: Zeiler and Fergus, 2014), which needs nothing of the network.
+et al., 2016) is exact and equal to Grad-CAM: the logit of the class is the mean of the map. For any other network, each
+region of the photo is covered in turn (occlusion: Zeiler and Fergus, 2014), which works for any network.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from components.contract.inference.graph import InferenceGraph, Outputs
 Method = Literal["class activation map", "occlusion"]
 
 POOLING_TOLERANCE: Final = 1e-3
-"""How near the embedding must come to the mean of the feature map, as a share of its largest value."""
+"""The tolerance when the embedding is compared with the mean of the feature map, as a fraction of its largest value."""
 PATCHES = 8
-"""Places along each side that are covered in turn."""
+"""The number of regions along each side."""
 BATCH_SIZE = 16
 
 
 def pools_by_mean(outputs: Outputs) -> bool:
-    """Whether the embedding is the feature map's mean over space; False where the network has no feature map."""
+    """Whether the embedding is the spatial mean of the feature map; False if the network has no feature map."""
     if outputs.feature_map is None:
         return False
     means = outputs.feature_map.mean(axis=(1, 2))
@@ -33,21 +33,21 @@ def pools_by_mean(outputs: Outputs) -> bool:
 
 
 def class_activation(feature_map: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """How much each place speaks for a class, or against it where it is negative: float32 (n, rows, columns).
+    """How much each region supports a class (positive) or contradicts it (negative): float32 (n, rows, columns).
 
     Args:
         feature_map: float32 (n, rows, columns, channels).
-        labels: int (n,), the class of each photo that is asked about.
+        labels: int (n,), the class to explain for each photo.
         weights: float32 (classes, channels), of the output layer.
     """
-    # A weight that all classes share moves no probability.
+    # A weight that all classes share does not change any probability.
     class_weights = weights[labels] - weights.mean(axis=0)
     maps: np.ndarray = np.einsum("nhwc,nc->nhw", feature_map, class_weights, optimize=True).astype(np.float32)
     return maps
 
 
 def scale_maps(maps: np.ndarray) -> np.ndarray:
-    """What speaks for the class, each map from 0 to 1; a map that nothing stands out in is 0.
+    """Scales the positive values of each map to the range from 0 to 1; a map without positive values becomes 0.
 
     Args:
         maps: float (n, rows, columns).
@@ -60,11 +60,11 @@ def scale_maps(maps: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Heat:
-    """How much each place speaks for a class.
+    """How much each region of a photo supports a class.
 
     Attributes:
-        values: float32 (rows, columns), from 0 (not at all) to 1 (the most of this photo).
-        method: how it was found.
+        values: float32 (rows, columns), from 0 (not at all) to 1 (the most in this photo).
+        method: how it was computed.
     """
 
     values: np.ndarray
@@ -72,7 +72,7 @@ class Heat:
 
 
 class Explainer:
-    """Explains answers of a graph; not to be used by two threads at once, nor while the graph runs elsewhere."""
+    """Explains the predictions of a graph. Not thread-safe: no other thread may use it or run the graph meanwhile."""
 
     def __init__(self, graph: InferenceGraph):
         """Chooses the method that fits the network.
@@ -85,11 +85,11 @@ class Explainer:
 
     @property
     def method(self) -> Method:
-        """The method that explains the answers of this graph."""
+        """The method that is used for this graph."""
         return "occlusion" if self._weights is None else "class activation map"
 
     def explain(self, pixels: np.ndarray, label: int) -> Heat:
-        """The heat of one photo for one class.
+        """Explains one class for one photo.
 
         Args:
             pixels: uint8 (height, width, 3), RGB.
@@ -100,8 +100,8 @@ class Explainer:
 
     def _activate(self, pixels: np.ndarray, label: int) -> np.ndarray:
         feature_map = self._graph.run(pixels[np.newaxis]).feature_map
-        assert feature_map is not None, "the constructor has looked"
-        assert self._weights is not None, "the constructor has looked"
+        assert feature_map is not None, "the constructor checked it"
+        assert self._weights is not None, "the constructor checked it"
         values: np.ndarray = class_activation(feature_map, np.array([label]), self._weights)[0]
         return values
 
@@ -118,7 +118,7 @@ class Explainer:
         chunks = [occluded_photos[start : start + BATCH_SIZE] for start in range(0, len(occluded_photos), BATCH_SIZE)]
         logits = np.concatenate([self._graph.run(chunk, with_feature_map=False).logits for chunk in chunks])
         photo_logits = self._graph.run(pixels[np.newaxis], with_feature_map=False).logits
-        # In log-odds: a probability near 1 hardly moves, whatever is covered.
+        # Log-odds, because a probability near 1 hardly changes, whatever is covered.
         values: np.ndarray = log_odds(photo_logits, label) - log_odds(logits, label)
         return values.reshape(rows, columns)
 
@@ -128,15 +128,15 @@ class Explainer:
         noise = np.random.default_rng(0).integers(0, 256, (1, *self._graph.image_size, 3)).astype(np.uint8)
         outputs = self._graph.run(noise)
         assert outputs.feature_map is not None, "it is among the outputs"
-        # A map of one place shows nothing.
+        # A map with only one cell explains nothing.
         return min(outputs.feature_map.shape[1:3]) > 1 and pools_by_mean(outputs)
 
 
 def log_odds(logits: np.ndarray, label: int) -> np.ndarray:
-    """Of one class against all others: float64 (n,).
+    """The log-odds of one class against all others: float64 (n,).
 
     Args:
-        logits: float32 (n, classes), of two classes at least.
+        logits: float32 (n, classes), with at least two classes.
         label: the index of the class.
     """
     other_logits = np.delete(np.asarray(logits, np.float64), label, axis=1)

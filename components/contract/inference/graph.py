@@ -1,4 +1,4 @@
-"""Runs the exported inference graph: the same code in train's check, in evaluate and in the service."""
+"""Runs the exported inference graph: the same code for the check in train, in evaluate and in the service."""
 
 import hashlib
 import sys
@@ -13,11 +13,11 @@ from components.contract.errors import ArtifactError
 from components.contract.system.library_settings import ignore_library_settings
 
 CPU_SETTINGS: Final[dict[str, str | int]] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-"""float32 on every processor: bfloat16, where it is built in, would change the figures."""
+"""float32 on every processor: on those that support bfloat16, OpenVINO would use it, which would change the figures."""
 
 
 def openvino() -> Any:
-    """The module, without its telemetry, which would call home, and without settings that change its figures."""
+    """Imports OpenVINO without its telemetry, and without environment variables that change its results."""
     ignore_library_settings()
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: cannot be imported
     import openvino as module
@@ -29,26 +29,26 @@ def export_sha256(export_dir: Path) -> str:
     """The digest of an exported graph: SHA-256 of model.xml followed by model.bin, in hexadecimal.
 
     Raises:
-        ArtifactError: one of the two cannot be read.
+        ArtifactError: one of the files cannot be read.
     """
     digest = hashlib.sha256()
     for name in ("model.xml", "model.bin"):
         try:
             digest.update((export_dir / name).read_bytes())
         except OSError as error:
-            raise ArtifactError(f"An exported graph must contain {name}; it cannot be read: {error}.") from None
+            raise ArtifactError(f"The file {name} of the exported graph cannot be read: {error}.") from None
     return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the graph gives for a batch of n photos.
+    """The outputs of the graph for a batch of n photos.
 
     Attributes:
         logits: float32 (n, classes).
         embedding: float32 (n, features), the input of the output layer.
-        feature_map: float32 (n, height, width, channels), the last with space; None if the network has none, or
-            where nobody asked for it.
+        feature_map: float32 (n, height, width, channels), the last spatial features; None if the network has none, or
+            if it was not requested.
     """
 
     logits: np.ndarray
@@ -65,7 +65,7 @@ class InferenceGraph:
         Args:
             export_dir: the bundle's `export` folder: model.xml, model.bin.
             num_threads: how many cores to use; None for all.
-            num_streams: batches that run beside each other, each on its share of the cores.
+            num_streams: how many batches can run in parallel, each on its share of the cores.
 
         Raises:
             ArtifactError: the files are missing or damaged.
@@ -87,11 +87,11 @@ class InferenceGraph:
         self.image_size: tuple[int, int] = (shape[1].get_length(), shape[2].get_length())
 
     def run(self, pixels: np.ndarray, *, with_feature_map: bool = True) -> Outputs:
-        """Runs one batch; of several threads, those without a stream wait.
+        """Runs one batch. Threads can call it in parallel; they wait until a stream is free.
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB, of this graph's image_size.
-            with_feature_map: whether the feature map is copied out, which is by far the largest output.
+            with_feature_map: whether to return the feature map, by far the largest output.
         """
         output_names = self.outputs if with_feature_map else ("logits", "embedding")
         request = self._idle.get()
@@ -105,7 +105,7 @@ class InferenceGraph:
     def class_weights(self) -> np.ndarray | None:
         """The output layer's weights: float32 (classes, features), so that logits = embedding · weightsᵀ + bias.
 
-        None if what is between embedding and logits is more than one linear layer.
+        None if there is more than one linear layer between embedding and logits.
         """
         head = self._cut_head()
         if head is None:
@@ -114,14 +114,14 @@ class InferenceGraph:
         unit = np.eye(num_features, dtype=np.float32)
         zero = np.array(head(np.zeros((1, num_features), np.float32))[0])
         weights: np.ndarray = (np.array(head(unit)[0]) - zero).T
-        # Any function gives something for unit vectors; only a linear one gives their sum for the sum of them.
+        # The unit vectors determine the output for any other vector only if the function is linear.
         probe = np.linspace(-2, 3, num_features, dtype=np.float32)[None]
         expected = probe @ weights.T + zero
         scale = max(1.0, float(np.abs(expected).max()))
         return weights if np.allclose(np.array(head(probe)[0]), expected, atol=1e-3 * scale) else None
 
     def _cut_head(self) -> Any:
-        """The part of the graph from embedding to logits, compiled; None if logits need more than the embedding."""
+        """Compiles the part of the graph from embedding to logits; None if the logits need more than the embedding."""
         from openvino import opset13 as ops
 
         model = openvino().Core().read_model(self._path)
@@ -136,12 +136,12 @@ class InferenceGraph:
         logits = model.output("logits").get_node().input_value(0)
         try:
             return openvino().Core().compile_model(openvino().Model([logits], [parameter]), "CPU", CPU_SETTINGS)
-        except RuntimeError:  # the photo itself still leads to the logits
+        except RuntimeError:  # the logits also depend directly on the input
             return None
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities from logits along the last axis, in float64 and returned as float32."""
+    """Probabilities from logits along the last axis, computed in float64 and returned as float32."""
     shifted = np.asarray(logits, np.float64)
     exponentials = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
     probabilities: np.ndarray = exponentials / exponentials.sum(axis=-1, keepdims=True)

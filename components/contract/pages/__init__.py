@@ -1,1 +1,1 @@
-"""The theme and the parts that the pages and reports of all steps and of the studio share."""
+"""The theme and the building blocks of pages and reports, shared by all steps and by the studio."""

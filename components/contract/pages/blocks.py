@@ -1,4 +1,4 @@
-"""What a report says, block by block. A printer lays it out: `printer` as a page, evaluate's PDF printer on paper."""
+"""The content of a report as blocks. `printer` renders them as HTML, and the PDF printer of evaluate on paper."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from components.contract.pages.markup import Html
 
 @dataclass(frozen=True)
 class Mark:
-    """Marked words; `kind` is an element (code, strong) or a class of the style sheet (soft, file, out …)."""
+    """Marked-up words; `kind` is an HTML element (code, strong) or a class of the style sheet (soft, file, out …)."""
 
     kind: str
     text: str
@@ -19,7 +19,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Track:
-    """A line from 0 to 1 with an interval and a value on it; paper leaves it out."""
+    """A line from 0 to 1 with an interval and a value on it; not printed on paper."""
 
     low: float
     value: float
@@ -31,7 +31,7 @@ Cell = Words | Track
 
 
 def plain(words: Words) -> str:
-    """The words without their marks."""
+    """The words without markup."""
     if isinstance(words, str):
         return words
     return words.text if isinstance(words, Mark) else "".join(map(plain, words))
@@ -39,14 +39,14 @@ def plain(words: Words) -> str:
 
 @dataclass(frozen=True)
 class Heading:
-    """The heading of a part of a section."""
+    """A heading within a section."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `style` holds classes of the style sheet: soft, small, lead."""
+    """A paragraph; `style` contains classes of the style sheet: soft, small, lead."""
 
     words: Words
     style: str = ""
@@ -54,7 +54,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Items:
-    """A list with bullets or numbers; `style` as in Text: caveats, short, insights."""
+    """A bulleted or numbered list; `style` contains classes of the style sheet: caveats, short, insights."""
 
     entries: Sequence[Words]
     style: str = ""
@@ -63,14 +63,14 @@ class Items:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names with their values."""
+    """A list of names and values."""
 
     entries: Sequence[tuple[str, Words]]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `style`: word (text, on the left), roomy (not on a phone), soft."""
+    """A column of a table; `style`: word (left-aligned text), roomy (hidden on phones), soft."""
 
     title: Words
     style: str = ""
@@ -81,12 +81,12 @@ class Table:
     """A table; the first cell of a row is its heading.
 
     Attributes:
-        columns: none if the rows need no headings.
-        rows: cells, as many as columns.
-        label: what it holds, for those who do not see it.
-        search: what to write at the search field of a long table; None for no field.
-        foot: the last row, which sums up.
-        style: narrow.
+        columns: empty if the table needs no header.
+        rows: each with as many cells as there are columns.
+        label: the content of the table, for screen readers.
+        search: the label of a search field for a long table; None for no search field.
+        foot: the last row, a summary.
+        style: a class of the style sheet: narrow.
     """
 
     columns: Sequence[Column | str]
@@ -99,7 +99,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Code:
-    """Lines to copy."""
+    """Text to copy, such as commands."""
 
     text: str
     style: str = ""
@@ -110,9 +110,9 @@ class Chart:
     """A chart.
 
     Attributes:
-        name: of the figure, for a printer that has it in another form.
-        draw: the SVG element.
-        label: of a wide chart that is scrolled, for those who do not see it.
+        name: of the chart, for a printer that draws it in another way.
+        draw: returns the SVG element.
+        label: for screen readers, of a wide chart that scrolls.
     """
 
     name: str
@@ -122,20 +122,20 @@ class Chart:
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts beside each other."""
+    """Charts next to each other."""
 
     charts: Sequence[Chart]
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo, or several of the same, over a caption.
+    """A photo, or several views of it, above a caption.
 
     Attributes:
-        pictures: each uint8 (height, width, 3), RGB; none if there is none to show.
-        descriptions: of each picture, for those who do not see it.
-        caption: what is said of it.
-        path: of its file.
+        pictures: each uint8 (height, width, 3), RGB; empty if there is nothing to show.
+        descriptions: of each picture, for screen readers.
+        caption: below the pictures.
+        path: of the file.
     """
 
     pictures: Sequence[np.ndarray]
@@ -146,7 +146,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos in rows; `style`: wide for pairs, small, or nothing."""
+    """Photos in a grid; `style`: wide for pairs, small, or empty."""
 
     photos: Sequence[Photo]
     style: Literal["", "small", "wide"] = ""
@@ -154,7 +154,7 @@ class Photos:
 
 @dataclass(frozen=True)
 class Case:
-    """Photos that belong together, with a note."""
+    """Photos that belong together, with a note above and more text below."""
 
     note: str
     photos: Sequence[Photo]
@@ -163,7 +163,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Cases:
-    """Cases beside each other."""
+    """Cases next to each other."""
 
     cases: Sequence[Case]
 
@@ -212,7 +212,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks that a click opens; paper shows them open."""
+    """Blocks that a click expands; on paper they are always expanded."""
 
     title: str
     blocks: "Sequence[Block]"
@@ -220,7 +220,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Beside:
-    """Two columns on a wide page; `is_split` False keeps them one after the other."""
+    """Two columns on a wide page; if `is_split` is False, one below the other."""
 
     left: "Sequence[Block]"
     right: "Sequence[Block]"
@@ -229,14 +229,14 @@ class Beside:
 
 @dataclass(frozen=True)
 class PageOnly:
-    """Blocks that paper leaves out, because they are too wide or only of use on a screen."""
+    """Blocks that are not printed on paper, because they are too wide or only useful on a screen."""
 
     blocks: "Sequence[Block]"
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Markup of a library, such as an interactive plot."""
+    """Markup from a library, such as an interactive plot."""
 
     html: Html
 
@@ -268,9 +268,9 @@ class Section:
 
     Attributes:
         id: of the element, for links.
-        title: "" for the first one, which needs none.
-        blocks: in their order.
-        link: what the contents call it; None if they leave it out.
+        title: "" for the first section, which needs none.
+        blocks: in order.
+        link: its title in the table of contents; None if it is not listed there.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""HTML and SVG that no text can break: what is not markup already is escaped."""
+"""Builds HTML and SVG; all text that is not yet markup is escaped."""
 
 from collections.abc import Iterable
 from html import escape
@@ -22,9 +22,10 @@ def node(tag: str, *children: Child, **attributes: object) -> Html:
     """An element.
 
     Args:
-        tag: its name.
-        children: markup, text, or nothing; in a row, or in further rows.
-        attributes: `class_` is class, `text_anchor` is text-anchor; None leaves the attribute out, True has no value.
+        tag: the name of the element.
+        children: markup, text, None, or (nested) iterables of these.
+        attributes: `class_` means class, `text_anchor` means text-anchor; None and False omit the attribute, True
+            writes it without a value.
     """
     parts = [tag]
     for name, value in attributes.items():
@@ -36,7 +37,7 @@ def node(tag: str, *children: Child, **attributes: object) -> Html:
 
 
 def join(children: Iterable[Child]) -> Html:
-    """The children one after the other."""
+    """Concatenates the children."""
     return Html("".join(map(_child, children)))
 
 

@@ -1,5 +1,5 @@
-// In the sandboxed frames of KFP a plain "#figures" would leave the report, so scrolling is done here;
-// where scripts are forbidden the contents stay hidden.
+// In the sandboxed frames of KFP, a link such as "#figures" would leave the report, so this script scrolls instead.
+// If scripts are forbidden, the table of contents stays hidden.
 const contents = document.querySelector("nav");
 if (contents) {
   contents.hidden = false;

@@ -1,4 +1,4 @@
-"""Pictures inside a page, which loads no files."""
+"""Embeds pictures in a page, so that it loads no other files."""
 
 import base64
 import io
@@ -8,15 +8,15 @@ import numpy as np
 THUMBNAIL_PIXELS = 168
 SMALL_PIXELS = 104
 TINY_PIXELS = 96
-"""Pictures up to this size are shown with visible pixels."""
+"""Pictures up to this size are enlarged without smoothing, so that their pixels are visible."""
 
 
 def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, bytes]:
-    """A small picture: its kind, PNG if it is tiny and else JPEG, and its file.
+    """Makes a thumbnail: its format ("png" for tiny pictures, otherwise "jpeg") and the content of its file.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
-        size: the length of its longer side, at most.
+        size: the maximum length of the longer side.
     """
     from PIL import Image
 
@@ -29,10 +29,10 @@ def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, by
 
 
 def is_tiny(pixels: np.ndarray) -> bool:
-    """Whether a photo is so small that it is shown with visible pixels."""
+    """Whether a picture is so small that it is enlarged without smoothing."""
     return bool(max(pixels.shape[:2]) <= TINY_PIXELS)
 
 
 def data_uri(kind: str, file: bytes) -> str:
-    """The address of a picture that is the picture: `data:image/png;base64,…`."""
+    """A URI that contains the picture itself: `data:image/png;base64,…`."""
     return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"

@@ -1,4 +1,4 @@
-"""Prints blocks as a page: one self-contained HTML file."""
+"""Renders blocks as a page: one self-contained HTML file."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -44,18 +44,18 @@ FOLDER: Final = Path(__file__).parent
 CASE_PIXELS: Final = 224
 NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"
 ELEMENTS: Final = frozenset({"code", "strong"})
-"""Marks that are elements; the others are classes of the style sheet."""
+"""The kinds of Mark that are HTML elements; all others are classes of the style sheet."""
 
 
 def render_page(title: str, *, eyebrow: str, heading: str, lead: str, sections: Sequence[Section]) -> str:
     """The page as HTML.
 
     Args:
-        title: of the window.
-        eyebrow: the kind of the page.
-        heading: what it is about.
-        lead: a sentence below it.
-        sections: in their order; those with a link are in the contents.
+        title: of the browser window.
+        eyebrow: the kind of page, above the heading.
+        heading: the subject of the page.
+        lead: a sentence below the heading.
+        sections: in order; those with a link are listed in the table of contents.
     """
     links = [node("li", node("a", part.link, href=f"#{part.id}")) for part in sections if part.link is not None]
     contents = node("nav", node("ul", links), aria_label="Contents", hidden=True) if links else None
@@ -146,7 +146,7 @@ def _paragraph(words: Words, style: str) -> Html:
 
 
 def _region(label: str | None) -> dict[str, str]:
-    """What makes a part that is scrolled reachable by the keyboard."""
+    """The attributes that let the keyboard reach and scroll an element."""
     return {} if label is None else {"tabindex": "0", "role": "region", "aria_label": label}
 
 
