@@ -61,7 +61,7 @@ def test_a_full_disk_is_reported_in_one_line(arguments: list[str], folder: Path)
         result = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
     assert result.returncode == 2
     assert result.stderr.count(b"\n") == 1
-    assert b"Standard output must be writable; it is not: No space left on device." in result.stderr
+    assert b"Standard output cannot be written: No space left on device." in result.stderr
 
 
 def test_a_closed_output_is_no_error(folder: Path) -> None:
@@ -116,8 +116,8 @@ def test_a_user_id_without_name_and_home_works(folder: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("verb", "message"),
     [
-        ("run", "must be writable; it is not"),
-        ("audit", "must be writable; it is not"),
+        ("run", "cannot be written: "),
+        ("audit", "cannot be written: "),
         ("compile", "build/training.yaml cannot be written: "),
         ("ui", "must be writable; it is not"),
     ],

@@ -1,1 +1,1 @@
-"""What the tasks of a run make for each other: files by name, in a folder or an object store. Import `shared_store`."""
+"""Files that the tasks of a run share: by name, in a folder or an object store. Import `shared_store`."""

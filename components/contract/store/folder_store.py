@@ -1,4 +1,4 @@
-"""A shared store in a folder: of this machine, or of a volume that several machines mount."""
+"""A shared store in a folder, either on this machine or on a volume that several machines mount."""
 
 import contextlib
 import os
@@ -13,25 +13,25 @@ from components.contract.system.disk_space import free_text
 
 STORE_VARIABLE: Final = "DARKROOM_STORE"
 LEFT_SECONDS: Final = 7 * 86_400.0
-"""After a week nobody resumes an interrupted run, and a volume would fill up."""
+"""One week. Older files are removed, so that the volume does not fill up: nobody resumes such an old run."""
 
 
 class FolderStore:
-    """A folder. On one disk, files are linked and take their room once."""
+    """Files in a folder. On the same disk, files are hard links and use no additional space."""
 
     def __init__(self, folder: Path, *, is_own: bool):
-        """Takes a folder, which need not exist.
+        """Uses a folder, which need not exist yet.
 
         Args:
-            folder: of this machine, or mounted.
-            is_own: whether it is part of the cache of this machine, so that nobody else looks for what is moved away.
+            folder: local or mounted.
+            is_own: whether it is part of this machine's cache, so that no other machine needs files that are discarded.
         """
         self._folder = folder
         self._is_own = is_own
         self._swept_dirs: set[Path] = set()
 
     def has(self, name: str) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         return (self._folder / name).is_file()
 
     def put(self, name: str, source: Path) -> None:
@@ -43,27 +43,27 @@ class FolderStore:
             num_bytes = target.stat().st_size
         except OSError as error:
             raise ArtifactError(
-                f"What tasks have in common must be writable at {target}; it is not: {error}{free_text(self._folder)}. "
-                f"Make room, or set {STORE_VARIABLE} to another folder or address."
+                f"The shared file {target} cannot be written: {error}{free_text(self._folder)}. "
+                f"Free some space, or set {STORE_VARIABLE} to another folder or address."
             ) from None
         if num_bytes != source.stat().st_size:
             raise ArtifactError(
-                f"The folder {self._folder} must keep what is written; {target} has {num_bytes:,} of "
+                f"The folder {self._folder} has lost data: {target} has {num_bytes:,} of "
                 f"{source.stat().st_size:,} bytes. Check the volume."
             )
 
     def fetch(self, name: str, target: Path) -> bool:
-        """Makes `target` the file."""
+        """Creates `target` with the content of the file; False if the store does not have it."""
         if not self.has(name):
             return False
         try:
             _link(self._folder / name, target)
-        except FileNotFoundError:  # another run has moved it away
+        except FileNotFoundError:  # another run has just discarded it
             return False
         return True
 
     def discard(self, name: str) -> None:
-        """Removes the file if the folder is part of the cache, and what has been in the folder for long."""
+        """Removes the file if the folder is part of the cache, and removes old files in any case."""
         if self._is_own:
             (self._folder / name).unlink(missing_ok=True)
         kind_dir = (self._folder / name).parent.parent
@@ -72,13 +72,13 @@ class FolderStore:
         self._swept_dirs.add(kind_dir)
         long_ago = time.time() - LEFT_SECONDS
         for path in kind_dir.glob("*/*"):
-            with contextlib.suppress(OSError):  # another task was first, or the folder is not to be written to
+            with contextlib.suppress(OSError):  # another task was faster, or the folder is read-only
                 if path.stat().st_mtime < long_ago:
                     path.unlink()
 
 
 def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy to another disk; complete as soon as it has its name."""
+    """Links a file, or copies it to another disk; `target` appears only when it is complete."""
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         try:

@@ -1,11 +1,11 @@
-"""A shared store at an address: any file system that fsspec knows, such as S3.
+"""A shared store at an address: any file system that fsspec supports, such as S3.
 
-    <name>/<number>-<hash>    a block of the file, named by its place and its content
-    <name>/note.json          the size and the blocks, written last
+    <name>/<number>-<hash> a block of the file: its position and the hash of its content <name>/note.json the size and
+    the list of blocks, written last
 
-Each block is written, read and checked alone. So an interrupted upload or download resumes with the blocks that are
-missing, several are under way at once, and a write that the store has lost is noticed: at once, by its size, or
-later, by its hash.
+Each block is written, read and checked separately. An interrupted upload or download therefore resumes with the missing
+blocks, and several blocks are transferred in parallel. If the store loses a block, its size (after the upload) or its
+hash (at the download) reveals it.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 BLOCK_BYTES: Final = 16 * 2**20
 CONNECTIONS: Final = 8
 WRITES: Final = 2
-"""How often a block is written that is not there afterwards."""
+"""How often to write a block until the store has it."""
 NOTE: Final = "note.json"
 ADDRESSING_VARIABLE: Final = "DARKROOM_S3_ADDRESSING_STYLE"
 ResultT = TypeVar("ResultT")
@@ -36,11 +36,11 @@ class ObjectStore:
     """Files in blocks at an address."""
 
     def __init__(self, address: str, system: Any = None):
-        """Takes an address; nothing is asked of it yet.
+        """Uses an address, without connecting yet.
 
         Args:
             address: such as s3://bucket/darkroom.
-            system: an fsspec file system; None for the one of the address.
+            system: an fsspec file system; None for that of the address.
         """
         import fsspec
 
@@ -53,14 +53,14 @@ class ObjectStore:
         self._system = system or new_system
 
     def has(self, name: str) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         return self._read_note(name) is not None
 
     def put(self, name: str, source: Path) -> None:
         """Adds a file.
 
         Raises:
-            ArtifactError: the store cannot be reached, or does not keep what is written.
+            ArtifactError: the store cannot be reached, or loses what is written.
         """
         num_bytes = source.stat().st_size
         starts = range(0, num_bytes, BLOCK_BYTES)
@@ -77,7 +77,7 @@ class ObjectStore:
                 self._ask(lambda: self._system.pipe_file(path, content))
             if self._size(path) != len(content):
                 raise ArtifactError(
-                    f"The store {self._address} must keep what is written; {path} is not there afterwards as a whole. "
+                    f"The store {self._address} accepted {path}, but does not have all of it afterwards. "
                     "Check its permissions, its quota and its lifecycle rules."
                 )
             return block, len(content)
@@ -88,11 +88,12 @@ class ObjectStore:
         self._ask(lambda: self._system.pipe_file(self._path(name, NOTE), json.dumps(note).encode()))
         if self._read_note(name) != note:
             raise ArtifactError(
-                f"The store {self._address} must return what is written; the note of {name} is another afterwards."
+                f"The store {self._address} does not return the list of blocks of {name} as it was written. Check its "
+                "permissions, its quota and its lifecycle rules."
             )
 
     def fetch(self, name: str, target: Path) -> bool:
-        """Makes `target` the file, by its blocks; what an interrupted download has left is kept."""
+        """Downloads the file to `target`, block by block; blocks of an interrupted download are reused."""
         note = self._read_note(name)
         if note is None:
             return False
@@ -119,11 +120,11 @@ class ObjectStore:
             partial.replace(target)
         else:
             partial.unlink()
-            self._find(lambda: self._system.rm_file(self._path(name, NOTE)))  # so that it is made again
+            self._find(lambda: self._system.rm_file(self._path(name, NOTE)))  # so that a task creates the file again
         return is_whole
 
     def discard(self, name: str) -> None:
-        """Nothing: other machines may need the file; a lifecycle rule of the store removes it."""
+        """Does nothing: other machines may need the file, and a lifecycle rule of the store removes it."""
 
     def _path(self, name: str, file: str) -> str:
         return f"{self._root}/{name}/{file}"
@@ -140,7 +141,7 @@ class ObjectStore:
             return None
 
     def _find(self, call: Callable[[], ResultT]) -> ResultT | None:
-        """The answer; None if there is no such file."""
+        """The result of a call; None if the file does not exist."""
         try:
             return self._ask(call)
         except FileNotFoundError:
@@ -151,11 +152,11 @@ class ObjectStore:
             return wait_for(call, f"The store {self._address}", is_outage, outage_seconds())
         except FileNotFoundError:
             raise
-        except Exception as error:  # every file system raises its library's own errors
+        except Exception as error:  # each file system has its own error classes
             reason = self._address.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
             raise ArtifactError(
-                f"The store {self._address} must be within reach and writable; it is not: {type(error).__name__}: "
-                f"{reason}. Check DARKROOM_STORE, the network and the credentials."
+                f"The store {self._address} cannot be reached or written: {type(error).__name__}: {reason}. "
+                "Check DARKROOM_STORE, the network and the credentials."
             ) from None
 
 

@@ -1,7 +1,8 @@
-"""Files by name that the tasks of a run, and all runs, have in common: in a folder, or in an object store.
+"""Files that tasks share, by name, in a folder or in an object store.
 
-The tasks of a run may be on several machines, so what one makes for another is put here: by DARKROOM_STORE, a folder on
-a volume that all of them mount, or an address such as s3://bucket/darkroom. Without it, a folder of the cache.
+The tasks of a run may be on several machines, so a file that one task creates for another is stored here.
+DARKROOM_STORE is a folder on a volume that all machines mount, or an address such as s3://bucket/darkroom. If it is not
+set, the store is a folder of the cache.
 """
 
 import os
@@ -13,14 +14,14 @@ from components.contract.system.cache import cache_dir
 
 
 class SharedStore(Protocol):
-    """Files by name. A name may contain slashes. A file is there as a whole or not at all, and never changes."""
+    """Files by name. A name may contain slashes. A file is either complete or absent, and never changes."""
 
     def has(self, name: str) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         ...
 
     def put(self, name: str, source: Path) -> None:
-        """Adds a file, which the caller does not change afterwards.
+        """Adds a file, which the caller must not change afterwards.
 
         Raises:
             ArtifactError: the store cannot be written.
@@ -28,7 +29,7 @@ class SharedStore(Protocol):
         ...
 
     def fetch(self, name: str, target: Path) -> bool:
-        """Makes `target` the file; False if the store does not have it, or no longer as it was written.
+        """Creates `target` with the content of the file; False if the store does not have it, or has damaged it.
 
         Raises:
             ArtifactError: the store cannot be reached.
@@ -37,12 +38,12 @@ class SharedStore(Protocol):
         ...
 
     def discard(self, name: str) -> None:
-        """Called when a file is kept elsewhere now: removes it if the store is part of this machine's cache."""
+        """Removes a file that is no longer needed here, but only if the store is part of this machine's cache."""
         ...
 
 
 def open_shared_store() -> SharedStore:
-    """The store that DARKROOM_STORE names; without it, a folder of the cache."""
+    """Opens the store of DARKROOM_STORE, or a folder of the cache if it is not set."""
     address = os.environ.get(STORE_VARIABLE)
     if address and "://" in address:
         from components.contract.store.object_store import ObjectStore

@@ -1,4 +1,4 @@
-"""Files, caches, addresses, processes and memory of the machine. Import any module."""
+"""Files, caches, addresses, processes and memory of the machine."""
 
 from components.contract.system.posix import require_posix
 

@@ -1,4 +1,4 @@
-"""Addresses that may contain a secret: it is used for downloads, and never printed, logged or stored."""
+"""Addresses that may contain a secret, which is used for downloads but never printed, logged or stored."""
 
 import base64
 import functools
@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
 ADDRESSES_VARIABLE: Final = "DARKROOM_ADDRESSES"
-"""Holds whole addresses, one per line. A redacted address finds its secret there: in a child process, in a container,
-in a task on a cluster."""
+"""Contains complete addresses, one per line. Child processes, containers and tasks on a cluster look up the secret of a
+redacted address there."""
 MASK: Final = "***"
 MAX_REMEMBERED: Final = 20
 
@@ -19,7 +19,7 @@ _CHAIN_LINK: Final = re.compile(r"(::)(?=[A-Za-z][A-Za-z0-9+.-]+(?:://|::|$))")
 _IN_TEXT: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s\"'<>]+")
 _QUERY_IN_TEXT: Final = re.compile(r"\?[^\s\"'<>=?]+=[^\s\"'<>)]*")
 _PERSONAL_SCHEMES: Final = ("ssh:", "git+ssh:", "dvc+ssh:", "dvc+git+ssh:", "sftp:")
-"""Of these a user name without a password is no secret: it is part of the host's name."""
+"""With these schemes, a user name without a password is not a secret: it is part of the address, as in git@host."""
 _SECRET_NAME: Final = re.compile(
     r"x-(amz|goog|oss|ms)-.*|.*(token|signature|secret|password|passwd|credential|apikey|api[_-]key|jwt)|"
     r"awsaccesskeyid|googleaccessid|expires|sig|auth|pwd|policy|key-pair-id",
@@ -28,7 +28,7 @@ _SECRET_NAME: Final = re.compile(
 _SAS_NAMES: Final = frozenset(
     {"se", "sp", "st", "sv", "sr", "spr", "sip", "ss", "srt", "skoid", "sktid", "skt", "ske", "sks", "skv"}
 )
-"""Of an Azure shared access signature, beside `sig`."""
+"""Query parameters of an Azure shared access signature, in addition to `sig`."""
 _SECRET_VARIABLES: Final = (
     "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_TRACKING_TOKEN",
@@ -37,25 +37,25 @@ _SECRET_VARIABLES: Final = (
     "KF_PIPELINES_TOKEN",
 )
 _MIN_SECRET: Final = 4
-"""In characters; a shorter word is too common to be replaced everywhere."""
+"""In characters; a shorter secret would occur in ordinary words, so it is not replaced in texts."""
 _MIN_OPAQUE: Final = 16
-"""From this length a query's value is a secret whatever its name."""
+"""In characters; a query value of at least this length counts as a secret, whatever its name."""
 
 
 class Address(str):
-    """An address, or a path, whose text is redacted: user info, query and fragment are `***`.
+    """An address or a path; as a string, it is redacted: user info, query and fragment are `***`.
 
-    It can be used wherever text is: in params, logs, messages and files. Only `full` contains the secret, and the
-    environment of this process remembers it, so that this process and its children find it by the redacted text.
+    It is safe in params, logs, messages and files. Only `full` contains the secret. It is also stored in the
+    environment of this process, so that this process and its children can look it up by the redacted text.
 
     Attributes:
-        full: the whole address, for fetching.
+        full: the complete address, for downloads.
     """
 
     full: str
 
     def __new__(cls, text: str) -> "Address":
-        """Takes a whole address, or a redacted one, whose secret is looked up in DARKROOM_ADDRESSES."""
+        """Accepts a complete address, or a redacted one, whose secret is looked up in DARKROOM_ADDRESSES."""
         if isinstance(text, Address):
             return text
         address = super().__new__(cls, _redact_address(text))
@@ -67,12 +67,12 @@ class Address(str):
 
     @property
     def has_secret(self) -> bool:
-        """Whether the redacted text hides a secret of the whole address."""
+        """Whether the text is redacted: `full` contains a secret."""
         return self.full != str(self)
 
     @property
     def lacks_secret(self) -> bool:
-        """Whether this is a redacted address whose secret is unknown here."""
+        """Whether this is a redacted address whose secret could not be looked up."""
         return MASK in self.full and not self.has_secret
 
     @property
@@ -81,12 +81,12 @@ class Address(str):
         return "".join(_without_credentials(link) for link in _CHAIN_LINK.split(self.full))
 
     def hide(self, text: str) -> str:
-        """A text, such as a library's message, without this address's secrets, and without those of any other."""
+        """Removes the secrets of this address, and all others that `redact` finds, from a text such as an error."""
         return redact(_replace(text, _secrets_of(self.full)))
 
 
 def redact(text: str) -> str:
-    """A text without the secrets of the addresses in it, and without those that the environment holds."""
+    """Removes from a text the secrets of the addresses in it, and those in the environment."""
     secrets = _environment_secrets(
         tuple(value for name, value in os.environ.items() if "://" in value and _may_hold_secret(name)),
         tuple(os.environ.get(name, "") for name in _SECRET_VARIABLES),
@@ -96,7 +96,7 @@ def redact(text: str) -> str:
 
 
 def shorten_address(uri: str) -> str:
-    """An address for publication: redacted, and of a path on this machine only the last name."""
+    """An address for publication: redacted; a path on this machine is reduced to its last component."""
     address = str(Address(uri))
     if address.startswith("dvc+") and "://" not in address:
         repository, at, rest = address.removeprefix("dvc+").rpartition("@")
@@ -108,27 +108,27 @@ def shorten_address(uri: str) -> str:
 
 
 def remember(addresses: Sequence[str]) -> None:
-    """Accepts full addresses from another process of Darkroom."""
+    """Stores complete addresses from another process of Darkroom."""
     for address in addresses:
         Address(address)
 
 
 def driver_uri(uri: str) -> str:
-    """A database's address with the driver that is installed: SQLAlchemy 2.1 takes `postgresql://` for psycopg 3."""
+    """Adds the installed driver to a database address: SQLAlchemy 2.1 would use psycopg 3 for `postgresql://`."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", uri)
 
 
 def split_credentials(uri: str) -> tuple[str, str, str]:
-    """(address without user info, user, password), both decoded; empty if there are none."""
+    """(address without user info, user, password); user and password are decoded, or empty."""
     scheme, rest, user_info = _split(uri)
     user, _, password = user_info.partition(":")
     return f"{scheme}{rest}", unquote(user), unquote(password)
 
 
 def _whole_address(text: str) -> str:
-    """The whole address of a redacted one, if the environment holds it.
+    """The complete form of a redacted address, if the environment contains it; otherwise the text unchanged.
 
-    Of data under DVC only the repository must be the same: the revision may have become a commit meanwhile.
+    For data under DVC, only the repository must match: the revision may have been replaced by a commit.
     """
     repository, version = _repository(text)
     for line in reversed(remembered_addresses()):
@@ -141,7 +141,7 @@ def _whole_address(text: str) -> str:
 
 
 def _repository(text: str) -> tuple[str, str]:
-    """(`dvc+<repository>`, `@<revision>:<path>`); no version in other addresses."""
+    """(`dvc+<repository>`, `@<revision>:<path>`); (the text, "") for other addresses."""
     data = re.fullmatch(r"(dvc\+.+)(@[^@:]+:.+)", text)
     return (data[1], data[2]) if data else (text, "")
 
@@ -151,7 +151,7 @@ def _last_name(path: str) -> str:
 
 
 def remembered_addresses() -> list[str]:
-    """The full addresses that this process knows, for another process of Darkroom; never to be printed."""
+    """The complete addresses that this process has stored, for another process of Darkroom. Never print them."""
     return [line.strip() for line in os.environ.get(ADDRESSES_VARIABLE, "").splitlines() if line.strip()]
 
 
@@ -160,7 +160,7 @@ def _may_hold_secret(name: str) -> bool:
 
 
 def _split(link: str) -> tuple[str, str, str]:
-    """(scheme with its slashes, what follows the user info, user info) of one link of a chain."""
+    """(scheme with slashes, rest after the user info, user info) of one link of a chained address."""
     scheme = re.match(_SCHEME, link)
     if scheme is None:
         # `dvc+user:password@host/repository@revision:path`: the scheme was forgotten.
@@ -175,7 +175,7 @@ def _split(link: str) -> tuple[str, str, str]:
 
 
 def _redact_match(match: re.Match[str]) -> str:
-    """Keeps the route of a web page, such as http://127.0.0.1:5000/#/experiments."""
+    """Redacts an address in a text, but keeps the route of a web page, as in http://127.0.0.1:5000/#/experiments."""
     address, mark, route = match[0].partition("/#/")
     return f"{_redact_address(address)}{mark}{route}"
 
@@ -195,7 +195,7 @@ def _redact_link(link: str) -> str:
 
 
 def _split_query(rest: str) -> tuple[str, str, str]:
-    """(before, the mark, after) of the first ? or #."""
+    """Splits at the first ? or #: (before, that character, after)."""
     match = re.search(r"[?#]", rest)
     return (rest[: match.start()], match[0], rest[match.end() :]) if match else (rest, "", "")
 
@@ -218,7 +218,7 @@ def _without_credentials(link: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _secrets_of(address: str) -> tuple[str, ...]:
-    """All forms in which a library may repeat the secrets of an address, the longest first."""
+    """All forms in which the secrets of an address may occur in a library's message, the longest first."""
     secrets: set[str] = set()
     for link in _CHAIN_LINK.split(address):
         scheme, rest, user_info = _split(link)

@@ -1,4 +1,4 @@
-"""Outputs that appear completely or not at all: written beside their place, then renamed into it."""
+"""Writes outputs completely or not at all: to a temporary path next to the target, which is then renamed."""
 
 import contextlib
 import csv
@@ -25,27 +25,28 @@ from components.contract.text import json_text
 from components.contract.validation_messages import explain
 
 MAX_JSON_BYTES: Final = 2**28
-"""Of JSON files of steps; a thousand classes need some megabytes."""
+"""The limit for JSON files of steps; with a thousand classes they have a few megabytes."""
 NOT_WRITABLE: Final = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
-"""System errors for an output that cannot be written, for a reason that the user can fix."""
+"""Errors of the system for an output that cannot be written, for a reason that the user can fix."""
 MAX_NAME_BYTES: Final = 200
-"""Of a name that is to get a suffix; file systems allow 255."""
+"""The limit for a name to which a suffix is added; file systems allow 255 bytes."""
 DEVICE_FOLDERS: Final = (Path("/dev"), Path("/dev/fd"))
-"""Whose entries may lead to a plain file: /dev/stdout, redirected."""
+"""Entries of these folders count as devices even if they lead to a regular file, as a redirected /dev/stdout does."""
 RENAME_EXCHANGE: Final = 2
 AT_FDCWD: Final = -100
 
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes `target` when the block ends without an error.
+    """A temporary folder to write into; it becomes `target` when the block ends without an error.
 
-    An earlier `target` stays until then and is replaced as a whole. After an error, or a kill, `target` is unchanged.
-    The remains of a kill are named `.<target>.partial-*`; the next writer of the same target removes them. Writers at
-    work hold a lock on their folder, so that several can write the same target at once: the last one wins.
+    An earlier `target` remains until then, and is replaced in one move. After an error, or if the process is killed,
+    `target` is unchanged. A killed process leaves a folder `.<target>.partial-*`, which the next writer of the same
+    target removes. Each writer holds a lock on its temporary folder, so several can write the same target at once; the
+    last to finish wins.
 
     Raises:
-        ArtifactError: the place cannot be written, or is a device, or the disk is full.
+        ArtifactError: the target cannot be written, or is a device, or the disk is full.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -58,7 +59,7 @@ def new_folder(target: Path) -> Iterator[Path]:
             partial = stack.enter_context(_locked_folder(target))
             partial.chmod(0o755)
         except OSError as error:
-            raise ArtifactError(f"The output folder {target} must be writable; it is not: {error}.") from None
+            raise ArtifactError(f"The output folder {target} cannot be written: {error}.") from None
         try:
             yield partial
             _replace(partial, target)
@@ -72,10 +73,12 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_folder(target: Path) -> Iterator[Path]:
-    """A folder beside the target for what is to be moved there; it goes at the end, or after a kill with the next one.
+    """A temporary folder next to the target, for files that will be moved there; removed when the block ends.
+
+    If the process is killed, the next writer of the same target removes the folder.
 
     Raises:
-        OSError: the place cannot be written.
+        OSError: the folder cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_remains(target)
@@ -87,13 +90,13 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 
 def remove_all_remains(folder: Path) -> None:
-    """Removes what killed writers left in a folder of our own, whatever their targets."""
+    """Removes what killed writers left in a folder that belongs to Darkroom, for all targets."""
     for remains in folder.glob(".*.partial-*"):
         _remove_abandoned(remains)
 
 
 def remove_remains(target: Path) -> None:
-    """Removes partial outputs of killed writers of this target, but not those of a live process.
+    """Removes partial outputs of killed writers of this target, but not those of running processes.
 
     Raises:
         OSError: the folder of the target cannot be read.
@@ -111,28 +114,28 @@ def _write_error(error: BaseException, target: Path, partial: Path) -> ArtifactE
     if number in FULL or (num_free is not None and num_free < SMALL_SPACE):
         num_needed = sum(path.lstat().st_size for path in partial.rglob("*"))
         return ArtifactError(
-            f"There must be enough disk space for {target} and its temporary files; there is not: {error}. "
-            f"It needs more than {num_needed / 1e6:,.1f} MB{free_text(target.parent)}. Free some space "
+            f"The disk is too full for {target} and its temporary files: {error}. "
+            f"They need more than {num_needed / 1e6:,.1f} MB{free_text(target.parent)}. Free some space "
             "and run the step again."
         )
     if number in NOT_WRITABLE and str(partial) in str(getattr(error, "filename", "")):
-        return ArtifactError(f"The output folder {target} must be writable; it is not: {error}.")
+        return ArtifactError(f"The output folder {target} cannot be written: {error}.")
     return None
 
 
 def _prefix(target: Path) -> str:
-    """The prefix of the names of partial outputs; long names are truncated, by bytes."""
+    """The prefix of the names of partial outputs; a long name is truncated to MAX_NAME_BYTES."""
     return f".{os.fsdecode(os.fsencode(target.name)[:MAX_NAME_BYTES])}.partial-"
 
 
 @contextlib.contextmanager
 def _locked_folder(target: Path) -> Iterator[Path]:
-    """A new, empty folder beside the target, with a lock that the system releases when this process ends."""
+    """A new, empty folder next to the target, with a lock that the system releases when this process ends."""
     while True:
         partial = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         try:
             lock = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:  # another writer took it for remains before it was locked
+        except FileNotFoundError:  # another writer removed it as abandoned before it was locked
             continue
         try:
             if try_lock(lock) and _is_same(partial, lock):
@@ -144,7 +147,7 @@ def _locked_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked_file(target: Path) -> Iterator[IO[bytes]]:
-    """A new file beside the target, with a lock as that of a new folder."""
+    """A new file next to the target, locked like the folder of `_locked_folder`."""
     while True:
         file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=_prefix(target), delete=False)  # noqa: SIM115
         with file:
@@ -154,9 +157,10 @@ def _locked_file(target: Path) -> Iterator[IO[bytes]]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Removes a partial output if its writer is gone; a file system without locks cannot tell, and keeps it.
+    """Removes a partial output if its writer no longer runs; on a file system without locks, it is kept.
 
-    The lock is held until it is removed: a writer that has just made it finds the lock taken, or its place empty.
+    The lock is held during the removal: a writer that has just created the output finds it locked or missing, and tries
+    again.
     """
     try:
         lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -172,7 +176,7 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def _is_device(target: Path) -> bool:
-    """Whether a rename would destroy what is there: for root, even /dev/null."""
+    """Whether the target is a device or a pipe, which a rename would replace: for root, even /dev/null."""
     is_other = target.exists() and not target.is_file() and not target.is_dir()
     return is_other or target.parent in DEVICE_FOLDERS
 
@@ -185,10 +189,10 @@ def _is_same(path: Path, descriptor: int) -> bool:
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Writes a file completely or not at all; the content goes into a device or a pipe, which is not replaced.
+    """Writes a file completely or not at all; a device or a pipe is written to directly.
 
     Raises:
-        OSError: the place cannot be written, or the disk is full.
+        OSError: the file cannot be written, or the disk is full.
     """
     if _is_device(target):
         target.write_bytes(content)
@@ -209,14 +213,14 @@ def write_file(target: Path, content: bytes) -> None:
 
 
 def write_json(target: Path, content: Any) -> None:
-    """Writes JSON, readable, with a newline at its end."""
+    """Writes indented JSON with a final newline."""
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json")
     write_file(target, (json_text(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a table in UTF-8, with a header; cells from foreign names need `csv_cell` where a spreadsheet opens it."""
+    """Writes a table in UTF-8, with a header. For spreadsheets, pass names from outside through `csv_cell`."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
@@ -228,24 +232,25 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
-    """A JSON file that an earlier step wrote, checked.
+    """Reads and validates a JSON file that an earlier step wrote.
 
     Args:
         path: the file.
-        model: what it must hold.
-        artifact_name: what the folder is called, for the message: "data set", "model bundle".
+        model: the record that it must contain.
+        artifact_name: the name of the folder for messages, such as "data set" or "model bundle".
 
     Raises:
-        ArtifactError: missing, damaged, or of another format version.
+        ArtifactError: the file is missing, damaged, or of another format version.
     """
     try:
         return model.model_validate_json(read_regular(path, MAX_JSON_BYTES))
     except FileNotFoundError:
         raise ArtifactError(
-            f"The {artifact_name} must contain {path.name}; it is missing in {path.parent}. Run its step."
+            f"The {artifact_name} must contain {path.name}; it is missing in {path.parent}. Run the step that writes "
+            "it."
         ) from None
     except OSError as error:
-        raise ArtifactError(f"{path} must be readable; it is not: {error}.") from None
+        raise ArtifactError(f"{path} cannot be read: {error}.") from None
     except ValidationError as error:
         raise ArtifactError(
             f"The {artifact_name} is damaged, or of another version; create it again.\n"
@@ -254,14 +259,14 @@ def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
 
 
 def _replace(partial: Path, target: Path) -> None:
-    """Puts a folder in the place of an earlier one in one move, so that a kill leaves one or the other."""
+    """Replaces an earlier folder in one move, so that a killed process leaves either the old or the new folder."""
     while not _exchange(partial, target):
         try:
             partial.rename(target)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
-            with _locked_folder(target) as old:  # the file system cannot exchange, or another writer came first
+            with _locked_folder(target) as old:  # the file system cannot swap, or another writer was faster
                 with contextlib.suppress(FileNotFoundError):
                     target.rename(old / "earlier")
                 _remove(old)
@@ -278,7 +283,7 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swaps two paths at once, on Linux and where the file system can; False if nothing was done."""
+    """Swaps two paths atomically, on Linux if the file system supports it; False if nothing was done."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is None:
         return False

@@ -1,7 +1,8 @@
-"""The budget of foreign input: bytes, members, seconds and memory.
+"""Limits for untrusted input: bytes, members, seconds and memory.
 
-Archives, tables, binary files, downloads, prediction logs and folders come from anyone. Whoever reads one spends from
-its budget while reading, whatever a header promises; an overdrawn budget is an error that names the limit.
+Archives, tables, binary files, downloads, prediction logs and folders may come from anyone. A reader counts what it
+actually reads against a budget, whatever the file's header claims. Input that exceeds its budget raises an error that
+names the limit.
 """
 
 import errno
@@ -21,12 +22,12 @@ from components.contract.errors import DarkroomError, DataError
 
 MAX_MEMBERS: Final = 1_000_000
 MAX_MEMORY_BYTES: Final = 2**29
-"""Memory for the bookkeeping of one input, such as the names of its members."""
+"""Memory for the metadata of one input, such as the names of its members."""
 
 START_SECONDS: Final = 30.0
 BYTES_PER_SECOND: Final = 10**6
 MEMBERS_PER_SECOND: Final = 100
-"""Far slower than a slow disk: slower input is designed to keep a reader busy."""
+"""A slow disk is much faster than this; input that is slower is designed to keep the reader busy."""
 
 POLL_SECONDS: Final = 0.2
 
@@ -35,20 +36,20 @@ T = TypeVar("T")
 
 @dataclass
 class Budget:
-    """The limits of one input.
+    """The limits of one input, and what has been read so far.
 
     Attributes:
-        subject: the input in messages, such as "The archive photos.zip".
-        advice: what the user can do if it exceeds them.
+        subject: the input, for messages, such as "The archive photos.zip".
+        advice: what the user can do if the input exceeds a limit.
         max_bytes: of its content.
         max_members: files and folders, rows, pictures or keys.
         max_memory_bytes: see MAX_MEMORY_BYTES.
-        start_seconds: granted to any input; its content earns more.
-        bytes_per_second: the pace that earns time.
-        members_per_second: the same for members.
-        basis: where `max_bytes` comes from, for the message.
-        members: what its members are called.
-        error: what is raised.
+        start_seconds: allowed for any input; more time is allowed as content is read.
+        bytes_per_second: the slowest acceptable rate.
+        members_per_second: the slowest acceptable rate for members.
+        basis: the reason for `max_bytes`, for the message.
+        members: the name of its members, for messages.
+        error: the class of the error that is raised.
     """
 
     subject: str
@@ -68,10 +69,10 @@ class Budget:
     _start_time: float = field(default_factory=time.monotonic, init=False)
 
     def spend(self, num_bytes: int = 0, *, num_members: int = 0, memory_bytes: int = 0) -> None:
-        """Counts what was read.
+        """Counts what has been read.
 
         Raises:
-            DarkroomError: of the kind `error`, if the budget is exceeded.
+            DarkroomError: of the class `error`, if a limit is exceeded.
         """
         self.num_bytes += num_bytes
         self.num_members += num_members
@@ -83,15 +84,15 @@ class Budget:
         if self.memory_bytes > self.max_memory_bytes:
             raise self.limit_error(
                 f"need at most {self.max_memory_bytes / 1e6:,.0f} MB of memory to be listed",
-                f"after {self.num_members:,} {self.members} it needed more",
+                f"it needs more after {self.num_members:,} {self.members}",
             )
         self.check_pace()
 
     def check_pace(self) -> None:
-        """Stops reading input that keeps its reader busy and yields almost nothing.
+        """Checks that the input is not so slow that it only keeps the reader busy.
 
         Raises:
-            DarkroomError: of the kind `error`.
+            DarkroomError: of the class `error`, if it is.
         """
         allowed_seconds = (
             self.start_seconds + self.num_bytes / self.bytes_per_second + self.num_members / self.members_per_second
@@ -104,16 +105,16 @@ class Budget:
             )
 
     def limit_error(self, limit: str, state: str) -> DarkroomError:
-        """The error for input that exceeds a limit: the limit, and what was found."""
+        """The error for input that exceeds a limit; its message contains the limit and what was found."""
         return self.error(f"{self.subject} must {limit}; {state}. {self.advice}")
 
     def wait_for(self, work: Callable[[], T], seconds: float) -> T:
-        """Runs work that cannot be interrupted, such as a library's call, within seconds and memory.
+        """Runs work that cannot be interrupted, such as a call of a library, within limits of time and memory.
 
-        Work that exceeds them stays behind in a daemon thread, so it ends with the process at the latest.
+        Work that exceeds a limit continues in a daemon thread, which ends with the process at the latest.
 
         Raises:
-            DarkroomError: of the kind `error`; and whatever the work raises.
+            DarkroomError: of the class `error`; and any error of the work.
         """
         outcome: list[T] = []
         failure: list[BaseException] = []
@@ -130,7 +131,7 @@ class Budget:
         while thread.is_alive():
             thread.join(POLL_SECONDS)
             if thread.is_alive() and time.monotonic() > deadline:
-                raise self.limit_error(f"answer within {seconds:,.0f} s", "it does not")
+                raise self.limit_error(f"answer within {seconds:,.0f} s", "it did not")
             if _peak_memory() - peak > 4 * self.max_memory_bytes:
                 raise self.limit_error(
                     f"be listed in at most {4 * self.max_memory_bytes / 1e6:,.0f} MB of memory", "it needs more"
@@ -141,17 +142,17 @@ class Budget:
 
 
 class PacedFile:
-    """An open file that checks its budget's pace at each read of a decompressor."""
+    """An open file that checks the reading rate of its budget each time a decompressor reads from it."""
 
     def __init__(self, file: IO[bytes], budget: Budget):
         self._file = file
         self._budget = budget
 
     def read(self, size: int = -1) -> bytes:
-        """Reads at most `size` bytes, all that are left if it is negative.
+        """Reads at most `size` bytes, or all remaining bytes if it is negative.
 
         Raises:
-            DarkroomError: the work takes longer than the budget allows.
+            DarkroomError: reading takes longer than the budget allows.
         """
         self._budget.check_pace()
         return self._file.read(size)
@@ -170,7 +171,7 @@ class PacedFile:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Opens a regular file for reading, and nothing else: a pipe would wait forever, a device never ends.
+    """Opens a file for reading, but only a regular file: a pipe could block forever, and a device may never end.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
@@ -185,12 +186,12 @@ def open_regular(path: Path) -> BinaryIO:
 
 @functools.cache
 def _kernel_devices() -> frozenset[int]:
-    """Folders with files that the kernel generates while they are read, which may block or never end."""
+    """The device numbers of /proc and /sys: the kernel generates their files, which may block or never end."""
     return frozenset(Path(folder).stat().st_dev for folder in ("/proc", "/sys") if Path(folder).is_dir())
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
-    """The content of a regular file, at most as much as its size said when it was opened.
+    """Reads a regular file, up to the size that it has when it is opened.
 
     Raises:
         OSError: it cannot be read, is not a regular file, or is larger than `max_bytes`.
@@ -203,6 +204,6 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
 
 
 def _peak_memory() -> int:
-    """The largest resident size that this process has had, in bytes."""
+    """The peak resident memory of this process, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

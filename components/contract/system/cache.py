@@ -1,6 +1,6 @@
-"""Cache of results that can be computed again, for all runs: `.darkroom/cache`, or DARKROOM_CACHE.
+"""The cache of results that can be recomputed, shared by all runs: `.darkroom/cache`, or DARKROOM_CACHE.
 
-Checkpoints of trainings are also there, or in DARKROOM_CHECKPOINTS.
+It also contains the checkpoints of training runs, unless DARKROOM_CHECKPOINTS is set.
 """
 
 import os
@@ -21,28 +21,30 @@ CHECKPOINTS_VARIABLE: Final = "DARKROOM_CHECKPOINTS"
 
 
 def cache_dir() -> Path:
-    """The folder; it need not exist."""
+    """The cache folder; it need not exist."""
     return Path(os.environ.get(CACHE_VARIABLE) or HOME / "cache")
 
 
 def checkpoints_dir() -> Path:
-    """The folder of checkpoints; it need not exist."""
+    """The checkpoint folder; it need not exist."""
     return Path(os.environ.get(CHECKPOINTS_VARIABLE) or cache_dir() / "checkpoints")
 
 
 def require_resumable(folder: Path, error: OSError) -> None:
-    """Called if a folder for resuming work cannot be written. On a cluster the volume exists for that.
+    """Raises an error if a folder from which work is resumed cannot be written, and this pod has a volume for it.
+
+    Without such a volume, work continues, but cannot be resumed.
 
     Args:
         folder: in the cache or in DARKROOM_CHECKPOINTS.
-        error: why it cannot be written.
+        error: the reason why it cannot be written.
 
     Raises:
-        ArtifactError: this pod has a volume for the cache, or for checkpoints.
+        ArtifactError: this pod has a volume for the cache or for checkpoints.
     """
     if is_in_pod() and any(os.environ.get(name) for name in (CACHE_VARIABLE, CHECKPOINTS_VARIABLE)):
         raise ArtifactError(
-            "On a cluster, training resumes from a volume after its pod is lost, so the volume must be "
+            "The volume from which training resumes after its pod is lost must be "
             f"writable for user {os.getuid()} and group {os.getgid()}; {folder} is not: "
             f"{error.strerror or error}. The Job in k8s/pipelines changes the group of a new volume; see "
             "docs/kubernetes.md, Volumes."
@@ -50,7 +52,7 @@ def require_resumable(folder: Path, error: OSError) -> None:
 
 
 def cache_limit() -> int:
-    """How many bytes each kind of result may take; the least recently used are removed first.
+    """The maximum size of each kind of result in bytes; the least recently used results are removed first.
 
     Raises:
         ParamsError: DARKROOM_CACHE_GB is not a number above 0.
@@ -66,12 +68,12 @@ def cache_limit() -> int:
 
 
 def evict(files: Mapping[Path, float], used: Collection[Path], remove: Callable[[Path], bool]) -> None:
-    """Removes what was used longest ago until the rest is within the limit, but nothing that this run has used.
+    """Removes the least recently used files until the rest is within the limit, but no file that this run has used.
 
     Args:
         files: all files of one kind, with the time of their last use.
-        used: those of this run.
-        remove: removes a file; False if it is still in use.
+        used: the files that this run has used.
+        remove: removes a file; returns False if it is still in use.
     """
     sizes = {path: path.stat().st_size for path in files}
     excess = sum(sizes.values()) - cache_limit()

@@ -1,4 +1,4 @@
-"""Free disk space, and the errors if there is none."""
+"""Free disk space, and the errors for a full disk."""
 
 import errno
 import os
@@ -10,9 +10,9 @@ from typing import Final
 from components.contract.errors import ArtifactError
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""System errors for a full disk or quota."""
+"""Errors of the system for a full disk or quota."""
 SMALL_SPACE: Final = 2**20
-"""Bytes; with less free space, a failed write means a full disk, whatever the library that wrote reports."""
+"""In bytes. With less free space, a failed write is reported as a full disk, whatever error the library raised."""
 
 
 def full_disk_error(error: OSError) -> ArtifactError | None:
@@ -21,34 +21,28 @@ def full_disk_error(error: OSError) -> ArtifactError | None:
         return None
     has_path = isinstance(error.filename, str | bytes)
     folders = [Path(os.fsdecode(error.filename)).parent] if has_path else [Path.cwd(), Path(tempfile.gettempdir())]
-    return ArtifactError(
-        f"There must be free disk space; there is not: {error}{''.join(map(free_text, folders))}. Free "
-        "some space and run again."
-    )
+    return ArtifactError(f"The disk is full: {error}{''.join(map(free_text, folders))}. Free some space and run again.")
 
 
 def require_room(folder: Path) -> None:
-    """Raises if the folder is on a full disk, which then explains any failure there.
+    """Raises an error if the folder is on a full disk, which then explains any failure to write there.
 
     Raises:
-        ArtifactError: so it is.
+        ArtifactError: the disk is full.
     """
     free = free_bytes(folder)
     if free is not None and free < SMALL_SPACE:
-        raise ArtifactError(
-            f"There must be free disk space in {folder}; there is not{free_text(folder)}. Free some space "
-            "and run again."
-        )
+        raise ArtifactError(f"The disk of {folder} is full{free_text(folder)}. Free some space and run again.")
 
 
 def free_text(folder: Path) -> str:
-    """For messages: free disk space; empty if unknown."""
+    """The free disk space as a part of a message; empty if unknown."""
     free = free_bytes(folder)
     return "" if free is None else f"; {free / 1e6:,.1f} MB are free in {folder}"
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Free disk space; None if unknown."""
+    """The free disk space; None if unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

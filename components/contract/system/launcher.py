@@ -1,8 +1,8 @@
-"""The only place that starts other programs: git, DVC, uv, docker and Darkroom's own.
+"""The only module that starts other programs: git, DVC, uv, docker and Darkroom's own.
 
-Neither the working folder nor the data decide what runs. A program is an absolute path found on PATH; Python runs with
-`-P`, so that no module of the working folder is imported; the environment is the user's without the variables that load
-code or point git at another repository; nothing reads from standard input.
+Neither the working folder nor the data can determine what runs. Programs are started by their absolute path from PATH.
+Python runs with `-P`, so that it imports no module from the working folder. The environment is that of the user,
+without variables that load code or make git use another repository. Programs read nothing from standard input.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import IO, Any, Final, NoReturn, TypedDict, Unpack
 from components.contract.errors import DarkroomError
 
 ROOT: Final = Path(__file__).parents[3]
-"""Where the packages `components` and `pipelines` are."""
+"""The folder of the packages `components` and `pipelines`."""
 
 CODE_LOADING_VARIABLES: Final = frozenset(
     (
@@ -60,13 +60,14 @@ KEPT_GIT_VARIABLES: Final = frozenset(
         "GIT_CONFIG_NOSYSTEM",
     )
 )
-"""Signing and connections; all other variables of git select a repository or a program."""
+"""Authorship, configuration and connections. All other variables of git, which can select a repository or a program,
+are removed."""
 SEARCH_PATHS: Final = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
-"""An empty or relative entry of these means the working folder."""
+"""Empty or relative entries of these variables depend on the working folder, so they are removed."""
 
 GIT_SECONDS: Final = 60.0
 GIT_PROTOCOLS: Final = "file:git:http:https:ssh"
-"""`ext::` runs any command."""
+"""The protocols that git may use: not `ext::`, which can run any command."""
 GIT_SETTINGS: Final = (
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
@@ -75,7 +76,7 @@ GIT_SETTINGS: Final = (
     "submodule.recurse=false",
     "protocol.ext.allow=never",
 )
-"""Settings of a repository that name a program, or lead into another repository, are off."""
+"""Disables the settings of a repository that can start a program or lead to another repository."""
 
 
 class MissingProgramError(DarkroomError, FileNotFoundError):
@@ -83,7 +84,7 @@ class MissingProgramError(DarkroomError, FileNotFoundError):
 
 
 def environment() -> dict[str, str]:
-    """The environment of a program: this process's own, without what loads code from places that others choose."""
+    """The environment for other programs: that of this process, without variables that could load untrusted code."""
     variables = {
         name: value
         for name, value in os.environ.items()
@@ -93,8 +94,8 @@ def environment() -> dict[str, str]:
         if name in variables:
             variables[name] = os.pathsep.join(_absolute(variables[name]))
     if any(Path(entry).resolve() == ROOT for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry):
-        variables["PYTHONPATH"] = str(ROOT)  # without an installation, as in the container images
-    # -P holds for one process only; this holds for those that it starts.
+        variables["PYTHONPATH"] = str(ROOT)  # Darkroom is not installed as a package, as in the container images
+    # -P applies to one process only; this variable also applies to its child processes.
     return variables | {"PYTHONSAFEPATH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS}
 
 
@@ -108,39 +109,39 @@ def _absolute(search_path: str) -> list[str]:
 
 
 def program(name: str, *arguments: str) -> list[str]:
-    """The command of a program on PATH.
+    """The command line for a program on PATH.
 
     Raises:
-        MissingProgramError: PATH names no such program.
+        MissingProgramError: the program is not on PATH.
     """
     folders = [entry for entry in _absolute(os.environ.get("PATH", os.defpath)) if Path(entry) != Path.cwd()]
     path = shutil.which(name, path=os.pathsep.join(folders)) if folders else None
     if path is None:
-        raise MissingProgramError(f"The program {name} must be on PATH; it was not found. Install {name}.")
+        raise MissingProgramError(f"The program {name} was not found on PATH. Install {name}.")
     return [path, *arguments]
 
 
 def python(module: str, *arguments: str, user_site: bool = True) -> list[str]:
-    """The command of a Python module that is installed, or one of Darkroom's own."""
+    """The command line for a Python module that is installed or belongs to Darkroom."""
     return [sys.executable, *(() if user_site else ("-s",)), "-P", "-m", module, *arguments]
 
 
 def script(path: Path, *arguments: str) -> list[str]:
-    """The command of a Python file that imports nothing of the project."""
+    """The command line for a Python file that imports nothing from Darkroom."""
     return [sys.executable, "-I", str(path), *arguments]
 
 
 class Options(TypedDict, total=False):
-    """How a program runs, as `subprocess` has it.
+    """How to run a program: arguments of `subprocess`.
 
     Attributes:
-        cwd: its working folder.
-        stdin: what it reads.
-        stdout: where its output goes; to the caller by default.
-        stderr: where its errors go.
-        start_new_session: whether a Ctrl-C at the terminal leaves it running.
-        close_fds: False lets it inherit the locks that this process holds.
-        pass_fds: the locks that it inherits.
+        cwd: the working folder.
+        stdin: the standard input.
+        stdout: the standard output; a pipe to the caller by default.
+        stderr: the standard error.
+        start_new_session: True if Ctrl-C in the terminal must not stop the program.
+        close_fds: False if the program must inherit the locks that this process holds.
+        pass_fds: the locks to inherit.
     """
 
     cwd: Path | None
@@ -160,18 +161,18 @@ def run(
     input_text: str = "",
     **options: Unpack[Options],
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs a command to its end; the exit code is the caller's to check.
+    """Runs a command and waits until it ends; the caller must check the exit code.
 
     Args:
         command: the program and its arguments.
-        env: its environment; `environment()` by default.
-        timeout_seconds: after which it is ended.
-        input_text: what it reads from standard input.
-        options: except stdin.
+        env: the environment; `environment()` by default.
+        timeout_seconds: after this time, the program is killed.
+        input_text: the standard input.
+        options: all except stdin.
 
     Raises:
-        OSError: it cannot be started.
-        subprocess.TimeoutExpired: it took longer than it may.
+        OSError: the command cannot be started.
+        subprocess.TimeoutExpired: the command exceeded the timeout.
     """
     defaults: Options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.run(
@@ -182,25 +183,25 @@ def run(
 def start(
     command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Unpack[Options]
 ) -> "subprocess.Popen[str]":
-    """Starts a command; the caller waits for its end. By default it reads nothing, and errors go with its output.
+    """Starts a command without waiting. By default, it reads no input, and standard error goes to standard output.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the command cannot be started.
     """
     defaults: Options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(command, bufsize=1, **_text(env), **(defaults | options))
 
 
 def _text(env: Mapping[str, str] | None) -> dict[str, Any]:
-    """An environment, and text in and out."""
+    """Arguments of `subprocess` for the environment, and for input and output as text."""
     return {"env": environment() if env is None else env, "text": True, "errors": "replace"}
 
 
 def converse(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Starts a command in a session of its own that exchanges bytes with this process; the caller waits for its end.
+    """Starts a command, in a new session, that exchanges bytes with this process through pipes; does not wait.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the command cannot be started.
     """
     return subprocess.Popen(
         command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
@@ -208,8 +209,8 @@ def converse(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Pope
 
 
 def become(command: Sequence[str], env: Mapping[str, str]) -> NoReturn:
-    """Replaces this process by a command, so that whatever ends one ends the other."""
-    os.execve(command[0], list(command), dict(env))  # noqa: S606 - a shell would stay between the two
+    """Replaces this process by a command, so that a signal to this process reaches the command."""
+    os.execve(command[0], list(command), dict(env))  # noqa: S606 - with a shell, it would remain as a third process
 
 
 def git(
@@ -219,11 +220,11 @@ def git(
     timeout_seconds: float = GIT_SECONDS,
     close_fds: bool = True,
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs git in a folder of the user's own; a foreign repository is read by foreign/repository.py.
+    """Runs git in a folder of the user; for untrusted repositories, use foreign/repository.py.
 
     Raises:
-        MissingProgramError: there is no git.
-        OSError: there is no such folder.
+        MissingProgramError: git is not installed.
+        OSError: the folder does not exist.
     """
     command = program("git", "--no-pager", *(word for setting in GIT_SETTINGS for word in ("-c", setting)), *arguments)
     try:

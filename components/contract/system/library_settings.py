@@ -1,7 +1,7 @@
-"""Environment variables of numeric libraries from other projects, which would change results.
+"""Ignores environment variables of numeric libraries, set for other projects, that would change results.
 
-Darkroom's figures follow from the data, the params and the seed. `ONEDNN_DEFAULT_FPMATH_MODE=BF16`, for example, lets
-TensorFlow multiply in bfloat16, so that an export in float32 disagrees with it by 0.06.
+Darkroom's figures must depend only on the data, the params and the seed. With `ONEDNN_DEFAULT_FPMATH_MODE=BF16`, for
+example, TensorFlow multiplies in bfloat16, and its probabilities differ from those of a float32 export by up to 0.06.
 """
 
 import logging
@@ -11,18 +11,18 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 IGNORED: Final = (
-    # The precision of products, in TensorFlow, OpenVINO and CUDA's libraries.
+    # The precision of multiplications in TensorFlow, OpenVINO and CUDA libraries.
     "DNNL_DEFAULT_FPMATH_MODE",
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "TF_SET_ONEDNN_FPMATH_MODE",
-    # Weights change during training, so they are not constants.
+    # Treats weights as constants, but they change during training.
     "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS",
-    # Another compiler; a flag that it does not know ends the process.
+    # Another compiler; an unknown flag aborts the process.
     "TF_FUNCTION_JIT_COMPILE_DEFAULT",
     "TF_JIT_COMPILE_REWRITE",
     "TF_XLA_FLAGS",
-    # Another Keras, or fewer epochs and steps than the params say.
+    # Another backend or version of Keras, or fewer epochs and steps than in the params.
     "KERAS_BACKEND",
     "KERAS_MAX_EPOCHS",
     "KERAS_MAX_STEPS_PER_EPOCH",
@@ -32,7 +32,7 @@ IGNORED: Final = (
 
 
 def ignore_library_settings() -> None:
-    """Removes them from the environment of this process, and logs it; to be called before a library that reads them."""
+    """Removes the variables from the environment, and logs it. Call it before the libraries are imported."""
     settings = {name: os.environ.pop(name) for name in IGNORED if os.environ.get(name) not in (None, "", "tensorflow")}
     if settings:
         log.info(

@@ -1,22 +1,23 @@
-"""Memory-mapped files that are released regularly: pages that were read count as memory until then."""
+"""Releases memory-mapped files regularly, because pages that have been read count as used memory."""
 
 import mmap
 from collections.abc import Sequence
 from typing import Final
 
 MAX_MAPPED_BYTES: Final = 2**29
-"""After reading this much, all is released; the system still caches it and returns it in microseconds."""
+"""After this many bytes have been read, all pages are released. The system still caches them and returns them
+quickly."""
 
 
 class FileMaps:
-    """Maps that are read repeatedly, in random order."""
+    """Memory maps that are read repeatedly, in random order."""
 
     def __init__(self, maps: Sequence[mmap.mmap]):
         self._maps = maps
         self._num_read = 0
 
     def note(self, num_bytes: int) -> None:
-        """Counts what has been read, and releases all maps from time to time."""
+        """Counts the bytes read, and releases the pages of all maps after every MAX_MAPPED_BYTES."""
         self._num_read += num_bytes
         if self._num_read < MAX_MAPPED_BYTES or not hasattr(mmap, "MADV_DONTNEED"):
             return

@@ -1,10 +1,10 @@
-"""Ends programs on systems that Darkroom does not run on."""
+"""POSIX only: stops with a message on other systems, and locks files."""
 
 import importlib.util
 import sys
 
 USER_ERROR = 2
-"""The exit code: the user can solve the problem."""
+"""The exit code for problems that the user can fix."""
 
 
 def require_posix() -> None:
@@ -21,8 +21,8 @@ def require_posix() -> None:
 def try_lock(descriptor: int) -> bool:
     """Locks an open file or folder until it is closed; False if another process has the lock.
 
-    On a file system without locks it is True for everyone. `filelock` can lock neither folders nor files that a child
-    process inherits.
+    On a file system without locks it always returns True. `filelock` is not used, because it cannot lock folders, or
+    files that a child process inherits.
     """
     import fcntl
 

@@ -1,4 +1,4 @@
-"""What every program of Darkroom does at its start and end: logging, step times, and the exit code."""
+"""Start and end of every Darkroom program: logging, step times, and the exit code."""
 
 import codecs
 import contextlib
@@ -20,31 +20,29 @@ from components.contract.system.posix import USER_ERROR
 from components.contract.text import escape_log_records, printable
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
-"""Names the file to which steps add a JSON line when they start, finish or fail."""
-
+"""The variable with the path of a file to which steps append a JSON line when they start, finish or fail."""
 FINISH_FILE = "finish"
-"""Beside the file of the events: asks a training to end with the best epoch that it has."""
-
+"""If a file with this name is next to that file, training ends early with the best epoch so far."""
 BUG = 1
-"""The exit code: an internal error."""
+"""The exit code for internal errors."""
 
 QUIET = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "True",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address, with its password
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address may contain a password
 }
-"""Keeps the libraries from sending usage statistics, and from logging how they create tables."""
+"""Prevents libraries from sending usage statistics, and from logging how they create tables."""
 
 
 @contextlib.contextmanager
 def running_step(name: str) -> Iterator[None]:
-    """Context of one step: sets up its log, and records its time and outcome."""
+    """Context of a step: sets up its log, and records its time and outcome."""
     escape_log_records()
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
-    )  # stdout: KFP's local runner merges both streams, and a person sees the lines in order
+    )  # stdout, so that the lines are in order: KFP's local runner merges both streams
     logging.getLogger("components").setLevel(logging.INFO)
     os.environ.update(QUIET)
     start_time = time.monotonic()
@@ -77,25 +75,25 @@ def running_step(name: str) -> Iterator[None]:
 
 
 def note_progress(event: str, **facts: object) -> None:
-    """Reports the progress of the running step to the run's events; no cost if there are none."""
+    """Appends the progress of the running step to the run's event file, if there is one."""
     if _running is not None:
         _note(step=_running, event=event, **facts)
 
 
 def is_finish_requested() -> bool:
-    """Whether somebody wants the run to continue with what has been learned so far: `darkroom finish`."""
+    """Whether `darkroom finish` has requested that training end early with the best epoch so far."""
     path = os.environ.get(EVENTS_VARIABLE)
     return bool(path) and Path(str(path)).with_name(FINISH_FILE).exists()
 
 
 def clear_finish_request() -> None:
-    """The request was fulfilled, and does not apply to the next step."""
+    """Removes the request after it was fulfilled, so that it does not apply to the next step."""
     if is_finish_requested():
         Path(os.environ[EVENTS_VARIABLE]).with_name(FINISH_FILE).unlink(missing_ok=True)
 
 
 _running: str | None = None
-"""The step that this process runs."""
+"""The name of the step that this process is running."""
 
 
 PLAIN: Final = dict(
@@ -105,16 +103,16 @@ PLAIN: Final = dict(
 
 
 class StandardStream(io.FileIO):
-    """Standard output or error: neither a closed pipe, as with `head`, nor a full disk ends the work.
+    """Standard output or error that does not stop the program if a pipe is closed, as with `head`, or the disk is full.
 
     Attributes:
-        failure: why the stream could not be written; everything after it is dropped. None if it works.
+        failure: why the stream could not be written; all later output is dropped. None if there was no failure.
     """
 
     failure: OSError | None = None
 
     def write(self, content: Any) -> int:
-        """Writes, or drops the content after a failure."""
+        """Writes the content, or drops it after a failure."""
         if self.failure is None:
             try:
                 return super().write(content)
@@ -126,9 +124,9 @@ class StandardStream(io.FileIO):
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
-    """Runs a program: a `DarkroomError` becomes one message on standard error and exit code 2.
+    """Runs a program; for a `DarkroomError`, prints its message on standard error and returns exit code 2.
 
-    A bug keeps its traceback, without the secrets of addresses, and Python's own exit code 1.
+    For a bug, prints the traceback, without the secrets of addresses, and returns Python's usual exit code 1.
     """
     escape_log_records()
     _require_home()
@@ -137,7 +135,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
     failure = output and output.failure
     if code == 0 and failure and not isinstance(failure, BrokenPipeError | ConnectionResetError):
         _show(
-            f"darkroom: Standard output must be writable; it is not: {failure.strerror}. The work is done, but its "
+            f"darkroom: Standard output cannot be written: {failure.strerror}. The command has finished, but its "
             "output is incomplete. Redirect it to another file and run the command again."
         )
         return USER_ERROR
@@ -145,7 +143,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
 
 
 def _require_home() -> None:
-    """Libraries need a home folder for settings; a user id without a name may have none, as in a container."""
+    """Sets HOME if it is missing: libraries need it, and a user id without a name, as in a container, may have none."""
     try:
         Path.home()
     except RuntimeError:
@@ -162,8 +160,8 @@ def _run_main(main: Callable[[], int | None]) -> int:
     except MemoryError:
         sys.stdout.flush()
         _show(
-            "darkroom: The data must fit into the memory of this machine; it does not. Use fewer or "
-            "smaller files, or a machine with more memory."
+            "darkroom: This machine has too little memory for the data. Use fewer or smaller files, or a machine with "
+            "more memory."
         )
         return USER_ERROR
     except KeyboardInterrupt:
@@ -198,7 +196,7 @@ def _show(message: str, end: str = "\n") -> None:
 
 @contextlib.contextmanager
 def _safe_streams() -> Iterator[StandardStream | None]:
-    """Replaces standard output and error, if they are the process's own, until the block ends; yields the output."""
+    """Replaces standard output and error within the block, unless a test has; yields the new output or None."""
     originals = sys.stdout, sys.stderr
     output, sys.stdout = _safe_stream(sys.stdout, sys.__stdout__, 1)
     _, sys.stderr = _safe_stream(sys.stderr, sys.__stderr__, 2)

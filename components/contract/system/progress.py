@@ -1,4 +1,4 @@
-"""Progress of long work in the log, every few seconds: done, rate, and time left."""
+"""Logs the progress of long work every few seconds: what is done, the rate, and the remaining time."""
 
 import logging
 import time
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Decides when the next line is due, and writes it."""
+    """Logs a line at most every EVERY_SECONDS."""
 
     def __init__(self, total: int = 0, what: str = "photos"):
-        """Starts now.
+        """Starts the clock.
 
         Args:
-            total: how much there is to do.
-            what: what is counted, as in "photos read".
+            total: the number of items.
+            what: the items and the work on them, as in "photos read".
         """
         self._total = total
         self._what = what
@@ -28,7 +28,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self._start
 
     def is_due(self) -> bool:
@@ -38,7 +38,7 @@ class Progress:
         return is_due
 
     def report(self, count: int) -> None:
-        """Logs how far the work is, if a line is due."""
+        """Logs the progress, if a line is due."""
         if self.is_due():
             rate = count / max(self.seconds, 1e-9)
             seconds_left = (self._total - count) / rate
@@ -47,12 +47,12 @@ class Progress:
 
 
 def log_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Passes the items on and reports how many there were.
+    """Yields the items, and logs the progress.
 
     Args:
-        items: what is worked through.
-        total: how many there are.
-        what: what they are, as in "photos read".
+        items: to process.
+        total: the number of items.
+        what: the items and the work on them, as in "photos read".
     """
     progress = Progress(total, what)
     for count, item in enumerate(items, start=1):

@@ -1,11 +1,11 @@
-"""Explains why a process was ended by a signal, since it could not log the reason."""
+"""Explains why a process was ended by a signal, because such a process cannot log the reason."""
 
 import signal
 from pathlib import Path
 from typing import Final
 
 SHELL_BASE: Final = 128
-"""A shell and Docker report a signal as 128 + its number, Python as its negative number."""
+"""Shells and Docker report a signal as exit code 128 + its number, Python as the negative number."""
 LESS_MEMORY: Final = (
     "Close other programs or use a machine with more memory; or lower train.batch_size, preprocess.image_size or "
     "tune.workers."
@@ -13,19 +13,19 @@ LESS_MEMORY: Final = (
 
 
 def signal_of(code: int) -> int | None:
-    """The number of the signal that ended a process, by its exit code; None if it ended by itself."""
+    """The number of the signal that ended a process, from its exit code; None if the process ended by itself."""
     if code < 0:
         return -code
     return code - SHELL_BASE if SHELL_BASE < code <= SHELL_BASE + signal.SIGRTMAX else None
 
 
 def explain_signal(code: int, *, what: str = "The task", remedy: str = LESS_MEMORY) -> str:
-    """Why a process ended by a signal, and what to do.
+    """Explains why a signal ended a process, and what to do.
 
     Args:
-        code: its exit code, of a process that ended by a signal.
-        what: the process.
-        remedy: what to do if the memory was too small.
+        code: the exit code.
+        what: the process, as the subject of the sentence.
+        remedy: what to do if the process ran out of memory.
     """
     number = signal_of(code)
     if number == signal.SIGKILL:

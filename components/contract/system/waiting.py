@@ -1,4 +1,4 @@
-"""Waits within a step for servers that may come back, because a cluster does not retry failed steps."""
+"""Waits within a step for servers that are temporarily unavailable, because a cluster does not retry failed steps."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from components.contract.system.address import redact
 log = logging.getLogger(__name__)
 
 OUTAGE_SECONDS: Final = 600.0
-"""How long a step on a cluster waits for a server: a restart, a drained node, a failover."""
+"""How long a step on a cluster waits for a server: long enough for a restart, a drained node or a failover."""
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 POD_VARIABLE: Final = "KUBERNETES_SERVICE_HOST"
@@ -22,7 +22,8 @@ OUTAGE_WORDS: Final = re.compile(
     r"connect|timed? ?out|temporar|unavailable|reset by peer|starting up|shutting down|name resolution|\b50[234]\b",
     re.I,
 )
-"""What libraries, which have no common error, write of a server that may come back."""
+"""Words in the messages of libraries, which have no common error class, about servers that may become available
+again."""
 ResultT = TypeVar("ResultT")
 
 
@@ -32,12 +33,12 @@ def is_in_pod() -> bool:
 
 
 def outage_seconds() -> float:
-    """How long to wait for a server: on a cluster for its restart, otherwise not at all."""
+    """How long to wait for a server: on a cluster long enough for a restart, otherwise not at all."""
     return OUTAGE_SECONDS if is_in_pod() else 0.0
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether an error of a library is about a server that may come back."""
+    """Whether an error of a library is about a server that may become available again."""
     if isinstance(error, DarkroomError):
         return False
     return OUTAGE_WORDS.search(f"{type(error).__name__}: {error}") is not None
@@ -49,16 +50,16 @@ def wait_for(
     is_temporary: Callable[[Exception], bool],
     seconds: float = OUTAGE_SECONDS,
 ) -> ResultT:
-    """The result of a call, which is repeated while its error is temporary.
+    """Returns the result of a call, and repeats the call while its errors are temporary.
 
     Args:
-        call: what is tried.
-        subject: what it asks, for the log.
-        is_temporary: whether an error may pass.
-        seconds: how long it is tried; 0 tries once.
+        call: to repeat.
+        subject: the server, for the log.
+        is_temporary: whether an error is temporary.
+        seconds: how long to repeat the call; 0 calls it once.
 
     Raises:
-        Exception: the call's own: one that does not pass, or has not passed in time.
+        Exception: the last error of the call, if it is permanent or the time is over.
     """
     deadline = time.monotonic() + seconds
     pause_seconds = FIRST_PAUSE_SECONDS

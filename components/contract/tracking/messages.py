@@ -1,4 +1,4 @@
-"""A message to the MLflow store, and how it is sent."""
+"""Messages to the MLflow store, and how they are sent."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,20 @@ REFUSALS: Final = (
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
 )
-"""Answers that will not change: a param that has another value already, a run that was deleted."""
+"""Errors that a retry does not change: for example, a param already has another value, or the run was deleted."""
 
 Kind = Literal["start", "params", "tags", "metrics", "dataset", "artifacts", "status"]
 
 
 @dataclass(eq=False)
 class Message:
-    """A message.
+    """A message to the MLflow store.
 
     Attributes:
-        run_id: the MLflow run that it is of.
-        kind: what it is.
-        content: what JSON can hold.
-        is_settled: whether the store has accepted it, or rejected it permanently.
+        run_id: of the MLflow run.
+        kind: of the message.
+        content: JSON-serializable.
+        is_settled: whether the store has accepted it or rejected it permanently.
     """
 
     run_id: str
@@ -41,10 +41,10 @@ class Message:
 
 
 def send(messages: Sequence[Message]) -> None:
-    """Sends messages to the store, which takes them, or refuses them for good.
+    """Sends messages of the same kind to the store; if it rejects them permanently, this is logged.
 
     Raises:
-        Exception: MLflow's, requests' or SQLAlchemy's: the store does not take it now.
+        Exception: an error of MLflow, requests or SQLAlchemy: the store does not accept the messages now.
     """
     from mlflow.exceptions import MlflowException
 
@@ -56,7 +56,7 @@ def send(messages: Sequence[Message]) -> None:
         _warn_refused(messages[0], error)
     except OSError as error:
         if type(error).__module__ != "builtins" or isinstance(error, ConnectionError | TimeoutError):
-            raise  # requests' errors, and those of sockets
+            raise  # an error of requests or of a socket
         _warn_refused(messages[0], error)
 
 

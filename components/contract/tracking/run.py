@@ -1,6 +1,6 @@
-"""The MLflow run that a step logs to: one run per pipeline run, shared by all steps, ended by one owner.
+"""The MLflow run that a step logs to: one run per pipeline run, shared by all steps, and ended by its owner.
 
-MLflow being slow or gone never stops a step: what it does not take waits and is sent when it is back.
+If MLflow is slow or unavailable, a step does not stop: its messages wait, and are sent when MLflow is available again.
 """
 
 import logging
@@ -30,16 +30,16 @@ from components.contract.tracking.store_address import sqlite_file
 log = logging.getLogger(__name__)
 
 MAX_PARAMS_PER_CALL = 100
-"""That MLflow takes at once."""
+"""MLflow's limit."""
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""For one try of many, at the start of a run."""
+"""Settings for a single attempt at the start of a run, which is repeated."""
 START_SECONDS = 15.0
-"""How long the start of a run waits for a server that does not answer; then the run continues, and reports it later."""
+"""How long the start of a run waits for a server that does not answer; then the run continues, and is logged later."""
 START_RETRY_SECONDS = 2.0
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested params as MLflow params: {"train.epochs": "40", "train.model.kind": "layers", …}."""
+    """Flattens nested params to MLflow params: {"train.epochs": "40", "train.model.kind": "layers", …}."""
     flat: dict[str, str] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
@@ -51,45 +51,45 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 class Run:
-    """One MLflow run to log to. Without a `run_id` every call does nothing.
+    """An MLflow run to log to. Without a `run_id`, no method has any effect.
 
-    Only `log_artifacts`, `last_step` and `close` wait for the store, and not longer than a minute in all but for large
-    files: see `components/contract/tracking/spool.py`.
+    Only `log_artifacts`, `last_step` and `close` wait for the store: at most a minute in total, and longer only for
+    large files; see `components/contract/tracking/spool.py`.
     """
 
     def __init__(self, run_id: str | None, outbox: Outbox | None = None):
-        """Takes a run.
+        """Logs to a run.
 
         Args:
-            run_id: None for none.
-            outbox: of the step that the run is a part of; None makes one, which `close` closes.
+            run_id: None to log nothing.
+            outbox: the outbox of the step, if it has one; None creates one, which `close` closes.
         """
         self.run_id = run_id
         self.outbox = outbox or Outbox()
         self._owns_outbox = outbox is None
 
     def log_params(self, params: Mapping[str, str]) -> None:
-        """Parameters, which MLflow never changes once they are written."""
+        """Logs params; MLflow does not allow them to change later."""
         entries = list(params.items())
         for start in range(0, len(entries), MAX_PARAMS_PER_CALL):
             self._enqueue("params", dict(entries[start : start + MAX_PARAMS_PER_CALL]))
 
     def start(self, start: Mapping[str, Any]) -> None:
-        """Has the store make the run, unless it has a run of this key."""
+        """Creates the run in the store, unless the store has a run with this key."""
         import_client()
         self._enqueue("start", start)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Tags; an earlier value of the same tag is replaced."""
+        """Sets tags; earlier values of the same tags are replaced."""
         self._enqueue("tags", tags)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Figures, of this moment."""
+        """Logs figures with the current time."""
         values = {key: float(value) for key, value in metrics.items()}
         self._enqueue("metrics", {"values": values, "timestamp": now_ms(), "step": step})
 
     def last_step(self, metric: str) -> int:
-        """The last step with this figure in the store; 0 if there is none, or the store does not answer."""
+        """The last step for which the store has this metric; 0 if there is none, or the store does not answer."""
         run_id = self.run_id
         if run_id is None:
             return 0
@@ -103,31 +103,31 @@ class Run:
         return self.outbox.ask(last, 0)
 
     def log_dataset(self, *, name: str, digest: str, source: str, context: str, profile: str) -> None:
-        """Names the data that the run uses.
+        """Logs which data set the run uses.
 
         Args:
-            name: the name of the data.
-            digest: at most 36 characters that change with the content.
-            source: where they came from.
-            context: "training", "evaluation".
-            profile: JSON of counts.
+            name: of the data.
+            digest: a digest of the content, at most 36 characters.
+            source: the origin of the data.
+            context: such as "training" or "evaluation".
+            profile: the counts, as JSON.
         """
         content = {"name": name, "digest": digest, "source": source, "context": context, "profile": profile}
         self._enqueue("dataset", content)
 
     def log_artifacts(self, path: Path, folder: str) -> None:
-        """A file, or a folder with all it holds; what the store takes later must be there then."""
+        """Logs a file, or a folder and its content. It must remain in place, because it may be sent later."""
         message = self._enqueue("artifacts", {"path": str(path.resolve()), "folder": folder})
         if message is not None:
             files = [file for file in (path, *path.rglob("*")) if file.is_file()]
             self.outbox.wait_for(message, sum(file.stat().st_size for file in files))
 
     def end(self, status: str) -> None:
-        """Ends the run as FINISHED, FAILED or KILLED, after all that was told of it."""
+        """Ends the run as FINISHED, FAILED or KILLED, after all earlier messages."""
         self._enqueue("status", {"status": status, "end_time": now_ms()})
 
     def close(self, *, hurried: bool = False) -> None:
-        """Waits for what is not sent yet, hurried or not; the rest is stored for later, and this is logged."""
+        """Waits until the messages are sent, less long if hurried; the rest is stored for later, which is logged."""
         if self._owns_outbox:
             self.outbox.close(hurried=hurried)
 
@@ -136,18 +136,18 @@ class Run:
 
 
 def now_ms() -> int:
-    """This moment, in milliseconds since 1970, as MLflow notes times."""
+    """The current time as MLflow stores it, in milliseconds since 1970."""
     return int(time.time() * 1000)
 
 
 def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapping[str, str] | None = None) -> Run:
-    """Starts a run, or joins the one of this key; whoever starts it ends it with `end_run`.
+    """Starts a run, or joins the run with this key; the caller that starts it ends it with `end_run`.
 
-    A server that does not answer is waited for a little; then the run's id is its key, and the server hears of the run
-    when it answers.
+    If the server does not answer within a short time, the key serves as the run's id, and the run is created in the
+    store as soon as the server answers.
 
     Raises:
-        TrackingError: the store refuses, or is a file that cannot be written.
+        TrackingError: the store rejects the run, or is a file that cannot be written.
     """
     key = key or uuid.uuid4().hex
     start = {"experiment": experiment, "name": name, "key": key, "tags": dict(tags or {}), "start_time": now_ms()}
@@ -158,10 +158,10 @@ def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapp
 
 
 def _find_or_create(start: Mapping[str, Any]) -> str | None:
-    """The id of a run that the store has made or found; None if a server does not answer.
+    """The id of the run that the store found or created; None if the server does not answer.
 
     Raises:
-        TrackingError: the store refuses, or is a file that cannot be written.
+        TrackingError: the store rejects the run, or is a file that cannot be written.
     """
     from mlflow import MlflowClient, get_tracking_uri
 
@@ -172,7 +172,7 @@ def _find_or_create(start: Mapping[str, Any]) -> str | None:
         try:
             with patience(START_PATIENCE), store_lock():
                 return find_or_create_run(MlflowClient(), **start)
-        except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
+        except Exception as error:  # MLflow raises its own errors, and those of requests and SQLAlchemy
             if is_file or is_refusal(error):
                 raise unreachable_error(error) from None
             reason = first_line(error)
@@ -192,14 +192,14 @@ def _find_or_create(start: Mapping[str, Any]) -> str | None:
 
 
 def _pending_run(start: Mapping[str, Any]) -> "Run":
-    """A run that the store makes when it answers."""
+    """A run that is created in the store when the store answers."""
     run = Run(f"{PENDING}{start['key']}")
     run.start(start)
     return run
 
 
 def find_stored_id(run: "Run") -> str | None:
-    """The id that the store knows a run by, if it answers; otherwise the run's own."""
+    """The id of the run in the store, if the store answers; otherwise the id that the run has here."""
     run_id = run.run_id
     if run_id is None or not run_id.startswith(PENDING):
         return run_id
@@ -207,9 +207,9 @@ def find_stored_id(run: "Run") -> str | None:
 
 
 def child_run(parent: Run, name: str, tags: Mapping[str, str]) -> Run:
-    """Starts a run below another, in its experiment; without a parent, or where MLflow is gone, there is none.
+    """Starts a child run in the parent's experiment; it logs nothing if there is no parent or MLflow does not answer.
 
-    What is reported of it goes with what is reported of the parent, which is to be closed.
+    The child uses the outbox of the parent, so only the parent must be closed.
     """
     parent_id = parent.run_id
     if parent_id is None:
@@ -228,6 +228,6 @@ def child_run(parent: Run, name: str, tags: Mapping[str, str]) -> Run:
 
 
 def end_run(run: Run, status: str) -> None:
-    """Ends a run as FINISHED, FAILED or KILLED, and waits for what is not sent yet."""
+    """Ends a run as FINISHED, FAILED or KILLED, and waits until its messages are sent."""
     run.end(status)
     run.close()

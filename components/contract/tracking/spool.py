@@ -1,7 +1,7 @@
-"""Messages of a step to MLflow: a thread sends them in order, with retries, so that a store never delays a step.
+"""Sends a step's messages to MLflow: in a thread, in order, with retries, so that the store never delays the step.
 
-What a store has not taken when the step ends waits in the folder `unsent` of the cache; the next step that logs to the
-same store sends it.
+Messages that the store has not accepted when the step ends are kept in the folder `unsent` of the cache; the next step
+that logs to the same store sends them.
 """
 
 import hashlib
@@ -22,23 +22,24 @@ from components.contract.tracking.store import PENDING, first_line
 log = logging.getLogger(__name__)
 
 CALL_SECONDS: Final = 15.0
-"""How long a step waits for the answer to one question, or for its files to be taken."""
+"""How long a step waits for the answer to one request, or for its files to be uploaded."""
 WAIT_SECONDS: Final = 35.0
-"""How long for all of them, before its end."""
+"""How long a step waits for all such requests together, before its end."""
 CLOSE_SECONDS: Final = 20.0
-"""How long at its end: with the system metrics of a training, a minute in all."""
+"""How long a step waits at its end. Together with the system metrics of a training run, all waits are about a
+minute."""
 STOP_SECONDS: Final = 5.0
-"""How long at the end of one that was asked to end; a pod has half a minute for all that is to be done then."""
+"""How long a step waits at its end if it is being stopped: a pod then has 30 seconds for everything."""
 RETRY_SECONDS: Final = 2.0
 UPLOAD_RATE: Final = 5e6
-"""Bytes a second; a store that takes files more slowly is not waited for."""
+"""In bytes per second; the step does not wait for a store with a slower upload."""
 MAX_VALUES_PER_CALL: Final = 1000
-"""That MLflow takes at once."""
+"""MLflow's limit."""
 AnswerT = TypeVar("AnswerT")
 
 
 class Outbox:
-    """What waits to be sent to the store that MLflow's tracking address names at that time."""
+    """A queue of messages for the store at MLflow's current tracking address."""
 
     def __init__(self) -> None:
         self._queue: deque[Message] = deque()
@@ -49,7 +50,7 @@ class Outbox:
         self._past_warnings: set[str] = set()
 
     def put(self, run_id: str, kind: Kind, content: Mapping[str, Any]) -> Message:
-        """Queues a message; nobody waits."""
+        """Queues a message without waiting."""
         message = Message(run_id, kind, dict(content))
         with self._condition:
             self._queue.append(message)
@@ -59,19 +60,19 @@ class Outbox:
         return message
 
     def wait_for(self, message: Message, num_bytes: int = 0) -> None:
-        """Waits a little until a message is resolved, longer for files of this many bytes; not while all fails."""
+        """Waits a limited time until a message is settled, longer for many bytes; not at all if sending fails."""
         if not self._wait_until(lambda: message.is_settled or self._is_failing, num_bytes / UPLOAD_RATE):
             self._warn_once("MLflow is slow to log %s of run %s. The step continues.", message.kind, message.run_id)
 
     def ask(self, question: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
-        """What the store answers, or `otherwise` where it does not, or not soon."""
+        """The answer of the store to a request, or `otherwise` if it does not answer soon."""
         answers: list[AnswerT] = []
 
         def work() -> None:
             answer = otherwise
             try:
                 answer = question()
-            except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
+            except Exception as error:  # MLflow raises its own errors, and those of requests and SQLAlchemy
                 self._warn_once("MLflow did not answer: %s. The step continues.", first_line(error))
             with self._condition:
                 answers.append(answer)
@@ -83,9 +84,9 @@ class Outbox:
         return answers[0] if answers else otherwise
 
     def close(self, *, hurried: bool = False) -> None:
-        """Waits until all is sent; what is not in time is written to the cache, for the next step to send."""
+        """Waits a limited time until all messages are sent; the rest is written to the cache for the next step."""
         with self._condition:
-            # A store that was away at the start of the run has no id for it yet.
+            # The store did not answer at the start of the run, so it has no id for the run yet.
             is_store_away = bool(self._queue) and self._queue[0].run_id.startswith(PENDING)
             seconds = STOP_SECONDS if hurried or is_store_away else CLOSE_SECONDS
             if self._condition.wait_for(lambda: not self._queue, seconds):
@@ -93,7 +94,7 @@ class Outbox:
             unsent = list(self._queue)
             self._queue.clear()
         log.warning(
-            "MLflow did not accept %d records of run %s within %.0f s. All figures are in the step's own files; %s.",
+            "MLflow did not accept %d records of run %s within %.0f s. The step's output contains all figures; %s.",
             len(unsent),
             unsent[0].run_id,
             seconds,
@@ -122,7 +123,7 @@ class Outbox:
             has_failed = False
             try:
                 send(messages)
-            except Exception as error:  # as above
+            except Exception as error:  # see `ask`
                 has_failed = True
                 self._warn_once(
                     "MLflow did not accept %s of run %s: %s. Retrying; the step continues.",
@@ -142,7 +143,7 @@ class Outbox:
 
 
 def send_unsent(wait_seconds: float = 0.0) -> None:
-    """Sends, beside the step's work, what earlier steps could not send to this store; waits for it so long."""
+    """Sends what earlier steps could not send to this store, in the background; waits for it up to `wait_seconds`."""
     paths = sorted(_unsent_dir().glob("*.jsonl"))
     if paths:
         sender = threading.Thread(target=_resend, args=(paths,), name="mlflow-unsent", daemon=True)
@@ -151,7 +152,7 @@ def send_unsent(wait_seconds: float = 0.0) -> None:
 
 
 def move_unsent(old_path: Path, new_path: Path) -> None:
-    """Records that a folder, of which files wait to be sent, is in another place now."""
+    """Updates the paths of files that wait to be sent after their folder has been moved."""
     old_text, new_text = (json.dumps(str(path.absolute()))[:-1] for path in (old_path, new_path))
     for path in _unsent_dir().glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")
@@ -173,14 +174,14 @@ def _resend(paths: Sequence[Path]) -> None:
                 for _ in messages:
                     waiting.popleft()
             path.unlink()
-        except Exception as error:  # as above; what is reported twice MLflow keeps once
+        except Exception as error:  # see `ask`; messages that are sent again do not change the run
             log.warning("MLflow does not accept the records in %s yet: %s.", path, first_line(error))
             return
         log.info("Sent %d records of an earlier step to MLflow.", len(lines))
 
 
 def _store_for_later(messages: Sequence[Message]) -> str:
-    """Writes messages to the cache; says what comes of them."""
+    """Writes messages to the cache; returns the end of a sentence about what happens to them."""
     rows = [
         {"store": _store_digest()},
         *({"run_id": message.run_id, "kind": message.kind, "content": message.content} for message in messages),
@@ -189,8 +190,8 @@ def _store_for_later(messages: Sequence[Message]) -> str:
     try:
         write_file(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
     except OSError as error:
-        return f"they could not be stored for later: {error}"
-    return f"the next step that logs to it sends them from {path}"
+        return f"the records could not be stored for later: {error}"
+    return f"the next step that logs to MLflow sends the records from {path}"
 
 
 def _unsent_dir() -> Path:
@@ -200,14 +201,14 @@ def _unsent_dir() -> Path:
 
 
 def _store_digest() -> str:
-    """Of the address, which may hold a password."""
+    """A digest of the store's address, because the address may contain a password."""
     from mlflow import get_tracking_uri
 
     return hashlib.sha256(get_tracking_uri().encode()).hexdigest()
 
 
 def _next_batch(waiting: Sequence[Message]) -> Iterator[Message]:
-    """The first message, and the metrics of the same run that follow it where it is of metrics too."""
+    """The first message; if it contains metrics, also the messages with metrics of the same run that follow it."""
     first = waiting[0]
     yield first
     num_values = len(first.content.get("values", ()))

@@ -1,7 +1,8 @@
 """The MLflow run of a step.
 
-It is looked for in this order: `MLFLOW_RUN_ID`; the run tagged with the pipeline run's key, `DARKROOM_RUN_KEY`, made by
-the first step that asks; the run that the step's input names; a run of its own, where the step asks for one.
+The first of these that exists is used: the run `MLFLOW_RUN_ID`; the run tagged with the key of the pipeline run,
+`DARKROOM_RUN_KEY`, which the first step creates; the run that created the step's input; a new run, if the step asks for
+one.
 """
 
 import contextlib
@@ -21,20 +22,20 @@ KEY_VARIABLE = "DARKROOM_RUN_KEY"
 
 
 def pipeline_end(state: str, error: str | None) -> tuple[str, str]:
-    """How the MLflow run of a KFP pipeline ends, by the final state that KFP passes to the exit handler.
+    """How to end the MLflow run of a KFP pipeline, according to the final state that KFP passes to the exit handler.
 
     Args:
-        state: COMPLETE or CACHED after a success, FAILED after a failure, and RUNNING after a termination: then it is
-            the state of an execution that nobody has ended. SUCCEEDED and CANCELED are KFP's documented names.
-        error: KFP's message, which it leaves empty today, however the pipeline failed.
+        state: COMPLETE or CACHED after a success, FAILED after a failure, and RUNNING after a termination, because KFP
+            does not update the state of a terminated execution. SUCCEEDED and CANCELED are KFP's documented names.
+        error: KFP's message; in current versions it is empty even after a failure.
 
     Returns:
-        (status of the MLflow run, reason); a success has no reason.
+        (status of the MLflow run, reason); the reason is empty after a success.
     """
     if state in ("COMPLETE", "CACHED", "SUCCEEDED") and not error:
         return "FINISHED", ""
     if state in ("FAILED", "COMPLETE", "CACHED", "SUCCEEDED"):
-        return "FAILED", redact(error or "a task failed: its log in Kubeflow Pipelines contains the reason")[:5000]
+        return "FAILED", redact(error or "a task failed: the reason is in its log in Kubeflow Pipelines")[:5000]
     return "KILLED", "terminated"
 
 
@@ -43,13 +44,12 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
     """The run for a step to log to.
 
     Args:
-        experiment: for a run that has to be made.
-        upstream: the run that the step's input was made in, joined where the environment names none and the store has
-            it.
-        own_name: the name of a run that the step makes for itself if there is no other; it is ended with the step.
+        experiment: of a new run.
+        upstream: the run that created the step's input; used if the environment names no run and the store has it.
+        own_name: the name of the new run to create if there is no other run; it ends with the step.
 
     Raises:
-        TrackingError: a run has to be made and the store cannot be written.
+        TrackingError: a new run is needed, but the store cannot be written.
     """
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     for name, value in PATIENCE.items():
@@ -77,7 +77,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
     try:
         yield run
         status = "FINISHED"
-    except (SystemExit, KeyboardInterrupt):  # asked to end
+    except (SystemExit, KeyboardInterrupt):  # the step is being stopped
         status = "KILLED"
         raise
     finally:
@@ -87,14 +87,14 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
 
 
 def name_pipeline_run(run: Run, subject: str) -> None:
-    """Puts a subject before the name of a pipeline's run, which is its key; other runs keep their names."""
+    """Prefixes the name of a pipeline's run, which is its key, with a subject; other runs keep their names."""
     key = os.environ.get(KEY_VARIABLE)
     if key:
         run.set_tags({NAME_TAG: f"{subject} · {key}"})
 
 
 def _is_missing(run_id: str) -> bool:
-    """Whether the store answers and has no such run: the input was made beside another store."""
+    """Whether the store answers that it has no such run; the input was then created with another store."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -109,6 +109,6 @@ def _is_missing(run_id: str) -> bool:
             run_id,
         )
         return True
-    except Exception:  # requests' and SQLAlchemy's errors: a store that does not answer may have it
+    except Exception:  # an error of requests or SQLAlchemy: a store that does not answer may have the run
         log.debug("The store did not answer.", exc_info=True)
     return False

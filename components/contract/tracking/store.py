@@ -1,4 +1,4 @@
-"""The MLflow store: its runs by their keys, its experiments, and the patience with a server that is gone."""
+"""The MLflow store: finding and creating runs and experiments, and how long to wait for a server."""
 
 import contextlib
 import importlib
@@ -25,22 +25,21 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""With a server that is gone; MLflow's own patience is four minutes a call. And no bars of its own in a step's log.
-What the environment says wins."""
-
+"""Limits the wait for a server that does not answer, which is four minutes per call by default, and keeps MLflow's
+progress bars out of the log. Values in the environment take precedence."""
 PENDING: Final = "key:"
-"""Begins the id of a run that the store could not be asked for yet; the run's key follows. The first message of such a
-run makes the run, and all messages find it by the tag that holds the key."""
+"""The prefix of the id of a run that the store has not created yet; the run's key follows. The first message of such a
+run creates the run, and later messages find it by the tag with the key."""
 KEY_TAG: Final = "darkroom.run_key"
 NAME_TAG: Final = "mlflow.runName"
 
 
 PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
-"""Answers of a server that waiting does not change."""
+"""Error codes of a server that a retry does not change."""
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether an error of MLflow is a server's refusal, which waiting does not change."""
+    """Whether an error of MLflow means that the server rejects the request, so that a retry is useless."""
     return (
         getattr(error, "error_code", None) in PERMANENT
         or re.search(r"error code 4(?!08|29)\d\d", str(error)) is not None
@@ -51,7 +50,7 @@ def find_model_version(client: "MlflowClient", name: str, version_or_alias: str)
     """A version of a registered model, by its number or by an alias.
 
     Raises:
-        Exception: there is none such, or the store does not answer, in the words of MLflow or its libraries.
+        Exception: an error of MLflow or its libraries: there is no such version, or the store does not answer.
     """
     if version_or_alias.isdecimal():
         return client.get_model_version(name, version_or_alias)
@@ -59,10 +58,10 @@ def find_model_version(client: "MlflowClient", name: str, version_or_alias: str)
 
 
 def stored_id(run_id: str) -> str:
-    """The id that the store knows a run by.
+    """The id of a run in the store.
 
     Raises:
-        MlflowException: the store does not answer, or has no run of that key.
+        MlflowException: the store does not answer, or has no run with that key.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -78,7 +77,7 @@ def stored_id(run_id: str) -> str:
 
 
 def find_run(client: "MlflowClient", key: str) -> str | None:
-    """The run of a key, in whatever experiment it is; of several the first."""
+    """The run with a key, in any experiment; the earliest if there are several."""
     experiments, token = [], None
     while True:
         page = client.search_experiments(page_token=token)
@@ -94,10 +93,10 @@ def find_run(client: "MlflowClient", key: str) -> str | None:
 def find_or_create_run(
     client: "MlflowClient", experiment: str, name: str, key: str, tags: Mapping[str, str], start_time: int
 ) -> str:
-    """The run of a key, made if there is none; steps that make it at the same moment agree on one.
+    """The run with a key, created if necessary; if several steps create it at the same time, all use the earliest.
 
     Raises:
-        MlflowException: the store does not answer, or refuses.
+        MlflowException: the store does not answer, or rejects the request.
     """
     existing_id = find_run(client, key)
     if existing_id is not None:
@@ -112,10 +111,10 @@ def find_or_create_run(
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The experiment of a name, with its view of the headline figures: made, or restored if somebody has deleted it.
+    """The id of an experiment with the view of the headline figures; created, or restored if it was deleted.
 
     Raises:
-        MlflowException: the store does not answer, or refuses.
+        MlflowException: the store does not answer, or rejects the request.
     """
     from mlflow.exceptions import MlflowException
 
@@ -124,7 +123,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
         try:
             created_id: str = client.create_experiment(name, _artifact_folder(), {VIEW_TAG: VIEW})
         except MlflowException as error:
-            experiment = client.get_experiment_by_name(name)  # another process may have been faster
+            experiment = client.get_experiment_by_name(name)  # another process may have created it meanwhile
             if experiment is None:
                 raise error from None
         else:
@@ -132,7 +131,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
         log.warning(
-            "The MLflow experiment %s had been deleted. It is restored with its earlier runs, because "
+            "The MLflow experiment %s had been deleted. It was restored with its earlier runs, because "
             "this run belongs to it. To use another experiment, set deploy.model_name.",
             name,
         )
@@ -143,7 +142,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
 
 
 def _artifact_folder() -> str | None:
-    """Beside the SQLite file; None leaves it to the server."""
+    """The folder of artifacts next to the SQLite file; None if a server chooses it."""
     from mlflow import get_tracking_uri
 
     path = sqlite_file(get_tracking_uri())
@@ -151,14 +150,14 @@ def _artifact_folder() -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error, without the secrets of addresses."""
+    """The first line of an error message, without the secrets of addresses."""
     text = str(error).strip()
     return redact(text.splitlines()[0]) if text else type(error).__name__
 
 
 @contextlib.contextmanager
 def store_lock() -> Iterator[None]:
-    """Within the block no other process makes the tables of a SQLite store, or an experiment in it."""
+    """Prevents other processes from creating the tables of a SQLite store, or experiments in it, within the block."""
     from mlflow import get_tracking_uri
 
     path = sqlite_file(get_tracking_uri())
@@ -174,9 +173,9 @@ def store_lock() -> Iterator[None]:
 
 
 def _make_store(path: Path) -> None:
-    """Makes the tables of a SQLite store.
+    """Creates the tables of a SQLite store.
 
-    MLflow would put the path of the working folder into SQL without escaping a quote in it; a URI has none.
+    The folder of artifacts is passed as a URI, because MLflow does not escape a quote in a path for SQL.
     """
     from mlflow import get_tracking_uri
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -185,7 +184,7 @@ def _make_store(path: Path) -> None:
 
 
 def require_store() -> None:
-    """Makes the tables of a SQLite store that is not there yet; a server has its own.
+    """Creates the tables of a SQLite store if it does not exist yet; does nothing for a server.
 
     Raises:
         TrackingError: the store cannot be written.
@@ -193,13 +192,13 @@ def require_store() -> None:
     try:
         with store_lock():
             pass
-    except Exception as error:  # SQLAlchemy's errors and the system's
+    except Exception as error:  # an error of SQLAlchemy or of the system
         raise unreachable_error(error) from None
 
 
 @contextlib.contextmanager
 def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
-    """Within the block a server that is gone is given up soon; what the environment says wins."""
+    """Limits the wait for a server that does not answer, within the block; the environment takes precedence."""
     new_names = [name for name in settings if name not in os.environ]
     os.environ.update({name: settings[name] for name in new_names})
     try:
@@ -210,7 +209,7 @@ def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
 
 
 def import_client() -> None:
-    """Imports what sends, before threads use it: two that import MLflow at once find it half imported."""
+    """Imports MLflow's client before threads use it: if two threads import it at once, one finds it half imported."""
     importlib.import_module("mlflow.tracking.client")
     at_server = importlib.import_module("mlflow").get_tracking_uri().startswith("http")
     importlib.import_module(f"mlflow.store.tracking.{'rest_store' if at_server else 'sqlalchemy_store'}")
@@ -222,6 +221,6 @@ def unreachable_error(error: Exception) -> TrackingError:
 
     reason = first_line(error)
     return TrackingError(
-        f"The MLflow store must be reachable and writable; {redact(get_tracking_uri())} is not: "
-        f"{redact(reason)}. Fix it, or set another store with MLFLOW_TRACKING_URI."
+        f"The MLflow store {redact(get_tracking_uri())} cannot be reached or written: {redact(reason)}. "
+        "Fix it, or set another store with MLFLOW_TRACKING_URI."
     )

@@ -1,4 +1,4 @@
-"""The address of the MLflow store; of a SQLite store also its file, which follows a folder that was moved."""
+"""The address of the MLflow store; updates the paths in a SQLite store whose folder was moved."""
 
 import contextlib
 import logging
@@ -23,10 +23,10 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def tracking_uri(home: Path = HOME) -> str:
-    """`MLFLOW_TRACKING_URI`, or a SQLite file under `home`, whose folder is made.
+    """`MLFLOW_TRACKING_URI`, or the address of a SQLite file under `home`, whose folder is created.
 
     Raises:
-        TrackingError: the folder cannot be made, or the address is invalid.
+        TrackingError: the folder cannot be created, or the address is invalid.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not uri:
@@ -35,12 +35,13 @@ def tracking_uri(home: Path = HOME) -> str:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrackingError(
-                f"The folder {home.resolve()} must be writable; it is not: {error.strerror}. Run Darkroom "
-                "in your own folder: cd there, and pass params and data by their full paths."
+                f"The folder {home.resolve()} cannot be written: {error.strerror}. Change to a folder that you can "
+                "write to, and pass params and data by their full paths."
             ) from None
         path = (folder / "mlflow.db").resolve()
         if "%" in str(path) or "?" in str(path):
-            # SQLAlchemy reads both as parts of an address, and MLflow makes folders of the escaped name.
+            # Unescaped, SQLAlchemy would read them as parts of the address; escaped, MLflow would create folders with
+            # the escaped name.
             path = folder / "mlflow.db"
         uri = f"sqlite:///{path}"
     if not re.match(r"[a-z][a-z0-9+.-]*://|arn:", uri) or uri.startswith(("file:", "databricks")):
@@ -60,7 +61,7 @@ def _hint(uri: str) -> str:
         return f": write http://{uri}"
     if uri.startswith("databricks"):
         return ", and Databricks is not supported"
-    return ", a folder of MLflow's old file store, which MLflow 3 no longer uses"
+    return ", a folder of MLflow's old file store, which MLflow 3 no longer supports"
 
 
 MOVED_COLUMNS: Final = (
@@ -73,10 +74,10 @@ MOVED_COLUMNS: Final = (
 
 
 def follow_moved_store(path: Path) -> None:
-    """Makes a SQLite store name its artifacts where they are now, if its folder was renamed, moved or copied.
+    """Updates the artifact paths in a SQLite store if its folder was renamed, moved or copied.
 
-    MLflow notes absolute places. Those of experiments that are not beside the file, or whose files have not moved with
-    it, remain unchanged.
+    MLflow stores absolute paths. Paths of experiments whose artifacts are not next to the SQLite file, or were not
+    moved with it, remain unchanged.
     """
     artifacts_dir = (path.parent / "artifacts").resolve()
     try:

@@ -1,6 +1,6 @@
-"""What surrounds a step of a pipeline run: its log, and its error in the MLflow run.
+"""Context of a step in a pipeline run: sets up its log, and writes its error to the MLflow run.
 
-Kubeflow Pipelines reports that a task has failed and never why, so the step itself writes the cause where people look.
+Kubeflow Pipelines reports that a task has failed but not why, so the step itself writes the cause to MLflow.
 """
 
 import collections
@@ -21,19 +21,19 @@ from components.contract.tracking.store_address import tracking_uri
 log = logging.getLogger(__name__)
 
 ERROR_TAG: Final = "darkroom.error"
-"""`<step>: <message>` of the step that failed."""
+"""The tag with `<step>: <message>` of the step that failed."""
 ERROR_LOG_TAG: Final = "darkroom.error_log"
-"""The last lines of its log."""
+"""The tag with the last lines of its log."""
 NUM_LOG_LINES: Final = 20
 MAX_TAG_LENGTH: Final = 5000
-"""That every MLflow store takes."""
+"""A length that every MLflow store accepts."""
 
 
 @contextlib.contextmanager
 def tracked_step(name: str) -> Iterator[None]:
-    """Around the work of one step: as `running_step`; an error is also written to the MLflow run of the pipeline.
+    """Like `running_step`, and also writes an error of the step to the MLflow run of the pipeline.
 
-    A step that is asked to end writes nothing: its run ends as terminated.
+    A step that is being stopped writes no error: its run ends as KILLED.
     """
     with running_step(name), _last_log_lines() as lines:
         try:
@@ -44,7 +44,7 @@ def tracked_step(name: str) -> Iterator[None]:
 
 
 def recorded_error(run: Run) -> str:
-    """The error that a step has written to a run; empty if none has, or the store does not answer."""
+    """The error that a step has written to a run; empty if there is none, or the store does not answer."""
     run_id = run.run_id
     if run_id is None:
         return ""
@@ -57,7 +57,7 @@ def recorded_error(run: Run) -> str:
 
 
 def tag_pipeline_run(tags: Mapping[str, str]) -> None:
-    """Sets tags of the MLflow run of the pipeline, if the environment names one."""
+    """Sets tags on the MLflow run of the pipeline, if the environment names the run."""
     key = os.environ.get(KEY_VARIABLE)
     run_id = os.environ.get("MLFLOW_RUN_ID") or (f"{PENDING}{key}" if key else None)
     if run_id is None:

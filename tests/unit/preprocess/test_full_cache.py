@@ -53,7 +53,7 @@ def test_photos_are_prepared_though_the_cache_became_read_only(
 def test_a_full_output_disk_is_named_with_its_free_space(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=20, size=(64, 64))
     with small_disk(tmp_path / "disk", "200k") as disk:
-        with pytest.raises(ArtifactError, match=r"must be enough disk space for .*dataset.* are free in") as refusal:
+        with pytest.raises(ArtifactError, match=r"disk is too full for .*dataset.* are free in") as refusal:
             preprocess(str(photos), PARAMS, disk / "dataset")
         assert isinstance(refusal.value.__cause__, OSError)
         assert refusal.value.__cause__.errno in (None, errno.ENOSPC)

@@ -60,7 +60,8 @@ def test_a_bundle_of_another_version_or_damaged_is_refused(
 
 def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ArtifactError, match=r"The model bundle must contain bundle\.json; it is missing in .* Run its step"
+        ArtifactError,
+        match=r"The model bundle must contain bundle\.json; it is missing in .* Run the step that writes it",
     ):
         read_bundle(tmp_path)
 

@@ -103,7 +103,7 @@ def test_embeddings_with_space_are_taken_flat() -> None:
     [
         ("calibration.json", None, "must contain calibration.json"),
         ("calibration.json", b"{}", "damaged, or of another version"),
-        ("familiarity.npz", None, "must contain familiarity.npz"),
+        ("familiarity.npz", None, r"familiarity.npz cannot be read"),
         ("familiarity.npz", b"PK no archive", "cannot be read"),
         ("familiarity.npz", b"", "cannot be read"),
     ],

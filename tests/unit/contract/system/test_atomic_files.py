@@ -152,7 +152,7 @@ def test_remains_are_those_of_the_same_target(tmp_path: Path, name: str) -> None
 
 def test_a_library_that_hides_the_full_disk_does_not_hide_it_from_the_user(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "256k") as disk:
-        message = r"must be enough disk space for .*more than 0\.\d MB; 0\.0 MB are free in "
+        message = r"disk is too full for .*more than 0\.\d MB; 0\.0 MB are free in "
         with pytest.raises(ArtifactError, match=message):  # noqa: SIM117
             with new_folder(disk / "output") as folder:
                 np.save(folder / "array.npy", np.zeros(100_000))  # an OSError without a number
@@ -161,7 +161,7 @@ def test_a_library_that_hides_the_full_disk_does_not_hide_it_from_the_user(tmp_p
 
 def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "4m") as disk:
-        with pytest.raises(ArtifactError, match=r"must be writable; it is not: .*Read-only"):  # noqa: SIM117
+        with pytest.raises(ArtifactError, match=r"cannot be written: .*Read-only"):  # noqa: SIM117
             with new_folder(disk / "output") as folder:
                 remount(disk, "ro")
                 (folder / "file").touch()
@@ -170,7 +170,7 @@ def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ArtifactError, match="must be writable"), new_folder(tmp_path / "file" / "output"):
+    with pytest.raises(ArtifactError, match="cannot be written"), new_folder(tmp_path / "file" / "output"):
         pass
 
 
@@ -178,7 +178,7 @@ def test_a_place_that_is_not_to_be_written_to_is_named(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64k") as disk:
         remount(disk, "ro")
         with (
-            pytest.raises(ArtifactError, match=r"must be writable; it is not: .*Read-only"),
+            pytest.raises(ArtifactError, match=r"cannot be written: .*Read-only"),
             new_folder(disk / "output"),
         ):
             pass
@@ -190,7 +190,7 @@ def test_a_full_disk_is_named_and_leaves_the_earlier_folder(tmp_path: Path) -> N
         with new_folder(target) as folder:
             (folder / "file").write_text("old")
         with (
-            pytest.raises(ArtifactError, match=r"must be enough disk space for .*output and .*No space left"),
+            pytest.raises(ArtifactError, match=r"disk is too full for .*output and .*No space left"),
             new_folder(target) as folder,
         ):
             (folder / "file").write_bytes(bytes(100_000))

@@ -15,7 +15,7 @@ def test_a_program_of_the_working_folder_is_not_started(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     for search_path in ("", ".", f"{os.pathsep}.{os.pathsep}", str(tmp_path)):
         monkeypatch.setenv("PATH", search_path)
-        with pytest.raises(launcher.MissingProgramError, match="The program git must be on PATH"):
+        with pytest.raises(launcher.MissingProgramError, match="The program git was not found on PATH"):
             launcher.git("status", cwd=tmp_path)
     monkeypatch.setenv("PATH", f".{os.pathsep}/usr/bin{os.pathsep}/bin")
     assert Path(launcher.program("sh")[0]).is_absolute()

@@ -46,7 +46,7 @@ def test_a_store_that_cannot_be_written_is_said_before_any_work(
 
     (tmp_path / "file").touch()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")
-    with pytest.raises(TrackingError, match="must be reachable and writable"):
+    with pytest.raises(TrackingError, match="cannot be reached or written"):
         create_run(experiment="digits", name="one")
 
 
@@ -113,5 +113,5 @@ def test_a_server_that_is_back_soon_is_waited_for(tmp_path: Path, caplog: pytest
 def test_a_server_that_refuses_is_not_waited_for(tmp_path: Path) -> None:
     with tracking_server(tmp_path / "artifacts") as server:
         server.behave("refusing")
-        with pytest.raises(TrackingError, match="must be reachable and writable"):
+        with pytest.raises(TrackingError, match="cannot be reached or written"):
             create_run(experiment="photos", name="one")

@@ -151,7 +151,7 @@ def test_a_place_that_cannot_keep_them_is_told(
     run = Run(run_id)
     run.log_metrics({"loss": 0.5})
     run.close()
-    assert "they could not be stored for later: " in caplog.text
+    assert "the records could not be stored for later: " in caplog.text
 
 
 def test_no_thread_stays_when_all_is_sent(server: TrackingServer, run_id: str) -> None:

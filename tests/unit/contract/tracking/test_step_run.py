@@ -67,7 +67,7 @@ def test_a_step_without_any_run_logs_nothing() -> None:
         ("COMPLETE", None, "FINISHED", ""),
         ("CACHED", "", "FINISHED", ""),
         ("SUCCEEDED", None, "FINISHED", ""),
-        ("FAILED", None, "FAILED", "a task failed: its log in Kubeflow Pipelines contains the reason"),
+        ("FAILED", None, "FAILED", "a task failed: the reason is in its log in Kubeflow Pipelines"),
         ("FAILED", "OOMKilled", "FAILED", "OOMKilled"),
         ("RUNNING", None, "KILLED", "terminated"),
         ("CANCELED", None, "KILLED", "terminated"),

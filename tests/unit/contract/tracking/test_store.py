@@ -35,7 +35,7 @@ def test_a_deleted_experiment_is_restored_and_that_is_said(mlflow_store: str, ca
     client = MlflowClient()
     client.delete_experiment(client.get_experiment_by_name("photos").experiment_id)
     second = create_run(experiment="photos", name="two")
-    assert "experiment photos had been deleted. It is restored" in caplog.text
+    assert "experiment photos had been deleted. It was restored" in caplog.text
     second.log_metrics({"loss": 1.0})
     end_run(second, "FINISHED")
     assert client.get_run(second.run_id).data.metrics == {"loss": 1.0}

@@ -113,7 +113,7 @@ def test_there_is_no_such_job(tmp_path: Path, name: str) -> None:
 @pytest.mark.proof
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("run", "MLflow store must be reachable"), ("submit", "No KFP server answers")],
+    [("run", "cannot be reached or written"), ("submit", "No KFP server answers")],
 )
 def test_a_store_or_a_cluster_that_is_gone_is_told_and_the_studio_goes_on(
     client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str, words: str
