@@ -1,1 +1,1 @@
-"""Input that others made, read within limits: archives, documents, names, repositories. Import any module."""
+"""Reads untrusted input within limits: archives, documents, names and repositories."""

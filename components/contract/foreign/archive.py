@@ -1,8 +1,8 @@
-"""The only place that takes archives apart: zip and tar, also as tar.gz, tar.bz2 and tar.xz.
+"""The only module that unpacks archives: zip, tar, tar.gz, tar.bz2 and tar.xz.
 
-Nothing that an archive says is trusted. Names are checked before a file is made; bytes are counted while they are
-unpacked, whatever the headers promise; links, devices and encrypted files are refused; permissions and owners are
-ignored. An archive is read as a stream and never held in memory; all of it is paid for from one budget.
+No metadata in an archive is trusted. Names are checked before a file is created. Bytes are counted while they are
+unpacked, whatever the headers claim. Links, devices and encrypted files are rejected; permissions and owners are
+ignored. An archive is read as a stream, never as a whole in memory, and within one budget.
 """
 
 import itertools
@@ -26,26 +26,26 @@ log = logging.getLogger(__name__)
 SUFFIXES: Final = (".tar.bz2", ".tar.gz", ".tar.xz", ".tar", ".tbz2", ".tgz", ".txz", ".zip")
 
 MAX_SKIPPED: Final = 10_000
-"""Of this number of files and folders that are not unpacked the names are kept."""
+"""How many names of files and folders that are not unpacked are kept."""
 SMALL_BYTES: Final = 2**30
 MAX_RATIO: Final = 200
-"""How many times its own size an archive may unpack to, where that is more than SMALL_BYTES. Photos hardly shrink and
-plain scans shrink tenfold; a bomb grows a thousandfold."""
+"""How many times its own size an archive may unpack to, if that is more than SMALL_BYTES. Photos are hardly
+compressible, and plain scans by a factor of ten; a zip bomb expands by a factor of a thousand."""
 
 MAX_NAME_BYTES: Final = 4096
 MAX_NAME_DEPTH: Final = 64
 
 SPARE_BYTES: Final = 500 * 10**6
-"""Left free on the disk, so that what runs can still write."""
+"""The space that remains free on the disk, so that other programs can still write."""
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name is that of an archive."""
+    """Whether the file has the suffix of an archive."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def stem(name: str) -> str:
-    """A file's name without the archive's suffix: `photos.tar.gz` gives `photos`."""
+    """A file's name without the suffix of an archive: `photos` for `photos.tar.gz`."""
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)]
 
@@ -58,20 +58,20 @@ def extract(
     zip_encoding: str | None = None,
     notices: list[str] | None = None,
 ) -> int:
-    """Unpacks an archive into a folder of its own, which appears completely or not at all.
+    """Unpacks an archive into a new folder, which appears completely or not at all.
 
     Args:
         archive: a zip or tar.
-        target: becomes the folder.
-        skipped: the files and folders of git, DVC and other tools are added to it; none is unpacked.
-        zip_encoding: of names in a zip that have no mark; None: it is found out.
-        notices: what a person should know about the names is added to it.
+        target: the new folder.
+        skipped: receives the names of files and folders of git, DVC and other tools, which are not unpacked.
+        zip_encoding: of names in a zip that are not marked as Unicode; None to detect it.
+        notices: receives messages for the user about the names.
 
     Returns:
-        How many files it held.
+        The number of files.
 
     Raises:
-        ArchiveError: it is damaged, of an unknown kind, larger than it may be, or holds something other than plain
+        ArchiveError: the archive is damaged, of an unknown kind or too large, or contains something other than regular
             files and folders within it; nothing is left behind.
     """
     with new_folder(target) as folder:
@@ -114,17 +114,17 @@ def members(
     zip_encoding: str | None = None,
     notices: list[str] | None = None,
 ) -> Iterator[Member]:
-    """The members of an archive, one after another, each checked.
+    """Yields and checks the members of an archive, one after another.
 
     Args:
         archive: a zip or tar.
-        room_bytes: what the content may take on the disk; None when it is not kept.
-        skipped: as of `extract`.
-        zip_encoding: as of `extract`.
-        notices: as of `extract`.
+        room_bytes: the available disk space; None if the content is not kept.
+        skipped: as in `extract`.
+        zip_encoding: as in `extract`.
+        notices: as in `extract`.
 
     Raises:
-        ArchiveError: as `extract`, as soon as the fault is met.
+        ArchiveError: as in `extract`, as soon as the problem is found.
     """
     with explain_damage(archive):
         budget = _budget(archive, archive.stat().st_size, room_bytes)
@@ -135,7 +135,7 @@ def members(
         _check_length(member.name, budget)
         name = _checked(member.name, archive)
         if not name:
-            continue  # the folder itself, as in `./`
+            continue  # the root folder, such as `./`
         num_before = len(folders)
         folders.update(itertools.accumulate(name.split("/")[:-1], "{}/{}".format))
         new_folders = len(folders) - num_before
@@ -158,7 +158,7 @@ def members(
 
 
 def _budget(archive: Path, num_bytes: int, room_bytes: int | None) -> Budget:
-    """What an archive of a size may cost."""
+    """The budget for an archive of `num_bytes`."""
     advice = "If you trust it, unpack it yourself and pass the folder."
     max_bytes, basis = max(SMALL_BYTES, MAX_RATIO * num_bytes), f", {MAX_RATIO} times its size"
     if max_bytes == SMALL_BYTES:
@@ -192,7 +192,7 @@ def _walk(
 
 
 def _checked(name: str, archive: Path) -> str:
-    """The name without `.` and doubled slashes; "" for the archive's own folder."""
+    """The name without `.` and doubled slashes; "" for the root folder of the archive."""
     try:
         return "" if name.strip("/") == "." else checked_name(name)
     except UnsafeNameError as reason:

@@ -1,4 +1,4 @@
-"""The members of an archive, the errors for what is wrong with them, and reading their content."""
+"""The members of an archive: their content, and the errors about them."""
 
 import contextlib
 import lzma
@@ -21,8 +21,8 @@ class Member:
     """A file or folder in an archive.
 
     Attributes:
-        name: its path within the archive, checked: relative, slashes forward, no `..`.
-        chunks: yields its content, to be read before the next member is requested; None for a folder.
+        name: its path within the archive; `archive.members` checks that it is relative and has no `..`.
+        chunks: yields the content, which must be read before the next member is requested; None for a folder.
     """
 
     name: str
@@ -41,24 +41,24 @@ _BROKEN: Final = (
     IndexError,
     OverflowError,
 )
-"""What the standard library's readers raise on damaged or unsupported archives."""
+"""The errors that the standard library's readers raise for damaged or unsupported archives."""
 
 
 @contextlib.contextmanager
 def explain_damage(archive: Path) -> Iterator[None]:
-    """Within the block an error of the standard library's readers becomes an ArchiveError."""
+    """Converts errors of the standard library's readers to an ArchiveError, within the block."""
     try:
         yield
     except (*_BROKEN, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).rstrip(".")
         raise ArchiveError(
-            f"The archive {archive} must be an intact zip or tar; it cannot be read: {reason}. Create or "
-            "copy it again, or unpack it yourself and pass the folder."
+            f"The archive {archive} cannot be read as a zip or tar: {reason}. Create or copy it again, or unpack it "
+            "yourself and pass the folder."
         ) from None
 
 
 def refusal(archive: Path, name: str, what: str) -> ArchiveError:
-    """The error for a member that is no plain file or folder."""
+    """The error for a member that is not a regular file or a folder."""
     return ArchiveError(
         f"The archive {archive} must contain only regular files and folders; {name!r} is {what}. Unpack "
         "it yourself and pass the folder."
@@ -66,7 +66,7 @@ def refusal(archive: Path, name: str, what: str) -> ArchiveError:
 
 
 def read_content(archive: Path, open_file: Callable[[], IO[bytes]], spend: Callable[[int], None]) -> Iterator[bytes]:
-    """The content of a member, piece by piece; `spend` counts the bytes of each."""
+    """Yields the content of a member in chunks; `spend` counts the bytes of each chunk."""
     with explain_damage(archive), open_file() as file:
         while chunk := file.read(CHUNK_BYTES):
             spend(len(chunk))

@@ -1,7 +1,7 @@
-"""Runs one of our programs on foreign input as a process of its own, whose memory and time are bounded.
+"""Runs a program of Darkroom on untrusted input, in a process with limited memory and time.
 
-Some libraries allocate whatever a file's header asks for. Where they read, only the system can keep the limit: the
-process is refused memory or is ended, and that becomes a message.
+Some libraries allocate as much memory as a file's header requests. Only the operating system can then enforce a limit:
+an allocation fails or the process is killed, and the caller gets an error message.
 """
 
 import resource
@@ -14,13 +14,13 @@ from components.contract.system.posix import USER_ERROR
 
 
 def environment() -> Mapping[str, str]:
-    """For such a process: libraries that reserve memory for each core do not."""
+    """The environment of such a process: libraries must not reserve memory for each core."""
     single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "ARROW_IO_THREADS"), "1")
     return {**launcher.environment(), "MALLOC_ARENA_MAX": "2", **single}
 
 
 def limit_memory(num_bytes: int) -> None:
-    """Bounds the address space of this process for good, and keeps it from leaving a core file."""
+    """Limits the address space of this process permanently, and prevents core files."""
     for kind, value in ((resource.RLIMIT_AS, num_bytes), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -28,16 +28,17 @@ def limit_memory(num_bytes: int) -> None:
 
 
 def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: float) -> None:
-    """Runs a program that bounds its own memory first, see `limit_memory`, and then reads foreign input.
+    """Runs a program that first limits its memory with `limit_memory`, and then reads untrusted input.
 
     Args:
-        module: the program; it ends with 2 and one line on standard output when it refuses the input.
-        arguments: its arguments.
+        module: the program; if it rejects the input, it prints one line on standard output and exits with code 2.
+        arguments: of the program.
         budget: of the input, for the message.
-        seconds: how long it may take.
+        seconds: the time limit.
 
     Raises:
-        DarkroomError: of the budget's kind: the program refused the input, ran out of memory or time, or crashed.
+        DarkroomError: of the budget's class `error`: the program rejected the input, ran out of memory or time, or
+            crashed.
     """
     try:
         result = launcher.run(launcher.python(module, *arguments), timeout_seconds=seconds, env=environment())
@@ -48,5 +49,5 @@ def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: f
     if result.returncode:
         raise budget.limit_error(
             f"be read in {budget.max_memory_bytes / 1e6:,.0f} MB of memory, without a crash",
-            "it needed more, or crashed",
+            "the program needed more, or crashed",
         )

@@ -1,7 +1,8 @@
-"""Guesses the code page of names in zips and of tables: how likely are the bytes in each, as words of its languages?
+"""Guesses the code page of names in zips and of tables, by how likely the text is in the languages of each code page.
 
-Names are short, so letters are judged one by one: how frequent they are, whether they are next to letters of another
-script, and whether a capital follows a small letter. Each page gets the sum of the logarithms; the most likely wins.
+Names are short, so each letter contributes: how frequent it is, whether it is next to a letter of another script, and
+whether a capital follows a lowercase letter. The score of a code page is the sum of the log-likelihoods; the highest
+score wins.
 """
 
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_NAMES: Final = 2_000
-"""So many different names are enough."""
+"""This many different names are enough."""
 
 RARE_PAGE: Final = -3.0
 SYMBOL: Final = -11.0
@@ -41,15 +42,15 @@ HANZI_TRADITIONAL: Final = HANZI | frozenset(
 def detect_code_page(
     names: Iterable[bytes], file_names: Set[str] = frozenset(), *, is_windows: bool = False
 ) -> str | None:
-    """The code page in which most of the names are files, and else are most likely words; in Python's words.
+    """Guesses the code page of names: the one in which most are names of existing files, then the most likely one.
 
     Args:
-        names: bytes that are no ASCII and no UTF-8.
-        file_names: of files that some of the names may mean, composed.
-        is_windows: whether the pages of DOS, which zip programs use, are out of the question.
+        names: bytes that are neither ASCII nor UTF-8.
+        file_names: of existing files that the names may refer to, in Unicode normalization form C.
+        is_windows: whether to exclude the DOS code pages, which only zip programs use.
 
     Returns:
-        None if the bytes are text in none of the pages.
+        Python's name of the encoding; None if the bytes cannot be decoded in any of the code pages.
     """
     samples = list(dict.fromkeys(names))[:MAX_NAMES]
     scores: dict[str, tuple[int, float]] = {}
@@ -70,9 +71,9 @@ class _Page:
     """A code page.
 
     Attributes:
-        encoding: in Python's words.
-        score: the logarithm of how frequent a sign is, other than ASCII.
-        prior: the logarithm of how frequent the page is.
+        encoding: Python's name.
+        score: the log-frequency of a character other than ASCII.
+        prior: the log-frequency of the code page.
     """
 
     encoding: str
@@ -112,11 +113,11 @@ def _is_ideographic(char: str) -> bool:
 
 
 def _alphabet(frequent: str, others: str) -> Callable[[str, str], float]:
-    """Of a script with letters of its own: its ten most frequent ones make up two thirds of a text.
+    """The score for a non-Latin alphabet, whose ten most frequent letters make up two thirds of a text.
 
     Args:
-        frequent: these ten.
-        others: the most frequent first.
+        frequent: these ten letters.
+        others: the other letters, the most frequent first.
     """
     rare_letters = others[len(others) // 2 :]
     letters = dict.fromkeys(others, -4.2) | dict.fromkeys(rare_letters, -5.2) | dict.fromkeys(frequent, -2.7)
@@ -132,7 +133,7 @@ def _alphabet(frequent: str, others: str) -> Callable[[str, str], float]:
 
 
 def _accents(letters: str) -> Callable[[str, str], float]:
-    """Of a Latin alphabet: letters with accents stand among plain ones."""
+    """The score for a Latin alphabet with these accented letters."""
 
     def score(char: str, _: str) -> float:
         if char.lower() in letters:
@@ -143,12 +144,12 @@ def _accents(letters: str) -> Callable[[str, str], float]:
 
 
 def _han(common: frozenset[str], first_level: tuple[int, int], likelihood: float) -> Callable[[str, str], float]:
-    """Of Chinese and Korean: common signs make up half of a text, the other signs of the first level the rest.
+    """The score for Chinese and Korean: half of a text are common characters, half are others of the first level.
 
     Args:
-        common: signs.
-        first_level: the first and the last lead byte of the signs that a standard counts as usual.
-        likelihood: of one of these.
+        common: the common characters.
+        first_level: the first and the last lead byte of the characters that the standard classifies as frequent.
+        likelihood: the log-frequency of such a character.
     """
 
     def score(char: str, encoding: str) -> float:
@@ -193,7 +194,7 @@ PAGES: Final = (
     _Page("big5", _han(HANZI_TRADITIONAL, (0xA4, 0xC6), -9.2)),
     _Page("cp949", _han(HANGUL, (0xB0, 0xC8), -10.3)),
 )
-"""Those of DOS come first: Windows Explorer uses them in zips."""
+"""The DOS code pages come first, because Windows Explorer uses them in zips."""
 DOS_PAGES: Final = frozenset(
     ("cp850", "cp437", "cp852", "cp857", "cp775", "cp866", "cp737", "cp862", "cp720"),
 )

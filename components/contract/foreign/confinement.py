@@ -1,6 +1,7 @@
-"""Decides whether a foreign name lies within a folder: the only place where such names become paths.
+"""Checks whether untrusted names are inside a folder: the only module that converts them to paths.
 
-A name is foreign if an archive, a bucket, a table, a repository, a browser or a file of another machine gives it.
+A name is untrusted if it comes from an archive, a bucket, a table, a repository, a browser or a file from another
+machine.
 """
 
 import json
@@ -36,25 +37,22 @@ TOOL_FILES: Final = frozenset(
         "cvs",
     )
 )
-"""What git, DVC and other tools read when they are started in or above a folder."""
-
-
+"""Files and folders that git, DVC and other tools read when they are started in or above a folder."""
 ROOTS_VARIABLE: Final = "DARKROOM_DATA_ROOTS"
-"""Holds the folders that data may be read from, as a JSON list; a studio sets it for itself and its jobs."""
-
+"""Contains the folders from which data may be read, as a JSON list; the studio sets it for itself and its jobs."""
 Roots = tuple[Path, ...] | None
-"""Folders that files must lie in; None if any file of this machine may be read."""
+"""The folders from which files may be read; None if any file of this machine may be read."""
 
 
 class UnsafeNameError(ValueError):
-    """A name is not that of a file within its folder; the message gives the reason: `leads outside`."""
+    """A name is invalid or leads outside its folder; the message is the end of a sentence: `leads outside`."""
 
 
 def checked_name(name: str) -> str:
     """The name as a relative path with single slashes, without `.`.
 
     Raises:
-        UnsafeNameError: it is absolute, leads upwards, is too long, or no file can be called so.
+        UnsafeNameError: the name is absolute, leads upwards, is too long, or is not valid for a file.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if (
@@ -78,10 +76,10 @@ def checked_name(name: str) -> str:
 
 
 def within(folder: Path, name: str) -> Path:
-    """The path of a foreign name in a folder.
+    """The path of an untrusted name in a folder.
 
     Raises:
-        UnsafeNameError: as `checked_name`; or a link on the way leads out of the folder.
+        UnsafeNameError: as in `checked_name`, or a link in the path leads out of the folder.
     """
     path = folder / checked_name(name)
     if not lies_within(path.parent, [folder]):
@@ -90,28 +88,28 @@ def within(folder: Path, name: str) -> Path:
 
 
 def lies_within(path: Path, roots: Iterable[Path]) -> bool:
-    """Whether the path, all links followed, lies in one of the folders."""
+    """Whether the path, after following all links, is in one of the folders."""
     try:
         real = path.resolve()
         return any(real.is_relative_to(root.resolve()) for root in roots)
-    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or links in a circle
+    except (OSError, ValueError, RuntimeError):  # an invalid name, or a loop of links
         return False
 
 
 def allowed_roots() -> Roots:
-    """The folders that data of this machine may be read from, for this process."""
+    """The folders of this machine from which this process may read data."""
     roots_json = os.environ.get(ROOTS_VARIABLE)
     return None if roots_json is None else tuple(Path(root) for root in json.loads(roots_json))
 
 
 def open_within(roots: Roots, path: Path) -> BinaryIO:
-    """Opens a regular file for reading; with roots, only one that lies in one of them.
+    """Opens a regular file for reading; with roots, only a file in one of them.
 
-    The check is of the open file, so that a link that is changed meanwhile leads nowhere else. A pipe is not waited
-    for.
+    The check applies to the opened file, so changing a link in the meantime has no effect. Opening a pipe does not
+    block.
 
     Raises:
-        OSError: it cannot be opened, is not a regular file, or lies outside.
+        OSError: the file cannot be opened, is not a regular file, or is outside the roots.
     """
     file = open_regular(path)
     try:
@@ -124,15 +122,15 @@ def open_within(roots: Roots, path: Path) -> BinaryIO:
 
 
 def _check_place(place: Path, roots: Iterable[Path]) -> None:
-    """Refuses a place outside the folders."""
+    """Raises an error for a path outside the folders."""
     if not lies_within(place, roots):
         raise PermissionError("it is outside the folders that may be read")
 
 
 def _place(descriptor: int, path: Path) -> Path:
-    """Where an open file is; without /proc, the path is opened again and must be the same file."""
+    """The real path of an open file; without /proc, the resolved path, which must still be the same file."""
     try:
-        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 Path.readlink resolves nothing more
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 - Path.readlink does the same
     except OSError:
         real = path.resolve()
         if not os.path.samestat(real.stat(), os.fstat(descriptor)):
@@ -141,6 +139,6 @@ def _place(descriptor: int, path: Path) -> Path:
 
 
 def is_tool_file(part: str) -> bool:
-    """Whether a part of a name is that of a tool's own files, as any file system would read it."""
+    """Whether a part of a path names a file of a tool, on any file system: some ignore case or trailing dots."""
     plain = "".join(char for char in part.casefold() if unicodedata.category(char) != "Cf").rstrip(". ")
     return plain in TOOL_FILES or plain.endswith(".dvc")

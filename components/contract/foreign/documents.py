@@ -1,4 +1,4 @@
-"""YAML and JSON that somebody else wrote, parsed within limits of size, depth, values and time."""
+"""Parses untrusted YAML and JSON within limits of size, depth, number of values and time."""
 
 import datetime
 import json
@@ -11,47 +11,47 @@ from components.contract.errors import DarkroomError
 from components.contract.system.budget import Budget, read_regular
 
 MAX_YAML_BYTES: Final = 2**18
-"""The YAML parser reads some 20 kB a second; a params.yaml has a few."""
+"""The YAML parser reads about 20 kB per second; a params.yaml has a few kB."""
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
-"""Aliases count as often as they are used: 800 bytes of them can stand for a billion values."""
+"""The limit includes the values of aliases, each time they are used: with aliases, 800 bytes can expand to a billion
+values."""
 MAX_CHARACTERS: Final = 2**23
 MAX_SECONDS: Final = 30.0
 
 _BRACKETS: Final = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}")
-"""So many opening brackets in a row."""
-
+"""More than MAX_DEPTH opening brackets in a row."""
 _PLAIN = str | int | float | bool | None | datetime.date
-"""datetime.datetime is a kind of date."""
+"""Includes datetime.datetime, a subclass of date."""
 
 
 class DocumentError(ValueError):
-    """A document breaks a limit, or the rules of its format; the text is the reason without its place."""
+    """A document exceeds a limit or is invalid; the message is the reason, without the name of the document."""
 
 
 def read_yaml(path: Path) -> Any:
-    """A YAML file, parsed by `parse_yaml`.
+    """Parses a YAML file with `parse_yaml`.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
-        UnicodeDecodeError: it is not UTF-8.
-        DocumentError: it is not YAML, or breaks a limit.
+        OSError: the file cannot be read, or is not a regular file.
+        UnicodeDecodeError: the file is not UTF-8.
+        DocumentError: the file is not YAML, or exceeds a limit.
     """
     return parse_yaml(read_regular(path, MAX_YAML_BYTES).decode("utf-8"))
 
 
 def parse_yaml(text: str) -> Any:
-    """A YAML document.
+    """Parses a YAML document.
 
     Raises:
-        DocumentError: it is not YAML of texts, numbers, lists and mappings, or breaks a limit.
+        DocumentError: the text is not YAML of texts, numbers, lists and mappings, or exceeds a limit.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     if len(text) > MAX_YAML_BYTES:
         raise DocumentError(f"it has {len(text):,} characters, more than {MAX_YAML_BYTES:,}")
-    if _BRACKETS.search(text):  # over which the parser takes quadratic time before it notices
+    if _BRACKETS.search(text):  # the parser would need quadratic time to detect this
         raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
     budget = Budget("the document", "Shorten it.", error=_TooSlowError)
     try:
@@ -63,7 +63,7 @@ def parse_yaml(text: str) -> Any:
     except YAMLError as error:
         raise DocumentError(" ".join(str(error).split())) from None
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
-        # ruamel converts numbers, dates and binary texts without checking them first.
+        # ruamel.yaml converts numbers, dates and binary values without checking them first.
         raise DocumentError(
             f"a value cannot be converted ({' '.join(str(error).split()) or 'of unknown kind'})"
         ) from None
@@ -72,10 +72,10 @@ def parse_yaml(text: str) -> Any:
 
 
 def parse_json(text: str | bytes, *, max_values: int = MAX_VALUES, max_characters: int = MAX_CHARACTERS) -> Any:
-    """A JSON document of finite numbers; whoever receives the text bounds its size.
+    """Parses a JSON document with only finite numbers; the caller must limit the size of the text.
 
     Raises:
-        DocumentError: it is no JSON, or breaks a limit.
+        DocumentError: the text is not JSON, or exceeds a limit.
     """
     try:
         tree = json.loads(text, parse_constant=_refuse_constant)
@@ -90,10 +90,10 @@ def parse_json(text: str | bytes, *, max_values: int = MAX_VALUES, max_character
 def check_tree(
     tree: Any, *, finite: bool = False, max_values: int = MAX_VALUES, max_characters: int = MAX_CHARACTERS
 ) -> None:
-    """Checks that a parsed document stays small when it is written out, without recursion.
+    """Checks, without recursion, that a parsed document is small even after its aliases are expanded.
 
     Raises:
-        DocumentError: it is too deep or too large, or holds keys or values that JSON does not have.
+        DocumentError: the document is too deep or too large, or has keys or values that JSON does not support.
     """
     level, num_values, num_characters = [tree], 1, 0
     for _ in range(MAX_DEPTH):
@@ -102,7 +102,7 @@ def check_tree(
             if isinstance(value, dict):
                 for key in value:
                     if not isinstance(key, _PLAIN):
-                        raise DocumentError("a key must be text; one is a list or a mapping")
+                        raise DocumentError("keys must be text; found a list or a mapping as a key")
                 children += [*value, *value.values()]
             elif isinstance(value, list):
                 children += value
@@ -121,7 +121,7 @@ def check_tree(
 
 def _num_characters(value: Any, *, finite: bool) -> int:
     if not isinstance(value, _PLAIN):
-        raise DocumentError(f"a value must be text, a number, a list or a mapping; one is a {type(value).__name__}")
+        raise DocumentError(f"values must be text, numbers, lists or mappings; found a {type(value).__name__}")
     if isinstance(value, int) and abs(value) >= 2**64:
         raise DocumentError("an integer has more than 64 bits")
     if finite and isinstance(value, float) and not math.isfinite(value):
@@ -134,4 +134,4 @@ def _refuse_constant(text: str) -> float:
 
 
 class _TooSlowError(DarkroomError):
-    """The parser needs too long."""
+    """The parser takes too long."""

@@ -1,8 +1,8 @@
-"""Reads the commit of a git repository that others may have made, without its configuration.
+"""Reads the commit of an untrusted git repository, without using its configuration.
 
-`.git/config` can name programs (`core.fsmonitor`, `filter.*.clean`, `diff.external`, includes of other files), and git
-runs them for as little as `git status`. So HEAD and the references are read from their files, and whether files differ
-is asked of git in an empty repository that borrows only the objects and the index.
+`.git/config` can name programs (`core.fsmonitor`, `filter.*.clean`, `diff.external`, includes of other files), and even
+`git status` runs them. Therefore HEAD and the references are read from their files. To find out whether files have been
+changed, git runs in an empty repository that uses only the objects and the index of the other.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ VALUES: Final = (
     "trustctime",
     "checkstat",
 )
-"""Settings of the section core that change how files are compared; none of them names a program or a path."""
+"""The settings of the section core that affect how files are compared; their values are not programs or paths."""
 _VALUE: Final = re.compile(r"true|false|input|lf|crlf|native|default|minimal", re.IGNORECASE)
 
 
 def git_revision(path: Path) -> str | None:
-    """The commit that is checked out around the path, with `-dirty` where tracked files differ from it.
+    """The checked-out commit of the repository that contains the path, followed by `-dirty` if tracked files differ.
 
-    No program and no file that the repository names is used, nor one outside it.
+    Programs and files that the repository's configuration names are not used, nor any file outside the repository.
     """
     folder = path if path.is_dir() else path.parent
     for root in (folder, *folder.parents):
@@ -54,7 +54,7 @@ def git_revision(path: Path) -> str | None:
 
 
 def find_git_dir(root: Path) -> Path | None:
-    """The folder of git of a working tree; a file that names another folder counts only where that names this tree."""
+    """The git folder of a working tree; if `.git` is a file, the folder that it names must refer back to this tree."""
     entry = root / ".git"
     try:
         mode = entry.lstat().st_mode
@@ -74,7 +74,7 @@ def find_git_dir(root: Path) -> Path | None:
 
 
 def _common_dir(git_dir: Path) -> Path:
-    """Where the objects and references are: of a linked working tree those of the main one, two folders up."""
+    """The folder of objects and references; for a linked working tree, that of the main one, two folders up."""
     target = _text(git_dir / "commondir", MAX_REFERENCE_BYTES).strip()
     main = git_dir.parent.parent
     return main if target and git_dir.parent.name == "worktrees" and (git_dir / target).resolve() == main else git_dir
@@ -94,7 +94,7 @@ def _head(git_dir: Path, common_dir: Path) -> str | None:
 
 
 def _reference(git_dir: Path, name: str) -> str:
-    """A reference's own file, which lies within the folder of git, links or not."""
+    """The content of the file of a reference; empty if links lead it out of the git folder."""
     folder = (git_dir / name).parent
     return (
         _text(git_dir / name, MAX_REFERENCE_BYTES).strip() if folder.resolve().is_relative_to(git_dir.resolve()) else ""
@@ -110,7 +110,7 @@ def _packed(common_dir: Path, name: str) -> str:
 
 
 def _differs(root: Path, git_dir: Path, common_dir: Path, commit: str) -> bool:
-    """Whether git finds tracked files that differ from the commit; false if this is unknown."""
+    """Whether tracked files differ from the commit according to git; False if this is unknown."""
     objects = common_dir / "objects"
     if not (stat.S_ISDIR(_mode(objects)) and stat.S_ISREG(_mode(git_dir / "index"))):
         return False
@@ -161,7 +161,7 @@ def _harmless_config(common_dir: Path, commit: str) -> str:
 
 
 def _settings(git_dir: Path) -> dict[str, str]:
-    """The plain settings of the section core of a repository's own configuration; includes are not followed."""
+    """The settings of the section core in a repository's configuration; includes are not followed."""
     settings: dict[str, str] = {}
     section = ""
     for line in _text(git_dir / "config", MAX_CONFIG_BYTES).splitlines():
@@ -182,7 +182,7 @@ def _mode(path: Path) -> int:
 
 
 def _text(path: Path, max_bytes: int) -> str:
-    """A regular file that is not larger than it may be; "" for all else."""
+    """The content of a regular file of at most `max_bytes`; "" if it is anything else."""
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

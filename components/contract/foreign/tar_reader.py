@@ -1,4 +1,4 @@
-"""Walks through a tar, also as tar.gz, tar.bz2 and tar.xz; `archive` checks what it yields."""
+"""Reads the members of a tar, tar.gz, tar.bz2 or tar.xz; `archive` checks them."""
 
 import bz2
 import gzip
@@ -14,13 +14,12 @@ from components.contract.foreign.archive_member import CHUNK_BYTES, Member, read
 from components.contract.system.budget import Budget, PacedFile
 
 MAX_HEADER_BYTES: Final = 2**20
-"""Limit for headers between two files of a tar. Long names need some hundred bytes; more could fill the memory."""
-
+"""The maximum size of headers between two files. Long names need a few hundred bytes; larger headers could exhaust the
+memory."""
 MAX_HEADERS: Final = 50
-"""How many headers may follow each other before a file of a tar; two or three are usual."""
-
+"""The maximum number of headers before a file; two or three are usual."""
 MAX_XZ_MEMORY: Final = 2**28
-"""The highest preset of xz takes 65 MiB; dictionaries of gigabytes are possible."""
+"""The highest preset of xz needs 65 MiB, but the format allows dictionaries of gigabytes."""
 
 
 def walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Iterator[Member]:
@@ -33,10 +32,10 @@ def walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Itera
     stream = _TarStream(opener(file, budget) if opener else file, path, budget)
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictHeader) as archive:  # type: ignore[call-overload]
         while (header := archive.next()) is not None:
-            if not 0 <= header.size <= budget.max_bytes:  # tarfile steps over it block by block, past the end too
+            if not 0 <= header.size <= budget.max_bytes:  # tarfile would skip it block by block, even past the end
                 raise budget.limit_error(
                     f"contain at most {budget.max_bytes:,} bytes{budget.basis}",
-                    f"the header of {header.name!r} announces {header.size:,}",
+                    f"the header of {header.name!r} declares {header.size:,}",
                 )
             stream.allow(header.size + MAX_HEADER_BYTES)
             if header.isdir():
@@ -46,11 +45,11 @@ def walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Itera
             else:
                 kind = "a link" if header.issym() or header.islnk() else "a device, a pipe or a sparse file"
                 raise refusal(path, header.name, kind)
-            archive.members.clear()  # tarfile would keep every header
+            archive.members.clear()  # otherwise tarfile keeps every header
 
 
 def _paid(num_bytes: int) -> None:
-    """The bytes of a tar are counted as they come from the stream, those of files that nobody reads too."""
+    """Counts nothing: `_TarStream` already counts all bytes, including those of files that are skipped."""
 
 
 def _content(archive: tarfile.TarFile, header: tarfile.TarInfo) -> IO[bytes]:
@@ -60,7 +59,7 @@ def _content(archive: tarfile.TarFile, header: tarfile.TarInfo) -> IO[bytes]:
 
 
 class _XzFile:
-    """Decompresses xz with a limit for the memory, which lzma.open does not take."""
+    """Decompresses xz with a memory limit, which lzma.open does not support."""
 
     def __init__(self, file: PacedFile, budget: Budget):
         self._file = file
@@ -98,7 +97,7 @@ _UNPACKERS: Final[dict[bytes, Callable[[Any, Budget], Any]]] = {
 
 
 class _TarStream:
-    """What tarfile reads from: counts, so that no header can fill the memory."""
+    """The stream that tarfile reads from; it limits headers, so that they cannot exhaust the memory."""
 
     def __init__(self, inner: Any, archive: Path, budget: Budget):
         self._inner = inner
@@ -108,7 +107,7 @@ class _TarStream:
         self._num_headers = 0
 
     def allow(self, num_bytes: int) -> None:
-        """A file was found; so many bytes may be read until the next one."""
+        """Allows this many bytes to be read before the next file."""
         self._allowance = num_bytes
         self._num_headers = 0
 
@@ -116,7 +115,7 @@ class _TarStream:
         self._num_headers += 1
         if self._num_headers > MAX_HEADERS:
             raise ArchiveError(
-                f"The archive {self._archive} must have at most {MAX_HEADERS} headers before a file; it "
+                f"The archive {self._archive} must have at most {MAX_HEADERS} headers before each file; it "
                 "has more. Create it again."
             )
 
@@ -127,13 +126,13 @@ class _TarStream:
         if self._allowance < 0:
             raise ArchiveError(
                 f"The archive {self._archive} must have headers of at most {MAX_HEADER_BYTES:,} bytes; "
-                "one is larger. Create it again."
+                "it has a larger one. Create it again."
             )
         return chunk
 
 
 class _StrictHeader(tarfile.TarInfo):
-    """A header that is damaged is an error; tarfile takes it for the end and leaves out what follows."""
+    """Raises an error for a damaged header; tarfile would treat it as the end of the archive and ignore the rest."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:

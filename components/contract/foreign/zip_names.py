@@ -1,7 +1,7 @@
-"""The names of the files in a zip: by its marks if there are any, otherwise in a code page.
+"""The names of the files in a zip, which can be stored in several encodings.
 
-A name is UTF-8 if the zip says so, or if all names without a mark are valid; otherwise its Unicode path field (0x7075,
-Info-ZIP), which 7-Zip and WinRAR write; otherwise a code page of the machine that made the zip.
+A name is read as UTF-8 if it has the UTF-8 flag or is valid UTF-8. Otherwise its Unicode path field (0x7075, Info-ZIP),
+which 7-Zip and WinRAR write, is used. Names without either are in a code page of the machine that created the zip.
 """
 
 import struct
@@ -16,7 +16,7 @@ from components.contract.foreign.code_pages import detect_code_page
 UTF8_FLAG: Final = 0x800
 UNICODE_PATH: Final = 0x7075
 MARKLESS_ENCODING: Final = "cp437"
-"""In which zipfile reads names without the flag; it has a sign for each byte, so the bytes can be had back."""
+"""The encoding with which zipfile decodes names without the flag. It maps every byte, so the bytes can be restored."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class ZipNames:
     """The names of the files in a zip.
 
     Attributes:
-        names: with forward slashes, in the order of the list of files.
-        code_page: that was guessed; None if nothing had to be guessed.
-        example: a name that was read in it.
+        names: with forward slashes, in the order of the zip's directory.
+        code_page: the guessed code page; None if no guess was necessary.
+        example: a name that was decoded with it.
     """
 
     names: list[str]
@@ -35,14 +35,15 @@ class ZipNames:
 
 
 def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) -> ZipNames:
-    """The names of the files.
+    """Decodes the names of the files.
 
     Args:
-        infos: as zipfile reads them.
-        encoding: of names without a mark; None: UTF-8 if they all are, otherwise it is guessed.
+        infos: from zipfile.
+        encoding: of names that are not marked as Unicode; None: UTF-8 if all of them are valid UTF-8, otherwise a
+            guess.
 
     Raises:
-        UnicodeDecodeError: a name cannot be in the given encoding.
+        UnicodeDecodeError: a name is not valid in `encoding`.
     """
     names = [_marked_name(info) for info in infos]
     raw_names = {place: _raw_name(infos[place]) for place, name in enumerate(names) if name is None}
@@ -54,14 +55,15 @@ def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) ->
             encoding = code_page = detect_code_page(sorted(parts)) or MARKLESS_ENCODING
     for place, raw_name in raw_names.items():
         names[place] = raw_name.decode(encoding or "utf-8")
-    # Zip files made on Windows may separate by backslashes; before decoding, such a byte may be half of a letter.
+    # Zip files from Windows may separate folders by backslashes. They are replaced after decoding, because the same
+    # byte can be part of a multibyte character.
     slashed_names = [(name or "").replace("\\", "/") for name in names]
     example = slashed_names[next(iter(raw_names))] if raw_names else ""
     return ZipNames(slashed_names, code_page, example)
 
 
 def _marked_name(info: zipfile.ZipInfo) -> str | None:
-    """The name of a file if it is ASCII or the zip says how it is written."""
+    """The name of a file if it is ASCII or marked as Unicode; otherwise None."""
     if info.flag_bits & UTF8_FLAG or info.orig_filename.isascii():
         return info.orig_filename
     return None if _is_utf8(_raw_name(info)) else _unicode_path(info)
@@ -80,7 +82,7 @@ def _is_utf8(raw_name: bytes) -> bool:
 
 
 def _unicode_path(info: zipfile.ZipInfo) -> str | None:
-    """The name in the Unicode path field, if that was written for the name as it is."""
+    """The name in the Unicode path field, if its checksum matches the current name; otherwise None."""
     extra = info.extra
     while len(extra) >= 4:
         kind, num_bytes = struct.unpack("<HH", extra[:4])

@@ -1,4 +1,4 @@
-"""Walks through a zip; `archive` checks what it yields."""
+"""Reads the members of a zip; `archive` checks them."""
 
 import itertools
 import stat
@@ -14,27 +14,26 @@ from components.contract.foreign.zip_names import read_names
 from components.contract.system.budget import MAX_MEMBERS, Budget, PacedFile
 
 MAX_DIRECTORY_BYTES: Final = 2**28
-"""Of a zip's list of its files, which is read whole: 268 bytes for each of MAX_MEMBERS files."""
-
+"""The maximum size of a zip's directory, which is read at once: 268 bytes for each of MAX_MEMBERS files."""
 ZIP_HEADER_BYTES: Final = 30
-"""Of the header before each file of a zip, without its name."""
+"""The size of the header before each file of a zip, without the file name."""
 
 
 def walk_zip(
     file: IO[bytes], path: Path, budget: Budget, *, encoding: str | None = None, notices: list[str] | None = None
 ) -> Iterator[Member]:
-    """The members of a zip, one after another.
+    """Yields the members of a zip, one after another.
 
     Args:
         file: the zip.
-        path: of it, for messages.
-        budget: what it may cost.
-        encoding: of names that have no mark; None: it is found out.
-        notices: what a person should know about the names is added to it.
+        path: of the zip, for messages.
+        budget: of the archive.
+        encoding: of names that are not marked as Unicode; None to detect it.
+        notices: receives messages for the user about the names.
 
     Raises:
-        ArchiveError: files overlap, or a member is a link, a device, encrypted or compressed in another way; or a name
-            cannot be in the encoding.
+        ArchiveError: files overlap; a member is a link, a device, encrypted, or compressed with an unsupported method;
+            or a name is not valid in the encoding.
     """
     with zipfile.ZipFile(_DirectoryFile(file, budget)) as archive:
         _refuse_overlaps(archive.infolist(), path)
@@ -48,7 +47,7 @@ def walk_zip(
             if name.endswith("/"):
                 yield Member(name, None)
             elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                # zipfile decompresses the others without a limit for the memory.
+                # zipfile decompresses the other methods without a memory limit.
                 raise refusal(path, name, "compressed with a method other than deflate")
             else:
                 yield Member(name, partial(read_content, path, partial(archive.open, info), budget.spend))
@@ -61,25 +60,25 @@ def _read_names(
         zip_names = read_names(infos, encoding)
     except UnicodeDecodeError as error:
         raise ArchiveError(
-            f"The names in the archive {path} must be in the code page {encoding}; {error.object!r} is "
+            f"The names in the archive {path} must be valid in the code page {encoding}; {error.object!r} is "
             "not. Set another code page, or none: --set preprocess.zip_encoding=auto"
         ) from None
     if zip_names.code_page is not None:
         notices.append(
-            f"The names in {path.name} are read with the code page {zip_names.code_page}, which is a "
-            f"guess: {zip_names.example}. If they look wrong, set the correct one: --set "
+            f"The code page of the names in {path.name} was guessed: {zip_names.code_page}. Example: "
+            f"{zip_names.example}. If the names look wrong, set the correct code page: --set "
             "preprocess.zip_encoding=CODE_PAGE"
         )
     return zip_names.names
 
 
 class _DirectoryFile(PacedFile):
-    """What zipfile reads from: it asks for the list of files at once, and holds it whole."""
+    """The file that zipfile reads from; it limits the directory, which zipfile reads at once and keeps in memory."""
 
     def read(self, size: int = -1) -> bytes:
         if size > MAX_DIRECTORY_BYTES:
             raise self._budget.limit_error(
-                f"list its files in at most {MAX_DIRECTORY_BYTES:,} bytes", f"its list has {size:,}"
+                f"list its files in at most {MAX_DIRECTORY_BYTES:,} bytes", f"its list has {size:,} bytes"
             )
         content = super().read(size)
         num_entries = content.count(b"PK\1\2") if content.startswith(b"PK\1\2") else 0
@@ -89,11 +88,14 @@ class _DirectoryFile(PacedFile):
 
 
 def _refuse_overlaps(infos: Sequence[zipfile.ZipInfo], archive: Path) -> None:
-    """Files that share bytes make a small zip unpack to petabytes: https://www.bamsoftware.com/hacks/zipbomb/."""
+    """Rejects files that share bytes: a small zip with such files can unpack to petabytes.
+
+    See https://www.bamsoftware.com/hacks/zipbomb/.
+    """
     ordered = sorted(infos, key=lambda info: info.header_offset)
     for info, following in itertools.pairwise(ordered):
         if info.header_offset + ZIP_HEADER_BYTES + info.compress_size > following.header_offset:
             raise ArchiveError(
                 f"The files in the archive {archive} must not overlap; {info.filename!r} and "
-                f"{following.filename!r} do. It may be malicious; create it again."
+                f"{following.filename!r} do. The archive may be malicious; create it again."
             )

@@ -1,1 +1,1 @@
-"""Bytes to pixels, one way for training and serving, and augmentation. Import `decode`, `augment` or `preview`."""
+"""Decoding, the same for training and serving, and augmentation. Import `decode`, `augment` or `preview`."""

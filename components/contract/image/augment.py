@@ -1,7 +1,7 @@
-"""Varies photos for training: the preview in preprocess and the batches in train come from the same function.
+"""Augments photos for training: the preview in preprocess and the batches in train use the same function.
 
-All geometry of a photo is one affine map, applied in one pass; all of its colors are one more. What a photo becomes
-depends on its own seed alone, whatever the batch it stands in.
+All geometric changes of a photo are one affine map, applied in one pass; all color changes are one further pass. The
+variant of a photo depends only on its seed, not on the batch that contains it.
 """
 
 import functools
@@ -18,20 +18,21 @@ from components.contract.system.cores import num_cores
 
 NUM_DRAWS: Final = 21
 """Random numbers per photo: two flips, rotation, zoom, shear, vertical and horizontal shift, brightness, contrast; the
-size of the crop and its two places, saturation, hue, blur, noise; whether to erase, its area, shape and two places.
-Each keeps its place, so that a new kind of change, added at the end, leaves the others as they were."""
+size of the crop and its position (two), saturation, hue, blur, noise; whether to erase, and the area, shape and
+position (two) of the rectangle. Add new kinds of changes only at the end, so that the existing ones keep their numbers.
+"""
 
 
 def augment(pixels: np.ndarray, params: AugmentationParams, seeds: np.ndarray) -> np.ndarray:
-    """A variant of each photo.
+    """Computes a variant of each photo.
 
     Args:
         pixels: uint8 (n, height, width, 3), RGB.
-        params: the largest changes.
-        seeds: uint64 (n,); an equal photo with an equal seed gives an equal variant.
+        params: the maximum changes.
+        seeds: uint64 (n,); the same photo with the same seed produces the same variant.
 
     Returns:
-        uint8 (n, height, width, 3), RGB, never a view of `pixels`. What is moved in from outside mirrors the photo.
+        uint8 (n, height, width, 3), RGB, never a view of `pixels`. Areas outside the photo are filled by reflection.
     """
     import cv2
 
@@ -79,7 +80,7 @@ def _changes_geometry(params: AugmentationParams) -> bool:
 
 
 def image_keys(image_ids: Sequence[str]) -> np.ndarray:
-    """A number for each photo that depends on its content hash alone: uint64 (n,)."""
+    """A number for each photo that depends only on its content hash: uint64 (n,)."""
     digests = (hashlib.blake2b(image_id.encode(), digest_size=8).digest() for image_id in image_ids)
     return np.frombuffer(b"".join(digests), np.uint64)
 
@@ -89,8 +90,8 @@ def photo_seeds(keys: np.ndarray, *, seed: int, variant: int) -> np.ndarray:
 
     Args:
         keys: uint64 (n,), from `image_keys`.
-        seed: of the training, from 0 to 2³² − 1.
-        variant: which variant of the photo: its epoch, or its view; from 0 to 2³² − 1.
+        seed: of the training run, from 0 to 2³² − 1.
+        variant: the epoch or the view, from 0 to 2³² − 1.
 
     Returns:
         uint64 (n,).
@@ -106,10 +107,10 @@ def uniform_draws(seeds: np.ndarray) -> np.ndarray:
 
 
 def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, width: int) -> np.ndarray:
-    """For each photo the map from a place in its variant to the place in the photo: float64 (n, 2, 3), x before y.
+    """The affine maps from coordinates in each variant to coordinates in its photo: float64 (n, 2, 3), x before y.
 
     Args:
-        params: the largest changes.
+        params: the maximum changes.
         draws: float64 (n, NUM_DRAWS), from 0 to 1.
         height: of the photos, in pixels.
         width: as `height`.
@@ -132,7 +133,7 @@ def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, 
 
 
 def _mix_bits(numbers: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser; uint64 wraps around, as it must."""
+    """The finalizer of SplitMix64; the overflow of uint64 is intended."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
     return np.asarray(numbers ^ (numbers >> np.uint64(31)))
@@ -140,8 +141,8 @@ def _mix_bits(numbers: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _workers() -> ThreadPoolExecutor:
-    """Threads for all batches of this process; OpenCV works without Python's lock."""
+    """The threads for all batches of this process; OpenCV releases the GIL."""
     import cv2
 
-    cv2.setNumThreads(1)  # one photo, one thread: OpenCV's own threads would compete with ours
+    cv2.setNumThreads(1)  # one thread per photo: OpenCV's own threads would compete with these
     return ThreadPoolExecutor(num_cores(), "augment")

@@ -1,4 +1,4 @@
-"""What augmentation does to the values of pixels, where they stand: colors, blur, noise, erasing."""
+"""The augmentations that do not move pixels: colors, blur, noise and erasing."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,25 +8,25 @@ import numpy as np
 from components.contract.params.training import AugmentationParams
 
 LUMA: Final = np.array([0.299, 0.587, 0.114])
-"""What each of red, green and blue adds to the lightness (ITU-R BT.601)."""
+"""The weights of red, green and blue in the lightness (ITU-R BT.601)."""
 ERASED_AREA: Final = (0.02, 0.2)
-"""As parts of the photo (Zhong et al. 2017)."""
+"""The smallest and the largest area, as fractions of the photo (Zhong et al. 2017)."""
 ERASED_SHAPE: Final = 3.3
-"""How much longer than wide, or wider than long, at most."""
+"""The maximum ratio of the longer to the shorter side."""
 MIN_BLUR: Final = 0.1
-"""Pixels; less is not seen."""
+"""In pixels; a smaller blur is invisible, so it is skipped."""
 
 Change = Callable[[int, np.ndarray], None]
-"""Changes the variant of the photo with this number in place: uint8 (height, width, 3), RGB."""
+"""A function that changes the variant with this index in place: uint8 (height, width, 3), RGB."""
 
 
 def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.ndarray) -> Change | None:
-    """Brightness, contrast, saturation and hue, in one pass.
+    """Makes a function that changes brightness, contrast, saturation and hue in one pass.
 
     Args:
-        params: the largest changes.
+        params: the maximum changes.
         draws: float64 (n, NUM_DRAWS), from 0 to 1.
-        pixels: uint8 (n, height, width, 3), the photos as they were; contrast is changed around the mean of each.
+        pixels: uint8 (n, height, width, 3), the original photos; contrast is changed relative to the mean of each.
 
     Returns:
         None if the params change no colors.
@@ -50,10 +50,10 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
 
 
 def color_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
-    """For each photo the new red, green and blue by the old ones: float64 (n, 3, 3). Grays remain unchanged."""
+    """Matrices from the old to the new red, green and blue of each photo: float64 (n, 3, 3); grays are unchanged."""
     signed = 2 * draws - 1
     angle = np.deg2rad(params.hue_degrees * signed[:, 13])[:, None, None]
-    # Rodrigues' rotation around the axis of the grays.
+    # Rodrigues' formula for a rotation around the gray axis.
     axis_product = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
     rotation = np.cos(angle) * np.eye(3) + np.sin(angle) * axis_product + (1 - np.cos(angle)) / 3
     amount = (1 + params.saturation * signed[:, 12])[:, None, None]
@@ -62,15 +62,15 @@ def color_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
 
 
 def make_disturbance(params: AugmentationParams, draws: np.ndarray, seeds: np.ndarray) -> Change | None:
-    """Blur, noise and erasing, in this order.
+    """Makes a function that applies blur, noise and erasing, in this order.
 
     Args:
-        params: the largest changes.
+        params: the maximum changes.
         draws: float64 (n, NUM_DRAWS), from 0 to 1.
-        seeds: uint64 (n,), of the noise.
+        seeds: uint64 (n,), for the noise.
 
     Returns:
-        None if the params do nothing of it.
+        None if the params contain none of these.
     """
     import cv2
 
@@ -92,7 +92,7 @@ def make_disturbance(params: AugmentationParams, draws: np.ndarray, seeds: np.nd
 
 
 def draw_erased_area(draws: np.ndarray, height: int, width: int) -> tuple[slice, slice]:
-    """The rows and columns of the part that is erased, at least a pixel each way.
+    """The rows and columns of the erased rectangle, at least one pixel high and wide.
 
     Args:
         draws: float64 (NUM_DRAWS,), of one photo.

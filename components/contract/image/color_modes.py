@@ -1,7 +1,7 @@
-"""Every color mode but 16 bits to RGB: what Pillow's own conversion would cut off, blacken or reveal.
+"""Converts all color modes except 16 bits to RGB.
 
-Photos are converted band by band, so that what lies between stays small: a photo of 100 megapixels takes little more
-memory than its result.
+Pillow's own conversion would clip 32-bit values, and turn transparent pixels black or show their hidden colors. Photos
+are converted in bands of rows, so that a photo of 100 megapixels needs little more memory than its result.
 """
 
 import math
@@ -17,10 +17,10 @@ BAND_PIXELS: Final = 2**18
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
-    """A loaded image of any mode as uint8 (height, width, 3), RGB, transparency on white.
+    """Converts a loaded image of any mode to uint8 (height, width, 3), RGB, with transparency on white.
 
     Raises:
-        ImageError: a pixel is no finite number.
+        ImageError: a pixel is not a finite number.
     """
     bounds = _bounds(image) if image.mode in ("I", "F") else None
     if image.width * image.height <= BAND_PIXELS:
@@ -33,7 +33,7 @@ def to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def split_into_bands(image: Image.Image) -> Iterator[Image.Image]:
-    """A loaded image as pieces of some rows each, from top to bottom."""
+    """Splits a loaded image into bands of rows, from top to bottom."""
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -51,9 +51,10 @@ def _band_to_rgb(image: Image.Image, bounds: tuple[float, float] | None) -> np.n
 
 
 def _bounds(image: Image.Image) -> tuple[float, float]:
-    """What becomes black and white of floats and 32-bit integers, whose range no file states.
+    """The values that become black and white, for floats and 32-bit integers, whose range the file does not contain.
 
-    The least customary range that holds them: 0 to 1 (floats only), 0 to 255, 0 to 65,535, otherwise the photo's own.
+    It is the smallest usual range that contains all values: 0 to 1 (only for floats), 0 to 255 or 0 to 65,535. If there
+    is none, the photo's minimum and maximum are used.
 
     Raises:
         ImageError: a value is not finite.
@@ -61,7 +62,7 @@ def _bounds(image: Image.Image) -> tuple[float, float]:
     extremes = np.array(
         [(values.min(), values.max()) for values in map(np.asarray, split_into_bands(image))], np.float64
     )
-    low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())  # NumPy's, which keep NaN
+    low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())  # NumPy's min and max preserve NaN
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ImageError("corrupt", "Every pixel must be a finite number; this photo contains NaN or infinity.")
     if low < 0 or high > 65535:

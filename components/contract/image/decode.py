@@ -1,17 +1,17 @@
-"""Bytes to RGB pixels, one way for training and serving: the only decoder.
+"""The only decoder, for training and serving: from the bytes of a file to RGB pixels.
 
-Pillow is the gatekeeper: it knows the format, the size, the mode and the EXIF orientation from the header, before
-anything is decoded. JPEG is then decoded by libjpeg-turbo through simplejpeg, which refuses damaged scans and scales
-large photos while it decodes them; all else by Pillow. Equal bytes, size and resize mode give equal pixels.
+Pillow first reads the format, the size, the mode and the EXIF orientation from the header, before anything is decoded.
+JPEG is then decoded by libjpeg-turbo through simplejpeg, which rejects damaged scans and scales large photos while it
+decodes them; all other formats are decoded by Pillow. The same bytes, size and resize mode produce the same pixels.
 
-What becomes what: transparency is laid on white; 16-bit values are scaled by the range of the data set, see
-components/contract/image/sample_depth.py; CMYK is multiplied out without its color profile; floats by their own range,
-see components/contract/image/color_modes.py. Animations and files of several
-pages are refused, because which frame the label means is not ours to guess; the extra pictures that phones append to a
-JPEG are ignored. Cameras' raw files are refused although they are TIFF to Pillow: it would show their thumbnail.
+Transparency is blended with white. 16-bit values are scaled by the range of the data set, see
+components/contract/image/sample_depth.py. CMYK is converted without its color profile. Floats are scaled by their own
+range, see components/contract/image/color_modes.py. Animations and files of several pages are rejected, because the
+label may mean any of the frames; the extra pictures that phones append to a JPEG are ignored. Camera raw files are
+rejected: Pillow would read them as TIFF and decode only their thumbnail.
 
-Damage is found as far as a format lets it be found. Every file that ends early is refused, and every PNG with a wrong
-bit; other formats hold no checksum, and a flipped bit that leaves a valid code stream is part of the photo.
+Damage is detected if the format allows it. Every truncated file is rejected, and every PNG with a wrong bit. Other
+formats have no checksums, so a changed bit that leaves the file valid is not detected.
 """
 
 import io
@@ -51,15 +51,15 @@ Result = TypeVar("Result")
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
-"""A photo with a side of fewer pixels shows nothing that could be told apart."""
-
+"""A photo with a shorter side shows nothing that can be recognized."""
 MAX_JPEG_SCANS: Final = 200
-"""Real files hold far fewer; more are made to keep a decoder busy."""
+"""Real files have far fewer; a file with more is designed to keep a decoder busy."""
 
-# Pillow also checks its limit where we cannot, as for the tiles of a TIFF. Where it only warns, `_open` refuses.
+# Pillow also checks its limit later, for example for the tiles of a TIFF. It only warns up to twice the limit; `_open`
+# rejects such photos.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# On the console its words on damaged tags would name no file; what cannot be read is refused all the same.
+# Pillow's warnings about damaged tags do not name the file; files that cannot be read are rejected anyway.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
@@ -68,13 +68,13 @@ class Photo:
     """One decoded photo.
 
     Attributes:
-        pixels: uint8 (height, width, 3), RGB, of the size that was asked for.
-        full_pixels: uint8 (height, width, 3), RGB, all of the photo and upright, before it was fitted; of a large JPEG
-            as it was scaled while decoding.
-        native_size: (height, width) of the file as a viewer shows it, in pixels.
-        mode: the file's own color mode in Pillow's words: RGB, L, P, CMYK, I;16 …
+        pixels: uint8 (height, width, 3), RGB, of the requested size.
+        full_pixels: uint8 (height, width, 3), RGB, the complete upright photo before it was fitted; a large JPEG was
+            already scaled while it was decoded.
+        native_size: (height, width) of the upright photo in the file, in pixels.
+        mode: the color mode of the file, by Pillow's name: RGB, L, P, CMYK, I;16 …
         format: one of FORMATS, or HEIF.
-        clipped_share: of its values, those that lie outside the range of 16-bit photos; 0 for all other photos.
+        clipped_share: for 16-bit photos, the fraction of values outside the pixel range; otherwise 0.
     """
 
     pixels: np.ndarray
@@ -98,12 +98,12 @@ def decode(
     Args:
         data: the file's content.
         size: (height, width) in pixels.
-        resize: stretch to the size; crop the middle of the same shape first; or pad what remains with black.
+        resize: stretch the photo; crop its center to the shape of `size`, then scale; or scale it and pad with black.
         pixel_range: the values of a photo with more than 8 bits per value that become black and white.
-        admit: receives the cost before anything is decoded, and raises to prevent it.
+        admit: called with the cost before anything is decoded; it can raise an error to prevent that.
 
     Raises:
-        ImageError: the bytes are no usable photo. Its code is one of empty, not_an_image, format_not_allowed,
+        ImageError: the bytes are not a usable photo. Its code is one of empty, not_an_image, format_not_allowed,
             truncated, corrupt, too_large, too_small, animated.
     """
     image = _open_bytes(data)
@@ -118,39 +118,39 @@ def decode(
     else:
         stored_pixels = _read_by_pillow(data, image, lambda: _load_rgb(image))
     orientation, native_size = read_orientation(image), upright_size(image)
-    image.close()  # its own copy of the pixels is no longer needed
+    image.close()  # frees Pillow's copy of the pixels
     full_pixels = turn_upright(stored_pixels, orientation)
     return Photo(fit(full_pixels, size, resize), full_pixels, native_size, mode, file_format, clipped_share)
 
 
 def measure_depth(data: bytes) -> Depth | None:
-    """The values of a photo with more than 8 bits per value; None for any other, which is not decoded.
+    """The values of a photo with more than 8 bits per value; None for other photos, which are not decoded.
 
     Raises:
-        ImageError: the bytes are no usable photo.
+        ImageError: the bytes are not a usable photo.
     """
     image = _open_bytes(data)
     return _read_samples(data, image).depth() if is_deep(image) else None
 
 
 def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") -> DecodeCost:
-    """What `decode` with the same arguments takes, from the header alone.
+    """The cost of `decode` with the same arguments, estimated from the header.
 
     Raises:
-        ImageError: the header is that of no usable photo.
+        ImageError: the header is not that of a usable photo.
     """
     return header_cost(data, _open_bytes(data), size, resize)
 
 
 def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
-    """(height, width) of a photo as a viewer shows it, in pixels, from the header alone.
+    """(height, width) of an upright photo, in pixels, from the header.
 
     Args:
-        source: the file's content, or the file opened for reading; of a file only the header is read, so EXIF data
-            that a PNG holds behind its pixels are not seen.
+        source: the file's content, or the file opened for reading. Only the header of an open file is read, so EXIF
+            data after the pixels of a PNG are ignored.
 
     Raises:
-        ImageError: the header is that of no usable photo.
+        ImageError: the header is not that of a usable photo.
     """
     return upright_size(_open(source))
 
@@ -172,7 +172,7 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
         frames_follow = getattr(image, "is_animated", False) and image.format not in ("MPO", "HEIF")
     except MemoryError:
         raise
-    except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
+    except Exception as error:  # with damaged bytes, Pillow's readers may raise any error
         file.seek(0)
         raise unreadable_error(file.read(MAX_BYTES), error) from None
     if is_raw(image):
@@ -185,7 +185,7 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
         raise ImageError(
             "animated",
             f"A photo must be a single still picture; this {image.format} contains several {frame_kind}. "
-            "Save the one that you want as a separate file.",
+            "Save the picture that you want as a separate file.",
         )
     return image
 
@@ -204,7 +204,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
-    """RGB pixels as stored: of the full size, or of the smallest that libjpeg-turbo gives and `fit` can shrink."""
+    """RGB pixels before rotation: of full size, or of the smallest size that libjpeg-turbo offers and `fit` can use."""
     if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise ImageError("corrupt", f"A JPEG may have at most {MAX_JPEG_SCANS} scans; this one has more.")
     min_height, min_width = least_size(image, size, resize)
@@ -214,18 +214,18 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
         color_space = "CMYK" if stored_colors in ("CMYK", "YCCK") else "RGB"
         pixels: np.ndarray = simplejpeg.decode_jpeg(data, color_space, min_height=min_height, min_width=min_width)
     except ValueError as error:
-        if "subsampling" in str(error):  # rare sampling factors, which TurboJPEG does not know and libjpeg does
+        if "subsampling" in str(error):  # rare sampling factors that TurboJPEG does not support, but libjpeg does
             return _read_by_pillow(data, image, lambda: _load_rgb(image))
         raise damage_error("The JPEG", error, ends_early=ends_early("JPEG", data)) from None
     if color_space == "CMYK":
-        # Stored inverted, as Adobe does and everyone after it: 255 is no ink.
+        # Stored inverted, which is Adobe's de facto standard: 255 means no ink.
         inks = pixels.astype(np.uint16)
         pixels = ((inks[..., :3] * inks[..., 3:] + 127) // 255).astype(np.uint8)
     return pixels
 
 
 def _check_equal_sizes(size: tuple[int, int], decoder_size: tuple[int, int]) -> None:
-    """Refuses a photo that Pillow and libjpeg-turbo read as of different (width, height)."""
+    """Rejects a photo for which Pillow and libjpeg-turbo read a different (width, height)."""
     if decoder_size != size:
         raise ValueError(f"it has two sizes, {size} and {decoder_size}")
 
@@ -237,7 +237,7 @@ def _read_by_pillow(data: bytes, image: Image.Image, read: Callable[[], Result])
         return read()
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # as above
+    except Exception as error:  # with damaged bytes, Pillow's readers may raise any error
         raise damage_error(f"The {image.format}", error) from None
 
 

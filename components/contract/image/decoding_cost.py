@@ -1,4 +1,4 @@
-"""What decoding a photo takes, estimated from its header, so that it can be refused or put off before."""
+"""Estimates the memory and time to decode a photo from its header, so that it can be rejected or postponed."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,19 +11,19 @@ from components.contract.image.resize import Resize, least_size
 from components.contract.image.sample_depth import is_deep
 
 _EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
-"""For each pixel, which the format's decoder takes beside Pillow's own copy and the result."""
+"""Bytes per pixel that the decoder of the format needs in addition to Pillow's copy and the result."""
 _TURNING_BYTES: Final = 6
-"""For each pixel, while a photo is turned upright."""
+"""Bytes per pixel while a photo is turned upright."""
 
 
 @dataclass(frozen=True)
 class DecodeCost:
-    """What decoding a photo takes, estimated from its header.
+    """The estimated cost of decoding a photo.
 
     Attributes:
-        num_bytes: of memory, at the most.
-        seconds: on one core of a usual processor.
-        text: the photo in a few words: `a PNG of 9,000 × 9,000 pixels`.
+        num_bytes: the peak memory.
+        seconds: on one core of a typical processor.
+        text: describes the photo: `a PNG of 9,000 × 9,000 pixels`.
         is_deep: whether it has more than 8 bits per value.
     """
 
@@ -34,11 +34,11 @@ class DecodeCost:
 
 
 def accept_any(cost: DecodeCost) -> None:
-    """Lets every photo be decoded."""
+    """Accepts every photo, whatever its cost."""
 
 
 def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
-    """What decoding a photo takes, estimated from its header.
+    """Estimates the cost of decoding a photo from its header.
 
     Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/image/test_headers.py.
     """
@@ -47,21 +47,21 @@ def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: 
     if file_format == "JPEG":
         num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
     else:
-        # Pillow's own copy, and the result in RGB.
-        num_readings = 2 if deep and image.mode.startswith("RGB") else 1  # their low bytes are read apart
+        # Pillow's copy, and the result in RGB.
+        num_readings = 2 if deep and image.mode.startswith("RGB") else 1  # high and low bytes are read separately
         bytes_per_pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
         bytes_per_pixel *= num_readings
         num_bytes = num_pixels * max(bytes_per_pixel + 3 + _EXTRA_BYTES.get(file_format, 0), _TURNING_BYTES)
         num_bytes += _strip_pixels(image) * bytes_per_pixel if file_format == "TIFF" else 0
         nanoseconds = 40.0 * num_pixels * num_readings + 5.0 * len(data) + 3000.0 * data.count(b"IDAT")
         if file_format == "BMP" and image.tile[0][0] == "bmp_rle":  # type: ignore[attr-defined]
-            nanoseconds += 500.0 * len(data)  # unpacked in Python
+            nanoseconds += 500.0 * len(data)  # Pillow unpacks it in Python
     text = f"a {file_format} of {image.width:,} × {image.height:,} pixels"
     return DecodeCost(round(num_bytes), nanoseconds / 1e9, text, deep)
 
 
 def _strip_pixels(image: Image.Image) -> int:
-    """Of a TIFF: how many pixels libtiff unpacks at once."""
+    """How many pixels of a TIFF libtiff unpacks at once."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     width = tags.get(ExifTags.Base.TileWidth, image.width)
     height = tags.get(ExifTags.Base.TileLength, tags.get(ExifTags.Base.RowsPerStrip, image.height))
@@ -70,7 +70,7 @@ def _strip_pixels(image: Image.Image) -> int:
 
 
 def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
-    """Bytes and nanoseconds."""
+    """(bytes, nanoseconds) to decode a JPEG."""
     frame, (height, width) = jpeg_frame(data), least_size(image, size, resize)
     num_pixels = image.width * image.height
     reserve = min(image.height // max(1, height), image.width // max(1, width))

@@ -1,4 +1,4 @@
-"""Which picture formats are taken, and what is wrong with a file that is none, or not whole."""
+"""The accepted picture formats, and the errors for files of other formats or with damage."""
 
 import functools
 import io
@@ -13,10 +13,9 @@ from components.contract.errors import ImageError
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 MAX_PIXELS: Final = 100_000_000
-"""Larger photos are refused by their header alone; 100 megapixels are the largest cameras' full size."""
-
+"""Larger photos are rejected after reading only the header. The largest cameras have 100 megapixels."""
 MAX_PNG_CHUNKS: Final = 200_000
-"""Real files hold far fewer; more are made to keep a decoder busy."""
+"""Real files have far fewer; a file with more is designed to keep a decoder busy."""
 
 _MAGIC: Final = {
     b"\xff\xd8\xff": "JPEG",
@@ -29,7 +28,7 @@ _MAGIC: Final = {
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
-"""How files of the allowed formats begin."""
+"""The first bytes of files in the accepted formats."""
 
 _FOREIGN_BRANDS: Final = {
     b"heic": "HEIC",
@@ -60,16 +59,14 @@ _FOREIGN_PICTURES: Final = {
     b"II*\0\x10\0\0\0CR": "a camera's raw file",
 }
 _REDUCED_PICTURE: Final = 1
-"""The bit of a TIFF's NewSubfileType that says: this is a smaller version of another picture in the file."""
-
-
+"""The bit of a TIFF's NewSubfileType for a smaller version of another picture in the file."""
 _PLANE_BY_PLANE: Final = 2
-"""A TIFF's PlanarConfiguration."""
+"""The value of a TIFF's PlanarConfiguration for colors that are stored plane by plane."""
 
 
 @functools.cache
 def reads_heif() -> bool:
-    """Whether photos of iPhones can be read: where the extra `heic` is installed."""
+    """Whether HEIC photos, as iPhones take, can be read: whether the extra `heic` is installed."""
     try:
         import pillow_heif
     except ImportError:
@@ -80,18 +77,18 @@ def reads_heif() -> bool:
 
 
 def is_heif(start: bytes) -> bool:
-    """Whether a file that begins so is what iPhones make."""
+    """Whether a file with these first bytes is a HEIC or HEIF photo, as iPhones take."""
     return start[4:8] == b"ftyp" and _FOREIGN_BRANDS.get(start[8:12], "").startswith("HEI")
 
 
 def format_of(image: Image.Image) -> str:
-    """The format of a picture that is open: one of FORMATS, or HEIF."""
-    # A phone's JPEG with a depth or gain map behind it is an MPO to Pillow; its first picture is the photo.
+    """The format of an opened picture: one of FORMATS, or HEIF."""
+    # Pillow reads a phone's JPEG that is followed by a depth or gain map as MPO; the first picture is the photo.
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def is_raw(image: Image.Image) -> bool:
-    """Whether a picture is the thumbnail that a camera's raw file begins with."""
+    """Whether a picture is the thumbnail at the beginning of a camera raw file."""
     if image.format != "TIFF":
         return False
     tags = image.tag_v2  # type: ignore[attr-defined]
@@ -100,7 +97,7 @@ def is_raw(image: Image.Image) -> bool:
 
 
 def is_deep_and_planar(image: Image.Image) -> bool:
-    """Whether a TIFF holds colors of more than 8 bits plane by plane, which Pillow reads wrong or in part."""
+    """Whether a TIFF stores colors of more than 8 bits plane by plane, which Pillow does not read correctly."""
     if image.format != "TIFF":
         return False
     tags = image.tag_v2  # type: ignore[attr-defined]
@@ -110,7 +107,7 @@ def is_deep_and_planar(image: Image.Image) -> bool:
 
 
 def not_allowed_error(kind: str) -> ImageError:
-    """Says that a file is a picture, of a kind that is not taken."""
+    """The error for a picture in a format that is not accepted."""
     return ImageError(
         "format_not_allowed",
         f"A photo must be one of {', '.join(FORMATS)}; this is {kind}. Save it as one of them.",
@@ -118,11 +115,11 @@ def not_allowed_error(kind: str) -> ImageError:
 
 
 def unreadable_error(data: bytes, error: Exception) -> ImageError:
-    """Says what a file that no allowed reader opens is, as far as its first bytes tell.
+    """The error for a file that no reader can open; it names the kind of file that the first bytes indicate.
 
     Args:
         data: the file's content.
-        error: what the reader complained of.
+        error: the reader's error.
     """
     if not data:
         return ImageError("empty", "A photo must not be empty; this file has 0 bytes. Copy it again from its source.")
@@ -140,7 +137,7 @@ def unreadable_error(data: bytes, error: Exception) -> ImageError:
         return ImageError("not_an_image", f"A photo must be one of {', '.join(FORMATS)}; this is {_other_kind(data)}.")
     if name == "TIFF" and _has_unknown_pixels(data):
         return not_allowed_error("a TIFF with unsupported pixels, such as 32-bit float colors")
-    if isinstance(error, UnidentifiedImageError):  # its text names the object in memory
+    if isinstance(error, UnidentifiedImageError):  # its text contains a memory address
         error = ValueError("its header cannot be read")
     return damage_error(f"The {name}", error, ends_early=ends_early(name, data))
 
@@ -153,7 +150,7 @@ def _allowed_format(data: bytes) -> str | None:
 
 
 def _foreign_picture(data: bytes) -> str | None:
-    """What kind of picture it is, where that is none of FORMATS."""
+    """The kind of picture, if its format is not one of FORMATS; otherwise None."""
     if data[4:8] == b"ftyp" and not is_heif(data):
         return _FOREIGN_BRANDS.get(data[8:12])
     if b"<svg" in data[:1024].lower():
@@ -173,18 +170,18 @@ def _other_kind(data: bytes) -> str:
 
 
 def _has_unknown_pixels(data: bytes) -> bool:
-    """Whether Pillow understands a TIFF, and knows no mode for its pixels."""
+    """Whether Pillow can read the header of a TIFF, but does not support its pixels."""
     try:
         TiffImagePlugin.TiffImageFile(io.BytesIO(data))
     except SyntaxError as error:
         return str(error) == "unknown pixel mode"
-    except Exception:  # as its caller: whatever damaged bytes lead it to
+    except Exception:  # with damaged bytes, Pillow may raise any error
         return False
     return False
 
 
 def ends_early(name: str, data: bytes) -> bool:
-    """Whether a file lacks its end for certain."""
+    """Whether a file is certainly truncated."""
     if name == "JPEG":
         return b"\xff\xd9" not in data
     if name == "PNG":
@@ -192,13 +189,13 @@ def ends_early(name: str, data: bytes) -> bool:
     if name in ("WEBP", "BMP"):
         start = 4 if name == "WEBP" else 2
         return len(data) < int.from_bytes(data[start : start + 4], "little")
-    if name == "TIFF":  # its directory may follow the pixels
+    if name == "TIFF":  # the directory may be after the pixels
         return int.from_bytes(data[4:8], "little" if data.startswith(b"II") else "big") >= len(data)
     return name == "HEIC" and _boxes_end(data) > len(data)
 
 
 def _boxes_end(data: bytes) -> int:
-    """Where the last of the boxes that make up a HEIC says that it ends."""
+    """The end of the last box of a HEIC, according to the sizes of its boxes."""
     end = 0
     while end + 8 <= len(data):
         size = int.from_bytes(data[end : end + 4], "big")
@@ -211,7 +208,7 @@ def _boxes_end(data: bytes) -> int:
 
 
 def damage_error(subject: str, error: Exception, *, ends_early: bool = False) -> ImageError:
-    """What a decoder's own complaint means to the user."""
+    """Converts a decoder's error to one that the user understands."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         pixels = re.search(r"\((\d+) pixels\)", reason)
@@ -222,14 +219,12 @@ def damage_error(subject: str, error: Exception, *, ends_early: bool = False) ->
             f"{num_megapixels}. Save a smaller copy.",
         )
     if ends_early or isinstance(error, EOFError) or "premature end" in reason.lower() or "truncated" in reason.lower():
-        return ImageError(
-            "truncated", f"{subject} must be complete; it is truncated: {reason}. Copy it again from its source."
-        )
-    return ImageError("corrupt", f"{subject} must be intact; it is damaged: {reason}. Copy it again from its source.")
+        return ImageError("truncated", f"{subject} is truncated: {reason}. Copy it again from its source.")
+    return ImageError("corrupt", f"{subject} is damaged: {reason}. Copy it again from its source.")
 
 
 def check_png(data: bytes) -> None:
-    """Checks what Pillow leaves out: the checksum of every chunk, and that the last one is there."""
+    """Checks what Pillow does not check: the checksum of every chunk, and that the last chunk exists."""
     view = memoryview(data)
     start = 8
     for _ in range(MAX_PNG_CHUNKS):
@@ -237,14 +232,14 @@ def check_png(data: bytes) -> None:
         if end + 4 > len(data):
             raise ImageError(
                 "truncated",
-                f"A PNG must end with its IEND chunk; this one is truncated at byte {len(data):,}. Copy "
-                "it again from its source.",
+                f"The PNG is truncated at byte {len(data):,}: its last chunk, IEND, is missing. Copy it again from its "
+                "source.",
             )
         if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise ImageError(
                 "corrupt",
-                f"Each chunk of a PNG must match its checksum; the one at byte {start:,} does not. Copy "
-                "the file again from its source.",
+                f"The PNG is damaged: its chunk at byte {start:,} does not match its checksum. Copy it again from its "
+                "source.",
             )
         if data[start + 4 : start + 8] == b"IEND":
             return

@@ -1,8 +1,7 @@
-"""What a photo's file says before its pixels: bounds on what reading it may take, and what a JPEG's frame is.
+"""The header of a photo, before its pixels: limits on the cost of reading it, and the facts of a JPEG.
 
-Pillow reads the header of a format in Python, and keeps what it reads. A small file can make it copy the same bytes
-thousands of times, or walk through millions of empty blocks. Whatever real cameras and encoders write is far below
-these bounds.
+Pillow reads headers in Python, and keeps what it reads. A small file can make it copy the same bytes thousands of
+times, or walk through millions of empty blocks. The files of real cameras and encoders are far below these limits.
 """
 
 import struct
@@ -13,16 +12,16 @@ from typing import Final, Literal
 from components.contract.errors import ImageError
 
 MAX_SEGMENTS: Final = 10_000
-"""Segments of a JPEG before its pixels, and chunks of a PNG beside them."""
+"""The maximum number of segments of a JPEG before its pixels, and of chunks of a PNG other than its pixels."""
 MAX_EXTENSION_BYTES: Final = 2**18
-"""Comments and other extensions of a GIF, and EXIF data of a JPEG, which Pillow joins piece by piece."""
+"""The maximum size of the extensions of a GIF, such as comments, and of the EXIF data of a JPEG, which Pillow
+concatenates piece by piece."""
 MIN_BLOCK_BYTES: Final = 64
-"""A GIF's blocks have 255 bytes, except the last of each row of them; on average they must have as many as this."""
+"""The minimum average size of a GIF's blocks. Encoders write blocks of 255 bytes, except the last of each sequence."""
 MAX_TAG_VALUES: Final = 2**18
-"""Numbers in one tag of a TIFF: a strip for every row needs fewer."""
-
+"""The maximum number of values in a tag of a TIFF; even one strip per row needs fewer."""
 _OPAQUE_TYPES: Final = (1, 2, 7)
-"""Bytes, text, anything: kept as bytes, not as a tuple of numbers."""
+"""The types BYTE, ASCII and UNDEFINED, which Pillow keeps as bytes instead of a tuple of numbers."""
 _START_OF_SCAN: Final = 0xDA
 _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE_MARKERS: Final = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
@@ -32,13 +31,13 @@ _BARE_MARKERS: Final = frozenset((0x01, *range(0xD0, 0xD9)))
 
 @dataclass(frozen=True)
 class JpegFrame:
-    """What a JPEG says of its pixels.
+    """The facts of a JPEG that determine the cost of decoding it.
 
     Attributes:
-        is_buffered: whether the coefficients of the whole photo are kept in memory: it is progressive, or has its
-            colors in a scan each.
-        coefficients_per_pixel: over all colors; 3 without subsampling, 1.5 where both chroma planes are halved.
-        num_scans: passes over the photo.
+        is_buffered: whether the decoder keeps the coefficients of the whole photo in memory, because it is progressive
+            or each color has its own scan.
+        coefficients_per_pixel: over all colors: 3 without subsampling, 1.5 if both chroma planes are halved both ways.
+        num_scans: the number of passes over the photo.
     """
 
     is_buffered: bool
@@ -47,13 +46,13 @@ class JpegFrame:
 
 
 def check_header(data: bytes) -> None:
-    """Checks that reading the header of a file takes about as much memory and time as its size suggests.
+    """Checks that the header of a file does not need far more memory and time than its size suggests.
 
     Args:
-        data: the file's content, of any format; only JPEG, PNG, TIFF and GIF are checked.
+        data: the file's content, in any format; only JPEG, PNG, TIFF and GIF are checked.
 
     Raises:
-        ImageError: it takes far more; code corrupt.
+        ImageError: it needs far more; the code is corrupt.
     """
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)
@@ -66,7 +65,7 @@ def check_header(data: bytes) -> None:
 
 
 def jpeg_frame(data: bytes) -> JpegFrame:
-    """What a JPEG's header says; of a damaged one, the costliest that it may mean."""
+    """Reads the header of a JPEG; a damaged header counts as the most expensive one."""
     num_scans = max(1, data.count(b"\xff\xda"))
     frame: tuple[int, bytes] | None = None
     for marker, start, end in _jpeg_segments(data):
@@ -93,7 +92,7 @@ def _check_jpeg(data: bytes) -> None:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of the content of each segment, to the first scan's header, or to where it is damaged."""
+    """(marker, start, end) of the content of each segment, up to the header of the first scan or to damaged bytes."""
     start, marker = 2, 0
     while marker != _START_OF_SCAN:
         start = data.find(b"\xff", start)
@@ -117,7 +116,7 @@ def _check_png(data: bytes) -> None:
 
 
 def _check_gif(data: bytes) -> None:
-    """Walks to the second picture, as Pillow does to see whether there is one."""
+    """Reads up to the second picture, as Pillow does to detect an animation."""
     start = 13 + _palette_bytes(data[10:11])
     num_pictures = num_blocks = num_extension_bytes = 0
     max_blocks = MAX_SEGMENTS + len(data) // MIN_BLOCK_BYTES
@@ -144,7 +143,7 @@ def _palette_bytes(flags: bytes) -> int:
 
 
 def _check_tiff(data: bytes) -> None:
-    """Pillow bounds the bytes of all tags together, and makes a Python object of each number among them."""
+    """Limits the number of values per tag: Pillow limits their bytes, but creates a Python object for each value."""
     order = "<" if data.startswith(b"II") else ">"
     is_big = 43 in data[2:4]
     entry = struct.Struct(order + ("HHQ8x" if is_big else "HHL4x"))
@@ -162,5 +161,5 @@ def _check_tiff(data: bytes) -> None:
 
 
 def _excess_error(rule: str) -> ImageError:
-    text = f"The header of a photo must {rule}; this one does not. Save the photo again without its metadata."
+    text = f"The header of a photo must {rule}; this photo's header exceeds that. Save it again without its metadata."
     return ImageError("corrupt", text)

@@ -1,4 +1,4 @@
-"""What augmentation makes of a photo, as a picture for people: the same photo eight times, through the real thing."""
+"""A preview of the augmentation: eight variants of a photo, computed by the same code as in training."""
 
 import math
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ GAP: Final = 4
 def augmentation_sheet(
     pixels: np.ndarray, image_id: str, strengths: Mapping[str, AugmentationParams], seed: int
 ) -> Image.Image:
-    """One photo eight times, as training sees it, a line for each strength of augmentation.
+    """Draws eight augmented variants of a photo, in one row per strength of augmentation.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
         image_id: of the photo.
-        strengths: the name of each line, and its augmentation.
-        seed: of the training; the variants are those of its first eight epochs.
+        strengths: the name of each row, and its augmentation.
+        seed: of the training run; the variants are those of its first eight epochs.
     """
     step = TILE + GAP
     font = ImageFont.load_default(size=15)
@@ -42,7 +42,7 @@ def augmentation_sheet(
 
 
 def draw_tile(pixels: np.ndarray) -> Image.Image:
-    """A photo fitted into a tile, on light gray; tiny pictures are enlarged without being blurred."""
+    """Fits a photo into a tile, on light gray; tiny pictures are enlarged without smoothing."""
     photo = Image.fromarray(pixels)
     resampling = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS
     return ImageOps.pad(photo, (TILE, TILE), resampling, color="#eeeeee")

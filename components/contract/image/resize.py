@@ -12,7 +12,7 @@ Resize = Literal["stretch", "crop", "pad"]
 
 
 def least_size(image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[int, int]:
-    """(height, width) as stored that still has every pixel that fitting to `size` needs."""
+    """The smallest (height, width), before rotation, to which a photo may be scaled without losing detail in `fit`."""
     height, width = size if read_orientation(image) < 5 else size[::-1]
     scales = height / image.height, width / image.width
     if resize == "stretch":
@@ -22,7 +22,7 @@ def least_size(image: Image.Image, size: tuple[int, int], resize: Resize) -> tup
 
 
 def fit(pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:
-    """Brings uint8 (height, width, 3) to `size`."""
+    """Resizes uint8 (height, width, 3) to `size` (height, width)."""
     height, width = pixels.shape[:2]
     scales = size[0] / height, size[1] / width
     if resize == "crop":
@@ -39,7 +39,7 @@ def fit(pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray
 
 
 def _scale(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Shrinks by averaging areas, then enlarges by linear interpolation, each side as it needs."""
+    """Scales each side: reduces it by area averaging, or enlarges it by linear interpolation."""
     import cv2
 
     reduced_size = min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1])

@@ -1,8 +1,9 @@
-"""Photos with more than 8 bits per value: which they are, which values they hold, and how those become 8 bits.
+"""Photos with more than 8 bits per value: detects them, reads their values, and converts these to 8 bits.
 
-Cameras, X-ray scanners and microscopes measure 10, 12 or 14 bits and write them into files of 16, mostly without saying
-so: 4,095 is then white, and a file's own range says 65,535. So one range is resolved for a whole data set, is kept with
-the model, and is applied to every photo that the model sees. A range for each photo would hide how bright it is.
+Cameras, X-ray scanners and microscopes measure 10, 12 or 14 bits and write them to 16-bit files, mostly without
+metadata about it: white is then 4,095, for example, although the file allows 65,535. Therefore one range is determined
+for the whole data set, stored with the model, and applied to every photo of the model. A separate range for each photo
+would hide differences in brightness.
 """
 
 import functools
@@ -20,11 +21,11 @@ from components.contract.image.color_modes import split_into_bands
 
 NUM_VALUES: Final = 2**16
 MIN_BITS: Final = 8
-"""Pictures of fewer values, such as masks, keep the range of 8 bits, which they have in files of 8 bits too."""
+"""Pictures with only small values, such as masks, get the range of 8 bits, as they would in 8-bit files."""
 PHOTOS_PER_OUTLIER: Final = 100
-"""One photo in so many may be clipped, and only if it needs OUTLIER_BITS more than all others."""
+"""One in this many photos may be clipped, but only if it needs OUTLIER_BITS more bits than the others."""
 PHOTOS_FOR_AN_OUTLIER: Final = 30
-"""One photo may be clipped among so many, even if they are fewer than PHOTOS_PER_OUTLIER."""
+"""From this number of photos, one may be clipped, even if there are fewer than PHOTOS_PER_OUTLIER."""
 OUTLIER_BITS: Final = 2
 
 _GRAY_RAW_MODES: Final = frozenset(("I;12", "I;16", "I;16B", "I;16N", "I;16R", "I;16S", "I;16BS"))
@@ -35,17 +36,17 @@ _LOW_BYTES: Final = {
     for colors in ("RGB", "RGBX", "RGBA")
     for order, other in _OTHER_ORDER.items()
 } | {"LA;16B": "RGBA"}
-"""Pillow keeps the high byte of each color value. Read with the other byte order, the same file yields the low bytes;
-gray with transparency has four bytes per pixel, of which the second and the last are the low ones."""
+"""Pillow only keeps the high byte of each color value. The low bytes are obtained by reading the file again with the
+opposite byte order. Gray with transparency has four bytes per pixel; the second and the last are the low bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """The values of one photo with more than 8 bits each; transparent pixels do not count.
+    """The range of the values of one photo with more than 8 bits per value; transparent pixels do not count.
 
     Attributes:
         lowest, highest: of all pixels and colors.
-        num_values: how many different ones there are.
+        num_values: the number of distinct values.
         declared: the highest value according to the file's metadata; 0 if unknown.
     """
 
@@ -56,17 +57,17 @@ class Depth:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether a picture that is open and not loaded has more than 8 bits per value."""
+    """Whether a picture that is opened but not loaded has more than 8 bits per value."""
     return _raw_mode(image) in _GRAY_RAW_MODES or _raw_mode(image) in _LOW_BYTES
 
 
 def settle_range(depths: Sequence[Depth]) -> PixelRange:
-    """One range for all photos of a data set: 0 to 2^n - 1, with the least n of at least 8 that holds every value.
+    """Determines one range for all photos of a data set: 0 to 2^n - 1, with the smallest n ≥ 8 that covers all values.
 
-    Sensors have a whole number of bits, so the range stays the same when photos are added, and a few bright pixels do
-    not shift it. What metadata declare counts like a value: PNG's sBIT is written both by programs that scale the
-    values to 16 bits, as its standard demands, and by others that leave them as they are; the values show which. Very
-    few photos that are far brighter than all others do not count. Below zero, the range begins at a power of two.
+    Sensors have an integer number of bits, so the range usually stays the same when photos are added, and a few bright
+    pixels do not shift it. A maximum in the metadata counts like a value: some programs that write PNG's sBIT scale the
+    values to 16 bits, as the standard requires, others do not, and only the values show which. A few photos that are
+    far brighter than all others are ignored. If there are negative values, the range begins at a negative power of two.
     """
     if not depths:
         return FULL_RANGE
@@ -80,15 +81,15 @@ def settle_range(depths: Sequence[Depth]) -> PixelRange:
 
 
 class Samples:
-    """The values of one photo."""
+    """The values of one photo with more than 8 bits per value."""
 
     def __init__(self, image: Image.Image, data: bytes, open_again: Callable[[], Image.Image]):
         """Loads the photo.
 
         Args:
-            image: open and not loaded, for which `is_deep`.
+            image: opened but not loaded; `is_deep(image)` must be true.
             data: the file's content.
-            open_again: opens the same file once more, for the low bytes of colors.
+            open_again: opens the same file again, for the low bytes of colors.
         """
         raw_mode = _raw_mode(image)
         self._declared = _declared_maximum(image, data)
@@ -103,7 +104,7 @@ class Samples:
             self._low_bytes.load()
 
     def to_rgb(self, pixel_range: PixelRange) -> tuple[np.ndarray, float]:
-        """Pixels, uint8 (height, width, 3), RGB, transparency on white; and the share of values that are clipped."""
+        """Pixels, uint8 (height, width, 3), RGB, with transparency on white; and the fraction of clipped values."""
         table = _level_table(pixel_range, self._is_signed)
         rgb, top = np.empty((self._image.height, self._image.width, 3), np.uint8), 0
         num_clipped = num_values = 0
@@ -119,7 +120,7 @@ class Samples:
         return rgb, num_clipped / num_values
 
     def depth(self) -> Depth:
-        """What the values are."""
+        """The range of the values."""
         is_used = np.zeros(NUM_VALUES, bool)
         for values, opacity in self._bands():
             is_used[values if opacity is None else values[opacity > 0]] = True
@@ -129,7 +130,7 @@ class Samples:
         return Depth(lowest, highest, used.size, self._declared)
 
     def _bands(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Values modulo 65,536, uint16 (rows, width, 1 or 3), and their opacity, float32 (rows, width), if not full."""
+        """Bands of values modulo 65,536, uint16 (rows, width, 1 or 3), and opacity, float32 (rows, width), or None."""
         transparent_color = self._image.info.get("transparency")
         low_bands = itertools.repeat(None) if self._low_bytes is None else split_into_bands(self._low_bytes)
         for band, low_band in zip(split_into_bands(self._image), low_bands, strict=False):
@@ -157,7 +158,7 @@ def _level_table(pixel_range: PixelRange, is_signed: bool) -> np.ndarray:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How Pillow is to read the file's values; empty for formats that do not say."""
+    """Pillow's raw mode: how it reads the file's values; empty for formats without one."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0][3] if tiles else ""
     raw_mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -165,14 +166,14 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _with_raw_mode(tile: Any, raw_mode: str) -> Any:
-    """One of Pillow's tiles, to be read in another way."""
+    """A copy of one of Pillow's tiles with another raw mode."""
     return tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
 
 
 def _declared_maximum(image: Image.Image, data: bytes) -> int:
     """The highest value according to PNG's sBIT, or TIFF's BitsPerSample and MaxSampleValue; 0 if unknown.
 
-    The largest value of 16 bits is also written if nothing is known, so it counts as unknown.
+    65,535 counts as unknown, because programs also write it if they do not know the maximum.
     """
     if image.format == "PNG":
         maxima = [2**bits - 1 for bits in _significant_bits(data) if bits <= 16]
@@ -185,18 +186,18 @@ def _declared_maximum(image: Image.Image, data: bytes) -> int:
 
 
 def _significant_bits(data: bytes) -> bytes:
-    """Of each color of a PNG, as its chunk sBIT says; empty if there is none before the pixels."""
+    """The significant bits of each color of a PNG, from its chunk sBIT; empty if there is none before the pixels."""
     start = 8
     while (kind := data[start + 4 : start + 8]) not in (b"IDAT", b""):
         end = start + 8 + int.from_bytes(data[start : start + 4], "big")
         if kind == b"sBIT":
             content = data[start + 8 : end]
-            return content[:1] if len(content) <= 2 else content[:3]  # without that of the transparency
+            return content[:1] if len(content) <= 2 else content[:3]  # without the bits of the transparency
         start = end + 4
     return b""
 
 
 def _numbers(tag: object) -> list[int]:
-    """The integers of a tag, whatever a file has there."""
+    """The integers in a tag; values of other types are ignored."""
     values = tag if isinstance(tag, tuple) else (tag,)
     return [int(value) for value in values if isinstance(value, int | float) and abs(value) < NUM_VALUES]

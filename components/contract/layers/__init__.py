@@ -1,1 +1,1 @@
-"""The parts of networks: layer kinds, stacks of layers, backbones, summaries. Import any module."""
+"""The parts of networks: kinds of layers, lists of layers, backbones and summaries."""

@@ -1,4 +1,4 @@
-"""Arguments of layers with their own format: activations, regularizers, initializers, constraints."""
+"""Arguments of layers that are more than numbers: activations, regularizers, initializers and constraints."""
 
 import math
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ class Regularizer(StrictRecord, allow_inf_nan=False):
 
 @dataclass(frozen=True)
 class Constraint:
-    """A limit on weights, by Keras' name, with plain arguments."""
+    """A constraint on weights: the name of its Keras class, and its arguments."""
 
     name: str
     arguments: tuple[tuple[str, float | int | list[int]], ...]
@@ -94,7 +94,7 @@ class Constraint:
 
 @written_as(ActivationFunction | None)
 def activation(value: Any) -> str | None:
-    """Checks the name of a Keras activation; None stays None."""
+    """Checks the name of a Keras activation, or None."""
     if value is None:
         return None
     if not isinstance(value, str) or value not in ACTIVATIONS:
@@ -117,7 +117,7 @@ def _named(value: Any, what: str, classes: set[str]) -> tuple[str, dict[str, Any
 
 @Check
 def initializer(value: Any) -> Dropped:
-    """Stored weights replace the initial values, so the initializer is only checked."""
+    """Checks an initializer. It is not kept, because stored weights replace the initial values."""
     if value is None or (isinstance(value, str) and value in _INITIALIZER_CLASSES.values()):
         return DROPPED
     _, config = _named(value, "initializer", INITIALIZERS)
@@ -132,7 +132,7 @@ def initializer(value: Any) -> Dropped:
 
 @written_as(Regularizer | None)
 def regularizer(value: Any) -> Regularizer | None:
-    """Reads a regularizer, by its short name or in Keras' format; None stays None."""
+    """Reads a regularizer, either its short name or Keras' format, or None."""
     if value is None:
         return None
     strengths = number(0, 1e6)
@@ -146,7 +146,7 @@ def regularizer(value: Any) -> Regularizer | None:
 
 @Check
 def constraint(value: Any) -> Constraint | None:
-    """Reads a constraint in Keras' format; None stays None."""
+    """Reads a constraint in Keras' format, or None."""
     if value is None:
         return None
     name, config = _named(value, "constraint", CONSTRAINTS)
@@ -160,7 +160,7 @@ def constraint(value: Any) -> Constraint | None:
 
 @Check
 def seed(value: Any) -> Dropped:
-    """Checks a seed: an integer, None or Keras' seed generator."""
+    """Checks a seed: an integer, None, or a Keras seed generator."""
     if isinstance(value, dict) and value.get("class_name") == "SeedGenerator":
         return DROPPED
     optional(integer(-(2**63), 2**63))(value)
@@ -179,7 +179,7 @@ def policy(value: Any) -> str | None:
 
 @written_as(Annotated[float | Annotated[tuple[float, ...], Strict(False)], expects("a number, or a list of numbers")])
 def finite_numbers(value: Any) -> list[Any] | float:
-    """Numbers in nested lists, up to four levels deep, or a single number."""
+    """Reads a number, or numbers in lists that are nested up to four levels deep."""
 
     def clean(item: Any, depth: int) -> Any:
         if isinstance(item, list) and depth < 4:

@@ -1,6 +1,6 @@
-"""Keras' attention layers: arguments, shapes, weights, and how many scores they compute.
+"""Keras' attention layers: arguments, shapes, weights, and the number of scores that they compute.
 
-Each needs a query, a value and optionally a key; shapes are (positions, channels), or (height, width, channels).
+Each layer needs a query, a value and optionally a key, of shape (positions, channels) or (height, width, channels).
 """
 
 import math
@@ -27,9 +27,9 @@ _SCORED: Final = {"dropout": RATE.by_default(0.0), "seed": seed}
 
 
 def _check(shapes: list[Shape]) -> tuple[Shape, Shape, Shape]:
-    """Query, value and key, which is the value if there is none."""
+    """Checks and returns the shapes of query, value and key; without a key, the value is also the key."""
     if len(shapes) not in (2, 3):
-        raise ValueError(f"it needs a query, a value and optionally a key, not {len(shapes)} tensors")
+        raise ValueError(f"it needs a query, a value and optionally a key; found {len(shapes)} tensors")
     query, value, key = (*shapes, shapes[1])[:3]
     if {len(query), len(value), len(key)} not in ({2}, {3}):
         raise wrong("tensors of positions × channels", shapes)
@@ -47,7 +47,7 @@ def _projected(arguments: Arguments, shapes: list[Shape]) -> Shape:
     query, _, _ = _check(shapes)
     axes = arguments.get("attention_axes")
     if axes is not None and tuple(axes) != tuple(range(1, len(query))):
-        raise ValueError(f"it attends over the axes {list(axes)}, not over all positions of {query}")
+        raise ValueError(f"it must attend over all positions of {query}; attention_axes is {list(axes)}")
     channels = arguments.get("output_shape") or query[-1]
     return (*query[:-1], channels[0] if isinstance(channels, tuple) else channels)
 
@@ -72,7 +72,7 @@ def _weights(arguments: Arguments, shapes: list[Shape]) -> dict[str, Shape]:
 
 
 def _read_heads(arguments: Arguments) -> tuple[int, int, int]:
-    """The number of query heads, of key and value heads, and the channels of each."""
+    """(number of query heads, number of key and value heads, channels per head)."""
     if "num_heads" in arguments:
         return arguments["num_heads"], arguments["num_heads"], arguments["key_dim"]
     num_heads, num_others = arguments["num_query_heads"], arguments["num_key_value_heads"]
@@ -84,7 +84,9 @@ def _read_heads(arguments: Arguments) -> tuple[int, int, int]:
 def _attended(_arguments: Arguments, shapes: list[Shape]) -> Shape:
     query, value, key = _check(shapes)
     if len(query) != 2 or query[-1] != key[-1]:
-        raise ValueError(f"its query {query} and its key {key} must be positions × the same channels")
+        raise ValueError(
+            f"its query and its key must be positions × channels, with equal channels; found {query} and {key}"
+        )
     return (*query[:-1], value[-1])
 
 

@@ -1,4 +1,4 @@
-"""Keras' augmentation layers. Outside training they return a photo unchanged, except RandomCrop."""
+"""Keras' augmentation layers. Outside training, all except RandomCrop return the photo unchanged."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ from components.contract.layers.shapes import same, sized
 _SIDE: Final = integer(1, 65_536)
 _COMMON: Final[dict[str, Check]] = {**DRAWN, **FORMAT, "bounding_box_format": ignored()}
 _IN_RANGE: Final[dict[str, Check]] = {**_COMMON, "value_range": optional(VALUE_RANGE).by_default((0.0, 255.0))}
-"""The pixels of a custom network are from 0 to 1: set value_range: [0, 1]."""
+"""In custom networks, pixels are from 0 to 1, so value_range: [0, 1] must be set."""
 _SCALED: Final[dict[str, Check]] = {**_IN_RANGE, "factor": FACTOR}
 _MOVED: Final[dict[str, Check]] = {
     **_COMMON,

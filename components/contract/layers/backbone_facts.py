@@ -1,4 +1,4 @@
-"""What the table of pretrained backbones contains: names, pixel scales, sizes and files of weights."""
+"""The types of the table of pretrained backbones: names, pixel scales, sizes and weights files."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -26,22 +26,21 @@ BackboneName = Literal[
     "VGG16",
     "Xception",
 ]
-"""As in keras.applications."""
-
+"""Names as in keras.applications."""
 Step = tuple[int, int]
-"""A window and its stride, without padding, applied to a side."""
+"""(window, stride) of a layer without padding that reduces each side."""
 
 
 PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
-"""The pixel range of a network."""
+"""The scale of the pixels that a network expects."""
 BackboneScale = PixelScale | Literal["ImageNet mean and root of deviation"]
-"""The same, with one that only Keras' EfficientNet has."""
+"""Also includes the scale that only Keras' EfficientNet expects."""
 
 
 _IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
 _CAFFE_MEAN: Final = (123.68, 116.779, 103.939)
-"""Of red, green and blue, from 0 to 255."""
+"""The mean of red, green and blue, on a scale from 0 to 255."""
 
 SCALES: Final[dict[BackboneScale, tuple[float | list[float], float | list[float]]]] = {
     "0 to 255": (1.0, 0.0),
@@ -60,23 +59,24 @@ SCALES: Final[dict[BackboneScale, tuple[float | list[float], float | list[float]
     ),
     "BGR less ImageNet mean": (1.0, [-mean for mean in _CAFFE_MEAN]),
 }
-"""Factor and offset of red, green and blue from 0 to 255.
+"""(factor, offset) for red, green and blue, from pixels of 0 to 255.
 
-EfficientNet's own layers subtract the mean and divide by the root of the deviation, once. A second division is in a
-layer that Keras builds only if it loads ImageNet's weights itself (keras.src.applications.efficientnet). Here it is
-before the subtraction, with the same result.
+The first layers of Keras' EfficientNet subtract the mean and divide by the root of the deviation. If Keras loads the
+ImageNet weights itself, it adds a layer that divides by the root of the deviation again
+(keras.src.applications.efficientnet). This scale replaces that layer: it is applied before the first layers, with the
+same result.
 """
 
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """The files of ImageNet weights.
+    """The files with the ImageNet weights of a backbone.
 
     Attributes:
         folder: below Google's address of public files.
-        with_top: the name of the file with the layer that gives the classes.
-        without_top: the same without it.
-        cache_names: Keras' names of the two files in its cache, if they differ.
+        with_top: the name of the file with the classification layer.
+        without_top: the name of the file without it.
+        cache_names: the names of the two files in Keras' cache, if they differ.
     """
 
     folder: str
@@ -92,13 +92,13 @@ class BackboneFacts:
     Attributes:
         size: the image size that it was designed for, in pixels.
         smallest: the minimum length of a side.
-        steps: how each side shrinks up to the feature map.
+        steps: the layers that reduce each side, up to the feature map.
         channels: of the feature map.
-        num_parameters: without top.
-        giga_multiply_adds: for a photo of its own size, approximately.
-        advice: when to choose it.
-        weight_files: of ImageNet.
-        pixels: the pixel range of the weights; None if Keras' own network scales its photos.
+        num_parameters: without the top.
+        giga_multiply_adds: approximately, for a photo of `size`.
+        advice: when to choose this backbone.
+        weight_files: with the ImageNet weights.
+        pixels: the scale of the pixels that the weights expect; None if Keras' network scales its input itself.
     """
 
     size: int
@@ -116,22 +116,22 @@ APPLICATIONS_FOLDER: Final = "tensorflow/keras-applications"
 
 
 def tf_kernels(folder: str, stem: str) -> WeightFiles:
-    """The files of the first networks of keras.applications."""
+    """The weights files of the oldest networks of keras.applications."""
     name = f"{stem}_weights_tf_dim_ordering_tf_kernels"
     return WeightFiles(f"{APPLICATIONS_FOLDER}/{folder}", f"{name}.h5", f"{name}_notop.h5")
 
 
 def named_by_size(folder: str, stem: str) -> WeightFiles:
-    """The files that are named by their network alone."""
+    """The weights files that are named only after their network."""
     return WeightFiles(f"{APPLICATIONS_FOLDER}/{folder}", f"{stem}.h5", f"{stem}_notop.h5")
 
 
 def mobilenet_v3(size: str) -> WeightFiles:
-    """The files of MobileNetV3."""
+    """The weights files of MobileNetV3."""
     name = f"weights_mobilenet_v3_{size}_224_1.0_float"
     return WeightFiles(f"{APPLICATIONS_FOLDER}/mobilenet_v3", f"{name}.h5", f"{name}_no_top_v2.h5")
 
 
 def efficientnet(size: str) -> WeightFiles:
-    """The files of the first EfficientNet."""
+    """The weights files of EfficientNet (V1)."""
     return WeightFiles("keras-applications", f"efficientnet{size}.h5", f"efficientnet{size}_notop.h5")

@@ -1,4 +1,4 @@
-"""What becomes of photos of a size in a pretrained backbone."""
+"""The size of the features of a pretrained backbone, and a warning about photos that are too small for it."""
 
 from typing import Final
 
@@ -6,14 +6,14 @@ from components.contract.errors import ModelError
 from components.contract.layers.backbones import BACKBONES
 
 FAR_SMALLER: Final = 3
-"""Photos enlarged by more than this factor are far smaller than the backbone's training photos."""
+"""If photos must be enlarged by more than this factor, a warning is shown."""
 
 
 def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int]:
     """(height, width, channels) of the features of photos of `image_size` (height, width).
 
     Raises:
-        ModelError: they are too small for it.
+        ModelError: the photos are too small for the backbone.
     """
     facts = BACKBONES[name]
     if min(image_size) < facts.smallest:
@@ -35,7 +35,7 @@ def warn_of_small_photos(name: str, native_size: tuple[int, int]) -> str | None:
     if max(native_size) * FAR_SMALLER >= size:
         return None
     return (
-        f"train.model.name: {name} was trained on photos of {size} px, and these are {native_size[0]} × "
-        f"{native_size[1]} px, so they look blurred when enlarged. Expect lower accuracy, train more "
-        "layers, or use your own network (train.model.layers)."
+        f"train.model.name: {name} was trained on photos of {size} px. Yours are {native_size[0]} × "
+        f"{native_size[1]} px and look blurred when enlarged, so expect lower accuracy. Train more "
+        "layers, or use a custom network (train.model.layers)."
     )

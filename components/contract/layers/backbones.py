@@ -1,4 +1,4 @@
-"""The pretrained backbones: sizes, costs, weights and advice. Imports nothing heavy."""
+"""The pretrained backbones: sizes, costs, weights files and advice. Imports no heavy libraries."""
 
 from typing import Final, get_args
 
@@ -16,7 +16,7 @@ from components.contract.layers.backbone_facts import (
 
 _UP: Final[Step] = (1, 2)
 _DOWN: Final[Step] = (2, 2)
-"""Half of a side, rounded up as by padding `same`, or down."""
+"""Halves a side: _UP rounds up, as with padding `same`; _DOWN rounds down."""
 _DEVIATION: Final = "ImageNet mean and deviation"
 _MOBILENET: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0"
 
@@ -32,7 +32,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         768,
         49_454_688,
         8.69,
-        "The most accurate of these, and the slowest.",
+        "The most accurate backbone in this list, and the slowest.",
         named_by_size("convnext", "convnext_small"),
         _DEVIATION,
     ),
@@ -65,7 +65,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         1280,
         4_049_571,
         0.39,
-        "More accurate than MobileNetV2; slower than its work suggests.",
+        "More accurate than MobileNetV2; slower than its number of operations suggests.",
         efficientnet("b0"),
         "ImageNet mean and root of deviation",
     ),
@@ -164,7 +164,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         2048,
         21_802_784,
         5.71,
-        "Looks at several scales at once.",
+        "Combines features of several scales.",
         tf_kernels("inception_v3", "inception_v3"),
         "-1 to 1",
     ),
@@ -175,7 +175,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         1280,
         2_257_984,
         0.30,
-        "A good start: small, fast on any machine, accurate on most photos.",
+        "A good starting point: small, fast on any machine, accurate on most photos.",
         WeightFiles(f"{APPLICATIONS_FOLDER}/mobilenet_v2", _MOBILENET + "_{side}.h5", _MOBILENET + "_{side}_no_top.h5"),
         "-1 to 1",
     ),
@@ -197,7 +197,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         576,
         939_120,
         0.06,
-        "The fastest of these; for weak machines.",
+        "The fastest backbone in this list; for slow machines.",
         mobilenet_v3("small"),
         "-1 to 1",
     ),

@@ -1,7 +1,7 @@
 """The layers that a network can have: one entry per kind, used by params.yaml, the safe import and the studio.
 
-Names, arguments, defaults and the order of weights are Keras'. Shapes are those of one photo, without the batch axis,
-and every size in them is known. Nothing here imports Keras.
+Names, arguments, defaults and the order of weights are those of Keras. Shapes are for one photo, without the batch
+axis, and all sizes in them are known. Nothing here imports Keras.
 """
 
 from dataclasses import replace
@@ -51,9 +51,8 @@ from components.contract.layers.spatial import FORMS, PATTERNS, POOLS
 
 NOT_TRAINED: Final = {"moving_mean", "moving_variance", "mean", "variance", "count"}
 """Weights that are not trained; Keras stores them after the others."""
-
 FOREIGN_BUT_KNOWN: Final = {"LayerScale", "StochasticDepth"}
-"""Layers of keras.applications for ConvNeXt, registered under its own name."""
+"""Layers that keras.applications defines for ConvNeXt; they are registered with its package name."""
 
 
 # --- arguments that many kinds share ----------------------------------------------------------------------------------
@@ -72,7 +71,7 @@ _AXIS = _AXES.named("Axis").by_default(-1)
 
 
 def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
-    """A layer that is random during training and does nothing otherwise."""
+    """A layer with a random effect during training, and no effect otherwise."""
     return Kind({name: check, **others, **DRAWN}, same, required=(name,), help=text)
 
 
@@ -94,7 +93,7 @@ _STEADY: Final = {
         },
         along_channels,
         batch_weights,
-        help="Keeps the values of each channel in a stable range; training is faster and more stable.",
+        help="Keeps the values of each channel in a stable range, which makes training faster and more stable.",
     ),
     "LayerNormalization": Kind(
         {"axis": _AXIS, **_SCALED, "rms_scaling": ignored(False)},
@@ -182,7 +181,7 @@ _VALUES: Final = {
         ("init_values", "projection_dim"),
         help="Multiplies each channel by a learned factor.",
     ),
-    "Identity": Kind({}, same, help="Changes nothing; gives a place in the network a name."),
+    "Identity": Kind({}, same, help="Changes nothing; useful to name a position in the network."),
 }
 _JOINTS: Final = {
     **shared(
@@ -228,4 +227,4 @@ KINDS: Final[dict[str, Kind]] = {
         for name, kind in kinds.items()
     },
 }
-"""By the names of Keras' classes."""
+"""The kinds of layers, by the name of their Keras class."""

@@ -13,13 +13,13 @@ from components.contract.validation_messages import expects
 
 @dataclass(frozen=True)
 class Check:
-    """One argument.
+    """The check of one argument.
 
     Attributes:
-        read: from the JSON of an upload to a clean value; raises ValueError, whose text contains what was
-            expected and what was found.
-        annotation: the type in params.yaml; None if it cannot be set there.
-        default: in params.yaml, as in Keras.
+        read: converts the value in the JSON of an upload; raises a ValueError whose message contains what was expected
+            and what was found.
+        annotation: the type in params.yaml; None if the argument cannot be set there.
+        default: in params.yaml, the same as in Keras.
     """
 
     read: Callable[[Any], Any]
@@ -27,15 +27,15 @@ class Check:
     default: Any = None
 
     def __call__(self, value: Any) -> Any:
-        """The clean value of an upload."""
+        """Converts the value of an upload."""
         return self.read(value)
 
     def by_default(self, value: Any) -> "Check":
-        """The same with a default."""
+        """The same check, with a default."""
         return replace(self, default=value)
 
     def named(self, name: str) -> "Check":
-        """The same; the schema of params.yaml describes it once, under this name."""
+        """The same check; the schema of params.yaml defines its type once, under this name."""
         return replace(self, annotation=TypeAliasType(name, self.annotation))
 
 
@@ -46,7 +46,7 @@ def written_as(annotation: Any) -> Callable[[Callable[[Any], Any]], Check]:
 
 @cache
 def _pair_type(low: int, high: int) -> Any:
-    """One number for height and width, or one for each."""
+    """The type of one number for height and width, or [height, width]."""
     side = Annotated[int, Field(ge=low, le=high)]
     both = side | Annotated[tuple[side, side], Strict(False)]
     return TypeAliasType(
@@ -55,14 +55,14 @@ def _pair_type(low: int, high: int) -> Any:
 
 
 class Dropped:
-    """The value of an argument that is only checked, such as an initializer."""
+    """Marks the value of an argument that is only checked and not kept, such as an initializer."""
 
 
 DROPPED: Final = Dropped()
 
 
 def wrong(expected: str, value: Any) -> ValueError:
-    """The error for a value that is not the expected one."""
+    """The error for an unexpected value."""
     return ValueError(f"expected {expected}, found {str(value)[:80]!r}")
 
 
@@ -86,7 +86,7 @@ def integer(low: int, high: int) -> Check:
 
 
 def number(low: float = -1e30, high: float = 1e30) -> Check:
-    """A check for numbers from `low` to `high`, which become floats."""
+    """A check for numbers from `low` to `high`, which are converted to floats."""
 
     def check(value: Any) -> float:
         # Keras 2 wrote some numbers as one-element arrays: {"type": "ndarray", "value": 6.0}
@@ -111,12 +111,12 @@ def choice(*names: Any) -> Check:
 
 
 def optional(inner: Check) -> Check:
-    """A check that accepts None as well as what `inner` accepts."""
+    """A check that accepts None, and everything that `inner` accepts."""
     return Check(lambda value: None if value is None else inner(value), inner.annotation and inner.annotation | None)
 
 
 def either(*checks: Check, expected: str = "a value of one of several types") -> Check:
-    """A check that returns the value of the first of `checks` that passes; `expected` describes all of them."""
+    """A check that accepts what any of `checks` accepts; `expected` describes all of them for messages."""
 
     def check(value: Any) -> Any:
         reasons = []
@@ -131,7 +131,7 @@ def either(*checks: Check, expected: str = "a value of one of several types") ->
 
 
 def numbers(inner: Check, low: int, high: int) -> Check:
-    """A list of `low` to `high` values."""
+    """A check for lists of `low` to `high` values."""
 
     def check(value: Any) -> tuple[Any, ...]:
         value = plain_list(value)
@@ -144,7 +144,7 @@ def numbers(inner: Check, low: int, high: int) -> Check:
 
 
 def pair(low: int, high: int) -> Check:
-    """One number for height and width, or one for each."""
+    """A check for one number for height and width, or [height, width]."""
     inner = integer(low, high)
 
     def check(value: Any) -> tuple[int, int]:
@@ -160,7 +160,7 @@ def pair(low: int, high: int) -> Check:
 
 @written_as(_pair_type(0, 4096))
 def edges(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((top, bottom), (left, right)) from one number, [height, width], or all four."""
+    """Reads ((top, bottom), (left, right)) from one number, [height, width], or [[top, bottom], [left, right]]."""
     value = plain_list(value)
     inner = pair(0, 4096)
     if isinstance(value, list) and len(value) == 2:
@@ -169,14 +169,14 @@ def edges(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def plain_list(value: Any) -> Any:
-    """Keras 3 writes a tuple as {"class_name": "__tuple__", "items": […]}."""
+    """Converts a tuple of Keras 3, written as {"class_name": "__tuple__", "items": […]}, to a list."""
     if isinstance(value, dict) and value.get("class_name") == "__tuple__":
         return value.get("items")
     return value
 
 
 def ignored(*allowed: Any) -> Check:
-    """An argument that only accepts a value without effect."""
+    """A check for an argument that must be None or one of the values that have no effect; it is not kept."""
     inner = choice(None, *allowed)
 
     def check(value: Any) -> Dropped:

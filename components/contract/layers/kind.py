@@ -1,4 +1,4 @@
-"""An entry of the catalogue of layers, and the checks of arguments that many kinds share."""
+"""The type of an entry in the catalogue of layers, and checks of arguments that many kinds share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,13 +15,13 @@ class Kind:
 
     Attributes:
         arguments: the allowed arguments and their checks.
-        shape: from arguments and the input's shape (all inputs' shapes, where it merges) to the output's shape; raises
-            ValueError where the input cannot be taken.
-        weights: from arguments and the input's shape to its weights' names and shapes, in Keras' order.
+        shape: computes the output shape from the arguments and the input shape (a list of shapes if `merges`); raises
+            ValueError if the layer cannot accept the input.
+        weights: computes the names and shapes of the weights, in Keras' order, from the same arguments.
         required: arguments without a default.
-        merges: it has several inputs.
-        spreads: it takes them as arguments of its own, query, value and key, not as a list.
-        num_inner_values: from arguments and the inputs' shapes to the maximum number of internal values.
+        merges: whether the layer has several inputs.
+        spreads: whether the inputs are separate arguments (query, value and key) instead of a list.
+        num_inner_values: computes the maximum number of intermediate values from the same arguments.
         help: its purpose, in one sentence.
         group: the heading under which the studio lists it.
     """
@@ -59,7 +59,7 @@ INTERPOLATION: Final = choice("bilinear", "nearest").by_default("bilinear")
 
 
 def owned(*names: str) -> dict[str, Check]:
-    """How the named weights are drawn, penalized and limited."""
+    """The initializer, regularizer and constraint arguments of the named weights."""
     return {
         f"{name}_{what}": check
         for name in names

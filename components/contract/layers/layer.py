@@ -1,4 +1,4 @@
-"""A layer of params.yaml: its name, its arguments, the shape of its output, and how many weights it has."""
+"""A layer in params.yaml: its name and arguments, its output shape, and its number of weights."""
 
 import math
 from functools import cache
@@ -26,27 +26,27 @@ EarlierLayer = TypeAliasType(
     Annotated[
         LayerName,
         Field(
-            description="The name of an earlier layer to use as input instead of the previous one; input: the input "
-            "of the whole list."
+            description="The name of an earlier layer whose output is the input, instead of the previous layer's; "
+            "input: the input of the list of layers."
         ),
     ],
 )
 
 
 class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True):
-    """One layer; `layer_class` adds the arguments of its kind."""
+    """A layer; subclasses made by `layer_class` have the arguments of their kind."""
 
     name: LayerName | None = None
     after: EarlierLayer | None = None
 
     @property
     def kind(self) -> str:
-        """The name of the class, in params.yaml and in Keras."""
+        """The name of the layer's class in params.yaml and in Keras."""
         return type(self).__name__
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the Keras class of the same name, except None."""
+        """The keyword arguments for the Keras class, without those that are None."""
         checks = KINDS[self.kind].arguments
         return {
             key: value if isinstance(value := getattr(self, key), Regularizer) else checks[key](plain_value)
@@ -56,21 +56,21 @@ class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_
 
     @property
     def other_inputs(self) -> tuple[str, ...]:
-        """The names of earlier layers that are additional inputs."""
+        """The names of earlier layers whose outputs are additional inputs."""
         return ()
 
     def compute_output_shape(self, *shapes: Shape) -> Shape:
-        """The shape of its output for inputs of these shapes.
+        """The output shape for inputs of these shapes.
 
         Raises:
-            ValueError: the layer cannot take them; the message gives the reason.
+            ValueError: the layer cannot accept these inputs; the message contains the reason.
         """
         if self.kind == "Dense" and len(shapes[0]) == 3:
-            raise ValueError("it takes a flat vector (put Flatten or GlobalAveragePooling2D before it)")
+            raise ValueError("it needs a flat vector (put Flatten or GlobalAveragePooling2D before it)")
         return KINDS[self.kind].shape(self.arguments, self._operands(shapes))
 
     def count_parameters(self, *shapes: Shape) -> int:
-        """How many weights the layer has for inputs of these shapes."""
+        """The number of weights for inputs of these shapes."""
         weights = KINDS[self.kind].weights(self.arguments, self._operands(shapes))
         return sum(math.prod(shape) for shape in weights.values())
 
@@ -83,7 +83,7 @@ class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_
 
 
 class MergingLayer(Layer):
-    """A layer whose inputs include the outputs of earlier layers."""
+    """A layer that also uses the outputs of earlier layers as inputs."""
 
     with_: Annotated[
         LayerName | Annotated[tuple[LayerName, ...], Strict(False), Field(min_length=1)],
@@ -97,12 +97,12 @@ class MergingLayer(Layer):
 
 
 LAYERS = tuple(sorted(KINDS.keys() - {"InputLayer"}))
-"""The entries that a list of layers can have."""
+"""The kinds of layers that a list of layers can contain."""
 
 
 @cache
 def layer_class(kind: str) -> type[Layer]:
-    """The layers of one kind."""
+    """The class of layers of one kind, with its arguments as fields."""
     entry = KINDS[kind]
     fields: dict[str, Any] = {
         name: (check.annotation if name in entry.required or check.default is not None else check.annotation | None,)

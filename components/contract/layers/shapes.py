@@ -1,6 +1,7 @@
-"""Shapes of outputs and weights, by Keras' rules, for one photo: without the batch axis, and every size known.
+"""Output shapes and weight shapes by Keras' rules, for one photo: without the batch axis, and with all sizes known.
 
-Each function takes a layer's checked arguments and its input's shape (those of all inputs, where it merges).
+Each function has the checked arguments of a layer and its input shape as parameters (a list of shapes for layers with
+several inputs).
 """
 
 import math
@@ -14,7 +15,7 @@ Arguments = Mapping[str, Any]
 
 
 def shape_text(shape: Sequence[int | None]) -> str:
-    """224 × 224 × 3."""
+    """Formats a shape, as in `224 × 224 × 3`."""
     return " × ".join(map(str, shape))
 
 
@@ -22,13 +23,13 @@ def shape_text(shape: Sequence[int | None]) -> str:
 
 
 def same(_arguments: Arguments, shape: Shape) -> Shape:
-    """The output has the shape of the input."""
+    """The output shape of layers that do not change the shape."""
     return shape
 
 
 def _spatial(shape: Shape) -> Shape:
     if len(shape) != 3:
-        raise ValueError("it takes height × width × channels")
+        raise ValueError("it needs height × width × channels")
     return shape
 
 
@@ -54,7 +55,7 @@ def _slide(
 
 
 def convolved(arguments: Arguments, shape: Shape) -> Shape:
-    """Of Conv2D."""
+    """The output shape of Conv2D."""
     _spatial(shape)
     groups = arguments.get("groups", 1)
     if shape[-1] % groups or arguments["filters"] % groups:
@@ -63,7 +64,7 @@ def convolved(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def depthwise(arguments: Arguments, shape: Shape) -> Shape:
-    """Of DepthwiseConv2D and SeparableConv2D; TensorFlow has them for equal strides only."""
+    """The output shape of DepthwiseConv2D and SeparableConv2D; TensorFlow only supports equal strides."""
     strides = arguments.get("strides", (1, 1))
     if strides[0] != strides[1]:
         raise ValueError(f"strides must be the same along height and width; found {strides}")
@@ -72,7 +73,7 @@ def depthwise(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def transposed(arguments: Arguments, shape: Shape) -> Shape:
-    """Of Conv2DTranspose, as keras.src.backend.common.backend_utils computes it."""
+    """The output shape of Conv2DTranspose, as in keras.src.backend.common.backend_utils."""
     strides, window = arguments.get("strides", (1, 1)), arguments["kernel_size"]
     dilation, extra = arguments.get("dilation_rate", (1, 1)), arguments.get("output_padding")
     sides = []
@@ -88,31 +89,31 @@ def transposed(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def pooled(arguments: Arguments, shape: Shape) -> Shape:
-    """Of a pooling window."""
+    """The output shape of MaxPooling2D and AveragePooling2D."""
     window = arguments.get("pool_size", (2, 2))
     return _slide(arguments, shape, window, arguments.get("strides") or window, _spatial(shape)[2])
 
 
 def globally_pooled(arguments: Arguments, shape: Shape) -> Shape:
-    """Of pooling over the whole map."""
+    """The output shape of global pooling over height and width."""
     channels = _spatial(shape)[2]
     return (1, 1, channels) if arguments.get("keepdims") else (channels,)
 
 
 def pooled_over_places(arguments: Arguments, shape: Shape) -> Shape:
-    """Of pooling over all positions of positions × channels."""
+    """The output shape of global pooling over positions × channels."""
     if len(shape) != 2:
-        raise wrong("an input of places × channels", shape)
+        raise wrong("an input of positions × channels", shape)
     return (1, shape[1]) if arguments.get("keepdims") else shape[1:]
 
 
 def flattened(_arguments: Arguments, shape: Shape) -> Shape:
-    """All values in a row."""
+    """The output shape of Flatten."""
     return (math.prod(shape),)
 
 
 def reshaped(arguments: Arguments, shape: Shape) -> Shape:
-    """Of Reshape; one side may be -1."""
+    """The output shape of Reshape; one side may be -1."""
     target: Shape = arguments["target_shape"]
     num_values = math.prod(side for side in target if side != -1)
     if (
@@ -126,39 +127,39 @@ def reshaped(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def permuted(arguments: Arguments, shape: Shape) -> Shape:
-    """Of Permute, whose axes count from 1."""
+    """The output shape of Permute, whose axes count from 1."""
     if sorted(arguments["dims"]) != list(range(1, len(shape) + 1)):
-        raise ValueError(f"its dims {arguments['dims']} are no order of the axes of {shape}")
+        raise ValueError(f"its dims must be an order of the axes of {shape}; found {arguments['dims']}")
     return tuple(shape[axis - 1] for axis in arguments["dims"])
 
 
 def bordered(key: str, sign: int) -> Callable[[Arguments, Shape], Shape]:
-    """Of a border named by `key`, which is added (sign 1) or cut (-1)."""
+    """The output shape of layers that add (sign 1) or crop (-1) a border; `key` is the argument with its width."""
 
     def shape_of(arguments: Arguments, shape: Shape) -> Shape:
         default = ((1, 1), (1, 1)) if sign > 0 else ((0, 0), (0, 0))
         border = arguments.get(key, default)
         sides = [size + sign * sum(border[axis]) for axis, size in enumerate(_spatial(shape)[:2])]
         if min(sides) < 1:
-            raise ValueError(f"it cuts everything from its input {shape}")
+            raise ValueError(f"it crops all of its input {shape}")
         return (*sides, shape[2])
 
     return shape_of
 
 
 def enlarged(arguments: Arguments, shape: Shape) -> Shape:
-    """Of UpSampling2D."""
+    """The output shape of UpSampling2D."""
     size = arguments.get("size", (2, 2))
     return (_spatial(shape)[0] * size[0], shape[1] * size[1], shape[2])
 
 
 def sized(arguments: Arguments, shape: Shape) -> Shape:
-    """Of layers with a fixed output size."""
+    """The output shape of layers with a fixed height and width."""
     return (arguments["height"], arguments["width"], _spatial(shape)[2])
 
 
 def broadcast(_arguments: Arguments, shapes: list[Shape]) -> Shape:
-    """Of several inputs, element by element."""
+    """The output shape of layers that combine several inputs element by element."""
     if len({len(shape) for shape in shapes}) != 1:
         raise _unequal("shape", shapes)
     sides = []
@@ -175,14 +176,14 @@ def _unequal(what: str, shapes: list[Shape]) -> ValueError:
 
 
 def two(arguments: Arguments, shapes: list[Shape]) -> Shape:
-    """Of exactly two inputs, value by value."""
+    """The output shape of layers that combine exactly two inputs element by element."""
     if len(shapes) != 2:
-        raise ValueError(f"it takes two inputs, not {len(shapes)}")
+        raise ValueError(f"it needs two inputs; found {len(shapes)}")
     return broadcast(arguments, shapes)
 
 
 def joined(arguments: Arguments, shapes: list[Shape]) -> Shape:
-    """Of concatenated inputs."""
+    """The output shape of Concatenate."""
     axis = _axis(arguments.get("axis", -1), shapes[0])
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) != 1 or len({len(shape) for shape in shapes}) != 1:
@@ -191,7 +192,7 @@ def joined(arguments: Arguments, shapes: list[Shape]) -> Shape:
 
 
 def _axis(axis: int, shape: Shape) -> int:
-    """An axis of Keras', which counts the batch, as one of `shape`."""
+    """Converts an axis of Keras, which also counts the batch axis, to an index of `shape`."""
     place = axis + len(shape) if axis < 0 else axis - 1
     if not 0 <= place < len(shape):
         raise ValueError(f"its axis {axis} does not exist in its input {shape}")
@@ -199,15 +200,15 @@ def _axis(axis: int, shape: Shape) -> int:
 
 
 def along_channels(arguments: Arguments, shape: Shape) -> Shape:
-    """The shape of the input; refused unless the layer works along the channels."""
+    """The output shape of normalization along the channels; other axes are not supported."""
     for place in _axes(arguments, shape):
         if place != len(shape) - 1:
-            raise ValueError("it must work along the channels, which come last here")
+            raise ValueError("its axis must be that of the channels, the last one")
     return shape
 
 
 def grouped(arguments: Arguments, shape: Shape) -> Shape:
-    """Of GroupNormalization; -1 groups are as many as there are channels."""
+    """The output shape of GroupNormalization; -1 means as many groups as channels."""
     groups = arguments.get("groups", 32)
     if groups == 0 or shape[-1] % groups:
         raise ValueError(f"its {groups} groups do not divide {shape[-1]} channels")
@@ -227,30 +228,30 @@ def _bias(arguments: Arguments, size: int) -> dict[str, Shape]:
 
 
 def dense_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of Dense."""
+    """The weights of Dense."""
     return {"kernel": (shape[-1], arguments["units"]), **_bias(arguments, arguments["units"])}
 
 
 def convolution_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of Conv2D."""
+    """The weights of Conv2D."""
     kernel = (*arguments["kernel_size"], shape[-1] // arguments.get("groups", 1), arguments["filters"])
     return {"kernel": kernel, **_bias(arguments, arguments["filters"])}
 
 
 def transposed_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of Conv2DTranspose."""
+    """The weights of Conv2DTranspose."""
     kernel = (*arguments["kernel_size"], arguments["filters"], shape[-1])
     return {"kernel": kernel, **_bias(arguments, arguments["filters"])}
 
 
 def depthwise_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of DepthwiseConv2D."""
+    """The weights of DepthwiseConv2D."""
     multiplier = arguments.get("depth_multiplier", 1)
     return {"kernel": (*arguments["kernel_size"], shape[-1], multiplier), **_bias(arguments, shape[-1] * multiplier)}
 
 
 def separable_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of SeparableConv2D."""
+    """The weights of SeparableConv2D."""
     multiplier = arguments.get("depth_multiplier", 1)
     return {
         "depthwise_kernel": (*arguments["kernel_size"], shape[-1], multiplier),
@@ -260,19 +261,19 @@ def separable_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
 
 
 def gamma_beta(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Scale and center along the given axes."""
+    """The weights gamma (scale) and beta (center) along the axes in `axis`."""
     size = tuple(shape[place] for place in sorted(_axes(arguments, shape)))
     names = [name for name, switch in (("gamma", "scale"), ("beta", "center")) if arguments.get(switch, True)]
     return dict.fromkeys(names, size)
 
 
 def batch_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of BatchNormalization."""
+    """The weights of BatchNormalization."""
     return {**gamma_beta(arguments, shape), "moving_mean": (shape[-1],), "moving_variance": (shape[-1],)}
 
 
 def normalization_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of Normalization, whose statistics are weights unless they are given."""
+    """The weights of Normalization: its statistics, unless they are arguments."""
     if arguments.get("mean") is not None:
         return {}
     axis = arguments.get("axis", -1)
@@ -281,6 +282,6 @@ def normalization_weights(arguments: Arguments, shape: Shape) -> dict[str, Shape
 
 
 def alpha(arguments: Arguments, shape: Shape) -> dict[str, Shape]:
-    """Of PReLU."""
+    """The weights of PReLU."""
     shared = arguments.get("shared_axes") or ()
     return {"alpha": tuple(1 if axis + 1 in shared else size for axis, size in enumerate(shape))}

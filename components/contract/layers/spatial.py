@@ -1,4 +1,4 @@
-"""Layers with height and width: convolutions, pooling and reshaping."""
+"""Layers for height × width × channels: convolutions, pooling and reshaping."""
 
 from dataclasses import replace
 from typing import Final, Literal
@@ -39,7 +39,7 @@ _INHERITED = {
     "kernel_constraint": ignored(),
     "groups": ignored(1),
 }
-"""Unused arguments that Keras 2 writes for some convolutions."""
+"""Arguments without effect that Keras 2 writes for some convolutions."""
 _KEEPDIMS = {"keepdims": flag.by_default(False), **FORMAT}
 _SIZE = {"height": _SIDE, "width": _SIDE}
 

@@ -1,4 +1,4 @@
-"""Lists of layers in params.yaml: parses them, and computes the shape of each layer."""
+"""Parses lists of layers in params.yaml, and computes the output shape of each layer."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from components.contract.validation_messages import fault, faults, nearest
 
 
 def parse_layer(value: Any) -> Layer:
-    """A layer from `Flatten` or `{Conv2D: {filters: 32, kernel_size: 3}}`."""
+    """Parses a layer, such as `Flatten` or `{Conv2D: {filters: 32, kernel_size: 3}}`."""
     if isinstance(value, Layer):
         return value
     if isinstance(value, str):
@@ -40,21 +40,22 @@ def parse_layer(value: Any) -> Layer:
 
 
 def dump_layer(layer: Layer) -> str | dict[str, Any]:
-    """A layer as `parse_layer` reads it."""
+    """The inverse of `parse_layer`."""
     arguments = layer.model_dump(mode="json", exclude_unset=True)
     return {layer.kind: arguments} if arguments else layer.kind
 
 
 class PlainSchema(GenerateJsonSchema):
-    """Without a title for each key, which only repeats the key."""
+    """A schema without titles, which would only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
-        """Never."""
+        """Always False."""
         return False
 
 
 LAYER_SCHEMA: Final = {"x-layer": True}
-"""Stands for a layer until `layer_definitions` join the schema: pydantic follows no reference that it did not make."""
+"""A placeholder for a layer, replaced when `layer_definitions` are added to the schema: pydantic cannot resolve
+references that it did not create."""
 
 
 def layer_definitions() -> dict[str, Any]:
@@ -82,11 +83,11 @@ LayerSpec = Annotated[Layer, PlainValidator(parse_layer), PlainSerializer(dump_l
 
 @dataclass(frozen=True)
 class TracedLayer:
-    """A layer in its place.
+    """A layer with its shapes in a network.
 
     Attributes:
-        input_shapes: of its input, and of the layers in `with`.
-        num_parameters: its weights.
+        input_shapes: the shape of its input, and those of the layers in `with`.
+        num_parameters: the number of its weights.
     """
 
     layer: Layer
@@ -96,7 +97,7 @@ class TracedLayer:
 
     @property
     def multiply_adds(self) -> int:
-        """Roughly how many multiplications one photo takes: each weight once per place."""
+        """The approximate number of multiplications for one photo: each weight once per position."""
         is_transposed = self.layer.kind == "Conv2DTranspose"
         return math.prod((self.input_shapes[0] if is_transposed else self.output_shape)[:-1]) * self.num_parameters
 
@@ -106,15 +107,16 @@ START: Final = "input"
 
 
 def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> Iterator[TracedLayer]:
-    """Each layer in turn, with the shapes of its inputs and its output.
+    """Yields each layer with the shapes of its inputs and its output.
 
     Args:
-        layers: the network without its input and output layer.
+        layers: of the network, without its input and output layers.
         input_shape: (height, width, channels), or (features,).
-        where: the key in params.yaml, for the message.
+        where: the key in params.yaml, for messages.
 
     Raises:
-        LayerError: a layer cannot take its input, names a layer that is not before it, or has the name of another one.
+        LayerError: a layer cannot accept its input, refers to a layer that is not before it, or has the name of
+            another.
     """
     shape_of: dict[str, Shape] = {START: input_shape}
     shape = input_shape
@@ -122,7 +124,7 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
         place = f"{where}[{position}] {layer}"
         if layer.name is not None and layer.name in shape_of:
             raise LayerError(
-                f"Layer names must be unique; {place} has the name of an earlier layer. Change it, or leave it out.",
+                f"Layer names must be unique; {place} has the name of an earlier layer. Change or remove the name.",
                 position,
             )
         for name in (layer.after, *layer.other_inputs):
@@ -139,7 +141,7 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
             num_parameters = layer.count_parameters(*inputs)
         except (ValueError, IndexError) as error:
             raise LayerError(
-                f"{place} is not possible here: {error}. Its input is {shape_text(layer_input)}.", position
+                f"{place} cannot be used here: {error}. Its input is {shape_text(layer_input)}.", position
             ) from None
         if layer.name is not None:
             shape_of[layer.name] = shape
@@ -147,10 +149,10 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
 
 
 def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[TracedLayer]:
-    """As `follow`, for a whole network.
+    """Like `follow`, for a complete network.
 
     Raises:
-        LayerError: also if a layer is not used, or the last one does not output a flat vector.
+        LayerError: as in `follow`; or a layer is not used, or the last one does not output a flat vector.
     """
     traced = list(follow(layers, input_shape, where))
     _check_all_used(layers, where)
@@ -165,17 +167,17 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
 
 
 def trace_shapes(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[Shape]:
-    """The output shape of each layer in turn; raises as `trace` does."""
+    """The output shape of each layer; raises the errors of `trace`."""
     return [layer.output_shape for layer in trace(layers, input_shape, where)]
 
 
 def _check_all_used(layers: tuple[Layer, ...], where: str) -> None:
-    """Refuses a layer whose output is not used."""
+    """Raises an error for a layer whose output is not used."""
     used_names = {name for layer in layers for name in (layer.after, *layer.other_inputs)}
     for position, (layer, following) in enumerate(itertools.pairwise(layers)):
         if following.after is not None and layer.name not in used_names - {None}:
             raise LayerError(
-                f"{where}[{position}] {layer} is not used: the next layer follows {following.after}. "
-                "Remove it, or name it and join it with Add.",
+                f"The output of {where}[{position}] {layer} is not used, because the next layer follows "
+                f"{following.after}. Remove the layer, or give it a name and join it with Add.",
                 position,
             )

@@ -1,24 +1,24 @@
-"""A network as rows, with the cost of each layer; see components/train/network/summary.py."""
+"""The summary of a network: a row per layer, with its cost. See components/train/network/summary.py."""
 
 from typing import Final
 
 from components.contract.record import BaseRecord
 
 BYTES_PER_TRAINED_WEIGHT: Final = 16
-"""float32: the weight, its gradient, and two moments of the optimizer."""
+"""In float32: the weight, its gradient, and two moments of the optimizer."""
 BYTES_PER_ACTIVATION: Final = 4
-"""float32, held for the backward pass."""
+"""In float32, kept for the backward pass."""
 
 
 class Row(BaseRecord):
-    """A layer, or a pretrained part as a whole.
+    """A layer, or a pretrained part of the network.
 
     Attributes:
         name: unique in the network.
-        kind: Keras' class; of a part, how many layers it has.
-        gives: its output shape for one photo.
-        num_parameters: its weights.
-        multiply_adds: roughly, for one photo.
+        kind: the Keras class; for a pretrained part, the number of its layers.
+        gives: the output shape for one photo.
+        num_parameters: the number of weights.
+        multiply_adds: approximately, for one photo.
         takes: the names of the rows that are its inputs.
     """
 

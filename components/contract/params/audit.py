@@ -46,8 +46,8 @@ class AuditParams(Section):
     )
     leakage: Policy = Field(
         "quarantine",
-        description="Copies, near-duplicates and groups that are in several of the data's own splits. quarantine "
-        "removes them from the training photos.",
+        description="Copies, near-duplicates and groups that are in several of the data's own splits. quarantine keeps "
+        "them in only one: test, or otherwise validation.",
     )
     contradictory_labels: Policy = Field(
         "quarantine", description="The same photo, or a near-duplicate, with two labels."

@@ -47,7 +47,7 @@ def test_a_damaged_evaluation_is_named_with_its_fault(tmp_path: Path, changes: d
 
 @pytest.mark.parametrize("read_file", [read_evaluation, read_figures])
 def test_a_folder_without_an_evaluation_says_which_step_to_run(tmp_path: Path, read_file: Any) -> None:
-    with pytest.raises(ArtifactError, match="Run its step"):
+    with pytest.raises(ArtifactError, match="Run the step that writes it"):
         read_file(tmp_path)
 
 

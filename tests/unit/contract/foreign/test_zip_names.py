@@ -74,7 +74,7 @@ def test_names_of_a_code_page_are_read_and_the_guess_is_said(
     archive = write_zip(tmp_path / "photos.zip", [name.encode(encoding) for name in names])
     unpacked_names, notices = unpack(archive)
     assert unpacked_names == set(names)
-    assert [encoding in notice and names[0] in notice and "is a guess" in notice for notice in notices] == [True]
+    assert [encoding in notice and names[0] in notice and "was guessed" in notice for notice in notices] == [True]
 
 
 @pytest.mark.parametrize("name", ["Äpfel/1.png", "苹果/1.png", "りんご/1.png", "apple/1.png"])

@@ -117,17 +117,17 @@ def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> N
     [
         (
             [{"Dense": {"units": 4}}],
-            "train.model.layers[0] Dense(units=4) is not possible here: it takes a flat vector (put Flatten or "
+            "train.model.layers[0] Dense(units=4) cannot be used here: it needs a flat vector (put Flatten or "
             "GlobalAveragePooling2D before it). Its input is 8 × 8 × 3.",
         ),
         (
             ["Flatten", {"Conv2D": {"filters": 8, "kernel_size": 3}}],
-            "train.model.layers[1] Conv2D(filters=8, kernel_size=3) is not possible here: it takes height × width × "
+            "train.model.layers[1] Conv2D(filters=8, kernel_size=3) cannot be used here: it needs height × width × "
             "channels. Its input is 192.",
         ),
         (
             ["MaxPooling2D", {"Conv2D": {"filters": 8, "kernel_size": 5}}, "Flatten"],
-            "layers[1] Conv2D(filters=8, kernel_size=5) is not possible here: its window of 5 is larger than its "
+            "layers[1] Conv2D(filters=8, kernel_size=5) cannot be used here: its window of 5 is larger than its "
             "input; remove a pooling layer before it, use padding: same, or larger photos. Its input is 4 × 4 × 3.",
         ),
         (
@@ -150,7 +150,7 @@ def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> N
         ),
         (
             ["MaxPooling2D", {"Flatten": {"after": "input"}}],
-            "train.model.layers[0] MaxPooling2D() is not used: the next layer follows input.",
+            "The output of train.model.layers[0] MaxPooling2D() is not used, because the next layer follows input.",
         ),
         (
             [{"Conv2D": {"filters": 8, "kernel_size": 3, "strides": 2, "dilation_rate": 2}}],
@@ -178,7 +178,7 @@ def test_an_order_that_cannot_build_names_layer_and_shape(specs: list[Any], mess
 @pytest.mark.parametrize(
     ("head", "size", "message"),
     [
-        ([{"Dense": {"units": 4}}], 224, "train.model.head[0] Dense(units=4) is not possible here"),
+        ([{"Dense": {"units": 4}}], 224, "train.model.head[0] Dense(units=4) cannot be used here"),
         ([{"Dense": {"units": 4}}], 224, "Its input is 7 × 7 × 1280."),
         ([{"MaxPooling2D": {"pool_size": 3}}, "Flatten"], 33, "Its input is 2 × 2 × 1280."),
         (

@@ -162,10 +162,10 @@ def test_what_is_given_is_not_settled() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ("[{Dense: {units: 4}}]", "train.model.layers[0] Dense(units=4) is not possible here: it takes a flat vector"),
+        ("[{Dense: {units: 4}}]", "train.model.layers[0] Dense(units=4) cannot be used here: it needs a flat vector"),
         (
             "[Flatten, MaxPooling2D]",
-            "layers[1] MaxPooling2D() is not possible here: it takes height × width × channels",
+            "layers[1] MaxPooling2D() cannot be used here: it needs height × width × channels",
         ),
         ("[MaxPooling2D, MaxPooling2D, MaxPooling2D, MaxPooling2D]", "Its input is 1 × 1 × 3."),
     ],

@@ -75,7 +75,7 @@ def test_shapes_and_parameters_are_keras(
         ("Dropout", {"rate": 1.5}, "a number from 0"),
         ("BatchNormalization", {"axis": 1}, "along the channels"),
         ("Reshape", {"target_shape": [7]}, "cannot reshape"),
-        ("Cropping2D", {"cropping": 4}, "cuts everything"),
+        ("Cropping2D", {"cropping": 4}, "crops all of its input"),
         ("Resizing", {"height": 10**6, "width": 1}, "from 1 to 65,536"),
         ("GRU", {"units": 3}, "it is a Keras layer for sequences or volumes"),
         ("Pipeline", {"layers": []}, "it contains other layers"),

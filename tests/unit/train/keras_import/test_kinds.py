@@ -109,12 +109,12 @@ def test_shapes_and_weights_of_attention_are_keras(
         ("MultiHeadAttention", ("tokens", "input"), {}, "tensors of positions × channels"),
         ("MultiHeadAttention", ("tokens",), {}, "query, a value and optionally a key"),
         ("MultiHeadAttention", ("tokens",) * 4, {}, "query, a value and optionally a key"),
-        ("MultiHeadAttention", ("tokens", "tokens"), {"attention_axes": [2]}, "over the axes"),
+        ("MultiHeadAttention", ("tokens", "tokens"), {"attention_axes": [2]}, "must attend over all positions"),
         ("MultiHeadAttention", ("tokens", "tokens"), {"num_heads": 0}, "from 1 to 4,096"),
         ("MultiHeadAttention", ("tokens", "tokens"), {"output_shape": [7, 7]}, "a list of 1 to 1 values"),
         ("GroupQueryAttention", ("tokens", "tokens"), {"num_key_value_heads": 3}, "do not divide"),
-        ("Attention", ("tokens", "others"), {}, "the same channels"),
-        ("Attention", ("tokens",) * 4, {}, "not 4 tensors"),
+        ("Attention", ("tokens", "others"), {}, "with equal channels"),
+        ("Attention", ("tokens",) * 4, {}, "found 4 tensors"),
     ],
 )
 def test_attention_that_cannot_be_is_refused(

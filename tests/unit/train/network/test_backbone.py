@@ -152,9 +152,7 @@ def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch
 
 
 def test_photos_far_smaller_than_a_backbone_expects_are_warned_of() -> None:
-    assert "was trained on photos of 299 px, and these are 32 × 32 px" in str(
-        warn_of_small_photos("Xception", (32, 32))
-    )
+    assert "was trained on photos of 299 px. Yours are 32 × 32 px" in str(warn_of_small_photos("Xception", (32, 32)))
     assert warn_of_small_photos("Xception", (150, 100)) is None
     assert warn_of_small_photos("MobileNetV2", (400, 300)) is None
 
