@@ -1,1 +1,1 @@
-"""Prepares photos as a data set: lists, checks, splits, resizes and writes them once."""
+"""Prepares photos as a data set: lists, checks, splits and resizes them, and writes them once."""

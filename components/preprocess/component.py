@@ -1,4 +1,4 @@
-"""Preprocess as KFP components: the step, and the tasks that read the photos for it where several share the work."""
+"""Preprocess as KFP components: the step, and the tasks that read photos in parallel for it."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Output
@@ -20,7 +20,7 @@ def list_photos(data: str, columns: str, params: str, listing: Output[Artifact])
 
 @dsl.component(base_image="darkroom-preprocess-python:0.2.0", install_kfp_package=False)
 def read_photos(listing: Input[Artifact], data: str, columns: str, params: str, part: int, parts: int) -> None:
-    """Reads and decodes a part of the photos, and puts what it finds out where the data set is made."""
+    """Reads and decodes a part of the photos, and puts the results into the shared store for preprocess."""
     from pathlib import Path
 
     from components.contract.params.data import ColumnNames
@@ -28,7 +28,7 @@ def read_photos(listing: Input[Artifact], data: str, columns: str, params: str, 
     from components.contract.tracking.tracked_step import tracked_step
     from components.preprocess.parts.work import read_photos as run
 
-    with tracked_step(f"read-photos-{part + 1}" if part else "read-photos"):  # as KFP calls the task
+    with tracked_step(f"read-photos-{part + 1}" if part else "read-photos"):  # KFP's name of the task
         read_params = parse_section(PreprocessParams, params)
         run(data, read_params, Path(listing.path), part, parts, parse_section(ColumnNames, columns))
 
@@ -42,7 +42,7 @@ def preprocess(
     audit: Output[HTML],
     listing: Input[Artifact] = None,
 ) -> None:
-    """Photos become a prepared data set, and a page that tells what the audit found."""
+    """Prepares a data set from photos, and writes the report of the audit."""
     import shutil
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The demo data: scikit-learn's 1,797 scans of handwritten digits as PNG files in class folders.
+"""Writes the demo data: scikit-learn's 1,797 scans of handwritten digits as PNG files in class folders.
 
 `python -m components.preprocess.demo --output data/digits`
 """
@@ -15,17 +15,17 @@ from components.contract.system.atomic_files import new_folder
 from components.contract.system.program import exit_code
 
 LARGEST_VALUE = 16
-"""scikit-learn gives the digits in 17 shades, 0 to 16."""
+"""The digits of scikit-learn have 17 shades, 0 to 16."""
 
 
 def write_digits(digits_dir: Path) -> int:
     """Writes the folders 0 to 9; the bytes are the same on every machine.
 
     Returns:
-        How many files there are.
+        The number of files.
 
     Raises:
-        ArtifactError: there is something else already, or the place cannot be written.
+        ArtifactError: the folder contains something other than digits, or cannot be written.
     """
     present = list(digits_dir.iterdir()) if digits_dir.is_dir() else [digits_dir] if digits_dir.exists() else []
     if not {path.name for path in present} <= set("0123456789"):
@@ -46,7 +46,7 @@ def write_digits(digits_dir: Path) -> int:
 
 
 def _encode_png(pixels: np.ndarray) -> bytes:
-    """uint8 (height, width) as a grayscale PNG, stored uncompressed: another zlib compresses to other bytes."""
+    """Encodes uint8 (height, width) as a grayscale PNG, uncompressed, since versions of zlib compress differently."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Examines the photos: reads them, judges them one by one and as a set, divides them. Writes only to the cache."""
+"""Examines the photos: reads them, audits each photo and the whole set, and splits them. Writes only to the cache."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from components.contract.artifacts.audit import AuditInfo, Check, Finding
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import AuditError, DataError
 from components.contract.params.pipeline import PreprocessParams
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from components.preprocess.audit.checks import list_checks
 from components.preprocess.audit.duplicates import audit_copies, find_links, note_shared_keys, split_keys
 from components.preprocess.audit.findings import (
@@ -41,19 +41,19 @@ SHOWN_PAIRS = 5
 LEAVING = ("quarantine", "fail")
 
 MIN_NEAR_SIDE = 32
-"""Of smaller pictures, such as digits, many look the same but differ; they are only compared for equality."""
+"""Many smaller pictures, such as digits, look the same although they differ, so they are only compared for equality."""
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What the examination found.
+    """The results of the examination.
 
     Attributes:
-        scan: returns the pixels of the rows.
-        records: one per file in a class folder, with its split and, where it is left out, the reason.
+        scan: provides the pixels of each record.
+        records: one per file with a class, with its split or the reason why it is left out.
         info: the content of audit.json.
-        mirror_pairs: classes of which mirrored photos look like the other one.
-        seconds: what the examination took.
+        mirror_pairs: pairs of classes whose photos look like those of the other class when mirrored.
+        seconds: the duration of the examination.
     """
 
     scan: Scan
@@ -66,14 +66,14 @@ class Examination:
 def examine(
     name: str, photo_set: PhotoSet, params: PreprocessParams, store: PixelStore, *, divisible: bool = True
 ) -> Examination:
-    """Examines all that was found.
+    """Examines all files of a data set.
 
     Args:
-        name: the name of the data.
+        name: of the data.
         photo_set: the files.
         params: without `auto`.
         store: the cache.
-        divisible: whether data that cannot be divided are an error; otherwise they are a finding.
+        divisible: whether data that cannot be split raises an error; if False, it is reported as a finding.
 
     Raises:
         DataError: a class has too few usable photos.
@@ -84,7 +84,7 @@ def examine(
     photo_scan = scan(photo_set.files, params.size, params.resize, store, params.given_range)
     seconds = time.monotonic() - start
     log.info(
-        "Read %s of them in %.1f s, %.0f per second; the others were cached.",
+        "Read %s files in %.1f s, %.0f per second; the others were cached.",
         f"{photo_scan.num_read:,}",
         seconds,
         photo_scan.num_read / max(seconds, 1e-9),
@@ -122,20 +122,21 @@ def examine(
 
 
 def refuse_failures(info: AuditInfo, where: str) -> None:
-    """Ends the run if a finding is a failure.
+    """Stops the run if the policy of a finding is `fail`.
 
     Raises:
-        AuditError: names each such finding.
+        AuditError: lists these findings.
     """
     if info.failures:
         messages = " ".join(f"{finding.title}: {finding.message}" for finding in info.failures)
         raise AuditError(
-            f"The audit of {info.name} must pass; {len(info.failures)} of its findings stop the run. {messages} {where}"
+            f"The audit of {info.name} failed: {pluralize(len(info.failures), 'finding')} with the policy fail. "
+            f"{messages} {where}"
         )
 
 
 def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
-    """Findings about single photos, and the records without those that the params leave out."""
+    """Checks single photos. Returns the records, with a reason for each photo to leave out, and the findings."""
     oddities = judge_photos(photo_scan.records, photo_scan.sketches, params.size, params.audit)
     judged_records = list(photo_scan.records)
     for kind, rows in oddities.items():
@@ -148,7 +149,7 @@ def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Recor
 def _leave_out_placeholders(
     records: list[Record], photo_scan: Scan, params: PreprocessParams
 ) -> tuple[list[Record], list[tuple[int, ...]]]:
-    """The records without the pictures that are in many classes, if the params leave them out, and these pictures."""
+    """Finds placeholders. Returns the records, with a reason for each photo to leave out, and the groups of rows."""
     policy = params.audit.placeholders
     if policy == "ignore":
         return records, []
@@ -157,7 +158,7 @@ def _leave_out_placeholders(
         return records, groups
     remaining_records = list(records)
     for rows in groups:
-        message = f"{len(rows):,} files of several classes show this picture."
+        message = f"{len(rows):,} files in several classes show this picture."
         for row in rows:
             remaining_records[row] = replace(records[row], reason="placeholder", message=message)
     return remaining_records, groups
@@ -194,7 +195,7 @@ def _divide(
 
 
 def _report_reading(notices: Sequence[str]) -> list[Finding]:
-    """A finding if the reading of the data is not obvious."""
+    """A finding that contains the notices about how the data was read, if there are any."""
     if not notices:
         return []
     return [
@@ -203,13 +204,13 @@ def _report_reading(notices: Sequence[str]) -> list[Finding]:
             policy="report",
             title="How the data was read",
             message=" ".join(notices),
-            advice="Nothing if this is what you want. Otherwise rename or move the folders, or pass a table.",
+            advice="Nothing to do if this is correct. Otherwise rename or move the folders, or pass a label file.",
         )
     ]
 
 
 def _report_mirror_pairs(mirror_pairs: Sequence[tuple[str, str]]) -> list[Finding]:
-    """A finding if training must not mirror photos."""
+    """A finding if there are classes for which training must not mirror photos."""
     if not mirror_pairs:
         return []
     names = "; ".join(f"{printable(first)} and {printable(second)}" for first, second in mirror_pairs[:SHOWN_PAIRS])
@@ -218,11 +219,11 @@ def _report_mirror_pairs(mirror_pairs: Sequence[tuple[str, str]]) -> list[Findin
         Finding(
             kind="mirror_pairs",
             policy="report",
-            title="Classes that a mirror exchanges",
-            message=f"In a mirror, photos of one class look like photos of another: {names}{more}. The augmentation "
-            "presets do not mirror photos of these data.",
-            advice="Nothing. To mirror them nevertheless, write train.augmentation as settings with horizontal_flip: "
-            "true.",
+            title="Classes that are mirror images",
+            message=f"Mirrored photos of one class look like photos of another: {names}{more}. The augmentation "
+            "presets do not mirror photos of this data set.",
+            advice="Nothing to do. To mirror photos anyway, set train.augmentation to custom settings with "
+            "horizontal_flip: true.",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""The measurements of each photo while its pixels are available; all comparisons of photos work on it."""
+"""Measures each photo while its pixels are in memory; all comparisons of photos use these measurements."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ SKETCH_SIDE: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Figures of one photo.
+    """The measurements of one photo.
 
     Attributes:
-        sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), gray, the whole photo stretched.
-        brightness: the mean of its gray values, 0 to 255.
+        sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), gray, the complete photo stretched to this size.
+        brightness: the mean gray value, 0 to 255.
         sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) of the prepared pixels.
-        chroma: the largest difference between the color channels of any of 32 × 32 parts; 0 for a gray photo.
-        pixel_hash: equal for files that decode to equal pixels, whatever their bytes.
+        chroma: the largest difference between color channels in any cell of a 32 × 32 grid; 0 for a gray photo.
+        pixel_hash: the same for files that decode to the same pixels, even if their bytes differ.
     """
 
     sketch: np.ndarray
@@ -32,14 +32,14 @@ class Measures:
 
 
 def measure(photo: Photo, resize: Resize) -> Measures:
-    """Measures a decoded photo. All of it counts, also where the prepared pixels are cut or padded."""
+    """Measures a decoded photo. The sketch and the brightness cover the complete photo, even if it was cropped."""
     import cv2
 
     gray = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
     whole = gray if resize == "stretch" else cv2.cvtColor(photo.full_pixels, cv2.COLOR_RGB2GRAY)
     sketch = np.asarray(cv2.resize(whole, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     edges = cv2.Laplacian(gray, cv2.CV_16S)
-    # Mean of squares less square of mean: ten times as fast as meanStdDev, which has no fast loop for 16 bits.
+    # The mean of the squares minus the square of the mean: ten times as fast as cv2.meanStdDev for 16 bits.
     sharpness = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
     digest = hashlib.sha1(photo.pixels.data, usedforsecurity=False)
     digest.update(sketch.data)
@@ -54,10 +54,10 @@ def measure(photo: Photo, resize: Resize) -> Measures:
 
 
 def _chroma(pixels: np.ndarray) -> float:
-    """Parts are averaged first, so that the noise of single pixels is no color."""
+    """The chroma of a photo; the pixels in each cell are averaged first, so that noise does not count as color."""
     import cv2
 
     parts = cv2.resize(pixels, (SKETCH_SIDE, SKETCH_SIDE), interpolation=cv2.INTER_AREA)
-    red, green, blue = cv2.split(parts)  # NumPy is eight times as slow along an axis of three
+    red, green, blue = cv2.split(parts)  # eight times as fast as NumPy along an axis of length 3
     spread = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
     return float(spread.max())

@@ -1,4 +1,4 @@
-"""The manifest: the outcome of every file that was found."""
+"""The manifest: one record for every file in the data, kept or rejected."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One file, or one folder that is not entered: kept where `reason` is None, else rejected.
+    """A file, or a folder that is not read: kept if `reason` is None, otherwise rejected.
 
     Attributes:
-        path: relative to the data, slashes forward; bytes that are no UTF-8 are escaped.
+        path: relative to the data, with forward slashes; bytes that are not UTF-8 are escaped.
         reason: why it was rejected, in one word.
-        message: the same in a sentence.
-        native_height, native_width: as a viewer shows it, in pixels.
-        mode, format: the file's own, in Pillow's words.
+        message: why it was rejected, in a sentence.
+        native_height, native_width: of the upright photo, in pixels.
+        mode, format: of the file, by Pillow's names.
         brightness, sharpness, chroma, pixel_hash: see components/preprocess/image_statistics.py.
         perceptual_hash: 16 hexadecimal digits, see components/preprocess/audit/perceptual_hash.py.
-        group: photos of one group are never divided among splits.
-        split_key: files of one key show the same, or nearly, or are of one group, those that were rejected as copies
-            among them; None if the file is the only one.
+        group: photos of one group are always in the same split.
+        split_key: the same for files that are copies, near-duplicates or in one group, including files that were
+            rejected as copies; None if there is no other such file.
     """
 
     path: str
@@ -51,31 +51,31 @@ class Record:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the file is part of the data set: it has no `reason`."""
+        """Whether the file is part of the data set."""
         return self.reason is None
 
     @property
     def image_id(self) -> str:
-        """The id of the photo: the first half of its content's SHA-256."""
+        """The id of the photo: the first half of the SHA-256 of its content."""
         assert self.sha256 is not None, "only files that were read have an id"
         return self.sha256[:32]
 
     @property
     def own_key(self) -> str:
-        """What decides the split of a photo without copies: its group, sorted before any content, or its content."""
+        """The split key of a photo without copies: its group, which sorts before all content ids, or its content id."""
         return self.image_id if self.group is None else f"\0{self.group}"
 
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
-    """A Parquet file with one row per record, ordered by path."""
+    """Writes a Parquet file with one row per record, sorted by path."""
     import pyarrow.parquet as pq
 
-    with path.open("wb") as file:  # Arrow takes no path that is not UTF-8
+    with path.open("wb") as file:  # Arrow only accepts paths in UTF-8
         pq.write_table(record_table(sorted(records, key=lambda record: record.path)), file, compression="zstd")
 
 
 def record_table(records: Sequence[Record]) -> "pa.Table":
-    """One row per record, one column per field."""
+    """A table with one row per record and one column per field."""
     import pyarrow as pa
 
     kinds = {
@@ -92,7 +92,7 @@ def record_table(records: Sequence[Record]) -> "pa.Table":
 
 
 def read_manifest(path: Path) -> list[Record]:
-    """What `write_manifest` wrote, in the same order."""
+    """Reads the records that `write_manifest` wrote, in the same order."""
     import pyarrow.parquet as pq
 
     with path.open("rb") as file:
@@ -100,7 +100,7 @@ def read_manifest(path: Path) -> list[Record]:
 
 
 def count_reasons(records: Iterable[Record]) -> dict[str, int]:
-    """How many were rejected, per reason."""
+    """The number of rejected files, by reason."""
     return dict(sorted(Counter(record.reason for record in records if record.reason is not None).items()))
 
 

@@ -1,4 +1,4 @@
-"""One file becomes a reading: its hash, its verdict, its pixels in the cache, and the measurements of them."""
+"""Reads one file: computes its hash, decodes and measures it, and stores its pixels in the cache."""
 
 import contextlib
 import hashlib
@@ -19,15 +19,16 @@ from components.preprocess.store.pixel_cache import PixelStore
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One file that was read.
+    """The result of reading one file.
 
     Attributes:
-        identity: of the file when it was read; None if it cannot be relied on.
-        sha256: of its content; None if the file could not be read at all.
-        verdict: None for such a file, and before the range is resolved, for a photo with more than 8 bits per value.
-        fault: why it could not be read, as (reason, message).
+        identity: of the file when it was read; None if it is unreliable.
+        sha256: of the content; None if the file could not be read.
+        verdict: None if the file could not be read, or if it is a photo with more than 8 bits per value whose pixel
+            range is not yet known.
+        fault: why the file could not be read, as (reason, message).
         depth: of a photo with more than 8 bits per value.
-        is_new: whether this is not in the cache yet.
+        is_new: whether this result is not in the cache yet.
     """
 
     identity: str | None
@@ -48,14 +49,14 @@ def _refuse_deep(cost: DecodeCost) -> None:
 
 
 def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, store: PixelStore) -> Reading:
-    """Reads one file, and stores its pixels where it is a photo that is not known by its content.
+    """Reads one file and, if it is a photo that is not in the cache, stores its pixels.
 
-    Of a photo with more than 8 bits per value, it only measures the depth.
+    For a photo with more than 8 bits per value, only the depth is measured.
     """
     try:
         data, file_identity = _read(file)
     except OSError as error:
-        return Reading(None, fault=("unreadable", f"The file must be readable: {error.strerror or error}."))
+        return Reading(None, fault=("unreadable", f"The file cannot be read: {error.strerror or error}."))
     except ImageError as error:
         return Reading(None, fault=(error.code, str(error)))
     sha256 = hashlib.sha256(data).hexdigest()
@@ -65,7 +66,7 @@ def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, sto
     try:
         verdict = _judge(data, sha256, image_size, resize, store, admit=_refuse_deep)
     except _DeepPhotoError:
-        with contextlib.suppress(ImageError):  # `_judge` says what is wrong
+        with contextlib.suppress(ImageError):  # `_judge` then returns the reason
             return Reading(file_identity, sha256, depth=store.find_depth(sha256) or measure_depth(data))
         verdict = _judge(data, sha256, image_size, resize, store)
     return Reading(file_identity, sha256, verdict)
@@ -74,7 +75,7 @@ def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, sto
 def scale_photo(
     file: PhotoFile, reading: Reading, image_size: tuple[int, int], resize: Resize, store: PixelStore
 ) -> Reading:
-    """Reads a photo again whose depth is known, and stores its pixels for the range of the store."""
+    """Reads a photo with more than 8 bits per value again, and stores its pixels, scaled by the range of the store."""
     sha256 = str(reading.sha256)
     cached_verdict = store.find_content(sha256, is_deep=True)
     if cached_verdict is not None:
@@ -84,7 +85,7 @@ def scale_photo(
     except (OSError, ImageError):
         data = b""
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise DataError(f"The data must not change while it is read; {file.location} changed. Run again.")
+        raise DataError(f"The data must not change while it is read; {file.location} has changed. Run again.")
     return replace(reading, verdict=_judge(data, sha256, image_size, resize, store, is_deep=True), is_new=True)
 
 
@@ -98,7 +99,7 @@ def _judge(
     is_deep: bool = False,
     admit: Callable[[DecodeCost], None] = accept_any,
 ) -> Verdict:
-    """Decodes and measures a content, and stores its pixels where it is a photo."""
+    """Decodes and measures the content of a file and, if it is a photo, stores its pixels."""
     no_measures = (None,) * 9
     try:
         photo = decode(data, image_size, resize, store.pixel_range, admit=admit)
@@ -122,7 +123,7 @@ def _judge(
 
 
 def _read(file: PhotoFile) -> tuple[bytes, str | None]:
-    """The file's content and identity. Anything but a regular file is refused: a table may name a pipe or device."""
+    """The content and the identity of a regular file; other kinds are rejected, since a table may name a device."""
     with file.open() as stream:
         status = os.fstat(stream.fileno())
         if status.st_size > MAX_BYTES:

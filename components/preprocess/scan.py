@@ -1,10 +1,11 @@
-"""Reads every file that is not known yet, once: its hash, its verdict, its pixels and the measurements of them.
+"""Reads all files that are not in the cache: computes hashes, decodes and measures the photos, and stores their pixels.
 
-Photos with more than 8 bits per value are read twice, because the range that they are scaled by follows from them all.
+Photos with more than 8 bits per value are read twice, because the range by which they are scaled depends on all of
+them.
 
-Threads, not processes: all heavy work releases Python's lock (reading, hashing, decoding, resizing), nothing has to be
-copied between processes, and two threads read clothing photos 1.9 times as fast as one on two cores. What was read is
-noted every few hundred files, so that a run that is killed leaves the next one only the rest.
+The work runs in threads, not processes: reading, hashing, decoding and resizing release the GIL, nothing is copied
+between processes, and on two cores two threads read photos 1.9 times as fast as one. Results are saved every few
+hundred files, so that after a killed run only the rest must be read.
 """
 
 import contextlib
@@ -30,21 +31,20 @@ from components.preprocess.sources.remote.remote_folder import fetch_photos
 from components.preprocess.store.pixel_cache import PixelStore
 
 FILES_AT_ONCE: Final = 32
-"""Files per task of the pool: enough to make its own cost vanish, few enough to stop soon."""
-
+"""Files per task of the thread pool: enough that its overhead is negligible, few enough that it stops quickly."""
 NOTED_FILES: Final = 256
-"""After so many new files their verdicts are written to the cache."""
+"""The number of new files after which the results are written to the cache."""
 
 
 class Scan:
-    """The results for the files.
+    """The results of reading the files.
 
     Attributes:
-        records: one per file, in their order.
+        records: one per file, in the same order.
         sketches: uint8 (files, 32, 32), gray; zeros for files that were rejected.
         depths: of each file; None if it is not a photo with more than 8 bits per value.
         pixel_range: the values of such photos that became black and white.
-        num_read: how many files had to be read.
+        num_read: the number of files that were read, because they were not in the cache.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Scan:
         self._store = store
 
     def pixels(self, rows: Sequence[int]) -> np.ndarray:
-        """Prepared pixels of files that were not rejected: uint8 (len(rows), height, width, 3), RGB."""
+        """The prepared pixels of files that were not rejected: uint8 (len(rows), height, width, 3), RGB."""
         places = [self._places[row] for row in rows]
         return self._store.read([place for place in places if place is not None])
 
@@ -76,14 +76,14 @@ def scan(
     store: PixelStore,
     given_range: PixelRange | None = None,
 ) -> Scan:
-    """Reads and decodes files that are not in the cache.
+    """Reads and decodes the files that are not in the cache.
 
     Args:
-        files: what should be photos.
+        files: the files.
         image_size: (height, width) in pixels.
         resize: how photos of another shape are fitted.
-        store: the cache for this size; it gets the pixel range.
-        given_range: the pixel range; None to settle it by the photos, without those of a given test split.
+        store: the cache for this size; its pixel range is set.
+        given_range: the pixel range; None to determine it from the photos, without those of an existing test split.
 
     Raises:
         DataError: a file changed while it was read.
@@ -103,14 +103,14 @@ def scan_portion(
     store: PixelStore,
     given_range: PixelRange | None = None,
 ) -> None:
-    """Puts what `scan` would find out about some of the files into a store, as far as it follows from them alone.
+    """Does the part of `scan` that does not depend on other files, for a portion of the files.
 
     Args:
-        files: a part of those of the data set.
+        files: the portion.
         image_size: (height, width) in pixels.
         resize: how photos of another shape are fitted.
-        store: of this portion.
-        given_range: the pixel range; without it, photos with more than 8 bits per value are only measured.
+        store: receives the results.
+        given_range: the pixel range; if None, photos with more than 8 bits per value are only measured.
 
     Raises:
         DataError: a file changed while it was read.
@@ -124,7 +124,7 @@ def scan_portion(
 def _read_unknown(
     files: Sequence[PhotoFile], image_size: tuple[int, int], resize: Resize, store: PixelStore
 ) -> tuple[list[Reading], int]:
-    """A reading of each file, and how many files had to be read for it."""
+    """A reading of each file, and the number of files that were not in the cache."""
     known_readings = look_up(files, store)
     unknown_rows = [row for row, reading in enumerate(known_readings) if reading is None]
 
@@ -150,7 +150,7 @@ def _scale(
     resize: Resize,
     store: PixelStore,
 ) -> None:
-    """Reads photos with more than 8 bits per value again, for the range of the store."""
+    """Reads photos with more than 8 bits per value again, to scale them by the range of the store."""
 
     def scale(row: int) -> Reading:
         return scale_photo(files[row], readings[row], image_size, resize, store)
@@ -163,7 +163,7 @@ def _scale(
 def _each(
     read: Callable[[int], Reading], rows: Sequence[int], files: Sequence[PhotoFile], store: PixelStore, what: str
 ) -> Iterator[tuple[int, Reading]]:
-    """The rows with what becomes of them, in several threads; all that is new is noted."""
+    """Yields each row with its reading, from several threads; new readings are saved to the cache."""
     blocks = [rows[start : start + FILES_AT_ONCE] for start in range(0, len(rows), FILES_AT_ONCE)]
     pool = ThreadPoolExecutor(num_cores(), thread_name_prefix="scan")
     try:
@@ -178,7 +178,7 @@ def _each(
 
 
 def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
-    """The cached result of each unchanged file; None for the others."""
+    """The cached reading of each unchanged file; None for the others."""
     paths = [file.key for file in files]
     cached_files = {
         path: Reading(file_identity, verdict.sha256, verdict, is_new=False)
@@ -199,7 +199,7 @@ def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | Non
 
 
 class _Notes:
-    """Writes verdicts to the cache, some hundred at once."""
+    """Saves readings to the cache, a few hundred at once."""
 
     def __init__(self, store: PixelStore):
         self._store = store
@@ -250,7 +250,7 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
         return replace(record, reason=reading.fault[0], message=reading.fault[1])
     reason, message, num_bytes, height, width, mode, file_format, *measures, _ = reading.verdict.values
     brightness, sharpness, chroma, pixel_hash = measures
-    return Record(  # `replace` takes three times as long, which shows where nothing has to be read
+    return Record(  # `replace` is three times as slow, which is noticeable if all files are cached
         path=record.path,
         class_name=record.class_name,
         split=record.split,
@@ -273,7 +273,7 @@ def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
 
 @contextlib.contextmanager
 def _opencv_in_one_thread() -> Iterator[None]:
-    """Each photo is resized in the thread that decoded it; OpenCV's own threads would only compete."""
+    """Disables OpenCV's own threads within the block: photos are already resized in several threads."""
     import cv2
 
     num_threads = cv2.getNumThreads()

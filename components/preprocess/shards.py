@@ -31,18 +31,18 @@ def write_shards(
     image_size: tuple[int, int],
     store: PixelStore,
 ) -> int:
-    """The shards of all splits. A shard's bytes depend on nothing but the photos that belong to it.
+    """Writes the shards of all splits. The bytes of a shard depend only on its photos.
 
     Args:
-        dataset_dir: where `<split>-<number>.arrow` are written, or linked to the cache.
-        scan: returns the pixels.
-        records: one per file of the scan; those kept have a split.
+        dataset_dir: the folder for the files `<split>-<number>.arrow`, which are links to the cache if possible.
+        scan: provides the pixels.
+        records: one per file of the scan; kept records have a split.
         class_names: in the order of their labels.
         image_size: (height, width) in pixels.
         store: the cache, which keeps each shard.
 
     Returns:
-        How many shards had to be written; the others stood in the cache.
+        The number of shards that were written; the others were in the cache.
     """
     labels = {name: label for label, name in enumerate(class_names)}
     num_written = 0
@@ -86,7 +86,7 @@ def _write_whole(path: Path, members: Rows, labels: Mapping[str, int], scan: Sca
             np.array([labels[str(record.class_name)] for _, record in members], np.int32),
             [record.image_id for _, record in members],
         )
-        partial.chmod(0o444)  # data sets hold links to it
+        partial.chmod(0o444)  # read-only, because data sets contain links to it
         partial.rename(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -102,12 +102,12 @@ def _link(source: Path, target: Path) -> None:
 
 
 def rows_of(records: Sequence[Record], split: SplitName) -> Rows:
-    """The kept photos of a split with their rows in the scan."""
+    """The kept photos of a split, each with its row in the scan."""
     return [(row, record) for row, record in enumerate(records) if record.is_kept and record.split == split]
 
 
 def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[Record], num_photos: int) -> None:
-    """Test photos as their original files, named `<image_id>.<suffix>`: the classes in turn, by content hash.
+    """Copies the original files of test photos to `<image_id>.<suffix>`, taking turns between the classes.
 
     Raises:
         DataError: a file has changed since it was read.
@@ -121,15 +121,15 @@ def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[
                 shutil.copyfileobj(original, copy)
         except OSError as error:
             raise DataError(
-                f"The data must not change while it is read; {source} cannot be read any more: "
+                f"The data must not change while it is read; {source} can no longer be read: "
                 f"{error.strerror}. Run again."
             ) from None
         if file_sha256(target) != record.sha256:
-            raise DataError(f"The data must not change while it is read; {source} changed. Run again.")
+            raise DataError(f"The data must not change while it is read; {source} has changed. Run again.")
 
 
 def _alternate_classes(rows: Rows) -> Rows:
-    """The first of each class, then the second of each, and so on; within a class by content hash."""
+    """Sorts rows so that the first photo of each class comes first, then the second; within a class by content hash."""
     by_class: dict[str, Rows] = defaultdict(list)
     for row, record in sorted(rows, key=lambda member: member[1].image_id):
         by_class[str(record.class_name)].append((row, record))

@@ -1,16 +1,16 @@
-"""Divides the photos into train, validation and test by their content.
+"""Splits the photos into train, validation and test by their content.
 
-A photo's draw is a hash of its content and the seed: a place on a ring from 0 to 1. Test is the stretch below the test
-fraction, validation the stretch above it, train the rest. In a large class the stretches have fixed ends: nothing else
-in the data set counts, so that adding photos moves no other photo, and the shares are met on average.
+Each photo is hashed with the seed to a position on a ring from 0 to 1. The arc below the test fraction is test, the
+next arc is validation, and the rest is train. For a large class, the ends of the arcs are fixed: the split of a photo
+does not depend on other photos, so adding photos never moves others, and the fractions are met on average.
 
-In a small class fixed ends would miss the shares by far, so there the counts are exact, and the ends of the stretches
-move until they are met. Test grows and shrinks at 0, validation at its upper end, and beyond both lies train: a photo
-that is added displaces at most one photo per split, into train or out of it. Between small and large the counts may
-differ from the exact ones more and more.
+For a small class, fixed ends could miss the fractions by far. Its counts are therefore exact, and the ends of the arcs
+move until the counts are met: that of test at 0, that of validation at its upper end. Train is beyond both, so an added
+photo moves at most one other photo per split, into train or out of it. For classes in between, the counts may differ
+from the exact ones, the more the larger the class is.
 
-Photos of one group, and photos that are nearly the same, share a key and so a draw: they are never separated. A
-photo that comes later and is nearly the same as an earlier one may move the earlier one.
+Photos of one group and near-duplicates share a key, and therefore a position, so they are never separated. If a
+near-duplicate of a photo is added later, that photo may move to another split.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ from components.contract.text import printable
 from components.preprocess.manifest import Record, summarize_rejected
 
 MAX_EXACT_PHOTOS: Final = 60
-"""Up to this number of photos in a class the shares decide exactly how many each split has."""
+"""In classes with at most this many photos, each split has exactly its fraction of them."""
 PHOTOS_PER_SLACK: Final = 5
-"""With each so many more, the count of a split may differ from the exact one by one more photo."""
+"""For each additional PHOTOS_PER_SLACK photos, the count of a split may differ from the exact count by one more."""
 
 
 def assign_splits(
@@ -38,18 +38,18 @@ def assign_splits(
     seed: int,
     keys: Sequence[str] | None = None,
 ) -> list[Record]:
-    """Gives every kept photo its split.
+    """Assigns a split to every kept photo.
 
     Args:
-        records: of all files that lie in class folders; given splits stand in them.
+        records: of all files with a class; they contain existing splits.
         class_names: the classes that must be in every split.
-        given_splits: the splits that the data bring. What is missing is cut from train.
+        given_splits: the existing splits of the data. Missing splits are taken from train.
         fractions: of validation and test.
-        seed: another seed, another division.
-        keys: one per record; photos of one key are never separated. None: each photo's own content.
+        seed: changes the assignment.
+        keys: one per record; photos with the same key are never separated. None: each photo has its own key.
 
     Raises:
-        DataError: a class has too few usable photos, or none in a given split.
+        DataError: a class has too few usable photos, or none in an existing split.
     """
     keys = keys or [record.image_id if record.is_kept else "" for record in records]
     cuts: dict[SplitName, float] = {
@@ -73,16 +73,16 @@ def assign_splits(
 
 
 def divide(photo_keys: Mapping[str, Iterable[str]], cuts: Mapping[SplitName, float], seed: int) -> dict[str, SplitName]:
-    """The split of each key: those of `cuts`, and train. Each class has keys in each.
+    """Assigns each key to train or to a split in `cuts`, so that every class has keys in every split.
 
     Args:
-        photo_keys: class to the key of each of its photos; more different ones than `cuts` has. A key may stand in
+        photo_keys: for each class, the key of each photo; there must be more distinct keys than `cuts`. A key may be in
             several classes.
-        cuts: split to fraction; their sum is below 1.
-        seed: see above.
+        cuts: the fraction of each split other than train; their sum is below 1.
+        seed: changes the assignment.
 
     Raises:
-        DataError: keys that is in several classes leave no way to fill every split.
+        DataError: not every split can be filled, because keys are in several classes.
     """
     key_sizes = {name: Counter(keys) for name, keys in photo_keys.items()}
     classes_of: dict[str, list[str]] = {}
@@ -105,11 +105,11 @@ def divide(photo_keys: Mapping[str, Iterable[str]], cuts: Mapping[SplitName, flo
 
 
 class Ring:
-    """The draws as places on a ring of length 1, and the stretch of each split.
+    """The positions of the keys on a ring of length 1, and the arc of each split.
 
     Attributes:
-        draws: key to place.
-        fractions: split to length, train included.
+        draws: the position of each key.
+        fractions: the length of the arc of each split, including train.
     """
 
     def __init__(self, draws: Mapping[str, float], cuts: Mapping[SplitName, float]):
@@ -119,7 +119,7 @@ class Ring:
         self._end = sum(cuts.values())
 
     def distance(self, key: str, split: SplitName) -> float:
-        """How late the split reaches the key, as it grows from its border."""
+        """The distance of a key from the border at which the arc of a split begins to grow."""
         place = self.draws[key]
         if split == "test":
             return (self._border - place) % 1
@@ -128,12 +128,12 @@ class Ring:
         return min(place, (self._end - place) % 1)
 
     def is_within(self, key: str, split: SplitName) -> bool:
-        """Whether the key is in the stretch of a split other than train."""
+        """Whether a key is in the arc of a split other than train."""
         return self.distance(key, split) < self.fractions[split]
 
 
 def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
-    """How many photos of a class each split is to have: exactly its share, or what is drawn if the class is large."""
+    """The number of photos of a class for each split: exactly its fraction or, in large classes, as in its arc."""
     num_photos = sum(sizes.values())
     slack = max(0, num_photos - MAX_EXACT_PHOTOS) // PHOTOS_PER_SLACK
     counts = apportion(num_photos, ring.fractions)
@@ -145,9 +145,9 @@ def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
 
 
 def apportion(num_photos: int, fractions: Mapping[SplitName, float]) -> dict[SplitName, int]:
-    """Integers near the shares of `num_photos`, at least 1 each, by Webster's method (Sainte-Laguë).
+    """Distributes `num_photos` by fractions, at least 1 each, by Webster's method (Sainte-Laguë).
 
-    One photo more is one more for one split, and none less for another, which rounding does not promise.
+    If there is one more photo, exactly one split gets one more; simple rounding does not guarantee that.
     """
     counts = {split: max(1, int(fraction * (num_photos - 2))) for split, fraction in fractions.items()}
     for _ in range(num_photos - sum(counts.values())):
@@ -161,11 +161,11 @@ def _fill_empty_splits(
     classes_of: Mapping[str, Sequence[str]],
     ring: Ring,
 ) -> None:
-    """Moves a key into each split that has none of a class, which groups larger than its share leave empty."""
+    """Moves a key to each split without photos of a class; large groups can leave a split empty."""
     num_keys = {name: Counter(splits[key] for key in sizes) for name, sizes in key_sizes.items()}
 
     def is_spare(key: str) -> bool:
-        """Whether no class would miss the key in its split."""
+        """Whether all classes of the key have other keys in its split."""
         return all(num_keys[name][splits[key]] > 1 for name in classes_of[key])
 
     for name, sizes in key_sizes.items():
@@ -175,9 +175,8 @@ def _fill_empty_splits(
             spare_keys = [key for key in sizes if is_spare(key)]
             if not spare_keys:
                 raise DataError(
-                    f"The class '{printable(name)}' must be in every split; its photos are in groups with "
-                    f"other classes, so none is left for {split}. Split the data yourself, or use smaller "
-                    "groups."
+                    f"The class '{printable(name)}' must be in every split, but none of its photos can be in {split}: "
+                    "they are in groups with other classes. Split the data yourself, or use smaller groups."
                 )
             smallest = min(spare_keys, key=lambda key: (sizes[key], ring.distance(key, split), key))
             for other in classes_of[smallest]:
@@ -187,7 +186,7 @@ def _fill_empty_splits(
 
 
 def draw(image_id: str, seed: int) -> float:
-    """A number from 0 to below 1, spread evenly over photos, and independent between seeds."""
+    """A pseudorandom number from 0 (inclusive) to 1 (exclusive) that depends on the photo and the seed."""
     digest = hashlib.blake2b(f"{seed}/{image_id}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53
 
@@ -196,8 +195,9 @@ def _require_groups(name: str, keys: Collection[str], least: int) -> None:
     if len(keys) < least:
         raise DataError(
             f"To be split, the class '{printable(name)}' must have at least {least} independent photos; "
-            f"its photos form {len(keys)} groups, or are near-duplicates. Add other photos, split the "
-            "data yourself into train, validation and test, or allow near-duplicates in different "
+            f"it has {len(keys)}, because photos of one group and near-duplicates stay together. Add other photos, "
+            "split "
+            "the data yourself into train, validation and test, or allow near-duplicates in different "
             "splits: --set preprocess.audit.near_duplicates=ignore"
         )
 
@@ -205,16 +205,16 @@ def _require_groups(name: str, keys: Collection[str], least: int) -> None:
 def _require_photos(
     name: str, photos: Sequence[Record], given_splits: Collection[SplitName], least: int, records: Sequence[Record]
 ) -> None:
-    """At least one usable photo in each given split, and `least` to be divided."""
+    """Checks that a class has a usable photo in each existing split, and at least `least` photos to split."""
     num_photos = {split: sum(photo.split == split for photo in photos) for split in SPLITS if split in given_splits}
     missing_splits = [split for split, count in num_photos.items() if count == 0]
     num_divided = sum(photo.split in (None, "train") for photo in photos)
     if not missing_splits and num_divided >= least:
         return
     rejected_records = [record for record in records if record.class_name == name and not record.is_kept]
-    reasons = f" Rejected were {'; '.join(summarize_rejected(rejected_records))}." if rejected_records else ""
+    reasons = f" Rejected files: {'; '.join(summarize_rejected(rejected_records))}." if rejected_records else ""
     if missing_splits:
-        requirement = f"have photos in every split; it has no usable one in {' and '.join(missing_splits)}"
+        requirement = f"have photos in every split; it has no usable photo in {' and '.join(missing_splits)}"
     else:
         parts = " and ".join(("train", *(split for split in ("validation", "test") if split not in given_splits)))
         requirement = f"have at least {least} usable photos to be split into {parts}; it has {num_divided}"

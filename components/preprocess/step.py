@@ -1,4 +1,4 @@
-"""The step: photos become a data set, decoded once for all that follows."""
+"""The step preprocess: prepares a data set from photos, which are decoded only once for all later steps."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ from components.preprocess.store.pixel_cache import PixelStore, open_store
 log = logging.getLogger(__name__)
 
 SHOWN_REJECTIONS = 3
-"""Up to this number of rejected files are reported one by one; more are summed up by reason."""
+"""Up to this number, rejected files are logged one by one; more are summarized by reason."""
 
 
 def preprocess(
@@ -47,18 +47,18 @@ def preprocess(
     """Prepares a data set.
 
     Args:
-        data: what components/preprocess/sources/source.py takes. It is only read.
-        params: the preprocess section, without `auto`.
-        dataset_dir: becomes the data set that components/contract/artifacts/dataset.py describes; one that is there is
-            replaced as a whole when the new one is complete.
-        columns: of label files, which the user named.
-        listing_dir: as `list_photos` wrote it, where other tasks have read the photos; None if this task does it all.
+        data: the location of the photos, see components/preprocess/sources/source.py. It is only read.
+        params: the section preprocess, without `auto`.
+        dataset_dir: the folder of the data set, see components/contract/artifacts/dataset.py. An earlier data set is
+            replaced when the new one is complete.
+        columns: the columns of label files that the user named.
+        listing_dir: the output of `list_photos`, if other tasks have read the photos; None if this task reads them.
 
     Raises:
-        DataError: the photos as a whole cannot be used.
-        AuditError: the audit found what the params call a failure.
+        DataError: the photos cannot be used as a data set.
+        AuditError: the audit has findings with the policy `fail`.
         ArchiveError: the archive cannot be unpacked.
-        ArtifactError: dataset_dir cannot be written, or holds something other than a data set.
+        ArtifactError: dataset_dir cannot be written, or contains something other than a data set.
     """
     _require_place(dataset_dir, data)
     name = name_of(data)
@@ -87,11 +87,11 @@ def preprocess(
 
 
 def _require_place(dataset_dir: Path, data: str) -> None:
-    """What the user gave is never replaced, nor mixed with what we write."""
+    """Checks that the output folder neither overlaps with the data nor contains anything but an earlier data set."""
     target, source = dataset_dir.resolve(), Path(data).resolve()
     if not is_remote(data) and (target.is_relative_to(source) or source.is_relative_to(target)):
         raise ArtifactError(
-            f"The data set must not be in the folder of the photos, or the reverse; {dataset_dir} and "
+            f"The output folder and the folder of the photos must not contain each other; {dataset_dir} and "
             f"{data} overlap. Choose another output folder."
         )
     is_empty = not target.exists() or (target.is_dir() and not any(target.iterdir()))
@@ -105,7 +105,7 @@ def _require_place(dataset_dir: Path, data: str) -> None:
 def _write(
     folder: Path, photo_set: PhotoSet, examination: Examination, params: PreprocessParams, store: PixelStore
 ) -> None:
-    """Writes all that is made of photos."""
+    """Writes the shards, the report and the golden photos."""
     records = examination.records
     num_written = write_shards(folder, examination.scan, records, photo_set.class_names, params.size, store)
     log.info("Wrote %d shards; the others are unchanged.", num_written)
@@ -147,7 +147,7 @@ def _describe(
 def fingerprint(kept_records: Sequence[Record], params: PreprocessParams, pixel_range: PixelRange = FULL_RANGE) -> str:
     """SHA-256 over the kept photos (content, class, split), the preprocess params and the range of 16-bit photos.
 
-    Names and order play no part.
+    File names and their order have no influence.
     """
     lines = sorted(json.dumps([record.sha256, record.class_name, record.split]) for record in kept_records)
     ranges = [] if pixel_range == FULL_RANGE else [json.dumps(pixel_range)]
@@ -155,7 +155,7 @@ def fingerprint(kept_records: Sequence[Record], params: PreprocessParams, pixel_
 
 
 def _track(run: Run, info: DatasetInfo, folder: Path) -> None:
-    """Names the data in the MLflow run, with counts and samples."""
+    """Logs the data set to the MLflow run, with counts and samples."""
     if run.run_id is None:
         return
     counts = {split: info.num_images(split) for split in SPLITS} | {"rejected": info.num_rejected}
@@ -194,8 +194,8 @@ def _report(info: DatasetInfo, examination: Examination, records: Sequence[Recor
             log.warning("  %s", line)
     if info.source.dvc is None:
         log.info(
-            "The data is not under DVC, so only the fingerprint %s identifies this version. To keep "
-            "versions: darkroom data add",
+            "The data is not tracked by DVC, so only the fingerprint %s identifies this version. To keep "
+            "versions, run: darkroom data add",
             info.fingerprint[:12],
         )
     for finding in examination.info.findings:

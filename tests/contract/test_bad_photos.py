@@ -220,4 +220,4 @@ def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
         with as_nobody():
             denied = read_photo(PhotoFile(path, Record("secret.jpg", "red")), (8, 8), "stretch", store)
     store.close()
-    assert denied.fault == ("unreadable", "The file must be readable: Permission denied.")
+    assert denied.fault == ("unreadable", "The file cannot be read: Permission denied.")

@@ -1,1 +1,1 @@
-"""The audit of a set of photos: duplicates, leakage, drift. Import `findings` or the check itself."""
+"""The audit of a set of photos: duplicates, leakage, drift and other checks. Import `findings` or a check."""

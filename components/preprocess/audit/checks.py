@@ -1,4 +1,4 @@
-"""The checks of the audit: which ran, which did not, and why."""
+"""The list of all checks of the audit, with their state and, for checks that were not made, the reason."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -24,9 +24,9 @@ def list_checks(
 
     Args:
         records: one per file.
-        findings: what was found.
-        params: say what is ignored.
-        has_given_splits: whether the data has splits of their own.
+        findings: of the audit.
+        params: the policy of each check.
+        has_given_splits: whether the data has existing splits.
     """
     found_kinds = {finding.kind for finding in findings}
     obstacles = _find_obstacles(records, has_given_splits=has_given_splits)
@@ -48,7 +48,7 @@ def list_checks(
 
 
 def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Mapping[str, str]:
-    """Kind of check to the reason why it did not run on this data."""
+    """For each kind of check that cannot be made on this data, the reason."""
     kept_records = [record for record in records if record.is_kept]
     obstacles = {}
     for kind, num_needed in (
@@ -63,9 +63,9 @@ def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Map
         obstacles["grayscale"] = f"{num_gray:,} of {len(kept_records):,} photos are gray."
     num_tiny = sum(min(record.native_height or 0, record.native_width or 0) < MIN_SIDE for record in kept_records)
     if kept_records and num_tiny == len(kept_records):
-        obstacles["near_duplicates"] = f"Photos under {MIN_SIDE} px are only compared for equality."
+        obstacles["near_duplicates"] = f"Photos smaller than {MIN_SIDE} px are only compared for equality."
     if not has_given_splits:
-        obstacles["leakage"] = "The data has no splits; Darkroom keeps copies in the same split."
+        obstacles["leakage"] = "The data has no splits, and Darkroom keeps copies in the same split."
     if not all(any(record.split == split for record in kept_records) for split in ("train", "validation", "test")):
         obstacles |= dict.fromkeys(("tiny_classes", "split_drift"), "The data does not have all three splits.")
     return obstacles

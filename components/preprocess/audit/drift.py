@@ -1,4 +1,4 @@
-"""Whether the photos of two splits come from the same source: simple statistics on measurements of the photos."""
+"""Tests whether the photos of two splits come from the same source, with statistics of their measurements."""
 
 import math
 from collections import Counter
@@ -11,19 +11,18 @@ from components.preprocess.manifest import Record
 
 SIGNIFICANCE: Final = 0.001
 MIN_DISTANCE: Final = 0.2
-"""Smaller differences of distributions, from 0 to 1, matter little even if they are significant."""
-
+"""The minimum distance of two distributions, from 0 to 1; smaller differences are irrelevant even if significant."""
 MIN_SHIFT: Final = 0.2
-"""Of the means, in standard deviations of the training photos; less is hardly visible."""
+"""The minimum difference of the means, in standard deviations of the training photos; less is hardly visible."""
 
 
 def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
-    """How the photos of a split differ from the training photos, one sentence per difference.
+    """Describes how the photos of a split differ from the training photos, one text per difference.
 
     Args:
-        train: kept photos.
-        other: kept photos of the split.
-        num_tests: the total number of comparisons, for Bonferroni's correction.
+        train: the kept training photos.
+        other: the kept photos of the split.
+        num_tests: the total number of comparisons, for the Bonferroni correction.
     """
     for what, values in _figures(train, other).items():
         distance = ks_distance(*values)
@@ -33,10 +32,10 @@ def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests:
             and distance >= ks_bound(len(train), len(other), SIGNIFICANCE / num_tests)
         ):
             means = [float(np.mean(side)) for side in values]
-            yield f"{what}: {means[1]:,.3g} on average, in train {means[0]:,.3g} (distance {distance:.2f})"
+            yield f"{what}: mean {means[1]:,.3g}, in train {means[0]:,.3g} (distance {distance:.2f})"
     distance, bound = class_distance(train, other, SIGNIFICANCE / num_tests)
     if distance >= max(MIN_DISTANCE, bound):
-        yield f"classes: {100 * distance:.0f} % of the photos would need another class to match train"
+        yield f"classes: {100 * distance:.0f} % of the photos would need another class to match the balance in train"
 
 
 def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
@@ -53,32 +52,32 @@ def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:
 
 
 def _round_to_two_digits(values: np.ndarray) -> np.ndarray:
-    """To two digits, so invisible differences are ignored."""
+    """Rounds to two significant digits, so that invisible differences are ignored."""
     scale = 10.0 ** (1 - np.floor(np.log10(np.maximum(np.abs(values), 1e-12))))
     return np.asarray(np.rint(values * scale) / scale)
 
 
 def mean_shift(reference: np.ndarray, other: np.ndarray) -> float:
-    """The distance of two means, in standard deviations of the first."""
+    """The difference of two means, in standard deviations of the reference."""
     return float(abs(reference.mean() - other.mean()) / max(reference.std(), 1e-12))
 
 
 def ks_distance(reference: np.ndarray, other: np.ndarray) -> float:
-    """The largest distance of two distribution functions (Kolmogorov and Smirnov), from 0 to 1."""
+    """The Kolmogorov–Smirnov distance: the largest difference of two distribution functions, from 0 to 1."""
     values = np.concatenate([reference, other])
     shares = [np.searchsorted(np.sort(side), values, side="right") / len(side) for side in (reference, other)]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
 def ks_bound(num_reference: int, num_other: int, significance: float) -> float:
-    """The distance that equal sources exceed with this probability, for not too few photos (Smirnov 1948)."""
+    """The distance that large samples of one source exceed with probability `significance` (Smirnov 1948)."""
     return math.sqrt(-math.log(significance / 2) / 2 * (num_reference + num_other) / (num_reference * num_other))
 
 
 def class_distance(train: Sequence[Record], other: Sequence[Record], significance: float) -> tuple[float, float]:
-    """Total variation distance of the class shares, and the bound that equal sources exceed with this probability.
+    """The total variation distance of the class frequencies, and the bound for samples of one source.
 
-    The bound is that of Bretagnolle, Huber and Carol for the sum of absolute differences of shares.
+    Such samples exceed the bound, that of Bretagnolle, Huber and Carol, with at most the probability `significance`.
     """
     counts = [Counter(record.class_name for record in side) for side in (train, other)]
     names = counts[0].keys() | counts[1].keys()

@@ -1,4 +1,4 @@
-"""Finds copies in the whole set: the same photo twice, in two splits, or with two labels."""
+"""Finds copies of photos: within a split, in two splits, or with two labels."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ WORDS: Final[dict[Relation, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two files with the same photo, by their rows, and their relation; the smaller row first."""
+    """Two files that show the same photo, by row, the smaller row first, and their relation."""
 
     first: int
     second: int
@@ -38,11 +38,11 @@ class Link:
 
 @dataclass
 class CopyAudit:
-    """The result for the copies.
+    """The result of the search for copies.
 
     Attributes:
-        records: one per file, as before; those left out have a reason.
-        cases: kind of finding to groups of rows that belong together, with what they have in common.
+        records: one per file; files that are left out now have a reason.
+        cases: for each kind of finding, the groups of rows, each with a text about their relation.
     """
 
     records: list[Record]
@@ -50,9 +50,9 @@ class CopyAudit:
 
 
 def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
-    """All pairs of kept files that show the same photo, each pair by the closest relation.
+    """Links all kept files that show the same photo, each pair with its closest relation.
 
-    Of n files of the same bytes or pixels, each is linked with the first only.
+    Files with the same bytes or pixels are each linked only to the first of them.
 
     Args:
         records: one per file.
@@ -75,7 +75,7 @@ def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
 
 
 def _iter_equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterator[tuple[int, int]]:
-    """(first, other) of kept files with one key."""
+    """Yields (first row, other row) for kept files with the same key."""
     first: dict[str, int] = {}
     for row, (record, key) in enumerate(zip(records, keys, strict=True)):
         if record.is_kept and key is not None and first.setdefault(key, row) != row:
@@ -83,10 +83,11 @@ def _iter_equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterat
 
 
 def audit_copies(records: Sequence[Record], links: Sequence[Link], params: AuditParams) -> CopyAudit:
-    """Leaves out copies of photos, as set in the params.
+    """Leaves out copies of photos according to the params.
 
-    First contradictions, which make all their labels doubtful; then leakage, where a copy outside the training split
-    stays; then copies within a split, of which one stays. Copies of the same bytes never stay together.
+    First, copies with contradictory labels are left out, because all these labels are doubtful. Then leakage is
+    removed: the copy outside the training split is kept. Finally, one of several copies within a split is kept. Two
+    files with the same bytes are never both kept.
     """
     copy_audit = CopyAudit(list(records))
     _audit_contradictions(copy_audit, links, params.contradictory_labels)
@@ -117,7 +118,7 @@ def _leave_out_contradictory(copy_audit: CopyAudit, rows: Sequence[int], relatio
 
 
 def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy) -> None:
-    """Only for existing splits: splits that Darkroom draws never separate copies."""
+    """Finds copies in different existing splits; Darkroom itself never puts copies into different splits."""
     records = copy_audit.records
     for relation, row_groups in _iter_related_rows(links, len(records)):
         for members in row_groups:
@@ -135,7 +136,7 @@ def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy)
 
 
 def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relation, list[tuple[int, ...]]]]:
-    """Rows of the same bytes; of the same pixels, those of the same bytes among them; and near pairs, one by one."""
+    """Groups of rows with the same bytes, then with the same pixels (which includes bytes), then near pairs."""
     exact = [link for link in links if link.relation != "near"]
     yield "bytes", clusters([link for link in exact if link.relation == "bytes"], size)
     yield "pixels", clusters(exact, size)
@@ -143,7 +144,7 @@ def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relat
 
 
 def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
-    """Groups that existing splits separate: their photos stay in the later split."""
+    """Finds groups in several existing splits; their photos in the last of these splits are kept."""
     records = copy_audit.records
     members: dict[str, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
@@ -180,14 +181,14 @@ def _audit_copies(copy_audit: CopyAudit, links: Sequence[Link], kind: str, polic
 
 
 def _iter_kept_links(copy_audit: CopyAudit, links: Iterable[Link]) -> Iterator[Link]:
-    """The links whose two files are both still kept, one after another."""
+    """Yields the links whose files are both still kept at that moment."""
     for link in links:
         if copy_audit.records[link.first].is_kept and copy_audit.records[link.second].is_kept:
             yield link
 
 
 def _rank(record: Record) -> tuple[int, str]:
-    """Which of copies stays: that of the test split, otherwise of validation, otherwise the first by path."""
+    """The sort key of copies, of which the first is kept: test before validation before train, then by path."""
     return -SPLITS.index(record.split or "train"), record.path
 
 
@@ -202,11 +203,11 @@ def _leave_out(copy_audit: CopyAudit, row: int, kind: str, message: str) -> None
 
 
 def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_together: bool) -> list[str]:
-    """The split key of each photo: equal keys are never separated.
+    """The split key of each file; photos with the same key are never separated.
 
-    The photo's own content if it has no copies or group; otherwise the smallest group name or, without one, of the
-    contents that belong together. A file that was left out has the key of the photos that it shows, "" if there are
-    none.
+    A photo without copies or a group has its content id as the key. Photos that belong together share the smallest of
+    their group names or, without groups, of their content ids. A file that is left out has the key of its kept copies,
+    or "" if there are none.
     """
     groups = Groups(len(records))
     for link in links:
@@ -226,7 +227,7 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
 
 
 def note_shared_keys(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records with the keys that several of them have, so that later steps know what belongs together."""
+    """Adds the keys that several records share, so that later steps know which photos belong together."""
     num_files = Counter(keys)
     return [
         replace(record, split_key=key) if key and num_files[key] > 1 else record
@@ -241,7 +242,7 @@ class Groups:
         self._parents = list(range(size))
 
     def find(self, row: int) -> int:
-        """The smallest row of the group."""
+        """The smallest row in the group of a row."""
         root = row
         while self._parents[root] != root:
             root = self._parents[root]
@@ -256,7 +257,7 @@ class Groups:
 
 
 def clusters(links: Sequence[Link], size: int) -> list[tuple[int, ...]]:
-    """The groups of rows that links connect, in order."""
+    """The groups of rows that are connected by links, in order."""
     groups = Groups(size)
     for link in links:
         groups.join(link.first, link.second)

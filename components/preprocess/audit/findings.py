@@ -1,4 +1,4 @@
-"""Describes the findings of the audit: each with its photos, in words, and with advice."""
+"""Makes the findings of the audit: each with a message, its photos, and advice."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ BROKEN: Final = frozenset(
         "animated",
     )
 )
-"""Reason codes of files that cannot be used, whatever the params are."""
+"""The reason codes of files that cannot be used, regardless of the params."""
 
 SUFFIXES: Final = {
     ".jpg": "JPEG",
@@ -49,8 +49,8 @@ SUFFIXES: Final = {
 
 MAX_ASPECT: Final = 4.0
 OUTLIER_SCORE: Final = 5.0
-"""Modified z-score (Iglewicz and Hoaglin 1993) from which a photo is reported; they propose 3.5, which
-names too many photos of large data sets."""
+"""The modified z-score (Iglewicz and Hoaglin 1993) above which a photo is reported. They propose 3.5, but with that,
+too many photos of large data sets would be reported."""
 MIN_PHOTOS_FOR_OUTLIERS: Final = 30
 MAX_IMBALANCE: Final = 5.0
 FEW_PHOTOS: Final = 50
@@ -58,7 +58,7 @@ TINY_CLASS: Final = 10
 
 
 class Reporter:
-    """Collects findings as the params ask for them."""
+    """Collects findings, and applies the policies of the params."""
 
     def __init__(self, records: Sequence[Record], params: AuditParams):
         self._records = {record.path: record for record in records}
@@ -66,12 +66,12 @@ class Reporter:
         self.findings: list[Finding] = []
 
     def add(self, kind: str, message: str, cases: Iterable[tuple[Iterable[str], str]]) -> None:
-        """Adds a finding unless its policy is to ignore it.
+        """Adds a finding, unless its policy is `ignore`.
 
         Args:
             kind: as in params.yaml.
-            message: what was found, with its number.
-            cases: (paths, note) each.
+            message: what was found, with numbers.
+            cases: (paths, note) for each case.
         """
         policy = getattr(self._params, kind)
         if policy == "ignore":
@@ -95,13 +95,13 @@ class Reporter:
 def judge_photos(
     records: Sequence[Record], sketches: np.ndarray, image_size: tuple[int, int], params: AuditParams
 ) -> dict[str, dict[int, str]]:
-    """Findings about single photos that could be read: kind to row and note. Ignored kinds are left out.
+    """Checks single photos. Returns, for each kind of finding that is not ignored, a note by row.
 
     Args:
         records: one per file.
         sketches: uint8 (files, 32, 32), gray.
-        image_size: the prepared size.
-        params: say what is ignored.
+        image_size: (height, width) of the prepared photos.
+        params: the policy of each kind of finding.
     """
     checks: dict[str, Callable[[Record], str | None]] = {
         "wrong_extension": _wrong_extension,
@@ -126,7 +126,7 @@ def judge_photos(
 
 def _wrong_extension(record: Record) -> str | None:
     named_format = SUFFIXES.get(PurePosixPath(record.path).suffix.lower())
-    return f"It is a {record.format}." if named_format is not None and named_format != record.format else None
+    return f"Its format is {record.format}." if named_format is not None and named_format != record.format else None
 
 
 def _extreme_aspect(record: Record) -> str | None:
@@ -157,7 +157,7 @@ def _outliers(
 
 
 def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
-    """Files that cannot be used."""
+    """Reports files that cannot be used."""
     broken_records = [record for record in records if record.reason in BROKEN]
     if broken_records:
         reporter.add(
@@ -168,7 +168,7 @@ def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
 
 
 def report_copies(reporter: Reporter, copy_audit: CopyAudit) -> None:
-    """Copies of photos."""
+    """Reports copies of photos."""
     sentences = {
         "contradictory_labels": "{} of photos in more than one class.",
         "leakage": "{} of photos in more than one split.",
@@ -187,7 +187,7 @@ def report_copies(reporter: Reporter, copy_audit: CopyAudit) -> None:
 
 
 def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mapping[str, Mapping[int, str]]) -> None:
-    """Findings about single usable photos."""
+    """Reports findings about single usable photos."""
     for kind, rows in oddities.items():
         reporter.add(
             kind,
@@ -197,7 +197,7 @@ def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mappi
 
 
 def report_placeholders(reporter: Reporter, records: Sequence[Record], groups: Sequence[Sequence[int]]) -> None:
-    """Pictures that are in too many classes to belong to any."""
+    """Reports pictures that are in so many classes that they belong to none."""
     if groups:
         num_photos = sum(map(len, groups))
         pictures = "1 picture is" if len(groups) == 1 else f"{len(groups):,} pictures are"
@@ -210,7 +210,7 @@ def report_placeholders(reporter: Reporter, records: Sequence[Record], groups: S
 
 
 def report_set(reporter: Reporter, records: Sequence[Record], class_names: Sequence[str]) -> None:
-    """Findings about the whole set: numbers per class, and whether the splits are similar."""
+    """Reports findings about the whole set: the numbers of photos per class, and differences between the splits."""
     members: dict[tuple[SplitName, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.is_kept and record.split is not None:
@@ -227,7 +227,7 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
     ]
     if tiny_classes:
         reporter.add(
-            "tiny_classes", f"Fewer than {TINY_CLASS} photos to judge a class by: {join_names(tiny_classes)}.", []
+            "tiny_classes", f"Classes with fewer than {TINY_CLASS} photos in a split: {join_names(tiny_classes)}.", []
         )
     records_of_split = {split: [record for name in class_names for record in members[split, name]] for split in SPLITS}
     differences = [
@@ -237,7 +237,7 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
         for sentence in describe_drifts(records_of_split["train"], records_of_split[split], num_tests=10)
     ]
     if differences:
-        reporter.add("split_drift", f"The splits differ from train. {'; '.join(differences)}.", [])
+        reporter.add("split_drift", f"Splits differ from train: {'; '.join(differences)}.", [])
 
 
 def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
@@ -251,4 +251,4 @@ def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         yield "imbalance", message
     small_classes = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]
     if small_classes:
-        yield "few_photos", f"Fewer than {FEW_PHOTOS} training photos: {join_names(small_classes)}."
+        yield "few_photos", f"Classes with fewer than {FEW_PHOTOS} training photos: {join_names(small_classes)}."

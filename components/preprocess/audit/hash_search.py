@@ -1,8 +1,8 @@
-"""The pairs of 64-bit hashes that differ in few bits, found without comparing all pairs.
+"""Finds pairs of 64-bit hashes that differ in few bits, without comparing all pairs.
 
-Multi-index hashing (Norouzi, Punjani and Fleet 2012): the bits are cut into chunks. Hashes that differ in at most
-`radius` bits differ in at most a part of that in one chunk at least, so that only hashes with chunks that near are
-compared. Few hashes, and those of which most have chunks in common, are compared with each other directly.
+It uses multi-index hashing (Norouzi, Punjani and Fleet 2012): the bits are divided into chunks. If two hashes differ in
+at most `radius` bits, they differ in at most `radius / chunks` bits in at least one chunk. Only hashes with such a
+chunk are compared. If there are few hashes, or most of them share chunks, all pairs are compared directly.
 """
 
 import itertools
@@ -16,15 +16,15 @@ import numpy as np
 BITS: Final = 64
 PAIRS_AT_ONCE: Final = 2**20
 MIN_CHUNKS, MAX_CHUNKS = 3, 16
-"""Fewer chunks would be wider than a table of their values should be; more are hardly ever faster."""
+"""With fewer chunks, the table of a chunk's values would be too large; more chunks are hardly ever faster."""
 COMPARED, LOOKED_UP, PROBED, TABLED = 1.0, 6.0, 10.0, 15.0
-"""Nanoseconds, about: for a pair that is compared directly, for one that a chunk names, for each hash and probe, and
-for each value in the table of a chunk."""
+"""Approximate costs in nanoseconds: for a pair that is compared directly, for a pair that is found by a chunk, for each
+probe of a hash, and for each value in the table of a chunk."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some of the bits, and in how many of them hashes may differ to be compared."""
+    """A chunk of the bits; hashes are compared if they differ in at most `radius` of them."""
 
     shift: int
     width: int
@@ -35,19 +35,19 @@ class Chunk:
         return ((hashes >> np.uint64(self.shift)) & np.uint64((1 << self.width) - 1)).astype(np.int64)
 
     def masks(self) -> Iterator[int]:
-        """All ways to differ."""
+        """Yields all differences of at most `radius` bits, as bit masks."""
         for count in range(self.radius + 1):
             for bits in itertools.combinations(range(self.width), count):
                 yield sum(1 << bit for bit in bits)
 
     @property
     def num_masks(self) -> int:
-        """How many ways there are."""
+        """The number of these masks."""
         return sum(comb(self.width, count) for count in range(self.radius + 1))
 
 
 class _Nearest:
-    """Collects pairs, as (first, second, distance) each; of more than `most` the nearest."""
+    """Collects pairs as (first, second, distance); if there are more than `most`, keeps the nearest."""
 
     def __init__(self, radius: int, most: int):
         self.radius = radius
@@ -64,7 +64,7 @@ class _Nearest:
             self.gather()
 
     def gather(self) -> np.ndarray:
-        """int64 (pairs, 3). Once there are enough, only nearer ones count from here on."""
+        """The pairs: int64 (pairs, 3). Once there are enough, the radius is reduced to keep only nearer pairs."""
         self._pairs = np.concatenate([self._pairs, *self._new])
         self._new, self._num_new = [], 0
         if len(self._pairs) > self._most:
@@ -75,17 +75,17 @@ class _Nearest:
 
 
 def find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int, most: int) -> tuple[np.ndarray, bool]:
-    """Pairs that differ in at most `radius` bits.
+    """Finds pairs that differ in at most `radius` bits.
 
     Args:
-        hashes: uint64 (n,), different from each other.
-        others: uint64 (m,), different from each other, of which the second of each pair is one; None for the same
-            hashes, where each pair comes once.
+        hashes: uint64 (n,), distinct; the first of each pair.
+        others: uint64 (m,), distinct; the second of each pair. None for pairs within `hashes`, each of which is
+            returned once.
         radius: from 0 to 63.
-        most: so many pairs, the nearest.
+        most: the maximum number of pairs; the nearest are returned.
 
     Returns:
-        int64 (pairs, 2), places in the two arrays; and whether there are more.
+        int64 (pairs, 2), indices into the two arrays; and whether there are more pairs.
     """
     nearest = _Nearest(radius, most)
     chunks = _plan(hashes, hashes if others is None else others, radius, is_same=others is None)
@@ -97,7 +97,7 @@ def find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int, most: 
 
 
 def divide(radius: int, count: int) -> list[Chunk]:
-    """Chunks of all bits, such that hashes within the radius are near in one of them."""
+    """Divides the bits into chunks, so that hashes within the radius are within the radius of at least one chunk."""
     bounds = [BITS * number // count for number in range(count + 1)]
     each, rest = divmod(radius, count)
     radii = [each] * (rest + 1) + [each - 1] * (count - rest - 1)
@@ -108,7 +108,7 @@ def divide(radius: int, count: int) -> list[Chunk]:
 
 
 def _plan(hashes: np.ndarray, others: np.ndarray, radius: int, *, is_same: bool) -> list[Chunk]:
-    """The chunks that cost least by these very hashes; none if all pairs are compared at less."""
+    """The chunks with the lowest estimated cost for these hashes; empty if it is cheaper to compare all pairs."""
     half = 0.5 if is_same else 1.0
     least = COMPARED * half * len(hashes) * len(others)
     best: list[Chunk] = []
@@ -136,7 +136,7 @@ def _compare_all(hashes: np.ndarray, others: np.ndarray | None, nearest: _Neares
         block = hashes[start : start + rows_at_once, None]
         second_values = hashes[skipped:] if others is None else others
         distances = np.bitwise_count(block ^ second_values[None]).ravel()
-        near = np.flatnonzero(distances <= nearest.radius)  # several times as fast as nonzero in two dimensions
+        near = np.flatnonzero(distances <= nearest.radius)  # much faster than nonzero in two dimensions
         first, second = np.divmod(near, len(second_values))
         first, second, distances = first + start, second + skipped, distances[near]
         if others is None:
@@ -154,7 +154,7 @@ def _look_up(hashes: np.ndarray, others: np.ndarray | None, chunks: list[Chunk],
         starts = np.searchsorted(other_keys, np.arange((1 << chunk.width) + 1))
         for mask in chunk.masks():
             rows = np.arange(len(keys))
-            if others is None and mask:  # of two buckets that differ by the mask, the one without its highest bit
+            if others is None and mask:  # compare two buckets once: from the one without the mask's highest bit
                 rows = rows[keys & (1 << (mask.bit_length() - 1)) == 0]
             lows, highs = starts[keys[rows] ^ mask], starts[(keys[rows] ^ mask) + 1]
             if others is None and not mask:
@@ -173,7 +173,7 @@ def _sorted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_new(differences: np.ndarray, earlier_chunks: list[Chunk]) -> np.ndarray:
-    """Which pairs no earlier chunk has named: bool (n,)."""
+    """Which pairs were not found by an earlier chunk: bool (n,)."""
     is_new = np.ones(len(differences), bool)
     for chunk in earlier_chunks:
         is_new &= np.bitwise_count(chunk.of(differences)) > chunk.radius
@@ -183,7 +183,7 @@ def _is_new(differences: np.ndarray, earlier_chunks: list[Chunk]) -> np.ndarray:
 def _compare_ranges(
     values: np.ndarray, other_values: np.ndarray, rows: np.ndarray, lows: np.ndarray, highs: np.ndarray, radius: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Compares each row with the others from its low to its high: (rows, others, distances) of those within."""
+    """Compares each row with the others from its low to its high index; yields (rows, others, distances)."""
     has_others = highs > lows
     rows, lows, lengths = rows[has_others], lows[has_others], (highs - lows)[has_others]
     ends = np.cumsum(lengths)

@@ -1,4 +1,4 @@
-"""Classes that a mirror exchanges, such as arrows to the left and to the right: no preset may mirror their photos."""
+"""Finds classes that are mirror images of each other, such as left and right arrows, which must not be mirrored."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,20 +13,20 @@ NUM_CELLS: Final = 4
 NUM_DIRECTIONS: Final = 12
 NUM_FOLDS: Final = 5
 SHRINKAGE: Final = 0.5
-"""Of the covariance, towards a multiple of the identity: there may be fewer photos than features."""
+"""The shrinkage of the covariance towards a multiple of the identity, since there may be fewer photos than features."""
 MIN_EXCHANGED: Final = 0.5
-"""Classes are exchanged if at least this share of each is classified as the other in the mirror …"""
+"""The minimum fraction of each class whose mirrored photos are classified as the other class."""
 MAX_CONFUSED: Final = 0.5
-"""… and at most this share of that number without a mirror, …"""
+"""The maximum number of photos that are confused without mirroring, as a fraction of those confused when mirrored."""
 MIN_DEVIATIONS: Final = 3.0
-"""… and if chance would have to be this many standard deviations off in a sign test."""
+"""The minimum significance of this difference in a sign test, in standard deviations."""
 
 
 def find_mirror_pairs(records: Sequence[Record], sketches: np.ndarray) -> list[tuple[str, str]]:
-    """Pairs of classes of which mirrored photos look like the other one.
+    """Finds pairs of classes whose photos look like those of the other class when mirrored.
 
-    Photos and their mirror images are classified by a linear discriminant analysis of gradient directions (Dalal and
-    Triggs 2005) that has not seen the photo in either form.
+    Photos and their mirror images are classified by a linear discriminant analysis of histograms of gradients (Dalal
+    and Triggs 2005), with cross-validation: the classifier was trained on neither form of the photo.
 
     Args:
         records: one per file, with its split; only training photos are used.
@@ -57,7 +57,7 @@ def find_mirror_pairs(records: Sequence[Record], sketches: np.ndarray) -> list[t
 
 
 def _are_exchanged(without_mirror: np.ndarray, in_mirror: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Which two classes change places in the mirror: bool (classes, classes); the counts are (classes, 1)."""
+    """Which pairs of classes are exchanged by mirroring: bool (classes, classes); `counts` is (classes, 1)."""
     is_other = in_mirror >= MIN_EXCHANGED * counts
     num_confused, num_exchanged = without_mirror + without_mirror.T, in_mirror + in_mirror.T
     is_more = num_confused <= MAX_CONFUSED * num_exchanged
@@ -66,13 +66,13 @@ def _are_exchanged(without_mirror: np.ndarray, in_mirror: np.ndarray, counts: np
 
 
 def gradient_histograms(sketches: np.ndarray) -> np.ndarray:
-    """How strong the gradients of each part of a picture are in each direction.
+    """Histograms of gradients: the strength of the gradients in each cell of a picture, by direction.
 
     Args:
         sketches: uint8 (n, side, side), gray.
 
     Returns:
-        float32 (n, NUM_CELLS² · NUM_DIRECTIONS); the squares of each row add up to 1, or 0 for an even picture.
+        float32 (n, NUM_CELLS² · NUM_DIRECTIONS); each row has length 1, or 0 for a picture of one color.
     """
     num_photos, side, _ = sketches.shape
     histograms = np.zeros((num_photos, NUM_CELLS, NUM_CELLS, NUM_DIRECTIONS), np.float32)
@@ -90,7 +90,7 @@ def gradient_histograms(sketches: np.ndarray) -> np.ndarray:
 
 
 def _discriminant(features: np.ndarray, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (features, classes) and offsets (classes,) of a linear discriminant analysis, all classes as likely."""
+    """Weights (features, classes) and offsets (classes,) of a linear discriminant analysis with equal priors."""
     means = np.zeros((num_classes, features.shape[1]))
     np.add.at(means, labels, features)
     means /= np.maximum(np.bincount(labels, minlength=num_classes), 1)[:, None]

@@ -1,12 +1,14 @@
-"""Finds photos that are the same picture: resized, recompressed, slightly cropped, or mirrored.
+"""Finds near-duplicates: photos that were resized, recompressed, slightly cropped, or mirrored.
 
-Three filters, each finer and slower than the one before. The perceptual hash pHash (Zauner 2010: signs of the low
-frequencies of a cosine transform) names candidates; the correlation of the 32 × 32 sketches leaves those that look
-similar; ORB features (Rublee et al. 2011) with one similarity transform (RANSAC, Fischler and Bolles 1981) leave
-those that show the same thing. So two shirts on the same bed do not count as copies.
+Three filters are applied, each more precise and slower than the previous one. The perceptual hash pHash (Zauner 2010:
+the signs of the low frequencies of a cosine transform) finds candidates. The correlation of their 32 × 32 sketches
+keeps those that look similar. ORB features (Rublee et al. 2011) that agree on one similarity transform (RANSAC,
+Fischler and Bolles 1981) keep those that show the same object, so that two shirts on the same bed do not count as
+copies.
 
-Of 307 photos of clothes, each beside a changed copy of itself, were found: all when saved at quality 30, at half the
-size or mirrored; 304 when a quarter brighter; 252 when cropped by 4 %, 224 when turned by 2°. No others were.
+In a test with 307 photos of clothes and one changed copy of each, the search found all copies that were saved at
+quality 30, halved in size or mirrored; 304 that were 25 % brighter; 252 that were cropped by 4 %; and 224 that were
+rotated by 2°. There were no false positives.
 """
 
 import functools
@@ -23,24 +25,25 @@ from components.preprocess.audit.perceptual_hash import find_candidates, find_mi
 log = logging.getLogger(__name__)
 
 RADIUS: Final = 11
-"""Candidates differ in at most this many of the 63 bits."""
+"""The maximum number of the 63 bits in which candidates differ."""
 MIRRORED_RADIUS: Final = 7
 
 PLAIN_DEVIATION: Final = 4.0
-"""A sketch with a smaller standard deviation is nearly of one color; its hash is noise."""
-
+"""A sketch with a smaller standard deviation is almost of one color, so its hash is mostly noise."""
 SIMILAR: Final = 0.9
 SAME: Final = 0.995
-"""Correlations of sketches: below the first, not the same picture; from the second, the same."""
+"""Correlations of sketches: below SIMILAR, photos are different; from SAME, they are the same; in between, features
+decide."""
 
 FEATURE_SIDE: Final = 256
 MIN_FEATURE_SIDE: Final = 96
-"""Prepared photos that are smaller show too few features; only `SAME` counts there."""
+"""Smaller prepared photos have too few features; for them, only SAME counts."""
 NUM_FEATURES: Final = 400
 MAX_FEATURE_DISTANCE: Final = 50
 RANSAC_PIXELS: Final = 4.0
 MIN_AGREEING: Final = 30
-"""Two photos of one picture agree in about 100 features; different ones before the same background in up to 20."""
+"""Near-duplicates agree in about 100 features, and photos of different objects before the same background in up to
+20."""
 
 MAX_COMPARED: Final = 100_000
 
@@ -48,15 +51,15 @@ Pixels = Callable[[Sequence[int]], np.ndarray]
 
 
 def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.ndarray:
-    """Pairs of photos that show the same picture.
+    """Finds pairs of near-duplicates.
 
     Args:
         sketches: uint8 (n, 32, 32), gray.
-        usable: bool (n,), which photos to look at.
+        usable: bool (n,), which photos to compare.
         pixels: returns the prepared pixels of rows: uint8 (len(rows), height, width, 3).
 
     Returns:
-        int64 (pairs, 2), the smaller row first, each pair once, in order.
+        int64 (pairs, 2), the smaller row first; distinct and sorted.
     """
     rows = np.flatnonzero(usable & (_deviations(sketches) >= PLAIN_DEVIATION))
     if len(rows) < 2:
@@ -75,7 +78,7 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
         unsure_pairs = unsure_pairs[np.argsort(-similarities[is_unsure], kind="stable")]
         if len(unsure_pairs) > MAX_COMPARED:
             log.warning(
-                "Of %s pairs of similar photos, the %s most similar are compared.",
+                "There are %s pairs of similar photos; only the %s most similar are compared.",
                 f"{len(unsure_pairs):,}",
                 f"{MAX_COMPARED:,}",
             )
@@ -84,14 +87,14 @@ def find_near(sketches: np.ndarray, usable: np.ndarray, pixels: Pixels) -> np.nd
 
 
 def _deviations(sketches: np.ndarray) -> np.ndarray:
-    """The standard deviation of each sketch: float32 (n,). In blocks that stay near the processor."""
+    """The standard deviation of each sketch: float32 (n,), computed in blocks that fit into the processor's cache."""
     flat = sketches.reshape(len(sketches), -1)
     blocks = [flat[start : start + 256].astype(np.float32).std(axis=1) for start in range(0, len(flat), 256)]
     return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
 
 def correlations(sketches: np.ndarray, others: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of the sketches of each pair: float32 (pairs,)."""
+    """The Pearson correlation of the sketches of each pair: float32 (pairs,)."""
     similarities = np.empty(len(pairs), np.float32)
     for start in range(0, len(pairs), 8192):
         block = pairs[start : start + 8192]
@@ -127,7 +130,7 @@ def _filter_by_features(pairs: np.ndarray, pixels: Pixels, *, mirror: bool) -> n
 
 
 def _features(pixels: np.ndarray, *, mirrored: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """Places float32 (m, 2) and descriptors uint8 (m, 32) of the features of one photo."""
+    """The positions, float32 (m, 2), and descriptors, uint8 (m, 32), of the features of a photo."""
     import cv2
 
     gray = cv2.resize(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY), (FEATURE_SIDE, FEATURE_SIDE))
@@ -138,7 +141,7 @@ def _features(pixels: np.ndarray, *, mirrored: bool) -> tuple[np.ndarray, np.nda
 
 
 def num_agreeing(features: Any, other_features: Any) -> int:
-    """How many features of two photos agree on one shift, turn and scale."""
+    """The number of features of two photos that agree on one translation, rotation and scale."""
     import cv2
 
     (places, descriptors), (other_places, other_descriptors) = features, other_features

@@ -1,4 +1,4 @@
-"""Perceptual hashes of photos, and the search for those that differ in few bits.
+"""Perceptual hashes of photos, and the search for pairs that differ in few bits.
 
 The hash is pHash (Zauner 2010): the signs of the low frequencies of a cosine transform.
 """
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 MAX_CANDIDATES: Final = 2_000_000
 ALL_PAIRS: Final = 50
-"""Of photos with one hash, all pairs are compared up to this number; of more, each with the first."""
+"""If more photos than this have the same hash, each is only paired with the first of them."""
 
 
 def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The pHash of each photo, and of its mirror image: uint64 (n,) twice.
+    """The pHash of each photo, and of its mirror image: two arrays of uint64 (n,).
 
     Args:
         sketches: uint8 (n, 32, 32), gray.
@@ -31,7 +31,7 @@ def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for start in range(0, len(sketches), 4096):
         block = slice(start, start + 4096)
         spectra[block] = waves @ sketches[block].astype(np.float32) @ waves.T
-    signs = np.where(np.arange(8) % 2, -1, 1).astype(np.float32)  # a mirrored wave of odd frequency turns its sign
+    signs = np.where(np.arange(8) % 2, -1, 1).astype(np.float32)  # mirroring changes the sign of odd frequencies
     return _signs(spectra), _signs(spectra * signs)
 
 
@@ -43,14 +43,15 @@ def _signs(spectra: np.ndarray) -> np.ndarray:
 
 
 def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
-    """Pairs of hashes that differ in at most `radius` bits.
+    """Finds pairs of hashes that differ in at most `radius` bits.
 
     Args:
         hashes: uint64 (n,).
         radius: from 0 to 63.
 
     Returns:
-        int64 (pairs, 2) of places in `hashes`, the smaller first; the nearest MAX_CANDIDATES if there are more.
+        int64 (pairs, 2) of indices into `hashes`, the smaller first; if there are more pairs than MAX_CANDIDATES, the
+        nearest.
     """
     distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     groups = _Members(inverse)
@@ -61,7 +62,7 @@ def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
 
 
 def find_mirrored_candidates(hashes: np.ndarray, mirrored: np.ndarray, radius: int) -> np.ndarray:
-    """As `find_candidates`, of a photo with another's mirror image."""
+    """Like `find_candidates`, but compares photos with the mirror images of others."""
     distinct, inverse = np.unique(hashes, return_inverse=True)
     others, other_inverse = np.unique(mirrored, return_inverse=True)
     near = _find_near(distinct, others, radius)
@@ -77,18 +78,18 @@ def find_mirrored_candidates(hashes: np.ndarray, mirrored: np.ndarray, radius: i
 def _find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> np.ndarray:
     pairs, is_cut = find_near(hashes, others, radius, MAX_CANDIDATES)
     if is_cut:
-        log.warning("Very many photos are similar; the %s nearest pairs are compared.", f"{MAX_CANDIDATES:,}")
+        log.warning("Very many photos are similar; only the %s nearest pairs are compared.", f"{MAX_CANDIDATES:,}")
     return pairs
 
 
 def _ordered(pair_blocks: Sequence[np.ndarray]) -> np.ndarray:
-    """Pairs of different places, the smaller first, each once, in order: int64 (pairs, 2)."""
+    """Combines blocks of pairs to int64 (pairs, 2): of two different indices, the smaller first; distinct, sorted."""
     pairs = np.sort(np.concatenate([np.empty((0, 2), np.int64), *pair_blocks]).astype(np.int64), axis=1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
 
 
 class _Members:
-    """The places of each distinct hash, in order."""
+    """The indices of the photos with each distinct hash, in order."""
 
     def __init__(self, inverse: np.ndarray):
         self.counts = np.bincount(inverse)
@@ -101,7 +102,7 @@ class _Members:
 
 
 def _pair_equal(groups: _Members) -> Iterator[np.ndarray]:
-    """Pairs within groups of one hash."""
+    """Yields pairs within groups of photos with the same hash."""
     for group in np.flatnonzero(groups.counts > 1).tolist():
         members = groups[group]
         if len(members) <= ALL_PAIRS:
@@ -111,7 +112,7 @@ def _pair_equal(groups: _Members) -> Iterator[np.ndarray]:
 
 
 def _pair_groups(groups: _Members, other_groups: _Members, near: np.ndarray) -> Iterator[np.ndarray]:
-    """Pairs between groups whose hashes are near."""
+    """Yields pairs between groups of photos whose hashes are near."""
     for group, other_group in near.tolist():
         first, second = groups[group][:ALL_PAIRS], other_groups[other_group][:ALL_PAIRS]
         yield np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Photos with little information or of odd size or color: checks of CleanVision, with our own thresholds."""
+"""Finds photos with little information, odd sizes or missing color: checks as in CleanVision, with other thresholds."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -8,27 +8,27 @@ import numpy as np
 from components.preprocess.manifest import Record
 
 MIN_PHOTOS: Final = 30
-"""Quartiles of fewer photos are unreliable."""
+"""With fewer photos, quartiles are unreliable."""
 ROWS_AT_ONCE: Final = 1024
 GRAY_LEVELS: Final = 4
-"""Gray values that count as one, so that the noise of a sensor or of a JPEG file is no information."""
+"""The number of adjacent gray values that count as one level, so that sensor noise and JPEG artifacts are ignored."""
 MAX_BITS: Final = 2.0
-"""Entropy of a sketch below which a photo of an ordinary data set is a blank frame or a plain graphic: these have up to
-1.8 bits, 3,781 photos of clothes 3.1 to 5.8. CleanVision takes the entropy of all pixels, which noise raises."""
+"""The entropy of a sketch below which a photo is reported. Blank frames and plain graphics have up to 1.8 bits, and
+3,781 photos of clothes have 3.1 to 5.8. CleanVision uses the entropy of all pixels, which noise increases."""
 MEDIAN_SHARE: Final = 0.5
-"""Drawings have little information throughout: only those below half of the median are reported."""
+"""Photos are only reported below this fraction of the median, because all drawings in a data set have low entropy."""
 FENCE: Final = 3.0
-"""Interquartile ranges beyond the quartiles: Tukey's "far out" values."""
+"""The number of interquartile ranges beyond the quartiles from which values are "far out" (Tukey)."""
 MIN_SIZE_RATIO: Final = 3.0
-"""Cameras of one generation differ by less in the length of a side."""
+"""The minimum ratio to the median length of a side; the cameras of one generation differ by less."""
 MAX_GRAY_CHROMA: Final = 2.0
-"""Differences of the color channels up to this are rounding in a JPEG file; 3,781 photos of clothes have 7 and more."""
+"""The maximum chroma of a gray photo. JPEG rounding causes up to this; 3,781 color photos of clothes have 7 or more."""
 MAX_GRAY_SHARE: Final = 0.5
-"""Where most photos are gray, gray is the rule."""
+"""If at least this fraction of the photos is gray, gray photos are not reported."""
 
 
 def find_low_information(records: Sequence[Record], sketches: np.ndarray) -> dict[int, str]:
-    """Rows of photos with few different gray values: blank frames, plain graphics, covered lenses.
+    """Finds photos with few different gray values: blank frames, plain graphics, covered lenses. Returns notes by row.
 
     Args:
         records: one per file.
@@ -47,7 +47,7 @@ def find_low_information(records: Sequence[Record], sketches: np.ndarray) -> dic
 
 
 def _entropy(sketches: np.ndarray) -> np.ndarray:
-    """Shannon's entropy of the gray values of each sketch, in bits: float64 (len(sketches),)."""
+    """The Shannon entropy of the gray levels of each sketch, in bits: float64 (len(sketches),)."""
     num_sketches, num_levels = len(sketches), 256 // GRAY_LEVELS
     levels = sketches.reshape(num_sketches, -1) // GRAY_LEVELS + num_levels * np.arange(num_sketches)[:, None]
     counts = np.bincount(levels.ravel(), minlength=num_sketches * num_levels).reshape(num_sketches, num_levels)
@@ -57,9 +57,9 @@ def _entropy(sketches: np.ndarray) -> np.ndarray:
 
 
 def find_odd_sizes(records: Sequence[Record]) -> dict[int, str]:
-    """Rows of photos far larger or smaller than the others.
+    """Finds photos that are far larger or smaller than the others. Returns notes by row.
 
-    The measure is the square root of the area, as in CleanVision; its logarithm, as sizes differ by factors.
+    The measure is the logarithm of the square root of the area, which CleanVision uses without the logarithm.
     """
     rows, sides = _values(records, lambda record: ((record.native_height or 0) * (record.native_width or 0)) ** 0.5)
     if len(rows) < MIN_PHOTOS:
@@ -69,14 +69,14 @@ def find_odd_sizes(records: Sequence[Record]) -> dict[int, str]:
     reach = FENCE * (high - low)
     is_odd = ((logs < low - reach) | (logs > high + reach)) & (np.abs(logs - middle) >= np.log(MIN_SIZE_RATIO))
     return {
-        rows[index]: f"{records[rows[index]].native_width} × {records[rows[index]].native_height} px; the median is "
-        f"{np.exp(middle):.0f} px square."
+        rows[index]: f"{records[rows[index]].native_width} × {records[rows[index]].native_height} px; the median area "
+        f"is that of a square of {np.exp(middle):.0f} px."
         for index in np.flatnonzero(is_odd).tolist()
     }
 
 
 def find_gray_among_color(records: Sequence[Record]) -> dict[int, str]:
-    """Rows of photos without color, if most photos have some."""
+    """Finds photos without color, if most photos have color. Returns empty notes by row."""
     rows, chroma = _values(records, lambda record: record.chroma)
     is_gray = chroma <= MAX_GRAY_CHROMA
     if is_gray.sum() >= MAX_GRAY_SHARE * len(rows):
@@ -85,7 +85,7 @@ def find_gray_among_color(records: Sequence[Record]) -> dict[int, str]:
 
 
 def _values(records: Sequence[Record], figure: Callable[[Record], float | None]) -> tuple[list[int], np.ndarray]:
-    """The rows of kept photos with a figure, and the figures: float64 (rows,)."""
+    """The rows of kept photos for which `figure` is not None, and its values: float64 (rows,)."""
     figures = [
         (row, value) for row, record in enumerate(records) if record.is_kept and (value := figure(record)) is not None
     ]

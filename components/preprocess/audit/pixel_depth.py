@@ -1,4 +1,4 @@
-"""How photos with more than 8 bits per value use their bits, and the effect of the pixel range."""
+"""Reports how photos with more than 8 bits per value use their range, and the effect of the pixel range."""
 
 import math
 import statistics
@@ -14,7 +14,7 @@ from components.preprocess.audit.findings import Reporter
 from components.preprocess.manifest import Record
 
 FEW_LEVELS: Final = 64
-"""A photo with fewer gray levels shows steps; this is 6 of 8 bits."""
+"""With fewer gray levels, a photo shows visible steps."""
 SAMPLED_PHOTOS: Final = 100
 OUTLIER_QUANTILE: Final = 0.9
 
@@ -24,8 +24,8 @@ def describe_range(depths: Sequence[Depth], pixel_range: PixelRange) -> str:
     black, white = pixel_range
     value = white if black == 0 else [black, white]
     return (
-        f"preprocess.pixel_range: auto became {value}, because the values of {pluralize(len(depths))} of more "
-        f"than 8 bits need {white.bit_length()} bits{' and a sign' if black < 0 else ''}."
+        f"preprocess.pixel_range: auto became {value}, because the values of {pluralize(len(depths))} with more "
+        f"than 8 bits per value need {white.bit_length()} bits{' and a sign' if black < 0 else ''}."
     )
 
 
@@ -36,7 +36,7 @@ def report_depth(
     pixel_range: PixelRange,
     read_pixels: Callable[[Sequence[int]], np.ndarray],
 ) -> None:
-    """Reports how many of their values 16-bit photos use, and which photos the range clips or follows from alone.
+    """Reports how many values 16-bit photos use, and which photos are clipped or need a larger range than the others.
 
     Args:
         reporter: receives the finding.
@@ -60,8 +60,8 @@ def report_depth(
     num_values = round(statistics.median(depth.num_values for depth in depth_of.values()))
     black, white = pixel_range
     sentences = [
-        f"{pluralize(len(rows))} of more than 8 bits: values from {lowest:,} to {highest:,}; the median photo "
-        f"uses {num_values:,} of them.",
+        f"{pluralize(len(rows))} with more than 8 bits per value: values from {lowest:,} to {highest:,}; the median "
+        f"photo uses {num_values:,} different values.",
         f"{black:,} becomes black and {white:,} white; the median prepared photo has {num_levels} of 256 gray levels.",
     ]
     if clipped_rows:
@@ -69,7 +69,7 @@ def report_depth(
         sentences.append(f"{len(clipped_rows):,} {photos} values outside this range, which are clipped.")
     elif outlier_rows:
         sentences.append(
-            f"Only {len(outlier_rows):,} of them {'needs' if len(outlier_rows) == 1 else 'need'} such a large range."
+            f"Only {pluralize(len(outlier_rows))} {'needs' if len(outlier_rows) == 1 else 'need'} such a large range."
         )
     notes = {
         row: f"Values from {depth_of[row].lowest:,} to {depth_of[row].highest:,}."
@@ -83,12 +83,12 @@ def _is_outside(depth: Depth, pixel_range: PixelRange) -> bool:
 
 
 def _outliers(depths: dict[int, Depth]) -> list[int]:
-    """The few photos that need far more bits than all others."""
+    """The few photos that need far more bits than the others."""
     num_bits = {row: depth.highest.bit_length() for row, depth in depths.items()}
     usual_bits = int(np.quantile(list(num_bits.values()), OUTLIER_QUANTILE, method="inverted_cdf"))
     return [row for row, bits in num_bits.items() if bits - usual_bits >= OUTLIER_BITS]
 
 
 def _num_levels(pixels: np.ndarray) -> int:
-    """How many different values there are among uint8 pixels."""
+    """The number of distinct values in uint8 pixels."""
     return int(np.count_nonzero(np.bincount(pixels.ravel())))

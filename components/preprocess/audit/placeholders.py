@@ -1,8 +1,8 @@
-"""One picture in several classes: a placeholder such as "no image", or an error during collection.
+"""Finds the same picture in several classes: a placeholder such as "no image", or an error during collection.
 
-A placeholder is recognized by its repetition. Its copies need not be the same file: shops serve them in several sizes
-and qualities, and a plain graphic has too few features for the search for near-duplicates. So here photos are the same
-if their 32 × 32 sketches agree nearly everywhere, and their colors too.
+A placeholder is recognized by its repetition. Its copies may be different files: shops serve them in several sizes and
+qualities, and a plain graphic has too few features for the search for near-duplicates. Here, photos count as the same
+if their 32 × 32 sketches agree almost everywhere, and their colors too.
 """
 
 from collections import Counter, defaultdict
@@ -16,34 +16,37 @@ from components.preprocess.audit.near_duplicates import Pixels
 from components.preprocess.manifest import Record
 
 MIN_SIDE: Final = 32
-"""Smaller pictures, such as digits, look the same without being the same; only equal pixels count there."""
+"""Smaller pictures, such as digits, can look the same although they differ, so only equal pixels count for them."""
 CELL: Final = 8
-"""Gray values; sketches whose four quarters fall into the same cells are compared."""
+"""The size of a cell in gray values. Two sketches are compared if the means of their four quarters are in the same
+cells."""
 MAX_MEAN_DIFFERENCE: Final = 3.0
 MAX_DIFFERENCE: Final = 20
-"""Gray values between two sketches, on average and at most. Saving 64 px again at quality 30 makes up to 2.3 and 19; a
-static scene in which something moved differs by more in one place."""
+"""The mean and the maximum difference of two sketches of the same picture, in gray values. Saving a picture of 64 px at
+quality 30 changes it by up to 2.3 and 19; if something moves in a static scene, the maximum is larger."""
 MIN_CORRELATION: Final = 0.98
 FLAT_DEVIATION: Final = 2.0
-"""Plain walls differ by little too, but their noise is not the same; only pictures of one color need not correlate."""
+"""Photos of plain walls also differ little, but their noise is not correlated. Therefore sketches must correlate,
+unless their standard deviation is below FLAT_DEVIATION."""
 COLOR_SIDE: Final = 8
 BLOCK_SIDE: Final = 4
-"""The mean difference of two pictures is at least that of their means in 4 × 4 blocks, which is faster to calculate."""
+"""The mean difference of the means in 4 × 4 blocks is a lower bound of the mean difference, and faster to compute."""
 MAX_PAIRED: Final = 512
-"""Rows of one cell up to which the blocks of all pairs are compared."""
+"""In cells with up to this many rows, the block means of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256
 LOSSLESS: Final = frozenset(("PNG", "BMP", "TIFF"))
-"""Copies of such a file of one size and mode have equal pixels; X-rays of one kind look the same and have others."""
+"""Copies in such a format with the same size and mode have equal pixels. If their pixels differ, as in two similar
+X-rays, they are not copies."""
 MAX_LEADERS: Final = 200
-"""Of one cell; thousands of products on white may share one. The most common hashes come first."""
-
+"""The maximum number of different pictures that are compared in a cell, the most common hashes first: thousands of
+product photos on white may be in one cell."""
 COPIES: Final = ((3, 3), (2, 5))
-"""(classes, copies) from which a picture is a placeholder. One photo filed under two classes by mistake is more common
-than a placeholder in two classes only, so those need more copies."""
+"""The minimum (classes, copies) of a placeholder. In two classes, more copies are required, because a photo that is in
+two classes by mistake is more common there than a placeholder."""
 
 
 def find_placeholders(records: Sequence[Record], sketches: np.ndarray, pixels: Pixels) -> list[tuple[int, ...]]:
-    """Groups of rows that show the same picture in more classes than a photo can have.
+    """Finds groups of rows that show the same picture in so many classes that it is a placeholder.
 
     Args:
         records: one per file.
@@ -67,7 +70,7 @@ def _is_placeholder(records: Sequence[Record], rows: Sequence[int]) -> bool:
 
 
 def _equal_groups(records: Sequence[Record]) -> Iterator[list[int]]:
-    """Groups of equal pixels, whatever their size."""
+    """Groups of placeholders with equal pixels, of any size."""
     rows_of: dict[str | None, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
         if record.is_kept:
@@ -76,7 +79,7 @@ def _equal_groups(records: Sequence[Record]) -> Iterator[list[int]]:
 
 
 def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixels) -> Iterator[list[int]]:
-    """Groups of photos that differ as little as a saved copy does."""
+    """Groups of placeholders that differ only as much as recompressed copies do."""
     sides = (min(record.native_height or 0, record.native_width or 0) if record.is_kept else 0 for record in records)
     rows = np.flatnonzero(np.fromiter(sides, np.int64, len(records)) >= MIN_SIDE)
     hashes = [records[row].perceptual_hash for row in rows.tolist()]
@@ -87,7 +90,7 @@ def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixel
     savings = _lossless_savings(records)
     blocks = _block_means(sketches, rows)
     quarters = blocks.reshape(-1, 2, BLOCK_SIDE // 2, 2, BLOCK_SIDE // 2).mean(axis=(2, 4)).reshape(-1, 4)
-    for shift in (0, CELL / 2):  # two copies on either side of one grid's line are in one cell of the other
+    for shift in (0, CELL / 2):  # copies that a line of one grid separates are in the same cell of the other grid
         for cell in _cells(np.floor((quarters + shift) / CELL)):
             for leader, row in _same_pairs(sketches, savings, rows[cell[_has_near_blocks(blocks[cell])]]):
                 union.join(leader, row)
@@ -102,7 +105,7 @@ def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixel
 
 
 def _block_means(sketches: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Mean gray values of the blocks of each row's sketch: float32 (len(rows), 4, 4)."""
+    """The mean gray value of each block of each sketch: float32 (len(rows), 4, 4)."""
     side = sketches.shape[1] // BLOCK_SIDE
     means = np.empty((len(rows), BLOCK_SIDE, BLOCK_SIDE), np.float32)
     for start in range(0, len(rows), ROWS_AT_ONCE):
@@ -112,7 +115,7 @@ def _block_means(sketches: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _has_near_blocks(blocks: np.ndarray) -> np.ndarray:
-    """Which rows of a cell can be the same picture as another one of it: bool (n,); all of a large cell."""
+    """Which rows of a cell may show the same picture as another row of it: bool (n,); in a large cell, all rows."""
     if len(blocks) > MAX_PAIRED:
         return np.ones(len(blocks), bool)
     differences = np.abs(blocks[:, None] - blocks[None]).mean(axis=(2, 3))
@@ -122,7 +125,7 @@ def _has_near_blocks(blocks: np.ndarray) -> np.ndarray:
 
 
 def _cells(keys: np.ndarray) -> Iterator[np.ndarray]:
-    """Places of equal keys, of those that are common enough."""
+    """Yields the indices of equal keys, if there are enough of them for a placeholder."""
     _, inverse, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(inverse.ravel(), kind="stable")
     for cell in np.split(order, np.cumsum(counts)[:-1]):
@@ -131,14 +134,14 @@ def _cells(keys: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _lossless_savings(records: Sequence[Record]) -> np.ndarray:
-    """A number of the size, format and mode of files without loss, -1 of others: int64 (files,)."""
+    """A number for each combination of size, format and mode of lossless files, -1 for other files: int64 (files,)."""
     numbers: dict[tuple[object, ...], int] = {}
     keys = ((record.native_height, record.native_width, record.format, record.mode) for record in records)
     return np.array([numbers.setdefault(key, len(numbers)) if key[2] in LOSSLESS else -1 for key in keys], np.int64)
 
 
 def _same_pairs(sketches: np.ndarray, savings: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, int]]:
-    """(leader, other) of the same picture: each row belongs to the first leader that it agrees with."""
+    """Yields (leader, row) for rows of the same picture: the leader is the first row that the row agrees with."""
     for _ in range(MAX_LEADERS):
         if len(rows) < 2:
             return
@@ -151,7 +154,7 @@ def _same_pairs(sketches: np.ndarray, savings: np.ndarray, rows: np.ndarray) -> 
 
 
 def _agree(sketch: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which sketches show the same picture as the first: bool (n,)."""
+    """Which of the other sketches show the same picture as `sketch`: bool (n,)."""
     first, rest = sketch.ravel().astype(np.float32), others.reshape(len(others), -1).astype(np.float32)
     differences = np.abs(rest - first)
     first_residuals, residuals = first - first.mean(), rest - rest.mean(axis=1, keepdims=True)
@@ -165,7 +168,7 @@ def _agree(sketch: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _filter_by_color(rows: Sequence[int], pixels: Pixels) -> list[int]:
-    """Those whose colors are the first one's."""
+    """The rows whose colors are the same as those of the first row."""
     import cv2
 
     reference: np.ndarray | None = None

@@ -1,1 +1,1 @@
-"""The reading of photos divided among tasks: list, read in parts, merge. Import `work` or `adoption`."""
+"""Reads photos in several tasks: list, read in parts, merge. Import `work` or `adoption`."""

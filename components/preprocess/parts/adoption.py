@@ -1,4 +1,4 @@
-"""What other tasks have read enters the cache of this machine, where the merge finds it as if it had read it itself."""
+"""Copies the results of other tasks into this machine's cache, so that the merge does not read the photos again."""
 
 import contextlib
 import logging
@@ -21,15 +21,15 @@ from components.preprocess.store.pixel_cache import PixelStore
 log = logging.getLogger(__name__)
 
 PORTIONS_AT_ONCE: Final = 64
-"""Portions per transaction: about 30,000 files and 50 MB, for which other runs wait a second."""
+"""The number of portions per transaction: about 30,000 files and 50 MB, which locks the cache for about a second."""
 
 
 def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore) -> None:
-    """Takes over the portions that the store lacks; the merge reads the rest itself.
+    """Adds results that the store lacks, portion by portion; photos of missing portions will be read by the merge.
 
     Args:
         listing: of the photos.
-        params: that the portions were read with.
+        params: with which the portions were read.
         store: the cache for these params.
 
     Raises:
@@ -48,7 +48,7 @@ def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore
 
 
 def _adopt(portions: list[Portion], params: PreprocessParams, store: PixelStore, shared: SharedStore) -> None:
-    """Takes over some portions at once; only then does the shared store give them away."""
+    """Adds some portions in one transaction, then removes them from the shared store."""
     contents: dict[str, IndexContent] = {}
     for portion in portions:
         name = portion.name(params)
@@ -57,7 +57,7 @@ def _adopt(portions: list[Portion], params: PreprocessParams, store: PixelStore,
             contents[name] = content
         else:
             log.warning(
-                "Portion %d is not in the shared store, so its %d files are read here; the first is %s.",
+                "Portion %d is not in the shared store, so this task reads its %d files; the first is %s.",
                 portion.number + 1,
                 len(portion.files),
                 portion.files[0].record.path,
@@ -70,7 +70,7 @@ def _adopt(portions: list[Portion], params: PreprocessParams, store: PixelStore,
 
 
 def _fetch(portion: Portion, name: str, store: PixelStore, shared: SharedStore) -> IndexContent | None:
-    """What is known of a portion, and its pack among those of the store; None if it is not there as a whole."""
+    """Fetches the results of a portion, and its pack into the store; None if one of them is missing or damaged."""
     with scratch_folder(store.folder / "portion") as scratch:
         index_path = scratch / "index.sqlite"
         if not shared.fetch(index_name(name), index_path):
@@ -78,7 +78,7 @@ def _fetch(portion: Portion, name: str, store: PixelStore, shared: SharedStore) 
         try:
             content = read_index(index_path)
         except sqlite3.DatabaseError as error:
-            log.warning("What was read of portion %d is damaged: %s.", portion.number + 1, error)
+            log.warning("The results of portion %d are damaged: %s.", portion.number + 1, error)
             return None
     if content.container is not None and content.last_place is not None:
         path = store.folder / "packs" / Path(content.container).name
@@ -90,7 +90,7 @@ def _fetch(portion: Portion, name: str, store: PixelStore, shared: SharedStore) 
 
 
 def _unchanged_files(portion: Portion, content: IndexContent) -> list[tuple[bytes, str, str]]:
-    """(path, identity, content hash) of the files that are now as they were when listed, and when read."""
+    """(path, identity, content hash) of the files that have not changed since they were listed and read."""
     read_files: Mapping[bytes, tuple[str, str]] = {path: (file, sha256) for path, file, sha256 in content.files}
     unchanged_files = []
     for file, state in zip(portion.files, portion.states, strict=True):

@@ -1,8 +1,8 @@
-"""The list of the photos as a file: made once, so that all tasks of a run divide and read the same files.
+"""The list of the photos as a file: written once, so that all tasks of a run read parts of the same list.
 
-A Parquet file with a row for each file and each record that is rejected by its place or kind. Each portion is a row
-group, so that a task reads the rows of its own portions only; the rejected records are the last one. Files are named
-below the data's folder, because an archive is unpacked somewhere else by each task.
+It is a Parquet file with a row for each file to read, and for each record that was rejected without reading. Each
+portion is a row group, so that a task only reads the rows of its portions; the last row group contains the rejected
+records. Paths are relative to the folder of the data, because each task unpacks an archive to another folder.
 """
 
 import contextlib
@@ -44,10 +44,10 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
     """Writes the list.
 
     Args:
-        folder: gets listing.parquet.
-        photo_set: all that the data hold.
-        data_folder: where they are.
-        is_lasting: whether other tasks find the same files there.
+        folder: receives listing.parquet.
+        photo_set: the files.
+        data_folder: the folder of the data.
+        is_lasting: whether other tasks have the same files there.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -79,7 +79,7 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
     }
     table = table.replace_schema_metadata({"darkroom": json.dumps(facts)})
     with (
-        (folder / FILE_NAME).open("wb") as file,  # Arrow takes no path that is not UTF-8
+        (folder / FILE_NAME).open("wb") as file,  # Arrow only accepts paths in UTF-8
         pq.ParquetWriter(file, table.schema, compression="zstd") as writer,
     ):
         start = 0
@@ -89,12 +89,12 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
 
 
 Place = Literal["folder", "server", "scratch"]
-"""Where the listed files are: in the data's own folder, at a server from which each task fetches its own, or where each
-task unpacks or converts them for itself."""
+"""Where the listed files are: in the folder of the data, on a server from which each task downloads the files that it
+reads, or in a folder to which each task unpacks or converts the data."""
 
 
 def read_place(folder: Path) -> Place:
-    """Where the files are.
+    """Reads where the listed files are.
 
     Raises:
         ArtifactError: the list is missing or damaged.
@@ -104,10 +104,10 @@ def read_place(folder: Path) -> Place:
 
 
 def read_listing(folder: Path, data_folder: DataFolder) -> Listing:
-    """The whole list, with the files where this task has them.
+    """Reads the whole list, with the paths of the files for this task.
 
     Raises:
-        ArtifactError: it is missing or damaged.
+        ArtifactError: the list is missing or damaged.
     """
     with _open(folder) as (parquet, facts):
         num_portions = int(facts["num_portions"])
@@ -131,7 +131,7 @@ def read_listing(folder: Path, data_folder: DataFolder) -> Listing:
 
 
 def read_portions(folder: Path, data_folder: DataFolder, part: int, num_parts: int) -> Iterator[Portion]:
-    """The portions that one of the tasks reads, one after another.
+    """Reads the portions of one task, one by one.
 
     Raises:
         ArtifactError: the list is missing or damaged.
@@ -143,7 +143,7 @@ def read_portions(folder: Path, data_folder: DataFolder, part: int, num_parts: i
 
 @contextlib.contextmanager
 def _open(folder: Path) -> Iterator[tuple["pq.ParquetFile", dict[str, Any]]]:
-    """The file, and what it says of the list as a whole."""
+    """Opens the file; returns it with its metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -152,7 +152,7 @@ def _open(folder: Path) -> Iterator[tuple["pq.ParquetFile", dict[str, Any]]]:
             yield parquet, json.loads(parquet.metadata.metadata[b"darkroom"])
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise ArtifactError(
-            f"The list of the photos must be readable at {folder / FILE_NAME}; it is not: {error}. Run it again."
+            f"The list of the photos, {folder / FILE_NAME}, cannot be read: {error}. Run the step list-photos again."
         ) from None
 
 
@@ -185,7 +185,7 @@ def _records(table: "pa.Table") -> list[Record]:
 
 
 def _below(root: bytes, location: Path) -> bytes:
-    """The path below the root; of files that a table names elsewhere, the whole path."""
+    """The path relative to the root; for a file outside the root, which a table can name, the full path."""
     path = os.fsencode(location)
     return path[len(root) + 1 :] if path.startswith(root + b"/") else path
 
@@ -194,7 +194,7 @@ def _state_of(file: PhotoFile, *, is_lasting: bool) -> FileState:
     if isinstance(file.remote, RemotePhoto):
         return FileState(file.remote.file.size, file.remote.file.tag)
     try:
-        status = os.stat(file.location)  # noqa: PTH116 - Path costs
+        status = os.stat(file.location)  # noqa: PTH116 - Path is slower
     except OSError:
         return FileState(None, None)
     is_reliable = is_lasting and identity(status) is not None

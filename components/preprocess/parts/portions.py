@@ -1,7 +1,7 @@
-"""Portions: the pieces of the reading, which do not depend on how many tasks share them.
+"""Portions: fixed groups of files to read, which do not depend on the number of tasks.
 
-A file belongs to a portion by a hash of its path, and each task reads every so-manieth portion. So the result is the
-same for every number of tasks, and what one of them has read stays useful when it is another number the next time.
+A hash of its path assigns each file to a portion, and the portions are distributed evenly among the tasks. The results
+are therefore the same for any number of tasks, and can be reused if that number changes.
 """
 
 import hashlib
@@ -15,35 +15,36 @@ from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.cache_index import VERSION
 
 PORTION_FILES: Final = 512
-"""About how many files a portion has at most: a few seconds of work, and under 100 MB of pixels of 224 px."""
+"""The approximate maximum number of files in a portion: a few seconds of work, and less than 100 MB of 224 px
+photos."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """By what a file's version is known from one task to another.
+    """Identifies the version of a file across tasks.
 
     Attributes:
-        num_bytes: its size; None if the file could not be looked at.
-        version: the time of its last change, or the tag of its server; None if it is unreliable: the file was unpacked
-            for one task, or has changed just now.
+        num_bytes: the size; None if it could not be determined.
+        version: the modification time, or the ETag of the server; None if it is unreliable: the file was unpacked by
+            one task, or has just changed.
     """
 
     num_bytes: int | None
     version: str | None
 
     def is_of(self, file_identity: str | None) -> bool:
-        """Whether the identity of a file that was read is that of this state."""
+        """Whether the identity of a file that was read matches this state."""
         prefix = f"{self.num_bytes}-{self.version}-"
         return self.version is not None and file_identity is not None and file_identity.startswith(prefix)
 
 
 @dataclass(frozen=True)
 class Portion:
-    """Some of the files.
+    """A group of files that one task reads.
 
     Attributes:
-        number: from 0; those without files are not counted.
-        files: in their order in the list.
+        number: from 0; portions without files are not numbered.
+        files: in the order of the list.
         states: of the files when they were listed.
     """
 
@@ -52,7 +53,7 @@ class Portion:
     states: tuple[FileState, ...]
 
     def name(self, params: PreprocessParams) -> str:
-        """Its name in the shared store; equal for equal files and equal ways to read them."""
+        """The name in the shared store; the same for the same files and the same params."""
         recipe = [VERSION, params.size, params.resize, params.given_range]
         states = [
             (file.record.path, state.num_bytes, state.version)
@@ -62,12 +63,12 @@ class Portion:
 
 
 def index_name(portion_name: str) -> str:
-    """What was found out about the files; it is put into the store last."""
+    """The name of the index, which contains all results except the pixels; it is stored last."""
     return f"{portion_name}/index.sqlite"
 
 
 def pack_name(portion_name: str, pack: str) -> str:
-    """The pixels, by the pack in the index: tasks that read the same files may order them differently."""
+    """The name of a pack of pixels. It includes the name of the pack in the index, because the order may differ."""
     return f"{portion_name}/{pack}"
 
 
@@ -81,5 +82,5 @@ def divide(paths: Sequence[str]) -> list[list[int]]:
 
 
 def _count(num_files: int) -> int:
-    """A power of two, so that it seldom changes as a data set grows."""
+    """The number of portions: a power of two, so that it seldom changes as a data set grows."""
     return 1 << max(0, -(-num_files // PORTION_FILES) - 1).bit_length()

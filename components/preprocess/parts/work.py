@@ -1,4 +1,4 @@
-"""The tasks before the merge: one lists the photos, several read them, a part each."""
+"""The tasks before the merge: one lists the photos, and several others each read a part of them."""
 
 import contextlib
 import logging
@@ -28,13 +28,13 @@ def list_photos(data: str, params: PreprocessParams, listing_dir: Path, columns:
     """Lists the photos of a data set for the tasks that read them.
 
     Args:
-        data: as for `preprocess`.
-        params: the preprocess section, without `auto`.
-        listing_dir: becomes a folder with listing.parquet.
-        columns: of label files, which the user named.
+        data: as in `preprocess`.
+        params: the section preprocess, without `auto`.
+        listing_dir: the output folder, for listing.parquet.
+        columns: the columns of label files that the user named.
 
     Raises:
-        DataError: the data cannot be read, or are neither class folders nor described by a table.
+        DataError: the data cannot be read, or has neither class folders nor a label file.
         ArchiveError: the archive cannot be unpacked.
         ArtifactError: listing_dir cannot be written.
     """
@@ -56,23 +56,23 @@ def read_photos(
     num_parts: int,
     columns: ColumnNames | None = None,
 ) -> None:
-    """Reads and decodes a part of the photos, and puts what it finds out into the shared store.
+    """Reads and decodes a part of the photos, and puts the results into the shared store.
 
-    What is in the store, or known in the cache of this machine, is not read again: a part that was lost resumes where
-    it was.
+    Photos that are in the store, or in the cache of this machine, are not read again, so that an interrupted task can
+    resume.
 
     Args:
-        data: as for `preprocess`.
-        params: the preprocess section, without `auto`.
-        listing_dir: as `list_photos` wrote it.
-        part: from 0 to below num_parts.
-        num_parts: how many tasks share the work.
-        columns: of label files, which the user named.
+        data: as in `preprocess`.
+        params: the section preprocess, without `auto`.
+        listing_dir: the output of `list_photos`.
+        part: the number of this task, from 0 to num_parts - 1.
+        num_parts: the number of tasks.
+        columns: the columns of label files that the user named.
 
     Raises:
         DataError: the data cannot be read.
         ArchiveError: the archive cannot be unpacked.
-        ArtifactError: the list is damaged, or the shared store is out of reach.
+        ArtifactError: the list is damaged, or the shared store cannot be reached.
     """
     shared = open_shared_store()
     num_portions = 0
@@ -87,12 +87,12 @@ def read_photos(
             readings = look_up(portion.files, known)
             new_files = [file for file, reading in zip(portion.files, readings, strict=True) if reading is None]
             if not new_files or shared.has(index_name(name)):
-                log.info("Portion %d has been read before.", portion.number + 1)
+                log.info("Portion %d has already been read.", portion.number + 1)
                 continue
             _read_portion(new_files, name, params, shared)
             log.info("Read portion %d, %d files.", portion.number + 1, len(new_files))
     if not num_portions:
-        log.info("There are fewer portions of photos than tasks, so there is nothing to do here.")
+        log.info("There are fewer portions of photos than tasks, so this task has nothing to do.")
 
 
 @contextlib.contextmanager
@@ -105,15 +105,15 @@ def open_listed(
     *,
     is_part: bool,
 ) -> Iterator[DataFolder]:
-    """The data as a folder; one that is there is not walked through again, because its files are in the list.
+    """Opens the data as a folder; a local folder is not listed again, because its files are in the list.
 
     Args:
-        data: as for `preprocess`.
-        params: the preprocess section, without `auto`.
-        listing_dir: as `list_photos` wrote it.
-        scratch_dir: where a folder for the time of the block can be made.
-        columns: of label files, which the user named.
-        is_part: whether only some files are read, as they were listed; if not, a server is asked which have changed.
+        data: as in `preprocess`.
+        params: the section preprocess, without `auto`.
+        listing_dir: the output of `list_photos`.
+        scratch_dir: for a temporary folder, which exists until the block ends.
+        columns: the columns of label files that the user named.
+        is_part: whether only a part of the files is read, in the listed version; if not, a server is asked for changes.
     """
     place = read_place(listing_dir)
     if place == "folder":
@@ -132,6 +132,6 @@ def _read_portion(files: Sequence[PhotoFile], name: str, params: PreprocessParam
             scan_portion(files, params.size, params.resize, store, params.given_range)
         finally:
             store.close()
-        for pack_path in (scratch / "packs").glob("*.pack"):  # one, or none
+        for pack_path in (scratch / "packs").glob("*.pack"):  # at most one
             shared.put(pack_name(name, pack_path.name), pack_path)
         shared.put(index_name(name), scratch / "index.sqlite")

@@ -1,4 +1,4 @@
-"""The audit as files: audit.json for programs, audit.html for people, and the pictures in it as files of their own."""
+"""Writes the audit: audit.json for programs, audit.html for people, and the pictures of the report as files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ from components.contract.pages.blocks import (
 from components.contract.pages.printer import render_page
 from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import write_file, write_json
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from components.preprocess.examine import Examination
 from components.preprocess.report.samples import MAX_CLASSES, choose_samples, class_chart, write_sheet
 from components.preprocess.shards import rows_of
@@ -43,32 +43,32 @@ PREVIEW_SEED: Final = 42
 OWN_LINE: Final = "params"
 
 SHOWN_CASES: Final = 12
-"""Of each finding; audit.json names all."""
+"""Number of cases that the report shows per finding; audit.json lists all."""
 SHOWN_PER_CASE: Final = 6
 WORDS: Final = {
     "fine": ("No problems found", "good"),
     "findings": ("Worth a look", "warn"),
     "stops": ("This stops a run", "bad"),
 }
-POLICY_WORDS: Final = {"report": "told only", "quarantine": "left out", "fail": "stops the run"}
+POLICY_WORDS: Final = {"report": "reported only", "quarantine": "left out", "fail": "stops the run"}
 
 STATE_WORDS: Final = {
     "found": "has findings, see above",
     "clear": "nothing found",
     "off": "not checked:",
     "not possible": "not checked:",
-    "after training": "not yet, needs a trained model:",
+    "after training": "not yet checked, because it needs a trained model; see",
 }
 
 
 def write_report(folder: Path, examination: Examination, training: TrainParams | None = None) -> None:
-    """Writes audit.json, audit.html, and the pictures as far as there are training photos to show.
+    """Writes audit.json, audit.html, and the pictures; samples and augmentation only if there are training photos.
 
     Args:
-        folder: audit.json  audit.html  samples.jpg  augmentation.jpg  classes.svg
-        examination: what was found.
-        training: whose own augmentation is shown before the presets; None if it plays no part. The step of a
-            pipeline does not know it: data is not prepared again because training changes.
+        folder: receives audit.json, audit.html, samples.jpg, augmentation.jpg and classes.svg.
+        examination: the results.
+        training: the section train; its augmentation is shown before the presets. None in the step of a pipeline, where
+            a change of the training params must not prepare the data again.
     """
     info, records = examination.info, examination.records
     class_names = tuple(info.counts["train"])
@@ -90,15 +90,15 @@ def write_report(folder: Path, examination: Examination, training: TrainParams |
 
 
 def _name_of(training: TrainParams) -> str:
-    return training.augmentation if isinstance(training.augmentation, str) else "your own"
+    return training.augmentation if isinstance(training.augmentation, str) else "custom"
 
 
 def render(folder: Path, examination: Examination) -> str:
-    """The page.
+    """Renders the report.
 
     Args:
-        folder: holds the pictures.
-        examination: what was found.
+        folder: contains the pictures.
+        examination: the results.
     """
     info = examination.info
     num_left_out = info.num_files - info.num_kept
@@ -135,7 +135,7 @@ def _policy(finding: Finding) -> Mark:
 
 
 def _finding_sections(examination: Examination) -> Iterator[Section]:
-    """A section for each finding, with its first cases as pictures."""
+    """A section for each finding, with pictures of its first cases."""
     pixels = _shown_pixels(examination)
     for finding in examination.info.findings:
         blocks: list[Block] = [Text((f"{finding.message} ", _policy(finding))), Text(finding.advice, "soft lead")]
@@ -164,7 +164,7 @@ def _check_sections(info: AuditInfo) -> Iterator[Section]:
     if info.checks:
         rows = [[check.title, (f"{STATE_WORDS[check.state]} ", Mark("soft", check.detail))] for check in info.checks]
         table = Table(["Check", Column("Result", "word")], rows, "All checks")
-        lead = Text("A clean result means these checks and no more.", "soft")
+        lead = Text("The audit makes only these checks; other problems of the data are not detected.", "soft")
         yield Section("checks", "What was checked", [lead, table], "What was checked")
 
 
@@ -186,7 +186,7 @@ def _class_section(info: AuditInfo) -> Section:
         rows = [[reason, f"{num:,}"] for reason, num in sorted(info.rejected.items())]
         rejected = [Heading("Left out"), Table(["Reason", "Files"], rows, "Files left out")]
     chart = Chart("classes", lambda: class_chart(counts), "Photos per class")
-    lead = Text(f"Photos that were kept, per class and split.{extent}", "soft")
+    lead = Text(f"Number of kept photos per class and split.{extent}", "soft")
     return Section("classes", "Classes", [lead, Beside([chart], [table, *rejected])], "Classes")
 
 
@@ -198,19 +198,20 @@ def _picture_sections(info: AuditInfo, folder: Path) -> Iterator[Section]:
             "samples",
             "Samples",
             [
-                Text(f"Training photos of {classes}, as the network gets them.", "soft"),
+                Text(f"Training photos of {classes}, as the network sees them.", "soft"),
                 Sheet((folder / SHEET_NAME).read_bytes(), "Training photos of each class"),
             ],
             "Samples",
         )
     if (folder / AUGMENTATION_NAME).is_file():
         lead = (
-            "One photo eight times, as training would see it in its first epochs; where the params were known, their "
-            "own augmentation comes first. A strength that hides what the class is about does harm: set ",
+            "Eight variants of one photo, as in the first eight epochs of training; if the params were known, their "
+            "augmentation is in the first row. If the class is no longer recognizable, choose a weaker augmentation "
+            "with ",
             Mark("code", "train.augmentation"),
             ".",
         )
-        description = "One photo, augmented by the params where known, lightly, moderately and strongly"
+        description = "Variants of one photo, in rows: augmentation of the params if known, light, medium, strong"
         sheet = Sheet((folder / AUGMENTATION_NAME).read_bytes(), description)
         yield Section("augmentation", "Augmentation", [Text(lead, "soft"), sheet], "Augmentation")
 
@@ -223,15 +224,15 @@ def verdict_sentence(info: AuditInfo) -> str:
     if not info.findings:
         num_clear = sum(check.state == "clear" for check in info.checks)
         num_others = len(info.checks) - num_clear
-        return f"{num_clear} checks have no findings; {num_others} others did not run, for the reasons below."
+        return f"{num_clear} checks have no findings; {num_others} others were not made, for the reasons below."
     num_findings = len(info.findings)
     num_left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
-    files = f" {num_left_out:,} files are affected by findings that leave photos out." if num_left_out else ""
+    files = f" {pluralize(num_left_out, 'file')} in findings whose photos are left out." if num_left_out else ""
     return f"{num_findings} {'finding' if num_findings == 1 else 'findings'}, none of which stops a run.{files}"
 
 
 def _shown_pixels(examination: Examination) -> dict[str, np.ndarray]:
-    """The pixels of each photo that the page shows, by path."""
+    """The pixels of each photo in the report, by path."""
     rows = {record.path: row for row, record in enumerate(examination.records) if record.native_height is not None}
     paths = dict.fromkeys(
         photo.path
@@ -245,12 +246,12 @@ def _shown_pixels(examination: Examination) -> dict[str, np.ndarray]:
 
 
 def counts_line(info: AuditInfo) -> str:
-    """`3,068 train, 341 validation, 372 test`."""
+    """The number of photos per split: `3,068 train, 341 validation, 372 test`."""
     return ", ".join(f"{sum(info.counts[split].values()):,} {split}" for split in SPLITS)
 
 
 def describe_checks(checks: Sequence[Check]) -> list[str]:
-    """Checks without findings, and checks that did not run and why: a line each, for a terminal."""
+    """Lines for a terminal: the checks without findings, and each check that was not made, with the reason."""
     clear_titles = [check.title for check in checks if check.state == "clear"]
     lines = [f"Checked, nothing found: {'; '.join(clear_titles)}."] if clear_titles else []
     for check in checks:

@@ -1,4 +1,4 @@
-"""Pictures of the prepared data for people: labeled samples, and photos per class."""
+"""Draws pictures of the prepared data: labeled samples, and a chart of the photos per class."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ SAMPLES: Final = 8
 LINE: Final = 24
 LEFT_MARGIN, BARS_WIDTH = 150, 460
 MAX_CLASSES: Final = 40
-"""More would make the sheet too large; the page counts all."""
+"""More classes would make the pictures too large; the table in the report lists all classes."""
 
 
 def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dict[str, list[int]]:
-    """Rows of training photos to show of each class, chosen by content hash."""
+    """Chooses training photos of each class to show, by content hash: the rows per class."""
     sample_rows: dict[str, list[int]] = {name: [] for name in class_names[:MAX_CLASSES]}
     for row, record in sorted(rows_of(records, "train"), key=lambda member: member[1].image_id):
         rows = sample_rows.get(str(record.class_name), [])
@@ -34,7 +34,7 @@ def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dic
 
 
 def write_sheet(path: Path, sample_rows: dict[str, list[int]], scan: Scan) -> None:
-    """A JPEG with a line of photos for each class, its name beside it."""
+    """Writes a JPEG with the name of each class and a row of its photos."""
     step = TILE + GAP
     font = ImageFont.load_default(size=15)
     labels = [_shorten(printable(name)) for name in sample_rows]
@@ -54,9 +54,9 @@ def _shorten(name: str, length: int = 18) -> str:
 
 
 def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> Html:
-    """Photos per class and split as an SVG element that is self-contained or in a page: a bar per class.
+    """A bar chart of the photos per class and split, as an SVG element for a page or a file.
 
-    Of more than MAX_CLASSES, the largest and the smallest are shown; in their order all would be a page of 24,000 px.
+    If there are more than MAX_CLASSES classes, only the largest and the smallest are shown.
     """
     totals = {name: sum(counts[split][name] for split in SPLITS) for name in counts["train"]}
     names = list(totals)
@@ -91,7 +91,7 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> Html:
 
 
 def _bar(split: str, left: float, top: int, width: float, height: int, title: str | None = None) -> Html:
-    """A bar in the color of a split: the page's, or the theme's outside a page."""
+    """A bar in the color of a split: that of the page or, in a file, that of the theme."""
     return node(
         "rect",
         node("title", title) if title else None,

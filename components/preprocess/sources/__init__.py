@@ -1,1 +1,1 @@
-"""Where photos come from: folders, tables, archives, addresses. Import `source`, `probe`, `remote` or `provenance`."""
+"""Sources of photos: folders, label files, archives and addresses. Import `source`, `probe` or `provenance`."""

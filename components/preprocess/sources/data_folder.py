@@ -1,4 +1,4 @@
-"""The data as a folder: the data itself, or the result of downloading, unpacking or converting it."""
+"""The folder of the data: the data itself, or the result of downloading, unpacking or converting it."""
 
 import contextlib
 import json
@@ -14,19 +14,19 @@ from components.preprocess.manifest import Record
 from components.preprocess.sources.listing import Listing, as_text, list_folder
 
 UNPACK_NOTE: Final = ".darkroom-unpacked.json"
-"""In the folder of an unpacked archive: the names of skipped files, and notices about the archive."""
+"""A file in the folder of an unpacked archive, with the names of skipped files and notices about the archive."""
 MAX_NOTE_BYTES: Final = 4 * 2**20
 
 
 class RemoteData(Protocol):
-    """A folder at a server, whose files are fetched when they are needed."""
+    """A folder on a server, whose files are downloaded when they are needed."""
 
     def list(self) -> Listing:
-        """What it holds, as if it were here."""
+        """Lists the folder as if it were local."""
         ...
 
     def locate(self, path: Path) -> Path:
-        """Fetches the file of a place in the folder.
+        """Downloads the file for a path in the folder.
 
         Raises:
             DataError: the server cannot be reached.
@@ -36,19 +36,19 @@ class RemoteData(Protocol):
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The data as a folder.
+    """The folder of the data.
 
     Attributes:
-        path: where the photos are.
-        unwrap: whether a single folder around all others, as archives have it, is stepped into.
-        label_file: with the labels; None if they are the folder names.
-        confined: whether the label file may name files in the folder only.
-        roots: the folders that files may be read from.
-        skipped: what an archive holds and was not unpacked, by name.
-        columns: of label files, which the user named.
-        name: in messages; None if it is the path.
+        path: of the folder with the photos.
+        unwrap: whether to skip a single folder around all others, which many archives have.
+        label_file: the file with the labels; None if they are the folder names or are in files within the folder.
+        confined: whether the label file may only refer to files in the folder.
+        roots: the folders from which files may be read.
+        skipped: the names of files in an archive that were not unpacked.
+        columns: the columns of label files that the user named.
+        name: for messages; None if it is the path.
         notices: about an archive.
-        remote: the folder at a server, if its photos are fetched when they are needed.
+        remote: the folder on a server, if its photos are downloaded when they are needed.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class DataFolder:
 
     @cached_property
     def listing(self) -> Listing:
-        """All that the folder holds, listed once.
+        """The content of the folder, which is listed only once.
 
         Raises:
             OSError: the folder cannot be read.
@@ -72,18 +72,18 @@ class DataFolder:
         return self.remote.list() if self.remote is not None else list_folder(self.path, self.roots)
 
     def locate(self, path: Path) -> Path:
-        """A file of the folder, which is fetched if it is at a server."""
+        """The path of a file of the folder, which is downloaded first if it is on a server."""
         return self.remote.locate(path) if self.remote is not None else path
 
     def skipped_records(self) -> list[Record]:
-        """Files of an archive for git, DVC and other tools: now, or when it was unpacked into this folder."""
+        """Records of the files for git, DVC and other tools that were not unpacked from an archive, now or earlier."""
         return [
             Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
             for name in (*self.skipped, *self._read_note("skipped"))
         ]
 
     def archive_notices(self) -> list[str]:
-        """Notices about an archive: now, or when it was unpacked into this folder."""
+        """Notices about an archive that was unpacked, now or earlier."""
         return [*self.notices, *self._read_note("notices")]
 
     def _read_note(self, key: str) -> list[str]:

@@ -1,8 +1,8 @@
-r"""Finds the file of a row in a label file: `C:\set\images\cat\1.png`, `gs://bucket/cat/1.png`, `1`. Names only.
+r"""Finds the file to which a row of a label file refers: `C:\set\images\cat\1.png`, `gs://bucket/cat/1.png`, `1`.
 
-A name counts from the folder of the label file, or from that of the data. If there is no such file, its end may be the
-end of one file's path: a path of another machine may lose its beginning, a relative one may be in a folder that it
-does not name. Nothing is guessed: of several files none is taken, unless one lies in a folder named for the label.
+A name is relative to the folder of the label file or to that of the data. If there is no such file, the end of the name
+is compared with the ends of the files' paths: a path from another machine may have another beginning, and a relative
+path may lack a folder. If several files match, none is used, unless only one is in a folder named after the label.
 """
 
 import posixpath
@@ -18,24 +18,24 @@ PHOTO_SUFFIXES: Final = (
     *(".heic", ".heif", ".avif"),
 )
 MAX_PARTS: Final = 6
-"""A name with more parts must be whole: it counts from the folder of the data or of the label file."""
+"""A name with more parts must be the complete path from the folder of the data or of the label file."""
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")
 _UPLOAD: Final = re.compile(r"/?data/upload/(\d+/)?")
 _UPLOAD_MARK: Final = re.compile(r"[0-9a-f]{8}-")
-"""Label Studio puts eight digits and a dash before the name of a file that is uploaded."""
+"""Label Studio prefixes the names of uploaded files with eight hexadecimal digits and a hyphen."""
 
 Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Match:
-    """The matching file.
+    """The result of the search for a file.
 
     Attributes:
-        name: relative to the data; None if there is none, or more than one.
-        candidates: if there is more than one, some of them.
+        name: of the file, relative to the data; None if no file or several files match.
+        candidates: if several files match, some of them.
     """
 
     name: str | None
@@ -43,13 +43,13 @@ class Match:
 
 
 def names_photo(text: str) -> bool:
-    """Whether a text is the name or the address of a picture file."""
+    """Whether a text is the name or the address of a photo, by its suffix."""
     parts, _ = split_name(text)
     return bool(parts) and parts[-1].lower().endswith(PHOTO_SUFFIXES)
 
 
 def split_name(text: str) -> tuple[Parts, bool]:
-    """A name as parts, and whether it begins elsewhere: with an address, a drive or a root."""
+    """The parts of a name, and whether it is absolute: begins with an address, a drive or a root."""
     path, is_elsewhere = _path_of(text)
     upload = _UPLOAD.match(path)
     if upload is not None:
@@ -69,10 +69,10 @@ def _path_of(text: str) -> tuple[str, bool]:
 
 
 class FileIndex:
-    """The files of the data, by their names."""
+    """The files of the data, indexed by name."""
 
     def __init__(self, names: Iterable[str]):
-        """Records the names, relative to the data."""
+        """Indexes names that are relative to the data."""
         self._names = frozenset(names)
         self._by_end: dict[tuple[int, bool], dict[Parts, list[str]]] = {}
 
@@ -80,9 +80,9 @@ class FileIndex:
         """The file to which a row refers.
 
         Args:
-            text: the row's path.
+            text: the path in the row.
             folder: of the label file, relative to the data.
-            label: the row's label, which may choose among several files.
+            label: the label in the row, which may select one of several matching files.
         """
         beside = f"{folder}/{text}" if folder else text
         for name in (beside, posixpath.normpath(beside), posixpath.normpath(text)):
@@ -119,7 +119,7 @@ class FileIndex:
         return Match(None)
 
     def _files(self, end: Parts, ignore_suffix: bool, length: int) -> list[str]:
-        """The files whose last `length` parts are these; 0: whose path is this."""
+        """The files whose last `length` parts are `end`; if `length` is 0, the files whose complete path is `end`."""
         if (length, ignore_suffix) not in self._by_end:
             by_end: dict[Parts, list[str]] = {}
             for name in sorted(self._names):
@@ -130,5 +130,5 @@ class FileIndex:
 
 
 def name_key(name: str) -> Parts:
-    """The form in which names are compared: like Windows and macOS, without case and Unicode form."""
+    """The form in which names are compared: case and Unicode normalization are ignored, as on Windows and macOS."""
     return tuple(unicodedata.normalize("NFC", name).casefold().split("/"))

@@ -1,8 +1,8 @@
-"""Label files within the data: which there are, and whether they or the folders say what the photos are.
+"""Finds label files within the data, and decides whether the labels come from them or from the folders.
 
-Looked for beside the folders and one level down: a table at the top, Roboflow's `train/_classes.csv`, Hugging Face's
-`metadata.jsonl`, COCO's `annotations/instances_train.json`. A file that names no photo of the data, or only photos
-outside of the folders that are named for its classes, such as a sample submission, replaces no folder.
+Label files are searched at the top and one level down: a table, Roboflow's `train/_classes.csv`, Hugging Face's
+`metadata.jsonl`, COCO's `annotations/instances_train.json`. A file is not used instead of the folders if it refers to
+no photo of the data or, as a sample submission does, only to photos outside the folders named after its classes.
 """
 
 import posixpath
@@ -32,21 +32,21 @@ from components.preprocess.sources.readers.label_files import (
 from components.preprocess.sources.readers.label_rows import LabelRow, NoLabelsError, SeveralLabelsError
 
 MAX_FILES: Final = 10
-"""Of one folder; if there are more, each is about one photo."""
+"""The maximum number of label files in a folder; if there are more, each probably describes one photo."""
 MAX_CANDIDATES: Final = 100
 
 
 @dataclass
 class FoundLabels:
-    """What the label files within the data say.
+    """The content of the label files within the data.
 
     Attributes:
-        label_files: those that count, by name.
-        rows: photo, relative to the data, to its row.
-        faults: rows that name no photo, each with the reason.
+        label_files: the names of the files that are used.
+        rows: by photo, relative to the data, and label.
+        faults: rows that refer to no photo, each with the reason.
         notices: for the user.
-        reasons: why other files are not label files, in case the folders have no labels either.
-        split_places: of photos in the folder of a split without class folders, as if they were in one of their class.
+        reasons: why other files are not used, for an error if the folders have no labels either.
+        split_places: for photos in the folder of a split without class folders, the path in a folder of their class.
     """
 
     label_files: list[str] = field(default_factory=list)
@@ -58,19 +58,19 @@ class FoundLabels:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Photo to class."""
+        """The class of each photo."""
         return {name: str(row.label) for (name, _), row in self.rows.items()}
 
 
 @dataclass(frozen=True)
 class LabeledPhotos:
-    """The photos of a folder that holds label files.
+    """The photos of a folder with label files.
 
     Attributes:
-        photo_set: None if its folders say what the photos are.
+        photo_set: None if the labels come from the folders.
         notices: for the user, in that case.
-        reasons: why its files are not label files, in case the folders have no labels either.
-        split_places: of photos in the folder of a split without class folders, as if they were in one of their class.
+        reasons: why its files are not used, for an error if the folders have no labels either.
+        split_places: for photos in the folder of a split without class folders, the path in a folder of their class.
     """
 
     photo_set: PhotoSet | None = None
@@ -80,15 +80,15 @@ class LabeledPhotos:
 
 
 def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
-    """The photos of a folder by the label files that it holds.
+    """Finds the photos in a folder that its label files label.
 
     Raises:
-        DataError: label files contradict each other, or give several labels to a photo.
+        DataError: label files contradict each other, or a photo has several labels.
     """
     try:
         listing = data_folder.listing
     except OSError:
-        return LabeledPhotos()  # the reader of folders says why
+        return LabeledPhotos()  # the reader of folders reports the error
     files = {"/".join(file.parts): file for file in listing.files}
     found = find_labels(files, lambda name: data_folder.locate(files[name].path), data_folder.columns)
     if not found.label_files:
@@ -97,7 +97,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     for row, (reason, message) in found.faults:
         rejected.append(Record(row.path or "", row.label, row.split, reason, message, group=row.group))
     splits = frozenset(row.split for row in found.rows.values() if row.split is not None)
-    if splits == {"train"}:  # a train.csv alone divides nothing
+    if splits == {"train"}:  # only a train.csv: the data is not split
         splits = frozenset()
     photos = []
     for (name, _), row in found.rows.items():
@@ -115,15 +115,15 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
 
 
 def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: ColumnNames) -> FoundLabels:
-    """What the label files among some files say of the others.
+    """Reads the label files among some files.
 
     Args:
         names: of all files, relative to the data.
-        locate: where the file of a name can be read.
-        columns: that the user named.
+        locate: returns the path of the file with a name.
+        columns: the columns that the user named.
 
     Raises:
-        DataError: label files contradict each other, give several labels to a photo, or lack a column that was named.
+        DataError: label files contradict each other, a photo has several labels, or a named column is missing.
     """
     visible_names = sorted(name for name in names if not any(map(is_hidden, name.split("/"))))
     index, split_indexes = FileIndex(visible_names), index_splits(visible_names)
@@ -179,13 +179,15 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
             f"used{f'; {len(moved):,} of the photos are in a folder named after another class' if moved else ''}."
         )
     elif columns != ColumnNames() and not found.split_places:
-        reason = found.reasons[0] if found.reasons else f"There is no file that ends in {', '.join(SUFFIXES)}."
+        reason = (
+            found.reasons[0] if found.reasons else f"There is no file with one of the suffixes {', '.join(SUFFIXES)}."
+        )
         raise DataError(f"data.columns sets columns of a label file, but the data has none. {reason}")
     return found
 
 
 def _name_numbers(found: FoundLabels) -> None:
-    """Calls classes that are numbers by the folders of their photos, if each has one of its own."""
+    """Renames classes that are numbers after the folders of their photos, if each class has a separate folder."""
     folders: dict[str, set[str]] = {}
     for name, label in found.labels.items():
         folders.setdefault(label, set()).add(posixpath.basename(posixpath.dirname(name)))
@@ -199,7 +201,7 @@ def _name_numbers(found: FoundLabels) -> None:
 
 
 def _find_split_places(labels: Mapping[str, str], in_folders: Collection[str]) -> dict[str, Parts]:
-    """Photos that lie in the folder of a split, not of a class: as in `val/images/1.jpg` beside `train/cat`."""
+    """Paths for photos in the folder of a split without class folders, as in `val/images/1.jpg` next to `train/cat`."""
     folders = {part for name in in_folders for part in name_key(name)[:-1]}
     places: dict[str, Parts] = {}
     for name, label in labels.items():
@@ -211,7 +213,7 @@ def _find_split_places(labels: Mapping[str, str], in_folders: Collection[str]) -
 
 
 def _candidates(names: Sequence[str]) -> list[str]:
-    """Files that may hold labels: at the top or one level down, a few in a folder."""
+    """The files that may contain labels: at the top or one level down, at most MAX_FILES in a folder."""
     top = posixpath.commonpath([posixpath.dirname(name) for name in names]) if names else ""
     label_files = [name for name in names if is_label_file(Path(name))]
     by_folder = Counter(map(posixpath.dirname, label_files))
@@ -228,7 +230,7 @@ def _parent(folder: str) -> str | None:
 
 
 def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], LabelRow], label_file: str) -> None:
-    """Requires a label file to say what the others say of the same photos."""
+    """Checks that a label file does not contradict the others."""
     if not found.label_files:
         return
     labels: dict[str, str | None] = dict(found.rows.keys())

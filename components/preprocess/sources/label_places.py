@@ -1,4 +1,4 @@
-"""Which photos the rows of a label file mean, and whether the file says what the photos are."""
+"""Finds the photos to which the rows of a label file refer, and decides whether the file is used."""
 
 import posixpath
 from collections.abc import Collection, Mapping, Sequence
@@ -16,17 +16,17 @@ from components.preprocess.sources.readers.label_rows import LabelRow
 SUBMISSION: Final = "submission"
 
 PlacedRows = dict[tuple[str, str | None], LabelRow]
-"""Rows by the photo that they mean and their label."""
+"""Rows by photo and label."""
 
 
 def find_split(name: str) -> SplitName | None:
-    """The split that a file is about, by its name or its folders: `valid/_classes.csv`, `trainLabels.csv`."""
+    """The split in the name or the folders of a label file: `valid/_classes.csv`, `trainLabels.csv`."""
     splits = {SPLIT_FOLDERS[word] for word in words_of(name) if word in SPLIT_FOLDERS}
     return splits.pop() if len(splits) == 1 else None
 
 
 def index_splits(names: Collection[str]) -> dict[SplitName, FileIndex]:
-    """The files in the folders of each split: `1` of `trainLabels.csv` is `train/1.png`, not `test/1.png`."""
+    """Indexes the files in the folders of each split, so that `1` in `trainLabels.csv` is found as `train/1.png`."""
     names_of_split: dict[SplitName, list[str]] = {split: [] for split in SPLITS}
     names_of_folder: dict[str, list[str]] = {}
     for name in names:
@@ -42,7 +42,7 @@ def index_splits(names: Collection[str]) -> dict[SplitName, FileIndex]:
 def place_rows(
     rows: Sequence[LabelRow], index: FileIndex, split_indexes: Mapping[SplitName, FileIndex], label_file: str
 ) -> tuple[PlacedRows, list[tuple[LabelRow, Fault]]]:
-    """The rows by the photos that they name and their labels, and those that name none."""
+    """The rows by photo and label, and the rows that refer to no photo, each with the reason."""
     split, folder = find_split(label_file), posixpath.dirname(label_file)
     placed: PlacedRows = {}
     faults: list[tuple[LabelRow, Fault]] = []
@@ -62,16 +62,16 @@ def place_rows(
 def find_refusal(
     label_file: str, rows: PlacedRows, faults: Sequence[tuple[LabelRow, Fault]], names: Collection[str]
 ) -> str | None:
-    """Why a label file does not say what the photos are; None if it may.
+    """Why a label file is not used; None if it is.
 
     Args:
         label_file: its name.
-        rows: that name a photo.
-        faults: rows that name none, each with the reason.
+        rows: the rows that refer to a photo.
+        faults: the rows that refer to no photo, each with the reason.
         names: of all files.
 
     Raises:
-        DataError: most names fit several photos, and no folders are named for the labels.
+        DataError: most names match several photos, and no folders are named after the labels.
     """
     ambiguous_rows = [row for row, (reason, _) in faults if reason == "ambiguous_path"]
     if len(ambiguous_rows) > len(rows):
@@ -80,29 +80,29 @@ def find_refusal(
         labels = {str(row.label) for row in ambiguous_rows}
         if len(labels) > 1 and not is_submission(label_file) and not in_folders_of(labels, names):
             raise DataError(
-                f"The names in {label_file} must each fit one photo; {len(ambiguous_rows):,} of them, such as "
-                f"{example}, fit several. {message} Give the folder of photos that is meant, with the label file in "
-                "it, or move the label file out of the data."
+                f"Each name in {label_file} must match one photo; {len(ambiguous_rows):,} names, such as "
+                f"{example}, match several. {message} Pass the folder of the photos that you mean, with the label file "
+                "in it, or move the label file out of the data."
             )
-        return f"names photos that may be any of several files, such as {example}"
+        return f"contains names that match several files, such as {example}"
     if not rows:
-        return "names no photo of the data"
+        return "refers to no photo of the data"
     if all(is_annotation(name.rpartition("/")[0]) for name, _ in rows):
-        return "names only pictures in folders beside the photos"
+        return "refers only to pictures in folders next to the photos"
     labels = {str(row.label) for row in rows.values()}
     if len(labels) < 2:
-        return f"names only one class, '{printable(labels.pop())}'"
+        return f"contains only one class, '{printable(labels.pop())}'"
     if is_submission(label_file):
-        return "is called a submission, which has no true labels"
+        return "has the name of a sample submission, whose labels are not real"
     return None
 
 
 def is_submission(label_file: str) -> bool:
-    """Whether a file is called as the example of a competition's answers."""
+    """Whether a file has the name of a sample submission of a competition."""
     return SUBMISSION in posixpath.basename(label_file).casefold()
 
 
 def in_folders_of(labels: Collection[str], names: Collection[str]) -> set[str]:
-    """The files in folders that are named for a label."""
+    """The files in folders that are named after a label."""
     folders = {part for label in labels for part in name_key(label)}
     return {name for name in names if not folders.isdisjoint(name_key(name)[:-1])}

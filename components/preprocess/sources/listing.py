@@ -1,4 +1,4 @@
-"""Walks a folder and lists all that it holds; what cannot be read or entered is named, with the reason."""
+"""Lists the content of a folder; files and folders that cannot be read are listed as rejected, with the reason."""
 
 import os
 import stat
@@ -32,16 +32,16 @@ SYSTEM_ENTRIES: Final = frozenset(
         "__pycache__",
     )
 )
-"""What Windows, macOS, Linux, Synology's and QNAP's file servers and Python make, in lower case."""
+"""Files and folders that Windows, macOS, Linux, Python, and file servers of Synology and QNAP create, in lowercase."""
 
 MAX_ENTRIES: Final = 2_000_000
 START_SECONDS: Final = 600.0
-"""A folder of the user's own may be on a slow network."""
+"""Long, because the user's folder may be on a slow network."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A regular file: its place below the folder as parts of text, where it can be read, and its size."""
+    """A regular file: the parts of its path relative to the folder as text, its path, and its size."""
 
     parts: tuple[str, ...]
     path: Path
@@ -50,13 +50,13 @@ class ListedFile:
 
 @dataclass
 class Listing:
-    """All that a folder holds, ordered by name.
+    """The content of a folder, sorted by name.
 
     Attributes:
         files: the regular files.
-        folders: the folders below, the empty ones too, as parts of text.
-        rejected: hidden entries, broken links, links back to a folder that was already read, pipes and devices, and
-            what may not be read. Of a folder that is not entered, one record stands for all that it holds.
+        folders: the parts of the relative paths of all folders, including empty ones, as text.
+        rejected: hidden entries, broken links, links to a folder that was already read, pipes and devices, and entries
+            that may not be read. A folder that is not read has one record.
     """
 
     files: list[ListedFile] = field(default_factory=list)
@@ -65,11 +65,11 @@ class Listing:
 
 
 def list_folder(root: Path, roots: Roots = None) -> Listing:
-    """Lists a folder. Links are followed, and no folder is entered twice, so that none leads round in a circle.
+    """Lists a folder. Links are followed, but no folder is read twice, so that loops of links end.
 
     Args:
         root: the folder.
-        roots: the folders that a link may lead into.
+        roots: the folders to which links may lead; None for all.
 
     Raises:
         OSError: the folder itself cannot be read.
@@ -86,12 +86,12 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
     while pending:
         parts, folder = pending.pop()
         try:
-            with os.scandir(folder) as entries:  # a folder counts where it really is, so links come last
+            with os.scandir(folder) as entries:  # links come last, so that a folder is listed at its real path
                 names = [name for _, name in sorted((entry.is_symlink(), entry.name) for entry in entries)]
         except OSError as error:
             if not parts:
                 raise
-            listing.rejected.append(_rejection(parts, "unreadable", f"The folder must be readable: {error.strerror}."))
+            listing.rejected.append(_rejection(parts, "unreadable", f"The folder cannot be read: {error.strerror}."))
             continue
         budget.spend(num_members=len(names), memory_bytes=sum(map(len, names)))
         for name in names:
@@ -107,7 +107,7 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
 def _list_entry(
     listing: Listing, parts: tuple[str, ...], path: Path, entered_folders: set[tuple[int, int]], roots: Roots
 ) -> bool:
-    """Records one entry; true where it is a folder to enter."""
+    """Records one entry; True if it is a folder to read."""
     if is_hidden(parts[-1]):
         listing.rejected.append(_rejection(parts, "hidden", "Hidden files and folders are left out."))
         return False
@@ -117,12 +117,12 @@ def _list_entry(
     try:
         status = path.stat()
     except OSError as error:
-        listing.rejected.append(_rejection(parts, "unreadable", f"The file must be readable: {error.strerror}."))
+        listing.rejected.append(_rejection(parts, "unreadable", f"The file cannot be read: {error.strerror}."))
         return False
     if stat.S_ISREG(status.st_mode):
         listing.files.append(ListedFile(parts, path, status.st_size))
     elif not stat.S_ISDIR(status.st_mode):
-        listing.rejected.append(_rejection(parts, "not_a_file", "It must be a file or folder; it is a pipe or device."))
+        listing.rejected.append(_rejection(parts, "not_a_file", "It is a pipe or a device, not a file or a folder."))
     elif _identity(status) in entered_folders:
         listing.rejected.append(_rejection(parts, "folder_seen", "The link leads to a folder that was already read."))
     else:
@@ -133,12 +133,12 @@ def _list_entry(
 
 
 def as_text(name: str) -> str:
-    r"""A file name as text that any format can hold: bytes that are no UTF-8 become `\xff`."""
+    r"""A file name as valid Unicode text: bytes that are not UTF-8 are escaped as in `\xff`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def is_hidden(name: str) -> bool:
-    """Whether operating systems and file servers make and hide such an entry of their own accord."""
+    """Whether an entry is hidden or was created by an operating system or a file server, by its name."""
     return name.startswith(".") or name.casefold() in SYSTEM_ENTRIES
 
 

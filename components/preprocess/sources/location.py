@@ -1,4 +1,4 @@
-"""Where the data is on this machine: data at an address are fetched first."""
+"""Finds the data on this machine; data at an address is downloaded first."""
 
 import re
 from functools import partial
@@ -15,10 +15,10 @@ from components.preprocess.sources.remote.fetch import fetch
 
 
 def locate(data: str, columns: ColumnNames | None = None) -> Path:
-    """The path of the data, which are fetched first where they have an address.
+    """The path of the data; data at an address is downloaded first.
 
     Raises:
-        DataError: there is nothing, or something of another kind, or it is out of reach.
+        DataError: the data does not exist, is of another kind, or cannot be reached.
     """
     if is_remote(data):
         list_referenced = partial(list_referenced_files, columns=columns)
@@ -37,6 +37,6 @@ def locate(data: str, columns: ColumnNames | None = None) -> Path:
     except OSError as error:
         content = f"something that cannot be read ({error.strerror})"
     raise DataError(
-        "The data must be a folder of class folders, an archive of one or a table of photos, whose name "
+        "The data must be a folder of class folders, an archive of one, or a label file, whose name "
         f"ends in {', '.join((*archive.SUFFIXES, *LABEL_SUFFIXES))}; there is {content} at {path}."
     )

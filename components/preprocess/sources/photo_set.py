@@ -1,4 +1,4 @@
-"""The photos of the data, with what their places say of them: what every reader returns."""
+"""The photos of the data, with their labels: the result of every reader."""
 
 import os
 from collections import Counter, defaultdict
@@ -16,29 +16,29 @@ from components.preprocess.sources.folders.names import may_be_photo, spelling_k
 from components.preprocess.store.cache_index import identity
 
 SHOWN_CLASSES: Final = 30
-"""So many classes are listed in one line; the audit lists all."""
+"""The maximum number of classes in the log; the audit lists all."""
 
 
 class Remote(Protocol):
-    """A photo at a server."""
+    """A photo on a server."""
 
     @property
     def key(self) -> bytes:
-        """Its address."""
+        """The address."""
         ...
 
     @property
     def identity(self) -> str | None:
-        """What changes whenever its content does; None if it is unknown."""
+        """A string that changes whenever the content changes; None if unknown."""
         ...
 
     @property
     def fetched_identity(self) -> str | None:
-        """That of the version that was fetched."""
+        """The identity of the version that was downloaded."""
         ...
 
     def fetch(self) -> None:
-        """Makes sure that it is in the cache.
+        """Downloads it to the cache, if it is not there.
 
         Raises:
             DataError: the server cannot be reached.
@@ -51,10 +51,10 @@ class PhotoFile:
     """A file that should be a photo.
 
     Attributes:
-        location: where it can be read.
-        record: what its place says of it.
-        roots: the folders that it must lie in when it is opened.
-        remote: the photo at a server, if it is fetched when it is opened.
+        location: the path of the file.
+        record: its class, split and group, according to its folders or a label file.
+        roots: the folders in which it must be when it is opened; None for any.
+        remote: the photo on a server, if it is downloaded when it is opened.
     """
 
     location: Path
@@ -64,25 +64,25 @@ class PhotoFile:
 
     @property
     def key(self) -> bytes:
-        """By what all tasks know it: its path, or its address."""
+        """Identifies the photo in all tasks: its path, or its address."""
         return os.fsencode(self.location) if self.remote is None else self.remote.key
 
     def identity(self) -> str | None:
-        """What changes whenever its content does; None if that is unknown, or it changed just now.
+        """A string that changes whenever the content changes; None if unknown, or if the file has just changed.
 
         Raises:
             OSError: it cannot be looked at.
         """
         if self.remote is not None:
             return self.remote.identity
-        return identity(os.stat(self.location))  # noqa: PTH116 - Path costs
+        return identity(os.stat(self.location))  # noqa: PTH116 - Path is slower
 
     def open(self) -> BinaryIO:
-        """Opens it for reading.
+        """Opens the file for reading.
 
         Raises:
-            OSError: it cannot be read, is not a regular file, or lies outside its roots.
-            DataError: its server cannot be reached.
+            OSError: the file cannot be read, is not a regular file, or is outside the roots.
+            DataError: the server cannot be reached.
         """
         if self.remote is not None:
             self.remote.fetch()
@@ -91,14 +91,14 @@ class PhotoFile:
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """All that the data contains.
+    """All files of the data.
 
     Attributes:
-        files: what should be photos, ordered by path.
-        rejected: what is none by its place or kind.
-        class_names: the class folders' names, ordered.
-        given_splits: the splits that the data has folders for.
-        notices: how the data was read, where that is not obvious; a sentence each.
+        files: the files that should be photos, sorted by path.
+        rejected: records of files and folders that are rejected without being read.
+        class_names: sorted.
+        given_splits: the existing splits of the data.
+        notices: for the user, about how the data was read; a sentence each.
     """
 
     files: tuple[PhotoFile, ...]
@@ -109,7 +109,7 @@ class PhotoSet:
 
 
 def describe(photo_set: PhotoSet) -> list[str]:
-    """What a person should see before any work begins: the classes with their counts, the splits, and the notices."""
+    """Describes the data for the log: the classes with their counts, the splits, and the notices."""
     photos = [file.record for file in photo_set.files if may_be_photo(file.record.path)]
     counts = Counter(record.class_name for record in photos)
     classes = [f"{shown_name(name)} {counts[name]:,}" for name in photo_set.class_names[:SHOWN_CLASSES]]
@@ -122,20 +122,20 @@ def describe(photo_set: PhotoSet) -> list[str]:
     if photo_set.given_splits:
         split_counts = Counter(record.split for record in photos)
         splits = [f"{split} {split_counts[split]:,}" for split in SPLITS if split in photo_set.given_splits]
-        lines.insert(1, f"The data are split: {', '.join(splits)}.")
+        lines.insert(1, f"The data is split: {', '.join(splits)}.")
     return lines
 
 
 def describe_reading(photo_set: PhotoSet) -> list[str]:
-    """What a person should know of how the data was read; nothing if that is obvious."""
+    """The notices about how the data was read; empty if there is nothing unusual."""
     counts = Counter(str(file.record.class_name) for file in photo_set.files)
     return [*photo_set.notices, *_describe_unlabeled(photo_set.rejected), *_describe_twins(counts)]
 
 
 def _describe_unlabeled(rejected: Sequence[Record]) -> list[str]:
-    """A line about photos beside a table that does not name them."""
+    """A line about photos without a row in the label file."""
     counts = Counter(
-        record.path.rpartition("/")[0] or "the data's own folder"
+        record.path.rpartition("/")[0] or "the top folder"
         for record in rejected
         if record.reason == "no_label" and may_be_photo(record.path)
     )

@@ -1,4 +1,4 @@
-"""A quick look at the data, which resolves `auto` values: what they are called, and how large the photos are."""
+"""Takes a quick look at the data, to resolve `auto` values: its name, and the size of the photos."""
 
 import contextlib
 import itertools
@@ -31,17 +31,17 @@ from components.preprocess.sources.source import (
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
-"""Of a file in an archive, 16 MiB: a photo's header is at its beginning."""
+"""The number of chunks to read from a file in an archive, 16 MiB: the header of a photo is at its beginning."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a quick look at the data says, for `auto` values.
+    """The result of a quick look at the data, for `auto` values.
 
     Attributes:
-        name: the name of the data: lower case letters, digits, `_` and `-`.
+        name: the name of the data: lowercase letters, digits, `_` and `-`.
         native_size: (height, width), the medians over some photos, in pixels.
-        description: what the data contains, a sentence each; empty for an archive, which is not unpacked.
+        description: of the data, a sentence each; empty for an archive, which is not unpacked.
     """
 
     name: str
@@ -50,14 +50,14 @@ class Probe:
 
 
 def probe(data: str, columns: ColumnNames | None = None) -> Probe:
-    """A quick look at the data: their name, and the median size of some photos by their headers.
+    """Takes a quick look at the data: its name, and the median size of some photos, from their headers.
 
     Args:
-        data: the path or the address that the user gave.
-        columns: of label files, which the user named.
+        data: the path or the address.
+        columns: the columns of label files that the user named.
 
     Raises:
-        DataError: there are no class folders, or none of the photos looked at can be read.
+        DataError: there are no class folders, or none of the photos can be read.
     """
     remote = list_remote_folder(data)
     if remote is not None:
@@ -75,8 +75,8 @@ def probe(data: str, columns: ColumnNames | None = None) -> Probe:
 def _describe(data: str, place: str, sizes: Sequence[tuple[int, int]], description: tuple[str, ...]) -> Probe:
     if not sizes:
         raise DataError(
-            f"The data must contain photos; none of those checked in {place} can be read. Find out what "
-            "they are, for example with the program `file`."
+            f"The data must contain photos; none of the files checked in {place} can be read as a photo. Find out "
+            "what they are, for example with the program `file`."
         )
     height, width = (round(statistics.median(sides)) for sides in zip(*sizes, strict=True))
     return Probe(name_of(data), (height, width), description)
@@ -85,7 +85,7 @@ def _describe(data: str, place: str, sizes: Sequence[tuple[int, int]], descripti
 def _sizes_in_folder(
     path: Path, data: str, columns: ColumnNames | None, description: list[str]
 ) -> Iterator[tuple[int, int]]:
-    """Of a folder, or of what a label file names; what the data contains is added to `description`."""
+    """The sizes of photos in a folder or of a label file; adds the description of the data to `description`."""
     data_folder = data_folder_at(path, data, columns)
     if path.is_dir():
         listed_files = data_folder.listing.files
@@ -97,7 +97,7 @@ def _sizes_in_folder(
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
         converted = convert(data_folder, Path(scratch), max_photos=PROBED_PHOTOS)
         photo_set = find_photos(converted)
-        if converted is data_folder:  # else some photos stand for all
+        if converted is data_folder:  # otherwise only some of the photos were converted
             description += describe(photo_set)
         yield from _sizes_of(photo_set.files)
 
@@ -123,7 +123,7 @@ def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, i
 def _sizes_in_archive(
     path: Path, data: str, columns: ColumnNames | None, description: list[str]
 ) -> Iterator[tuple[int, int]]:
-    """Of the first photos that can be read: more would mean to unpack a tar.gz to its end."""
+    """The sizes of the first photos in an archive; for later ones, a tar.gz would have to be unpacked to its end."""
     num_sizes, names = 0, []
     for member in archive.members(path):
         names.append(member.name)
@@ -136,7 +136,7 @@ def _sizes_in_archive(
         if num_sizes >= PROBED_PHOTOS:
             return
     binary.refuse_pickles(names)
-    if not num_sizes and any(is_parquet(Path(name)) for name in names):  # they may hold the photos
+    if not num_sizes and any(is_parquet(Path(name)) for name in names):  # they may contain the photos
         with (
             tempfile.TemporaryDirectory(prefix="darkroom-") as scratch,
             open_data(data, Path(scratch), columns) as opened,

@@ -1,4 +1,4 @@
-"""Where the data come from: the DVC hash and the git revision, read from the files beside them."""
+"""The origin of the data: the DVC hash and the git revision, from the files next to it."""
 
 import logging
 import os
@@ -15,11 +15,11 @@ from components.preprocess.sources.remote.fetch import origin_of
 log = logging.getLogger(__name__)
 
 ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
-"""Holds the source as JSON if there are neither git nor DVC's files to be seen: in a container."""
+"""Contains the source as JSON if the files of git and DVC are not visible, as in a container."""
 
 
 def find_origin(data: str) -> Source:
-    """The source of the data, with what DVC and git know of it."""
+    """The source of the data, with its DVC hash and git revision."""
     origin_json = os.environ.get(ORIGIN_VARIABLE)
     if origin_json:
         return Source.model_validate_json(origin_json)
@@ -30,9 +30,9 @@ def find_origin(data: str) -> Source:
 
 
 def dvc_hash(path: Path) -> str | None:
-    """The hash under which DVC tracks the path or a folder that holds it; None if it does not.
+    """The hash with which DVC tracks the path or a folder that contains it; None if DVC does not track it.
 
-    Both ways of DVC are read: `<name>.dvc` beside the data, and a stage's output in a `dvc.lock`.
+    The hash may be in `<name>.dvc` next to the data, or in an output of a stage in `dvc.lock`.
     """
     for tracked in (path, *path.parents):
         pointer = tracked.parent / f"{tracked.name}.dvc"
@@ -53,7 +53,7 @@ def dvc_hash(path: Path) -> str | None:
 
 
 def _outputs(stage: object) -> list[dict[str, Any]]:
-    """The outputs that a stage, or a whole .dvc file, lists; a file of somebody else's may hold anything there."""
+    """The outputs of a stage or of a .dvc file; an untrusted file may contain values of any type."""
     outputs = stage.get("outs") if isinstance(stage, dict) else None
     return [output for output in outputs if isinstance(output, dict)] if isinstance(outputs, list) else []
 
@@ -64,10 +64,10 @@ def _hash_of(output: dict[str, Any]) -> str | None:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    """A file of DVC; an unreadable one is ignored."""
+    """Reads a file of DVC; an unreadable file is ignored."""
     try:
         content = read_yaml(path)
-    except (OSError, ValueError) as error:  # what is not UTF-8 or no YAML is a ValueError
+    except (OSError, ValueError) as error:  # content that is not UTF-8 or not YAML raises a ValueError
         log.warning("%s is not recorded as a source of the data: %s.", path, error)
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,8 +1,8 @@
-"""Finds the photos, wherever they are.
+"""Finds the photos in any supported source.
 
-A folder of class folders, or of train/validation/test folders of them; a label file, or a folder that holds some;
-CIFAR or IDX files; Parquet tables that hold photos; a zip or tar archive of any of these; an address of any of these.
-Nothing that is found is left out: a file that lies elsewhere is listed as rejected, by name and with a reason.
+Sources are a folder of class folders, or of train/validation/test folders that contain them; a label file, or a folder
+with label files; CIFAR or IDX files; Parquet tables that contain photos; a zip or tar archive of any of these; and an
+address of any of these. Every file is listed: files that are not used are rejected, with a reason.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from components.preprocess.sources.remote.remote_folder import RemoteFolder, lis
 
 
 def find_photos(data_folder: DataFolder) -> PhotoSet:
-    """All files of the data, with the class, the split and the group that their folders or their table give them.
+    """Finds all files of the data, with their class, split and group according to folders or label files.
 
     Raises:
-        DataError: the data cannot be read, or are neither class folders nor described by a table.
+        DataError: the data cannot be read, or has neither class folders nor a label file.
     """
     photo_set = _find_photos(data_folder)
     remote = data_folder.remote
@@ -51,7 +51,7 @@ def _find_photos(data_folder: DataFolder) -> PhotoSet:
         return labeled.photo_set
     try:
         photo_set = class_folders.find_photos(data_folder, labeled.split_places)
-    except DataError as error:  # it may be the label file that does not say what it should
+    except DataError as error:  # the cause may be a label file that could not be used
         raise DataError(" ".join((str(error), *labeled.notices, *labeled.reasons))) from None
     return replace(photo_set, notices=(*labeled.notices, *photo_set.notices))
 
@@ -60,16 +60,16 @@ def _find_photos(data_folder: DataFolder) -> PhotoSet:
 def open_data(
     data: str, scratch_dir: Path, columns: ColumnNames | None = None, *, zip_encoding: str | None = None
 ) -> Iterator[DataFolder]:
-    """The data as a folder: themselves, or what is fetched, unpacked or converted for the time of the block.
+    """Provides the folder of the data within the block; the data is downloaded, unpacked or converted if necessary.
 
     Args:
-        data: the path or the address that the user gave.
-        scratch_dir: where a folder for that time can be made.
-        columns: of label files, which the user named.
-        zip_encoding: of names in a zip that have no mark; None: it is found out.
+        data: the path or the address.
+        scratch_dir: for temporary folders.
+        columns: the columns of label files that the user named.
+        zip_encoding: of names in a zip that are not marked as Unicode; None to detect it.
 
     Raises:
-        DataError: there is nothing, or something of another kind, or it is out of reach.
+        DataError: the data does not exist, is of another kind, or cannot be reached.
         ArchiveError: the archive cannot be unpacked.
     """
     remote = list_remote_folder(data)
@@ -86,17 +86,17 @@ def open_data(
 
 
 def remote_data_folder(remote: RemoteFolder, columns: ColumnNames | None = None) -> DataFolder:
-    """A folder at a server, whose photos are fetched when they are needed."""
+    """A folder on a server, whose photos are downloaded when they are needed."""
     return DataFolder(remote.path, roots=(remote.path,), columns=columns or ColumnNames(), remote=remote)
 
 
 def data_folder_at(path: Path, data: str, columns: ColumnNames | None = None) -> DataFolder:
-    """A folder as it is, or that of a label file; one that was fetched holds all that may be read of it.
+    """The folder of the data, or of a label file. If it was downloaded, files outside the folder may not be read.
 
     Args:
         path: of the folder or the label file.
-        data: the path or the address that the user gave.
-        columns: of label files, which the user named.
+        data: the path or the address.
+        columns: the columns of label files that the user named.
     """
     folder, label_file = (path.parent, path) if path.is_file() else (path, None)
     data_folder = DataFolder(folder, label_file=label_file, columns=columns or ColumnNames())
@@ -106,7 +106,7 @@ def data_folder_at(path: Path, data: str, columns: ColumnNames | None = None) ->
 
 
 def _unpack(path: Path, scratch: Path, columns: ColumnNames | None, zip_encoding: str | None) -> DataFolder:
-    """An archive as a folder."""
+    """Unpacks an archive to a folder."""
     folder, skipped, notices = scratch / "unpacked", set[str](), list[str]()
     archive.extract(path, folder, skipped, zip_encoding=zip_encoding, notices=notices)
     return DataFolder(
@@ -121,7 +121,7 @@ def _unpack(path: Path, scratch: Path, columns: ColumnNames | None, zip_encoding
 
 
 def convert(data_folder: DataFolder, scratch: Path, *, max_photos: int | None = None) -> DataFolder:
-    """CIFAR and IDX files as class folders, Parquet tables that hold photos as files and a table; all else as it is."""
+    """Converts CIFAR and IDX files to class folders, and Parquet tables with photos to files and a label file."""
     label_file = data_folder.label_file
     if label_file is not None:
         return _convert_parquet(data_folder, {label_file.name: label_file}, scratch, max_photos)
@@ -152,9 +152,10 @@ def _convert_parquet(
 
 
 def name_of(data: str) -> str:
-    """What the data is called: the name of the folder, archive or table, reduced to `[a-z0-9_-]`.
+    """The name of the data: that of the folder, archive or label file, reduced to `[a-z0-9_-]`.
 
-    `/photos/My Clothes.tar.gz` gives `my-clothes`; GitHub's archive of a branch is called as its repository.
+    For example, `my-clothes` for `/photos/My Clothes.tar.gz`; for GitHub's archive of a branch, the name of the
+    repository.
     """
     if is_remote(data):
         repository = re.match(r"https?://[^/]+/[^/]+/([^/]+)/(?:archive|zipball|tarball)/", data)

@@ -1,1 +1,1 @@
-"""The cache of decoded pixels and of what is known of files. Import `pixel_cache`."""
+"""The cache of decoded pixels and of facts about files. Import `pixel_cache`."""

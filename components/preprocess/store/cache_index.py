@@ -1,9 +1,8 @@
-"""The index of the cache: what is known of files and of contents, in a SQLite database.
+"""The index of the cache: facts about files and their contents, in a SQLite database.
 
-files     path and identity → content hash
-depths    content hash → the values of a photo with more than 8 bits each
-verdicts  content hash and recipe → what was found out, and where the pixels stand
-used      when each file of pixels was used last
+files path and identity → content hash depths content hash → the range of the values of a photo with more than 8 bits
+per value verdicts content hash and recipe → the facts about the content, and the place of its pixels used the time of
+the last use of each file of pixels
 """
 
 import contextlib
@@ -19,7 +18,7 @@ from typing import Any, Final
 log = logging.getLogger(__name__)
 
 VERSION: Final = 3
-"""Goes up when decoding or measuring changes; then everything is read again."""
+"""Increase it when decoding or measuring changes; all files are then read again."""
 
 COLUMNS: Final = (
     "reason",
@@ -35,10 +34,9 @@ COLUMNS: Final = (
     "pixel_hash",
     "sketch",
 )
-"""Of a verdict: what Record and Measures hold of a file's content."""
-
+"""The columns of a verdict: the fields of Record and Measures that depend on a file's content."""
 SETTLED_NANOSECONDS: Final = 50_000_000
-"""A file that changed less than this before it was read may change again without its times telling."""
+"""If a file was changed less than this before it was read, a further change may leave its times unchanged."""
 
 _TABLES: Final = f"""
 create table if not exists files (path blob primary key, identity text not null, sha256 text not null) without rowid;
@@ -61,7 +59,7 @@ MOVE: Final = "update verdicts set container = ?, place = ? where sha256 = ? and
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where pixels stand: a file of the cache, and the byte at which they begin."""
+    """The place of pixels: a file of the cache, and the byte at which they begin."""
 
     container: str
     start: int
@@ -69,7 +67,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of one content: the values of COLUMNS, and where its pixels are."""
+    """The facts about the content of a file: the values of COLUMNS, and the place of its pixels."""
 
     sha256: str
     values: tuple[Any, ...]
@@ -94,17 +92,17 @@ class IndexContent:
 
     @property
     def container(self) -> str | None:
-        """The only pack of the portion; None if it has no pixels."""
+        """The only pack of the portion; None if there are no pixels."""
         return next((container for _, _, container, *_ in self.verdicts if container is not None), None)
 
     @property
     def last_place(self) -> int | None:
-        """Where the last pixels begin in the pack."""
+        """The byte at which the last pixels begin in the pack; None if it has no pixels."""
         return max((place for _, _, _, place, *_ in self.verdicts if place is not None), default=None)
 
 
 def read_index(path: Path) -> IndexContent:
-    """All that the index of a portion contains, which nobody writes any more.
+    """Reads the index of a portion, to which nothing is written any more.
 
     Raises:
         sqlite3.DatabaseError: it is damaged.
@@ -118,7 +116,7 @@ def read_index(path: Path) -> IndexContent:
 
 
 def identity(status: os.stat_result) -> str | None:
-    """What changes whenever a file's content does; None for a file that changed just now."""
+    """A text that changes whenever the content of a file changes; None for a file that has just changed."""
     changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
     if time.time_ns() - changed_ns < SETTLED_NANOSECONDS:
         return None
@@ -126,13 +124,13 @@ def identity(status: os.stat_result) -> str | None:
 
 
 def open_index(path: Path) -> sqlite3.Connection:
-    """The index; one that is damaged is set aside."""
+    """Opens the index; a damaged index is replaced by an empty one."""
     try:
         return _connect(path)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
-        log.warning("The index of the cache was damaged (%s), so all photos are read again.", error)
+        log.warning("The index of the cache is damaged (%s), so all photos are read again.", error)
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
             path.with_name(name).unlink(missing_ok=True)
         return _connect(path)
@@ -152,9 +150,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(index: sqlite3.Connection) -> None:
-    """Adds what an index of an earlier version lacks; its verdicts belong to other recipes."""
+    """Adds the columns that an index of an earlier version lacks; its verdicts have other recipes."""
     with index:
-        index.execute("begin immediate")  # another run may be adding them
+        index.execute("begin immediate")  # another run may be adding the columns
         existing = {name for _, name, *_ in index.execute("pragma table_info(verdicts)")}
         for column in COLUMNS:
             if column not in existing:

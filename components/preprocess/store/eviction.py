@@ -1,4 +1,4 @@
-"""Keeps the cache in order: packs whose photos are in shards go, and what was used longest ago if it is too large."""
+"""Cleans up the cache: removes packs whose photos are in shards, and the least recently used files."""
 
 import fcntl
 import sqlite3
@@ -12,7 +12,7 @@ from components.preprocess.store.pixel_files import PixelFiles
 
 
 def thin_packs(index: sqlite3.Connection, files: PixelFiles) -> None:
-    """Packs of which at least half the rows is in shards give way to a pack of the rest."""
+    """Replaces each pack of which at least half of the rows are also in shards by a pack with the other rows."""
     for path in (files.folder / "packs").glob(f"{files.recipe}-*.pack"):
         container = f"packs/{path.name}"
         if container != files.pack_name and not _lockable(path):
@@ -38,7 +38,7 @@ def _move_rest(
 
 
 def evict_oldest(index: sqlite3.Connection, files: PixelFiles) -> None:
-    """Removes what was used longest ago until the cache is within its limit, but nothing that this run has used."""
+    """Removes the least recently used files until the cache is within its limit, but no file that this run has used."""
     now = time.time()
     with index:
         index.executemany(
@@ -65,7 +65,7 @@ def _remove(path: Path) -> bool:
 
 
 def _lockable(path: Path) -> bool:
-    """Whether no run writes into the file."""
+    """Whether no run is writing to the file."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

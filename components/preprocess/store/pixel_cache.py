@@ -1,13 +1,11 @@
-"""What was learned of files that were read before, and their pixels: the cache of preprocess, shared by all runs.
+"""The cache of preprocess, shared by all runs: facts about files that were read before, and their pixels.
 
-    index.sqlite        files: path and identity → content hash; verdicts: content hash and recipe → record and place;
-                        depths: content hash → values of a photo with more than 8 bits each
-    packs/<id>.pack     prepared pixels, row after row, as they were read
-    shards/<key>.arrow  shards of data sets; a data set holds hard links to them
+    index.sqlite see components/preprocess/store/cache_index.py packs/<id>.pack prepared pixels, row after row, in the
+    order in which they were read shards/<key>.arrow shards of data sets; a data set contains hard links to them
 
-A file whose size, times and inode are as they were is not read again; equal content under another name is not decoded
-again; a shard whose photos are as they were is not written again. Each photo's pixels is in one place: in a pack
-until their shard is written, then in the shard. What is lost or damaged here is made again.
+A file with the same size, times and inode as before is not read again. A file with known content and another name is
+read, but not decoded. A shard with the same photos is not written again. The pixels of each photo are stored once: in a
+pack until their shard is written, then in the shard. Anything that is lost or damaged in the cache is recreated.
 """
 
 import contextlib
@@ -42,14 +40,14 @@ from components.preprocess.store.pixel_files import PixelFiles
 log = logging.getLogger(__name__)
 
 PATHS_AT_ONCE: Final = 500
-"""Of a query; SQLite allows 32,766 values."""
+"""The number of paths per query; SQLite allows 32,766."""
 
 
 class PixelStore:
-    """The cache for one recipe: one size, way of resizing, and for photos with more than 8 bits per value one range.
+    """The cache for one recipe: size, resize mode and, for photos with more than 8 bits per value, pixel range.
 
     Attributes:
-        pixel_range: the values that become black and white; to be set before such photos are added or looked up.
+        pixel_range: the values that become black and white; set it before adding or looking up such photos.
     """
 
     def __init__(self, folder: Path, image_size: tuple[int, int], resize: str):
@@ -64,15 +62,15 @@ class PixelStore:
 
     @property
     def row_bytes(self) -> int:
-        """The size of one photo's pixels."""
+        """The size of the pixels of one photo, in bytes."""
         return self._files.row_bytes
 
     def recipe_of(self, *, is_deep: bool) -> str:
-        """What the pixels of a photo depend on beside its content."""
+        """The recipe: all params that the pixels of a photo depend on."""
         return f"{self.recipe}-{self.pixel_range[0]}:{self.pixel_range[1]}" if is_deep else self.recipe
 
     def find_files(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, str, Verdict]]:
-        """(path, identity, verdict) of the known files among some; no photos with more than 8 bits per value."""
+        """(path, identity, verdict) of the known files among these, without photos with more than 8 bits per value."""
         query = (
             f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "  # noqa: S608 - COLUMNS is a constant
             "on v.sha256 = f.sha256 and v.recipe = ? where path in"
@@ -83,7 +81,7 @@ class PixelStore:
                 yield path, identity, verdict
 
     def find_depths(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, str, str, Depth]]:
-        """(path, identity, content hash, depth) of the photos with more than 8 bits per value among some files."""
+        """(path, identity, content hash, depth) of the given files that are photos with more than 8 bits per value."""
         query = (
             "select path, identity, d.sha256, lowest, highest, num_values, declared from files f join depths d "
             "on d.sha256 = f.sha256 where path in"
@@ -92,13 +90,13 @@ class PixelStore:
             yield path, identity, sha256, Depth(*numbers)
 
     def _each_path(self, query: str, paths: Sequence[bytes], *values: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query that ends with `in`, for some paths at once."""
+        """The rows of a query that ends with `in`; each query asks for up to `PATHS_AT_ONCE` paths."""
         for start in range(0, len(paths), PATHS_AT_ONCE):
             some = paths[start : start + PATHS_AT_ONCE]
             yield from self._index.execute(f"{query} ({', '.join('?' * len(some))})", (*values, *some))
 
     def find_depth(self, sha256: str) -> Depth | None:
-        """The depth of a content, if it is known; may be called from several threads."""
+        """The depth of a photo with this content hash; None if unknown. Thread-safe."""
         with self._lock:
             row = self._index.execute(
                 "select lowest, highest, num_values, declared from depths where sha256 = ?", (sha256,)
@@ -106,7 +104,7 @@ class PixelStore:
         return None if row is None else Depth(*row)
 
     def find_content(self, sha256: str, *, is_deep: bool = False) -> Verdict | None:
-        """What is known of a content; may be called from several threads."""
+        """The verdict on a file with this content hash; None if unknown. Thread-safe."""
         with self._lock:
             row = self._index.execute(
                 f"select sha256, container, place, {', '.join(COLUMNS)} from verdicts where sha256 = ? and recipe = ?",  # noqa: S608 - COLUMNS is a constant
@@ -115,21 +113,21 @@ class PixelStore:
         return None if row is None else self._usable(*row)
 
     def _usable(self, sha256: str, container: str | None, start: int | None, *values: Any) -> Verdict | None:
-        """None if the pixels are gone."""
+        """The verdict; None if its pixels are no longer in the cache."""
         if container is None or start is None:
             return Verdict(sha256, values, None)
         if container not in self._files.used:
             if not (self.folder / container).is_file():
                 return None
             if container.startswith("packs/"):
-                self._files.open(container)  # once open, it can be read whatever another run does
+                self._files.open(container)  # an open file remains readable even if another run removes it
             self._files.used.add(container)
         return Verdict(sha256, values, Place(container, start))
 
     def remember(
         self, verdicts: Sequence[Verdict], files: Sequence[tuple[bytes, str, str]], depths: Mapping[str, Depth]
     ) -> None:
-        """Records verdicts, files as (path, identity, content hash), and depths by content, at once or not at all."""
+        """Saves verdicts, files as (path, identity, content hash), and depths by content hash, in one transaction."""
         verdicts = [each for each in verdicts if each.place is None or each.place.container != self._files.overflow]
         with self._lock, self._transaction():
             self._index.executemany(REMEMBER_VERDICT, [self._row(verdict) for verdict in verdicts])
@@ -143,13 +141,13 @@ class PixelStore:
             )
 
     def adopt(self, contents: Sequence[IndexContent]) -> bool:
-        """Takes over what other stores of this recipe know, all of it or nothing.
+        """Adds the content of other stores with the same recipe, in one transaction.
 
         Args:
-            contents: what they know; their packs are among the packs here.
+            contents: of the indexes of the other stores, whose packs have already been copied to the packs here.
 
         Returns:
-            Whether it was taken over; if not, the index cannot be written.
+            Whether the content was added; False if the index cannot be written.
         """
         try:
             with self._lock, self._index:
@@ -169,7 +167,7 @@ class PixelStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A transaction of the index; where the index cannot be written, the notes are lost, and the run continues."""
+        """A transaction of the index; if the index cannot be written, the changes are lost, but the run continues."""
         try:
             with self._index:
                 yield
@@ -177,7 +175,7 @@ class PixelStore:
             self.warn_unwritable(error)
 
     def add(self, pixels: np.ndarray) -> Place:
-        """Stores uint8 (height, width, 3); may be called from several threads.
+        """Stores the pixels of a photo, uint8 (height, width, 3). Thread-safe.
 
         Raises:
             OSError: neither the cache nor the folder of temporary files can be written.
@@ -185,27 +183,27 @@ class PixelStore:
         return self._files.add(pixels)
 
     def read(self, places: Sequence[Place]) -> np.ndarray:
-        """Pixels in the given order: uint8 (len(places), height, width, 3).
+        """Reads pixels in the order of `places`: uint8 (len(places), height, width, 3).
 
         Raises:
-            DataError: another program removed them meanwhile.
+            DataError: another program has removed them.
         """
         return self._files.read(places)
 
     def warn_unwritable(self, error: OSError | sqlite3.OperationalError) -> None:
-        """Logs, once, that the run continues without writing into the cache.
+        """Logs once that the cache cannot be written, and that the run continues without it.
 
         Raises:
-            OSError: the error is not about a disk that is full or not to be written to.
+            OSError: `error`, if its cause is not a full or read-only disk or missing permissions.
         """
         self._files.warn_unwritable(error)
 
     def shard_path(self, key: str) -> Path:
-        """Where the shard of a key stands, or will."""
+        """The path of the shard with a key; the shard need not exist."""
         return self.folder / "shards" / f"{key}.arrow"
 
     def move_to_shard(self, key: str, photos: Sequence[tuple[str, bool]]) -> None:
-        """Records that the pixels of these photos, as (content hash, is_deep), are in a shard, one after another."""
+        """Records that the pixels of photos, given as (content hash, is_deep), are now in a shard, in this order."""
         container = f"shards/{key}.arrow"
         first = _pixels_begin(self.folder / container)
         self._files.used.add(container)
@@ -221,7 +219,7 @@ class PixelStore:
         self._files.used.add(f"shards/{key}.arrow")
 
     def close(self) -> None:
-        """Ends the use: packs whose photos is in shards go, and what was used longest ago where it is too much."""
+        """Cleans up and closes the cache: see components/preprocess/store/eviction.py."""
         try:
             thin_packs(self._index, self._files)
             evict_oldest(self._index, self._files)
@@ -234,7 +232,7 @@ class PixelStore:
 
 @contextlib.contextmanager
 def open_store(image_size: tuple[int, int], resize: str) -> Iterator[PixelStore]:
-    """The cache; where its folder cannot be written, one for this run alone."""
+    """Opens the cache; if its folder cannot be written, a temporary one for this run."""
     folder = cache_dir() / "pixels"
     with contextlib.ExitStack() as stack:
         try:
@@ -250,7 +248,7 @@ def open_store(image_size: tuple[int, int], resize: str) -> Iterator[PixelStore]
 
 
 def _pixels_begin(path: Path) -> int:
-    """The byte of an Arrow shard at which its pixels begin."""
+    """The byte at which the pixels of an Arrow shard begin."""
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as file:

@@ -1,4 +1,4 @@
-"""The files of the cache: packs and shards, which hold prepared pixels row after row."""
+"""The files of the cache: packs and shards, which contain prepared pixels row after row."""
 
 import contextlib
 import fcntl
@@ -21,20 +21,21 @@ from components.preprocess.store.cache_index import Place
 log = logging.getLogger(__name__)
 
 MAX_OPEN: Final = 800
-"""Packs that are open stay readable if another run removes them; most systems allow 1,024 files."""
+"""The maximum number of open packs, which stay readable if another run removes them; most systems allow 1,024 open
+files."""
 
 
 class PixelFiles:
-    """Writes pixels into a pack of its own, and reads those of all packs and shards.
+    """Writes pixels to a new pack, and reads pixels from all packs and shards.
 
     Attributes:
         folder: of the cache.
-        recipe: the beginning of the names of the packs.
-        image_shape: of one row, (height, width, 3).
-        row_bytes: the size of one row.
+        recipe: the prefix of the names of the packs.
+        image_shape: (height, width, 3) of a row.
+        row_bytes: the size of a row.
         used: the files that this run has used.
-        pack_name: of the pack that is written.
-        overflow: the temporary file in its place, if the cache cannot be written.
+        pack_name: the name of the pack to which this run writes.
+        overflow: a temporary file that replaces this pack if the cache cannot be written.
     """
 
     def __init__(self, folder: Path, recipe: str, image_shape: tuple[int, int, int]):
@@ -56,7 +57,7 @@ class PixelFiles:
         return f"packs/{self.recipe}-{secrets.token_hex(8)}.pack"
 
     def add(self, pixels: np.ndarray) -> Place:
-        """Stores uint8 (height, width, 3); may be called from several threads.
+        """Stores the pixels of a photo, uint8 (height, width, 3). Thread-safe.
 
         Raises:
             OSError: neither the cache nor the folder of temporary files can be written.
@@ -75,37 +76,37 @@ class PixelFiles:
                 return Place(name, start)
 
     def _next_row(self) -> tuple[str, int, int]:
-        """The name of the pack, its descriptor, and where the next row begins."""
+        """(name of the pack, its descriptor, start of the next row)."""
         if self._pack is None:
             self._pack = os.open(self.folder / self.pack_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            with contextlib.suppress(OSError):  # without locks, as on some network disks
-                fcntl.flock(self._pack, fcntl.LOCK_EX)  # no other run removes it
+            with contextlib.suppress(OSError):  # some network disks have no locks
+                fcntl.flock(self._pack, fcntl.LOCK_EX)  # prevents other runs from removing it
         start = self._pack_rows * self.row_bytes
         self._pack_rows += 1
         return self.pack_name, self._pack, start
 
     def _overflow_from(self, name: str, error: OSError) -> None:
-        """Puts further pixels into a temporary file, because the cache cannot be written.
+        """Switches to a temporary file, because the cache cannot be written.
 
         Raises:
-            OSError: it is that file that cannot be written, or the error is of another kind.
+            OSError: `error`, if the temporary file itself cannot be written, or if the error has another cause.
         """
         with self._lock:
             if name != self.pack_name:
-                return  # another thread was first
+                return  # another thread has already switched
             if name == self.overflow:
                 raise error
             self.warn_unwritable(error)
             if self._pack is not None:
-                self._files[name] = self._pack  # what is there can be read
+                self._files[name] = self._pack  # the rows that are already there remain readable
             file, self.overflow = tempfile.mkstemp(prefix="darkroom-", suffix=".pack")
             self._pack, self.pack_name, self._pack_rows = file, self.overflow, 0
 
     def warn_unwritable(self, error: OSError | sqlite3.OperationalError) -> None:
-        """Logs, once, that the run continues without writing into the cache.
+        """Logs once that the cache cannot be written, and that the run continues without it.
 
         Raises:
-            OSError: the error is not about a disk that is full or not to be written to.
+            OSError: `error`, if its cause is not a full or read-only disk or missing permissions.
         """
         if isinstance(error, OSError) and error.errno not in NOT_WRITABLE:
             raise error
@@ -119,25 +120,25 @@ class PixelFiles:
             )
 
     def read(self, places: Sequence[Place]) -> np.ndarray:
-        """Pixels in the given order: uint8 (len(places), height, width, 3).
+        """Reads pixels in the order of `places`: uint8 (len(places), height, width, 3).
 
         Raises:
-            DataError: another program removed them meanwhile.
+            DataError: another program has removed them.
         """
         pixels = np.empty((len(places), *self.image_shape), np.uint8)
         for target, place in zip(pixels, places, strict=True):
             if os.preadv(self.open(place.container), [target.data], place.start) != self.row_bytes:
                 raise DataError(
-                    f"The cache must not change while it is read; {self.folder / place.container} was "
+                    f"The cache must not change while it is read; {self.folder / place.container} has been "
                     "truncated. Remove it and run again."
                 )
         return pixels
 
     def open(self, container: str) -> int:
-        """The descriptor of a file; once open, it can be read whatever another run does.
+        """The descriptor of a file; an open file remains readable even if another run removes it.
 
         Raises:
-            DataError: another program removed it meanwhile.
+            DataError: another program has removed the file.
         """
         if container == self.pack_name and self._pack is not None:
             return self._pack
@@ -150,8 +151,8 @@ class PixelFiles:
                     file = os.open(self.folder / container, os.O_RDONLY)
                 except OSError as error:
                     raise DataError(
-                        f"The cache must not change while it is read; {self.folder / container} cannot be "
-                        f"read any more: {error.strerror}. Run again."
+                        f"The cache must not change while it is read; {self.folder / container} can no longer be "
+                        f"read: {error.strerror}. Run again."
                     ) from None
                 self._files[container] = file
         return file

@@ -76,10 +76,15 @@ def test_twelve_bits_are_scaled_by_one_range_and_reported(xrays: Path, caplog: p
     info = prepare(xrays)
     assert info.pixel_range == (0, 4095)
     assert check_pixels(xrays, info) == 24
-    assert "auto became 4095, because the values of 24 photos of more than 8 bits need 12 bits" in caplog.text
+    assert (
+        "auto became 4095, because the values of 24 photos with more than 8 bits per value need 12 bits" in caplog.text
+    )
     finding = depth_finding(xrays.parent / "dataset")
     assert finding is not None
-    assert "24 photos of more than 8 bits: values from 0 to 3,001; the median photo uses 1,2" in finding.message
+    assert (
+        "24 photos with more than 8 bits per value: values from 0 to 3,001; the median photo uses 1,2"
+        in finding.message
+    )
     assert "0 becomes black and 4,095 white" in finding.message
     assert not finding.cases
 
@@ -188,7 +193,7 @@ def test_given_test_photos_do_not_decide_the_range(tmp_path: Path) -> None:
 
 
 def test_the_finding_can_stop_the_run(xrays: Path) -> None:
-    with pytest.raises(AuditError, match="Photos of more than 8 bits: 24 photos"):
+    with pytest.raises(AuditError, match="Photos with more than 8 bits per value: 24 photos"):
         prepare(xrays, PreprocessParams(image_size=SIZE, audit=AuditParams(pixel_depth="fail")))
 
 

@@ -62,9 +62,9 @@ def split_without_a_class(data: Path) -> None:
         (one_photo, "'red' must have at least 3 usable photos.*it has 1"),
         (no_photo, "'red' must have at least 3 usable photos.*it has 0"),
         (one_class, "at least two classes; .* only one class folder, 'blue'"),
-        (no_class, "has nothing in it"),
+        (no_class, "is empty"),
         (missing, "there is nothing at"),
-        (split_without_a_class, "'red' must have photos in every split; it has no usable one in test"),
+        (split_without_a_class, "'red' must have photos in every split; it has no usable photo in test"),
     ],
 )
 def test_data_that_cannot_be_used_are_refused_and_leave_no_output(spoil, message: str, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Interprets folders by their names and by where photos are; no file is opened. Import `tree` and `layout`."""
+"""Interprets folders by their names and by where the photos are, without opening files. Import `tree` and `layout`."""

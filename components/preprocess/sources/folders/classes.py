@@ -1,4 +1,4 @@
-"""Class folders, and their description in sentences."""
+"""Class folders, and the words to describe them."""
 
 import shlex
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ class Classes:
     """The class folders.
 
     Attributes:
-        folders: each with its class and its split.
-        notices: what a person should know of them.
-        left_out: the folders in them whose photos do not count.
+        folders: the class and the split of each folder.
+        notices: for the user, about these folders.
+        left_out: folders in class folders whose pictures are not photos of the class.
     """
 
     folders: dict[Parts, tuple[str, SplitName | None]] = field(default_factory=dict)
@@ -29,20 +29,20 @@ class Classes:
 
 
 def add_class(tree: FolderTree, folder: Parts, split: SplitName | None, classes: Classes) -> None:
-    """Adds a class folder; what lies in it about its photos, such as masks, is left out."""
+    """Adds a class folder; folders in it with masks or annotations are left out."""
     classes.folders[folder] = class_name(folder[-1]), split
     classes.left_out |= {(*folder, name) for name in set(tree.photo_folders(folder)) - set(class_content(tree, folder))}
 
 
 def class_content(tree: FolderTree, folder: Parts) -> list[str]:
-    """The folders in a class folder, without those beside photos that are called masks, annotations or so."""
+    """The folders in a class folder, without those next to photos that have names such as masks or annotations."""
     names = tree.photo_folders(folder)
     content = [name for name in names if not is_annotation(name)]
     return content if tree.photo_names(folder) or any(map(is_container, content)) else names
 
 
 def join_names(names: Sequence[str], counts: Sequence[int] | None = None) -> str:
-    """Names as in a sentence: `a, b and c`, or `a (10 photos) and b (1 photo)`."""
+    """Joins names as in a sentence: `a, b and c`, or `a (10 photos) and b (1 photo)`."""
     texts = list(map(shown_name, names))
     if counts is not None:
         texts = [f"{text} ({pluralize(count)})" for text, count in zip(texts, counts, strict=False)]
@@ -50,17 +50,17 @@ def join_names(names: Sequence[str], counts: Sequence[int] | None = None) -> str
 
 
 def shown_name(name: str) -> str:
-    """A name in a sentence; in quotes if it begins or ends with a space."""
+    """Formats a name for a sentence; in quotes if it begins or ends with a space."""
     return printable(name) if name == name.strip() else repr(printable(name))
 
 
 def data_option(path: str) -> str:
-    """The option that names other data, as it is typed in a shell."""
+    """The command-line option for other data, quoted for a shell."""
     return f"--data {shlex.quote(printable(path))}"
 
 
 def repeats_siblings(tree: FolderTree, parent: Parts, name: str, names: Sequence[str]) -> bool:
-    """Whether a folder beside class folders holds no photos itself, but folders of the same classes."""
+    """Whether a folder next to class folders contains no photos itself, but folders of the same classes."""
     inner = set(tree.photo_folders((*parent, name)))
     repeated = inner & (set(names) - {name})
     return not tree.photo_names((*parent, name)) and bool(repeated) and (len(repeated) > 1 or repeated == inner)

@@ -1,4 +1,4 @@
-"""Documents beside the class folders that are not read, although their names promise something about the classes."""
+"""Notices about documents next to the class folders that may describe classes or splits, but are not read."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 
 def describe_documents(tree: FolderTree, prefix: Parts, class_names: Sequence[str], has_splits: bool) -> list[str]:
-    """A line about names of numbered classes, and one about lists of the photos of a split.
+    """Notices about documents with names of numbered classes, and about lists of the photos of a split.
 
     Args:
         tree: the folders of the data.
         prefix: the folders around the class folders.
-        class_names: as the folders say.
-        has_splits: whether the folders divide the photos.
+        class_names: the names of the class folders.
+        has_splits: whether there are folders for splits.
     """
     lines = []
     if all(map(str.isdecimal, class_names)):
@@ -30,7 +30,9 @@ def describe_documents(tree: FolderTree, prefix: Parts, class_names: Sequence[st
     if lists and not has_splits:
         verb = "is" if len(lists) == 1 else "are"
         lines.append(
-            f"Darkroom divides the photos itself; {join_names(sorted(lists))} {verb} not read. To keep that split, "
-            "move the photos into folders train and test, or write a table with a column split."
+            f"Darkroom splits the photos itself; {join_names(sorted(lists))} {verb} not read. To use the split in "
+            f"{'it' if len(lists) == 1 else 'them'}, move the photos into folders train and test, or write a label "
+            "file "
+            "with a column split."
         )
     return lines

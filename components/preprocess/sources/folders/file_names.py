@@ -13,7 +13,7 @@ from components.preprocess.sources.folders.names import class_name, may_be_photo
 from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 MIN_PHOTOS: Final = 2
-"""Of each class; a label that comes once is more likely to be the name of the photo."""
+"""The minimum number of photos of each class; a label that occurs only once is probably the name of the photo."""
 CAMERA_WORDS: Final = frozenset(
     (
         *("img", "image", "images", "dsc", "dscn", "dscf", "pxl", "mvimg", "photo", "picture", "pic"),
@@ -21,7 +21,7 @@ CAMERA_WORDS: Final = frozenset(
         *("train", "test", "val", "valid", "validation", "im", "p"),
     )
 )
-"""Prefixes of file names from cameras and programs."""
+"""Words in file names from cameras and programs, which are not classes."""
 _MASK: Final = re.compile(r"(.+?)[ _-](?:mask|segmentation|seg|annotation|groundtruth|gt)(?:[ _-]?\d+)?", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"(.*?[^\W\d_].*?)[ ._(-]*\d+\)?", re.DOTALL)
 
@@ -31,9 +31,9 @@ class FileNames:
     """The classes in file names.
 
     Attributes:
-        folders: those whose files are called by their classes, with their splits.
+        folders: the folders whose file names contain the class, with their splits.
         labels: the classes.
-        notices: what a person should know, a sentence each.
+        notices: for the user, a sentence each.
     """
 
     folders: Mapping[Parts, SplitName | None]
@@ -46,18 +46,18 @@ class FileNames:
         return frozenset(split for split in self.folders.values() if split is not None)
 
     def place(self, parts: Parts) -> tuple[str, SplitName | None] | None:
-        """The class and the split of a file; None if its name does not say the class."""
+        """The class and the split of a file; None if its name does not contain a class."""
         label = label_of(parts[-1]) if parts[:-1] in self.folders and may_be_photo(parts[-1]) else None
         return (label, self.folders[parts[:-1]]) if label in self.labels else None
 
 
 def stem_of(file_name: str) -> str:
-    """The name of a file without its ending."""
+    """The name of a file without its suffix."""
     return file_name.rpartition(".")[0] or file_name
 
 
 def find_masks(tree: FolderTree, folder: Parts) -> Iterator[Parts]:
-    """Files below a folder that are called like the mask of a photo beside them: `1_mask.png` beside `1.png`."""
+    """Yields files below a folder that have the name of a mask of a photo next to them: `1_mask.png` and `1.png`."""
     names = tree.photo_names(folder)
     stems = set(map(stem_of, names))
     for name in names:
@@ -68,7 +68,7 @@ def find_masks(tree: FolderTree, folder: Parts) -> Iterator[Parts]:
 
 
 def label_of(file_name: str) -> str | None:
-    """The name without its number and ending: `american_bulldog_100.jpg` gives `american_bulldog`."""
+    """The name without its number and suffix: `american_bulldog` for `american_bulldog_100.jpg`."""
     match = _NUMBERED.fullmatch(stem_of(file_name))
     return class_name(match[1]) if match else None
 
@@ -76,11 +76,11 @@ def label_of(file_name: str) -> str | None:
 def read_file_names(
     photo_names: Mapping[Parts, Sequence[str]], folders: Mapping[Parts, SplitName | None]
 ) -> FileNames | None:
-    """The classes in file names, if all training photos begin with one of at least two classes.
+    """Reads the classes from file names, if the names of all training photos begin with one of at least two classes.
 
     Args:
-        photo_names: of each folder.
-        folders: with their splits; without one they are for training too.
+        photo_names: the file names in each folder.
+        folders: the split of each folder; folders without a split also contain training photos.
     """
     training_folders = [folder for folder in folders if folders[folder] in (None, "train")]
     counts = Counter(label_of(name) for folder in training_folders for name in photo_names[folder])
@@ -95,7 +95,7 @@ def read_file_names(
     first_folder = training_folders[0]
     example = photo_names[first_folder][0]
     notices = [
-        f"The classes are taken from the file names, such as {shown_name(str(label_of(example)))} from "
+        f"The classes are read from the file names, such as {shown_name(str(label_of(example)))} from "
         f"{printable('/'.join((*first_folder, example)))}."
     ]
     left_out = sorted("/".join(folder) for folder in folders if folder not in labeled_folders)

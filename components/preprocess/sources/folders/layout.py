@@ -1,4 +1,4 @@
-"""Reads class and split of each photo from the folders, or raises an error with what to do."""
+"""Reads the class and the split of each photo from the folders, or raises an error that explains what to do."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ from components.preprocess.sources.folders.splits import (
 from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 Place = tuple[str, SplitName | None]
-"""Of a photo: its class and its split."""
+"""(class, split) of a photo."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Layout:
     """The layout of the data.
 
     Attributes:
-        prefix: the folders around all the others.
-        class_folders: each with its class and its split.
-        flat_folders: folders of photos without class folders, with their split, where none of the data is in class
-            folders. A table or the names of the files may say what they show.
-        file_names: what the names of the files in flat folders say, if anything.
-        notices: what a person should know before the data is used, a sentence each.
-        left_out: folders in class folders whose photos do not count.
-        masks: files in class folders that are called like the mask of a photo beside them.
+        prefix: the folders around all others.
+        class_folders: the class and the split of each folder.
+        flat_folders: if there are no class folders, the folders with photos and the split of each. The classes may be
+            in a label file or in the file names.
+        file_names: the classes in the file names of flat folders, if there are any.
+        notices: for the user, a sentence each.
+        left_out: folders in class folders whose pictures are not photos of the class.
+        masks: files in class folders that have the name of a mask of a photo next to them.
     """
 
     prefix: Parts = ()
@@ -68,19 +68,19 @@ class Layout:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Ordered, each once."""
+        """The distinct class names, sorted."""
         names = self.file_names.labels if self.file_names else (name for name, _ in self.class_folders.values())
         return tuple(sorted(set(names)))
 
     @property
     def splits(self) -> frozenset[SplitName]:
-        """The splits that the folders give; empty if the data is not divided."""
+        """The splits according to the folders; empty if the data is not split."""
         if self.file_names:
             return self.file_names.splits
         return frozenset(split for _, split in self.class_folders.values() if split is not None)
 
     def place(self, parts: Parts) -> Place | None:
-        """Where a file belongs, None if neither its folders nor its name says it."""
+        """The class and the split of a file; None if neither its folders nor its name contain a class."""
         if self.file_names:
             return self.file_names.place(parts)
         if parts in self.masks:
@@ -93,7 +93,7 @@ class Layout:
         return None
 
     def class_folder(self, parts: Parts, class_name: str) -> Parts | None:
-        """The folder of another class for a file, in its split; None if only the file's name says its class."""
+        """The folder of another class in the split of a file; None if the class is only in the file name."""
         own = next(
             (parts[:depth] for depth in range(len(parts) - 1, 0, -1) if parts[:depth] in self.class_folders), None
         )
@@ -105,18 +105,18 @@ class Layout:
 
 
 def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = False) -> Layout:
-    """Reads the layout from the folders' names.
+    """Reads the layout from the names of the folders.
 
-    The data is split if there is a folder for training with class folders beside one for another split, or alone.
-    All else is a class: a class may well be called `train` among others such as `bus`.
+    The data is split if there is a training folder with class folders, either alone or next to folders of other splits.
+    All other folders are classes: next to `bus`, for example, `train` is a class.
 
     Args:
         tree: the folders of the data.
         data: the path of the data, for messages.
-        unwrap: whether a single folder around all others is stepped into, whatever it is called.
+        unwrap: whether to skip a single folder around all others, whatever its name.
 
     Raises:
-        DataError: the folders can be read in several ways, or leave a class without photos to train on.
+        DataError: the folders are ambiguous, or a class has no training photos.
     """
     prefix = _step_in(tree, data, unwrap=unwrap)
     where = "/".join((data, *prefix))
@@ -133,21 +133,21 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
     masks = {file for folder in classes.folders for file in find_masks(tree, folder)}
     if masks:
         notices.append(
-            f"Left out, because they are called like masks of photos beside them: {pluralize(len(masks))}, such as "
-            f"{printable('/'.join(min(masks)))}."
+            f"Left out, because they have the names of masks of the photos next to them: {pluralize(len(masks))}, such "
+            f"as {printable('/'.join(min(masks)))}."
         )
     left_out = frozenset(classes.left_out)
     return Layout(prefix, classes.folders, notices=tuple(notices), left_out=left_out, masks=frozenset(masks))
 
 
 def _describe_neighbors(tree: FolderTree, prefix: Parts) -> list[str]:
-    """A notice for each folder that was entered beside others."""
+    """A notice for each folder in the prefix that is next to other folders, which are left out."""
     lines = []
     for depth, name in enumerate(prefix):
         others = [other for other in tree.photo_folders(prefix[:depth]) if other != name]
         if others:
             counts = join_names(others, [tree.num_photos((*prefix[:depth], other)) for other in others])
-            lines.append(f"Left out, because they are beside {shown_name(name)}: {counts}.")
+            lines.append(f"Left out, because they are next to {shown_name(name)}, not in it: {counts}.")
     return lines
 
 
@@ -158,11 +158,13 @@ def _describe_left_out(tree: FolderTree, classes: Classes) -> list[str]:
         counts[folder[-1]] += tree.num_photos(folder)
     names = sorted(counts)
     text = join_names(names, [counts[name] for name in names])
-    return [f"Left out of the class folders, because their names are not names of photos: {text}."] if names else []
+    return (
+        [f"Left out of the class folders, because they have names for masks or annotations: {text}."] if names else []
+    )
 
 
 def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
-    """The folders around all the others."""
+    """The prefix: the folders around all others."""
     prefix: Parts = ()
     while (name := _wrapper(tree, prefix, data, unwrap=unwrap)) is not None:
         prefix = (*prefix, name)
@@ -188,7 +190,7 @@ def _wrapper(tree: FolderTree, prefix: Parts, data: str, *, unwrap: bool) -> str
 
 
 def _flat_folders(tree: FolderTree, prefix: Parts) -> dict[Parts, SplitName | None]:
-    """The folders that hold all photos, where none are in class folders: a single folder, parts of one, or splits."""
+    """The folders with photos if there are no class folders: a single folder, parts of a collection, or splits."""
     names = tree.photo_folders(prefix)
     if tree.empty_folders(prefix):
         return {}
@@ -225,7 +227,7 @@ def _read_unsplit(tree: FolderTree, prefix: Parts, where: str) -> Classes:
     for name in announced:
         others = [other for other in class_names if other != name]
         classes.notices.append(
-            f"The folder {shown_name(name)} is read as a class, beside {join_names(others)}. If it is not "
+            f"The folder {shown_name(name)} is read as a class, like {join_names(others)}. If it is not "
             "a class, move it out of the data."
         )
     _report_rest(tree, prefix, left_out, classes)
@@ -233,7 +235,7 @@ def _read_unsplit(tree: FolderTree, prefix: Parts, where: str) -> Classes:
 
 
 def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], where: str) -> None:
-    """Refuses folders that are data sets of their own."""
+    """Raises an error if folders are separate data sets, or are not classes."""
     split_sets = [name for name in names if leads_to_splits(tree, (*prefix, name))]
     containers = [
         name
@@ -251,14 +253,14 @@ def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], whe
         or (are_containers and not (are_numbered_parts(names) or are_variants(names)))
     ):
         raise DataError(
-            f"The folders of the data must be classes; {where} contains {join_names(names)}, which look "
-            "like folders around the photos. If they are classes, rename them; otherwise pass one of "
+            f"The folders of the data must be classes; {where} contains {join_names(names)}, whose names are usual for "
+            "folders around class folders. If they are classes, rename them; otherwise pass one of "
             f"them: {data_option(f'{where}/{names[0]}')}"
         )
     if inner and len(names) > 1:
         raise DataError(
             f"The data must be one data set; {where} contains {join_names(names)}, and "
-            f"{shown_name(inner[0])} has class folders of its own. Pass one of them: "
+            f"{shown_name(inner[0])} itself contains class folders. Pass one of them: "
             f"{data_option(f'{where}/{inner[0]}')}"
         )
 
@@ -268,7 +270,7 @@ def _holds_folders_only(tree: FolderTree, folder: Parts) -> bool:
 
 
 def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: Classes) -> None:
-    """A notice about photos without labels."""
+    """Adds notices about photos without labels."""
     filled = [name for name in left_out if tree.num_photos((*prefix, name))]
     if filled:
         counts = join_names(filled, [tree.num_photos((*prefix, name)) for name in filled])
@@ -277,11 +279,13 @@ def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: 
             "rename the folders."
         )
     if classes.folders and (num_photos := len(tree.photo_names(prefix))):
-        classes.notices.append(f"Left out, because they are in no class folder: {pluralize(num_photos)} beside them.")
+        classes.notices.append(
+            f"Left out, because they are not in a class folder: {pluralize(num_photos)} next to the class folders."
+        )
 
 
 def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
-    """The error for photos without class folders and without classes in their names."""
+    """The error for photos without class folders and without classes in their file names."""
     folders = sorted(layout.flat_folders, key=lambda folder: (layout.flat_folders[folder] != "train", folder))
     names = ["/".join(folder[len(layout.prefix) :]) for folder in folders]
     where = "/".join((where, *layout.prefix))

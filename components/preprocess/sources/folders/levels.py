@@ -1,4 +1,4 @@
-"""Reads class folders with subfolders: decides which of the two levels are the classes."""
+"""Reads class folders with subfolders: decides whether the outer or the inner folders are the classes."""
 
 from collections.abc import Sequence
 
@@ -27,17 +27,17 @@ from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 
 def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: SplitName | None, where: str) -> Classes:
-    """The classes among the folders of one folder.
+    """Reads the classes from the folders in a folder.
 
     Args:
         tree: the folders of the data.
-        parent: the folder that holds the class folders.
+        parent: the folder that contains the class folders.
         names: its folders that may be classes.
-        split: that all of it belongs to.
+        split: of all photos in it.
         where: the path of `parent`, for messages.
 
     Raises:
-        DataError: either of two levels may be the classes, or not all classes are divided into splits.
+        DataError: either of two levels may be the classes, or only some classes are split.
     """
     classes = Classes()
     repeated_names = [name for name in names if repeats_siblings(tree, parent, name, names)]
@@ -47,7 +47,7 @@ def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: S
             add_class(tree, (*parent, name, folder), split, classes)
         classes.notices.append(
             f"The folder {shown_name(name)} contains the class folders again ({join_names(inner)}); its "
-            f"{pluralize(tree.num_photos((*parent, name)))} are merged with theirs, and copies count once."
+            f"{pluralize(tree.num_photos((*parent, name)))} are added to these classes, and copies count once."
         )
     _read_levels(tree, parent, [name for name in names if name not in repeated_names], split, where, classes)
     return classes
@@ -56,7 +56,7 @@ def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: S
 def _read_levels(
     tree: FolderTree, parent: Parts, names: Sequence[str], split: SplitName | None, where: str, classes: Classes
 ) -> None:
-    """Adds the outer or the inner folders."""
+    """Adds either the outer or the inner folders as classes."""
     stem = _common_stem(tree, parent, names)
     inner = {name: class_content(tree, (*parent, name, *stem)) for name in names}
     nested = [name for name in names if inner[name] and not tree.photo_names((*parent, name, *stem))]
@@ -67,7 +67,7 @@ def _read_levels(
             for folder, folder_split in split_candidates(inner[name]).items():
                 classes.folders[*parent, name, *stem, folder] = class_name(name), folder_split
         splits = sorted({folder for name in names for folder in inner[name]})
-        classes.notices.append(f"The splits of each class are its own folders {join_names(splits)}.")
+        classes.notices.append(f"The splits of each class are the folders {join_names(splits)} in its class folder.")
     elif len(nested) == len(names) > 1 and _are_parts(names, inner, where):
         for name in names:
             for folder in inner[name]:
@@ -81,7 +81,7 @@ def _read_levels(
 
 
 def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts:
-    """The single folder inside each folder, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
+    """The single folder in each folder, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
     stem: Parts = ()
     while len(names) > 1:
         content = {tuple(class_content(tree, (*parent, name, *stem))) for name in names}
@@ -93,7 +93,7 @@ def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts
 
 
 def _are_splits(tree: FolderTree, folder: Parts, names: Sequence[str]) -> bool:
-    """Whether the folders in a class folder are for training and for another split."""
+    """Whether the folders in a class folder are a training split and other splits."""
     splits = split_candidates(names)
     is_flat = all(tree.photo_names((*folder, name)) for name in names)
     return is_flat and len(splits) == len(names) > 1 and "train" in splits.values()
@@ -102,7 +102,7 @@ def _are_splits(tree: FolderTree, folder: Parts, names: Sequence[str]) -> bool:
 def _require_same_splits(
     tree: FolderTree, parent: Parts, inner: dict[str, list[str]], stem: Parts, divided: list[str], where: str
 ) -> None:
-    """Requires all class folders to be divided if one is, and each of them to hold a folder for training."""
+    """Checks that all class folders are split if one is, and that each contains a training folder."""
     for name, folders in inner.items():
         splits = split_candidates([*folders, *inner[divided[0]]])
         is_undivided = not folders or not splits.keys() >= set(folders) or tree.photo_names((*parent, name, *stem))
@@ -116,7 +116,7 @@ def _require_same_splits(
 
 
 def _are_parts(names: Sequence[str], inner: dict[str, list[str]], where: str) -> bool:
-    """Whether the inner folders are the classes; refuses where nothing shows it."""
+    """Whether the inner folders are the classes; raises an error if this cannot be determined."""
     common = sorted(set.intersection(*map(set, inner.values())))
     all_inner = sorted({folder for folders in inner.values() for folder in folders})
     if are_numbered_parts(list(names)) or (are_dates(names) and not are_numbered(all_inner)):
@@ -128,22 +128,23 @@ def _are_parts(names: Sequence[str], inner: dict[str, list[str]], where: str) ->
     if are_variants(list(names)):
         raise DataError(
             f"The folders of the data must be classes; {join_names(names)} in {where} contain the same "
-            f"folders {join_names(common)}, like variants of the same photos. Pass one of them: "
+            f"folders {join_names(common)}, so they are probably variants of the same photos. Pass one of them: "
             f"{data_option(f'{where}/{names[0]}')}"
         )
     if are_variants(common) or (are_numbered(common) and not are_numbered(names)):
         return False
     raise DataError(
-        f"The class folders must be on one level; {join_names(names)} in {where} hold the same folders "
-        f"{join_names(common)}, and either may be the classes. If {join_names(common)} are, join the folders of the "
-        f"same name, or rename {join_names(names)} to part1, part2 and so on; if they are splits, name them train, "
-        f"validation and test. If {join_names(names)} are the classes, put their photos directly into them. Or give a "
-        "table of paths and labels (--data labels.csv)."
+        f"The class folders must be on one level; {join_names(names)} in {where} contain the same folders "
+        f"{join_names(common)}, and either may be the classes. If {join_names(common)} are the classes, merge the "
+        f"folders of the same name, or rename {join_names(names)} to part1, part2 and so on; if these are splits, "
+        "rename "
+        f"them to train, validation and test. If {join_names(names)} are the classes, put their photos directly into "
+        "them. Or pass a table of paths and labels (--data labels.csv)."
     )
 
 
 def _announce_outer(tree: FolderTree, class_folders: Sequence[Parts], classes: Classes) -> None:
-    """Says whose folders within do not count."""
+    """Adds a notice about class folders whose subfolders are not classes."""
     for folder in class_folders:
         inner = folder
         while len(content := class_content(tree, inner)) == 1 and not tree.photo_names(inner):

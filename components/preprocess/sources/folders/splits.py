@@ -1,4 +1,4 @@
-"""Reads folders for training, validation and test."""
+"""Reads the folders of the training, validation and test splits."""
 
 from collections.abc import Mapping
 
@@ -20,10 +20,10 @@ from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 
 def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str, SplitName] | None:
-    """The folders of the splits that hold class folders; None if the data is not split by folders.
+    """The folders of splits that contain class folders; None if there are no folders of splits.
 
     Raises:
-        DataError: a split has two folders, or there is none for training.
+        DataError: a split has two folders, or there is no training folder.
     """
     names = tree.photo_folders(prefix)
     candidates = split_candidates(names)
@@ -45,7 +45,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
         if len(same_split_names) > 1:
             raise DataError(
                 f"Each split must have one folder; the {split} split has {join_names(same_split_names)}. "
-                "Merge them, or rename one."
+                "Merge these folders, or rename one."
             )
     if "train" not in splits.values():
         flat_names = [name for name, split in candidates.items() if split == "train"]
@@ -64,7 +64,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
 def _refuse_lone_split(
     tree: FolderTree, prefix: Parts, name: str, split: SplitName, others: list[str], where: str
 ) -> None:
-    """Refuses a folder of a split beside others that are classes, or splits under another name."""
+    """Raises an error if the only folder of a split is next to splits with other names, or to classes."""
     parent = split_parent(tree, (*prefix, name))
     inner = set(tree.photo_folders(parent))
     twins = [
@@ -73,9 +73,9 @@ def _refuse_lone_split(
     are_flat = not any(tree.photo_folders((*prefix, other)) for other in others)
     if twins or (split == "train" and are_flat and len(inner) > 1 and not tree.photo_names(parent)):
         raise DataError(
-            f"Split folders must be called train, validation and test; {where} has {shown_name(name)} "
-            f"with the class folders {join_names(sorted(inner))}, and beside it "
-            f"{join_names(twins or others)}. If that is a split, rename it; otherwise move it out of the "
+            f"Split folders must have the names train, validation and test; {where} has {shown_name(name)} "
+            f"with the class folders {join_names(sorted(inner))}, and next to it "
+            f"{join_names(twins or others)}. If the latter is a split, rename it; otherwise move it out of the "
             "data."
         )
     same_names = sorted(inner & set(others))
@@ -88,9 +88,9 @@ def _refuse_lone_split(
 
 
 def split_parent(tree: FolderTree, folder: Parts) -> Parts:
-    """The folder that holds the class folders or the photos of a split: itself, or a single folder within it.
+    """The folder that contains the class folders or the photos of a split: the folder itself, or a single folder in it.
 
-    Folders of masks, annotations and so on beside a folder of photos do not count.
+    Folders of masks or annotations next to a folder of photos are ignored.
     """
     while not tree.photo_names(folder):
         names = tree.photo_folders(folder)
@@ -111,7 +111,7 @@ def _is_wrapper(outer: str, inner: str) -> bool:
 
 
 def leads_to_splits(tree: FolderTree, folder: Parts) -> bool:
-    """Whether the folder, or a single folder in it, holds a folder for training with class folders."""
+    """Whether the folder, or a single folder in it, contains a training folder with class folders."""
     names = tree.photo_folders(folder)
     if len(names) == 1 and not is_split(names[0]):
         return leads_to_splits(tree, (*folder, names[0]))
@@ -122,7 +122,7 @@ def leads_to_splits(tree: FolderTree, folder: Parts) -> bool:
 
 
 def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName], where: str) -> Classes:
-    """The class folders of all splits.
+    """Reads the class folders of all splits.
 
     Raises:
         DataError: a class has photos in other splits, but none in train.
@@ -151,20 +151,20 @@ def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName]
             classes.notices.append(f"Left out of {shown_name(name)}, because they have no labels: {counts}.")
         if num_photos := len(tree.photo_names(parent)):
             classes.notices.append(
-                f"Left out of {shown_name(name)}, because they are in no class folder: {pluralize(num_photos)}."
+                f"Left out of {shown_name(name)}, because they are not in a class folder: {pluralize(num_photos)}."
             )
     _report_rest(tree, prefix, splits, unlabeled, classes)
     return classes
 
 
 def _is_placeholder(names: set[str], train_names: set[str]) -> bool:
-    """Whether the only folder of a split is there for programs that want one, as in `test/unknown`."""
+    """Whether the only folder of a split is not a class, as in `test/unknown`, which some programs require."""
     keys = set(map(spelling_key, names))
     return len(names) == 1 and len(train_names) > 1 and not keys & set(map(spelling_key, train_names))
 
 
 def _require_training(tree: FolderTree, classes: Classes, train_names: set[str], split_folder: str) -> None:
-    """Refuses classes that have no photos to learn from."""
+    """Raises an error for classes without training photos."""
     counts: dict[str, int] = {}
     for folder, (name, _) in classes.folders.items():
         if name not in train_names:
@@ -196,7 +196,7 @@ def _is_flat_split(tree: FolderTree, prefix: Parts, name: str) -> bool:
 def _report_rest(
     tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName], unlabeled: list[str], classes: Classes
 ) -> None:
-    """Says which folders are left out, and what that means for the splits."""
+    """Adds notices about folders that are left out, and about the splits that are then taken from train."""
     names = tree.photo_folders(prefix)
     flat_names = [
         name for name in names if name in unlabeled or (name not in splits and _is_flat_split(tree, prefix, name))
@@ -210,6 +210,6 @@ def _report_rest(
     others = [name for name in names if name not in splits and name not in flat_names]
     if others:
         counts = join_names(others, [tree.num_photos((*prefix, name)) for name in others])
-        classes.notices.append(f"Left out, because they are beside the splits: {counts}.")
+        classes.notices.append(f"Left out, because they are next to the folders of the splits: {counts}.")
     if num_photos := len(tree.photo_names(prefix)):
-        classes.notices.append(f"Left out, because they are in no class folder: {pluralize(num_photos)}.")
+        classes.notices.append(f"Left out, because they are not in a class folder: {pluralize(num_photos)}.")

@@ -1,4 +1,4 @@
-"""The folders of the data as a tree, with how many photos lie in each: what layouts are read from."""
+"""The folders of the data as a tree, with the number of photos in each."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from components.preprocess.sources.folders.names import may_be_photo
 
 Parts = tuple[str, ...]
-"""A file or a folder below the data; () is the folder of the data itself."""
+"""The path of a file or a folder, relative to the data; () is the folder of the data itself."""
 
 
 class FolderTree:
     """The folders of the data, and the names of the files in them.
 
-    A file counts as a photo as long as its name does not say otherwise; files are not opened.
+    A file counts as a photo unless its suffix is that of another kind of file; files are not opened.
     """
 
     def __init__(self, files: Iterable[Parts], folders: Iterable[Parts] = ()):
-        """Makes it.
+        """Builds the tree.
 
         Args:
-            files: all of them.
-            folders: also those that hold nothing.
+            files: all files.
+            folders: all folders, including empty ones.
         """
         self._photo_names: dict[Parts, list[str]] = {}
         self._document_names: dict[Parts, list[str]] = {}
@@ -39,32 +39,32 @@ class FolderTree:
         self._children = {parent: sorted(names) for parent, names in children.items()}
 
     def children(self, parent: Parts) -> list[str]:
-        """The folders in a folder."""
+        """The names of the folders in a folder."""
         return self._children.get(parent, [])
 
     def photo_folders(self, parent: Parts) -> list[str]:
-        """The folders in a folder with photos in them, at any depth."""
+        """The names of the folders in a folder that contain photos, at any depth."""
         return [name for name in self.children(parent) if self._num_photos[*parent, name]]
 
     def empty_folders(self, parent: Parts) -> list[str]:
-        """The folders in a folder with nothing in them."""
+        """The names of the empty folders in a folder."""
         return [name for name in self.children(parent) if self._is_empty((*parent, name))]
 
     def innermost(self, folder: Parts) -> Parts:
-        """The first folder that holds more than a single folder: the folder itself, or one in it."""
+        """The folder, or the first one below it that contains more than a single folder."""
         names = self.photo_folders(folder)
         return folder if len(names) != 1 or self.photo_names(folder) else self.innermost((*folder, *names))
 
     def num_photos(self, folder: Parts) -> int:
-        """How many photos a folder holds, at any depth."""
+        """The number of photos in a folder, at any depth."""
         return self._num_photos[folder]
 
     def photo_names(self, folder: Parts) -> list[str]:
-        """The photos that lie in the folder itself."""
+        """The names of the photos directly in a folder."""
         return self._photo_names.get(folder, [])
 
     def document_names(self, folder: Parts) -> list[str]:
-        """The other files that lie in the folder itself."""
+        """The names of the other files directly in a folder."""
         return self._document_names.get(folder, [])
 
     def _is_empty(self, folder: Parts) -> bool:

@@ -1,4 +1,4 @@
-"""CIFAR's binary batches and MNIST's IDX files become class folders of PNG files, so that all else sees photos."""
+"""Converts CIFAR's binary batches and MNIST's IDX files to class folders of PNG files."""
 
 import contextlib
 import gzip
@@ -31,7 +31,7 @@ CLASS_FILES: Final = ("batches.meta.txt", "fine_label_names.txt")
 
 IDX_IMAGES, IDX_LABELS = 0x803, 0x801
 MAX_BYTES: Final = 2**30
-"""Of the pictures in one file; the largest data sets in these formats have 640 MB."""
+"""The maximum size of the pictures in a file; the largest data sets in these formats have 640 MB."""
 SMALL_BYTES: Final = 2**26
 MAX_RATIO: Final = 200
 CHUNK_BYTES: Final = 2**20
@@ -40,11 +40,11 @@ MAX_NAMES_BYTES: Final = 2**20
 
 @dataclass(frozen=True)
 class Batch:
-    """Some pictures of one file.
+    """The pictures of one file.
 
     Attributes:
         name: of the file, for the names of the pictures.
-        split: what the file's name says.
+        split: according to the name of the file.
         pixels: uint8 (n, height, width) or (n, height, width, 3), RGB.
         labels: int (n,).
     """
@@ -56,16 +56,16 @@ class Batch:
 
 
 def is_binary(names: Sequence[str]) -> bool:
-    """Whether these files, by their names, are CIFAR batches or IDX files."""
+    """Whether files are CIFAR batches or IDX files, by their names."""
     plain = [name.rsplit("/", 1)[-1] for name in names]
     if any(IDX_NAME.fullmatch(name) for name in plain):
         return True
-    # train.bin may be anything; CIFAR brings its class names.
+    # A file train.bin may be anything, but CIFAR also has a file of class names.
     return any(CIFAR_NAME.fullmatch(name) for name in plain) and any(name in CLASS_FILES for name in plain)
 
 
 def refuse_pickles(names: Sequence[str]) -> None:
-    """CIFAR's Python version consists of pickles, which can run code when they are read."""
+    """Raises an error for CIFAR's Python version: its files are pickles, which can run code when they are read."""
     if {"data_batch_1", "batches.meta"} <= {name.rsplit("/", 1)[-1] for name in names}:
         raise DataError(
             "The data must be pictures; these are pickles of CIFAR's Python version, which can run code. "
@@ -74,7 +74,7 @@ def refuse_pickles(names: Sequence[str]) -> None:
 
 
 def native_size(name: str, content: bytes) -> tuple[int, int] | None:
-    """(height, width) of the pictures in a file, by its name and first bytes; None for any other file."""
+    """(height, width) of the pictures in a CIFAR or IDX file, by its name and first bytes; None for other files."""
     plain = name.rsplit("/", 1)[-1]
     if CIFAR_NAME.fullmatch(plain):
         return CIFAR_SIDE, CIFAR_SIDE
@@ -122,7 +122,7 @@ def _class_names(paths: Sequence[Path]) -> list[str]:
             try:
                 lines = read_regular(path, MAX_NAMES_BYTES).decode("utf-8", "replace").splitlines()
             except OSError as error:
-                raise DataError(f"{path.name} must be a readable list of classes; {error.strerror}.") from None
+                raise DataError(f"The list of classes {path.name} cannot be read: {error.strerror}.") from None
             return [line.strip().replace("/", "-") for line in lines if line.strip()]
     return []
 
@@ -137,7 +137,7 @@ def _batches(paths: Sequence[Path]) -> Iterator[Batch]:
 
 
 def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
-    """Rows of one label byte (CIFAR-100: coarse, then fine) and 3 × 32 × 32 color values, plane by plane."""
+    """Reads rows of one label byte (two in CIFAR-100: coarse, then fine) and 3 × 32 × 32 values, plane by plane."""
     num_labels = 2 if has_coarse else 1
     row_bytes = num_labels + 3 * CIFAR_SIDE**2
     budget = _budget(path)
@@ -146,7 +146,7 @@ def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
     budget.spend(num_members=len(content) // row_bytes)
     if len(content) == 0 or len(content) % row_bytes:
         raise DataError(
-            f"A CIFAR batch must have rows of {row_bytes:,} bytes; {path.name} has {len(content):,} "
+            f"The size of a CIFAR batch must be a multiple of {row_bytes:,} bytes; {path.name} has {len(content):,} "
             "bytes. Download it again."
         )
     rows = content.reshape(-1, row_bytes)
@@ -163,19 +163,19 @@ def _read_idx(path: Path, paths: Sequence[Path]) -> Batch:
     )
     if labels_path is None:
         raise DataError(
-            f"The labels of {path.name} must be beside it, as {labels_name}; they are missing. Download them too."
+            f"The labels of {path.name} must be next to it, in {labels_name}; this file is missing. Download it too."
         )
     pixels, labels = _idx_values(path, IDX_IMAGES), _idx_values(labels_path, IDX_LABELS)
     if len(pixels) != len(labels):
         raise DataError(
-            f"Each picture must have a label; {path.name} has {len(pixels):,} pictures and "
-            f"{labels_path.name} {len(labels):,} labels. Download both again."
+            f"Each picture must have a label; {path.name} has {len(pixels):,} pictures, but "
+            f"{labels_path.name} has {len(labels):,} labels. Download both again."
         )
     return Batch(path.name.split(".")[0], _split_of(path.name), pixels, labels)
 
 
 def _idx_values(path: Path, magic: int) -> np.ndarray:
-    """The array of an IDX file: uint8 (n,) or (n, height, width)."""
+    """Reads the array in an IDX file: uint8 (n,) or (n, height, width)."""
     budget = _budget(path)
     with _explain_errors(path, "IDX file"), _open_idx(path, budget) as file:
         num_dimensions = magic & 0xFF
@@ -188,7 +188,7 @@ def _idx_values(path: Path, magic: int) -> np.ndarray:
         num_bytes = math.prod(shape)
         if num_bytes > budget.max_bytes:
             raise budget.limit_error(
-                f"contain at most {budget.max_bytes:,} bytes", f"its header announces {num_bytes:,}"
+                f"contain at most {budget.max_bytes:,} bytes", f"its header declares {num_bytes:,}"
             )
         if 0 in shape[1:]:
             raise DataError(
@@ -216,7 +216,7 @@ def _budget(path: Path) -> Budget:
 
 
 def _read_all(file: IO[bytes], num_bytes: int, budget: Budget) -> bytearray:
-    """At most this number of bytes; memory grows with the content of the file, not with its header."""
+    """Reads at most `num_bytes`; the memory grows with the content of the file, whatever its header claims."""
     content = bytearray()
     while len(content) < num_bytes and (chunk := file.read(min(CHUNK_BYTES, num_bytes - len(content)))):
         budget.spend(len(chunk))
@@ -230,7 +230,7 @@ def _explain_errors(path: Path, kind: str) -> Iterator[None]:
         yield
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path.name} must be an intact {kind}; it cannot be read: {error}. Download it again."
+            f"{path.name} cannot be read as {'an' if kind[0] in 'AEIOU' else 'a'} {kind}: {error}. Download it again."
         ) from None
 
 

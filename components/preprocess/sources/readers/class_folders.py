@@ -1,6 +1,6 @@
-"""Folders say which photo is of which class, and in which split: by their names, which `folders.layout` reads.
+"""Reads the class and the split of photos from their folders, as interpreted by `folders.layout`.
 
-Where there are no class folders, the names of the files may say it.
+If there are no class folders, the classes may be in the file names.
 """
 
 import posixpath
@@ -22,19 +22,19 @@ from components.preprocess.sources.photo_set import PhotoFile, PhotoSet
 
 
 def find_photos(data_folder: DataFolder, split_places: Mapping[str, Parts] | None = None) -> PhotoSet:
-    """All files of the folder, with the class and the split that their folders give them.
+    """Finds all files of a folder, with their class and split according to their folders.
 
     Args:
         data_folder: the data.
-        split_places: of photos that a label file gives the class of, as if they were in the folder of their class.
+        split_places: for photos whose class is in a label file, the path in a folder of their class.
 
     Raises:
-        DataError: the data cannot be read, or are no class folders.
+        DataError: the data cannot be read, or is not a folder of class folders.
     """
     try:
         listing = data_folder.listing
     except OSError as error:
-        raise DataError(f"The data must be readable; {data_folder.path} is not: {error.strerror}.") from None
+        raise DataError(f"The data in {data_folder.path} cannot be read: {error.strerror}.") from None
     try:
         places = split_places or {}
         layout = _find_layout(listing, places, data_folder.name or str(data_folder.path), unwrap=data_folder.unwrap)
@@ -60,11 +60,11 @@ def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, un
         raise flat_error(layout, tree, data)
     class_names = layout.class_names or tuple(folder[-1] for folder in lone_folders)
     if not class_names:
-        content = f"{len(listing.files):,} files and no such folder" if listing.files else "nothing in it"
+        content = f"has {len(listing.files):,} files and no such folder" if listing.files else "is empty"
         archives = [name for name in tree.document_names(layout.prefix) if archive.is_archive(Path(name))]
         advice = f" Unpack {join_names(archives)} first, or pass one of them." if archives else ""
         raise DataError(
-            f"The data must be folders of photos, one per class; {where} has {content}. Move the photos "
+            f"The data must be folders of photos, one per class; {where} {content}. Move the photos "
             f"of each class into a folder named after it, or pass a table of paths and labels.{advice}"
         )
     if len(class_names) == 1:
@@ -87,10 +87,10 @@ def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, plac
         if class_name is not None:
             files.append(PhotoFile(file.path, record, data_folder.roots))
         elif file.parts in layout.masks:
-            message = "It is called like the mask of a photo beside it."
+            message = "It has the name of a mask of the photo next to it."
             rejected.append(replace(record, reason="mask", message=message))
         else:
-            message = "It is in no class folder, so it has no label."
+            message = "It is not in a class folder, so it has no label."
             rejected.append(replace(record, reason="outside_class_folder", message=message))
     links = [record.path for record in listing.rejected if record.reason == "folder_seen"]
     notices = [*data_folder.archive_notices(), *layout.notices]

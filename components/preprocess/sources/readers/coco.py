@@ -1,4 +1,4 @@
-"""COCO's JSON with one category for each image; the places of objects in the image play no part."""
+"""Reads COCO's JSON with one category for each image; the positions of objects are ignored."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,19 +19,19 @@ SUFFIXES: Final = (".json",)
 
 
 def read_images(path: Path, wanted: ColumnNames) -> Labels:
-    """The photos of a COCO file; an image without annotations has no label.
+    """Reads the photos in a COCO file; an image without annotations has no label.
 
     Raises:
-        DataError: it is not such a file, or images have several categories.
+        DataError: it is not a COCO file, or images have several categories.
     """
-    del wanted  # COCO's keys have one name each
+    del wanted  # COCO's keys are fixed
     subject = f"The label file {path}"
     tree = read_document(path)
     images, annotations, categories = (_records(tree, key) for key in ("images", "annotations", "categories"))
     if not images or not categories:
         raise NoLabelsError(
             f"{subject} must be COCO's JSON with images, annotations and categories, or a list of Label "
-            "Studio's tasks; it is something else."
+            "Studio's tasks; it is neither."
         )
     names = {str(category.get("id")): normalize_cell(category.get("name")) for category in categories}
     labels: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
         name = names.get(str(annotation.get("category_id")))
         if name is None:
             raise DataError(
-                f"Each annotation must have a valid category; in {subject[0].lower()}{subject[1:]} one "
+                f"Each annotation must have a valid category; in {subject[0].lower()}{subject[1:]}, an annotation "
                 f"has the category_id {annotation.get('category_id')!r}, which is not among the "
                 f"{len(names):,} categories."
             )
@@ -59,7 +59,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
 
 
 def _is_part(annotation: Mapping[str, Any]) -> bool:
-    """Whether an annotation is about a part of the photo; a box from its first pixel may be the whole."""
+    """Whether an annotation marks a part of the photo; a box that begins at the first pixel may be the whole photo."""
     box = annotation.get("bbox")
     return bool(annotation.get("segmentation")) or (isinstance(box, list) and box[:2] not in ([], [0, 0]))
 

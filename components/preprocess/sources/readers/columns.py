@@ -1,4 +1,4 @@
-"""Which column of a table is what: by the user's words, by its name, or by what it holds."""
+"""Finds the columns of a table with paths, labels, splits and groups: by the params, by name, or by content."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,16 +35,16 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "split": ("split", "subset", "partition", "set", "ml_use", "data_set", "dataset"),
     "group": ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "session", "session_id"),
 }
-"""What the columns may be called, in upper or lower case; the first that is there counts."""
+"""The possible names of each column, ignoring case; the first name in this order that exists is used."""
 UNSURE_SPLITS: Final = frozenset({"data_set", "dataset"})
-"""These may also name where a photo came from; they count only if they hold splits."""
+"""Columns with these names may also contain the source of a photo; they are used only if they contain splits."""
 ONE_HOT: Final[Mapping[str | None, bool]] = {
     None: False,
     **dict.fromkeys(("0", "0.0", "false"), False),
     **dict.fromkeys(("1", "1.0", "true"), True),
 }
 UNLABELED: Final = "unlabeled"
-"""Roboflow's column for photos without a label."""
+"""The name of Roboflow's column for photos without a label."""
 
 Column = Sequence[str | None]
 
@@ -56,9 +56,9 @@ class Cells:
     """A table as text.
 
     Attributes:
-        subject: the table in messages, such as `The table labels.csv`.
+        subject: the table, for messages, such as `The table labels.csv`.
         names: of the columns; None if the table has no header.
-        columns: all of one length, normalized by `normalize_cell`.
+        columns: all of the same length, normalized by `normalize_cell`.
     """
 
     subject: str
@@ -67,19 +67,19 @@ class Cells:
 
     @property
     def first_line(self) -> int:
-        """The number of the line that the first row stands in."""
+        """The line number of the first row."""
         return 1 if self.names is None else 2
 
 
 def read_labels(cells: Cells, wanted: ColumnNames) -> Labels:
-    """The photos of a table.
+    """Reads the photos in a table.
 
     Args:
         cells: the table.
         wanted: the columns that the user named.
 
     Raises:
-        DataError: a column is missing, a split is none, or photos have several labels.
+        DataError: a column is missing, a split is invalid, or photos have several labels.
     """
     names = cells.names
     places = _find_unnamed(cells, wanted) if names is None else find_columns(names, wanted, cells.subject)
@@ -107,10 +107,10 @@ def read_labels(cells: Cells, wanted: ColumnNames) -> Labels:
 
 
 def find_columns(names: Sequence[str], wanted: ColumnNames, subject: str) -> dict[str, int]:
-    """What is where in a table with a header: `path`, `label`, `split` and `group`, as far as they are there.
+    """The indices of the columns `path`, `label`, `split` and `group` that exist in a table with a header.
 
     Raises:
-        DataError: a column that the user named is not there.
+        DataError: a column that the user named does not exist.
     """
     by_name = {_normal(name): place for place, name in reversed(list(enumerate(names)))}
     places: dict[str, int] = {}
@@ -133,7 +133,7 @@ def find_columns(names: Sequence[str], wanted: ColumnNames, subject: str) -> dic
 
 
 def has_header(first_row: Sequence[str], wanted: ColumnNames) -> bool:
-    """Whether the first row of a table holds names of columns, and no photo."""
+    """Whether the first row of a table contains the names of columns instead of a photo."""
     if any(map(names_photo, first_row)):
         return False
     by_number = isinstance(wanted.path, int) and isinstance(wanted.label, int)
@@ -141,12 +141,12 @@ def has_header(first_row: Sequence[str], wanted: ColumnNames) -> bool:
 
 
 def find_label_columns(names: Sequence[str]) -> list[int]:
-    """All columns that hold the class, as a name or as a number."""
+    """The indices of all columns that may contain the class, as a name or as a number."""
     return [place for place, name in enumerate(names) if _normal(name) in COLUMNS["label"]]
 
 
 def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
-    """The same for a table without a header, such as Vertex AI's `training,gs://…/1.jpg,cat`."""
+    """Like `find_columns`, for a table without a header, such as Vertex AI's `training,gs://…/1.jpg,cat`."""
     num_columns = len(cells.columns)
     names = [str(number) for number in range(1, num_columns + 1)]
     places = find_columns(names, wanted, f"{cells.subject} has no header; it")
@@ -163,7 +163,7 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
             rest.remove(splits[0])
     if "label" not in places:
         words = [place for place in rest if not all(map(_NUMBER.fullmatch, filter(None, cells.columns[place])))]
-        rest = words if len(words) == 1 else rest  # the others may be the corners of a box
+        rest = words if len(words) == 1 else rest  # numbers may be the corners of a box
         if len(rest) != 1:
             raise NoLabelsError(
                 f"{cells.subject} has no header, so it must have a column of paths, one of labels and at "
@@ -175,7 +175,7 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
 
 
 def _read_one_hot(cells: Cells, places: Mapping[str, int]) -> list[list[str]]:
-    """The labels of each row, where each class has a column of zeros and ones: Roboflow's `_classes.csv`."""
+    """The labels of each row, from a column of zeros and ones per class, as in Roboflow's `_classes.csv`."""
     names = [] if cells.names is None else cells.names
     classes = {place: name.strip() for place, name in enumerate(names) if place not in places.values()}
     marks = {
@@ -197,7 +197,7 @@ def _one_label_each(subject: str, paths: Column, labels: Sequence[list[str]]) ->
 
 
 def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
-    """Where a column of numbers has a column of their names beside it, the place of that."""
+    """The index of a column with the names of the classes if the label column has only numbers, with a notice."""
     numbers = cells.columns[place]
     if cells.names is None or not all(cell is None or re.fullmatch(r"\d+(\.0)?", cell) for cell in numbers):
         return place, ()
@@ -213,7 +213,7 @@ def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
 
 
 def _announce_choice(cells: Cells, place: int) -> tuple[str, ...]:
-    """A line if other columns are called as if they held the classes too, and say something else."""
+    """A notice if other columns may also contain the classes, by their names, but differ from the chosen column."""
     names = cells.names or ()
     others = [
         names[other].strip()
@@ -223,13 +223,13 @@ def _announce_choice(cells: Cells, place: int) -> tuple[str, ...]:
     if not others:
         return ()
     return (
-        f"{cells.subject} has several columns that may be the classes; {names[place].strip()} is used, and "
-        f"{_listed(others)} is not. For another, set data.columns.label.",
+        f"{cells.subject} has several columns that may contain the classes; {names[place].strip()} is used, and "
+        f"{_listed(others)} is not. To use another column, set data.columns.label.",
     )
 
 
 def _are_alike(column: Column, other: Column) -> bool:
-    """Whether two columns divide the rows in the same way, as numbers and names of classes do."""
+    """Whether two columns group the rows in the same way, as the numbers and the names of classes do."""
     num_pairs = len(set(zip(column, other, strict=True)))
     return num_pairs == len(set(column)) == len(set(other))
 
@@ -270,5 +270,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _normal(name: str) -> str:
-    """Lower case, with an underscore between words: `Image Name` and `ImageName` give image_name."""
+    """The name in lowercase, with underscores between words: image_name for `Image Name` and `ImageName`."""
     return re.sub(r"[\s_-]+", "_", HUMP.sub("_", name.strip()).casefold())

@@ -1,4 +1,4 @@
-"""A JSON document of labels, parsed within a budget."""
+"""Parses a JSON document of labels within limits."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ MAX_VALUES: Final = 5_000_000
 
 
 def first_sign(path: Path) -> str:
-    """The sign that the document begins with: `[` for a list, `{` for a mapping; `""` if it cannot be read."""
+    """The first character of the document: `[` for a list, `{` for a mapping; `""` if it cannot be read."""
     try:
         with open_regular(path) as file:
             return file.read(4096).decode("utf-8-sig", "ignore").lstrip()[:1]
@@ -21,10 +21,10 @@ def first_sign(path: Path) -> str:
 
 
 def read_document(path: Path) -> Any:
-    """The document.
+    """Reads and parses the document.
 
     Raises:
-        DataError: it is no JSON, or larger than it may be.
+        DataError: the file is not JSON, or is too large.
     """
     try:
         content = read_regular(path, MAX_BYTES)
@@ -33,4 +33,4 @@ def read_document(path: Path) -> Any:
         return parse_json(content.decode("utf-8-sig"), max_values=2 * MAX_VALUES, max_characters=MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"The label file {path} must be JSON; it cannot be read: {reason}.") from None
+        raise DataError(f"The label file {path} cannot be read as JSON: {reason}.") from None

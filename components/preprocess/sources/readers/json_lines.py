@@ -1,4 +1,4 @@
-"""JSON Lines, one record a photo: Hugging Face's `metadata.jsonl`, Vertex AI's import files."""
+"""Reads JSON Lines, one record per photo: Hugging Face's `metadata.jsonl`, Vertex AI's import files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,10 +18,10 @@ VERTEX_SPLIT: Final = "aiplatform.googleapis.com/ml_use"
 
 
 def read_json_lines(path: Path, wanted: ColumnNames) -> Labels:
-    """The photos of a file of JSON Lines.
+    """Reads the photos in a file of JSON Lines.
 
     Raises:
-        DataError: it is not such a file, or says not what is where.
+        DataError: the file is not JSON Lines, or lacks a key.
     """
     subject = f"The file {path}"
     budget = table_budget(path)
@@ -30,20 +30,20 @@ def read_json_lines(path: Path, wanted: ColumnNames) -> Labels:
         with open_regular(path) as file:
             while line := file.readline(MAX_LINE_BYTES + 1):
                 if len(line) > MAX_LINE_BYTES:
-                    raise budget.limit_error(f"have lines of at most {MAX_LINE_BYTES:,} bytes", "one is longer")
+                    raise budget.limit_error(f"have lines of at most {MAX_LINE_BYTES:,} bytes", "it has a longer line")
                 budget.spend(len(line), num_members=1)
                 if line.strip():
                     records.append(_read_record(parse_json(line.decode("utf-8-sig")), len(records) + 1))
     except (OSError, ValueError) as error:  # a DocumentError is a ValueError
-        raise DataError(f"{subject} must have a JSON record in each line; it does not: {error}.") from None
+        raise DataError(f"{subject} must have a JSON record in each line; found an error: {error}.") from None
     return read_records(subject, records, wanted)
 
 
 def read_records(subject: str, records: list[dict[str, str | None]], wanted: ColumnNames) -> Labels:
-    """The photos of records, of which each key is a column.
+    """Reads the photos in records; each key is a column.
 
     Raises:
-        DataError: the records do not say what is where.
+        DataError: the records lack a key.
     """
     names = tuple(dict.fromkeys(name for record in records for name in record))
     if len(names) > MAX_COLUMNS:

@@ -1,4 +1,4 @@
-"""Label files say which photo is of which class. A format is a module with a function that reads it, in FORMATS."""
+"""Reads label files, which contain the class of each photo, in the formats that FORMATS lists."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -27,9 +27,9 @@ class LabelFormat:
     """A format of label files.
 
     Attributes:
-        suffixes: what the names of such files end in, in lower case.
-        read: reads one; raises a DataError if it is none.
-        recognizes: distinguishes formats with the same suffix, by a look at the file.
+        suffixes: of the file names, in lowercase.
+        read: reads a file; raises a DataError if it does not have this format.
+        recognizes: distinguishes formats with the same suffix by the beginning of the file.
     """
 
     suffixes: tuple[str, ...]
@@ -48,12 +48,12 @@ SUFFIXES: Final = tuple(dict.fromkeys(suffix for label_format in FORMATS for suf
 
 
 def is_label_file(path: Path) -> bool:
-    """Whether the name is that of a label file."""
+    """Whether the file has the suffix of a label file."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def has_labels(path: Path) -> bool:
-    """Whether the file is of a format that its name and its beginning show."""
+    """Whether the file has a known format, by its name and its beginning."""
     return _find_format(path) is not None
 
 
@@ -63,24 +63,24 @@ def _find_format(path: Path) -> LabelFormat | None:
 
 
 def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
-    """The rows of a label file, in the format that its name and its beginning show.
+    """Reads the rows of a label file, in the format that its name and its beginning indicate.
 
     Raises:
-        DataError: it is not such a file.
+        DataError: the file does not have this format.
     """
     label_format = _find_format(path)
     if label_format is None:
         raise NoLabelsError(
-            f"Each line of the label file {path} must begin with a photo and its label; this is not the case."
+            f"Each line of the label file {path} must begin with the name of a photo and its label; its lines do not."
         )
     return label_format.read(path, columns or ColumnNames())
 
 
 def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
-    """One file per row; a row that says again what an earlier one said counts once.
+    """Finds the photos of a label file, one per row; repeated rows count once.
 
     Raises:
-        DataError: the label file cannot be read, names too few classes, or no photo that is there.
+        DataError: the label file cannot be read, has too few classes, or refers to no existing photo.
     """
     label_file = data_folder.label_file
     assert label_file is not None, "the caller has a label file"
@@ -93,7 +93,7 @@ def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
     if not files:
         example = next((row.path for row in rows if row.path), "none")
         raise DataError(
-            f"The label file must refer to existing photos; {label_file} names {len(rows):,}, such as "
+            f"The label file must refer to existing photos; {label_file} refers to {len(rows):,} photos, such as "
             f"{example!r}, and none of them exists. Names are relative to the folder of the label file, "
             f"{label_file.parent}: move the photos there, or set the column with their names: --set "
             "data.columns.path=NAME"
@@ -105,7 +105,7 @@ def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
 
 
 def require_classes(labels: Iterable[str | None], label_file: Path | str, min_classes: int = 2) -> None:
-    """Requires two classes, or another number.
+    """Checks that there are at least `min_classes` classes.
 
     Raises:
         DataError: there are fewer.
@@ -113,12 +113,12 @@ def require_classes(labels: Iterable[str | None], label_file: Path | str, min_cl
     names = sorted({label for label in labels if label is not None})
     if len(names) < min_classes:
         least = "at least two classes" if min_classes == 2 else "a label"
-        classes = f"one, '{printable(names[0])}'" if names else "none"
-        raise DataError(f"There must be {least}; the label file {label_file} names {classes}.")
+        classes = f"only one, '{printable(names[0])}'" if names else "none"
+        raise DataError(f"There must be {least}; the label file {label_file} contains {classes}.")
 
 
 def list_referenced_files(path: Path, columns: ColumnNames | None = None) -> list[str]:
-    """The files beside a label file that it names, of those that it may name."""
+    """The names of the files next to a label file to which it refers, without unsafe names."""
     names = set()
     for row in read_labels(path, columns).rows:
         if row.path is not None and row.label is not None:
@@ -129,35 +129,36 @@ def list_referenced_files(path: Path, columns: ColumnNames | None = None) -> lis
 
 
 Fault = tuple[str, str]
-"""Why a row names no photo to be read: the reason in a word, and a message."""
+"""Why there is no photo for a row: the reason in one word, and a message."""
 
 
 def find_fault(row: LabelRow) -> Fault | None:
-    """What a row lacks."""
+    """The fault of a row itself; None if it is complete."""
     if row.path is None:
-        return "no_path", "The row of the label file names no file."
+        return "no_path", "The row of the label file has no file name."
     if row.label is None:
         return "no_label", "The row of the label file has no label."
     if "\0" in row.path:
-        return "unreadable", "A file name must not contain a zero byte; this one does."
+        return "unreadable", "The file name contains a zero byte."
     return None
 
 
 def find_hindrance(row: LabelRow, match: Match, *, confined: bool) -> Fault:
-    """Why no file is found for a row: there is none, several fit, or its name leads out of confined data."""
+    """Why no file is found for a row: it does not exist, several match, or its name leads out of confined data."""
     if names := ", ".join(map(printable, match.candidates)):
-        return "ambiguous_path", f"The name in the label file must match one file; it matches {names}."
+        return "ambiguous_path", f"The name in the label file must match only one file; it matches {names}."
     danger = _find_danger(str(row.path)) if confined else None
     if danger is not None:
         message = (
-            f"A label file in the data, in an archive or at an address may only name files in the data; this {danger}."
+            "A label file in the data, in an archive or at an address may only refer to files in the data; this name "
+            f"{danger}."
         )
         return "outside_data", message
-    return "unreadable", "The label file names it, but the file does not exist."
+    return "unreadable", "The label file refers to this file, but it does not exist."
 
 
 def _find_photos(rows: list[LabelRow], data_folder: DataFolder) -> list[PhotoFile | Record]:
-    """The photo of each row, or why there is none."""
+    """The photo of each row, or a record with the reason why there is none."""
     folder, roots = data_folder.path, data_folder.roots
     records = [Record(as_text(row.path or ""), row.label, row.split, group=row.group) for row in rows]
     photos: list[PhotoFile | Record | None] = []
@@ -194,5 +195,5 @@ def _find_danger(name: str) -> str | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # the name is not valid for a file
         return False

@@ -1,4 +1,4 @@
-"""What a label file says of its photos, whatever its format."""
+"""The rows of a label file, whatever its format."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from components.contract.errors import DataError
 from components.contract.foreign.documents import DocumentError, parse_json
 
 UNASSIGNED: Final = frozenset({"unassigned", "none", "null", "nan"})
-"""What tables write for a photo that no split was chosen for."""
+"""The values in tables for a photo without a split."""
 SHOWN: Final = 3
 _JOINT: Final = re.compile(r"\s*[|;,/+&]\s*| and |\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One row of a label file; empty cells are None."""
+    """A row of a label file; empty cells are None."""
 
     path: str | None
     label: str | None
@@ -32,8 +32,8 @@ class Labels:
     """All rows of a label file.
 
     Attributes:
-        rows: in the file's order.
-        notices: what the user should know about how it was read, a sentence or two each.
+        rows: in the order of the file.
+        notices: for the user, about how the file was read; a sentence or two each.
     """
 
     rows: list[LabelRow]
@@ -41,14 +41,14 @@ class Labels:
 
 
 class NoLabelsError(DataError):
-    """A file that could hold labels is about something else, or does not show in which columns they are."""
+    """A file that may be a label file has no labels, or the columns with the labels are unknown."""
 
 
 class SeveralLabelsError(DataError):
-    """A label file gives several labels to a photo.
+    """A label file has several labels for a photo.
 
     Attributes:
-        labels: of such photos.
+        labels: all labels of such photos.
     """
 
     def __init__(self, message: str, labels: frozenset[str]):
@@ -57,25 +57,25 @@ class SeveralLabelsError(DataError):
 
 
 def normalize_cell(value: object) -> str | None:
-    """A cell as text in Unicode's composed form without spaces around it; None if it is empty."""
-    if value is None or value != value:  # NaN differs from itself
+    """A cell as text, in Unicode normalization form C and without surrounding spaces; None if it is empty."""
+    if value is None or value != value:  # NaN is not equal to itself
         return None
     text = str(value).strip()
     return (text if text.isascii() else unicodedata.normalize("NFC", text)) or None
 
 
 def parse_split(text: str | None) -> SplitName | None:
-    """The split that a cell names; None if it names none.
+    """The split in a cell; None if the cell is empty or means that there is no split.
 
     Raises:
-        KeyError: the text is no split.
+        KeyError: the text is not a split.
     """
     name = (text or "none").casefold()
     return None if name in UNASSIGNED else SPLIT_FOLDERS[name]
 
 
 def listed_labels(cell: str | None) -> list[str]:
-    """The labels in a cell, which may be a list in JSON: `["cat", "dog"]`, or Label Studio's `{"choices": […]}`."""
+    """The labels in a cell, which may be a JSON list, `["cat", "dog"]`, or Label Studio's `{"choices": […]}`."""
     if cell is None or cell.casefold() == "nan":
         return []
     if cell[0] not in "[{":
@@ -91,7 +91,7 @@ def listed_labels(cell: str | None) -> list[str]:
 
 
 def divide_joined(label_lists: Sequence[list[str]]) -> list[list[str]]:
-    """The labels of each photo, where one text joins several: `cat|dog`, if cat and dog are labels of other photos."""
+    """Splits joined labels such as `cat|dog`, if cat and dog are labels of other photos."""
     alone = {labels[0] for labels in label_lists if len(labels) == 1}
 
     def divide(labels: list[str]) -> list[str]:
@@ -102,27 +102,27 @@ def divide_joined(label_lists: Sequence[list[str]]) -> list[list[str]]:
 
 
 def refuse_several_labels(subject: str, several: Mapping[str, Sequence[str]], num_photos: int) -> None:
-    """Requires each photo to have one label.
+    """Checks that each photo has one label.
 
     Args:
-        subject: the label file in messages, such as `The table labels.csv`.
-        several: photos with more labels than one, with the labels.
-        num_photos: of the label file.
+        subject: the label file, for messages, such as `The table labels.csv`.
+        several: the labels of each photo with more than one.
+        num_photos: in the label file.
 
     Raises:
-        SeveralLabelsError: there are such photos.
+        SeveralLabelsError: there are photos with several labels.
     """
     if not several:
         return
     examples = "; ".join(f"{path}: {', '.join(labels)}" for path, labels in list(several.items())[:SHOWN])
     raise SeveralLabelsError(
         f"Each photo must have one label; {subject[0].lower()}{subject[1:]} has several for "
-        f"{len(several):,} of {num_photos:,} photos, such as {examples}. Darkroom trains one class per "
-        "photo: keep one label of each, or remove these photos.",
+        f"{len(several):,} of {num_photos:,} photos, such as {examples}. Darkroom supports only one class per "
+        "photo: keep one label for each photo, or remove these photos.",
         frozenset(label for labels in several.values() for label in labels),
     )
 
 
 def as_cell(value: object) -> str | None:
-    """A value of a JSON record as the cell of a table; lists and mappings as JSON."""
+    """Converts a value of a JSON record to a cell of a table; lists and mappings become JSON."""
     return normalize_cell(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value)

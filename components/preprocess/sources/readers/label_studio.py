@@ -1,6 +1,6 @@
-"""Label Studio's exports: JSON, with tasks and their annotations, and JSON-MIN, a flat record a photo.
+"""Reads Label Studio's exports: JSON with tasks and their annotations, and JSON-MIN with one flat record per photo.
 
-Its CSV is a table with a column `choice`: see `columns.COLUMNS`.
+Its CSV export is a table with a column `choice`: see `columns.COLUMNS`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,24 +26,24 @@ from components.preprocess.sources.readers.label_rows import (
 
 SUFFIXES: Final = (".json",)
 ANNOTATION_KEYS: Final = ("annotations", "completions")
-"""The second was used before version 1.0."""
+"""The keys of a task's annotations; the second was used before version 1.0."""
 
 
 def recognizes(path: Path) -> bool:
-    """Whether the document may be Label Studio's: a list."""
+    """Whether a JSON document may be from Label Studio, because it is a list."""
     return first_sign(path) == "["
 
 
 def read_tasks(path: Path, wanted: ColumnNames) -> Labels:
-    """The photos of an export, one row for each annotation that was not canceled.
+    """Reads the photos in an export, one row for each annotation that was not canceled.
 
     Raises:
-        DataError: it is no such export, or photos have several labels.
+        DataError: the file is not an export of Label Studio, or photos have several labels.
     """
     subject = f"The label file {path}"
     tasks = read_document(path)
     if not isinstance(tasks, list) or not tasks or not all(isinstance(task, dict) for task in tasks):
-        raise NoLabelsError(f"{subject} must be a list of Label Studio's tasks; it is something else.")
+        raise NoLabelsError(f"{subject} must be a list of Label Studio's tasks; it is not a list of records.")
     if not all(isinstance(task.get("data"), dict) for task in tasks):
         records = [{str(name): as_cell(value) for name, value in task.items()} for task in tasks]
         return read_records(subject, records, wanted)
@@ -77,7 +77,7 @@ def _results(annotation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _find_control(subject: str, tasks: list[dict[str, Any]], wanted: ColumnNames) -> str:
-    """The name of the control by which photos were given classes."""
+    """The name of the control with which the photos were classified."""
     kinds: dict[str, set[str]] = {}
     for task in tasks:
         for annotation in _annotations(task):
@@ -88,8 +88,8 @@ def _find_control(subject: str, tasks: list[dict[str, Any]], wanted: ColumnNames
         return str(wanted.label)
     if wanted.label is not None or len(controls) > 1:
         raise DataError(
-            f"{subject} has these choices for a photo: {', '.join(controls) or 'none'}. Set the one to "
-            "train: --set data.columns.label=NAME"
+            f"{subject} has these controls with choices: {', '.join(controls) or 'none'}. Set the one with the "
+            "classes: --set data.columns.label=NAME"
         )
     if not controls:
         content = ", ".join(sorted(kinds)) or "no labels"
@@ -107,7 +107,7 @@ def _find_labels(annotation: Mapping[str, Any], control: str) -> list[str]:
 
 
 def _read_data(data: Mapping[str, Any], wanted: ColumnNames) -> tuple[str | None, SplitName | None, str | None]:
-    """The photo's address in a task, its split and its group; the address by the usual keys, otherwise the first."""
+    """(address, split, group) of the photo in a task; the address is under a usual key, or is the first photo."""
     names = list(data)
     places = find_columns(names, wanted, "A task of Label Studio")
     cells = {role: as_cell(data[names[place]]) for role, place in places.items()}
@@ -117,5 +117,5 @@ def _read_data(data: Mapping[str, Any], wanted: ColumnNames) -> tuple[str | None
     try:
         split = parse_split(cells.get("split"))
     except KeyError:
-        split = None  # the key means something else
+        split = None  # the key has another meaning
     return path, split, cells.get("group")

@@ -1,6 +1,6 @@
-"""Reads a Parquet table once to learn whether it stays within its budget: a page of some bytes may hold gigabytes.
+"""Checks that a Parquet table is within its budget, by reading it once: a page of a few bytes may expand to gigabytes.
 
-Run by `check_parquet` as a process of its own, whose memory is bounded.
+`check_parquet` runs this module in a separate process with limited memory.
 """
 
 import sys
@@ -24,7 +24,7 @@ SECONDS: Final = 120.0
 
 
 def table_budget(path: Path) -> Budget:
-    """What a table may cost."""
+    """The budget for a table."""
     return Budget(
         f"The table {path}",
         "Use one with fewer rows or shorter texts.",
@@ -36,23 +36,23 @@ def table_budget(path: Path) -> Budget:
 
 
 def check_parquet(path: Path) -> None:
-    """Reads a table in a bounded process.
+    """Checks a table in a separate process with limited memory.
 
     Raises:
-        OSError: it is not a regular file.
-        DataError: it is no Parquet table, or costs more than it may.
+        OSError: the file is not a regular file.
+        DataError: the file is not a Parquet table, or exceeds its budget.
     """
-    open_regular(path).close()  # a pipe would let the process wait
+    open_regular(path).close()  # the process would block on a pipe
     run_bounded(
         "components.preprocess.sources.readers.parquet", [str(path.absolute())], table_budget(path), seconds=SECONDS
     )
 
 
 def measure_parquet(path: Path) -> None:
-    """Reads a table piece by piece, and counts what its texts would take.
+    """Reads a table in batches, and counts the memory that it would need.
 
     Raises:
-        DataError: as `check_parquet`.
+        DataError: as in `check_parquet`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -66,7 +66,7 @@ def measure_parquet(path: Path) -> None:
             budget.spend(num_members=file.metadata.num_rows)
             texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
         num_rows = 0
-        # Equal texts stay together as a dictionary, so that nothing is repeated before it is counted.
+        # Texts are read as dictionaries, so that repeated texts need no memory before they are counted.
         with pq.ParquetFile(path, memory_map=False, read_dictionary=texts) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE):
                 num_rows += len(batch)
@@ -75,11 +75,11 @@ def measure_parquet(path: Path) -> None:
                 budget.spend(sum(map(_num_bytes, batch.columns)))
     except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(f"The table {path} must be a readable Parquet file; it is not: {reason}.") from None
+        raise DataError(f"The table {path} cannot be read as a Parquet file: {reason}.") from None
 
 
 def _num_bytes(column: "pa.Array") -> int:
-    """What a column takes where each of its texts stands alone."""
+    """The memory that a column needs without a dictionary."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -90,8 +90,8 @@ def _num_bytes(column: "pa.Array") -> int:
 
 
 def main(path: Path) -> int:
-    """Bounds the memory, then reads the table."""
-    import pyarrow  # noqa: F401 before the limit: what loading it takes is no fault of the table
+    """Limits the memory, then reads the table."""
+    import pyarrow  # noqa: F401 - imported before the limit, since its own memory does not count
 
     limit_memory(MEMORY_BYTES)
     try:
@@ -104,7 +104,7 @@ def main(path: Path) -> int:
         )
     else:
         return 0
-    print(refusal)  # noqa: T201 - the process that started this one reads it
+    print(refusal)  # noqa: T201 - the parent process reads it
     return USER_ERROR
 
 

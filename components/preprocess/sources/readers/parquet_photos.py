@@ -1,7 +1,7 @@
-"""Parquet tables that hold the photos themselves, as Hugging Face writes them: `{bytes, path}` and a label a row.
+"""Unpacks Parquet tables that contain the photos, as from Hugging Face: each row has `{bytes, path}` and a label.
 
-They become files beside a table of labels, so that all else sees photos. Run by `unpack_photos` as a process of its
-own, whose memory is bounded.
+The photos are written to files, next to a table of labels. `unpack_photos` runs this module in a separate process with
+limited memory.
 """
 
 import csv
@@ -36,21 +36,21 @@ SECONDS: Final = 7200.0
 def unpack_photos(
     path: Path, target: Path, name: str, split: SplitName | None, columns: ColumnNames, max_photos: int | None = None
 ) -> None:
-    """Writes the photos of a table below a folder, and adds their rows to its LABELS_FILE; no photos, no file.
+    """Writes the photos in a table to a folder, and adds rows to its LABELS_FILE; does nothing if there are no photos.
 
     Args:
         path: of the table.
         target: the folder.
-        name: of the table relative to the data, for the photos' names.
-        split: of all its photos.
-        columns: that the user named.
-        max_photos: how many are enough; None: all.
+        name: of the table, relative to the data, for the names of the photos.
+        split: of all photos in the table.
+        columns: the columns that the user named.
+        max_photos: the number of photos that is enough; None for all.
 
     Raises:
-        OSError: it is not a regular file.
-        DataError: it is no Parquet table, has no column of labels, or costs more than it may.
+        OSError: the file is not a regular file.
+        DataError: the file is not a Parquet table, has no column of labels, or exceeds its budget.
     """
-    open_regular(path).close()  # a pipe would let the process wait
+    open_regular(path).close()  # the process would block on a pipe
     arguments = [str(path.absolute()), str(target.absolute()), name, split or "", dump_section(columns)]
     run_bounded(
         "components.preprocess.sources.readers.parquet_photos",
@@ -61,7 +61,7 @@ def unpack_photos(
 
 
 def write_photos(path: Path, target: Path, name: str, split: str, columns: ColumnNames, max_photos: int) -> None:
-    """See `unpack_photos`; this reads the table in this process."""
+    """Does the work of `unpack_photos` in this process."""
     import pyarrow.parquet as pq
 
     budget = _budget(path, target)
@@ -91,7 +91,7 @@ def write_photos(path: Path, target: Path, name: str, split: str, columns: Colum
         raise DataError(f"A table name must be a valid folder name; {name!r} {reason}.") from None
     except (OSError, ValueError) as error:  # Arrow's own errors are ValueErrors
         reason_text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(f"The table {path} must be a readable Parquet file; it is not: {reason_text}.") from None
+        raise DataError(f"The table {path} cannot be read as a Parquet file: {reason_text}.") from None
     _write_rows(target / LABELS_FILE, rows)
 
 
@@ -107,7 +107,7 @@ def _budget(path: Path, target: Path) -> Budget:
 
 
 def _find_photo_column(schema: "pa.Schema") -> str | None:
-    """The column that holds pictures: texts of bytes, or structures with `bytes`."""
+    """The column with photos: bytes, or structs with a field `bytes`; None if there is none."""
     import pyarrow as pa
 
     for field in schema:
@@ -129,14 +129,14 @@ def _find_label_column(path: Path, schema: "pa.Schema", photo_column: str, colum
     if place is None:
         content = ", ".join(names) or "no column"
         raise DataError(
-            f"The table {path} must have a column of labels, such as label or class; beside the photos in "
-            f"{photo_column} it has {content}. Set it: --set data.columns.label=NAME"
+            f"The table {path} must have a column of labels, such as label or class; besides the photos in "
+            f"{photo_column}, it has {content}. Set the column: --set data.columns.label=NAME"
         )
     return str(names[place])
 
 
 def _read_photo(value: Any, number: int) -> tuple[bytes, str]:
-    """A photo's bytes, and a name for its file: its number, and its own name if it may have that."""
+    """The bytes of a photo, and a name for its file: its number, followed by its original name if that is safe."""
     content, own_path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
     own_name = PurePosixPath(str(own_path or "").replace("\\", "/")).name
     is_plain = own_name.isascii() and own_name.replace(".", "").replace("-", "").replace("_", "").isalnum()
@@ -155,8 +155,8 @@ def _write_rows(path: Path, rows: Sequence[tuple[str, str | None, str]]) -> None
 
 
 def main(path: str, target: str, name: str, split: str, columns: str, max_photos: str) -> int:
-    """Bounds the memory, then reads the table."""
-    import pyarrow  # noqa: F401 before the limit: what loading it takes is no fault of the table
+    """Limits the memory, then reads the table."""
+    import pyarrow  # noqa: F401 - imported before the limit, since its own memory does not count
 
     limit_memory(MEMORY_BYTES)
     try:
@@ -171,7 +171,7 @@ def main(path: str, target: str, name: str, split: str, columns: str, max_photos
         )
     else:
         return 0
-    print(refusal)  # noqa: T201 - the process that started this one reads it
+    print(refusal)  # noqa: T201 - the parent process reads it
     return USER_ERROR
 
 

@@ -1,4 +1,4 @@
-"""A CSV or Parquet table says which photos there are: their paths and labels, where given their splits and groups."""
+"""Reads CSV and Parquet tables of photos: their paths and labels and, if present, their splits and groups."""
 
 import json
 from collections.abc import Sequence
@@ -24,17 +24,17 @@ PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name is that of a table."""
+    """Whether the file has the suffix of a table."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether the name is that of a Parquet table."""
+    """Whether the file has the suffix of a Parquet table."""
     return path.name.lower().endswith(PARQUET_SUFFIXES)
 
 
 def recognizes_list(path: Path) -> bool:
-    """Whether a text is a table of photos: it has such a header, or begins with a photo, as `val_0.JPEG n03444034`."""
+    """Whether a text file is a table of photos: has a header, or begins with a photo, as `val_0.JPEG n03444034`."""
     try:
         first_row = read_first_row(path, find_format(path))
     except (OSError, ValueError, DataError):
@@ -44,10 +44,10 @@ def recognizes_list(path: Path) -> bool:
 
 
 def read_table(path: Path, wanted: ColumnNames) -> Labels:
-    """The rows of a table of photos.
+    """Reads the rows of a table of photos.
 
     Raises:
-        DataError: it is no table, lacks a column, or names a split that there is not.
+        DataError: the file is not a table, lacks a column, or has an invalid split.
     """
     subject = f"The table {path}"
     try:
@@ -66,24 +66,24 @@ def read_table(path: Path, wanted: ColumnNames) -> Labels:
     if not text_format.is_guess:
         return labels
     notice = (
-        f"{subject} is not UTF-8; it was read with the code page {text_format.encoding}, which is a "
-        "guess. If names look wrong, save it as UTF-8."
+        f"{subject} is not UTF-8; its code page was guessed: {text_format.encoding}. If names look wrong, save the "
+        "table as UTF-8."
     )
     return Labels(labels.rows, (*labels.notices, notice))
 
 
 def read_frame(path: Path) -> "tuple[pd.DataFrame, TextFormat | None]":
-    """A table with all its columns, and how its text is written, None of Parquet; the cells of a text are text.
+    """Reads all columns of a table, and its text format (None for Parquet); the cells of a text table are strings.
 
     Raises:
-        DataError: it is no table that can be read.
+        DataError: the table cannot be read.
     """
     import pandas as pd
 
     try:
         if is_parquet(path):
             check_parquet(path)
-            # By default pandas would read integers of which one is missing as floats.
+            # By default, pandas converts integer columns with missing values to floats.
             return pd.read_parquet(path, dtype_backend="numpy_nullable"), None
         text_format = find_format(path)
         rows = read_cells(path, text_format)
@@ -93,7 +93,7 @@ def read_frame(path: Path) -> "tuple[pd.DataFrame, TextFormat | None]":
 
 
 def write_frame(frame: "pd.DataFrame", path: Path, text_format: TextFormat | None) -> None:
-    """Writes a table that `read_frame` returned, in its own format."""
+    """Writes a table that `read_frame` returned, in its original format."""
     if text_format is None:
         frame.to_parquet(path)
         return
@@ -120,7 +120,7 @@ def _read_parquet(path: Path, subject: str) -> Cells:
 
 
 def find_class_names(schema: "pa.Schema") -> dict[str, list[str]]:
-    """The names behind columns of numbers, which Hugging Face keeps in the schema: column to names in order."""
+    """The class names of columns with numbers, by column, in order; Hugging Face stores them in the schema."""
     try:
         features: Any = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         return {
@@ -133,7 +133,7 @@ def find_class_names(schema: "pa.Schema") -> dict[str, list[str]]:
 
 
 def name_classes(values: Sequence[object], class_names: Sequence[str] | None) -> list[str | None]:
-    """Cells of a column; numbers as the names behind them, and none if there is no such name, as in -1."""
+    """The cells of a column; numbers are replaced by class names, or by None if there is no such name, as for -1."""
     if class_names is None:
         return [as_cell(value) for value in values]
     names = dict(enumerate(class_names))
@@ -142,4 +142,4 @@ def name_classes(values: Sequence[object], class_names: Sequence[str] | None) ->
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return DataError(f"The table {path} must be a readable CSV or Parquet file; it is not: {reason}.")
+    return DataError(f"The table {path} cannot be read as a CSV or Parquet file: {reason}.")

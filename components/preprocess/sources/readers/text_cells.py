@@ -1,6 +1,6 @@
-"""Text tables as other programs save them: their code page, their separator, and their cells, within a budget.
+"""Reads text tables from other programs within a budget: detects the code page and the separator, and reads the cells.
 
-Excel writes `sep=;` lines, semicolons, UTF-16 with tabs ("Unicode text"), and else the code page of its country.
+Excel writes `sep=;` lines, semicolons, UTF-16 with tabs ("Unicode text") or, by default, the code page of its country.
 """
 
 import codecs
@@ -33,18 +33,18 @@ MAX_NAMES: Final = 20_000
 NAME_LEVELS: Final = 3
 
 _WORDS: Final = re.compile(rb"[^,;\t\r\n\"/]*[\x80-\xff][^,;\t\r\n\"/]*")
-"""No backslash ends a word: in the code pages of East Asia it may be half of a letter."""
+"""A backslash does not end a word: in East Asian code pages, the same byte can be part of a multibyte character."""
 
 
 @dataclass(frozen=True)
 class TextFormat:
-    """How a text table is written.
+    """The format of a text table.
 
     Attributes:
-        encoding: in Python's words.
-        separator: what is between the cells.
-        has_separator_line: whether its first line is Excel's `sep=;`.
-        is_guess: whether the encoding is a code page that the table does not name.
+        encoding: Python's name.
+        separator: the character between cells.
+        has_separator_line: whether the first line is Excel's `sep=;`.
+        is_guess: whether the encoding is a guessed code page.
     """
 
     encoding: str
@@ -54,11 +54,11 @@ class TextFormat:
 
 
 def find_format(path: Path) -> TextFormat:
-    """How a text table is written.
+    """Detects the format of a text table.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
-        DataError: its code page is unknown, or it costs more than it may.
+        OSError: the file cannot be read, or is not a regular file.
+        DataError: the code page is unknown, or the file exceeds its budget.
     """
     encoding, is_guess = _find_encoding(path)
     with io.TextIOWrapper(open_regular(path), encoding) as text:
@@ -74,11 +74,11 @@ def find_format(path: Path) -> TextFormat:
 
 
 def read_first_row(path: Path, text_format: TextFormat) -> list[str]:
-    """The first row of a text table; empty if there is none.
+    """Reads the first row of a text table; empty if there is none.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
-        ValueError: it is not a text in this format.
+        OSError: the file cannot be read, or is not a regular file.
+        ValueError: the file does not have this format.
     """
     with io.TextIOWrapper(open_regular(path), text_format.encoding, newline="") as lines:
         if text_format.has_separator_line:
@@ -91,12 +91,12 @@ def read_first_row(path: Path, text_format: TextFormat) -> list[str]:
 
 
 def read_cells(path: Path, text_format: TextFormat) -> list[list[str]]:
-    """The rows of a text table, all of one length; empty lines are left out.
+    """Reads the rows of a text table, padded to the same length; empty lines are skipped.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
-        ValueError: it is not a text in this format.
-        DataError: it costs more than it may, or a row is longer than the first.
+        OSError: the file cannot be read, or is not a regular file.
+        ValueError: the file does not have this format.
+        DataError: the file exceeds its budget, or a row is longer than the first.
     """
     _check_size(path, text_format)
     with io.TextIOWrapper(open_regular(path), text_format.encoding, newline="") as lines:
@@ -116,7 +116,7 @@ def read_cells(path: Path, text_format: TextFormat) -> list[list[str]]:
             raise DataError(
                 f"All rows of a table must have the same number of cells; row {number} of the table "
                 f"{path} has {len(row)}, the first row has {width}. If photos have several labels, keep "
-                "one of each."
+                "one label for each photo."
             )
         row[width:] = [""] * (width - len(row))
     return rows
@@ -153,7 +153,7 @@ def _guess_code_page(path: Path, content: bytes) -> str:
 
 
 def _names_below(folder: Path) -> set[str]:
-    """Names of files and folders, some levels down; links are not followed."""
+    """The names of files and folders below a folder, up to NAME_LEVELS deep; links are not followed."""
     names: set[str] = set()
     folders = [folder]
     for _ in range(NAME_LEVELS):
@@ -171,7 +171,7 @@ def _names_below(folder: Path) -> set[str]:
 
 
 def _check_size(path: Path, text_format: TextFormat) -> None:
-    """Reads a text table once, before all of it is held: how many cells, and whether each line has an end."""
+    """Checks the number of cells and the length of lines, before the whole table is read into memory."""
     budget, num_cells, line_length = table_budget(path), 0, 0
     with io.TextIOWrapper(open_regular(path), text_format.encoding) as text:
         header = text.readline(MAX_LINE_CHARACTERS)
@@ -187,7 +187,9 @@ def _check_size(path: Path, text_format: TextFormat) -> None:
                 raise budget.limit_error(f"have at most {MAX_CELLS:,} cells", "it has more")
             line_length += len(lines[0])
             if line_length > MAX_LINE_CHARACTERS:
-                raise budget.limit_error(f"have lines of at most {MAX_LINE_CHARACTERS:,} bytes", "one is longer")
+                raise budget.limit_error(
+                    f"have lines of at most {MAX_LINE_CHARACTERS:,} characters", "it has a longer line"
+                )
             if "\0" in chunk:
                 raise budget.limit_error("be text", "it contains zero bytes, like a binary file")
             line_length = len(lines[-1]) if len(lines) > 1 else line_length

@@ -1,1 +1,1 @@
-"""Data at addresses, which are fetched into the cache. Import `addresses` or `fetch`."""
+"""Downloads data at addresses to the cache. Import `addresses` or `fetch`."""

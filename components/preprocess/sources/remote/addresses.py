@@ -1,4 +1,4 @@
-"""Addresses of data: https://, s3://, gs:// and others, and dvc+<repository>@<revision>:<path>."""
+"""The addresses of data: https://, s3://, gs:// and others, and dvc+<repository>@<revision>:<path>."""
 
 import re
 from pathlib import Path
@@ -9,26 +9,26 @@ from components.contract.foreign.confinement import UnsafeNameError, checked_nam
 
 DVC_URI: Final = re.compile(r"dvc\+(?P<repository>.+)@(?P<revision>[^@:]+):(?P<path>.+)")
 SCHEMES: Final = ("https", "http", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf")
-"""fsspec knows many more, of which some read this machine (file, local, memory), chain others (simplecache, zip) or run
-what an address holds (reference)."""
+"""The schemes that are allowed. fsspec supports others that are unsafe: some read this machine (file, local, memory),
+chain other schemes (simplecache, zip) or interpret downloaded content (reference)."""
 
 
 def is_remote(data: str) -> bool:
-    """Whether the data has an address rather than a path."""
+    """Whether the data has an address, not a path."""
     return "://" in data or data.startswith("dvc+")
 
 
 def repository_of(data: str) -> Path | None:
-    """The repository on this machine that `dvc+<repository>@<revision>:<path>` names; None for all else."""
+    """The repository in `dvc+<repository>@<revision>:<path>`, if it is on this machine; otherwise None."""
     match = DVC_URI.fullmatch(data)
     return None if match is None or "://" in match["repository"] else Path(match["repository"])
 
 
 def require_harmless(uri: str) -> None:
-    """Refuses an address that would lead elsewhere than to a server, or to the repository that it names.
+    """Checks that an address can only lead to a server, or to the repository in it.
 
     Raises:
-        DataError: it is of another kind, or a part of it would be read as an option or a command.
+        DataError: the address has another scheme, or a part of it could be read as an option or a command.
     """
     dvc = DVC_URI.fullmatch(uri)
     if uri.startswith("dvc+"):

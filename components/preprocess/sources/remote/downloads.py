@@ -1,4 +1,4 @@
-"""Downloads files into the cache: those that are missing there, or whose version has changed."""
+"""Downloads files to the cache if they are missing there or have changed."""
 
 import contextlib
 import logging
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES: Final = 2**20
 CONNECTIONS: Final = 8
 NOTED_FILES: Final = 64
-"""After so many downloads they are noted."""
+"""The number of downloads after which their tags are saved."""
 
 
 def download_files(
     system: Any, files: Mapping[str, RemoteFile], target: Path, uri: str, *, keep_others: bool = False
 ) -> None:
-    """Makes `target` hold these files, fetching those that are missing or whose tag is another."""
+    """Downloads files to `target` if they are missing there or if their tag has changed."""
     target.mkdir(parents=True, exist_ok=True)
     with FileLock(note_path(target, "lock")):
         for name, file in download_missing(system, files, target, uri).items():
@@ -45,7 +45,7 @@ def download_files(
 def download_missing(
     system: Any, files: Mapping[str, RemoteFile], target: Path, uri: str
 ) -> dict[str, RemoteFile | None]:
-    """Fetches the files that are missing in `target`, or whose tag is another.
+    """Downloads the files that are missing in `target` or have another tag.
 
     Each is there under its name, and noted, as soon as it is complete, so that a killed download resumes after it.
 
@@ -81,7 +81,7 @@ def download_missing(
 
 
 def remove_others(files: Collection[str], target: Path) -> None:
-    """Removes what was downloaded before and is no longer among the files."""
+    """Removes earlier downloads that are no longer among the files."""
     tags = tags_of(target)
     others = tags.names().difference(files)
     for name in others:
@@ -90,7 +90,7 @@ def remove_others(files: Collection[str], target: Path) -> None:
 
 
 def tags_of(target: Path) -> Tags:
-    """The note of what was downloaded."""
+    """Opens the tags of the downloaded files."""
     return Tags(note_path(target, "tags.sqlite"))
 
 
@@ -109,7 +109,7 @@ def _require_room(target: Path, files: Iterable[RemoteFile], uri: str) -> None:
 
 
 def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> RemoteFile | None:
-    """Fetches one file; the version that the server has of it now, or None if it has none."""
+    """Downloads one file; returns its version on the server, or None if it no longer exists there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial_path = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
     progress = Progress()
@@ -140,7 +140,7 @@ def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> Rem
 
 
 def _opened_version(source: Any, file: RemoteFile) -> RemoteFile:
-    """The version that is read: an object store says it again when a file is opened."""
+    """The version that is read, which an object store reports when a file is opened."""
     details = getattr(source, "details", None)
     version = remote_file(file.name, details) if isinstance(details, dict) else file
     return file if version.tag is None else version
@@ -150,18 +150,18 @@ def _file_budget(file: RemoteFile, target: Path, uri: str) -> Budget:
     room = max(0, shutil.disk_usage(target.parent).free - limits.SPARE_BYTES)
     budget = replace(limits.fetch_budget(uri), subject=f"The file {target.name} of {uri}")
     budget.max_bytes = min(limits.UNANNOUNCED_BYTES, room) if file.size is None else file.size
-    budget.basis = ", as its server does not announce its size" if file.size is None else ", as its server announces"
+    budget.basis = ", since its server does not report its size" if file.size is None else ", as its server reports"
     return budget
 
 
 def _open_stream(system: Any, file: RemoteFile, uri: str) -> Any:
-    """The file as a stream: in blocks, fsspec holds whatever the server sends for one in memory."""
+    """Opens the file as a stream; by default, fsspec would keep a whole block in memory, whatever the server sends."""
     return system.open(file.name, "rb", **({"block_size": 0} if uri.startswith(("http://", "https://")) else {}))
 
 
 @contextlib.contextmanager
 def _cancel_on_error(pool: ThreadPoolExecutor) -> Iterator[None]:
-    """After the first error no other file is begun."""
+    """Cancels the remaining downloads after the first error, within the block."""
     try:
         yield
     except BaseException:
@@ -170,5 +170,5 @@ def _cancel_on_error(pool: ThreadPoolExecutor) -> Iterator[None]:
 
 
 def note_path(target: Path, name: str) -> Path:
-    """Where we note what was fetched: not among the data, which are listed as they are."""
+    """The path of a file with facts about the download, outside the folder of the data."""
     return target.with_name(f"{target.name}.{name}")

@@ -1,9 +1,9 @@
-"""Data of a DVC repository that others may have made: `dvc+<repository>@<revision>:<path>`.
+"""Reads data from an untrusted DVC repository: `dvc+<repository>@<revision>:<path>`.
 
-DVC's own files can name programs (`bearer_token_command`), keys and places of this machine. So DVC never reads those of
-a foreign repository. They are read here, from git's objects, and DVC works in a folder of our own that holds only the
-hashes of the data and the plain settings of the remote. No file of the repository is checked out by git, so that no
-filter and no hook runs; submodules and links are left out.
+The files of DVC can name programs (`bearer_token_command`), keys and paths of this machine, so DVC must not read those
+of an untrusted repository. Instead, this module reads them from git's objects, and DVC works in a temporary folder with
+only the hashes of the data and the safe settings of the remote. Git does not check out files of the repository, so
+neither filters nor hooks run. Submodules and links are ignored.
 """
 
 import contextlib
@@ -48,8 +48,8 @@ REMOTE_SETTINGS: Final = frozenset(
         "version_aware",
     )
 )
-"""What is read of a foreign remote: where it is. Keys, passwords and programs are the user's own to set, with
-`dvc config --global` or in the environment."""
+"""The settings of an untrusted remote that are used: its location. Users set keys, passwords and programs themselves,
+with `dvc config --global` or in the environment."""
 PLAIN: Final = re.compile(r"[\w.-]{1,100}")
 HASH: Final = re.compile(r"[0-9a-f]{32}(\.dir)?")
 MAX_POINTER_BYTES: Final = 16 * 2**20
@@ -58,11 +58,11 @@ MAX_FILE_BYTES: Final = 2**30
 
 @dataclass(frozen=True)
 class DvcView:
-    """The data of one commit as DVC shows them.
+    """The data of one commit, as seen through DVC.
 
     Attributes:
-        system: a file system of fsspec whose `/` is the repository's.
-        commit: that the revision is.
+        system: an fsspec file system; its `/` is the root of the repository.
+        commit: of the revision.
     """
 
     system: Any
@@ -70,7 +70,7 @@ class DvcView:
 
 
 class _Tree:
-    """The plain files of a commit, without links and submodules."""
+    """The regular files of a commit, without links and submodules."""
 
     def __init__(self, git: Any, commit: Any):
         from dulwich.object_store import iter_tree_contents
@@ -83,7 +83,7 @@ class _Tree:
         }
 
     def read(self, path: str, max_bytes: int) -> bytes:
-        """The content of a file; nothing of one that is not there."""
+        """The content of a file; empty if it does not exist."""
         content: bytes = self._store[self.files[path]].data if path in self.files else b""
         if len(content) > max_bytes:
             raise DataError(f"{path} of the repository may have at most {max_bytes:,} bytes; it has {len(content):,}.")
@@ -92,15 +92,15 @@ class _Tree:
 
 @contextlib.contextmanager
 def open_repository(repository: str, revision: str, path: str) -> Iterator[DvcView]:
-    """The data below a path of a repository, for the time of the block.
+    """Makes the data below a path of a repository available within the block.
 
     Args:
-        repository: its address, or its folder on this machine.
+        repository: the address, or the folder on this machine.
         revision: a branch, a tag or a commit.
-        path: of a file or folder in it, or of a table, whose folder is shown too.
+        path: of a file or folder in the repository; for a label file, its folder is also available.
 
     Raises:
-        DataError: the repository is no git repository, or has no such revision.
+        DataError: it is not a git repository, or the revision does not exist.
     """
     from dvc.api import DVCFileSystem
     from dvc.repo import Repo
@@ -128,7 +128,7 @@ def open_repository(repository: str, revision: str, path: str) -> Iterator[DvcVi
 
 
 def _open_git(repository: str, local: Path | None, clone: Path) -> Any:
-    """The repository in place, or a bare clone of one elsewhere; its objects are all that is read."""
+    """Opens a local repository, or a bare clone of a remote one; only its objects are read."""
     from dulwich.repo import Repo
 
     if local is None:
@@ -136,7 +136,7 @@ def _open_git(repository: str, local: Path | None, clone: Path) -> Any:
 
         Git.clone(repository, str(clone), bare=True).close()
     elif find_git_dir(local) is None and not ((local / "HEAD").is_file() and (local / "objects").is_dir()):
-        raise DataError(f"A repository must contain a .git folder; {local} does not.")
+        raise DataError(f"The folder {local} is not a git repository: it has no .git folder.")
     return Repo(str(local or clone))
 
 
@@ -147,7 +147,7 @@ def _commit(git: Any, repository: str, revision: str) -> Any:
         with contextlib.suppress(KeyError, ValueError):
             return parse_commit(git, name.encode())
     address = Address(f"dvc+{repository}@{revision}:")
-    raise DataError(f"The revision in {address} must be a branch, a tag or a commit of the repository; it is not.")
+    raise DataError(f"The revision in {address} is not a branch, a tag or a commit of the repository.")
 
 
 def _lies_below(path: str, folder: str) -> bool:
@@ -155,7 +155,7 @@ def _lies_below(path: str, folder: str) -> bool:
 
 
 def _write_files(tree: _Tree, top: str, view: Path) -> None:
-    """The files that git itself keeps below `top`, except those that DVC would read."""
+    """Writes the files that git tracks below `top`, except those that DVC would read."""
     for path in tree.files:
         if _lies_below(path, top) and not any(map(is_tool_file, path.split("/"))):
             _write(view, path, tree.read(path, MAX_FILE_BYTES))
@@ -172,7 +172,7 @@ def _write(view: Path, path: str, content: bytes) -> None:
 
 
 def _outputs(tree: _Tree) -> dict[str, dict[str, Any]]:
-    """The data under DVC by path, as `<name>.dvc` and `dvc.lock` note them: hash, size, number of files."""
+    """The hash, size and number of files of the data under DVC, by path, from `<name>.dvc` and `dvc.lock`."""
     outputs: dict[str, dict[str, Any]] = {}
     for pointer in tree.files:
         folder, _, name = pointer.rpartition("/")
@@ -189,7 +189,7 @@ def _outputs(tree: _Tree) -> dict[str, dict[str, Any]]:
 
 
 def _entry(output: Any) -> dict[str, Any] | None:
-    """What an output needs to be found by its hash; None of one that is elsewhere than in the repository."""
+    """The facts by which DVC finds an output; None if the output is outside the repository or has no hash."""
     if not isinstance(output, dict) or not HASH.fullmatch(str(output.get("md5"))):
         return None
     try:
@@ -201,7 +201,7 @@ def _entry(output: Any) -> dict[str, Any] | None:
 
 
 def _read_yaml(content: bytes) -> dict[str, Any]:
-    """A file of DVC, within the limits of foreign documents; an unreadable one is ignored."""
+    """Parses a file of DVC within the limits for untrusted documents; an unreadable file is ignored."""
     try:
         tree = parse_yaml(content.decode("utf-8"))
     except (UnicodeDecodeError, DocumentError):
@@ -210,7 +210,7 @@ def _read_yaml(content: bytes) -> dict[str, Any]:
 
 
 def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
-    """DVC's settings: the user's own for the repository that holds the working folder, otherwise what is harmless."""
+    """DVC's settings: all settings if the working folder is in the repository, otherwise only safe ones."""
     from dvc.config import Config
 
     if local is not None and Path.cwd().resolve().is_relative_to(local):
@@ -228,7 +228,7 @@ def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
 
 
 def _holds_no_links(local: Path) -> bool:
-    """Whether the cache of a repository holds files of its own only, so that no hash leads out of it."""
+    """Whether the cache of a repository contains no links, so that no hash can lead out of it."""
     places = [Path(folder, name) for folder, *names in os.walk(local / ".dvc" / "cache") for name in chain(*names)]
     return not any(path.is_symlink() for path in (local / ".dvc", local / ".dvc" / "cache", *places))
 
@@ -247,7 +247,7 @@ def _parse_config(content: bytes) -> Mapping[str, Any]:
 
 
 def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[str, dict[str, Any]], str | None]:
-    """The remotes of a foreign repository, reduced to plain places, and the name of the default one."""
+    """The remotes of an untrusted repository, with only safe settings, and the name of the default remote."""
     remotes: dict[str, dict[str, Any]] = {}
     for name, settings in config.get("remote", {}).items():
         if not (PLAIN.fullmatch(name) and isinstance(settings, Mapping)):
@@ -256,8 +256,8 @@ def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[
         dropped_settings = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
         if dropped_settings:
             log.warning(
-                "The DVC remote %s of a foreign repository is read without %s. Set them yourself: dvc "
-                "config --global remote.%s.KEY VALUE",
+                "Ignored settings of the DVC remote %s, because another repository sets them: %s. To use them, set "
+                "them yourself: dvc config --global remote.%s.KEY VALUE",
                 name,
                 ", ".join(dropped_settings),
                 name,
@@ -272,7 +272,7 @@ def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[
 
 
 def _harmless_url(url: str, local: Path | None) -> str | None:
-    """A place on the network, or one within the repository's own folder."""
+    """The URL if it is a server or a path in the folder of the repository; otherwise None."""
     if "::" in url or "\0" in url:
         return None
     if "://" in url:

@@ -1,7 +1,7 @@
-"""Data at an address: https://, s3://, gs:// and all else that fsspec knows, and dvc+<repository>@<revision>:<path>.
+"""Downloads data at an address: https://, s3://, gs:// and others, and dvc+<repository>@<revision>:<path>.
 
-What is fetched is in the cache, one folder per address, and stays there; the next run fetches only what changed,
-by the tags that the server gives. A file appears under its name when all of it is there.
+Downloads remain in the cache, in one folder per address. The next run downloads only files whose tag at the server has
+changed. A file appears under its name only when it is complete.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ from components.preprocess.sources.remote.files import (
 )
 
 ADDRESSING_VARIABLE: Final = "DARKROOM_S3_ADDRESSING_STYLE"
-"""The variables of AWS name endpoint, region and keys of an S3 store, but not this."""
+"""The addressing style of an S3 store; AWS has variables for endpoint, region and keys, but not for this."""
 ADDRESSING_STYLES: Final = ("auto", "path", "virtual")
 EXTRAS: Final = {
     "gs": "gs",
@@ -49,14 +49,14 @@ EXTRAS: Final = {
 
 
 def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) -> Path:
-    """The data as a file or folder in the cache.
+    """Downloads data to a file or folder in the cache, and returns its path.
 
     Args:
-        uri: the address of an archive, a table or a folder.
-        list_referenced: of a table that was fetched, the paths beside it that are needed too.
+        uri: the address of an archive, a label file or a folder.
+        list_referenced: returns the paths of files next to a downloaded label file that are also needed.
 
     Raises:
-        DataError: the address cannot be, cannot be reached, or leads to nothing.
+        DataError: the address is invalid, cannot be reached, or does not exist.
     """
     uri = checked_address(uri)
     fetch_once = partial(_fetch_dvc if uri.startswith("dvc+") else _fetch_files, uri, list_referenced)
@@ -65,15 +65,15 @@ def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) 
 
 
 def checked_address(uri: str) -> Address:
-    """An address that may be asked.
+    """Checks an address.
 
     Raises:
-        DataError: its secret is unknown here, or it is of another kind.
+        DataError: the address is redacted and its secret is unknown, or its kind is not supported.
     """
     address = Address(uri)
     if address.lacks_secret:
         raise DataError(
-            f"The address {address} was redacted, and its secret is unknown here. Pass the full address with "
+            f"The address {address} is redacted, and its secret is unknown here. Pass the full address with "
             f"--data, or set the environment variable {ADDRESSES_VARIABLE}; on a cluster, use the secret "
             "darkroom-data (docs/kubernetes.md)."
         )
@@ -128,7 +128,7 @@ def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None
 
 
 def origin_of(uri: str) -> Source:
-    """Where fetched data came from: of DVC data the hash and the commit that the revision was."""
+    """The origin of downloaded data; for data under DVC, with the hash and the commit of the revision."""
     path = note_path(target_of(uri), "origin.json")
     with contextlib.suppress(OSError, ValueError):
         return Source.model_validate_json(path.read_bytes())
@@ -137,7 +137,7 @@ def origin_of(uri: str) -> Source:
 
 @contextlib.contextmanager
 def _remove_clone(uri: Address) -> Iterator[None]:
-    """Removes DVC's clone of a repository with a password afterwards, because the clone's .git/config holds it."""
+    """Removes DVC's clone after the block if the address has a password, which the clone's .git/config contains."""
     try:
         yield
     finally:
@@ -149,7 +149,7 @@ def _remove_clone(uri: Address) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explain_errors(uri: Address) -> Iterator[None]:
-    """Turns what a library raises into a `DataError`, without the secrets of the address."""
+    """Converts errors of libraries to a `DataError`, without the secrets of the address."""
     try:
         yield
     except MemoryError:
@@ -161,31 +161,30 @@ def explain_errors(uri: Address) -> Iterator[None]:
         extra = f" Install it: pip install 'darkroom[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
         reason = uri.hide(str(error))
         raise DataError(f"{kind}:// needs a package that is not installed: {reason}.{extra}") from None
-    except Exception as error:  # every file system raises its library's own errors
+    except Exception as error:  # each file system has its own error classes
         is_unwritable = isinstance(error, OSError) and error.errno in (*FULL, errno.EROFS)
         if is_unwritable or isinstance(error, sqlite3.Error):
             reason = str(error.strerror if isinstance(error, OSError) else error)
             raise DataError(
-                f"Data is downloaded into the cache, {cache_dir()}, which must be writable and have free "
-                f"space; it is not: {reason}{free_text(cache_dir())}. Free some space, or set "
-                "another folder with DARKROOM_CACHE."
+                f"The data cannot be downloaded to the cache {cache_dir()}: {reason}{free_text(cache_dir())}. "
+                "Free some space, or set another folder with DARKROOM_CACHE."
             ) from None
         reason = uri.hide((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
         raise DataError(
-            f"The data at {uri} must be reachable; it is not: {type(error).__name__}: {reason}. Check the "
-            "address, the network and the credentials."
+            f"The data at {uri} cannot be read: {type(error).__name__}: {reason}. Check the address, the network and "
+            "the credentials."
         ) from None
 
 
 def place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
-    """What fsspec takes: the keys in `s3://KEY:SECRET@bucket/…` it would take for a part of the bucket's name.
+    """(address, options) for fsspec, which would read keys in `s3://KEY:SECRET@bucket/…` as part of the bucket name.
 
     Raises:
-        DataError: the addressing style is none of S3's.
+        DataError: the addressing style is invalid.
     """
     if not uri.startswith(("s3://", "s3a://")):
         return uri, {}
-    style = os.environ.get(ADDRESSING_VARIABLE) or "auto"  # with an endpoint, auto is path
+    style = os.environ.get(ADDRESSING_VARIABLE) or "auto"  # with an endpoint, auto means path
     if style not in ADDRESSING_STYLES:
         raise DataError(f"{ADDRESSING_VARIABLE} must be one of {', '.join(ADDRESSING_STYLES)}; found {style[:40]!r}.")
     options = {"config_kwargs": {"s3": {"addressing_style": style}}}
@@ -194,5 +193,5 @@ def place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
 
 
 def target_of(uri: str) -> Path:
-    """The folder of the cache that what is fetched from an address goes to."""
+    """The path in the cache to which an address is downloaded."""
     return cache_dir() / "downloads" / hashlib.sha256(Address(uri).cache_key.encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""What a server holds at an address: the files of a folder, one file, or the files that a table names."""
+"""Lists files on a server: those of a folder, a single file, or the files to which a label file refers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from components.preprocess.sources.readers.label_files import is_label_file
 from components.preprocess.sources.remote import limits
 
 TAGS: Final = ("ETag", "etag", "md5Hash", "checksum", "Last-Modified", "LastModified", "updated", "mtime", "created")
-"""What the file systems call that by which a file's version is known."""
+"""The keys with which file systems identify the version of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file to be fetched: its name at the server, its size where that is known, and what tells its version."""
+    """A file to download: its name on the server, and its size and the tag of its version, if known."""
 
     name: str
     size: int | None
@@ -27,10 +27,10 @@ class RemoteFile:
 
 
 def list_files(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
-    """The files of a folder, by their checked names below it.
+    """The files of a folder, by their checked names relative to the folder.
 
     Raises:
-        DataError: there are too many, or a name is unsafe.
+        DataError: there are too many files, or a name is unsafe.
     """
     budget = limits.fetch_budget(uri)
     infos: dict[str, dict[str, Any]] = budget.wait_for(lambda: system.find(path, detail=True), limits.LIST_SECONDS)
@@ -49,7 +49,7 @@ def list_files(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
 
 
 def _require_unique(name: str, files: Mapping[str, RemoteFile]) -> str:
-    """The checked name of a file, which no other file has.
+    """Checks the name of a file, and that no other file has the same name.
 
     Raises:
         UnsafeNameError: the name is unsafe, or another file has it.
@@ -61,7 +61,7 @@ def _require_unique(name: str, files: Mapping[str, RemoteFile]) -> str:
 
 
 def find_file(system: Any, path: str, uri: str) -> RemoteFile | None:
-    """What the server says of a file; None for a folder."""
+    """The file at an address; None for a folder."""
     name = Path(file_name(uri))
     if not (archive.is_archive(name) or is_label_file(name)):
         if uri.startswith(("http://", "https://")):
@@ -74,7 +74,7 @@ def find_file(system: Any, path: str, uri: str) -> RemoteFile | None:
 
 
 def find_files_beside(system: Any, path: str, names: Sequence[str], uri: str) -> dict[str, RemoteFile]:
-    """The files that a table at the path names, as far as they are there."""
+    """The existing files to which a label file at the path refers, by name."""
     place, mark, query = path.partition("?")
     parent = place.rsplit("/", 1)[0]
     budget, files = limits.fetch_budget(uri), {}
@@ -88,7 +88,7 @@ def find_files_beside(system: Any, path: str, names: Sequence[str], uri: str) ->
 
 
 def _find_optional_file(system: Any, path: str) -> RemoteFile | None:
-    """What the server says of a file that a table names; None if it is not there, which is reported with the photos."""
+    """A file to which a label file refers; None if it does not exist, which is reported later with the photos."""
     try:
         return remote_file(path, system.info(path))
     except FileNotFoundError:
@@ -96,16 +96,16 @@ def _find_optional_file(system: Any, path: str) -> RemoteFile | None:
 
 
 def remote_file(name: str, info: Mapping[str, Any]) -> RemoteFile:
-    """A file by what the server says of it."""
+    """A file as the server describes it."""
     tag = next((str(info[key]) for key in TAGS if info.get(key)), None)
     return RemoteFile(name, info.get("size"), tag)
 
 
 def pin_to_commit(files: Mapping[str, RemoteFile], commit: str) -> dict[str, RemoteFile]:
-    """What a commit holds never changes, so the commit tells the version."""
+    """Replaces the tags of files by the commit, because files of a commit never change."""
     return {name: RemoteFile(file.name, file.size, f"{commit}/{file.name}") for name, file in files.items()}
 
 
 def file_name(uri: str) -> str:
-    """The last part of an address's path."""
+    """The last component of the path of an address."""
     return urlsplit(uri).path.rstrip("/").rsplit("/", 1)[-1] or "data"

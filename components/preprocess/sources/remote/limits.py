@@ -1,22 +1,22 @@
-"""What fetching data from an address may cost: time, bytes, room on the disk."""
+"""The limits for downloads: time, bytes and disk space."""
 
 from typing import Any, Final
 
 from components.contract.system.budget import Budget
 
 ANSWER_SECONDS: Final = 40.0
-"""How long a server may take for what it says of one file, and to begin with a file."""
+"""How long a server may take to answer a request about a file, or to send the next part of it."""
 LIST_SECONDS: Final = 300.0
-"""How long the list of a folder may take, or a copy of a repository."""
+"""How long it may take to list a folder, or to copy a repository."""
 BYTES_PER_SECOND: Final = 10_000
 UNANNOUNCED_BYTES: Final = 2**31
-"""Of a file whose size the server does not tell, such as GitHub's archive of a branch."""
+"""The maximum size of a file whose size the server does not report, such as GitHub's archive of a branch."""
 SPARE_BYTES: Final = 2**30
-"""Left free on the disk."""
+"""The space that remains free on the disk."""
 
 
 def fetch_budget(uri: str) -> Budget:
-    """What data at an address may cost while they are fetched."""
+    """The budget for downloading the data at an address."""
     advice = "Download the data yourself and pass the folder, or use another address."
     return Budget(
         f"The data at {uri}",
@@ -28,7 +28,7 @@ def fetch_budget(uri: str) -> Budget:
 
 
 def http_options(uri: str) -> dict[str, Any]:
-    """Of HTTP: a large file may take hours, as long as it comes; silence may not."""
+    """Options for HTTP: a large file may take hours, but there is a timeout if no data arrives."""
     if not uri.startswith(("http://", "https://")):
         return {}
     import aiohttp

@@ -1,7 +1,7 @@
-"""A folder in an object store whose photos are fetched when they are needed, each task its own.
+"""A folder in an object store. Each task only downloads the photos that it reads.
 
-Its names say which photos there are; only label files are fetched for that. What is fetched is in the cache, where it
-is known by the tags of the server, so that an interrupted task resumes with what is missing.
+The photos are listed by their names; only label files are downloaded for the list. Downloads stay in the cache with the
+ETags of the server, so that an interrupted task only downloads the missing files when it resumes.
 """
 
 import threading
@@ -34,12 +34,12 @@ from components.preprocess.sources.remote.files import RemoteFile, file_name, li
 
 
 class RemoteFolder:
-    """The folder at an address.
+    """A folder at an address.
 
     Attributes:
-        uri: its address.
-        path: the folder in the cache that files are fetched to.
-        files: all that it holds, by their names below it; None if nobody has listed it here.
+        uri: the address.
+        path: the folder in the cache to which files are downloaded.
+        files: all files by relative path; None if this task has not listed the folder.
     """
 
     def __init__(self, uri: Address, system: Any, files: Mapping[str, RemoteFile] | None):
@@ -51,7 +51,7 @@ class RemoteFolder:
         self._lock = threading.Lock()
 
     def photo_at(self, location: Path, listed_file: RemoteFile | None = None) -> "RemotePhoto":
-        """A photo by its place in the cache, as it is at the server, or as it was when it was listed."""
+        """The photo for a path in the cache, in the version on the server, or in the listed version."""
         name = location.relative_to(self.path).as_posix()
         file = listed_file if self.files is None else self.files.get(name)
         if file is None:
@@ -59,7 +59,7 @@ class RemoteFolder:
         return RemotePhoto(self, name, file)
 
     def fetch(self, files: Mapping[str, RemoteFile]) -> None:
-        """Fetches the files that are not in the cache; those that the server has no more stay missing.
+        """Downloads the files that are not in the cache; files that no longer exist on the server are skipped.
 
         Raises:
             DataError: the server cannot be reached, or the cache cannot be written.
@@ -75,17 +75,17 @@ class RemoteFolder:
             self._versions |= versions
 
     def version(self, name: str) -> RemoteFile | None:
-        """The version of a file that was fetched."""
+        """The downloaded version of a file; None if it was not downloaded."""
         return self._versions.get(name)
 
     def locate(self, path: Path) -> Path:
-        """Fetches the file of a place in the cache."""
+        """Downloads the file for a path in the cache."""
         photo = self.photo_at(path)
         self.fetch({photo.name: photo.file})
         return path
 
     def list(self) -> Listing:
-        """What the folder holds, as if it were in the cache as a whole."""
+        """Lists the folder as if it were completely in the cache."""
         assert self.files is not None, "it was listed"
         listing = Listing()
         folders: set[tuple[str, ...]] = set()
@@ -110,9 +110,9 @@ class RemotePhoto:
     """A photo of a remote folder.
 
     Attributes:
-        folder: that it is in.
-        name: below the folder.
-        file: at the server.
+        folder: the folder of the photo.
+        name: the path relative to the folder.
+        file: its version on the server.
     """
 
     folder: RemoteFolder
@@ -126,21 +126,21 @@ class RemotePhoto:
 
     @property
     def identity(self) -> str | None:
-        """What changes whenever the content does; None if the server does not say it."""
+        """A string that changes whenever the content changes; None if the server reports no ETag or size."""
         return _identity(self.file)
 
     @property
     def fetched_identity(self) -> str | None:
-        """That of the version that was fetched."""
+        """The identity of the version that was downloaded."""
         return _identity(self.folder.version(self.name))
 
     def fetch(self) -> None:
-        """Makes sure that the photo is in the cache."""
+        """Downloads the photo to the cache, if it is not there."""
         self.folder.fetch({self.name: self.file})
 
 
 def fetch_photos(photos: Sequence[PhotoFile]) -> None:
-    """Fetches those of some photos that are at a server and not in the cache, several at once.
+    """Downloads those photos that are on a server and not in the cache, several at a time.
 
     Raises:
         DataError: the server cannot be reached, or the cache cannot be written.
@@ -151,12 +151,12 @@ def fetch_photos(photos: Sequence[PhotoFile]) -> None:
 
 
 def list_remote_folder(data: str) -> RemoteFolder | None:
-    """The folder at an address, listed; None if the data are something else or have to be fetched as a whole.
+    """Lists the folder at an address; None if the data are no such folder or must be downloaded completely.
 
-    That is an archive, a table, a path in a DVC repository, and files that hold many photos each.
+    Archives, label files, paths in DVC repositories and binary files with many photos are downloaded completely.
 
     Raises:
-        DataError: the address cannot be reached, or leads to nothing.
+        DataError: the address cannot be reached, or does not exist.
     """
     if not is_remote(data) or data.startswith(("dvc+", "http://", "https://")):
         return None
@@ -178,7 +178,7 @@ def list_remote_folder(data: str) -> RemoteFolder | None:
 
 
 def open_remote_folder(data: str) -> RemoteFolder:
-    """A folder that another task has listed; nothing is asked yet.
+    """Opens a folder that another task has listed, without a request to the server.
 
     Raises:
         DataError: the address is invalid, or the package for it is missing.

@@ -1,4 +1,4 @@
-"""Which version of each file was downloaded: a note beside the downloads of an address."""
+"""The version of each downloaded file, in a database next to the downloads of an address."""
 
 import contextlib
 import sqlite3
@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Final
 
 NAMES_AT_ONCE: Final = 500
-"""Of a query; SQLite allows 32,766 values."""
+"""The number of names per query; SQLite allows 32,766."""
 
 
 class Tags:
-    """The tags of files, by name. Each change is on the disk when the call returns, so that a kill loses none."""
+    """The ETags of files, by name. Each change is on the disk when the call returns, so that an abort loses nothing."""
 
     def __init__(self, path: Path):
         self._path = path
 
     def find(self, names: Sequence[str]) -> dict[str, str]:
-        """The tags of those that were downloaded."""
+        """The tags of the given files that were downloaded."""
         tags: dict[str, str] = {}
         with self._open() as notes:
             for start in range(0, len(names), NAMES_AT_ONCE):
                 some = names[start : start + NAMES_AT_ONCE]
-                query = f"select name, tag from tags where name in ({', '.join('?' * len(some))})"  # noqa: S608 - marks
+                query = f"select name, tag from tags where name in ({', '.join('?' * len(some))})"  # noqa: S608 - only question marks
                 tags |= dict(notes.execute(query, some))
         return tags
 
@@ -32,12 +32,12 @@ class Tags:
             return {name for (name,) in notes.execute("select name from tags")}
 
     def add(self, tags: Mapping[str, str]) -> None:
-        """Notes files that were downloaded."""
+        """Saves the tags of downloaded files."""
         with self._open() as notes:
             notes.executemany("insert or replace into tags values (?, ?)", tags.items())
 
     def remove(self, names: Iterable[str]) -> None:
-        """Forgets files that were removed."""
+        """Deletes the tags of files that were removed."""
         with self._open() as notes:
             notes.executemany("delete from tags where name = ?", [(name,) for name in names])
 

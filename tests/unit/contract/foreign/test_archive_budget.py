@@ -236,7 +236,7 @@ def test_a_member_of_a_gigabyte_is_not_held_in_memory(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("a/1.png", "w") as member:
         for _ in range(350):
             member.write(bytes(10**6))
-    with bounded_memory(), pytest.raises(DataError, match="none of those checked"):
+    with bounded_memory(), pytest.raises(DataError, match="none of the files checked"):
         probe(str(path))
 
 

@@ -110,7 +110,7 @@ def test_a_code_page_that_is_given_is_used_without_a_notice(tmp_path: Path) -> N
 
 def test_a_code_page_that_cannot_be_is_refused(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "photos.zip", ["Äpfel/1.png".encode("cp1252")])
-    with pytest.raises(ArchiveError, match=r"must be in the code page ascii; .* Set another"):
+    with pytest.raises(ArchiveError, match=r"must be valid in the code page ascii; .* Set another"):
         unpack(archive, "ascii")
 
 

@@ -52,7 +52,7 @@ def test_classes_and_counts_are_shown_before_any_work(photos: Path, tmp_path: Pa
     first, notice, work = result.stdout.splitlines()[:3]
     assert first == "Found 18 photos in 3 classes: blue 6, green 6, red 6."
     assert notice.startswith("Left out, because their names are unlikely to be classes: test (1 photo).")
-    assert work.startswith("Read 18 of them")
+    assert work.startswith("Read 18 files")
     assert "How the data was read" in result.stdout
     assert "test (1 photo)" in (tmp_path / "audits" / "photos" / "audit.html").read_text()
 
@@ -61,7 +61,7 @@ def test_a_failure_exits_with_2_and_leaves_the_report(photos: Path, tmp_path: Pa
     result = darkroom("photos", "--json", "--set", "preprocess.audit.broken=fail", "--output", "out", cwd=tmp_path)
     assert result.returncode == 2
     assert json.loads(result.stdout)["findings"][0]["policy"] == "fail"
-    assert "The audit of photos must pass; 1 of its findings stop the run" in result.stderr
+    assert "The audit of photos failed: 1 finding with the policy fail" in result.stderr
     assert "This stops a run" in (tmp_path / "out" / "audit.html").read_text()
 
 

@@ -99,7 +99,5 @@ def test_photos_in_a_bucket_are_fetched_once(bucket: str, tmp_path: Path, caplog
         caplog.clear()
         preprocess("s3://photos/sets/colors", params, tmp_path / "remote")
         assert not any("Downloading" in text for text in caplog.messages)
-    with pytest.raises(
-        DataError, match="The data at s3://photos/absent/ must be reachable; it is not: FileNotFoundError"
-    ):
+    with pytest.raises(DataError, match="The data at s3://photos/absent/ cannot be read: FileNotFoundError"):
         probe("s3://photos/absent/")

@@ -1,4 +1,4 @@
-"""Classes that a mirror exchanges are found, and no others."""
+"""Classes that are mirror images are found, and no others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -104,4 +104,4 @@ def test_the_data_set_and_the_audit_name_the_pairs(tmp_path: Path) -> None:
     audit = read_json(tmp_path / "dataset" / "audit.json", AuditInfo, "audit")
     (finding,) = (finding for finding in audit.findings if finding.kind == "mirror_pairs")
     assert "left and right" in finding.message
-    assert "Classes that a mirror exchanges" in (tmp_path / "dataset" / "audit.html").read_text()
+    assert "Classes that are mirror images" in (tmp_path / "dataset" / "audit.html").read_text()

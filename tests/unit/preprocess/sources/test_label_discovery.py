@@ -65,8 +65,11 @@ def test_a_table_beside_a_folder_of_photos_labels_it_and_all_else_is_reported(tm
 @pytest.mark.parametrize(
     ("text", "notice"),
     [
-        ("file,label\nnone.png,cat\nnothing.png,dog\n", "labels.csv names no photo of the data, so it is not used."),
-        ("file,label\nc.png,cat\n", "labels.csv names only one class, 'cat', so it is not used."),
+        (
+            "file,label\nnone.png,cat\nnothing.png,dog\n",
+            "labels.csv refers to no photo of the data, so it is not used.",
+        ),
+        ("file,label\nc.png,cat\n", "labels.csv contains only one class, 'cat', so it is not used."),
         (
             "file,label\nc.png,cat\nd.png,dog\n",
             "labels.csv labels 0 of the 4 files in folders that are named after its classes",

@@ -125,7 +125,7 @@ def test_labels_in_a_code_page_are_guessed_and_announced(
     (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
     photo_set = read(tmp_path, "labels.csv")
     assert classes_of(photo_set) == {"1.png": labels[0], "2.png": labels[1]}
-    assert f"was read with the code page {encoding}, which is a guess" in photo_set.notices[0]
+    assert f"its code page was guessed: {encoding}." in photo_set.notices[0]
 
 
 def test_numbers_of_classes_get_the_names_that_stand_beside_them(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_several_labels_of_a_photo_are_refused_by_what_was_found(name: str, text
     [
         ("a.json", "{}", "must be COCO's JSON with images, annotations and categories"),
         ("a.json", "[1]", "must be a list of Label Studio's tasks"),
-        ("a.json", "[" * 100, "must be JSON; it cannot be read"),
+        ("a.json", "[" * 100, "cannot be read as JSON"),
         ("a.json", '{"images": [NaN]}', "NaN is not a JSON number"),
         (
             "a.json",
@@ -249,7 +249,7 @@ def test_a_name_that_fits_several_files_is_rejected_with_them(tmp_path: Path) ->
     record = read(tmp_path, "labels.csv").rejected[0]
     assert (record.reason, record.message) == (
         "ambiguous_path",
-        "The name in the label file must match one file; it matches x/1.png, y/1.png.",
+        "The name in the label file must match only one file; it matches x/1.png, y/1.png.",
     )
 
 

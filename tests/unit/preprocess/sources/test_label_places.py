@@ -32,7 +32,7 @@ def test_the_name_of_a_label_file_says_in_which_split_its_photos_are(
     assert classes_of(photo_set) == {f"{folder}/{number}.png": "frog" if number % 2 else "truck" for number in NUMBERS}
     assert {file.record.split for file in photo_set.files} == {split}
     assert (
-        "sampleSubmission.csv names photos that may be any of several files, such as 1, so it is not used."
+        "sampleSubmission.csv contains names that match several files, such as 1, so it is not used."
         in photo_set.notices
     )
 
@@ -42,7 +42,9 @@ def test_names_that_fit_several_photos_are_refused_if_no_folder_says_the_classes
     write_files(tmp_path, *(f"{folder}/{number}_left.jpg" for folder in ("raw", "processed") for number in NUMBERS))
     rows = [f"{number}_left.jpg,{'normal' if number % 2 else 'cataract'}" for number in NUMBERS]
     (tmp_path / "full_df.csv").write_text(table("filename,labels", *rows))
-    with pytest.raises(DataError, match=r"full_df\.csv must each fit one photo; 4 of them, such as 1_left\.jpg"):
+    with pytest.raises(
+        DataError, match=r"Each name in .*full_df\.csv must match one photo; 4 names, such as 1_left\.jpg"
+    ):
         find_photos(DataFolder(tmp_path))
 
 
@@ -55,7 +57,7 @@ def test_folders_count_where_a_table_names_no_photo_for_certain(tmp_path: Path) 
     assert photo_set.class_names == ("cat", "dog")
     assert photo_set.given_splits == {"train", "test"}
     assert photo_set.notices == (
-        "labels.csv names photos that may be any of several files, such as 1.jpg, so it is not used.",
+        "labels.csv contains names that match several files, such as 1.jpg, so it is not used.",
     )
 
 

@@ -58,8 +58,8 @@ def test_the_probe_says_what_the_data_hold(tmp_path: Path) -> None:
     make_photos(data / "unlabeled", per_class=2)
     assert probe(str(data)).description == (
         "Found 12 photos in 3 classes: blue 4, green 4, red 4.",
-        "The data are split: train 12.",
-        "Left out, because they are beside the splits: unlabeled (6 photos).",
+        "The data is split: train 12.",
+        "Left out, because they are next to the folders of the splits: unlabeled (6 photos).",
     )
 
 
@@ -156,7 +156,7 @@ def write_files(folder: Path, *names: str) -> Path:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "must be folders of photos, one per class; .* has nothing in it"),
+        ([], "must be folders of photos, one per class; .* is empty"),
         (["a.jpg", "b.jpg"], "has no class folders: 2 photos without a folder, such as a.jpg"),
         (["cats/a.jpg"], "at least two classes; .* only one class folder, 'cats'"),
         (["train/cats/a.jpg", "test/cats/b.jpg"], "at least two classes"),
@@ -181,7 +181,7 @@ def test_what_is_neither_folder_nor_archive_is_refused(name: str, message: str, 
 def test_an_archive_without_readable_photos_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
         file.writestr("cats/a.jpg", b"no picture")
-    with pytest.raises(DataError, match="none of those checked"):
+    with pytest.raises(DataError, match="none of the files checked"):
         probe(str(tmp_path / "photos.zip"))
     (tmp_path / "photos.zip").write_bytes(b"no archive")
     with pytest.raises(ArchiveError, match="cannot be read as a zip or tar"):

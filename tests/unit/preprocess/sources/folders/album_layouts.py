@@ -11,7 +11,7 @@ ALBUM_LAYOUTS = (
         ),
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The data are split: train 6, test 4.",
+            "The data is split: train 6, test 4.",
             "The photos are in dataset/dataset.",
         ),
     ),
@@ -28,7 +28,7 @@ ALBUM_LAYOUTS = (
         "train/cat/*3 train/dog/*3 train/Unlabeled/*3 valid/cat/*2 valid/dog/*2",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The data are split: train 6, validation 4.",
+            "The data is split: train 6, validation 4.",
             "Left out of train, because they have no labels: Unlabeled (3 photos).",
         ),
     ),
@@ -40,7 +40,7 @@ ALBUM_LAYOUTS = (
         ),
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The data are split: train 6, validation 4.",
+            "The data is split: train 6, validation 4.",
             "The photos are in Pets.v3i.folder.",
         ),
     ),
@@ -101,8 +101,8 @@ ALBUM_LAYOUTS = (
         "a phone",
         "DCIM/Camera/*3 DCIM/Screenshots/*2 Pictures/WhatsApp/*2",
         refusal=(
-            "The folders of the data must be classes; {data} contains DCIM and Pictures, which look like "
-            "folders around the photos. If they are classes, rename them; otherwise pass one of them: "
+            "The folders of the data must be classes; {data} contains DCIM and Pictures, whose names are usual for "
+            "folders around class folders. If they are classes, rename them; otherwise pass one of them: "
             "--data {data}/DCIM"
         ),
     ),
@@ -126,10 +126,12 @@ ALBUM_LAYOUTS = (
         "months within years",
         "2021/01/*3 2021/02/*3 2022/01/*3 2022/02/*3",
         refusal=(
-            "The class folders must be on one level; 2021 and 2022 in {data} hold the same folders 01 and 02, and "
-            "either may be the classes. If 01 and 02 are, join the folders of the same name, or rename 2021 and 2022 "
-            "to part1, part2 and so on; if they are splits, name them train, validation and test. If 2021 and 2022 "
-            "are the classes, put their photos directly into them. Or give a table of paths and labels (--data "
+            "The class folders must be on one level; 2021 and 2022 in {data} contain the same folders 01 and 02, and "
+            "either may be the classes. If 01 and 02 are the classes, merge the folders of the same name, or rename "
+            "2021 and 2022 "
+            "to part1, part2 and so on; if these are splits, rename them to train, validation and test. If 2021 and "
+            "2022 "
+            "are the classes, put their photos directly into them. Or pass a table of paths and labels (--data "
             "labels.csv)."
         ),
     ),
@@ -151,7 +153,7 @@ ALBUM_LAYOUTS = (
         "train/cat/*3 train/dog/*3 test/cat/*2 test/dog/",
         lines=(
             "Found 8 photos in 2 classes: cat 5, dog 3.",
-            "The data are split: train 6, test 2.",
+            "The data is split: train 6, test 2.",
         ),
     ),
     DataLayout(
@@ -159,7 +161,7 @@ ALBUM_LAYOUTS = (
         "a.jpg b.jpg cat/*3 dog/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
-            "Left out, because they are in no class folder: 2 photos beside them.",
+            "Left out, because they are not in a class folder: 2 photos next to the class folders.",
         ),
     ),
     DataLayout(
@@ -167,7 +169,7 @@ ALBUM_LAYOUTS = (
         "Training/glioma/*3 Training/notumor/*3 Testing/glioma/*2 Testing/notumor/*2",
         lines=(
             "Found 10 photos in 2 classes: glioma 5, notumor 5.",
-            "The data are split: train 6, test 4.",
+            "The data is split: train 6, test 4.",
         ),
     ),
     DataLayout(
@@ -175,7 +177,7 @@ ALBUM_LAYOUTS = (
         "train_set/cat/*3 train_set/dog/*3 test_set/cat/*2 test_set/dog/*2",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The data are split: train 6, test 4.",
+            "The data is split: train 6, test 4.",
         ),
     ),
     DataLayout(
@@ -183,7 +185,7 @@ ALBUM_LAYOUTS = (
         "01-train/cat/*3 01-train/dog/*3 02-val/cat/*2 02-val/dog/*2 03-test/*3",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The data are split: train 6, validation 4.",
+            "The data is split: train 6, validation 4.",
             (
                 "Left out, because photos without class folders have no labels: 03-test (3 photos). The photos for "
                 "test are taken from train."
@@ -195,8 +197,8 @@ ALBUM_LAYOUTS = (
         "class_a/train/*3 class_a/val/*2 class_b/train/*3",
         lines=(
             "Found 8 photos in 2 classes: class_a 5, class_b 3.",
-            "The data are split: train 6, validation 2.",
-            "The splits of each class are its own folders train and val.",
+            "The data is split: train 6, validation 2.",
+            "The splits of each class are the folders train and val in its class folder.",
         ),
     ),
     DataLayout(
@@ -217,7 +219,7 @@ ALBUM_LAYOUTS = (
         "train/caf\xe9/*3 train/th\xe9/*3 test/cafe\u0301/*2 test/the\u0301/*2",
         lines=(
             "Found 10 photos in 2 classes: café 5, thé 5.",
-            "The data are split: train 6, test 4.",
+            "The data is split: train 6, test 4.",
         ),
     ),
     DataLayout(

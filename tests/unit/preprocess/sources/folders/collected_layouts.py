@@ -16,7 +16,7 @@ COLLECTED_LAYOUTS = (
         "dataset-resized/glass/*3 dataset-resized/metal/*3 dataset-original/glass/*3 dataset-original/metal/*3",
         refusal=(
             "The folders of the data must be classes; dataset-original and dataset-resized in {data} "
-            "contain the same folders glass and metal, like variants of the same photos. Pass one of "
+            "contain the same folders glass and metal, so they are probably variants of the same photos. Pass one of "
             "them: --data {data}/dataset-original"
         ),
     ),
@@ -41,7 +41,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: COVID 3, Normal 3.",
             "The photos are in COVID-19_Radiography_Dataset.",
-            ("Left out of the class folders, because their names are not names of photos: masks (6 photos)."),
+            ("Left out of the class folders, because they have names for masks or annotations: masks (6 photos)."),
         ),
     ),
     DataLayout(
@@ -59,10 +59,12 @@ COLLECTED_LAYOUTS = (
         "Breast Histopathology Images",
         "10253/0/*3 10253/1/*2 10254/0/*3 10254/1/*3",
         refusal=(
-            "The class folders must be on one level; 10253 and 10254 in {data} hold the same folders 0 and 1, and "
-            "either may be the classes. If 0 and 1 are, join the folders of the same name, or rename 10253 and 10254 "
-            "to part1, part2 and so on; if they are splits, name them train, validation and test. If 10253 and 10254 "
-            "are the classes, put their photos directly into them. Or give a table of paths and labels (--data "
+            "The class folders must be on one level; 10253 and 10254 in {data} contain the same folders 0 and 1, and "
+            "either may be the classes. If 0 and 1 are the classes, merge the folders of the same name, or rename "
+            "10253 and 10254 "
+            "to part1, part2 and so on; if these are splits, rename them to train, validation and test. If 10253 and "
+            "10254 "
+            "are the classes, put their photos directly into them. Or pass a table of paths and labels (--data "
             "labels.csv)."
         ),
     ),
@@ -74,7 +76,7 @@ COLLECTED_LAYOUTS = (
         ),
         lines=(
             "Found 6 photos in 2 classes: A 3, B 3.",
-            "The data are split: train 6.",
+            "The data is split: train 6.",
             (
                 "Left out, because photos without class folders have no labels: asl_alphabet_test (2 photos). The "
                 "photos for validation and test are taken from train."
@@ -85,11 +87,12 @@ COLLECTED_LAYOUTS = (
         "EuroSAT in two forms",
         "EuroSAT/AnnualCrop/*3 EuroSAT/Forest/*3 EuroSATallBands/AnnualCrop/1.tif EuroSATallBands/Forest/1.tif",
         refusal=(
-            "The class folders must be on one level; EuroSAT and EuroSATallBands in {data} hold the same folders "
-            "AnnualCrop and Forest, and either may be the classes. If AnnualCrop and Forest are, join the folders of "
-            "the same name, or rename EuroSAT and EuroSATallBands to part1, part2 and so on; if they are splits, name"
-            " them train, validation and test. If EuroSAT and EuroSATallBands are the classes, put their photos "
-            "directly into them. Or give a table of paths and labels (--data labels.csv)."
+            "The class folders must be on one level; EuroSAT and EuroSATallBands in {data} contain the same folders "
+            "AnnualCrop and Forest, and either may be the classes. If AnnualCrop and Forest are the classes, merge the "
+            "folders of the same name, or rename EuroSAT and EuroSATallBands to part1, part2 and so on; if these are "
+            "splits, rename them to train, validation and test. If EuroSAT and EuroSATallBands are the classes, put "
+            "their photos "
+            "directly into them. Or pass a table of paths and labels (--data labels.csv)."
         ),
     ),
     DataLayout(
@@ -99,19 +102,21 @@ COLLECTED_LAYOUTS = (
             "webcam/images/mug/*3"
         ),
         refusal=(
-            "The class folders must be on one level; amazon, dslr and webcam in {data} hold the same folders bike and"
-            " mug, and either may be the classes. If bike and mug are, join the folders of the same name, or rename "
-            "amazon, dslr and webcam to part1, part2 and so on; if they are splits, name them train, validation and "
-            "test. If amazon, dslr and webcam are the classes, put their photos directly into them. Or give a table "
-            "of paths and labels (--data labels.csv)."
+            "The class folders must be on one level; amazon, dslr and webcam in {data} contain the same folders bike "
+            "and"
+            " mug, and either may be the classes. If bike and mug are the classes, merge the folders of the same name, "
+            "or rename "
+            "amazon, dslr and webcam to part1, part2 and so on; if these are splits, rename them to train, validation "
+            "and test. If amazon, dslr and webcam are the classes, put their photos directly into them. Or pass a "
+            "table of paths and labels (--data labels.csv)."
         ),
     ),
     DataLayout(
         "a split called eval",
         "train/a/*3 train/b/*3 eval/a/*2 eval/b/*2",
         refusal=(
-            "Split folders must be called train, validation and test; {data} has train with the class "
-            "folders a and b, and beside it eval. If that is a split, rename it; otherwise move it out "
+            "Split folders must have the names train, validation and test; {data} has train with the class "
+            "folders a and b, and next to it eval. If the latter is a split, rename it; otherwise move it out "
             "of the data."
         ),
     ),
@@ -119,8 +124,8 @@ COLLECTED_LAYOUTS = (
         "photos without classes beside train",
         "train/a/*3 train/b/*3 holdout/*4",
         refusal=(
-            "Split folders must be called train, validation and test; {data} has train with the class "
-            "folders a and b, and beside it holdout. If that is a split, rename it; otherwise move it "
+            "Split folders must have the names train, validation and test; {data} has train with the class "
+            "folders a and b, and next to it holdout. If the latter is a split, rename it; otherwise move it "
             "out of the data."
         ),
     ),
@@ -128,8 +133,8 @@ COLLECTED_LAYOUTS = (
         "a French folder for training",
         "entrainement/a/*3 entrainement/b/*3 test/a/*2 test/b/*2",
         refusal=(
-            "Split folders must be called train, validation and test; {data} has test with the class "
-            "folders a and b, and beside it entrainement. If that is a split, rename it; otherwise move "
+            "Split folders must have the names train, validation and test; {data} has test with the class "
+            "folders a and b, and next to it entrainement. If the latter is a split, rename it; otherwise move "
             "it out of the data."
         ),
     ),
@@ -137,8 +142,8 @@ COLLECTED_LAYOUTS = (
         "German splits",
         "Training/a/*3 Training/b/*3 Validierung/a/*2 Validierung/b/*2",
         refusal=(
-            "Split folders must be called train, validation and test; {data} has Training with the class "
-            "folders a and b, and beside it Validierung. If that is a split, rename it; otherwise move "
+            "Split folders must have the names train, validation and test; {data} has Training with the class "
+            "folders a and b, and next to it Validierung. If the latter is a split, rename it; otherwise move "
             "it out of the data."
         ),
     ),
@@ -146,11 +151,12 @@ COLLECTED_LAYOUTS = (
         "Spanish splits",
         "entrenamiento/a/*3 entrenamiento/b/*3 prueba/a/*2 prueba/b/*2",
         refusal=(
-            "The class folders must be on one level; entrenamiento and prueba in {data} hold the same folders a and "
-            "b, and either may be the classes. If a and b are, join the folders of the same name, or rename "
-            "entrenamiento and prueba to part1, part2 and so on; if they are splits, name them train, validation and "
-            "test. If entrenamiento and prueba are the classes, put their photos directly into them. Or give a table "
-            "of paths and labels (--data labels.csv)."
+            "The class folders must be on one level; entrenamiento and prueba in {data} contain the same folders a and "
+            "b, and either may be the classes. If a and b are the classes, merge the folders of the same name, or "
+            "rename "
+            "entrenamiento and prueba to part1, part2 and so on; if these are splits, rename them to train, validation "
+            "and test. If entrenamiento and prueba are the classes, put their photos directly into them. Or pass a "
+            "table of paths and labels (--data labels.csv)."
         ),
     ),
     DataLayout(
@@ -158,8 +164,8 @@ COLLECTED_LAYOUTS = (
         "train/a/*3 train/b/*3 train/*2 val/a/*2 val/b/*2",
         lines=(
             "Found 10 photos in 2 classes: a 5, b 5.",
-            "The data are split: train 6, validation 4.",
-            "Left out of train, because they are in no class folder: 2 photos.",
+            "The data is split: train 6, validation 4.",
+            "Left out of train, because they are not in a class folder: 2 photos.",
         ),
     ),
     DataLayout(
@@ -167,7 +173,7 @@ COLLECTED_LAYOUTS = (
         "train/train/*3 train/bus/*3 test/train/*2 test/bus/*2",
         lines=(
             "Found 10 photos in 2 classes: bus 5, train 5.",
-            "The data are split: train 6, test 4.",
+            "The data is split: train 6, test 4.",
         ),
     ),
     DataLayout(
@@ -176,7 +182,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: a 3, b 3.",
             "The photos are in labeled.",
-            "Left out, because they are beside labeled: unlabeled (4 photos).",
+            "Left out, because they are next to labeled, not in it: unlabeled (4 photos).",
         ),
     ),
     DataLayout(
@@ -195,8 +201,8 @@ COLLECTED_LAYOUTS = (
             "split_1/train/b/*2 split_1/test/a/*2 split_1/test/b/*2"
         ),
         refusal=(
-            "The data must be one data set; {data} contains split_0 and split_1, and split_0 has class "
-            "folders of its own. Pass one of them: --data {data}/split_0"
+            "The data must be one data set; {data} contains split_0 and split_1, and split_0 itself contains class "
+            "folders. Pass one of them: --data {data}/split_0"
         ),
     ),
     DataLayout(
@@ -205,8 +211,8 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 12 photos in 3 classes: Trash 4, cat 5, dog 3.",
             (
-                "The folder backup contains the class folders again (cat); its 2 photos are merged with "
-                "theirs, and copies count once."
+                "The folder backup contains the class folders again (cat); its 2 photos are added to these classes, "
+                "and copies count once."
             ),
         ),
     ),
@@ -219,8 +225,8 @@ COLLECTED_LAYOUTS = (
         "photos in two folders",
         "photos/*3 pictures/*3",
         refusal=(
-            "The folders of the data must be classes; {data} contains photos and pictures, which look "
-            "like folders around the photos. If they are classes, rename them; otherwise pass one of "
+            "The folders of the data must be classes; {data} contains photos and pictures, whose names are usual for "
+            "folders around class folders. If they are classes, rename them; otherwise pass one of "
             "them: --data {data}/photos"
         ),
     ),
@@ -237,7 +243,7 @@ COLLECTED_LAYOUTS = (
         "cat/*3 cat/masks/*3 dog/*3 dog/masks/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
-            ("Left out of the class folders, because their names are not names of photos: masks (6 photos)."),
+            ("Left out of the class folders, because they have names for masks or annotations: masks (6 photos)."),
         ),
     ),
     DataLayout(
@@ -245,8 +251,8 @@ COLLECTED_LAYOUTS = (
         "TRAIN/a/*3 TRAIN/b/*3 TEST/a/*2 TEST/b/*2 TEST_SIMPLE/a/*1 TEST_SIMPLE/b/*1",
         lines=(
             "Found 10 photos in 2 classes: a 5, b 5.",
-            "The data are split: train 6, test 4.",
-            "Left out, because they are beside the splits: TEST_SIMPLE (2 photos).",
+            "The data is split: train 6, test 4.",
+            "Left out, because they are next to the folders of the splits: TEST_SIMPLE (2 photos).",
         ),
     ),
 )

@@ -47,7 +47,7 @@ PUBLIC_LAYOUTS = (
         "train/Maize/*3 train/Cleavers/*2 test/*4 sample_submission.csv",
         lines=(
             "Found 5 photos in 2 classes: Cleavers 2, Maize 3.",
-            "The data are split: train 5.",
+            "The data is split: train 5.",
             (
                 "Left out, because photos without class folders have no labels: test (4 photos). The photos for "
                 "validation and test are taken from train."
@@ -60,8 +60,8 @@ PUBLIC_LAYOUTS = (
         " sampleSubmission.csv",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
-            "The data are split: train 6.",
-            "The classes are taken from the file names, such as cat from train/cat.0.jpg.",
+            "The data is split: train 6.",
+            "The classes are read from the file names, such as cat from train/cat.0.jpg.",
             "Left out, because their file names contain no class: test1 (4 photos).",
         ),
     ),
@@ -71,15 +71,15 @@ PUBLIC_LAYOUTS = (
         "seg_test/seg_test/forest/*2 seg_pred/seg_pred/*5",
         lines=(
             "Found 10 photos in 2 classes: forest 5, sea 5.",
-            "The data are split: train 6, test 4.",
-            "Left out, because they are beside the splits: seg_pred (5 photos).",
+            "The data is split: train 6, test 4.",
+            "Left out, because they are next to the folders of the splits: seg_pred (5 photos).",
         ),
     ),
     DataLayout(
         "Cats and Dogs with training_set and test_set",
         "training_set/training_set/cats/*3 training_set/training_set/dogs/*3 test_set/test_set/cats/*2 "
         "test_set/test_set/dogs/*2 training_set/training_set/cats/_DS_Store",
-        lines=("Found 11 photos in 2 classes: cats 6, dogs 5.", "The data are split: train 7, test 4."),
+        lines=("Found 11 photos in 2 classes: cats 6, dogs 5.", "The data is split: train 7, test 4."),
     ),
     DataLayout(
         "PlantVillage",
@@ -88,7 +88,7 @@ PUBLIC_LAYOUTS = (
             "Found 18 photos in 3 classes: Pepper 6, Potato 6, Tomato 6.",
             (
                 "The folder PlantVillage contains the class folders again (Pepper, Potato and Tomato); "
-                "its 9 photos are merged with theirs, and copies count once."
+                "its 9 photos are added to these classes, and copies count once."
             ),
         ),
         folder="PlantVillage",
@@ -98,7 +98,7 @@ PUBLIC_LAYOUTS = (
         "color/Tomato/*2 color/Potato/*2 grayscale/Tomato/*2 grayscale/Potato/*2 segmented/Tomato/*2 "
         "segmented/Potato/*2",
         refusal="The folders of the data must be classes; color, grayscale and segmented in {data} contain the "
-        "same folders Potato and Tomato, like variants of the same photos. Pass one of them: --data "
+        "same folders Potato and Tomato, so they are probably variants of the same photos. Pass one of them: --data "
         "{data}/color",
     ),
     DataLayout(
@@ -109,8 +109,8 @@ PUBLIC_LAYOUTS = (
         "__MACOSX/train/NORMAL/*2",
         lines=(
             "Found 12 photos in 2 classes: NORMAL 6, PNEUMONIA 6.",
-            "The data are split: train 4, validation 4, test 4.",
-            "Left out, because they are beside the splits: chest_xray (12 photos).",
+            "The data is split: train 4, validation 4, test 4.",
+            "Left out, because they are next to the folders of the splits: chest_xray (12 photos).",
         ),
         folder="chest_xray",
     ),
@@ -121,8 +121,8 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 4 photos in 2 classes: Abyssinian 2, american_bulldog 2.",
             "The photos are in images.",
-            "Left out, because they are beside images: annotations (4 photos).",
-            "The classes are taken from the file names, such as Abyssinian from images/Abyssinian_1.jpg.",
+            "Left out, because they are next to images, not in it: annotations (4 photos).",
+            "The classes are read from the file names, such as Abyssinian from images/Abyssinian_1.jpg.",
         ),
     ),
     DataLayout(
@@ -131,7 +131,7 @@ PUBLIC_LAYOUTS = (
         "val/val_annotations.txt test/images/*2 wnids.txt words.txt",
         lines=(
             "Found 6 photos in 2 classes: n01443537 3, n01629819 3.",
-            "The data are split: train 6.",
+            "The data is split: train 6.",
             (
                 "Left out, because photos without class folders have no labels: test (2 photos) and val (2 photos). "
                 "The photos for validation and test are taken from train."
@@ -144,8 +144,8 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: apple_pie 3, sushi 3.",
             "The photos are in images.",
-            "Darkroom divides the photos itself; test.txt and train.json are not read. To keep that split, move "
-            "the photos into folders train and test, or write a table with a column split.",
+            "Darkroom splits the photos itself; test.txt and train.json are not read. To use the split in them, move "
+            "the photos into folders train and test, or write a label file with a column split.",
         ),
     ),
     DataLayout(
@@ -155,8 +155,8 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: 001.Black_footed_Albatross 3, 002.Laysan_Albatross 3.",
             "The photos are in images.",
-            "Darkroom divides the photos itself; train_test_split.txt is not read. To keep that split, move "
-            "the photos into folders train and test, or write a table with a column split.",
+            "Darkroom splits the photos itself; train_test_split.txt is not read. To use the split in it, move the "
+            "photos into folders train and test, or write a label file with a column split.",
         ),
     ),
     DataLayout(
@@ -166,7 +166,7 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: n02085620-Chihuahua 3, n02085782-Japanese_spaniel 3.",
             "The photos are in images/Images.",
-            "Left out, because they are beside images: annotations (1 photo).",
+            "Left out, because they are next to images, not in it: annotations (1 photo).",
         ),
     ),
     DataLayout(
@@ -174,7 +174,7 @@ PUBLIC_LAYOUTS = (
         "Training/Apple/*3 Training/Banana/*3 Test/Apple/*2 Test/Banana/*2 test-multiple_fruits/*3 papers/paper.pdf",
         lines=(
             "Found 10 photos in 2 classes: Apple 5, Banana 5.",
-            "The data are split: train 6, test 4.",
+            "The data is split: train 6, test 4.",
             (
                 "Left out, because photos without class folders have no labels: test-multiple_fruits (3 photos). The "
                 "photos for validation are taken from train."
@@ -185,7 +185,7 @@ PUBLIC_LAYOUTS = (
         "10 Monkey Species",
         "training/training/n0/*3 training/training/n1/*3 validation/validation/n0/*2 validation/validation/n1/*2 "
         "monkey_labels.txt",
-        lines=("Found 10 photos in 2 classes: n0 5, n1 5.", "The data are split: train 6, validation 4."),
+        lines=("Found 10 photos in 2 classes: n0 5, n1 5.", "The data is split: train 6, validation 4."),
     ),
     DataLayout(
         "TensorFlow Flowers",
@@ -221,6 +221,6 @@ PUBLIC_LAYOUTS = (
         "casting_data/casting_data/test/ok/*2 casting_data/casting_data/test/def/*2 "
         "casting_512x512/casting_512x512/ok/*2 casting_512x512/casting_512x512/def/*2",
         refusal="The data must be one data set; {data} contains casting_512x512 and casting_data, and "
-        "casting_data has class folders of its own. Pass one of them: --data {data}/casting_data",
+        "casting_data itself contains class folders. Pass one of them: --data {data}/casting_data",
     ),
 )

@@ -45,7 +45,7 @@ RESEARCH_LAYOUTS = (
         "images_background/Greek/character01/*2 images_background/Greek/character02/*2"
         " images_background/Latin/character01/*2 images_evaluation/Angelic/character01/*2",
         refusal="The folders of the data must be classes; {data} contains images_background and "
-        "images_evaluation, which look like folders around the photos. If they are classes, rename them; "
+        "images_evaluation, whose names are usual for folders around class folders. If they are classes, rename them; "
         "otherwise pass one of them: --data {data}/images_background",
     ),
     DataLayout(
@@ -59,7 +59,8 @@ RESEARCH_LAYOUTS = (
         " malignant/1.png malignant/1-seg.png malignant/2.png malignant/surgical_mask.png",
         lines=(
             "Found 5 photos in 2 classes: benign 2, malignant 3.",
-            "Left out, because they are called like masks of photos beside them: 3 photos, such as benign/benign "
+            "Left out, because they have the names of masks of the photos next to them: 3 photos, such as "
+            "benign/benign "
             "(1)_mask.png.",
         ),
     ),
@@ -109,11 +110,11 @@ RESEARCH_LAYOUTS = (
         "masks in each split",
         "train/images/cat/*3 train/images/dog/*3 train/masks/cat/*3 train/masks/dog/*3 test/images/cat/*2"
         " test/images/dog/*2 test/masks/cat/*2",
-        lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data are split: train 6, test 4."),
+        lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data is split: train 6, test 4."),
     ),
     DataLayout(
         "a split with its own lists",
         "train/cat/*3 train/dog/*3 test/cat/*2 test/dog/*2 train.txt test.txt",
-        lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data are split: train 6, test 4."),
+        lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data is split: train 6, test 4."),
     ),
 )

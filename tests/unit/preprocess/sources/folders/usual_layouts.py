@@ -8,7 +8,7 @@ USUAL_LAYOUTS = (
         "train/a/*3 train/b/*3 test/unknown/*4",
         lines=(
             "Found 6 photos in 2 classes: a 3, b 3.",
-            "The data are split: train 6.",
+            "The data is split: train 6.",
             (
                 "Left out, because photos without class folders have no labels: test (4 photos). The photos for "
                 "validation and test are taken from train."
@@ -42,7 +42,9 @@ USUAL_LAYOUTS = (
     DataLayout(
         "two folders for training",
         "train/a/*3 train/b/*3 Train/a/*3 test/a/*2",
-        refusal="Each split must have one folder; the train split has Train and train. Merge them, or rename one.",
+        refusal=(
+            "Each split must have one folder; the train split has Train and train. Merge these folders, or rename one."
+        ),
     ),
     DataLayout(
         "test photos beside class folders",
@@ -79,7 +81,7 @@ USUAL_LAYOUTS = (
         "train/*3 bus/*3 car/*3",
         lines=(
             "Found 9 photos in 3 classes: bus 3, car 3, train 3.",
-            ("The folder train is read as a class, beside bus and car. If it is not a class, move it out of the data."),
+            ("The folder train is read as a class, like bus and car. If it is not a class, move it out of the data."),
         ),
     ),
     DataLayout(
@@ -87,7 +89,7 @@ USUAL_LAYOUTS = (
         "valid/*3 invalid/*3",
         lines=(
             "Found 6 photos in 2 classes: invalid 3, valid 3.",
-            ("The folder valid is read as a class, beside invalid. If it is not a class, move it out of the data."),
+            ("The folder valid is read as a class, like invalid. If it is not a class, move it out of the data."),
         ),
     ),
     DataLayout(
@@ -95,8 +97,8 @@ USUAL_LAYOUTS = (
         "cat/train/*3 cat/test/*2 dog/train/*3 dog/test/*2",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The data are split: train 6, test 4.",
-            "The splits of each class are its own folders test and train.",
+            "The data is split: train 6, test 4.",
+            "The splits of each class are the folders test and train in its class folder.",
         ),
     ),
     DataLayout(
@@ -137,7 +139,7 @@ USUAL_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
             "The photos are in images.",
-            "Left out, because they are beside images: masks (6 photos).",
+            "Left out, because they are next to images, not in it: masks (6 photos).",
         ),
     ),
     DataLayout(
@@ -159,19 +161,19 @@ USUAL_LAYOUTS = (
         "simpsons_dataset/bart/*3 simpsons_dataset/homer/*3 simpsons_dataset/simpsons_dataset/bart/*3 "
         "kaggle_simpson_testset/kaggle_simpson_testset/*3 weights.best.hdf5",
         refusal="The data must be one data set; {data} contains kaggle_simpson_testset and simpsons_dataset, and "
-        "simpsons_dataset has class folders of its own. Pass one of them: --data {data}/simpsons_dataset",
+        "simpsons_dataset itself contains class folders. Pass one of them: --data {data}/simpsons_dataset",
     ),
     DataLayout(
         "German traffic signs",
         "Train/0/*3 Train/1/*3 Test/*4 Meta/*2 Train.csv Test.csv Meta.csv",
         lines=(
             "Found 6 photos in 2 classes: 0 3, 1 3.",
-            "The data are split: train 6.",
+            "The data is split: train 6.",
             (
                 "Left out, because photos without class folders have no labels: Test (4 photos). The photos for "
                 "validation and test are taken from train."
             ),
-            "Left out, because they are beside the splits: Meta (2 photos).",
+            "Left out, because they are next to the folders of the splits: Meta (2 photos).",
         ),
     ),
     DataLayout(
@@ -191,7 +193,7 @@ USUAL_LAYOUTS = (
             "The photos are in cell_images.",
             (
                 "The folder cell_images contains the class folders again (Parasitized and Uninfected); "
-                "its 6 photos are merged with theirs, and copies count once."
+                "its 6 photos are added to these classes, and copies count once."
             ),
         ),
     ),
@@ -200,7 +202,7 @@ USUAL_LAYOUTS = (
         "train/a/*3 train/b/*3 my_testset/*4",
         lines=(
             "Found 6 photos in 2 classes: a 3, b 3.",
-            "The data are split: train 6.",
+            "The data is split: train 6.",
             (
                 "Left out, because photos without class folders have no labels: my_testset (4 photos). The photos for"
                 " validation and test are taken from train."

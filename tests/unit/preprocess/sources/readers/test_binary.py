@@ -83,12 +83,12 @@ def test_binary_files_that_are_damaged_are_refused(tmp_path: Path) -> None:
     for name in ("data_batch_1", "batches.meta"):
         (tmp_path / "pickles" / name).write_bytes(b"cos\nsystem\n.")
     for name, message in {
-        "cifar": "rows of 3,073 bytes",
+        "cifar": "multiple of 3,073 bytes",
         "counts": "12 pictures and .* 11 labels",
         "short": "it has 863",
         "bomb": "must contain at most",
-        "alone": "must be beside it",
-        "gzip": "intact IDX file",
+        "alone": "must be next to it",
+        "gzip": "cannot be read as an IDX file",
         "pickles": "pickles",
     }.items():
         with pytest.raises(DataError, match=message):

@@ -63,15 +63,15 @@ def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "must be a readable CSV"),
+        (b"", "cannot be read as a CSV"),
         (
             b"path,color\na,b\n",
             r"must have a column of labels, with a name such as label or .*; it has path and color.*"
             r"--set data\.columns\.label=NAME",
         ),
         (b"label\na\n", "must have a column of paths"),
-        (b"path,label\na.png,x\nb.png,y\n", "names 2, such as 'a.png', and none of them exists"),
-        (b"path,label\na.png,x\n", "at least two classes; the label file .* names one, 'x'"),
+        (b"path,label\na.png,x\nb.png,y\n", "refers to 2 photos, such as 'a.png', and none of them exists"),
+        (b"path,label\na.png,x\n", "at least two classes; the label file .* contains only one, 'x'"),
         (b"path,label,split\na.png,x,later\nb.png,y,\n", "contains 'later' in line 2"),
     ],
 )

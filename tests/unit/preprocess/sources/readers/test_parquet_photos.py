@@ -60,9 +60,9 @@ def test_parquet_tables_may_hold_the_photos(tmp_path: Path) -> None:
     [
         (
             {"image": [b"x"], "color": ["red"]},
-            "must have a column of labels, .* beside the photos in image it has color",
+            "must have a column of labels, .* besides the photos in image, it has color",
         ),
-        (None, "must be a readable Parquet file"),
+        (None, "cannot be read as a Parquet file"),
     ],
 )
 def test_parquet_tables_that_say_no_class_are_refused(

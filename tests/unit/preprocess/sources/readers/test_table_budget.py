@@ -20,11 +20,11 @@ from components.preprocess.sources.readers.label_files import read_labels
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"path,label\n" + b"a" * 300_000, "lines of at most 262,144 bytes"),
+        (b"path,label\n" + b"a" * 300_000, "lines of at most 262,144 characters"),
         (b"path,label" + b"," * 5000 + b"\na,b", "at most 1,000 columns; it has 5,002"),
-        (b"path,label\na," + b"b" * 300_000 + b"\n", "lines of at most 262,144 bytes"),
+        (b"path,label\na," + b"b" * 300_000 + b"\n", "lines of at most 262,144 characters"),
         (b"path,label\na\0,b\n", "must be text; it contains zero bytes"),
-        ("path,label\na,".encode("utf-16") + "b".encode("utf-16-le") * 300_000, "lines of at most 262,144 bytes"),
+        ("path,label\na,".encode("utf-16") + "b".encode("utf-16-le") * 300_000, "lines of at most 262,144 characters"),
         (b"path,label\n" + b"a,b\n" * 60, "at most 50 rows"),
         (b"path,label\n" + b",,,,,,,,,,\n" * 40, "at most 300 cells"),
     ],
@@ -87,7 +87,7 @@ def test_a_pipe_that_is_called_a_table_is_refused(name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("header", "content", "message"),
     [
-        ((2**31, 2**15, 2**15), b"", "its header announces"),
+        ((2**31, 2**15, 2**15), b"", "its header declares"),
         ((2**20 + 1, 1, 1), bytes(2**20 + 1), "must contain at most 1,000,000 pictures"),
         ((10, 0, 28), b"", "must have pixels"),
         ((10, 28, 28), b"x" * 100, "must have 7,840 values according to its header; it has 100"),

@@ -82,14 +82,14 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     [
         (
             "endless.zip",
-            r"must contain at most 16,777,216 bytes, as its server does not announce its size; it contains more",
+            r"must contain at most 16,777,216 bytes, since its server does not report its size; it contains more",
         ),
-        ("more.zip", "must contain photos|cannot be read as a zip or tar|as its server announces|must be reachable"),
-        ("partial.zip", "must contain photos|cannot be read as a zip or tar|as its server announces|must be reachable"),
+        ("more.zip", "must contain photos|cannot be read as a zip or tar|as its server reports"),
+        ("partial.zip", "must contain photos|cannot be read as a zip or tar|as its server reports"),
         ("drip.zip", "must be read within 1 s"),
-        ("silent.zip", "must answer within 2 s|must be reachable"),
-        ("header.zip", "must answer within 2 s|must be reachable"),
-        ("loop.zip", "must be reachable"),
+        ("silent.zip", "must answer within 2 s|cannot be read"),
+        ("header.zip", "must answer within 2 s|cannot be read"),
+        ("loop.zip", "cannot be read"),
         ("large.zip", "MB of disk space"),
     ],
 )

@@ -68,9 +68,9 @@ def test_a_table_is_fetched_with_the_photos_that_it_names(server: tuple[str, Pat
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("{address}/absent.zip", "absent.zip must be reachable"),
+        ("{address}/absent.zip", "absent.zip cannot be read"),
         ("{address}/folder/", "must point to an archive or a table"),
-        ("http://127.0.0.1:9/photos.zip", "must be reachable"),
+        ("http://127.0.0.1:9/photos.zip", "cannot be read"),
         ("nonsense://photos.zip", "address nonsense://"),
         ("dvc+somewhere", "must look like dvc"),
     ],
@@ -143,7 +143,7 @@ def test_photos_in_a_bucket_of_google_are_fetched(google: Path, tmp_path: Path) 
     assert (info.name, info.fingerprint, info.rejected) == ("colors", expected.fingerprint, {})
     shutil.make_archive(str(google / "pets" / "colors"), "zip", photos)
     assert probe("gs://pets/colors.zip").native_size == (40, 32)
-    with pytest.raises(DataError, match=r"gs://pets/absent\.zip must be reachable"):
+    with pytest.raises(DataError, match=r"gs://pets/absent\.zip cannot be read"):
         probe("gs://pets/absent.zip")
 
 

@@ -37,6 +37,6 @@ def test_a_laptop_reports_the_outage_at_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     outage = Outage(1)
     monkeypatch.setattr(fetch, "_fetch_files", outage)
-    with pytest.raises(DataError, match="s3://bucket/photos must be reachable; it is not: ConnectionRefused"):
+    with pytest.raises(DataError, match="s3://bucket/photos cannot be read: ConnectionRefused"):
         fetch.fetch("s3://bucket/photos")
     assert outage.num_calls == 1

@@ -107,7 +107,7 @@ def test_the_addressing_style_decides_where_the_bucket_is_named(
 ) -> None:
     endpoint, requests = store
     mount_secret(monkeypatch, **KEYS, endpoint=endpoint, **({"addressing_style": style} if style else {}))
-    with pytest.raises(DataError, match="it is not: FileNotFoundError"):
+    with pytest.raises(DataError, match="cannot be read: FileNotFoundError"):
         fetch("s3://photos/shirts")
     assert requests[0] == (*place, REGION)
 
