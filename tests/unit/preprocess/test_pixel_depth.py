@@ -97,7 +97,7 @@ def test_photos_of_8_and_16_bits_can_be_mixed(tmp_path: Path) -> None:
     info = prepare(data)
     assert info.pixel_range == (0, 1023)
     assert check_pixels(data, info) == 36
-    assert "12 photos of more than 8 bits" in depth_finding(tmp_path / "dataset").message
+    assert "12 photos with more than 8 bits per value" in depth_finding(tmp_path / "dataset").message
 
 
 def test_known_photos_are_neither_read_nor_written_again(

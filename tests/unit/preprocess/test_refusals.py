@@ -57,7 +57,7 @@ def split_without_a_class(data: Path) -> None:
     [
         (
             no_usable_photo,
-            r"'red' must have at least 3 usable photos.*it has 0\. Rejected were 6 × not_an_image: red/000",
+            r"'red' must have at least 3 usable photos.*it has 0\. Rejected files: 6 × not_an_image: red/000",
         ),
         (one_photo, "'red' must have at least 3 usable photos.*it has 1"),
         (no_photo, "'red' must have at least 3 usable photos.*it has 0"),

@@ -203,7 +203,7 @@ def test_rejected_files_take_no_part() -> None:
     [
         ([], {}, r"'cats' must have at least 3 usable photos.* train and validation and test; it has 0\. Add"),
         ([record("1.jpg"), record("2.jpg")], {}, "it has 2"),
-        ([record("1.jpg"), record("2.jpg", reason="empty")], {}, r"it has 1\. Rejected were 1 × empty: cats/2\.jpg"),
+        ([record("1.jpg"), record("2.jpg", reason="empty")], {}, r"it has 1\. Rejected files: 1 × empty: cats/2\.jpg"),
         ([record("1.jpg", split="train")], {"given_splits": ("train", "test")}, "no usable one in test"),
         (
             [record("1.jpg", split="train"), record("2.jpg", split="test")],
@@ -245,7 +245,7 @@ def test_photos_of_one_group_are_never_separated(seed: int, groups: list[int]) -
 
 def test_a_class_of_one_group_cannot_be_divided() -> None:
     records = [record(f"{number}.jpg") for number in range(9)]
-    with pytest.raises(DataError, match=r"at least 3 independent photos; its photos form 2 groups"):
+    with pytest.raises(DataError, match=r"at least 3 independent photos; it has 2, because photos of one group"):
         assign_splits(records, ["cats"], (), FRACTIONS, 42, ["a"] * 5 + ["b"] * 4)  # type: ignore[arg-type]
 
 
