@@ -221,7 +221,7 @@ def _example_answer(card: ModelCard) -> dict[str, Any]:
         "unfamiliar": 0.41 if card.calibrated else None,
         "probabilities": [{"label": first, "probability": 0.93}, {"label": second, "probability": 0.07}],
     }
-    failure = {"error": {"code": "truncated", "message": "The JPEG must be complete; it is truncated."}}
+    failure = {"error": {"code": "truncated", "message": "The JPEG is truncated."}}
     return {"model": card.tag, "predictions": [prediction, failure]}
 
 
