@@ -279,9 +279,8 @@ def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: 
             "rename the folders."
         )
     if classes.folders and (num_photos := len(tree.photo_names(prefix))):
-        classes.notices.append(
-            f"Left out, because they are not in a class folder: {pluralize(num_photos)} next to the class folders."
-        )
+        photos = f"{pluralize(num_photos)} next to the class folders"
+        classes.notices.append(f"Left out, because they are not in a class folder: {photos}.")
 
 
 def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:
