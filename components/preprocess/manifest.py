@@ -62,7 +62,10 @@ class Record:
 
     @property
     def own_key(self) -> str:
-        """The split key of a photo without copies: its group, which sorts before all content ids, or its content id."""
+        """The split key of a photo without copies: its group if it has one, otherwise its image_id.
+
+        Groups begin with a zero byte, so that they sort before ids.
+        """
         return self.image_id if self.group is None else f"\0{self.group}"
 
 

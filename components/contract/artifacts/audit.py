@@ -36,7 +36,7 @@ class Finding(StrictRecord):
     title: str
     message: str
     advice: str
-    """What to do."""
+    """What the user can do about it."""
     cases: tuple[Case, ...] = ()
 
     @property

@@ -21,7 +21,7 @@ from components.contract.image.color_modes import split_into_bands
 
 NUM_VALUES: Final = 2**16
 MIN_BITS: Final = 8
-"""Pictures with only small values, such as masks, get the range of 8 bits, as they would in 8-bit files."""
+"""Pictures with only small values, such as masks, use the range of 8 bits, as in 8-bit files."""
 PHOTOS_PER_OUTLIER: Final = 100
 """One in this many photos may be clipped, but only if it needs OUTLIER_BITS more bits than the others."""
 PHOTOS_FOR_AN_OUTLIER: Final = 30

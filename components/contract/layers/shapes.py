@@ -59,7 +59,9 @@ def convolved(arguments: Arguments, shape: Shape) -> Shape:
     _spatial(shape)
     groups = arguments.get("groups", 1)
     if shape[-1] % groups or arguments["filters"] % groups:
-        raise ValueError(f"its {groups} groups divide neither {shape[-1]} channels nor {arguments['filters']} filters")
+        raise ValueError(
+            f"its {groups} groups must divide both the {shape[-1]} channels and the {arguments['filters']} filters"
+        )
     return _slide(arguments, shape, arguments["kernel_size"], arguments.get("strides", (1, 1)), arguments["filters"])
 
 

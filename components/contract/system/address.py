@@ -163,7 +163,7 @@ def _split(link: str) -> tuple[str, str, str]:
     """(scheme with slashes, rest after the user info, user info) of one link of a chained address."""
     scheme = re.match(_SCHEME, link)
     if scheme is None:
-        # `dvc+user:password@host/repository@revision:path`: the scheme was forgotten.
+        # An address without a scheme: `dvc+user:password@host/repository@revision:path`.
         match = re.match(r"(dvc\+)([^/@\s:]+:[^/@\s]+)@(?=[^:]+/)", link)
         return (match[1], link[match.end() :], match[2]) if match else ("", link, "")
     rest = link[scheme.end() :]

@@ -125,7 +125,7 @@ def _has_near_blocks(blocks: np.ndarray) -> np.ndarray:
 
 
 def _cells(keys: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the indices of equal keys, if there are enough of them for a placeholder."""
+    """Yields the indices of each group of equal keys that is large enough for a placeholder."""
     _, inverse, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(inverse.ravel(), kind="stable")
     for cell in np.split(order, np.cumsum(counts)[:-1]):

@@ -76,14 +76,14 @@ class DataFolder:
         return self.remote.locate(path) if self.remote is not None else path
 
     def skipped_records(self) -> list[Record]:
-        """Records of the files for git, DVC and other tools that were not unpacked from an archive, now or earlier."""
+        """Records of the files of git, DVC and other tools that were left in the archive when it was unpacked."""
         return [
             Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
             for name in (*self.skipped, *self._read_note("skipped"))
         ]
 
     def archive_notices(self) -> list[str]:
-        """Notices about an archive that was unpacked, now or earlier."""
+        """Notices from unpacking the archive."""
         return [*self.notices, *self._read_note("notices")]
 
     def _read_note(self, key: str) -> list[str]:

@@ -182,7 +182,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         reason = (
             found.reasons[0] if found.reasons else f"There is no file with one of the suffixes {', '.join(SUFFIXES)}."
         )
-        raise DataError(f"data.columns sets columns of a label file, but the data has none. {reason}")
+        raise DataError(f"data.columns sets columns of a label file, but the data has no label file. {reason}")
     return found
 
 

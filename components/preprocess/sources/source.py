@@ -91,7 +91,7 @@ def remote_data_folder(remote: RemoteFolder, columns: ColumnNames | None = None)
 
 
 def data_folder_at(path: Path, data: str, columns: ColumnNames | None = None) -> DataFolder:
-    """The folder of the data, or of a label file. If it was downloaded, files outside the folder may not be read.
+    """The folder of the data, or of a label file. If it was downloaded, files outside the folder must not be read.
 
     Args:
         path: of the folder or the label file.

@@ -168,7 +168,7 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
             raise NoLabelsError(
                 f"{cells.subject} has no header, so it must have a column of paths, one of labels and at "
                 f"most one of splits; it has {num_columns} columns. Set them by number: --set "
-                "'data.columns={path: 1, label: 2}'; if photos have several labels, keep one of each."
+                "'data.columns={path: 1, label: 2}'; if photos have several labels, keep one label for each."
             )
         places["label"] = rest[0]
     return places

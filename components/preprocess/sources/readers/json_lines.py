@@ -21,7 +21,7 @@ def read_json_lines(path: Path, wanted: ColumnNames) -> Labels:
     """Reads the photos in a file of JSON Lines.
 
     Raises:
-        DataError: the file is not JSON Lines, or lacks a key.
+        DataError: the file is not JSON Lines, or a required key is missing.
     """
     subject = f"The file {path}"
     budget = table_budget(path)
@@ -43,7 +43,7 @@ def read_records(subject: str, records: list[dict[str, str | None]], wanted: Col
     """Reads the photos in records; each key is a column.
 
     Raises:
-        DataError: the records lack a key.
+        DataError: a required key is missing.
     """
     names = tuple(dict.fromkeys(name for record in records for name in record))
     if len(names) > MAX_COLUMNS:

@@ -56,7 +56,7 @@ def _require_unique(name: str, files: Mapping[str, RemoteFile]) -> str:
     """
     plain_name = checked_name(name)
     if plain_name in files:
-        raise UnsafeNameError("occurs twice, except for slashes")
+        raise UnsafeNameError("occurs twice if extra slashes are ignored")
     return plain_name
 
 

@@ -91,7 +91,7 @@ def test_a_table_of_something_else_replaces_no_folders(text: str, notice: str, t
     assert bool(photo_set.notices) == bool(notice)
     if "city" in text:
         columns = ColumnNames(label="mayor")
-        with pytest.raises(DataError, match=r"but the data has none\. data\.columns\.label must be a column"):
+        with pytest.raises(DataError, match=r"but the data has no label file\. data\.columns\.label must be a column"):
             find_photos(DataFolder(tmp_path, columns=columns))
 
 

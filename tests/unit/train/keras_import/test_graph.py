@@ -71,7 +71,7 @@ def test_shapes_and_parameters_are_keras(
         ("Conv2D", {"filters": 4, "kernel_size": 3, "data_format": "channels_first"}, "height × width × channels"),
         ("Conv2D", {"filters": 4, "kernel_size": "3"}, "expected an integer"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "activation": "hard_sigmoid"}, "Keras 2 computed it differently"),
-        ("Conv2D", {"filters": 4, "kernel_size": 3, "groups": 2}, "groups divide neither"),
+        ("Conv2D", {"filters": 4, "kernel_size": 3, "groups": 2}, "groups must divide both"),
         ("Dropout", {"rate": 1.5}, "a number from 0"),
         ("BatchNormalization", {"axis": 1}, "along the channels"),
         ("Reshape", {"target_shape": [7]}, "cannot reshape"),
