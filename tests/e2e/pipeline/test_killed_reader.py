@@ -70,13 +70,13 @@ def test_a_killed_reader_is_named_and_resumes_alone(tmp_path: Path) -> None:
     def count(task: str, words: str) -> int:
         return len(re.findall(rf"\[{task}\] {words}", log))
 
-    known, new = r"Portion \d+ has been read before", r"Read portion \d+"
+    known, new = r"Portion \d+ has already been read", r"Read portion \d+"
     assert count("read-photos", new) == 0
     assert count("read-photos", known) == NUM_FIRST
     assert count("read-photos-2", known) == num_kept
     assert count("read-photos-2", new) == NUM_SECOND - num_kept
     assert count("read-photos-3", known) == 0
-    assert count("preprocess", "Read 0 of them") == 1
+    assert count("preprocess", "Read 0 files") == 1
 
     params, whole = str(latest / "params.yaml"), tmp_path / "whole"
     command = [sys.executable, "-m", "components.preprocess", "--params", params, "--output", str(whole)]

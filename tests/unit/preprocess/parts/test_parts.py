@@ -221,7 +221,7 @@ def test_what_is_taken_over_is_in_the_cache_or_still_in_the_store(
     assert tree(tmp_path / "cache" / "shared") == in_store
     with caplog.at_level("INFO", logger="components"):
         merge(tmp_path / "again")
-    assert "Read 0 of them" in caplog.text
+    assert "Read 0 files" in caplog.text
     assert tree(tmp_path / "again") == tree(tmp_path / "whole")
 
 

@@ -122,7 +122,7 @@ def test_each_photo_is_fetched_by_one_reader_once(
     use_pod("merge", tmp_path, monkeypatch)
     with caplog.at_level("INFO", logger="components"):
         files, info = merged(bucket, tmp_path)
-    assert "Read 0 of them" in caplog.text
+    assert "Read 0 files" in caplog.text
     assert sum(bucket.sent().values()) == len([name for name in files if name.startswith("golden/")])
     assert (files, info) == whole(tmp_path, monkeypatch)
 
@@ -248,5 +248,5 @@ def test_an_outage_is_an_error_and_no_rejected_photo(
         raise PermissionError("Access Denied")
 
     monkeypatch.setattr(downloads, "_open_stream", refuse)
-    with pytest.raises(DataError, match="must be reachable; it is not: PermissionError: Access Denied"):
+    with pytest.raises(DataError, match="cannot be read: PermissionError: Access Denied"):
         read_photos(bucket.uri, PARAMS, tmp_path / "listing", 0, NUM_PARTS)
