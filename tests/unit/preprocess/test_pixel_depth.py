@@ -169,7 +169,7 @@ def test_the_one_photo_that_needs_a_larger_range_is_named(xrays: Path) -> None:
     assert prepare(xrays).pixel_range == FULL_RANGE
     finding = depth_finding(xrays.parent / "dataset")
     assert finding is not None
-    assert "Only 1 of them needs such a large range" in finding.message
+    assert "Only 1 photo needs such a large range" in finding.message
     assert [case.photos[0].path for case in finding.cases] == [str(bright_path.relative_to(xrays))]
 
 

@@ -109,5 +109,5 @@ def test_what_the_user_has_is_never_replaced(output: str, tmp_path: Path) -> Non
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtifactError, match="must be writable"):
+    with pytest.raises(ArtifactError, match="cannot be written"):
         preprocess(str(data), PARAMS, tmp_path / "file" / "dataset")
