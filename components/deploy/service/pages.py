@@ -1,16 +1,17 @@
 """What the service shows beside /predict: the page to try it on, the model, its samples and its OpenAPI document."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from components.contract.pages.theme import THEME_PATH
+from components.deploy.service.docs_page import render_docs
 from components.deploy.service.inference_protocol.routes import routes as inference_routes
 from components.deploy.service.metrics import render_metrics
 from components.deploy.service.openapi import complete_document
@@ -30,9 +31,9 @@ async def show_start(_request: Request) -> Response:
     return FileResponse(PAGE_DIR / "index.html", headers={"Cache-Control": "no-cache"})
 
 
-async def show_docs(_request: Request) -> Response:
-    """`GET /docs`. BentoML's own page loads a tracker from the network; this one shows the same, from here alone."""
-    return FileResponse(PAGE_DIR / "docs.html")
+def show_docs(request: Request) -> Response:
+    """`GET /docs`. BentoML's own page loads a tracker from the network, and screen readers cannot use it."""
+    return HTMLResponse(render_docs(_make_document(request), str(request.base_url).rstrip("/")))
 
 
 async def show_theme(_request: Request) -> Response:
@@ -42,8 +43,12 @@ async def show_theme(_request: Request) -> Response:
 
 async def show_openapi(request: Request) -> Response:
     """`GET /docs.json`."""
+    return JSONResponse(_make_document(request))
+
+
+def _make_document(request: Request) -> dict[str, Any]:
     service: Service[object] = request.app.state.service
-    return JSONResponse(complete_document(service.openapi_spec.asdict(), request.app.state.card))
+    return complete_document(service.openapi_spec.asdict(), request.app.state.card)
 
 
 async def show_model(request: Request) -> Response:

@@ -9,6 +9,7 @@ from tests.e2e.service.conftest import Deployed
 from tests.support.artifacts import CLASS_NAMES
 from tests.support.axe import violations
 from tests.support.browser import CHROMIUM, Page, browse
+from tests.support.studio import keep
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -66,8 +67,17 @@ def test_the_camera_takes_a_photo(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_is_accessible(url: str, tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_the_pages_are_accessible(url: str, tmp_path: Path, path: str, width: int) -> None:
     async def work(page: Page) -> None:
-        assert await violations(page) == []
+        if path != "/":
+            await page.call("Page.navigate", url=url + path)
+        await page.until(f"location.pathname === {path!r} && document.readyState === 'complete'")
+        for scheme in ("light", "dark"):
+            await page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            await page.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+            await keep(page, f"service{path.replace('/', '-')}-{scheme}-{width}")
+            assert await violations(page) == [], scheme
+            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling"
 
     browse(url, tmp_path, work, width=width)

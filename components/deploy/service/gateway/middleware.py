@@ -34,15 +34,13 @@ PICKLED: Final = "application/vnd.bentoml"
 OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready")
 KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/feedback", "/model", "/metrics", "/samples.json")
 """Counted by their own names; a counter for whatever a stranger asks for would fill the memory."""
-OPEN_FOLDERS: Final = ("/page/", "/static_content/")
+OPEN_FOLDERS: Final = ("/page/",)
 """What an API key does not guard: health, and the page, which asks for the key."""
 
 PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-DOCS_POLICY: Final = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-"""Swagger UI writes styles into its elements."""
 
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -194,8 +192,7 @@ class _ResponseSender:
 
     def __init__(self, scope: Scope, send: Send, extra: Mapping[str, str]):
         self._send = send
-        policy = DOCS_POLICY if scope["path"] == "/docs" else PAGE_POLICY
-        self._headers = SECURITY_HEADERS | {"Content-Security-Policy": policy} | dict(extra)
+        self._headers = SECURITY_HEADERS | {"Content-Security-Policy": PAGE_POLICY} | dict(extra)
         self._is_replaced = False
         self._unread = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         self._scope = scope

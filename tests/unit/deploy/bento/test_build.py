@@ -62,7 +62,7 @@ def test_a_bento_holds_the_export_its_facts_and_the_code(artifacts: Artifacts, b
     packed_files = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
     code = {path.as_posix() for path in find_code(SERVICE, ROOT)}
     page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
-    assert {Path(name).name for name in page} >= {"index.html", "base.css", "page.js", "docs.html", "docs.js"}
+    assert {Path(name).name for name in page} >= {"index.html", "base.css", "page.js", "docs.css"}
     assert packed_files == {
         "service.json",
         "export/model.xml",
