@@ -1,18 +1,21 @@
 """Endpoints of the page's server from plain functions: what a request holds goes in, JSON comes out."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio import to_thread
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from components.contract.foreign.documents import DocumentError, parse_json
 from components.contract.text import json_text
+from components.contract.validation_messages import faults
 from pipelines.studio.settings import MAX_JSON_BYTES, StudioError
 from pipelines.studio.studio import Studio
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class AnyTextResponse(JSONResponse):
@@ -33,14 +36,27 @@ def answer_get(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
     return endpoint
 
 
-def answer_post(work: Callable[[Studio, dict[str, Any]], Any]) -> Endpoint:
+def answer_post(work: Callable[[Studio, Body], Any], body_type: type[Body]) -> Endpoint:
     """A changing request with a JSON object as its body; names in the path are added to it."""
 
     async def endpoint(request: Request) -> Response:
-        body = await read_json(request)
-        return make_response(await to_thread.run_sync(work, request.app.state.studio, body | dict(request.path_params)))
+        body = parse_body(await read_json(request) | dict(request.path_params), body_type)
+        return make_response(await to_thread.run_sync(work, request.app.state.studio, body))
 
     return endpoint
+
+
+def parse_body(values: Mapping[str, Any], body_type: type[Body]) -> Body:
+    """The typed body of a request.
+
+    Raises:
+        StudioError: a value is missing, unknown or of another type.
+    """
+    try:
+        return body_type.model_validate(values)
+    except ValidationError as error:
+        texts = [f"{where}: {what}" for where, what in faults(error, body_type)]
+        raise StudioError(f"The request is invalid: {'; '.join(texts)}.") from None
 
 
 def make_response(result: Any) -> Response:

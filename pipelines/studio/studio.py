@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,30 +103,6 @@ def job_view(job: JobFolder) -> dict[str, Any]:
         "ended": job.ended_at,
         "run_id": run.path.name if run else None,
     }
-
-
-def require_text(body: Mapping[str, Any], key: str) -> str:
-    """A text that a request must hold.
-
-    Raises:
-        StudioError: it does not.
-    """
-    value = body.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise StudioError(f"The request must contain the text {key!r}; found {str(value)[:80]!r}.")
-    return value.strip()
-
-
-def require_number(body: Mapping[str, Any], key: str, default: int | None = None) -> int:
-    """An integer that a request must contain.
-
-    Raises:
-        StudioError: it does not.
-    """
-    value = body.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise StudioError(f"The request must contain the integer {key!r}; found {str(value)[:80]!r}.")
-    return value
 
 
 def parse_whole(text: str | None, default: int, most: int = 10**6) -> int:

@@ -23,8 +23,18 @@ from pipelines.studio.data.file_browser import Place, data_within, list_folder
 from pipelines.studio.data.uploads import receive
 from pipelines.studio.data.versions import dvc_versions
 from pipelines.studio.endpoints import answer_get, answer_post
+from pipelines.studio.routes.bodies import (
+    ChangedClass,
+    ChosenData,
+    Decisions,
+    NamedColumns,
+    NewClass,
+    NewDataSet,
+    Nothing,
+    OnRevision,
+)
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
-from pipelines.studio.studio import Studio, parse_whole, require_number, require_text
+from pipelines.studio.studio import Studio, parse_whole
 
 CACHED = {"Cache-Control": "private, max-age=600"}
 REPORT_POLICY = {
@@ -54,9 +64,9 @@ def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def choose(studio: Studio, body: ChosenData) -> dict[str, Any]:
     """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set made here."""
-    text = data_within(studio.settings.allowed, require_text(body, "uri"))
+    text = data_within(studio.settings.allowed, body.uri)
     if not is_remote(text):
         path = Path(text)
         if not path.exists():
@@ -64,11 +74,16 @@ def choose(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
         if path.is_file() and archive.is_archive(path):
             path = dataset_editor.unpack(path, studio.settings.photos_dir, studio.workers)
         text = str(path.resolve())
-    return set_data(studio, body, text)
+    return set_data(studio, body.revision, text)
 
 
-def set_data(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any]:
+def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
     """Makes photos the data of the draft.
+
+    Args:
+        studio: whose draft it is.
+        revision: of the draft that was seen.
+        uri: of the photos.
 
     Raises:
         StudioError: the path is not UTF-8, or the draft has changed since.
@@ -77,37 +92,34 @@ def set_data(studio: Studio, body: Mapping[str, Any], uri: str) -> dict[str, Any
         raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
     current = studio.draft.read().data
     is_version = current is not None and uri in studio.versions.family(current)
-    draft = studio.draft.switch(require_number(dict(body), "revision"), uri, inherit=is_version)
+    draft = studio.draft.switch(revision, uri, inherit=is_version)
     studio.touch()
     return {"uri": draft.data, "revision": draft.revision}
 
 
-def name_columns(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def name_columns(studio: Studio, body: NamedColumns) -> dict[str, Any]:
     """`POST /api/data/columns`: which columns of a label file hold what; all that are not named are found again."""
-    columns = parse_section(ColumnNames, json.dumps(body.get("columns")))
+    columns = parse_section(ColumnNames, json.dumps(body.columns))
     values = {f"data.columns.{role}": column for role, column in columns.model_dump(exclude_none=True).items()}
-    draft = studio.draft.change(require_number(body, "revision"), values, ["data.columns"])
+    draft = studio.draft.change(body.revision, values, ["data.columns"])
     studio.touch()
     return {"revision": draft.revision}
 
 
-def choose_demo(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def choose_demo(studio: Studio, body: OnRevision) -> dict[str, Any]:
     """`POST /api/data/demo`: the handwritten digits that come with scikit-learn."""
     folder = studio.settings.photos_dir / "digits"
     if not folder.exists():
         process = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
         if process.returncode:
             raise StudioError((process.stderr.strip().splitlines() or ["The digits could not be written."])[-1])
-    return set_data(studio, body, str(folder.resolve()))
+    return set_data(studio, body.revision, str(folder.resolve()))
 
 
-def make_data_set(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def make_data_set(studio: Studio, body: NewDataSet) -> dict[str, Any]:
     """`POST /api/data/make`: an empty data set, to make classes in."""
-    return set_data(
-        studio,
-        body,
-        str(dataset_editor.make_data_set(studio.settings.photos_dir, require_text(body, "name")).resolve()),
-    )
+    folder = dataset_editor.make_data_set(studio.settings.photos_dir, body.name)
+    return set_data(studio, body.revision, str(folder.resolve()))
 
 
 def _own_folder(studio: Studio) -> Path:
@@ -121,20 +133,22 @@ def _own_folder(studio: Studio) -> Path:
     return Path(data)
 
 
-def add_class(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def add_class(studio: Studio, body: NewClass) -> dict[str, Any]:
     """`POST /api/data/classes`."""
-    path = dataset_editor.make_class(_own_folder(studio), require_text(body, "name"))
+    path = dataset_editor.make_class(_own_folder(studio), body.name)
     studio.touch()
     return {"name": path.name}
 
 
-def change_class(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def change_class(studio: Studio, body: ChangedClass) -> dict[str, Any]:
     """`POST /api/data/classes/{name}`: another name, or away with it."""
-    folder, old_name = _own_folder(studio), require_text(body, "name")
-    if body.get("remove"):
-        dataset_editor.remove_class(folder, old_name)
+    folder = _own_folder(studio)
+    if body.remove:
+        dataset_editor.remove_class(folder, body.name)
+    elif body.to is not None:
+        dataset_editor.rename_class(folder, body.name, body.to)
     else:
-        dataset_editor.rename_class(folder, old_name, require_text(body, "to"))
+        raise StudioError("A change of a class must be another name or its removal.")
     studio.touch()
     return {}
 
@@ -172,7 +186,7 @@ async def add_archive(request: Request) -> Response:
         with contextlib.suppress(OSError):
             path.unlink()
     revision = parse_whole(query.get("revision"), studio.draft.read().revision)
-    return JSONResponse(set_data(studio, {"revision": revision}, str(folder.resolve())))
+    return JSONResponse(set_data(studio, revision, str(folder.resolve())))
 
 
 def content_length(request: Request) -> int | None:
@@ -181,13 +195,13 @@ def content_length(request: Request) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
-def finish_upload(studio: Studio, _body: dict[str, Any]) -> dict[str, Any]:
+def finish_upload(studio: Studio, _body: Nothing) -> dict[str, Any]:
     """`POST /api/data/uploaded`: all photos of a drop have come."""
     studio.touch()
     return {}
 
 
-def start_audit(studio: Studio, _body: dict[str, Any]) -> AuditView:
+def start_audit(studio: Studio, _body: Nothing) -> AuditView:
     """`POST /api/audit`."""
     draft = studio.draft.read()
     if draft.data is None:
@@ -213,17 +227,13 @@ def show_audit_report(studio: Studio, _query: Mapping[str, str]) -> Response:
     return FileResponse(path, headers=REPORT_POLICY)
 
 
-def decide(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def decide(studio: Studio, body: Decisions) -> dict[str, Any]:
     """`POST /api/data/decide`: photos get other classes, or are taken out, as a new version."""
-    data, decisions = studio.draft.read().data, body.get("decisions")
+    data = studio.draft.read().data
     if data is None:
         raise StudioError("Choose photos first.", 409)
-    if not isinstance(decisions, dict) or not all(
-        label is None or isinstance(label, str) for label in decisions.values()
-    ):
-        raise StudioError("Each decision must be a class, or null to remove the photo.")
-    version = studio.versions.make(data, decisions)
-    return set_data(studio, body, version.uri) | {"version": version.model_dump()}
+    version = studio.versions.make(data, body.decisions)
+    return set_data(studio, body.revision, version.uri) | {"version": version.model_dump()}
 
 
 def show_changes(studio: Studio, query: Mapping[str, str]) -> Any:
@@ -243,19 +253,19 @@ def show_dvc(_studio: Studio, _query: Mapping[str, str]) -> Any:
 ROUTES = [
     Route("/api/places", answer_get(browse)),
     Route("/api/data", answer_get(show_data)),
-    Route("/api/data/choose", answer_post(choose), methods=["POST"]),
-    Route("/api/data/demo", answer_post(choose_demo), methods=["POST"]),
-    Route("/api/data/columns", answer_post(name_columns), methods=["POST"]),
-    Route("/api/data/make", answer_post(make_data_set), methods=["POST"]),
-    Route("/api/data/classes", answer_post(add_class), methods=["POST"]),
-    Route("/api/data/classes/{name}", answer_post(change_class), methods=["POST"]),
+    Route("/api/data/choose", answer_post(choose, ChosenData), methods=["POST"]),
+    Route("/api/data/demo", answer_post(choose_demo, OnRevision), methods=["POST"]),
+    Route("/api/data/columns", answer_post(name_columns, NamedColumns), methods=["POST"]),
+    Route("/api/data/make", answer_post(make_data_set, NewDataSet), methods=["POST"]),
+    Route("/api/data/classes", answer_post(add_class, NewClass), methods=["POST"]),
+    Route("/api/data/classes/{name}", answer_post(change_class, ChangedClass), methods=["POST"]),
     Route("/api/data/photos", add_photo, methods=["PUT"]),
     Route("/api/data/archive", add_archive, methods=["PUT"]),
-    Route("/api/data/uploaded", answer_post(finish_upload), methods=["POST"]),
-    Route("/api/data/decide", answer_post(decide), methods=["POST"]),
+    Route("/api/data/uploaded", answer_post(finish_upload, Nothing), methods=["POST"]),
+    Route("/api/data/decide", answer_post(decide, Decisions), methods=["POST"]),
     Route("/api/data/changes", answer_get(show_changes)),
     Route("/api/data/dvc", answer_get(show_dvc)),
-    Route("/api/audit", answer_post(start_audit), methods=["POST"]),
+    Route("/api/audit", answer_post(start_audit, Nothing), methods=["POST"]),
     Route("/api/audit", answer_get(show_audit)),
     Route("/audit.html", answer_get(show_audit_report)),
 ]

@@ -11,7 +11,6 @@ from starlette.routing import Route
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.base import MAX_SIZE, MIN_SIZE
 from components.contract.params.resolve import Resolution
-from components.contract.params.training import TrainParams
 from pipelines.studio.data.dataset_editor import file_name
 from pipelines.studio.data.uploads import receive
 from pipelines.studio.draft.store import Draft, check
@@ -20,9 +19,10 @@ from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.model import gallery, networks
 from pipelines.studio.model.layer_forms import describe_layers
 from pipelines.studio.model.network_templates import TEMPLATES
+from pipelines.studio.routes.bodies import Backbone, Backbones, Network, UploadedModel
 from pipelines.studio.routes.data import content_length
 from pipelines.studio.settings import MAX_MODEL_BYTES, StudioError
-from pipelines.studio.studio import Studio, job_view, require_number, require_text
+from pipelines.studio.studio import Studio, job_view
 
 PLAIN_SIZE = (128, 128)
 PLAIN_CLASSES = 10
@@ -34,14 +34,10 @@ def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
     return {"layers": describe_layers(), "templates": TEMPLATES}
 
 
-def inspect_network(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def inspect_network(studio: Studio, body: Network) -> dict[str, Any]:
     """`POST /api/network`: the current list of layers, which may be invalid."""
-    layers = body.get("layers")
-    if not isinstance(layers, list) or len(layers) > 500:
-        raise StudioError("A network must be a list of at most 500 layers.")
     size, num_classes = find_network_input(studio)
-    batch_size = max(1, require_number(body, "batch_size", TrainParams().batch_size))
-    view = networks.inspect_network(layers, size, num_classes, batch_size)
+    view = networks.inspect_network(body.layers, size, num_classes, body.batch_size)
     return view.model_dump() | {"image_size": size, "num_classes": num_classes}
 
 
@@ -66,18 +62,18 @@ def show_gallery(studio: Studio, _query: Mapping[str, str]) -> Any:
     return [card.model_dump() for card in gallery.list_cards(studio.settings.home)]
 
 
-def measure(studio: Studio, body: dict[str, Any]) -> Any:
+def measure(studio: Studio, body: Backbones) -> Any:
     """`POST /api/gallery/measure`: how fast backbones are on this machine."""
-    names = body.get("names")
-    if not isinstance(names, list) or not names or not all(name in BACKBONES for name in names):
+    names = body.names
+    if not all(name in BACKBONES for name in names):
         raise StudioError(f"Choose backbones from {', '.join(BACKBONES)}.")
     command = ["model", "speed", *names, "--output", str(gallery.speeds_path(studio.settings.home))]
     return job_view(studio.queue.add("speed", f"Measure {', '.join(names)}", command))
 
 
-def package(studio: Studio, body: dict[str, Any]) -> Any:
+def package(studio: Studio, body: Backbone) -> Any:
     """`POST /api/gallery/package`: ImageNet's own classes, without training."""
-    name = require_text(body, "name")
+    name = body.name
     if name not in BACKBONES:
         raise StudioError(f"A backbone must be one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
     return job_view(
@@ -106,14 +102,14 @@ async def upload(request: Request) -> Response:
     return JSONResponse(job_view(_check(studio, path, None)))
 
 
-def check_upload(studio: Studio, body: dict[str, Any]) -> Any:
+def check_upload(studio: Studio, body: UploadedModel) -> Any:
     """`POST /api/model/check`: again, as weights of a known network."""
-    path = studio.settings.home.resolve() / "models" / file_name(require_text(body, "name"))
+    path = studio.settings.home.resolve() / "models" / file_name(body.name)
     if not path.is_file():
         raise StudioError(f"There is no uploaded model {path.name!r}.", 404)
-    architecture = body.get("architecture")
+    architecture = body.architecture
     if architecture is not None and architecture not in BACKBONES:
-        raise StudioError(f"A network must be one of {', '.join(BACKBONES)}; found {str(architecture)[:80]!r}.")
+        raise StudioError(f"A network must be one of {', '.join(BACKBONES)}; found {architecture[:80]!r}.")
     return job_view(_check(studio, path, architecture))
 
 
@@ -160,12 +156,12 @@ def show_layers(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 ROUTES = [
     Route("/api/layers", answer_get(show_catalogue)),
-    Route("/api/network", answer_post(inspect_network), methods=["POST"]),
+    Route("/api/network", answer_post(inspect_network, Network), methods=["POST"]),
     Route("/api/gallery", answer_get(show_gallery)),
-    Route("/api/gallery/measure", answer_post(measure), methods=["POST"]),
-    Route("/api/gallery/package", answer_post(package), methods=["POST"]),
+    Route("/api/gallery/measure", answer_post(measure, Backbones), methods=["POST"]),
+    Route("/api/gallery/package", answer_post(package, Backbone), methods=["POST"]),
     Route("/api/model/upload", upload, methods=["PUT"]),
-    Route("/api/model/check", answer_post(check_upload), methods=["POST"]),
+    Route("/api/model/check", answer_post(check_upload, UploadedModel), methods=["POST"]),
     Route("/api/model/uploads", answer_get(show_uploads)),
     Route("/api/model/layers", answer_get(show_layers)),
 ]

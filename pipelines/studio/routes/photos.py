@@ -11,6 +11,7 @@ from components.contract.artifacts.dataset import SplitName
 from components.contract.params.pipeline import PreprocessParams, parse_section
 from pipelines.studio.data.photo_list import Division, PhotoPage, divide_again, list_photos
 from pipelines.studio.endpoints import answer_get, answer_post
+from pipelines.studio.routes.bodies import OnRevision
 from pipelines.studio.routes.data import CACHED, set_data
 from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, parse_whole
@@ -35,14 +36,14 @@ def show_augmentation(studio: Studio, query: Mapping[str, str]) -> Response:
     return Response(status_code=204) if picture is None else Response(picture, media_type="image/jpeg")
 
 
-def take_snapshot(studio: Studio, body: dict[str, Any]) -> dict[str, Any]:
+def take_snapshot(studio: Studio, body: OnRevision) -> dict[str, Any]:
     """`POST /api/data/snapshot`: the data as they are now become a version."""
     data = studio.draft.read().data
     if data is None:
         raise StudioError("Choose photos first.", 409)
     own = studio.settings.photos_dir.resolve()
     version = studio.versions.snapshot(data, lambda file: file.location.absolute().is_relative_to(own))
-    return set_data(studio, body, version.uri) | {"version": version.model_dump()}
+    return set_data(studio, body.revision, version.uri) | {"version": version.model_dump()}
 
 
 def show_photos(studio: Studio, query: Mapping[str, str]) -> PhotoPage:
@@ -78,5 +79,5 @@ ROUTES = [
     Route("/api/data/photo", answer_get(show_photo)),
     Route("/api/data/augmentation", answer_get(show_augmentation)),
     Route("/api/data/splits", answer_get(preview_splits)),
-    Route("/api/data/snapshot", answer_post(take_snapshot), methods=["POST"]),
+    Route("/api/data/snapshot", answer_post(take_snapshot, OnRevision), methods=["POST"]),
 ]

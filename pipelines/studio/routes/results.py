@@ -20,9 +20,10 @@ from pipelines.studio.data.photos import encode
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.playground import PACKAGE, bento_dir
 from pipelines.studio.results import find_finished_run
+from pipelines.studio.routes.bodies import ComparedRuns, Model, ModelFormat, Nothing, RunNotes
 from pipelines.studio.routes.data import CACHED, REPORT_POLICY
 from pipelines.studio.settings import MAX_PHOTO_BYTES, StudioError
-from pipelines.studio.studio import Studio, job_view, parse_whole, require_text
+from pipelines.studio.studio import Studio, job_view, parse_whole
 
 READY_SECONDS = 2.0
 SERVICE_PORT = 3000
@@ -44,13 +45,10 @@ def show_run(studio: Studio, query: Mapping[str, str]) -> Any:
     return studio.results.run(query["run"])
 
 
-def note_run(_studio: Studio, body: dict[str, Any]) -> Any:
+def note_run(_studio: Studio, body: RunNotes) -> Any:
     """`POST /api/runs/{run}`: its name and notes."""
-    name, notes = body.get("name", ""), body.get("notes", "")
-    if not isinstance(name, str) or not isinstance(notes, str):
-        raise StudioError("The name and the notes of a run must be text.")
-    run_dir = find_finished_run(require_text(body, "run"))
-    return write_notes(run_dir, printable(name), printable(notes, lines=True))
+    run_dir = find_finished_run(body.run)
+    return write_notes(run_dir, printable(body.name), printable(body.notes, lines=True))
 
 
 def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
@@ -79,12 +77,9 @@ def show_comparison(studio: Studio, query: Mapping[str, str]) -> Any:
     return studio.results.compare(names)
 
 
-def compare(studio: Studio, body: dict[str, Any]) -> Any:
+def compare(studio: Studio, body: ComparedRuns) -> Any:
     """`POST /api/compare`: which of several runs to take, on the same photos, by `darkroom compare`."""
-    names = body.get("runs")
-    if not isinstance(names, list) or len(names) < 2:
-        raise StudioError("Select at least two runs to compare.")
-    names = [find_finished_run(str(name)).name for name in names]
+    names = [find_finished_run(name).name for name in body.runs]
     output = comparison_dir(studio, names)
     command = ["compare", *names, "--output", str(output), "--json"]
     return job_view(studio.queue.add("compare", f"Compare {len(names)} runs", command, about={"page": output.name}))
@@ -143,9 +138,9 @@ async def _read_photo(request: Request) -> bytes:
     return bytes(content)
 
 
-def serve(studio: Studio, body: dict[str, Any]) -> Any:
+def serve(studio: Studio, body: Model) -> Any:
     """`POST /api/models/{model}/serve`: starts its service."""
-    name = require_text(body, "model")
+    name = body.model
     folder = bento_dir(name)
     if not (folder / "bento" / "bento.yaml").is_file():
         raise StudioError("Only a finished model can be served.", 404)
@@ -173,9 +168,9 @@ def show_exports(studio: Studio, query: Mapping[str, str]) -> Any:
     return studio.exports.states(query["model"])
 
 
-def export(studio: Studio, body: dict[str, Any]) -> Any:
+def export(studio: Studio, body: ModelFormat) -> Any:
     """`POST /api/models/{model}/exports`: makes the files of a format."""
-    return job_view(studio.exports.start(require_text(body, "model"), require_text(body, "format")))
+    return job_view(studio.exports.start(body.model, body.format))
 
 
 def download(studio: Studio, query: Mapping[str, str]) -> Response:
@@ -184,13 +179,13 @@ def download(studio: Studio, query: Mapping[str, str]) -> Response:
     return FileResponse(path, media_type="application/zip", filename=path.name)
 
 
-def promote(studio: Studio, body: dict[str, Any]) -> Any:
+def promote(studio: Studio, body: Model) -> Any:
     """`POST /api/models/{model}/promote`: makes it champion, if the verdict lets it."""
-    name = find_finished_run(require_text(body, "model")).name
+    name = find_finished_run(body.model).name
     return job_view(studio.queue.add("promote", f"Promote {name}", ["promote", name, "--json"], about={"model": name}))
 
 
-def open_mlflow(studio: Studio, _body: dict[str, Any]) -> Any:
+def open_mlflow(studio: Studio, _body: Nothing) -> Any:
     """`POST /api/mlflow`: starts MLflow's own page, unless it runs."""
     for job in studio.queue.all():
         if job.job.kind == "ui" and not job.is_over:
@@ -213,20 +208,20 @@ def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
 ROUTES = [
     Route("/api/runs", answer_get(show_runs)),
     Route("/api/runs/{run}", answer_get(show_run)),
-    Route("/api/runs/{run}", answer_post(note_run), methods=["POST"]),
+    Route("/api/runs/{run}", answer_post(note_run, RunNotes), methods=["POST"]),
     Route("/api/runs/{run}/cell", answer_get(show_cell)),
     Route("/api/runs/{run}/photos/{split}/{image}", answer_get(show_image)),
     Route("/api/compare", answer_get(show_comparison)),
-    Route("/api/compare", answer_post(compare), methods=["POST"]),
+    Route("/api/compare", answer_post(compare, ComparedRuns), methods=["POST"]),
     Route("/comparisons/{name}", answer_get(show_comparison_page)),
     Route("/runs/{run}/{file}", answer_get(show_file)),
     Route("/api/models/{model}/predict", predict, methods=["PUT"]),
     Route("/api/models/{model}/explain", explain, methods=["PUT"]),
-    Route("/api/models/{model}/serve", answer_post(serve), methods=["POST"]),
+    Route("/api/models/{model}/serve", answer_post(serve, Model), methods=["POST"]),
     Route("/api/models/{model}/exports", answer_get(show_exports)),
-    Route("/api/models/{model}/exports", answer_post(export), methods=["POST"]),
+    Route("/api/models/{model}/exports", answer_post(export, ModelFormat), methods=["POST"]),
     Route("/models/{model}/{format}.zip", answer_get(download)),
-    Route("/api/models/{model}/promote", answer_post(promote), methods=["POST"]),
+    Route("/api/models/{model}/promote", answer_post(promote, Model), methods=["POST"]),
     Route("/api/jobs/{job}/ready", answer_get(show_ready)),
-    Route("/api/mlflow", answer_post(open_mlflow), methods=["POST"]),
+    Route("/api/mlflow", answer_post(open_mlflow, Nothing), methods=["POST"]),
 ]

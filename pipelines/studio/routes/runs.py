@@ -18,8 +18,9 @@ from pipelines.studio.draft.store import Draft, check
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.jobs.estimate import Estimate, estimate
 from pipelines.studio.jobs.queue import PARAMS
+from pipelines.studio.routes.bodies import DraftChange, DraftImport, JobAction, NewJob
 from pipelines.studio.settings import StudioError
-from pipelines.studio.studio import Studio, job_view, require_number, require_text
+from pipelines.studio.studio import Studio, job_view
 
 FILE = "studio.yaml"
 """What the exported params are called in the commands that are shown."""
@@ -66,19 +67,12 @@ def _commands(draft: Draft) -> dict[str, str]:
     }
 
 
-def change_draft(studio: Studio, body: dict[str, Any]) -> Any:
+def change_draft(studio: Studio, body: DraftChange) -> Any:
     """`POST /api/draft`: sets and removes values."""
-    values, removed_keys = body.get("set", {}), body.get("unset", [])
-    if (
-        not isinstance(values, dict)
-        or not isinstance(removed_keys, list)
-        or not all(isinstance(key, str) for key in removed_keys)
-    ):
-        raise StudioError("A change must contain set: {key: value} and unset: [key].")
-    if any(key.startswith("data.") for key in (*values, *removed_keys)):
+    if any(key.startswith("data.") for key in (*body.set, *body.unset)):
         raise StudioError("Choose the data on the Data screen.")
     draft = studio.draft.change(
-        require_number(body, "revision"), values, removed_keys, lambda tree: model_within(studio.settings.allowed, tree)
+        body.revision, body.set, body.unset, lambda tree: model_within(studio.settings.allowed, tree)
     )
     followed = follow_network(draft.params, _list_presets(studio, draft))
     if followed is not None:
@@ -95,14 +89,13 @@ def export_draft(studio: Studio, _query: Mapping[str, str]) -> Response:
     )
 
 
-def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
+def import_draft(studio: Studio, body: DraftImport) -> Any:
     """`POST /api/draft/import`: the text of a params.yaml, or a command, in place of what is set."""
-    if not str(body.get("text", "")).strip():
+    text = body.text.strip()
+    if not text:
         raise StudioError("Paste a params.yaml or a command; the text is empty.")
-    text = require_text(body, "text")
-
     allowed = studio.settings.allowed
-    is_command = body.get("kind") == "command" or text.startswith("darkroom ")
+    is_command = body.kind == "command" or text.startswith("darkroom ")
     tree = studio.workers.ask(
         "parse_params",
         "The text",
@@ -114,7 +107,7 @@ def import_draft(studio: Studio, body: dict[str, Any]) -> Any:
     if uri:
         tree["data"]["uri"] = data_within(allowed, uri)
     model_within(allowed, tree)
-    draft = studio.draft.replace(require_number(body, "revision"), tree)
+    draft = studio.draft.replace(body.revision, tree)
     studio.touch()
     return draft_view(studio, draft)
 
@@ -158,26 +151,25 @@ def _estimate(studio: Studio, draft: Draft) -> Estimate | None:
     return estimate(resolution.params, max(1, round(num_photos * share)))
 
 
-def start_job(studio: Studio, body: dict[str, Any]) -> Any:
+def start_job(studio: Studio, body: NewJob) -> Any:
     """`POST /api/jobs`: a training here or on a cluster, or a range test."""
     draft = studio.draft.read()
-    kind = require_text(body, "kind")
     view = draft_view(studio, draft)
-    if kind != "submit" and not view["ready"]:
+    if body.kind != "submit" and not view["ready"]:
         raise StudioError(" ".join(view["reasons"]) or "The data cannot be read.", 409)
     name = Path(draft.data or "").name
     text = dump_yaml(draft.params)
-    if kind == "run":
+    if body.kind == "run":
         job = studio.queue.add("run", f"Train on {name}", ["run", "--params", PARAMS, "--json"], params=text)
-    elif kind == "rate":
+    elif body.kind == "rate":
         output = str(studio.settings.home / "rates" / "lr-find.html")
         job = studio.queue.add(
             "rate", f"Range test on {name}", ["lr-find", "--params", PARAMS, "--output", output, "--json"], params=text
         )
-    elif kind == "submit":
+    else:
         if check(draft.params) or draft.data is None:
             raise StudioError(" ".join(view["reasons"]), 409)
-        host = require_text(body, "host")
+        host = body.host.strip()
         if not host.startswith(("http://", "https://")):
             raise StudioError(
                 f"The address of Kubeflow Pipelines begins with https:// or http://; found {host[:80]!r}."
@@ -189,8 +181,6 @@ def start_job(studio: Studio, body: dict[str, Any]) -> Any:
             params=text,
             about={"host": host},
         )
-    else:
-        raise StudioError(f"A job must be one of run, rate, submit; found {kind[:40]!r}.")
     return job_view(job)
 
 
@@ -205,20 +195,19 @@ def show_job(studio: Studio, query: Mapping[str, str]) -> Any:
     return job_view(job) | {"output": job.output}
 
 
-def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
+def act_on_job(studio: Studio, body: JobAction) -> Any:
     """`POST /api/jobs/{job}`: stop, finish (a training ends with what it has), or again (continues from there)."""
-    job = studio.queue.find(require_text(body, "job"))
-    action = require_text(body, "action")
-    if action == "stop":
+    job = studio.queue.find(body.job)
+    if body.action == "stop":
         job.stop()
-    elif action == "finish":
+    elif body.action == "finish":
         from pipelines.runners.runs import ask_to_finish
 
         run = job.run_folder
         if run is None or job.is_over:
             raise StudioError("Only a training in progress can be finished early.", 409)
         ask_to_finish(run.path.name)
-    elif action == "again":
+    else:
         params = job.path / "params.yaml"
         command = [PARAMS if word == str(params) else word for word in job.job.command]
         job = studio.queue.add(
@@ -228,21 +217,19 @@ def act_on_job(studio: Studio, body: dict[str, Any]) -> Any:
             about=job.job.about,
             params=params.read_text(encoding="utf-8") if params.exists() else None,
         )
-    else:
-        raise StudioError(f"An action must be one of stop, finish, again; found {action[:40]!r}.")
     return job_view(job)
 
 
 ROUTES = [
     Route("/api/draft", answer_get(show_draft)),
-    Route("/api/draft", answer_post(change_draft), methods=["POST"]),
+    Route("/api/draft", answer_post(change_draft, DraftChange), methods=["POST"]),
     Route("/api/draft/params.yaml", answer_get(export_draft)),
-    Route("/api/draft/import", answer_post(import_draft), methods=["POST"]),
+    Route("/api/draft/import", answer_post(import_draft, DraftImport), methods=["POST"]),
     Route("/api/schema", answer_get(show_schema)),
     Route("/api/estimate", answer_get(show_estimate)),
     Route("/api/presets", answer_get(show_presets)),
     Route("/api/jobs", answer_get(show_jobs)),
-    Route("/api/jobs", answer_post(start_job), methods=["POST"]),
+    Route("/api/jobs", answer_post(start_job, NewJob), methods=["POST"]),
     Route("/api/jobs/{job}", answer_get(show_job)),
-    Route("/api/jobs/{job}", answer_post(act_on_job), methods=["POST"]),
+    Route("/api/jobs/{job}", answer_post(act_on_job, JobAction), methods=["POST"]),
 ]

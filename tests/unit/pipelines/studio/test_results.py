@@ -187,7 +187,7 @@ def test_a_run_keeps_its_name_and_notes(client_with_run: Client) -> None:
     [
         (RUN, {"name": "x" * 81}, "80 characters"),
         (RUN, {"name": "", "notes": "x" * 5001}, "5,000"),
-        (RUN, {"name": 5}, "must be text"),
+        (RUN, {"name": 5}, "name: expected a valid string; found 5"),
         ("..", {"name": "a"}, ""),
         ("%2e%2e%2fetc", {"name": "a"}, ""),
         ("nothing", {"name": "a"}, "no finished run"),

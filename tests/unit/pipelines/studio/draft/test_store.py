@@ -53,7 +53,7 @@ def test_the_secret_of_an_address_reaches_the_jobs_and_neither_the_draft_nor_the
     assert answers[0].json()["uri"] == masked_address
     answers += [client.get("/api/draft"), client.get("/api/data"), client.get("/api/draft/params.yaml")]
     text = f"data:\n  uri: {full_address}\n"
-    answers.append(client.post("/api/draft/import", {"revision": 1, "text": text, "kind": "yaml"}))
+    answers.append(client.post("/api/draft/import", {"revision": 1, "text": text, "kind": "file"}))
     command = f"darkroom run --data '{full_address}'"
     answers.append(client.post("/api/draft/import", {"revision": 2, "text": command, "kind": "command"}))
     for answer in answers:
@@ -180,7 +180,7 @@ def test_a_network_is_checked_for_photos_of_the_size_that_is_set(
 
 def test_a_network_is_checked_with_the_default_batch_size(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     body = {"layers": [{"Conv2D": {"filters": 8, "kernel_size": 3}}, "Flatten"]}
-    monkeypatch.setattr("pipelines.studio.routes.model.TrainParams", lambda: TrainParams(batch_size=4))
+    monkeypatch.setattr("pipelines.studio.routes.bodies.TrainParams", lambda: TrainParams(batch_size=4))
     by_default = client.post("/api/network", body).json()["training_bytes"]
     assert by_default == client.post("/api/network", {**body, "batch_size": 4}).json()["training_bytes"]
     assert by_default < client.post("/api/network", {**body, "batch_size": 8}).json()["training_bytes"]

@@ -1,0 +1,147 @@
+"""The bodies of the requests that change something, with the names in their paths."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from components.contract.params.training import TrainParams
+from components.contract.record import StrictRecord
+from components.contract.validation_messages import fault
+
+
+def _require_text(text: str) -> str:
+    if not text.strip():
+        raise fault("a text is expected; found none")
+    return text.strip()
+
+
+Text = Annotated[str, AfterValidator(_require_text)]
+"""Without blanks around it; it may hold names of files that are not UTF-8."""
+
+
+class Nothing(StrictRecord):
+    """No body."""
+
+
+class OnRevision(StrictRecord):
+    """A change of the draft, which is refused if the draft has changed since this revision."""
+
+    revision: int
+
+
+class ChosenData(OnRevision):
+    """Photos, by their place."""
+
+    uri: Text
+
+
+class NamedColumns(OnRevision):
+    """The columns of a label file, by their role."""
+
+    columns: dict[str, Any]
+
+
+class NewDataSet(OnRevision):
+    """A data set to create."""
+
+    name: Text
+
+
+class Decisions(OnRevision):
+    """The new class of each photo, by its path; null removes it."""
+
+    decisions: dict[str, str | None]
+
+
+class NewClass(StrictRecord):
+    """A class to create."""
+
+    name: Text
+
+
+class ChangedClass(StrictRecord):
+    """Another name for a class, or its removal."""
+
+    name: Text
+    to: Text | None = None
+    remove: bool = False
+
+
+class DraftChange(OnRevision):
+    """Params to set and to remove, by their dotted keys."""
+
+    set: dict[str, Any] = Field(default_factory=dict)
+    unset: list[str] = Field(default_factory=list)
+
+
+class DraftImport(OnRevision):
+    """A params file or a command."""
+
+    text: str
+    kind: Literal["file", "command"] = "file"
+
+
+class NewJob(StrictRecord):
+    """A job to start; `host` is that of Kubeflow Pipelines."""
+
+    kind: Literal["run", "rate", "submit"]
+    host: str = ""
+
+
+class JobAction(StrictRecord):
+    """What to do with a job."""
+
+    job: Text
+    action: Literal["stop", "finish", "again"]
+
+
+class Network(StrictRecord):
+    """A list of layers, which may be invalid."""
+
+    layers: Annotated[list[Any], Field(max_length=500)]
+    batch_size: Annotated[int, Field(ge=1, default_factory=lambda: TrainParams().batch_size)]
+
+
+class Backbones(StrictRecord):
+    """Networks to measure."""
+
+    names: Annotated[list[str], Field(min_length=1)]
+
+
+class Backbone(StrictRecord):
+    """A network."""
+
+    name: Text
+
+
+class UploadedModel(StrictRecord):
+    """An uploaded model file, and the network that its weights belong to."""
+
+    name: Text
+    architecture: str | None = None
+
+
+class RunNotes(StrictRecord):
+    """The name and the notes of a run."""
+
+    run: Text
+    name: str = ""
+    notes: str = ""
+
+
+class ComparedRuns(StrictRecord):
+    """Runs to compare."""
+
+    runs: Annotated[list[str], Field(min_length=2)]
+
+
+class Model(StrictRecord):
+    """A finished model."""
+
+    model: Text
+
+
+class ModelFormat(Model):
+    """A format of a finished model."""
+
+    format: Text
