@@ -133,7 +133,7 @@ def find_columns(names: Sequence[str], wanted: ColumnNames, subject: str) -> dic
 
 
 def has_header(first_row: Sequence[str], wanted: ColumnNames) -> bool:
-    """Whether the first row of a table contains the names of columns instead of a photo."""
+    """Whether the first row of a table is a header."""
     if any(map(names_photo, first_row)):
         return False
     by_number = isinstance(wanted.path, int) and isinstance(wanted.label, int)
