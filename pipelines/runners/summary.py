@@ -66,7 +66,7 @@ def _summarize_study(study: "StudyInfo") -> dict[str, Any]:
     states = [trial.state for trial in study.trials]
     return {
         "name": study.name,
-        "trials": {state: states.count(state) for state in ("complete", "pruned", "failed")},
+        "trials": {state: states.count(state) for state in ("complete", "pruned", "failed", "interrupted")},
         "best": {"number": best.number, "accuracy": best.accuracy, "values": best.values},
         "objectives": list(study.objectives),
         "front": list(study.front),

@@ -17,6 +17,8 @@ class Trial(StrictRecord):
     """One trial of a search.
 
     Attributes:
+        state: pruned: others were better, or its params are invalid; interrupted: its process was ended, and its params
+            are tried again.
         values: by key of the section train.
         accuracy: on the validation photos, at the kept epoch; None if no epoch finished.
         latency_ms: of its network for one photo, on the machine of the search; None if not measured.
@@ -25,7 +27,7 @@ class Trial(StrictRecord):
     """
 
     number: int
-    state: Literal["complete", "pruned", "failed"]
+    state: Literal["complete", "pruned", "failed", "interrupted"]
     values: dict[str, Any]
     accuracy: float | None
     epochs: int

@@ -22,6 +22,7 @@ def search_sentences(study: StudyInfo) -> list[str]:
             ("complete", "completed"),
             ("pruned", "stopped early"),
             ("failed", "failed"),
+            ("interrupted", "interrupted and repeated"),
         )
         if states[state]
     ]

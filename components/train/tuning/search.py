@@ -93,7 +93,12 @@ class Search:
             fail_interrupted_trials(study)
             for trial in self._finished_trials(study):
                 note_progress(
-                    "trial", number=trial.number, state=trial.state, values=trial.values, accuracy=trial.accuracy
+                    "trial",
+                    number=trial.number,
+                    state=trial.state,
+                    values=trial.values,
+                    accuracy=trial.accuracy,
+                    reason=trial.reason,
                 )
             num_ended = count_ended(study)
             if num_ended:
@@ -138,7 +143,7 @@ class Search:
         run.log_params(for_mlflow(values))
         trial.set_user_attr(RUN_ID, run.run_id)
         note_progress("trial", number=trial.number, state="running", values=values, trials=self._tune.trials)
-        state, status, accuracy = "failed", "FAILED", None
+        state, status, accuracy, reason = "interrupted", "KILLED", None, None
         try:
             train, cost = self._resolve_params(values), None
             if self._tune.weighs_costs:
@@ -159,21 +164,25 @@ class Search:
             )
             return objective_values(objectives, accuracy, cost) if len(objectives) > 1 else accuracy
         except optuna.TrialPruned as pruned:
-            state, status = "pruned", "FINISHED"
+            state, status, reason = "pruned", "FINISHED", str(pruned)
             log.info("Trial %d: %s.", trial.number + 1, pruned)
             raise
         except (ModelError, ParamsError) as error:
-            state, status = "pruned", "FINISHED"
-            trial.set_user_attr(REASON, str(error))
+            state, status, reason = "pruned", "FINISHED", str(error)
+            trial.set_user_attr(REASON, reason)
             log.warning("Trial %d is invalid: %s", trial.number + 1, error)
             raise optuna.TrialPruned(str(error)) from None
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            reason = (str(error) or "of this machine").splitlines()[0]
-            trial.set_user_attr(REASON, f"out of memory: {reason}")
+            state, status = "failed", "FAILED"
+            reason = f"out of memory: {(str(error) or 'of this machine').splitlines()[0]}"
+            trial.set_user_attr(REASON, reason)
             log.warning("Trial %d ran out of memory; the search continues.", trial.number + 1)
             raise OutOfMemoryError(reason) from None
+        except Exception as error:
+            state, status, reason = "failed", "FAILED", str(error)
+            raise
         finally:
-            note_progress("trial", number=trial.number, state=state, values=values, accuracy=accuracy)
+            note_progress("trial", number=trial.number, state=state, values=values, accuracy=accuracy, reason=reason)
             if run.run_id is not None:
                 mark = "" if state == "complete" else f", {state}"
                 name = f"trial {trial.number + 1}{mark}: {values_text}"

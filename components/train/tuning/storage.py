@@ -133,7 +133,7 @@ def fail_interrupted_trials(study: "optuna.Study") -> None:
             _end_cut_off(study, trial)
     for trial in running:
         cut_off = Run(trial.user_attrs.get(RUN_ID))
-        cut_off.set_tags({"darkroom.trial_state": "failed"})
+        cut_off.set_tags({"darkroom.trial_state": "interrupted"})
         end_run(cut_off, "KILLED")
 
 

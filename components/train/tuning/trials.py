@@ -116,10 +116,11 @@ def describe_trial(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objec
     from optuna.trial import TrialState
 
     states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
+    failure = "failed" if _failed_by_itself(trial) else "interrupted"
     duration = trial.duration
     return Trial(
         number=trial.number,
-        state=states.get(trial.state, "failed"),
+        state=states.get(trial.state, failure),
         values=dict(trial.params),
         accuracy=trial.values[objectives.index("accuracy")] if trial.state == TrialState.COMPLETE else None,
         epochs=int(trial.user_attrs.get(EPOCHS, 0)),

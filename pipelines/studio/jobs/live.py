@@ -76,7 +76,7 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
         mlflow_run_id=_mlflow_run(run),
         steps=_steps(job, events, state) if job.job.kind == "run" else (),
         epochs=_epochs(events),
-        trials=_trials(events),
+        trials=_trials(events, is_over=job.is_over),
         part=_part(events),
         log=log,
         log_to=log_to,
@@ -135,11 +135,15 @@ def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     return tuple(rows[number] for number in sorted(rows))
 
 
-def _trials(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+def _trials(events: list[dict[str, Any]], *, is_over: bool) -> tuple[dict[str, Any], ...]:
+    """Each with its last state; one that was running when the job was killed is interrupted."""
     rows: dict[int, dict[str, Any]] = {}
     for event in events:
         if event["event"] == "trial":
             rows[event["number"]] = rows.get(event["number"], {}) | event
+    for row in rows.values():
+        if is_over and row["state"] == "running":
+            row["state"] = "interrupted"
     return tuple(rows[number] for number in sorted(rows))
 
 

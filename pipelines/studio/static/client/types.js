@@ -144,7 +144,14 @@
  */
 
 /** @typedef {{ epoch: number, planned: number, done: number, seconds_left?: number }} EpochPart An unfinished epoch. */
-/** @typedef {{ number: number, state: string, accuracy?: number | null, values: { [key: string]: Json } }} Trial */
+/**
+ * @typedef {object} Trial
+ * @property {number} number
+ * @property {"running" | "complete" | "pruned" | "failed" | "interrupted"} state
+ * @property {number | null} [accuracy]
+ * @property {string | null} [reason] Why it was pruned or has failed.
+ * @property {{ [key: string]: Json }} values
+ */
 
 /**
  * @typedef {object} LiveView A job as it runs. A lost job has only its id, state and error.

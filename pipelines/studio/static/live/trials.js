@@ -23,6 +23,9 @@ export function trialsTable({ trials }) {
   );
 }
 
+/** @type {{ [state: string]: string }} */
+const STATE_TEXTS = { pruned: "stopped early", interrupted: "interrupted; repeated when the search resumes" };
+
 /**
  * @param {Trial} trial
  * @param {string[]} keys
@@ -33,11 +36,14 @@ function trialRow(trial, keys, isBest) {
     "tr",
     { class: isBest ? "first" : "" },
     h("th", { scope: "row" }, trial.number + 1),
-    h("td", {}, trial.state),
+    h("td", {}, STATE_TEXTS[trial.state] ?? trial.state, trialReason(trial)),
     h("td", {}, trial.accuracy ? formatPercent(trial.accuracy) : "–"),
     keys.map((key) => h("td", {}, trialValue(trial.values[key]))),
   );
 }
+
+/** @param {Trial} trial */
+const trialReason = ({ reason }) => (reason ? h("div", { class: "soft" }, reason) : null);
 
 /** @param {Json | undefined} value */
 const trialValue = (value) => (typeof value === "number" ? roundTo(value, 3) : String(value ?? ""));

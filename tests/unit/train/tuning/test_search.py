@@ -17,6 +17,7 @@ from components.contract.tracking.run import Run
 from components.train.loop.fit_result import FitResult, Watch
 from components.train.tune import tune
 from components.train.tuning.search import Search
+from pipelines.runners.events import read_events
 from tests.unit.train.tuning.searches import LAYERS, RATES, TRAIN, pretend, run_search, use_cache
 
 
@@ -97,6 +98,20 @@ def test_a_model_that_cannot_be_is_left_out_with_its_reason(dataset: tuple[Path,
     impossible = [trial for trial in study.trials if trial.values["model.layers[0].Conv2D.kernel_size"] == 30]
     assert impossible
     assert all(trial.state == "pruned" and "larger than its input" in str(trial.reason) for trial in impossible)
+
+
+def test_a_stopped_search_reports_its_trial_as_interrupted(
+    dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+
+    def stopped(train: TrainParams, run: Run, watch: Watch) -> FitResult:
+        raise SystemExit(143)
+
+    with pytest.raises(SystemExit), running_step("tune"):
+        Search(dataset[1], TRAIN, TuneParams(trials=1), RATES).run(stopped, Run(None))
+    events = [event for event in read_events(tmp_path / "events.jsonl") if event["event"] == "trial"]
+    assert [event["state"] for event in events] == ["running", "interrupted"]
 
 
 def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(

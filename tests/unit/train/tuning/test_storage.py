@@ -70,14 +70,16 @@ def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
     study = search.run(pretend, Run(None))
     states = [trial.state for trial in study.trials]
     assert states.count("complete") + states.count("pruned") == 5
-    assert [trial.number for trial in study.trials if trial.state == "failed"] == [cut_off.number]
+    assert [trial.number for trial in study.trials if trial.state == "interrupted"] == [cut_off.number]
     assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "no trial is lost, none left running"
     whole = uninterrupted(dataset[1], monkeypatch, tmp_path, empty_studies)
-    assert [trial.values for trial in study.trials if trial.state != "failed"] == whole, "and nothing is tried twice"
+    assert [trial.values for trial in study.trials if trial.state != "interrupted"] == whole, (
+        "and nothing is tried twice"
+    )
     client = MlflowClient()
     runs = client.search_runs([client.get_experiment_by_name("made").experiment_id])
     (child,) = [run for run in runs if run.data.tags.get("darkroom.trial") == str(cut_off.number)]
-    assert (child.info.status, child.data.tags["darkroom.trial_state"]) == ("KILLED", "failed")
+    assert (child.info.status, child.data.tags["darkroom.trial_state"]) == ("KILLED", "interrupted")
 
 
 def share(info: DatasetInfo, slowly: bool) -> None:
@@ -146,7 +148,7 @@ def test_a_trial_that_is_cut_off_again_and_again_is_left_out(dataset: tuple[Path
             trial = study.ask()
             trial.suggest_float("learning_rate", 1e-4, 1.0, log=True)
     study = search.run(pretend, Run(None))
-    assert [trial.state for trial in study.trials] == ["failed", "failed", "failed", "complete", "complete"]
+    assert [trial.state for trial in study.trials] == ["interrupted", "interrupted", "failed", "complete", "complete"]
     assert len({trial.values["learning_rate"] for trial in study.trials[:3]}) == 1
     assert study.trials[2].reason == "interrupted 3 times: is the memory too small?"
     assert study.trials[3].values != study.trials[2].values

@@ -182,6 +182,15 @@ def test_trials_are_told_as_they_stand(running: Any) -> None:
     assert "tune" in [step.name for step in view.steps]
 
 
+def test_a_trial_that_ran_when_its_job_was_killed_is_interrupted(running: Any) -> None:
+    job, run = running
+    trial = {"step": "tune", "event": "trial", "number": 0, "values": {}}
+    note(run, {"step": "tune", "event": "started"}, {**trial, "state": "running"})
+    (job.path / "cancelled").touch()
+    (job.path / "result.json").write_text('{"code": 137, "ended": 200.0}')
+    assert [row["state"] for row in watch(job).trials] == ["interrupted"]
+
+
 def test_only_what_is_new_of_the_log_is_told(running: Any) -> None:
     job, _ = running
     first = watch(job)
