@@ -22,7 +22,7 @@ Photo = Union[str, os.PathLike[str], bytes, "np.ndarray[Any, Any]", "Image"]
 
 
 class Classifier:
-    """A trained model with its class names and its calibration; `load` makes one."""
+    """A trained model with its class names and its calibration; created by `load`."""
 
     def __init__(self, served: "ServedClassifier"):
         self._served = served
@@ -38,7 +38,7 @@ class Classifier:
         return self._served.facts.image_size
 
     def predict(self, photos: "Sequence[Photo] | Photo") -> list[Prediction | Failure]:
-        """Classifies photos: one entry per photo, in their order.
+        """Classifies photos: one entry per photo, in order.
 
         Args:
             photos: paths, contents of files, arrays or PIL images, or one of these. Arrays are uint8 (height, width, 3)
@@ -73,7 +73,7 @@ def load(source: "str | os.PathLike[str] | Run") -> Classifier:
             registered model (also another alias, or a version).
 
     Raises:
-        ArtifactError: there is no such model, or it is damaged.
+        ArtifactError: the model does not exist, or is damaged.
         TrackingError: MLflow does not return a registered model.
     """
     from pipelines.loading import load_classifier
@@ -91,7 +91,7 @@ def _as_sequence(photos: "Sequence[Photo] | Photo") -> "Sequence[Photo]":
 
 
 def _to_file(photo: "Photo") -> Path | bytes:
-    """The path of a photo, or the content of a file that shows it."""
+    """The path of a photo, or the photo as the content of a file."""
     if isinstance(photo, bytes):
         return photo
     if isinstance(photo, str | os.PathLike):

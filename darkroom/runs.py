@@ -109,7 +109,7 @@ def write_demo_data(folder: str | os.PathLike[str]) -> Path:
 
 
 def _flatten(name: str, value: Any) -> Iterator[str]:
-    """`section.key=value` for each value of a nested mapping; keys with dots of their own stay in their mapping."""
+    """Yields `section.key=value` for each value of a nested mapping; a mapping whose keys contain dots is one value."""
     if isinstance(value, Mapping) and value and all(str(key).isidentifier() for key in value):
         for key, inner in value.items():
             yield from _flatten(f"{name}.{key}", inner)

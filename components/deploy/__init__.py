@@ -1,1 +1,1 @@
-"""A model bundle becomes a prediction service that has answered over HTTP before it is called done."""
+"""The deploy step: builds a prediction service from a model bundle, and checks its answers over HTTP."""

@@ -1,4 +1,4 @@
-"""`python -m components.deploy`: the step by hand, and as a DVC stage."""
+"""`python -m components.deploy`: runs the deploy step by hand and as a DVC stage."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from components.deploy.step import deploy
 
 
 def main() -> None:
-    """Deploys what its arguments name."""
+    """Runs the deployment that the arguments describe."""
     parser = argparse.ArgumentParser(prog="python -m components.deploy", description=__doc__)
     parser.add_argument("--params", type=Path, required=True, help="params.yaml")
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")

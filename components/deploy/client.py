@@ -1,4 +1,4 @@
-"""A client of the service that needs Python's standard library alone.
+"""A client of the service that requires only Python's standard library.
 
 with Client("http://127.0.0.1:3000") as client:
     first, second = client.predict(["a.jpg", "b.jpg"])
@@ -28,7 +28,7 @@ OVERLOADED = 503
 MAX_PHOTOS: Final = 32
 """Photos in one request; the service accepts more."""
 MAX_BYTES: Final = 32 * 2**20
-"""Bytes in one request, unless a single photo has more."""
+"""Bytes in one request, unless a single photo is larger."""
 
 Photo = bytes | str | os.PathLike[str]
 """The content of a file, or its path."""
@@ -45,7 +45,7 @@ class Prediction:
         unfamiliar: how much the photo differs from the training photos; above 1, more than nearly all photos that
             evaluation saw. None if evaluation did not measure it.
         probabilities: by class, the most probable first.
-        id: of a service's answer; `darkroom trace ID` shows the model, the run and the data behind it.
+        id: of the service's answer; `darkroom trace ID` shows the model, the run and the data behind it.
     """
 
     label: str
@@ -70,23 +70,23 @@ class Failure:
 
 
 class Client:
-    """One connection to a service, kept open between requests; not to be shared by threads."""
+    """A connection to a service, kept open between requests; must not be shared by threads."""
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS, api_key: str | None = None):
-        """Makes a client; it connects with the first request.
+        """Creates a client; it connects with the first request.
 
         Args:
             url: the address of the service, such as `http://127.0.0.1:3000`.
-            timeout_seconds: the maximum time of one answer.
-            api_key: of a service that requires one.
+            timeout_seconds: the maximum time for one answer.
+            api_key: for a service that requires one.
 
         Raises:
-            ServiceError: it is not an http or https address.
+            ServiceError: the URL is not an http or https address.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ServiceError(f"The address of a service must look like http://127.0.0.1:3000; found {url!r}.")
-        import http.client  # takes longer to import than all the rest of `import darkroom`
+        import http.client  # imported late: it takes longer than the rest of `import darkroom`
 
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self.url = url.rstrip("/")
@@ -96,14 +96,14 @@ class Client:
         self._connection = kind(parts.hostname, parts.port, timeout=timeout_seconds)
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction | Failure]:
-        """Classifies photos: one entry per photo, in their order. Many photos go in several requests.
+        """Classifies photos: one entry per photo, in order. Many photos are sent in several requests.
 
         Args:
             photos: files, as their content or their path.
 
         Raises:
             DataError: a file cannot be read.
-            ServiceError: the service cannot be reached, or refuses the whole request.
+            ServiceError: the service cannot be reached, or rejects the whole request.
         """
         return [answer for group in _group([*map(_read, photos)]) for answer in self._predict(group)]
 
@@ -120,18 +120,18 @@ class Client:
                 f"{content[:200].decode(errors='replace')}"
             ) from None
         if reason is not None and not predictions:
-            raise ServiceError(f"{self.url}/predict refused the request ({status}): {reason}")
+            raise ServiceError(f"{self.url}/predict rejected the request ({status}): {reason}")
         return predictions
 
     def send_feedback(self, prediction_id: str, label: str) -> None:
-        """Reports the right label of a photo that was classified.
+        """Reports the correct label of a photo that was classified.
 
         Args:
             prediction_id: `Prediction.id`.
             label: a class of the model.
 
         Raises:
-            ServiceError: the service cannot be reached, or refuses: it has no such prediction, or keeps no log.
+            ServiceError: the service cannot be reached, does not know the prediction, or keeps no log.
         """
         body = json.dumps({"id": prediction_id, "label": label}).encode()
         status, content = self._post("/feedback", "application/json", body)
@@ -140,7 +140,7 @@ class Client:
                 reason = json.loads(content)["error"]["message"]
             except (ValueError, TypeError, LookupError):
                 reason = content[:200].decode(errors="replace")
-            raise ServiceError(f"{self.url}/feedback refused the feedback ({status}): {reason}")
+            raise ServiceError(f"{self.url}/feedback rejected the feedback ({status}): {reason}")
 
     def close(self) -> None:
         """Closes the connection."""
@@ -155,7 +155,7 @@ class Client:
         self.close()
 
     def _post(self, path: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-        """Asks, and asks again where the service has too much to do, as long as one answer may take."""
+        """Sends a request; if the service is overloaded, tries again until the timeout."""
         deadline = time.monotonic() + self._timeout_seconds
         headers = {"Content-Type": content_type} | ({"X-API-Key": self._api_key} if self._api_key else {})
         while True:
@@ -170,27 +170,27 @@ class Client:
 
         is_kept = self._connection.sock is not None
         try:
-            # A service that refuses a body does so before it has all of it, and its answer says why.
+            # A service may reject a body before it is complete; the answer contains the reason.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._connection.request("POST", self._path + path, body, dict(headers))
             response = self._connection.getresponse()
             return response, response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            if is_kept and isinstance(error, ConnectionError):  # it was idle for so long that the service closed it
+            if is_kept and isinstance(error, ConnectionError):  # the service closed the idle connection
                 return self._exchange(path, headers, body)
             reason = str(error) or type(error).__name__
-            raise ServiceError(f"A service must answer at {self.url}; it does not: {reason}.") from None
+            raise ServiceError(f"No service answers at {self.url}: {reason}.") from None
 
 
 def predict(url: str, photos: Sequence[Photo]) -> list[Prediction | Failure]:
-    """Classifies photos by a service; see `Client.predict`."""
+    """Classifies photos with a service; see `Client.predict`."""
     with Client(url) as client:
         return client.predict(photos)
 
 
 def encode_form(photos: Sequence[bytes]) -> tuple[str, bytes]:
-    """The Content-Type and the body of a form that holds photos in the field `files`."""
+    """The Content-Type and the body of a form with photos in the field `files`."""
     boundary = secrets.token_hex(16)
     parts = []
     for number, photo in enumerate(photos):
@@ -204,10 +204,10 @@ def encode_form(photos: Sequence[bytes]) -> tuple[str, bytes]:
 
 
 def _parse(entry: Mapping[str, Any]) -> Prediction | Failure:
-    """One entry of an answer.
+    """Parses one entry of an answer.
 
     Raises:
-        TypeError, LookupError, ValueError: it is not one.
+        TypeError, LookupError, ValueError: the entry is invalid.
     """
     if "error" in entry:
         return Failure(str(entry["error"]["code"]), str(entry["error"]["message"]))
@@ -228,11 +228,11 @@ def _read(photo: Photo) -> bytes:
     try:
         return Path(photo).read_bytes()
     except OSError as error:
-        raise DataError(f"The photo {os.fspath(photo)} must be a readable file; it is not: {error.strerror}.") from None
+        raise DataError(f"Cannot read the photo {os.fspath(photo)}: {error.strerror}.") from None
 
 
 def _group(photos: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Groups of photos for one request each, by number and by size; at least one group."""
+    """Groups photos by number and by size, one group per request; yields at least one group."""
     group: list[bytes] = []
     for photo in photos:
         if group and (len(group) == MAX_PHOTOS or sum(map(len, group)) + len(photo) > MAX_BYTES):

@@ -1,4 +1,4 @@
-"""Asks the running service for the golden photos, and requires evaluation's answers."""
+"""Sends the golden photos to the running service, and compares its answers with evaluation's predictions."""
 
 import logging
 import statistics
@@ -18,24 +18,24 @@ from components.deploy.service.settings import DEFAULT_DECODE_MB
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""How far a probability may lie from evaluation's."""
+"""The maximum difference from a probability in the evaluation."""
 PHOTOS_PER_REQUEST = 16
 BYTES_PER_REQUEST = 32 * 2**20
 MAX_PHOTO_BYTES = MAX_BODY_BYTES - 2**20
 LARGE_IMAGE_SIZE = (1024, 1024)
-"""Models take smaller photos, and large JPEGs are scaled while they are decoded."""
+"""Larger than the input of most models: large JPEGs are scaled down while they are decoded."""
 NUM_TIMED = 50
 NUM_WARM = 3
 
 
 @dataclass(frozen=True)
 class ExpectedPrediction:
-    """What evaluation had for one photo.
+    """Evaluation's prediction for one photo.
 
     Attributes:
-        label: the index of the class that it was given.
+        label: the index of the predicted class.
         probabilities: float32 (classes,).
-        true_label: the index of the class that it has.
+        true_label: the index of the true class.
     """
 
     label: int
@@ -44,7 +44,7 @@ class ExpectedPrediction:
 
 
 def read_expected(evaluation_dir: Path) -> dict[str, ExpectedPrediction]:
-    """Evaluation's predictions for the test photos, by image_id.
+    """Reads evaluation's predictions for the test photos, by image_id.
 
     Raises:
         ArtifactError: predictions.parquet is missing or damaged.
@@ -68,10 +68,10 @@ def read_expected(evaluation_dir: Path) -> dict[str, ExpectedPrediction]:
 
 
 def golden_photos(dataset_dir: Path) -> list[Path]:
-    """The golden photos that the service takes; larger ones are named in the log.
+    """The golden photos that the service accepts; larger ones are logged.
 
     Raises:
-        ArtifactError: there are none.
+        ArtifactError: there are no such photos.
     """
     paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())
     accepted_paths = [path for path in paths if path.stat().st_size <= MAX_PHOTO_BYTES and _fits_memory(path)]
@@ -84,14 +84,14 @@ def golden_photos(dataset_dir: Path) -> list[Path]:
         )
     if not accepted_paths:
         raise ArtifactError(
-            "The data set must contain golden photos to test the service; there are none in "
-            f"{dataset_dir / 'golden'}. Run preprocess again."
+            f"The data set has no golden photos to test the service with: {dataset_dir / 'golden'} is empty. "
+            "Run preprocess again."
         )
     return accepted_paths
 
 
 def _fits_memory(path: Path) -> bool:
-    """Whether a service has the memory to decode a photo; what is not a photo is for the service to refuse."""
+    """Whether the service has enough memory to decode a photo; True for other files, which the service rejects."""
     try:
         return decode_cost(path.read_bytes(), LARGE_IMAGE_SIZE).num_bytes <= DEFAULT_DECODE_MB * 2**20
     except ImageError:
@@ -104,7 +104,7 @@ def check_parity(
     expected: Mapping[str, ExpectedPrediction],
     class_names: Sequence[str],
 ) -> float:
-    """Sends all photos, several per request, and compares.
+    """Sends all photos, several per request, and compares the answers.
 
     Args:
         client: of the running service.
@@ -113,10 +113,10 @@ def check_parity(
         class_names: in the order of the labels.
 
     Returns:
-        The largest difference of any probability.
+        The largest difference between two probabilities.
 
     Raises:
-        ServiceError: an answer differs from evaluation's; names the photo and both values.
+        ServiceError: an answer differs from evaluation; the message names the photo and both values.
         ArtifactError: evaluation has no prediction for a photo.
     """
     largest = 0.0
@@ -124,15 +124,14 @@ def check_parity(
         for path, answer in zip(group, client.predict([path.read_bytes() for path in group]), strict=True):
             if path.stem not in expected:
                 raise ArtifactError(
-                    f"The evaluation must contain a prediction for each golden photo; {path} has none. "
-                    "Run evaluate on this data set."
+                    f"The evaluation has no prediction for the golden photo {path}. Run evaluate on this data set."
                 )
             largest = max(largest, compare_answer(path, answer, expected[path.stem], class_names))
     return largest
 
 
 def group_photos(photos: Sequence[Path]) -> Iterator[list[Path]]:
-    """Groups of photos that go into one request each, by number and by size."""
+    """Groups photos by number and by size, one group per request."""
     group: list[Path] = []
     num_bytes = 0
     for path in photos:
@@ -149,21 +148,19 @@ def group_photos(photos: Sequence[Path]) -> Iterator[list[Path]]:
 def compare_answer(
     path: Path, answer: Prediction | Failure, expected: ExpectedPrediction, class_names: Sequence[str]
 ) -> float:
-    """The largest difference of a probability between the service's answer and evaluation's.
+    """The largest difference between a probability in the service's answer and in the evaluation.
 
     Raises:
-        ServiceError: it is larger than TOLERANCE, or the label differs, or the service calls the photo broken.
+        ServiceError: it is larger than TOLERANCE, the label differs, or the service rejects the photo.
     """
     if isinstance(answer, Failure):
-        raise ServiceError(
-            f"The service must give the same answer for {path} as evaluation; it answered: {answer.message}"
-        )
+        raise ServiceError(f"The service rejects {path}, which evaluation classified; it answered: {answer.message}")
     label = class_names[expected.label]
     if answer.label != label:
         share = expected.probabilities[expected.label]
         raise ServiceError(
-            f"The service must give the same answer for {path} as evaluation, {label} ({share:.6f}); it "
-            f"answered {answer.label} ({answer.confidence:.6f})."
+            f"The service and evaluation disagree about {path}: evaluation predicts {label} ({share:.6f}), the "
+            f"service {answer.label} ({answer.confidence:.6f})."
         )
     served_probabilities = answer.probabilities
     differences = {
@@ -174,14 +171,14 @@ def compare_answer(
     if not differences[worst] <= TOLERANCE:
         share = expected.probabilities[class_names.index(worst)]
         raise ServiceError(
-            f"The service's probabilities must be within {TOLERANCE} of evaluation's; for {path} they are "
-            f"{worst} {served_probabilities[worst]:.6f} and {share:.6f}."
+            f"The service's probabilities must be within {TOLERANCE} of evaluation; for {path}, the service "
+            f"returns {worst} {served_probabilities[worst]:.6f}, evaluation {share:.6f}."
         )
     return differences[worst]
 
 
 def measure_latency(client: Client, photos: Sequence[Path]) -> float:
-    """The median time of a request with one photo, in milliseconds."""
+    """Measures the median time of a request with one photo, in milliseconds."""
     timed_photos = [
         photos[number % len(photos)].read_bytes() for number in range(NUM_WARM + min(NUM_TIMED, 2 * len(photos)))
     ]

@@ -1,1 +1,1 @@
-"""A prepared data set becomes a model bundle: a network is built, trained and exported."""
+"""The train step: builds, trains and exports a network from a prepared data set, as a model bundle."""

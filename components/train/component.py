@@ -1,4 +1,4 @@
-"""Train as KFP components: the search, the features that several tasks compute before it, and the step."""
+"""KFP components of the train step: the search, the features that parallel tasks compute, and the training."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
@@ -6,7 +6,7 @@ from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
 @dsl.component(base_image="darkroom-train-python:0.2.0", install_kfp_package=False)
 def compute_features(dataset: Input[Dataset], params: str, part: int, parts: int) -> None:
-    """Computes a part of what the frozen layers make of the photos, for all tasks that train."""
+    """Computes one part of the frozen layers' outputs, which tune and train read."""
     from pathlib import Path
 
     from components.contract.params.pipeline import parse_section
@@ -14,13 +14,13 @@ def compute_features(dataset: Input[Dataset], params: str, part: int, parts: int
     from components.contract.tracking.tracked_step import tracked_step
     from components.train.feature_parts import compute_features as run
 
-    with tracked_step(f"compute-features-{part + 1}" if part else "compute-features"):  # as KFP calls the task
+    with tracked_step(f"compute-features-{part + 1}" if part else "compute-features"):  # the name of the task in KFP
         run(Path(dataset.path), parse_section(TrainParams, params), part, parts)
 
 
 @dsl.component(base_image="darkroom-train-python:0.2.0", install_kfp_package=False)
 def tune(dataset: Input[Dataset], params: str, train_params: str, study: Output[Artifact], page: Output[HTML]) -> str:
-    """Searches for the best params of training, and gives them as JSON."""
+    """Searches for the best training params and returns them as JSON."""
     import shutil
     from pathlib import Path
 

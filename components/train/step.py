@@ -31,18 +31,18 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     """Trains the network that `params` describe and writes it as a bundle.
 
     Args:
-        dataset_dir: as preprocess wrote it.
+        dataset_dir: written by preprocess.
         params: the train section, resolved.
-        bundle_dir: is made, or replaced as a whole.
+        bundle_dir: created, or replaced completely.
 
     Raises:
         DataError: a split that training needs is empty, or there are fewer than two classes.
         ModelError: the network cannot be built, trained or exported.
-        WeightsError: pretrained weights are missing or belong to another network.
-        UploadError: the uploaded model is refused.
-        ArtifactError: the earlier model is missing, the data set is damaged, or the bundle's place cannot be written.
-        TrackingError: a run has to be made and the MLflow store cannot be written.
-        SystemExit: SIGTERM came while it trained; the next call with the same data and params continues.
+        WeightsError: pretrained weights are missing or do not match the network.
+        UploadError: the uploaded model is rejected.
+        ArtifactError: the earlier model is missing, the data set is damaged, or bundle_dir cannot be written.
+        TrackingError: an MLflow run is required, but the store cannot be written.
+        SystemExit: SIGTERM arrived during training; the next call with the same data and params continues.
     """
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
@@ -105,7 +105,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
 
 
 def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
-    """One training photo eight times, as this training saw it: a line for each augmentation of its phases."""
+    """Draws one training photo with eight augmentations as used in training, a row per augmentation."""
     phases = params.all_phases
     augmentations = {
         "training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params

@@ -1,1 +1,1 @@
-"""Builds a bento and runs it. Import `build` or `server`."""
+"""Builds bentos and runs them. Import `build` or `server`."""

@@ -1,4 +1,4 @@
-"""The photos that the service's page offers to try: a few golden ones, of as many classes as can be."""
+"""The sample photos on the service's page: a few golden photos, from as many classes as possible."""
 
 import io
 import logging
@@ -15,18 +15,18 @@ from components.deploy.service.protocol import Sample
 log = logging.getLogger(__name__)
 
 MAX_SIDE: Final = 640
-"""Larger photos are shrunk: the page shows them small."""
+"""Larger photos are scaled down: the page shows them small."""
 TINY_PIXELS: Final = 64
-"""Up to this size a photo stays exact, as a PNG."""
+"""Photos up to this size are stored losslessly, as PNG."""
 INDEX: Final = "samples.json"
 
 
 def choose_samples(labels: Mapping[str, int], number: int) -> list[str]:
-    """Image ids in turn from each class, in an order that does not depend on the caller's.
+    """Chooses image ids from each class in turn, in a reproducible order.
 
     Args:
         labels: the true label of each golden photo, by image_id.
-        number: how many at most.
+        number: the maximum number.
     """
     by_class: dict[int, list[str]] = {}
     for image_id, label in sorted(labels.items()):
@@ -42,14 +42,14 @@ def write_samples(
     folder: Path,
     pixel_range: PixelRange = FULL_RANGE,
 ) -> None:
-    """Writes samples.json and the photos, upright and without what a camera adds (place, time, maker).
+    """Writes samples.json and the photos, upright and without camera metadata (place, time, maker).
 
     Args:
         photos: golden photos, named by their image_id.
-        labels: of the chosen ones, by image_id, in the order wanted.
+        labels: of the chosen photos, by image_id, in the order of the page.
         class_names: in the order of the labels.
         folder: a new folder.
-        pixel_range: the model's; a 16-bit photo becomes one of 8 bits, which the service answers in the same way.
+        pixel_range: of the model; a 16-bit photo becomes an 8-bit photo with the same prediction.
     """
     by_id = {path.stem: path for path in photos}
     folder.mkdir()

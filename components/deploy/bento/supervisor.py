@@ -1,7 +1,7 @@
-"""Runs a program, and ends it with all its children when standard input closes.
+"""Runs a program, and ends it and all its children when standard input closes.
 
-Whoever starts this script holds the other end of its standard input. However that process ends, with SIGKILL too, the
-pipe closes, and no server stays behind. Run by its path: it imports nothing of the project.
+The parent process holds the other end of the pipe. However it ends, even by SIGKILL, the pipe closes and no server is
+left running. This script is run by its path and imports nothing of the project.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ import psutil
 
 POLL_SECONDS = 0.2
 FAMILY_SECONDS = 1.0
-"""How often the children are listed: a list made after the program has died would miss them."""
+"""How often the children are listed; after the program has ended, they can no longer be listed."""
 GRACE_SECONDS = 65.0
-"""How long requests under way may take to end after the polite signal; each is answered within 60 s."""
+"""The time for requests in progress after SIGTERM; each is answered within 60 s."""
 
 
 def main(command: list[str]) -> int:
-    """Runs `command` in an empty folder of its own, which is also BentoML's home and the place of temporary files."""
+    """Runs `command` in an empty temporary folder, which is also BentoML's home and TMPDIR."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="darkroom-service-", ignore_cleanup_errors=True) as home:
         environment = os.environ | {"BENTOML_HOME": home, "TMPDIR": home}
@@ -37,7 +37,7 @@ def main(command: list[str]) -> int:
 
 
 def wait(program: psutil.Popen, family: list[psutil.Process]) -> None:
-    """Returns when the program has ended or standard input is closed; keeps `family` up to date."""
+    """Waits until the program ends or standard input closes; keeps `family` up to date."""
     list_time = 0.0
     while program.poll() is None:
         if time.monotonic() - list_time > FAMILY_SECONDS:
@@ -48,8 +48,8 @@ def wait(program: psutil.Popen, family: list[psutil.Process]) -> None:
 
 
 def end(program: psutil.Popen, family: list[psutil.Process]) -> None:
-    """Asks the program to end, and ends whatever is left of its family after a while."""
-    # A child may sit in a process group of its own (BentoML's workers do), so no group is signaled, but each process.
+    """Terminates the program, and kills the remaining processes of its family after a while."""
+    # Each process is signaled, not a group: BentoML's workers have their own process groups.
     family = list({*family, *children(program)})
     if program.poll() is None:
         program.terminate()
@@ -62,7 +62,7 @@ def end(program: psutil.Popen, family: list[psutil.Process]) -> None:
 
 
 def children(program: psutil.Popen) -> list[psutil.Process]:
-    """All processes below the program; none if it has ended."""
+    """Lists all descendants of the program; none if it has ended."""
     try:
         family: list[psutil.Process] = program.children(recursive=True)
     except psutil.NoSuchProcess:

@@ -1,1 +1,1 @@
-"""Drift of what a service is asked, and the nearest training photos. Import any module."""
+"""Drift of the served photos, and the nearest training photos. Import any module."""

@@ -1,8 +1,8 @@
-"""Whether what a service is asked about still resembles what its model was made for.
+"""Checks whether the photos of a service still resemble those that its model was trained for.
 
-Three things are compared: how bright the photos are, how sure the answers, and what the network sees in them (the
-embeddings). Served photos are compared with the validation and test photos of the data set: on its training photos a
-model is more confident than on any others, so every photo would seem to have drifted from those.
+Three signals are compared: brightness, confidence, and the content of the photos (the embeddings). Served photos are
+compared with the validation and test photos of the data set, not with its training photos: on those a model is more
+confident than on any others, so every photo would seem to have drifted.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,16 @@ import numpy as np
 from components.contract.record import BaseRecord
 
 MIN_PHOTOS: Final = 50
-"""Of either side; fewer are not enough."""
+"""Photos required on each side."""
 MAX_PHOTOS: Final = 2000
-"""More of either side change nothing but the time it takes."""
+"""More photos on either side only take longer."""
 SIGNIFICANCE: Final = 0.01
-"""The chance of calling drift if there is none, shared by the three signals."""
+"""The probability of reporting drift if there is none, shared by the three signals."""
 MIN_DISTANCE: Final = 0.2
-"""Kolmogorov and Smirnov's distance from which a difference matters, however certain it is."""
+"""The smallest Kolmogorov–Smirnov distance that matters, even if a smaller one is significant."""
 MIN_SEPARATION: Final = 0.65
-"""How often a served photo must be told from one of the data set; by chance it is 0.5."""
+"""The smallest share of pairs in which a classifier separates a served photo from one of the data set that matters; by
+chance it is 0.5."""
 SHRINKAGE: Final = 0.1
 
 Verdict = Literal["drift", "no drift", "cannot tell"]
@@ -30,13 +31,13 @@ Verdict = Literal["drift", "no drift", "cannot tell"]
 
 @dataclass(frozen=True)
 class Traits:
-    """What is compared, of n photos.
+    """The compared properties of n photos.
 
     Attributes:
         brightness: float32 (n,), the mean of the pixels, from 0 to 255.
         confidence: float32 (n,), of the most probable class.
         embeddings: float32 (n, features).
-        labels: n class names, as the model gave them.
+        labels: n class names that the model predicted.
         names: n ids of predictions or paths of photos; empty for the photos of a data set.
     """
 
@@ -50,7 +51,7 @@ class Traits:
         return len(self.labels)
 
     def draw(self, number: int, rng: np.random.Generator) -> "Traits":
-        """At most `number` of the photos, by chance."""
+        """Draws at most `number` of the photos at random."""
         if len(self) <= number:
             return self
         indices = np.sort(rng.choice(len(self), number, replace=False))
@@ -63,12 +64,12 @@ class Traits:
 
 
 class Signal(BaseRecord):
-    """One comparison."""
+    """The comparison of one property."""
 
     name: Literal["brightness", "confidence", "embeddings"]
     method: str
     size: float
-    """Of the difference: a distance from 0 to 1, or for embeddings the share told apart."""
+    """The size of the difference: a distance from 0 to 1 or, for embeddings, the share of separated pairs."""
     matters_from: float
     p_value: float
     drifted: bool
@@ -76,7 +77,7 @@ class Signal(BaseRecord):
 
 
 class ClassShare(BaseRecord):
-    """How often a class is answered."""
+    """The share of predictions of a class."""
 
     class_name: str
     reference: float
@@ -84,7 +85,7 @@ class ClassShare(BaseRecord):
 
 
 class Drift(BaseRecord):
-    """What the comparison found."""
+    """The result of the comparison."""
 
     verdict: Verdict
     reason: str
@@ -95,13 +96,13 @@ class Drift(BaseRecord):
 
 
 def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: np.random.Generator) -> Drift:
-    """Compares served photos with those of the data set.
+    """Compares served photos with photos of the data set.
 
     Args:
-        reference: of the validation and test photos.
-        served: of the service's.
+        reference: the validation and test photos.
+        served: the photos of the service.
         class_names: in the order of the labels.
-        rng: divides the embeddings into halves.
+        rng: splits the embeddings into halves.
     """
     numbers = {"num_reference": len(reference), "num_served": len(served)}
     reference, served = reference.draw(MAX_PHOTOS, rng), served.draw(MAX_PHOTOS, rng)
@@ -113,7 +114,7 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
     )
     if min(len(reference), len(served)) < MIN_PHOTOS:
         reason = (
-            f"A comparison needs at least {MIN_PHOTOS} photos on each side; there are "
+            f"A comparison needs at least {MIN_PHOTOS} photos on each side, but there are "
             f"{numbers['num_served']} served photos and {numbers['num_reference']} in the data set."
         )
         return Drift(verdict="cannot tell", reason=reason, signals=(), classes=classes, **numbers)
@@ -187,22 +188,22 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
 
 
 def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """How often a linear discriminant, learned on half of the photos, distinguishes a pair of the other half.
+    """How often a linear discriminant, trained on half of the photos, separates a pair from the other half.
 
     Args:
         reference: float32 (n, features).
         served: float32 (m, features).
-        rng: divides into halves.
+        rng: splits the photos into halves.
 
     Returns:
-        The share of pairs (the area under the ROC curve), and the chance of one as large among equals (Mann–Whitney).
+        The share of separated pairs (the area under the ROC curve), and the p-value (Mann–Whitney).
     """
     from scipy.stats import mannwhitneyu
 
     training_halves, test_halves = zip(_split_in_halves(reference, rng), _split_in_halves(served, rng), strict=True)
     scores = [half @ _fisher_direction(*training_halves) for half in test_halves]
     test = mannwhitneyu(scores[1], scores[0], alternative="greater", method="asymptotic", use_continuity=False)
-    chance = float(np.nan_to_num(test.pvalue, nan=0.5))  # equal scores only
+    chance = float(np.nan_to_num(test.pvalue, nan=0.5))  # NaN if all scores are equal
     return float(test.statistic) / (len(scores[0]) * len(scores[1])), chance
 
 
@@ -212,7 +213,7 @@ def _split_in_halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
 
 
 def _fisher_direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
-    """Fisher's, with the covariance shrunk towards a sphere: there may be fewer photos than features."""
+    """Fisher's discriminant, with the covariance shrunk towards a sphere: there may be fewer photos than features."""
     centered = np.concatenate([reference - reference.mean(axis=0), served - served.mean(axis=0)])
     covariance = centered.T @ centered / len(centered)
     sphere = max(float(np.trace(covariance)) / len(covariance), 1e-12)

@@ -16,7 +16,7 @@ NUM_BARS = 24
 HEIGHT, WIDTH = 120, 480
 TONES = {"drift": "bad", "no drift": "good", "cannot tell": "soft"}
 LIMITS = {"brightness": (0, 255), "confidence": (0, 1)}
-ADVICE = "Label the photos from which the model learns most, add them to the data, and train again:"
+ADVICE = "Label the photos that would improve the model most, add them to the data, and train again:"
 LEGENDS = {"brightness": "From 0, black, to 255, white.", "confidence": "From 0 to 1."}
 
 
@@ -34,16 +34,16 @@ def write_report(
 
     Args:
         path: of the file.
-        drift: what was found.
-        reference: of the validation and test photos.
-        served: of the service's.
-        name: the bento.
-        source: where the served photos came from.
-        command: that chooses photos to label; None to propose none.
+        drift: the result of the comparison.
+        reference: the validation and test photos.
+        served: the photos of the service.
+        name: of the bento.
+        source: the origin of the served photos.
+        command: chooses photos to label; None proposes no command.
     """
     verdict = Verdict(drift.verdict.capitalize(), TONES[drift.verdict], [Text(drift.reason)])
     rows = [[one.class_name, f"{100 * one.reference:.1f} %", f"{100 * one.served:.1f} %"] for one in drift.classes]
-    lead = "How often each class is answered. A change here may be drift, or only other things to be asked about."
+    lead = "How often each class is predicted. A change can be drift, or only a different mix of photos."
     page = render_page(
         f"{name}: drift",
         eyebrow="Drift",
@@ -59,8 +59,8 @@ def write_report(
             ),
             Section(
                 "classes",
-                "Answers by class",
-                [Text(lead, "soft"), Table(["Class", "Data set", "Service"], rows, "Answers by class")],
+                "Predictions by class",
+                [Text(lead, "soft"), Table(["Class", "Data set", "Service"], rows, "Predictions by class")],
             ),
         ],
     )
@@ -80,7 +80,7 @@ def _signal_blocks(signal: Signal, reference: Traits, served: Traits) -> Iterato
 
 
 def _histograms(signal: Signal, reference: np.ndarray, served: np.ndarray) -> Html:
-    """Two histograms on one scale."""
+    """Draws two histograms on one scale."""
     limits = LIMITS[signal.name]
     shares = [np.histogram(values, NUM_BARS, limits)[0] / max(1, len(values)) for values in (reference, served)]
     heights, line_heights = HEIGHT * np.array(shares) / max(float(np.max(shares)), 1e-9)

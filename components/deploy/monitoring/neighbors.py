@@ -1,4 +1,4 @@
-"""The training photos that the network sees as most like a given one."""
+"""Finds the training photos whose embeddings are most similar to that of a given photo."""
 
 import hashlib
 import logging
@@ -37,17 +37,17 @@ class Neighbor:
 def find_nearest(
     embedding: np.ndarray, classifier: Classifier, dataset_dir: Path, cache_dir: Path, number: int
 ) -> list[Neighbor]:
-    """The nearest training photos, the nearest first.
+    """Finds the nearest training photos, the nearest first.
 
     Args:
         embedding: float32 (features,).
-        classifier: the model that gave it.
-        dataset_dir: the data set that the model was made from.
-        cache_dir: where the training photos' embeddings are kept.
-        number: how many are wanted.
+        classifier: the model that computed the embedding.
+        dataset_dir: the data set that the model was trained on.
+        cache_dir: for the embeddings of the training photos.
+        number: the number of photos to return.
 
     Raises:
-        ArtifactError: the data set is missing or damaged, or the embedding is another network's.
+        ArtifactError: the data set is missing or damaged, or the embedding is from a different network.
     """
     split = open_split(dataset_dir, "train")
     embeddings = _load_embeddings(classifier, split, cache_dir)
@@ -65,7 +65,7 @@ def find_nearest(
 
 
 def read_paths(dataset_dir: Path) -> dict[str, str]:
-    """Where each kept photo is in the data, by image_id; empty if the manifest is missing."""
+    """The path of each kept photo in the data, by image_id; empty if the manifest is missing."""
     import pyarrow.parquet as pq
 
     path = dataset_dir / "manifest.parquet"
@@ -77,7 +77,7 @@ def read_paths(dataset_dir: Path) -> dict[str, str]:
 
 
 def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.ndarray:
-    """float16 (n, features), unit length, kept for the next time."""
+    """float16 (n, features), unit length, cached for the next call."""
     facts = classifier.facts.lineage
     key = hashlib.sha256(f"{facts.export_sha256} {facts.dataset_fingerprint}".encode()).hexdigest()[:32]
     path = cache_dir / "embeddings" / f"{key}.npy"
@@ -85,18 +85,18 @@ def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> n
         cached: np.ndarray = np.load(path, allow_pickle=False)
         if len(cached) == len(split):
             return cached
-    except (OSError, ValueError, EOFError):  # none yet, or a damaged one: it is made again
+    except (OSError, ValueError, EOFError):  # missing or damaged: computed again
         pass
     embeddings = _compute_embeddings(classifier, split)
     try:
         write_file(path, _encode_npy(embeddings))
     except OSError as error:
-        log.warning("They cannot be cached in %s: %s.", path.parent, error)
+        log.warning("The embeddings cannot be cached in %s: %s.", path.parent, error)
     return embeddings
 
 
 def _compute_embeddings(classifier: Classifier, split: Split) -> np.ndarray:
-    log.info("Reading %d training photos once; the result is cached.", len(split))
+    log.info("Computing the embeddings of %d training photos; they are cached for the next time.", len(split))
     progress = Progress(len(split))
     parts = []
     for start in range(0, len(split), BATCH_SIZE):

@@ -1,4 +1,4 @@
-"""Which photos to label next: those whose labels would teach the model most."""
+"""Chooses the photos to label next: those whose labels would improve the model most."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from components.contract.inference.calibration import to_unit_length
 
 
 def weigh(confidence: np.ndarray, unfamiliar: Sequence[float | None], disputed: np.ndarray) -> np.ndarray:
-    """How much is to be learned from each photo, from 0 to 1: float32 (n,).
+    """How informative the label of each photo would be, from 0 to 1: float32 (n,).
 
-    An answer is as doubtful as its confidence is low, however confident it is if the photo is unfamiliar, and entirely
-    if somebody has reported another label.
+    A prediction is as doubtful as its confidence is low; an unfamiliar photo is doubtful despite a high confidence, and
+    a photo with feedback for another class is entirely doubtful.
 
     Args:
         confidence: float32 (n,), of the most probable class.
@@ -25,12 +25,12 @@ def weigh(confidence: np.ndarray, unfamiliar: Sequence[float | None], disputed: 
 
 
 def choose(weights: np.ndarray, embeddings: np.ndarray, count: int) -> list[int]:
-    """The photos to label, in the order of choice: each weighty, and unlike those chosen before it.
+    """Chooses the photos to label, in order: each with a high weight, and unlike those chosen before it.
 
     Args:
         weights: float32 (n,), from `weigh`.
         embeddings: float32 (n, features).
-        count: at most so many are chosen.
+        count: the maximum number.
     """
     unit = to_unit_length(embeddings)
     distances = np.full(len(weights), 2, np.float32)

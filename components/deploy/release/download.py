@@ -1,4 +1,4 @@
-"""The init container: `python -m components.deploy.release.download /bento` leaves the bento in /bento/bento."""
+"""The init container: `python -m components.deploy.release.download /bento` writes the bento to /bento/bento."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from components.contract.system.program import exit_code, running_step
 
 
 def main() -> None:
-    """Fetches what DARKROOM_BENTO names."""
+    """Downloads the bento that DARKROOM_BENTO names."""
     from components.deploy.release.package import fetch, read_reference
 
     parser = argparse.ArgumentParser(prog="python -m components.deploy.release.download")

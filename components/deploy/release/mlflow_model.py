@@ -2,7 +2,7 @@
 
 MLmodel                 signature, pinned requirements
 data/model/             service.json, export/, calibration.json and familiarity.npz: as in the bento
-code/components/        the modules that classify, and no other
+code/components/        only the modules that classify
 input_example.json      a photo; serving_input_example.json, the same as an HTTP request
 """
 
@@ -29,12 +29,12 @@ def write_mlflow_model(source_dir: Path, facts: ServiceFacts, target: Path) -> N
     """Writes the model of a built bento.
 
     Args:
-        source_dir: `src` of the bento: service.json, export/, and the calibration if there is one.
+        source_dir: `src` of the bento, with service.json, export/ and, if there is one, the calibration.
         facts: of the bento.
         target: a new folder.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-mlflow-") as scratch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow warns about its own types when it is imported, and about `Any` columns
+        warnings.simplefilter("ignore")  # MLflow warns about its types on import, and about `Any` columns
         import mlflow.pyfunc
         import pandas as pd
 
@@ -70,14 +70,14 @@ def _make_signature() -> "ModelSignature":
         "error": DataType.string,
     }
     return ModelSignature(
-        # Bytes of a file, base64, or pixels.
+        # The content of a file, base64, or pixels.
         inputs=Schema([ColSpec(AnyType(), "image")]),  # type: ignore[no-untyped-call]  # MLflow's constructor
         outputs=Schema([ColSpec(kind, name, required=False) for name, kind in outputs.items()]),
     )
 
 
 def _make_photo(image_size: tuple[int, int]) -> bytes:
-    """A gray PNG: an example that shows nobody's photo."""
+    """A gray PNG as an example that shows no real photo."""
     from PIL import Image
 
     file = io.BytesIO()

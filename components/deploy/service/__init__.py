@@ -1,1 +1,1 @@
-"""The service that every bento holds. Import `protocol` or `classifier`; `app` is run by BentoML."""
+"""The service in every bento. Import `protocol` or `classifier`; BentoML runs `app`."""

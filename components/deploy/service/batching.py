@@ -1,8 +1,8 @@
-"""Photos of several requests through the graph together, without waiting for company, in fair order.
+"""Classifies photos of several requests in batches, without waiting to fill a batch, in fair order.
 
-A photo that finds a lane idle goes at once. What arrives while all run waits, and goes as the next batch: batches grow
-with the load. A batch that is alone has all cores, so that an idle service answers as fast as it can; those that run
-beside each other share them, without waiting for each other at every layer.
+If a lane is idle, a photo is classified at once. Photos that arrive while all lanes are busy wait and form the next
+batch: batches grow with the load. A batch that runs alone uses all cores, so that an idle service answers as fast as
+possible; batches that run in parallel share the cores, without waiting for each other at every layer.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ SMOOTHING = 0.2
 
 
 class Batcher(Generic[Row]):
-    """Runs a function of batches for single photos, in threads."""
+    """Runs a function for batches on single photos, in threads."""
 
     def __init__(self, run: Callable[[np.ndarray, bool], Sequence[Row]], max_batch_size: int, num_lanes: int = 1):
-        """Makes a batcher; it starts no work.
+        """Creates a batcher; it starts no work.
 
         Args:
-            run: takes uint8 (n, height, width, 3), and whether no other batch runs as it begins; gives n rows.
-            max_batch_size: the most photos that go together.
-            num_lanes: the most batches that run at once.
+            run: takes uint8 (n, height, width, 3), and whether no other batch runs when it starts; returns n rows.
+            max_batch_size: the maximum number of photos per batch.
+            num_lanes: the maximum number of batches at the same time.
         """
         self._run = run
         self._max_batch_size = max_batch_size
@@ -42,19 +42,19 @@ class Batcher(Generic[Row]):
         self._lanes: set[asyncio.Task[Any] | None] = set()
         self._start_times: dict[asyncio.Task[Any] | None, float] = {}
         self.seconds_per_photo = 0.0
-        """After how long the next photo would go, for each that waits, smoothed over the last batches; 0 at first."""
+        """The time per waiting photo, smoothed over the last batches; 0 before the first batch."""
 
     @property
     def busy_seconds(self) -> float:
-        """How long the oldest batch has been running; 0 if there is none."""
+        """The time since the oldest running batch started; 0 if none is running."""
         return time.monotonic() - min(self._start_times.values()) if self._start_times else 0.0
 
     async def __call__(self, pixels: np.ndarray, share: Share | None = None) -> Row:
-        """The row for one photo.
+        """Returns the row for one photo.
 
         Args:
             pixels: uint8 (height, width, 3), RGB.
-            share: of the request that it belongs to; None if it is a request of its own.
+            share: of the request that the photo belongs to; None for a separate request.
         """
         loop = asyncio.get_running_loop()
         row: asyncio.Future[Row] = loop.create_future()
@@ -64,14 +64,14 @@ class Batcher(Generic[Row]):
         return await row
 
     async def apart(self, work: Callable[[], Result]) -> Result:
-        """Other work of the graph, one piece at a time, beside the batches."""
+        """Runs other work of the graph, one piece at a time, in parallel with the batches."""
         return await asyncio.get_running_loop().run_in_executor(self._apart, work)
 
     async def _work(self) -> None:
-        """One lane, until nobody waits."""
+        """Runs one lane until no photo waits."""
         lane = asyncio.current_task()
         while len(self._queue):
-            # Powers of two alone: a graph prepares itself again for each size that it has not seen.
+            # Only powers of two: the graph prepares itself again for each new batch size.
             size = 1 << (min(len(self._queue), self._max_batch_size).bit_length() - 1)
             batch = [self._queue.pop() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]
@@ -80,10 +80,10 @@ class Batcher(Generic[Row]):
                 for (_, row), value in zip(batch, rows, strict=True):
                     if not row.done():
                         row.set_exception(value) if isinstance(value, Exception) else row.set_result(value)
-        self._lanes.discard(lane)  # at once: a photo that comes now must begin another
+        self._lanes.discard(lane)  # immediately: a photo that arrives now must start a new lane
 
     async def _run_batch(self, batch: list[np.ndarray]) -> Sequence[Any]:
-        """A row for each photo, or what went wrong."""
+        """Returns a row for each photo, or the error of the batch."""
         lane, alone = asyncio.current_task(), not self._start_times
         self._start_times[lane] = start_time = time.monotonic()
         try:

@@ -1,7 +1,8 @@
-"""Who is next: requests share the service by what their photos cost, however many they send.
+"""A fair queue: requests share the service by the cost of their photos, not by their number.
 
-Self-clocked fair queueing (Golestani, 1994): a photo's tag is the sum of what its request has asked for since it was
-last idle, and the lowest tag goes first. One photo does not wait behind the 64 of another request.
+Self-clocked fair queueing (Golestani, 1994): a photo's tag is the total cost of what its request has added since it was
+last idle, and the photo with the lowest tag goes first. A single photo does not wait behind the 64 photos of another
+request.
 """
 
 import heapq
@@ -15,10 +16,10 @@ Item = TypeVar("Item")
 
 @dataclass(eq=False)
 class Share:
-    """What one request has asked for.
+    """The work of one request.
 
     Attributes:
-        num_waiting: its photos that wait for the graph, or will soon.
+        num_waiting: its photos that wait for the graph or are still being decoded.
         decode_seconds: of its large photos, estimated in advance and corrected afterwards.
         tags: of its newest item in each queue.
     """
@@ -29,7 +30,7 @@ class Share:
 
 
 class FairQueue(Generic[Item]):
-    """Items of several requests, in fair order; those of one request keep theirs."""
+    """Items of several requests in fair order; items of one request keep their order."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, float, Item]] = []
@@ -43,9 +44,9 @@ class FairQueue(Generic[Item]):
         """Adds an item.
 
         Args:
-            item: anything.
-            share: of the request that it belongs to.
-            cost: above 0, in any unit that all items of the queue have.
+            item: any object.
+            share: of the request that the item belongs to.
+            cost: above 0, in the same unit for all items of the queue.
         """
         tag = share.tags[self] = self._tag(share, cost)
         heapq.heappush(self._heap, (tag, next(self._numbers), cost, item))
@@ -56,17 +57,17 @@ class FairQueue(Generic[Item]):
         return item
 
     def remove(self, is_obsolete: Callable[[Item], bool]) -> None:
-        """Removes the items that need no turn any more."""
+        """Removes obsolete items."""
         self._heap = [entry for entry in self._heap if not is_obsolete(entry[3])]
         heapq.heapify(self._heap)
 
     @property
     def first(self) -> Item:
-        """The next item, which stays."""
+        """The next item, without removing it."""
         return self._heap[0][3]
 
     def cost_before(self, share: Share, cost: float) -> float:
-        """The cost of all items that would go before a new one."""
+        """The cost of all items that would go before a new item."""
         tag = self._tag(share, cost)
         return sum(other_cost for other_tag, _, other_cost, _ in self._heap if other_tag <= tag)
 

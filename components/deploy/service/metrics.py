@@ -1,6 +1,6 @@
 """The service's metrics, at GET /metrics for Prometheus.
 
-BentoML's own are switched off: they keep a series for every address that anyone asks for, until the memory is full.
+BentoML's metrics are disabled: they keep a time series for every requested path, until the memory is full.
 """
 
 import functools
@@ -13,10 +13,10 @@ SIZES: Final = (1, 2, 4, 8)
 
 
 class Instruments:
-    """Counters and histograms; they are made with the first use."""
+    """Counters and histograms, created on first use."""
 
     def __init__(self) -> None:
-        # Not before a worker runs: BentoML has then set up how prometheus_client counts across processes.
+        # Only in a worker: BentoML configures prometheus_client for several processes before it starts one.
         from prometheus_client import Counter, Histogram
 
         self.requests = Counter("darkroom_requests_total", "Requests, by address and status.", ["path", "status"])
@@ -40,12 +40,12 @@ class Instruments:
 
 @functools.cache
 def instruments() -> Instruments:
-    """Those of this process."""
+    """The instruments of this process."""
     return Instruments()
 
 
 def render_metrics() -> tuple[bytes, str]:
-    """All metrics of all workers, as Prometheus reads them, and their content type."""
+    """The metrics of all workers in Prometheus' format, and their content type."""
     from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
     registry = REGISTRY

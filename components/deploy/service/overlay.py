@@ -1,4 +1,4 @@
-"""The picture of an explanation: the photo under its heat."""
+"""Draws an explanation: a heat map on top of the photo."""
 
 import io
 
@@ -6,11 +6,11 @@ import numpy as np
 
 OPACITY = 0.55
 SHOWN_SIDE = 320
-"""The longer side of an overlay, in pixels, at least."""
+"""The minimum length of an overlay's longer side, in pixels."""
 
 
 def draw_overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) -> bytes:
-    """The photo under its heat, as a PNG.
+    """Draws a heat map on top of a photo, as a PNG.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
@@ -23,10 +23,10 @@ def draw_overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) ->
     is_enlarged = size[0] > 2 * pixels.shape[0]
     photo = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST if is_enlarged else cv2.INTER_LINEAR)
     smooth = np.clip(cv2.resize(heat, size[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
-    # Viridis keeps its order for colour-blind eyes and in gray.
+    # Viridis is perceptually uniform, also for color-blind readers and in gray.
     colors = cv2.applyColorMap((smooth * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
     share = smooth[..., np.newaxis]
-    # What does not matter fades to gray, so that what does stands out by color.
+    # Irrelevant parts fade to gray, so that relevant parts are visible in color.
     gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
     picture = (1 - OPACITY * share) * (share * photo + (1 - share) * gray) + OPACITY * share * colors
     file = io.BytesIO()
@@ -35,12 +35,12 @@ def draw_overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) ->
 
 
 def display_size(image_size: tuple[int, int], native_size: tuple[int, int], resize: str) -> tuple[int, int]:
-    """(height, width) in which a photo is shown: large enough to be looked at, and stretched ones in their own shape.
+    """The (height, width) of the displayed photo: large enough to see, and without the distortion of `stretch`.
 
     Args:
-        image_size: (height, width) of the photo as the graph takes it.
-        native_size: (height, width) of the photo as it came.
-        resize: how it was fitted.
+        image_size: (height, width) of the graph's input.
+        native_size: (height, width) of the original photo.
+        resize: how the photo was fitted into the input.
     """
     height, width = native_size if resize == "stretch" else image_size
     scale = max(SHOWN_SIDE, *image_size) / max(height, width)

@@ -1,4 +1,4 @@
-"""What the service answers and prints beside its predictions: errors, the model's card, a line for each request."""
+"""Responses and log lines besides predictions: errors, the model card, a line for each request."""
 
 import sys
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from components.deploy.service.protocol import ModelCard
 
 
 def model_card(classifier: Classifier, explainer: Explainer, *, logs_predictions: bool) -> ModelCard:
-    """What `GET /model` tells."""
+    """The answer of `GET /model`."""
     calibration = classifier.calibration.facts if classifier.calibration else None
     return ModelCard(
         **dict(classifier.facts),
@@ -27,7 +27,7 @@ def model_card(classifier: Classifier, explainer: Explainer, *, logs_predictions
 
 
 def log_request(event: str, predictions: list[dict[str, Any]], seconds: float) -> None:
-    """One line of JSON on standard output per request, with the ids of its predictions."""
+    """Writes one line of JSON per request to standard output, with the ids of its predictions."""
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "event": event,
@@ -43,11 +43,11 @@ def log_request(event: str, predictions: list[dict[str, Any]], seconds: float) -
 
 
 def respond_refusal(refused: RefusedUpload) -> JSONResponse:
-    """Counts a refused request and returns the response to it."""
+    """Counts a rejected request and returns its response."""
     instruments().refused_requests.labels(refused.code).inc()
     return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)
 
 
 def fault(code: str, message: str) -> dict[str, str]:
-    """An error as the answers of the service hold it."""
+    """An error in the format of the service's responses."""
     return {"code": code, "message": message}

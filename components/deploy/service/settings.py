@@ -1,4 +1,4 @@
-"""How a service is run: what `darkroom serve` passes on, and a container sets, as environment variables."""
+"""The settings of a service: environment variables that `darkroom serve` or a container sets."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DECODE_MB: Final = "DARKROOM_DECODE_MB"
 VARIABLES: Final = (API_KEY, API_KEY_FILE, ALLOWED_ORIGINS, PREDICTION_LOG, PREDICTION_LOG_SHARE, DECODE_MB)
 
 DEFAULT_DECODE_MB: Final = 192
-"""A PNG of 28 megapixels, a WebP of 12, a progressive JPEG of 67, any other JPEG of 100."""
+"""Enough for a PNG of 28 megapixels, a WebP of 12, a progressive JPEG of 67, or any other JPEG of 100."""
 MIN_DECODE_MB: Final = 16
 
 MIN_KEY_LENGTH: Final = 16
@@ -29,9 +29,9 @@ class ServiceSettings:
     """The settings of a service.
 
     Attributes:
-        api_key: what requests must carry; None if anyone may ask.
-        allowed_origins: web pages of other origins that may ask from a browser.
-        prediction_log: the folder of the prediction log; None for none.
+        api_key: required in requests; None if the service is open.
+        allowed_origins: other origins whose web pages may send requests from a browser.
+        prediction_log: the folder of the prediction log; None for no log.
         log_share: the share of predictions that are logged, from 0 to 1.
         decode_mb: the memory for decoding large photos, in MiB.
     """
@@ -44,10 +44,10 @@ class ServiceSettings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSettings:
-    """The settings that the environment names.
+    """Reads the settings from the environment.
 
     Raises:
-        ServiceError: a value cannot be; names the variable.
+        ServiceError: a value is invalid; the message names the variable.
     """
     folder = environment.get(PREDICTION_LOG)
     origins = tuple(origin for origin in environment.get(ALLOWED_ORIGINS, "").split() if origin)
@@ -79,7 +79,7 @@ def _read_api_key(environment: Mapping[str, str]) -> str | None:
         return None
     if len(key) < MIN_KEY_LENGTH or not (key.isascii() and key.isprintable()):
         raise ServiceError(
-            f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; this one has "
+            f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; this key has "
             f"{len(key)}. Create one: openssl rand -hex 24"
         )
     return key

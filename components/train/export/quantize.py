@@ -1,7 +1,7 @@
-"""The exported graph in eight-bit integers: a quarter of the size, and faster where the processor multiplies them so.
+"""Quantizes the exported graph to eight-bit integers: a quarter of the size, and faster with int8 instructions.
 
-NNCF finds the ranges of all tensors on training photos and corrects the bias that rounding brings. The output layer
-stays in float32: it costs nothing, and the explanations read its weights.
+NNCF determines the ranges of all tensors on training photos and corrects the bias from rounding. The output layer stays
+in float32: it is cheap, and the explanations read its weights.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_LOST: Final = 0.005
-"""The share of the validation photos by which an int8 graph may classify fewer correctly."""
+"""The maximum loss of validation accuracy of an int8 graph."""
 NUM_PHOTOS: Final = 300
-"""As NNCF advises; more change nothing."""
+"""NNCF's recommendation; more photos change nothing."""
 BATCH_SIZE: Final = 32
 FILES: Final = ("model.xml", "model.bin")
 
@@ -34,14 +34,14 @@ FILES: Final = ("model.xml", "model.bin")
 def quantize_export(
     export_dir: Path, facts: ExportFacts, training: Split, validation: Split, rng: np.random.Generator
 ) -> ExportFacts:
-    """Puts the int8 graph in place of the float32 one; where it loses too much, float32 stays and the log says so.
+    """Replaces the float32 graph by an int8 one, unless its accuracy is too low; then a warning is logged.
 
     Args:
-        export_dir: model.xml, model.bin.
+        export_dir: contains model.xml and model.bin.
         facts: of the float32 graph.
-        training: photos to find the ranges on.
-        validation: photos to compare on.
-        rng: draws the photos.
+        training: photos for calibrating the ranges.
+        validation: photos for comparing the accuracies.
+        rng: selects the training photos.
     """
     log.info("Calibrating int8 on %d training photos.", min(NUM_PHOTOS, len(training)))
     rows = np.sort(rng.permutation(len(training))[:NUM_PHOTOS])
@@ -81,13 +81,13 @@ def quantize_export(
 
 
 def _quantize(export_dir: Path, training: Split, rows: np.ndarray) -> "ov.Model":
-    model = openvino().Core().read_model(export_dir / FILES[0])  # before NNCF, which else would call home
+    model = openvino().Core().read_model(export_dir / FILES[0])  # before NNCF is imported: it would send usage data
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
     photos = nncf.Dataset([training.gather(rows[index : index + 1]) for index in range(len(rows))])
     output_layer = _output_layer(model)
-    with contextlib.redirect_stdout(io.StringIO()):  # its bars of progress
+    with contextlib.redirect_stdout(io.StringIO()):  # hides NNCF's progress bars
         return nncf.quantize(
             model,
             photos,

@@ -1,1 +1,1 @@
-"""Uploaded Keras models: read without trusting a byte, rebuilt by our constructors. Import `importing` or `loading`."""
+"""Safe import of uploaded Keras models: parsed as untrusted, then rebuilt. Import `importing` or `loading`."""

@@ -1,4 +1,4 @@
-"""What import.json tells of an uploaded model, beside our copy of it."""
+"""The content of import.json, which is stored next to our copy of an uploaded model."""
 
 import math
 from collections.abc import Iterator
@@ -24,22 +24,22 @@ class ImportedModel(StrictRecord):
     """The content of import.json beside model.keras.
 
     Attributes:
-        form: how the upload was packed.
-        keras_version: that wrote it, as far as it says.
-        input_shape: (height, width, channels); None if a size is open.
-        input_dtype: of the tensor that it takes.
-        output_shape: for one photo; of a photo of 224 px where the size is open.
-        num_outputs: how many values it gives a photo; None if it gives a map, as a network without head.
+        form: the file format of the upload.
+        keras_version: that saved it, if it is recorded.
+        input_shape: (height, width, channels); None for a variable size.
+        input_dtype: of the input tensor.
+        output_shape: for one photo; of 224 px if the size is variable.
+        num_outputs: the number of values per photo; None if the output is a map, as in a network without a head.
         class_names: in the order of the outputs, from a file in the zip; None if there is none.
         output: softmax and sigmoid are probabilities; values may be logits; features are a map.
-        num_layers: with those of submodels.
-        layers: of the outermost network, in order; each can be taken as features.
-        feature_layer: the input of a new head: the last feature map, if no attention layer follows it, otherwise the
-            one before the output layer.
+        num_layers: including those of submodels.
+        layers: of the outermost network, in order; each can be used as features.
+        feature_layer: the input of a new head: the last feature map if no attention layer follows it; otherwise the
+            layer before the output layer.
         num_parameters: of the network.
-        preprocessing: what its photos must be, and why; None if the upload does not contain it; the user must set it.
-        uploaded_sha256: of the file that was uploaded.
-        model_sha256: of our own copy, model.keras; None before there is one.
+        preprocessing: the pixel range of its photos; None if the upload does not determine it and the user must set it.
+        uploaded_sha256: of the uploaded file.
+        model_sha256: of our own copy, model.keras; None before it is created.
     """
 
     form: str
@@ -69,7 +69,7 @@ def read_import(imported_dir: Path) -> ImportedModel:
 
 
 def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str | None) -> ImportedModel:
-    """What is known of an upload, with the hashes of the file that was uploaded and of our copy."""
+    """Collects the facts of an upload, with the hashes of the uploaded file and of our copy."""
     height, width, channels = plan.graph.input_shape or plan.sizes.input_shape
     shape = plan.sizes.output_shape
     layers = tuple(_layer_facts(plan))
@@ -93,7 +93,7 @@ def facts_of(plan: Plan, uploaded_sha256: str, model_sha256: str | None) -> Impo
 
 
 def _layer_facts(plan: Plan) -> Iterator[LayerFacts]:
-    """In the order in which a photo passes them."""
+    """Yields the layers in the order of computation."""
     shapes, kinds = plan.sizes.layer_shapes, {layer.name: layer.kind for layer in plan.graph.layers}
     for name, shape in shapes.items():
         weights = [

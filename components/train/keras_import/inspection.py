@@ -1,9 +1,9 @@
-"""A confined program: reads an upload and checks that it can be planned, before this machine does so unconfined.
+"""A confined program: reads an upload and checks that a plan can be made, before the parent process does so unconfined.
 
-What it writes into its folder, and what its parent reads, is text and float32 alone:
+It writes only text and float32 values into its folder for its parent:
 
 description.json  Contents
-weights.bin       as `reader` writes it
+weights.bin       written by `reader`
 """
 
 import importlib
@@ -22,7 +22,7 @@ MODULE: Final = "components.train.keras_import.inspection"
 
 
 def main(argv: list[str]) -> int:
-    """Inspects the upload that the first argument names, within the limits of the second, which is JSON."""
+    """Inspects the upload at the path in the first argument, within the limits in the second, which is JSON."""
     upload, limits = confinement.enter(argv)
     folder = Path(argv[0])
     importlib.import_module("components.train.keras_import.confined.hdf5")
@@ -30,10 +30,10 @@ def main(argv: list[str]) -> int:
 
 
 def inspect(folder: Path, upload: Path, limits: Limits) -> None:
-    """Writes what the upload holds into the folder.
+    """Writes the content of the upload into the folder.
 
     Raises:
-        UploadError: it is refused.
+        UploadError: it is rejected.
     """
     try:
         contents = Reader(folder, limits.max_bytes, limits.max_config_bytes).read(upload)

@@ -1,4 +1,4 @@
-"""How large an upload may be, in every way in which one can be made to exhaust a machine."""
+"""Limits on the size of an upload, for every way in which an upload can exhaust a machine."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ MIB, GIB = 2**20, 2**30
 
 @dataclass(frozen=True)
 class Limits:
-    """What an upload may measure, and what the processes that handle it may use.
+    """The limits on an upload, and on the processes that handle it.
 
     Attributes:
-        max_bytes: of the file, of what it unpacks to, and of its weights.
+        max_bytes: of the file, of its unpacked content, and of its weights.
         max_config_bytes: of the description of the network.
         max_depth: of the JSON of the description.
         max_layers: in all submodels together.
         max_parameters: of the network.
-        max_values: that one photo may become between two layers.
+        max_values: of one photo between two layers.
         max_multiply_adds: for one photo.
         reader_memory_bytes: address space of the process that reads the file.
-        builder_memory_bytes: address space of the process that builds the network; TensorFlow alone takes 3 GiB.
-        reader_cpu_seconds: processor time of the former.
-        builder_cpu_seconds: processor time of the latter.
+        builder_memory_bytes: address space of the process that builds the network; TensorFlow alone needs 3 GiB.
+        reader_cpu_seconds: processor time of the process that reads the file.
+        builder_cpu_seconds: processor time of the process that builds the network.
         timeout_seconds: wall time of each.
     """
 

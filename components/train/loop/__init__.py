@@ -1,1 +1,1 @@
-"""Training: batches, features, phases, the fit itself and its checkpoints. Import `phases`."""
+"""The training loop: batches, features, phases, fitting and checkpoints. Import `phases`."""

@@ -1,4 +1,4 @@
-"""Moving statistics of batch normalization that cannot follow the weights within a short epoch."""
+"""Renews the moving statistics of batch normalization if they lag behind the weights in a short epoch."""
 
 from typing import Final
 
@@ -7,24 +7,24 @@ import keras
 from components.train.loop.batches import Batches
 
 OLD_SHARE: Final = 0.05
-"""The moving statistics are renewed if statistics from before the epoch still weigh more than this at its end."""
+"""The moving statistics are renewed if statistics from before the epoch have more than this weight at its end."""
 MAX_BATCHES: Final = 32
-"""The statistics are means over this many batches at most."""
+"""The statistics are means over at most this many batches."""
 
 
 def renew_statistics(model: keras.Model, training: Batches) -> None:
-    """Sets moving means and variances to those of training batches under the present weights.
+    """Sets moving means and variances to those of training batches under the current weights.
 
-    Precise batch normalization (Wu and Johnson 2021, arXiv:2105.07576). After an epoch that has enough steps for the
-    momentum of each layer, nothing changes.
+    Precise batch normalization (Wu and Johnson 2021, arXiv:2105.07576). Nothing changes if the epoch has enough steps
+    for the momentum of each layer.
 
     Args:
-        model: the part of the network that learns.
-        training: in the epoch whose inputs are used.
+        model: the trained part of the network.
+        training: its current epoch provides the inputs.
     """
     layers = [
         layer
-        for layer in model._flatten_layers()  # noqa: SLF001 - Keras has no public name for it
+        for layer in model._flatten_layers()  # noqa: SLF001 - Keras has no public name for this
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     if not any(layer.momentum**training.num_batches_of_epoch > OLD_SHARE for layer in layers):

@@ -1,4 +1,4 @@
-"""Compiles the learning part of a network for a phase, and passes it its batches."""
+"""Compiles the trained part of a network for a phase, and passes its batches to it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,9 +11,9 @@ from components.train.loop.optimizer import accuracy, make_loss, make_optimizer
 from components.train.tensorflow.devices import num_devices
 
 STEPS_PER_EXECUTION: Final = 8
-"""Steps between two looks at what Python has to say; saves up to half of the time of small networks."""
+"""Steps between two returns from TensorFlow to Python; saves up to half of the time of small networks."""
 MANY_NUMBERS: Final = 2**20
-"""Batches of more take so long that a look after each costs nothing, and that a stop must not wait for eight."""
+"""If a batch has more numbers, TensorFlow returns to Python after every step: it costs nothing and stops sooner."""
 
 
 def compile_model(
@@ -24,15 +24,15 @@ def compile_model(
     scales: Mapping[str, float] | None,
     batches_a_step: int,
 ) -> None:
-    """Gives the model its optimizer, loss and metric.
+    """Compiles the model with optimizer, loss and metric.
 
     Args:
-        model: the part of the network that learns; gives logits.
+        model: the trained part of the network; outputs logits.
         phase: resolved.
-        params: loss and averaging.
-        training: batches to learn from.
-        scales: how much of the learning rate each weight gets, by its path.
-        batches_a_step: so many batches make one step of the optimizer.
+        params: determine the loss and weight averaging.
+        training: the training batches.
+        scales: the factor of the learning rate for each weight, by its path.
+        batches_a_step: the number of batches whose gradients make one optimizer step.
     """
     weight_scales = None if scales is None else [scales[weight.path] for weight in model.trainable_weights]
     looks_after_each = training.num_numbers > MANY_NUMBERS or num_devices() > 1
@@ -52,5 +52,5 @@ def compile_model(
 
 
 def as_input(model: keras.Model, batches: Batches) -> Any:
-    """The batches in the way in which the compiled model reads them fastest."""
+    """The batches in the form that the compiled model reads fastest."""
     return batches.in_groups(model.steps_per_execution) if model.steps_per_execution > 1 else batches

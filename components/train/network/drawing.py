@@ -1,4 +1,4 @@
-"""A network as a picture: SVG, a box for each layer from top to bottom, and a line for each tensor."""
+"""Draws a network as SVG: a box for each layer from top to bottom, and a line for each tensor."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,11 +11,11 @@ from components.contract.pages.theme import COLORS
 WIDTH: Final = 420
 BOX_HEIGHT, GAP, MARGIN = 40, 18, 16
 LANE: Final = 14
-"""Pixels between two lines that pass boxes by."""
+"""Pixels between two lines that bypass boxes."""
 
 
 def draw(rows: Sequence[Row], title: str) -> Html:
-    """The picture, as the text of an SVG file."""
+    """The picture as the text of an SVG file."""
     place = {row.name: number for number, row in enumerate(rows)}
     passing = [
         (place[name], place[row.name]) for row in rows for name in row.takes if place[row.name] - place[name] > 1
@@ -43,7 +43,7 @@ def draw(rows: Sequence[Row], title: str) -> Html:
 
 
 def _lanes(passing: Sequence[tuple[int, int]]) -> list[int]:
-    """For each line that passes boxes by, the nearest lane that is free all along."""
+    """For each line that bypasses boxes, the nearest lane that is free along its length."""
     spans_by_lane: list[list[tuple[int, int]]] = []
     lanes = []
     for start, end in passing:

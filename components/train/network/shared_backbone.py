@@ -1,4 +1,4 @@
-"""The backbone that trials of a search have in common: built once, its weights read once."""
+"""The backbone that the trials of a search share: built once, and its weights are read once."""
 
 import random
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SharedBackbone:
-    """Keeps the last one; each trial gets it as it was before any of them learned."""
+    """Keeps the last backbone; each trial gets it with its initial weights."""
 
     def __init__(self) -> None:
         self._key: object = None
@@ -21,20 +21,20 @@ class SharedBackbone:
     def get(
         self, name: str, weights_path: Path | None, image_size: tuple[int, int], input_size: tuple[int, int], seed: int
     ) -> tuple["keras.Model", str | None]:
-        """The network from pixels to its feature map, and the SHA-256 of the file of its weights.
+        """Returns the network from pixels to its feature map, and the SHA-256 of its weights file.
 
-        What is drawn at random afterwards is what it would be after the backbone was built.
+        The state of the random generators is the same as after building the backbone.
 
         Args:
             name: a key of BACKBONES.
-            weights_path: as `find_weights` gave it; None for random weights.
+            weights_path: from `find_weights`; None for random weights.
             image_size: (height, width) of the photos.
-            input_size: (height, width) that it scales them down to.
-            seed: that TensorFlow was started with.
+            input_size: (height, width) to which the network scales them down.
+            seed: with which TensorFlow was started.
 
         Raises:
-            ModelError: it cannot be built for photos of this size.
-            WeightsError: the weights belong to another network, or are damaged.
+            ModelError: the network cannot be built for photos of this size.
+            WeightsError: the weights do not match the network, or are damaged.
         """
         import keras
 

@@ -1,4 +1,4 @@
-"""What a network costs before it is trained: its layers with shapes, parameters and work, and the memory in all."""
+"""The cost of a network before training: its layers with shapes, parameters and work, and its memory."""
 
 import math
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ class NetworkSummary(BaseRecord):
 
     Attributes:
         rows: from the photo to the logits.
-        num_parameters: in all.
-        multiply_adds: roughly, for one photo.
-        weights_bytes: of the network as it is served, in float32.
-        training_bytes: roughly, when all layers are trained with batches of `batch_size`.
-        batch_size: photos at once.
+        num_parameters: total.
+        multiply_adds: approximate, for one photo.
+        weights_bytes: of the served network, in float32.
+        training_bytes: approximate, if all layers are trained with batches of `batch_size`.
+        batch_size: photos per batch.
     """
 
     rows: tuple[Row, ...]
@@ -32,7 +32,7 @@ class NetworkSummary(BaseRecord):
 
 
 def summarize_network(network: Network, batch_size: int) -> NetworkSummary:
-    """What the network costs."""
+    """Computes the cost of the network."""
     layers = network.model.layers
     num_parameters = network.model.count_params()
     activations = sum(math.prod(_gives(layer)) for layer in layers)
@@ -74,21 +74,21 @@ def _rows(network: Network) -> Iterator[Row]:
 
 
 def _takes(layer: keras.Layer) -> list[str]:
-    return [tensor._keras_history.operation.name for tensor in _last_call(layer).input_tensors]  # noqa: SLF001 - Keras has no public name for it
+    return [tensor._keras_history.operation.name for tensor in _last_call(layer).input_tensors]  # noqa: SLF001 - Keras has no public name for this
 
 
 def _gives(layer: keras.Layer) -> tuple[int, ...]:
-    """At its last call."""
+    """The shape of its output at its last call."""
     return tuple(_last_call(layer).outputs[0].shape[1:])
 
 
 def _last_call(layer: keras.Layer) -> Any:
     """The node of a layer's last call."""
-    return layer._inbound_nodes[-1]  # noqa: SLF001 - Keras has no public name for it
+    return layer._inbound_nodes[-1]  # noqa: SLF001 - Keras has no public name for this
 
 
 def multiply_adds(layer: keras.Layer) -> int:
-    """Of the products with kernels, which are nearly all there are."""
+    """Multiply-adds of kernels, which are nearly all of a layer's."""
     if isinstance(layer, keras.Model):
         return sum(map(multiply_adds, layer.layers))
     kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))

@@ -1,4 +1,4 @@
-"""The places in a finished network that have a name: what its output layer takes, and its last map of features."""
+"""Finds the named tensors of a finished network: the input of its output layer, and its last feature map."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import keras
 
 
 def find_embedding(output: keras.KerasTensor) -> keras.KerasTensor:
-    """What the output layer takes; the output itself, where that is no dense layer's."""
+    """The input of the output layer; the output itself if the last layer is not dense."""
     tensor = output
     while isinstance(_history(tensor).operation, keras.layers.Activation | keras.layers.Identity):
         (tensor,) = _inputs(tensor)
@@ -18,18 +18,18 @@ def find_embedding(output: keras.KerasTensor) -> keras.KerasTensor:
 
 def _inputs(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
     operation, place, _ = _history(tensor)
-    inputs: list[keras.KerasTensor] = operation._inbound_nodes[place].input_tensors  # noqa: SLF001 - Keras has no public name for it
+    inputs: list[keras.KerasTensor] = operation._inbound_nodes[place].input_tensors  # noqa: SLF001 - Keras has no public name for this
     return inputs
 
 
 def _history(tensor: keras.KerasTensor) -> Any:
-    """The operation that made a tensor, the index of its call and that of its output."""
-    return tensor._keras_history  # noqa: SLF001 - Keras has no public name for it
+    """The operation that created a tensor, the index of its call and the index of its output."""
+    return tensor._keras_history  # noqa: SLF001 - Keras has no public name for this
 
 
 def find_feature_map(model: keras.Model) -> keras.KerasTensor | None:
-    """The tensor with height and width that is nearest to the output; None if there is none but the photo."""
-    for _, nodes in sorted(model._nodes_by_depth.items()):  # noqa: SLF001 - Keras has no public name for it
+    """The tensor with height and width that is closest to the output; None if only the photo has these axes."""
+    for _, nodes in sorted(model._nodes_by_depth.items()):  # noqa: SLF001 - Keras has no public name for this
         for node in nodes:
             if len(node.outputs[0].shape) == 4 and max(node.outputs[0].shape[1:3]) > 1 and not _is_photo(node):
                 feature_map: keras.KerasTensor = node.outputs[0]
@@ -38,6 +38,6 @@ def find_feature_map(model: keras.Model) -> keras.KerasTensor | None:
 
 
 def _is_photo(node: Any) -> bool:
-    """Whether the photo has only been scaled so far."""
+    """Whether the photo has only been scaled or reordered so far."""
     kinds = ("InputLayer", "Rescaling", "Normalization", "Reshape", "Cropping2D")
     return type(node.operation).__name__ in kinds or node.operation.name in ("grey", "channels_turned")

@@ -1,4 +1,4 @@
-"""Several GPUs, or TensorFlow's logical CPUs: each has a copy of the network and takes a part of every batch."""
+"""Several GPUs, or TensorFlow's logical CPUs: each has a copy of the network and processes a part of every batch."""
 
 import contextlib
 import functools
@@ -11,13 +11,13 @@ log = logging.getLogger(__name__)
 
 
 def on_all_devices() -> contextlib.AbstractContextManager[Any]:
-    """Within the block networks and optimizers are made for all devices; if there is one, nothing is different."""
+    """Within the block, networks and optimizers are created for all devices; with one device, nothing changes."""
     strategy = _strategy()
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 def num_devices() -> int:
-    """Among which a batch is divided."""
+    """The number of devices among which a batch is divided."""
     strategy = _strategy()
     return 1 if strategy is None else int(strategy.num_replicas_in_sync)
 

@@ -1,7 +1,7 @@
-"""Pointwise convolutions as products of matrices, while a network is trained on a CPU.
+"""Computes pointwise convolutions as matrix products while a network is trained on a CPU.
 
-A convolution whose kernel is 1 × 1 is such a product, and so are its gradients; those that TensorFlow has for
-convolutions of any size take twice as long there. They are most of what a MobileNetV2 or a ResNet50 computes.
+A convolution with a 1 × 1 kernel is a matrix product, and so are its gradients; TensorFlow's gradients for convolutions
+of any size take twice as long. Pointwise convolutions are most of the work of a MobileNetV2 or a ResNet50.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def pointwise_as_products(model: keras.Model) -> Iterator[None]:
-    """Within the block, on a CPU; what is compiled within is of no use after it."""
+    """Replaces the convolutions within the block, on a CPU; models compiled within it must not be used after it."""
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    layers = [] if has_gpu else [*filter(_is_pointwise, model._flatten_layers())]  # noqa: SLF001 - Keras has no public name for it
+    layers = [] if has_gpu else [*filter(_is_pointwise, model._flatten_layers())]  # noqa: SLF001 - Keras has no public name for this
     for layer in layers:
         layer.convolution_op = _product(*layer.strides)
     try:
@@ -27,7 +27,7 @@ def pointwise_as_products(model: keras.Model) -> Iterator[None]:
 
 
 def _is_pointwise(layer: Any) -> bool:
-    """Layers of others may compute something else in the end."""
+    """Whether a layer is a pointwise convolution; subclasses may compute something else."""
     return (
         type(layer) is keras.layers.Conv2D
         and layer.kernel_size == (1, 1)
@@ -37,7 +37,7 @@ def _is_pointwise(layer: Any) -> bool:
 
 
 def _product(down: int, across: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """What takes the place of a layer's convolution with these strides, without its bias."""
+    """The replacement of a layer's convolution with these strides, without its bias."""
 
     def multiplied(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         sampled = inputs if down == across == 1 else inputs[:, ::down, ::across]

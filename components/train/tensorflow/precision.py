@@ -1,6 +1,6 @@
-"""Mixed precision: layers compute in half of the bits while they are trained, where the hardware gains by it.
+"""Mixed precision: layers compute with 16 bits during training if the hardware benefits from it.
 
-Weights stay float32, and so does everything outside training: the cache, validation of the export, the bundle.
+Weights stay float32, and so does everything outside training: the feature cache, the check of the export, the bundle.
 """
 
 import contextlib
@@ -16,12 +16,12 @@ from components.contract.params.training import Precision
 log = logging.getLogger(__name__)
 
 HAS_FLOAT16: Final = (7, 0)
-"""NVIDIA's compute capability from which tensor cores take float16."""
+"""The lowest compute capability of NVIDIA GPUs whose tensor cores support float16."""
 HAS_BFLOAT16: Final = (8, 0)
 
 
 def resolve_precision(requested: Precision) -> Precision:
-    """What `auto` is on this machine: what its slowest GPU has tensor cores for; float32 on a CPU."""
+    """Resolves `auto`: the precision that the tensor cores of the slowest GPU support; float32 on a CPU."""
     if requested != "auto":
         return requested
     capabilities = [
@@ -34,16 +34,16 @@ def resolve_precision(requested: Precision) -> Precision:
 
 @contextlib.contextmanager
 def compute_in(precision: Precision, model: keras.Model) -> Iterator[None]:
-    """Within the block the layers of a model compute in this precision; what is compiled within is of no use after it.
+    """Within the block, the layers compute in this precision; models compiled within it must not be used after it.
 
-    With float16 Keras scales the loss, so that small gradients are not lost.
+    With float16, Keras scales the loss so that small gradients are not lost.
     """
     precision = resolve_precision(precision)
     if precision == "float32":
         yield
         return
     log.info("Layers compute in %s; weights stay float32.", precision)
-    all_layers = model._flatten_layers()  # noqa: SLF001 - Keras has no public name for it
+    all_layers = model._flatten_layers()  # noqa: SLF001 - Keras has no public name for this
     layers = [layer for layer in all_layers if not isinstance(layer, keras.layers.InputLayer)]
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
@@ -56,5 +56,5 @@ def compute_in(precision: Precision, model: keras.Model) -> Iterator[None]:
 
 
 def unwrap_optimizer(model: keras.Model) -> Any:
-    """The optimizer that was compiled with, without what Keras puts around it to scale the loss."""
+    """The optimizer that was compiled, without Keras' wrapper that scales the loss."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)

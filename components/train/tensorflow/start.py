@@ -1,4 +1,4 @@
-"""Starts TensorFlow: quietly, seeded, and on a CPU with the same result each time."""
+"""Starts TensorFlow with a seed, without console noise, and with deterministic results on a CPU."""
 
 import ctypes
 import logging
@@ -15,21 +15,21 @@ KEEP_FREED_MEMORY: Final = {-1: 2**31 - 1, -2: 2**26, -4: 0, -8: 1}
 
 
 def start_tensorflow(seed: int) -> None:
-    """Imports TensorFlow and Keras; to be called before any other module that imports them.
+    """Imports TensorFlow and Keras; must be called before any other module that imports them.
 
     Args:
-        seed: from 0 to 2³² − 1. With it, equal data and params give equal weights on the same CPU.
+        seed: from 0 to 2³² − 1. On the same CPU, the same seed, data and params produce the same weights.
     """
     _keep_freed_memory()
     ignore_library_settings()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its C++ part prints errors where nothing is wrong
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its C++ code prints errors when nothing is wrong
     _import_keras()
     import keras
     import tensorflow as tf
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    tf.get_logger().setLevel("ERROR")  # a search makes one network after another, of which it warns
+    tf.get_logger().setLevel("ERROR")  # it warns when a search creates many networks
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -44,7 +44,7 @@ def start_tensorflow(seed: int) -> None:
 
 
 def _import_keras() -> None:
-    """Imports Keras with TensorFlow under it; no keras.json is read, and none is written into the user's home."""
+    """Imports Keras with TensorFlow as its backend, without reading or writing keras.json in the user's home."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     home = os.environ.get("KERAS_HOME")
     os.environ["KERAS_HOME"] = os.devnull
@@ -55,10 +55,10 @@ def _import_keras() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Lets each step of a training have the memory of the step before.
+    """Keeps freed memory in the process, so that the next training step can reuse it.
 
-    As it is, the allocator of Linux gives large arrays back to the system as soon as they are freed, and gets them
-    again page by page in the next step: a third of the time of a partial fine-tuning on a CPU.
+    By default, the allocator of Linux returns large arrays to the system as soon as they are freed, and requests them
+    again page by page in the next step: a third of the time of partial fine-tuning on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # glibc has it; musl does not

@@ -1,4 +1,4 @@
-"""What a network costs where it is served: the time of one photo, and the size of its weights."""
+"""The cost of a network in production: the time per photo, and the size of its weights."""
 
 import logging
 import statistics
@@ -17,11 +17,11 @@ BYTES_PER_WEIGHT: Final = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a network, whatever its weights are.
+    """The cost of a network, which does not depend on the values of its weights.
 
     Attributes:
-        latency_ms: of one photo on this machine's CPU, the median.
-        size_mb: of its weights in float32.
+        latency_ms: the median for one photo on this machine's CPU.
+        size_mb: of the weights in float32.
     """
 
     latency_ms: float
@@ -29,14 +29,14 @@ class Cost:
 
 
 class CostMeter:
-    """Weighs networks, each kind once: a search tries the same network with many rates."""
+    """Measures each kind of network once: a search tries the same network with many learning rates."""
 
     def __init__(self, info: DatasetInfo):
         self._info = info
         self._cost_by_key: dict[str, Cost] = {}
 
     def measure(self, train: TrainParams) -> Cost:
-        """Builds the network and times it as it will be served.
+        """Builds the network and times it on the runtime of the service.
 
         Args:
             train: resolved.

@@ -75,7 +75,10 @@ def test_feedback_that_is_wrong_is_refused_by_its_reason(
 
 
 def test_a_service_without_a_log_refuses_feedback(url: str) -> None:
-    with Client(url) as client, pytest.raises(ServiceError, match="must go into a prediction log; this service keeps"):
+    with (
+        Client(url) as client,
+        pytest.raises(ServiceError, match="requires a prediction log, but this service has none"),
+    ):
         client.send_feedback("4c1f0a9b2d3e-0199f0c2d3e4-5f6a7b8c9d0e", "red")
 
 

@@ -38,7 +38,7 @@ def test_the_client_needs_the_standard_library_alone(tmp_path: Path) -> None:
     )
     for options in ((), ("-S",)):
         result = run_python(program, tmp_path, *options)
-        assert result.stdout.startswith("A service must answer at http://127.0.0.1:1"), result.stderr
+        assert result.stdout.startswith("No service answers at http://127.0.0.1:1"), result.stderr
 
 
 def test_the_public_package_imports_nothing_but_the_standard_library(tmp_path: Path) -> None:

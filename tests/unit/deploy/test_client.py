@@ -42,7 +42,7 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
 
 def test_nobody_there_is_told_with_the_address() -> None:
     host, port = free_address("127.0.0.1", None)
-    with pytest.raises(ServiceError, match=f"A service must answer at http://{host}:{port}"):
+    with pytest.raises(ServiceError, match=f"No service answers at http://{host}:{port}"):
         predict(f"http://{host}:{port}", [b"photo"])
 
 

@@ -1,1 +1,1 @@
-"""What every request passes: connections, middleware, uploads. Import any module."""
+"""Handles every request: connections, middleware, uploads. Import any module."""

@@ -1,7 +1,7 @@
-"""Connections that must not harm: uvicorn's HTTP/1.1 protocol with time limits, and without ambiguous requests.
+"""Protects connections: uvicorn's HTTP/1.1 protocol with time limits, and without ambiguous requests.
 
-A request that two programs understand differently lets one hide from the other (request smuggling: RFC 9112, 11.2), so
-what is ambiguous is refused. Who sends a header slowly, or does not read an answer, is disconnected.
+If two programs parse a request differently, one request can hide in another (request smuggling: RFC 9112, 11.2), so
+ambiguous requests are rejected. Clients that send a header slowly or do not read an answer are disconnected.
 """
 
 import asyncio
@@ -20,30 +20,30 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS: Final = 10.0
-"""How long a request line and its header may take to arrive."""
+"""The maximum time to receive a request line and its header."""
 WRITE_SECONDS: Final = 30.0
-"""How long a client may take to read what fills the system's buffers."""
+"""The maximum time for a client to read what is in the system's buffers."""
 MAX_HEADER_BYTES: Final = 32 * 2**10
 MAX_HEADERS: Final = 100
 MAX_CONNECTIONS: Final = 800
-"""Below the 1,024 open files that many systems allow; of more, the one that has been idle the longest is closed."""
+"""Below the limit of 1,024 open files on many systems; above it, the connection that is idle longest is closed."""
 MAX_LENGTH_DIGITS: Final = 15
 SINGLE_HEADERS: Final = (b"content-length", b"transfer-encoding", b"host", b"content-type")
 END_OF_HEADER: Final = re.compile(rb"\n\r?\n")
-"""As h11 recognizes it; one without CR is refused."""
+"""The same as in h11; a header without CR is rejected."""
 
 
 def install() -> None:
-    """Lets uvicorn use this protocol wherever none is named."""
+    """Makes this protocol uvicorn's default."""
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{GuardedProtocol.__name__}"
 
 
 @functools.cache
 def listeners(port: int | None) -> list[socket.socket]:
-    """Copies of the sockets that this process listens on at a port.
+    """Copies the sockets on which this process listens at a port.
 
-    BentoML's supervisor holds them as well. While this process answers its last requests they would let new clients
-    connect and wait in vain, until they are shut down.
+    BentoML's supervisor holds them as well. Unless they are shut down, new clients could connect and wait in vain while
+    this process answers its last requests.
     """
     copies = []
     sockets = [entry for entry in Path("/dev/fd").iterdir() if entry.is_socket()]
@@ -58,7 +58,7 @@ def listeners(port: int | None) -> list[socket.socket]:
 
 
 class GuardedProtocol(H11Protocol):
-    """One connection."""
+    """One connection to a client."""
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
@@ -84,34 +84,34 @@ class GuardedProtocol(H11Protocol):
     def shutdown(self) -> None:
         """Accepts no new connections, and closes this one after its answer."""
         for listener in listeners(self._port()):
-            with contextlib.suppress(OSError):  # another connection has done so
+            with contextlib.suppress(OSError):  # another connection may have shut it down
                 listener.shutdown(socket.SHUT_RDWR)
         super().shutdown()
 
     def data_received(self, data: bytes) -> None:
-        """Starts the time limit of the header when a new request begins to arrive."""
+        """Starts the time limit of the header when a new request begins."""
         if self._header_timer is None and self.is_idle():
             self._await_header()
         super().data_received(data)
 
     def handle_events(self) -> None:
-        """Handles what has arrived, and stops the time limit once the header is complete."""
+        """Handles received data, and stops the time limit when the header is complete."""
         super().handle_events()
         if self._header_timer is not None and not self.is_idle():
             self._header_timer.cancel()
             self._header_timer = None
 
     def send_400_response(self, _msg: str) -> None:
-        """Refuses a request that is not well formed."""
-        self._refuse(400, "bad_request", "The request must be well formed and unambiguous; it is not.")
+        """Rejects a malformed request."""
+        self._refuse(400, "bad_request", "The request is malformed or ambiguous.")
 
     def pause_writing(self) -> None:
-        """Starts the time limit of a client that does not read its answer."""
+        """Starts the time limit for a client that does not read its answer."""
         super().pause_writing()
         self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stops the time limit of a client that reads again."""
+        """Stops the time limit when the client reads again."""
         super().resume_writing()
         if self._write_timer is not None:
             self._write_timer.cancel()
@@ -123,7 +123,7 @@ class GuardedProtocol(H11Protocol):
         super().on_response_complete()
 
     def is_idle(self) -> bool:
-        """Whether no whole header has arrived since the last answer."""
+        """Whether no complete header has arrived since the last answer."""
         return self.conn.their_state is h11.IDLE
 
     def _port(self) -> int | None:
@@ -135,11 +135,11 @@ class GuardedProtocol(H11Protocol):
     def _refuse_slow_header(self) -> None:
         self._header_timer = None
         if not self.transport.is_closing():
-            text = f"The header must arrive within {HEADER_SECONDS:.0f} s; this one did not."
+            text = f"The header must arrive within {HEADER_SECONDS:.0f} s; it took longer."
             self._refuse(408, "too_slow", text)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answers in the form of every error of the service, and closes."""
+        """Sends an error in the service's format, and closes the connection."""
         body = json.dumps({"error": {"code": code, "message": message}, "predictions": []}).encode()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             headers = [
@@ -164,7 +164,7 @@ class GuardedProtocol(H11Protocol):
 
 
 class _StrictConnection(h11.Connection):
-    """Refuses what RFC 9112 lets a recipient accept, or h11 repairs."""
+    """Rejects requests that RFC 9112 lets a recipient accept, or that h11 repairs."""
 
     def next_event(self) -> Any:
         if self.their_state is h11.IDLE:
@@ -177,10 +177,10 @@ class _StrictConnection(h11.Connection):
 
 
 def header_fault(header: bytes) -> str | None:
-    """What makes a request ambiguous or excessive; None if nothing does.
+    """The reason why a request is ambiguous or too large; None if it is neither.
 
     Args:
-        header: the request line and the header lines, with the empty line at the end.
+        header: the request line and the header lines, including the empty line at the end.
     """
     lines = header.removesuffix(b"\r\n\r\n").split(b"\r\n")
     fields = {}

@@ -1,4 +1,4 @@
-"""Reads the photos out of a request, within limits, and says what was wrong with one that has none."""
+"""Reads the photos of a request, within limits; the error of an invalid request names the problem."""
 
 import asyncio
 import io
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MAX_TEXT_BYTES = 64 * 2**10
-"""Of a form field that is not a file."""
+"""The maximum size of a form field that is not a file."""
 MAX_SHOWN = 40
-"""Names of fields, and characters of one, that a message repeats."""
+"""The maximum number of characters of a name that a message repeats."""
 BODY_SECONDS = 30.0
-"""How long a body may take to arrive; who sends more slowly only holds a place."""
+"""The maximum time to receive a body; a slower client would only occupy a slot."""
 RAW_TYPE: Final = "application/octet-stream"
 EXPECTED: Final = (
     f"multipart/form-data with one or more files in the field {FIELD!r}, or one photo with Content-Type "
@@ -32,11 +32,11 @@ EXPECTED: Final = (
 )
 
 
-class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ours
-    """A request that is not looked at any further.
+class RefusedUpload(Exception):  # noqa: N818 an answer to the client, not an internal error
+    """A request that is rejected.
 
     Attributes:
-        status: the HTTP status to answer with.
+        status: the HTTP status of the response.
         code: the reason in one word.
     """
 
@@ -48,10 +48,10 @@ class RefusedUpload(Exception):  # noqa: N818 it is an answer, not a fault of ou
 
 @dataclass(frozen=True)
 class UploadRequest:
-    """What a request asks for.
+    """The content of a request.
 
     Attributes:
-        photos: at least one: the bytes of a file, or pixels of the model's size: uint8 (height, width, 3), RGB.
+        photos: at least one: the content of a file, or pixels of the model's size: uint8 (height, width, 3), RGB.
         options: from the query.
     """
 
@@ -60,20 +60,20 @@ class UploadRequest:
 
 
 async def read_request(request: Request) -> UploadRequest:
-    """The photos and the options of a request.
+    """Reads the photos and the options of a request.
 
     Raises:
-        RefusedUpload: the options cannot be, or as `read_photos`.
+        RefusedUpload: the options are invalid, or as for `read_photos`.
     """
     options = read_options(request.query_params)
     return UploadRequest([*await read_photos(request)], options)
 
 
 def read_options(query: Mapping[str, str]) -> Options:
-    """Options from the query.
+    """Parses the options in the query.
 
     Raises:
-        RefusedUpload: one is unknown or cannot be.
+        RefusedUpload: an option is unknown or invalid.
     """
     if not query:
         return Options()
@@ -87,19 +87,19 @@ def read_options(query: Mapping[str, str]) -> Options:
 
 
 async def read_photos(request: Request) -> list[bytes]:
-    """The files of the form field `files`, in their order; or the body itself, where it is a photo and no form.
+    """Reads the files of the form field `files`, in order, or a single photo that is sent as the body.
 
     Raises:
-        RefusedUpload: the request is neither, is too large or too slow, or has no such files.
+        RefusedUpload: the body is neither, is too large or too slow, or contains no such files.
     """
-    # A body without a type may be anything (RFC 9110, 8.3): a photo, it is hoped.
+    # A body without a type may be anything (RFC 9110, 8.3); it is treated as a photo.
     kind = request.headers.get("content-type", RAW_TYPE).partition(";")[0].strip().lower() or RAW_TYPE
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise RefusedUpload(
             415,
             "encoded",
-            f"The body must not be compressed; this one has the Content-Encoding {encoding[:MAX_SHOWN]}. "
+            f"The body must not be compressed; its Content-Encoding is {encoding[:MAX_SHOWN]}. "
             "Send the photos themselves.",
         )
     if "transfer-encoding" not in request.headers and request.headers.get("content-length", "0") == "0":
@@ -112,10 +112,10 @@ async def read_photos(request: Request) -> list[bytes]:
 
 
 async def read_body(request: Request, max_bytes: int | None = None) -> bytes:
-    """The whole body of a request, of at most `max_bytes`; by default MAX_BODY_BYTES, as of an upload.
+    """Reads the whole body of a request, at most `max_bytes`; the default is the limit of uploads, MAX_BODY_BYTES.
 
     Raises:
-        RefusedUpload: it is too large, too slow, or cut off.
+        RefusedUpload: it is too large, too slow, or incomplete.
     """
     return await _receive_in_time(_read_raw(request, max_bytes))
 
@@ -128,7 +128,7 @@ async def _receive_in_time(reading: Awaitable[Result]) -> Result:
         raise RefusedUpload(
             408,
             "too_slow",
-            f"The body must arrive within {BODY_SECONDS:.0f} s; this one did not. Send fewer photos in one request.",
+            f"The body must arrive within {BODY_SECONDS:.0f} s; it took longer. Send fewer photos in one request.",
         ) from None
     except ClientDisconnect:
         raise RefusedUpload(400, "disconnected", "The body must be complete; the client disconnected.") from None
@@ -136,7 +136,7 @@ async def _receive_in_time(reading: Awaitable[Result]) -> Result:
 
 class _Parser(MultiPartParser):
     spool_max_size = MAX_BODY_BYTES + 1
-    """Photos stay in memory: the disk of a container may be read-only, and their number and size are limited."""
+    """Keeps photos in memory: a container's disk may be read-only, and their number and size are limited."""
 
 
 async def _read_form(request: Request) -> list[bytes]:
@@ -165,7 +165,7 @@ async def _read_raw(request: Request, max_bytes: int | None) -> bytes:
     body = io.BytesIO()
     async for chunk in _stream_limited(request, max_bytes):
         body.write(chunk)
-    return body.getvalue()  # shares the memory of `body`, as joining the pieces would not
+    return body.getvalue()  # shares the memory of `body`; joining chunks would copy it
 
 
 async def _stream_limited(request: Request, max_bytes: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -183,7 +183,7 @@ async def _stream_limited(request: Request, max_bytes: int | None = None) -> Asy
     if num_bytes > max_bytes:
         limit_text = f"{max_bytes // 2**20} MiB" if is_upload else f"{max_bytes:,} bytes"
         advice = " Send the photos in several requests." if is_upload else ""
-        raise RefusedUpload(413, "too_large", f"The body must have at most {limit_text}; this one is larger.{advice}")
+        raise RefusedUpload(413, "too_large", f"The body must have at most {limit_text}; it is larger.{advice}")
 
 
 async def _read_files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
@@ -203,5 +203,5 @@ async def _read_files(items: list[tuple[str, UploadFile | str]]) -> list[bytes]:
                 "fetched: send the photo itself.",
             )
         photos.append(await value.read())
-        await value.close()  # else all photos would be in memory twice
+        await value.close()  # otherwise all photos would be in memory twice
     return photos

@@ -1,4 +1,4 @@
-"""The addresses of the Open Inference Protocol v2, below /v2. Errors are `{"error": "…"}`, as the protocol has it."""
+"""The routes of the Open Inference Protocol v2, below /v2. Errors are `{"error": "…"}`, as in the protocol."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -28,10 +28,10 @@ class Predictor(Protocol):
     """The service."""
 
     async def infer(self, inference: Inference) -> list[dict[str, Any]]:
-        """The answers for the photos, as /predict has them."""
+        """The predictions for the photos, as in /predict."""
 
     def __is_ready__(self) -> bool:
-        """Whether a photo would be answered."""
+        """Whether the service can answer."""
 
 
 async def show_server(_request: Request) -> Response:
@@ -91,7 +91,7 @@ async def infer(request: Request) -> Response:
 
 
 def _require_answers(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The answers; tensors have no place for errors, so one that is broken is the error of the request."""
+    """Raises the first error: tensors cannot contain errors, so an invalid photo fails the whole request."""
     for number, prediction in enumerate(predictions):
         if "error" in prediction:
             code, message = prediction["error"]["code"], prediction["error"]["message"]
@@ -100,7 +100,7 @@ def _require_answers(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _find_model(request: Request) -> "ModelCard":
-    """The model's card, if the address names the model and its version."""
+    """The model card, if the path names the model and its version."""
     card: ModelCard = request.app.state.card
     name, _, version = card.tag.partition(":")
     if request.path_params["model"] != name or request.path_params.get("version", version) != version:

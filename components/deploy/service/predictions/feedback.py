@@ -1,7 +1,7 @@
-"""What clients report of predictions: the right label of a photo, by the id of its prediction.
+"""Feedback of clients: the correct label of a photo, by the id of its prediction.
 
-A line of JSON per report, in `feedback/<day>-<process>.jsonl` of the prediction log. Anyone who may ask the service may
-send feedback, so it is a claim: `darkroom data next` asks a person to confirm it.
+There is a line of JSON per report, in `feedback/<day>-<process>.jsonl` of the prediction log. Anyone with access to the
+service can send feedback, so it may be wrong: `darkroom data next` asks a person to confirm it.
 """
 
 import os
@@ -17,47 +17,47 @@ from components.deploy.service.protocol import Feedback
 
 FEEDBACK_DIR: Final = "feedback"
 MAX_BYTES: Final = 64 * 2**20
-"""Of the feedback of one process."""
+"""The maximum size of the feedback of one process."""
 MAX_LABELS: Final = 3
-"""That one prediction may get, one after another."""
+"""The maximum number of labels for one prediction, one after another."""
 MAX_REMEMBERED: Final = 10_000
-"""Predictions whose labels are counted; whoever sends more feedback must ask for as many predictions."""
+"""The number of predictions whose labels are counted; more feedback requires as many new predictions."""
 
 
 class LoggedFeedback(BaseRecord):
-    """A line of the log."""
+    """A line of the feedback log."""
 
     id: str
-    """Of the prediction."""
+    """The id of the prediction."""
     time: datetime
     label: str
 
 
 class FeedbackBook:
-    """Writes the feedback of one process; not to be shared by threads."""
+    """Writes the feedback of one process; must not be shared by threads."""
 
     def __init__(self, log_dir: Path):
-        """Opens the book; its folder is made with the first report."""
+        """Opens the log; its folder is created with the first report."""
         self._folder = log_dir / FEEDBACK_DIR
         self._labels: OrderedDict[str, list[str]] = OrderedDict()
         self._num_bytes = 0
 
     def add(self, feedback: Feedback, predicted_label: str | None) -> str:
-        """Writes a report, unless it repeats the one before; returns the predicted label.
+        """Writes a report unless it repeats the previous one; returns the predicted label.
 
         Args:
-            feedback: its label is a class of the model.
+            feedback: its label must be a class of the model.
             predicted_label: of the logged prediction; None if the log does not have it.
 
         Raises:
-            RefusedUpload: the prediction is unknown, has had as many labels as it may, or the log is full or broken.
+            RefusedUpload: the prediction is unknown or has the maximum number of labels, or the log is full or broken.
         """
         if predicted_label is None:
             raise RefusedUpload(
                 404,
                 "unknown_id",
-                "The id must be of a prediction in the log of this service; it is not, or the prediction is of another "
-                "service, was not among the share that is logged, or was deleted.",
+                "The log of this service has no prediction with this id: it is from another "
+                "service, was not logged, or was deleted.",
             )
         labels = self._labels.setdefault(feedback.id, [])
         self._labels.move_to_end(feedback.id)
@@ -69,7 +69,7 @@ class FeedbackBook:
             raise RefusedUpload(
                 409,
                 "too_many_labels",
-                f"A prediction can have at most {MAX_LABELS} labels; this one already has as many.",
+                f"A prediction can have at most {MAX_LABELS} labels; this prediction already has that many.",
             )
         now = datetime.now(UTC)
         line = LoggedFeedback(id=feedback.id, time=now, label=feedback.label).model_dump_json().encode() + b"\n"
@@ -87,7 +87,7 @@ class FeedbackBook:
 
 
 def read_feedback(log_dir: Path) -> dict[str, str]:
-    """The last label that was reported for each prediction, by the prediction's id.
+    """Reads the last reported label of each prediction, by the prediction's id.
 
     Raises:
         DataError: a line is damaged.

@@ -1,4 +1,4 @@
-"""The files of the log: a line of JSON per record, in the order of time, read within limits."""
+"""The files of the log: one JSON record per line, in order of time, read within limits."""
 
 import bisect
 import itertools
@@ -15,9 +15,9 @@ from components.contract.system.budget import Budget, open_regular
 from components.deploy.service.predictions.prediction_id import parse_id
 
 MAX_LINE_BYTES: Final = 2**20
-"""Of one prediction; an embedding of 2,048 values takes 6 kB."""
+"""The maximum size of one prediction; an embedding of 2,048 values needs 6 kB."""
 MAX_BYTES: Final = 2**30
-"""Of the log of one process; then it keeps nothing more, and says so."""
+"""The maximum size of the log of one process; then it stops logging, with a warning."""
 
 _TIME_OF_LINE: Final = re.compile(rb'\{"id":"[^"]*-([0-9a-f]{12})-[0-9a-f]{12}"')
 
@@ -25,16 +25,16 @@ Record = TypeVar("Record", bound=BaseRecord)
 
 
 def read_records(path: Path, kind: type[Record]) -> Iterator[Record]:
-    """The records of a file.
+    """Reads the records of a file.
 
     Raises:
-        DataError: the file is too large, or a line is damaged other than by a kill at its end.
+        DataError: the file is too large, or a line is damaged.
     """
     budget = Budget(f"The prediction log {path}", "Remove the line, or the file.", max_bytes=MAX_BYTES + MAX_LINE_BYTES)
     try:
         file = open_regular(path)
     except OSError as error:
-        raise DataError(f"The prediction log {path} must be readable; it is not: {error.strerror}.") from None
+        raise DataError(f"The prediction log {path} cannot be read: {error.strerror}.") from None
     with file:
         for number in itertools.count(1):
             line = file.readline(MAX_LINE_BYTES + 1)
@@ -58,7 +58,7 @@ def _parse_line(line: bytes, kind: type[Record], number: int, path: Path) -> Rec
 
 
 def find_line(folder: Path, prediction_id: str) -> bytes | None:
-    """The line of a prediction, by binary search; None if the log does not have it.
+    """Finds the line of a prediction by binary search; None if the log does not contain it.
 
     A process writes its predictions in the order of their ids, which contain the time.
 
@@ -78,7 +78,7 @@ def _find_in_file(path: Path, start: bytes) -> bytes | None:
     with open_regular(path) as file:
 
         def line_at(offset: int) -> bytes:
-            """The first line that begins at the offset or behind it."""
+            """Reads the first line that starts at the offset or after it."""
             file.seek(max(0, offset - 1))
             if offset:
                 file.readline(MAX_LINE_BYTES)

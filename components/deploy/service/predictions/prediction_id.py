@@ -1,6 +1,6 @@
-"""The id of a prediction names the bento that made it, so that it leads back to the model even where nothing is kept.
+"""The id of a prediction contains the bento's version, so that the model can be found even if nothing is logged.
 
-`4c1f0a9b2d3e-0199f0c2d3e4-5f6a7b8c9d0e`: the bento's version, milliseconds since 1970, and chance, in hexadecimal.
+`4c1f0a9b2d3e-0199f0c2d3e4-5f6a7b8c9d0e`: the bento's version, milliseconds since 1970, and random bits, in hexadecimal.
 """
 
 import re
@@ -14,11 +14,11 @@ PATTERN = re.compile(r"([0-9a-z_.-]{1,63})-([0-9a-f]{12})-([0-9a-f]{12})")
 
 @dataclass(frozen=True)
 class PredictionId:
-    """What an id says.
+    """The content of an id.
 
     Attributes:
         bento_version: of the bento that answered.
-        time: when.
+        time: of the prediction.
     """
 
     bento_version: str
@@ -26,17 +26,17 @@ class PredictionId:
 
 
 def new_id(bento_version: str) -> str:
-    """An id for a prediction made now."""
+    """Creates an id for a new prediction."""
     return f"{bento_version}-{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(6)}"
 
 
 def parse_id(text: str) -> PredictionId | None:
-    """What an id says; None if the text is none."""
+    """Parses an id; None if it is invalid."""
     match = PATTERN.fullmatch(text)
     if match is None:
         return None
     version, milliseconds, _ = match.groups()
     try:
         return PredictionId(version, datetime.fromtimestamp(int(milliseconds, 16) / 1000, UTC))
-    except (ValueError, OverflowError):  # a year that no calendar has
+    except (ValueError, OverflowError):  # a year outside the range of datetime
         return None

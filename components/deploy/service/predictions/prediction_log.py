@@ -1,8 +1,9 @@
-"""What may be kept of predictions, so that drift can be seen: never a photo, a file name or an address.
+"""The prediction log, for detecting drift: it never contains photos, file names or addresses.
 
-A line of JSON per prediction, in `<day>-<process>.jsonl`: id, label, confidence, brightness, embedding … An embedding
-is made from the photo: it shows which photos are similar, and is personal data if the photo shows people. So the log
-is off unless a folder is named, and may keep a share of the predictions only. Feedback is in `feedback/`.
+There is a line of JSON per prediction, in `<day>-<process>.jsonl`: id, label, confidence, brightness, embedding … An
+embedding is computed from the photo: it shows which photos are similar, and is personal data if the photo shows people.
+Therefore the log is off unless a folder is set, and can be limited to a share of the predictions. Feedback is in
+`feedback/`.
 """
 
 import base64
@@ -31,7 +32,7 @@ from components.deploy.service.settings import ServiceSettings
 log = logging.getLogger("bentoml.darkroom")
 
 MAX_WAITING: Final = 1000
-"""Predictions that wait to be written; more are left out, so that a slow disk never delays an answer."""
+"""Predictions that wait to be written; further ones are skipped, so that a slow disk never delays a response."""
 
 
 class LoggedPrediction(BaseRecord):
@@ -62,7 +63,7 @@ class LoggedPrediction(BaseRecord):
 
 
 def unpack(text: str) -> np.ndarray:
-    """An embedding from its text: float32 (features,).
+    """Decodes an embedding: float32 (features,).
 
     Raises:
         ValueError: the text is not base64 of float16 values.
@@ -71,7 +72,7 @@ def unpack(text: str) -> np.ndarray:
 
 
 def pack(embedding: np.ndarray) -> str:
-    """An embedding as text; what float16 cannot hold is cut to its range."""
+    """Encodes an embedding as text; values outside the range of float16 are clipped."""
     largest = np.finfo(np.float16).max
     return base64.b64encode(np.clip(embedding, -largest, largest).astype("<f2").tobytes()).decode()
 
@@ -86,15 +87,15 @@ def brightness(pixels: np.ndarray) -> float:
 
 
 class PredictionLog:
-    """Writes a share of the predictions in a thread of its own; a full or slow disk costs lines, not answers."""
+    """Writes a share of the predictions in a separate thread; a full or slow disk loses lines, not responses."""
 
     def __init__(self, folder: Path, share: float, chance: random.Random | None = None):
         """Opens the log.
 
         Args:
-            folder: made if it is missing.
-            share: of the predictions, from 0 to 1.
-            chance: decides which; by default one that nobody can foresee.
+            folder: created if it is missing.
+            share: of the logged predictions, from 0 to 1.
+            chance: selects the predictions; unpredictable by default.
 
         Raises:
             OSError: the folder cannot be written.
@@ -114,26 +115,26 @@ class PredictionLog:
         self._writer.start()
 
     def wants_next(self) -> bool:
-        """Whether the next prediction is among the share."""
+        """Whether the next prediction is to be logged."""
         return self._share >= 1 or self._chance.random() < self._share
 
     def add(self, prediction: LoggedPrediction) -> None:
-        """Keeps a prediction, if there is room."""
+        """Adds a prediction to the queue, if there is room."""
         try:
             self._queue.put_nowait(lambda: self._write(prediction))
         except queue.Full:
             self._warn_once("predictions arrive faster than the disk can write them")
 
     def add_feedback(self, feedback: Feedback) -> "Future[str]":
-        """Keeps feedback; the result is the label that was predicted, or an error as of `FeedbackBook.add`.
+        """Adds feedback to the queue; the result is the predicted label, or an error of `FeedbackBook.add`.
 
         Raises:
-            RefusedUpload: too much waits to be written.
+            RefusedUpload: too many records wait to be written.
         """
         future: Future[str] = Future()
 
         def write() -> None:
-            """In the thread that has written all predictions of before."""
+            """Runs in the writing thread, after all earlier predictions are written."""
             try:
                 line = find_line(self._folder, feedback.id)
                 predicted_label = LoggedPrediction.model_validate_json(line).label if line else None
@@ -144,11 +145,11 @@ class PredictionLog:
         try:
             self._queue.put_nowait(write)
         except queue.Full:
-            raise RefusedUpload(503, "overloaded", "More waits to be written than the disk takes; try again.") from None
+            raise RefusedUpload(503, "overloaded", "The disk is too slow for the prediction log; try again.") from None
         return future
 
     def close(self) -> None:
-        """Writes what waits."""
+        """Writes the queue and ends the thread."""
         self._queue.put(None)
         self._writer.join(10)
 
@@ -164,7 +165,7 @@ class PredictionLog:
         try:
             path = self._folder / f"{prediction.time:%Y%m%d}-{os.getpid()}.jsonl"
             with path.open("ab", buffering=0) as file:
-                file.write(line)  # one write, so that a kill leaves whole lines
+                file.write(line)  # a single write, so that a killed process leaves only complete lines
             self._num_bytes += len(line)
         except OSError as error:
             self._warn_once(str(error))
@@ -176,10 +177,10 @@ class PredictionLog:
 
 
 def open_log(settings: ServiceSettings) -> PredictionLog | None:
-    """The prediction log that the settings ask for.
+    """Opens the prediction log if the settings name a folder.
 
     Raises:
-        ServiceError: its folder cannot be written.
+        ServiceError: the folder cannot be written.
     """
     if settings.prediction_log is None:
         return None
@@ -192,19 +193,17 @@ def open_log(settings: ServiceSettings) -> PredictionLog | None:
 
 
 def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPrediction]:
-    """All predictions in a log folder, or those of the days from `since` on, day by day.
+    """Reads all predictions in a log folder, or those since a date, day by day.
 
     Raises:
-        DataError: there is no such folder, it holds no log, or a line is damaged other than by a kill at its end.
+        DataError: the folder does not exist or contains no log, or a line is damaged.
     """
     if not folder.is_dir():
-        raise DataError(
-            f"A prediction log must be a folder; {folder} is not. `darkroom serve --prediction-log FOLDER` writes one."
-        )
+        raise DataError(f"There is no prediction log at {folder}. `darkroom serve --prediction-log FOLDER` writes one.")
     paths = sorted(folder.glob("*.jsonl"))
     if not paths:
         raise DataError(
-            f"A prediction log must contain .jsonl files; there are none in {folder}. Has the service "
+            f"The prediction log {folder} has no .jsonl files. Has the service "
             "answered a request since it was started with --prediction-log?"
         )
     for path in paths:
@@ -216,5 +215,5 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
 
 
 def find(folder: Path, prediction_id: str) -> LoggedPrediction | None:
-    """The line of one prediction, None if the log does not hold it."""
+    """Finds a prediction; None if the log does not contain it."""
     return next((prediction for prediction in read_log(folder) if prediction.id == prediction_id), None)

@@ -1,4 +1,4 @@
-"""`POST /feedback`: the right label of a photo that was classified."""
+"""`POST /feedback`: the correct label of a photo that was classified."""
 
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
@@ -49,7 +49,7 @@ async def _read_feedback(request: Request) -> Feedback:
     except ValidationError as error:
         what = "; ".join(f"{where}: {text}" if where else text for where, text in faults(error, Feedback))
         raise RefusedUpload(
-            400, "bad_feedback", f'Feedback must be such as {{"id": "…", "label": "…"}}; found {what[:500]}.'
+            400, "bad_feedback", f'Feedback must look like {{"id": "…", "label": "…"}}; found {what[:500]}.'
         ) from None
     card: ModelCard = request.app.state.card
     if feedback.label not in card.class_names:
@@ -65,7 +65,7 @@ async def _read_feedback(request: Request) -> Feedback:
 async def _keep(feedback: Feedback, predictor: Predictor) -> str:
     if predictor.prediction_log is None:
         raise RefusedUpload(
-            409, "no_log", "Feedback must go into a prediction log; this service keeps none (--prediction-log FOLDER)."
+            409, "no_log", "Feedback requires a prediction log, but this service has none (--prediction-log FOLDER)."
         )
     return await asyncio.wrap_future(predictor.prediction_log.add_feedback(feedback))
 

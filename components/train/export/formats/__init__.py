@@ -1,1 +1,1 @@
-"""The trained network in the formats of other runtimes, compared with the service: `export.export_model`."""
+"""Exports the trained network for other runtimes and compares it with the service: `export.export_model`."""

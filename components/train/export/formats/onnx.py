@@ -1,4 +1,4 @@
-"""ONNX, for ONNX Runtime and everything that reads it: <target>/model.onnx."""
+"""ONNX, for ONNX Runtime and other runtimes: <target>/model.onnx."""
 
 import logging
 import warnings
@@ -19,18 +19,18 @@ def write_onnx(source: Source, folder: Path) -> None:
     import tensorflow as tf
 
     with needs_formats("ONNX"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tf2onnx, about NumPy's old names
+        warnings.simplefilter("ignore")  # tf2onnx uses deprecated names of NumPy
         import onnx
-        import onnxruntime  # noqa: F401 - the written model is loaded with it
+        import onnxruntime  # noqa: F401 - load_onnx needs it
         import tf2onnx
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     signature = [source.signature()]
     function = tf.function(source.answer, input_signature=signature, autograph=False)
     try:
         model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
-    except Exception as error:  # the converter's own errors have no common root
+    except Exception as error:  # the converter's errors have no common base class
         raise unsupported_error("ONNX", source, str(error)) from None
-    # tf2onnx leaves an operation that it does not know in the file, which is then invalid.
+    # tf2onnx keeps unknown operations in the file, which is then invalid.
     for node in model.graph.node:
         if not onnx.defs.has(node.op_type, node.domain):
             raise unsupported_error("ONNX", source, f"{node.name}: the {node.op_type} op is unknown")
@@ -41,7 +41,7 @@ def load_onnx(folder: Path) -> Ask:
     """Loads the model with ONNX Runtime.
 
     Raises:
-        Exception: the file is invalid, in ONNX Runtime's own words.
+        Exception: the file is invalid; the type depends on ONNX Runtime.
     """
     import onnxruntime
 

@@ -1,4 +1,4 @@
-"""OpenVINO, the graph that the service runs: <target>/model.xml and model.bin, with probabilities as an output."""
+"""OpenVINO, the format of the service: <target>/model.xml and model.bin, with probabilities as an output."""
 
 from pathlib import Path
 

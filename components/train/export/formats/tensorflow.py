@@ -1,6 +1,6 @@
 """SavedModel, for TensorFlow Serving, and LiteRT, for phones and small devices.
 
-<target>/1/saved_model.pb   and variables/, as TensorFlow Serving expects a first version
+<target>/1/saved_model.pb   and variables/, in the layout of TensorFlow Serving for version 1
 <target>/1/assets.extra/class_names.json    in the order of the probabilities
 <target>/model.tflite       one photo at a time
 """
@@ -30,7 +30,7 @@ def write_saved_model(source: Source, folder: Path) -> None:
 
 
 def load_saved_model(folder: Path) -> Ask:
-    """Loads it as TensorFlow Serving does."""
+    """Loads the model like TensorFlow Serving."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(folder / VERSION)
@@ -48,7 +48,7 @@ def write_litert(source: Source, folder: Path) -> None:
 
 
 def write_litert_int8(source: Source, folder: Path) -> None:
-    """Writes the model in eight-bit integers, with the ranges of the training photos.
+    """Writes the model in eight-bit integers, with ranges from training photos.
 
     Raises:
         ModelError: LiteRT has no equivalent of a layer.
@@ -57,7 +57,7 @@ def write_litert_int8(source: Source, folder: Path) -> None:
 
 
 def load_litert(folder: Path) -> Ask:
-    """Loads the model with LiteRT's own runtime.
+    """Loads the model with the LiteRT runtime.
 
     Raises:
         ModelError: the extra `formats` is not installed.
@@ -67,7 +67,7 @@ def load_litert(folder: Path) -> Ask:
     with _quiet_output():
         interpreter = Interpreter(str(folder / "model.tflite"))
         run = interpreter.get_signature_runner()
-        run(**{INPUT: np.zeros(interpreter.get_input_details()[0]["shape"], np.uint8)})  # the first run prints too
+        run(**{INPUT: np.zeros(interpreter.get_input_details()[0]["shape"], np.uint8)})  # the first run also prints
     return lambda pixels: np.concatenate([run(**{INPUT: photo[np.newaxis]})["probabilities"] for photo in pixels])
 
 
@@ -84,7 +84,7 @@ def _convert(source: Source, folder: Path, *, int8: bool) -> None:
     import tensorflow as tf
 
     with needs_formats("LiteRT"):
-        import ai_edge_litert  # noqa: F401 - the written model is loaded with it
+        import ai_edge_litert  # noqa: F401 - load_litert needs it
 
     with tempfile.TemporaryDirectory(prefix="darkroom-litert-") as scratch:
         _archive(source, Path(scratch, "model"), batch_size=1)
@@ -95,14 +95,14 @@ def _convert(source: Source, folder: Path, *, int8: bool) -> None:
         try:
             with _quiet_output():
                 content = converter.convert()
-        except Exception as error:  # the converter's own errors have no common root
+        except Exception as error:  # the converter's errors have no common base class
             raise unsupported_error("LiteRT", source, str(error)) from None
     (folder / "model.tflite").write_bytes(content)
 
 
 @contextlib.contextmanager
 def _quiet_output() -> Iterator[None]:
-    """Without what the C++ code of the converter prints on standard error."""
+    """Hides what the converter's C++ code prints on standard error."""
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, 2)

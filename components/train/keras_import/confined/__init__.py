@@ -1,1 +1,1 @@
-"""Reads untrusted files in a process without network and with little memory. Imported by `keras_import` alone."""
+"""Reads untrusted files in a process without network access and with little memory. Only for `keras_import`."""

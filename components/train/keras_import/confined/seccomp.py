@@ -1,4 +1,4 @@
-"""seccomp: denies a process sockets, other programs and the like.
+"""seccomp: denies a process sockets, other programs and similar system calls.
 
 https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -16,7 +16,7 @@ _PR_SET_SECCOMP: Final = 22
 
 @dataclass(frozen=True)
 class _Machine:
-    """The kernel's numbers on one processor family."""
+    """System call numbers of the kernel on one processor architecture."""
 
     audit: int
     clone: int
@@ -61,7 +61,7 @@ _MACHINES: Final = {
             190,
             197,
             198,
-            199,  # setxattr removexattr and their kin
+            199,  # setxattr removexattr and related calls
             425,
             426,
             427,
@@ -149,7 +149,7 @@ _NUMBER_AT, _AUDIT_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 
 
 def filter_calls(libc: ctypes.CDLL) -> bool:
-    """Whether sockets, processes and the like are now denied: the calls fail with EPERM."""
+    """Denies sockets, processes and similar calls, which then fail with EPERM; returns whether it succeeded."""
     machine = _MACHINES.get(platform.machine())
     if machine is None or sys.byteorder != "little":
         return False
@@ -161,7 +161,7 @@ def filter_calls(libc: ctypes.CDLL) -> bool:
         (_LOAD, 0, 0, _NUMBER_AT),
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, deny),
-        # glibc falls back from clone3, whose flags lie in memory that a filter cannot see, to clone.
+        # clone3 has its flags in memory that a filter cannot read; without it, glibc uses clone.
         (_EQUAL, 0, 1, machine.clone3),
         (_RETURN, 0, 0, absent),
     ]

@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote, under limits."""
+"""Parses untrusted JSON within limits."""
 
 import json
 import math
@@ -10,21 +10,21 @@ from components.train.keras_import.description.allow_list import MODELS
 
 COMPILE_KEY: Final = "compile_config"
 MAX_TEXT: Final = 1000
-"""Longer than any name or function that a network's description holds."""
+"""Longer than any name in a network's description."""
 
 
 def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, Any]:
-    """A JSON object.
+    """Parses a JSON object.
 
     Args:
         text: the JSON.
-        what: where it is in the upload, for the message.
+        what: its place in the upload, for the message.
         max_bytes: of the text.
-        max_depth: how many objects and lists may stand within each other.
+        max_depth: of nested objects and lists.
 
     Raises:
-        UploadError: no JSON object, too long, too deep, with a key twice, or a number or text that is none of a
-            network's.
+        UploadError: it is not a JSON object, too long, too deep, has a duplicate key, or contains a number or text that
+            no network's description contains.
     """
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise UploadError(
@@ -48,7 +48,7 @@ def _refused(what: str, why: str) -> UploadError:
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without twin keys; how a model was compiled is dropped, whatever it names: nothing of it is needed."""
+    """Rejects duplicate keys, and drops how a model was compiled: it is not needed, and may name anything."""
     tree = dict(pairs)
     if len(tree) != len(pairs):
         counts = Counter(name for name, _ in pairs)
@@ -60,7 +60,7 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(tree: Any, max_depth: int) -> None:
-    """Without recursion, so that depth costs nothing."""
+    """Checks values without recursion, so that depth costs nothing."""
     level = [tree]
     for _ in range(max_depth):
         children: list[Any] = []

@@ -1,1 +1,1 @@
-"""Reads what a model file says of its network: layers, calls, and references between them. Import `network`."""
+"""Reads the description of a network in a model file: layers, calls, and references. Import `network`."""

@@ -1,4 +1,4 @@
-"""Arithmetic in a network's description, `+ - * /`, as the layers that do the same."""
+"""Converts arithmetic in a network's description, `+ - * /`, to equivalent layers."""
 
 from typing import Any, Final
 
@@ -16,10 +16,10 @@ _LEGACY_ARITHMETIC: Final = {
 
 
 def as_layer(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[str, dict[str, Any], list[Any]] | None:
-    """Finds the layer that does the same as `+ - * /` between a tensor and a number, or between two tensors.
+    """Finds the layer that is equivalent to `+ - * /` between a tensor and a number, or between two tensors.
 
     Returns:
-        (kind, arguments, tensors) of the layer; None if this is no such operation.
+        (kind, arguments, tensors) of the layer; None if this is not such an operation.
     """
     operands = _operands(kind, inbound)
     if operands is None:
@@ -44,7 +44,7 @@ def as_layer(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[str
 
 
 def _operands(kind: Any, inbound: list[Any]) -> list[Any] | None:
-    """Both operands of an operation; None if the call has another form, such as that of the layer of that name."""
+    """Both operands of an operation; None if the call has another form, such as that of a layer with the same name."""
     if len(inbound) != 1:
         return None
     if kind in OPERATIONS and isinstance(inbound[0], dict):

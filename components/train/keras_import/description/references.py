@@ -1,4 +1,4 @@
-"""References of a network's description: which call of which layer gave a tensor."""
+"""References in a network's description: which call of which layer created a tensor."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -7,7 +7,7 @@ from components.train.keras_import.graph import Call, Layer, Reference, order, r
 
 
 def parse_reference(value: Any, where: str) -> Reference:
-    """Keras 3: a `__keras_tensor__` with its history; Keras 2: `["layer", 0, 0]`, with arguments or without."""
+    """Keras 3: a `__keras_tensor__` with its history; Keras 2: `["layer", 0, 0]`, with or without arguments."""
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         config = value.get("config")
         value = config.get("keras_history") if isinstance(config, dict) else None
@@ -23,7 +23,7 @@ def parse_reference(value: Any, where: str) -> Reference:
 
 
 def parse_endpoints(value: Any, where: str) -> list[Reference]:
-    """`["input", 0, 0]`, or a list or dict of such."""
+    """Parses `["input", 0, 0]`, or a list or dict of such references."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list) or not value:
@@ -36,7 +36,7 @@ def parse_endpoints(value: Any, where: str) -> list[Reference]:
 
 
 def count_calls_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
-    """Keras 2 counts a submodel's own making as its call 0; its uses start at 1 there, and at 0 here."""
+    """Renumbers calls of submodels: Keras 2 counts the creation of a submodel as call 0, so its uses start at 1."""
     first: dict[str, int] = {}
     for layer in layers.values():
         for call in layer.calls:
@@ -51,7 +51,7 @@ def count_calls_from_zero(layers: dict[str, Layer]) -> dict[str, Layer]:
 
 
 def check_references(layers: dict[str, Layer], start: str, output: Reference, where: str) -> None:
-    """Every tensor that is requested is given by some call, and no layer waits for itself."""
+    """Checks that every referenced tensor exists, and that no layer depends on itself."""
 
     def exists(reference: Reference) -> bool:
         name, number = reference
@@ -70,11 +70,11 @@ def check_references(layers: dict[str, Layer], start: str, output: Reference, wh
 
 _OPERANDS: Final = ("query", "value", "key")
 _OPTIONS: Final = ("return_attention_scores", "use_causal_mask")
-"""Of attention layers; only false is accepted."""
+"""Options of attention layers; only false is accepted."""
 
 
 def find_operands(tensors: list[Any], keywords: dict[str, Any], where: str) -> tuple[list[Any], dict[str, Any]]:
-    """The query, value and perhaps key of a call, given by place or by name, and the keywords that are left."""
+    """The query, value and optional key of a call, positional or by name, and the remaining keywords."""
     named = {key: keywords[key] for key in _OPERANDS if keywords.get(key) is not None}
     placed = {key: tensor for key, tensor in zip(_OPERANDS, tensors, strict=False) if tensor is not None}
     operands = placed | named

@@ -1,1 +1,1 @@
-"""The outputs of a finished model: the layer that gives them, and the order of the classes. Import its modules."""
+"""The outputs of a finished model: its output layer, and the order of its classes. Import its modules."""

@@ -1,4 +1,4 @@
-"""What is done when an epoch has been validated: the best weights are kept, and the phase ends when it should."""
+"""Keras callbacks after the validation of an epoch: keep the best weights, stop early, lower the learning rate."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,20 +14,20 @@ from components.train.tensorflow.precision import unwrap_optimizer
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Validates a mean of the weights if there is one, keeps the best, and stops early.
+    """Validates the averaged weights if averaging is on, keeps the best weights, and stops early.
 
     Attributes:
-        mean: of the weights at the ends of the last epochs, where these are averaged; empty before the first of them.
+        mean: of the weights at the ends of the last epochs, if they are averaged; empty before the first of them.
     """
 
     def __init__(self, keep: Callable[[float], None], phase: Phase, swa: float | None, training: Batches):
-        """Makes the callback of one phase.
+        """Creates the callback of one phase.
 
         Args:
-            keep: is called with the validation loss when the weights are the best of the phase.
+            keep: called with the validation loss if the weights are the best of the phase.
             phase: resolved.
-            swa: the last part of its epochs, whose weights are averaged; None for none.
-            training: batches for the moving statistics of batch normalization.
+            swa: the share of the last epochs whose weights are averaged; None for no averaging.
+            training: its batches renew the moving statistics of batch normalization.
         """
         super().__init__()
         self.mean: list[np.ndarray] = []
@@ -41,11 +41,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._waited = 0
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint holds of it; nothing before the first validation."""
+        """The state for a checkpoint, without the loss before the first validation."""
         return _waiting(self._lowest, self._waited) | {"averaged": self._num_averaged}
 
     def restore(self, state: dict[str, Any], mean: Sequence[np.ndarray] = ()) -> None:
-        """Puts it where it was."""
+        """Restores the state from a checkpoint."""
         self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
         self.mean, self._num_averaged = list(mean), state["averaged"]
 
@@ -54,7 +54,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._epoch = epoch
 
     def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
-        """Updates the mean of the weights, puts it in their place for the validation, and renews statistics."""
+        """Updates the mean of the weights, loads it for the validation, and renews the moving statistics."""
         if self._epoch >= self._first_averaged:
             self._num_averaged += 1
             weights = self.model.get_weights()
@@ -66,7 +66,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         renew_statistics(self.model, self._training)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Keeps the weights if their validation loss is the lowest, and restores those in training."""
+        """Keeps the weights if their validation loss is the lowest, and restores the training weights."""
         loss = float((logs or {})["loss"])
         if loss < self._lowest - (self._stopping.min_delta if self._stopping else 0.0):
             self._lowest, self._waited = loss, 0
@@ -81,7 +81,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
             self.model.stop_training = True
 
     def _swap(self) -> None:
-        """Exchanges the weights and their mean."""
+        """Exchanges the weights with their mean."""
         if self.mean:
             weights = self.model.get_weights()
             self.model.set_weights(self.mean)
@@ -89,7 +89,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         optimizer = unwrap_optimizer(self.model)
         if not optimizer.use_ema:
             return
-        variables, means = optimizer._trainable_variables, optimizer._model_variables_moving_average  # noqa: SLF001 - Keras has no public names
+        variables, means = optimizer._trainable_variables, optimizer._model_variables_moving_average  # noqa: SLF001 - Keras has no public names for these
         for weight, mean in zip(variables, means, strict=True):
             value = weight.numpy()
             weight.assign(mean)
@@ -97,7 +97,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
 
 
 class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Lowers the learning rate where the validation loss has not fallen for some epochs."""
+    """Lowers the learning rate if the validation loss has not fallen for some epochs."""
 
     def __init__(self, phase: Phase):
         super().__init__()
@@ -106,11 +106,11 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         self._waited = 0
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint holds of it; nothing before the first validation."""
+        """The state for a checkpoint; empty before the first validation."""
         return _waiting(self._lowest, self._waited)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Puts it where it was."""
+        """Restores the state from a checkpoint."""
         self._lowest, self._waited = state.get("lowest", math.inf), state.get("waited", 0)
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -119,7 +119,7 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
         if self._waited >= self._phase.decay_epochs:
             self._waited = 0
-            scale = unwrap_optimizer(self.model)._learning_rate.scale  # noqa: SLF001 - Keras' public one is a number
+            scale = unwrap_optimizer(self.model)._learning_rate.scale  # noqa: SLF001 - Keras' public attribute is a number
             scale.assign(scale * self._phase.decay_factor)
 
 

@@ -74,7 +74,7 @@ def test_feedback_is_kept_in_the_order_of_the_log_and_the_last_label_counts(log_
 
 def test_feedback_for_an_unknown_prediction_is_refused(log_dir: Path) -> None:
     log = PredictionLog(log_dir, 1.0)
-    with pytest.raises(RefusedUpload, match="must be of a prediction in the log") as refused:
+    with pytest.raises(RefusedUpload, match="has no prediction with this id") as refused:
         result(log.add_feedback(Feedback(id=make_prediction(1000).id, label="dog")))
     log.close()
     assert (refused.value.status, refused.value.code) == (404, "unknown_id")

@@ -86,7 +86,7 @@ def test_a_log_that_is_full_says_so(
 
 @pytest.mark.parametrize(
     ("files", "message"),
-    [(None, "must be a folder"), ({}, "there are none in"), ({"a.jsonl": "{}\n"}, "line 1 of")],
+    [(None, "There is no prediction log at"), ({}, r"has no \.jsonl files"), ({"a.jsonl": "{}\n"}, "line 1 of")],
 )
 def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, files: dict[str, str] | None, message: str) -> None:
     folder = tmp_path / "log"
