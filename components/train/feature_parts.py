@@ -1,4 +1,4 @@
-"""The work of the tasks that compute the frozen features of the photos before the training, a part each."""
+"""Computes the features of frozen layers before training, split among parallel tasks."""
 
 import logging
 from pathlib import Path
@@ -11,25 +11,26 @@ log = logging.getLogger(__name__)
 
 
 def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_parts: int) -> int:
-    """Computes a part of what the frozen layers output, for tune and train.
+    """Computes one part of the frozen layers' outputs, for tune and train.
 
-    Phases whose frozen layers an earlier phase trains have no features yet; train computes those.
+    If an earlier phase trains layers that are frozen in a later one, the features of the later phase cannot be computed
+    in advance; train computes them.
 
     Args:
-        dataset_dir: as preprocess wrote it.
+        dataset_dir: written by preprocess.
         params: the train section, resolved.
         part: from 0 to below num_parts.
         num_parts: how many tasks share the work.
 
     Returns:
-        How many portions were computed; the others were there.
+        The number of portions that were computed; the others were already in the store.
 
     Raises:
         DataError: a split that training needs is empty, or there are fewer than two classes.
         ModelError: the network cannot be built.
-        WeightsError: pretrained weights are missing or belong to another network.
-        UploadError: the uploaded model is refused.
-        ArtifactError: the data set is damaged, or the shared store is out of reach.
+        WeightsError: pretrained weights are missing or do not match the network.
+        UploadError: the uploaded model is rejected.
+        ArtifactError: the data set is damaged, or the shared store cannot be reached.
     """
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
@@ -50,5 +51,5 @@ def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_part
             if trained_names.isdisjoint(layer.name for layer in frozen.layers) and cache.can_hold(*requests):
                 num_computed += cache.compute_part(requests, part, num_parts)
         trained_names.update(path.partition("/")[0] for path in selection.trained)
-    log.info("Computed %d portions of features; the others of this part were there.", num_computed)
+    log.info("Computed %d portions of features; the rest of this part was already in the store.", num_computed)
     return num_computed

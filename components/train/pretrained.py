@@ -1,4 +1,4 @@
-"""A pretrained backbone as it is: ImageNet's own weights and classes as a model bundle, without any training."""
+"""Writes a pretrained backbone with its ImageNet classes as a model bundle, without training."""
 
 import importlib.metadata
 import json
@@ -27,22 +27,22 @@ LIBRARIES: Final = ("tensorflow", "keras", "numpy", "openvino")
 
 
 def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
-    """Writes a backbone with its top as a model bundle.
+    """Writes a backbone with its ImageNet head as a model bundle.
 
     Args:
         name: of the backbone.
-        weights: `imagenet`, or the path of a file of weights with top.
-        bundle_dir: is made, or replaced as a whole.
+        weights: `imagenet`, or the path of a weights file that includes the top.
+        bundle_dir: created, or replaced completely.
 
     Raises:
-        WeightsError: the weights or the names of the classes are missing, or do not belong together.
+        WeightsError: the weights or the class names are missing, or do not match.
         ModelError: the exported graph disagrees with Keras.
     """
     side = BACKBONES[name].size
     class_names = imagenet_class_names()
     path = find_weights(name, weights, (side, side), with_top=True)
     if path is None:
-        raise WeightsError("A model that is served without training must have weights; with none they would be random.")
+        raise WeightsError("A model without training must have weights; received none. Set imagenet or a file.")
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
@@ -81,30 +81,30 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
 
 
 def imagenet_class_names() -> tuple[str, ...]:
-    """The names of ImageNet's classes in their order; where two have one name, each with its WordNet id.
+    """Returns the names of ImageNet's classes in order; names that occur twice include their WordNet id.
 
     Raises:
-        WeightsError: Keras' file of them is missing and cannot be fetched, or is damaged.
+        WeightsError: Keras' class index is missing and cannot be downloaded, or is damaged.
     """
     path = fetch_keras_file(CLASS_INDEX_URL, CLASS_INDEX, "The names of ImageNet's classes")
     try:
         entries = _class_entries(path)
     except (ValueError, KeyError, TypeError):
         raise WeightsError(
-            f"{path} must be Keras' list of ImageNet classes: a WordNet id and a name for each number "
-            f"from 0 to {NUM_CLASSES - 1}; it is not. Remove it, and download {CLASS_INDEX_URL}."
+            f"{path} must be Keras' list of ImageNet classes, with a WordNet id and a name for each number "
+            f"from 0 to {NUM_CLASSES - 1}; its content is different. Remove it, and download {CLASS_INDEX_URL}."
         ) from None
     counts = Counter(name for _, name in entries)
     return tuple(name if counts[name] == 1 else f"{name} ({wordnet_id})" for wordnet_id, name in entries)
 
 
 def _class_entries(path: Path) -> list[tuple[str, str]]:
-    """Reads the WordNet id and the name of each class from Keras' file of them.
+    """Reads the WordNet id and the name of each class from Keras' class index.
 
     Raises:
-        ValueError: the file is no JSON, or lists another number of classes.
+        ValueError: the file is not JSON, or has a different number of classes.
         KeyError: a number has no class.
-        TypeError: the classes are not in the form of Keras' file.
+        TypeError: the entries do not have the form of Keras' file.
     """
     index = json.loads(path.read_bytes())
     entries = [(str(wordnet_id), str(name)) for wordnet_id, name in (index[str(place)] for place in range(len(index)))]

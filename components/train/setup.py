@@ -1,4 +1,4 @@
-"""What a training starts from: the photos, and the network with its weights loaded. Tune opens it for each trial."""
+"""Opens what training starts from: the photos, and the network with its weights loaded. Tune does this per trial."""
 
 import contextlib
 import logging
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Photographs:
-    """The photos of a training.
+    """The photos for training.
 
     Attributes:
-        training: to learn from.
-        validation: to choose the epoch by; never augmented.
+        training: the photos that the network learns from.
+        validation: the photos that select the best epoch; never augmented.
         fingerprint: of the data set.
     """
 
@@ -39,12 +39,12 @@ class Photographs:
 
 @dataclass(frozen=True)
 class InitialNetwork:
-    """A network to be trained.
+    """The network before training.
 
     Attributes:
-        network: its weights loaded.
-        weights_sha256: of the file of pretrained weights, where one was loaded.
-        initial_model: the model that the params bring, where they do.
+        network: with its weights loaded.
+        weights_sha256: of the pretrained weights file; None if none was loaded.
+        initial_model: the uploaded or earlier model that the params name, if any.
     """
 
     network: "Network"
@@ -53,7 +53,7 @@ class InitialNetwork:
 
 
 def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
-    """The photos that training needs.
+    """Opens the photos for training.
 
     Raises:
         DataError: a split that training needs is empty, or there are fewer than two classes.
@@ -68,13 +68,13 @@ def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
 
 
 def settle_mirror(params: TrainParams, info: DatasetInfo) -> TrainParams:
-    """The params, without mirroring by presets if a mirror exchanges classes of the data."""
+    """The params, with mirroring by a preset removed if the mirrored photos of one class look like another class."""
     settled_params = params.without_mirror() if info.mirror_pairs else params
     if settled_params != params:
         first, second = map(printable, info.mirror_pairs[0])
         log.info(
-            "train.augmentation: the preset does not mirror photos of these data, because mirrored photos of %s look "
-            "like %s. To mirror them, write settings with horizontal_flip: true.",
+            "train.augmentation: the preset does not mirror these photos, because mirrored photos of %s look "
+            "like %s. To mirror them anyway, write settings with horizontal_flip: true.",
             first,
             second,
         )
@@ -93,13 +93,13 @@ def open_network(
     Args:
         params: resolved.
         info: of the data set.
-        use_all_devices: whether all devices train it; otherwise one does.
-        shared_backbone: gives the backbone, where one device trains, to all networks that are opened with it in turn.
+        use_all_devices: whether to train on all devices; otherwise on one.
+        shared_backbone: on one device, returns the same backbone to every network that is opened with it.
 
     Raises:
         ModelError: the network cannot be built.
-        WeightsError: pretrained weights are missing or belong to another network.
-        UploadError: the uploaded model is refused.
+        WeightsError: pretrained weights are missing or do not match the network.
+        UploadError: the uploaded model is rejected.
         ArtifactError: the earlier model is missing.
     """
     model, input_size = params.model, params.input_size(info.image_size)

@@ -1,4 +1,4 @@
-"""The tune step: a prepared data set and params in, the best params out. Train follows it in the pipeline."""
+"""The tune step: a prepared data set and params in, the best params out. Train comes after it in the pipeline."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
-    """What a trial does: it trains with its params, and gives its memory back."""
+    """Returns the objective of a trial: train with the trial's params, then free the memory."""
     from components.train.network.shared_backbone import SharedBackbone
 
     backbones = SharedBackbone()
@@ -42,19 +42,19 @@ def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
 
 
 def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: Path) -> StudyInfo:
-    """Searches for the best params of training; without trials these are the given ones.
+    """Searches for the best training params; without trials, these are the params of `train`.
 
     Args:
-        dataset_dir: as preprocess wrote it.
+        dataset_dir: written by preprocess.
         params: the tune section.
         train: the train section, resolved.
-        study_dir: is made, or replaced as a whole.
+        study_dir: created, or replaced completely.
 
     Raises:
-        ParamsError: the space holds what cannot be.
-        SearchError: the study cannot be opened, or no trial came to an end.
+        ParamsError: the search space contains invalid values.
+        SearchError: the study cannot be opened, or no trial finished.
         DataError: a split that training needs is empty.
-        ArtifactError: the data set is damaged, or the study's place cannot be written.
+        ArtifactError: the data set is damaged, or study_dir cannot be written.
     """
     info = read_info(dataset_dir)
     if params.trials == 0:
@@ -76,7 +76,7 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
         best = next(trial for trial in study.trials if trial.number == study.best)
         values = ", ".join(f"{key} = {value}" for key, value in best.values.items())
         log.info(
-            "The best of %d trials is number %d: validation accuracy %.4f with %s.",
+            "The best of %d trials is trial %d: validation accuracy %.4f with %s.",
             len(study.trials),
             best.number + 1,
             best.accuracy or 0,

@@ -1,4 +1,4 @@
-"""The inference graph that is evaluated and served: written from Keras, loaded again, and compared with it."""
+"""The inference graph for evaluation and serving: written from Keras, loaded again, and compared with Keras."""
 
 import tempfile
 from collections.abc import Callable
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     import openvino as ov
 
 TOLERANCE: Final = 1e-4
-"""How far a probability of the exported graph may be from Keras'."""
+"""The maximum difference between probabilities of the exported graph and of Keras."""
 FEATURE_TOLERANCE: Final = 1e-3
-"""How far a feature may be from Keras', as a part of the largest of them."""
+"""The maximum difference between features of both, relative to the largest feature."""
 NUM_COMPARED_PHOTOS: Final = 64
 PHOTOS_AT_ONCE: Final = 16
 
 
 def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> ExportFacts:
-    """Writes model.xml and model.bin, in float32, and checks that they give what Keras gives.
+    """Writes model.xml and model.bin in float32, and checks that their results match those of Keras.
 
     Args:
         network: trained.
-        export_dir: is made.
-        photos: uint8 (n, height, width, 3), RGB, to compare on; noise and a black photo are added.
+        export_dir: created by this function.
+        photos: uint8 (n, height, width, 3), RGB, for the comparison; noise and a black photo are added.
 
     Raises:
         ModelError: the exported graph disagrees with Keras.
-        ArtifactError: it cannot be written.
+        ArtifactError: the files cannot be written.
     """
     tensors = {"logits": network.model.output, "embedding": network.embedding, "feature_map": network.feature_map}
     served = keras.Model(network.model.input, {name: tensor for name, tensor in tensors.items() if tensor is not None})
     traced = trace(served)
     converted = to_openvino(traced)
-    for output in converted.outputs:  # the converter gives them further names of its own
+    for output in converted.outputs:  # the converter adds other names
         output.get_tensor().set_names(output.get_names() & tensors.keys())
     export_dir.mkdir(parents=True)
     save_graph(converted, export_dir)
@@ -61,21 +61,21 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
 
 
 def save_graph(graph: "ov.Model", export_dir: Path) -> None:
-    """Writes a graph in float32, as it is.
+    """Writes a graph in float32, unchanged.
 
     Raises:
-        ArtifactError: it cannot be written.
+        ArtifactError: the files cannot be written.
     """
     try:
         openvino().save_model(graph, export_dir / "model.xml", compress_to_fp16=False)
-    except RuntimeError as error:  # of a stream in C++, which does not say why
+    except RuntimeError as error:  # a C++ stream error without a reason
         raise ArtifactError(
             f"Cannot write the exported graph to {export_dir}: {error}. Free some space there, and run the step again."
         ) from None
 
 
 def check_exportable(network: Network) -> None:
-    """Exports the network as it is, so that one that cannot be served is refused before it is trained.
+    """Exports the untrained network, so that a network that cannot be served is rejected before it is trained.
 
     Raises:
         ModelError: the exported graph disagrees with Keras.
@@ -85,7 +85,7 @@ def check_exportable(network: Network) -> None:
 
 
 def trace(model: keras.Model) -> Callable[[np.ndarray], Any]:
-    """The network in inference mode as a graph of TensorFlow's, for any number of photos."""
+    """The network in inference mode as a TensorFlow graph, for any number of photos."""
     pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
     function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
     concrete: Callable[[np.ndarray], Any] = function.get_concrete_function()
@@ -93,14 +93,14 @@ def trace(model: keras.Model) -> Callable[[np.ndarray], Any]:
 
 
 def to_openvino(traced: Callable[[np.ndarray], Any]) -> "ov.Model":
-    """The same graph as one of OpenVINO's; named outputs have their names, among others.
+    """Converts a traced network to OpenVINO; named outputs keep their names and get additional ones.
 
     Raises:
-        ModelError: it cannot be converted.
+        ModelError: the network cannot be converted.
     """
     try:
         return openvino().convert_model(traced)
-    except Exception as error:  # the converter's own errors have no root but this
+    except Exception as error:  # the converter's errors have no other common base class
         raise _disagreement(f"it cannot be converted: {str(error).strip().splitlines()[-1]}") from None
 
 
@@ -108,7 +108,7 @@ def largest_difference(expected: Outputs, actual: Outputs) -> float:
     """The largest difference between probabilities.
 
     Raises:
-        ModelError: it is above TOLERANCE, a photo is classified otherwise, or an output has another shape or values.
+        ModelError: it is above TOLERANCE, a photo has another class, or an output has another shape or other values.
     """
     for name in ("logits", "embedding", "feature_map"):
         reference, output = getattr(expected, name), getattr(actual, name)
@@ -117,7 +117,7 @@ def largest_difference(expected: Outputs, actual: Outputs) -> float:
     reference, output = softmax(expected.logits), softmax(actual.logits)
     difference = float(np.abs(reference - output).max())
     loss = float((reference.max(axis=1) - reference[np.arange(len(reference)), output.argmax(axis=1)]).max())
-    if not (difference <= TOLERANCE and loss <= TOLERANCE):  # NaN is neither
+    if not (difference <= TOLERANCE and loss <= TOLERANCE):  # NaN fails both comparisons
         raise _disagreement(f"a probability differs by {difference:.2e}, more than {TOLERANCE:g}")
     for name in ("embedding", "feature_map"):
         reference, output = getattr(expected, name), getattr(actual, name)
@@ -125,13 +125,13 @@ def largest_difference(expected: Outputs, actual: Outputs) -> float:
             reference is not None
             and not np.abs(reference - output).max() <= FEATURE_TOLERANCE * np.abs(reference).max()
         ):
-            raise _disagreement(f"{name} has other values")
+            raise _disagreement(f"{name} has different values")
     return difference
 
 
 def _disagreement(what: str) -> ModelError:
     return ModelError(
-        f"The exported graph, which is served, must give the same results as Keras; {what}. No bundle is "
+        f"The exported graph must produce the same results as Keras; {what}. No bundle is "
         "written. OpenVINO does not support a layer of this network, or a sequence of layers (such as "
         "two paddings in a row): replace it."
     )
@@ -143,7 +143,7 @@ def _keras_outputs(traced: Callable[[np.ndarray], Any], pixels: np.ndarray) -> O
 
 
 def with_odd_photos(photos: np.ndarray) -> np.ndarray:
-    """The first 64 photos, three of noise and a black one: uint8 (n, height, width, 3)."""
+    """The first 64 photos, three noise images and a black one: uint8 (n, height, width, 3)."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (3, *photos.shape[1:]), dtype=np.uint8)
     return np.concatenate([photos[:NUM_COMPARED_PHOTOS], noise, np.zeros((1, *photos.shape[1:]), np.uint8)])

@@ -1,4 +1,4 @@
-"""Batches for Keras: photos that are augmented on the way, or features that were computed before."""
+"""Batches for Keras: photos that are augmented on the fly, or precomputed features."""
 
 import math
 import time
@@ -19,7 +19,7 @@ from components.train.loop.mixup import Mixing
 
 
 class Examples(Protocol):
-    """What batches are drawn from.
+    """The source of batches.
 
     Attributes:
         labels: int32 (n,).
@@ -28,12 +28,12 @@ class Examples(Protocol):
     labels: np.ndarray
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
-        """The inputs in these rows, as they are in this epoch: (len(rows), …)."""
+        """The inputs of these rows in this epoch: (len(rows), …)."""
         ...
 
 
 class Photos:
-    """Photos of a split, each epoch another variant of them."""
+    """The photos of a split, augmented differently in each epoch."""
 
     def __init__(self, split: Split, augmentation: AugmentationParams, seed: int):
         self.labels = split.labels
@@ -49,15 +49,15 @@ class Photos:
 
 
 class Features:
-    """What a frozen network made of photos: each epoch another view of each photo, all of them in turn."""
+    """The outputs of frozen layers: each epoch uses another view of each photo, cycling through all views."""
 
     def __init__(self, views: Sequence[np.ndarray], labels: np.ndarray, *, in_memory: bool = True):
-        """Takes features.
+        """Stores the features.
 
         Args:
             views: float16 or float32 (n, …) each.
             labels: int32 (n,).
-            in_memory: whether they are held as float32; otherwise they are read from where they are mapped.
+            in_memory: whether to hold them in memory as float32; otherwise they are read from the mapped files.
         """
         self.labels = labels
         self._views = [np.array(view, np.float32) for view in views] if in_memory else list(views)
@@ -67,7 +67,7 @@ class Features:
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """float32 (len(rows), …)."""
         values = np.empty((len(rows), *self._views[0].shape[1:]), np.float32)
-        view_numbers = (rows + epoch) % len(self._views)  # so that each epoch has all kinds of views
+        view_numbers = (rows + epoch) % len(self._views)  # so that each epoch contains photos of every view
         for view in np.unique(view_numbers):
             values[view_numbers == view] = self._views[view][rows[view_numbers == view]]
         self._mapped.note(values.size * self._views[0].itemsize)
@@ -75,14 +75,14 @@ class Features:
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
-    """All examples once an epoch, in an order that the seed and the epoch alone decide.
+    """All examples once per epoch, in an order that depends only on the seed and the epoch.
 
     Attributes:
-        num_examples: of an epoch.
-        num_batches_of_epoch: those left out included.
-        first_batch: so many are left out.
+        num_examples: per epoch.
+        num_batches_of_epoch: including the batches before first_batch.
+        first_batch: the batches before it are skipped.
         labels: int32 (n,), of all examples.
-        made_at: float64 (batches,), when each batch was ready, by `time.monotonic`; 0 before.
+        made_at: float64 (batches,), the time when each batch was ready, by `time.monotonic`; 0 if it is not ready.
     """
 
     def __init__(
@@ -96,17 +96,17 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         mixing: Mixing | None = None,
         multiple_of: int = 1,
     ):
-        """Makes batches.
+        """Creates the batches.
 
         Args:
-            examples: what to draw from.
+            examples: the source of the batches.
             batch_size: the last batch of an epoch may be smaller.
             shuffle_seed: None keeps the order of the examples.
-            oversample: examples of rarer classes come several times an epoch, so that all classes come as often.
-            passes: through the examples in one epoch, each in an order and with variants of its own.
-            mixing: needs a seed; the labels of a mixed batch are float32 (n, k).
-            multiple_of: devices that share a batch; where it cannot be divided among them it is filled up with examples
-                that count nothing, and batches come with weights.
+            oversample: whether to repeat examples of rarer classes so that all classes are equally frequent.
+            passes: through the examples per epoch; each pass has a different order and different variants.
+            mixing: requires a shuffle_seed; the labels of a mixed batch are float32 (n, k).
+            multiple_of: the number of devices that share a batch. If it does not divide a batch evenly, the batch is
+                padded with examples of weight 0, and batches include weights.
         """
         super().__init__()
         self._rows = _oversample_rows(examples.labels) if oversample else np.arange(len(examples.labels))
@@ -125,7 +125,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         self.begin(0)
 
     def begin(self, epoch: int, first_batch: int = 0) -> None:
-        """Goes to an epoch, counted from 0, of which the first batches may be left out."""
+        """Starts an epoch, counted from 0; its first batches can be skipped."""
         self.first_batch = first_batch
         self._epoch = epoch
         self._order = self._draw_order()
@@ -135,12 +135,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             self._make_ahead(0)
 
     def num_seen(self, num_batches: int) -> int:
-        """Examples of the epoch that are done after so many batches, those left out included."""
+        """The number of examples of the epoch that are done after num_batches, including skipped batches."""
         return min((self.first_batch + num_batches) * self._batch_size, self.num_examples)
 
     @property
     def num_numbers(self) -> int:
-        """Of the inputs of one batch."""
+        """The number of scalars in the inputs of one batch."""
         return self._batch_size * int(np.prod(self._examples.gather(self._rows[:1], 0).shape[1:]))
 
     def __len__(self) -> int:
@@ -159,28 +159,28 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(positions), num_fill))
 
     def full_batches(self, most: int) -> Iterator[np.ndarray]:
-        """The inputs of the first batches of the epoch, unmixed, whatever part of the epoch is left out."""
+        """The inputs of the first batches of the epoch, not mixed; skipped batches are included."""
         for number in range(min(most, max(1, self.num_examples // self._batch_size))):
             start = number * self._batch_size
             yield self._inputs(np.arange(start, min(start + self._batch_size, self.num_examples)))
 
     def in_groups(self, size: int) -> tf.data.Dataset:
-        """The same batches, passed so many at a time, and made while those before are learned from.
+        """The same batches, passed to TensorFlow in groups; the next group is prepared while the current one trains.
 
-        Handing over takes as long as the step of a small network, and where all is to be deterministic TensorFlow
-        fetches nothing ahead from Python.
+        For a small network, passing a batch takes as long as a training step, and in deterministic mode TensorFlow does
+        not prefetch from Python.
 
         Args:
-            size: batches. `begin` may change the epoch afterwards, but not how many batches it has.
+            size: batches per group. `begin` may change the epoch afterwards, but not its number of batches.
         """
         self._group_size = size
         first = self[0]
         types, shapes = [part.dtype for part in first], [(None, *part.shape[1:]) for part in first]
-        group_method = weakref.WeakMethod(self._group)  # TensorFlow keeps what it calls as long as the process lives
+        group_method = weakref.WeakMethod(self._group)  # TensorFlow keeps its reference until the process ends
 
         def group(number: np.int64) -> list[np.ndarray]:
             make_group = group_method()
-            assert make_group is not None, "whoever trains has the batches"
+            assert make_group is not None, "the training loop keeps a reference to the batches"
             return make_group(int(number))
 
         def with_shapes(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -208,7 +208,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return group
 
     def _weights(self, num_rows: int, num_fill: int) -> np.ndarray:
-        """float32 (rows,): 0 for what only fills a batch; the mean over an epoch of batches is that of its examples."""
+        """float32 (rows,): 0 for padding; scaled so that the mean over the batches is the mean over the examples."""
         last = self.num_examples % self._batch_size
         filled = self.num_examples // self._batch_size * (-self._batch_size % self._multiple_of)
         total = self.num_examples + filled + -last % self._multiple_of
@@ -217,7 +217,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return weights
 
     def _inputs(self, positions: np.ndarray) -> np.ndarray:
-        """The inputs at positions of the epoch, which rise; each pass has its own variants."""
+        """The inputs at ascending positions of the epoch; each pass has different variants."""
         passes = positions // len(self._rows)
         parts = [
             self._examples.gather(self._order[positions[passes == number]], self._first_pass + number)
@@ -230,7 +230,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return self._epoch * self._passes
 
     def _draw_order(self) -> np.ndarray:
-        """The rows of the epoch, pass after pass."""
+        """The rows of the epoch, one pass after another."""
         if self._shuffle_seed is None:
             return np.tile(self._rows, self._passes)
         numbers = range(self._first_pass, self._first_pass + self._passes)
@@ -240,7 +240,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
 
 
 def _oversample_rows(labels: np.ndarray) -> np.ndarray:
-    """Rows in which each class that occurs has as many as the most frequent one, its examples about equally often."""
+    """Repeats rows so that each class has as many as the most frequent one; each example occurs about equally often."""
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     most = max(map(len, classes))
     return np.concatenate([np.resize(rows, most) for rows in classes])

@@ -1,10 +1,10 @@
-"""Checkpoints of a training: written completely or not at all, checked on reading, removed when the bundle is complete.
+"""Checkpoints of training: written atomically, verified when read, and removed when the bundle is complete.
 
-<dataset>-<all else>/                            one training: a fingerprint, params, weights to begin with
+<data set>-<all else>/                           one training: its data set, params and initial weights
     phase-01-epoch-0003-step-000000-accuracy-0.9125/
-        arrays.npz                               weights now and at the best epoch, the optimizer's state
-        state.json                               the place in the training, its history, its callbacks
-        SHA256SUMS                               of both, as `sha256sum --check` reads it
+        arrays.npz                               current and best weights, the state of the optimizer
+        state.json                               the position in the training, its history, its callbacks
+        SHA256SUMS                               of both files, in the format of `sha256sum --check`
 """
 
 import contextlib
@@ -31,9 +31,9 @@ from components.contract.tracking.run import flatten
 log = logging.getLogger(__name__)
 
 NUM_KEPT: Final = 2
-"""So many of the newest, so that one may be damaged."""
+"""This many of the newest checkpoints are kept, in case one is damaged."""
 UNUSED_DAYS: Final = 30
-"""After which the checkpoints of a training that nobody went on with are removed."""
+"""After this many days without progress, the checkpoints of an unfinished training are removed."""
 SUMS: Final = "SHA256SUMS"
 
 Arrays = dict[str, list[np.ndarray]]
@@ -41,12 +41,12 @@ Arrays = dict[str, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class TrainingIdentity:
-    """What a checkpoint belongs to; a training with another of these is another training.
+    """Identifies the training that a checkpoint belongs to.
 
     Attributes:
         fingerprint: of the data set.
-        params: the section train, resolved.
-        network: the digest of the layers and of the weights that training began with.
+        params: the train section, resolved.
+        network: the digest of the layers and of the initial weights.
     """
 
     fingerprint: str
@@ -55,22 +55,22 @@ class TrainingIdentity:
 
     @property
     def folder_name(self) -> str:
-        """The name of the folder of these checkpoints: digests of the data and of all else."""
+        """The name of the folder of these checkpoints: a digest of the data and a digest of everything else."""
         rest = json.dumps([self.params, self.network], sort_keys=True)
         return f"{self.fingerprint[:16]}-{hashlib.sha256(rest.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
 class State:
-    """All that a training needs to continue as if it had never stopped.
+    """The complete state of a training, so that it continues as if it had not been interrupted.
 
     Attributes:
         phase: counted from 1.
-        epoch: epochs of the phase that are done.
-        step: batches of the next epoch that are done.
+        epoch: completed epochs of the phase.
+        step: completed batches of the next epoch.
         ended: whether the phase has ended.
-        facts: what JSON can hold: history, callbacks.
-        arrays: weights and the like, by what they are.
+        facts: values for JSON: history, callbacks.
+        arrays: weights and other arrays, by kind.
     """
 
     phase: int
@@ -82,37 +82,37 @@ class State:
 
     @property
     def name(self) -> str:
-        """Sorts by the place in the training."""
+        """The folder name; names sort by the position in the training."""
         accuracies = self.facts.get("history", {}).get("val_accuracy")
         accuracy_text = f"{accuracies[-1]:.4f}" if accuracies else "none"
         return f"phase-{self.phase:02d}-epoch-{self.epoch:05d}-step-{self.step:07d}-accuracy-{accuracy_text}"
 
 
 class Checkpoints:
-    """The checkpoints of one training; `open_checkpoints` gives them."""
+    """The checkpoints of one training, opened by `open_checkpoints`."""
 
     def __init__(self, folder: Path, identity: TrainingIdentity):
         self._folder = folder
         self._identity = identity
 
     def newest(self) -> State | None:
-        """The newest that is whole and belongs to this training; others are removed, and this is logged."""
+        """The newest intact checkpoint of this training; others are removed with a warning."""
         for folder in reversed(_stored(self._folder)):
             try:
                 state, stored_identity = _read(folder)
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-                log.warning("The checkpoint %s is damaged (%s); the one before it is used.", folder, error)
+                log.warning("The checkpoint %s is damaged (%s); the previous one is used.", folder, error)
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
             if stored_identity == asdict(self._identity):
                 return state
             differing = ", ".join(_differences(stored_identity, asdict(self._identity)))
-            log.warning("The checkpoint %s belongs to another training (%s); training starts again.", folder, differing)
+            log.warning("The checkpoint %s belongs to another training (%s); training restarts.", folder, differing)
             shutil.rmtree(folder, ignore_errors=True)
         return None
 
     def save(self, state: State) -> None:
-        """Writes a checkpoint; where the disk is full or gone, training continues without."""
+        """Writes a checkpoint; if the disk is full or missing, training continues without one."""
         target = self._folder / state.name
         try:
             with new_folder(target) as folder:
@@ -129,16 +129,16 @@ class Checkpoints:
             )
 
     def remove(self) -> None:
-        """Removes all of them: the training has come to its end."""
+        """Removes all checkpoints after the training is complete."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]:
-    """The checkpoints of a training, for as long as it continues.
+    """Opens the checkpoints of a training while it runs.
 
     Yields:
-        None if the folder cannot be written, or another process is at the very same training.
+        None if the folder cannot be written, or another process runs the same training.
 
     Raises:
         ArtifactError: on a cluster, the folder cannot be written.
@@ -150,9 +150,7 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         lock = lock_path.open("a")
     except OSError as error:
         require_resumable(folder, error)
-        log.warning(
-            "No checkpoints: %s must be writable; it is not: %s. Training continues without them.", folder, error
-        )
+        log.warning("No checkpoints: %s is not writable: %s. Training continues without them.", folder, error)
         yield None
         return
     with lock:
@@ -169,7 +167,7 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
 
 
 def _stored(folder: Path) -> list[Path]:
-    """Oldest first."""
+    """All checkpoints, oldest first."""
     return sorted(folder.glob("phase-*"))
 
 
@@ -177,7 +175,7 @@ def _write(folder: Path, state: State, identity: TrainingIdentity) -> None:
     array_by_name = {
         f"{kind}/{index:05d}": array for kind, arrays in state.arrays.items() for index, array in enumerate(arrays)
     }
-    np.savez(folder / "arrays.npz", **array_by_name)  # type: ignore[arg-type]  # the stubs take its other argument for ours
+    np.savez(folder / "arrays.npz", **array_by_name)  # type: ignore[arg-type]  # the type stubs confuse our names with its other parameter
     _sync(folder / "arrays.npz")
     facts = {key: value for key, value in vars(state).items() if key != "arrays"}
     kinds = list(state.arrays)
@@ -188,7 +186,7 @@ def _write(folder: Path, state: State, identity: TrainingIdentity) -> None:
 
 
 def _read(folder: Path) -> tuple[State, dict[str, Any]]:
-    """A state, and what it belongs to.
+    """Reads a state and the identity of its training.
 
     Raises:
         OSError, ValueError, KeyError, zipfile.BadZipFile: it is damaged.
@@ -209,7 +207,7 @@ def _read(folder: Path) -> tuple[State, dict[str, Any]]:
 
 
 def _sync(path: Path) -> None:
-    """Returns when the disk holds what was written."""
+    """Waits until the disk has stored the file."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -218,7 +216,7 @@ def _sync(path: Path) -> None:
 
 
 def _remove_remains(folder: Path) -> None:
-    """Removes what kills left in the folder, and other trainings that nobody went on with."""
+    """Removes partial files of killed processes, and the checkpoints of abandoned trainings."""
     for remains in folder.glob(".*.partial-*"):
         shutil.rmtree(remains, ignore_errors=True)
     long_ago = time.time() - UNUSED_DAYS * 86_400
@@ -228,7 +226,7 @@ def _remove_remains(folder: Path) -> None:
 
 
 def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
-    """Says why no use is made of another training that the same photos were in."""
+    """Logs why an unfinished training with the same photos is not continued."""
     if _stored(folder):
         return
     for other in folder.parent.glob(f"{identity.fingerprint[:16]}-*"):
@@ -238,8 +236,8 @@ def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
             other_identity = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
             log.info(
-                "An unfinished training of these photos in %s is not continued, because its %s differs; "
-                "training starts again.",
+                "An unfinished training with these photos in %s is not continued, because its %s is different; "
+                "training starts from the beginning.",
                 other,
                 ", ".join(_differences(other_identity, asdict(identity))),
             )

@@ -1,7 +1,7 @@
-"""Features at the freeze boundary: what the frozen layers of a network make of each photo, computed once.
+"""Features at the freeze boundary: the frozen layers' outputs for each photo, computed once.
 
-They are kept in the cache, for all runs: a file for each view of a split, named by everything that it depends on. A
-view is a variant of all photos; the first is the photos themselves, the others are augmented.
+They are cached for all runs: one file for each view of a split, named by a digest of everything that it depends on. A
+view contains one variant of every photo: the first view the original photos, the others augmented ones.
 """
 
 import contextlib
@@ -33,22 +33,22 @@ from components.train.loop.inference import FeatureRequest, Infer, compute_featu
 log = logging.getLogger(__name__)
 
 LARGEST_IN_MEMORY: Final = 3 * 2**29
-"""Bytes; features that take more, as float32, are read from their files batch by batch."""
+"""Bytes; larger features, as float32, are read from their files batch by batch."""
 PORTION_PHOTOS: Final = 1024
-"""A multiple of the photos that pass the layers at once; seconds to a minute of work."""
+"""A multiple of the inference batch size; seconds to a minute of work."""
 FREE_PART: Final = 0.9
-"""How much of the free space of the disk features may take."""
+"""The share of the free disk space that features may use."""
 
 
 class FeatureCache:
-    """What a frozen part makes of photos, computed where it is not in the cache yet."""
+    """The outputs of frozen layers for photos, computed if they are not cached."""
 
     def __init__(self, frozen_part: keras.Model, precision: CachePrecision):
-        """Looks at the frozen part; nothing is computed yet.
+        """Prepares the cache of these layers; nothing is computed yet.
 
         Args:
-            frozen_part: from pixels to the freeze boundary, its weights loaded.
-            precision: of the numbers in the cache.
+            frozen_part: from pixels to the freeze boundary, with its weights loaded.
+            precision: of the cached numbers.
         """
         self._frozen_part = frozen_part
         self._shape = tuple(frozen_part.output.shape[1:])
@@ -59,7 +59,7 @@ class FeatureCache:
         self._shared = open_shared_store()
 
     def can_hold(self, *requests: FeatureRequest) -> bool:
-        """Says what the features take; False where the cache's limit or the disk is too small for them."""
+        """Logs the size of the features; returns False if the cache limit or the disk is too small for them."""
         paths = [path for request in requests for path in self._paths(request)]
         bytes_a_photo = math.prod(self._shape) * self._dtype.itemsize
         num_bytes = bytes_a_photo * sum(len(request.split) * request.views for request in requests)
@@ -75,20 +75,20 @@ class FeatureCache:
             "Features at the freeze boundary: %s numbers per photo, %s in total; %s.",
             f"{math.prod(self._shape):,}",
             _size_text(num_bytes),
-            f"{missing} of {len(paths)} views have to be computed" if missing else "all cached",
+            f"{missing} of {len(paths)} views are not computed yet" if missing else "all cached",
         )
         if num_bytes <= min(limit, free):
             return True
         log.warning(
-            "The limit is %s (DARKROOM_CACHE_GB, and the free space of %s), so every epoch computes the "
-            "frozen layers again.",
+            "The features exceed the limit of %s (DARKROOM_CACHE_GB, and the free space of %s), so every epoch "
+            "computes the frozen layers again.",
             _size_text(min(limit, free)),
             self._folder,
         )
         return False
 
     def warn_not_cached(self, error: OSError) -> None:
-        """Says why features are not kept."""
+        """Logs why features are not cached."""
         log.warning(
             "Features cannot be cached in %s: %s. Every epoch computes the frozen layers again.",
             self._folder,
@@ -99,7 +99,7 @@ class FeatureCache:
         """The features of all views.
 
         Raises:
-            OSError: they cannot be kept: the disk is full, or is not to be written to.
+            OSError: they cannot be written: the disk is full or read-only.
         """
         paths = self._paths(request)
         views = [self._view(request, view, path) for view, path in enumerate(paths)]
@@ -121,19 +121,19 @@ class FeatureCache:
         try:
             features = _memory_map(path)
             if features.shape == expected and features.dtype == self._dtype:
-                with contextlib.suppress(OSError):  # a cache that is not to be written to serves as well
+                with contextlib.suppress(OSError):  # a read-only cache is fine
                     os.utime(path)
                 return features
-            log.warning("%s does not match its name; it is computed again.", path)
+            log.warning("The cached features %s have an unexpected shape or type; they are computed again.", path)
         except FileNotFoundError:
-            log.debug("%s has to be computed.", path)
+            log.debug("The features %s are not cached yet.", path)
         except (OSError, ValueError) as error:
             log.warning("%s is damaged (%s); it is computed again.", path, error)
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy", delete=False) as file:
             partial = Path(file.name)
             try:
-                # Not through a map of the file: the system would kill the process where the disk is full.
+                # Not through a memory map of the file: if the disk is full, the system would kill the process.
                 file.write(_npy_header(expected, self._dtype))
                 progress = _view_progress(request, view)
                 for rows in portions_of(request.split):
@@ -151,17 +151,17 @@ class FeatureCache:
         return _memory_map(path)
 
     def compute_part(self, requests: Sequence[FeatureRequest], part: int, num_parts: int) -> int:
-        """Computes a part of the features, and puts it into the shared store, where `get` of another task finds it.
+        """Computes a part of the features and puts it into the shared store, where `get` in another task finds it.
 
-        The pieces do not depend on the number of parts. What is there is not computed again.
+        The portions do not depend on the number of parts. Existing portions are not computed again.
 
         Args:
-            requests: all that are needed.
+            requests: all features that are needed.
             part: from 0 to below num_parts.
             num_parts: how many tasks share the work.
 
         Returns:
-            How many portions were computed.
+            The number of portions that were computed.
 
         Raises:
             ArtifactError: the shared store cannot be reached.
@@ -192,7 +192,7 @@ class FeatureCache:
         return compute_features(self._infer, request, view, self._dtype, rows, progress)
 
     def _fetch_portion(self, key: str, rows: range) -> np.ndarray | None:
-        """What another task has computed; None if it is not in the shared store, or is damaged there."""
+        """Features that another task has computed; None if the shared store does not have them, or they are damaged."""
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".partial-") as scratch:
             path = Path(scratch) / "portion.npy"
             if not self._shared.fetch(_portion_name(key, rows), path):
@@ -205,7 +205,7 @@ class FeatureCache:
         return values if values.shape == (len(rows), *self._shape) and values.dtype == self._dtype else None
 
     def _keep_to_limit(self, used: Collection[Path]) -> None:
-        """Removes what was used longest ago, and the remains of kills."""
+        """Removes the least recently used features, and partial files of killed processes."""
         day_ago = time.time() - 86_400
         for remains in self._folder.glob(".partial-*"):
             if remains.stat().st_mtime < day_ago and remains.is_file():
@@ -220,7 +220,7 @@ def _remove(path: Path) -> bool:
 
 
 def portions_of(split: Split) -> Iterator[range]:
-    """The pieces of a view that tasks share, as rows."""
+    """The rows of a view in portions that tasks share."""
     return (range(start, min(start + PORTION_PHOTOS, len(split))) for start in range(0, len(split), PORTION_PHOTOS))
 
 
@@ -234,7 +234,7 @@ def _view_progress(request: FeatureRequest, view: int) -> Progress:
 
 
 def network_digest(model: keras.Model) -> str:
-    """SHA-256 of what a network makes of photos: its layers, its weights, and what runs it."""
+    """SHA-256 of everything that a network's outputs depend on: layers, weights, library versions and GPUs."""
     config_text = json.dumps(_without_trainable(model.get_config()), sort_keys=True, default=str)
     digest = hashlib.sha256(config_text.encode())
     for weight in model.weights:
@@ -245,7 +245,7 @@ def network_digest(model: keras.Model) -> str:
 
 
 def _without_trainable(config: object) -> object:
-    """Whether a layer learns, beyond the boundary or in another phase, does not change what it gives here."""
+    """Drops `trainable` from a config: it does not change the outputs of a layer."""
     if isinstance(config, dict):
         return {key: _without_trainable(value) for key, value in config.items() if key != "trainable"}
     return [_without_trainable(value) for value in config] if isinstance(config, list | tuple) else config
@@ -257,7 +257,7 @@ def _memory_map(path: Path) -> np.memmap:
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
-    """What is before the numbers in a .npy file."""
+    """The header of a .npy file, before the numbers."""
     header = io.BytesIO()
     header_fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, header_fields)

@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 
 
 class PhaseFitter:
-    """A training that continues from phase to phase, and always knows its best weights.
+    """Trains one phase after another and keeps the best weights.
 
     Attributes:
-        next_phase: counted from 1; more than 1 where the phases before it were trained by a run that was interrupted.
-        batch_size: that of the params, or what the memory is large enough for.
+        next_phase: counted from 1; above 1 if an interrupted run has already trained the phases before it.
+        batch_size: from the params, or smaller if the memory requires it.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class PhaseFitter:
         watch: Watch | None = None,
         checkpoints: Checkpoints | None = None,
     ):
-        """Begins, or continues where an interrupted training was saved; nothing is trained yet.
+        """Starts a training, or restores an interrupted one; nothing is trained yet.
 
         Args:
-            network: the whole network; gets the weights of the checkpoint.
-            params: loss, averaging and phases.
-            run: gets the figures of each epoch while training continues, and those of the epochs before.
-            watch: sees them as well.
-            checkpoints: None trains without.
+            network: the whole network; receives the weights of the checkpoint.
+            params: determine loss, weight averaging and phases.
+            run: receives the metrics of each epoch, after a resume also those of earlier epochs.
+            watch: receives the same metrics.
+            checkpoints: None trains without checkpoints.
         """
         self.result = FitResult()
         self.next_phase = 1
@@ -74,20 +74,20 @@ class PhaseFitter:
         make_validation: Callable[[int], Batches],
         scales: Mapping[str, float] | None = None,
     ) -> None:
-        """Trains the next phase as `fit` does, with smaller batches where the memory is too small.
+        """Trains the next phase like `fit`, with smaller batches if the memory is too small.
 
-        A step of the optimizer still sees as many photos, of more batches, where one device trains.
+        On one device, an optimizer step still uses the same number of photos, from several batches.
 
         Args:
             phase: resolved.
-            model: the part of the network that learns.
-            make_training: gives batches of a size, to learn from.
-            make_validation: the same for the photos that select the epoch.
-            scales: how much of the learning rate each weight gets, by its path.
+            model: the trained part of the network.
+            make_training: creates training batches of a given size.
+            make_validation: creates validation batches of a given size; they select the epoch.
+            scales: the factor of the learning rate for each weight, by its path.
 
         Raises:
-            ModelError: not even one photo at a time fits, or as `fit`.
-            SystemExit: as `fit`.
+            ModelError: the memory is too small even for one photo at a time, or as for `fit`.
+            SystemExit: as for `fit`.
         """
         from tensorflow import errors
 
@@ -99,8 +99,8 @@ class PhaseFitter:
             except errors.ResourceExhaustedError as error:
                 if self.batch_size == 1:
                     raise ModelError(
-                        "The memory must be large enough to train on at least one photo at a time; it is "
-                        f"not: {error.message.splitlines()[0]}. Set a smaller preprocess.image_size, use "
+                        "The memory is too small to train on one photo at a time: "
+                        f"{error.message.splitlines()[0]}. Set a smaller preprocess.image_size, use "
                         "a smaller network, or train fewer layers."
                     ) from None
                 log.warning(
@@ -124,28 +124,28 @@ class PhaseFitter:
         validation: Batches,
         scales: Mapping[str, float] | None = None,
     ) -> None:
-        """Trains the next phase in place, and leaves the best weights of all phases so far.
+        """Trains the next phase in place, then loads the best weights of all phases so far.
 
-        Where the loss is no longer a number, the phase ends, and the best weights so far are kept.
+        If the loss becomes NaN or infinite, the phase ends, and the best weights so far are kept.
 
         Args:
             phase: resolved.
-            model: the part of the network that learns; gives logits.
-            training: batches to learn from.
-            validation: batches to choose the epoch by.
-            scales: how much of the learning rate each weight gets, by its path.
+            model: the trained part of the network; outputs logits.
+            training: the training batches.
+            validation: the batches that select the epoch.
+            scales: the factor of the learning rate for each weight, by its path.
 
         Raises:
-            ModelError: the loss was never a number.
-            SystemExit: SIGTERM came; a checkpoint was written, if there are checkpoints.
+            ModelError: the loss was not finite in the first epoch.
+            SystemExit: SIGTERM arrived; a checkpoint was written if there are checkpoints.
         """
         with compute_in(self._params.precision, model), pointwise_as_products(model):
             self._fit(phase, model, training, validation, scales)
-        assert self._best is not None, "the first epoch is the best so far"
+        assert self._best is not None, "the first epoch always becomes the best so far"
         self._network.set_weights(self._best)
         self.next_phase += 1
         log.info(
-            "Kept epoch %d of %d: validation loss %.4f, accuracy %.4f.",
+            "Kept the weights of epoch %d of %d: validation loss %.4f, accuracy %.4f.",
             self.result.best_epoch,
             self.result.epochs_run,
             self.result.at_best("val_loss"),
@@ -190,7 +190,7 @@ class PhaseFitter:
             "verbose": 0,
             "callbacks": callbacks,
         }
-        if training.first_batch:  # the rest of an epoch, of which Keras sees fewer batches
+        if training.first_batch:  # the rest of an interrupted epoch; Keras sees fewer batches
             model.fit(as_input(model, training), initial_epoch=epoch, epochs=epoch + 1, **options)
             epoch += 1
             training.begin(epoch)
@@ -200,14 +200,14 @@ class PhaseFitter:
             model.fit(as_input(model, training), initial_epoch=epoch, epochs=phase.epochs, **options)
 
     def keep(self, loss: float) -> None:
-        """Keeps the weights as they are now where no epoch had a lower validation loss."""
+        """Keeps the current weights if no epoch had a lower validation loss."""
         if loss < self._lowest:
             self._lowest = loss
             self._best = self._network.get_weights()
             self.result.best_epoch = self.result.epochs_run + 1
 
     def _batches_a_step(self) -> int:
-        """One where several devices train: there TensorFlow cannot gather gradients over batches."""
+        """Batches per optimizer step; 1 on several devices, where TensorFlow cannot accumulate gradients."""
         return self._params.accumulate * self._params.batch_size // self.batch_size if num_devices() == 1 else 1
 
     def _epoch_log(self, phase: Phase, training: Batches) -> EpochLog:
@@ -232,7 +232,7 @@ class PhaseFitter:
             self._watch(self.result.epochs_run, figures)
 
     def _state(self, model: keras.Model, callbacks: tuple[Any, ...], epoch: int, step: int, ended: bool) -> State:
-        """All of the training as it is now; the weights of all layers, also of those not trained in this phase."""
+        """The complete state of the training, including the weights of layers that this phase does not train."""
         facts = {
             "history": self.result.history,
             "best_epoch": self.result.best_epoch,
@@ -276,7 +276,7 @@ class PhaseFitter:
                 self._run.set_tags({"darkroom.resumed_from": facts["mlflow_run_id"]})
 
     def _restore_phase(self, model: keras.Model, callbacks: list[Any], training: Batches) -> int:
-        """The epochs of this phase that are done; the optimizer, the callbacks and the batches are put there."""
+        """Restores optimizer, callbacks and batches from the checkpoint; returns the completed epochs of the phase."""
         checkpoint = self._checkpoint
         if checkpoint is None or checkpoint.ended or checkpoint.phase != self.next_phase:
             return 0
@@ -292,5 +292,5 @@ class PhaseFitter:
 
 
 def _optimizer_variables(model: keras.Model) -> list[Any]:
-    """Those of the optimizer, and what the schedule has made of the rate."""
-    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public one is a number
+    """The variables of the optimizer, and the current factor of the learning rate."""
+    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public attribute is a number

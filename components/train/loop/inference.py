@@ -1,4 +1,4 @@
-"""What the frozen layers of a network make of photos, computed the fastest way that this machine has."""
+"""Computes the outputs of frozen layers for photos, with the fastest runtime on this machine."""
 
 import logging
 import math
@@ -25,18 +25,18 @@ PHOTOS_AT_ONCE: Final = 32
 LARGEST_FLOAT16: Final = 65_504.0
 
 Infer = Callable[[np.ndarray], np.ndarray]
-"""From uint8 (n, height, width, 3), RGB, to float32 (n, …)."""
+"""Maps uint8 (n, height, width, 3), RGB, to float32 (n, …)."""
 
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """The features of one split.
+    """A request for the features of one split.
 
     Attributes:
         split: n photos.
-        fingerprint: of the data set and the split: what the pixels depend on.
+        fingerprint: of the data set and the split; identifies the pixels.
         views: variants of each photo.
-        augmentation: makes all but the first.
+        augmentation: of all views but the first.
         seed: of the augmentation.
     """
 
@@ -48,7 +48,7 @@ class FeatureRequest:
 
 
 def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """TensorFlow on a GPU; on a CPU OpenVINO, which is several times as fast, in float32 as when it is served."""
+    """TensorFlow on a GPU; on a CPU OpenVINO, which is several times faster, in float32 as in the service."""
     traced = trace(frozen_part)
     if gpu_names():
         return lambda pixels: np.asarray(traced(tf.constant(pixels)))
@@ -64,15 +64,15 @@ def gpu_names() -> list[str]:
 def compute_features(
     infer: Infer, request: FeatureRequest, view: int, dtype: np.dtype, rows: range, progress: Progress
 ) -> Iterator[np.ndarray]:
-    """The features of some rows of a view, (n, …), batch by batch.
+    """Computes the features of some rows of a view, (n, …), batch by batch.
 
     Args:
         infer: the frozen layers.
-        request: says which photos.
-        view: of those that are requested.
+        request: determines the photos.
+        view: the index of the view.
         dtype: of the features.
-        rows: begin at a multiple of PHOTOS_AT_ONCE, so that the batches, whose size can change the last digits of a
-            result, are those of the whole view.
+        rows: start at a multiple of PHOTOS_AT_ONCE, so that the batches are those of the whole view: the batch size can
+            change the last digits of a result.
         progress: of the view.
     """
     assert rows.start % PHOTOS_AT_ONCE == 0, "batches are those of the whole view"
@@ -81,8 +81,8 @@ def compute_features(
         values = np.clip(infer(pixels), -largest, largest).astype(dtype)
         if not np.isfinite(values).all():
             raise ModelError(
-                f"Frozen layers must output finite numbers; for one of the first {num_photos} photos they "
-                "output NaN or infinity. Set train.trainable: all, or start from other weights."
+                f"The frozen layers output NaN or infinity for one of the first {num_photos} photos. "
+                "Set train.trainable: all, or start from other weights."
             )
         yield values
         progress.report(num_photos)
@@ -102,7 +102,7 @@ def _variants(request: FeatureRequest, view: int, rows: range) -> Iterator[tuple
 
 
 def _prefetch(items: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """The same items; the next is made in another thread while the last is in use."""
+    """The same items; the next is prepared in another thread while the current one is in use."""
     with ThreadPoolExecutor(1, "photos") as maker:
         next_item = maker.submit(next, items, None)
         while (item := next_item.result()) is not None:

@@ -9,11 +9,11 @@ from components.contract.errors import ModelError
 
 @dataclass(frozen=True)
 class Mixing:
-    """How batches are mixed. Where both are requested, each has half of the batches.
+    """Mixes a batch. With both mixup and CutMix, each is used for half of the batches.
 
     Attributes:
-        mixup: α of Beta(α, α), from which the part of each is drawn (Zhang et al. 2018); 0 for none.
-        cutmix: the same for the area that a rectangle of the other leaves (Yun et al. 2019).
+        mixup: α of Beta(α, α), the distribution of the mixing ratio (Zhang et al. 2018); 0 for none.
+        cutmix: the same for the area outside the rectangle from the other example (Yun et al. 2019); 0 for none.
         num_classes: k.
     """
 
@@ -27,15 +27,15 @@ class Mixing:
         """Mixes each example with another of the batch.
 
         Args:
-            inputs: uint8 or float32 (n, …): photos, or what frozen layers made of them; not changed.
+            inputs: uint8 or float32 (n, …): photos or features; not modified.
             labels: int32 (n,).
-            rng: of this batch.
+            rng: the generator of this batch.
 
         Returns:
-            The inputs, unchanged or computed again, and the part of each class in each: float32 (n, k).
+            The mixed inputs, and the weight of each class in each: float32 (n, k).
 
         Raises:
-            ModelError: CutMix was asked for, and the inputs have no height and width.
+            ModelError: CutMix is requested, but the inputs have no height and width.
         """
         targets = np.eye(self.num_classes, dtype=np.float32)[labels]
         cuts = self.cutmix > 0 and (not self.mixup or rng.random() < 0.5)
@@ -52,10 +52,10 @@ class Mixing:
 
 
 def _cut(inputs: np.ndarray, others: np.ndarray, part: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Puts a rectangle of the others into the inputs; says which part is left of these."""
+    """Pastes a rectangle of the other examples into the inputs; also returns the unchanged share of the area."""
     if inputs.ndim != 4:
         raise ModelError(
-            "train.cutmix needs photos or feature maps; the input of the trained layers is a vector. Use "
+            "train.cutmix needs photos or feature maps, but the trained layers receive vectors. Use "
             "train.mixup, or train earlier layers."
         )
     height, width = inputs.shape[1:3]

@@ -1,4 +1,4 @@
-"""What Keras optimizes by: the loss, the optimizer, and the way of the learning rate."""
+"""The loss, the optimizer and the learning rate schedule."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ from components.contract.params.training import Phase, TrainParams
 FOCAL_GAMMA: Final = 2.0
 """Lin et al. 2017."""
 RISE: Final = 0.3
-"""The part of one_cycle in which the rate rises (Smith and Topin 2018)."""
+"""The share of one_cycle's steps in which the learning rate rises (Smith and Topin 2018)."""
 START: Final = 0.04
-"""Where one_cycle begins, as a part of its highest rate."""
+"""The initial learning rate of one_cycle, as a share of its maximum."""
 
 OPTIMIZERS: Final[dict[str, Callable[..., keras.Optimizer]]] = {
     "adam": keras.optimizers.Adam,
@@ -32,14 +32,14 @@ def make_optimizer(
     scales: Sequence[float] | None = None,
     accumulate: int = 1,
 ) -> keras.Optimizer:
-    """The optimizer of a phase.
+    """Creates the optimizer of a phase.
 
     Args:
         phase: resolved.
-        steps_per_epoch: batches of an epoch.
-        ema: the momentum of the running mean of the weights; None for none.
-        scales: how much of the learning rate each of the trained weights gets, in the order of the model.
-        accumulate: so many batches make one step, with the mean of their gradients.
+        steps_per_epoch: batches per epoch.
+        ema: the momentum of the running mean of the weights; None for no mean.
+        scales: the factor of the learning rate for each trained weight, in the order of the model.
+        accumulate: the number of batches whose mean gradient makes one step.
     """
     settings: dict[str, Any] = {"learning_rate": Rate(phase, steps_per_epoch)}
     if phase.optimizer == "sgd":
@@ -55,12 +55,12 @@ def make_optimizer(
 
     class ScaledOptimizer(optimizer_class):  # type: ignore[misc, valid-type]
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            """Updates a variable, at its own part of the learning rate if the phase scales it."""
+            """Updates a variable with its scaled learning rate."""
             scale = scales[self._get_variable_index(variable)] if is_scaled and scales is not None else 1.0
             super().update_step(gradient, variable, learning_rate * scale if is_scaled else learning_rate)
 
         def finalize_variable_values(self, var_list: Any) -> None:
-            """Keras would put the running mean in the place of the weights; validation decides what is kept."""
+            """Keras would replace the weights by their running mean; here validation decides which are kept."""
 
     return ScaledOptimizer(**settings)
 
@@ -69,7 +69,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
     """The learning rate of each step of a phase.
 
     Attributes:
-        scale: what the schedule `plateau` has made of the rate: 1, then less.
+        scale: the factor that the schedule `plateau` sets: 1 at first, then less.
     """
 
     def __init__(self, phase: Phase, steps_per_epoch: int):
@@ -89,7 +89,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         return rate if not warmup else rate * keras.ops.minimum(1.0, (step + 1.0) / (warmup + 1.0))
 
     def _shape(self, part: Any, step: Any) -> Any:
-        """The rate as a part of its highest; `part` of the way after the warm-up is gone."""
+        """The learning rate as a share of its maximum; `part` is the completed share of the steps after the warmup."""
         if self._phase.schedule == "cosine":
             return (1 + keras.ops.cos(math.pi * part)) / 2
         if self._phase.schedule == "one_cycle":
@@ -102,12 +102,12 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         return 1.0
 
     def get_config(self) -> dict[str, Any]:
-        """A bundle holds no optimizer, so that nothing ever asks for it."""
-        raise NotImplementedError("The rate is made from params.yaml.")
+        """Never called: a bundle contains no optimizer."""
+        raise NotImplementedError("The learning rate schedule cannot be serialized; it is created from params.yaml.")
 
 
 def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Callable[[Any, Any], Any]:
-    """The loss of labels, integers or the parts of classes in mixed examples, and logits.
+    """Creates the loss of logits and labels, which are integers, or class weights for mixed examples.
 
     Args:
         params: loss, label_smoothing and imbalance.
@@ -131,19 +131,19 @@ def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Call
 
 
 def accuracy(labels: Any, logits: Any) -> Any:
-    """Whether the class of the highest logit is the label; of a mixed example, its larger part."""
+    """Whether the class of the highest logit is the label; for a mixed example, the class with the larger weight."""
     targets = as_parts(labels, logits.shape[-1])
     return keras.ops.equal(keras.ops.argmax(targets, axis=-1), keras.ops.argmax(logits, axis=-1))
 
 
 def as_parts(labels: Any, num_classes: int) -> Any:
-    """Labels, integers (n,) or (n, 1), as parts of classes (n, k); what is that already stays."""
+    """Labels, integers (n,) or (n, 1), as class weights (n, k); labels in that form are returned unchanged."""
     if len(labels.shape) == 2 and labels.shape[-1] == num_classes:
         return labels
     return keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), num_classes)
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """float32 (k,): what makes all classes count the same; their mean over the photos is 1."""
+    """float32 (k,): weights that make all classes count equally; their mean over the photos is 1."""
     counts = np.bincount(labels, minlength=num_classes)
     return np.asarray(len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)), np.float32)

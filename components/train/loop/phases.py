@@ -1,4 +1,4 @@
-"""The phases of a training: what each trains, what it learns from, and what is logged in advance."""
+"""The phases of training: which layers each one trains, on which photos or features."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ from components.train.tensorflow.devices import num_devices, on_all_devices
 log = logging.getLogger(__name__)
 
 SHOWN_NAMES: Final = 3
-"""Of the layers that are trained, or frozen, the first and the last so many."""
+"""The log names this many of the first and of the last trained or frozen layers."""
 
 
 def train_phases(
@@ -38,23 +38,23 @@ def train_phases(
     watch: Watch | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> FitResult:
-    """Trains a network in place, phase by phase, and leaves the weights of the best epoch of all.
+    """Trains a network in place, phase by phase, then loads the weights of the best epoch.
 
     Args:
-        network: its weights loaded.
-        photos: to learn from and to choose by.
+        network: with its weights loaded.
+        photos: for training and validation.
         params: resolved.
-        run: gets the figures of each epoch.
-        watch: sees them as well.
-        checkpoints: what an interrupted run left is continued; None trains without.
+        run: receives the metrics of each epoch.
+        watch: receives the same metrics.
+        checkpoints: an interrupted training is continued from them; None trains without checkpoints.
 
     Raises:
-        ModelError: a phase names layers that are not there, the loss was never a number, or several devices are asked
-            to gather gradients.
+        ModelError: a phase names layers that do not exist, the loss was not finite in the first epoch, or gradients
+            are to be accumulated on several devices.
     """
     if params.accumulate > 1 and num_devices() > 1:
         raise ModelError(
-            f"train.accumulate must be 1 with several devices, here {num_devices()}; it is "
+            f"train.accumulate must be 1 on {num_devices()} devices; it is "
             f"{params.accumulate}. Raise train.batch_size, or select one GPU with CUDA_VISIBLE_DEVICES."
         )
     with on_all_devices():
@@ -98,7 +98,7 @@ def _train_phase(
 
 
 def describe(network: Network, selection: Selection) -> Iterator[str]:
-    """What a phase trains, line by line."""
+    """Describes what a phase trains, line by line."""
     model = network.model
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     yield (
@@ -115,7 +115,7 @@ def describe(network: Network, selection: Selection) -> Iterator[str]:
 
 def _describe_passes(passes: int, photos: Photographs, params: TrainParams) -> str:
     return (
-        f"an epoch passes {passes} times over the {len(photos.training)} training photos, to have at "
+        f"an epoch passes {passes} times over the {len(photos.training)} training photos, to reach at "
         f"least {params.min_epoch_steps} steps (train.min_epoch_steps)."
     )
 
@@ -128,7 +128,7 @@ def _shortened(names: tuple[str, ...]) -> str:
 def make_examples(
     network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
-    """What a phase learns from and is checked by, and where in the network they enter."""
+    """The training and validation examples of a phase, and the tensor of the network at which they enter."""
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
         training_request, validation_request = feature_requests(photos, phase, params)
@@ -142,9 +142,9 @@ def make_examples(
 
 
 def feature_requests(photos: Photographs, phase: Phase, params: TrainParams) -> tuple[FeatureRequest, FeatureRequest]:
-    """The features that a phase learns from, and those that it is checked by."""
+    """Requests for the training and the validation features of a phase."""
     augmentation, seed = phase.augmentation_params, params.seed
-    # An epoch sees one of each photo; without augmentation all would be equal.
+    # An epoch uses one view of each photo; without augmentation, all views are equal.
     views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
     return (
         FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed),

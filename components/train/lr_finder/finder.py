@@ -1,8 +1,8 @@
-"""The range test of the learning rate: train with a rate that rises from batch to batch, and see where the loss falls.
+"""The learning rate range test: trains with a rate that rises from batch to batch, and finds where the loss falls.
 
 The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks, section 3.3), who raises the
-rate evenly and looks at accuracy. That it rises by a factor, that a smoothed loss is looked at, and that the rate of
-its steepest fall is proposed, is later custom, as in fastai.
+rate linearly and looks at accuracy. Multiplying the rate by a constant factor, smoothing the loss and proposing the
+rate of the steepest fall are later practice, as in fastai.
 """
 
 import logging
@@ -22,28 +22,28 @@ log = logging.getLogger(__name__)
 
 LOWEST, HIGHEST = 1e-6, 1.0
 SMOOTHING: Final = 0.85
-"""How much of the running mean of the losses stays with each batch."""
+"""The weight of the running mean of the losses when a batch is added."""
 SETTLING: Final = 5
-"""The first batches, whose mean tells nothing yet."""
+"""The number of first batches that are ignored, because their mean is not meaningful yet."""
 BURST: Final = 4.0
-"""The test ends where the running mean of the loss is above its lowest by this factor."""
+"""The test ends when the running mean of the loss exceeds its minimum by this factor."""
 LEAST_FALL: Final = 0.02
-"""A loss that falls by less than this part of itself has no slope to go by."""
+"""If the loss falls by less than this share, no rate is proposed."""
 
 
 class RangeTest(BaseRecord):
-    """How the loss went while the rate rose.
+    """The losses while the learning rate rises.
 
     Attributes:
-        rates: of each batch, rising.
+        rates: of each batch, ascending.
         losses: of each batch, before its step.
-        smoothed: the mean of their running means from both sides, which lags behind neither way.
+        smoothed: the average of the running means from both sides, so that it does not lag behind.
         proposed: the rate at which the smoothed loss fell fastest; None if it hardly fell.
         lowest_at: the rate at which the smoothed loss was lowest.
         learning_rate: the value in the params.
-        optimizer: that of the first phase.
-        batch_size: photos a batch; another one wants another rate.
-        trained_layers: what learned.
+        optimizer: of the first phase.
+        batch_size: photos per batch; the best rate depends on it.
+        trained_layers: the names of the trained layers.
     """
 
     rates: tuple[float, ...]
@@ -58,22 +58,22 @@ class RangeTest(BaseRecord):
 
 
 def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) -> RangeTest:
-    """Runs the range test as the first phase would train: the same layers, batches, loss and optimizer.
+    """Runs the range test under the conditions of the first phase: the same layers, batches, loss and optimizer.
 
-    The network is thrown away. Validation photos at most pass through the frozen layers into the cache, where training
-    finds them; no loss of theirs is looked at.
+    The network is discarded. Validation photos are only passed through the frozen layers into the feature cache, where
+    training finds them; their loss is not used.
 
     Args:
-        dataset_dir: as preprocess wrote it.
+        dataset_dir: written by preprocess.
         params: the train section, resolved.
-        num_batches: at most; fewer where the loss bursts before.
+        num_batches: the maximum; fewer if the loss bursts earlier.
 
     Raises:
         DataError: a split that training needs is empty, or there are fewer than two classes.
-        ModelError: the network cannot be built, the first phase trains nothing, or the loss is not a number from the
+        ModelError: the network cannot be built, the first phase trains nothing, or the loss is not finite from the
             start.
-        WeightsError: pretrained weights are missing or belong to another network.
-        UploadError: the uploaded model is refused.
+        WeightsError: pretrained weights are missing or do not match the network.
+        UploadError: the uploaded model is rejected.
     """
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
@@ -105,8 +105,8 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
         losses = raise_rate(model, batches, rates, _bursts)
     if len(losses) <= SETTLING:
         raise ModelError(
-            f"The loss must stay finite for some batches; it did so for only {len(losses)}, although the "
-            f"rate starts at {LOWEST:g}. Check the network: does it scale its pixels?"
+            f"The loss became NaN or infinite after {len(losses)} batches, although the learning rate starts at "
+            f"{LOWEST:g}. Check the network: does it scale its pixels?"
         )
     smoothed, rates_used = smooth(losses), [float(rate) for rate in rates[: len(losses)]]
     return RangeTest(
@@ -123,18 +123,18 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
 
 
 def smooth(losses: Sequence[float]) -> list[float]:
-    """The mean of their running means from both sides."""
+    """The average of the running means from both sides."""
     return [
         (before + after) / 2 for before, after in zip(_running(losses), reversed(_running(losses[::-1])), strict=True)
     ]
 
 
 def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """The rate at which the loss falls fastest, by the logarithm of the rate; None if it hardly falls.
+    """The rate at which the loss falls fastest over the logarithm of the rate; None if it hardly falls.
 
     Args:
-        rates: rising.
-        smoothed: the loss at each.
+        rates: ascending.
+        smoothed: the loss at each rate.
     """
     losses = np.asarray(smoothed)
     if len(losses) <= SETTLING:
@@ -148,7 +148,7 @@ def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
 
 
 def _running(losses: Sequence[float]) -> list[float]:
-    """Their running mean, free of the pull of its start towards 0."""
+    """The running mean, corrected for its start at 0."""
     means, mean = [], 0.0
     for number, loss in enumerate(losses, start=1):
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss

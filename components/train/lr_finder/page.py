@@ -1,4 +1,4 @@
-"""The range test as a page: its curve and its result, in one self-contained file."""
+"""The page of the learning rate range test: its curve and its result, in one self-contained file."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,19 +13,19 @@ WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 20, 52
 NUM_TICKS: Final = 5
 HEADROOM: Final = 1.5
-"""How far above the first loss the picture goes."""
+"""The chart ends at this multiple of the first loss."""
 ROOM: Final = 0.08
-"""Above and below the curve, as a part of its height."""
+"""The margin above and below the curve, as a share of its height."""
 EXPLANATION: Final = (
-    "Dots are the losses of the batches, the line is their smoothed course. Each batch was learned from at a higher "
-    "rate. The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks); to raise the rate "
-    "by a factor and to propose where the line falls fastest is later custom. It is a place to start from, not a best "
-    "value: it describes only the first steps."
+    "Dots are the losses of the batches; the line is their smoothed course. Each batch was trained at a higher rate. "
+    "The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks); multiplying the rate by "
+    "a constant factor and proposing the rate at which the loss falls fastest are later practice. The proposal is a "
+    "starting point, not an optimum: it describes only the first steps."
 )
 
 
 def page(test: RangeTest) -> str:
-    """The page, complete."""
+    """The complete page."""
     first, *others = sentences(test)
     return render_page(
         "Range test of the learning rate",
@@ -39,7 +39,7 @@ def page(test: RangeTest) -> str:
 
 
 def sentences(test: RangeTest) -> list[str]:
-    """What the test says, for people."""
+    """The result as sentences."""
     layers = "1 layer" if len(test.trained_layers) == 1 else f"{len(test.trained_layers)} layers"
     procedure = (
         f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, "
@@ -51,9 +51,9 @@ def sentences(test: RangeTest) -> list[str]:
         )
         return [reason, procedure]
     return [
-        f"Proposed: train.learning_rate={test.proposed:.1e}, where the loss fell fastest; it is "
-        f"{test.learning_rate:g} now.",
-        f"The loss was lowest at {test.lowest_at:.1e}; rates near that one and above are too high.",
+        f"Proposed: train.learning_rate={test.proposed:.1e}, where the loss fell fastest; the current value is "
+        f"{test.learning_rate:g}.",
+        f"The loss was lowest at {test.lowest_at:.1e}; rates near this value and above are too high.",
         procedure,
     ]
 
@@ -98,7 +98,7 @@ def _curve(test: RangeTest) -> Html:
 
 
 def _bounds(test: RangeTest) -> tuple[float, float]:
-    """The losses at the foot and the top of the picture; what is higher when the loss bursts stands at the top."""
+    """The losses at the bottom and the top of the chart; higher losses are drawn at the top."""
     lowest, highest = min(test.losses), min(max(test.losses), max(HEADROOM * test.losses[0], min(test.losses)))
     room = (highest - lowest) * ROOM or 1.0
     return max(0.0, lowest - room), highest + room

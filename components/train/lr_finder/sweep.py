@@ -1,4 +1,4 @@
-"""Training with a learning rate that rises from batch to batch."""
+"""Trains with a learning rate that rises from batch to batch."""
 
 import logging
 import math
@@ -16,23 +16,23 @@ log = logging.getLogger(__name__)
 
 
 class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
-    """One rate after the other."""
+    """A schedule with one learning rate per step."""
 
     def __init__(self, rates: np.ndarray):
         super().__init__()
         self._rates = keras.ops.convert_to_tensor(rates.astype(np.float32))
 
     def __call__(self, step: Any) -> Any:
-        """The rate of a step, counted from 0; the last one for all steps beyond."""
+        """The rate of a step, counted from 0; the last rate for all further steps."""
         return keras.ops.take(self._rates, keras.ops.minimum(step, len(self._rates) - 1))
 
     def get_config(self) -> dict[str, Any]:
-        """Nothing of a range test is kept, so that nothing ever asks for it."""
-        raise NotImplementedError("The rates are made by the range test.")
+        """Never called: a range test saves no model."""
+        raise NotImplementedError("The learning rate schedule cannot be serialized; the range test creates it.")
 
 
 class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Records the loss of each batch alone, and ends the training."""
+    """Records the loss of each single batch, and ends the training."""
 
     def __init__(self, num_batches: int, burst: Callable[[Sequence[float]], bool]):
         super().__init__()
@@ -42,15 +42,15 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._progress = Progress()
 
     def on_train_batch_begin(self, _batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
-        """Resets the metrics, so that the loss is that of the batch alone."""
-        self.model.reset_metrics()  # Keras tells the mean of the epoch so far
+        """Resets the metrics, so that the loss is that of one batch."""
+        self.model.reset_metrics()  # Keras reports the mean of the epoch so far
 
     def on_train_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:
         """Records the loss of the batch, and stops the training when the range test is over."""
         loss = float((logs or {})["loss"])
         if math.isfinite(loss):
             self.values.append(loss)
-        # The next loss may be a number after NaN: oneDNN's ReLU turns NaN into 0.
+        # After NaN, the next loss may be finite: oneDNN's ReLU turns NaN into 0.
         is_broken = not math.isfinite(loss) or broken_weight(self.model) is not None
         if is_broken or len(self.values) == self._num_batches or self._burst(self.values):
             self.model.stop_training = True
@@ -65,12 +65,12 @@ def raise_rate(
 
     Args:
         model: compiled.
-        batches: begun again as often as it takes.
+        batches: repeated as often as necessary.
         rates: float (n,).
-        burst: told the losses so far, says whether to end before.
+        burst: called with the losses so far; returns whether to stop early.
 
     Returns:
-        The loss of each batch before its step, up to the first that is not a number or breaks a weight.
+        The loss of each batch before its step, up to the first batch whose loss or weights are not finite.
     """
     model.optimizer.learning_rate = RisingRate(rates)
     losses = Losses(len(rates), burst)

@@ -1,4 +1,4 @@
-"""The page of a study: Optuna's own plots in one self-contained HTML file, and its Pareto front as a table."""
+"""The page of a study: Optuna's plots in one self-contained HTML file, and the Pareto front as a table."""
 
 import warnings
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 PLOTS = {
     "Best accuracy over the trials": "plot_optimization_history",
-    "What mattered": "plot_param_importances",
-    "Each value on its own": "plot_slice",
-    "All values together": "plot_parallel_coordinate",
+    "Importance of the params": "plot_param_importances",
+    "Accuracy by param": "plot_slice",
+    "All params together": "plot_parallel_coordinate",
 }
 FRONT, EPOCHS = "plot_pareto_front", "plot_intermediate_values"
-"""For several objectives, and for one."""
+"""Plots for several objectives, and for one."""
 MOST_ON_A_PLOT = 3
 TEMPLATE: dict[str, Any] = {
     "font": {"color": COLORS["soft"], "family": "system-ui, sans-serif"},
@@ -36,11 +36,11 @@ TEMPLATE: dict[str, Any] = {
 
 
 def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
-    """Writes every plot that the study has enough trials for.
+    """Writes every plot for which the study has enough trials.
 
     Args:
         study: with at least one complete trial.
-        info: its outcome.
+        info: its result.
         path: of the HTML file.
     """
     from plotly.offline import get_plotlyjs
@@ -50,7 +50,7 @@ def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
         info.name,
         eyebrow="Search",
         heading=f"Search {info.name}",
-        lead=f"Best of {len(info.trials)} trials: number {best.number + 1}, validation accuracy "
+        lead=f"Best of {len(info.trials)} trials: trial {best.number + 1}, validation accuracy "
         f"{best.accuracy or 0:.4f} with {_values_text(best)}. {info.choice}",
         sections=[
             Section("script", "", [Raw(node("script", Html(get_plotlyjs())))]),
@@ -75,7 +75,7 @@ def _plots(study: "optuna.Study", info: StudyInfo) -> Iterator[tuple[str, list[B
     for title, name in PLOTS.items():
         yield title, [_plot(study, name, target)]
     if not several:
-        yield "Accuracy epoch by epoch", [_plot(study, EPOCHS, {})]
+        yield "Accuracy by epoch", [_plot(study, EPOCHS, {})]
 
 
 def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> Block:
@@ -83,7 +83,7 @@ def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> Block:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of trials that are all equal
+            warnings.simplefilter("ignore", UserWarning)  # if all trials are equal
             figure = getattr(visualization, name)(study, **options)
     except (ValueError, RuntimeError) as error:
         return Text(f"Nothing to show: {error}")
@@ -98,7 +98,7 @@ def _front_table(info: StudyInfo) -> Table:
         mark = (Mark("strong", "used for training"), ": ") if trial.number == info.best else ()
         figures = f"{trial.accuracy or 0:.4f}", f"{trial.latency_ms or 0:.1f}", f"{trial.size_mb or 0:.1f}"
         rows.append([str(trial.number + 1), *figures, (*mark, _values_text(trial))])
-    return Table(["Trial", "Accuracy", "ms a photo", "MB", Column("Values", "word")], rows, "The Pareto front")
+    return Table(["Trial", "Accuracy", "ms per photo", "MB", Column("Values", "word")], rows, "The Pareto front")
 
 
 def _values_text(trial: Trial) -> str:

@@ -1,4 +1,4 @@
-"""The search for the best params: an Optuna study whose trials are trainings, pruned, resumed and shared."""
+"""The search for the best params: an Optuna study whose trials are trained, pruned, resumed and shared."""
 
 import contextlib
 import hashlib
@@ -49,20 +49,20 @@ log = logging.getLogger(__name__)
 Objective = Callable[[TrainParams, Run, "Watch"], "FitResult"]
 """Trains with these params, logs to this run, and calls the watch after each epoch."""
 MeasureCost = Callable[[TrainParams], Cost]
-"""Says what the network of these params costs."""
+"""Measures the cost of the network that these params describe."""
 
 
 class Search:
-    """A study of one data set and one space."""
+    """A study of one data set and one search space."""
 
     def __init__(self, info: DatasetInfo, train: TrainParams, tune: TuneParams, space: Space):
         """Names the study; nothing is opened yet.
 
         Args:
             info: the data set.
-            train: the section, resolved.
+            train: the train section, resolved.
             tune: budget, sampler and pruner.
-            space: what is searched.
+            space: the search space.
         """
         self._info = info
         self._train = train
@@ -79,15 +79,15 @@ class Search:
         self.name = f"{info.name}-{digest[:12]}"
 
     def run(self, objective: Objective, parent: Run, measure_cost: MeasureCost | None = None) -> StudyInfo:
-        """Tries what is left of the budget, and returns the outcome of all trials.
+        """Runs the remaining trials of the budget, and returns the results of all trials.
 
         Args:
-            objective: one training.
-            parent: each trial is a child of this run.
-            measure_cost: tells what a network costs; needed where tune wants to know.
+            objective: trains one trial.
+            parent: the MLflow run whose children are the trials.
+            measure_cost: measures the cost of a network; required if tune limits or minimizes costs.
 
         Raises:
-            SearchError: the study cannot be opened, another search has it, or no trial came to an end.
+            SearchError: the study cannot be opened, another search uses it, or no trial finished.
         """
         with self._open_study() as study:
             fail_interrupted_trials(study)
@@ -110,7 +110,7 @@ class Search:
                 )
             deadline = time.monotonic() + 60 * (self._tune.minutes or 1e9)
             if num_ended < self._tune.trials and len(self._tune.objectives) > 1 and self._tune.pruner != "none":
-                log.info("With several objectives no trial is stopped early: pruners need a single objective.")
+                log.info("With several objectives, no trial is stopped early: pruning requires a single objective.")
             while (number := count_begun(study)) < self._tune.trials and time.monotonic() < deadline:
                 study.sampler = make_sampler(self._tune, number)
                 study.optimize(
@@ -119,7 +119,7 @@ class Search:
                     catch=(OutOfMemoryError,),
                 )
                 if is_finish_requested() and accuracies(study, self._tune.objectives):
-                    log.info("Finish requested: the search ends here, with the best trial so far.")
+                    log.info("Finish requested: the search stops here and uses the best trial so far.")
                     clear_finish_request()
                     break
             return self._info_of(study, parent)
@@ -147,13 +147,13 @@ class Search:
         try:
             train, cost = self._resolve_params(values), None
             if self._tune.weighs_costs:
-                assert measure_cost is not None, "the caller passes one if tune needs it"
+                assert measure_cost is not None, "the caller passes it if tune weighs costs"
                 cost = measure_cost(train)
                 run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})
                 record_cost(trial, cost, self._tune)
             result = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
             accuracy = result.at_best("val_accuracy")
-            run.log_metrics({"validation/accuracy": accuracy})  # in the same column as a run's
+            run.log_metrics({"validation/accuracy": accuracy})  # same column as for training runs
             state, status = "complete", "FINISHED"
             log.info(
                 "Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.",
@@ -174,7 +174,7 @@ class Search:
             raise optuna.TrialPruned(str(error)) from None
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             state, status = "failed", "FAILED"
-            reason = f"out of memory: {(str(error) or 'of this machine').splitlines()[0]}"
+            reason = f"out of memory: {(str(error) or 'on this machine').splitlines()[0]}"
             trial.set_user_attr(REASON, reason)
             log.warning("Trial %d ran out of memory; the search continues.", trial.number + 1)
             raise OutOfMemoryError(reason) from None
@@ -190,7 +190,7 @@ class Search:
             end_run(run, status)
 
     def _resolve_params(self, values: dict[str, Any]) -> TrainParams:
-        """The params of a trial, resolved: where backbones are searched, each at its own size."""
+        """The params of a trial, resolved; if backbones are searched, each one uses its default image size."""
         params = with_values(
             self._train, {key: choice_of(value, self._space.get(key)) for key, value in values.items()}
         )
@@ -201,7 +201,7 @@ class Search:
         return resolve_train(params, dataset_size)[0]
 
     def _finished_trials(self, study: "optuna.Study") -> tuple[Trial, ...]:
-        """All trials that have ended, those of earlier searches too."""
+        """All finished trials, including those of earlier searches."""
         return tuple(
             describe_trial(trial, self._tune.objectives)
             for trial in study.get_trials(deepcopy=False)
@@ -219,7 +219,7 @@ class Search:
         if len(all_accuracies) > WARM_UP_TRIALS and len(set(all_accuracies)) > 1:
             place = objectives.index("accuracy")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # of trials that are all equal
+                warnings.simplefilter("ignore", UserWarning)  # if all trials are equal
                 importances = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
             importance = {key: round(value, 4) for key, value in importances.items()}
         return StudyInfo(
@@ -248,7 +248,7 @@ class Search:
 
 
 def for_mlflow(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Values of a trial as MLflow params, whose names have no brackets."""
+    """The values of a trial as MLflow params, whose names cannot contain brackets."""
     return {f"{prefix}{key}".replace("[", ".").replace("]", ""): str(value) for key, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""Where studies are kept: a file of this machine, or a database that several searches share."""
+"""Storage of studies: a file on this machine, or a database that several searches share."""
 
 import contextlib
 import itertools
@@ -32,24 +32,24 @@ HEARTBEAT_SECONDS: Final = 30
 RETRIES: Final = 2
 OPENING_TRIES: Final = 3
 SMALLEST_STUDY: Final = 2**18
-"""Bytes that a new file of studies takes."""
+"""The size of a new study file in bytes."""
 WARM_UP_TRIALS: Final = 4
-"""Trials before any is pruned."""
+"""The number of trials before pruning starts."""
 
 
 @contextlib.contextmanager
 def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> Iterator["optuna.Study"]:
-    """Makes the study, or finds it; in a file of this machine nobody else has it until the block ends.
+    """Creates or opens the study; a study in a local file is locked until the block ends.
 
     Args:
         name: of the study.
         fingerprint: of the data set.
-        tune: objectives, sampler, pruner, and how many share it.
-        epochs: that a trial may have.
+        tune: objectives, sampler, pruner, and number of workers.
+        epochs: per trial, at most.
 
     Raises:
-        ParamsError: several are to share a file.
-        SearchError: it is out of reach, somebody has it, or it is of other photos.
+        ParamsError: several workers are to share a file.
+        SearchError: the study cannot be reached, another search uses it, or it belongs to other photos.
     """
     import optuna
 
@@ -58,9 +58,9 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
     address = os.environ.get(STUDIES_VARIABLE)
     if tune.workers > 1 and (address is None or address.startswith("sqlite:")):
         raise ParamsError(
-            f"tune.workers: {tune.workers} need a shared database for the study; set {STUDIES_VARIABLE} "
-            "to a PostgreSQL database, such as postgresql://user:password@host/optuna, or set "
-            "tune.workers: 1."
+            f"tune.workers must be 1 without a shared database for the study; it is {tune.workers}. Set "
+            f"{STUDIES_VARIABLE} to a PostgreSQL database, such as postgresql://user:password@host/optuna, "
+            "or set tune.workers: 1."
         )
     with contextlib.ExitStack() as stack:
         if address is None:
@@ -73,14 +73,14 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
         except optuna.exceptions.StorageInternalError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise SearchError(
-                f"The studies must stay writable; they are not: {reason}. Free some space, set another "
+                f"The studies cannot be written: {reason}. Free some space, set another "
                 f"folder with DARKROOM_CACHE or a database with {STUDIES_VARIABLE}, and run again."
             ) from None
 
 
 @contextlib.contextmanager
 def _studies_folder() -> Iterator[Path]:
-    """In the cache; a temporary folder if the cache cannot be written.
+    """The folder for studies in the cache, or a temporary one if the cache cannot be written.
 
     Raises:
         ArtifactError: on a cluster, the cache cannot be written.
@@ -93,9 +93,7 @@ def _studies_folder() -> Iterator[Path]:
             probe.flush()
     except OSError as error:
         require_resumable(folder, error)
-        log.warning(
-            "The studies cannot be stored in %s: %s. If this search is interrupted, it starts again.", folder, error
-        )
+        log.warning("The studies cannot be stored in %s: %s. An interrupted search will start again.", folder, error)
         with tempfile.TemporaryDirectory(prefix="darkroom-study-") as scratch:
             yield Path(scratch)
     else:
@@ -103,10 +101,10 @@ def _studies_folder() -> Iterator[Path]:
 
 
 def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler":
-    """What draws the values of a trial.
+    """Creates the sampler of a trial.
 
-    Each trial has a seed of its own, so that a search that continues after a kill draws what it would have drawn, and
-    nothing twice. Where several share a study each draws otherwise.
+    Each trial has a different seed, so that a search that continues after an interruption draws the same values as
+    without it, and never draws twice. If several searches share a study, each draws different values.
     """
     import optuna
 
@@ -120,7 +118,7 @@ def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler"
 
 
 def fail_interrupted_trials(study: "optuna.Study") -> None:
-    """Ends what a kill has left, so that it is tried again; nobody else is at work in a file of this machine."""
+    """Fails interrupted trials so that they are repeated; a study in a local file has no other running search."""
     import optuna
 
     running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
@@ -138,15 +136,15 @@ def fail_interrupted_trials(study: "optuna.Study") -> None:
 
 
 def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-    """Fails a trial, which is tried again; but not forever, since it may be what ends the search each time."""
+    """Fails a trial and repeats it, but not forever: the trial itself may be what interrupts the search."""
     from optuna.trial import TrialState
 
     failed = study.get_trials(deepcopy=False, states=[TrialState.FAIL])
     attempts = 1 + sum(other.params == trial.params for other in failed)
-    storage, trial_id = study._storage, trial._trial_id  # noqa: SLF001 - Optuna has no public names
+    storage, trial_id = study._storage, trial._trial_id  # noqa: SLF001 - Optuna has no public names for these
     if attempts > RETRIES:
-        storage.set_trial_user_attr(trial_id, REASON, f"interrupted {attempts} times: is the memory too small?")
-        log.warning("Trial %d was interrupted %d times; it is left out.", trial.number + 1, attempts)
+        storage.set_trial_user_attr(trial_id, REASON, f"interrupted {attempts} times; the memory may be too small")
+        log.warning("Trial %d was interrupted %d times; it is skipped.", trial.number + 1, attempts)
     else:
         log.info("Trial %d was interrupted; it is repeated.", trial.number + 1)
     storage.set_trial_state_values(trial_id, TrialState.FAIL)
@@ -160,7 +158,7 @@ def _study(
     tries = itertools.count(1)
 
     def may_pass(error: Exception) -> bool:
-        """Whoever else creates the tables of an empty database at this moment will soon be done."""
+        """Whether to retry: another search may be creating the tables of an empty database at this moment."""
         if isinstance(error, DarkroomError):
             return False
         return next(tries) < OPENING_TRIES or (is_outage(error) and outage_seconds() > 0)
@@ -177,7 +175,7 @@ def _study(
     except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise SearchError(
-            f"The studies must be reachable and writable; they are not: {reason}. Check "
+            f"The studies cannot be opened: {reason}. Check "
             f"{STUDIES_VARIABLE}, or unset it to use a file on this machine."
         ) from None
 
@@ -185,7 +183,7 @@ def _study(
 def _study_at(
     address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
 ) -> "optuna.Study":
-    """Its connections end with the stack."""
+    """Creates or opens the study at this address; its connections are closed with the stack."""
     import optuna
 
     storage = optuna.storages.RDBStorage(
@@ -205,8 +203,8 @@ def _study_at(
     other = study.user_attrs.get(DATASET, fingerprint)
     if other != fingerprint:
         raise SearchError(
-            f"The study {name} must belong to these photos ({fingerprint[:12]}); it belongs to others "
-            f"({other[:12]}). Set another database with {STUDIES_VARIABLE}, or remove that study from it."
+            f"The study {name} belongs to other photos ({other[:12]}) than these ({fingerprint[:12]}). "
+            f"Set another database with {STUDIES_VARIABLE}, or remove that study from it."
         )
     study.set_user_attr(DATASET, fingerprint)
     return study
@@ -234,7 +232,7 @@ def _exclusive_lock(path: Path) -> Iterator[None]:
         lock = FileLock(path, timeout=0).acquire()
     except Timeout:
         raise SearchError(
-            "A study in a file allows one search at a time, and another is running. Wait for it, or set "
+            "Another search uses this study, and a study in a file allows one search at a time. Wait for it, or set "
             f"{STUDIES_VARIABLE} to a PostgreSQL database."
         ) from None
     with lock:

@@ -1,4 +1,4 @@
-"""The trials of a study: what is asked of Optuna, counted, and told of each."""
+"""The trials of a study: their values for Optuna, their counts, and their records."""
 
 import json
 from collections.abc import Sequence
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     import optuna
 
 REASON, EPOCHS, DATASET, LATENCY, SIZE, RUN_ID = "reason", "epochs", "dataset", "latency_ms", "size_mb", "mlflow_run_id"
-"""What is noted with a trial, or with the study."""
+"""Attributes of a trial, or of the study."""
 
 
 class TooCostlyError(ModelError):
-    """A network takes more time or space than tune allows."""
+    """A network exceeds the time or size that tune allows."""
 
 
 class OutOfMemoryError(Exception):
-    """The trial is failed with its reason, and the study continues."""
+    """A trial ran out of memory; it fails with a reason, and the study continues."""
 
 
 def label_of(choice: Choice) -> Any:
-    """A choice as Optuna stores it: settings as JSON."""
+    """A choice in the form that Optuna stores: settings as JSON."""
     return json.dumps(choice, sort_keys=True) if isinstance(choice, dict | list) else choice
 
 
 def choice_of(label: Any, searched: Any) -> Any:
-    """The value that a label of `label_of` names; of a range the value itself."""
+    """The choice that belongs to a label of `label_of`; a value from a range is returned unchanged."""
     choices = searched.choices if isinstance(searched, Choices) else ()
     return next((choice for choice in choices if label_of(choice) == label), label)
 
 
 def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
-    """The value to try; of settings the label."""
+    """The value to try; for settings, their label."""
     if isinstance(searched, Choices):
         return trial.suggest_categorical(key, [label_of(choice) for choice in searched.choices])
     if searched.is_whole:
@@ -45,26 +45,26 @@ def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
 
 
 def report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None:
-    """Records an epoch, and ends the trial where others were better by then.
+    """Records an epoch, and stops the trial if other trials were better at this epoch.
 
     Raises:
-        optuna.TrialPruned: they were.
+        optuna.TrialPruned: other trials were better.
     """
     import optuna
 
     trial.set_user_attr(EPOCHS, epoch)
     if len(trial.study.directions) > 1:
-        return  # Optuna prunes by one figure only
+        return  # Optuna prunes only single-objective studies
     trial.report(figures["val_accuracy"], epoch)
     if trial.should_prune():
-        raise optuna.TrialPruned(f"stopped after epoch {epoch}: others were better at that point")
+        raise optuna.TrialPruned(f"stopped after epoch {epoch}: other trials were better at that point")
 
 
 def record_cost(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
-    """Records what the trial's network costs.
+    """Records the cost of the trial's network.
 
     Raises:
-        TooCostlyError: more than tune allows.
+        TooCostlyError: the cost exceeds the limits of tune.
     """
     trial.set_user_attr(LATENCY, cost.latency_ms)
     trial.set_user_attr(SIZE, cost.size_mb)
@@ -79,7 +79,7 @@ def record_cost(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
 
 
 def objective_values(objectives: Sequence[Objective], accuracy: float, cost: Cost | None) -> list[float]:
-    """What the trial is judged by, in the order of the objectives."""
+    """The values of the objectives, in their order."""
     figures = {"accuracy": accuracy}
     if cost is not None:
         figures |= {"latency": cost.latency_ms, "size": cost.size_mb}
@@ -87,7 +87,7 @@ def objective_values(objectives: Sequence[Objective], accuracy: float, cost: Cos
 
 
 def count_ended(study: "optuna.Study") -> int:
-    """Trials that count towards the budget: those that came to an end, however, but for a kill."""
+    """The number of trials that count towards the budget: all that ended, except interrupted ones."""
     from optuna.trial import TrialState
 
     return sum(
@@ -97,14 +97,14 @@ def count_ended(study: "optuna.Study") -> int:
 
 
 def count_begun(study: "optuna.Study") -> int:
-    """Trials that count, or will when the searches that share the study are done with them."""
+    """The number of trials that count or are still running, also in other searches that share the study."""
     from optuna.trial import TrialState
 
     return count_ended(study) + len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
 
 
 def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[float]:
-    """Of the trials that came to their end."""
+    """The accuracies of the completed trials."""
     from optuna.trial import TrialState
 
     place = objectives.index("accuracy")
@@ -112,7 +112,7 @@ def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[f
 
 
 def describe_trial(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]) -> Trial:
-    """A trial that has ended, as study.json holds it."""
+    """A finished trial in the form of study.json."""
     from optuna.trial import TrialState
 
     states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
@@ -132,14 +132,14 @@ def describe_trial(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objec
 
 
 def pareto_front(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, ...]:
-    """The numbers of the trials that no other beats in everything, the most accurate first, the quicker among equals.
+    """The numbers of the Pareto-optimal trials: the most accurate first, then the faster.
 
     Raises:
-        SearchError: no trial came to its end.
+        SearchError: no trial finished.
     """
     if not any(trial.state == "complete" for trial in trials):
         reasons = {trial.reason for trial in trials if trial.reason} or {"none started within tune.minutes"}
-        raise SearchError("At least one trial of a search must finish; none did: " + "; ".join(sorted(reasons)))
+        raise SearchError("No trial of the search finished: " + "; ".join(sorted(reasons)))
     if len(study.directions) == 1:
         return (study.best_trial.number,)
     best_numbers = {trial.number for trial in study.best_trials}
@@ -149,21 +149,21 @@ def pareto_front(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, .
 
 
 def explain_choice(front: Sequence[int], tune: TuneParams) -> str:
-    """Why train takes the first trial of the front."""
+    """Explains why train uses the first trial of the front."""
     largest = ((tune.max_latency_ms, "ms per photo"), (tune.max_size_mb, "MB of weights"))
     bounds = [f"{bound:g} {unit}" for bound, unit in largest if bound is not None]
     within = f" within {' and '.join(bounds)}" if bounds else ""
     if len(tune.objectives) == 1:
-        return f"Train uses the most accurate trial{within}, number {front[0] + 1}."
+        return f"Train uses the most accurate trial{within}, trial {front[0] + 1}."
     numbers = ", ".join(str(number + 1) for number in front)
     return (
         f"The Pareto front of {' and '.join(tune.objectives)}{within} has {len(front)} trials "
-        f"({numbers}); train uses the most accurate of them, number {front[0] + 1}."
+        f"({numbers}); train uses the most accurate of them, trial {front[0] + 1}."
     )
 
 
 def _failed_by_itself(trial: "optuna.trial.FrozenTrial") -> bool:
-    """Whether it failed of itself: one that a kill cut off has no reason, and is tried again."""
+    """Whether it failed with a reason; an interrupted trial has none and is repeated."""
     from optuna.trial import TrialState
 
     return bool(trial.state == TrialState.FAIL and trial.user_attrs.get(REASON))

@@ -112,7 +112,7 @@ def test_live_never_stands_still_and_its_charts_can_be_read(tmp_path: Path) -> N
 def test_a_failed_run_leads_to_the_setting_at_fault(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "live")
-        await says(page, ".notice.fault", "The loss must be finite", 60)
+        await says(page, ".notice.fault", "The loss became", 60)
         assert "Failed." in await page.run("document.querySelector('.clock').textContent")
         await keep(page, "live-failed")
         await page.click_on("Change train.learning_rate")

@@ -25,7 +25,7 @@ def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_pa
     (bundle_dir / "bundle.json").write_text("the earlier one")
     hot = PARAMS.model_copy(update={"optimizer": "sgd", "learning_rate": 10.0, "epochs": 50, "schedule": "constant"})
     dense = ModelParams(kind="layers", layers=(parse_layer("Flatten"), *[parse_layer({"Dense": {"units": 64}})] * 8))
-    with pytest.raises(ModelError, match=r"The loss must be finite; in epoch \d+, after \d+ of \d+ batches, it became"):
+    with pytest.raises(ModelError, match=r"The loss became \w+ in epoch \d+, after \d+ of \d+ batches\."):
         train(photos_of_32, hot.model_copy(update={"model": dense}), bundle_dir)
     assert (bundle_dir / "bundle.json").read_text() == "the earlier one"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".model")] == []

@@ -1,6 +1,6 @@
-"""`darkroom model export`: a run's model in another format, loaded again and compared with the service.
+"""`darkroom model export`: writes a run's model in another format, loads it again and compares it with the service.
 
-<target>/ the model's files, and beside them
+<target>/ contains the model's files and
     model.json    ExportedModelCard: classes, preprocessing, thresholds, versions
     predict.py    classifies photos with the model, without Darkroom
 """
@@ -54,16 +54,16 @@ _WRITERS: Final[dict[Format, tuple[Callable[[Source, Path], None], Callable[[Pat
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """How an exported model compares with the service.
+    """The result of comparing an exported model with the service.
 
     Attributes:
         path: its folder.
         format: of the model.
-        num_photos: golden photos compared.
-        same_label: how many of them have the same label as in the service.
+        num_photos: the number of compared golden photos.
+        same_label: the number of them with the same label as in the service.
         max_probability_difference: over the golden photos.
         size_bytes: of the model's files.
-        latency_ms: median of one photo on this machine, without decoding.
+        latency_ms: the median for one photo on this machine, without decoding.
     """
 
     path: str
@@ -81,9 +81,9 @@ def export_model(
     """Writes a model in another format, loads it again and compares it with the graph that the service runs.
 
     Args:
-        dataset_dir: golden/, whose photos are compared, and the splits, which int8 needs.
-        bundle_dir: bundle.json, model.keras, export/.
-        evaluation_dir: calibration.json, whose temperature the probabilities have; without it they are uncalibrated.
+        dataset_dir: contains golden/, whose photos are compared, and the splits, which int8 needs.
+        bundle_dir: contains bundle.json, model.keras and export/.
+        evaluation_dir: contains calibration.json with the temperature; without it, probabilities are uncalibrated.
         target: a new folder.
         format_name: of the model.
 
@@ -96,7 +96,7 @@ def export_model(
     bundle = read_bundle(bundle_dir)
     if bundle.export.precision != "float32" and format_name != "openvino":
         raise ModelError(
-            f"The service runs this model in int8, but {format_name} is exported from float32, so results "
+            f"The service runs this model in int8, but {format_name} would be exported from float32, so its results "
             "would differ. Train with train.export_precision=float32, or export with --format openvino."
         )
     calibration = read_calibration(evaluation_dir).facts if (evaluation_dir / CALIBRATION_FILES[0]).exists() else None
@@ -143,7 +143,7 @@ def export_model(
         latency_ms=_measure_latency(ask, photos[:1]),
     )
     log.info(
-        "%s: %d of %d golden photos have the service's label, probabilities within %.1e; %.1f MB, %.1f ms a photo.",
+        "%s: %d of %d golden photos have the service's label, probabilities within %.1e; %.1f MB, %.1f ms per photo.",
         target,
         exported.same_label,
         exported.num_photos,
@@ -158,7 +158,7 @@ def _golden_pixels(dataset_dir: Path, card: ExportedModelCard) -> np.ndarray:
     paths = sorted(path for path in (dataset_dir / "golden").glob("*") if path.is_file())[:NUM_COMPARED_PHOTOS]
     if not paths:
         raise ArtifactError(
-            f"A data set must contain golden photos to compare models on; {dataset_dir / 'golden'} has none. "
+            f"The data set has no golden photos to compare models on: {dataset_dir / 'golden'} is empty. "
             "Run preprocess again."
         )
     return np.stack(
@@ -178,11 +178,11 @@ def _service(graph: InferenceGraph, temperature: float) -> Ask:
 def _load(load: Callable[[Path], Ask], folder: Path, format_name: Format) -> Ask:
     try:
         ask = load(folder)
-    except Exception as error:  # each runtime has its own
+    except Exception as error:  # each runtime has its own errors
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"{format_name} must load after the export; it does not: {reason}. Nothing is written. Choose "
-            "another format."
+            f"The exported model cannot be loaded by the runtime of {format_name}: {reason}. Nothing is written. "
+            "Choose another format."
         ) from None
     return lambda pixels: np.concatenate(
         [ask(pixels[start : start + PHOTOS_AT_ONCE]) for start in range(0, len(pixels), PHOTOS_AT_ONCE)]
@@ -191,10 +191,10 @@ def _load(load: Callable[[Path], Ask], folder: Path, format_name: Format) -> Ask
 
 def _check_equality(actual: np.ndarray, expected: np.ndarray, format_name: Format) -> None:
     difference = float(np.abs(actual - expected).max())
-    if not difference <= TOLERANCE:  # also refuses NaN
+    if not difference <= TOLERANCE:  # also rejects NaN
         raise ModelError(
-            f"Probabilities of the exported model must be within {TOLERANCE:g} of the service's; with "
-            f"{format_name} one differs by {difference:.1e}. Nothing is written. Choose another format."
+            f"Probabilities of the exported model must be within {TOLERANCE:g} of the service; with "
+            f"{format_name}, they differ by up to {difference:.1e}. Nothing is written. Choose another format."
         )
 
 
@@ -204,7 +204,7 @@ def _check_accuracy(ask: Ask, serve: Ask, split: Split) -> None:
     accuracy, served_accuracy = (float((run(photos).argmax(axis=1) == labels).mean()) for run in (ask, serve))
     if not served_accuracy - accuracy <= MAX_LOST:
         raise ModelError(
-            f"An int8 model may lose at most {100 * MAX_LOST:g} points of validation accuracy; this one has "
+            f"An int8 model may lose at most {100 * MAX_LOST:g} points of validation accuracy; this model reaches "
             f"{100 * accuracy:.1f} % instead of {100 * served_accuracy:.1f} % ({len(rows)} photos). Nothing is "
             "written. Export with --format litert."
         )

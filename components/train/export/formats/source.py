@@ -1,4 +1,4 @@
-"""What a format is written from, and what every written model answers."""
+"""The source of an export, and the interface of an exported model."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 Ask = Callable[[np.ndarray], np.ndarray]
-"""Pixels, uint8 (n, height, width, 3), RGB, to probabilities, float32 (n, classes)."""
+"""Maps pixels, uint8 (n, height, width, 3), RGB, to probabilities, float32 (n, classes)."""
 
 INPUT: Final = "pixels"
 OUTPUTS: Final = ("logits", "probabilities")
@@ -28,10 +28,10 @@ class Source:
     """A trained model.
 
     Attributes:
-        bundle_dir: bundle.json, model.keras, export/.
-        bundle: what bundle.json contains.
-        temperature: that the service divides the logits by; 1 if it is uncalibrated.
-        calibration_photos: training photos for the ranges of int8, one at a time: uint8 (1, height, width, 3).
+        bundle_dir: contains bundle.json, model.keras and export/.
+        bundle: the content of bundle.json.
+        temperature: the divisor of the logits in the service; 1 if it is uncalibrated.
+        calibration_photos: training photos for the int8 ranges, one at a time: uint8 (1, height, width, 3).
     """
 
     bundle_dir: Path
@@ -55,13 +55,11 @@ class Source:
         try:
             return keras.saving.load_model(path, compile=False)
         except (OSError, ValueError) as error:
-            raise ArtifactError(
-                f"A model bundle must contain model.keras; {path} cannot be loaded: {error}. Train again."
-            ) from None
+            raise ArtifactError(f"model.keras cannot be loaded from {path}: {error}. Train again.") from None
 
     @property
     def answer(self) -> Callable[[Any], dict[str, Any]]:
-        """From pixels to logits and calibrated probabilities, in TensorFlow's operations."""
+        """Maps pixels to logits and calibrated probabilities with TensorFlow operations."""
         import tensorflow as tf
 
         model = self.model  # loaded here, not while the function is traced
@@ -73,7 +71,7 @@ class Source:
         return answer
 
     def signature(self, batch_size: int | None = None) -> Any:
-        """Of the input, as TensorFlow describes it."""
+        """The signature of the input for TensorFlow."""
         import tensorflow as tf
 
         return tf.TensorSpec((batch_size, *self.bundle.image_size, 3), tf.uint8, name=INPUT)
@@ -81,7 +79,7 @@ class Source:
 
 @contextlib.contextmanager
 def needs_formats(format_name: str) -> Iterator[None]:
-    """Names the extra that contains a package which is not installed.
+    """If an import fails, raises an error that names the extra to install.
 
     Raises:
         ModelError: an import in the block fails.
@@ -90,29 +88,29 @@ def needs_formats(format_name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ModelError(
-            f"Exporting to {format_name} needs the packages of the extra 'formats'; {error.name} is not installed. "
-            "Install them: pip install 'darkroom[formats]'."
+            f"Exporting to {format_name} needs the extra 'formats'; the package {error.name} is not installed. "
+            "Install it: pip install 'darkroom[formats]'."
         ) from None
 
 
 def unsupported_error(format_name: str, source: Source, text: str) -> ModelError:
-    """An error about an operation that a format does not have.
+    """Creates an error about an operation that a format does not support.
 
     Args:
         format_name: of the format.
         source: the model.
-        text: of the converter, in which operations have their path in the graph: `functional_1/gelu_1/Erfc`.
+        text: the converter's message, in which operations appear with their path: `functional_1/gelu_1/Erfc`.
     """
-    layer_names = {layer.name for layer in source.model._flatten_layers()}  # noqa: SLF001 - Keras has no public way
+    layer_names = {layer.name for layer in source.model._flatten_layers()}  # noqa: SLF001 - Keras has no public name for this
     scopes = [scope for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", text) for scope in path.split("/")[1:-1]]
-    # Keras numbers the names that it has given before.
+    # Keras appends numbers to names that are already in use.
     layer_name = next(
         (name for scope in scopes for name in (scope, re.sub(r"_\d+$", "", scope)) if name in layer_names), ""
     )
     operation = re.search(r"\b(?:tf\.)?([A-Z][A-Za-z0-9]+)(?:'? op is|\] is not supported)", text)
-    layer_text = f"the layer {layer_name!r} has none" if layer_name else "one has none"
+    layer_text = f"the layer {layer_name!r}" if layer_name else "a layer"
     operation_text = f" (its operation {operation[1]})" if operation else f": {text.strip()[-300:]}"
     return ModelError(
-        f"Every layer of the model must have an equivalent in {format_name}; {layer_text}{operation_text}. Nothing is "
+        f"{format_name} has no equivalent for {layer_text} of the model{operation_text}. Nothing is "
         "written. Choose another format, or replace the layer."
     )

@@ -1,4 +1,4 @@
-"""What a training reports while it runs: a line for each epoch, and the load of the machine."""
+"""Reports progress: a line per epoch, and the load of the machine."""
 
 import contextlib
 import logging
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 10.0
 PART_SECONDS: Final = 1.0
-"""Between two notes for whoever follows the run."""
+"""Between two progress reports to the studio or another follower."""
 SYSTEM_METRICS_SECONDS: Final = 5
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Shows and passes on the figures of each epoch and within it, and stops when they or weights are not finite."""
+    """Logs metrics per epoch and within it, and stops the training if they or the weights are not finite."""
 
     def __init__(
         self,
@@ -38,15 +38,15 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         planned: int,
         training: Batches,
     ):
-        """Makes the callback of one phase.
+        """Creates the callback of one phase.
 
         Args:
-            note: is given the figures of each epoch.
-            note_step: is given figures every few seconds, and how many steps are done by then.
+            note: called with the metrics of each epoch.
+            note_step: called every few seconds with metrics and the number of completed steps.
             phase: counted from 1.
             first: the number of its first epoch, counted from 1 over all phases.
-            planned: epochs of all phases, if none stops early.
-            training: what is learned from, of which Keras may see only the rest of an epoch.
+            planned: the epochs of all phases without early stopping.
+            training: the training batches; of a resumed epoch, Keras sees only the rest.
         """
         super().__init__()
         self._note = note
@@ -61,15 +61,15 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._num_ended = 0
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint within an epoch holds of it: the means over what was seen of that epoch."""
+        """The state for a checkpoint within an epoch: the means over the batches so far."""
         return self._means
 
     def restore(self, state: dict[str, float]) -> None:
-        """The first epoch to come is the rest of one that was interrupted."""
+        """Restores the means of an interrupted epoch; the next epoch is its rest."""
         self._earlier = state
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        """Starts the clocks and counts of the epoch."""
+        """Resets the clocks and counters for the epoch."""
         self._epoch = self._first + epoch
         self._epoch_start = self._last_report = self._last_note = time.monotonic()
         self._waited, self._num_done = 0.0, 0
@@ -81,7 +81,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Updates the means of the epoch and reports them every few seconds; fails on NaN and infinity."""
         now = time.monotonic()
-        num_done = min(batch + 1, len(self._training))  # with several steps an execution Keras counts beyond the last
+        num_done = min(batch + 1, len(self._training))  # with several steps per execution, Keras counts past the end
         self._waited += measure_input_wait(self._training.made_at[self._num_done : num_done], self._step_start, now)
         self._num_done = num_done
         num_seen, num_examples = self._training.num_seen(num_done), self._training.num_examples
@@ -124,12 +124,12 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._note_step({f"step/{name}": value for name, value in figures.items()}, num_steps)
 
     def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
-        """Checks the weights and notes when the validation starts."""
+        """Checks the weights and records the start of the validation."""
         self._check_weights()
         self._validation_start = time.monotonic()
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Logs the figures of the epoch, and stops the training if the user has asked it to finish."""
+        """Logs the metrics of the epoch, and stops the training if the user asked it to finish."""
         now = time.monotonic()
         figures = {name: float(value) for name, value in (logs or {}).items()}
         figures |= self._over_epoch(figures, self._training.num_examples)
@@ -146,7 +146,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         seconds_left = (now - self._training_start) / self._num_ended * (self._planned - self._epoch)
         log.info(
             "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f "
-            "images/s, waited for %.0f %% of the time; at most %.0f s left.",
+            "images/s, %.0f %% of the time spent waiting for data; at most %.0f s left.",
             len(str(self._planned)),
             self._epoch,
             self._planned,
@@ -161,11 +161,11 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=seconds_left, **figures)
         self._note(figures)
         if is_finish_requested() and not self.model.stop_training:
-            log.info("Finish requested: training ends here, with the best epoch so far.")
+            log.info("Finish requested: training stops here and keeps the best epoch so far.")
             self.model.stop_training = True
 
     def _over_epoch(self, logs: Mapping[str, Any], num_seen: int) -> dict[str, float]:
-        """The means over all of the epoch so far, of which Keras may have seen only the rest."""
+        """The means over the epoch so far, including the part before a resume, which Keras does not see."""
         num_earlier = self._training.num_seen(0)
         return {
             name: (self._earlier.get(name, 0.0) * num_earlier + float(logs[name]) * (num_seen - num_earlier)) / num_seen
@@ -178,21 +178,21 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
                 raise self._diverged("The loss", loss)
 
     def _check_weights(self) -> None:
-        """NaN stays in the weights, while the loss may never show it: oneDNN's ReLU turns NaN into 0."""
+        """NaN stays in the weights even if the loss never shows it: oneDNN's ReLU turns NaN into 0."""
         if (broken := broken_weight(self.model)) is not None:
             raise self._diverged(f"The weight {broken[0]}", broken[1])
 
     def _diverged(self, what: str, value: float) -> "DivergedError":
         rate = float(unwrap_optimizer(self.model).learning_rate)
-        where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches,"
+        where = f"in epoch {self._epoch}, after {self._num_done} of {len(self._training)} batches"
         return DivergedError(
-            f"{what} must be finite; {where} it became {value}. Set a smaller train.learning_rate (it is "
+            f"{what} became {value} {where}. Set a smaller train.learning_rate (it is "
             f"{rate:g}), or add BatchNormalization."
         )
 
 
 def broken_weight(model: keras.Model) -> tuple[str, float] | None:
-    """The path of the first weight that holds NaN or infinity, and that value; None if all are numbers."""
+    """The path of the first weight that contains NaN or infinity, and that value; None if all are finite."""
     for weight, values in zip(model.weights, model.get_weights(), strict=True):
         is_number = np.isfinite(values)
         if not is_number.all():
@@ -201,14 +201,14 @@ def broken_weight(model: keras.Model) -> tuple[str, float] | None:
 
 
 def measure_input_wait(made_at: np.ndarray, start: float, end: float) -> float:
-    """How long steps have waited for their batches.
+    """The time that steps have waited for their batches.
 
-    A step begins when the one before it has ended and its batch is there; all take equally long.
+    A step begins when the previous step has ended and its batch is ready; all steps are assumed to take equally long.
 
     Args:
-        made_at: float64 (steps,), when each batch was ready.
-        start: when the first step asked for its batch.
-        end: when the last step had ended.
+        made_at: float64 (steps,), the time when each batch was ready.
+        start: the time when the first step requested its batch.
+        end: the time when the last step ended.
     """
     num_steps = len(made_at)
     if num_steps == 0:
@@ -219,17 +219,17 @@ def measure_input_wait(made_at: np.ndarray, start: float, end: float) -> float:
 
 
 class DivergedError(ModelError):
-    """The loss or a weight is no longer a number."""
+    """The loss or a weight became NaN or infinite."""
 
 
 @contextlib.contextmanager
 def system_metrics(run: Run) -> Iterator[None]:
-    """Sends the machine's load to the MLflow run while the block lasts; nobody waits for the store."""
+    """Sends the machine's load to the MLflow run within the block, without delaying the training."""
     if run.run_id is None:
         yield
         return
     logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
-    try:  # before threads use it: two that import MLflow at once find it half imported
+    try:  # imported before the thread starts: two threads that import MLflow at once see it half imported
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
     except ImportError as error:
         log.warning("No system metrics: %s. Training continues.", error)
@@ -248,7 +248,7 @@ def system_metrics(run: Run) -> Iterator[None]:
 def _send_load(make_monitor: Callable[..., Any], run_id: str, stop: threading.Event) -> None:
     try:
         monitor = make_monitor(run_id, sampling_interval=SYSTEM_METRICS_SECONDS, resume_logging=True)
-    except Exception as error:  # psutil or the store may be missing, each with an error of its own
+    except Exception as error:  # psutil or the store may be missing, and each raises a different error
         log.warning("No system metrics: %s. Training continues.", (str(error) or type(error).__name__).splitlines()[0])
         return
     monitor.start()

@@ -1,4 +1,4 @@
-"""When a training is saved: at the end of epochs, every few minutes within one, and when it is asked to end."""
+"""When training is saved: at the end of epochs, every few minutes within one, and on SIGTERM."""
 
 import contextlib
 import logging
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS: Final = 120.0
 """Between two checkpoints within an epoch."""
 LARGEST_SHARE: Final = 0.05
-"""Of the time that checkpoints may take: epochs that are over in no time are not all saved."""
+"""The maximum share of the time that checkpoints may take: very short epochs are not all saved."""
 
 MakeState = Callable[[int, int, bool], State]
-"""From the epochs of the phase that are done, the batches of the next that are done, and whether the phase is over."""
+"""Arguments: the completed epochs of the phase, the completed batches of the next epoch, whether the phase is over."""
 
 
 class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Saves the training; the last of the callbacks, so that the others have done their part."""
+    """Saves the training; must be the last callback, so that the state of the others is up to date."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         epochs: int,
         stop_requested: threading.Event,
     ):
-        """Makes the callback of one phase.
+        """Creates the callback of one phase.
 
         Args:
-            checkpoints: to write to.
-            make_state: of the training as it is.
-            training: tells which part of an epoch Keras sees.
+            checkpoints: the destination.
+            make_state: returns the current state of the training.
+            training: the training batches; of a resumed epoch, Keras sees only the rest.
             epochs: of the phase.
-            stop_requested: whether the training has to end now.
+            stop_requested: set if the training must end now.
         """
         super().__init__()
         self._checkpoints = checkpoints
@@ -61,7 +61,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves within the epoch if a checkpoint is due, and exits if SIGTERM has arrived."""
-        # With several steps an execution Keras counts beyond the last batch.
+        # With several steps per execution, Keras counts past the last batch.
         step = min(self._training.first_batch + batch + 1, self._training.num_batches_of_epoch)
         if step == self._training.num_batches_of_epoch or not math.isfinite(float((logs or {})["loss"])):
             return
@@ -90,7 +90,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
     def _leave_if_asked(self) -> None:
         if self._stop_requested.is_set():
             log.warning(
-                "Received SIGTERM: the next training with the same photos and params continues from the "
+                "Received SIGTERM: start the training again with the same photos and params to continue from the "
                 "last checkpoint."
             )
             sys.exit(128 + signal.SIGTERM)
@@ -98,10 +98,10 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
 @contextlib.contextmanager
 def catch_sigterm(listens: bool) -> Iterator[threading.Event]:
-    """Within the block SIGTERM does not end the process at once; it sets the event, where the caller listens to it."""
+    """Within the block, SIGTERM sets the event instead of ending the process, if the caller checks the event."""
     stop_requested = threading.Event()
     if not listens or threading.current_thread() is not threading.main_thread():
-        yield stop_requested  # Python gives signals to the main thread only
+        yield stop_requested  # only the main thread receives signals in Python
         return
     before = signal.signal(signal.SIGTERM, lambda *_: stop_requested.set())
     try:

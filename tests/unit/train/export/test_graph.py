@@ -95,7 +95,7 @@ def test_weights_are_stored_as_float32(tmp_path: Path) -> None:
 def test_a_network_that_cannot_be_served_is_refused_before_it_is_trained() -> None:
     """OpenVINO takes a layer's own padding away where another padding stands before it."""
     twice = own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3, "padding": "same"}}, "Flatten")
-    with pytest.raises(ModelError, match=r"must give the same results as Keras; .*two paddings in a row"):
+    with pytest.raises(ModelError, match=r"must produce the same results as Keras; .*two paddings in a row"):
         check_exportable(twice)
     check_exportable(own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten"))
 
@@ -114,11 +114,11 @@ def outputs(logits: list[list[float]], embedding: float = 1.0, places: int = 2) 
         (outputs([[float("nan"), 0.0], [0.0, 5.0]]), "a probability differs by nan"),
         (outputs([[5.0, 0.0]]), r"logits has the shape \(1, 2\) instead of \(2, 2\)"),
         (outputs([[5.0, 0.0], [0.0, 5.0]], places=3), r"feature_map has the shape \(2, 3, 1, 1\)"),
-        (outputs([[5.0, 0.0], [0.0, 5.0]], embedding=1.01), "embedding has other values"),
+        (outputs([[5.0, 0.0], [0.0, 5.0]], embedding=1.01), "embedding has different values"),
     ],
 )
 def test_a_graph_that_disagrees_is_refused(other_outputs: Outputs, message: str) -> None:
-    with pytest.raises(ModelError, match=f"must give the same results as Keras; {message}"):
+    with pytest.raises(ModelError, match=f"must produce the same results as Keras; {message}"):
         largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), other_outputs)
 
 

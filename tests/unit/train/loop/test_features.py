@@ -258,6 +258,6 @@ def test_features_that_are_no_numbers_are_refused_and_not_kept(splits: tuple[Spl
     frozen = keras.Model(pixels, keras.layers.Rescaling(1e38)(keras.layers.Rescaling(1e38)(pixels)))
     cache = FeatureCache(frozen, "float32")
     request = FeatureRequest(splits[0], "photos", 1, MEDIUM, 0)
-    with pytest.raises(ModelError, match=r"^Frozen layers must output finite numbers; for one of the first \d+ photos"):
+    with pytest.raises(ModelError, match=r"^The frozen layers output NaN or infinity for one of the first \d+ photos"):
         cache.get(request)
     assert not [*(cache_dir() / "features").iterdir()]

@@ -126,7 +126,7 @@ def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_
         for size in (32, 16)
     ]
     monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: fit(model, [[np.empty(9)]]))
-    with pytest.raises(ModelError, match="at least one photo at a time; it is not: OOM when allocating tensor"):
+    with pytest.raises(ModelError, match="train on one photo at a time: OOM when allocating tensor"):
         fitter.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
 
 

@@ -32,6 +32,6 @@ def weights_after(dataset_dir: Path, *, epochs: int, min_epoch_steps: int) -> li
 def test_a_small_set_passes_several_times_in_an_epoch(photos_of_32: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="components"):
         thrice = weights_after(photos_of_32, epochs=1, min_epoch_steps=7)
-    assert "Phase 1 of 1: an epoch passes 3 times over the 24 training photos, to have" in caplog.text
+    assert "Phase 1 of 1: an epoch passes 3 times over the 24 training photos, to reach" in caplog.text
     expected = weights_after(photos_of_32, epochs=3, min_epoch_steps=3)
     assert all(map(np.array_equal, thrice, expected))

@@ -50,7 +50,7 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
     assert set(study.front) == {number for number in figures if not beaten(number)}
     assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
     assert study.choice.startswith(f"The Pareto front of accuracy and latency and size has {len(study.front)} trials")
-    assert f"train uses the most accurate of them, number {study.best + 1}." in study.choice
+    assert f"train uses the most accurate of them, trial {study.best + 1}." in study.choice
     search.draw(tmp_path / "study.html", study)
     page = (tmp_path / "study.html").read_text()
     assert "<h2>The Pareto front</h2>" in page
@@ -111,8 +111,10 @@ def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInf
     assert all(
         trial.reason == "its network needs 30.0 ms per photo, more than tune.max_latency_ms, 10" for trial in slow
     )
-    assert study.choice == f"Train uses the most accurate trial within 10 ms per photo, number {(study.best or 0) + 1}."
-    with pytest.raises(SearchError, match=r"none did: its network needs 2\.0 MB, more than tune\.max_size_mb, 1; its"):
+    assert study.choice == f"Train uses the most accurate trial within 10 ms per photo, trial {(study.best or 0) + 1}."
+    with pytest.raises(
+        SearchError, match=r"search finished: its network needs 2\.0 MB, more than tune\.max_size_mb, 1; its"
+    ):
         Search(dataset[1], TRAIN, TuneParams(trials=5, max_size_mb=1.0, sampler="random"), NETWORKS).run(
             quick, Run(None), measure_cost
         )

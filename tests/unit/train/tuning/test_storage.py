@@ -100,7 +100,7 @@ def test_a_study_is_kept_in_a_postgresql_that_is_named_as_documented(monkeypatch
             assert [trial.value for trial in again.trials] == [0.5]
         monkeypatch.setenv("DARKROOM_STUDIES", address.replace("for-this-test-alone", "wrong-password"))
         with (
-            pytest.raises(SearchError, match="must be reachable") as error,
+            pytest.raises(SearchError, match="cannot be opened") as error,
             open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4),
         ):
             pass
@@ -131,7 +131,7 @@ def test_three_workers_share_a_study_in_a_postgresql_and_none_waits_for_one_that
 
 def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, DatasetInfo]) -> None:
     def second(train: TrainParams, run: Run, watch: Watch) -> FitResult:
-        with pytest.raises(SearchError, match="and another is running"):
+        with pytest.raises(SearchError, match="Another search uses this study"):
             run_search(dataset[1], trials=1)
         return pretend(train, run, watch)
 
@@ -150,7 +150,7 @@ def test_a_trial_that_is_cut_off_again_and_again_is_left_out(dataset: tuple[Path
     study = search.run(pretend, Run(None))
     assert [trial.state for trial in study.trials] == ["interrupted", "interrupted", "failed", "complete", "complete"]
     assert len({trial.values["learning_rate"] for trial in study.trials[:3]}) == 1
-    assert study.trials[2].reason == "interrupted 3 times: is the memory too small?"
+    assert study.trials[2].reason == "interrupted 3 times; the memory may be too small"
     assert study.trials[3].values != study.trials[2].values
 
 
@@ -158,14 +158,14 @@ def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[P
     search = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
     study = optuna.create_study(study_name=search.name, storage=storage(), direction="maximize")
     study.set_user_attr("dataset", "f" * 64)
-    with pytest.raises(SearchError, match=r"must belong to these photos \(.*\); it belongs to others \(ffffffffffff\)"):
+    with pytest.raises(SearchError, match=r"belongs to other photos \(ffffffffffff\) than these \("):
         search.run(pretend, Run(None))
 
 
 def test_several_workers_need_a_database_that_they_can_share(dataset: tuple[Path, DatasetInfo]) -> None:
     with pytest.raises(
         ParamsError,
-        match=r"tune\.workers: 3 need a shared database for the study; set DARKROOM_STUDIES to a PostgreSQL",
+        match=r"tune\.workers must be 1 without a shared database for the study; it is 3\. Set DARKROOM_STUDIES to a",
     ):
         run_search(dataset[1], workers=3)
 
@@ -176,7 +176,7 @@ def test_several_workers_cannot_share_a_file(
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/studies.db")
     with pytest.raises(
         ParamsError,
-        match=r"tune\.workers: 2 need a shared database for the study; set DARKROOM_STUDIES to a PostgreSQL",
+        match=r"tune\.workers must be 1 without a shared database for the study; it is 2\. Set DARKROOM_STUDIES to a",
     ):
         run_search(dataset[1], workers=2)
 
@@ -186,7 +186,7 @@ def test_a_database_out_of_reach_is_told(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/file/studies.db")
-    with pytest.raises(SearchError, match="The studies must be reachable and writable"):
+    with pytest.raises(SearchError, match="The studies cannot be (opened|written)"):
         run_search(dataset[1])
 
 
@@ -209,7 +209,7 @@ def test_a_pod_waits_for_the_database_of_the_studies(
     monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(tuning_storage, "_study_at", refuse)
     monkeypatch.setenv("DARKROOM_STUDIES", "postgresql://127.0.0.1/optuna")
-    expectation = contextlib.nullcontext() if is_pod else pytest.raises(SearchError, match="must be reachable")
+    expectation = contextlib.nullcontext() if is_pod else pytest.raises(SearchError, match="cannot be opened")
     with expectation, open_study("name", "fingerprint", TuneParams(), 1) as study:
         assert study == "study"
     assert len(calls) == (6 if is_pod else tuning_storage.OPENING_TRIES)

@@ -62,7 +62,7 @@ def test_a_value_that_is_no_number_stops_training_in_its_epoch(
     model = classifier(activation=activation)
     with pytest.raises(
         ModelError,
-        match=r"^The (loss|weight \S+) must be finite; in epoch 1, after (8|13) of 13 batches, it became nan\. "
+        match=r"^The (loss|weight \S+) became nan in epoch 1, after (8|13) of 13 batches\. "
         r"Set a smaller train\.learning_rate \(it is",
     ):
         run_fit(model, (values, labels))
@@ -93,7 +93,7 @@ def test_each_epoch_and_the_way_within_one_are_logged(
     assert len(epochs) == 2
     assert all(part in epochs[0] for part in ("accuracy", "validation loss", "images/s", "s left"))
     assert epochs[1].endswith("at most 0 s left.")
-    assert caplog.messages[-1].startswith("Kept epoch ")
+    assert caplog.messages[-1].startswith("Kept the weights of epoch ")
 
 
 def test_without_a_run_there_are_no_system_metrics() -> None:
