@@ -1,4 +1,4 @@
-"""The network of a file that holds weights only: it must be named, and is one of keras.applications'."""
+"""The network of a weights file: the user must name it, and it must be one of keras.applications."""
 
 import json
 import re
@@ -17,21 +17,21 @@ from components.train.keras_import.limits import Limits
 MODULE: Final = "components.train.keras_import.architecture"
 NAMES: Final = tuple(BACKBONES)
 _LAST: Final = ("predictions", "logits")
-"""What keras.applications calls the layer that gives the classes; it is a convolution in MobileNetV3."""
+"""Names of the output layer in keras.applications; it is a convolution in MobileNetV3."""
 _LAST_CONVOLUTION: Final = re.compile(r"(?:.*/)?layers/conv2d(?:_(\d+))?/vars/(\d)")
 
 
 def complete(
     contents: Contents, name: str | None, image_size: tuple[int, int] | None, folder: Path, limits: Limits
 ) -> Contents:
-    """Adds the description of the named architecture, with the head that the weights have.
+    """Adds the description of the named architecture, with a head that matches the weights.
 
     Raises:
-        UploadError: none is named, or one that is not known.
+        UploadError: no network is named, or it is unknown.
     """
     if name is None:
         raise UploadError(
-            "A weights file needs the name of its network, but none is set. Set one of "
+            "A weights file requires the name of its network, but none is set. Set one of "
             f"{', '.join(NAMES)}, or save the whole model: model.save('model.keras')."
         )
     if name not in NAMES:
@@ -50,10 +50,10 @@ def complete(
 
 
 def _num_classes(contents: Contents, name: str) -> int | None:
-    """How many classes the stored head has; None where there is no head.
+    """The number of classes of the stored head; None if there is no head.
 
-    In Keras 2's layout it is found by its name, in Keras 3's, which keeps none, by its class: the last Dense, or, of
-    MobileNetV3, the last convolution if that has a bias.
+    In Keras 2's layout, the head is found by its name. Keras 3's layout has no names, so it is found by its class: the
+    last Dense layer or, for MobileNetV3, the last convolution if it has a bias.
     """
     kernels = [array for array in contents.arrays if len(array.shape) in (2, 4)]
     if contents.layers is not None:
@@ -69,11 +69,11 @@ def _num_classes(contents: Contents, name: str) -> int | None:
 
 
 def main(argv: list[str]) -> int:
-    """Describes an architecture: its name, the size of its photos and the number of its classes, the latter as JSON."""
+    """Describes an architecture from its name, image size and number of classes; the last two are JSON."""
     name, image_size, num_classes = enter(argv)
     assert name in NAMES
     folder = Path(argv[0])
-    import keras  # noqa: F401  before the upload is handled, so that a broken TensorFlow is not blamed on it
+    import keras  # noqa: F401  imported before `handle`, so that a broken TensorFlow is not reported as a bad upload
 
     return handle(folder, lambda: describe(name, json.loads(image_size), json.loads(num_classes), folder))
 
@@ -82,7 +82,7 @@ def describe(name: str, image_size: list[int] | None, num_classes: int | None, f
     """Writes the description as architecture.json.
 
     Raises:
-        UploadError: Keras cannot build it for such photos, or for the number of classes that the file holds.
+        UploadError: Keras cannot build it for this image size or number of classes.
     """
     import keras
 
@@ -98,7 +98,7 @@ def describe(name: str, image_size: list[int] | None, num_classes: int | None, f
         model = getattr(keras.applications, name)(weights=None, include_top=num_classes is not None, **settings)
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
         raise UploadError(
-            f"{name} must be buildable for photos of {image_size or 'its own size'}; it is not: "
+            f"{name} cannot be built for photos of {image_size or 'its default size'}: "
             f"{' '.join(str(error).split())[:300]}. Set another image size."
         ) from None
     description = json.dumps(keras.saving.serialize_keras_object(model))

@@ -1,7 +1,7 @@
-"""Builds a checked network by Keras' constructors, gives it its numbers, tries it, and saves our own copy.
+"""Builds a checked network with Keras' constructors, loads its weights, tries it out, and saves our own copy.
 
-As a program it runs confined: even a network of known layers may take TensorFlow to its limits. Keras is handed names,
-numbers and plain strings that have been checked, never a piece of the upload.
+As a program, it runs confined: even a network of known layers may exceed TensorFlow's limits. Keras receives only
+names, numbers and plain strings that have been checked, never a part of the upload.
 """
 
 import math
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     """Builds the network of `description.json` and `limits.json` in the folder, and saves it as model.keras."""
     confinement.enter(argv)
     folder = Path(argv[0])
-    import keras  # noqa: F401  before the upload is handled, so that a broken TensorFlow is not blamed on it
+    import keras  # noqa: F401  imported before `handle`, so that a broken TensorFlow is not reported as a bad upload
 
     from components.train.keras_import.plan import read_plan
 
@@ -48,7 +48,7 @@ def make_copy(plan: "Plan", folder: Path) -> None:
     """Builds the network, tries it, and saves it as model.keras.
 
     Raises:
-        UploadError: it cannot be built, or gives no answer that is of use.
+        UploadError: the network cannot be built, or its outputs are unusable.
     """
     try:
         model = assemble(plan, folder / "weights.bin")
@@ -60,22 +60,22 @@ def make_copy(plan: "Plan", folder: Path) -> None:
         raise UploadError(_TOO_LARGE) from None
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
         raise UploadError(
-            f"The uploaded model must build and run; Keras reports: {' '.join(str(error).split())[:400]}. "
+            f"Keras cannot build or run the uploaded model: {' '.join(str(error).split())[:400]}. "
             "Save it again with Keras."
         ) from None
 
 
 _TOO_LARGE: Final = (
-    "The uploaded model must fit into memory with one photo; it does not. Use a smaller model, or smaller photos."
+    "The uploaded model does not fit into memory with one photo. Use a smaller model, or smaller photos."
 )
 
 
 def assemble(plan: "Plan", weights_path: Path) -> "keras.Model":
-    """The network with its stored weights.
+    """Builds the network with its stored weights.
 
     Args:
-        plan: which network, and which numbers.
-        weights_path: the numbers, as `reader` wrote them.
+        plan: the network and its weights.
+        weights_path: the file that `reader` wrote.
     """
     model = build(plan.graph)
     if plan.matches:
@@ -92,7 +92,7 @@ def _layer_at(model: "keras.Model", path: tuple[str, ...]) -> Any:
 
 
 def build(graph: Graph) -> "keras.Model":
-    """The network with random weights."""
+    """Builds the network with random weights."""
     import keras
 
     start = keras.Input(_open_shape(graph), dtype=graph.input_dtype, name=graph.input)
@@ -100,7 +100,7 @@ def build(graph: Graph) -> "keras.Model":
 
 
 def _open_shape(graph: Graph) -> tuple[int | None, ...]:
-    assert graph.input_shape is not None, "sizes.measure refuses a network without an input shape"
+    assert graph.input_shape is not None, "sizes.measure rejects a network without an input shape"
     return graph.input_shape
 
 
@@ -131,7 +131,7 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
 
 
 def call_arguments(kind_name: str, inputs: list[Any]) -> list[Any]:
-    """What a layer is called on: its input, a list of several, or several one by one."""
+    """The arguments of a layer's call: its input, a list of several inputs, or several inputs one by one."""
     kind = KINDS.get(kind_name)
     if kind is None or not kind.merges:
         return inputs[:1]
@@ -139,7 +139,7 @@ def call_arguments(kind_name: str, inputs: list[Any]) -> list[Any]:
 
 
 def has_modes(layer: Layer) -> bool:
-    """Whether it can be called with a fixed mode."""
+    """Whether it can be called with a fixed training mode."""
     return layer.model is not None or layer.kind in _WITH_MODES
 
 
@@ -154,7 +154,7 @@ _WITH_MODES: Final = {
     "SpatialDropout2D",
     "StochasticDepth",
 }
-"""Layers that do one thing in training and another after it."""
+"""Layers that behave differently in training and inference."""
 
 
 def _submodel(name: str, graph: Graph, tensor: "keras.KerasTensor") -> Any:
@@ -166,12 +166,12 @@ def _submodel(name: str, graph: Graph, tensor: "keras.KerasTensor") -> Any:
 
 
 def construct(kind: str, checked_arguments: Mapping[str, Any], name: str, policy: str | None = None) -> Any:
-    """Keras' layer of that kind, with random weights."""
+    """Constructs the Keras layer of that kind, with random weights."""
     arguments = {key: _value(value) for key, value in checked_arguments.items()}
     if "padding" in arguments and isinstance(arguments["padding"], str):
         arguments["padding"] = arguments["padding"].lower()
     if isinstance(arguments.get("axis"), tuple) and len(arguments["axis"]) == 1:
-        (arguments["axis"],) = arguments["axis"]  # Keras 2 writes a list of one
+        (arguments["axis"],) = arguments["axis"]  # Keras 2 stores a list with one element
     if kind == "Dropout" and arguments.get("noise_shape") is not None:
         arguments["noise_shape"] = tuple(arguments["noise_shape"])
     return find_class(kind)(name=name, dtype=policy, **arguments)
@@ -194,7 +194,7 @@ def _value(value: Any) -> Any:
 
 
 def find_class(kind: str) -> Callable[..., Any]:
-    """Keras' class of that name; the names are those of our own list."""
+    """Returns the Keras class of that name, which must be on our list."""
     import keras
 
     assert kind in KINDS
@@ -213,12 +213,12 @@ def assign(
     values: np.ndarray,
     output_columns: Mapping[tuple[str, ...], np.ndarray] = MappingProxyType({}),
 ) -> None:
-    """Gives every weight its stored numbers.
+    """Assigns the stored values to every weight.
 
     Args:
-        layers: Keras' layers by their paths.
-        matches: which array belongs to which layer.
-        values: float32 (n,), all arrays one after another.
+        layers: the Keras layers by path.
+        matches: the stored arrays of each layer.
+        values: float32 (n,), the values of all arrays in order.
         output_columns: for an output layer, float32 (outputs, classes): each class as a sum of the stored outputs.
     """
     for path, arrays in matches.items():
@@ -231,8 +231,8 @@ def assign(
         variables = layer.weights
         if [tuple(variable.shape) for variable in variables] != [value.shape for value in stored_values]:
             raise UploadError(
-                f"The weights in the upload must match its network; Keras expects {'.'.join(path)} "
-                f"weights of the shapes {[tuple(v.shape) for v in variables]}, and the file has "
+                f"The weights in the upload do not match its network: Keras expects {'.'.join(path)} "
+                f"weights of the shapes {[tuple(v.shape) for v in variables]}, but the file has "
                 f"{[value.shape for value in stored_values]}. Save the model again with Keras."
             )
         for variable, value in zip(variables, stored_values, strict=True):
@@ -242,10 +242,10 @@ def assign(
 
 
 def try_out(model: "keras.Model", plan: "Plan") -> None:
-    """Asks the network about black photos and noise.
+    """Runs the network on black photos and noise.
 
     Raises:
-        UploadError: an answer has another shape than predicted, is not finite, or is a softmax that does not sum to 1.
+        UploadError: an output has an unexpected shape, is not finite, or is a softmax that does not sum to 1.
     """
     shape = plan.sizes.input_shape
     rng = np.random.default_rng(TRIAL_SEED)
@@ -256,17 +256,16 @@ def try_out(model: "keras.Model", plan: "Plan") -> None:
         answers = np.asarray(model(photos.astype(plan.graph.input_dtype), training=False), np.float32)
         if answers.shape != (2, *plan.sizes.output_shape):
             raise UploadError(
-                f"The uploaded model must output {plan.sizes.output_shape} values; for {what} it output "
-                f"{answers.shape[1:]}. Save it again with Keras."
+                f"The uploaded model was expected to output {plan.sizes.output_shape} values; for {what}, it "
+                f"output {answers.shape[1:]}. Save it again with Keras."
             )
         if not np.isfinite(answers).all():
             raise UploadError(
-                f"The uploaded model must output finite numbers; for {what} it output NaN or infinity, as "
-                "after a failed training. Train it again."
+                f"The uploaded model outputs NaN or infinity for {what}, as after a failed training. Train it again."
             )
         if plan.output == "softmax" and np.abs(answers.sum(axis=-1) - 1).max() > SUM_TOLERANCE:
             raise UploadError(
-                f"The probabilities of the uploaded model must sum to 1; for {what} they sum to "
+                f"The probabilities of the uploaded model must sum to 1; for {what}, they sum to "
                 f"{answers.sum(axis=-1).max():.4f}. Save it again with Keras."
             )
 

@@ -1,4 +1,4 @@
-"""A network as layers and calls, of which every word has been checked."""
+"""A network as layers and calls, with every value checked."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from components.contract.errors import UploadError
 
 Reference = tuple[str, int]
-"""A tensor: the layer's name, and which of its calls gave it, from 0."""
+"""A tensor: the layer's name, and the index of the call that created it."""
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Call:
     """One use of a layer.
 
     Attributes:
-        inputs: what it is called on; several for a layer that merges.
-        training: the fixed mode of this call, None for that of the whole model.
+        inputs: its input tensors; several for a layer that merges.
+        training: the fixed training mode of this call; None for that of the whole model.
     """
 
     inputs: tuple[Reference, ...]
@@ -28,14 +28,14 @@ class Layer:
 
     Attributes:
         name: unique in its graph, without slashes.
-        stored_name: as the weights file has it.
+        stored_name: its name in the weights file.
         kind: a key of KINDS; "Model" for a submodel.
-        arguments: checked; without those that leave no trace, such as initializers.
-        trainable: as the file says.
+        arguments: checked; without those that have no effect after training, such as initializers.
+        trainable: as stored in the file.
         policy: the name of its precision policy; None for Keras' default.
         calls: in Keras' order; empty for an InputLayer.
         model: the submodel.
-        class_name: what Keras called it, by which its weights are found.
+        class_name: the Keras class, by which its weights are found.
     """
 
     name: str
@@ -56,10 +56,10 @@ class Graph:
     Attributes:
         layers: in the file's order.
         input: the name of the InputLayer.
-        input_shape: (height, width, channels) or what else it takes; None if a size is open, and None as a whole
-            for a chain that takes what it is given.
-        input_dtype: of the tensor that it takes.
-        output: the tensor that it gives.
+        input_shape: usually (height, width, channels), with None for a variable size; None if it is not declared, as in
+            some Sequential models.
+        input_dtype: of the input tensor.
+        output: the output tensor.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Graph:
 
     @property
     def num_layers(self) -> int:
-        """With those of submodels."""
+        """Including the layers of submodels."""
         return sum(1 if layer.model is None else layer.model.num_layers for layer in self.layers)
 
     def layer(self, name: str) -> Layer:
@@ -81,10 +81,10 @@ class Graph:
 
 
 def order(layers: tuple[Layer, ...], where: str) -> list[tuple[Layer, int]]:
-    """The calls of all layers in an order in which each finds its inputs ready; the calls of one layer keep theirs.
+    """Sorts the calls of all layers so that each comes after its inputs; the calls of one layer keep their order.
 
     Raises:
-        UploadError: there is no such order.
+        UploadError: the layers form a cycle.
     """
     ready: set[Reference] = {(layer.name, 0) for layer in layers if layer.kind == "InputLayer"}
     waiting = {layer.name: 0 for layer in layers if layer.calls}
@@ -103,13 +103,13 @@ def order(layers: tuple[Layer, ...], where: str) -> list[tuple[Layer, int]]:
             else:
                 waiting[name] = number
         if len(ordered) == progress:
-            raise refused(where, f"the layers {', '.join(list(waiting)[:3])} wait for each other in a circle")
+            raise refused(where, f"the layers {', '.join(list(waiting)[:3])} depend on each other in a cycle")
     return ordered
 
 
 def refused(where: str, why: object) -> UploadError:
-    """What is said of a description that is not as Keras writes it."""
+    """The error for a description that Keras would not write."""
     return UploadError(
-        f"The description of an uploaded model must be valid; {where}: {why}. Save the model again with "
+        f"The description of the uploaded model is invalid at {where}: {why}. Save the model again with "
         "Keras, or replace that layer."
     )

@@ -1,9 +1,9 @@
-"""The safe way of a model that a user brings: from a file that may be anything to our own copy.
+"""Safe import of an uploaded model: from an untrusted file to our own copy.
 
-Nothing of the upload is given to Keras' loaders, to pickle or to eval. The file is copied and hashed; a confined
-process turns its weights into plain numbers; its description is checked word by word against an allow-list; a second
-confined process builds that network by Keras' constructors, gives it the numbers, tries it on black photos and noise,
-and saves it again. Only that copy is used from then on.
+No part of the upload is passed to Keras' loaders, to pickle or to eval. The file is copied and hashed; a confined
+process converts its weights to plain numbers; its description is checked against an allow-list; a second confined
+process builds that network with Keras' constructors, loads the weights, tries it out on black photos and noise, and
+saves it again. Only that copy is used afterwards.
 """
 
 import hashlib
@@ -32,13 +32,13 @@ _CHUNK_BYTES: Final = 2**20
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the upload must be to be of use.
+    """The requirements on an upload.
 
     Attributes:
-        num_classes: it is used unchanged, and must give as many probabilities or logits; None if its head is
+        num_classes: the number of probabilities or logits of a model that is used unchanged; None if its head is
             replaced.
-        architecture: of keras.applications, for a file of weights only.
-        image_size: (height, width) in pixels that an architecture is built for; None for its own.
+        architecture: the name in keras.applications, for a weights file.
+        image_size: (height, width) in pixels for which an architecture is built; None for its default.
     """
 
     num_classes: int | None = None
@@ -53,18 +53,18 @@ def import_model(
     expected: Expectation = Expectation(),
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> ImportedModel:
-    """Takes a model that a user brings.
+    """Imports an uploaded model.
 
     Args:
-        path: a .keras file, an HDF5 file of a whole model or of weights, or a zip that holds one of these.
-        output_dir: made again, completely or not at all:
-            model.keras     our own copy, which `load` reads
+        path: a .keras file, an HDF5 file of a whole model or of weights, or a zip that contains one of these.
+        output_dir: replaced completely or not at all:
+            model.keras     our copy, which `load` reads
             import.json     ImportedModel
-        expected: what it must be.
-        limits: how large it may be.
+        expected: the requirements on the model.
+        limits: on its size.
 
     Raises:
-        UploadError: it is refused; the message gives the reason, where, and what to do. Nothing is left behind.
+        UploadError: it is rejected; the message contains the reason, the place, and what to do. Nothing is written.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
         folder = Path(scratch)
@@ -80,15 +80,15 @@ def import_model(
             shutil.copyfile(folder / "model.keras", output / "model.keras")
             facts = facts_of(plan, uploaded_sha256, file_sha256(output / "model.keras"))
             write_json(output / "import.json", facts)
-    log.info("Imported %s: %s, %s parameters, now %s.", path, facts.form, f"{facts.num_parameters:,}", output_dir)
+    log.info("Imported %s: %s, %s parameters, saved as %s.", path, facts.form, f"{facts.num_parameters:,}", output_dir)
     return facts
 
 
 def inspect_upload(path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()) -> ImportedModel:  # noqa: B008 frozen
-    """What a model that a user brings is, by its description alone: nothing is built, and nothing stays.
+    """Inspects an uploaded model by its description alone: nothing is built or kept.
 
     Raises:
-        UploadError: it is refused already; more is checked when it is imported.
+        UploadError: it is rejected at this point; the import checks more.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-look-") as scratch:
         folder = Path(scratch)
@@ -100,7 +100,7 @@ def inspect_upload(path: Path, *, expected: Expectation = Expectation(), limits:
 
 
 def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
-    """Copies the upload, so that what is hashed is what is read; gives its SHA-256.
+    """Copies the upload, so that the hashed file is the one that is read; returns its SHA-256.
 
     Raises:
         UploadError: it is missing, too large or unreadable.
@@ -109,24 +109,24 @@ def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
     try:
         if not path.is_file():
             what = "a folder or special file" if path.exists() else "none"
-            raise UploadError(f"An uploaded model must be a file; there is {what} at {path}.")
+            raise UploadError(f"An uploaded model must be a file; found {what} at {path}.")
         with path.open("rb") as source, copy.open("xb") as target:
             while chunk := source.read(_CHUNK_BYTES):
                 bytes_left -= len(chunk)
                 if bytes_left < 0:
                     raise UploadError(
-                        f"An uploaded model must have at most {limits.max_bytes:,} bytes; {path} has "
-                        "more. Save it without its optimizer."
+                        f"An uploaded model must have at most {limits.max_bytes:,} bytes; {path} is "
+                        "larger. Save it without its optimizer."
                     )
                 digest.update(chunk)
                 target.write(chunk)
     except OSError as error:
-        raise UploadError(f"An uploaded model must be readable; {path} is not: {error.strerror}.") from None
+        raise UploadError(f"The uploaded model cannot be read from {path}: {error.strerror}.") from None
     return digest.hexdigest()
 
 
 def read_stored(folder: Path, limits: Limits) -> Contents:
-    """Reads `upload` in the folder, confined: its weights go to weights.bin."""
+    """Reads `upload` in the folder in a confined process, which writes its weights to weights.bin."""
     run_confined(
         inspection.MODULE,
         [str(folder / "upload"), json.dumps(asdict(limits))],
@@ -138,7 +138,7 @@ def read_stored(folder: Path, limits: Limits) -> Contents:
 
 
 def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
-    """Reads `upload` in the folder: its weights go to weights.bin, its network into a plan."""
+    """Reads `upload` in the folder: its weights are written to weights.bin, its network becomes a plan."""
     contents = read_stored(folder, limits)
     if contents.config is None:
         contents = architecture.complete(contents, expected.architecture, expected.image_size, folder, limits)
@@ -148,10 +148,10 @@ def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
 
 
 def check_classes(output_shape: Shape, num_classes: int) -> None:
-    """Requires a model that is used unchanged to have a value for each class, or one for two classes.
+    """Requires a model that is used unchanged to have one output per class, or a single output for two classes.
 
     Raises:
-        UploadError: it has others.
+        UploadError: the outputs do not match.
     """
     is_binary = num_classes == 2 and output_shape == (1,)
     if output_shape != (num_classes,) and not is_binary:

@@ -1,4 +1,4 @@
-"""Our copy of an uploaded model as a Keras network, whole or cut where a new head continues."""
+"""Loads our copy of an uploaded model as a Keras network, completely or up to the layer where a new head is added."""
 
 import contextlib
 import shutil
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
-    """The network of a folder that `import_model` wrote, and the file of its numbers, while the block lasts.
+    """Within the block, provides the plan and the weights file of a folder that `import_model` wrote.
 
     Raises:
         ArtifactError: import.json is missing or damaged.
@@ -31,7 +31,7 @@ def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
     facts = read_import(imported_dir)
     path = imported_dir / "model.keras"
     if file_sha256(path) != facts.model_sha256:
-        raise UploadError(f"{path} must be the copy that was checked; it has changed since. Import the model again.")
+        raise UploadError(f"{path} has changed since it was imported. Import the model again.")
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
         folder = Path(scratch)
         shutil.copyfile(path, folder / "upload")
@@ -39,7 +39,7 @@ def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
 
 
 def load(imported_dir: Path) -> "keras.Model":
-    """The network of a folder that `import_model` wrote, built by our own constructors once more.
+    """Loads the network of a folder that `import_model` wrote, rebuilt by our constructors.
 
     Raises:
         ArtifactError: import.json is missing or damaged.
@@ -50,28 +50,28 @@ def load(imported_dir: Path) -> "keras.Model":
 
 
 def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
-    """The part of a network from its input to a named layer, to which a head can be put.
+    """Returns the part of a network from its input to a named layer, on which a head can be added.
 
     Args:
-        model: as `load` gives it; it shares its layers with the part.
-        layer_name: of its outermost layers.
+        model: from `load`; shares its layers with the part.
+        layer_name: the name of one of its outermost layers.
 
     Raises:
-        UploadError: there is no such layer, or it is used several times.
+        UploadError: no such layer exists, or it is used several times.
     """
     import keras
 
     layers = {layer.name: layer for layer in model.layers}
     if layer_name not in layers:
-        hint = suggestion(layer_name[:60], layers) or f"; its last are {', '.join(list(layers)[-5:])}"
+        hint = suggestion(layer_name[:60], layers) or f"; its last layers are {', '.join(list(layers)[-5:])}"
         raise UploadError(
-            f"train.model.layer must be a layer of the uploaded model; it has no {layer_name[:60]!r}{hint}."
+            f"train.model.layer must be a layer of the uploaded model; it has no layer {layer_name[:60]!r}{hint}."
         )
-    # Not `layer.output`: a submodel's is that of its own graph, not of its use in this one.
-    nodes = layers[layer_name]._inbound_nodes  # noqa: SLF001 - Keras has no public name for it
+    # Not `layer.output`: for a submodel, that is a tensor of its own graph, not of this network.
+    nodes = layers[layer_name]._inbound_nodes  # noqa: SLF001 - Keras has no public name for this
     if len(nodes) > 1 and not isinstance(layers[layer_name], keras.Model):
         raise UploadError(
-            f"train.model.layer must be a layer that is used once; {layer_name} is used {len(nodes)} "
+            f"train.model.layer must be a layer that is called once; {layer_name} is called {len(nodes)} "
             "times. Choose another layer."
         )
     return keras.Model(model.input, nodes[-1].output_tensors[0], name="features")

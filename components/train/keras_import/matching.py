@@ -1,4 +1,4 @@
-"""Which stored array belongs to which weight: by name if the names allow it, otherwise by order, always by shape."""
+"""Matches stored arrays with weights: by name if the names allow it, otherwise by order, and always by shape."""
 
 import re
 from collections import Counter
@@ -19,11 +19,11 @@ class Weight:
     """A weight of the network.
 
     Attributes:
-        path: the layer's, within its submodels.
+        path: the names of the submodels that contain the layer, and its name.
         stored_layer: the layer's name in the file.
         name: Keras' name of the weight: kernel, gamma …
-        shape: which the network needs.
-        is_trained: whether training changes it, by all `trainable` flags above it.
+        shape: required by the network.
+        is_trained: whether it is trained, which requires that all `trainable` flags above it are true.
     """
 
     path: Path
@@ -38,16 +38,16 @@ Matches = dict[Path, list[StoredArray]]
 
 
 def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = False) -> Matches:
-    """Finds the array of every weight.
+    """Finds the stored array of every weight.
 
     Args:
         graph: the network.
-        sizes: its weights' shapes.
-        contents: the arrays.
-        by_order: layers that the file names otherwise may be matched one after another.
+        sizes: the shapes of its weights.
+        contents: the stored arrays.
+        by_order: whether layers whose names differ from the file may be matched by their order.
 
     Raises:
-        UploadError: a weight has no array, or one of another shape.
+        UploadError: a weight has no array, or one of a different shape.
     """
     if contents.layers is None:
         array_by_weight = dict(_by_path(graph, sizes, contents))
@@ -57,8 +57,8 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
     for weight, array in array_by_weight.items():
         if array.shape != weight.shape:
             raise UploadError(
-                f"The weights in the upload must match its network; {'.'.join(weight.path)} needs a "
-                f"{weight.name} of the shape {weight.shape}, and the file has {array.path} of "
+                f"The weights in the upload do not match its network: {'.'.join(weight.path)} needs a "
+                f"{weight.name} of the shape {weight.shape}, but the file has {array.path} of "
                 f"{array.shape}. Save network and weights together."
             )
         matches.setdefault(weight.path, []).append(array)
@@ -67,13 +67,13 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
 
 def _missing(weight: Weight, why: str) -> UploadError:
     return UploadError(
-        f"The weights in the upload must match its network; {'.'.join(weight.path)} needs a {weight.name} "
-        f"of the shape {weight.shape}: {why}. Save network and weights together."
+        f"The weights in the upload do not match its network: {'.'.join(weight.path)} needs a {weight.name} "
+        f"of the shape {weight.shape}, but {why}. Save network and weights together."
     )
 
 
 def _weights(graph: Graph, sizes: Sizes, within: Path = (), *, trained: bool = True) -> Iterator[list[Weight]]:
-    """The weights of each layer of the graph in turn, those of a submodel together in Keras' order."""
+    """Yields the weights of each layer of the graph; those of a submodel together, in Keras' order."""
     trained = trained and graph.trainable
     for layer in graph.layers:
         path = (*within, layer.name)
@@ -111,7 +111,7 @@ def _by_group(graph: Graph, sizes: Sizes, contents: Contents, by_order: bool) ->
 
 
 def _sorted_for(layer: Layer, weights: list[Weight], arrays: list[StoredArray]) -> list[StoredArray]:
-    """The arrays of a group in the order of `weights`: in a submodel by their names, if each has its name."""
+    """Sorts the arrays of a group in the order of `weights`: in a submodel by name, if all names are unique."""
     if layer.model is None:
         return arrays
     array_by_name = {f"/{re.sub(r':[0-9]+$', '', array.path)}": array for array in arrays}
@@ -130,7 +130,7 @@ def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[W
     arrays = {array.path: array for array in contents.arrays}
     if any(path.startswith("_layer_checkpoint_dependencies") for path in arrays):
         raise UploadError(
-            "An uploaded .keras file must come from Keras 3, or Keras 2.13 and later; this one has an "
+            "An uploaded .keras file must come from Keras 2.13 or later, or Keras 3; this file has an "
             "older layout. Save it as .h5 with the Keras version that wrote it."
         )
     places = dict(_stored_paths(graph))
@@ -148,17 +148,17 @@ def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[W
 
 
 def _part_folders(part: str) -> tuple[str, ...]:
-    """Where weights of a part of a layer may be: of `query/kernel` in query_dense, or in older files _query_dense."""
+    """Folders for weights of a part of a layer: for `query/kernel`, query_dense or, in older files, _query_dense."""
     attribute = f"{part.removeprefix('attention_')}_dense/"
     return (attribute, f"_{attribute}") if part else ("",)
 
 
 def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator[tuple[Path, str]]:
-    """Where Keras 3 keeps the weights of each layer: by class and number, not by name."""
+    """Yields the folder of each layer's weights in Keras 3, which depends on class and number, not on the name."""
     used: dict[str, int] = {}
     for layer in graph.layers:
         if layer.class_name != layer.kind and layer.model is None:
-            continue  # arithmetic is no layer to Keras
+            continue  # arithmetic is not a layer in Keras
         name = _snake_case(_CLASSES.get(layer.class_name, layer.class_name))
         number = used.get(name)
         used[name] = 0 if number is None else number + 1
@@ -170,10 +170,10 @@ def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator
 
 
 _CLASSES: Final = {"Model": "Functional", "GroupQueryAttention": "GroupedQueryAttention"}
-"""Keras' classes whose own names differ from those that are written into a file."""
+"""Keras classes with a different name in a file."""
 
 
 def _snake_case(name: str) -> str:
-    """As keras.src.utils.naming.to_snake_case."""
+    """The same as keras.src.utils.naming.to_snake_case."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

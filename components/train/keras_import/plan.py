@@ -1,4 +1,4 @@
-"""Everything that is known of an upload before anything is built: a network, its sizes, and where its numbers are."""
+"""A plan: all facts of an upload before anything is built: its network, its sizes, and the place of its weights."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -16,12 +16,12 @@ from components.train.keras_import.matching import Matches, match
 from components.train.keras_import.sizes import Sizes, measure
 
 Output = Literal["softmax", "sigmoid", "values", "features"]
-"""What the network gives: probabilities that sum to 1; one probability each; a flat vector; a map."""
+"""The output of the network: probabilities that sum to 1; one probability each; a flat vector; a map."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked network with its numbers."""
+    """A checked network with its weights."""
 
     contents: Contents
     graph: Graph
@@ -34,9 +34,9 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
     """Checks the description, the sizes and the weights of an upload against each other.
 
     Raises:
-        UploadError: the network is not what an upload may be; the message names the place.
+        UploadError: the network is not allowed; the message names the place.
     """
-    assert contents.config is not None, "a file of weights only has been given its architecture by now"
+    assert contents.config is not None, "the architecture of a weights file has been added before"
     where = "config.json" if ".keras" in contents.form else "model_config"
     tree = strict_json.parse(contents.config, where, max_bytes=limits.max_config_bytes, max_depth=limits.max_depth)
     sweep(tree, where)
@@ -48,16 +48,16 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
 
 
 def write_plan(folder: Path, contents: Contents, limits: Limits) -> None:
-    """Hands a plan to the builder: not the plan itself, but what it follows from."""
+    """Passes a plan to the builder as the data that it is computed from."""
     (folder / "description.json").write_text(contents.model_dump_json(), encoding="utf-8")
     (folder / "limits.json").write_text(json.dumps(asdict(limits)), encoding="utf-8")
 
 
 def read_contents(folder: Path, limits: Limits) -> Contents:
-    """What the reader wrote; it has touched the upload, so its word is checked as well.
+    """Reads the output of the reader, and checks it, because the reader has processed the upload.
 
     Raises:
-        UploadError: it is missing, too long, or not what a reader writes.
+        UploadError: it is missing, too long, or invalid.
     """
     path = folder / "description.json"
     try:
@@ -68,13 +68,13 @@ def read_contents(folder: Path, limits: Limits) -> Contents:
         return Contents.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         raise UploadError(
-            "The uploaded model must be readable; the process that read it returned no description. The "
+            "The uploaded model cannot be read: the process that read it returned no description. The "
             "file is damaged or malicious; nothing was kept. Save it again with Keras."
         ) from None
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan that `write_plan` passed."""
+    """Reads the plan that `write_plan` wrote."""
     limits = Limits(**json.loads((folder / "limits.json").read_bytes()))
     return make_plan(read_contents(folder, limits), limits)
 

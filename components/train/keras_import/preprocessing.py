@@ -10,13 +10,14 @@ from components.train.keras_import.graph import Graph, Layer, Reference
 
 
 class Preprocessing(BaseRecord):
-    """What to do with pixels from 0 to 255 before the network.
+    """The preprocessing of pixels from 0 to 255 for the network.
 
     Attributes:
-        pixels: what the network takes; "0 to 255" is nothing to do.
-        why: where this is known from, one sentence.
-        is_certain: the network says so itself; otherwise it has the layers of a known one, whose weights may have been
-            trained otherwise.
+        pixels: the pixel range that the network expects; "0 to 255" for no preprocessing.
+        why: how this is known, in one sentence.
+        is_certain: whether the network itself scales its pixels; otherwise it has the layers of a known network, but
+        its
+            weights may have been trained with other pixels.
     """
 
     pixels: PixelScale
@@ -36,14 +37,14 @@ _FAMILIES: Final[dict[str, tuple[PixelScale, tuple[str, ...]]]] = {
     "ResNet V2": ("-1 to 1", ("conv1_conv", "conv2_block1_preact_bn", "post_bn")),
     "ResNet": ("BGR less ImageNet mean", ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "conv5_block3_out")),
 }
-"""Layers by which the networks of keras.applications are reported, and what their ImageNet weights were trained on."""
+"""Layers that identify the networks of keras.applications, and the pixel range of their ImageNet weights."""
 
 _BEFORE: Final = {*AUGMENTATION, "CenterCrop", "Identity", "Resizing", "ZeroPadding2D"}
-"""Layers that may be between the photo and its rescaling."""
+"""Layers that may precede the rescaling."""
 
 
 def infer_preprocessing(graph: Graph) -> Preprocessing | None:
-    """What the network's own layers show about its input; None if nothing."""
+    """Infers the preprocessing from the network's layers; None if they do not show it."""
     for layer in _from_input(graph):
         if layer.kind in ("Rescaling", "Normalization"):
             return Preprocessing(
@@ -60,13 +61,13 @@ def infer_preprocessing(graph: Graph) -> Preprocessing | None:
                 pixels=pixels,
                 is_certain=False,
                 why=f"It has the layers of {family} ({', '.join(signs[:3])} …), whose ImageNet weights were "
-                "trained on such pixels. Set another value if this network was not.",
+                "trained on this pixel range. Set another value if this network was trained differently.",
             )
     return None
 
 
 def _from_input(graph: Graph) -> Iterator[Layer]:
-    """The layers that the photo passes one after another, in and out of submodels, up to the first fork."""
+    """Yields the layers from the input up to the first fork, including those of submodels."""
     outer: list[tuple[Graph, Reference]] = []
     reference: Reference = (graph.input, 0)
     while True:

@@ -1,4 +1,4 @@
-"""Shapes, parameters and work of a network, by arithmetic alone, before anything is built."""
+"""Computes shapes, parameters and work of a network by arithmetic, before anything is built."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,24 +11,24 @@ from components.train.keras_import.graph import Graph, Layer, order
 from components.train.keras_import.limits import Limits
 
 OPEN_SIDE: Final = 224
-"""What stands for a side that the network leaves open."""
+"""Replaces a variable side of the input."""
 
 Path = tuple[str, ...]
-"""A layer's name, after those of the submodels that it stands in."""
+"""The names of the submodels that contain a layer, and its name."""
 
 
 @dataclass
 class Sizes:
-    """What the network measures, for one photo.
+    """The sizes of a network for one photo.
 
     Attributes:
-        input_shape: with `OPEN_SIDE` for open sides.
-        output_shape: what it gives.
-        layer_shapes: what each layer of the outermost network gives at its last call.
-        weights: of each layer that has any: their names and shapes, in Keras' order.
-        num_parameters: all weights together.
-        num_values: the sum over all tensors between layers.
-        num_multiply_adds: roughly.
+        input_shape: with `OPEN_SIDE` for variable sides.
+        output_shape: of the network.
+        layer_shapes: the output shape of each layer of the outermost network at its last call.
+        weights: the names and shapes of each layer's weights, in Keras' order.
+        num_parameters: the number of values in all weights.
+        num_values: the number of values in all tensors between layers.
+        num_multiply_adds: approximate.
     """
 
     input_shape: Shape
@@ -41,20 +41,20 @@ class Sizes:
 
 
 def measure(graph: Graph, limits: Limits) -> Sizes:
-    """Follows one photo through the network.
+    """Computes the shapes of one photo through the network.
 
     Raises:
-        UploadError: a layer cannot take what it is given, or a limit is passed; the message names the layer.
+        UploadError: a layer does not accept its input, or a limit is exceeded; the message names the layer.
     """
     declared = graph.input_shape
     if declared is None:
         raise UploadError(
             "An uploaded model must have an input shape; its Sequential model has none. Call it on a "
-            "photo, or begin it with keras.Input, and save it again."
+            "photo, or start it with keras.Input, and save it again."
         )
     if len(declared) != 3 or declared[2] not in (1, 3):
         raise UploadError(
-            "The input of an uploaded model must be photos: height × width × 3 channels, or 1; it is "
+            "The input of an uploaded model must be a photo: height × width × 1 or 3 channels; it is "
             f"{declared}. Save a model whose input is a photo."
         )
     sizes = Sizes(tuple(side or OPEN_SIDE for side in declared))
@@ -79,7 +79,7 @@ class _Measure:
             inputs = [shapes[reference] for reference in layer.calls[number].inputs]
             shapes[layer.name, number] = self._layer(layer, inputs, (*within, layer.name))
         self._sizes.output_shape = shapes[graph.output]
-        self._sizes.layer_shapes = {name: shape for (name, _), shape in shapes.items()}  # the outermost's come last
+        self._sizes.layer_shapes = {name: shape for (name, _), shape in shapes.items()}  # the outermost graph ends last
         return shapes[graph.output]
 
     def _layer(self, layer: Layer, inputs: list[Shape], path: Path) -> Shape:
@@ -121,12 +121,12 @@ class _Measure:
             if value > limit:
                 raise UploadError(
                     f"An uploaded model must have at most {limit:,} {what}; with {'.'.join(path)} "
-                    f"({layer.kind}) it has {value:,}. Use a smaller one."
+                    f"({layer.kind}), it has {value:,}. Use a smaller model."
                 )
 
 
 def _refused(path: Path, why: str) -> UploadError:
     return UploadError(
-        f"The layers of an uploaded model must fit together; {'.'.join(path) or 'the model'}: {why}. "
+        f"The layers of the uploaded model do not fit together at {'.'.join(path) or 'the model'}: {why}. "
         "Save the model again with Keras."
     )

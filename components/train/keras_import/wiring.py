@@ -1,7 +1,7 @@
-"""An imported network put on a tensor of one's own, flat: its submodels dissolve, so that each layer has its own name.
+"""Builds an imported network on a given tensor, flat: submodels are dissolved, so that each layer has a unique name.
 
-A flat network can be cut, frozen and trained from any of its layers. A softmax at its end is left out
-(output_layer.py): the loss and the service work on logits.
+A flat network can be cut, frozen and trained from any of its layers. A final softmax is removed (output_layer.py): the
+loss and the service use logits.
 """
 
 from collections.abc import Iterator
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlatNetwork:
-    """A network on a tensor.
+    """A network on a given tensor.
 
     Attributes:
-        tensors: what each layer gives, at its last call, by its name; a submodel has its own, too.
-        output: what the network gives; logits, where it was a softmax.
+        tensors: the output of each layer at its last call, by its name; also of each submodel.
+        output: of the network; logits if it was a softmax.
     """
 
     tensors: dict[str, "keras.KerasTensor"]
     output: "keras.KerasTensor"
 
     def features(self, layer_name: str) -> "keras.KerasTensor":
-        """What a layer gives, for a new head.
+        """The output of a layer, for a new head.
 
         Raises:
-            UploadError: there is no such layer.
+            UploadError: no such layer exists.
         """
         if layer_name not in self.tensors:
             raise UploadError(
-                "train.model.layer must be a layer of the uploaded model; it has no "
+                "train.model.layer must be a layer of the uploaded model; it has no layer "
                 f"{layer_name[:60]!r}{nearest(layer_name, list(self.tensors)[-8:])}."
             )
         return self.tensors[layer_name]
@@ -58,18 +58,18 @@ def wire(
     as_it_is: bool,
     columns: np.ndarray | None = None,
 ) -> FlatNetwork:
-    """Builds a checked network on `start` and gives it its numbers.
+    """Builds a checked network on `start` and loads its weights.
 
     Args:
         plan: the network.
-        weights_path: its numbers, as `reader` wrote them.
-        start: the photos as the network takes them.
-        used_names: names that its layers cannot have; theirs are added.
-        as_it_is: it keeps its output layer, which must give logits, or a softmax or one sigmoid over them.
-        columns: what `output_layer.find_columns` found for its outputs.
+        weights_path: the file that `reader` wrote.
+        start: photos in the pixel range of the network.
+        used_names: names that are already in use; the names of the new layers are added.
+        as_it_is: whether it keeps its output layer, which must output logits, a softmax, or one sigmoid.
+        columns: the result of `output_layer.find_columns`.
 
     Raises:
-        UploadError: it is used unchanged, and ends in something else.
+        UploadError: it keeps its output layer, but ends in something else.
     """
     graph, output_layer = as_logits(plan.graph, columns) if as_it_is else (plan.graph, None)
     wiring = _Wiring(used_names)
@@ -81,7 +81,7 @@ def wire(
 
 
 class _Wiring:
-    """Keras' layers by their paths, each built once however often it is called."""
+    """Keras layers by path, each built once even if it is called several times."""
 
     def __init__(self, used_names: set[str]):
         self.built: dict[LayerPath, Any] = {}
@@ -91,7 +91,7 @@ class _Wiring:
     def graph(
         self, graph: Graph, start: "keras.KerasTensor", within: LayerPath, training: bool | None
     ) -> "keras.KerasTensor":
-        """The output of a graph, whose layers stand `within` submodels, on `start`; `training` is their fixed mode."""
+        """The output of a graph inside the submodels `within`, called on `start`; `training` is its fixed mode."""
         tensors = {(graph.input, 0): start}
         for layer, number in order(graph.layers, graph.name):
             inputs = [tensors[reference] for reference in layer.calls[number].inputs]
@@ -121,7 +121,7 @@ class _Wiring:
 
 
 def _names(path: LayerPath) -> Iterator[str]:
-    """Names for a layer, the shortest first: conv, model_conv, outer_model_conv, then conv_1 and so on."""
+    """Yields names for a layer, the shortest first: conv, model_conv, outer_model_conv, then conv_1 and so on."""
     for start in range(len(path) - 1, -1, -1):
         yield "_".join(path[start:])
     number = 1
@@ -131,7 +131,7 @@ def _names(path: LayerPath) -> Iterator[str]:
 
 
 def _cast_to_declared(graph: Graph, tensor: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Integers become what a submodel declares to take."""
+    """Converts integers to the dtype that a submodel declares."""
     import keras
 
     if graph.input_shape is None or tensor.dtype == graph.input_dtype or "float" in tensor.dtype:

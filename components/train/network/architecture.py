@@ -1,4 +1,4 @@
-"""From the layers of params.yaml to a Keras network that takes pixels and gives logits."""
+"""Builds a Keras network, from pixels to logits, from the layers of params.yaml."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ NUM_IMAGENET_CLASSES: Final = 1000
 
 @dataclass(frozen=True)
 class Network:
-    """A network and the places in it that have a name.
+    """A network and its named tensors.
 
     Attributes:
         model: from pixels (uint8, RGB) to logits (float32).
         embedding: the input of the output layer.
         feature_map: the last tensor with height and width; None if the network has none.
-        backbone: the part of `model` that was trained before, as a rule; None in a network of one's own.
+        backbone: the part of `model` that is usually pretrained; None in a custom network.
     """
 
     model: keras.Model
@@ -51,19 +51,19 @@ def build_network(
     input_size: tuple[int, int] | None = None,
     backbone: keras.Model | None = None,
 ) -> Network:
-    """The network that `train.model` describes; an uploaded or earlier model has its weights, any other random ones.
+    """Builds the network of `train.model`, with the weights of an uploaded or earlier model, or random weights.
 
     Args:
         params: resolved.
         image_size: (height, width) in pixels.
-        num_classes: how many logits it gives.
+        num_classes: the number of logits.
         batch_size: for the check that training fits into memory.
-        initial_model: for kinds upload and bundle: what `import_initial_model` gave.
-        input_size: (height, width) that the photos are scaled down to within the network; None for `image_size`.
-        backbone: that of `params`, built for these sizes before; gets another head.
+        initial_model: for kinds upload and bundle: the result of `import_initial_model`.
+        input_size: (height, width) to which the network scales the photos down; None for `image_size`.
+        backbone: that of `params`, already built for these sizes; gets a new head.
 
     Raises:
-        ModelError: it cannot be built; names the layer and its input.
+        ModelError: the network cannot be built; the message names the layer and its input.
     """
     input_size = input_size or image_size
     pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
@@ -89,7 +89,7 @@ def _build_imagenet_classifier(
 ) -> Network:
     if num_classes != NUM_IMAGENET_CLASSES:
         raise ModelError(
-            f"The head imagenet has {NUM_IMAGENET_CLASSES} classes; the data has {num_classes}. Use "
+            f"The head imagenet has {NUM_IMAGENET_CLASSES} classes, but the data has {num_classes}. Use "
             "another head: train.model.head=linear."
         )
     return _keep_output_layer(name, pixels, build_backbone(name, pixels, image_size=input_size, with_top=True).output)
@@ -103,7 +103,7 @@ def _stack_on_initial_model(
     num_classes: int,
     batch_size: int,
 ) -> Network:
-    """An uploaded or earlier model, with its own output layer or a new head."""
+    """Builds on an uploaded or earlier model, with its output layer or a new head."""
     if (
         initial_model.pixels == "0 to 255"
         and initial_model.facts.input_dtype == "uint8"
@@ -158,7 +158,7 @@ def _stack_layers(
     num_classes: int,
     batch_size: int,
 ) -> Network:
-    """Layers, and the output layer, on the features of a backbone, or on pixels."""
+    """Stacks layers and the output layer on the features of a backbone, or on pixels."""
     hidden, output = split_output(layers, num_classes, where)
     traced = trace(hidden, tuple(start.shape[1:]), where)
     shape = traced[-1].output_shape if traced else tuple(start.shape[1:])
@@ -178,13 +178,13 @@ def _stack_layers(
 
 
 def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tuple[tuple[Layer, ...], Layer]:
-    """The layers before the output layer, and the output layer, which gives logits.
+    """Returns the layers before the output layer, and the output layer, which outputs logits.
 
-    A list that ends in `Dense` with one unit per class, with or without softmax, has brought its own; otherwise one is
-    added.
+    If the list ends in `Dense` with one unit per class, with or without softmax, that is the output layer; otherwise
+    one is added.
 
     Raises:
-        ModelError: the list ends in a softmax over another number of classes.
+        ModelError: the list ends in a softmax over a different number of classes.
     """
     *before, last = layers
     softmax = last.kind == "Activation" and last.arguments.get("activation") == "softmax" and bool(before)
@@ -213,15 +213,15 @@ def model_facts(
     trained: tuple[str, ...],
     num_trained: int,
 ) -> ModelFacts:
-    """The network in numbers.
+    """Describes the network in numbers.
 
     Args:
-        network: its weights loaded.
+        network: with its weights loaded.
         params: resolved.
-        weights_sha256: of the file of pretrained weights.
+        weights_sha256: of the pretrained weights file.
         initial_model: for kinds upload and bundle.
         trained: the layers that any phase trains.
-        num_trained: their parameters.
+        num_trained: the number of their parameters.
     """
     model = network.model
     return ModelFacts(
@@ -239,7 +239,7 @@ def model_facts(
 
 
 def summary_lines(network: Network) -> Iterator[str]:
-    """The network as a table, line by line; a backbone is one of them."""
+    """Yields the network as a table, line by line; a backbone is one line."""
     inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
     yield f"{'layer':<44} {'gives':<18} {'parameters':>12}"
     if network.backbone is not None:

@@ -1,4 +1,4 @@
-"""Pretrained backbones: which there are, where their weights come from, and how they are built.
+"""Pretrained backbones: their list, the sources of their weights, and how they are built.
 
 A backbone is built flat into the network, so that each of its layers can be addressed by name.
 """
@@ -28,12 +28,12 @@ _PUBLIC_FILES: Final = "https://storage.googleapis.com"
 
 _MOBILENET_SIDES: Final = (96, 128, 160, 192, 224)
 _OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2", "MobileNetV3")
-"""Networks that Keras builds with layers for the pixels by default."""
+"""Networks that Keras builds with preprocessing layers by default."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of ImageNet weights: where it is had, and what Keras calls it in its cache."""
+    """A file of ImageNet weights: its URL, and its name in Keras' cache."""
 
     url: str
     name: str
@@ -50,19 +50,19 @@ def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = Fal
 
 
 def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_top: bool = False) -> Path | None:
-    """The file of pretrained weights; ImageNet's are fetched into Keras' own cache folder where they are not there.
+    """Finds the pretrained weights; ImageNet weights are downloaded into Keras' cache folder if they are missing.
 
     Args:
         name: of the backbone.
         weights: `imagenet`, `none`, or a path.
         image_size: (height, width) in pixels.
-        with_top: whether the weights of the 1,000 classes are wanted, too.
+        with_top: whether to include the weights of the 1,000 classes.
 
     Returns:
         None for `none`.
 
     Raises:
-        WeightsError: the file is missing and cannot be fetched, or is no HDF5 file.
+        WeightsError: the file is missing and cannot be downloaded, or is not an HDF5 file.
     """
     if weights == "none":
         return None
@@ -94,16 +94,16 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
 def build_backbone(
     name: str, pixels: "keras.KerasTensor", *, image_size: tuple[int, int] | None = None, with_top: bool = False
 ) -> "keras.Model":
-    """The network from pixels to its feature map, or with its top to 1,000 logits; with random weights.
+    """Builds the network from pixels to its feature map, or with its top to 1,000 logits; with random weights.
 
     Args:
         name: a key of BACKBONES.
         pixels: uint8 (batch, height, width, 3), RGB.
-        image_size: (height, width) that it sees; None for that of the pixels.
-        with_top: whether it gives logits.
+        image_size: (height, width) of its input; None for that of the pixels.
+        with_top: whether to output logits.
 
     Raises:
-        ModelError: it cannot be built for photos of this size.
+        ModelError: the network cannot be built for photos of this size.
     """
     import keras
 
@@ -122,7 +122,7 @@ def build_backbone(
     except ValueError as error:
         size = " × ".join(map(str, input_size))
         raise ModelError(f"{name} cannot be built for photos of {size} px: {' '.join(str(error).split())}") from None
-    return keras.Model(pixels, application.output, name=name)  # some of Keras' want their input in a list
+    return keras.Model(pixels, application.output, name=name)  # some Keras applications expect their input in a list
 
 
 def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool = False) -> str:
@@ -132,37 +132,37 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
         The SHA-256 of the file.
 
     Raises:
-        WeightsError: they belong to another network, or are damaged.
+        WeightsError: they do not match the network, or are damaged.
     """
     import numpy as np
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras warns where it leaves a layer at random weights
+            warnings.simplefilter("error", UserWarning)  # Keras warns if it skips the weights of a layer
             model.load_weights(path)
     except (ValueError, KeyError, OSError, TypeError, AttributeError, UserWarning) as error:
         reason = " ".join(str(error).split()).removesuffix(".")
         top = "with" if with_top else "without"
         raise WeightsError(
-            f"{path} must contain the weights of {name} {top} its top; it does not: {reason}. Set the "
+            f"{path} does not contain the weights of {name} {top} its top: {reason}. Set the "
             "correct file with train.model.weights, or remove a damaged one."
         ) from None
     if not all(np.isfinite(values).all() for values in model.get_weights()):
-        raise WeightsError(f"Pretrained weights must be finite numbers; some in {path} are not. Use another file.")
+        raise WeightsError(f"Pretrained weights must be finite numbers; {path} has others. Use another file.")
     return file_sha256(path)
 
 
 def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Path:
-    """A file of Keras', from its cache folder, or fetched into it.
+    """Returns a file of Keras from its cache folder, and downloads it if it is missing.
 
     Args:
-        url: where it is had.
+        url: of the download.
         name: in Keras' cache.
-        what: it is, for the message.
-        other_way: what else a user may do, for the message.
+        what: the subject of the error message.
+        other_way: an alternative for the error message.
 
     Raises:
-        WeightsError: it is not there and cannot be fetched; names the file and the place.
+        WeightsError: it is missing and cannot be downloaded; the message names the file and the folder.
     """
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     path = home / "models" / name
@@ -174,7 +174,7 @@ def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Pat
             write_file(path, response.read())
     except (OSError, http.client.HTTPException) as error:
         raise WeightsError(
-            f"{what} must be in Keras' cache or downloadable; {path.name} is not in {path.parent} and "
+            f"{what} are neither in Keras' cache nor downloadable: {path.name} is not in {path.parent} and "
             f"cannot be downloaded: {getattr(error, 'reason', error)}. Download {url} on a machine with "
             f"internet access and put it at {path}{other_way}."
         ) from None

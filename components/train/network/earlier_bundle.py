@@ -17,18 +17,18 @@ from components.contract.validation_messages import suggestion
 
 RUNS_DIR: Final = Path("runs")
 BUNDLE: Final = "bundle"
-"""What train calls the bundle among a run's artifacts in MLflow."""
+"""The folder of the bundle among a run's artifacts in MLflow."""
 
 
 def find_bundle(name: str) -> Path:
-    """The folder of an earlier model, absolute; what is in MLflow is fetched into the cache.
+    """Returns the absolute folder of an earlier model; a model in MLflow is downloaded into the cache.
 
     Args:
         name: a run id, a bundle's folder, the id of an MLflow run, or name@alias (or name@version) of the registry.
 
     Raises:
-        ArtifactError: there is none such.
-        TrackingError: MLflow does not give it.
+        ArtifactError: no such model exists.
+        TrackingError: MLflow does not return the model.
     """
     for folder in (Path(name).expanduser(), RUNS_DIR / name / "model", Path(name).expanduser() / "model"):
         if (folder / "bundle.json").is_file():
@@ -67,6 +67,6 @@ def _fetch_bundle(name: str) -> Path:
     except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise TrackingError(
-            f"train.model.from: MLflow must return the bundle of {name}; it does not: {reason}. Check "
+            f"train.model.from: MLflow does not return the bundle of {name}: {reason}. Check "
             "with darkroom ui, or set a run id or a folder."
         ) from None

@@ -1,7 +1,7 @@
-"""Which layers of a network are trained, and where its freeze boundary lies.
+"""Which layers of a network are trained, and where its freeze boundary is.
 
-The freeze boundary is the last tensor before which nothing is trained: what is before it gives the same in every
-epoch, so that it is computed once.
+The freeze boundary is the last tensor before which no layer is trained: everything before it has the same output in
+every epoch, so it is computed once.
 """
 
 import fnmatch
@@ -33,7 +33,7 @@ FIXED: Final = (
     keras.layers.Resizing,
     keras.layers.ZeroPadding2D,
 )
-"""Layers that neither learn nor differ between training and inference."""
+"""Layers that have no weights and behave the same in training and inference."""
 FIXED_WHEN_FROZEN: Final = (
     keras.layers.BatchNormalization,
     keras.layers.Conv2D,
@@ -44,22 +44,22 @@ FIXED_WHEN_FROZEN: Final = (
     keras.layers.LayerNormalization,
     keras.layers.SeparableConv2D,
 )
-"""Layers of which the same is true once they are frozen."""
+"""Layers that behave the same in training and inference if they are frozen."""
 
 
 LARGEST_CUT: Final = 3
-"""How many times the smallest tensor between blocks the tensor before the last blocks may hold."""
+"""The maximum size of the tensor before the last blocks, relative to the smallest tensor between blocks."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a phase trains.
+    """The layers that a phase trains.
 
     Attributes:
-        trained: the layers that learn, in the order of the network; of a submodel as `submodel/layer`.
+        trained: the trained layers in the order of the network; layers of a submodel as `submodel/layer`.
         frozen: the other layers with weights.
-        boundary: the freeze boundary; None if that is the pixels.
-        boundary_name: the layer that gives it.
+        boundary: the freeze boundary; None if it is the pixels.
+        boundary_name: the layer that outputs it.
     """
 
     trained: tuple[str, ...]
@@ -70,11 +70,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What all phases together train.
+    """The layers that all phases together train.
 
     Attributes:
-        layers: in the order of the network; of a submodel as `submodel/layer`.
-        num_parameters: of these layers, as far as they learn.
+        layers: in the order of the network; layers of a submodel as `submodel/layer`.
+        num_parameters: the number of their trained parameters.
     """
 
     layers: tuple[str, ...]
@@ -82,7 +82,7 @@ class TrainingPlan:
 
 
 def plan_training(network: Network, phases: Sequence[Phase]) -> TrainingPlan:
-    """Looks ahead, so that a name that no layer has is reported before any work.
+    """Plans all phases in advance, so that an unknown layer name is reported before any work.
 
     Raises:
         ModelError: no layer has such a name.
@@ -98,10 +98,10 @@ def plan_training(network: Network, phases: Sequence[Phase]) -> TrainingPlan:
 
 
 def select(network: Network, phase: Phase) -> Selection:
-    """Sets which layers of the network learn, as a phase wants it.
+    """Sets which layers of the network are trained in a phase.
 
     Args:
-        network: its layers are changed in place.
+        network: modified in place.
         phase: resolved.
 
     Raises:
@@ -125,22 +125,22 @@ def select(network: Network, phase: Phase) -> Selection:
 
 
 def frozen_part(network: Network, boundary: keras.KerasTensor) -> keras.Model:
-    """From pixels to the freeze boundary."""
+    """The network from pixels to the freeze boundary."""
     return keras.Model(network.model.input, boundary, name="frozen_part")
 
 
 def learning_part(network: Network, boundary: keras.KerasTensor | None) -> keras.Model:
-    """From the freeze boundary, or from pixels, to logits; it shares its layers with the network."""
+    """The network from the freeze boundary, or from pixels, to logits; it shares its layers with the network."""
     return keras.Model(
         network.model.input if boundary is None else boundary, network.model.output, name="learning_part"
     )
 
 
 def rate_scales(network: Network, selection: Selection, layer_decay: float) -> dict[str, float]:
-    """How much of the learning rate each weight gets: 1 in the last layer, less the deeper it lies.
+    """The factor of the learning rate for each weight: 1 in the last layer, smaller in earlier layers.
 
     Returns:
-        By the path of the Keras variable.
+        The factors by the path of the Keras variable.
     """
     layers = dict(_named_layers(network.model))
     depth_first = reversed(selection.trained)
@@ -152,10 +152,10 @@ def rate_scales(network: Network, selection: Selection, layer_decay: float) -> d
 
 
 def _named_layers(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, keras.Layer]]:
-    """Every layer by its path, in the order of the network; a submodel is its layers."""
+    """Yields every layer with its path, in the order of the network; submodels are replaced by their layers."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            layer.trainable = True  # its layers decide, each for itself
+            layer.trainable = True  # each of its layers is set separately
             yield from _named_layers(layer, f"{prefix}{layer.name}/")
         else:
             yield f"{prefix}{layer.name}", layer
@@ -166,10 +166,10 @@ def _in_base(network: Network, path: str) -> bool:
 
 
 def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], inside: set[str]) -> set[str]:
-    """The paths of the layers that a phase names, weights or not."""
+    """The paths of the layers that a phase names, with or without weights."""
     if trainable == "none":
         return set()
-    # The head of a network of one's own is its output layer.
+    # The head of a custom network is its output layer.
     head = set(layers) - inside if inside else {list(layers)[-1]}
     if trainable == "all":
         return set(layers)
@@ -184,7 +184,7 @@ def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Lay
     weighted = [path for path, layer in layers.items() if layer.weights]
     if int(value) > len(weighted):
         raise ModelError(
-            f"train.trainable: last {value} is more than the number of layers with weights; there are {len(weighted)}."
+            f"train.trainable: last {value} exceeds the number of layers with weights, which is {len(weighted)}."
         )
     return head | set(weighted[-int(value) :])
 
@@ -192,13 +192,13 @@ def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Lay
 def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
     paths = {path for path in layers if fnmatch.fnmatchcase(path, pattern)}
     if not paths:
-        hint = suggestion(pattern, layers) or f"; its last are {', '.join(list(layers)[-5:])}"
-        raise ModelError(f"train.trainable must refer to layers of the network; none is called {pattern!r}{hint}.")
+        hint = suggestion(pattern, layers) or f"; its last layers are {', '.join(list(layers)[-5:])}"
+        raise ModelError(f"train.trainable must name layers of the network; no layer is called {pattern!r}{hint}.")
     return paths
 
 
 def _boundary(network: Network) -> Any:
-    """The node of the last tensor that alone leads on from layers which neither learn nor vary; None for the pixels."""
+    """The node of the freeze boundary: the last tensor that cuts the network and depends on fixed layers only."""
     inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
     boundary, saves = None, False
     for node, is_cut in _nodes_with_cuts(network.model):
@@ -215,8 +215,8 @@ def _boundary(network: Network) -> Any:
 
 
 def _nodes_with_cuts(model: keras.Model) -> Iterator[tuple[Any, bool]]:
-    """The nodes in the order of computation; whether everything after a node is computed from its output alone."""
-    levels = model._nodes_by_depth  # noqa: SLF001 - Keras has no public name for it
+    """Yields the nodes in the order of computation, and whether all later nodes depend on this output alone."""
+    levels = model._nodes_by_depth  # noqa: SLF001 - Keras has no public name for this
     nodes = [node for _, level in sorted(levels.items(), reverse=True) for node in level]
     last_use: dict[int, int] = {id(model.output): len(nodes)}
     for position, node in enumerate(nodes):
@@ -232,16 +232,16 @@ def _nodes_with_cuts(model: keras.Model) -> Iterator[tuple[Any, bool]]:
 def _first_of_last_blocks(network: Network) -> str:
     """The first layer of the last blocks of a backbone.
 
-    They begin after the first tensor that alone leads on to at most half of the network's multiply-adds and that is
-    small, compared with the other such tensors. Before wide layers within a block the features would take several
-    times as much space. Without such a tensor, as in NASNet, they are the second half of the work.
+    They begin after the first small tensor that cuts the network with at most half of the multiply-adds left. Small
+    means: compared with the other cuts, because before wide layers within a block, the features would need several
+    times as much space. Without such a tensor, as in NASNet, the last blocks are the second half of the work.
 
     Raises:
         ModelError: the network has no pretrained part.
     """
     backbone = network.backbone
     if backbone is None:
-        raise ModelError("train.trainable: blocks needs a pretrained network; this one is your own. Set all or head.")
+        raise ModelError("train.trainable: blocks requires a pretrained network; this one is custom. Set all or head.")
     total = left = sum(map(multiply_adds, backbone.layers))
     cuts: list[tuple[int, str | None]] = []
     second_half = ""

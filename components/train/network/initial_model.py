@@ -1,7 +1,7 @@
 """Initial models: uploaded files, and bundles of earlier runs to continue from.
 
-Both take the same safe way (components/train/keras_import): a bundle may come from anywhere, too. `inspect_model` is
-called once at the edge, before anything runs; `import_initial_model` by the train step.
+Both pass the safe import (components/train/keras_import), because a bundle may also come from an untrusted source.
+`inspect_model` is called once before anything runs, `import_initial_model` by the train step.
 """
 
 import logging
@@ -28,17 +28,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A model that has come in.
+    """An imported model.
 
     Attributes:
-        folder: what `import_model` wrote.
-        facts: what it is.
-        name: for people.
-        pixels: what it takes.
-        layer: whose output is the input of a new head; None if the model is used unchanged.
-        bundle: what it was as a bundle; None for an uploaded file.
-        train_image_ids: the photos that it is known to have learned from.
-        class_order: for each class of the data the output that is it; None for the same order.
+        folder: the folder that `import_model` wrote.
+        facts: the content of its import.json.
+        name: for display.
+        pixels: the pixel range of its input.
+        layer: the layer whose output is the input of a new head; None if the model is used unchanged.
+        bundle: the bundle that it comes from; None for an uploaded file.
+        train_image_ids: the photos that it was trained on, if known.
+        class_order: the model's output for each class of the data; None for the same order.
     """
 
     folder: Path
@@ -52,14 +52,14 @@ class InitialModel:
 
 
 def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
-    """Finds the model that the params bring, and makes its place an absolute path.
+    """Finds the model that the params name, and makes its path absolute.
 
     Raises:
-        UploadError: the file is refused, or is of no use as the params have it.
-        ArtifactError: there is no such bundle.
-        TrackingError: MLflow does not give it.
-        ModelError: the scale of its pixels must be asked for.
-        WeightsError: a file of weights, without a name, belongs to no known network.
+        UploadError: the file is rejected, or cannot be used with these params.
+        ArtifactError: no such bundle exists.
+        TrackingError: MLflow does not return the bundle.
+        ModelError: the user must set the pixel range.
+        WeightsError: a weights file without a network name does not match any known network.
     """
     if model.described_kind == "upload":
         path = _file(model)
@@ -90,15 +90,15 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
 
 
 def _with_name(model: ModelParams, path: Path) -> tuple[ModelParams, InitialModelFacts]:
-    """The name of the network that a file of weights belongs to."""
+    """Recognizes the network that a weights file belongs to."""
     name = recognize_network(path)
-    decision = f"train.model.name: {path.name} holds the weights of {name}: {BACKBONES[name].num_parameters:,} numbers."
+    decision = f"train.model.name: {path.name} has the weights of {name}: {BACKBONES[name].num_parameters:,} numbers."
     facts = InitialModelFacts(display_name=path.name, image_size=None, features=None, decisions=(decision,))
     return model.model_copy(update={"name": name}), facts
 
 
 def inspect_initial_model(params: Params) -> tuple[Params, InitialModelFacts | None]:
-    """Finds the model that the section train brings, as `inspect_model` does."""
+    """Finds the model that the train section names, like `inspect_model`."""
     model, given_model = inspect_model(params.train.model)
     return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given_model
 
@@ -106,21 +106,21 @@ def inspect_initial_model(params: Params) -> tuple[Params, InitialModelFacts | N
 def import_initial_model(
     model: ModelParams, image_size: tuple[int, int], class_names: tuple[str, ...] | None, folder: Path
 ) -> InitialModel | None:
-    """Takes the model that the params bring through the safe import.
+    """Passes the model that the params name through the safe import.
 
     Args:
         model: resolved.
-        image_size: (height, width) of the photos that it is trained on now.
-        class_names: theirs; None if any will do.
-        folder: for our copy of it; is made.
+        image_size: (height, width) of the photos for this training.
+        class_names: of the data; None if any classes are allowed.
+        folder: for our copy of the model; created by this function.
 
     Returns:
-        None if the params bring none.
+        None if the params name no model.
 
     Raises:
-        UploadError: it is refused, or cannot be used as the params have it.
-        ArtifactError: there is no such bundle.
-        ModelError: it takes other photos, or the scale of its pixels must be set by the user.
+        UploadError: the model is rejected, or cannot be used with these params.
+        ArtifactError: no such bundle exists.
+        ModelError: the model needs other photos, or the user must set the pixel range.
     """
     if model.kind == "upload":
         path, bundle, train_image_ids = _file(model), None, frozenset[str]()
@@ -146,7 +146,7 @@ def import_initial_model(
     )
     facts = import_model(path, folder, expected=expected)
     check_size(facts, image_size, path)
-    pixels: PixelScale = "0 to 255"  # every bundle scales them itself
+    pixels: PixelScale = "0 to 255"  # every bundle scales its pixels itself
     if bundle is None:
         pixels, why = pixel_scale(facts, model.pixels, path.name)
         log.info("The pixel range of %s is %s. %s", path.name, pixels, why)
@@ -159,28 +159,28 @@ def import_initial_model(
 
 
 def warn_of_training_photos(train_image_ids: frozenset[str], dataset_dir: Path) -> None:
-    """Says how many photos that figures are made of an earlier model has learned from already."""
+    """Warns if an earlier model was trained on photos of the validation or test split."""
     for name in ("validation", "test") if train_image_ids else ():
         learned_ids = train_image_ids.intersection(open_split(dataset_dir, name).image_ids)
         if learned_ids:
             log.warning(
-                "The earlier model was trained on %d of the %s photos, so figures on them are too "
-                "optimistic. Split the data as before.",
+                "The earlier model was trained on %d of the %s photos, so metrics on them are too "
+                "optimistic. Use the same split as for the earlier model.",
                 len(learned_ids),
                 name,
             )
 
 
 def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, display_name: str) -> tuple[PixelScale, str]:
-    """What a network takes for pixels, and where this is known from.
+    """Returns the pixel range that a network expects, and how it is known.
 
     Args:
         facts: of the network.
         requested_scale: the value in the params.
-        display_name: the network, in the message.
+        display_name: the name of the network in the message.
 
     Raises:
-        ModelError: neither the params nor the network say it.
+        ModelError: neither the params nor the network determine it.
     """
     inferred = facts.preprocessing
     if requested_scale is not None:
@@ -200,10 +200,10 @@ def _file(model: ModelParams) -> Path:
 
 
 def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tuple[ModelParams, tuple[str, ...]]:
-    """The params with the classes of a model that is used unchanged, and what is to be said of their order.
+    """Adds the classes of a model that is used unchanged to the params, and returns notes about their order.
 
     Raises:
-        UploadError: they are not as many as its outputs.
+        UploadError: their number does not match the outputs.
     """
     if model.head is not None or model.layer is not None or facts.num_outputs is None:
         return model, ()
@@ -218,8 +218,8 @@ def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tu
         )
     if len(class_names) != num_classes:
         raise UploadError(
-            f"The number of classes of a model must match its outputs; {path.name} has outputs for "
-            f"{num_classes}, and {len(class_names)} are listed "
+            f"The number of classes of a model must match its outputs; {path.name} has {num_classes} outputs, "
+            f"but {len(class_names)} classes are listed "
             f"{'in the params' if model.class_names else source}. Set train.model.class_names."
         )
     if model.class_names is not None:
@@ -254,15 +254,15 @@ def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_si
 
 
 def check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) -> None:
-    """Requires that a model takes photos of a size.
+    """Requires that a model accepts photos of a size.
 
     Raises:
-        ModelError: it takes others.
+        ModelError: it needs another size.
     """
     for side, own in zip(image_size, facts.input_shape[:2], strict=True):
         if own not in (None, side):
             required_size = " × ".join("any" if side is None else str(side) for side in facts.input_shape[:2])
             raise ModelError(
-                f"{path.name} needs photos of {required_size} px; those of the data set are "
+                f"{path.name} needs photos of {required_size} px, but those of the data set are "
                 f"{image_size[0]} × {image_size[1]} px. Set preprocess.image_size: auto."
             )

@@ -1,4 +1,4 @@
-"""The layers of params.yaml as Keras layers, one after another on a tensor."""
+"""Builds the layers of params.yaml as Keras layers, one after another on a tensor."""
 
 import itertools
 import math
@@ -19,14 +19,14 @@ from components.train.keras_import.builder import call_arguments, construct
 def layer_outputs(
     tensor: keras.KerasTensor, layers: tuple[Layer, ...], where: str, used_names: set[str]
 ) -> Iterator[keras.KerasTensor]:
-    """The output of each layer in turn."""
+    """Yields the output of each layer in turn."""
     own_names = {layer.name for layer in layers if layer.name is not None}
     tensor_by_name = {START: tensor}
     for position, layer in enumerate(layers):
         if layer.name in used_names:
             raise ModelError(
                 f"Layer names must be unique; {where}[{position}] {layer} has the name of an earlier "
-                "layer. Change it, or leave it out."
+                "layer. Change or remove the name."
             )
         name = layer.name or next(name for name in _names(layer) if name not in used_names | own_names)
         used_names.add(name)
@@ -50,11 +50,11 @@ def _names(layer: Layer) -> Iterator[str]:
 
 
 def check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None:
-    """Refuses what this machine could not train, before Keras asks for the memory.
+    """Rejects a network that cannot be trained on this machine, before Keras allocates the memory.
 
     Args:
         traced: the layers with their shapes.
-        batch_size: photos whose activations are held at once.
+        batch_size: photos whose activations are in memory at once.
         where: the key in params.yaml, for the message.
     """
     weights = sum(layer.num_parameters for layer in traced)
@@ -64,6 +64,6 @@ def check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None
     if needed > memory:
         raise ModelError(
             f"{where} must fit into this machine's {memory / 2**30:.0f} GiB of memory; with {weights:,} "
-            f"parameters and a batch of {batch_size} photos it needs about {needed / 2**30:.0f} GiB. Use "
+            f"parameters and a batch of {batch_size} photos, it needs about {needed / 2**30:.0f} GiB. Use "
             "fewer filters or units, pool earlier, or lower train.batch_size."
         )

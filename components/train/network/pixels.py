@@ -1,7 +1,7 @@
-"""From the pixels of a photo to what a network was trained on: layers, so that the exported graph holds them.
+"""Converts the pixels of a photo to a network's pixel range, with layers that become part of the exported graph.
 
-Only layers without weights are used, of the kinds that the safe import knows: every network that Darkroom trains can be
-brought again.
+Only layers without weights that the safe import supports are used: every network that Darkroom trains can be imported
+again.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     import keras
 
 _LUMA: Final = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as Pillow, OpenCV and TensorFlow have it."""
+"""ITU-R BT.601, as in Pillow, OpenCV and TensorFlow."""
 
 
 def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.KerasTensor":
-    """Pixels as a network takes them.
+    """Scales pixels to the range that a network expects.
 
     Args:
         pixels: (batch, height, width, 3), RGB, or (batch, height, width, 1), from 0 to 255.
-        scale: what the network takes.
+        scale: the pixel range of the network.
 
     Returns:
         float32, of the same shape.
 
     Raises:
-        ModelError: the scale is one of colors, and the pixels are gray.
+        ModelError: the scale is for colors, but the pixels are gray.
     """
     import keras
 
@@ -35,7 +35,7 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
     if isinstance(offset, list) and pixels.shape[-1] == 1:
         raise ModelError(
             "train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "
-            f"{scale} is for colors."
+            f"{scale} is for color photos."
         )
     name = "division" if scale == "ImageNet mean and root of deviation" else "rescaling"  # Keras' own is next
     rescaled = keras.layers.Rescaling(factor, offset=offset, name=name)(pixels)
@@ -43,7 +43,7 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
 
 
 def to_gray(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
-    """float32 (batch, height, width, 1) from 0 to 255, of RGB pixels."""
+    """Converts RGB pixels to float32 (batch, height, width, 1), gray, from 0 to 255."""
     import keras
 
     height, width = pixels.shape[1:3]
@@ -53,11 +53,11 @@ def to_gray(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
 
 
 def shrink(photos: "keras.KerasTensor", image_size: tuple[int, int]) -> "keras.KerasTensor":
-    """Photos at the size that the network sees: means over whole pixels first, so that none is passed over.
+    """Scales photos down to the network's input size: first by means over whole pixels, so that no pixel is skipped.
 
     Args:
         photos: float32 (batch, height, width, channels).
-        image_size: (height, width), not larger.
+        image_size: (height, width), not larger than the photos.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""Whether a model file can be used: by the safe import, and then by train as the params have it."""
+"""Checks whether a model file can be used: by the safe import, and by train with the given params."""
 
 import tempfile
 import time
@@ -22,11 +22,11 @@ class Report(BaseRecord):
     """Whether an upload can be used, and why not.
 
     Attributes:
-        accepted: whether the safe import takes it.
-        reason: why not; None if it does.
-        model: what it is; None if it is not accepted.
-        train_refusals: what train would refuse as the params have it; each says what to set.
-        seconds: that the check took.
+        accepted: whether the safe import accepts it.
+        reason: why it is rejected; None if it is accepted.
+        model: its facts; None if it is rejected.
+        train_refusals: reasons why train would reject it with these params; each names the param to set.
+        seconds: the duration of the check.
     """
 
     accepted: bool
@@ -44,14 +44,14 @@ def check_upload(
     class_names: Sequence[str] | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Report:
-    """Imports a file as train would, and looks for everything else that train would refuse; nothing stays.
+    """Imports a file like train, and looks for everything else that train would reject; writes nothing.
 
     Args:
         path: the file.
         model: its params.
         num_classes: of the data; None if unknown.
         class_names: of the data; None if unknown.
-        image_size: (height, width) of the photos; None for the model's own.
+        image_size: (height, width) of the photos; None for the model's input size.
     """
     start = time.monotonic()
     expected = Expectation(architecture=model.name, image_size=image_size if model.name else None)
@@ -90,7 +90,7 @@ def _list_refusals(
         names = list(_layer_names(graph))
         if model.layer is not None and model.layer not in names:
             raise UploadError(
-                f"train.model.layer must be a layer of {path.name}; it has no "
+                f"train.model.layer must be a layer of {path.name}; it has no layer "
                 f"{model.layer!r}{nearest(model.layer, names[-8:])}."
             )
 

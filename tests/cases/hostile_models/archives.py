@@ -118,7 +118,7 @@ def zip_bomb_that_lies(attack: Attack) -> Path:
     return path
 
 
-@hostile("this one contains")
+@hostile("this zip contains")
 def zip_in_a_zip_in_a_zip(attack: Attack) -> Path:
     inner = honest(attack)
     for name in ("one.zip", "two.zip"):
@@ -128,7 +128,7 @@ def zip_in_a_zip_in_a_zip(attack: Attack) -> Path:
     return inner
 
 
-@hostile("according to its name")
+@hostile("another zip")
 def zip_in_a_zip_under_another_name(attack: Attack) -> Path:
     with zipfile.ZipFile(attack.folder / "outer.zip", "w") as archive:
         archive.write(honest(attack), "model.h5")

@@ -15,7 +15,7 @@ def truncated_keras(attack: Attack) -> Path:
     return path
 
 
-@hostile("complete")
+@hostile("cannot be opened")
 def truncated_h5(attack: Attack) -> Path:
     path = legacy_file(attack, network())
     path.write_bytes(path.read_bytes()[:3000])
@@ -38,7 +38,7 @@ def random_bytes(attack: Attack) -> Path:
     return path
 
 
-@hostile("complete")
+@hostile("cannot be opened")
 def random_bytes_after_the_magic(attack: Attack) -> Path:
     path = attack.folder / "model.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + np.random.default_rng(0).bytes(100_000))

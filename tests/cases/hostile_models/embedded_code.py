@@ -189,7 +189,7 @@ def lambda_in_an_augmentation_layer(attack: Attack) -> Path:
     return keras_file(attack, network(layer("RandAugment", "evil", "input", factor=attack.function), last="evil"))
 
 
-@hostile("runs no code of others")
+@hostile("never runs code from an upload")
 def layer_in_a_pipeline(attack: Attack) -> Path:
     inner = layer("Evil", "inner", None)
     return keras_file(attack, network(layer("RandomErasing", "evil", "input", fill_value=inner), last="evil"))

@@ -158,7 +158,7 @@ def h5_foreign_filter(attack: Attack) -> Path:
     return _with_kernel(attack, change)
 
 
-@hostile("complete")
+@hostile("cannot be opened")
 def h5_behind_a_false_beginning(attack: Attack) -> Path:
     path = attack.folder / "model.h5"
     with h5py.File(path, "w", userblock_size=512) as file:

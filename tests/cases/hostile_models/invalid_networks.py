@@ -6,7 +6,7 @@ from tests.cases.hostile_models.attack import Attack, hostile
 from tests.cases.hostile_models.files import keras_file, layer, network, weights_file
 
 
-@hostile("circle")
+@hostile("cycle")
 def layers_in_a_circle(attack: Attack) -> Path:
     return keras_file(attack, network(layer("Identity", "a", "b"), layer("Identity", "b", "a"), last="b"))
 
@@ -40,7 +40,7 @@ def argument_of_its_own(attack: Attack) -> Path:
     return keras_file(attack, network(call_on_load=attack.source))
 
 
-@hostile("needs the name of its network")
+@hostile("requires the name of its network")
 def weights_without_a_network(attack: Attack) -> Path:
     path = attack.folder / "model.weights.h5"
     path.write_bytes(weights_file())

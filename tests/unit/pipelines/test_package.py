@@ -36,8 +36,9 @@ def test_offline_the_file_of_names_and_its_place_are_told(keras_home: Path) -> N
     with pytest.raises(WeightsError) as error:
         imagenet_class_names()
     place = keras_home / "models" / "imagenet_class_index.json"
-    assert f"The names of ImageNet's classes must be in Keras' cache or downloadable; {place.name} is not in" in str(
-        error.value
+    assert (
+        f"The names of ImageNet's classes are neither in Keras' cache nor downloadable: {place.name} is not in"
+        in str(error.value)
     )
     assert f"Download https://storage.googleapis.com/download.tensorflow.org/data/{place.name}" in str(error.value)
     assert f"put it at {place}." in str(error.value)
@@ -69,7 +70,7 @@ def test_offline_the_weights_with_top_are_told(keras_home: Path, tmp_path: Path)
 def test_weights_without_top_cannot_be_packaged(keras_home: Path, tmp_path: Path, shared_dir: Path) -> None:
     write_index(keras_home)
     (weights,) = (shared_dir / "weights").glob("mobilenet_v2_*_no_top.h5")
-    with pytest.raises(WeightsError, match="must contain the weights of MobileNetV2 with its top; it does not"):
+    with pytest.raises(WeightsError, match="does not contain the weights of MobileNetV2 with its top"):
         package("MobileNetV2", str(weights), tmp_path / "package")
     assert not (tmp_path / "package").exists()
 

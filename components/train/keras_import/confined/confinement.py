@@ -1,14 +1,11 @@
-"""Takes from a process what reading a model does not need: memory, time, disk, network, other programs.
+"""Confines a process that reads an untrusted model: memory, time, disk, network and other programs.
 
-A confined process is one of our own programs. It locks itself up before it touches a byte of the upload, and handles
-the upload within `handle`: from there on whatever fails is the fault of the upload, and a refusal with a reason. What
-fails before is a bug.
-
-- resource limits: address space, processor time, size of a file, open files, no core dump;
-- Landlock: files can be written, made and removed in one folder only, and signals reach no other process;
-- seccomp: no sockets, no new processes or programs, no tracing, no change of owners and permissions.
-
-The last two are Linux'. Where the kernel has them not, the first still holds, and `lock_down` says what is missing.
+A confined process runs one of our own programs. It locks itself down before it reads a byte of the upload, and
+processes the upload within `handle`: any failure there rejects the upload with a reason. A failure before it is a bug.
+- resource limits: address space, processor time, file size, open files, no core dump;
+- Landlock: files can only be written, created and removed in one folder, and signals reach no other process;
+- seccomp: no sockets, no new processes or programs, no tracing, no changes of owners and permissions.
+The last two require Linux. If the kernel lacks them, the first still applies, and `lock_down` reports what is missing.
 """
 
 import ctypes
@@ -31,24 +28,24 @@ from components.train.keras_import.confined.seccomp import filter_calls
 log = logging.getLogger(__name__)
 
 REFUSED: Final = 3
-"""The exit code of a confined program that refuses the upload; the reason is the last line of its output."""
+"""The exit code of a confined program that rejects the upload; the reason is the last line of its output."""
 
 ROOT: Final = Path(__file__).parents[4]
 
 _STARTED: Final = "handling-started"
-"""The file that a confined program makes right before it handles the upload."""
+"""The file that a confined program creates right before it handles the upload."""
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """What a confined process may use.
+    """The resources of a confined process.
 
     Attributes:
-        folder: the only one that it may write to.
+        folder: the only folder that it may write to.
         memory_bytes: address space.
         cpu_seconds: processor time.
         max_file_bytes: of each file that it writes.
-        timeout_seconds: wall time; kept by the parent.
+        timeout_seconds: wall time; enforced by the parent.
     """
 
     folder: Path
@@ -59,11 +56,11 @@ class Confinement:
 
 
 def run_confined(module: str, arguments: list[str], confinement: Confinement) -> None:
-    """Runs one of our programs on an upload; it calls `enter` with the same confinement first, then `handle`.
+    """Runs one of our programs on an upload; it must call `enter` with the same confinement first, then `handle`.
 
     Raises:
-        UploadError: the program refused the upload, or failed in any way while it handled it.
-        RuntimeError: the program failed before it touched the upload: a bug.
+        UploadError: the program rejected the upload, or failed while it handled it.
+        RuntimeError: the program failed before it handled the upload, which is a bug.
     """
     command = launcher.python(module, *_as_arguments(confinement), *arguments, user_site=False)
     output_path, started_path = confinement.folder / "output.log", confinement.folder / _STARTED
@@ -84,13 +81,13 @@ def run_confined(module: str, arguments: list[str], confinement: Confinement) ->
 
 
 def enter(argv: list[str]) -> list[str]:
-    """Locks this process up as its parent said; the first thing that a confined program does.
+    """Confines this process as its parent specified; must be the first call of a confined program.
 
     Args:
         argv: the program's arguments.
 
     Returns:
-        Those that are the program's own.
+        The arguments after those of the confinement.
     """
     folder, *numbers = argv[:5]
     memory_bytes, cpu_seconds, max_file_bytes, timeout_seconds = map(int, numbers)
@@ -101,13 +98,13 @@ def enter(argv: list[str]) -> list[str]:
 
 
 def handle(folder: Path, work: Callable[[], None]) -> int:
-    """Handles the upload: whatever the work raises is a refusal.
+    """Handles the upload: any exception rejects it.
 
-    Imports come before, so that a broken library is no fault of the upload.
+    Imports must come before, so that a broken library does not reject the upload.
 
     Args:
         folder: the folder of the confinement.
-        work: all that touches the upload.
+        work: everything that reads the upload.
 
     Returns:
         The exit code of the program.
@@ -119,7 +116,7 @@ def handle(folder: Path, work: Callable[[], None]) -> int:
         return refuse(str(error))
     except MemoryError:
         return refuse(
-            "Reading the uploaded model must not exceed the memory limit; it does. The file is damaged "
+            "Reading the uploaded model exceeds the memory limit. The file is damaged "
             "or malicious. Save it again with Keras."
         )
     except Exception as error:  # an upload can make a library raise anything
@@ -130,7 +127,7 @@ def handle(folder: Path, work: Callable[[], None]) -> int:
 
 
 def refuse(reason: str) -> int:
-    """Says on one printable line why the upload is refused; gives the exit code that says so."""
+    """Prints the reason for a rejection as one printable line, and returns the exit code for it."""
     sys.stdout.write(_printable(" ".join(reason.split())) + "\n")
     sys.stdout.flush()
     return REFUSED
@@ -152,7 +149,7 @@ def _as_arguments(confinement: Confinement) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of the caller's: no token, no proxy, no plug-in path."""
+    """An environment without the caller's tokens, proxies and plug-in paths."""
     return {
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -166,7 +163,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "KERAS_HOME": str(folder),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_ENABLE_ONEDNN_OPTS": "0",  # its ReLU turns NaN into 0: an upload would be refused on some processors only
+        "TF_ENABLE_ONEDNN_OPTS": "0",  # its ReLU turns NaN into 0: some processors would accept a broken upload
     }
 
 
@@ -183,28 +180,28 @@ def _explain(code: int, output_path: Path, confinement: Confinement, *, has_star
     if not has_started:
         return RuntimeError(f"A confined program ended with {code}:\n" + "\n".join(lines[-40:]))
     how = f"crash ({signal.strsignal(-code)})" if code < 0 else f"end with exit code {code}"
-    return UploadError(_unreadable(f"this one made the process that read it {how}"))
+    return UploadError(_unreadable(f"it made the process that read it {how}"))
 
 
 def _unreadable(what: str) -> str:
     return (
-        f"The uploaded model must be readable; {what}. The file is damaged or malicious; nothing was "
+        f"The uploaded model cannot be read: {what}. The file is damaged or malicious; nothing was "
         "kept. Save it again with Keras."
     )
 
 
 def _exceeded(what: str) -> str:
     return (
-        f"The checks of the uploaded model must stay within limits; they needed more than {what}. Save a "
-        "smaller one, or without its optimizer."
+        f"Checking the uploaded model exceeds the limit of {what}. Save a "
+        "smaller model, or save it without its optimizer."
     )
 
 
 def lock_down(confinement: Confinement) -> list[str]:
-    """Confines this process, for good.
+    """Confines this process permanently.
 
     Returns:
-        What this system cannot keep it from.
+        Actions that this system cannot prevent.
     """
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, 512)
@@ -227,7 +224,7 @@ def lock_down(confinement: Confinement) -> list[str]:
 def _limit(kind: int, value: int) -> None:
     hard = resource.getrlimit(kind)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    # Past the soft limit of processor time comes a signal that could be caught, past the hard one the end.
+    # Above the soft limit of processor time comes a signal that can be caught; above the hard limit, the process ends.
     resource.setrlimit(kind, (value, value))
 
 

@@ -1,8 +1,8 @@
-"""Reads the weights of an HDF5 file that somebody else wrote; only ever within the confinement of `reader`.
+"""Reads the weights of an untrusted HDF5 file; only within the confinement of `reader`.
 
-HDF5 can name other files, run through the plug-ins of its filters, describe arrays of any size in a few bytes, and lead
-in circles. Nothing is opened by its name before the link that leads to it was seen to be plain, and nothing is read
-before its type, size and storage were.
+HDF5 files can refer to other files, run code in filter plug-ins, describe arrays of any size in a few bytes, and
+contain cycles. No object is opened before its link is known to be plain, and no data is read before its type, size and
+storage are checked.
 """
 
 import math
@@ -23,7 +23,7 @@ MAX_PATH: Final = 4000
 MAX_NAME: Final = 1000
 MAX_TEXT_BYTES: Final = 2**25
 MAX_RATIO: Final = 50
-"""How many times its stored bytes an array may measure. Weights hardly shrink; a bomb grows a thousandfold."""
+"""The maximum ratio of an array's size to its stored bytes. Weights hardly compress; a bomb grows a thousandfold."""
 SMALL_BYTES: Final = 2**16
 VALUES_AT_ONCE: Final = 2**20
 
@@ -31,18 +31,18 @@ _FILTERS: Final = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32
 _LAYOUTS: Final = {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED}
 _LINKS: Final = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
 _NOT_WEIGHTS: Final = ("optimizer_weights", "optimizer", "_optimizer")
-"""What training leaves in the file; it is neither opened nor read."""
+"""The state of training in the file; it is neither opened nor read."""
 
 
 def _refused(where: str, why: str) -> UploadError:
     return UploadError(
-        f"The HDF5 part of an uploaded model must contain only plain arrays of numbers; /{where[:200]} "
+        f"The HDF5 part of an uploaded model must contain only plain arrays of numbers, but /{where[:200]} "
         f"{why}. Save the model again with Keras."
     )
 
 
 class Hdf5Model:
-    """A file of weights in one of Keras' layouts."""
+    """A weights file in one of Keras' layouts."""
 
     def __init__(self, path: Path, max_bytes: int):
         self._path = path
@@ -56,8 +56,7 @@ class Hdf5Model:
             self._file = h5py.File(self._path, "r", locking=False)
         except (OSError, RuntimeError, ValueError) as error:
             raise UploadError(
-                "The uploaded HDF5 file must be complete; it cannot be opened: "
-                f"{' '.join(str(error).split())[:200]}. Copy or save it again."
+                f"The uploaded HDF5 file cannot be opened: {' '.join(str(error).split())[:200]}. Copy or save it again."
             ) from None
         try:
             self._walk(h5g.open(self._file.id, b"/"), "", 0)
@@ -68,7 +67,7 @@ class Hdf5Model:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    # --- looking, without reading -------------------------------------------------------------------------------------
+    # --- checking, without reading ------------------------------------------------------------------------------------
 
     def _walk(self, group: h5g.GroupID, where: str, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -104,14 +103,14 @@ class Hdf5Model:
         info = h5o.get_info(item)
         key = (info.fileno, info.addr)
         if key in self._seen:
-            raise _refused(where, "is reachable in two ways, as in a circle")
+            raise _refused(where, "is reachable in two ways, as in a cycle")
         self._seen.add(key)
         if len(self._seen) > MAX_OBJECTS:
             raise _refused(where, f"is one of more than {MAX_OBJECTS:,} objects")
 
     def _check_dataset(self, dataset: h5d.DatasetID, where: str) -> None:
         created = dataset.get_create_plist()
-        # The layout first: a virtual array must not be asked for its size.
+        # The layout first: the size of a virtual array must not be queried.
         if created.get_layout() not in _LAYOUTS:
             raise _refused(where, "is a virtual array that refers to other files")
         if created.get_external_count():
@@ -124,7 +123,7 @@ class Hdf5Model:
             raise _refused(where, f"is of the type {_type_name(kind)}, not of plain numbers")
         space = dataset.get_space()
         if space.get_simple_extent_type() not in (h5s.SIMPLE, h5s.SCALAR) or len(dataset.shape) > MAX_RANK:
-            raise _refused(where, f"has the shape {dataset.shape}")
+            raise _refused(where, f"has the unsupported shape {dataset.shape}")
         num_bytes = math.prod(dataset.shape) * kind.get_size()
         stored = dataset.get_storage_size()
         if num_bytes > max(SMALL_BYTES, MAX_RATIO * stored) or stored > self._path.stat().st_size:
@@ -133,12 +132,12 @@ class Hdf5Model:
             )
         self._left -= 4 * math.prod(dataset.shape)
         if self._left < 0:
-            raise _refused(where, "brings the weights above the size limit of an upload")
+            raise _refused(where, "exceeds the size limit of an upload's weights")
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def write_arrays(self, target: IO[bytes]) -> Iterator[tuple[str, tuple[int, ...], int]]:
-        """Writes every weight as float32; gives its path, shape, and the place of its first value."""
+        """Writes every weight as float32; yields its path, shape, and the offset of its first value."""
         offset = 0
         for path, dataset in self._datasets.items():
             yield path, tuple(map(int, dataset.shape)), offset
@@ -149,7 +148,7 @@ class Hdf5Model:
                 offset += values.size
 
     def _values(self, dataset: h5d.DatasetID, where: str) -> Iterator[np.ndarray]:
-        """An array as float32, a slab at a time; HDF5 finds damage only when it unpacks and converts."""
+        """Yields an array as float32, in slabs; HDF5 detects damage only when it decompresses and converts."""
         try:
             for values in _slabs(h5py.Dataset(dataset)):
                 with np.errstate(over="ignore"):
@@ -158,7 +157,7 @@ class Hdf5Model:
             raise _refused(where, f"cannot be read: {' '.join(str(error).split())[:200]}") from None
 
     def text(self, name: str) -> str | None:
-        """A text that the file carries, such as the description of the network."""
+        """A text attribute of the file, such as the description of the network."""
         for where in ("", "model_weights"):
             if where in self._groups and h5a.exists(self._groups[where], name.encode()):
                 values = self._strings(where, name)
@@ -166,7 +165,7 @@ class Hdf5Model:
         return None
 
     def layers(self) -> list[tuple[str, list[str]]] | None:
-        """The layers and the names of their weights in the layout of Keras 2; None in that of Keras 3."""
+        """The layers and the names of their weights in Keras 2's layout; None in Keras 3's layout."""
         top = "model_weights" if "model_weights" in self._groups else ""
         names = self._list(top, "layer_names")
         if names is None:
@@ -186,7 +185,7 @@ class Hdf5Model:
         return layers
 
     def _list(self, where: str, name: str) -> list[str] | None:
-        """A list of names; HDF5 files store a long one in parts: name0, name1 and so on."""
+        """A list of names; HDF5 files store a long list in parts: name0, name1 and so on."""
         group = self._groups[where]
         if h5a.exists(group, name.encode()):
             return self._strings(where, name)
@@ -211,7 +210,7 @@ class Hdf5Model:
             values = value if isinstance(value, np.ndarray) else [value]
             texts = [item.decode() if isinstance(item, bytes) else str(item) for item in np.ravel(values)]
             for text in texts:
-                text.encode()  # h5py keeps bytes that are no UTF-8 as lone surrogates
+                text.encode()  # h5py decodes bytes that are not UTF-8 as lone surrogates
         except (UnicodeError, OSError, RuntimeError, TypeError) as error:
             raise _refused(where, f"has an attribute {name} that cannot be read: {error}") from None
         else:
@@ -219,7 +218,7 @@ class Hdf5Model:
 
 
 def _slabs(array: h5py.Dataset) -> Iterator[np.ndarray]:
-    """The values of an array, some at a time, so that its size does not matter."""
+    """Yields the values of an array in slabs, so that its size does not matter."""
     if not array.shape or array.size <= VALUES_AT_ONCE:
         yield array[()] if array.size else np.zeros(0)
         return

@@ -1,8 +1,7 @@
-"""Unpacks an upload and turns its HDF5 weights into plain numbers; only ever within the confinement of `inspection`.
+"""Unpacks an upload and converts its HDF5 weights to plain numbers; only within the confinement of `inspection`.
 
-Everything that C libraries parse is parsed here, where it can do no harm. What it writes is float32 alone:
-
-weights.bin       the arrays one after another, float32, little-endian
+Everything that C libraries parse is parsed here, in the confined process. It writes only float32 values:
+weights.bin       the values of all arrays in order, float32, little-endian
 """
 
 import json
@@ -29,9 +28,9 @@ class StoredArray(StrictRecord):
     """An array of the upload.
 
     Attributes:
-        path: in the HDF5 file, without the first slash.
+        path: in the HDF5 file, without the leading slash.
         shape: as stored.
-        offset: of its first value in weights.bin, in values.
+        offset: the index of its first value in weights.bin.
     """
 
     path: str = Field(max_length=4000)
@@ -40,23 +39,23 @@ class StoredArray(StrictRecord):
 
 
 class StoredLayer(StrictRecord):
-    """A group of weights in the layout of Keras 2."""
+    """A group of weights in Keras 2's layout."""
 
     name: str = Field(max_length=1000)
     weight_names: tuple[str, ...] = Field(strict=False)
 
 
 class Contents(StrictRecord):
-    """What an upload holds.
+    """The content of an upload.
 
     Attributes:
-        form: how it is packed, for people.
-        config: the description of the network, JSON; None in a file of weights only.
-        keras_version: that wrote it, as far as it says.
-        layers: the groups of weights in the order of the layout of Keras 2; None in the layout of Keras 3.
+        form: the file format, for display.
+        config: the description of the network as JSON; None in a weights file.
+        keras_version: that saved it, if it is recorded.
+        layers: the groups of weights in order, in Keras 2's layout; None in Keras 3's layout.
         arrays: all weights.
-        class_names: in the order of the outputs, from a file of labels in the zip.
-        by_order: layers that the file names otherwise than the network may be matched one after another.
+        class_names: in the order of the outputs, from a label file in the zip.
+        by_order: whether layers whose names differ from the network may be matched by their order.
     """
 
     form: str
@@ -70,12 +69,12 @@ class Contents(StrictRecord):
 
 @dataclass(frozen=True)
 class Reader:
-    """Takes an upload apart.
+    """Unpacks and reads an upload.
 
     Attributes:
-        folder: gets what is unpacked, and weights.bin.
-        max_bytes: of all that is unpacked, and of the weights.
-        max_config_bytes: of a description.
+        folder: receives the unpacked files and weights.bin.
+        max_bytes: of all unpacked files, and of the weights.
+        max_config_bytes: of the description.
     """
 
     folder: Path
@@ -83,10 +82,10 @@ class Reader:
     max_config_bytes: int
 
     def read(self, upload: Path) -> Contents:
-        """What the upload holds.
+        """Reads the content of the upload.
 
         Raises:
-            UploadError, ArchiveError: it is refused.
+            UploadError, ArchiveError: it is rejected.
         """
         if _magic(upload).startswith(HDF5_MAGIC):
             return self._hdf5(upload, "an HDF5 file")
@@ -94,7 +93,7 @@ class Reader:
         return self._keras(names, ".keras") if "config.json" in names else self._packed(names)
 
     def _unpack(self, upload: Path, folder: Path) -> dict[str, Path]:
-        """Unpacks plain files by number, never by the names that the upload gives them."""
+        """Unpacks plain files under numbers, never under names from the upload."""
         _check_directory(upload)
         folder.mkdir()
         unpacked: dict[str, Path] = {}
@@ -109,7 +108,7 @@ class Reader:
                     bytes_left, member_bytes_left = bytes_left - len(chunk), member_bytes_left - len(chunk)
                     if min(bytes_left, member_bytes_left) < 0:
                         raise UploadError(
-                            f"The uploaded model must unpack to at most {self.max_bytes:,} bytes, its "
+                            f"The uploaded model must unpack to at most {self.max_bytes:,} bytes, and its "
                             f"description to {self.max_config_bytes:,}; {member.name[:80]!r} is larger. "
                             "Save the model again with Keras."
                         )
@@ -120,12 +119,12 @@ class Reader:
     def _keras(self, names: dict[str, Path], form: str) -> Contents:
         if extra := sorted(set(names) - KERAS_MEMBERS):
             raise UploadError(
-                f"A .keras file must contain only {', '.join(sorted(KERAS_MEMBERS))}; this one also "
+                f"A .keras file must contain only {', '.join(sorted(KERAS_MEMBERS))}; this file also "
                 f"contains {extra[0][:80]!r}. Other files, such as vocabularies, are not supported."
             )
         if missing := sorted(KERAS_MEMBERS - set(names) - {"metadata.json"}):
             raise UploadError(
-                f"A .keras file must contain {missing[0]}; this one does not. Save the model again with Keras."
+                f"A .keras file must contain {missing[0]}; this file does not. Save the model again with Keras."
             )
         weights = names["model.weights.h5"]
         if not _magic(weights).startswith(HDF5_MAGIC):
@@ -144,7 +143,7 @@ class Reader:
         return contents.model_copy(update={"config": config, "keras_version": version})
 
     def _packed(self, names: dict[str, Path]) -> Contents:
-        """A zip that holds one model; what systems add beside it is ignored."""
+        """Reads a zip that contains one model; files that operating systems add are ignored."""
         models = {
             name: path
             for name, path in names.items()
@@ -155,7 +154,7 @@ class Reader:
         if len(model_names) != 1:
             listing = ", ".join(repr(name[:60]) for name in sorted(models)[:4]) or "nothing"
             raise UploadError(
-                f"A zip must contain one model, a .keras or .h5 file; this one contains {listing}. Pack "
+                f"A zip must contain one model, a .keras or .h5 file; this zip contains {listing}. Pack "
                 "only the model file."
             )
         path = models[model_names[0]]
@@ -165,13 +164,11 @@ class Reader:
         elif model_names[0].lower().endswith(".keras"):
             contents = self._keras(self._unpack(path, self.folder / "unpacked-inner"), readable[".keras"])
         else:
-            raise UploadError(
-                f"{model_names[0][:80]!r} in the zip must be HDF5, according to its name; it is another zip."
-            )
+            raise UploadError(f"{model_names[0][:80]!r} in the zip must be an HDF5 file, but it is another zip.")
         return contents.model_copy(update={"class_names": _class_names(models)})
 
     def _hdf5(self, path: Path, form: str) -> Contents:
-        from components.train.keras_import.confined.hdf5 import Hdf5Model  # h5py, only within the confinement
+        from components.train.keras_import.confined.hdf5 import Hdf5Model  # imports h5py, only within the confinement
 
         with Hdf5Model(path, self.max_bytes) as model, (self.folder / "weights.bin").open("xb") as weights:
             arrays = tuple(
@@ -191,11 +188,11 @@ class Reader:
 
 
 def _class_names(files: dict[str, Path]) -> tuple[str, ...] | None:
-    """Those of the only file of labels in a zip."""
+    """The class names from the label file in a zip, if there is one."""
     label_files = [name for name in files if name.rsplit("/", 1)[-1] in LABEL_FILES]
     if len(label_files) > 1:
         raise UploadError(
-            "A zip must contain at most one file of class names; this one contains "
+            "A zip must contain at most one file of class names; this zip contains "
             f"{', '.join(sorted(label_files))[:200]}. Keep one of them."
         )
     for name in label_files:
@@ -216,15 +213,13 @@ def _magic(path: Path) -> bytes:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuses a zip whose list of members alone would fill the memory."""
+    """Rejects a zip whose directory alone would fill the memory."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - MAX_SMALL_BYTES - 22))
         tail = file.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) < place + 22:
-        raise UploadError(
-            "The uploaded zip must be complete; its directory is missing, so the file is truncated. Copy it again."
-        )
+        raise UploadError("The directory of the uploaded zip is missing, so the file is truncated. Copy it again.")
     num_members = int.from_bytes(tail[place + 10 : place + 12], "little")
     directory_bytes = int.from_bytes(tail[place + 12 : place + 16], "little")
     if num_members > MAX_MEMBERS or directory_bytes > MAX_SMALL_BYTES:

@@ -1,9 +1,9 @@
-"""Every named thing in a model's description must be one that we know.
+"""Checks that every name in a model's description is on an allow-list.
 
-Keras' formats name classes, functions and modules in nested dicts; its loader looks them up, and that is where code
-runs. We look nothing up. This first pass walks every dict of the network, those that we shall never use as well (what
-the layers were built on), and refuses what is not on the list. How the model was compiled is not part of the network:
-`strict_json` drops it unread.
+Keras' formats name classes, functions and modules in nested dicts; Keras' loader looks them up, and that can run code.
+Darkroom looks nothing up. This first pass walks every dict of the network, including unused ones (such as the shapes
+that layers were built on), and rejects names that are not on the list. How the model was compiled is not part of the
+network: `strict_json` drops it without reading it.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ OPERATIONS: Final = {"Add", "Divide", "Multiply", "Subtract", "TrueDivide"}
 LEGACY_KINDS: Final = dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2"), "BatchNormalization")
 """Names of layers in TensorFlow 1.13 to 1.15 and 2.0."""
 LEGACY_OPERATIONS: Final = {"TFOpLambda"}
-"""The same from Keras 2; its function is checked where it is read."""
+"""Arithmetic in Keras 2; its function is checked when it is parsed."""
 
 _PLUMBING: Final = {
     "__keras_tensor__",
@@ -45,7 +45,7 @@ _KNOWN: Final = {
 }
 
 _MODULES: Final = ("keras", "tf_keras", "builtins")
-"""Where Keras 2 and 3 say that their classes are. Nothing is imported by these words."""
+"""Modules that files of Keras 2 and 3 name for their classes. They are never imported."""
 
 _WHY: Final = {
     "Lambda": "it contains custom code",
@@ -105,21 +105,21 @@ _WHY_KERAS: Final = {
     ),
     "Equalization": "Keras itself cannot connect it to other layers, because its output is its input",
 }
-"""Keras' own layers that are refused, none of which holds code."""
+"""Keras layers that are rejected although they contain no code."""
 
 _FILES: Final = ("vocabulary", "idf_weights", "filepath", "file_path", "filename", "url", "vocabulary_file", "asset")
-"""Arguments that name what is outside the upload."""
+"""Arguments that refer to files outside the upload."""
 
 
 def sweep(tree: dict[str, Any], root: str) -> None:
-    """Walks a description; recursion is bounded by the limit on its depth.
+    """Walks a description; the limit on its depth bounds the recursion.
 
     Args:
         tree: the JSON.
-        root: what it is called in the messages: `config.json`.
+        root: the name of the file in the messages: `config.json`.
 
     Raises:
-        UploadError: a class, module, registered name or outside file that is not on the list; the message names it.
+        UploadError: a class, module, registered name or external file is not on the list; the message names it.
     """
     for where, node in _dicts(tree, root):
         name = node.get("class_name")
@@ -128,13 +128,13 @@ def sweep(tree: dict[str, Any], root: str) -> None:
         for key in _FILES:
             if node.get(key) not in (None, [], "", {}):
                 raise UploadError(
-                    f"An uploaded model must be self-contained; {where}.{key} refers to something "
-                    f"outside: {str(node[key])[:80]!r}. Remove that layer and save the model again."
+                    f"An uploaded model must be self-contained; {where}.{key} refers to an external "
+                    f"file: {str(node[key])[:80]!r}. Remove that layer and save the model again."
                 )
 
 
 def _dicts(tree: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every dict with its place, outer ones first."""
+    """Yields every dict with its path, outer dicts first."""
     if isinstance(tree, dict):
         label = _label(tree)
         where = f"{where} ({label})" if label else where
@@ -171,14 +171,14 @@ def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
 
 
 def refusal(name: Any, where: str, module: Any = None) -> UploadError:
-    """Why something of this name is refused."""
+    """The error for a class that is not on the list."""
     text = str(name)[:80]
     why = _WHY.get(text) or _WHY_KERAS.get(text)
     hint = "" if why else suggestion(text, KINDS, 0.75)
     if why is None and str(module).startswith("keras.src.ops"):
-        why, hint = "it is a Keras operation; of these, only + - * / with a number are supported", ""
+        why, hint = "it is a Keras operation; only + - * / with a number are supported", ""
     return UploadError(
         f"An uploaded model must consist of Keras layers that Darkroom supports; {where} is {text}{hint}: "
-        f"{why or 'Darkroom does not know it, and runs no code of others'}. Replace it with other Keras "
+        f"{why or 'Darkroom does not know it, and never runs code from an upload'}. Replace it with other Keras "
         "layers, or save the model without it."
     )

@@ -1,7 +1,7 @@
-"""Reads a model's description into a `Graph`.
+"""Parses a model's description into a `Graph`.
 
-Keras 2 and Keras 3 write a network differently; both end here as the same. A Sequential model becomes a chain, and
-arithmetic with numbers, as in `x / 255`, a Rescaling layer.
+Keras 2 and Keras 3 store a network differently; both become the same graph. A Sequential model becomes a chain, and
+arithmetic with numbers, as in `x / 255`, becomes a Rescaling layer.
 """
 
 from dataclasses import replace
@@ -33,22 +33,23 @@ _CHANGED_ACTIVATIONS: Final = {"hard_sigmoid": "Keras 2 computed it differently 
 
 
 def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_version: str) -> Graph:
-    """The network of a description that has passed `allow_list.sweep`.
+    """Parses the network of a description that has passed `allow_list.sweep`.
 
     Args:
         tree: the JSON.
-        where: what it is called in the messages.
+        where: the name of the file in the messages.
         limits: for the number of layers.
-        keras_version: that wrote it.
+        keras_version: that saved the file.
 
     Raises:
-        UploadError: it is not a Functional or Sequential model, or a word in it cannot be; the message names the place.
+        UploadError: it is not a Functional or Sequential model, or contains an invalid value; the message names its
+            place.
     """
     return _Reader(limits, keras_version.startswith(("1", "2"))).model(tree, where, 0)
 
 
 class _Reader:
-    """Counts layers while it reads."""
+    """Parses models and counts their layers."""
 
     def __init__(self, limits: Limits, is_legacy: bool):
         self._limits = limits
@@ -70,8 +71,8 @@ class _Reader:
         self._layers_left -= len(config["layers"])
         if self._layers_left < 0:
             raise UploadError(
-                f"An uploaded model must have at most {self._limits.max_layers:,} layers; with {where} it "
-                "has more. Use a smaller one."
+                f"An uploaded model must have at most {self._limits.max_layers:,} layers; with {where}, it "
+                "has more. Use a smaller model."
             )
         if class_name == "Sequential":
             return self._chain(config, where, depth)
@@ -90,13 +91,13 @@ class _Reader:
         if len(inputs) != 1 or len(outputs) != 1:
             raise UploadError(
                 f"An uploaded model must have one input and one output; {where} has {len(inputs)} inputs "
-                f"and {len(outputs)} outputs. Save one with one of each."
+                f"and {len(outputs)} outputs. Save a model with one of each."
             )
         (input_name, _), (output_name, output_call) = inputs[0], outputs[0]
         if input_name not in layers or layers[input_name].kind != "InputLayer" or output_name not in layers:
             raise refused(where, f"{input_name!r} or {output_name!r} is not one of its layers")
         last = layers[output_name]
-        # Keras counts the making of a Functional model as its call 0, and sometimes that of a Sequential one.
+        # Keras counts the creation of a Functional model as its call 0, and sometimes that of a Sequential model.
         if last.model is not None and (last.class_name != "Sequential" or output_call >= len(last.calls)):
             output_call = max(0, output_call - 1)
         check_references(layers, input_name, (output_name, output_call), where)
@@ -126,7 +127,7 @@ class _Reader:
         chain, before = [start], start.name
         for place, layer in enumerate(layers):
             if layer.name in {other.name for other in chain} or _stands_alone(layer):
-                raise refused(f"{where}[{place}]", f"{layer.name!r} is not possible in a Sequential model")
+                raise refused(f"{where}[{place}]", f"{layer.name!r} is not allowed in a Sequential model")
             chain.append(replace(layer, calls=(Call(((before, 0),)),)))
             before = layer.name
         return Graph(
@@ -200,16 +201,16 @@ class _Reader:
                 continue
             own_key = _LEGACY_NAMES.get((kind, key), key)
             if own_key not in checks:
-                if value is None:  # newer versions add arguments, whose None changes nothing
+                if value is None:  # arguments of newer versions, which None disables
                     continue
-                raise refused(where, f"it has an unknown argument {key[:60]!r} = {str(value)[:60]!r}")
+                raise refused(where, f"it has the unknown argument {key[:60]!r} = {str(value)[:60]!r}")
             try:
                 clean = checks[own_key](value)
             except ValueError as error:
                 hint = "; Darkroom's photos are height × width × channels" if value == "channels_first" else ""
                 raise refused(where, f"{key}: {error}{hint}") from None
             if self._is_legacy and own_key == "activation" and clean in _CHANGED_ACTIVATIONS:
-                raise refused(where, f"{key}: {clean}: {_CHANGED_ACTIVATIONS[clean]}, so its answers would change")
+                raise refused(where, f"{key}: {clean}: {_CHANGED_ACTIVATIONS[clean]}, so its predictions would change")
             if clean is not DROPPED:
                 arguments[own_key] = clean
         if missing := [key for key in KINDS[kind].required if arguments.get(key) is None]:
@@ -217,9 +218,9 @@ class _Reader:
         return policy, arguments
 
     def _call(self, node: Any, where: str, spreads: bool = False) -> Call:
-        """Keras 3: {"args": [tensor or tensors], "kwargs": {…}}; Keras 2: [[layer, call, tensor, {…}], …].
+        """Parses a call. Keras 3: {"args": [tensors], "kwargs": {…}}; Keras 2: [[layer, call, tensor, {…}], …].
 
-        A layer that spreads its inputs has them in "args" one by one, or in "kwargs".
+        If a layer spreads its inputs, they are in "args" one by one, or in "kwargs".
         """
         if isinstance(node, dict):
             arguments, keywords = node.get("args"), node.get("kwargs", {})
@@ -253,7 +254,7 @@ class _Reader:
 
 
 def _stands_alone(layer: Layer) -> bool:
-    """Whether a layer cannot follow one other layer."""
+    """Whether a layer cannot follow a single layer."""
     return layer.model is None and (layer.kind == "InputLayer" or KINDS[layer.kind].merges)
 
 
@@ -278,10 +279,10 @@ def _dtype_name(value: Any) -> Any:
 
 
 def _input_shape(shape: Any, where: str) -> tuple[int | None, ...]:
-    """A batch shape of the file without its batch axis."""
+    """An input shape from the file, without its batch axis."""
     shape = check.plain_list(shape)
     if not isinstance(shape, list) or not 2 <= len(shape) <= 5:
-        raise refused(where, f"its input must have a batch axis and one to four others; found {str(shape)[:80]}")
+        raise refused(where, f"its input must have a batch axis and one to four other axes; found {str(shape)[:80]}")
     try:
         sides: tuple[int | None, ...] = check.numbers(check.optional(check.integer(1, 2**24)), 1, 4)(shape[1:])
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The classes of a finished model, in the order of its outputs: from a file beside it, against those of the data."""
+"""The classes of a finished model in the order of its outputs: read from a file next to it, matched with the data."""
 
 import json
 import re
@@ -17,7 +17,7 @@ LABEL_FILES: Final = (
     "class_names.json",
     "class_indices.json",
 )
-"""Text: a class a line, perhaps after its number. JSON: a list, {name: number} or {number: name}."""
+"""Text: one class per line, optionally after its number. JSON: a list, {name: number} or {number: name}."""
 MAX_LABEL_BYTES: Final = 2**20
 _MAX_CLASSES: Final = 100_000
 _MAX_NAME: Final = 200
@@ -25,10 +25,10 @@ _NUMBERED_LINE: Final = re.compile(r"(\d+)[\s:,;]+(\S.*)")
 
 
 def read_class_names(content: bytes, file_name: str) -> tuple[str, ...]:
-    """The classes that a file of LABEL_FILES lists.
+    """Reads the classes from the content of a file in LABEL_FILES.
 
     Raises:
-        UploadError: it is no such list.
+        UploadError: the content is not a list of classes.
     """
     if len(content) > MAX_LABEL_BYTES:
         raise _refused(file_name, f"it has more than {MAX_LABEL_BYTES:,} bytes")
@@ -49,7 +49,7 @@ def read_class_names(content: bytes, file_name: str) -> tuple[str, ...]:
 
 def _refused(file_name: str, why: str) -> UploadError:
     return UploadError(
-        f"{file_name} beside an uploaded model must list its classes in the order of its outputs, one per "
+        f"{file_name} next to an uploaded model must list its classes in the order of its outputs, one per "
         f"line; {why}. Correct it, or set train.model.class_names."
     )
 
@@ -77,7 +77,7 @@ def _from_json(tree: object) -> tuple[str, ...]:
 
 
 def find_beside(path: Path) -> tuple[Path, tuple[str, ...]] | None:
-    """The file of LABEL_FILES in the folder of a model, and its classes; None if there is none.
+    """Finds a file of LABEL_FILES next to a model, and reads its classes; None if there is none.
 
     Raises:
         UploadError: it is not a list of classes.
@@ -91,12 +91,12 @@ def find_beside(path: Path) -> tuple[Path, tuple[str, ...]] | None:
 
 
 def order_outputs(model_classes: Sequence[str], class_names: Sequence[str], display_name: str) -> tuple[int, ...]:
-    """For each class of the data the output of a model that is it.
+    """Finds the model's output for each class of the data.
 
-    Names that differ only in case, blanks, hyphens and underscores are the same class.
+    Names that differ only in case, spaces, hyphens and underscores are the same class.
 
     Raises:
-        UploadError: the model has other classes than the data.
+        UploadError: the model lacks a class of the data.
     """
     place_by_name = {name: place for place, name in enumerate(model_classes)}
     if not place_by_name.keys() >= set(class_names):
@@ -106,7 +106,7 @@ def order_outputs(model_classes: Sequence[str], class_names: Sequence[str], disp
     for name in class_names:
         if name not in place_by_name:
             raise UploadError(
-                f"A model that is used unchanged must have the classes of the data; {display_name} has no "
+                f"A model that is used unchanged must have the classes of the data; {display_name} does not have "
                 f"{name!r}{nearest(name, model_classes)}. Rename the class, correct the model's list of "
                 "classes, or give it a new head: train.model.head=linear."
             )

@@ -1,4 +1,4 @@
-"""The output layer of a network that is used unchanged: logits, one for each class of the data, in their order."""
+"""Adapts the output layer of a network that is used unchanged: one logit per class of the data, in order."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,18 +13,18 @@ from components.train.keras_import.sizes import Path as LayerPath
 LINEAR: Final = (None, "linear")
 _UNITS: Final = {"Dense": "units", "Conv2D": "filters"}
 _PASSES: Final = ("Dropout", "GlobalAveragePooling2D", "Identity")
-"""Layers after the output layer that treat each output equally, and linearly."""
+"""Layers after the output layer that treat all outputs equally and linearly."""
 
 
 def find_columns(num_outputs: int, num_classes: int, class_order: Sequence[int] | None) -> np.ndarray | None:
-    """float32 (outputs, classes): the logit of each class as a sum of the outputs; None if it is that output.
+    """float32 (outputs, classes): each class's logit as a weighted sum of the outputs; None if nothing changes.
 
-    One output z is the logit of the second of two classes: softmax([-z/2, z/2]) = [1 - sigmoid(z), sigmoid(z)].
+    A single output z is the logit of the second of two classes: softmax([-z/2, z/2]) = [1 - sigmoid(z), sigmoid(z)].
 
     Args:
         num_outputs: of the network.
         num_classes: of the data.
-        class_order: for each class the output that is it; None for the same order.
+        class_order: the model's output for each class; None for the same order.
     """
     is_binary = num_outputs == 1 and num_classes == 2
     columns = np.array([[-0.5, 0.5]], np.float32) if is_binary else np.eye(num_outputs, dtype=np.float32)
@@ -33,10 +33,10 @@ def find_columns(num_outputs: int, num_classes: int, class_order: Sequence[int] 
 
 
 def as_logits(graph: Graph, columns: np.ndarray | None) -> tuple[Graph, LayerPath | None]:
-    """The network without the softmax or the one sigmoid at its end, and the layer that `columns` are applied to.
+    """Removes the final softmax or sigmoid, and finds the layer that `columns` are applied to.
 
     Raises:
-        UploadError: it ends in something else, or its outputs cannot be put into another order.
+        UploadError: the network ends in something else, or its outputs cannot be reordered.
     """
     is_binary = columns is not None and len(columns) == 1
     graph = _drop_activation(graph, "sigmoid" if is_binary else "softmax")
@@ -58,9 +58,9 @@ def _drop_activation(graph: Graph, activation: str) -> Graph:
         linear = last
     else:
         raise UploadError(
-            "A model that is used unchanged must end in logits, in a softmax over them, or in one "
-            f"sigmoid for two classes; {last.name} is {last.kind} with the activation {last_activation}, "
-            "which is none of these. Replace its head: train.model.head=linear."
+            "A model that is used unchanged must end in logits, a softmax, or one sigmoid for two classes; "
+            f"{last.name} is {last.kind} with the activation {last_activation}. "
+            "Replace its head: train.model.head=linear."
         )
     return replace(graph, layers=tuple(linear if layer is last else layer for layer in graph.layers))
 

@@ -73,5 +73,5 @@ def test_a_foreign_name_is_found_wherever_it_is(place: str, words: dict[str, str
     tree = description()
     hidden = {"class_name": "Dense", "module": "keras.layers", "registered_name": None, "config": {}} | words
     tree["config"]["layers"][1].setdefault(place, {})["deep"] = [[{"deeper": hidden}]]
-    with pytest.raises(UploadError, match=r"runs no code of others|whose code Darkroom does not run"):
+    with pytest.raises(UploadError, match=r"never runs code from an upload|whose code Darkroom does not run"):
         sweep(tree, "config.json")

@@ -87,5 +87,5 @@ def test_names_that_differ_in_blanks_and_hyphens_are_the_same() -> None:
 
 
 def test_other_classes_are_refused_with_the_nearest() -> None:
-    with pytest.raises(UploadError, match=r"m\.h5 has no 'monkeys' \(did you mean monkey\?\)"):
+    with pytest.raises(UploadError, match=r"m\.h5 does not have 'monkeys' \(did you mean monkey\?\)"):
         order_outputs(ANIMALS, ("ape", "monkeys", "zebra"), "m.h5")

@@ -169,7 +169,7 @@ def test_weights_alone_need_a_known_architecture(architecture: str | None, reaso
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match="An uploaded model must be a file; there is none at "):
+    with pytest.raises(UploadError, match="An uploaded model must be a file; found none at "):
         import_model(tmp_path / "none.keras", tmp_path / "output")
 
 

@@ -36,13 +36,13 @@ def test_a_file_of_weights_is_enough_by_itself(name: str, tmp_path: Path) -> Non
     assert (model.name, model.weights) == (name, str(path))
     train, decisions = resolve_train(TrainParams(model=model), (224, 224), initial_model)
     assert (train.model.kind, train.model.name) == ("pretrained", name)
-    assert f"mine.weights.h5 holds the weights of {name}: {BACKBONES[name].num_parameters:,} numbers" in decisions[0]
+    assert f"mine.weights.h5 has the weights of {name}: {BACKBONES[name].num_parameters:,} numbers" in decisions[0]
 
 
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_weights_of_no_known_network_are_refused(difference: int, tmp_path: Path) -> None:
     num_values = BACKBONES["MobileNetV3Small"].num_parameters + difference
-    with pytest.raises(WeightsError, match=rf"holds {num_values:,} numbers, .*train\.model\.path") as error:
+    with pytest.raises(WeightsError, match=rf"contains {num_values:,} numbers, .*train\.model\.path") as error:
         recognize_network(write_weights(tmp_path / "other.h5", num_values))
     assert str(tmp_path / "other.h5") in str(error.value)
 
@@ -53,7 +53,7 @@ def test_weights_of_no_known_network_are_refused(difference: int, tmp_path: Path
         ("absent.h5", None, "there is none at"),
         ("broken.h5", b"\x89HDF\r\n\x1a\n", "cannot be opened"),
         ("page.h5", b"<html>404</html>", "must be readable"),
-        ("network.keras", b"PK\x03\x04", "If it is a whole network, set train.model.path instead"),
+        ("network.keras", b"PK\x03\x04", "If it contains a whole network, set train.model.path instead"),
     ],
 )
 def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:

@@ -183,7 +183,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     path = tmp_path / "other.weights.h5"
     other.save_weights(path)
-    with pytest.raises(WeightsError, match="must contain the weights of MobileNetV2 without its top; it does not: "):
+    with pytest.raises(WeightsError, match="does not contain the weights of MobileNetV2 without its top: "):
         load_weights(mobilenet(), path, "MobileNetV2")
 
 

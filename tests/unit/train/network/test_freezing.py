@@ -113,9 +113,9 @@ def test_both_sides_of_the_boundary_are_the_whole_network(network: Network, trai
 @pytest.mark.parametrize(
     ("trainable", "message"),
     [
-        ("from block_13_expanded", "none is called 'block_13_expanded' (did you mean block_13_expand?)"),
-        (("blok4_*",), "none is called 'blok4_*'"),
-        ("last 900", "last 900 is more than the number of layers with weights; there are 105"),
+        ("from block_13_expanded", "no layer is called 'block_13_expanded' (did you mean block_13_expand?)"),
+        (("blok4_*",), "no layer is called 'blok4_*'"),
+        ("last 900", "last 900 exceeds the number of layers with weights, which is 105"),
     ],
 )
 def test_what_is_not_there_is_told(network: Network, trainable: str | tuple[str, ...], message: str) -> None:

@@ -89,7 +89,7 @@ def test_other_scales_of_pixels() -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 255"))(photos()), photos())
-    with pytest.raises(ModelError, match="ImageNet mean and deviation is for colors"):
+    with pytest.raises(ModelError, match="ImageNet mean and deviation is for color photos"):
         scale_pixels(to_gray(pixels), "ImageNet mean and deviation")
 
 
@@ -182,7 +182,7 @@ def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store
     assert len(set(folders)) == 1
     assert (folders[0] / "model.keras").read_bytes() == b"the network"
     assert BundleInfo.model_validate_json((folders[0] / "bundle.json").read_text()).class_names == info.class_names
-    with pytest.raises(TrackingError, match="MLflow must return the bundle of colors@best; it does not: "):
+    with pytest.raises(TrackingError, match="MLflow does not return the bundle of colors@best: "):
         find_bundle("colors@best")
 
 

@@ -67,7 +67,7 @@ def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 )
 def test_it_is_denied(statement: str, attempt, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UploadError, match=r"PermissionError|OSError|must not exceed the memory limit"):
+    with pytest.raises(UploadError, match=r"PermissionError|OSError|exceeds the memory limit"):
         attempt(statement)
     after = [path for path in sorted(tmp_path.rglob("*")) if path.name not in ("output.log", "handling-started")]
     assert after == before
@@ -143,9 +143,9 @@ FAILURES = (
 
 
 BEGINNINGS = (
-    "The uploaded model must be readable; ",
-    "Reading the uploaded model must not exceed the memory limit; ",
-    "The checks of the uploaded model must stay within limits; ",
+    "The uploaded model cannot be read: ",
+    "Reading the uploaded model exceeds the memory limit. ",
+    "Checking the uploaded model exceeds the limit of ",
 )
 
 
