@@ -12,7 +12,7 @@ __version__: str
 
 
 def __getattr__(name: str) -> str:
-    """The version, which is read when it is needed."""
+    """The version, read on first access."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version
@@ -21,10 +21,10 @@ def __getattr__(name: str) -> str:
 
 
 def _require_own_packages() -> None:
-    """Requires `components` and `pipelines` to be the ones that come with Darkroom.
+    """Requires that `components` and `pipelines` are the packages installed with Darkroom.
 
     Raises:
-        ImportError: another package of that name comes first on the import path.
+        ImportError: another package with that name comes first on the import path.
     """
     home = Path(__file__).resolve().parents[1]
     for name in ("components", "pipelines"):
@@ -32,7 +32,7 @@ def _require_own_packages() -> None:
         origin = Path(spec.origin).resolve() if spec and spec.origin else None
         if origin != home / name / "__init__.py":
             raise ImportError(
-                f"`{name}` must be the package installed with Darkroom, in {home}; Python finds "
+                f"`{name}` must be the package installed with Darkroom, in {home}, but Python finds "
                 f"{origin or 'a folder without an __init__.py, or nothing'}. Start Python in another "
                 "folder, or with -P, or rename that folder."
             )

@@ -1,4 +1,4 @@
-"""Classifies files here, without a server: the decoder and the graph that the service runs, in batches."""
+"""Classifies files on this machine without a server, in batches, with the service's decoder and graph."""
 
 import csv
 import io
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 32
 COLUMNS = ("path", "label", "confidence", "abstained", "unfamiliar", "error")
 MAX_DECODE_BYTES: Final = 2**30
-"""Of memory for photos that are decoded at the same time; a larger one is decoded alone."""
+"""The memory for photos that are decoded at the same time; a larger photo is decoded alone."""
 
 
 class FaultRow(TypedDict):
-    """Why a file has no prediction."""
+    """The reason why a file has no prediction."""
 
     code: str
     message: str
@@ -49,21 +49,21 @@ class Row(TypedDict):
     confidence: float | None
     abstained: bool | None
     unfamiliar: float | None
-    """As in the service's answer; None too where evaluation measured no familiarity."""
+    """As in the service's answer; also None if evaluation did not measure familiarity."""
     error: FaultRow | None
     probabilities: dict[str, float] | None
     """By class name, the most probable first."""
 
 
 def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
-    """Classifies photos, and all files below folders; one row per file, in order, as soon as its batch is done.
+    """Classifies photos, and all files in folders; yields one row per file, in order, after each batch.
 
     Args:
         bento_dir: deployment.json, bento/ (only bento/ is needed).
         paths: files and folders.
 
     Raises:
-        DataError: a path does not exist, or there is no file; raised at once, before the first row.
+        DataError: a path does not exist, or there are no files; raised before the first row.
         ArtifactError: the bento is missing or damaged.
     """
     from components.deploy.service.classifier import Classifier
@@ -73,10 +73,10 @@ def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files among `paths` and below the folders among them, sorted within each folder; hidden ones are left out.
+    """Lists the files in `paths` and in the folders among them, sorted within each folder, without hidden files.
 
     Raises:
-        DataError: a path does not exist, or there is no file.
+        DataError: a path does not exist, or there are no files.
     """
     files: list[Path] = []
     for path in paths:
@@ -86,21 +86,21 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            raise DataError(f"There must be a photo or a folder of photos at {path}; there is not.")
+            raise DataError(f"No photo or folder of photos exists at {path}.")
     if not files:
-        raise DataError(f"There must be photos to classify; {', '.join(map(str, paths))} contains no files.")
+        raise DataError(f"There are no photos to classify: {', '.join(map(str, paths))} contains no files.")
     return files
 
 
 def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = False) -> None:
-    """Writes the predictions as a table in CSV.
+    """Writes the predictions as a CSV table.
 
-    Its columns: path, label, confidence, abstained, unfamiliar, error, and `probability_<class>` for each class in
+    The columns are path, label, confidence, abstained, unfamiliar, error, and `probability_<class>` for each class in
     alphabetical order.
 
     Args:
         rows: from `predict_files`.
-        output: a file, which appears when it is complete; None for standard output.
+        output: a file, which is created when it is complete; None for standard output.
         overwrite: whether an existing file is replaced.
 
     Raises:
@@ -112,7 +112,7 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
     if output.is_dir() or (output.exists() and not overwrite):
         overwrite_hint = "" if output.is_dir() else ", or replace it with --overwrite"
         raise ArtifactError(
-            f"The table must be a new file; {output} exists. Choose another one with --output{overwrite_hint}."
+            f"The table must be a new file, but {output} exists. Choose another with --output{overwrite_hint}."
         )
     table = io.StringIO()
     num_rows, num_errors = _write_table(rows, table)
@@ -125,7 +125,7 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
 
 def _write_table(rows: Iterable[Row], file: TextIO, cell: Callable[[str], str] = csv_cell) -> tuple[int, int]:
     rows = iter(rows)
-    # The columns are known with the first row that has probabilities; those before it wait.
+    # The columns are known from the first row with probabilities; earlier rows wait.
     first_rows = list(_until_first_prediction(rows))
     class_names = sorted(first_rows[-1]["probabilities"] or ()) if first_rows else []
     writer = csv.writer(file, lineterminator="\n")
@@ -158,11 +158,11 @@ def _until_first_prediction(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def predict_photos(classifier: "Classifier", files: Sequence[Path | bytes]) -> Iterator[Row]:
-    """Classifies photos: one row per photo, in order, as soon as its batch is done.
+    """Classifies photos: yields one row per photo, in order, after each batch.
 
     Args:
-        classifier: the model.
-        files: paths of files, or their contents, whose rows have an empty path.
+        classifier: the loaded model.
+        files: paths of files, or their contents; the rows of contents have an empty path.
     """
     progress = Progress(len(files), "files")
     num_done = 0
@@ -170,7 +170,7 @@ def predict_photos(classifier: "Classifier", files: Sequence[Path | bytes]) -> I
     clipped_files: list[Path | bytes] = []
     with ThreadPoolExecutor(os.cpu_count(), "decode") as decoders:
         batches = [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
-        # The next batch is decoded while this one is in the graph.
+        # The next batch is decoded while the current one is classified.
         next_photos = _submit(decoders, classifier, memory, batches[0], clipped_files)
         for batch, next_batch in itertools.zip_longest(batches, batches[1:], fillvalue=()):
             photos, next_photos = next_photos, _submit(decoders, classifier, memory, next_batch, clipped_files)
@@ -199,14 +199,14 @@ def _submit(
 
 
 class _Memory:
-    """What the photos that are being decoded take together."""
+    """The memory that the photos being decoded need together."""
 
     def __init__(self) -> None:
         self._num_bytes = 0
         self._condition = threading.Condition()
 
     def acquire(self, num_bytes: int) -> None:
-        """Waits until there is room, or nothing else is decoded."""
+        """Waits until enough memory is free, or nothing else is being decoded."""
         with self._condition:
             self._condition.wait_for(lambda: not self._num_bytes or self._num_bytes + num_bytes <= MAX_DECODE_BYTES)
             self._num_bytes += num_bytes
@@ -232,7 +232,7 @@ def _decode(
     except ImageError as error:
         return error
     except OSError as error:
-        return ImageError("unreadable", f"The file must be readable; it is not: {error.strerror}.")
+        return ImageError("unreadable", f"The file cannot be read: {error.strerror}.")
     finally:
         memory.release(num_bytes)
     if photo.clipped_share:
@@ -279,7 +279,7 @@ def _classify(
 
 
 def _path_text(path: Path | bytes) -> str:
-    r"""The path as text that can be written, with bytes that are not UTF-8 as \xNN; empty for the content of a file."""
+    r"""The path as printable text, with bytes that are not UTF-8 as \xNN; empty for the content of a file."""
     return "" if isinstance(path, bytes) else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

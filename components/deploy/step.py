@@ -1,4 +1,4 @@
-"""The step: a model bundle becomes a bento that has answered the golden photos over HTTP as evaluation did."""
+"""The deploy step: builds a bento whose answers over HTTP match evaluation."""
 
 import logging
 import time
@@ -33,21 +33,21 @@ def deploy(
     *,
     outage_seconds: float | None = None,
 ) -> DeploymentInfo:
-    """Builds the bento, starts it, compares its answers with evaluation's, and registers the model.
+    """Builds the bento, starts it, compares its answers with evaluation, and registers the model.
 
     Args:
-        dataset_dir: dataset.json, golden/<image_id>.<suffix>.
-        bundle_dir: bundle.json, export/.
-        evaluation_dir: evaluation.json, predictions.parquet, and where the model was calibrated, calibration.json and
-            familiarity.npz.
-        params: the section, with every `auto` resolved.
-        bento_dir: what is written: deployment.json, bento/.
-        outage_seconds: how long a registry that does not answer is waited for; None continues without it.
+        dataset_dir: contains dataset.json and golden/<image_id>.<suffix>.
+        bundle_dir: contains bundle.json and export/.
+        evaluation_dir: contains evaluation.json, predictions.parquet and, if the model is calibrated, calibration.json
+            and familiarity.npz.
+        params: the deploy section, with every `auto` resolved.
+        bento_dir: the output folder for deployment.json and bento/.
+        outage_seconds: how long to wait for a registry that does not answer; None continues without it.
 
     Raises:
-        TrackingError: the registry refuses, or has not answered in time.
-        ArtifactError: a folder is missing or damaged, or does not belong to the others.
-        ServiceError: the bento cannot be built or started, or answers differently from evaluation.
+        TrackingError: the registry rejects the model, or does not answer in time.
+        ArtifactError: a folder is missing or damaged, or does not match the others.
+        ServiceError: the bento cannot be built or started, or its answers differ from evaluation.
     """
     dataset, bundle, evaluation = read_info(dataset_dir), read_bundle(bundle_dir), read_evaluation(evaluation_dir)
     require_kinship(dataset, bundle, evaluation)
@@ -64,7 +64,7 @@ def deploy(
         facts = build_bento(bundle_dir, bundle, name, folder / "bento", extras)
         log.info("Built the bento %s.", facts.tag)
         check = check_service(folder, photos, expected, bundle.class_names, params.start_timeout_seconds)
-        # The bento, which is published, names local data by their last name; the project's own files name the path.
+        # The bento is published, so it contains only the last part of a local data path; deployment.json has the path.
         facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"source": bundle.source})})
         registration = register(
             name, facts, evaluation.gate, Origin(bundle_dir, run), outage_seconds, bento_dir=folder / "bento"
@@ -88,7 +88,7 @@ def deploy(
 
 
 def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: EvaluationInfo) -> None:
-    """Refuses folders that come from different runs.
+    """Rejects folders that come from different runs.
 
     Raises:
         ArtifactError: the bundle or the evaluation belongs to another data set or another model.
@@ -99,14 +99,14 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
     ):
         if artifact_fingerprint != dataset_fingerprint:
             raise ArtifactError(
-                f"The three folders must belong together; the {subject} the data set "
+                f"The data set, the model and the evaluation must belong together, but the {subject} the data set "
                 f"{artifact_fingerprint[:12]}, not on {dataset_fingerprint[:12]}. Run the steps in "
                 "between again."
             )
     if evaluation.export_sha256 != bundle.export.sha256:
         raise ArtifactError(
-            f"The evaluation must belong to the model; it scored the graph {evaluation.export_sha256[:12]}, "
-            f"and the bundle contains {bundle.export.sha256[:12]}. Run evaluate again."
+            f"The evaluation belongs to another model: it scored the graph {evaluation.export_sha256[:12]}, "
+            f"but the bundle contains {bundle.export.sha256[:12]}. Run evaluate again."
         )
 
 
@@ -117,11 +117,11 @@ def check_service(
     class_names: tuple[str, ...],
     timeout_seconds: float,
 ) -> ServiceCheck:
-    """Starts the built service, compares and times its answers, and stops it.
+    """Starts the service, compares and times its answers, and stops it.
 
     Raises:
-        ArtifactError: evaluation lacks a photo.
-        ServiceError: the service does not start, or answers differently from evaluation.
+        ArtifactError: the evaluation has no prediction for a photo.
+        ServiceError: the service does not start, or its answers differ from evaluation.
     """
     start_time = time.monotonic()
     with serving(bento_dir, timeout_seconds=timeout_seconds) as url, Client(url) as client:
@@ -139,7 +139,7 @@ def check_service(
 
 
 def log_deployment(run: Run, info: DeploymentInfo) -> None:
-    """Names the bento in the MLflow run, with the figures of its check."""
+    """Adds the bento's tag and the results of its check to the MLflow run."""
     run.set_tags({BENTO_TAG: info.tag, "darkroom.promoted": str(info.promoted).lower()})
     run.log_metrics(
         {

@@ -1,4 +1,4 @@
-"""Builds the bento: the exported graph, its facts and the code of the service, and nothing else."""
+"""Builds a bento that contains only the exported graph, its facts and the code of the service."""
 
 import ast
 import hashlib
@@ -27,7 +27,7 @@ from components.deploy.bento.samples import write_samples
 
 SERVICE = "components.deploy.service.app"
 PAGE = Path("components", "deploy", "service", "page")
-"""The files of the service's page, which no module imports."""
+"""The files of the service's page, which are not imported by any module."""
 REQUIREMENTS = (
     "bentoml",
     "numpy",
@@ -38,7 +38,7 @@ REQUIREMENTS = (
     "python-multipart",
     "simplejpeg",
 )
-"""What the service needs installed; the bento names the versions that it was built and checked with."""
+"""The service's requirements; the bento pins the versions that it was built and checked with."""
 
 BUILD_SECONDS = 300.0
 EXPORT_FILES = ("model.xml", "model.bin")
@@ -46,13 +46,13 @@ EXPORT_FILES = ("model.xml", "model.bin")
 
 @dataclass(frozen=True)
 class Extras:
-    """What a bento holds beside the model.
+    """The content of a bento besides the model.
 
     Attributes:
-        evaluation: its figures and verdict are in /model; None if there was no evaluation.
-        evaluation_dir: where the calibration stands, if evaluation made one.
+        evaluation: its metrics and verdict appear in /model; None without an evaluation.
+        evaluation_dir: the folder of the calibration, if there is one.
         photos: golden photos, named by their image_id.
-        sample_labels: the true labels of those that the page offers, by image_id, in their order.
+        sample_labels: the true labels of the sample photos, by image_id, in order.
     """
 
     evaluation: EvaluationInfo | None = None
@@ -67,40 +67,40 @@ NOTHING = Extras()
 def build_bento(
     bundle_dir: Path, bundle: BundleInfo, model_name: str, target: Path, extras: Extras = NOTHING
 ) -> ServiceFacts:
-    """Builds a bento that `bentoml serve <target>` takes; needs no package index.
+    """Builds a bento for `bentoml serve <target>`; requires no package index.
 
     Args:
-        bundle_dir: the model bundle; of its files only export/ is packed.
-        bundle: what its bundle.json says.
-        model_name: the name of the bento; its version follows from what is packed.
-        target: the folder to be made.
-        extras: what is packed beside the model.
+        bundle_dir: the model bundle; only export/ is packed.
+        bundle: the content of its bundle.json.
+        model_name: the name of the bento; its version is a digest of its content.
+        target: the folder to create.
+        extras: additional content.
 
     Raises:
-        ArtifactError: the exported graph is missing, or not the one that the bundle names.
-        ServiceError: BentoML cannot build it; its own last lines are reported.
+        ArtifactError: the exported graph is missing, or does not match the bundle.
+        ServiceError: BentoML cannot build the bento; the message contains its last lines.
     """
     graph_digest = export_sha256(bundle_dir / "export")
     if graph_digest != bundle.export.sha256:
         raise ArtifactError(
-            f"The exported graph in {bundle_dir / 'export'} must be the one that train wrote "
-            f"({bundle.export.sha256[:12]}); it has changed ({graph_digest[:12]}). Train again."
+            f"The exported graph in {bundle_dir / 'export'} has changed since training: its digest is "
+            f"{graph_digest[:12]} instead of {bundle.export.sha256[:12]}. Train again."
         )
     with tempfile.TemporaryDirectory(prefix="darkroom-build-") as temporary:
-        # bentoml build packs whatever lies in its working directory, its own store included: two clean folders.
+        # bentoml build packs its working directory, including its own store: two empty folders keep them apart.
         context, home = Path(temporary, "context"), Path(temporary, "home")
         facts = lay_out(context, bundle_dir, bundle, model_name, extras)
         _run_build(context, home, facts.tag)
         built_dir = home / "bentos" / facts.tag.replace(":", "/")
         shutil.copytree(built_dir, target)
-        target.chmod(0o755)  # BentoML makes it for its maker alone; in a container another user reads it
+        target.chmod(0o755)  # BentoML restricts it to the current user; in a container, another user reads it
     return facts
 
 
 def lay_out(
     context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str, extras: Extras = NOTHING
 ) -> ServiceFacts:
-    """Writes what the bento is built from, `src` of the built one: service.json, export/, samples/, components/.
+    """Writes the source of the bento, its later `src`: service.json, export/, samples/, components/.
 
     Args:
         context: a new folder.
@@ -110,7 +110,7 @@ def lay_out(
         extras: as for `build_bento`.
 
     Raises:
-        ArtifactError: the calibration is damaged, or belongs to another graph.
+        ArtifactError: the calibration is damaged, or belongs to a different graph.
     """
     page = {path.relative_to(ROOT) for path in (ROOT / PAGE).iterdir() if path.is_file()}
     copy_files(find_code(SERVICE, ROOT) | page | {THEME_PATH.relative_to(ROOT)}, ROOT, context)
@@ -139,8 +139,8 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
     calibrated_graph = read_calibration(evaluation_dir).facts.export_sha256
     if calibrated_graph != bundle.export.sha256:
         raise ArtifactError(
-            f"The calibration in {evaluation_dir} must belong to the model; it belongs to the graph "
-            f"{calibrated_graph[:12]}, and the bundle contains {bundle.export.sha256[:12]}. Run evaluate "
+            f"The calibration in {evaluation_dir} belongs to another model: to the graph "
+            f"{calibrated_graph[:12]}, but the bundle contains {bundle.export.sha256[:12]}. Run evaluate "
             "again."
         )
     copy_files(map(Path, CALIBRATION_FILES), evaluation_dir, context)
@@ -148,7 +148,7 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
 
 
 def make_facts(bundle: BundleInfo, tag: str, *, calibrated: bool) -> ServiceFacts:
-    """What a service knows of the model of a bundle."""
+    """The facts of a bundle's model for the service."""
     return ServiceFacts(
         tag=tag,
         class_names=bundle.class_names,
@@ -168,18 +168,18 @@ def make_facts(bundle: BundleInfo, tag: str, *, calibrated: bool) -> ServiceFact
 
 
 def copy_files(paths: Iterable[Path], source: Path, target: Path) -> None:
-    """Copies files by their paths relative to `source`, and makes their folders in `target`."""
+    """Copies files by their paths relative to `source`, and creates their folders in `target`."""
     for path in paths:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path, target / path)
 
 
 def find_code(module: str, root: Path) -> set[Path]:
-    """The files below `root` that a module of ours needs: its own, those that it imports, and so on, by their code.
+    """The files below `root` that a module of the project needs, found by following imports in the code.
 
     Args:
         module: `components.deploy.service.app`.
-        root: the folder that holds `components`.
+        root: the folder that contains `components`.
     """
     files: set[Path] = set()
     pending_modules = [module]
@@ -219,7 +219,7 @@ def _make_bentofile(model_name: str) -> dict[str, object]:
         "include": ["components/", "export/", "samples/", "service.json", *CALIBRATION_FILES],
         "python": {
             "packages": [f"{package}=={version(package)}" for package in REQUIREMENTS],
-            # Locking asks a package index, which there need not be.
+            # Locking requires a package index, which may not exist.
             "lock_packages": False,
         },
     }
@@ -230,23 +230,21 @@ def _run_build(context: Path, home: Path, tag: str) -> None:
     try:
         process = launcher.run(command, cwd=context, env=bento_environment(home), timeout_seconds=BUILD_SECONDS)
     except subprocess.TimeoutExpired:
-        raise ServiceError(
-            f"Building the bento {tag} must take less than {BUILD_SECONDS:.0f} s; it did not finish."
-        ) from None
+        raise ServiceError(f"BentoML did not finish building the bento {tag} within {BUILD_SECONDS:.0f} s.") from None
     if process.returncode != 0:
         lines = "\n".join((process.stdout + process.stderr).strip().splitlines()[-15:])
-        raise ServiceError(f"BentoML must build the bento {tag}; it exited with code {process.returncode}:\n{lines}")
+        raise ServiceError(f"BentoML failed to build {tag}; it exited with code {process.returncode}:\n{lines}")
 
 
 def bento_environment(home: Path) -> dict[str, str]:
-    """The environment for BentoML's programs.
+    """The environment for BentoML's commands.
 
     Args:
-        home: BentoML's own folder, apart from the user's.
+        home: BentoML's folder, separate from the user's.
     """
     return launcher.environment() | {
         "BENTOML_HOME": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
-        # bentoml build calls uv, which is beside this environment's Python.
+        # bentoml build calls uv, which is next to this environment's Python.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }

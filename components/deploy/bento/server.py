@@ -1,4 +1,4 @@
-"""Starts a built bento for real, as a process of its own, and stops it again."""
+"""Starts a built bento as a separate process, and stops it."""
 
 import contextlib
 import errno
@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 120.0
 STOP_SECONDS = 70.0
-"""A little more than the guard gives the service to end by itself."""
+"""A little more than supervisor.py gives the service to end."""
 KEPT_LINES = 200
 TOLD_LINES = 12
 FAILED_START = "Application startup failed"
-"""What the server writes when a worker cannot start; its supervisor would try again forever."""
+"""The server's message if a worker cannot start; its supervisor would retry forever."""
 
 
 LEAN: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""For glibc, which else keeps much of what a wave of large requests took; in containers the Dockerfile says it."""
+"""For glibc, which otherwise keeps most of the memory of large requests; containers set this in the Dockerfile."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}
 
 
@@ -50,23 +50,23 @@ def serving(
     echo: bool = False,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Iterator[str]:
-    """Runs the service of a bento folder; it answers, warm, when the block begins, and is gone when it ends.
+    """Runs the service of a bento folder; it is ready and warm when the block begins, and stopped when it ends.
 
-    It does not outlive this process, however that ends.
+    It never outlives this process, however this process ends.
 
     Args:
-        bento_dir: deployment.json, bento/ (only bento/ is needed).
+        bento_dir: contains deployment.json and bento/; only bento/ is required.
         host: the address to listen on.
         port: None for any free one.
-        timeout_seconds: how long it may take to become ready.
-        echo: whether its log is written to standard output as well.
-        settings: the variables of settings.py; those of this process's own environment are not passed on.
+        timeout_seconds: the maximum time until it is ready.
+        echo: whether to also write its log to standard output.
+        settings: the variables of settings.py; those in this process's environment are not passed on.
 
     Yields:
-        Its address, such as `http://127.0.0.1:3000`.
+        The address of the service, such as `http://127.0.0.1:3000`.
 
     Raises:
-        ArtifactError: there is no bento.
+        ArtifactError: bento_dir contains no bento.
         ServiceError: the port is taken, or the service does not become ready.
     """
     bento = bento_dir.resolve() / "bento"
@@ -90,7 +90,7 @@ def serving(
 def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = NO_SETTINGS) -> int:
     """Serves until SIGINT or SIGTERM, and returns the exit code; the service's log goes to standard output.
 
-    To be called from the main thread.
+    Must be called from the main thread.
 
     Args:
         bento_dir: as for `serving`.
@@ -100,7 +100,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
 
     Raises:
         ArtifactError: as for `serving`.
-        ServiceError: as for `serving`; or the service ended by itself.
+        ServiceError: as for `serving`; or the service stopped unexpectedly.
     """
     stop_event = threading.Event()
     with serving(bento_dir, host=host, port=port, echo=True, settings=settings) as url:
@@ -123,7 +123,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
 
 
 def free_address(host: str, port: int | None) -> tuple[str, int]:
-    """The numeric address of a host of this machine, and a port that is free there: the one given, or any.
+    """The numeric address of a host of this machine, and the given port if it is free there, or any free port.
 
     Raises:
         ServiceError: the host is not this machine's, or the port is taken.
@@ -141,7 +141,7 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
         except (OSError, OverflowError) as error:
             is_taken = getattr(error, "errno", None) == errno.EADDRINUSE
             raise ServiceError(
-                f"Port {port} on {host} must be free to serve on; "
+                f"Port {port} on {host} is not free: "
                 f"{'another program listens there' if is_taken else error}. "
                 "Stop that program, or choose another port with --port."
             ) from None
@@ -156,7 +156,7 @@ def _start(bento: Path, address: str, port: int, settings: Mapping[str, str]) ->
     guard = Path(__file__).with_name("supervisor.py")
     service = launcher.python("bentoml", "serve", str(bento), "--host", address, "--port", str(port))
     environment = {name: value for name, value in bento_environment(bento).items() if name not in VARIABLES}
-    # Ctrl-C reaches only ourselves; the service is stopped by closing its pipe.
+    # Ctrl-C reaches only this process; the service stops when its pipe closes.
     return launcher.start(
         launcher.script(guard, *service),
         stdin=subprocess.PIPE,
@@ -185,17 +185,17 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
         if process.poll() is not None or any(FAILED_START in line for line in tuple(lines)):
             code = process.returncode or 0
             failure = explain_signal(code, what="It") if signal_of(code) is not None else "It failed."
-            raise ServiceError(f"The service must start. {failure} Its last lines:\n{_last_lines(lines)}")
+            raise ServiceError(f"The service did not start. {failure} Its last lines:\n{_last_lines(lines)}")
         if time.monotonic() > deadline:
             raise ServiceError(
-                f"The service must be ready within {timeout_seconds:g} s; it was not. Set a higher "
+                f"The service was not ready within {timeout_seconds:g} s. Set a higher "
                 f"deploy.start_timeout_seconds. Its last lines:\n{_last_lines(lines)}"
             )
         time.sleep(0.05)
 
 
 def answers(url: str, path: str, timeout_seconds: float = 1.0) -> bool:
-    """Whether a program on this machine answers there, and not with an error; no proxy is asked."""
+    """Whether a program on this machine answers there with status 200; proxies are ignored."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout_seconds)
     try:
@@ -208,7 +208,7 @@ def answers(url: str, path: str, timeout_seconds: float = 1.0) -> bool:
 
 
 def _last_lines(lines: deque[str]) -> str:
-    time.sleep(0.2)  # lets the reader take what was just written
+    time.sleep(0.2)  # so that the reader receives the last lines
     return "\n".join(f"  {line}" for line in tuple(lines)[-TOLD_LINES:])
 
 

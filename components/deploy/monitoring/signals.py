@@ -1,4 +1,4 @@
-"""Brightness, confidence and embeddings: of a data set's photos, of a folder's, or out of a prediction log."""
+"""Computes brightness, confidence and embeddings of a data set or a folder, or reads them from a prediction log."""
 
 import itertools
 import logging
@@ -23,12 +23,12 @@ BATCH_SIZE = 32
 
 
 def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Generator) -> Traits:
-    """Of the validation and test photos, at most MAX_PHOTOS.
+    """Computes the traits of the validation and test photos, at most MAX_PHOTOS.
 
     Args:
-        classifier: the model that was made from the data set.
-        dataset_dir: dataset.json, the shards.
-        rng: draws the photos.
+        classifier: the model that was trained on the data set.
+        dataset_dir: contains dataset.json and the shards.
+        rng: selects the photos.
 
     Raises:
         ArtifactError: the data set is missing or damaged.
@@ -41,27 +41,27 @@ def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Ge
 
 
 def folder_traits(classifier: Classifier, files: Sequence[Path]) -> Traits:
-    """Of photos on the disk; what is not a usable photo is named in the log and left out.
+    """Computes the traits of photo files; files that are not usable photos are logged and skipped.
 
     Raises:
-        DataError: none is usable.
+        DataError: no file is usable.
     """
     photos = ((str(file), pixels) for file in files if (pixels := _decode(classifier, file)) is not None)
     traits = _examine(classifier, photos, len(files))
     if not len(traits):
-        raise DataError(f"There must be usable photos; none of the {len(files)} files is usable.")
+        raise DataError(f"None of the {len(files)} files is a usable photo.")
     return traits
 
 
 def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
-    """Of the predictions that one bento has logged; another's embeddings mean something else.
+    """Reads the traits of predictions that one bento has logged; embeddings of other bentos are not comparable.
 
     Args:
         predictions: from `read_log`.
         tag: of the bento.
 
     Raises:
-        DataError: there are none.
+        DataError: there are no such predictions.
     """
     budget = Budget(
         "The prediction log", "Choose fewer days with --since.", members="predictions", max_memory_bytes=2**30
@@ -75,19 +75,19 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         budget.spend(len(prediction.embedding), num_members=1, memory_bytes=len(prediction.embedding) * 3 // 2 + 200)
         if rows and len(prediction.vector) != len(rows[0][2]):
             raise DataError(
-                f"All embeddings of {tag} must have the same length; the prediction {prediction.id} has "
-                "another. Remove its line from the log."
+                f"All embeddings of {tag} must have the same length; that of the prediction {prediction.id} is "
+                "different. Remove its line from the log."
             )
         row = prediction.brightness, prediction.confidence, prediction.vector, prediction.label, prediction.id
         rows.append(row)
     if not rows:
-        other_bentos = ", ".join(sorted(others_by_tag)) or "none at all"
+        other_bentos = ", ".join(sorted(others_by_tag)) or "no bento"
         raise DataError(
-            f"The prediction log must contain predictions of {tag}; it contains those of {other_bentos}. "
+            f"The prediction log has no predictions of {tag}; it contains those of {other_bentos}. "
             "Choose the served run with --run, or other days with --since."
         )
     if others_by_tag:
-        log.info("%d predictions of other bentos are left out.", others_by_tag.total())
+        log.info("%d predictions of other bentos are skipped.", others_by_tag.total())
     light, confidence, embeddings, labels, ids = zip(*rows, strict=True)
     return Traits(
         np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), list(labels), list(ids)
@@ -98,9 +98,9 @@ def _decode(classifier: Classifier, file: Path) -> np.ndarray | None:
     try:
         return classifier.decode(read_regular(file, MAX_BYTES))
     except ImageError as error:
-        log.warning("%s is left out: %s", file, error)
+        log.warning("%s is skipped: %s", file, error)
     except OSError as error:
-        log.warning("%s is left out because it cannot be read: %s", file, error.strerror)
+        log.warning("%s is skipped because it cannot be read: %s", file, error.strerror)
     return None
 
 

@@ -1,4 +1,4 @@
-"""A bento on its way to a cluster: packed into MLflow under its digest, and fetched from there by the pods."""
+"""Transfers a bento to a cluster: packs it into MLflow under its digest, from where the pods download it."""
 
 import logging
 import os
@@ -18,18 +18,18 @@ from components.contract.tracking.store import first_line, is_refusal
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "bento"
-"""Where packed bentos are among the run's artifacts. A run can have several: a later deploy of a cached training."""
+"""The artifact folder of packed bentos. A run can have several: a cached training can be deployed again later."""
 BENTO_VARIABLE: Final = "DARKROOM_BENTO"
-"""In the environment of `fetch`: the bento that its pod serves."""
+"""The environment variable of the container `fetch`: the bento that its pod serves."""
 REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Names a packed bento by its content.
+    """Identifies a packed bento by its content.
 
     Attributes:
-        run_id: the MLflow run that holds it.
+        run_id: the MLflow run that contains it.
         sha256: of the packed file.
     """
 
@@ -41,15 +41,15 @@ class Reference:
 
     @property
     def artifact_path(self) -> str:
-        """Of the packed file in the run; no other bento has it."""
+        """The path of the packed file among the run's artifacts; unique for each bento."""
         return f"{FOLDER}/{self.sha256}.tar"
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """From `<run id>@sha256:<digest>`.
+        """Parses `<run id>@sha256:<digest>`.
 
         Raises:
-            ArtifactError: it is not of that form.
+            ArtifactError: the text does not have this form.
         """
         match = REFERENCE.fullmatch(text)
         if match is None:
@@ -61,9 +61,9 @@ class Reference:
 
 
 def is_same_content(earlier_text: str, reference: Reference) -> bool:
-    """Whether an earlier reference names the same packed bento, and MLflow still has it under that name.
+    """Whether an earlier reference has the same content, and MLflow still stores it there.
 
-    A pipeline run whose steps all came from the cache publishes an identical bento again, in a run of its own.
+    A pipeline run whose steps are all cached publishes an identical bento again, in a new MLflow run.
     """
     from mlflow import MlflowClient
 
@@ -85,11 +85,11 @@ def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS
 
     Args:
         run_id: the run to log to.
-        bento_dir: deployment.json, bento/ (only bento/ is packed).
-        outage_seconds: how long MLflow is waited for if it does not answer.
+        bento_dir: contains deployment.json and bento/; only bento/ is packed.
+        outage_seconds: how long to wait if MLflow does not answer.
 
     Raises:
-        TrackingError: MLflow does not take it.
+        TrackingError: MLflow does not store the bento.
     """
     from mlflow import MlflowClient
 
@@ -107,22 +107,22 @@ def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS
             )
         except Exception as error:  # MLflow raises its own errors and those of requests and the store
             raise TrackingError(
-                f"MLflow must store the bento for the cluster; run {run_id} did not accept it: {first_line(error)}."
+                f"MLflow did not store the bento for the cluster in run {run_id}: {first_line(error)}."
             ) from None
     log.info("Published the bento as %s.", reference)
     return reference
 
 
 def fetch(reference: Reference, target: Path) -> None:
-    """Takes a bento from MLflow, compares its digest, and unpacks it.
+    """Downloads a bento from MLflow, verifies its digest, and unpacks it.
 
     Args:
-        reference: which.
-        target: the bento's own folder, which is made.
+        reference: of the bento.
+        target: the folder of the bento, which is created.
 
     Raises:
-        TrackingError: MLflow does not give it.
-        ArtifactError: it is not what the digest says.
+        TrackingError: MLflow does not return the bento.
+        ArtifactError: its digest is wrong.
     """
     from mlflow import MlflowClient
 
@@ -130,21 +130,19 @@ def fetch(reference: Reference, target: Path) -> None:
         try:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
         except Exception as error:  # as above
-            raise TrackingError(
-                f"MLflow must return the bento {reference}; it does not: {first_line(error)}."
-            ) from None
+            raise TrackingError(f"MLflow does not return the bento {reference}: {first_line(error)}.") from None
         digest = file_sha256(path)
         if digest != reference.sha256:
             raise ArtifactError(
-                f"The bento of run {reference.run_id} must have the digest {reference.sha256}; it has "
-                f"{digest}, so it was changed after its rollout. Deploy again."
+                f"The bento of run {reference.run_id} was changed after its rollout: its digest is {digest} instead "
+                f"of {reference.sha256}. Deploy again."
             )
         num_files = extract(path, target)
     log.info("Downloaded %d files of the bento %s.", num_files, reference)
 
 
 def pack(source: Path, target: Path) -> None:
-    """A folder as a tar file; equal content gives equal bytes."""
+    """Packs a folder into a tar file; the same content produces the same bytes."""
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(source.rglob("*")):
             if path.is_file():
@@ -155,9 +153,9 @@ def pack(source: Path, target: Path) -> None:
 
 
 def read_reference() -> Reference:
-    """The bento that this pod is to serve.
+    """The reference of the bento that this pod serves.
 
     Raises:
-        ArtifactError: none is named.
+        ArtifactError: no bento is set.
     """
     return Reference.parse(os.environ.get(BENTO_VARIABLE, ""))

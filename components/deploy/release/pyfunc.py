@@ -1,7 +1,7 @@
-"""The served model as MLflow loads it: `mlflow.pyfunc.load_model("models:/clothes@champion").predict(photos)`.
+"""The served model in MLflow: `mlflow.pyfunc.load_model("models:/clothes@champion").predict(photos)`.
 
 MLflow imports this module from the `code` folder of the logged model, where neither Darkroom nor TensorFlow needs to be
-installed. The packed graph, decoder and calibration are the service's own, so the figures are too.
+installed. It uses the service's graph, decoder and calibration, so the predictions are the same.
 """
 
 import base64
@@ -31,7 +31,8 @@ class PhotoModel:
         """Loads the graph.
 
         Args:
-            folder: service.json, export/, and calibration.json and familiarity.npz if the model is calibrated.
+            folder: contains service.json, export/ and, if the model is calibrated, calibration.json and
+                familiarity.npz.
 
         Raises:
             ArtifactError: a file is missing or damaged.
@@ -39,11 +40,11 @@ class PhotoModel:
         self._classifier = Classifier(folder)
 
     def predict(self, model_input: Any) -> pd.DataFrame:
-        """The prediction for each photo, in order.
+        """Predicts each photo, in order.
 
         Args:
-            model_input: a table with the column `image`, or a sequence of photos. A photo is the bytes of a file, the
-                same bytes in base64, or its pixels: uint8 (height, width, 3), RGB.
+            model_input: a table with the column `image`, or a sequence of photos. A photo is the content of a file, the
+                same content in base64, or its pixels: uint8 (height, width, 3), RGB.
 
         Returns:
             One row per photo: label, confidence, abstained, unfamiliar and probabilities (by class name), as in the
@@ -56,7 +57,7 @@ class PhotoModel:
         contents = [file for file in files if isinstance(file, bytes)]
         rows = iter(predict_photos(self._classifier, contents) if contents else ())
         answers = [_error_answer(file) if isinstance(file, ImageError) else _to_answer(next(rows)) for file in files]
-        # Only a column of objects has both numbers and None; pandas fills gaps with NaN.
+        # Only a column of objects can contain both numbers and None; pandas replaces None with NaN in others.
         return pd.DataFrame(answers, columns=list(NO_ANSWER), dtype=object)
 
 
@@ -80,7 +81,7 @@ def _read_photos(model_input: Any) -> list[Any]:
 
 
 def _to_file(photo: Any) -> bytes | ImageError:
-    """The content of a file that shows a photo."""
+    """The photo as the content of a file."""
     try:
         if isinstance(photo, str):
             return _read_base64(photo)
@@ -94,9 +95,9 @@ def _to_file(photo: Any) -> bytes | ImageError:
 
 
 def _read_base64(text: str) -> bytes:
-    """The bytes of a photo in base64, with or without the head of a data URI."""
+    """Decodes a photo in base64, with or without the prefix of a data URI."""
     if len(text) > 4 * MAX_BYTES // 3 + 1000:
-        raise ImageError("too_large", f"A photo must have at most {MAX_BYTES // 2**20} MiB; this one has more.")
+        raise ImageError("too_large", f"A photo must have at most {MAX_BYTES // 2**20} MiB; this photo is larger.")
     head, comma, payload = text.partition(",")
     try:
         return base64.b64decode(payload if comma and head.startswith("data:") else text, validate=True)
@@ -105,10 +106,10 @@ def _read_base64(text: str) -> bytes:
 
 
 def _read_pixels(photo: Any) -> np.ndarray:
-    """Pixels as an array: uint8 (height, width, 3)."""
+    """Converts pixels to an array: uint8 (height, width, 3)."""
     try:
         pixels = np.asarray(photo)
-    except ValueError:  # lines of unequal length
+    except ValueError:  # rows of unequal length
         pixels = np.empty(0)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype.kind not in "iu":
         found = f"{pixels.dtype} {pixels.shape}"

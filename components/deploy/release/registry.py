@@ -1,4 +1,4 @@
-"""Registers the served model in the MLflow registry, and gives it the alias that its verdict says."""
+"""Registers the served model in the MLflow registry, and sets its alias according to the verdict."""
 
 import logging
 import tempfile
@@ -24,17 +24,17 @@ MODELS_FOLDER = "models"
 """The folder of the run's artifacts with a model in MLflow's format for each bento, by the bento's version."""
 BENTO_TAG = "darkroom.bento"
 CHALLENGES = ("cannot tell", "not comparable")
-"""The verdicts that leave open which model is the better one."""
+"""The verdicts that do not decide which model is better."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What the registry has.
+    """The result of the registration.
 
     Attributes:
-        version: of the registered model, None if there is none.
-        promoted: whether the alias `champion` is on it.
-        reason: why, or why not.
+        version: of the registered model; None if it was not registered.
+        promoted: whether it has the alias `champion`.
+        reason: why it was or was not promoted.
         run_id: the MLflow run that the version belongs to.
     """
 
@@ -46,11 +46,11 @@ class Registration:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a version is made from.
+    """The source of a version.
 
     Attributes:
-        bundle_dir: the model bundle, which is logged again if the run that trained it is gone.
-        run: of the deploy step, which gets such a bundle.
+        bundle_dir: the model bundle, which is logged again if the training run no longer exists.
+        run: of the deploy step, to which the bundle is logged in that case.
     """
 
     bundle_dir: Path
@@ -65,22 +65,22 @@ def register(
     outage_seconds: float | None = None,
     bento_dir: Path | None = None,
 ) -> Registration:
-    """A version of `model_name` for this bento; the same bento again finds its version again.
+    """Registers a version of `model_name` for this bento, or finds the version if the bento is already registered.
 
-    A verdict that promotes sets the alias `champion`; one that leaves open which is the better model sets `challenger`.
+    A verdict that promotes sets the alias `champion`; one that does not decide sets the alias `challenger`.
 
     Args:
         model_name: of the registered model.
         facts: of the bento.
         verdict: of the evaluation.
-        origin: the bundle, and the run that gets it if the run of its training is gone; None requires that run.
-        outage_seconds: how long a registry that does not answer is waited for; None continues without it after one try,
+        origin: the bundle, and the run that receives it if the training run no longer exists; None requires that run.
+        outage_seconds: how long to wait for a registry that does not answer; None continues without it after one try,
             with a warning and a reason.
-        bento_dir: the built bento; a new version is its model in MLflow's format. None makes the bundle the version,
-            which `mlflow.pyfunc` cannot load.
+        bento_dir: the built bento; a new version contains its model in MLflow's format. None uses the bundle as the
+            version, which `mlflow.pyfunc` cannot load.
 
     Raises:
-        TrackingError: the registry refuses, or has not answered in time.
+        TrackingError: the registry rejects the model, or does not answer in time.
     """
     if facts.lineage.mlflow_run_id is None:
         return Registration(None, False, "Not registered: the model does not belong to an MLflow run.")
@@ -96,12 +96,10 @@ def register(
         reason = first_line(error)
         if outage_seconds is not None or is_refusal(error):
             raise TrackingError(
-                f"The MLflow registry must accept {model_name}; it did not: {reason}. The bento is not "
+                f"The MLflow registry did not accept {model_name}: {reason}. The bento is not "
                 "registered and not rolled out. Fix the registry or its permissions and run deploy again."
             ) from None
-        log.warning(
-            "The MLflow registry must accept %s; it did not: %s. The bento is not promoted.", model_name, reason
-        )
+        log.warning("The MLflow registry did not accept %s: %s. The bento is not promoted.", model_name, reason)
         return Registration(None, False, f"Not registered: the MLflow registry did not accept it: {reason}")
 
 
@@ -116,16 +114,16 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     client = _client()
     client.set_model_version_tag(model_name, version, "darkroom.verdict", verdict.verdict)
     client.set_model_version_tag(model_name, version, "darkroom.reasons", " ".join(verdict.reasons)[:5000])
-    # What the registry's page shows first.
+    # The registry's page shows this first.
     client.update_model_version(model_name, version, f"Verdict: {verdict.verdict}. {' '.join(verdict.reasons)}"[:5000])
     aliases = client.get_registered_model(model_name).aliases
     current_champion = str(aliases[CHAMPION]) if CHAMPION in aliases else None
     verdict_text = f"the verdict is {verdict.verdict!r}"
     if current_champion == version:
-        _end_challenge(model_name, version)  # a killed promotion may have left it
-        return Registration(version, True, f"Version {version} is {CHAMPION} already.")
+        _end_challenge(model_name, version)  # an interrupted promotion may have left the alias
+        return Registration(version, True, f"Version {version} is already {CHAMPION}.")
     if verdict.promotes and current_champion != verdict.champion:
-        # Another run has promoted since this one was judged; with that champion it has not been compared.
+        # Another run was promoted after this model was judged; this model was not compared with that champion.
         client.set_registered_model_alias(model_name, CHALLENGER, version)
         earlier_text, current_text = (
             f"version {champion}" if champion else "none" for champion in (verdict.champion, current_champion)
@@ -133,8 +131,8 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
         return Registration(
             version,
             False,
-            f"Version {version} is {CHALLENGER}: it was compared when {earlier_text} was {CHAMPION}, and "
-            f"now {current_text} is. Evaluate it again.",
+            f"Version {version} is {CHALLENGER}: it was compared when the {CHAMPION} was {earlier_text}, but "
+            f"now it is {current_text}. Evaluate it again.",
         )
     if verdict.promotes:
         client.set_registered_model_alias(model_name, CHAMPION, version)
@@ -147,14 +145,14 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
 
 
 def _end_challenge(model_name: str, version: str) -> None:
-    """Takes the alias `challenger` from the champion."""
+    """Removes the alias `challenger` from the champion."""
     client = _client()
     if str(client.get_registered_model(model_name).aliases.get(CHALLENGER)) == version:
         client.delete_registered_model_alias(model_name, CHALLENGER)
 
 
 def _find_version(model_name: str, tag: str) -> tuple[str, str] | None:
-    """(version, run) of a bento that is registered, if the run is still there."""
+    """(version, run) of a bento that is registered, if the run still exists."""
     for version in _client().search_model_versions(f"name = '{model_name}'"):
         if version.tags.get(BENTO_TAG) == tag and version.run_id and _is_kept(version.run_id):
             return str(version.version), str(version.run_id)
@@ -162,7 +160,7 @@ def _find_version(model_name: str, tag: str) -> tuple[str, str] | None:
 
 
 def _is_kept(run_id: str) -> bool:
-    """Whether the store has a run, and nobody has deleted it."""
+    """Whether the store has a run that is not deleted."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -174,7 +172,7 @@ def _is_kept(run_id: str) -> bool:
 
 
 def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
-    """The run that has the bundle now, in place of one that is gone, as after a restore without it."""
+    """Logs the bundle to another run if its run no longer exists, for example after a restore; returns that run."""
     run = origin.run
     if run.run_id is None or run.run_id == lost_run_id:
         run = create_run(experiment=model_name, name=f"{model_name} registered again")
@@ -195,10 +193,10 @@ def _create_version(
     from mlflow.exceptions import MlflowException
 
     client, lineage = _client(), facts.lineage
-    assert lineage.mlflow_run_id is not None, "register() has looked"
+    assert lineage.mlflow_run_id is not None, "checked by register()"
     if origin is None or _is_kept(lineage.mlflow_run_id):
         run_id = stored_id(lineage.mlflow_run_id)
-        client.get_run(run_id)  # the registry itself would take a run that does not exist
+        client.get_run(run_id)  # the registry would accept a run that does not exist
     else:
         run_id = _log_bundle_again(lineage.mlflow_run_id, model_name, origin)
     bundle_uri = f"runs:/{run_id}/{BUNDLE_FOLDER}"

@@ -1,4 +1,4 @@
-"""Rolls a bento out on Kubernetes: names it in the Deployment, waits, asks for known photos, goes back if need be."""
+"""Rolls out a bento on Kubernetes: sets it in the Deployment, waits, checks its answers, and rolls back on failure."""
 
 import json
 import logging
@@ -27,28 +27,28 @@ log = logging.getLogger(__name__)
 TARGET_VARIABLE: Final = "DARKROOM_ROLLOUT"
 """`<namespace>/<deployment>` that promoted models are rolled out to; without it there is no rollout."""
 OUTCOME: Final = "Outcome: "
-"""Begins the line of the log that reports what is served; `darkroom submit` looks for it."""
+"""The prefix of the log line that reports which model is served; `darkroom submit` looks for it."""
 INIT_CONTAINER: Final = "fetch"
 ACCOUNT_DIR: Final = Path("/var/run/secrets/darkroom-rollout")
-"""The account that may change the service's Deployments. Only deploy has it: it is not that of KFP's tasks."""
+"""The account that may change the service's Deployments. Only the deploy task has it, other tasks of KFP do not."""
 TIMEOUT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 30.0
 
 
 class RolloutError(ServiceError):
-    """The cluster refuses the rollout, or the new bento does not become ready or answers incorrectly there."""
+    """The cluster rejects the rollout, or the new bento does not become ready or answers incorrectly there."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The Kubernetes API as a pod sees it.
+    """The Kubernetes API, accessed from a pod.
 
     Attributes:
         url: of the API server.
         token: of the account that may change the service.
-        ca_path: the certificate that the server's is checked against; None for plain HTTP.
-        outage_seconds: how long a server that does not answer is waited for.
+        ca_path: the certificate that verifies the server's; None for plain HTTP.
+        outage_seconds: how long to wait for a server that does not answer.
     """
 
     url: str
@@ -58,26 +58,26 @@ class Cluster:
 
     @classmethod
     def from_pod(cls) -> "Cluster":
-        """Of the cluster that this pod runs in.
+        """The API of the cluster that this pod runs in.
 
         Raises:
-            RolloutError: this is no pod of deploy, or it lacks the account.
+            RolloutError: this is not a pod of the deploy task, or it lacks the account.
         """
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
         try:
             token = (ACCOUNT_DIR / "token").read_text(encoding="utf-8").strip()
         except OSError as error:
             raise RolloutError(
-                "A rollout must run in a pod that has the token of the service account darkroom-rollout; it is "
+                "A rollout requires a pod with the token of the service account darkroom-rollout, but the token is "
                 f"missing: {error}. Apply k8s/pipelines, and submit with --rollout."
             ) from None
         return cls(f"https://{host}:{port}", token, ACCOUNT_DIR / "ca.crt")
 
     def deployment(self, namespace: str, name: str, patch: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Reads a Deployment, or changes it by a strategic merge patch and gives what it became.
+        """Reads a Deployment, or changes it by a strategic merge patch and returns the result.
 
         Raises:
-            RolloutError: the API refuses or cannot be reached.
+            RolloutError: the API rejects the request or cannot be reached.
         """
         request = urllib.request.Request(  # noqa: S310 - the address is the cluster's own
             f"{self.url}/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
@@ -104,35 +104,35 @@ class Cluster:
                 f"Kubernetes answered {error.code} {error.reason}. See k8s/base/rollout.yaml."
             ) from None
         except OSError as error:
-            raise RolloutError(f"The Kubernetes API must answer at {self.url}; it does not: {error}.") from None
+            raise RolloutError(f"The Kubernetes API does not answer at {self.url}: {error}.") from None
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Whether the Kubernetes API may answer later: it restarts, or has too many requests."""
+    """Whether the Kubernetes API may answer later, because it restarts or has too many requests."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code == 429 or error.code >= 500
     return isinstance(error, OSError)
 
 
 def find_target() -> str | None:
-    """The Deployment that promoted models are rolled out to, `<namespace>/<deployment>`; None for none."""
+    """The Deployment for promoted models, `<namespace>/<deployment>`; None for no rollout."""
     return os.environ.get(TARGET_VARIABLE) or None
 
 
 def report_outcome(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
-    """Rolls a promoted bento out, where DARKROOM_ROLLOUT names a Deployment, and reports what is served now and why.
+    """Rolls out a promoted bento if DARKROOM_ROLLOUT names a Deployment, and reports which model is served and why.
 
-    `darkroom submit` prints the line; the MLflow run has it as a tag. A run elsewhere than on a cluster has no rollout.
+    `darkroom submit` prints the line, and the MLflow run has it as a tag. Runs outside a cluster have no rollout.
 
     Args:
-        info: what deploy recorded of the bento.
-        bento_dir: deployment.json, bento/.
-        dataset_dir: golden/<image_id>.<suffix>.
-        evaluation_dir: predictions.parquet.
+        info: deploy's record of the bento.
+        bento_dir: contains deployment.json and bento/.
+        dataset_dir: contains golden/<image_id>.<suffix>.
+        evaluation_dir: contains predictions.parquet.
 
     Raises:
-        RolloutError: it failed; the Deployment serves what it served before.
-        TrackingError: MLflow does not take the bento.
+        RolloutError: the rollout failed; the Deployment serves the previous bento.
+        TrackingError: MLflow does not store the bento.
     """
     target = find_target()
     if target is None and not is_in_pod():
@@ -160,7 +160,7 @@ def _describe_current(target: str) -> str:
 def _roll_out_promoted(
     target: str, info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path
 ) -> str:
-    assert info.registered_run is not None, "the caller has looked"
+    assert info.registered_run is not None, "checked by the caller"
     namespace, _, name = target.partition("/")
     reference = publish(stored_id(info.registered_run), bento_dir)
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)
@@ -173,10 +173,10 @@ def _roll_out_promoted(
 
 
 def connect_service(namespace: str, name: str) -> Client:
-    """A client of the service of a Deployment, with the key that the service asks for.
+    """Creates a client of a Deployment's service, with the API key if the service requires one.
 
     Raises:
-        ServiceError: the key in the environment is no key.
+        ServiceError: the API key in the environment is invalid.
     """
     return Client(f"http://{name}.{namespace}.svc.cluster.local", api_key=read_settings().api_key)
 
@@ -189,21 +189,21 @@ def roll_out(
     check: Callable[[], None],
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> str:
-    """Makes a Deployment serve a bento; if that fails, makes it serve again what it served.
+    """Makes a Deployment serve a bento; if that fails, rolls back to the previous bento.
 
     Args:
-        cluster: where.
+        cluster: the Kubernetes API.
         namespace: of the Deployment.
         name: of the Deployment.
         reference: the bento.
-        check: asks the new service for known photos; raises a ServiceError where an answer is wrong.
-        timeout_seconds: how long the new pods may take.
+        check: sends known photos to the new service; raises a ServiceError if an answer is wrong.
+        timeout_seconds: the maximum time until the new pods are ready.
 
     Returns:
-        What is served now, in a sentence.
+        A sentence that names the served bento.
 
     Raises:
-        RolloutError: it failed; contains why, and what is served now.
+        RolloutError: the rollout failed; the message contains the reason and the served bento.
     """
     earlier_bento = find_bento(cluster.deployment(namespace, name))
     if earlier_bento is not None and is_same_content(earlier_bento, reference):
@@ -236,16 +236,16 @@ def find_bento(deployment: dict[str, Any]) -> str | None:
 
 
 def make_patch(reference: str) -> dict[str, Any]:
-    """The patch with which a Deployment names a bento; it changes nothing else."""
+    """The patch that sets a Deployment's bento and changes nothing else."""
     container = {"name": INIT_CONTAINER, "env": [{"name": BENTO_VARIABLE, "value": reference}]}
     return {"spec": {"template": {"spec": {"initContainers": [container]}}}}
 
 
 def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds: float) -> None:
-    """Waits until every replica is new and ready.
+    """Waits until every replica is updated and ready.
 
     Raises:
-        RolloutError: that takes too long, or Kubernetes has given up.
+        RolloutError: it takes too long, or Kubernetes has given up.
     """
     deadline = time.monotonic() + timeout_seconds
     while True:
@@ -263,7 +263,7 @@ def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds:
                     )
         if time.monotonic() > deadline:
             raise RolloutError(
-                f"The new pods of {namespace}/{name} must become ready within {timeout_seconds:g} s; "
-                f"{status.get('availableReplicas', 0)} of {num_replicas} are."
+                f"The new pods of {namespace}/{name} were not ready within {timeout_seconds:g} s: "
+                f"{status.get('availableReplicas', 0)} of {num_replicas} are ready."
             )
         time.sleep(POLL_SECONDS)

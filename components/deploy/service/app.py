@@ -1,6 +1,6 @@
-"""The BentoML service: photos in by HTTP, labels with their probabilities out.
+"""The BentoML service: classifies photos over HTTP.
 
-It is packed into the bento together with the modules that it imports, and needs neither the network nor TensorFlow.
+It is packed into the bento with the modules that it imports, and requires neither network access nor TensorFlow.
 """
 
 import asyncio
@@ -43,33 +43,33 @@ PACKED_DIR = Path(__file__).resolve().parents[3]
 """`src` of the built bento: service.json, export/, samples/, components/."""
 
 MAX_BATCH_SIZE = 4
-"""On a CPU more together are no faster each, keep those behind them waiting, and take memory for their layers."""
+"""On a CPU, larger batches are no faster per photo, delay the photos behind them, and need more memory."""
 MAX_LANES = 4
-"""Batches that run beside each other if there are as many cores; each holds the numbers of its layers in memory."""
+"""Batches that run in parallel if there are enough cores; each needs memory for the outputs of its layers."""
 TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
-"""Photos that would wait longer than about this for the graph are shed."""
+"""Photos that would wait longer for the graph are rejected with status 503."""
 MIN_WAITING = 64
-"""As many photos as one request may hold are always taken."""
+"""This many photos, the maximum of one request, are always accepted."""
 MAX_IN_FLIGHT = 16
-"""Photos of one request between their bytes and their answer; the others wait as they came, which is smaller."""
+"""Photos of one request that are decoded and classified at the same time; the others wait encoded, which is smaller."""
 STUCK_SECONDS = 20.0
-"""No batch takes so long; a graph that does is not ready, and then not alive."""
+"""No batch takes this long; if one does, the service reports that it is not ready and, later, not alive."""
 OUR_FAULT = "internal"
 
 log = logging.getLogger("bentoml.darkroom")
 escape_log_records()
-"""Below BentoML's own logger, which writes to standard output."""
+"""A child of BentoML's logger, which writes to standard output."""
 
 
 class Upload(bentoml.IODescriptor):
-    """What /predict and /explain take."""
+    """The input of /predict and /explain."""
 
     files: list[Path]
 
     @classmethod
     async def from_http_request(cls, request: Request, _serde: Any) -> Self:
-        """Reads the form ourselves: BentoML's reader fetches addresses, and answers a wrong field name with 500."""
+        """Reads the form, because BentoML's reader fetches addresses, and answers a wrong field name with 500."""
         wants_picture = "image/png" in request.headers.get("accept", "")
         try:
             return cls.model_construct(files=(await read_request(request), wants_picture))
@@ -80,13 +80,13 @@ class Upload(bentoml.IODescriptor):
 @bentoml.service(
     name="darkroom",
     traffic={"timeout": TIMEOUT_SECONDS},
-    logging={"access": {"enabled": False}},  # log_request says more
+    logging={"access": {"enabled": False}},  # log_request contains more
     metrics={"enabled": False},  # see metrics.py
-    tracing={"excluded_urls": "."},  # any: spans that nobody collects would cost a millisecond a request
+    tracing={"excluded_urls": "."},  # all: spans without a collector would cost a millisecond per request
 )
 @bentoml.asgi_app(pages, path="/")
 class PhotoClassifier:
-    """Decodes in threads, and sends the photos of one or several requests through the graph together."""
+    """Decodes photos in threads, and classifies the photos of several requests in common batches."""
 
     def __init__(self) -> None:
         settings = read_settings()
@@ -105,10 +105,10 @@ class PhotoClassifier:
 
     @bentoml.api(route="/predict", input_spec=Upload, output_spec=Answer)
     async def predict(self, files: tuple[UploadRequest | RefusedUpload, bool]) -> Response:
-        """Classifies one photo or several: multipart/form-data with the photos in the field `files`, or one raw photo.
+        """Classifies one or more photos: multipart/form-data with the photos in the field `files`, or one raw photo.
 
         The answer has one entry per file, in order: label, confidence and the probabilities of all classes, or what
-        is wrong with that file.
+        the error of that file.
         """
         start_time = time.perf_counter()
         upload_or_refusal, _ = files
@@ -126,7 +126,7 @@ class PhotoClassifier:
 
     @bentoml.api(route="/explain", input_spec=Upload, output_spec=Explanation)
     async def explain(self, files: tuple[UploadRequest | RefusedUpload, bool]) -> Response:
-        """Shows where in one photo the model found a class: as JSON, or with `Accept: image/png` the picture alone."""
+        """Shows which parts of a photo indicate a class: as JSON, or with `Accept: image/png` as a picture only."""
         upload_or_refusal, wants_picture = files
         try:
             with self._accept(upload_or_refusal) as (upload, share):
@@ -141,7 +141,7 @@ class PhotoClassifier:
             return JSONResponse({"error": fault(OUR_FAULT, text), "predictions": []}, 500)
 
     async def infer(self, inference: Inference) -> list[dict[str, Any]]:
-        """The answers for the photos of a request of the Open Inference Protocol."""
+        """Classifies the photos of a request of the Open Inference Protocol."""
         start_time = time.perf_counter()
         with self._accept(UploadRequest(inference.photos, Options())) as (upload, share):
             predictions = await self._predict_all(upload, share)
@@ -149,11 +149,11 @@ class PhotoClassifier:
         return predictions
 
     def __is_ready__(self) -> bool:
-        """Whether a photo would be answered: the graph is loaded, warm, and not stuck in a batch."""
+        """Whether the service can answer: the graph is loaded, warmed up, and not stuck in a batch."""
         return self.findings.busy_seconds < STUCK_SECONDS
 
     def __is_alive__(self) -> bool:
-        """Whether waiting may still help."""
+        """Whether the service may become ready again without a restart."""
         return self.findings.busy_seconds < 3 * STUCK_SECONDS
 
     @bentoml.on_shutdown
@@ -163,17 +163,17 @@ class PhotoClassifier:
 
     @contextlib.contextmanager
     def _accept(self, upload: UploadRequest | RefusedUpload) -> Iterator[tuple[UploadRequest, Share]]:
-        """A request under way; sheds it if its photos would wait too long."""
+        """Registers a request; rejects it if its photos would wait too long."""
         if isinstance(upload, RefusedUpload):
             raise upload
-        # In fair order, no more photos of each other request go before it than it has itself.
+        # In fair order, at most as many photos of each other request go first as this request has.
         num_photos = len(upload.photos)
         num_waiting = num_photos + sum(min(other.num_waiting, num_photos) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:
             raise RefusedUpload(
                 503,
                 "overloaded",
-                "The service has as many photos to classify as it can in time; try again in a moment.",
+                "The service has too many photos to classify in time; try again in a moment.",
             )
         share = Share(num_waiting=num_photos)
         self.shares.add(share)
@@ -195,7 +195,7 @@ class PhotoClassifier:
         try:
             return await asyncio.gather(*tasks)
         finally:
-            for task in tasks:  # of a request that is refused as a whole
+            for task in tasks:  # if the whole request is rejected
                 task.cancel()
 
     async def _predict(self, data: bytes | np.ndarray, options: Options, share: Share) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class PhotoClassifier:
         except RefusedUpload:
             raise
         except Exception:
-            # The other photos of the request, and of the batch, are answered all the same.
+            # The other photos of the request and of the batch are answered.
             log.exception("A photo could not be classified.")
             return {"error": fault(OUR_FAULT, "This photo could not be classified because of an internal error.")}
         label, confidence = ranking[0]
@@ -243,7 +243,7 @@ class PhotoClassifier:
 
     async def _explain(self, upload: UploadRequest, share: Share, *, wants_picture: bool) -> Response:
         if len(upload.photos) != 1:
-            raise RefusedUpload(400, "one_photo", f"/explain needs exactly one photo; found {len(upload.photos)}.")
+            raise RefusedUpload(400, "one_photo", f"/explain requires exactly one photo; found {len(upload.photos)}.")
         names, class_name = self.classifier.facts.class_names, upload.options.class_name
         if class_name is not None and class_name not in names:
             raise RefusedUpload(
@@ -256,7 +256,7 @@ class PhotoClassifier:
         assert isinstance(data, bytes), "/explain reads files"
         photo = await self._decode(data, share)
         probabilities = (await self.findings(photo.pixels, share)).probabilities
-        self.classifier.rank_classes(probabilities)  # raises where they are not finite
+        self.classifier.rank_classes(probabilities)  # raises an error if they are not finite
         label = int(probabilities.argmax()) if class_name is None else names.index(class_name)
         heat: Heat = await self.findings.apart(lambda: self.explainer.explain(photo.pixels, label))
         size = display_size(facts.image_size, photo.native_size, facts.resize)

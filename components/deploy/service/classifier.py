@@ -1,4 +1,4 @@
-"""The packed model: bytes of a photo in, an answer out. The service and `darkroom predict` run this same code."""
+"""The packed model: maps the content of a photo file to a prediction. The service and `darkroom predict` share it."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -16,17 +16,17 @@ from components.contract.inference.graph import InferenceGraph, softmax
 from components.contract.system.atomic_files import read_json
 
 NEVER_FAMILIAR = 1e6
-"""The largest unfamiliarity that is reported."""
+"""The maximum reported unfamiliarity."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the graph found in one photo.
+    """The model's result for one photo.
 
     Attributes:
-        probabilities: float32 (classes,), calibrated where evaluation calibrated the model.
+        probabilities: float32 (classes,), calibrated if evaluation calibrated the model.
         embedding: float32 (features,).
-        unfamiliar: the distance from the training photos over the largest that is familiar; None if unmeasured.
+        unfamiliar: the distance from the training photos, relative to the familiarity threshold; None if unmeasured.
     """
 
     probabilities: np.ndarray
@@ -38,8 +38,8 @@ class Classifier:
     """The exported graph with its class names and its calibration.
 
     Attributes:
-        facts: what service.json says.
-        calibration: None if evaluation made none.
+        facts: the content of service.json.
+        calibration: None if the model is not calibrated.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class Classifier:
         """Loads and compiles the graph.
 
         Args:
-            folder: service.json, export/, and where evaluation calibrated the model, calibration.json and
-                familiarity.npz (`src` of a built bento).
-            num_lanes: batches that may run beside each other; the graph is compiled a second time for them.
+            folder: contains service.json, export/ and, if the model is calibrated, calibration.json and familiarity.npz
+                (`src` of a built bento).
+            num_lanes: batches that may run in parallel; a second copy of the graph is compiled for them.
             facts: of a graph without a service.json; None reads the file.
             calibration_dir: the folder of the calibration; None for `folder`.
 
@@ -71,7 +71,7 @@ class Classifier:
         )
 
     def decode(self, data: bytes) -> np.ndarray:
-        """A file's photo as the graph takes it: uint8 (height, width, 3), RGB. Threads may share it.
+        """Decodes a photo for the graph: uint8 (height, width, 3), RGB. Thread-safe.
 
         Raises:
             ImageError: the file is not a usable photo.
@@ -79,11 +79,11 @@ class Classifier:
         return self.open(data).pixels
 
     def open(self, data: bytes, admit: Callable[[DecodeCost], None] = accept_any) -> Photo:
-        """As `decode`, with what the file says of the photo; `admit` receives the cost before and may raise."""
+        """Like `decode`, with the facts of the file; `admit` is called with the cost first and may raise."""
         return decode(data, self.facts.image_size, self.facts.resize, self.facts.pixel_range, admit=admit)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
-        """Probabilities: float32 (n, classes).
+        """Computes probabilities: float32 (n, classes).
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
@@ -91,11 +91,11 @@ class Classifier:
         return self._probabilities(self.graph.run(pixels, with_feature_map=False).logits)
 
     def examine(self, pixels: np.ndarray, alone: bool = True) -> list[Finding]:
-        """All that is answered about each photo.
+        """Computes the results for each photo.
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
-            alone: whether to take all cores; otherwise as many as each lane has.
+            alone: whether to use all cores; otherwise the cores of one lane.
         """
         outputs = (self.graph if alone else self._lane_graph).run(pixels, with_feature_map=False)
         unfamiliar = self.measure_unfamiliar(outputs.embedding)
@@ -105,7 +105,7 @@ class Classifier:
         ]
 
     def measure_unfamiliar(self, embeddings: np.ndarray) -> Sequence[float | None]:
-        """How far photos are from the training photos, over the largest distance that is familiar; None if unmeasured.
+        """Distances of photos from the training photos, relative to the familiarity threshold; None if unmeasured.
 
         Args:
             embeddings: float32 (n, features).
@@ -120,19 +120,19 @@ class Classifier:
         return unfamiliar
 
     def abstains(self, probabilities: np.ndarray, threshold: float | None = None) -> bool:
-        """Whether the answer to one photo is withheld.
+        """Whether the model abstains for one photo.
 
         Args:
             probabilities: float32 (classes,).
-            threshold: the least confidence; None for evaluation's, if it chose one.
+            threshold: the minimum confidence; None for the threshold that evaluation chose, if any.
         """
         if threshold is not None:
-            # As it is reported, in seven decimals.
+            # The confidence as reported, rounded to seven decimals.
             return round(float(probabilities.max()), 7) < threshold
         return self.calibration is not None and bool(self.calibration.abstains(probabilities[np.newaxis])[0])
 
     def warm(self, max_batch_size: int = 1) -> None:
-        """Takes blank photos all the way once, so that the first real one is answered as fast as the next.
+        """Classifies blank photos, so that the first real photo is answered as fast as later ones.
 
         Args:
             max_batch_size: batches of 1, 2, 4 … photos up to this size are tried.
@@ -150,21 +150,21 @@ class Classifier:
             size *= 2
 
     def rank_classes(self, probabilities: np.ndarray) -> list[tuple[str, float]]:
-        """The classes of one photo, most probable first.
+        """Sorts the classes of one photo, the most probable first.
 
         Args:
             probabilities: float32 (classes,).
 
         Raises:
-            ImageError: they are not finite; code no_answer.
+            ImageError: the probabilities are not finite; code no_answer.
         """
         if not np.isfinite(probabilities).all():
             raise ImageError(
                 "no_answer",
-                "The model must return a number for each class; for this photo it returned NaN or infinity.",
+                "The model returned NaN or infinity for this photo.",
             )
         order = np.argsort(-probabilities, kind="stable")
-        # Seven decimals are all that float32 holds here; more would only lengthen the answer.
+        # float32 has no more than seven decimals here; more digits would only lengthen the answer.
         values = np.round(probabilities.astype(np.float64), 7)
         return [(self.facts.class_names[index], float(values[index])) for index in order]
 

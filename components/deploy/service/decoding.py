@@ -1,8 +1,8 @@
 """Decodes photos in threads, within a budget of memory and time, in an order that is fair to all requests.
 
-Most photos take a few milliseconds and megabytes. They are decoded at once, in threads of their own. A photo that takes
-more is recognized by its header and waits its turn: few are decoded at the same time, together within the budget,
-in threads of low priority. What never fits is refused by its header alone.
+Most photos need a few milliseconds and megabytes; a separate thread pool decodes them at once. Photos that need more
+are recognized by their headers and wait in a queue: only a few are decoded at the same time, within the budget and in
+threads of low priority. A photo that exceeds the budget is rejected by its header alone.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from components.deploy.service.fair_queue import FairQueue, Share
 from components.deploy.service.gateway.upload import RefusedUpload
 
 SMALL_SHARE: Final = 4
-"""The small photos in all threads together take at most one part of this many of the budget."""
+"""The small photos in all threads together use at most the budget divided by this number."""
 SMALL_SECONDS: Final = 0.05
 MAX_PHOTO_SECONDS: Final = 5.0
 MAX_REQUEST_SECONDS: Final = 10.0
-"""Estimated time to decode all large photos of one request."""
+"""The estimated time to decode all large photos of one request."""
 MAX_WAIT_SECONDS: Final = 10.0
-"""Large photos that would wait longer for their turn are shed."""
+"""Large photos that would wait longer are rejected with status 503."""
 HEADER_COST: Final = 50_000
-"""What looking at a photo costs beside its bytes, in bytes."""
+"""The cost of inspecting a photo in addition to its bytes, in bytes."""
 LOW_PRIORITY: Final = 10
 
 Result = TypeVar("Result")
@@ -49,10 +49,10 @@ class DecodedPhoto:
     """One decoded photo.
 
     Attributes:
-        pixels: uint8 (height, width, 3), RGB, as the graph takes it.
+        pixels: uint8 (height, width, 3), RGB, in the size of the graph's input.
         native_size: (height, width) of the file, in pixels.
-        decode_seconds: of processor time that decoding took.
-        clipped_share: of the values of a 16-bit photo, those outside the model's pixel range.
+        decode_seconds: processor time for decoding.
+        clipped_share: for a 16-bit photo, the share of values outside the model's pixel range.
     """
 
     pixels: np.ndarray
@@ -70,12 +70,12 @@ class Decoder:
         num_cores: int,
         max_bytes: int,
     ):
-        """Starts no thread yet.
+        """Creates a decoder; no thread is started yet.
 
         Args:
-            open_photo: decodes a file's content; calls its second argument with the cost before.
-            num_cores: small photos are decoded in as many threads, large ones in half of them.
-            max_bytes: of memory for large photos that are decoded at the same time.
+            open_photo: decodes the content of a file; first calls its second argument with the cost.
+            num_cores: the number of threads for small photos; large photos have half as many.
+            max_bytes: the memory for large photos that are decoded at the same time.
         """
         self._open_photo = open_photo
         self._max_bytes = max_bytes
@@ -87,12 +87,12 @@ class Decoder:
         """Decodes one photo.
 
         Args:
-            data: the file's content.
+            data: the content of the file.
             share: of the request that it belongs to.
 
         Raises:
-            ImageError: it is not a usable photo, or takes more memory or time than the service has for one.
-            RefusedUpload: 413 if the photos of this request take too long, 503 if those of others do.
+            ImageError: it is not a usable photo, or needs more memory or time than is allowed for one photo.
+            RefusedUpload: 413 if the photos of this request take too long, 503 if those of other requests do.
         """
         try:
             work = partial(self._decode, data, self._require_small)
@@ -118,11 +118,11 @@ class Decoder:
             )
             raise RefusedUpload(413, "too_large", text + "longer. Send smaller copies, or fewer photos in one request.")
         if self._large.seconds_before(share, cost.seconds) > MAX_WAIT_SECONDS:
-            text = "The service has as many large photos to decode as it can in time; try again in a moment."
+            text = "The service has too many large photos to decode in time; try again in a moment."
             raise RefusedUpload(503, "overloaded", text)
 
     def _check_photo(self, cost: DecodeCost) -> None:
-        """Refuses a photo that never fits."""
+        """Rejects a photo that exceeds a limit."""
         if cost.num_bytes > self._max_bytes:
             limit_text = f"{self._max_bytes / 2**20:,.0f} MiB of memory"
             need_text = f"{cost.num_bytes / 2**20:,.0f} MiB"
@@ -138,7 +138,7 @@ class Decoder:
             raise _LargePhotoError(cost)
 
     def _decode(self, data: bytes, admit: Callable[[DecodeCost], None]) -> DecodedPhoto:
-        start_time = time.thread_time()  # of the processor: a busy machine is not the photo's fault
+        start_time = time.thread_time()  # processor time, which does not depend on the load of the machine
         photo = self._open_photo(data, admit)
         return DecodedPhoto(photo.pixels, photo.native_size, time.thread_time() - start_time, photo.clipped_share)
 
@@ -151,7 +151,7 @@ class _Task:
 
 
 class _Lane:
-    """Threads that take work in fair order."""
+    """A thread pool that runs work in fair order."""
 
     def __init__(self, name: str, num_threads: int, max_bytes: int = 0, *, low_priority: bool = False):
         self._threads = ThreadPoolExecutor(num_threads, name, initializer=_lower_priority if low_priority else None)
@@ -161,7 +161,7 @@ class _Lane:
         self._num_running = self._num_bytes = 0
 
     async def run(self, work: Callable[[], Result], share: Share, cost: float, num_bytes: int = 0) -> Result:
-        """The result of `work`, in a thread, when it is its turn and its memory is free."""
+        """Runs `work` in a thread when it is its turn and enough memory is free; returns its result."""
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.push(_Task(work, result, num_bytes), share, cost)
         self._dispatch()
@@ -196,5 +196,5 @@ class _Lane:
 
 
 def _lower_priority() -> None:
-    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+    if sys.platform == "linux":  # other systems have no priority per thread
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)

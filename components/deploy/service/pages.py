@@ -1,4 +1,4 @@
-"""What the service shows beside /predict: the page to try it on, the model, its samples and its OpenAPI document."""
+"""The routes besides /predict: the page for trying the service, the model, its samples and the OpenAPI document."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ async def show_sample(request: Request) -> Response:
 
 
 def show_metrics(_request: Request) -> Response:
-    """`GET /metrics`; in a thread, because workers' files are read."""
+    """`GET /metrics`; in a thread, because it reads files of all workers."""
     content, kind = render_metrics()
     return Response(content, headers={"Content-Type": kind})
 
@@ -92,4 +92,4 @@ pages = Starlette(
         Mount("/page", StaticFiles(directory=PAGE_DIR)),
     ]
 )
-"""Mounted into the service, which sets `state.service`, `state.predictor`, `state.card` and `state.samples_dir`."""
+"""Mounted by the service, which sets `state.service`, `state.predictor`, `state.card` and `state.samples_dir`."""

@@ -1,4 +1,4 @@
-"""What the service takes and what it answers: the service, its OpenAPI document and its client agree on this."""
+"""The requests and answers of the service: the service, its OpenAPI document and its client share these types."""
 
 from typing import Annotated, Final
 
@@ -11,12 +11,12 @@ from components.contract.inference.cam import Method
 from components.contract.record import BaseRecord, StrictRecord
 
 API_VERSION: Final = "1.0"
-"""Grows by its first number when an answer changes so that a client has to."""
+"""The first number increases when an answer changes in a way that breaks clients."""
 VERSION_PREFIX: Final = "/v1"
-"""Every address answers below this prefix as well."""
+"""Every route is also available below this prefix."""
 
 FIELD: Final = "files"
-"""The form field of POST /predict that holds the photos."""
+"""The form field of POST /predict that contains the photos."""
 MAX_FILES: Final = 64
 """Photos in one request."""
 MAX_BODY_BYTES: Final = 64 * 2**20
@@ -25,7 +25,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Options(BaseRecord):
-    """What a request may ask for, in its query."""
+    """The options in the query of a request."""
 
     top_k: int | None = Field(None, ge=1, le=100_000, description="Return only this many classes; default: all.")
     threshold: Share | None = Field(
@@ -37,7 +37,7 @@ class Options(BaseRecord):
 
 
 class Probability(BaseRecord):
-    """How probable one class is."""
+    """The probability of one class."""
 
     label: str
     probability: Share
@@ -58,7 +58,7 @@ class Prediction(BaseRecord):
 
 
 class Fault(BaseRecord):
-    """What was wrong."""
+    """The reason for an error."""
 
     code: str = Field(description="A code for the reason.")
     message: str
@@ -78,14 +78,14 @@ class Answer(BaseRecord):
 
 
 class Refusal(BaseRecord):
-    """The answer to a request of which nothing could be used."""
+    """The answer to a request without any usable photo."""
 
     error: Fault
     predictions: tuple[Failure, ...] = Field((), description="The error of each file, if there were files.")
 
 
 class Explanation(BaseRecord):
-    """Where in a photo the model found a class."""
+    """Which parts of a photo indicate a class."""
 
     model: str
     label: str = Field(description="The explained class.")
@@ -98,14 +98,14 @@ class Explanation(BaseRecord):
 
 
 class Feedback(StrictRecord):
-    """The right label of a photo that was classified."""
+    """The correct label of a photo that was classified."""
 
-    id: str = Field(max_length=100, description="Of the prediction.")
+    id: str = Field(max_length=100, description="The id of the prediction.")
     label: str = Field(max_length=1000, description="The class that the photo shows.")
 
 
 class FeedbackAnswer(BaseRecord):
-    """Feedback that was kept."""
+    """Feedback that was stored."""
 
     id: str
     label: str
@@ -113,23 +113,23 @@ class FeedbackAnswer(BaseRecord):
 
 
 class Sample(BaseRecord):
-    """A photo that the page offers to try."""
+    """A sample photo on the page."""
 
     url: str
     class_name: str
 
 
 class Limits(BaseRecord):
-    """What one request may hold."""
+    """The limits of one request."""
 
     files: int = MAX_FILES
     body_bytes: int = MAX_BODY_BYTES
-    pixels: int = Field(MAX_PIXELS, description="Of one photo.")
+    pixels: int = Field(MAX_PIXELS, description="The maximum number of pixels per photo.")
     formats: tuple[str, ...] = FORMATS
 
 
 class ModelCard(ServiceFacts):
-    """The model that answers: what it tells apart, how good it is, and where it came from."""
+    """The model: its classes, its metrics, and its origin."""
 
     api_version: str = API_VERSION
     explanation: Method = Field(description="The method of POST /explain.")
@@ -139,5 +139,5 @@ class ModelCard(ServiceFacts):
     abstention: Abstention | None = Field(
         description="Below this confidence the model abstains; null if evaluation chose none."
     )
-    predictions_logged: bool = Field(description="Whether summaries of predictions are kept; photos never are.")
+    predictions_logged: bool = Field(description="Whether summaries of predictions are stored; photos never are.")
     limits: Limits = Limits()

@@ -53,7 +53,7 @@ def test_a_busy_port_is_reported_with_a_way_out(deployed: Deployed) -> None:
         busy_socket.listen()
         port = busy_socket.getsockname()[1]
         with (
-            pytest.raises(ServiceError, match=rf"Port {port} on 127\.0\.0\.1 must be free.*--port"),
+            pytest.raises(ServiceError, match=rf"Port {port} on 127\.0\.0\.1 is not free.*--port"),
             serving(deployed.bento_dir, port=port),
         ):
             pass
@@ -74,7 +74,7 @@ def test_a_service_that_cannot_start_reports_why_and_leaves_no_process(own_bento
     (own_bento / "bento" / "src" / "export" / "model.xml").write_text("<net>")
     start_time = time.monotonic()
     with (
-        pytest.raises(ServiceError, match=r"(?s)must start\. It failed\..*Cannot load the exported graph"),
+        pytest.raises(ServiceError, match=r"(?s)did not start\. It failed\..*Cannot load the exported graph"),
         serving(own_bento),
     ):
         pass

@@ -208,7 +208,7 @@ def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, f
         await promote(page, slow, "is not champion: the verdict is 'worse'")
         await says(page, "main", "more than evaluate.gate.max_latency_ms, 0.0001")
         await keep(page, "promotion-refused")
-        await promote(page, good_run, "is champion already")
+        await promote(page, good_run, "is already champion")
         registry.delete_registered_model_alias("colors", "champion")
         await promote(page, good_run, "is champion: the verdict is 'first'")
         await keep(page, "promotion-allowed")

@@ -154,7 +154,7 @@ def test_an_existing_table_is_replaced_only_when_told(bento_dir: Path, tmp_path:
 
 def test_paths_that_hold_nothing_are_told_before_any_work(bento_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"There must be a photo or a folder of photos at .*missing\.png; there is not"):
+    with pytest.raises(DataError, match=r"No photo or folder of photos exists at .*missing\.png"):
         predict_files(bento_dir, [tmp_path / "missing.png"])
     with pytest.raises(DataError, match="contains no files"):
         predict_files(bento_dir, [tmp_path / "empty"])

@@ -1,7 +1,7 @@
-"""What every request passes before and after the service looks at it.
+"""The middleware for every request and response of the service.
 
-In: the API key, how many requests and bytes are under way, the version prefix. Out: security headers, and errors as
-JSON whoever raised them. It is plain ASGI, because a body that is refused must not be read.
+Requests: API key, limits on requests and bytes in progress, version prefix. Responses: security headers, and every
+error as JSON. It is plain ASGI, because the body of a rejected request must not be read.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ from components.deploy.service.protocol import VERSION_PREFIX
 from components.deploy.service.settings import ServiceSettings
 
 MAX_REQUESTS = 256
-"""Requests with a body under way; more are shed before their body is read."""
+"""Requests with a body in progress; further requests are rejected before their body is read."""
 MAX_HELD_BYTES = 96 * 2**20
-"""Bytes of all bodies under way together."""
+"""The size of all bodies in progress together, in bytes."""
 LARGE_SHARE = 0.75
-"""How much of them large bodies may take; the rest is for small ones."""
+"""The share of these bytes for large bodies; the rest is for small ones."""
 MAX_SMALL_BYTES = 4 * 2**20
 RETRY_SECONDS = 1
 
 PICKLED: Final = "application/vnd.bentoml"
-"""BentoML's own formats, pickles among them, which it would read before we see the request."""
+"""BentoML's content types, including pickles, which BentoML would read before this middleware."""
 
 OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready")
 KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/feedback", "/model", "/metrics", "/samples.json")
-"""Counted by their own names; a counter for whatever a stranger asks for would fill the memory."""
+"""Counted by path in the metrics; counting arbitrary paths would fill the memory."""
 OPEN_FOLDERS: Final = ("/page/",)
-"""What an API key does not guard: health, and the page, which asks for the key."""
+"""Paths that require no API key, like OPEN_PATHS: the page, which asks for the key."""
 
 PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -51,10 +51,10 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 REASONS: Final = {
-    400: ("bad_request", "The request must be well formed; it is not."),
+    400: ("bad_request", "The request is malformed."),
     404: ("not_found", "This address does not exist; see /docs."),
     405: ("method_not_allowed", "This address does not support the method; see /docs."),
-    503: ("not_ready", "The service must be ready; it is not. Try again in a moment."),
+    503: ("not_ready", "The service is not ready. Try again in a moment."),
     504: ("too_slow", "The request took too long. Send fewer photos in one request."),
 }
 OURS: Final = ("internal", "The service failed because of an internal error.")
@@ -62,11 +62,11 @@ OURS: Final = ("internal", "The service failed because of an internal error.")
 
 @dataclass(eq=False)
 class _Body:
-    """A body that is arriving.
+    """A body that is being received.
 
     Attributes:
-        num_bytes: that have arrived.
-        deadline: while its next piece is awaited.
+        num_bytes: received so far.
+        deadline: set while waiting for the next chunk.
     """
 
     num_bytes: int = 0
@@ -81,11 +81,11 @@ class GatewayMiddleware:
     """The middleware around the whole service."""
 
     def __init__(self, app: ASGIApp, settings: Callable[[], ServiceSettings]):
-        """Wraps an app.
+        """Wraps an ASGI app.
 
         Args:
-            app: what answers.
-            settings: gives them; asked when the service starts, not when it is imported.
+            app: handles the accepted requests.
+            settings: returns the settings; called when the service starts, not when it is imported.
         """
         self._app = app
         self._settings = settings()
@@ -94,7 +94,7 @@ class GatewayMiddleware:
         self._bodies: dict[_Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request within the limits, or refuses it; anything but HTTP is passed on unchanged."""
+        """Passes a request on if it is within the limits, otherwise rejects it; only HTTP is checked."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -152,7 +152,7 @@ class GatewayMiddleware:
             self._held_bytes -= body.num_bytes
 
     async def _receive(self, receive: Receive, body: _Body) -> Message:
-        """The next piece of a body, within the limits of all bodies together."""
+        """Receives the next chunk of a body, within the limit of all bodies together."""
         try:
             async with asyncio.timeout(None) as body.deadline:
                 message = await receive()
@@ -188,7 +188,7 @@ class GatewayMiddleware:
 
 
 class _ResponseSender:
-    """Sends answers with the headers that all have; an error that is no JSON of ours becomes one."""
+    """Sends responses with the common headers; converts errors that are not JSON."""
 
     def __init__(self, scope: Scope, send: Send, extra: Mapping[str, str]):
         self._send = send
@@ -201,7 +201,7 @@ class _ResponseSender:
         self._status = 0
 
     def watch(self, receive: Receive) -> Receive:
-        """`receive`, with an eye on whether the body is read to its end."""
+        """Wraps `receive` to record whether the body is read completely."""
 
         async def receive_watched() -> Message:
             message = await receive()
@@ -211,7 +211,7 @@ class _ResponseSender:
         return receive_watched
 
     def note(self) -> None:
-        """Counts the request; status 0 is a client that left."""
+        """Counts the request; status 0 means that the client disconnected."""
         instruments().requests.labels(self._path, str(self._status)).inc()
         instruments().request_seconds.labels(self._path).observe(time.perf_counter() - self._start_time)
 
@@ -243,13 +243,13 @@ class _ResponseSender:
         if message["status"] in (429, 503):
             headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
         if self._unread:
-            # Otherwise the server would read the rest of the body to keep the connection.
+            # Otherwise the server would read the rest of the body to keep the connection open.
             headers.append((b"connection", b"close"))
         return {**message, "headers": [*message["headers"], *headers]}
 
 
 def without_version(scope: Scope) -> Scope:
-    """`/v1/predict` is `/predict`."""
+    """Removes the version prefix: `/v1/predict` becomes `/predict`."""
     path = scope["path"]
     if path != VERSION_PREFIX and not path.startswith(f"{VERSION_PREFIX}/"):
         return scope
@@ -258,14 +258,14 @@ def without_version(scope: Scope) -> Scope:
 
 
 def error_body(scope: Scope, code: str, message: str) -> bytes:
-    """The body of an error, in the format of the service; below /v2, in that of the Open Inference Protocol."""
+    """The body of an error in the service's format; below /v2, in that of the Open Inference Protocol."""
     if f"{scope['path']}/".startswith("/v2/"):
         return json.dumps({"error": message}).encode()
     return json.dumps({"error": {"code": code, "message": message}, "predictions": []}).encode()
 
 
 async def refuse(scope: Scope, send: Send, status: int, code: str, message: str) -> None:
-    """Answers without a look at the body."""
+    """Responds without reading the body."""
     body = error_body(scope, code, message) if code else b""
     headers = [(b"content-length", str(len(body)).encode())] if body else []
     if body:

@@ -1,7 +1,7 @@
-"""Requests and answers of the protocol: JSON with the tensors in it, or as bytes behind it.
+"""Requests and responses of the protocol: JSON that contains the tensors, or JSON followed by their bytes.
 
 The bytes are the binary tensor data extension, which clients use by default. The header
-`Inference-Header-Content-Length` says where the JSON ends and the tensors begin, in their order.
+`Inference-Header-Content-Length` contains the length of the JSON; the tensors follow it in order.
 """
 
 import base64
@@ -23,7 +23,7 @@ from components.deploy.service.protocol import MAX_FILES
 
 JSON_LENGTH: Final = "inference-header-content-length"
 MAX_JSON_BYTES: Final = 16 * 2**20
-"""Numbers in JSON take several times their size in memory."""
+"""Numbers in JSON need several times their size in memory."""
 NUMPY_TYPES: Final = {"FP32": np.float32, "BOOL": np.bool_}
 OUTPUTS: Final = {"label": "BYTES", "confidence": "FP32", "probabilities": "FP32", "abstained": "BOOL"}
 UNFAMILIAR: Final = "unfamiliar"
@@ -31,11 +31,11 @@ UNFAMILIAR: Final = "unfamiliar"
 
 
 class _Record(BaseRecord, extra="ignore"):
-    """The protocol allows parameters that a server does not know."""
+    """Ignores unknown parameters, as the protocol requires."""
 
 
 class TensorParameters(_Record):
-    """Of a tensor."""
+    """The parameters of a tensor."""
 
     binary_data_size: int | None = Field(None, ge=0)
     binary_data: bool | None = None
@@ -52,14 +52,14 @@ class RequestInput(_Record):
 
 
 class RequestOutput(_Record):
-    """A tensor that is requested."""
+    """A requested output tensor."""
 
     name: str
     parameters: TensorParameters = TensorParameters()
 
 
 class RequestParameters(_Record):
-    """Of a request."""
+    """The parameters of a request."""
 
     binary_data_output: bool = False
 
@@ -75,11 +75,11 @@ class InferenceRequest(_Record):
 
 @dataclass(frozen=True)
 class Inference:
-    """What a request asks for.
+    """A parsed request.
 
     Attributes:
-        request: its JSON.
-        photos: the bytes of files, or pixels: uint8 (height, width, 3), RGB.
+        request: the JSON of the request.
+        photos: the contents of files, or pixels: uint8 (height, width, 3), RGB.
     """
 
     request: InferenceRequest
@@ -87,11 +87,11 @@ class Inference:
 
 
 def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int, int]) -> Inference:
-    """Reads a request.
+    """Parses a request.
 
     Args:
         body: of the HTTP request.
-        json_length: the header JSON_LENGTH; None if all of the body is JSON.
+        json_length: the value of the header JSON_LENGTH; None if the whole body is JSON.
         image_size: (height, width) of the model's input.
 
     Raises:
@@ -104,7 +104,7 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
         raise RefusedUpload(
             413,
             "too_large",
-            f"The JSON of a request must have at most {MAX_JSON_BYTES // 2**20} MiB; this one has more. "
+            f"The JSON of a request must have at most {MAX_JSON_BYTES // 2**20} MiB; it is larger. "
             "Send tensors as binary data.",
         )
     try:
@@ -116,7 +116,7 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
     tensor, payload = request.inputs[0], memoryview(body)[num_bytes:]
     if tensor.data is None and tensor.parameters.binary_data_size != len(payload):
         raise _refusal(
-            f"The input {tensor.name[:40]!r} must have data, or binary_data_size and as many bytes after "
+            f"The input {tensor.name[:40]!r} must have data, or binary_data_size and the same number of bytes after "
             f"the JSON; found {len(payload)} bytes for {tensor.parameters.binary_data_size}."
         )
     if tensor.shape and tensor.shape[0] > MAX_FILES:
@@ -141,7 +141,7 @@ def _require_outputs(request: InferenceRequest, names: Collection[str]) -> None:
 
 
 def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
-    """The files in a tensor of BYTES: in JSON as base64, else each behind its length."""
+    """Reads the files in a BYTES tensor: base64 in JSON, otherwise each one after its length."""
     num_photos = math.prod(tensor.shape)
     if tensor.data is None:
         files = []
@@ -157,7 +157,7 @@ def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
         try:
             files = [base64.b64decode(text, validate=True) for text in np.array(tensor.data, object).ravel()]
         except (binascii.Error, ValueError, TypeError):
-            raise _refusal("Photos in JSON must be base64 text; one is not.") from None
+            raise _refusal("Photos in JSON must be base64 text; at least one is invalid.") from None
     if not 0 < len(files) == num_photos:
         raise _refusal(f"The shape {list(tensor.shape)} must match the data; found {len(files)} photos.")
     return files
@@ -172,10 +172,10 @@ def _read_pixels(tensor: RequestInput, payload: memoryview, image_size: tuple[in
     try:
         values = np.frombuffer(payload, np.uint8) if tensor.data is None else np.asarray(tensor.data)
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
-            raise _refusal("Pixels must be integers from 0 to 255; found others.")
+            raise _refusal("Pixels must be integers from 0 to 255; found other values.")
         return values.astype(np.uint8).reshape(tensor.shape)
     except ValueError:
-        raise _refusal(f"The shape {list(tensor.shape)} must match the data; it does not.") from None
+        raise _refusal(f"The shape {list(tensor.shape)} does not match the data.") from None
 
 
 def encode_answer(
@@ -184,16 +184,16 @@ def encode_answer(
     predictions: Sequence[Mapping[str, Any]],
     class_names: Sequence[str],
 ) -> tuple[bytes, dict[str, str]]:
-    """The body and the headers of an answer.
+    """Encodes a response; returns its body and headers.
 
     Args:
         inference: the request.
         model: name and version.
-        predictions: as /predict answers them, one per photo, with all classes.
+        predictions: the predictions of /predict, one per photo, with all classes.
         class_names: in the order of the model's outputs.
 
     Raises:
-        RefusedUpload: the request asks for an output that the model does not have.
+        RefusedUpload: the request names an output that the model does not have.
     """
     tensors = _make_tensors(predictions, class_names)
     request = inference.request

@@ -1,4 +1,4 @@
-// The cards of the photos: what the model answered, and where it looked.
+// The cards of the photos: the model's answer and its explanation.
 
 import { KeyNeededError, refusal, request } from "./client.js";
 import { byId, child, keepTinyPixels, messageOf } from "./dom.js";
@@ -109,7 +109,7 @@ function barItem(answer) {
 }
 
 /**
- * Shows or hides where the model saw a class.
+ * Shows or hides the explanation of a class.
  * @param {HTMLElement} card
  * @param {File} file
  * @param {string} label

@@ -7,7 +7,7 @@ let stream = null;
 
 async function openCamera() {
   if (!navigator.mediaDevices?.getUserMedia) {
-    byId("camera-files").click(); // a page that is not secure: phones offer their own camera
+    byId("camera-files").click(); // no camera access without HTTPS; phones offer their camera app
     return;
   }
   const shoot = byId("shoot", HTMLButtonElement);
@@ -21,7 +21,7 @@ async function openCamera() {
     shoot.disabled = false;
     shoot.focus();
   } catch (error) {
-    byId("camera-wrong").textContent = `No camera can be used: ${messageOf(error)}. Choose a photo instead.`;
+    byId("camera-wrong").textContent = `Cannot use a camera: ${messageOf(error)}. Choose a photo instead.`;
     byId("camera-wrong").hidden = false;
   }
 }
@@ -47,7 +47,7 @@ function closeCamera() {
 }
 
 /**
- * Lets the buttons of the camera work.
+ * Activates the buttons of the camera.
  * @param {(photos: File[]) => unknown} addPhotos
  */
 export function acceptCamera(addPhotos) {

@@ -5,20 +5,20 @@ const FIRST_WAIT_MILLISECONDS = 500;
 const UNAUTHORIZED = 401;
 const NOT_READY = 503;
 
-/** The service did not answer, or refused the request. */
+/** The service did not answer, or rejected the request. */
 export class RequestError extends Error {}
 
-/** The service asks for an API key, or refused the one that it got. */
+/** The service requires an API key, or rejected the given key. */
 export class KeyNeededError extends Error {}
 
 /**
- * How long to wait before a request is tried again.
+ * The waiting time before a request is repeated.
  * @param {number} attempt From 0.
  */
 export const waitMilliseconds = (attempt) => FIRST_WAIT_MILLISECONDS * 2 ** attempt;
 
 /**
- * Sends a request; while the service is not ready, tries again a few times.
+ * Sends a request; while the service is not ready, repeats it a few times.
  * @param {string} path
  * @param {RequestInit} [options]
  * @returns {Promise<Response>}
@@ -52,6 +52,6 @@ async function send(path, options) {
 /**
  * The error for an answer without the expected content.
  * @param {{ error?: { message: string } }} answer
- * @param {number} status Of HTTP.
+ * @param {number} status The HTTP status.
  */
 export const refusal = (answer, status) => new RequestError(answer.error?.message ?? `The service answered ${status}.`);

@@ -1,12 +1,12 @@
-// The elements of the page.
+// Access to the elements of the page.
 
 /**
- * The element with an id, which the page must have.
+ * Returns the element with an id.
  * @template {HTMLElement} [Target=HTMLElement]
  * @param {string} id
  * @param {new () => Target} [type]
  * @returns {Target}
- * @throws {Error} if there is none, or it is of another type.
+ * @throws {Error} if the element is missing, or has another type.
  */
 export function byId(id, type) {
   const element = document.getElementById(id);
@@ -15,24 +15,24 @@ export function byId(id, type) {
 }
 
 /**
- * The first match within an element, which must have one.
+ * Returns the first match within an element.
  * @template {HTMLElement} [Target=HTMLElement]
  * @param {ParentNode} parent
  * @param {string} selector
  * @param {new () => Target} [type]
  * @returns {Target}
- * @throws {Error} if there is none, or it is of another type.
+ * @throws {Error} if there is no match, or it has another type.
  */
 export function child(parent, selector, type) {
   const element = parent.querySelector(selector);
-  if (!(element instanceof (type ?? HTMLElement))) throw new Error(`There must be an element ${selector} here.`);
+  if (!(element instanceof (type ?? HTMLElement))) throw new Error(`The element ${selector} is missing.`);
   return /** @type {Target} */ (element);
 }
 
 const TINY_PIXELS = 64;
 
 /**
- * Lets tiny photos keep their pixels.
+ * Shows tiny photos with sharp pixels.
  * @param {HTMLImageElement} image
  */
 export function keepTinyPixels(image) {

@@ -1,4 +1,4 @@
-// What the page says about the model.
+// The facts about the model on the page.
 
 /** @import { Interval, Lineage, ModelCard } from "./types.js" */
 
@@ -6,11 +6,11 @@
 
 const FINGERPRINT_LENGTH = 16;
 
-/** Classes that are listed at once. */
+/** The maximum number of listed classes. */
 export const MAX_LISTED = 60;
 
 /**
- * The classes whose names have a text, as far as they can be read in a line or two.
+ * The classes whose names contain a text, shortened to a readable length.
  * @param {string[]} names
  * @param {string} text
  */
@@ -42,15 +42,15 @@ const formatShareWithRange = ({ value, low, high }) =>
 export const nameOf = ({ tag }) => tag.split(":")[0];
 
 /**
- * What to expect of the model, in two sentences.
+ * What to expect from the model, in two sentences.
  * @param {ModelCard} model
  */
 export function expectation({ class_names: classNames, test }) {
   const quality = test
-    ? `Expect ${Math.floor(100 * test.accuracy.low)} to ${Math.round(100 * test.accuracy.high)} right answers in a ` +
+    ? `Expect ${Math.floor(100 * test.accuracy.low)} to ${Math.round(100 * test.accuracy.high)} correct answers in a ` +
       "hundred photos of the same kind"
     : "It was not evaluated";
-  return `Tells ${classNames.length} classes apart. ${quality}.`;
+  return `Distinguishes ${classNames.length} classes. ${quality}.`;
 }
 
 /**
@@ -64,7 +64,7 @@ export function factsOf(model) {
     ...testFacts(model),
     { term: "Confidence", text: model.calibrated ? "calibrated" : "not calibrated: often overconfident" },
     ...abstentionFacts(model),
-    { term: "Shows where by", text: model.explanation },
+    { term: "Explanation", text: model.explanation },
     { term: "Bento", text: model.tag, isCode: true },
     ...lineageFacts(model.lineage),
   ];
@@ -120,7 +120,7 @@ function lineageFacts({ dataset_fingerprint: fingerprint, source, mlflow_run_id:
 }
 
 /**
- * The first digits of a Git revision, with what follows the hash.
+ * Shortens the hash of a Git revision, and keeps what follows it.
  * @param {string} revision
  */
 export const shortRevision = (revision) => revision.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1");

@@ -1,8 +1,8 @@
-// The form for the API key, which this tab keeps until it is closed.
+// The form for the API key, which is stored for this tab until it is closed.
 
 import { byId } from "./dom.js";
 
-/** Shows the form; a key that the service refused is forgotten. */
+/** Shows the form; forgets a key that the service rejected. */
 export function askForKey() {
   byId("key-wrong").hidden = !sessionStorage.getItem("key");
   sessionStorage.removeItem("key");
@@ -11,7 +11,7 @@ export function askForKey() {
 }
 
 /**
- * Keeps each key that a person enters.
+ * Stores each key that is entered.
  * @param {() => unknown} onKey
  */
 export function acceptKeys(onKey) {

@@ -1,4 +1,4 @@
-// The model: its name, its facts, and the sample photos to try.
+// The model card: name, facts, and sample photos.
 
 import { KeyNeededError, request } from "./client.js";
 import { byId, child, keepTinyPixels, messageOf } from "./dom.js";
@@ -9,7 +9,7 @@ import { addPhotos } from "./prediction_queue.js";
 /** @import { Fact } from "./facts.js" */
 /** @import { ModelCard, Sample } from "./types.js" */
 
-/** Shows the model that the service answers with. */
+/** Shows the model of the service. */
 export async function showModel() {
   /** @type {ModelCard} */
   let model;
@@ -33,7 +33,7 @@ export async function showModel() {
 }
 
 /**
- * The classes: all of them, or a search if they are many.
+ * The classes: all of them, or a search field if there are many.
  * @param {string[]} names
  */
 function classesItem(names) {

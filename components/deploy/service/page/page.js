@@ -1,4 +1,4 @@
-// The page of the service: photos in, answers beside them. It sends requests to its own service alone.
+// The page of the service: accepts photos, shows answers. It sends requests only to its own service.
 
 import { acceptCamera } from "./camera.js";
 import { byId } from "./dom.js";
@@ -19,7 +19,7 @@ function acceptFiles() {
 
 function acceptDrops() {
   const zone = byId("drop");
-  let depth = 0; // of the elements under the pointer
+  let depth = 0; // number of nested elements under the pointer
   document.addEventListener("dragenter", () => {
     depth += 1;
     zone.classList.toggle("over", depth > 0);

@@ -1,4 +1,4 @@
-// The photos that wait for an answer.
+// The queue of photos to classify.
 
 import { newCard, showAnswer } from "./answers.js";
 import { KeyNeededError, RequestError, refusal, request } from "./client.js";
@@ -16,7 +16,7 @@ let isWorking = false;
 /**
  * Adds photos to the queue and shows their cards.
  * @param {Iterable<File>} files
- * @param {string} [name] Of the photos, instead of the files' names.
+ * @param {string} [name] The name of the photos, instead of the file names.
  */
 export function addPhotos(files, name) {
   const entries = [...files].map((file) => ({ file, card: newCard(file, name ?? file.name) }));
@@ -29,7 +29,7 @@ export function addPhotos(files, name) {
   entries[0].card.scrollIntoView({ block: "nearest", behavior: isCalm ? "auto" : "smooth" });
 }
 
-/** Forgets all photos and their answers. */
+/** Removes all photos and their answers. */
 export function clearPhotos() {
   for (const photo of byId("cards").querySelectorAll("img.photo")) {
     if (photo instanceof HTMLImageElement) URL.revokeObjectURL(photo.src);
@@ -40,7 +40,7 @@ export function clearPhotos() {
   byId("files").focus();
 }
 
-/** Asks for the answers to all photos of the queue, batch by batch. */
+/** Requests the answers for all photos in the queue, batch by batch. */
 export async function predictWaiting() {
   if (isWorking) return;
   isWorking = true;

@@ -1,4 +1,4 @@
-// Batches of photos for one request, their progress, and what is said about each prediction.
+// Batches of photos for one request, their progress, and the text for each prediction.
 
 import { formatPercent } from "./facts.js";
 
@@ -9,7 +9,7 @@ const MAX_SHOWN = 0.9995;
 /**
  * Removes the next batch from the queue: as many photos as fit into one request, and at least one.
  * @template {{ file: { size: number } }} Entry
- * @param {Entry[]} queue Is changed.
+ * @param {Entry[]} queue Modified in place.
  * @returns {Entry[]}
  */
 export function takeBatch(queue) {
@@ -24,7 +24,7 @@ export function takeBatch(queue) {
 }
 
 /**
- * How many photos are answered.
+ * The number of answered photos, as a sentence.
  * @param {number} numAnswered
  * @param {number} numAll
  */
@@ -34,7 +34,7 @@ export function progressText(numAnswered, numAll) {
 }
 
 /**
- * The probability of an answer, which is never certain.
+ * The probability of an answer; it is never shown as 100 %.
  * @param {number} share
  */
 export const probability = (share) => (share > MAX_SHOWN ? "> 99.9 %" : formatPercent(share));

@@ -1,4 +1,4 @@
-// The shapes of the service's answers, for the type checker alone: no browser loads this file.
+// The types of the service's answers, only for the type checker: no browser loads this file.
 
 /** @typedef {{ value: number, low: number, high: number }} Interval A share and its confidence interval. */
 
@@ -33,7 +33,7 @@
  * @property {string} id
  * @property {string} label
  * @property {boolean} abstained
- * @property {number | null} unfamiliar Above 1 the photo is unlike the training photos.
+ * @property {number | null} unfamiliar Above 1, the photo is unlike the training photos.
  * @property {Probability[]} probabilities The most probable first.
  */
 

@@ -117,7 +117,7 @@ def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(
     shutil.copytree(artifacts.bundle_dir, bundle_dir)
     path = bundle_dir / "export" / "model.bin"
     path.unlink() if harm == "missing" else path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(ArtifactError, match="must"):
+    with pytest.raises(ArtifactError, match=r"must|has changed since training"):
         build_bento(bundle_dir, read_bundle(bundle_dir), "colors", tmp_path / "bento")
     assert not (tmp_path / "bento").exists()
 
@@ -126,6 +126,6 @@ def test_a_build_that_fails_tells_what_bentoml_said(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "SERVICE", "components.deploy.service.classifier")
-    with pytest.raises(ServiceError, match=r"(?s)BentoML must build the bento colors:.*PhotoClassifier"):
+    with pytest.raises(ServiceError, match=r"(?s)BentoML failed to build colors:.*PhotoClassifier"):
         build_bento(artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colors", tmp_path / "bento")
     assert not (tmp_path / "bento").exists()

@@ -49,7 +49,7 @@ def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path:
 
 
 def test_a_bento_that_is_not_there_is_named(run_id: str, tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match=f"MLflow must return the bento {run_id}@sha256"):
+    with pytest.raises(TrackingError, match=f"MLflow does not return the bento {run_id}@sha256"):
         fetch(Reference(run_id, "0" * 64), tmp_path / "pod")
 
 

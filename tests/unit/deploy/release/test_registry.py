@@ -95,7 +95,7 @@ def test_a_verdict_against_an_earlier_champion_promotes_no_more(run_id: str) -> 
     register("colors", facts(run_id), FIRST)
     late = register("colors", facts(run_id, "colors:2"), FIRST)
     assert not late.promoted
-    assert "it was compared when none was champion, and now version 1 is" in late.reason
+    assert "it was compared when the champion was none, but now it is version 1" in late.reason
     assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) == "1"
     assert register("colors", facts(run_id), WORSE).promoted, "the champion itself stays what it is"
 
@@ -187,7 +187,7 @@ def test_a_registry_that_refuses_fails_deploy(run_id: str, monkeypatch: pytest.M
         raise MlflowException("only admins may", PERMISSION_DENIED)
 
     monkeypatch.setattr(MlflowClient, "create_model_version", refuse)
-    with pytest.raises(TrackingError, match=r"must accept colors; it did not: .*only admins may.* not rolled out"):
+    with pytest.raises(TrackingError, match=r"did not accept colors: .*only admins may.* not rolled out"):
         register("colors", facts(run_id), FIRST)
 
 
@@ -216,5 +216,5 @@ def test_a_rollout_requires_the_registry(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{host}:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     mlflow.set_tracking_uri(f"http://{host}:{port}")
-    with pytest.raises(TrackingError, match="must accept colors"):
+    with pytest.raises(TrackingError, match="did not accept colors"):
         register("colors", facts("some run"), FIRST, outage_seconds=0.5)

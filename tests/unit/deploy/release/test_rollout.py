@@ -192,7 +192,7 @@ def deployment_info(*, promoted: bool) -> DeploymentInfo:
     ("failure", "timeout_seconds", "message"),
     [
         ("Init:CrashLoopBackOff", 10, "did not become ready, and Kubernetes gave up: Init:CrashLoopBackOff"),
-        ("slow", 0.1, "must become ready within 0.1 s"),
+        ("slow", 0.1, "were not ready within 0.1 s"),
     ],
 )
 def test_a_rollout_that_never_gets_ready_is_taken_back(
@@ -211,7 +211,7 @@ def test_a_service_that_answers_wrongly_is_taken_back(api: Api) -> None:
     stand_in = api(str(OLD))
 
     def wrong() -> None:
-        raise ServiceError("The service must give the same answer for a.png as evaluation.")
+        raise ServiceError("The service and evaluation disagree about a.png.")
 
     with pytest.raises(RolloutError, match=f"as evaluation. darkroom/darkroom-serve serves {OLD} again"):
         roll(stand_in, wrong)

@@ -95,9 +95,9 @@ const MODEL = {
 
 test("a model is described by its test figures", () => {
   assert.equal(facts.nameOf(MODEL), "colors");
-  assert.match(facts.expectation(MODEL), /^Tells 2 classes apart. Expect 84 to 95 right answers in a hundred photos /);
+  assert.match(facts.expectation(MODEL), /^Distinguishes 2 classes. Expect 84 to 95 correct answers in a hundred photos /);
   const certain = { ...MODEL, test: { ...MODEL.test, accuracy: { value: 1, low: 0.996, high: 1 } } };
-  assert.match(facts.expectation(certain), /Expect 99 to 100 right answers/);
+  assert.match(facts.expectation(certain), /Expect 99 to 100 correct answers/);
   const texts = new Map(facts.factsOf(MODEL).map(({ term, text }) => [term, text]));
   assert.equal(texts.get("Network"), "small cnn, in int8");
   assert.equal(texts.get("Test photos"), "1,200");
@@ -109,9 +109,9 @@ test("a model is described by its test figures", () => {
 
 test("a model without evaluation claims nothing", () => {
   const model = { ...MODEL, test: null, verdict: null, model: null, abstention: null };
-  assert.equal(facts.expectation(model), "Tells 2 classes apart. It was not evaluated.");
+  assert.equal(facts.expectation(model), "Distinguishes 2 classes. It was not evaluated.");
   const terms = facts.factsOf(model).map(({ term }) => term);
-  assert.deepEqual(terms, ["Confidence", "Shows where by", "Bento", "Data", "Git revision"]);
+  assert.deepEqual(terms, ["Confidence", "Explanation", "Bento", "Data", "Git revision"]);
 });
 
 test("a threshold of zero never withholds an answer", () => {

@@ -52,7 +52,7 @@ def test_the_doubtful_photo_comes_first_and_known_ones_never(
         "num_candidates": 13,
         "num_disputed": 0,
     }
-    assert "broken.png is left out" in caplog.text
+    assert "broken.png is skipped" in caplog.text
     tasks = json.loads((tmp_path / "next" / "tasks.json").read_text())
     sources = [task["data"]["source"] for task in tasks]
     assert sources[0] == "new/doubtful.png"
@@ -68,7 +68,7 @@ def test_what_cannot_be_chosen_from_is_refused(run_dir: Path, tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     for source, output, photos_dir, error, message in (
         ("only", "next", None, DataError, "the run's data set already contains all 1 photos of only"),
-        ("empty", "next", None, DataError, "There must be photos"),
+        ("empty", "next", None, DataError, "There are no photos to classify"),
         ("new", "next", Path("new"), DataError, "--photos and --since need a prediction log"),
         ("new", "new", None, ArtifactError, "already exists"),
     ):

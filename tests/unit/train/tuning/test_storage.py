@@ -186,7 +186,7 @@ def test_a_database_out_of_reach_is_told(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("DARKROOM_STUDIES", f"sqlite:///{tmp_path}/file/studies.db")
-    with pytest.raises(SearchError, match="The studies cannot be (opened|written)"):
+    with pytest.raises(SearchError, match=r"The studies cannot be (opened|written)"):
         run_search(dataset[1])
 
 
