@@ -1,0 +1,37 @@
+"""How long a thread is blocked, whatever else the machine is doing."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+BLOCKING = {"acquire", "connect", "join", "poll", "recv", "recv_into", "select", "sleep"}
+"""Functions in C that return when another thread, a server or the clock lets them. Computing is not among them."""
+
+
+class BlockedTime:
+    """Seconds that this thread was blocked in calls from Python."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._start_time: float | None = None
+
+    def profile(self, _frame: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and function.__name__ in BLOCKING:
+            self._start_time = time.monotonic()
+        elif event in ("c_return", "c_exception") and self._start_time is not None:
+            self.seconds += time.monotonic() - self._start_time
+            self._start_time = None
+
+
+@contextmanager
+def blocked_time() -> Iterator[BlockedTime]:
+    """Measures the thread that enters it, by Python's profiler."""
+    blocked = BlockedTime()
+    sys.setprofile(blocked.profile)
+    try:
+        yield blocked
+    finally:
+        sys.setprofile(None)
