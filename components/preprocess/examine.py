@@ -82,13 +82,7 @@ def examine(
     for line in describe(photo_set):
         log.info("%s", line)
     photo_scan = scan(photo_set.files, params.size, params.resize, store, params.given_range)
-    seconds = time.monotonic() - start
-    log.info(
-        "Read %s files in %.1f s, %.0f per second; the others were cached.",
-        f"{photo_scan.num_read:,}",
-        seconds,
-        photo_scan.num_read / max(seconds, 1e-9),
-    )
+    log.info("%s", _describe_reading(photo_scan.num_read, len(photo_set.files), time.monotonic() - start))
     depths = [depth for depth in photo_scan.depths if depth is not None]
     if depths and params.given_range is None:
         log.info("%s", describe_range(depths, photo_scan.pixel_range))
@@ -133,6 +127,15 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
             f"The audit of {info.name} failed: {pluralize(len(info.failures), 'finding')} with the policy fail. "
             f"{messages} {where}"
         )
+
+
+def _describe_reading(num_read: int, num_files: int, seconds: float) -> str:
+    if not num_read:
+        return f"All {num_files:,} files were in the cache."
+    num_cached = num_files - num_read
+    cached = f"; {num_cached:,} were in the cache" if num_cached else ""
+    rate = num_read / max(seconds, 1e-9)
+    return f"Read {pluralize(num_read, 'file')} in {seconds:.1f} s, {rate:.0f} per second{cached}."
 
 
 def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:

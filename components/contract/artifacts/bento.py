@@ -2,9 +2,11 @@
 
 deployment.json   DeploymentInfo
 bento/            the built bento, which `bentoml serve` accepts; below bento/src:
-    service.json ServiceFacts export/ the inference graph: model.xml, model.bin calibration.json and familiarity.npz, if
-    evaluation calibrated the model samples/ photos that the page offers to try, and samples.json components/ the code
-    of the service only
+    service.json      ServiceFacts
+    export/           the inference graph: model.xml, model.bin
+    calibration.json  and familiarity.npz, if evaluation calibrated the model
+    samples/          photos that the page offers to try, and samples.json
+    components/       the code of the service only
 """
 
 from pathlib import Path

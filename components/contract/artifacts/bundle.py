@@ -1,9 +1,11 @@
 """The model bundle: written by train; read by evaluate and deploy.
 
-bundle.json BundleInfo model.keras the network in Keras' own format; its input is uint8 RGB, its output logits
-train_image_ids.txt the training photos, one image_id per line, sorted history.json per-epoch figures: {"loss": [...],
-"val_loss": [...], ...} augmentation.jpg eight augmented variants of one training photo export/ the inference graph,
-which is evaluated and served: model.xml, model.bin (OpenVINO IR)
+bundle.json          BundleInfo
+model.keras          the network in Keras' own format; its input is uint8 RGB, its output logits
+train_image_ids.txt  the training photos, one image_id per line, sorted
+history.json         per-epoch figures: {"loss": [...], "val_loss": [...], ...}
+augmentation.jpg     eight augmented variants of one training photo
+export/              the inference graph, which is evaluated and served: model.xml, model.bin (OpenVINO IR)
 """
 
 from collections.abc import Iterable

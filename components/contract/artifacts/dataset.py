@@ -1,10 +1,15 @@
 """The prepared data set on disk: written by preprocess; read by every later step.
 
-    dataset.json DatasetInfo manifest.parquet one row per file, whether kept or rejected train-00000.arrow … Arrow IPC
-    files, uncompressed, one record batch each: pixels, label, image_id validation-00000.arrow … test-00000.arrow …
-    golden/<image_id>.<suffix> test photos as their original files audit.json audit.html the findings of the audit
-    samples.jpg a sheet of labeled samples augmentation.jpg augmented variants of one photo classes.svg photos per class
-    and split
+    dataset.json                 DatasetInfo
+    manifest.parquet             one row per file, whether kept or rejected
+    train-00000.arrow …          Arrow IPC files, uncompressed, one record batch each: pixels, label, image_id
+    validation-00000.arrow …
+    test-00000.arrow …
+    golden/<image_id>.<suffix>   test photos as their original files
+    audit.json  audit.html       the findings of the audit
+    samples.jpg                  a sheet of labeled samples
+    augmentation.jpg             augmented variants of one photo
+    classes.svg                  photos per class and split
 
 The Arrow files are memory-mapped: pixels are NumPy views of them, and nothing is decoded or copied.
 """

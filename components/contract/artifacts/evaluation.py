@@ -1,14 +1,18 @@
 """The evaluation folder: written by evaluate; read by deploy.
 
-evaluation.json EvaluationInfo: the headline figures and the verdict figures.json AllFigures: all figures of both splits
-calibration.json CalibrationFacts, with familiarity.npz: see components/contract/inference/calibration.py
-predictions.parquet one row per validation and test photo: split, image_id, label, predicted, calibrated probabilities
-label_errors.csv probable label errors, the most probable first: path, label, suggested_label, confidence outliers.csv
-photos unlike the others, the farthest first: path, label, distance report.html the report, one self-contained file
-report.pdf the report for printing model_card.md a summary for users of the model confusion_matrix.csv of the test
-split: one row per true class, one column per predicted class confusion_matrix.png the same as a picture, if there are
-at most 60 classes architecture.png and reliability.png, coverage.png, robustness.png: figures of the report
-loss_curve.png per epoch, and accuracy_curve.png; missing if the bundle has no history
+evaluation.json        EvaluationInfo: the headline figures and the verdict
+figures.json           AllFigures: all figures of both splits
+calibration.json       CalibrationFacts, with familiarity.npz: see components/contract/inference/calibration.py
+predictions.parquet    one row per validation and test photo: split, image_id, label, predicted, probabilities
+label_errors.csv       probable label errors, the most probable first: path, label, suggested_label, confidence
+outliers.csv           photos unlike the others, the farthest first: path, label, distance
+report.html            the report, one self-contained file
+report.pdf             the report for printing
+model_card.md          a summary for users of the model
+confusion_matrix.csv   of the test split: one row per true class, one column per predicted class
+confusion_matrix.png   the same as a picture, if there are at most 60 classes
+architecture.png       and reliability.png, coverage.png, robustness.png: figures of the report
+loss_curve.png         per epoch, and accuracy_curve.png; missing if the bundle has no history
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The study: written by a search; read by train and by the report.
 
-study.json StudyInfo best.json the section train of params.yaml with the best values found study.html interactive plots
-in one file: history, importance, slices and parallel coordinates
+study.json    StudyInfo
+best.json     the section train of params.yaml with the best values found
+study.html    interactive plots in one file: history, importance, slices and parallel coordinates
 """
 
 from pathlib import Path

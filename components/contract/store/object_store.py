@@ -1,7 +1,7 @@
 """A shared store at an address: any file system that fsspec supports, such as S3.
 
-    <name>/<number>-<hash> a block of the file: its position and the hash of its content <name>/note.json the size and
-    the list of blocks, written last
+    <name>/<number>-<hash>    a block of the file: its position and the hash of its content
+    <name>/note.json          the size and the list of blocks, written last
 
 Each block is written, read and checked separately. An interrupted upload or download therefore resumes with the missing
 blocks, and several blocks are transferred in parallel. If the store loses a block, its size (after the upload) or its

@@ -1,8 +1,9 @@
 """The index of the cache: facts about files and their contents, in a SQLite database.
 
-files path and identity → content hash depths content hash → the range of the values of a photo with more than 8 bits
-per value verdicts content hash and recipe → the facts about the content, and the place of its pixels used the time of
-the last use of each file of pixels
+files     path and identity → content hash
+depths    content hash → the range of the values of a photo with more than 8 bits per value
+verdicts  content hash and recipe → the facts about the content, and the place of its pixels
+used      the time of the last use of each file of pixels
 """
 
 import contextlib

@@ -1,7 +1,8 @@
 """The cache of preprocess, shared by all runs: facts about files that were read before, and their pixels.
 
-    index.sqlite see components/preprocess/store/cache_index.py packs/<id>.pack prepared pixels, row after row, in the
-    order in which they were read shards/<key>.arrow shards of data sets; a data set contains hard links to them
+    index.sqlite        see components/preprocess/store/cache_index.py
+    packs/<id>.pack     prepared pixels, row after row, in the order in which they were read
+    shards/<key>.arrow  shards of data sets; a data set contains hard links to them
 
 A file with the same size, times and inode as before is not read again. A file with known content and another name is
 read, but not decoded. A shard with the same photos is not written again. The pixels of each photo are stored once: in a
