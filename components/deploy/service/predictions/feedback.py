@@ -4,7 +4,6 @@ There is a line of JSON per report, in `feedback/<day>-<process>.jsonl` of the p
 service can send feedback, so it may be wrong: `darkroom data next` asks a person to confirm it.
 """
 
-import os
 from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final
 
 from components.contract.record import BaseRecord
 from components.deploy.service.gateway.upload import RefusedUpload
-from components.deploy.service.predictions.log_files import read_records
+from components.deploy.service.predictions.log_files import DailyFiles, read_records
 from components.deploy.service.protocol import Feedback
 
 FEEDBACK_DIR: Final = "feedback"
@@ -37,8 +36,7 @@ class FeedbackBook:
     """Writes the feedback of one process; must not be shared by threads."""
 
     def __init__(self, log_dir: Path):
-        """Opens the log; its folder is created with the first report."""
-        self._folder = log_dir / FEEDBACK_DIR
+        self._files = DailyFiles(log_dir / FEEDBACK_DIR)
         self._labels: OrderedDict[str, list[str]] = OrderedDict()
         self._num_bytes = 0
 
@@ -76,9 +74,7 @@ class FeedbackBook:
         if self._num_bytes + len(line) > MAX_BYTES:
             raise RefusedUpload(503, "log_full", f"The feedback log has reached {MAX_BYTES // 2**20} MiB.")
         try:
-            self._folder.mkdir(exist_ok=True)
-            with (self._folder / f"{now:%Y%m%d}-{os.getpid()}.jsonl").open("ab", buffering=0) as file:
-                file.write(line)
+            self._files.append(now, line)
         except OSError:
             raise RefusedUpload(503, "log_failed", "The feedback could not be written; try again.") from None
         self._num_bytes += len(line)

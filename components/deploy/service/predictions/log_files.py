@@ -1,11 +1,13 @@
 """The files of the log: one JSON record per line, in order of time, read within limits."""
 
 import bisect
+import errno
 import itertools
 import os
 import re
+import secrets
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,6 +24,35 @@ MAX_BYTES: Final = 2**30
 _TIME_OF_LINE: Final = re.compile(rb'\{"id":"[^"]*-([0-9a-f]{12})-[0-9a-f]{12}"')
 
 Record = TypeVar("Record", bound=BaseRecord)
+
+
+class DailyFiles:
+    """Where one process writes its records: `<day>-<process>.jsonl`.
+
+    The name of the process is chance: processes of several containers have the same number, and may share a folder.
+    """
+
+    def __init__(self, folder: Path):
+        """The files of a new process.
+
+        Args:
+            folder: made with the first record.
+        """
+        self._folder = folder
+        self._process = secrets.token_hex(6)
+
+    def append(self, time: datetime, line: bytes) -> None:
+        """Appends a line to the file of its day, whole or not at all: half a line would damage the next one.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._folder.mkdir(exist_ok=True)
+        with (self._folder / f"{time:%Y%m%d}-{self._process}.jsonl").open("ab", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if file.write(line) != len(line):  # one write, so that a kill leaves whole lines
+                file.truncate(size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_records(path: Path, kind: type[Record]) -> Iterator[Record]:

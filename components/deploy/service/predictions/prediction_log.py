@@ -8,9 +8,9 @@ Therefore the log is off unless a folder is set, and can be limited to a share o
 
 import base64
 import logging
-import os
 import queue
 import random
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -25,7 +25,7 @@ from components.contract.errors import DataError, ServiceError
 from components.contract.record import BaseRecord
 from components.deploy.service.gateway.upload import RefusedUpload
 from components.deploy.service.predictions.feedback import FeedbackBook
-from components.deploy.service.predictions.log_files import MAX_BYTES, find_line, read_records
+from components.deploy.service.predictions.log_files import MAX_BYTES, DailyFiles, find_line, read_records
 from components.deploy.service.protocol import Feedback
 from components.deploy.service.settings import ServiceSettings
 
@@ -101,10 +101,10 @@ class PredictionLog:
             OSError: the folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
         self._folder = folder
+        self._files = DailyFiles(folder)
         self._share = share
         self._chance = chance or random.SystemRandom()
         self._feedback = FeedbackBook(folder)
@@ -134,11 +134,11 @@ class PredictionLog:
         future: Future[str] = Future()
 
         def write() -> None:
-            """Runs in the writing thread, after all earlier predictions are written."""
+            """In the thread that has written all predictions of before."""
+            if not future.set_running_or_notify_cancel():  # nobody waits for it any more
+                return
             try:
-                line = find_line(self._folder, feedback.id)
-                predicted_label = LoggedPrediction.model_validate_json(line).label if line else None
-                future.set_result(self._feedback.add(feedback, predicted_label))
+                future.set_result(self._feedback.add(feedback, self._find_label(feedback.id)))
             except Exception as error:  # the waiting request raises it
                 future.set_exception(error)
 
@@ -157,15 +157,20 @@ class PredictionLog:
         while (write := self._queue.get()) is not None:
             write()
 
+    def _find_label(self, prediction_id: str) -> str | None:
+        try:
+            line = find_line(self._folder, prediction_id)
+            return LoggedPrediction.model_validate_json(line).label if line else None
+        except (OSError, ValueError):  # ValueError: a damaged line
+            raise RefusedUpload(503, "log_failed", "The prediction log could not be read; try again.") from None
+
     def _write(self, prediction: LoggedPrediction) -> None:
         line = prediction.model_dump_json().encode() + b"\n"
         if self._num_bytes + len(line) > MAX_BYTES:
             self._warn_once(f"it has reached {MAX_BYTES // 2**20} MiB")
             return
         try:
-            path = self._folder / f"{prediction.time:%Y%m%d}-{os.getpid()}.jsonl"
-            with path.open("ab", buffering=0) as file:
-                file.write(line)  # a single write, so that a killed process leaves only complete lines
+            self._files.append(prediction.time, line)
             self._num_bytes += len(line)
         except OSError as error:
             self._warn_once(str(error))
@@ -196,7 +201,7 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
     """Reads all predictions in a log folder, or those since a date, day by day.
 
     Raises:
-        DataError: the folder does not exist or contains no log, or a line is damaged.
+        DataError: there is no such folder, it holds no log, or a line is damaged.
     """
     if not folder.is_dir():
         raise DataError(f"There is no prediction log at {folder}. `darkroom serve --prediction-log FOLDER` writes one.")

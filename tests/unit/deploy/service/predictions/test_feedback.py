@@ -1,5 +1,6 @@
 """Feedback reaches the log only for predictions that are in it, and a flood of it ends at its limits."""
 
+import threading
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,6 +116,38 @@ def test_a_disk_that_fails_refuses_and_a_later_report_is_kept(tmp_path: Path) ->
     (tmp_path / "feedback").unlink()
     assert refusal(book, "one", "dog") is None
     assert read_feedback(tmp_path) == {"one": "dog"}
+
+
+def test_feedback_that_nobody_waits_for_does_not_stop_the_log(log_dir: Path) -> None:
+    log = PredictionLog(log_dir, 1.0)
+    is_cancelled, first = threading.Event(), make_prediction(1).id
+    log._queue.put(lambda: is_cancelled.wait(10) and None)
+    assert log.add_feedback(Feedback(id=first, label="dog")).cancel(), "its client has left"
+    is_cancelled.set()
+    assert result(log.add_feedback(Feedback(id=first, label="bird"))) == "cat"
+    log.close()
+    assert read_feedback(log_dir) == {first: "bird"}
+
+
+def test_a_damaged_prediction_is_a_refusal(log_dir: Path) -> None:
+    damaged = make_prediction(10**6)
+    day = f"{damaged.time:%Y%m%d}"
+    (log_dir / f"{day}-another.jsonl").write_text(f'{{"id":"{damaged.id}","label":')
+    log = PredictionLog(log_dir, 1.0)
+    with pytest.raises(RefusedUpload, match="could not be read"):
+        result(log.add_feedback(Feedback(id=damaged.id, label="dog")))
+    log.close()
+
+
+def test_two_services_write_to_one_folder(log_dir: Path) -> None:
+    """As of replicas: their processes have the same number, and their clocks differ."""
+    replicas = PredictionLog(log_dir, 1.0), PredictionLog(log_dir, 1.0)
+    for number in range(1000, 1040):
+        replicas[number % 2].add(make_prediction(number if number % 2 else number - 400))
+    for replica in replicas:
+        replica.close()
+    for number in range(1000, 1040):
+        assert find_line(log_dir, make_prediction(number if number % 2 else number - 400).id) is not None, number
 
 
 def test_a_damaged_line_is_named_and_no_feedback_is_none(tmp_path: Path) -> None:

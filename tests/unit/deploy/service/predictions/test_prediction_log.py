@@ -19,6 +19,7 @@ from components.deploy.service.predictions.prediction_log import (
     pack,
     read_log,
 )
+from tests.support.small_disk import remount, small_disk
 
 EMBEDDING = np.array([0.5, -2.0, 1e9, 0.001], np.float32)
 
@@ -73,6 +74,19 @@ def test_a_disk_that_fails_costs_lines_and_one_warning(tmp_path: Path, caplog: p
         log.add(entry(number))
     log.close()
     assert caplog.text.count("predictions are not logged") == 1
+
+
+def test_a_full_disk_costs_whole_lines(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        log = PredictionLog(disk, 1.0)
+        for number in range(500):
+            log.add(entry(number))
+        log.close()
+        num_kept = len(list(read_log(disk)))
+        assert 0 < num_kept < 500
+        remount(disk, "size=256k")
+        write(disk, entry(1000))
+        assert len(list(read_log(disk))) == num_kept + 1
 
 
 def test_a_log_that_is_full_says_so(
