@@ -50,6 +50,8 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
         problem = details["msg"]
         if is_unknown:
             problem = f"unknown key{nearest(str(keys[-1]), _fields(owners[-1]) if owners else ())}"
+        elif details["type"] == "json_invalid":
+            problem = f"invalid JSON: {details['ctx']['error']}"
         elif details["type"] == "missing":
             problem = "required, but missing"
         elif details["type"] != CUSTOM:

@@ -94,14 +94,7 @@ async def read_photos(request: Request) -> list[bytes]:
     """
     # A body without a type may be anything (RFC 9110, 8.3); it is treated as a photo.
     kind = request.headers.get("content-type", RAW_TYPE).partition(";")[0].strip().lower() or RAW_TYPE
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise RefusedUpload(
-            415,
-            "encoded",
-            f"The body must not be compressed; its Content-Encoding is {encoding[:MAX_SHOWN]}. "
-            "Send the photos themselves.",
-        )
+    _refuse_compressed(request)
     if "transfer-encoding" not in request.headers and request.headers.get("content-length", "0") == "0":
         raise RefusedUpload(400, "no_files", f"The body must be {EXPECTED}; it is missing.")
     if kind == "multipart/form-data":
@@ -117,7 +110,19 @@ async def read_body(request: Request, max_bytes: int | None = None) -> bytes:
     Raises:
         RefusedUpload: it is too large, too slow, or incomplete.
     """
+    _refuse_compressed(request)
     return await _receive_in_time(_read_raw(request, max_bytes))
+
+
+def _refuse_compressed(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise RefusedUpload(
+            415,
+            "encoded",
+            f"The body must not be compressed; this one has the Content-Encoding {encoding[:MAX_SHOWN]}. "
+            "Send it uncompressed.",
+        )
 
 
 async def _receive_in_time(reading: Awaitable[Result]) -> Result:

@@ -1,6 +1,7 @@
 """The routes of the Open Inference Protocol v2, below /v2. Errors are `{"error": "…"}`, as in the protocol."""
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from starlette.exceptions import HTTPException
@@ -11,16 +12,20 @@ from starlette.routing import Route
 from components.deploy.service.gateway.upload import RefusedUpload, read_body
 from components.deploy.service.inference_protocol.tensors import (
     JSON_LENGTH,
+    MAX_QUICK_VALUES,
     OUTPUTS,
     UNFAMILIAR,
     Inference,
+    count_values,
     encode_answer,
+    find_json_length,
     parse_inference,
 )
 
 if TYPE_CHECKING:
     from components.deploy.service.protocol import ModelCard
 
+_long_json: Final = asyncio.Lock()
 EXTENSIONS: Final = ("binary_tensor_data",)
 
 
@@ -81,13 +86,20 @@ async def infer(request: Request) -> Response:
     predictor: Predictor = request.app.state.predictor
     try:
         body = await read_body(request)
-        inference = await asyncio.to_thread(parse_inference, body, request.headers.get(JSON_LENGTH), card.image_size)
+        inference = await _parse(body, request.headers.get(JSON_LENGTH), card.image_size)
         predictions = _require_answers(await predictor.infer(inference))
         name, _, version = card.tag.partition(":")
         content, headers = encode_answer(inference, (name, version), predictions, card.class_names)
     except RefusedUpload as refused:
         return JSONResponse({"error": str(refused)}, refused.status)
     return Response(content, headers=headers)
+
+
+async def _parse(body: bytes, json_length: str | None, image_size: tuple[int, int]) -> Inference:
+    """Reads long JSON in one request after another: it takes more memory than the body that is counted."""
+    num_values = count_values(body, find_json_length(body, json_length))
+    async with _long_json if num_values > MAX_QUICK_VALUES else contextlib.nullcontext():
+        return await asyncio.to_thread(parse_inference, body, json_length, image_size)
 
 
 def _require_answers(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:

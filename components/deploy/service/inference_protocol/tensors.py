@@ -6,12 +6,13 @@ The bytes are the binary tensor data extension, which clients use by default. Th
 
 import base64
 import binascii
+import itertools
 import json
 import math
 import struct
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -23,7 +24,11 @@ from components.deploy.service.protocol import MAX_FILES
 
 JSON_LENGTH: Final = "inference-header-content-length"
 MAX_JSON_BYTES: Final = 16 * 2**20
-"""Numbers in JSON need several times their size in memory."""
+MAX_VALUES: Final = 2**20
+"""In JSON, where a value takes up to 200 bytes of memory while it is read: the pixels of six photos of 224 px."""
+MAX_QUICK_VALUES: Final = 2**14
+"""Are read in a few milliseconds."""
+MAX_LENGTH_DIGITS: Final = 9
 NUMPY_TYPES: Final = {"FP32": np.float32, "BOOL": np.bool_}
 OUTPUTS: Final = {"label": "BYTES", "confidence": "FP32", "probabilities": "FP32", "abstained": "BOOL"}
 UNFAMILIAR: Final = "unfamiliar"
@@ -46,7 +51,7 @@ class RequestInput(_Record):
 
     name: str
     datatype: str
-    shape: tuple[int, ...] = Field(max_length=4)
+    shape: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=4)
     parameters: TensorParameters = TensorParameters()
     data: list[Any] | None = None
 
@@ -78,7 +83,7 @@ class Inference:
     """A parsed request.
 
     Attributes:
-        request: the JSON of the request.
+        request: the JSON of the request, without the tensors.
         photos: the contents of files, or pixels: uint8 (height, width, 3), RGB.
     """
 
@@ -97,27 +102,29 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
     Raises:
         RefusedUpload: it is malformed, or its tensor is not one of the model's inputs.
     """
-    num_bytes = len(body) if json_length is None else int(json_length) if json_length.isdecimal() else -1
-    if not 0 <= num_bytes <= len(body):
-        raise _refusal(f"{JSON_LENGTH} must not exceed the length of the body, {len(body)}; found {json_length}.")
-    if num_bytes > MAX_JSON_BYTES:
+    num_bytes = find_json_length(body, json_length)
+    num_values = count_values(body, num_bytes)
+    if num_bytes > MAX_JSON_BYTES or num_values > MAX_VALUES:
         raise RefusedUpload(
             413,
             "too_large",
-            f"The JSON of a request must have at most {MAX_JSON_BYTES // 2**20} MiB; it is larger. "
-            "Send tensors as binary data.",
+            f"The JSON of a request must have at most {MAX_JSON_BYTES // 2**20} MiB and {MAX_VALUES:,} values; this "
+            f"one has {num_bytes / 2**20:.1f} MiB and {num_values:,}. Send tensors as binary data.",
         )
     try:
         request = InferenceRequest.model_validate_json(body[:num_bytes])
     except ValidationError as error:
-        text = "; ".join(f"{where}: {message}" for where, message in faults(error, InferenceRequest))
+        text = "; ".join(
+            f"{where}: {message}" if where else message for where, message in faults(error, InferenceRequest)
+        )
         raise _refusal(f"The request must follow the Open Inference Protocol v2; found {text[:500]}.") from None
     _require_outputs(request, (*OUTPUTS, UNFAMILIAR))
     tensor, payload = request.inputs[0], memoryview(body)[num_bytes:]
-    if tensor.data is None and tensor.parameters.binary_data_size != len(payload):
+    has_data, num_expected = tensor.data is not None, tensor.parameters.binary_data_size
+    if (num_expected or payload) if has_data else num_expected != len(payload):
         raise _refusal(
             f"The input {tensor.name[:40]!r} must have data, or binary_data_size and the same number of bytes after "
-            f"the JSON; found {len(payload)} bytes for {tensor.parameters.binary_data_size}."
+            f"the JSON; found {'data' if has_data else 'no data'}, and {len(payload)} bytes for {num_expected}."
         )
     if tensor.shape and tensor.shape[0] > MAX_FILES:
         raise _refusal(f"A request must have at most {MAX_FILES} photos; found {tensor.shape[0]}.")
@@ -131,7 +138,27 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
             f"The input must be image (BYTES [n]) or pixels (UINT8 [n, {image_size[0]}, {image_size[1]}, 3]); "
             f"found {tensor.name[:40]} ({tensor.datatype[:40]})."
         )
-    return Inference(request, photos)
+    return Inference(request.model_copy(update={"inputs": ()}), photos)
+
+
+def find_json_length(body: bytes, json_length: str | None) -> int:
+    """How many bytes of a body are JSON.
+
+    Raises:
+        RefusedUpload: the header JSON_LENGTH is no length of a part of the body.
+    """
+    if json_length is None:
+        return len(body)
+    is_number = json_length.isdecimal() and len(json_length) <= MAX_LENGTH_DIGITS
+    num_bytes = int(json_length) if is_number else -1
+    if not 0 <= num_bytes <= len(body):
+        raise _refusal(f"{JSON_LENGTH} must not exceed the length of the body, {len(body)}; found {json_length[:40]}.")
+    return num_bytes
+
+
+def count_values(body: bytes, num_bytes: int) -> int:
+    """The most values that the JSON at the beginning of a body may hold: there is a comma between two."""
+    return body.count(b",", 0, num_bytes) + 1
 
 
 def _require_outputs(request: InferenceRequest, names: Collection[str]) -> None:
@@ -155,12 +182,26 @@ def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
             payload = payload[4 + length :]
     else:
         try:
-            files = [base64.b64decode(text, validate=True) for text in np.array(tensor.data, object).ravel()]
+            texts = itertools.islice(_flatten(tensor.data), num_photos + 1)
+            files = [base64.b64decode(text, validate=True) for text in texts]
         except (binascii.Error, ValueError, TypeError):
             raise _refusal("Photos in JSON must be base64 text; at least one is invalid.") from None
     if not 0 < len(files) == num_photos:
-        raise _refusal(f"The shape {list(tensor.shape)} must match the data; found {len(files)} photos.")
+        raise _refusal(f"The shape {list(tensor.shape)} must match the data; found {_count_found(files, num_photos)}.")
     return files
+
+
+def _count_found(files: Sequence[bytes], num_expected: int) -> str:
+    return f"{len(files)} photos" if len(files) <= num_expected else "more photos"
+
+
+def _flatten(values: list[Any]) -> Iterator[Any]:
+    """The values of nested lists, in their order."""
+    for value in values:
+        if isinstance(value, list):
+            yield from _flatten(value)
+        else:
+            yield value
 
 
 def _read_pixels(tensor: RequestInput, payload: memoryview, image_size: tuple[int, int]) -> np.ndarray:

@@ -138,6 +138,14 @@ def test_a_malformed_body_is_refused(url: str, deployed: Deployed, body: bytes, 
     assert status == 400, answer
 
 
+def test_a_compressed_body_is_refused(
+    client: triton.InferenceServerClient, deployed: Deployed, photos: list[Path]
+) -> None:
+    name = deployed.info.tag.partition(":")[0]
+    with pytest.raises(triton.InferenceServerException, match=r"\[415\] The body must not be compressed"):
+        client.infer(name, [as_files(photos, binary=True)], request_compression_algorithm="gzip")
+
+
 def test_a_tensor_that_lies_about_its_bytes_is_refused(url: str, deployed: Deployed) -> None:
     for payload in (b"\xff\xff\xff\xffAB", b"\x01", b""):
         tensor = {"name": "image", "datatype": "BYTES", "shape": [1]}

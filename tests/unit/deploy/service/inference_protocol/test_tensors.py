@@ -1,0 +1,64 @@
+"""Requests of the Open Inference Protocol that try to take memory, or that contradict themselves."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components.deploy.service.gateway.upload import RefusedUpload
+from components.deploy.service.inference_protocol import tensors
+from components.deploy.service.inference_protocol.tensors import JSON_LENGTH, parse_inference
+
+SIZE = (4, 4)
+
+
+def make_request(**change: Any) -> bytes:
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": ["AAAA"]} | change
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+def test_nested_data_is_read_in_row_major_order() -> None:
+    data = [[["AAAA"], ["BBBB"]], [["CCCC"], ["DDDD"]]]
+    photos = parse_inference(make_request(data=data, shape=[2, 2, 1]), None, SIZE).photos
+    assert photos == [b"\x00\x00\x00", b"\x04\x10\x41", b"\x08\x20\x82", b"\x0c\x30\xc3"]
+
+
+@pytest.mark.parametrize(
+    ("body", "json_length", "status", "message"),
+    [
+        (b"{}", "9" * 5000, 400, f"{JSON_LENGTH} must not exceed"),
+        (b"{}", "\N{SUPERSCRIPT TWO}", 400, f"{JSON_LENGTH} must not exceed"),
+        (make_request(shape=[-1, -1]), None, 400, "greater than or equal to 0"),
+        (make_request(shape=[2], data=["AAAA"] * 3), None, 400, "found more photos"),
+        (make_request(shape=[2], data=[[], []]), None, 400, "found 0 photos"),
+        (make_request(data=[{}]), None, 400, "base64 text"),
+        (make_request(parameters={"binary_data_size": 3}), None, 400, "found data, and 0 bytes for 3"),
+        (make_request() + b"abc", str(len(make_request())), 400, "found data, and 3 bytes for None"),
+        (b"\x1f\x8b\x08\x00", None, 400, "found invalid JSON: expected value at line 1"),
+    ],
+)
+def test_a_request_that_contradicts_itself_is_refused(
+    body: bytes, json_length: str | None, status: int, message: str
+) -> None:
+    with pytest.raises(RefusedUpload) as refused:
+        parse_inference(body, json_length, SIZE)
+    assert refused.value.status == status
+    assert message in str(refused.value)
+
+
+def test_values_that_take_too_much_memory_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensors, "MAX_VALUES", 60)
+    values = list(range(48))
+    pixels = make_request(name="pixels", datatype="UINT8", shape=[1, 4, 4, 3], data=values)
+    assert len(parse_inference(pixels, None, SIZE).photos) == 1
+    for data in (values + values, [[]] * 64, [{}] * 64):
+        with pytest.raises(RefusedUpload, match="at most 16 MiB and 60 values") as refused:
+            parse_inference(make_request(data=data), None, SIZE)
+        assert refused.value.status == 413
+    with pytest.raises(RefusedUpload, match="at most 16 MiB and 60 values"):
+        parse_inference(json.dumps({"unknown": values + values}).encode(), None, SIZE)
+
+
+def test_a_read_request_does_not_keep_its_json() -> None:
+    inference = parse_inference(make_request(), None, SIZE)
+    assert (inference.request.inputs, inference.photos) == ((), [b"\x00\x00\x00"])
