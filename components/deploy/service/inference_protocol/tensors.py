@@ -126,8 +126,6 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
             f"The input {tensor.name[:40]!r} must have data, or binary_data_size and the same number of bytes after "
             f"the JSON; found {'data' if has_data else 'no data'}, and {len(payload)} bytes for {num_expected}."
         )
-    if tensor.shape and tensor.shape[0] > MAX_FILES:
-        raise _refusal(f"A request must have at most {MAX_FILES} photos; found {tensor.shape[0]}.")
     photos: list[bytes | np.ndarray]
     if (tensor.name, tensor.datatype) == ("image", "BYTES"):
         photos = [*_read_files(tensor, payload)]
@@ -170,25 +168,30 @@ def _require_outputs(request: InferenceRequest, names: Collection[str]) -> None:
 def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
     """Reads the files in a BYTES tensor: base64 in JSON, otherwise each one after its length."""
     num_photos = math.prod(tensor.shape)
-    if tensor.data is None:
-        files = []
-        while payload:
-            length = struct.unpack_from("<I", payload)[0] if len(payload) >= 4 else len(payload)
-            if 4 + length > len(payload):
-                raise _refusal(
-                    "Each BYTES element must have its length in four bytes and its content; one is truncated."
-                )
-            files.append(bytes(payload[4 : 4 + length]))
-            payload = payload[4 + length :]
-    else:
-        try:
-            texts = itertools.islice(_flatten(tensor.data), num_photos + 1)
-            files = [base64.b64decode(text, validate=True) for text in texts]
-        except (binascii.Error, ValueError, TypeError):
-            raise _refusal("Photos in JSON must be base64 text; at least one is invalid.") from None
+    if num_photos > MAX_FILES:
+        raise _refusal(f"A request must have at most {MAX_FILES} photos; found {num_photos}.")
+    elements = _split_elements(payload) if tensor.data is None else _decode_elements(tensor.data)
+    files = list(itertools.islice(elements, num_photos + 1))
     if not 0 < len(files) == num_photos:
         raise _refusal(f"The shape {list(tensor.shape)} must match the data; found {_count_found(files, num_photos)}.")
     return files
+
+
+def _split_elements(payload: memoryview) -> Iterator[bytes]:
+    while payload:
+        length = struct.unpack_from("<I", payload)[0] if len(payload) >= 4 else len(payload)
+        if 4 + length > len(payload):
+            raise _refusal("Each BYTES element must have its length in four bytes and its content; one is truncated.")
+        yield bytes(payload[4 : 4 + length])
+        payload = payload[4 + length :]
+
+
+def _decode_elements(values: list[Any]) -> Iterator[bytes]:
+    for text in _flatten(values):
+        try:
+            yield base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            raise _refusal("Photos in JSON must be base64 text; one is not.") from None
 
 
 def _count_found(files: Sequence[bytes], num_expected: int) -> str:
@@ -206,9 +209,10 @@ def _flatten(values: list[Any]) -> Iterator[Any]:
 
 def _read_pixels(tensor: RequestInput, payload: memoryview, image_size: tuple[int, int]) -> np.ndarray:
     """uint8 (n, height, width, 3), RGB."""
-    if tensor.shape[1:] != (*image_size, 3) or tensor.shape[0] < 1:
+    if tensor.shape[1:] != (*image_size, 3) or not 1 <= tensor.shape[0] <= MAX_FILES:
         raise _refusal(
-            f"Pixels must have the shape [n, {image_size[0]}, {image_size[1]}, 3]; found {list(tensor.shape)}."
+            f"Pixels must have the shape [n, {image_size[0]}, {image_size[1]}, 3], with n from 1 to {MAX_FILES}; found "
+            f"{list(tensor.shape)}."
         )
     try:
         values = np.frombuffer(payload, np.uint8) if tensor.data is None else np.asarray(tensor.data)

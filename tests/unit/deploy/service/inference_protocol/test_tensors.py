@@ -1,6 +1,7 @@
 """Requests of the Open Inference Protocol that try to take memory, or that contradict themselves."""
 
 import json
+import unittest.mock
 from typing import Any
 
 import pytest
@@ -34,6 +35,13 @@ def test_nested_data_is_read_in_row_major_order() -> None:
         (make_request(data=[{}]), None, 400, "base64 text"),
         (make_request(parameters={"binary_data_size": 3}), None, 400, "found data, and 0 bytes for 3"),
         (make_request() + b"abc", str(len(make_request())), 400, "found data, and 3 bytes for None"),
+        (make_request(shape=[1, 65], data=["AAAA"] * 65), None, 400, "at most 64 photos; found 65"),
+        (
+            make_request(name="pixels", datatype="UINT8", shape=[65, 4, 4, 3]),
+            None,
+            400,
+            "with n from 1 to 64; found [65",
+        ),
         (b"\x1f\x8b\x08\x00", None, 400, "found invalid JSON: expected value at line 1"),
     ],
 )
@@ -44,6 +52,17 @@ def test_a_request_that_contradicts_itself_is_refused(
         parse_inference(body, json_length, SIZE)
     assert refused.value.status == status
     assert message in str(refused.value)
+
+
+def test_no_more_elements_are_read_than_the_shape_has() -> None:
+    payload = bytes(4 * 10**6)  # a million files of no bytes
+    tensor = make_request(data=None, shape=[3], parameters={"binary_data_size": len(payload)})
+    with (
+        unittest.mock.patch.object(tensors.struct, "unpack_from", wraps=tensors.struct.unpack_from) as reads,
+        pytest.raises(RefusedUpload, match="found more photos"),
+    ):
+        parse_inference(tensor + payload, str(len(tensor)), SIZE)
+    assert reads.call_count == 4
 
 
 def test_values_that_take_too_much_memory_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
