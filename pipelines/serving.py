@@ -90,13 +90,14 @@ def check_drift(
     reference_traits = held_out_traits(classifier, run_dir / "dataset", rng)
     drift = compare(reference_traits, served_traits, classifier.facts.class_names, rng)
     source = f"{'the log' if is_log else 'photos'} in {served}"
-    command = _propose_labeling(served, run, is_log=is_log) if drift.verdict == "drift" else None
+    command = propose_labeling(served, run_dir.name, since, is_log=is_log) if drift.verdict == "drift" else None
     write_report(
         output, drift, reference_traits, served_traits, name=classifier.facts.tag, source=source, command=command
     )
     return drift, command
 
 
-def _propose_labeling(served: Path, run: str, *, is_log: bool) -> str:
-    photos = " --photos FOLDER" if is_log else ""
-    return f"darkroom data next --from {shlex.quote(str(served))}{photos} --run {run} --count 50 --output next"
+def propose_labeling(served: Path, run: str, since: datetime.date | None, *, is_log: bool) -> str:
+    """The command that chooses photos to label; for a log, FOLDER is yet to be replaced by that of the photos."""
+    options = " --photos FOLDER" * is_log + (f" --since {since}" if since else "")
+    return f"darkroom data next --from {shlex.quote(str(served))}{options} --run {run} --count 50 --output next"

@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import logging
 import re
 import shutil
 from collections.abc import Mapping
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from components.deploy.monitoring.drift import Traits
     from components.deploy.service.classifier import Classifier
 
+log = logging.getLogger(__name__)
+
 PHOTOS_DIR: Final = "photos"
+MAX_STEM: Final = 50
+MAX_SUFFIX: Final = 10
+"""Characters of a photo's name that its copy keeps: a name has at most 255 bytes, and begins with a rank."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def choose_next(
     run_dir = find_run(run).path
     classifier = Classifier(run_dir / "bento" / "bento" / "src")
     if source.is_dir() and any(source.glob("*.jsonl")):
-        candidates = _find_logged(classifier, source, photos_dir, since)
+        candidates = _find_logged(classifier, source, photos_dir, since, run_dir / "dataset")
     elif photos_dir is not None or since is not None:
         raise DataError(f"--photos and --since need a prediction log; {source} is not one.")
     else:
@@ -101,7 +107,7 @@ def choose_next(
 
 
 def _find_logged(
-    classifier: "Classifier", log_dir: Path, photos_dir: Path | None, since: datetime.date | None
+    classifier: "Classifier", log_dir: Path, photos_dir: Path | None, since: datetime.date | None, dataset_dir: Path
 ) -> Candidates:
     """The photos of the predictions in a log."""
     from components.deploy.monitoring.signals import logged_traits
@@ -115,36 +121,48 @@ def _find_logged(
             "prediction as its name, such as ID.jpg."
         )
     files = {file.stem: file for file in find_files([photos_dir])}
-    predictions = [prediction for prediction in read_log(log_dir, since) if prediction.id in files]
+    predictions = {prediction.id: prediction for prediction in read_log(log_dir, since) if prediction.id in files}
     if not predictions:
         raise DataError(
             f"Photos must be named by the ids of their predictions, such as ID.jpg; none of {len(files)} files in "
-            f"{photos_dir} has the id of a prediction in {log_dir}."
+            f"{photos_dir} has the id of a prediction in {log_dir}{f' since {since}' if since else ''}."
         )
-    return Candidates(logged_traits(predictions, classifier.facts.tag), files, read_feedback(log_dir))
+    reported_labels = read_feedback(log_dir)
+    names = sorted(predictions, key=lambda name: name not in reported_labels)  # of equal photos one with feedback stays
+    new_files = _find_new({name: files[name] for name in names}, dataset_dir, photos_dir)
+    new_predictions = [prediction for name, prediction in predictions.items() if name in new_files]
+    return Candidates(logged_traits(new_predictions, classifier.facts.tag), new_files, reported_labels)
 
 
 def _find_in_folder(classifier: "Classifier", source: Path, dataset_dir: Path) -> Candidates:
     """The photos of a folder that the data set of the run does not have."""
-    from components.deploy.monitoring.neighbors import read_paths
     from components.deploy.monitoring.signals import folder_traits
     from components.deploy.predict import find_files
 
-    known_ids = read_paths(dataset_dir).keys()
-    files = find_files([source])
-    new_files = {str(file): file for file in files if _image_id(file) not in known_ids}
-    if not new_files:
-        raise DataError(
-            f"There is nothing to label: the run's data set already contains all {len(files)} photos of {source}."
-        )
+    new_files = _find_new({str(file): file for file in find_files([source])}, dataset_dir, source)
     return Candidates(folder_traits(classifier, list(new_files.values())), new_files, {})
 
 
-def _image_id(file: Path) -> str:
-    try:
-        return hashlib.sha256(read_regular(file, MAX_BYTES)).hexdigest()[:32]
-    except OSError:  # it is named in the log when it cannot be decoded
-        return ""
+def _find_new(files: Mapping[str, Path], dataset_dir: Path, photos_dir: Path) -> dict[str, Path]:
+    """The files whose content the data set does not have, each content once, by the same names."""
+    from components.deploy.monitoring.neighbors import read_paths
+
+    known_ids = set(read_paths(dataset_dir))
+    new_files: dict[str, Path] = {}
+    for name, file in files.items():
+        try:
+            image_id = hashlib.sha256(read_regular(file, MAX_BYTES)).hexdigest()[:32]
+        except OSError as error:
+            log.warning("%s is left out because it cannot be read: %s", file, error.strerror)
+            continue
+        if image_id not in known_ids:
+            new_files[name] = file
+            known_ids.add(image_id)
+    if not new_files:
+        raise DataError(
+            f"There is nothing to label: the run's data set already contains all {len(files)} photos of {photos_dir}."
+        )
+    return new_files
 
 
 def _write_task(
@@ -154,13 +172,14 @@ def _write_task(
     traits = candidates.traits
     name, answer, confidence = traits.names[index], traits.labels[index], round(float(traits.confidence[index]), 4)
     file, reported_label = candidates.files[name], candidates.reported_labels.get(name)
-    file_name = re.sub(r"[^\w.-]+", "_", printable(file.name))
-    target = f"{PHOTOS_DIR}/{rank:03d}-{file_name}"
+    stem, suffix = (re.sub(r"[^\w.-]+", "_", printable(text)) for text in (file.stem, file.suffix))
+    target = f"{PHOTOS_DIR}/{rank:03d}-{stem[:MAX_STEM]}{suffix[:MAX_SUFFIX]}"
     shutil.copyfile(file, folder / target)
     facts = {"source": printable(name), "answer": answer, "confidence": str(confidence), "reported": reported_label}
-    prediction = {
+    prediction: dict[str, Any] = {
         "model_version": "feedback" if reported_label else classifier.facts.tag,
-        "score": confidence,
         "result": [make_choice(reported_label or answer)],
     }
+    if not reported_label:
+        prediction["score"] = confidence
     return make_task(target, facts) | {"predictions": [prediction]}

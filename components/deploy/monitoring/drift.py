@@ -178,7 +178,7 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
     # Lopez-Paz and Oquab, 2017, with a linear classifier.
     return Signal(
         name="embeddings",
-        method="classifier two-sample test, linear discriminant",
+        method="Classifier two-sample test, linear discriminant",
         size=share,
         matters_from=MIN_SEPARATION,
         p_value=p_value,

@@ -16,7 +16,8 @@ NUM_BARS = 24
 HEIGHT, WIDTH = 120, 480
 TONES = {"drift": "bad", "no drift": "good", "cannot tell": "soft"}
 LIMITS = {"brightness": (0, 255), "confidence": (0, 1)}
-ADVICE = "Label the photos that would improve the model most, add them to the data, and train again:"
+ADVICE = "Label the photos from which the model learns most, add them to the data, and train again:"
+PHOTOS_ADVICE = "FOLDER: the photos that you sent, each with the id of its prediction as its name, such as ID.jpg."
 LEGENDS = {"brightness": "From 0, black, to 255, white.", "confidence": "From 0 to 1."}
 
 
@@ -43,7 +44,7 @@ def write_report(
     """
     verdict = Verdict(drift.verdict.capitalize(), TONES[drift.verdict], [Text(drift.reason)])
     rows = [[one.class_name, f"{100 * one.reference:.1f} %", f"{100 * one.served:.1f} %"] for one in drift.classes]
-    lead = "How often each class is predicted. A change can be drift, or only a different mix of photos."
+    lead = "The share of each class among the predictions. A change can be drift, or only that other things are sent."
     page = render_page(
         f"{name}: drift",
         eyebrow="Drift",
@@ -52,7 +53,7 @@ def write_report(
         "photos of the data set.",
         sections=[
             Section("verdict", "", [verdict]),
-            *([Section("advice", "What to do", [Text(ADVICE), Code(command)])] if command else []),
+            *([Section("advice", "What to do", list(_advice_blocks(command)))] if command else []),
             *(
                 Section(signal.name, signal.name.capitalize(), list(_signal_blocks(signal, reference, served)))
                 for signal in drift.signals
@@ -65,6 +66,13 @@ def write_report(
         ],
     )
     write_file(path, page.encode())
+
+
+def _advice_blocks(command: str) -> Iterator[Block]:
+    yield Text(ADVICE)
+    yield Code(command)
+    if "--photos FOLDER" in command:
+        yield Text(PHOTOS_ADVICE, "soft small")
 
 
 def _signal_blocks(signal: Signal, reference: Traits, served: Traits) -> Iterator[Block]:

@@ -91,6 +91,11 @@ def test_disputed_answers_come_first_among_the_photos_to_label(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "sent").mkdir()
+    with Client(service.url, api_key=KEY) as client:  # the same photo twice, and one that the data set has
+        repeated = client.predict([photos(deployed, 12)[5], photos(deployed, 12)[6]])
+    for prediction, content in zip(repeated, photos(deployed, 12)[5:7], strict=True):
+        assert isinstance(prediction, Prediction)
+        (tmp_path / "sent" / f"{prediction.id}.png").write_bytes(content)
     for prediction, content in zip(predictions, photos(deployed, 12), strict=True):
         (tmp_path / "sent" / f"{prediction.id}.png").write_bytes(content)
     disputed = predictions[5]
@@ -116,6 +121,10 @@ def test_disputed_answers_come_first_among_the_photos_to_label(
     assert (first["source"], first["answer"], first["reported"]) == (disputed.id, disputed.label, right_label)
     (suggestion,) = tasks[0]["predictions"]
     assert (suggestion["model_version"], suggestion["result"][0]["value"]) == ("feedback", {"choices": [right_label]})
+    assert "score" not in suggestion, "it would be the confidence in another label"
+    assert {task["predictions"][0]["score"] for task in tasks[1:]} == {
+        float(task["data"]["confidence"]) for task in tasks[1:]
+    }
     for task in tasks:
         name = task["data"]["image"].removeprefix("/data/local-files/?d=")
         sent = tmp_path / "sent" / f"{task['data']['source']}.png"

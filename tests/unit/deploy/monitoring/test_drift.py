@@ -1,5 +1,6 @@
 """Drift is seen where there is some, and is not seen where there is none."""
 
+from datetime import date
 from html import escape
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from components.deploy.monitoring.drift import MIN_PHOTOS, SIGNIFICANCE, Traits, compare, separation
 from components.deploy.monitoring.drift_report import write_report
+from pipelines.serving import propose_labeling
 
 NAMES = ("cat", "dog")
 
@@ -80,10 +82,26 @@ def test_the_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
     write_report(tmp_path / "drift.html", drift, reference, served, command=command, **names)
     page = (tmp_path / "drift.html").read_text()
     assert escape(command) in page
+    assert "FOLDER" not in page
     assert "darker" in page
     assert "<b>pets" not in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_the_proposal_names_the_run_and_the_days_and_explains_what_to_fill_in(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    reference, served = traits(rng, 300), traits(rng, 200, light=60)
+    command = propose_labeling(Path("my log"), "20261121-091520-47ff", date(2026, 11, 1), is_log=True)
+    assert command == (
+        "darkroom data next --from 'my log' --photos FOLDER --since 2026-11-01 --run 20261121-091520-47ff "
+        "--count 50 --output next"
+    )
+    drift = compare(reference, served, NAMES, rng)
+    write_report(tmp_path / "drift.html", drift, reference, served, name="x", source="y", command=command)
+    assert "FOLDER: the photos that you sent" in (tmp_path / "drift.html").read_text()
+    photos_command = propose_labeling(Path("photos"), "run", None, is_log=False)
+    assert photos_command == "darkroom data next --from photos --run run --count 50 --output next"
 
 
 def test_a_report_of_too_few_photos_is_a_report(tmp_path: Path) -> None:

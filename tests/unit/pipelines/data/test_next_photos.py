@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,20 @@ def test_the_doubtful_photo_comes_first_and_known_ones_never(
     assert "new/known.png" not in sources
     assert {source.split("/")[1] for source in sources[1:]} == {"blue", "green", "red"}, "not one class alone"
     assert sorted(path.name for path in (tmp_path / "next" / "photos").iterdir())[0] == "000-doubtful.png"
+
+
+def test_equal_photos_and_long_names_make_one_task_each(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    long_names = {tmp_path / "new" / f"{letter * 83}.png": tmp_path / "new" / "red" / "000.png" for letter in "äあ"}
+    for name, photo in long_names.items():
+        name.write_bytes(photo.read_bytes())
+    (tmp_path / "new" / "gone.png").symlink_to("absent.png")
+    os.mkfifo(tmp_path / "new" / "pipe.png")
+    call(["data", "next", "--from", "new", "--run", "first", "--output", "next", "--json"])
+    assert json.loads(capsys.readouterr().out)["num_photos"] == 13
+    contents = [photo.read_bytes() for photo in (tmp_path / "next" / "photos").iterdir()]
+    assert len(contents) == len(set(contents)) == 13
 
 
 def test_what_cannot_be_chosen_from_is_refused(run_dir: Path, tmp_path: Path) -> None:
