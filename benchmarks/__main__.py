@@ -62,7 +62,10 @@ def find_benchmarks() -> list[str]:
 def request_reason(name: str) -> str | None:
     """Why a benchmark runs only by name; None if it always runs. Does not import the module."""
     for node in ast.parse((Path(__file__).parent / f"{name}.py").read_text()).body:
-        if isinstance(node, ast.Assign) and any(getattr(target, "id", None) == "ON_REQUEST" for target in node.targets):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(getattr(target, "id", None) == "ON_REQUEST" for target in targets):
             return str(ast.literal_eval(node.value))
     return None
 

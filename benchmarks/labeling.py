@@ -114,7 +114,7 @@ STRATEGIES: Final[dict[str, Strategy]] = {"random": draw_at_random, "chosen": ch
 
 
 def print_curves(curves: dict[str, np.ndarray]) -> None:
-    """Prints a line per round: labels, both accuracies, and the gain with its 95 % interval over the seeds."""
+    """Accuracy of both after each round, and the gain with its 95 % interval over the seeds; the mean gain last."""
     gain = curves["chosen"] - curves["random"]
     margin = STUDENT * gain.std(axis=0, ddof=1) / np.sqrt(NUM_SEEDS)
     for number in range(gain.shape[1]):
@@ -123,3 +123,6 @@ def print_curves(curves: dict[str, np.ndarray]) -> None:
             f"{NUM_FIRST + NUM_PER_ROUND * number} labels: random {random_mean:.1f} %, chosen {chosen_mean:.1f} %, "
             f"gain {100 * gain[:, number].mean():+.1f} ± {100 * margin[number]:.1f}"
         )
+    mean_gain = 100 * gain.mean(axis=1)
+    mean_margin = STUDENT * mean_gain.std(ddof=1) / np.sqrt(NUM_SEEDS)
+    print(f"all rounds: gain {mean_gain.mean():+.1f} ± {mean_margin:.1f}")
