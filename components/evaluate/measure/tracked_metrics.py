@@ -1,5 +1,7 @@
 """The figures for MLflow and for KFP: the same names in every run, so that runs can be compared side by side."""
 
+import html
+import re
 from pathlib import Path
 from typing import Final, get_args
 
@@ -79,16 +81,21 @@ def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None)
     report = f"get-artifact?path=evaluation%2Freport.html&run_uuid={run_id}"
     return "\n".join(
         (
-            f"**Verdict: {info.gate.verdict}.** {' '.join(info.gate.reasons)}",
+            f"**Verdict: {info.gate.verdict}.** {_escape(' '.join(info.gate.reasons))}",
             "",
             "| photos | accuracy | macro F1 | number |",
             "|---|---|---|---|",
             *rows,
             "",
-            f"Data: {dataset.name}, {dataset.num_kept:,} photos in {len(dataset.class_names)} classes "
+            f"Data: {_escape(dataset.name)}, {dataset.num_kept:,} photos in {len(dataset.class_names)} classes "
             f"(fingerprint `{dataset.fingerprint[:12]}`). Report: [evaluation/report.html]({report}).",
         )
     )[:MAX_NOTE]
+
+
+def _escape(text: str) -> str:
+    """Text with names of classes and data, in which nothing is Markdown."""
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(text, quote=False))
 
 
 def kfp_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:

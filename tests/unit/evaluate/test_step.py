@@ -29,6 +29,7 @@ from components.contract.system.program import exit_code
 from components.contract.tracking.run import create_run
 from components.evaluate.__main__ import main
 from components.evaluate.formatting import estimate
+from components.evaluate.measure.tracked_metrics import describe_run
 from components.evaluate.step import evaluate
 from tests.support.artifacts import CLASS_NAMES
 from tests.support.tracking_server import hurry
@@ -128,6 +129,15 @@ def test_the_note_links_to_the_report_by_the_id_of_the_store(folder: Path) -> No
     run(folder)
     note = MlflowClient().get_run(str(trained.run_id)).data.tags["mlflow.note.content"]
     assert f"run_uuid={trained.run_id})" in note
+
+
+def test_names_in_the_note_are_not_markdown(folder: Path) -> None:
+    info, dataset = read_evaluation(run(folder)), read_info(folder / "dataset")
+    reason = "The recall of *all* [photos](http://x) | falls."
+    gate = info.gate.model_copy(update={"reasons": (reason,)})
+    note = describe_run(info.model_copy(update={"gate": gate}), dataset.model_copy(update={"name": "<img>_1_"}), None)
+    assert r"**Verdict: first.** The recall of \*all\* \[photos\](http://x) \| falls." in note
+    assert r"Data: &lt;img&gt;\_1\_, " in note
 
 
 @pytest.mark.parametrize("variable", ["MLFLOW_RUN_ID", "DARKROOM_RUN_KEY"])
