@@ -114,7 +114,7 @@ STRATEGIES: Final[dict[str, Strategy]] = {"random": draw_at_random, "chosen": ch
 
 
 def print_curves(curves: dict[str, np.ndarray]) -> None:
-    """Accuracy of both after each round, and the gain with its 95 % interval over the seeds; the mean gain last."""
+    """Prints both accuracies and the gain, with its 95 % interval over the seeds, of each round, and the mean gain."""
     gain = curves["chosen"] - curves["random"]
     margin = STUDENT * gain.std(axis=0, ddof=1) / np.sqrt(NUM_SEEDS)
     for number in range(gain.shape[1]):
