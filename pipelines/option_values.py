@@ -44,6 +44,14 @@ def parse_gigabytes(text: str) -> float:
     return number
 
 
+def parse_minutes(text: str) -> float:
+    """Parses a time limit in minutes."""
+    number = _parse_float(text)
+    if not 0 < number <= 100_000:
+        raise ValueError(f"a number of minutes above 0 is expected; found {str(text)!r}")
+    return number
+
+
 def _parse_float(text: str) -> float:
     try:
         return float(text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from components.contract.text import is_utf8
-from pipelines.option_values import PATH, parse_count, parse_setting
+from pipelines.option_values import PATH, parse_count, parse_minutes, parse_setting
 
 if TYPE_CHECKING:
     from components.contract.params.data import ColumnNames
@@ -52,6 +52,12 @@ def run_options(function: Function) -> Function:
             type=click.Choice(("fast", "balanced", "best")),
             help="How a pretrained network is trained: the same as --set train.preset=NAME.",
         ),
+        click.option(
+            "--minutes",
+            type=parse_minutes,
+            metavar="N",
+            help="A time limit for the whole run: the same as --set train.minutes=N.",
+        ),
         click.option("--require-promotion", is_flag=True, help="Exit with code 3 if the verdict does not promote."),
         click.option("--gpus", type=parse_count, default=0, metavar="N", help="The GPUs that containers can use."),
         click.option(
@@ -68,9 +74,10 @@ def run_options(function: Function) -> Function:
     return params_options(function)
 
 
-def with_preset(settings: tuple[str, ...], preset: str | None) -> tuple[str, ...]:
-    """The settings of a command line with that of --preset."""
-    return settings if preset is None else (*settings, f"train.preset={preset}")
+def with_shortcuts(settings: tuple[str, ...], preset: str | None, minutes: float | None) -> tuple[str, ...]:
+    """The settings of a command line with those of --preset and --minutes."""
+    values = {"preset": preset, "minutes": minutes}
+    return (*settings, *(f"train.{key}={value}" for key, value in values.items() if value is not None))
 
 
 def resolve_data(data: str | None, params: Path | None, settings: Iterable[str]) -> "Resolution":

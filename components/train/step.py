@@ -4,16 +4,24 @@ import importlib.metadata
 import json
 import logging
 import platform
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.contract.artifacts.bundle import BundleInfo, ExportFacts, ModelFacts, write_train_image_ids
+from components.contract.artifacts.bundle import (
+    BudgetFacts,
+    BundleInfo,
+    ExportFacts,
+    ModelFacts,
+    write_train_image_ids,
+)
 from components.contract.artifacts.dataset import DatasetInfo, Split, read_info
 from components.contract.image.preview import augmentation_sheet
 from components.contract.params.training import TrainParams
 from components.contract.system.atomic_files import new_folder, write_json
+from components.contract.system.program import is_finish_requested, seconds_of_run
 from components.contract.tracking.run import Run, flatten
 from components.contract.tracking.step_run import name_pipeline_run, step_run
 from components.train.network.initial_model import warn_of_training_photos
@@ -21,6 +29,7 @@ from components.train.setup import open_network, open_photographs, settle_mirror
 
 if TYPE_CHECKING:
     from components.train.loop.fit_result import FitResult
+    from components.train.setup import InitialNetwork
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +45,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         bundle_dir: created, or replaced completely.
 
     Raises:
+        ParamsError: the time limit is too small for one epoch.
         DataError: a split that training needs is empty, or there are fewer than two classes.
         ModelError: the network cannot be built, trained or exported.
         WeightsError: pretrained weights are missing or do not match the network.
@@ -44,42 +54,57 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         TrackingError: an MLflow run is required, but the store cannot be written.
         SystemExit: SIGTERM arrived during training; the next call with the same data and params continues.
     """
+    start_time = time.monotonic()
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
     photographs = open_photographs(dataset_dir, info)
     start = open_network(params, info)
+    startup_seconds = time.monotonic() - start_time
     network = start.network
 
+    from components.train.budget.settle import record_epochs, settle_budget
     from components.train.export.graph import NUM_COMPARED_PHOTOS, check_exportable, export_network
     from components.train.export.quantize import quantize_export
     from components.train.loop.callbacks.progress import system_metrics
     from components.train.loop.checkpoint import TrainingIdentity, open_checkpoints
     from components.train.loop.features import network_digest
     from components.train.loop.phases import train_phases
-    from components.train.network.architecture import model_facts, summary_lines
-    from components.train.network.freezing import plan_training
+    from components.train.network.architecture import summary_lines
 
-    training_plan = plan_training(network, params.all_phases)
-    facts = model_facts(
-        network,
-        params.model,
-        start.weights_sha256,
-        start.initial_model,
-        trained=training_plan.layers,
-        num_trained=training_plan.num_parameters,
-    )
+    facts = _model_facts(start, params)
     earlier_image_ids = start.initial_model.train_image_ids if start.initial_model else frozenset[str]()
     warn_of_training_photos(earlier_image_ids, dataset_dir)
     for line in summary_lines(network):
         log.info("%s", line)
+    export_start = time.monotonic()
     check_exportable(network)
+    export_seconds = time.monotonic() - export_start
 
     identity = TrainingIdentity(info.fingerprint, params.model_dump(mode="json"), network_digest(network.model))
     with step_run(experiment=info.name, own_name="train") as run, open_checkpoints(identity) as checkpoints:
-        _log_inputs(run, info, params, facts)
+        settled = settle_budget(
+            params,
+            network,
+            photographs,
+            info,
+            checkpoint=checkpoints.newest() if checkpoints and params.minutes else None,
+            elapsed_seconds=lambda: seconds_of_run() or time.monotonic() - start_time,
+            export_seconds=export_seconds,
+            startup_seconds=startup_seconds,
+        )
+        minutes, params, budget = params.minutes, settled.params, settled.facts
+        facts = _model_facts(start, params)
+        _log_inputs(run, info, params.model_copy(update={"minutes": minutes}), facts)
+        if budget is not None:
+            run.set_tags({"darkroom.budget": budget.plan})
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):
-                result = train_phases(network, photographs, params, run, checkpoints=checkpoints)
+                result = train_phases(
+                    network, photographs, params, run, checkpoints=checkpoints, deadline=settled.deadline
+                )
+            if budget is not None and (settled.deadline.is_reached or is_finish_requested()):
+                params, budget = record_epochs(params, result), budget.model_copy(update={"is_cut": True})
+                facts = _model_facts(start, params)
             photos = photographs.validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(photographs.validation))))
             export = export_network(network, folder / "export", photos)
             log.info(
@@ -94,7 +119,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             write_json(folder / "history.json", result.history)
             _write_preview(folder / "augmentation.jpg", photographs.training, params)
             write_train_image_ids(folder, earlier_image_ids.union(photographs.training.image_ids))
-            bundle = _bundle_info(info, params, facts, result, export, run)
+            bundle = _bundle_info(info, params, facts, result, export, budget, run)
             write_json(folder / "bundle.json", bundle)
         if checkpoints is not None:
             checkpoints.remove()
@@ -102,6 +127,21 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             run.log_metrics({"best_epoch": result.best_epoch, "best_val_accuracy": result.at_best("val_accuracy")})
         run.log_artifacts(bundle_dir, "bundle")
     return bundle
+
+
+def _model_facts(start: "InitialNetwork", params: TrainParams) -> ModelFacts:
+    from components.train.network.architecture import model_facts
+    from components.train.network.freezing import plan_training
+
+    training_plan = plan_training(start.network, params.all_phases)
+    return model_facts(
+        start.network,
+        params.model,
+        start.weights_sha256,
+        start.initial_model,
+        trained=training_plan.layers,
+        num_trained=training_plan.num_parameters,
+    )
 
 
 def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
@@ -128,7 +168,13 @@ def _log_inputs(run: Run, info: DatasetInfo, params: TrainParams, facts: ModelFa
 
 
 def _bundle_info(
-    info: DatasetInfo, params: TrainParams, facts: ModelFacts, result: "FitResult", export: ExportFacts, run: Run
+    info: DatasetInfo,
+    params: TrainParams,
+    facts: ModelFacts,
+    result: "FitResult",
+    export: ExportFacts,
+    budget: BudgetFacts | None,
+    run: Run,
 ) -> BundleInfo:
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return BundleInfo(
@@ -145,5 +191,6 @@ def _bundle_info(
         library_versions={"python": platform.python_version(), **versions},
         epochs_run=result.epochs_run,
         best_epoch=result.best_epoch,
+        budget=budget,
         mlflow_run_id=run.run_id,
     )

@@ -110,6 +110,7 @@ def summary(out: Console, results: dict[str, Any]) -> None:
         "test": _figures(results["test"]),
         "verdict": f"{gate['verdict']} ({'promoted' if results['promoted'] else 'not promoted'}): "
         + " ".join(gate["reasons"]),
+        **({"time limit": budget_text(results["budget"])} if "budget" in results else {}),
         "bento": results["bento"]["tag"],
         "report": results["report"],
         "seconds": f"{seconds['total']:.1f} in total ({steps})",
@@ -206,6 +207,14 @@ def _figures(split: dict[str, Any]) -> str:
     return (
         f"accuracy {_figure(split['accuracy'])} on {split['num_images']} photos\nmacro F1 {_figure(split['macro_f1'])}"
     )
+
+
+def budget_text(budget: dict[str, Any]) -> str:
+    """The time of a run beside its limit and its estimate."""
+    estimated = budget["estimated_minutes"]
+    estimate_text = "" if estimated is None else f", estimated {estimated:.1f}"
+    cut_text = "; training ended before its plan" if budget["is_cut"] else ""
+    return f"{budget['real_minutes']:.1f} of {budget['minutes']:g} minutes{estimate_text}{cut_text}"
 
 
 def _search(study: dict[str, Any]) -> str:

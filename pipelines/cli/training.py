@@ -25,16 +25,17 @@ def run(
     gpus: int,
     require_promotion: bool,
     preset: str | None,
+    minutes: float | None,
     as_json: bool,
 ) -> int:
     """Run the whole pipeline: prepare, train, evaluate, and build a service that answers."""
     from pipelines.cli import show
-    from pipelines.run_options import resolve_data, with_preset
+    from pipelines.run_options import resolve_data, with_shortcuts
     from pipelines.runners import docker, local
 
     console = show.console(to_stderr=as_json)
     limits = docker.parse_limits(runner, memory=memory, gpus=gpus)
-    resolution = resolve_data(data, params, with_preset(settings, preset))
+    resolution = resolve_data(data, params, with_shortcuts(settings, preset, minutes))
     show.decisions(console, resolution)
     try:
         folder = local.run(resolution, show.Progress(console), limits)

@@ -1,15 +1,15 @@
 """The models of a comparison: finished runs, and params that are to be trained."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.contract.errors import ArtifactError
-from components.contract.params.pipeline import Params, load_params, parse_section
+from components.contract.params.pipeline import Params, load_params
 from components.contract.params.resolve import Resolution
 from pipelines.run_options import resolve_data
+from pipelines.runners.run_params import with_trained
 from pipelines.runners.runs import PARAMS_FILE, RunFolder, find_run, list_runs
 
 PARAMS_SUFFIXES = (".yaml", ".yml")
@@ -51,13 +51,7 @@ def model_of_run(folder: RunFolder) -> Model:
     summary = folder.summary
     if summary is None:
         raise ArtifactError(f"Only a finished run can be compared; {folder.path.name} is not.")
-    from components.contract.artifacts.bundle import read_bundle
-    from components.contract.params.training import TrainParams
-
-    params = load_params(folder.path / PARAMS_FILE)
-    # The result of a search, if there was one, is in the bundle.
-    train = parse_section(TrainParams, json.dumps(read_bundle(folder.path / "model").params))
-    params = params.model_copy(update={"train": train})
+    params = with_trained(load_params(folder.path / PARAMS_FILE), folder.path / "model")
     return Model(f"{summary['model']['name']} of {folder.path.name}", params, folder)
 
 

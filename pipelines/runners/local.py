@@ -23,7 +23,7 @@ from components.contract.params.resolve import Resolution
 from components.contract.system import launcher
 from components.contract.system.address import redact
 from components.contract.system.disk_space import require_room
-from components.contract.system.program import EVENTS_VARIABLE
+from components.contract.system.program import EVENTS_VARIABLE, RUN_START_VARIABLE
 from components.contract.system.signals import explain_signal, signal_of
 from components.contract.text import printable
 from components.contract.tracking.run import Run, create_run, end_run, flatten
@@ -33,8 +33,8 @@ from components.contract.tracking.store_address import tracking_uri
 from pipelines.runners import docker, runs
 from pipelines.runners.events import EVENTS_FILE, read_events
 from pipelines.runners.killed_tasks import KilledTaskError
-from pipelines.runners.run_params import count_tasks, pipeline_arguments, write_params
-from pipelines.runners.summary import summarize
+from pipelines.runners.run_params import count_tasks, pipeline_arguments, with_trained, write_params
+from pipelines.runners.summary import budget_metrics, summarize
 
 STOP_SECONDS = 10.0
 """How long the tasks may take to end after they were asked to."""
@@ -78,17 +78,27 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
         if limits is not None:
             docker.remove(killed_folder.path.name)
     with runs.start_run(params.data.uri) as folder, _open_mlflow_run(folder, params) as mlflow_run:
-        mlflow_run.log_params(flatten(params.model_dump(mode="json", exclude={"evaluate": {"leaderboard"}})))
+        mlflow_run.log_params(flatten(params.model_dump(mode="json", exclude=params_logged_later(params))))
         if resolution.decisions:
             mlflow_run.set_tags({"darkroom.decisions": "\n".join(resolution.decisions)})
         write_params(folder.path / runs.PARAMS_FILE, params, REPEATING)
         start_time = time.monotonic()
         _run_tasks(folder, params, mlflow_run, show, limits)
         _gather_outputs(folder)
-        summary = summarize(folder, mlflow_run, total_seconds=time.monotonic() - start_time)
+        total_seconds = time.monotonic() - start_time
+        summary = summarize(folder, mlflow_run, total_seconds)
+        if params.train.minutes is not None:
+            write_params(folder.path / runs.PARAMS_FILE, with_trained(params, folder.path / "model"), REPEATING)
+            mlflow_run.log_metrics(budget_metrics(summary["budget"]))
         folder.update(mlflow_run_id=summary["mlflow_run_id"])
         runs.finish(folder, summary)
         return folder
+
+
+def params_logged_later(params: Params) -> dict[str, Any]:
+    """What is not logged to MLflow at the start: train settles some of its params by a time limit, and logs them."""
+    settled = {"train": {"epochs", "phases", "views"}} if params.train.minutes is not None else {}
+    return {"evaluate": {"leaderboard"}} | settled
 
 
 @contextlib.contextmanager
@@ -124,6 +134,7 @@ def _run_tasks(
         "MLFLOW_RUN_ID": mlflow_run.run_id or "",
         KEY_VARIABLE: folder.path.name,
         EVENTS_VARIABLE: str(events_path.resolve()),
+        RUN_START_VARIABLE: str(time.time()),
         "PYTHONUNBUFFERED": "1",
         # KFP reads the steps' lines in the locale's encoding: no other may be set, and no character may be refused.
         "PYTHONIOENCODING": ":backslashreplace",

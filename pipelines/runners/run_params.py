@@ -1,8 +1,10 @@
 """The params of a run, as the arguments of the pipeline and as a file."""
 
+import json
 from pathlib import Path
 
-from components.contract.params.pipeline import Params, dump_section
+from components.contract.params.pipeline import Params, dump_section, parse_section
+from components.contract.params.training import TrainParams
 
 
 def pipeline_arguments(params: Params) -> dict[str, str]:
@@ -26,6 +28,14 @@ def count_tasks(params: Params) -> dict[str, int]:
         "readers": params.data.workers,
         "feature_workers": params.data.feature_workers,
     }
+
+
+def with_trained(params: Params, bundle_dir: Path) -> Params:
+    """The params with the section train that a model was trained with: a time limit or a search has settled it."""
+    from components.contract.artifacts.bundle import read_bundle
+
+    train = parse_section(TrainParams, json.dumps(read_bundle(bundle_dir).params))
+    return params.model_copy(update={"train": train})
 
 
 def write_params(path: Path, params: Params, comment: str) -> None:

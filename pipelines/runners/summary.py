@@ -8,6 +8,7 @@ from pipelines.runners.events import EVENTS_FILE, read_events
 from pipelines.runners.runs import RunFolder
 
 if TYPE_CHECKING:
+    from components.contract.artifacts.bundle import BudgetFacts
     from components.contract.artifacts.study import StudyInfo
 
 
@@ -57,8 +58,27 @@ def summarize(folder: RunFolder, mlflow_run: Run, total_seconds: float) -> dict[
         "promoted": deployment.promoted,
         "report": str(path / "evaluation" / "report.html"),
         "bento": {"tag": deployment.tag, "path": str(path / "bento")},
+        **({"budget": summarize_budget(bundle.budget, total_seconds)} if bundle.budget else {}),
         "seconds": {**seconds, "total": round(total_seconds, 3)},
     }
+
+
+def summarize_budget(budget: "BudgetFacts", total_seconds: float) -> dict[str, Any]:
+    """The time limit of a run, its estimate and its real time, as summary.json has them."""
+    estimated = budget.estimated_seconds
+    return {
+        "minutes": budget.minutes,
+        "estimated_minutes": None if estimated is None else round(estimated / 60, 2),
+        "real_minutes": round(total_seconds / 60, 2),
+        "plan": budget.plan,
+        "is_cut": budget.is_cut,
+    }
+
+
+def budget_metrics(budget: dict[str, Any]) -> dict[str, float]:
+    """The time limit, the estimate and the real time of a run, as MLflow logs them."""
+    figures = {name: budget[name] for name in ("minutes", "estimated_minutes", "real_minutes")}
+    return {f"budget/{name}": value for name, value in figures.items() if value is not None}
 
 
 def _summarize_study(study: "StudyInfo") -> dict[str, Any]:

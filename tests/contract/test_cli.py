@@ -61,6 +61,12 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> No
         (["run", "--params", "absent.yaml"], "absent.yaml"),
         (["run", "--data", "photos", "--set", "train.epoch=3"], "train.epoch: unknown key (did you mean epochs?)"),
         (["run", "--data", "photos", "--set", "train.epochs=0"], "train.epochs: expected greater than or equal to 1"),
+        (["run", "--data", "photos", "--minutes", "0"], "a number of minutes above 0 is expected; found '0'"),
+        (["run", "--data", "photos", "--minutes", "soon"], "a number of minutes above 0 is expected; found 'soon'"),
+        (
+            ["run", "--data", "photos", "--minutes", "5", "--set", "tune.trials=3"],
+            "train.minutes must be null if tune.trials searches for params; it is 5.",
+        ),
         (["run", "--data", "photos", "--set", "train.model.layers=[{Dense: {units: 4}}]"], "cannot be used here"),
         (["compile", "--data", "photos", "--output", "pipeline.txt"], "must end in .yaml or .json"),
         (["serve"], "There is no finished run at runs/latest"),

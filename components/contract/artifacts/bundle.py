@@ -50,6 +50,18 @@ class ExportFacts(StrictRecord):
     """SHA-256 of model.xml followed by model.bin."""
 
 
+class BudgetFacts(StrictRecord):
+    """What became of a time limit."""
+
+    minutes: float
+    """The limit, of the whole run."""
+    estimated_seconds: float | None
+    """Of the whole run, as planned before the training; None if the training continued an interrupted one."""
+    plan: str
+    is_cut: bool = False
+    """Whether the training ended before its plan did."""
+
+
 class BundleInfo(StrictRecord):
     """The content of bundle.json."""
 
@@ -70,6 +82,8 @@ class BundleInfo(StrictRecord):
     epochs_run: int
     best_epoch: int
     """Counted from 1; the weights of this epoch were kept."""
+    budget: BudgetFacts | None = None
+    """None without train.minutes."""
     mlflow_run_id: str | None = None
 
 

@@ -119,8 +119,13 @@ def without_preset(train: TrainParams) -> TrainParams:
     """The section train for a search, which tunes the values that a preset would set.
 
     Raises:
-        ParamsError: params.yaml names a preset.
+        ParamsError: params.yaml names a preset, or sets a time limit.
     """
+    if train.minutes is not None:
+        raise ParamsError(
+            f"train.minutes must be null if tune.trials searches for params; it is {train.minutes:g}. To limit the "
+            "search, set tune.minutes."
+        )
     if train.preset not in ("auto", "none"):
         raise ParamsError(
             f"train.preset must be auto or none if tune.trials searches for params; it is {train.preset}. "

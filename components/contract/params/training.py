@@ -125,6 +125,11 @@ class Phase(Section):
     warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0, description="Number of epochs during which the learning rate rises from 0 to its value."
     )
+    schedule_epochs: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None,
+        description="Number of epochs for which the schedule, the views and swa are planned, if the phase ends before, "
+        "as after a time limit. null: the value of epochs.",
+    )
     decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="For the schedules step and plateau.")
     decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="For the schedules step and plateau.")
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -145,6 +150,11 @@ class Phase(Section):
         0.0, description="Pastes a rectangle of another photo into each photo: the α of the area ratio, such as 1."
     )
     early_stopping: EarlyStopping | None = EarlyStopping()
+
+    @property
+    def planned_epochs(self) -> int:
+        """What the schedule, the views and swa are planned for."""
+        return max(self.epochs, self.schedule_epochs or 0)
 
     @property
     def augmentation_params(self) -> AugmentationParams:
@@ -172,6 +182,11 @@ class TrainParams(Phase):
         "auto",
         description="Sets the values that are `auto`, for a pretrained network: fast (trains only the head), balanced, "
         "or best (trains longer). none: changes nothing. auto: balanced, or none if `phases` is set.",
+    )
+    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        None,
+        description="Time limit of the whole run, evaluation and service included. Training measures a few batches, "
+        "then plans as many of its epochs and views as fit, and ends in time with its best weights. null: no limit.",
     )
     model: ModelParams = ModelParams()
     image_size: (

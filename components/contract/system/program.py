@@ -23,6 +23,8 @@ EVENTS_VARIABLE = "DARKROOM_EVENTS"
 """The variable with the path of a file to which steps append a JSON line when they start, finish or fail."""
 FINISH_FILE = "finish"
 """If a file with this name is next to that file, training ends early with the best epoch so far."""
+RUN_START_VARIABLE: Final = "DARKROOM_RUN_START"
+"""The variable with the start of the run that a step belongs to, in seconds since 1970."""
 BUG = 1
 """The exit code for internal errors."""
 
@@ -78,6 +80,12 @@ def note_progress(event: str, **facts: object) -> None:
     """Appends the progress of the running step to the run's event file, if there is one."""
     if _running is not None:
         _note(step=_running, event=event, **facts)
+
+
+def seconds_of_run() -> float | None:
+    """The seconds since the start of the run that this step belongs to; None if it is a step by itself."""
+    start = os.environ.get(RUN_START_VARIABLE)
+    return max(0.0, time.time() - float(start)) if start else None
 
 
 def is_finish_requested() -> bool:

@@ -60,32 +60,52 @@ class FeatureCache:
 
     def can_hold(self, *requests: FeatureRequest) -> bool:
         """Logs the size of the features; returns False if the cache limit or the disk is too small for them."""
-        paths = [path for request in requests for path in self._paths(request)]
-        bytes_a_photo = math.prod(self._shape) * self._dtype.itemsize
-        num_bytes = bytes_a_photo * sum(len(request.split) * request.views for request in requests)
-        missing = sum(not path.exists() for path in paths)
-        limit = cache_limit()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            num_bytes, room = self._needs(requests)
         except OSError as error:
             self.warn_not_cached(error)
             return False
-        free = int(shutil.disk_usage(self._folder).free * FREE_PART) if missing else limit
+        is_missing = [is_missing for request in requests for is_missing in self.missing(request)]
         log.info(
             "Features at the freeze boundary: %s numbers per photo, %s in total; %s.",
             f"{math.prod(self._shape):,}",
             _size_text(num_bytes),
-            f"{missing} of {len(paths)} views are not computed yet" if missing else "all cached",
+            f"{sum(is_missing)} of {len(is_missing)} views are not computed yet" if any(is_missing) else "all cached",
         )
-        if num_bytes <= min(limit, free):
+        if num_bytes <= room:
             return True
         log.warning(
             "The features exceed the limit of %s (DARKROOM_CACHE_GB, and the free space of %s), so every epoch "
             "computes the frozen layers again.",
-            _size_text(min(limit, free)),
+            _size_text(room),
             self._folder,
         )
         return False
+
+    def has_room(self, *requests: FeatureRequest) -> bool:
+        """Like `can_hold`, without logging."""
+        try:
+            num_bytes, room = self._needs(requests)
+        except OSError:
+            return False
+        return num_bytes <= room
+
+    def missing(self, request: FeatureRequest) -> list[bool]:
+        """Whether each view has to be computed."""
+        return [not path.exists() for path in self._paths(request)]
+
+    def _needs(self, requests: Sequence[FeatureRequest]) -> tuple[int, int]:
+        """Returns the size of the features and its limit, in bytes.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
+        num_photos = sum(len(request.split) * request.views for request in requests)
+        num_bytes = math.prod(self._shape) * self._dtype.itemsize * num_photos
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not any(is_missing for request in requests for is_missing in self.missing(request)):
+            return num_bytes, cache_limit()
+        return num_bytes, min(cache_limit(), int(shutil.disk_usage(self._folder).free * FREE_PART))
 
     def warn_not_cached(self, error: OSError) -> None:
         """Logs why features are not cached."""

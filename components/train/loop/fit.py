@@ -14,14 +14,15 @@ from components.contract.params.training import Phase, TrainParams
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches
 from components.train.loop.callbacks.early_stopping import Keeper, Plateau
-from components.train.loop.callbacks.progress import DivergedError, EpochLog
+from components.train.loop.callbacks.progress import EndedError, EpochLog
 from components.train.loop.callbacks.saving import Saver, catch_sigterm
 from components.train.loop.checkpoint import Checkpoints, State
 from components.train.loop.compile import as_input, compile_model
+from components.train.loop.deadline import Deadline
 from components.train.loop.fit_result import FitResult, Watch
 from components.train.tensorflow.devices import num_devices
 from components.train.tensorflow.pointwise import pointwise_as_products
-from components.train.tensorflow.precision import compute_in, unwrap_optimizer
+from components.train.tensorflow.precision import compute_in, optimizer_variables
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class PhaseFitter:
         run: Run,
         watch: Watch | None = None,
         checkpoints: Checkpoints | None = None,
+        deadline: Deadline | None = None,
     ):
         """Starts a training, or restores an interrupted one; nothing is trained yet.
 
@@ -50,6 +52,7 @@ class PhaseFitter:
             run: receives the metrics of each epoch, after a resume also those of earlier epochs.
             watch: receives the same metrics.
             checkpoints: None trains without checkpoints.
+            deadline: None trains without a deadline.
         """
         self.result = FitResult()
         self.next_phase = 1
@@ -59,6 +62,7 @@ class PhaseFitter:
         self._run = run
         self._watch = watch
         self._checkpoints = checkpoints
+        self._deadline = deadline or Deadline()
         self._lowest = math.inf
         self._best: list[np.ndarray] | None = None
         self._num_logged = 0
@@ -176,7 +180,7 @@ class PhaseFitter:
                     make_state = functools.partial(self._state, model, tuple(callbacks))
                     others.append(Saver(self._checkpoints, make_state, training, phase.epochs, stop_requested))
                 self._run_epochs(phase, model, training, validation, epoch, [*callbacks, *others])
-        except DivergedError as error:
+        except EndedError as error:
             if self._best is None:
                 raise
             log.warning("%s The best weights so far are kept.", error)
@@ -221,6 +225,7 @@ class PhaseFitter:
             first=first,
             planned=first - 1 + phase.epochs + to_come,
             training=training,
+            deadline=self._deadline,
         )
 
     def _note(self, figures: dict[str, float]) -> None:
@@ -240,11 +245,12 @@ class PhaseFitter:
             "callbacks": {type(callback).__name__: callback.state() for callback in callbacks},
             "mlflow_run_id": self._run.run_id,
             "batch_size": self.batch_size,
+            "params": self._params.model_dump(mode="json"),
         }
         arrays = {
             "network": [np.array(variable) for variable in self._network.variables],
             "best": self._best or [],
-            "optimizer": [np.array(variable) for variable in _optimizer_variables(model)],
+            "optimizer": [np.array(variable) for variable in optimizer_variables(model)],
             "mean": callbacks[0].mean,
         }
         return State(self.next_phase, epoch, step, ended, facts, arrays)
@@ -281,7 +287,7 @@ class PhaseFitter:
         if checkpoint is None or checkpoint.ended or checkpoint.phase != self.next_phase:
             return 0
         model.optimizer.build(model.trainable_variables)
-        for variable, value in zip(_optimizer_variables(model), checkpoint.arrays["optimizer"], strict=True):
+        for variable, value in zip(optimizer_variables(model), checkpoint.arrays["optimizer"], strict=True):
             variable.assign(value)
         for callback in callbacks:
             arguments = (checkpoint.arrays["mean"],) if isinstance(callback, Keeper) else ()
@@ -289,8 +295,3 @@ class PhaseFitter:
         training.begin(checkpoint.epoch, checkpoint.step)
         self._checkpoint = None
         return checkpoint.epoch
-
-
-def _optimizer_variables(model: keras.Model) -> list[Any]:
-    """The variables of the optimizer, and the current factor of the learning rate."""
-    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public attribute is a number

@@ -76,7 +76,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         super().__init__()
         self._phase = phase
         self._steps_per_epoch = steps_per_epoch
-        self._num_steps = phase.epochs * steps_per_epoch
+        self._num_steps = phase.planned_epochs * steps_per_epoch
         self._warmup_steps = min(phase.warmup_epochs * steps_per_epoch, self._num_steps - 1)
         self.scale = keras.Variable(1.0, trainable=False, name="rate_scale")
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -14,6 +14,7 @@ from components.contract.system.program import is_finish_requested
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Examples, Photos
 from components.train.loop.checkpoint import Checkpoints
+from components.train.loop.deadline import Deadline
 from components.train.loop.features import FeatureCache
 from components.train.loop.fit import PhaseFitter
 from components.train.loop.fit_result import FitResult, Watch
@@ -37,6 +38,7 @@ def train_phases(
     run: Run,
     watch: Watch | None = None,
     checkpoints: Checkpoints | None = None,
+    deadline: Deadline | None = None,
 ) -> FitResult:
     """Trains a network in place, phase by phase, then loads the weights of the best epoch.
 
@@ -47,6 +49,7 @@ def train_phases(
         run: receives the metrics of each epoch.
         watch: receives the same metrics.
         checkpoints: an interrupted training is continued from them; None trains without checkpoints.
+        deadline: training ends when it is reached, but not before the first epoch.
 
     Raises:
         ModelError: a phase names layers that do not exist, the loss was not finite in the first epoch, or gradients
@@ -57,10 +60,12 @@ def train_phases(
             f"train.accumulate must be 1 on {num_devices()} devices; it is "
             f"{params.accumulate}. Raise train.batch_size, or select one GPU with CUDA_VISIBLE_DEVICES."
         )
+    deadline = deadline or Deadline()
     with on_all_devices():
-        fitter = PhaseFitter(network.model, params, run, watch, checkpoints)
+        fitter = PhaseFitter(network.model, params, run, watch, checkpoints, deadline)
         for number, phase in enumerate(params.all_phases, start=1):
-            if number >= fitter.next_phase and not (fitter.result.best_epoch and is_finish_requested()):
+            is_over = fitter.result.best_epoch and (is_finish_requested() or not deadline.allows(0.0))
+            if number >= fitter.next_phase and not is_over:
                 _train_phase(network, photos, params, fitter, number, phase)
     return fitter.result
 
@@ -73,28 +78,38 @@ def _train_phase(
         log.info("Phase %d of %d: %s", number, len(params.all_phases), line)
     if selection.trained:
         training_examples, validation_examples, boundary = make_examples(network, selection, photos, phase, params)
-        mixes = phase.mixup or phase.cutmix
-        mixing = Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None
         passes = params.passes_per_epoch(len(photos.training))
         if passes > 1:
             log.info("Phase %d of %d: %s", number, len(params.all_phases), _describe_passes(passes, photos, params))
-        make_batches = partial(Batches, multiple_of=num_devices())
-        make_training = partial(
-            make_batches,
-            training_examples,
-            shuffle_seed=params.seed,
-            mixing=mixing,
-            oversample=params.imbalance == "oversample",
-            passes=passes,
-        )
         fitter.fit_in_memory(
             phase,
             learning_part(network, boundary),
-            make_training,
-            partial(make_batches, validation_examples),
+            *batch_makers(network, photos, phase, params, training_examples, validation_examples),
             rate_scales(network, selection, phase.layer_decay),
         )
     fitter.next_phase = number + 1
+
+
+def batch_makers(
+    network: Network,
+    photos: Photographs,
+    phase: Phase,
+    params: TrainParams,
+    training_examples: Examples,
+    validation_examples: Examples,
+) -> tuple[Callable[[int], Batches], Callable[[int], Batches]]:
+    """What makes batches of a size, to learn from and to validate with."""
+    mixes = phase.mixup or phase.cutmix
+    make_batches = partial(Batches, multiple_of=num_devices())
+    make_training = partial(
+        make_batches,
+        training_examples,
+        shuffle_seed=params.seed,
+        mixing=Mixing(phase.mixup, phase.cutmix, network.model.output.shape[-1]) if mixes else None,
+        oversample=params.imbalance == "oversample",
+        passes=params.passes_per_epoch(len(photos.training)),
+    )
+    return make_training, partial(make_batches, validation_examples)
 
 
 def describe(network: Network, selection: Selection) -> Iterator[str]:
@@ -145,7 +160,7 @@ def feature_requests(photos: Photographs, phase: Phase, params: TrainParams) -> 
     """Requests for the training and the validation features of a phase."""
     augmentation, seed = phase.augmentation_params, params.seed
     # An epoch uses one view of each photo; without augmentation, all views are equal.
-    views = min(params.views, phase.epochs) if augmentation != AugmentationParams() else 1
+    views = min(params.views, phase.planned_epochs) if augmentation != AugmentationParams() else 1
     return (
         FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed),
         FeatureRequest(photos.validation, f"{photos.fingerprint} validation", 1, augmentation, seed),

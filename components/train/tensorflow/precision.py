@@ -58,3 +58,8 @@ def compute_in(precision: Precision, model: keras.Model) -> Iterator[None]:
 def unwrap_optimizer(model: keras.Model) -> Any:
     """The optimizer that was compiled, without Keras' wrapper that scales the loss."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def optimizer_variables(model: keras.Model) -> list[Any]:
+    """Those of the optimizer, and what the schedule has made of the rate."""
+    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public one is a number

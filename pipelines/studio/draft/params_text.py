@@ -13,7 +13,7 @@ from components.contract.errors import ParamsError
 from components.contract.foreign.documents import DocumentError, parse_yaml
 from components.contract.params.pipeline import Params, load_params
 from components.contract.params.training import PRESET_KEYS
-from pipelines.run_options import read_params, run_options, with_preset
+from pipelines.run_options import read_params, run_options, with_shortcuts
 from pipelines.usage_errors import explain_usage
 
 UNNAMED: Final = "unnamed"
@@ -74,7 +74,8 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
         options = command.make_context("run", words[1:]).params
     except click.UsageError as error:
         raise ParamsError(f"A command such as darkroom run --data PHOTOS is expected. {explain_usage(error)}") from None
-    data, path, settings = options["data"], options["params"], with_preset(options["settings"], options["preset"])
+    data, path = options["data"], options["params"]
+    settings = with_shortcuts(options["settings"], options["preset"], options["minutes"])
     if path is not None:
         path = within(str(path))
     elif not data:

@@ -53,7 +53,11 @@ def estimate(params: Params, num_photos: int) -> Estimate:
     stops = any(phase.early_stopping is not None for phase in params.train.all_phases)
     if stops:
         why += " It stops earlier if the validation loss no longer improves."
-    return Estimate(low=seconds / (SPREAD if stops else 1.3), high=seconds * SPREAD, why=why)
+    low, high = seconds / (SPREAD if stops else 1.3), seconds * SPREAD
+    if (minutes := params.train.minutes) is not None and high > 60 * minutes:
+        why = f"Limited by train.minutes: {minutes:g}. {why}"
+        low, high = min(low, 60 * minutes), 60 * minutes
+    return Estimate(low=low, high=high, why=why)
 
 
 def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:

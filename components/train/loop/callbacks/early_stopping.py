@@ -35,7 +35,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._keep = keep
         self._training = training
         self._stopping = phase.early_stopping
-        self._first_averaged = phase.epochs - round(phase.epochs * swa) if swa else phase.epochs
+        planned = phase.planned_epochs
+        self._first_averaged = planned - round(planned * swa) if swa else planned
         self._epoch = 0
         self._lowest = math.inf
         self._waited = 0

@@ -15,6 +15,7 @@ from components.contract.errors import ModelError
 from components.contract.system.program import is_finish_requested, note_progress
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches
+from components.train.loop.deadline import Deadline
 from components.train.tensorflow.precision import unwrap_optimizer
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         first: int,
         planned: int,
         training: Batches,
+        deadline: Deadline,
     ):
         """Creates the callback of one phase.
 
@@ -47,6 +49,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             first: the number of its first epoch, counted from 1 over all phases.
             planned: the epochs of all phases without early stopping.
             training: the training batches; of a resumed epoch, Keras sees only the rest.
+            deadline: ends the training before an epoch that would exceed it.
         """
         super().__init__()
         self._note = note
@@ -55,6 +58,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._first = first
         self._planned = planned
         self._training = training
+        self._deadline = deadline
         self._means: dict[str, float] = {}
         self._earlier: dict[str, float] = {}
         self._training_start = time.monotonic()
@@ -87,6 +91,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         num_seen, num_examples = self._training.num_seen(num_done), self._training.num_examples
         self._means = self._over_epoch(logs or {}, num_seen)
         self._check(self._means["loss"])
+        if self._epoch > 1 and not self._deadline.allows(0.0):
+            raise OutOfTimeError(f"The time limit is reached in epoch {self._epoch}, which does not count.")
         rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_start)
         seconds_left = (num_examples - num_seen) / rate
         if now - self._last_note >= PART_SECONDS:
@@ -160,6 +166,10 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         )
         note_progress("epoch", epoch=self._epoch, planned=self._planned, seconds_left=seconds_left, **figures)
         self._note(figures)
+        is_last = self._epoch == self._planned or self.model.stop_training
+        if not is_last and not self._deadline.allows(figures["seconds"]):
+            log.info("Training ends here, because another epoch would exceed the time limit.")
+            self.model.stop_training = True
         if is_finish_requested() and not self.model.stop_training:
             log.info("Finish requested: training stops here and keeps the best epoch so far.")
             self.model.stop_training = True
@@ -218,8 +228,16 @@ def measure_input_wait(made_at: np.ndarray, start: float, end: float) -> float:
     return max(0.0, float(end - start - num_steps * of_a_step))
 
 
-class DivergedError(ModelError):
+class EndedError(ModelError):
+    """The phase cannot continue; the completed epochs count."""
+
+
+class DivergedError(EndedError):
     """The loss or a weight became NaN or infinite."""
+
+
+class OutOfTimeError(EndedError):
+    """The time limit was reached within an epoch."""
 
 
 @contextlib.contextmanager

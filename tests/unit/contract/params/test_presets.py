@@ -132,6 +132,18 @@ def test_params_that_contradict_a_preset_are_refused(setting: str, message: str)
     assert message in str(error.value)
 
 
+def test_a_search_has_a_time_limit_of_its_own() -> None:
+    with pytest.raises(ParamsError, match=r"train\.minutes must be null if tune\.trials .* it is 5\. .*tune\.minutes"):
+        settle("train.minutes=5", "tune.trials=2")
+
+
+@pytest.mark.parametrize("settings", [(), ("train.preset=fast",), ("train.model.layers=[Flatten]",)])
+def test_a_time_limit_stays_until_training_has_measured(settings: tuple[str, ...]) -> None:
+    train = settle(*settings).params.train
+    limited = settle(*settings, "train.minutes=5").params.train
+    assert limited == train.model_copy(update={"minutes": 5.0})
+
+
 def test_an_unknown_preset_is_refused_with_those_that_exist() -> None:
     with pytest.raises(ParamsError, match=r"train\.preset: .*'fast', 'balanced' or 'best'"):
         settle("train.preset=better")

@@ -30,6 +30,13 @@ def test_a_warm_up_rises_evenly_and_the_schedule_follows() -> None:
     assert rates(4, 5, schedule="cosine", warmup_epochs=1)[5] == pytest.approx(0.1)
 
 
+def test_a_schedule_can_be_planned_for_more_epochs_than_the_phase_has() -> None:
+    for schedule in ("cosine", "one_cycle", "step"):
+        whole, cut = rates(6, 5, schedule=schedule), rates(3, 5, schedule=schedule, schedule_epochs=6)
+        assert cut[:15] == whole[:15]
+    assert rates(6, 5, schedule_epochs=3) == rates(6, 5)
+
+
 def test_one_cycle_rises_and_falls() -> None:
     schedule = rates(10, 10, schedule="one_cycle")
     assert schedule[0] == pytest.approx(0.004)

@@ -24,6 +24,6 @@ def test_a_value_that_a_preset_would_settle_is_kept_even_if_it_is_the_default(te
     assert parse_text(text) == {"train": train}
 
 
-def test_a_command_may_name_a_preset() -> None:
-    tree = parse_command("darkroom run --data photos --preset fast --set train.seed=1", Path)
-    assert tree == {"data": {"uri": "photos"}, "train": {"preset": "fast", "seed": 1}}
+def test_a_command_may_name_a_preset_and_a_time_limit() -> None:
+    tree = parse_command("darkroom run --data photos --preset fast --minutes 2.5 --set train.seed=1", Path)
+    assert tree == {"data": {"uri": "photos"}, "train": {"preset": "fast", "minutes": 2.5, "seed": 1}}

@@ -1,0 +1,197 @@
+"""Measures what a training takes on this machine: a few batches of each phase, and some photos of inference.
+
+Nothing of it is left in the network: a training after it gives the same weights as one without.
+"""
+
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from components.contract.params.training import AugmentationParams, Phase, TrainParams
+from components.contract.system.progress import Progress
+from components.train.budget.plan import PhaseCost
+from components.train.loop.batch_statistics import renew_statistics
+from components.train.loop.batches import Batches, Examples, Photos
+from components.train.loop.compile import as_input, compile_model
+from components.train.loop.features import FeatureCache
+from components.train.loop.inference import PHOTOS_AT_ONCE, FeatureRequest, Infer, compute_features, fastest_inference
+from components.train.loop.phases import batch_makers, feature_requests
+from components.train.network.architecture import Network
+from components.train.network.freezing import frozen_part, learning_part, rate_scales, select
+from components.train.setup import Photographs
+from components.train.tensorflow.pointwise import pointwise_as_products
+from components.train.tensorflow.precision import compute_in
+
+log = logging.getLogger(__name__)
+
+LONG_ENOUGH: Final = ((3, 1.0), (1, 4.0))
+"""A measurement ends after so many batches, or groups of them, and seconds, without the first."""
+NUM_EPOCHS: Final = 4
+"""Of a measurement at most, for data of a few batches."""
+MAX_BLOCKS: Final = 9
+"""Of PHOTOS_AT_ONCE photos that pass the frozen layers; the first is not timed."""
+UPKEEP: Final = 1.05
+"""What checkpoints and logs add to an epoch."""
+
+
+class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Times the batches of a training, and ends it when it was long enough."""
+
+    def __init__(self, training: Batches):
+        super().__init__()
+        self._training = training
+        self._start = time.monotonic()
+        self._ends: list[tuple[int, float]] = []
+        self._num_before = 0
+
+    def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
+        """Draws the order of the epoch."""
+        self._num_before = epoch * len(self._training)
+        self._training.begin(epoch)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
+        """Notes the time."""
+        num_done = self._num_before + min(batch + 1, len(self._training))
+        self._ends.append((num_done, time.monotonic()))
+        seconds = self._ends[-1][1] - self._ends[0][1]
+        if any(len(self._ends) > least and seconds >= enough for least, enough in LONG_ENOUGH):
+            self.model.stop_training = True
+
+    @property
+    def seconds_per_batch(self) -> float:
+        """Without the first."""
+        (first, start), (last, end) = self._ends[0], self._ends[-1]
+        return (end - start) / (last - first) if last > first else (end - self._start) / last
+
+    @property
+    def seconds_at_start(self) -> float:
+        """What the first batch takes longer than others: compilation."""
+        return max(0.0, self._ends[0][1] - self._start - self._ends[0][0] * self.seconds_per_batch)
+
+
+class Sample:
+    """Inputs of a few photos in place of those of all."""
+
+    def __init__(self, values: np.ndarray, labels: np.ndarray):
+        """Takes inputs.
+
+        Args:
+            values: (few, …).
+            labels: int32 (n,), of all photos.
+        """
+        self.labels = labels
+        self._values = values
+
+    def gather(self, rows: np.ndarray, _epoch: int) -> np.ndarray:
+        """(len(rows), …)."""
+        values: np.ndarray = self._values[rows % len(self._values)]
+        return values
+
+
+def measure_phases(network: Network, photos: Photographs, params: TrainParams) -> tuple[PhaseCost, ...]:
+    """What each phase takes with one pass of its epochs, in seconds."""
+    costs = []
+    for phase in params.all_phases:
+        with _unchanged(network.model):
+            costs.append(_measure_phase(network, photos, phase, params))
+    return tuple(costs)
+
+
+def measure_inference(network: Network, photos: Photographs, params: TrainParams) -> float:
+    """Seconds that a photo takes to pass the whole network, as it is evaluated and served."""
+    request = FeatureRequest(photos.training, "", 1, AugmentationParams(), params.seed)
+    return _time_inference(fastest_inference(network.model), request, np.dtype(np.float32))[0]
+
+
+def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: TrainParams) -> PhaseCost:
+    selection = select(network, phase)
+    if not selection.trained:
+        return PhaseCost(0.0)
+    augmentation, seed = phase.augmentation_params, params.seed
+    training: Examples = Photos(photos.training, augmentation, seed)
+    validation: Examples = Photos(photos.validation, AugmentationParams(), seed)
+    boundary, once = selection.boundary, 0.0
+    views: tuple[float, ...] = ()
+    if boundary is not None:
+        frozen = frozen_part(network, boundary)
+        cache = FeatureCache(frozen, params.cache_precision)
+        requests = feature_requests(photos, phase, params)
+        if cache.has_room(*requests):
+            start = time.monotonic()
+            infer = fastest_inference(frozen)
+            once = time.monotonic() - start
+            seconds, values = _time_inference(infer, requests[0], np.dtype(params.cache_precision))
+            views = tuple(seconds * len(photos.training) * is_missing for is_missing in cache.missing(requests[0]))
+            once = (once if any(views) else 0.0) + seconds * len(photos.validation) * sum(cache.missing(requests[1]))
+            training = Sample(values.astype(np.float32), photos.training.labels)
+            validation = Sample(values.astype(np.float32), photos.validation.labels)
+        else:
+            boundary = None
+    make_training, make_validation = batch_makers(network, photos, phase, params, training, validation)
+    model = learning_part(network, boundary)
+    batches = make_training(params.batch_size)
+    with compute_in(params.precision, model), pointwise_as_products(model):
+        scales = rate_scales(network, selection, phase.layer_decay)
+        compile_model(model, phase, params, batches, scales, params.accumulate)
+        clock = Clock(batches)
+        model.fit(as_input(model, batches), epochs=NUM_EPOCHS, shuffle=False, verbose=0, callbacks=[clock])
+        validation_seconds, seconds_at_start = _time_validation(model, make_validation(params.batch_size), batches)
+    log.info(
+        "Measured: %.0f ms for a batch of %d photos, %.1f s for a validation%s.",
+        1000 * clock.seconds_per_batch,
+        params.batch_size,
+        validation_seconds,
+        f", {sum(views) / len(views):.1f} s for a view of the frozen layers" if views else "",
+    )
+    epoch = UPKEEP * (len(batches) * clock.seconds_per_batch + validation_seconds)
+    return PhaseCost(epoch, views, once + clock.seconds_at_start + seconds_at_start)
+
+
+def _time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tuple[float, np.ndarray]:
+    """Seconds per photo, decoding of the pixels and augmentation included, and the outputs, (few, …)."""
+    num_photos = min(len(request.split), MAX_BLOCKS * PHOTOS_AT_ONCE)
+    view = min(1, request.views - 1)
+    blocks, ends = [], []
+    for block in compute_features(infer, request, view, dtype, range(num_photos), Progress(num_photos)):
+        blocks.append(block)
+        ends.append(time.monotonic())
+        if any(len(ends) > least and ends[-1] - ends[0] >= enough for least, enough in LONG_ENOUGH):
+            break
+    if len(ends) == 1:  # a few photos only: once more, after the first
+        start = time.monotonic()
+        infer(request.split.gather(np.arange(num_photos)))
+        return (time.monotonic() - start) / num_photos, blocks[0]
+    return (ends[-1] - ends[0]) / sum(map(len, blocks[1:])), np.concatenate(blocks)
+
+
+def _time_validation(model: keras.Model, validation: Batches, training: Batches) -> tuple[float, float]:
+    """Seconds of a validation, and how much longer the first takes."""
+    num_batches = min(len(validation), 2 * model.steps_per_execution)
+    seconds = []
+    for _ in range(2):
+        start = time.monotonic()
+        model.evaluate(as_input(model, validation), steps=num_batches, verbose=0)
+        seconds.append((time.monotonic() - start) * len(validation) / num_batches)
+    start = time.monotonic()
+    renew_statistics(model, training)
+    return seconds[1] + time.monotonic() - start, max(0.0, seconds[0] - seconds[1])
+
+
+@contextlib.contextmanager
+def _unchanged(model: keras.Model) -> Iterator[None]:
+    """Puts weights, and all that is drawn from, where they were."""
+    values = [np.array(variable) for variable in model.variables]
+    states = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.variables, values, strict=True):
+            variable.assign(value)
+        random.setstate(states[0])
+        np.random.set_state(states[1])

@@ -1,0 +1,177 @@
+"""Settles the epochs and views of a training by its time limit, and records the epochs that it really had."""
+
+import collections
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from components.contract.artifacts.bundle import BudgetFacts
+from components.contract.artifacts.dataset import DatasetInfo
+from components.contract.errors import ParamsError
+from components.contract.params.pipeline import EvaluateParams
+from components.contract.params.training import Phase, TrainParams
+from components.train.budget.measurement import measure_inference, measure_phases
+from components.train.budget.plan import PhaseCost, Plan, least_seconds, make_plan
+from components.train.loop.checkpoint import State
+from components.train.loop.deadline import Deadline
+from components.train.loop.fit_result import FitResult
+from components.train.network.architecture import Network
+from components.train.setup import Photographs
+
+log = logging.getLogger(__name__)
+
+RESERVE: Final = 0.05
+"""Of the time limit that the plan leaves unused, because a measurement of a few batches is not exact."""
+STARTS: Final = 5.5
+"""An allowance for evaluate and deploy beside their inference: so many times what train takes to import its libraries
+and build the network. Most of their time is imports, too: of two steps, and of a service that starts."""
+MOST_SECONDS: Final = 120.0
+"""Of that allowance: an import that waits for a busy disk says little about the imports after it."""
+SEARCHED: Final = EvaluateParams().searched_photos
+"""Training photos that evaluate scores at most."""
+SCORED_AGAIN: Final = 2_000
+"""An allowance for what evaluate scores beside the photos themselves: disturbed, reference and golden photos."""
+EXPORTS: Final = 1.5
+"""The export at the end compares more photos than the one before training, which was timed."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a training with a time limit does.
+
+    Attributes:
+        params: without the limit; the same params give the same model.
+        deadline: of the training.
+        facts: for the bundle; None without a time limit.
+    """
+
+    params: TrainParams
+    deadline: Deadline
+    facts: BudgetFacts | None
+
+
+def settle_budget(
+    params: TrainParams,
+    network: Network,
+    photos: Photographs,
+    info: DatasetInfo,
+    *,
+    checkpoint: State | None,
+    elapsed_seconds: Callable[[], float],
+    export_seconds: float,
+    startup_seconds: float,
+) -> Settled:
+    """Plans the training that its time limit allows; without a limit the params stay as they are.
+
+    Args:
+        params: resolved.
+        network: its weights loaded; they stay.
+        photos: to learn from and to choose by.
+        info: of the data set.
+        checkpoint: of the same training, if it was interrupted; its plan is kept.
+        elapsed_seconds: gives the seconds since the start of the run.
+        export_seconds: that an export of the network took.
+        startup_seconds: from the start of the step until its network was built.
+
+    Raises:
+        ParamsError: the limit is too small for one epoch.
+    """
+    if params.minutes is None:
+        return Settled(params, Deadline(), None)
+    limit = 60 * params.minutes
+    num_scored = sum(min(info.num_images(split), SEARCHED) for split in info.counts) + SCORED_AGAIN
+    inference_seconds = measure_inference(network, photos, params) * num_scored
+    later = min(STARTS * startup_seconds, MOST_SECONDS) + EXPORTS * export_seconds + inference_seconds
+    if checkpoint is not None:
+        settled = TrainParams.model_validate_json(json.dumps(checkpoint.facts["params"]))
+        text = "The training continues with the plan that it began with."
+        log.info("%s", text)
+        deadline = Deadline(limit - elapsed_seconds() - later)
+        return Settled(settled, deadline, BudgetFacts(minutes=params.minutes, estimated_seconds=None, plan=text))
+    phases = params.all_phases
+    costs = measure_phases(network, photos, params)
+    before = elapsed_seconds()
+    seconds = (1 - RESERVE) * limit - before - later
+    plan = make_plan(costs, [phase.epochs for phase in phases], params.views, seconds)
+    if plan is None:
+        raise _too_small(params.minutes, before, costs, later)
+    text = describe_plan(plan, params, before, later)
+    log.info("%s", text)
+    facts = BudgetFacts(minutes=params.minutes, estimated_seconds=before + plan.seconds + later, plan=text)
+    return Settled(apply_plan(params, plan), Deadline(limit - elapsed_seconds() - later), facts)
+
+
+def apply_plan(params: TrainParams, plan: Plan) -> TrainParams:
+    """The params with the epochs and views of a plan, and without a time limit."""
+    updates: dict[str, object] = {"views": plan.views, "minutes": None}
+    if params.phases == "auto":
+        return params.model_copy(update=updates | {"epochs": plan.epochs[0]})
+    pairs = zip(params.all_phases, plan.epochs, strict=False)  # the plan may leave out the last phases
+    phases = tuple(phase.model_copy(update={"epochs": epochs}) for phase, epochs in pairs)
+    return params.model_copy(update=updates | {"phases": phases})
+
+
+def record_epochs(params: TrainParams, result: FitResult) -> TrainParams:
+    """The params of a training that ended before its plan did: a training with them ends at the same place.
+
+    Args:
+        params: that the training had.
+        result: of the training; its last phase was cut short, and phases after it did not run.
+    """
+    num_epochs = collections.Counter(int(number) for number in result.history["phase"])
+    last = max(num_epochs)
+
+    def shorten(phase: Phase) -> dict[str, int | None]:
+        is_whole = num_epochs[last] == phase.epochs
+        return {
+            "epochs": num_epochs[last],
+            "schedule_epochs": phase.schedule_epochs if is_whole else phase.planned_epochs,
+        }
+
+    if params.phases == "auto":
+        return params.model_copy(update=shorten(params))
+    *earlier, cut = params.all_phases[:last]
+    return params.model_copy(update={"phases": (*earlier, cut.model_copy(update=shorten(cut)))})
+
+
+def describe_plan(plan: Plan, params: TrainParams, before: float, later: float) -> str:
+    """The plan, its reason and its estimate in a few sentences."""
+    phases = params.all_phases
+    parts = [
+        _count(epochs, phase.epochs if len(phases) == len(plan.epochs) else None) + f" of {_layers(phase)}"
+        for epochs, phase in zip(plan.epochs, phases, strict=False)
+    ]
+    views = f", {_number(plan.views, params.views)} views" if plan.views != params.views else ""
+    dropped = f", without {_layers(phases[-1])}" if len(plan.epochs) < len(phases) else ""
+    total = before + plan.seconds + later
+    at_most = "at most " if any(phase.early_stopping for phase in phases) else ""
+    return (
+        f"train.minutes: {params.minutes:g} allows {' and '.join(parts)}{views}{dropped}. Estimate for the run: "
+        f"{at_most}{total / 60:.1f} minutes, of which {before:.0f} s are over, {plan.seconds:.0f} s are training and "
+        f"{later:.0f} s are for export, evaluation and service."
+    )
+
+
+def _count(epochs: int, wanted: int | None) -> str:
+    return f"{_number(epochs, wanted)} {'epoch' if epochs == 1 and wanted in (None, 1) else 'epochs'}"
+
+
+def _number(number: int, wanted: int | None) -> str:
+    return str(number) if wanted in (None, number) else f"{number} of {wanted}"
+
+
+def _layers(phase: Phase) -> str:
+    trainable = phase.trainable
+    return trainable if isinstance(trainable, str) else "some layers"
+
+
+def _too_small(minutes: float, before: float, costs: Sequence[PhaseCost], later: float) -> ParamsError:
+    least = least_seconds(costs)
+    needed = (before + least + later) / (1 - RESERVE) / 60
+    return ParamsError(
+        f"train.minutes must be enough for one epoch, about {needed + 0.05:.1f} on this machine; it is {minutes:g}. "
+        f"{before:.0f} s were over before the training, the shortest training takes {least:.0f} s, and export, "
+        f"evaluation and service take {later:.0f} s. Set a higher value, or null for no limit."
+    )

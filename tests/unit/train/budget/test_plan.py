@@ -1,0 +1,62 @@
+"""The plan for a time limit: as many epochs and views as fit."""
+
+import pytest
+
+from components.train.budget.plan import PhaseCost, Plan, least_seconds, make_plan
+
+HEAD = PhaseCost(epoch=1.0, views=(10.0,) * 5, once=5.0)
+BLOCKS = PhaseCost(epoch=20.0, views=(10.0,) * 5, once=5.0)
+BALANCED = [HEAD, BLOCKS]
+"""3 epochs of the head take 3 + 30 + 5 s, and 10 of the blocks 200 + 50 + 5 s: 293 s with all of their views."""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (10_000, Plan((3, 10), 5, 293.0)),  # never more than the params have
+        (293, Plan((3, 10), 5, 293.0)),
+        (292, Plan((3, 9), 5, 273.0)),
+        (193, Plan((2, 5), 5, 182.0)),
+        (172, Plan((2, 5), 4, 172.0)),  # a view is given up before half of the epochs are
+        (145, Plan((2, 5), 1, 132.0)),
+        (131, Plan((1, 4), 3, 131.0)),  # an epoch of the head needs no second view
+        (71, Plan((1, 2), 1, 71.0)),
+        (70, Plan((13,), 5, 68.0)),  # too few epochs of the blocks: the head gets them
+        (27, Plan((12,), 1, 27.0)),
+        (16, Plan((1,), 5, 16.0)),
+        (15.9, None),
+    ],
+)
+def test_as_many_epochs_and_views_as_fit(seconds: float, expected: Plan | None) -> None:
+    assert make_plan(BALANCED, (3, 10), 5, seconds) == expected
+
+
+def test_cached_views_take_no_time_and_are_kept() -> None:
+    cached = PhaseCost(epoch=10.0, views=(0.0, 0.0, 0.0, 30.0, 30.0))
+    assert make_plan([cached], (10,), 5, 59) == Plan((5,), 3, 50.0)
+    assert make_plan([cached], (10,), 5, 130) == Plan((7,), 5, 130.0)
+    assert make_plan([PhaseCost(epoch=10.0, views=(0.0,) * 5)], (10,), 5, 100) == Plan((10,), 5, 100.0)
+
+
+def test_without_features_there_are_only_epochs_to_give_up() -> None:
+    assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 50) == Plan((4,), 3, 43.0)
+    assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 12) is None
+
+
+@pytest.mark.parametrize("seconds", range(16, 400, 7))
+def test_a_plan_fits_and_another_epoch_would_not(seconds: int) -> None:
+    plan = make_plan(BALANCED, (3, 10), 5, seconds)
+    assert plan is not None
+    *earlier, last = plan.epochs
+    costs = BALANCED[: len(plan.epochs)]
+    needed = [
+        sum(cost.seconds(number, plan.views) for cost, number in zip(costs, epochs, strict=True))
+        for epochs in (plan.epochs, (*earlier, last + 1))
+    ]
+    assert needed[0] == plan.seconds <= seconds
+    assert needed[1] > seconds or last == (10 if earlier else 13) or round(3 * (last + 1) / 10) > earlier[0]
+
+
+def test_the_shortest_training_is_one_epoch_of_the_first_phase() -> None:
+    assert least_seconds(BALANCED) == 16.0
+    assert make_plan(BALANCED, (3, 10), 5, least_seconds(BALANCED)) is not None
