@@ -95,7 +95,7 @@ def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] 
     from components.contract.params.resolve import resolve
     from components.preprocess.sources.probe import probe
     from components.preprocess.sources.remote.addresses import is_remote
-    from components.train.network.initial_model import inspect_initial_model
+    from components.train.network.candidates import inspect_initial_model
     from pipelines.data.recovery import require_whole
 
     uri = params.data.uri

@@ -10,7 +10,7 @@ from components.contract.params.pipeline import load_params
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import read_best
 from components.contract.system.program import exit_code, running_step
-from components.train.network.initial_model import inspect_initial_model
+from components.train.network.candidates import inspect_initial_model
 from components.train.step import train
 from components.train.tune import tune
 

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from components.contract.artifacts.dataset import read_info
+from components.contract.params.probing import is_probed
 from components.contract.params.training import TrainParams
 from components.train.setup import open_network, open_photographs, settle_mirror
 
@@ -35,6 +36,9 @@ def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_part
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
     photographs = open_photographs(dataset_dir, info)
+    if is_probed(params):
+        log.info("No features are computed before train chooses the network.")
+        return 0
     network = open_network(params, info, use_all_devices=False).network
     from components.train.loop.features import FeatureCache
     from components.train.loop.phases import feature_requests

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.contract.artifacts.bundle import (
-    BudgetFacts,
     BundleInfo,
     ExportFacts,
     ModelFacts,
@@ -25,6 +24,7 @@ from components.contract.system.program import is_finish_requested, seconds_of_r
 from components.contract.tracking.run import Run, flatten
 from components.contract.tracking.step_run import name_pipeline_run, step_run
 from components.train.network.initial_model import warn_of_training_photos
+from components.train.probe.choose import settle_network, table_lines
 from components.train.setup import open_network, open_photographs, settle_mirror
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
     photographs = open_photographs(dataset_dir, info)
+    params, probe = settle_network(params, info, photographs)
     start = open_network(params, info)
     startup_seconds = time.monotonic() - start_time
     network = start.network
@@ -67,7 +68,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     from components.train.export.quantize import quantize_export
     from components.train.loop.callbacks.progress import system_metrics
     from components.train.loop.checkpoint import TrainingIdentity, open_checkpoints
-    from components.train.loop.features import network_digest
+    from components.train.loop.digest import network_digest
     from components.train.loop.phases import train_phases
     from components.train.network.architecture import summary_lines
 
@@ -97,6 +98,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         _log_inputs(run, info, params.model_copy(update={"minutes": minutes}), facts)
         if budget is not None:
             run.set_tags({"darkroom.budget": budget.plan})
+        if probe is not None:
+            run.set_tags({"darkroom.probe": "\n".join(table_lines(probe))})
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):
                 result = train_phases(
@@ -119,7 +122,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             write_json(folder / "history.json", result.history)
             _write_preview(folder / "augmentation.jpg", photographs.training, params)
             write_train_image_ids(folder, earlier_image_ids.union(photographs.training.image_ids))
-            bundle = _bundle_info(info, params, facts, result, export, budget, run)
+            bundle = _bundle_info(info, params, facts, result, export, run)
+            bundle = bundle.model_copy(update={"budget": budget, "probe": probe})
             write_json(folder / "bundle.json", bundle)
         if checkpoints is not None:
             checkpoints.remove()
@@ -173,7 +177,6 @@ def _bundle_info(
     facts: ModelFacts,
     result: "FitResult",
     export: ExportFacts,
-    budget: BudgetFacts | None,
     run: Run,
 ) -> BundleInfo:
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
@@ -191,6 +194,5 @@ def _bundle_info(
         library_versions={"python": platform.python_version(), **versions},
         epochs_run=result.epochs_run,
         best_epoch=result.best_epoch,
-        budget=budget,
         mlflow_run_id=run.run_id,
     )

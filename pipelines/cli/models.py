@@ -122,6 +122,36 @@ def export(run: str, format_name: str, output: Path, as_json: bool) -> None:
 
 
 @model.command()
+@params_options
+@click.option(
+    "--candidate",
+    "candidates",
+    multiple=True,
+    metavar="NAME_OR_FILE",
+    help="A backbone, or a file of weights or of a model. Can be repeated.",
+    show_default="those of the preset",
+)
+@json_option
+def probe(
+    data: str | None, params: Path | None, settings: tuple[str, ...], candidates: tuple[str, ...], as_json: bool
+) -> None:
+    """Compare pretrained networks on photos: a linear head on frozen features."""
+    from components.train.probe.choose import table_lines
+    from pipelines.cli import show
+    from pipelines.models.probe import probe_networks
+
+    console = show.console(to_stderr=True)
+    show.log_progress()
+    result = probe_networks(
+        data, params, settings, candidates=candidates, show=lambda resolution: show.decisions(console, resolution)
+    )
+    if as_json:
+        show.as_json(result.model_dump(mode="json"))
+    else:
+        show.line("\n".join(table_lines(result)))
+
+
+@model.command()
 @click.argument("name", metavar="NAME", type=parse_backbone, help="A pretrained network, such as MobileNetV2.")
 @click.option(
     "--output",

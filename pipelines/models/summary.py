@@ -18,7 +18,7 @@ PHOTO_SIZE: Final = (480, 640)
 
 def resolve_model(data: str | None, params: Path | None, settings: Iterable[str]) -> Resolution:
     """Params without `auto`: resolved by the data if they exist, else for typical photos."""
-    from components.train.network.initial_model import inspect_initial_model
+    from components.train.network.candidates import inspect_initial_model
 
     if data is None and params is None and not Path("params.yaml").exists():
         data = "photos"

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from components.contract.errors import DarkroomError
 from components.contract.params.pipeline import Params
+from components.contract.params.probing import is_probed
 from components.contract.params.resolve import Resolution
 from components.contract.system import launcher
 from components.contract.system.address import redact
@@ -87,8 +88,9 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
         _gather_outputs(folder)
         total_seconds = time.monotonic() - start_time
         summary = summarize(folder, mlflow_run, total_seconds)
-        if params.train.minutes is not None:
+        if params.train.minutes is not None or is_probed(params.train):
             write_params(folder.path / runs.PARAMS_FILE, with_trained(params, folder.path / "model"), REPEATING)
+        if params.train.minutes is not None:
             mlflow_run.log_metrics(budget_metrics(summary["budget"]))
         folder.update(mlflow_run_id=summary["mlflow_run_id"])
         runs.finish(folder, summary)
@@ -96,9 +98,13 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
 
 
 def params_logged_later(params: Params) -> dict[str, Any]:
-    """What is not logged to MLflow at the start: train settles some of its params by a time limit, and logs them."""
-    settled = {"train": {"epochs", "phases", "views"}} if params.train.minutes is not None else {}
-    return {"evaluate": {"leaderboard"}} | settled
+    """What is not logged to MLflow at the start: train settles some of its params, and logs them."""
+    settled: set[str] = set()
+    if params.train.minutes is not None:
+        settled |= {"epochs", "phases", "views"}
+    if is_probed(params.train):
+        settled |= {"model", "image_size"}
+    return {"evaluate": {"leaderboard"}} | ({"train": settled} if settled else {})
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from components.contract.artifacts.dataset import FULL_RANGE, PixelRange, Source
+from components.contract.artifacts.probe import Probe
 from components.contract.record import StrictRecord
 from components.contract.system.atomic_files import read_json, write_file
 
@@ -84,6 +85,8 @@ class BundleInfo(StrictRecord):
     """Counted from 1; the weights of this epoch were kept."""
     budget: BudgetFacts | None = None
     """None without train.minutes."""
+    probe: Probe | None = None
+    """None if the params name a network."""
     mlflow_run_id: str | None = None
 
 

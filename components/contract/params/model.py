@@ -50,7 +50,7 @@ def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) 
 
 _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
     "layers": ("layers",),
-    "pretrained": ("name", "weights", "head"),
+    "pretrained": ("name", "weights", "head", "candidates", "choose"),
     "upload": ("path", "name", "head", "layer", "pixels", "class_names"),
     "bundle": ("from", "head", "layer"),
 }
@@ -69,10 +69,22 @@ class ModelParams(Section, serialize_by_alias=True):
     layers: tuple[LayerSpec, ...] | None = Field(
         None, description="For kind layers: the layers of the network, with the names and arguments of Keras."
     )
-    name: BackboneName | None = Field(
+    name: BackboneName | Literal["auto"] | None = Field(
         None,
-        description="For kind pretrained: the backbone. For kind upload: the network that the weights in the file "
-        "belong to, if it contains only weights.",
+        description="For kind pretrained: the backbone. auto: training probes the candidates on the photos, and uses "
+        "the best. For kind upload: the network of a file that contains only weights.",
+    )
+    candidates: (
+        Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False), Field(min_length=1)] | None
+    ) = Field(
+        None,
+        description="For name auto: backbones, and files of weights or models. null: those of the preset, as far "
+        "as their ImageNet weights are in Keras' cache or can be downloaded.",
+    )
+    choose: Literal["fastest", "most_accurate"] | None = Field(
+        None,
+        description="For name auto: fastest: of the candidates that may be as accurate as the best. null: fastest "
+        "for the preset fast, otherwise most_accurate.",
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,
@@ -125,6 +137,12 @@ class ModelParams(Section, serialize_by_alias=True):
         if required_key not in self._set_keys and not self.has_weights_file:
             requirement = "a list `layers`" if required_key == "layers" else f"`{required_key}`"
             raise fault(f"kind {kind} needs {requirement}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
+        if self.name == "auto" and (kind != "pretrained" or self.weights is not None or self.head == "imagenet"):
+            raise fault(
+                "name auto chooses among networks with their own weights and a new head; remove weights and path"
+            )
+        if self.name != "auto" and (self.candidates or self.choose):
+            raise fault("candidates and choose need name auto")
         if self.head == "imagenet" and kind != "pretrained":
             raise fault(f"head imagenet needs a model of kind pretrained; found kind {kind}")
         if other_keys:
@@ -153,5 +171,17 @@ class ModelParams(Section, serialize_by_alias=True):
     @property
     def _set_keys(self) -> list[str]:
         """The keys that are not null."""
-        keys = ("layers", "path", "from", "name", "weights", "head", "layer", "pixels", "class_names")
+        keys = (
+            "layers",
+            "path",
+            "from",
+            "name",
+            "weights",
+            "head",
+            "candidates",
+            "choose",
+            "layer",
+            "pixels",
+            "class_names",
+        )
         return [key for key in keys if getattr(self, "from_" if key == "from" else key) is not None]

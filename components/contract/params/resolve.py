@@ -13,6 +13,7 @@ from components.contract.params.base import MIN_SIZE, TINY_PIXELS
 from components.contract.params.model import ModelParams, head_layers
 from components.contract.params.pipeline import Params
 from components.contract.params.presets import apply_preset, without_preset
+from components.contract.params.probing import is_probed, largest_candidate, settle_candidates
 from components.contract.params.training import Phase, TrainParams
 from components.contract.params.tuning import auto_space, check_space
 from components.contract.record import BaseRecord
@@ -101,7 +102,7 @@ def resolve(
 
     train, train_decisions = resolve_train(params.train, preprocess.size, initial_model, num_trials=params.tune.trials)
     decisions += train_decisions
-    if train.model.name is not None and (warning := warn_of_small_photos(train.model.name, native_size)):
+    if train.model.name in BACKBONES and (warning := warn_of_small_photos(train.model.name, native_size)):
         decisions.append(warning)
 
     if params.tune.trials:
@@ -130,7 +131,9 @@ def resolve_train(
     if num_trials:
         train = without_preset(train)
     is_tiny = max(image_size) <= TINY_PIXELS
+    train, candidate_decisions = settle_candidates(train, num_trials=num_trials)
     model, decisions = _resolve_model(train.model, image_size, initial_model)
+    decisions += candidate_decisions
     input_size = train.input_size(image_size)
     if input_size == image_size:
         train = train.model_copy(update={"image_size": None})
@@ -190,7 +193,8 @@ def _resolve_model(
             "Set it to the network that the weights belong to."
         )
     if model.kind == "pretrained":
-        model = model.model_copy(update={"weights": model.weights or "imagenet", "head": _resolve_head(model)})
+        weights = None if model.name == "auto" else model.weights or "imagenet"
+        model = model.model_copy(update={"weights": weights, "head": _resolve_head(model)})
     elif isinstance(model.head, str) and initial_model is not None and initial_model.features is not None:
         head = head_layers(model.head, on_a_map=len(initial_model.features) == 3)
         model = model.model_copy(update={"head": head})
@@ -211,7 +215,7 @@ def check_model(
     """
     if model.layers is not None:
         trace_shapes(model.layers, (*image_size, 3))
-    if model.kind == "pretrained" and model.name is not None:
+    if model.kind == "pretrained" and model.name in BACKBONES:
         features = feature_shape(model.name, image_size)
         if model.head != "imagenet":
             trace_shapes(head_layers(model.head), features, "train.model.head")
@@ -241,6 +245,8 @@ def _resolve_image_size(
     if largest is not None:
         return largest
     model = params.train.model
+    if is_probed(params.train):
+        return largest_candidate(params.train, initial_model.usual_size if initial_model else 0)
     kind = model.described_kind
     if kind in ("upload", "bundle"):
         if initial_model is None:

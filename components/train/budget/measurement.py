@@ -106,7 +106,7 @@ def measure_phases(network: Network, photos: Photographs, params: TrainParams) -
 def measure_inference(network: Network, photos: Photographs, params: TrainParams) -> float:
     """Seconds that a photo takes to pass the whole network, as it is evaluated and served."""
     request = FeatureRequest(photos.training, "", 1, AugmentationParams(), params.seed)
-    return _time_inference(fastest_inference(network.model), request, np.dtype(np.float32))[0]
+    return time_inference(fastest_inference(network.model), request, np.dtype(np.float32))[0]
 
 
 def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: TrainParams) -> PhaseCost:
@@ -126,7 +126,7 @@ def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: 
             start = time.monotonic()
             infer = fastest_inference(frozen)
             once = time.monotonic() - start
-            seconds, values = _time_inference(infer, requests[0], np.dtype(params.cache_precision))
+            seconds, values = time_inference(infer, requests[0], np.dtype(params.cache_precision))
             views = tuple(seconds * len(photos.training) * is_missing for is_missing in cache.missing(requests[0]))
             once = (once if any(views) else 0.0) + seconds * len(photos.validation) * sum(cache.missing(requests[1]))
             training = Sample(values.astype(np.float32), photos.training.labels)
@@ -153,7 +153,7 @@ def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: 
     return PhaseCost(epoch, views, once + clock.seconds_at_start + seconds_at_start)
 
 
-def _time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tuple[float, np.ndarray]:
+def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tuple[float, np.ndarray]:
     """Seconds per photo, decoding of the pixels and augmentation included, and the outputs, (few, …)."""
     num_photos = min(len(request.split), MAX_BLOCKS * PHOTOS_AT_ONCE)
     view = min(1, request.views - 1)

@@ -6,7 +6,6 @@ view contains one variant of every photo: the first view the original photos, th
 
 import contextlib
 import hashlib
-import importlib.metadata
 import io
 import json
 import logging
@@ -28,7 +27,8 @@ from components.contract.store.shared_store import open_shared_store
 from components.contract.system.cache import cache_dir, cache_limit, evict
 from components.contract.system.progress import Progress
 from components.train.loop.batches import Features
-from components.train.loop.inference import FeatureRequest, Infer, compute_features, fastest_inference, gpu_names
+from components.train.loop.digest import network_digest
+from components.train.loop.inference import FeatureRequest, Infer, compute_features, fastest_inference
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +170,25 @@ class FeatureCache:
             self._shared.discard(_portion_name(path.stem, rows))
         return _memory_map(path)
 
+    def first_portion(self, request: FeatureRequest) -> np.ndarray:
+        """The features of the first photos, at most PORTION_PHOTOS, as they are; `get` does not compute them again.
+
+        Raises:
+            ArtifactError: the shared store cannot be reached.
+            OSError: the cache cannot be written.
+        """
+        path, rows = self._paths(request)[0], next(portions_of(request.split))
+        if path.exists():
+            return self._view(request, 0, path)[: len(rows)]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        values = self._fetch_portion(path.stem, rows)
+        if values is None:
+            progress = Progress(len(rows), "photos have passed the frozen layers")
+            self._put_portion(request, 0, rows, path.stem, progress)
+            values = self._fetch_portion(path.stem, rows)
+        assert values is not None, "it was put there"
+        return values
+
     def compute_part(self, requests: Sequence[FeatureRequest], part: int, num_parts: int) -> int:
         """Computes a part of the features and puts it into the shared store, where `get` in another task finds it.
 
@@ -197,14 +216,17 @@ class FeatureCache:
             name = _portion_name(path.stem, rows)
             if path.exists() or self._shared.has(name):
                 continue
-            blocks = list(self._compute(request, view, rows, _view_progress(request, view)))
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy") as file:
-                np.save(file, np.concatenate(blocks))
-                file.flush()
-                self._shared.put(name, Path(file.name))
+            self._put_portion(request, view, rows, path.stem, _view_progress(request, view))
             num_computed += 1
         return num_computed
+
+    def _put_portion(self, request: FeatureRequest, view: int, rows: range, key: str, progress: Progress) -> None:
+        blocks = list(self._compute(request, view, rows, progress))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy") as file:
+            np.save(file, np.concatenate(blocks))
+            file.flush()
+            self._shared.put(_portion_name(key, rows), Path(file.name))
 
     def _compute(self, request: FeatureRequest, view: int, rows: range, progress: Progress) -> Iterator[np.ndarray]:
         if self._infer is None:
@@ -251,24 +273,6 @@ def _portion_name(key: str, rows: range) -> str:
 def _view_progress(request: FeatureRequest, view: int) -> Progress:
     what = f"photos have passed the frozen layers (view {view + 1} of {request.views})"
     return Progress(len(request.split), what)
-
-
-def network_digest(model: keras.Model) -> str:
-    """SHA-256 of everything that a network's outputs depend on: layers, weights, library versions and GPUs."""
-    config_text = json.dumps(_without_trainable(model.get_config()), sort_keys=True, default=str)
-    digest = hashlib.sha256(config_text.encode())
-    for weight in model.weights:
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    runtime = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "openvino", "opencv-python-headless")]
-    digest.update("; ".join([*runtime, *gpu_names()]).encode())
-    return digest.hexdigest()
-
-
-def _without_trainable(config: object) -> object:
-    """Drops `trainable` from a config: it does not change the outputs of a layer."""
-    if isinstance(config, dict):
-        return {key: _without_trainable(value) for key, value in config.items() if key != "trainable"}
-    return [_without_trainable(value) for value in config] if isinstance(config, list | tuple) else config
 
 
 def _memory_map(path: Path) -> np.memmap:

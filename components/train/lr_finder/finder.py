@@ -16,6 +16,7 @@ from components.contract.artifacts.dataset import read_info
 from components.contract.errors import ModelError
 from components.contract.params.training import TrainParams
 from components.contract.record import BaseRecord
+from components.train.probe.choose import settle_network
 from components.train.setup import open_network, open_photographs, settle_mirror
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     info = read_info(dataset_dir)
     params = settle_mirror(params, info)
     photos = open_photographs(dataset_dir, info)
+    params, _ = settle_network(params, info, photos)
     network = open_network(params, info, use_all_devices=False).network
     from components.train.loop.batches import Batches
     from components.train.loop.optimizer import make_loss, make_optimizer

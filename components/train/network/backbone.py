@@ -49,6 +49,11 @@ def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = Fal
     return WeightsFile(f"{_PUBLIC_FILES}/{files.folder}/{file}", cache_name)
 
 
+def is_cached(name: str, image_size: tuple[int, int]) -> bool:
+    """Whether the ImageNet weights of a backbone without its top are in Keras' cache."""
+    return _keras_path(weights_file(name, image_size).name).exists()
+
+
 def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_top: bool = False) -> Path | None:
     """Finds the pretrained weights; ImageNet weights are downloaded into Keras' cache folder if they are missing.
 
@@ -164,8 +169,7 @@ def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Pat
     Raises:
         WeightsError: it is missing and cannot be downloaded; the message names the file and the folder.
     """
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    path = home / "models" / name
+    path = _keras_path(name)
     if path.exists():
         return path
     log.info("Downloading %s into %s.", path.name, path.parent)
@@ -179,3 +183,8 @@ def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Pat
             f"internet access and put it at {path}{other_way}."
         ) from None
     return path
+
+
+def _keras_path(name: str) -> Path:
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return home / "models" / name

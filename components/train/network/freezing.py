@@ -199,7 +199,8 @@ def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
 
 def _boundary(network: Network) -> Any:
     """The node of the freeze boundary: the last tensor that cuts the network and depends on fixed layers only."""
-    inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
+    # Not only layers: MobileNetV3 also has operations such as x + 3.
+    inside = {operation.name for operation in network.backbone.operations} if network.backbone else set()
     boundary, saves = None, False
     for node, is_cut in _nodes_with_cuts(network.model):
         operation: Any = node.operation

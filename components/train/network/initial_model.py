@@ -15,7 +15,6 @@ from components.contract.errors import ModelError, UploadError
 from components.contract.layers.backbone_facts import PixelScale
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.model import ModelParams
-from components.contract.params.pipeline import Params
 from components.contract.params.resolve import InitialModelFacts
 from components.train.keras_import.facts import ImportedModel
 from components.train.keras_import.importing import Expectation, import_model, inspect_upload
@@ -95,12 +94,6 @@ def _with_name(model: ModelParams, path: Path) -> tuple[ModelParams, InitialMode
     decision = f"train.model.name: {path.name} has the weights of {name}: {BACKBONES[name].num_parameters:,} numbers."
     facts = InitialModelFacts(display_name=path.name, image_size=None, features=None, decisions=(decision,))
     return model.model_copy(update={"name": name}), facts
-
-
-def inspect_initial_model(params: Params) -> tuple[Params, InitialModelFacts | None]:
-    """Finds the model that the train section names, like `inspect_model`."""
-    model, given_model = inspect_model(params.train.model)
-    return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given_model
 
 
 def import_initial_model(

@@ -4,6 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from components.contract.errors import ParamsError
+from components.contract.layers.backbones import BACKBONES
 from components.contract.params.resolve import Resolution, resolve
 from components.contract.system.address import MASK
 from pipelines.runners.cluster.data_revision import resolve_revision
@@ -60,6 +61,11 @@ def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
 
 def _require_reachable_model(model: "ModelParams", *, on_volume: bool) -> None:
     """Refuses a model file that tasks on a cluster would not find."""
+    for candidate in () if on_volume else model.candidates or ():
+        if candidate not in BACKBONES:
+            raise ParamsError(
+                f"On a cluster, train.model.candidates must be backbones, or files on a volume; found {candidate}."
+            )
     files = {"path": model.path, "weights": None if model.weights in ("imagenet", "none") else model.weights}
     if model.from_ is not None and "@" not in model.from_ and "/" in model.from_:
         files["from"] = model.from_

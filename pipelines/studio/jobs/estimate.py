@@ -71,7 +71,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
         why = f"Based on {measured_rate:,.0f} photos per second in your earlier runs of this network."
         return epochs * num_photos / measured_rate, why
     rate = measure_machine_rate() * SHARE
-    if model.kind == "pretrained" and model.name is not None:
+    if model.kind == "pretrained" and model.name in BACKBONES:
         multiply_adds = (
             BACKBONES[model.name].giga_multiply_adds * 1e9 * (height * width) / BACKBONES[model.name].size ** 2
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.contract.pages.blocks import Block, Charts, Column, Fold, Heading, Items, Mark, Section, Table, Text
-from components.evaluate.formatting import epoch_range
+from components.evaluate.formatting import epoch_range, estimate
 from components.evaluate.report.leaderboard_page import board_blocks, leaderboard_sentences
 from components.evaluate.report.model import Content, charts_of, train_params
 from components.evaluate.report.search import best_trials, search_sentences, trial_row
@@ -17,6 +17,7 @@ def training_section(content: Content) -> Section:
         "Training",
         [
             *_curves(content),
+            *_probe(content),
             *_search(content),
             *_board(content),
             *([Fold("Hyperparameters", [Table([], params, "Hyperparameters")])] if params else []),
@@ -59,6 +60,37 @@ def _describe(content: Content, metric: str) -> str:
         if curves.get(key)
     )
     return f"{metric.capitalize()} per epoch: {ranges}; epoch {content.bundle.best_epoch} was kept."
+
+
+def _probe(content: Content) -> Iterator[Block]:
+    probe = content.bundle.probe
+    if probe is None:
+        return
+    yield Heading("Choice of the network")
+    if probe.num_photos:
+        yield Text(
+            f"A linear head on the frozen features of each network, cross-validated on {probe.num_photos:,} training "
+            f"photos. {probe.why}"
+        )
+    else:
+        yield Text(probe.why)
+        return
+    rows = [
+        [
+            network.name,
+            estimate(network.accuracy) if network.accuracy else network.reason or "",
+            f"{network.ms_per_photo:.1f}" if network.ms_per_photo is not None else "",
+            "yes" if network.is_tied else "",
+        ]
+        for network in probe.networks
+    ]
+    columns = (
+        Column("Network", "word"),
+        Column("Accuracy", "word"),
+        "ms per photo",
+        Column("Tied with the best", "word"),
+    )
+    yield Table(columns, rows, "Probed networks")
 
 
 def _search(content: Content) -> Iterator[Block]:

@@ -17,7 +17,8 @@ from components.contract.params.training import AUGMENTATION_PRESETS, CachePreci
 from components.contract.system.cache import cache_dir
 from components.train.loop import features
 from components.train.loop.batches import Features, Photos
-from components.train.loop.features import FeatureCache, network_digest
+from components.train.loop.digest import network_digest
+from components.train.loop.features import FeatureCache
 from components.train.loop.inference import FeatureRequest
 from components.train.loop.phases import make_examples
 from components.train.network.architecture import Network, build_network

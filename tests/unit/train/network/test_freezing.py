@@ -154,3 +154,10 @@ def test_layers_of_a_submodel_are_addressed_by_its_name() -> None:
     assert frozen.frozen == ("inner/eye",)
     assert frozen.boundary is not None
     assert frozen.boundary.shape == (None, 2)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
+def test_operations_that_are_no_layers_are_frozen_with_their_backbone(name: str) -> None:
+    params = ModelParams(kind="pretrained", name=name, weights="none", head=(parse_layer("GlobalAveragePooling2D"),))
+    network = build_network(params, image_size=(32, 32), num_classes=3, batch_size=8)
+    assert select(network, Phase(trainable="head")).boundary_name == "global_average_pooling2d_1"

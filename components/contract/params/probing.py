@@ -1,0 +1,79 @@
+"""The rule of the probe: which pretrained networks `train.model.name: auto` chooses from, and how."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from components.contract.errors import ParamsError
+from components.contract.layers.backbones import BACKBONES
+from components.contract.params.training import TrainParams
+
+Choice = Literal["fastest", "most_accurate"]
+
+_SMALL: Final = ("EfficientNetB0", "EfficientNetV2B0", "MobileNetV2", "MobileNetV3Large")
+
+
+@dataclass(frozen=True)
+class ProbeRule:
+    """What a preset lets the probe do.
+
+    Attributes:
+        candidates: backbones; the largest of their sizes is that of the prepared photos.
+        choose: fastest: of those that may be as accurate as the most accurate.
+    """
+
+    candidates: tuple[str, ...]
+    choose: Choice
+
+
+_BALANCED: Final = ProbeRule((*_SMALL, "ResNet50V2"), "most_accurate")
+_RULES: Final = {
+    "fast": ProbeRule(_SMALL, "fastest"),
+    "best": ProbeRule((*_SMALL, "EfficientNetB2", "EfficientNetV2B2", "ResNet50V2"), "most_accurate"),
+}
+
+
+def probe_rule(train: TrainParams) -> ProbeRule:
+    """The rule of the preset, with what the params set themselves."""
+    rule = _RULES.get(train.preset, _BALANCED)
+    return ProbeRule(train.model.candidates or rule.candidates, train.model.choose or rule.choose)
+
+
+def is_probed(train: TrainParams) -> bool:
+    """Whether the network is chosen by a probe, before the training."""
+    return train.model.name == "auto"
+
+
+def largest_candidate(train: TrainParams, file_size: int = 0) -> tuple[int, str]:
+    """The size of the prepared photos, in pixels, and its reason.
+
+    Args:
+        train: with `model.name: auto`.
+        file_size: of the candidates that are files.
+    """
+    sizes = {name: BACKBONES[name].size for name in probe_rule(train).candidates if name in BACKBONES}
+    largest = max([*sizes.values(), file_size])
+    return (
+        largest,
+        f"the largest of the candidates of train.model.name: auto, {', '.join(probe_rule(train).candidates)}",
+    )
+
+
+def settle_candidates(train: TrainParams, *, num_trials: int = 0) -> tuple[TrainParams, list[str]]:
+    """The section train with the rule of its preset written out, and a sentence on it.
+
+    Raises:
+        ParamsError: a search looks for params, too.
+    """
+    if not is_probed(train):
+        return train, []
+    if num_trials:
+        raise ParamsError(
+            "train.model.name must be a network if tune.trials searches for params; it is auto. Set it, or search it: "
+            "tune.space: {model.name: [MobileNetV2, EfficientNetB0]}."
+        )
+    rule = probe_rule(train)
+    model = train.model.model_copy(update={"candidates": rule.candidates, "choose": rule.choose})
+    words = "the most accurate" if rule.choose == "most_accurate" else "the fastest of the most accurate"
+    return train.model_copy(update={"model": model}), [
+        f"train.model.name: training probes {', '.join(rule.candidates)} and uses {words}."
+    ]

@@ -1,0 +1,1 @@
+"""Chooses a pretrained network by a linear head on its frozen features. Import `choose`."""

@@ -1,0 +1,106 @@
+"""Ranks the candidates of a probe, and chooses one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+
+from components.contract.artifacts.figures import Interval
+from components.contract.artifacts.probe import Probe, ProbedNetwork
+from components.contract.params.probing import Choice
+
+CONFIDENCE: Final = 0.95
+_Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A candidate that was probed.
+
+    Attributes:
+        network: without accuracy.
+        is_right: bool (n,), for the same photos of all candidates.
+    """
+
+    network: ProbedNetwork
+    is_right: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the photos."""
+        return float(np.mean(self.is_right))
+
+    @property
+    def milliseconds(self) -> float:
+        """Per photo."""
+        assert self.network.ms_per_photo is not None, "it was measured"
+        return self.network.ms_per_photo
+
+
+def rank(
+    measured: Sequence[Measured], others: Sequence[ProbedNetwork], choose: Choice, max_ms: float = math.inf
+) -> Probe:
+    """The candidates by their accuracy, and the choice.
+
+    A candidate is tied with the most accurate if the 95 % interval of their paired difference contains 0.
+
+    Args:
+        measured: at least one.
+        others: that could not be probed.
+        choose: the rule.
+        max_ms: per photo, that a time limit allows; if none is as fast, the fastest is chosen.
+    """
+    ranked = sorted(measured, key=lambda candidate: (-candidate.accuracy, candidate.milliseconds))
+    best = ranked[0]
+    ties = [candidate for candidate in ranked if is_tied(best.is_right, candidate.is_right)]
+    fitting = [candidate for candidate in ranked if candidate.milliseconds <= max_ms]
+    fastest = min(ranked, key=lambda candidate: candidate.milliseconds)
+    if not fitting:
+        chosen, why = fastest, "it is the fastest, and none is fast enough for train.minutes"
+    elif choose == "fastest":
+        chosen = min(ties, key=lambda candidate: candidate.milliseconds)
+        why = (
+            f"it is the fastest of the {len(ties)} that may be as accurate as the best"
+            if len(ties) > 1
+            else "no other is as accurate"
+        )
+        if chosen.milliseconds > max_ms:
+            chosen, why = fitting[0], "it is the most accurate that train.minutes allows"
+    else:
+        chosen = fitting[0]
+        why = "it is the most accurate" if chosen is best else "it is the most accurate that train.minutes allows"
+    networks = tuple(
+        candidate.network.model_copy(
+            update={"accuracy": wilson_interval(candidate.is_right), "is_tied": candidate in ties}
+        )
+        for candidate in ranked
+    )
+    return Probe(
+        networks=(*networks, *others),
+        num_photos=len(best.is_right),
+        chosen=chosen.network.candidate,
+        why=f"{chosen.network.name}: {why}.",
+    )
+
+
+def is_tied(best: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the first may be no better than the second: the interval of their paired difference contains 0.
+
+    Args:
+        best: bool (n,), the photos that the more accurate classifies correctly.
+        other: bool (n,).
+    """
+    difference = best.astype(np.float64) - other
+    return bool(difference.mean() <= _Z * difference.std() / math.sqrt(len(difference)))
+
+
+def wilson_interval(is_right: np.ndarray) -> Interval:
+    """The share of True with its 95 % score interval (Wilson, 1927)."""
+    n, share = len(is_right), float(np.mean(is_right))
+    center = share + _Z**2 / (2 * n)
+    half_width = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    low, high = ((center + sign * half_width) / (1 + _Z**2 / n) for sign in (-1, 1))
+    return Interval(value=share, low=max(0.0, low), high=min(1.0, high))

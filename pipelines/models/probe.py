@@ -1,0 +1,49 @@
+"""The probe of pretrained networks on photos, without a training: what `darkroom model probe` prints."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.contract.params.resolve import Resolution
+from pipelines.run_options import resolve_data
+
+if TYPE_CHECKING:
+    from components.contract.artifacts.probe import Probe
+
+
+def probe_networks(
+    data: str | None,
+    params: Path | None,
+    settings: Iterable[str],
+    *,
+    candidates: tuple[str, ...],
+    show: Callable[[Resolution], None],
+) -> "Probe":
+    """Prepares the photos, and probes the candidates on them.
+
+    Args:
+        data: the address of the photos.
+        params: the params file.
+        settings: `section.key=value` each.
+        candidates: backbones and files; empty for those of the preset.
+        show: called with the resolved params before the probe starts.
+    """
+    from components.contract.artifacts.dataset import read_info
+    from components.preprocess.step import preprocess
+    from components.train.probe.choose import settle_network
+    from components.train.setup import open_photographs
+
+    overrides = [*settings, "train.model.name=auto"]
+    if candidates:
+        overrides.append(f"train.model.candidates={json.dumps(candidates)}")
+    resolution = resolve_data(data, params, overrides)
+    show(resolution)
+    resolved = resolution.params
+    with tempfile.TemporaryDirectory(prefix="darkroom-probe-") as scratch:
+        folder = Path(scratch) / "dataset"
+        preprocess(resolved.data.uri, resolved.preprocess, folder, resolved.data.columns)
+        _, probe = settle_network(resolved.train, info := read_info(folder), open_photographs(folder, info))
+    assert probe is not None, "the network is auto"
+    return probe
