@@ -186,6 +186,17 @@ def server_pid(url: str) -> int:
     )
 
 
+@contextlib.contextmanager
+def paused(url: str) -> Iterator[None]:
+    """The studio answers nothing until the end."""
+    process_id = server_pid(url)
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+
+
 async def try_photos(page: Page, folder: Path, rng: np.random.Generator) -> list[str]:
     """Drops a photo of each class, and a file that is none; gives the classes that the model names, in that order."""
     files = [folder / f"one {class_name}.png" for class_name in CLASS_NAMES]

@@ -35,8 +35,8 @@ from tests.support.studio import (
 )
 
 pytestmark = [needs_browser, pytest.mark.proof]
-RUN_SECONDS = 300.0
-PATIENCE = 120.0
+RUN_SECONDS = 600.0
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from tests.support.studio import (
     go,
     keep,
     needs_browser,
+    paused,
     pick,
     png,
     says,
@@ -53,13 +54,9 @@ def test_two_tabs_that_edit_at_once_converge(tmp_path: Path) -> None:
             assert ["another tab" in text for text in problems].count(True) == 1, problems
 
     async def at_once(page: Page, other: Page) -> None:
-        server = server_pid(url)
-        os.kill(server, signal.SIGSTOP)  # so that neither change is known when the other is made
-        try:
+        with paused(url):  # so that neither change is known when the other is made
             await pick(page, EPOCHS, "11")
             await pick(other, EPOCHS, "12")
-        finally:
-            os.kill(server, signal.SIGCONT)
         for tab in (page, other):
             await tab.until("fetch('/api/draft').then(answer => answer.json()).then(draft => draft.revision === 2)")
 

@@ -1,8 +1,11 @@
 // The cards of the screen Training that are lists of settings.
 
-import { changeParams, resolvedValue, startJob } from "../client/state.js";
+import { valueAt } from "../client/params.js";
+import { resolvedJson, resolvedValue, startJob } from "../client/state.js";
 import { actionButton, card, field, h } from "../elements/dom.js";
-import { currentValue, settingBox, settingField } from "./setting.js";
+import { currentValue, setParam, settingBox, settingField } from "./setting.js";
+
+/** @import { Json } from "../client/types.js" */
 
 const DEFAULT_PATIENCE = 10;
 
@@ -34,17 +37,24 @@ function patienceField() {
     type: "number",
     id: "patience",
     min: 0,
-    onchange: ({ currentTarget }) => {
-      const epochs = Number(currentTarget.value);
-      changeParams({ [key]: epochs > 0 ? { patience: epochs } : null });
+    onchange: ({ currentTarget: { value } }) => {
+      if (value === "") return setParam(key, "auto");
+      return setParam(key, Number(value) > 0 ? { patience: Number(value) } : null);
     },
   });
   const help = "So many without a better validation loss; 0 never stops. The best epoch is kept.";
   return settingBox(field("Stop early after, epochs", input, help), key, () => {
-    const stopping = /** @type {{ patience?: number } | null | undefined} */ (currentValue(key));
-    const patience = stopping === null ? 0 : (stopping?.patience ?? DEFAULT_PATIENCE);
-    if (input !== document.activeElement) input.value = String(patience);
+    const value = currentValue(key);
+    if (input !== document.activeElement) input.value = value === "auto" ? "" : String(patienceOf(value));
+    const chosen = resolvedJson(key);
+    input.placeholder = chosen === undefined ? "auto" : `auto: ${patienceOf(chosen) || "never"}`;
   });
+}
+
+/** @param {Json | undefined} stopping */
+function patienceOf(stopping) {
+  if (stopping === null) return 0;
+  return Number(valueAt(stopping, "patience") ?? DEFAULT_PATIENCE);
 }
 
 function moreSettings() {

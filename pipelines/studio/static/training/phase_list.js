@@ -8,6 +8,16 @@ export const TWO_PHASES = [
   { trainable: "last 20", epochs: 8, optimizer: "adamw", learning_rate: 0.0003, warmup_epochs: 1 },
 ];
 
+const ESSENTIAL_KEYS = ["trainable", "epochs", "optimizer", "learning_rate", "warmup_epochs"];
+
+/**
+ * The values of a complete phase that a person can edit.
+ * @param {Phase} phase
+ * @returns {Phase}
+ */
+export const essentials = (phase) =>
+  Object.fromEntries(ESSENTIAL_KEYS.flatMap((key) => (phase[key] === undefined ? [] : [[key, phase[key]]])));
+
 /**
  * Adds a phase at the end.
  * @param {Phase[]} phases

@@ -1,9 +1,10 @@
 // Phases: stretches of training, each with its own layers, length and learning rate.
 
-import { changeParams, paramValue } from "../client/state.js";
-import { actionButton, card, field, h, select } from "../elements/dom.js";
+import { isSame } from "../client/params.js";
+import { changeParams, paramValue, resolvedValue } from "../client/state.js";
+import { actionButton, card, child, field, h, select } from "../elements/dom.js";
 import { phaseLayers } from "./phase_layers.js";
-import { TWO_PHASES, withAnotherPhase, withoutPhase, withPhaseValue } from "./phase_list.js";
+import { essentials, TWO_PHASES, withAnotherPhase, withoutPhase, withPhaseValue } from "./phase_list.js";
 import { settingBox } from "./setting.js";
 
 /** @import { Phase } from "../client/types.js" */
@@ -23,41 +24,79 @@ const OPTIMIZERS = [
   ["rmsprop", "RMSprop"],
 ];
 
-/** The card of the phases. */
+/** @typedef {(change: (phases: Phase[]) => Phase[]) => unknown} EditPhases */
+
+/**
+ * The card of the phases. They are drawn again if their number changes, or if they were changed elsewhere: a field that
+ * a person is in stays in place, and an edit that follows quickly on another keeps it.
+ */
 export function phasesCard() {
   const body = h("div", { class: "phases" });
-  /** @param {Phase[]} phases */
-  const keep = async (phases) => {
-    await changeParams(phases.length ? { "train.phases": phases } : {}, phases.length ? [] : ["train.phases"]);
+  let phases = draftPhases();
+  let chosen = chosenPhases();
+  let numUnsaved = 0;
+  const draw = () => body.replaceChildren(...(phases.length ? phaseList(phases, edit) : noPhases(chosen, edit)));
+  const follow = () => {
+    if (numUnsaved || (isSame(phases, draftPhases()) && isSame(chosen, chosenPhases()))) return;
+    phases = draftPhases();
+    chosen = chosenPhases();
     draw();
   };
-  const draw = () => {
-    const phases = paramValue("train.phases");
-    body.replaceChildren(...(Array.isArray(phases) ? phaseList(phases, keep) : singlePhase(keep)));
+  /** @type {EditPhases} */
+  const edit = (change) => {
+    const numPhases = phases.length;
+    phases = change(phases);
+    if (phases.length !== numPhases) {
+      draw();
+      child(body, ".phase:last-child select, #two-phases").focus();
+    }
+    numUnsaved += 1;
+    const isEmpty = !phases.length;
+    return changeParams(isEmpty ? {} : { "train.phases": phases }, isEmpty ? ["train.phases"] : []).finally(() => {
+      numUnsaved -= 1;
+      follow();
+    });
   };
-  let last = "";
-  const update = () => {
-    const text = JSON.stringify(paramValue("train.phases"));
-    if (text !== last) draw();
-    last = text;
-  };
-  return settingBox(card("Phases", body), "train.phases", update);
+  draw();
+  return settingBox(card("Phases", body), "train.phases", follow);
 }
 
-/** @param {(phases: Phase[]) => Promise<void>} keep */
-function singlePhase(keep) {
-  const help =
-    "One phase, with the values above. With a pretrained model two are better: the head first, then its last layers, " +
-    "slowly.";
+/** @returns {Phase[]} */
+function draftPhases() {
+  const phases = paramValue("train.phases");
+  return Array.isArray(phases) ? phases : [];
+}
+
+/**
+ * The phases that a preset chose; none if there are only those of the draft.
+ * @returns {Phase[]}
+ */
+function chosenPhases() {
+  const phases = draftPhases().length ? null : resolvedValue("train.phases");
+  return Array.isArray(phases) ? phases.map(essentials) : [];
+}
+
+/**
+ * @param {Phase[]} chosen By a preset.
+ * @param {EditPhases} edit
+ */
+function noPhases(chosen, edit) {
+  const texts = chosen.map(({ epochs, trainable }) => `${epochs} epochs of ${trainable}`);
+  const help = chosen.length
+    ? `Chosen for this network: ${texts.join(", then ")}.`
+    : "One phase, with the values above. With a pretrained network two are often better: first the head, then the " +
+      "last layers at a low learning rate.";
+  const label = chosen.length ? "Change them" : "Make two phases";
   const attributes = { class: "button small", id: "two-phases" };
-  return [h("p", { class: "soft" }, help), actionButton("Make two phases", () => keep(TWO_PHASES), attributes)];
+  const button = actionButton(label, () => edit(() => (chosen.length ? chosen : TWO_PHASES)), attributes);
+  return [h("p", { class: "soft" }, help), button];
 }
 
 /**
  * @param {Phase[]} phases
- * @param {(phases: Phase[]) => Promise<void>} keep
+ * @param {EditPhases} edit
  */
-function phaseList(phases, keep) {
+function phaseList(phases, edit) {
   const help = "One after another. What is left empty is as above.";
   const items = phases.map((phase, position) => {
     /**
@@ -65,10 +104,10 @@ function phaseList(phases, keep) {
      * @param {string} text
      * @param {boolean} isNumber
      */
-    const set = (key, text, isNumber) => keep(withPhaseValue(phases, position, key, text, isNumber));
-    return phaseItem(phase, position, set, () => keep(withoutPhase(phases, position)));
+    const set = (key, text, isNumber) => edit((list) => withPhaseValue(list, position, key, text, isNumber));
+    return phaseItem(phase, position, set, () => edit((list) => withoutPhase(list, position)));
   });
-  const another = actionButton("Another phase", () => keep(withAnotherPhase(phases)), { class: "button small" });
+  const another = actionButton("Another phase", () => edit(withAnotherPhase), { class: "button small" });
   return [
     h("p", { class: "soft small" }, help),
     h("ol", { class: "layers" }, items),
@@ -76,7 +115,7 @@ function phaseList(phases, keep) {
       "div",
       { class: "row" },
       another,
-      actionButton("One phase again", () => keep([]), { class: "link" }),
+      actionButton("One phase again", () => edit(() => []), { class: "link" }),
     ),
   ];
 }

@@ -12,7 +12,10 @@ import { field, h } from "../elements/dom.js";
  * @param {string} key
  * @returns {Json | undefined}
  */
-export const currentValue = (key) => valueAt(state.draft.params, key) ?? schemaOf(key).default;
+export function currentValue(key) {
+  const value = valueAt(state.draft.params, key);
+  return value === undefined ? schemaOf(key).default : value;
+}
 
 /**
  * Sets a key; its default is removed from the draft instead.
@@ -80,11 +83,12 @@ export function settingBox(box, key, onDraft) {
     fault.textContent = found ? (found.where === key ? found.what : `${found.where}: ${found.what}`) : "";
     fault.hidden = !fault.textContent;
     const isChanged = valueAt(state.draft.params, key) !== undefined;
-    const control = box.querySelector("input, select");
-    if (reset === document.activeElement && !isChanged && control instanceof HTMLElement) control.focus();
     box.classList.toggle("changed", isChanged);
-    reset.hidden = !isChanged;
     onDraft();
+    // The button vanishes; a control shows its new value before it has the focus, since what a person types is kept.
+    const control = box.querySelector("input, select, button");
+    if (reset === document.activeElement && !isChanged && control instanceof HTMLElement) control.focus();
+    reset.hidden = !isChanged;
   };
   const stopListening = on("draft", update);
   update();

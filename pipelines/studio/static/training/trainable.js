@@ -1,5 +1,6 @@
 // Which layers learn.
 
+import { isSame } from "../client/params.js";
 import { card, child, field, h, select, showProblem } from "../elements/dom.js";
 import { parseTrainable } from "./layer_selection.js";
 import { showLayerTree } from "./layer_tree.js";
@@ -44,8 +45,12 @@ export function trainableCard() {
   const help = "Frozen layers keep what they know, and are computed once for all epochs.";
   const layers = field("Layers", select(options, word, choose, { id: "trainable" }), help, true);
   const box = card("Which layers learn", h("div", { class: "fields" }, layers, number), tree);
+  let shown = value;
   return settingBox(box, "train.trainable", () => {
-    const { word: current } = parseTrainable(currentValue("train.trainable"));
+    // "Layers that I choose" stays chosen while none is ticked, whatever else changes.
+    if (isSame(currentValue("train.trainable"), shown)) return;
+    shown = currentValue("train.trainable");
+    const { word: current } = parseTrainable(shown);
     const list = child(layers, "select");
     if (!(list instanceof HTMLSelectElement) || list === document.activeElement || list.value === current) return;
     list.value = current;

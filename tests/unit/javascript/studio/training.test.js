@@ -60,6 +60,21 @@ test("edits of phases do not change the list that they were made from", () => {
   assert.deepEqual(phases.TWO_PHASES, original);
 });
 
+test("the phases that a preset chose are edited by what a person sees of them", () => {
+  const complete = {
+    trainable: "head",
+    epochs: 3,
+    optimizer: "adam",
+    learning_rate: 0.001,
+    warmup_epochs: 0,
+    mixup: 0.2,
+  };
+  const { mixup, ...visible } = complete;
+  assert.deepEqual(phases.essentials(complete), visible);
+  assert.equal(mixup, 0.2);
+  assert.deepEqual(phases.essentials({ epochs: 3 }), { epochs: 3 });
+});
+
 test("an empty text removes a value, and zero is a value", () => {
   assert.deepEqual(phases.withPhaseValue([{ epochs: 3, optimizer: "sgd" }], 0, "optimizer", "", false), [
     { epochs: 3 },
