@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -57,6 +58,17 @@ def _parse_float(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
+
+
+def parse_page_address(text: str) -> str:
+    """Parses the address of a page: http or https, a host, and a path; it ends with a slash."""
+    parts = urlsplit(text)
+    is_page = (
+        parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment or "@" in text)
+    )
+    if not is_page:
+        raise ValueError(f"an address such as https://host/path/ is expected; found {text!r}")
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}/"
 
 
 def parse_day(text: str) -> datetime.date:

@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from pipelines.cli.frame import Verb
-from pipelines.option_values import PATH, parse_gigabytes, parse_port
+from pipelines.option_values import PATH, parse_gigabytes, parse_page_address, parse_port
 
 TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variable, not a token
 
@@ -28,11 +28,19 @@ TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variabl
 @click.option(
     "--max-upload-gb", type=parse_gigabytes, default=20.0, metavar="GB", help="Maximum size of an uploaded archive."
 )
-def studio(host: str, port: int, roots: tuple[Path, ...], no_browser: bool, max_upload_gb: float) -> int:
+@click.option(
+    "--url",
+    type=parse_page_address,
+    metavar="URL",
+    help="The address behind a reverse proxy, such as https://host/darkroom/.",
+)
+def studio(
+    host: str, port: int, roots: tuple[Path, ...], no_browser: bool, max_upload_gb: float, url: str | None
+) -> int:
     """Use all of Darkroom in a browser, without code.
 
-    On any address other than this machine's own, the studio requires a token: DARKROOM_STUDIO_TOKEN, or a new one that
-    it prints.
+    On any address other than this machine's own, and behind a reverse proxy, the studio requires a token:
+    DARKROOM_STUDIO_TOKEN, or a new one that it prints.
     """
     from pipelines.studio.server import serve_studio
 
@@ -43,6 +51,7 @@ def studio(host: str, port: int, roots: tuple[Path, ...], no_browser: bool, max_
         token=os.environ.get(TOKEN_VARIABLE) or None,
         open_browser=not no_browser,
         max_upload_bytes=int(max_upload_gb * 1e9),
+        public_url=url,
     )
 
 

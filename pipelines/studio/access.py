@@ -30,24 +30,30 @@ HEADERS: Final = {
 class Guard:
     """Refuses what does not come from the page itself."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None):
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None, public_url: str | None = None):
         """Makes the middleware.
 
         Args:
             app: what is guarded.
             hosts: what the page may be called as; empty for anything, which asks for a token.
             token: None if none is requested.
+            public_url: the address of the page behind a reverse proxy, which may pass its path on or remove it.
         """
         assert hosts or token, "something must guard the page"
         self._app = app
         self._hosts = hosts
         self._token = token
+        public = urlsplit(public_url or "")
+        self._public_host = public.netloc
+        self._prefix = public.path.rstrip("/")
+        self._is_encrypted = public.scheme == "https"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes an allowed request to the app, and answers any other with a refusal."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "root_path": self._prefix}
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is None:
@@ -65,7 +71,7 @@ class Guard:
                 f"The studio must be opened at {sorted(self._hosts)[0]}; the request was for {host!r}.", 421
             )
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if changes and not _is_same_origin(headers, host):
+        if changes and not _is_same_origin(headers, {host, self._public_host}):
             return PlainTextResponse(
                 "Only the studio's page may change anything; this request came from another site.", 403
             )
@@ -79,19 +85,27 @@ class Guard:
         query_token = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
         if scope["type"] == "http" and scope["method"] == "GET" and _matches(self._token, query_token):
             answer = RedirectResponse("./", 303)  # so that the token stays in no history; below a prefix, too
-            answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
+            answer.set_cookie(
+                COOKIE,
+                self._token,
+                path=f"{self._prefix}/",
+                httponly=True,
+                samesite="strict",
+                secure=self._is_encrypted or scope["scheme"] == "https",
+            )
             return answer
         return PlainTextResponse(
             "This studio requires its token: open the address that it printed when it started.", 401
         )
 
 
-def _is_same_origin(headers: Headers, host: str) -> bool:
+def _is_same_origin(headers: Headers, hosts: set[str]) -> bool:
     """Browsers name the origin with each changing request and each websocket; programs need not."""
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
-    return origin is None or urlsplit(origin).netloc.lower() == host
+    origin_host = urlsplit(origin or "").netloc.lower()
+    return origin is None or (origin_host != "" and origin_host in hosts)
 
 
 def _matches(token: str, candidate: str) -> bool:

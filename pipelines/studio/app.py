@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> Starlette:
             *follow.ROUTES,
             Route("/static/{digest}/{name:path}", assets.show_asset),
         ],
-        middleware=[Middleware(Guard, hosts=settings.hosts, token=settings.token)],
+        middleware=[Middleware(Guard, hosts=settings.hosts, token=settings.token, public_url=settings.public_url)],
         exception_handlers={
             DarkroomError: answer_error,
             HTTPException: answer_http_error,

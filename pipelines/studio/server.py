@@ -20,6 +20,7 @@ def serve_studio(
     token: str | None = None,
     open_browser: bool = True,
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
+    public_url: str | None = None,
 ) -> int:
     """Serves the studio of this folder until it is stopped; jobs continue.
 
@@ -30,12 +31,13 @@ def serve_studio(
         token: to be asked for; None makes one where it is needed.
         open_browser: whether a browser is opened.
         max_upload_bytes: of one archive.
+        public_url: the address behind a reverse proxy; None if there is none.
 
     Raises:
         StudioError: a root is not a folder, the token is too short, or another studio has this folder.
         ServiceError: the port is taken.
     """
-    settings, url = prepare(host, port, roots, token, max_upload_bytes)
+    settings, url = prepare(host, port, roots, token, max_upload_bytes, public_url)
     import uvicorn
 
     from pipelines.studio.app import create_app
@@ -52,7 +54,12 @@ def serve_studio(
 
 
 def prepare(
-    host: str, port: int, roots: tuple[Path, ...], token: str | None, max_upload_bytes: int = MAX_UPLOAD_BYTES
+    host: str,
+    port: int,
+    roots: tuple[Path, ...],
+    token: str | None,
+    max_upload_bytes: int = MAX_UPLOAD_BYTES,
+    public_url: str | None = None,
 ) -> tuple[Settings, str]:
     """The settings, and the address to open.
 
@@ -67,16 +74,18 @@ def prepare(
             f"A token must have at least {MIN_TOKEN} printable ASCII characters; this one has "
             f"{len(token)}. Create one: openssl rand -hex 24"
         )
-    if token is None and not is_loopback(host):
+    is_local = is_loopback(host) and public_url is None
+    if token is None and not is_local:
         token = secrets.token_urlsafe(24)
     display_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared with `host`
     display_host = f"[{display_host}]" if ":" in display_host else display_host
     names = {"localhost", "127.0.0.1", "[::1]", display_host.lower()}
-    hosts = frozenset(f"{name}:{port}" for name in names) if is_loopback(host) else frozenset[str]()
+    hosts = frozenset(f"{name}:{port}" for name in names) if is_local else frozenset[str]()
     settings = Settings(
         roots=tuple(root.resolve() for root in roots) or default_roots(),
         token=token,
         hosts=hosts,
         max_upload_bytes=max_upload_bytes,
+        public_url=public_url,
     )
-    return settings, f"http://{display_host}:{port}/" + (f"?token={token}" if token else "")
+    return settings, (public_url or f"http://{display_host}:{port}/") + (f"?token={token}" if token else "")

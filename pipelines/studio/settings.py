@@ -38,6 +38,7 @@ class Settings:
         token: what a browser must show once; None if only this machine reaches the page.
         hosts: what the page may be called as, with the port; empty if a token guards it.
         max_upload_bytes: of one archive.
+        public_url: the address of the page behind a reverse proxy, with a slash at its end; None if there is none.
     """
 
     home: Path = HOME / "studio"
@@ -45,6 +46,7 @@ class Settings:
     token: str | None = None
     hosts: frozenset[str] = frozenset()
     max_upload_bytes: int = MAX_UPLOAD_BYTES
+    public_url: str | None = None
 
     @property
     def allowed(self) -> tuple[Path, ...]:

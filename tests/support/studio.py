@@ -9,6 +9,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,18 +42,22 @@ SCREENS = (
     "results",
     "try",
 )
-TRAIN_SECONDS = 240.0
+TOKEN = "a-token-for-this-test-alone"
+TRAIN_SECONDS = 600.0
 SIDE = 12
 
 
 @contextlib.contextmanager
-def studio(folder: Path, port: int | None = None) -> Iterator[str]:
-    """`darkroom studio` in a folder; stopped at the end, with what it has started."""
+def studio(folder: Path, port: int | None = None, *, public_url: str | None = None) -> Iterator[str]:
+    """`darkroom studio` in a folder; stopped at the end, with what it has started. Behind a proxy it asks for TOKEN."""
     port = port or free_port()
     command = [sys.executable, "-m", "pipelines.cli.main", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
     url = f"http://127.0.0.1:{port}/"
     environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache")}
+    if public_url is not None:
+        command += ["--url", public_url]
+        environment["DARKROOM_STUDIO_TOKEN"] = TOKEN
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -60,7 +65,7 @@ def studio(folder: Path, port: int | None = None) -> Iterator[str]:
             deadline = time.monotonic() + 10
             while True:
                 with contextlib.suppress(OSError):
-                    urllib.request.urlopen(url, timeout=1).close()
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
                     break
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

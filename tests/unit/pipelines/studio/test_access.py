@@ -1,5 +1,6 @@
 """Who may ask the studio."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,33 @@ def test_an_address_beyond_this_machine_gets_a_token_by_itself() -> None:
     assert settings.token
     assert settings.token in url
     assert prepare("127.0.0.1", 8000, (), None)[0].token is None
+    assert prepare("127.0.0.1", 8000, (), None, public_url="https://lab.example/")[0].token
+
+
+@pytest.mark.parametrize("path", ["/", "/lab/darkroom/"], ids=["removed", "kept"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "https://lab.example"}, 200),
+        ({"origin": "https://other.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "https://lab.example", "authorization": ""}, 401),
+    ],
+)
+def test_a_reverse_proxy_may_keep_or_remove_its_path(
+    tmp_path: Path, path: str, headers: dict[str, str], status: int
+) -> None:
+    settings, url = prepare("127.0.0.1", 8000, (tmp_path,), TOKEN, public_url="https://lab.example/lab/darkroom/")
+    assert url == f"https://lab.example/lab/darkroom/?token={TOKEN}"
+    client = Client(create_app(dataclasses.replace(settings, home=tmp_path / "studio")))
+    headers = {"host": "inside:8000", "authorization": f"Bearer {TOKEN}"} | headers
+    answer = client.post(f"{path}api/draft", {"revision": 0, "set": {"train.epochs": 3}}, headers=headers)
+    login = client.get(f"{path}?token={TOKEN}")
+    client.studio.close()
+    assert answer.status_code == status
+    assert login.headers["location"] == "./"
+    assert "Path=/lab/darkroom/;" in login.headers["set-cookie"]
+    assert "Secure" in login.headers["set-cookie"]
 
 
 @pytest.mark.parametrize("token", ["short", "ünicode-and-long-enough"])
