@@ -95,7 +95,10 @@ const MODEL = {
 
 test("a model is described by its test figures", () => {
   assert.equal(facts.nameOf(MODEL), "colors");
-  assert.match(facts.expectation(MODEL), /^Distinguishes 2 classes. Expect 84 to 95 correct answers in a hundred photos /);
+  assert.match(
+    facts.expectation(MODEL),
+    /^Distinguishes 2 classes. Expect 84 to 95 correct answers in a hundred photos /,
+  );
   const certain = { ...MODEL, test: { ...MODEL.test, accuracy: { value: 1, low: 0.996, high: 1 } } };
   assert.match(facts.expectation(certain), /Expect 99 to 100 correct answers/);
   const texts = new Map(facts.factsOf(MODEL).map(({ term, text }) => [term, text]));
