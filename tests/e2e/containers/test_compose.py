@@ -40,9 +40,13 @@ class Compose:
 
 
 @pytest.fixture(scope="module")
-def compose(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
+def plugin(engine: None) -> None:
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no Compose plugin: apt-get install docker-compose-v2")
+
+
+@pytest.fixture(scope="module")
+def compose(plugin: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     for image, script in STAND_INS.items():
         if not docker("images", "--quiet", image):
             subprocess.run([ROOT / "tests" / "cluster" / "support" / script, image], check=True)
@@ -67,7 +71,7 @@ def status_of(url: str) -> int:
         return error.code
 
 
-def test_without_secrets_nothing_starts(engine: None) -> None:
+def test_without_secrets_nothing_starts(plugin: None) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
     command = ["docker", "compose", "--env-file", "/dev/null", "config", "--quiet"]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
