@@ -119,7 +119,7 @@ def test_a_user_id_without_name_and_home_works(folder: Path, tmp_path: Path) -> 
         ("run", "cannot be written: "),
         ("audit", "cannot be written: "),
         ("compile", "build/training.yaml cannot be written: "),
-        ("ui", "must be writable; it is not"),
+        ("ui", "cannot be written"),
     ],
 )
 def test_an_unwritable_folder_is_reported(verb: str, message: str, folder: Path, tmp_path: Path) -> None:

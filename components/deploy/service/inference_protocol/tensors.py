@@ -220,7 +220,7 @@ def _read_pixels(tensor: RequestInput, payload: memoryview, image_size: tuple[in
             raise _refusal("Pixels must be integers from 0 to 255; found other values.")
         return values.astype(np.uint8).reshape(tensor.shape)
     except ValueError:
-        raise _refusal(f"The shape {list(tensor.shape)} does not match the data.") from None
+        raise _refusal(f"The shape {list(tensor.shape)} must match the data.") from None
 
 
 def encode_answer(

@@ -192,8 +192,7 @@ def _unreadable(what: str) -> str:
 
 def _exceeded(what: str) -> str:
     return (
-        f"Checking the uploaded model exceeds the limit of {what}. Save a "
-        "smaller model, or save it without its optimizer."
+        f"Checking the uploaded model takes more than {what}. Save a smaller model, or save it without its optimizer."
     )
 
 

@@ -117,7 +117,7 @@ def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(
     shutil.copytree(artifacts.bundle_dir, bundle_dir)
     path = bundle_dir / "export" / "model.bin"
     path.unlink() if harm == "missing" else path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(ArtifactError, match=r"must|has changed since training"):
+    with pytest.raises(ArtifactError, match=r"cannot be read|has changed since training"):
         build_bento(bundle_dir, read_bundle(bundle_dir), "colors", tmp_path / "bento")
     assert not (tmp_path / "bento").exists()
 

@@ -43,7 +43,7 @@ def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path:
     changed_path = tmp_path / Path(reference.artifact_path).name
     pack(bento / "bento", changed_path)
     MlflowClient().log_artifact(run_id, str(changed_path), FOLDER)
-    with pytest.raises(ArtifactError, match="it was changed after its rollout"):
+    with pytest.raises(ArtifactError, match="was changed after its rollout"):
         fetch(reference, tmp_path / "pod")
     assert not (tmp_path / "pod").exists()
 

@@ -213,7 +213,7 @@ def test_a_service_that_answers_wrongly_is_taken_back(api: Api) -> None:
     def wrong() -> None:
         raise ServiceError("The service and evaluation disagree about a.png.")
 
-    with pytest.raises(RolloutError, match=f"as evaluation. darkroom/darkroom-serve serves {OLD} again"):
+    with pytest.raises(RolloutError, match=f"disagree about a.png. darkroom/darkroom-serve serves {OLD} again"):
         roll(stand_in, wrong)
     assert stand_in.patches == [str(NEW), str(OLD)]
 

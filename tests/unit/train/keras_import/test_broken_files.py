@@ -184,7 +184,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "folder": (folder, "a folder or special file"),
     "fifo": (fifo, "a folder or special file"),
     "link_to_itself": (link_to_nothing, "must be a file; found none at"),
-    "name_too_long": (lambda attack: attack.folder / ("n" * 300), "is not: File name too long"),
+    "name_too_long": (lambda attack: attack.folder / ("n" * 300), ": File name too long"),
     "long_path": (long_path, "a path of 5,000 characters"),
     "no_weights": (parts(model__weights__h5=None), "must contain model.weights.h5"),
     "weights_are_text": (parts(model__weights__h5=b"weights"), "begins with|must be HDF5"),

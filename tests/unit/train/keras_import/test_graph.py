@@ -73,7 +73,7 @@ def test_shapes_and_parameters_are_keras(
         ("Conv2D", {"filters": 4, "kernel_size": 3, "activation": "hard_sigmoid"}, "Keras 2 computed it differently"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "groups": 2}, "groups must divide both"),
         ("Dropout", {"rate": 1.5}, "a number from 0"),
-        ("BatchNormalization", {"axis": 1}, "along the channels"),
+        ("BatchNormalization", {"axis": 1}, "axis must be that of the channels"),
         ("Reshape", {"target_shape": [7]}, "cannot reshape"),
         ("Cropping2D", {"cropping": 4}, "crops all of its input"),
         ("Resizing", {"height": 10**6, "width": 1}, "from 1 to 65,536"),
@@ -87,7 +87,7 @@ def test_shapes_and_parameters_are_keras(
 def test_a_layer_that_cannot_be_is_named(kind: str, arguments: dict[str, Any], reason: str) -> None:
     with pytest.raises(UploadError, match=reason) as refusal:
         measure(read(network(layer(kind, "a", "input", **arguments), last="a"), "2.15.0"), Limits())
-    assert "'a'" in str(refusal.value) or "; a:" in str(refusal.value)
+    assert "'a'" in str(refusal.value) or " at a:" in str(refusal.value)
 
 
 def test_the_chain_and_the_graph_of_keras_2_are_read() -> None:

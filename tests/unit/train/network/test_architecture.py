@@ -183,7 +183,7 @@ def test_a_name_of_the_backbone_is_refused_in_the_head() -> None:
 def test_what_the_machine_cannot_hold_is_refused_before_it_is_built() -> None:
     with pytest.raises(ModelError, match=r"must fit into this machine's .* of memory; with .* parameters"):
         own("Flatten", *[{"Dense": {"units": 65_536}}] * 8)
-    with pytest.raises(ModelError, match=r"a batch of 4096 photos it needs about .* lower train\.batch_size"):
+    with pytest.raises(ModelError, match=r"a batch of 4096 photos, it needs about .* lower train\.batch_size"):
         own({"Conv2D": {"filters": 65_536, "kernel_size": 1}}, "Flatten", image_size=(64, 64), batch_size=4096)
 
 

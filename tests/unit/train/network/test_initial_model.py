@@ -41,7 +41,7 @@ def test_a_model_that_is_used_as_it_is_gives_its_own_logits(last: str, tmp_path:
 
 
 def test_what_ends_neither_in_logits_nor_in_a_softmax_needs_a_new_head(tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match=r"classes is Dense with the activation sigmoid, .*head=linear"):
+    with pytest.raises(UploadError, match=r"classes is Dense with the activation sigmoid\. .*head=linear"):
         build(make_initial_model(classifier(last="sigmoid"), tmp_path / "import"))
 
 
@@ -141,7 +141,7 @@ def test_wrong_classes_are_refused_by_the_step(upload: Path, tmp_path: Path) -> 
             ("a", "b", "c"),
             tmp_path / "model",
         )
-    with pytest.raises(UploadError, match="there is none at"):
+    with pytest.raises(UploadError, match="found none at"):
         import_initial_model(
             model_params(kind="upload", path=str(tmp_path / "absent.h5")), (SIDE, SIDE), None, tmp_path / "model"
         )

@@ -145,7 +145,7 @@ FAILURES = (
 BEGINNINGS = (
     "The uploaded model cannot be read: ",
     "Reading the uploaded model exceeds the memory limit. ",
-    "Checking the uploaded model exceeds the limit of ",
+    "Checking the uploaded model takes more than ",
 )
 
 
