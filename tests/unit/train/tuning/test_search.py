@@ -130,7 +130,7 @@ def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
     assert [trial.state for trial in study.trials] == ["failed", "failed", "complete", "complete"]
     assert [trial.reason for trial in study.trials[:2]] == [
         "out of memory: OOM when allocating",
-        "out of memory: of this machine",
+        "out of memory: on this machine",
     ]
 
 
