@@ -7,9 +7,9 @@ from statistics import NormalDist
 import numpy as np
 
 from components.contract.artifacts.evaluation import Comparison
-from components.contract.artifacts.figures import Interval
+from components.contract.artifacts.figures import CONFIDENCE, Interval
 from components.evaluate.formatting import percent
-from components.evaluate.measure.metrics import CONFIDENCE, macro_f1, percentile_interval
+from components.evaluate.measure.metrics import macro_f1, percentile_interval
 
 SIGNIFICANCE_LEVEL = 0.05
 """A difference is significant if chance alone produces one this large less often than this."""

@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.artifacts.figures import Interval
+from components.contract.artifacts.figures import Interval, wilson_interval
 from components.contract.artifacts.leaderboard import Leaderboard, Row
 from components.contract.text import join_names
 from components.evaluate.formatting import percent
 from components.evaluate.gate.comparison import SIGNIFICANCE_LEVEL, count_disagreements, mcnemar
-from components.evaluate.measure.metrics import macro_f1, percentile_interval, wilson_interval
+from components.evaluate.measure.metrics import macro_f1, percentile_interval
 
 RESAMPLES: Final = 10_000
 MAX_SLOWDOWN: Final = 1.1

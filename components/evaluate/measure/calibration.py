@@ -3,7 +3,13 @@
 import numpy as np
 
 from components.contract.artifacts.dataset import Split
-from components.contract.artifacts.figures import CalibrationFigures, CoveragePoint, FamiliarityCheck, ReliabilityBin
+from components.contract.artifacts.figures import (
+    CalibrationFigures,
+    CoveragePoint,
+    FamiliarityCheck,
+    ReliabilityBin,
+    wilson_interval,
+)
 from components.contract.inference.calibration import (
     Abstention,
     Calibration,
@@ -14,7 +20,7 @@ from components.contract.inference.calibration import (
 )
 from components.contract.inference.graph import InferenceGraph
 from components.contract.params.pipeline import EvaluateParams
-from components.evaluate.measure.metrics import calibration_error, confidence_bins, photo_losses, wilson_interval
+from components.evaluate.measure.metrics import calibration_error, confidence_bins, photo_losses
 from components.evaluate.measure.out_of_distribution import OUT_OF_DISTRIBUTION, PictureMaker
 from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run_batches
 

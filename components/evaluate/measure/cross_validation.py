@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.contract.artifacts.bundle import BundleInfo
-from components.contract.artifacts.figures import FoldFigures, Interval
+from components.contract.artifacts.figures import CONFIDENCE, FoldFigures, Interval, wilson_interval
 from components.contract.layers.stack import parse_layer
-from components.evaluate.measure.metrics import CONFIDENCE, wilson_interval
 from components.evaluate.measure.predictions import Predictions
 
 FEW_PHOTOS = 1000

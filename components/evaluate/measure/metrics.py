@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from components.contract.artifacts.figures import (
+    CONFIDENCE,
     Averages,
     ClassFigures,
     ConfusedPair,
     Figures,
     Interval,
     matrix_cells,
+    wilson_interval,
 )
 from components.evaluate.measure.ranking import RESAMPLES_AT_ONCE, Ranking, rank, resample
 
-CONFIDENCE = 0.95
 MOST_CONFUSED = 10
 NUM_BINS = 15
 """Bins of confidence in the calibration error."""
@@ -70,24 +70,6 @@ def compute_figures(
         confusions=matrix_cells(matrix),
         most_confused=confused_pairs(matrix, class_names)[:MOST_CONFUSED],
     )
-
-
-def wilson_interval(num_correct: int, num_images: int) -> Interval:
-    """A share with its 95 % score interval (Wilson, 1927).
-
-    A bootstrap would call a model that made no mistake on 30 photos certain to make none: every resample of 30 right
-    answers is 30 right answers, and its interval is [1, 1]. Wilson's interval is [0.89, 1] there, as it should be.
-
-    Args:
-        num_correct: from 0 to num_images.
-        num_images: at least 1.
-    """
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    center = num_correct + z**2 / 2
-    half_width = z * math.sqrt(num_correct * (num_images - num_correct) / num_images + z**2 / 4)
-    value = num_correct / num_images
-    low, high = ((center + sign * half_width) / (num_images + z**2) for sign in (-1, 1))
-    return Interval(value=value, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
 
 
 def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Generator) -> dict[str, Interval]:

@@ -6,9 +6,8 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from components.contract.artifacts.dataset import Split
-from components.contract.artifacts.figures import RobustnessFigures
+from components.contract.artifacts.figures import RobustnessFigures, wilson_interval
 from components.contract.inference.graph import InferenceGraph
-from components.evaluate.measure.metrics import wilson_interval
 from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run_batches
 
 Disturbance: TypeAlias = Callable[[np.ndarray, np.random.Generator], np.ndarray]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.contract.artifacts.dataset import SPLIT_FOLDERS, Split
-from components.contract.artifacts.figures import SliceFigures
-from components.evaluate.measure.metrics import wilson_interval
+from components.contract.artifacts.figures import SliceFigures, wilson_interval
 from components.evaluate.measure.predictions import Predictions
 
 MIN_PHOTOS = 10

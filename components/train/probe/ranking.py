@@ -8,11 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.artifacts.figures import Interval
+from components.contract.artifacts.figures import CONFIDENCE, Interval, wilson_interval
 from components.contract.artifacts.probe import Probe, ProbedNetwork
 from components.contract.params.probing import Choice
 
-CONFIDENCE: Final = 0.95
 _Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
@@ -32,6 +31,11 @@ class Measured:
     def accuracy(self) -> float:
         """The share of the photos."""
         return float(np.mean(self.is_right))
+
+    @property
+    def interval(self) -> Interval:
+        """The accuracy with its 95 % interval."""
+        return wilson_interval(int(self.is_right.sum()), len(self.is_right))
 
     @property
     def milliseconds(self) -> float:
@@ -57,25 +61,22 @@ def rank(
     best = ranked[0]
     ties = [candidate for candidate in ranked if is_tied(best.is_right, candidate.is_right)]
     fitting = [candidate for candidate in ranked if candidate.milliseconds <= max_ms]
-    fastest = min(ranked, key=lambda candidate: candidate.milliseconds)
+    fitting_ties = [candidate for candidate in fitting if candidate in ties]
     if not fitting:
-        chosen, why = fastest, "it is the fastest, and none is fast enough for train.minutes"
-    elif choose == "fastest":
-        chosen = min(ties, key=lambda candidate: candidate.milliseconds)
+        chosen = min(ranked, key=lambda candidate: candidate.milliseconds)
+        why = "it is the fastest, and none is fast enough for train.minutes"
+    elif choose == "fastest" and fitting_ties:
+        chosen = min(fitting_ties, key=lambda candidate: candidate.milliseconds)
         why = (
             f"it is the fastest of the {len(ties)} that may be as accurate as the best"
             if len(ties) > 1
             else "no other is as accurate"
         )
-        if chosen.milliseconds > max_ms:
-            chosen, why = fitting[0], "it is the most accurate that train.minutes allows"
     else:
         chosen = fitting[0]
         why = "it is the most accurate" if chosen is best else "it is the most accurate that train.minutes allows"
     networks = tuple(
-        candidate.network.model_copy(
-            update={"accuracy": wilson_interval(candidate.is_right), "is_tied": candidate in ties}
-        )
+        candidate.network.model_copy(update={"accuracy": candidate.interval, "is_tied": candidate in ties})
         for candidate in ranked
     )
     return Probe(
@@ -95,12 +96,3 @@ def is_tied(best: np.ndarray, other: np.ndarray) -> bool:
     """
     difference = best.astype(np.float64) - other
     return bool(difference.mean() <= _Z * difference.std() / math.sqrt(len(difference)))
-
-
-def wilson_interval(is_right: np.ndarray) -> Interval:
-    """The share of True with its 95 % score interval (Wilson, 1927)."""
-    n, share = len(is_right), float(np.mean(is_right))
-    center = share + _Z**2 / (2 * n)
-    half_width = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    low, high = ((center + sign * half_width) / (1 + _Z**2 / n) for sign in (-1, 1))
-    return Interval(value=share, low=max(0.0, low), high=min(1.0, high))

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from components.contract.artifacts.figures import Figures
+from components.contract.artifacts.figures import Figures, wilson_interval
 from components.evaluate.measure.metrics import (
     bootstrap_matrix,
     calibration_error,
     compute_figures,
     confused_pairs,
-    wilson_interval,
 )
 from components.evaluate.measure.ranking import draw_weights, rank, resample
 

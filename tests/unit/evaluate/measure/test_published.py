@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from components.contract.artifacts.figures import Figures
+from components.contract.artifacts.figures import Figures, wilson_interval
 from components.evaluate.gate.comparison import mcnemar
-from components.evaluate.measure.metrics import calibration_error, compute_figures, wilson_interval
+from components.evaluate.measure.metrics import calibration_error, compute_figures
 
 LAND = ("forest", "oak", "mesquite", "grassland", "desertscrub", "riparian", "agriculture", "urban", "barren")
 MAP = np.array(

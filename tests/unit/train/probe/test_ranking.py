@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from components.contract.artifacts.figures import wilson_interval
 from components.contract.artifacts.probe import Probe, ProbedNetwork
 from components.contract.params.probing import Choice
-from components.evaluate.measure.metrics import wilson_interval as reference_interval
-from components.train.probe.ranking import Measured, is_tied, rank, wilson_interval
+from components.train.probe.ranking import Measured, is_tied, rank
 
 
 def network(name: str, num_right: int, milliseconds: float, num: int = 1000) -> Measured:
@@ -80,6 +80,8 @@ def test_networks_that_differ_by_ten_points_are_told_apart() -> None:
 
 @pytest.mark.parametrize(("num_right", "num"), [(0, 10), (7, 10), (30, 30), (861, 1000)])
 def test_the_interval_is_that_of_the_evaluation(num_right: int, num: int) -> None:
-    interval, reference = wilson_interval(np.arange(num) < num_right), reference_interval(num_right, num)
+    interval = rank([network("only", num_right, 1.0, num)], [], "fastest").networks[0].accuracy
+    reference = wilson_interval(num_right, num)
+    assert interval is not None
     for value, expected in zip(interval.model_dump().values(), reference.model_dump().values(), strict=True):
         assert value == pytest.approx(expected, abs=1e-9)
