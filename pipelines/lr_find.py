@@ -1,7 +1,6 @@
 """The learning rate range test on photos, or on a prepared data set: what `darkroom lr-find` writes and reports."""
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from components.contract.artifacts.dataset import read_info
 from components.contract.errors import ParamsError
 from components.contract.params.pipeline import load_params
 from components.contract.params.resolve import Resolution, resolve_train
-from pipelines.run_options import resolve_data
+from pipelines.preparation import prepared
 
 if TYPE_CHECKING:
     from components.contract.params.training import TrainParams
@@ -47,26 +46,11 @@ def find_learning_rate(
 
     if dataset_dir is not None and data is not None:
         raise ParamsError("Set the photos with either --data or --dataset; found both.")
-    prepared = _resolve(dataset_dir, params, settings, show) if dataset_dir else _prepare(data, params, settings, show)
-    with prepared as (folder, train):
+    source = _resolve(dataset_dir, params, settings, show) if dataset_dir else prepared(data, params, settings, show)
+    with source as (folder, train):
         test = find_rate(folder, train, num_batches)
     write_file(output, page(test).encode())
     return test
-
-
-@contextlib.contextmanager
-def _prepare(
-    data: str | None, params: Path | None, settings: Iterable[str], show: Callable[[Resolution], None]
-) -> Iterator[tuple[Path, "TrainParams"]]:
-    """Preprocesses the photos."""
-    from components.preprocess.step import preprocess
-
-    resolution = resolve_data(data, params, settings)
-    show(resolution)
-    resolved = resolution.params
-    with tempfile.TemporaryDirectory(prefix="darkroom-lr-find-") as scratch:
-        preprocess(resolved.data.uri, resolved.preprocess, Path(scratch) / "dataset", resolved.data.columns)
-        yield Path(scratch) / "dataset", resolved.train
 
 
 @contextlib.contextmanager

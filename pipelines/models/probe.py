@@ -1,13 +1,12 @@
 """The probe of pretrained networks on photos, without a training: what `darkroom model probe` prints."""
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.params.resolve import Resolution
-from pipelines.run_options import resolve_data
+from pipelines.preparation import prepared
 
 if TYPE_CHECKING:
     from components.contract.artifacts.probe import Probe
@@ -31,19 +30,14 @@ def probe_networks(
         show: called with the resolved params before the probe starts.
     """
     from components.contract.artifacts.dataset import read_info
-    from components.preprocess.step import preprocess
     from components.train.probe.choose import settle_network
     from components.train.setup import open_photographs
 
     overrides = [*settings, "train.model.name=auto"]
     if candidates:
         overrides.append(f"train.model.candidates={json.dumps(candidates)}")
-    resolution = resolve_data(data, params, overrides)
-    show(resolution)
-    resolved = resolution.params
-    with tempfile.TemporaryDirectory(prefix="darkroom-probe-") as scratch:
-        folder = Path(scratch) / "dataset"
-        preprocess(resolved.data.uri, resolved.preprocess, folder, resolved.data.columns)
-        _, probe = settle_network(resolved.train, info := read_info(folder), open_photographs(folder, info))
+    with prepared(data, params, overrides, show) as (dataset_dir, train):
+        info = read_info(dataset_dir)
+        _, probe = settle_network(train, info, open_photographs(dataset_dir, info))
     assert probe is not None, "the network is auto"
     return probe
