@@ -11,13 +11,15 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 log = logging.getLogger(__name__)
 
+KEYS_AT_ONCE: Final = 500
+"""The number of keys per query; SQLite allows 32,766."""
 VERSION: Final = 3
 """Increase it when decoding or measuring changes; all files are then read again."""
 
@@ -114,6 +116,15 @@ def read_index(path: Path) -> IndexContent:
             index.execute("select * from depths").fetchall(),
             index.execute("select * from files").fetchall(),
         )
+
+
+def select_in(
+    connection: sqlite3.Connection, query: str, keys: Sequence[Any], *values: str
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query that ends with `in`, which is asked for up to `KEYS_AT_ONCE` keys at once."""
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        some = keys[start : start + KEYS_AT_ONCE]
+        yield from connection.execute(f"{query} ({', '.join('?' * len(some))})", (*values, *some))
 
 
 def identity(status: os.stat_result) -> str | None:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -34,14 +34,12 @@ from components.preprocess.store.cache_index import (
     Place,
     Verdict,
     open_index,
+    select_in,
 )
 from components.preprocess.store.eviction import evict_oldest, thin_packs
 from components.preprocess.store.pixel_files import PixelFiles
 
 log = logging.getLogger(__name__)
-
-PATHS_AT_ONCE: Final = 500
-"""The number of paths per query; SQLite allows 32,766."""
 
 
 class PixelStore:
@@ -76,7 +74,7 @@ class PixelStore:
             f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "  # noqa: S608 - COLUMNS is a constant
             "on v.sha256 = f.sha256 and v.recipe = ? where path in"
         )
-        for path, identity, *values in self._each_path(query, paths, self.recipe):
+        for path, identity, *values in select_in(self._index, query, paths, self.recipe):
             verdict = self._usable(*values)
             if verdict is not None:
                 yield path, identity, verdict
@@ -87,14 +85,8 @@ class PixelStore:
             "select path, identity, d.sha256, lowest, highest, num_values, declared from files f join depths d "
             "on d.sha256 = f.sha256 where path in"
         )
-        for path, identity, sha256, *numbers in self._each_path(query, paths):
+        for path, identity, sha256, *numbers in select_in(self._index, query, paths):
             yield path, identity, sha256, Depth(*numbers)
-
-    def _each_path(self, query: str, paths: Sequence[bytes], *values: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query that ends with `in`; each query asks for up to `PATHS_AT_ONCE` paths."""
-        for start in range(0, len(paths), PATHS_AT_ONCE):
-            some = paths[start : start + PATHS_AT_ONCE]
-            yield from self._index.execute(f"{query} ({', '.join('?' * len(some))})", (*values, *some))
 
     def find_depth(self, sha256: str) -> Depth | None:
         """The depth of a photo with this content hash; None if unknown. Thread-safe."""

@@ -4,10 +4,8 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
-NAMES_AT_ONCE: Final = 500
-"""The number of names per query; SQLite allows 32,766."""
+from components.preprocess.store.cache_index import select_in
 
 
 class Tags:
@@ -18,13 +16,8 @@ class Tags:
 
     def find(self, names: Sequence[str]) -> dict[str, str]:
         """The tags of the given files that were downloaded."""
-        tags: dict[str, str] = {}
         with self._open() as notes:
-            for start in range(0, len(names), NAMES_AT_ONCE):
-                some = names[start : start + NAMES_AT_ONCE]
-                query = f"select name, tag from tags where name in ({', '.join('?' * len(some))})"  # noqa: S608 - only question marks
-                tags |= dict(notes.execute(query, some))
-        return tags
+            return dict(select_in(notes, "select name, tag from tags where name in", names))
 
     def names(self) -> set[str]:
         """The names of all files that were downloaded."""
