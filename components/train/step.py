@@ -94,7 +94,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             startup_seconds=startup_seconds,
         )
         minutes, params, budget = params.minutes, settled.params, settled.facts
-        facts = _model_facts(start, params)
+        if budget is not None:
+            facts = _model_facts(start, params)
         _log_inputs(run, info, params.model_copy(update={"minutes": minutes}), facts)
         if budget is not None:
             run.set_tags({"darkroom.budget": budget.plan})

@@ -61,11 +61,10 @@ class FeatureCache:
     def can_hold(self, *requests: FeatureRequest) -> bool:
         """Logs the size of the features; returns False if the cache limit or the disk is too small for them."""
         try:
-            num_bytes, room = self._needs(requests)
+            num_bytes, room, is_missing = self._needs(requests)
         except OSError as error:
             self.warn_not_cached(error)
             return False
-        is_missing = [is_missing for request in requests for is_missing in self.missing(request)]
         log.info(
             "Features at the freeze boundary: %s numbers per photo, %s in total; %s.",
             f"{math.prod(self._shape):,}",
@@ -85,7 +84,7 @@ class FeatureCache:
     def has_room(self, *requests: FeatureRequest) -> bool:
         """Like `can_hold`, without logging."""
         try:
-            num_bytes, room = self._needs(requests)
+            num_bytes, room, _ = self._needs(requests)
         except OSError:
             return False
         return num_bytes <= room
@@ -94,8 +93,8 @@ class FeatureCache:
         """Whether each view has to be computed."""
         return [not path.exists() for path in self._paths(request)]
 
-    def _needs(self, requests: Sequence[FeatureRequest]) -> tuple[int, int]:
-        """Returns the size of the features and its limit, in bytes.
+    def _needs(self, requests: Sequence[FeatureRequest]) -> tuple[int, int, list[bool]]:
+        """Returns the size of the features and its limit, in bytes, and whether each view has to be computed.
 
         Raises:
             OSError: the cache cannot be written.
@@ -103,9 +102,10 @@ class FeatureCache:
         num_photos = sum(len(request.split) * request.views for request in requests)
         num_bytes = math.prod(self._shape) * self._dtype.itemsize * num_photos
         self._folder.mkdir(parents=True, exist_ok=True)
-        if not any(is_missing for request in requests for is_missing in self.missing(request)):
-            return num_bytes, cache_limit()
-        return num_bytes, min(cache_limit(), int(shutil.disk_usage(self._folder).free * FREE_PART))
+        is_missing = [is_missing for request in requests for is_missing in self.missing(request)]
+        if not any(is_missing):
+            return num_bytes, cache_limit(), is_missing
+        return num_bytes, min(cache_limit(), int(shutil.disk_usage(self._folder).free * FREE_PART)), is_missing
 
     def warn_not_cached(self, error: OSError) -> None:
         """Logs why features are not cached."""
