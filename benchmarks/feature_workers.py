@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.frozen_backbone import write_dataset
 from benchmarks.table import Row, SkipError
+from benchmarks.tuning import shared_dir
 from components.contract.system.cores import num_cores
 
 ON_REQUEST = "it needs two cores that do nothing else; run it by name"
@@ -94,8 +95,7 @@ def measure() -> list[Row]:
 
 def _run(dataset_dir: Path, cores: list[int], name: str) -> Pace:
     """One worker on each of the cores; all compute at the same time, and none starts."""
-    shared = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[1] / "shared"))
-    weights = shared / WEIGHTS
+    weights = shared_dir() / WEIGHTS
     environment = os.environ | {"DARKROOM_CACHE": str(dataset_dir / name)}
     workers = []
     for part, core in enumerate(cores):

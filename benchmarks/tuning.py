@@ -62,7 +62,7 @@ def measure() -> list[Row]:
         unpruned = run_study(folder / "dataset", weights, "none")
         plain_epoch = time_plain_epoch(folder / "dataset", weights)
         num_validation = info.num_images("validation")
-    from components.evaluate.measure.metrics import wilson_interval
+    from components.contract.artifacts.figures import wilson_interval
 
     interval = wilson_interval(round(unpruned.accuracy * num_validation), num_validation)
     plain = TRIALS * EPOCHS * plain_epoch
@@ -101,13 +101,18 @@ def measure() -> list[Row]:
     ]
 
 
+def shared_dir() -> Path:
+    """The folder of real photos and weights, which need not exist."""
+    return Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[1] / "shared"))
+
+
 def find_photos_and_weights() -> tuple[Path, Path]:
     """Finds the photos and the weights.
 
     Raises:
         SkipError: they are missing.
     """
-    shared = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[1] / "shared"))
+    shared = shared_dir()
     photos = shared / "data" / "clothing-dataset-small"
     weights = list((shared / "weights").glob("mobilenet_v2_*no_top.h5"))
     if not photos.is_dir() or not weights:
