@@ -104,7 +104,7 @@ def measure_phases(network: Network, photos: Photographs, params: TrainParams) -
 
 
 def measure_inference(network: Network, photos: Photographs, params: TrainParams) -> float:
-    """Seconds that a photo takes to pass the whole network, as it is evaluated and served."""
+    """Measures the inference time of the whole network, in seconds per photo."""
     request = FeatureRequest(photos.training, "", 1, AugmentationParams(), params.seed)
     return time_inference(fastest_inference(network.model), request, np.dtype(np.float32))[0]
 

@@ -1,4 +1,4 @@
-"""The digest of a network: equal digests make the same of the same photos."""
+"""The digest of a network: networks with equal digests have the same outputs."""
 
 import hashlib
 import importlib.metadata
@@ -11,7 +11,7 @@ from components.train.loop.inference import gpu_names
 
 
 def network_digest(model: keras.Model) -> str:
-    """SHA-256 of what a network makes of photos: its layers, its weights, and what runs it."""
+    """SHA-256 of everything that a network's outputs depend on: layers, weights, library versions and GPUs."""
     config_text = json.dumps(_without_trainable(model.get_config()), sort_keys=True, default=str)
     digest = hashlib.sha256(config_text.encode())
     for weight in model.weights:
@@ -22,7 +22,7 @@ def network_digest(model: keras.Model) -> str:
 
 
 def _without_trainable(config: object) -> object:
-    """Whether a layer learns, beyond the boundary or in another phase, does not change what it gives here."""
+    """Drops `trainable` from a config: it does not change the outputs of a layer."""
     if isinstance(config, dict):
         return {key: _without_trainable(value) for key, value in config.items() if key != "trainable"}
     return [_without_trainable(value) for value in config] if isinstance(config, list | tuple) else config

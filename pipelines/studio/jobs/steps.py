@@ -138,7 +138,7 @@ def _after(event: dict[str, Any], step: StepView, job_state: str) -> StepView:
 
 
 def _with_part(step: StepView, part: PartView) -> tuple[PartView, ...]:
-    """The parts of a step, one of them as it is now."""
+    """The parts of a step, with one of them added or replaced."""
     return tuple(({each.name: each for each in step.parts} | {part.name: part}).values())
 
 

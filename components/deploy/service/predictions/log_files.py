@@ -27,22 +27,22 @@ Record = TypeVar("Record", bound=BaseRecord)
 
 
 class DailyFiles:
-    """Where one process writes its records: `<day>-<process>.jsonl`.
+    """Writes the records of one process to a file per day: `<day>-<process>.jsonl`.
 
-    The name of the process is chance: processes of several containers have the same number, and may share a folder.
+    The process has a random name, because processes in several containers can have the same id and share a folder.
     """
 
     def __init__(self, folder: Path):
-        """The files of a new process.
+        """Chooses the name of the process.
 
         Args:
-            folder: made with the first record.
+            folder: created with the first record.
         """
         self._folder = folder
         self._process = secrets.token_hex(6)
 
     def append(self, time: datetime, line: bytes) -> None:
-        """Appends a line to the file of its day, whole or not at all: half a line would damage the next one.
+        """Appends a line to the file of its day, completely or not at all: a partial line would damage the next one.
 
         Raises:
             OSError: it cannot be written.
@@ -50,7 +50,7 @@ class DailyFiles:
         self._folder.mkdir(exist_ok=True)
         with (self._folder / f"{time:%Y%m%d}-{self._process}.jsonl").open("ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
-            if file.write(line) != len(line):  # one write, so that a kill leaves whole lines
+            if file.write(line) != len(line):  # a single write, so that a killed process leaves only complete lines
                 file.truncate(size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -134,8 +134,8 @@ class PredictionLog:
         future: Future[str] = Future()
 
         def write() -> None:
-            """In the thread that has written all predictions of before."""
-            if not future.set_running_or_notify_cancel():  # nobody waits for it any more
+            """Runs in the writing thread, after all earlier predictions are written."""
+            if not future.set_running_or_notify_cancel():  # the request has been canceled
                 return
             try:
                 future.set_result(self._feedback.add(feedback, self._find_label(feedback.id)))
@@ -201,7 +201,7 @@ def read_log(folder: Path, since: date | None = None) -> Iterator[LoggedPredicti
     """Reads all predictions in a log folder, or those since a date, day by day.
 
     Raises:
-        DataError: there is no such folder, it holds no log, or a line is damaged.
+        DataError: the folder does not exist or contains no log, or a line is damaged.
     """
     if not folder.is_dir():
         raise DataError(f"There is no prediction log at {folder}. `darkroom serve --prediction-log FOLDER` writes one.")

@@ -47,10 +47,10 @@ def download_missing(
 ) -> dict[str, RemoteFile | None]:
     """Downloads the files that are missing in `target` or have another tag.
 
-    Each is there under its name, and noted, as soon as it is complete, so that a killed download resumes after it.
+    A file gets its name and its tag as soon as it is complete, so that an interrupted download resumes after it.
 
     Returns:
-        The version of each file that is there now; None if the server has it no more.
+        The downloaded version of each file; None if it no longer exists on the server.
     """
     target.mkdir(parents=True, exist_ok=True)
     tags = tags_of(target)

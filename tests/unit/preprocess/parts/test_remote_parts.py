@@ -173,7 +173,7 @@ def test_an_interrupted_reader_fetches_only_what_is_missing(
 def test_a_bucket_that_changes_after_the_list_is_read_as_it_is_in_the_end(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A photo that goes is rejected by name; one that changes, before or after it is read, counts as it is then."""
+    """A removed photo is rejected by name; of a photo that changes, the version on the server counts."""
     data = tmp_path / "colors"
     use_pod("list", tmp_path, monkeypatch)
     list_photos(bucket.uri, PARAMS, tmp_path / "listing")
