@@ -104,6 +104,14 @@ class RunFolder:
         return is_held(self.path / LOCK_FILE)
 
     @property
+    def was_killed(self) -> bool:
+        """Whether the process of the run ended before it could say how.
+
+        A run says how it ended before it releases its lock: the lock is looked at first.
+        """
+        return not self.is_alive and self.state.status == "running"
+
+    @property
     def num_bytes(self) -> int:
         """The total size of its contents in bytes; links are not followed."""
         return sum(path.lstat().st_size for path in self.path.rglob("*"))
@@ -204,7 +212,7 @@ def mark_killed_runs() -> list[RunFolder]:
     """Marks runs that were killed before they could say so; gives those it marked."""
     killed_folders = []
     for folder in list_runs():
-        if folder.state.status == "running" and not folder.is_alive:
+        if folder.was_killed:
             folder.update(status="killed", error="the process ended unexpectedly")
             killed_folders.append(folder)
     return killed_folders
@@ -227,9 +235,9 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
     removals = []
     num_kept = 0
     for folder in list_runs():
-        status = folder.state.status
         if folder.is_alive:
             continue
+        status = folder.state.status
         if status == "finished" and (num_kept < keep or folder.path.resolve() == latest):
             num_kept += 1
             continue

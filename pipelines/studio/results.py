@@ -151,15 +151,13 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
     state, summary = folder.state, folder.summary
     line: dict[str, Any] = {
         "run_id": state.run_id,
-        "status": state.status,
+        "status": "killed" if folder.was_killed else state.status,
         "started": state.started,
         "uri": state.data,
         "error": state.error,
         "mlflow_run_id": state.mlflow_run_id,
         **read_notes(folder.path).model_dump(),
     }
-    if state.status == "running" and not folder.is_alive:
-        line["status"] = "killed"
     if summary is not None:
         line |= {
             "data": summary["dataset"]["name"],

@@ -82,18 +82,21 @@ class JobFolder:
         return self._final
 
     def _read_state(self) -> State:
+        # The process takes its lock, writes its pid and its result, and releases the lock. Read in this order, neither
+        # is missed: a lock that is free after the pid was read is that of an ended process, whose result is written.
+        pid, is_held = self._pid, self._is_held
         result = self._read("result.json")
         if result is not None:
             if (self.path / "cancelled").exists():
                 return "stopped"
             return "done" if result["code"] == 0 else "failed"
-        if self._is_held:
+        if is_held:
             return "running"
         if (self.path / "cancelled").exists():
             return "stopped"
         if not (self.path / "started").exists():
             return "waiting"
-        if time.time() - (self.path / "started").stat().st_mtime < START_SECONDS and not self._pid:
+        if time.time() - (self.path / "started").stat().st_mtime < START_SECONDS and pid is None:
             return "running"
         return "lost"
 

@@ -55,6 +55,21 @@ def test_a_killed_process_leaves_a_run_that_is_known_as_killed() -> None:
     assert signal.SIGKILL
 
 
+def test_a_run_that_finishes_while_it_is_looked_at_is_neither_killed_nor_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = make_run(status="running")
+
+    def finish_now(lock_path: Path) -> bool:
+        runs.RunFolder(lock_path.parent).update(status="finished")
+        return False
+
+    monkeypatch.setattr(runs, "is_held", finish_now)
+    assert runs.mark_killed_runs() == []
+    folder.update(status="running")
+    assert runs.plan_cleaning(keep=1, cache_dir=None) == []
+
+
 def test_latest_is_the_run_that_finished_last() -> None:
     make_run(number=1)
     second = make_run(number=2)

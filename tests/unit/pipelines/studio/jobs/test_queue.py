@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.images.build import STEPS, write_digests
+from pipelines.runners import runs
 from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.queue import PARAMS, Queue
 from pipelines.studio.settings import StudioError
@@ -71,6 +72,33 @@ def test_a_job_says_why_it_failed(tmp_path: Path) -> None:
     assert (failed_job.state, failed_job.error) == ("failed", "Choose other photos.")
     crashed_job = run_to_end(queue, queue.add("audit", "look", python("raise ValueError('ours')")))
     assert "ValueError: ours" in str(crashed_job.error)
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Queue(tmp_path).add("audit", "look", python("print('{}')"))
+    (job.path / "started").touch()
+    (job.path / "keeper.json").write_text('{"pid": 1}')
+
+    def end_now(lock_path: Path) -> bool:
+        (lock_path.parent / "result.json").write_text(json.dumps({"code": 0, "ended": time.time()}))
+        return False
+
+    monkeypatch.setattr(runs, "is_held", end_now)
+    assert job.state == "done"
+
+
+def test_a_job_that_takes_its_lock_while_it_is_looked_at_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Queue(tmp_path).add("audit", "look", python("print('{}')"))
+    (job.path / "started").touch()
+
+    def begin_now(lock_path: Path) -> bool:
+        (lock_path.parent / "keeper.json").write_text('{"pid": 1}')
+        return False
+
+    monkeypatch.setattr(runs, "is_held", begin_now)
+    assert job.state == "running"
 
 
 def test_a_killed_job_counts_as_cut_off_and_the_next_one_starts(tmp_path: Path) -> None:
