@@ -1,4 +1,4 @@
-"""Loads the classifier of a run, of a model bundle, or of a registered model, as the service would run it."""
+"""Loads the classifier of a run, a model bundle or a registered model, with the same results as the service."""
 
 import hashlib
 import logging
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PACKED_DIRS: Final = ("", "src", "bento/src", "bento/bento/src")
-"""Where service.json is: in the source of a bento, a bento, deploy's folder, or a run or package."""
+"""The places of service.json: in the source of a bento, in a bento, in deploy's folder, in a run or in a package."""
 
 
 def load_classifier(source: str | Path) -> Classifier:
-    """Loads the exported graph, with its calibration if it has one.
+    """Loads the exported graph, and its calibration if there is one.
 
     Args:
         source: a run id, `latest`, the folder of a run, a bento, a package or a model bundle, or `name@alias` (or
-            `name@version`) of a registered model. A bundle alone has no calibration: its answers never abstain.
+            `name@version`) of a registered model. A bundle alone has no calibration, so its model never abstains.
 
     Raises:
         ArtifactError: there is no such model, or it is damaged.
@@ -65,8 +65,8 @@ def load_bundle(bundle_dir: Path, calibration_dir: Path | None = None) -> Classi
     """Loads the graph of a model bundle.
 
     Args:
-        bundle_dir: bundle.json, export/.
-        calibration_dir: calibration.json, familiarity.npz; None for a model without calibration.
+        bundle_dir: contains bundle.json and export/.
+        calibration_dir: contains calibration.json and familiarity.npz; None for a model without calibration.
 
     Raises:
         ArtifactError: a file is missing or damaged.
@@ -78,7 +78,7 @@ def load_bundle(bundle_dir: Path, calibration_dir: Path | None = None) -> Classi
 
 
 def _load_registered(name: str, alias: str) -> Classifier:
-    """Fetches what the service of a registered version contains into the cache."""
+    """Downloads the model of a registered version into the cache."""
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     from mlflow import MlflowClient
 
@@ -104,7 +104,7 @@ def _fetch(version: "ModelVersion", folder: Path) -> None:
     source = str(version.source).rstrip("/")
     model_uri = f"{source}/data/model"
     calibration_uri, facts_name = model_uri, "service.json"
-    if not _list_files(model_uri):  # registered before MLflow could load it: the source is the bundle
+    if not _list_files(model_uri):  # an older version, whose source is the bundle
         model_uri, calibration_uri, facts_name = source, f"runs:/{version.run_id}/evaluation", "bundle.json"
     uris = [f"{model_uri}/{facts_name}", *(f"{model_uri}/export/{name}" for name in EXPORT_FILES)]
     if _list_files(calibration_uri).issuperset(CALIBRATION_FILES):

@@ -1,4 +1,4 @@
-"""The learning rate range test on photos, or on a prepared data set: what `darkroom lr-find` writes and reports."""
+"""Runs the learning rate range test on photos or on a prepared data set, for `darkroom lr-find`."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -26,15 +26,15 @@ def find_learning_rate(
     output: Path,
     show: Callable[[Resolution], None],
 ) -> "RangeTest":
-    """Trains a little at rising learning rates, and writes the curve of the loss as a page.
+    """Trains briefly at rising learning rates, and writes a page with the curve of the loss.
 
     Args:
         data: the address of the photos.
         params: the params file.
         settings: `section.key=value` each.
         dataset_dir: a prepared data set, instead of `data`.
-        num_batches: the most batches to train on.
-        output: the page.
+        num_batches: the maximum number of batches.
+        output: the path of the page.
         show: called with the resolved params before the training starts.
 
     Raises:
@@ -57,7 +57,7 @@ def find_learning_rate(
 def _resolve(
     dataset_dir: Path, params: Path | None, settings: Iterable[str], show: Callable[[Resolution], None]
 ) -> Iterator[tuple[Path, "TrainParams"]]:
-    """Resolves the params of train by a prepared data set."""
+    """Resolves the params of train for a prepared data set."""
     from components.train.network.initial_model import inspect_model
 
     path = params or Path("params.yaml")

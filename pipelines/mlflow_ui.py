@@ -1,4 +1,4 @@
-"""The MLflow UI on this machine's runs."""
+"""Serves the MLflow UI with the runs of this machine."""
 
 import logging
 import os
@@ -25,11 +25,11 @@ def serve_ui(host: str, port: int) -> NoReturn:
         port: the port to listen on.
 
     Raises:
-        ServiceError: the port is taken, or the store is a server, which has a UI of its own.
+        ServiceError: the port is taken, or the store is a server, which has its own UI.
     """
     uri = tracking_uri()
     if uri.startswith(("http://", "https://")):
-        raise ServiceError(f"The MLflow server at {redact(uri)} has the runs: open that address instead.")
+        raise ServiceError(f"The runs are on the MLflow server at {redact(uri)}: open that address instead.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -45,20 +45,20 @@ def serve_ui(host: str, port: int) -> NoReturn:
         require_store()
     address = f"http://{host}:{port}/{_start_route(uri)}"
     print(f"MLflow UI: {address} (stop it with Ctrl-C)", flush=True)  # noqa: T201 - the output of the command
-    # The store is not an argument: every user of this machine sees those, and it may hold a password.
+    # The store is not an argument: every user of this machine can see arguments, and it may contain a password.
     environment = launcher.environment() | {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     arguments = ["--host", host, "--port", str(port), "--workers", "1"]
-    # uvicorn would import from the working folder first.
+    # Otherwise, uvicorn would import from the working folder first.
     arguments += ["--uvicorn-opts", f"--app-dir {shlex.quote(sys.prefix)}"]
     launcher.become(launcher.python("mlflow", "server", *arguments), environment)
 
 
 def _start_route(uri: str) -> str:
-    """Where the UI opens: at the experiment of the newest run, or at the list of experiments."""
+    """The page at which the UI opens: the experiment of the newest run, or the list of experiments."""
     from mlflow import MlflowClient
 
     try:
@@ -66,6 +66,8 @@ def _start_route(uri: str) -> str:
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         for run in client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"]):
             return runs_route(run.info.experiment_id)
-    except Exception as error:  # MLflow's and SQLAlchemy's: of a store of another version, which the server reports
+    except (
+        Exception
+    ) as error:  # errors of MLflow and SQLAlchemy, such as for a store of another version, which the server reports
         log.debug("The MLflow store could not be read: %s", first_line(error))
     return f"#/experiments?{ML_VIEWS}"

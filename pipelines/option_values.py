@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import click
 
 PATH: Final = click.Path(path_type=Path, readable=False)
-"""A path, which is checked where it is used; shells complete it."""
+"""A path, which is checked when it is used; shells complete it."""
 
 
 def whole_number(expected: str, least: int = 0, most: int | None = None) -> Callable[[str], int]:
-    """A parser of integers from `least` to `most`, both included; `expected` describes them in the message."""
+    """Returns a parser of integers from `least` to `most`, inclusive; `expected` describes them in the message."""
 
     def parse(text: str) -> int:
         if not str(text).isdecimal() or not least <= int(text) <= (int(text) if most is None else most):
@@ -88,14 +88,14 @@ def parse_image_size(text: str) -> tuple[int, int]:
 
 
 def parse_cores(text: str) -> str:
-    """Checks a number of processor cores, written as Kubernetes does."""
+    """Checks a number of processor cores in the format of Kubernetes."""
     if not re.fullmatch(r"[1-9]\d*m?|\d+\.\d+", text):
         raise ValueError(f"a number of cores is expected, such as 4, 1.5 or 500m; found {text!r}")
     return text
 
 
 def parse_label(text: str) -> tuple[str, str]:
-    """Parses a label of nodes and its value."""
+    """Parses a node label and its value."""
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise ValueError(f"LABEL=VALUE is expected; found {text!r}")
@@ -113,7 +113,7 @@ def parse_backbone(text: str) -> str:
 
 
 def parse_setting(text: str) -> str:
-    """Checks that a setting is not an option; its key and value are checked together with all params."""
+    """Checks that a setting is not an option; its key and value are checked later, with all params."""
     if text.startswith("-"):
         raise ValueError(
             f"SECTION.KEY=VALUE is expected, without dashes; found {text!r}. Write: --set "

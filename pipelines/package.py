@@ -1,4 +1,4 @@
-"""`darkroom package`: a pretrained network becomes a bento that answers over HTTP, without any training."""
+"""Packages a pretrained network as a bento without training, for `darkroom package`."""
 
 import logging
 import tempfile
@@ -17,17 +17,17 @@ NUM_PHOTOS: Final = 8
 
 
 def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
-    """Writes the bundle and the bento of a backbone with ImageNet's classes, and asks the bento over HTTP.
+    """Writes the bundle and the bento of a backbone with ImageNet's classes, and tests the bento over HTTP.
 
     Args:
         name: of the backbone.
-        weights: `imagenet`, or the path of a file of weights with top.
-        output_dir: is made, or replaced as a whole: model/ and bento/.
+        weights: `imagenet`, or the path of a weights file that includes the top.
+        output_dir: created, or replaced completely; contains model/ and bento/.
 
     Raises:
-        WeightsError: the weights or the names of the classes are missing, or do not belong together.
+        WeightsError: the weights or the class names are missing, or do not match.
         ModelError: the exported graph disagrees with Keras.
-        ServiceError: the bento cannot be built or started, or answers otherwise than the exported graph.
+        ServiceError: the bento cannot be built or started, or its answers differ from the exported graph.
     """
     from components.deploy.bento.build import build_bento
     from components.train.pretrained import write_pretrained
@@ -46,7 +46,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
 
 
 def _ask(folder: Path, bundle: BundleInfo) -> float:
-    """The largest difference between the service's probabilities and the exported graph's, on photos made here."""
+    """The largest difference between probabilities of the service and of the exported graph, on generated photos."""
     from PIL import Image
 
     from components.contract.image.decode import decode

@@ -1,4 +1,4 @@
-"""The promotion of a run's model, outside of its run."""
+"""Promotes a run's model after the run."""
 
 import os
 from typing import TYPE_CHECKING

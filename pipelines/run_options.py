@@ -1,6 +1,6 @@
-"""The options that name photos and params on a command line, and the params that they result in.
+"""The options for photos and params on a command line, and the resulting params.
 
-The `darkroom` command and the studio, which accepts a pasted command, share them.
+The `darkroom` command uses them, and so does the studio for a pasted command.
 """
 
 import json
@@ -75,22 +75,22 @@ def run_options(function: Function) -> Function:
 
 
 def with_shortcuts(settings: tuple[str, ...], preset: str | None, minutes: float | None) -> tuple[str, ...]:
-    """The settings of a command line with those of --preset and --minutes."""
+    """The settings of a command line, including those of --preset and --minutes."""
     values = {"preset": preset, "minutes": minutes}
     return (*settings, *(f"train.{key}={value}" for key, value in values.items() if value is not None))
 
 
 def resolve_data(data: str | None, params: Path | None, settings: Iterable[str]) -> "Resolution":
-    """Params from a file and options, with every `auto` resolved by a look at the data."""
+    """Reads params from a file and options, and resolves every `auto` by inspecting the data."""
     return resolve_params(read_params(data, params, settings))
 
 
 def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] | None" = None) -> "Resolution":
-    """Every `auto` resolved by a look at the data, whose path becomes absolute.
+    """Resolves every `auto` by inspecting the data, whose path becomes absolute.
 
     Args:
         params: may contain `auto`.
-        look: how to look at the data; by default in this process.
+        look: inspects the data; by default in this process.
     """
     from components.contract.params.resolve import resolve
     from components.preprocess.sources.probe import probe
@@ -113,10 +113,10 @@ def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] 
 
 
 def read_params(data: str | None, params: Path | None, settings: Iterable[str]) -> "Params":
-    """Params from a file and options, unresolved.
+    """Reads params from a file and options, unresolved.
 
     Args:
-        data: the address of the photos, which replaces that of the file.
+        data: the address of the photos; replaces the address in the file.
         params: the file; None for params.yaml, if it exists.
         settings: `section.key=value` each.
 
@@ -141,12 +141,12 @@ def require_utf8(path: str) -> None:
     """Requires a path of data to be UTF-8.
 
     Raises:
-        DataError: it is not.
+        DataError: the path is not UTF-8.
     """
     from components.contract.errors import DataError
 
     if not is_utf8(path):
         raise DataError(
             f"The path of the data must be UTF-8, because it is stored with the model; {path!r} is not. Rename the "
-            "folder, or make a link with another name to it."
+            "folder, or create a link to it with another name."
         )

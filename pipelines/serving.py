@@ -1,4 +1,4 @@
-"""A served model of a run: starting its service, and comparing what it was asked with its data set."""
+"""Serves the model of a run, and compares the served photos with its data set."""
 
 import datetime
 import os
@@ -23,16 +23,16 @@ def serve_run(
     prediction_log: Path | None = None,
     log_share: float = 1.0,
 ) -> int:
-    """Serves the model of a run, or of a package, until it is stopped; returns the exit code of the service.
+    """Serves the model of a run or a package until the service is stopped; returns its exit code.
 
     Args:
         run: a run id, `latest`, or the folder of a package.
         host: the address to listen on.
         port: the port to listen on.
-        api_key_file: contains the key that requests must carry.
-        allowed_origins: of web pages that may send requests.
+        api_key_file: contains the API key that requests must contain.
+        allowed_origins: the origins of web pages that may send requests.
         prediction_log: the folder for summaries of the answers; None for no log.
-        log_share: the share of the answers that are logged.
+        log_share: the share of the answers to log.
 
     Raises:
         ArtifactError: there is no such finished run.
@@ -49,7 +49,7 @@ def serve_run(
     if prediction_log is not None:
         environment[settings.PREDICTION_LOG] = str(prediction_log.resolve())
         environment[settings.PREDICTION_LOG_SHARE] = str(log_share)
-    settings.read_settings(environment)  # refuses an invalid setting before anything starts
+    settings.read_settings(environment)  # rejects an invalid setting before anything starts
     is_package = Path(run, "bento", "bento", "bento.yaml").is_file()
     folder = Path(run) if is_package else find_run(run).path
     return serve(folder / "bento", host, port, environment)
@@ -68,7 +68,7 @@ def check_drift(
         output: the report.
 
     Returns:
-        What was found, and if that is drift, the command that chooses photos to label.
+        The result, and if there is drift, the command that chooses photos to label.
     """
     import numpy as np
 
@@ -98,6 +98,6 @@ def check_drift(
 
 
 def propose_labeling(served: Path, run: str, since: datetime.date | None, *, is_log: bool) -> str:
-    """The command that chooses photos to label; for a log, FOLDER is yet to be replaced by that of the photos."""
+    """The command that chooses photos to label; for a log, the user replaces FOLDER by the folder of the photos."""
     options = " --photos FOLDER" * is_log + (f" --since {since}" if since else "")
     return f"darkroom data next --from {shlex.quote(str(served))}{options} --run {run} --count 50 --output next"

@@ -1,4 +1,4 @@
-"""From a prediction, a bento or a run back to the data: what is behind an answer."""
+"""Traces a prediction, a bento or a run back to its data."""
 
 import json
 from datetime import datetime
@@ -18,7 +18,7 @@ NUM_NEIGHBORS = 5
 
 
 class TracedPrediction(BaseRecord):
-    """The prediction, as far as it is known."""
+    """The known facts about a prediction."""
 
     id: str
     made: datetime
@@ -28,7 +28,7 @@ class TracedPrediction(BaseRecord):
 
 
 class NearPhoto(BaseRecord):
-    """A training photo that the network sees as like the one that was asked about."""
+    """A training photo that is similar to the classified photo, according to the network."""
 
     image_id: str
     path: str | None
@@ -37,7 +37,7 @@ class NearPhoto(BaseRecord):
 
 
 class Trace(BaseRecord):
-    """The chain. What is not known is None."""
+    """The chain from a prediction to the data; unknown values are None."""
 
     prediction: TracedPrediction | None
     bento: str
@@ -45,25 +45,25 @@ class Trace(BaseRecord):
     run_id: str | None
     mlflow_run_id: str | None
     model_version: str | None
-    """Of the bento's name in the MLflow registry."""
+    """The version in the MLflow registry, of the model with the bento's name."""
     data: str | None
     data_version: str | None
-    """The hash that DVC knows the data by."""
+    """The hash of the data in DVC."""
     dataset_fingerprint: str | None
     git_revision: str | None
     nearest: tuple[NearPhoto, ...] = ()
 
 
 def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> Trace:
-    """Follows a prediction id, a bento tag or version, a run id or an MLflow run id.
+    """Traces a prediction id, a bento tag or version, a run id or an MLflow run id.
 
     Args:
-        name: what is followed.
-        photo: the photo that was asked about, for its nearest training photos.
-        log_dir: the prediction log, which knows the answer and the embedding of predictions.
+        name: the id or tag.
+        photo: the classified photo, for finding the nearest training photos.
+        log_dir: the prediction log, which contains the answers and embeddings of predictions.
 
     Raises:
-        ArtifactError: nothing of that name is known here or in MLflow's registry.
+        ArtifactError: neither this folder nor MLflow's registry contains the name.
         DataError: the log is damaged, or the photo cannot be used.
     """
     from components.deploy.service.predictions.prediction_id import parse_id
@@ -120,7 +120,7 @@ def _trace_deployment(folder: RunFolder, info: DeploymentInfo, prediction: Trace
 
 
 def _trace_registry(name: str, prediction: TracedPrediction | None) -> Trace:
-    """A run that was removed, or made elsewhere, still is in MLflow's registry."""
+    """Finds a run that was removed, or was executed elsewhere, in MLflow's registry."""
     from mlflow import MlflowClient
 
     uri = tracking_uri()
@@ -192,7 +192,7 @@ def _find_nearest(folder: RunFolder, photo: Path | None, embedding: Any) -> tupl
 
 
 def as_lines(chain: Trace) -> list[tuple[str, str]]:
-    """The chain in words, from the prediction back to the data."""
+    """Describes the chain, from the prediction back to the data."""
     lines: list[tuple[str, str]] = []
     if chain.prediction is not None:
         prediction = chain.prediction

@@ -1,4 +1,4 @@
-"""The pipeline: its tasks and their edges, nothing else."""
+"""The pipeline: its tasks and their edges."""
 
 import functools
 
@@ -16,10 +16,12 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
     """Builds the pipeline: photos → dataset → best params → model → evaluation → bento.
 
     Args:
-        searchers: how many tasks share the search for the best params; 0: there is none, and train takes them as given.
-        readers: how many tasks read the photos before preprocess, which then merges what they found; 1: preprocess
-            reads them itself.
-        feature_workers: how many tasks compute the features of frozen layers before they are learned from; 1: tune and
+        searchers: the number of tasks that share the search for the best params; 0 for no search.
+        readers: the number of tasks that read the photos before preprocess, which merges their results; with 1,
+            preprocess
+            reads the photos itself.
+        feature_workers: the number of tasks that compute the features of frozen layers before training; with 1, tune
+            and
             train compute them.
     """
 
@@ -34,7 +36,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
         evaluate_params: str,
         deploy_params: str,
     ) -> None:
-        """Every section of params.yaml comes as JSON: a task's cache key depends on its own sections only."""
+        """Every section of params.yaml is a JSON argument: a task's cache key depends only on its own sections."""
         source = {"data": data, "columns": data_columns, "params": preprocess_params}
         listing = {"listing": list_photos(**source).outputs["listing"]} if readers > 1 else {}
         parts = range(readers if readers > 1 else 0)
@@ -51,9 +53,9 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
             tune(dataset=dataset, params=tune_params, train_params=train_params).after(*features)
             for _ in range(searchers)
         ]
-        if searchers > 1:  # one more, which finds the budget spent and says which trial was the best
+        if searchers > 1:  # one more, which finds all trials done and returns the best params
             search.append(tune(dataset=dataset, params=tune_params, train_params=train_params).after(*search))
-            for task in search:  # equal inputs: each would be taken for the one before
+            for task in search:  # with equal inputs, KFP would use the result of the task before it
                 task.set_caching_options(enable_caching=False)
 
         train_task = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)
@@ -65,7 +67,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
         evaluation = evaluate_task.outputs["evaluation"]
 
         deploy_task = deploy(dataset=dataset, model=model, evaluation=evaluation, params=deploy_params)
-        deploy_task.set_caching_options(enable_caching=False)  # it registers and promotes: never skip it
+        deploy_task.set_caching_options(enable_caching=False)  # it registers and promotes, so it must never be skipped
 
     component: GraphComponent = pipeline
     return component

@@ -1,4 +1,4 @@
-"""Errors in the use of a command line, in plain sentences."""
+"""Describes usage errors of a command line in plain sentences."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import click
 
 
 def explain_usage(error: click.UsageError) -> str:
-    """What is wrong with a command line, in one or two sentences."""
+    """Describes a usage error in one or two sentences."""
     if isinstance(error, click.NoSuchCommand):
         kind = "verb" if error.ctx is None or error.ctx.parent is None else "action"
         return f"There is no {kind} {error.command_name!r}.{_suggest(error.possibilities)}"

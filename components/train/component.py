@@ -1,4 +1,4 @@
-"""KFP components of the train step: the search, the features that parallel tasks compute, and the training."""
+"""KFP components of the train step: the search, the computation of features by parallel tasks, and the training."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output

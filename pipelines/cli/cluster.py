@@ -162,7 +162,9 @@ def submit(
     if not no_wait and cron is None:
         with RunDisplay(console) as display:
             outcome = follow(submission.id, server, display)
-        console.print(outcome or f"The log of deploy, with the outcome, is gone. See {submission.url}", markup=False)
+        console.print(
+            outcome or f"The log of deploy with the outcome is no longer available. See {submission.url}", markup=False
+        )
 
 
 @click.command(cls=Verb)
@@ -205,7 +207,7 @@ def schedules(
 
 @click.group(cls=Verbs)
 def images() -> None:
-    """Build the container images, push them to a registry, or pin what they need."""
+    """Build the container images, push them to a registry, or pin the images that they need."""
 
 
 image_option = click.option(
@@ -238,7 +240,7 @@ def build(
     gpu: bool,
     as_json: bool,
 ) -> None:
-    """Build the images of a cluster, or those that are named, and print their sizes."""
+    """Build all images of a cluster, or only those that are named, and print their sizes."""
     from pipelines.cli import show
     from pipelines.images.build import BuildOptions, build_all
 

@@ -102,7 +102,9 @@ def list_data(as_json: bool) -> None:
 
 @data.command()
 @click.argument("before", metavar="REVISION", help="A commit, branch or tag.")
-@click.argument("now", metavar="[REVISION]", default="workspace", help="Another. [default: the folder itself]")
+@click.argument(
+    "now", metavar="[REVISION]", default="workspace", help="Another commit, branch or tag. [default: the folder itself]"
+)
 @name_option
 @json_option
 def diff(before: str, now: str, name: str | None, as_json: bool) -> None:
@@ -172,8 +174,8 @@ def next_photos(
 ) -> None:
     """Choose the photos to label next, and write tasks for Label Studio.
 
-    They are those whose labels teach the model most: doubtful, unfamiliar or disputed by feedback, and different from
-    each other.
+    It chooses the photos whose labels teach the model most: doubtful, unfamiliar or disputed by feedback, and different
+    from each other.
     """
     from pipelines.cli import show
     from pipelines.data.next_photos import choose_next
@@ -198,7 +200,7 @@ def next_photos(
 def label(labels: Path, name: str | None, as_json: bool) -> None:
     """Add newly labeled photos as a new version.
 
-    The label file must be in the folder of its photos. Photos that the data have already are left out.
+    The label file must be in the folder of its photos. Photos that are already in the data are left out.
     """
     from pipelines.data.labeling import add_labeled_photos
 

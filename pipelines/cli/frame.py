@@ -1,4 +1,4 @@
-"""The frame of the command: verbs in groups, plain help, and one line for each error in its use."""
+"""The frame of the command: groups of verbs, plain help, and one-line usage errors."""
 
 import os
 import re
@@ -14,12 +14,12 @@ from components.contract.system.posix import USER_ERROR
 from pipelines.usage_errors import explain_usage
 
 COMPLETION_VARIABLE: Final = "_DARKROOM_COMPLETE"
-"""Click's name for the variable by which a shell asks for completions."""
+"""The environment variable through which a shell requests completions, named by click."""
 
 
 UNBREAKABLE: Final = re.compile(r"\[[^\]]{1,50}\]|'[^']{1,50}'")
 GLUE: Final = "\u00a0"
-"""Takes the place of a space at which no line may break."""
+"""Replaces a space at which a line must not break."""
 
 
 class CommandLineError(DarkroomError):
@@ -27,14 +27,14 @@ class CommandLineError(DarkroomError):
 
 
 def _print_help(context: click.Context, _: click.Parameter, is_requested: bool) -> None:
-    """Prints the help as any other output: click's own `echo` bypasses the encoding of the terminal."""
+    """Prints the help like any other output: click's `echo` bypasses the encoding of the terminal."""
     if is_requested and not context.resilient_parsing:
         print(context.get_help())
         context.exit()
 
 
 class _Formatter(click.HelpFormatter):
-    """Never breaks a line within a short default or an example."""
+    """Formats help without line breaks within a short default or an example."""
 
     def write_dl(self, rows: Iterable[tuple[str, str]], *args: int, **kwargs: int) -> None:
         """Writes names and their descriptions."""
@@ -65,7 +65,7 @@ class _Frame(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses the words; each error names the command."""
+        """Parses the arguments; each error names the command."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -74,7 +74,7 @@ class _Frame(click.Command):
 
 
 class Verb(_Frame):
-    """A verb, or an action of one."""
+    """A verb, or an action of a verb."""
 
 
 class Verbs(_Frame, click.Group):

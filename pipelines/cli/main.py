@@ -65,7 +65,7 @@ def call(words: Sequence[str]) -> int:
 
 
 def hide_addresses() -> None:
-    """Starts this program again if its arguments contain the secret of an address of data.
+    """Starts this program again without the secret if its arguments contain a data address with a secret.
 
     Every user of the machine sees the arguments of a process, but not its environment.
     """
@@ -78,7 +78,7 @@ def hide_addresses() -> None:
 
 
 def redact_word(word: str) -> str:
-    """An argument with the address in it redacted; the environment keeps the whole address."""
+    """Redacts the address in an argument; the environment keeps the whole address."""
     start = re.search(r"[A-Za-z][A-Za-z0-9+.-]+:/|dvc\+", word)
     if start is None:
         return word

@@ -1,4 +1,4 @@
-"""The options of submit that say where the tasks run and what they get."""
+"""The options of submit that determine where the tasks run and which resources they get."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,17 +11,23 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def placement_options(function: Function) -> Function:
-    """Adds the options of a Placement, and the one for its estimate."""
+    """Adds the options for a Placement, and the option for its estimate."""
     for option in (
         click.option(
-            "--photos", type=parse_count, default=0, metavar="N", help="Estimate the pod-hours for so many photos."
+            "--photos",
+            type=parse_count,
+            default=0,
+            metavar="N",
+            help="Estimate the pod-hours for this number of photos.",
         ),
-        click.option("--store", metavar="ADDRESS", help="What tasks have in common, such as s3://bucket/darkroom."),
+        click.option(
+            "--store", metavar="ADDRESS", help="The store that all tasks share, such as s3://bucket/darkroom."
+        ),
         click.option(
             "--spot",
             type=parse_label,
             metavar="LABEL=VALUE",
-            help="Nodes that can go at any time, for the tasks that resume.",
+            help="Nodes that can be taken away at any time, for tasks that can resume.",
         ),
         click.option("--queue", metavar="NAME", help="The LocalQueue of Kueue that admits the tasks."),
         click.option(

@@ -1,4 +1,4 @@
-"""Shows how far the steps of a run on a cluster are: a live table on a terminal, one line per change elsewhere."""
+"""Shows the progress of a run on a cluster: a live table on a terminal, otherwise one line per change."""
 
 import time
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from pipelines.runners.cluster.step_status import StepStatus
 
 PROGRESS_SECONDS: Final = 60.0
-"""How often a line repeats a step only because its progress has changed."""
+"""The minimum time between two lines for a step if only its progress has changed."""
 
 
 class RunDisplay:
     """Shows the steps of a run until the block ends."""
 
     def __init__(self, out: "Console"):
-        """Shows nothing yet.
+        """Creates the display; nothing is shown yet.
 
         Args:
-            out: a terminal gets a table that is kept up to date, anything else gets lines.
+            out: a terminal shows a table that is kept up to date; any other output receives lines.
         """
         self._out = out
         self._live = Live(console=out, auto_refresh=False) if out.is_terminal else None
@@ -46,7 +46,7 @@ class RunDisplay:
             self._live.stop()
 
     def show(self, steps: "Sequence[StepStatus]") -> None:
-        """Shows how far the steps are."""
+        """Shows the progress of the steps."""
         if self._live is not None:
             self._live.update(_make_table(steps), refresh=True)
             return
@@ -61,11 +61,11 @@ class RunDisplay:
                 self._lines(step.name, _describe(step))
 
     def note(self, text: str) -> None:
-        """Shows one line that is not about a step."""
+        """Shows a line that does not belong to a step."""
         self._out.print(printable(text, lines=True))
 
     def _is_news(self, step: "StepStatus") -> bool:
-        """Whether a step's detail is worth a line: why it waits at once, progress once a minute."""
+        """Whether to print a line for a step's detail: the reason why it waits at once, progress once a minute."""
         detail, shown_time = self._details.get(step.name, ("", 0.0))
         if detail == step.detail:
             return False
@@ -89,7 +89,7 @@ def _make_table(steps: "Sequence[StepStatus]") -> Table:
     table.add_column("progress")
     for step in steps:
         tries = f" (try {step.num_tries})" if step.num_tries > 1 else ""
-        # Progress is cut to one line; the reason why a step does not start is shown whole.
+        # Progress is shortened to one line; the reason why a step does not start is shown completely.
         is_progress = step.state == "running"
         detail = Text(printable(step.detail), no_wrap=is_progress, overflow="ellipsis" if is_progress else "fold")
         table.add_row(step.name, f"{step.state}{tries}", _duration(step), detail)
@@ -97,7 +97,7 @@ def _make_table(steps: "Sequence[StepStatus]") -> Table:
 
 
 def _duration(step: "StepStatus") -> str:
-    """Minutes and seconds from a step's start to its end, or until now."""
+    """The minutes and seconds from a step's start to its end, or until now."""
     if step.start_time is None:
         return ""
     seconds = ((step.end_time or datetime.now(UTC)) - step.start_time).total_seconds()

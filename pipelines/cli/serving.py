@@ -23,7 +23,7 @@ DRIFT_CODES = {"no drift": 0, "drift": 3, "cannot tell": 4}
     "--api-key-file",
     type=PATH,
     metavar="FILE",
-    help="A file with the key that requests must carry.",
+    help="A file with the API key that requests must contain.",
     show_default="DARKROOM_API_KEY, or no key",
 )
 @click.option(
@@ -37,7 +37,7 @@ DRIFT_CODES = {"no drift": 0, "drift": 3, "cannot tell": 4}
     "--prediction-log",
     type=PATH,
     metavar="FOLDER",
-    help="Log a summary of each answer, never the photo, for drift and trace.",
+    help="Log a summary of each answer, but never the photo, for drift and trace.",
 )
 @click.option("--log-share", type=parse_share, default=1.0, metavar="SHARE", help="The share of answers to log.")
 def serve(

@@ -1,4 +1,4 @@
-"""What the command line prints: the log of the steps, results as text and tables, or JSON."""
+"""Prints the output of the command line: the log of the steps, results as text and tables, or JSON."""
 
 import json
 import logging
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 SUMMARY_FRAME: Final = 17
 """The width of the summary's frame and first column."""
 FOLDED_WIDTH: Final = 16
-"""The minimum width of the one column that a listing can fold."""
+"""The minimum width of the column that a listing can fold."""
 
 
 class PlainConsole(Console):
-    """Prints every text unchanged: no markup, no emoji codes, nothing harmful; a style is never part of a text."""
+    """Prints every text unchanged: no markup, no emoji codes, no control characters; styles are never in a text."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """The text of a line, a cell or a title."""
+        """Creates the text of a line, a cell or a title."""
         return super().render_str(printable(text, lines=True), **options | {"markup": False, "emoji": False})
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """The terminal; on standard error while standard output is for JSON."""
+    """The terminal; on standard error if standard output is for JSON."""
     return PlainConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
 
 
 def line(text: str, *, to_stderr: bool = False, flush: bool = False) -> None:
-    """One line, or several, of plain text on standard output or standard error."""
+    """Prints plain text on standard output or standard error."""
     print(printable(text, lines=True), file=sys.stderr if to_stderr else sys.stdout, flush=flush)
 
 
 def as_json(result: object) -> None:
-    """The result, and nothing else, on standard output."""
+    """Prints the result as JSON on standard output."""
     text = json_text(result, indent=2, default=str)
     if not (sys.stdout.encoding or "").lower().startswith("utf"):
         text = json.dumps(json.loads(text), indent=2)
@@ -53,14 +53,14 @@ def as_json(result: object) -> None:
 
 
 def log_progress(*, to_stderr: bool = True) -> None:
-    """Shows the log of the work as plain lines, on standard error while standard output is for the result."""
+    """Shows the log as plain lines; on standard error if standard output is for JSON."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr if to_stderr else sys.stdout, format="%(message)s")
     for package in ("components", "pipelines"):
         logging.getLogger(package).setLevel(logging.INFO)
 
 
 def decisions(out: Console, resolution: Resolution, title: str | None = None) -> None:
-    """What the data contain, and what `auto` became and why, below a title."""
+    """Prints what the data contain, and how each `auto` was resolved and why, below a title."""
     if title is not None:
         out.print(f"{title}:", markup=False)
     for sentence in resolution.data:
@@ -87,7 +87,7 @@ class Progress:
 
 
 def summary(out: Console, results: dict[str, Any]) -> None:
-    """The results of a run and the next commands."""
+    """Prints the results of a run and the next commands."""
     dataset, model = results["dataset"], results["model"]
     num_images, num_rejected = dataset["kept"], sum(dataset["rejected"].values())
     split_counts = ", ".join(f"{split} {num_images[split]}" for split in ("train", "validation", "test"))
@@ -133,13 +133,13 @@ def summary(out: Console, results: dict[str, Any]) -> None:
         ("darkroom serve", "the service, on port 3000"),
         ("curl -F files=@PHOTO http://127.0.0.1:3000/predict", "a prediction"),
         ("darkroom predict FOLDER --output predictions.csv", "a table of predictions"),
-        ("darkroom ui", "the curves, and runs side by side, in MLflow"),
+        ("darkroom ui", "curves, and runs side by side, in MLflow"),
     ):
         out.print(f"  {command:<52} {text}", markup=False)
 
 
 def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> None:
-    """The runs of this folder, newest first."""
+    """Prints the runs of this folder, newest first."""
     states = [(folder, folder.state, folder.summary) for folder in folders]
     if as_json_text:
         as_json([state.model_dump() | {"summary": results} for _, state, results in states])
@@ -161,7 +161,7 @@ def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> Non
 
 
 def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold_column: str) -> None:
-    """Prints a table, or one block of lines per row if the terminal is too narrow: an id is never folded or cut.
+    """Prints a table, or one block of lines per row if the terminal is too narrow: an id is never folded or shortened.
 
     Args:
         out: the terminal.
@@ -187,7 +187,7 @@ def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]],
 
 
 def removals(out: Console, folders: "list[Removal]", *, dry_run: bool, as_json_text: bool) -> None:
-    """The folders that `clean` removed, or would remove."""
+    """Prints the folders that `clean` removed, or would remove."""
     if as_json_text:
         as_json({"dry_run": dry_run, "removed": [removal.model_dump() for removal in folders]})
         return
@@ -210,7 +210,7 @@ def _figures(split: dict[str, Any]) -> str:
 
 
 def budget_text(budget: dict[str, Any]) -> str:
-    """The time of a run beside its limit and its estimate."""
+    """Describes the time of a run with its limit and its estimate."""
     estimated = budget["estimated_minutes"]
     estimate_text = "" if estimated is None else f", estimated {estimated:.1f}"
     cut_text = "; training ended before its plan" if budget["is_cut"] else ""

@@ -1,4 +1,4 @@
-"""The results that the command prints as tables."""
+"""Prints results as tables."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pipelines.data.diff import Difference
 
 NUM_SHOWN: Final = 8
-"""The changes of each kind that are shown; --json lists all."""
+"""The maximum number of changes that are shown of each kind; --json lists all."""
 
 
 def audit(out: "Console", info: "AuditInfo", seconds: float) -> None:
-    """The findings of an audit."""
+    """Prints the findings of an audit."""
     from components.preprocess.report.pages import POLICY_WORDS, counts_line, describe_checks
 
     table = Table(title=f"Audit of {info.name}", title_justify="left")
@@ -51,7 +51,7 @@ def audit(out: "Console", info: "AuditInfo", seconds: float) -> None:
 
 
 def difference(changes: "Difference") -> None:
-    """The changes from one version of a data set to another."""
+    """Prints the changes from one version of a data set to another."""
     for title, lines in (
         ("added", changes.added),
         ("removed", changes.removed),
@@ -69,7 +69,7 @@ def difference(changes: "Difference") -> None:
 
 
 def leaderboard(out: "Console", board: "Leaderboard") -> None:
-    """The models of a comparison, side by side."""
+    """Prints the models of a comparison, side by side."""
     from components.evaluate.formatting import interval, percent
     from components.evaluate.gate.leaderboard import format_p
     from components.evaluate.report.leaderboard_page import OFF_FRONT, ON_FRONT, leaderboard_sentences
@@ -110,7 +110,7 @@ def _format_count(number: int) -> str:
 
 
 def network(costs: "NetworkSummary") -> list[str]:
-    """The layers of a network and what they cost."""
+    """Prints the layers of a network and their cost."""
     from components.contract.layers.shapes import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
@@ -133,7 +133,7 @@ def network(costs: "NetworkSummary") -> list[str]:
 
 
 def upload_report(path: Path, report: "Report") -> list[str]:
-    """The check of a model file."""
+    """Prints the check of a model file."""
     if report.model is None:
         return [f"Refused after {report.seconds:.1f} s: {report.reason}"]
     rows = [f"{name:<14} {value}" for name, value in _list_facts(report.model)]
@@ -141,7 +141,7 @@ def upload_report(path: Path, report: "Report") -> list[str]:
         return [f"{path} can be used (checked in {report.seconds:.1f} s).", *rows]
     refusals = [f"{number}. {refusal}" for number, refusal in enumerate(report.train_refusals, 1)]
     return [
-        f"{path} is safe (checked in {report.seconds:.1f} s), but train refuses it:",
+        f"{path} is safe (checked in {report.seconds:.1f} s), but train rejects it:",
         *refusals,
         *rows,
     ]

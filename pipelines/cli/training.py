@@ -11,7 +11,7 @@ from pipelines.option_values import PATH, whole_number
 from pipelines.run_options import json_option, params_options, run_options
 
 UNPROMOTED = 3
-"""The exit code of a run that its verdict did not promote, if --require-promotion asks for it."""
+"""The exit code with --require-promotion if the verdict does not promote the model."""
 
 
 @click.command(cls=Verb)
@@ -28,7 +28,7 @@ def run(
     minutes: float | None,
     as_json: bool,
 ) -> int:
-    """Run the whole pipeline: prepare, train, evaluate, and build a service that answers."""
+    """Run the whole pipeline: prepare photos, train, evaluate, and build a service."""
     from pipelines.cli import show
     from pipelines.run_options import resolve_data, with_shortcuts
     from pipelines.runners import docker, local
@@ -51,14 +51,14 @@ def run(
 
 
 class TryOption(click.Option):
-    """An option that takes all words up to the next option as one group, as in `--try train.epochs=5 train.seed=2`."""
+    """An option whose value is all words up to the next option, as in `--try train.epochs=5 train.seed=2`."""
 
     SEPARATOR = "\0"
-    """No argument of a process contains it."""
+    """Joins the words; no argument of a process can contain this character."""
 
     @classmethod
     def join(cls, words: Sequence[str], name: str) -> list[str]:
-        """The words of a command line, with those of each group joined to one."""
+        """Joins the words of each group in a command line."""
         joined: list[str] = []
         is_open = False
         for place, word in enumerate(words):
@@ -75,7 +75,7 @@ class TryOption(click.Option):
 
 
 class CompareVerb(Verb):
-    """Compares models; --try takes several words."""
+    """The verb that compares models; its option --try accepts several words."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Joins the words of each --try."""
@@ -83,7 +83,7 @@ class CompareVerb(Verb):
 
 
 def split_group(text: str) -> tuple[str, ...]:
-    """Splits the words of a group that were joined."""
+    """Splits a group into its words again."""
     return tuple(text.split(TryOption.SEPARATOR))
 
 

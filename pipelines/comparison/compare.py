@@ -1,4 +1,4 @@
-"""Compares several models of one data set on its validation photos: trains those that have to be, measures all of them.
+"""Compares several models on the validation photos of one data set; models that are not trained yet are trained first.
 
 <output>/
     leaderboard.html, leaderboard.json   the table and the pick
@@ -33,18 +33,19 @@ LEADERBOARD, PAGE, PICK = "leaderboard.json", "leaderboard.html", "pick.yaml"
 
 
 def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leaderboard":
-    """Trains what has to be trained, measures all, and writes the leaderboard.
+    """Trains the models that are not trained yet, measures all of them, and writes the leaderboard.
 
-    A model that cannot be trained, or that has other validation photos than the first, is left out with its reason.
+    A model that cannot be trained, or whose validation photos differ from those of the first, is left out with a
+    reason.
 
     Args:
         models: at least two.
-        num_seeds: how often each is trained, where it is not a finished run.
-        output_dir: is made, or continued.
+        num_seeds: the number of trainings of each model that is not a finished run.
+        output_dir: created; an interrupted comparison in it is continued.
 
     Raises:
         ParamsError: there are fewer than two models.
-        ArtifactError: the output folder holds something else, or fewer than two models could be compared.
+        ArtifactError: the output folder has other content, or fewer than two models could be compared.
         DataError: the photos cannot be used.
         TrackingError: the MLflow store cannot be written.
     """
@@ -80,8 +81,8 @@ def _require_place(output_dir: Path) -> None:
     )
     if not is_ours:
         raise ArtifactError(
-            f"The output must be a new folder, or that of an earlier comparison; {output_dir} contains "
-            "something else. Choose another one with --output."
+            f"The output must be a new folder, or that of an earlier comparison; {output_dir} has "
+            "other content. Choose another one with --output."
         )
 
 

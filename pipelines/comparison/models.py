@@ -1,4 +1,4 @@
-"""The models of a comparison: finished runs, and params that are to be trained."""
+"""The models of a comparison: finished runs, and params to train."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,12 @@ PARAMS_SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class Model:
-    """What is to be compared.
+    """A model to compare.
 
     Attributes:
-        name: no other has it.
+        name: unique in the comparison.
         params: resolved.
-        run: the finished run that has trained it already.
+        run: the finished run that trained the model; None if it is not trained yet.
     """
 
     name: str
@@ -42,11 +42,11 @@ class TrainedModel:
 
 
 def model_of_run(folder: RunFolder) -> Model:
-    """A finished run as something to compare.
+    """Returns the model of a finished run.
 
     Raises:
-        ArtifactError: it has not finished.
-        ParamsError: its params are of another version.
+        ArtifactError: the run has not finished.
+        ParamsError: the run's params are from an incompatible version.
     """
     summary = folder.summary
     if summary is None:
@@ -63,11 +63,11 @@ def collect_models(
     settings: Sequence[str],
     show: Callable[[str, Resolution], None],
 ) -> list[Model]:
-    """The models of a comparison, each with its own name; all finished runs if none are named.
+    """Collects the models of a comparison, with unique names; uses all finished runs if none are named.
 
     Args:
         names: run ids and params files.
-        trials: per model to train, the values that differ: `section.key=value`.
+        trials: for each model to train, the params that it changes: `section.key=value`.
         data: the address of the photos.
         params: the params file that the trials change.
         settings: `section.key=value` for all models to train.
@@ -106,7 +106,7 @@ def _describe(settings: Sequence[str]) -> str:
 
 
 def _name_uniquely(models: Sequence[Model]) -> Iterator[Model]:
-    """The same models, with a number in each name that occurs again."""
+    """Yields the models with unique names: a repeated name gets a number."""
     num_by_name: dict[str, int] = {}
     for model in models:
         number = num_by_name[model.name] = num_by_name.get(model.name, 0) + 1

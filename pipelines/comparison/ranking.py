@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 ROUNDS: Final = 30
 ROUNDS_OF_8: Final = 10
-"""How often each model's latency is taken."""
+"""The number of latency measurements of each model, with single photos and with batches of 8."""
 
 
 def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> "Leaderboard":
-    """Scores and times all that were trained on the same photos as the first."""
+    """Scores and times the models that have the same photos as the first one."""
     import numpy as np
 
     from components.contract.artifacts.dataset import open_split, read_info
@@ -65,7 +65,7 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
 def _score_entrant(
     trained_model: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
 ) -> "Entrant":
-    """Scores each training's model on the validation photos, in the common order."""
+    """Scores the model of each training on the validation photos, in the common order."""
     import numpy as np
 
     from components.contract.artifacts.bundle import read_bundle

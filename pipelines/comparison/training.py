@@ -1,4 +1,4 @@
-"""Trains the models of a comparison with each seed, as far as that has not been done."""
+"""Trains the models of a comparison with each seed, unless an earlier call has done so."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def model_from_run(model: Model) -> TrainedModel:
-    """The model that a finished run has trained."""
-    assert model.run is not None, "the caller has looked"
+    """Returns the trained model of a finished run."""
+    assert model.run is not None, "checked by the caller"
     summary = model.run.summary
-    assert summary is not None, "it was looked at when it became a model"
+    assert summary is not None, "checked by model_of_run"
     path = model.run.path
     return TrainedModel(
         model, path / "dataset", (path / "model",), (model.params.train.seed,), summary["seconds"]["train"] / 60
@@ -30,7 +30,7 @@ def model_from_run(model: Model) -> TrainedModel:
 
 
 def train_model(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> TrainedModel:
-    """Prepares the photos and trains with each seed, as far as that has not been done."""
+    """Prepares the photos and trains with each seed, unless an earlier call has done so."""
     from components.preprocess.step import preprocess
 
     params = model.params

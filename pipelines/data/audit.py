@@ -1,4 +1,4 @@
-"""The audit of a data set, without a run: what `darkroom audit` writes and reports."""
+"""Audits a data set without a run, for `darkroom audit`."""
 
 import shlex
 import tempfile
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 MANIFEST_FILE: Final = "manifest.parquet"
-"""In the folder of the report: what became of each file, its split included."""
+"""The file in the report's folder that lists the result and the split of each photo."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Audit:
     seconds: float
 
     def require_success(self) -> None:
-        """Requires that no finding is one that the params treat as a failure.
+        """Requires that the audit has no findings that the params treat as failures.
 
         Raises:
-            AuditError: at least one is.
+            AuditError: there is such a finding.
         """
         refuse_failures(self.info, f"See {shlex.quote(str(self.report_path))}.")
 
@@ -55,7 +55,7 @@ def audit_data(params: "Params", output_dir: Path | None = None) -> Audit:
         output_dir: the folder of the report; None for audits/ and the name of the data.
 
     Raises:
-        ArtifactError: the folder holds something else, or overlaps with the photos.
+        ArtifactError: the folder has other content, or overlaps with the photos.
     """
     from components.contract.system.atomic_files import new_folder
 

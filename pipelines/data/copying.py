@@ -14,10 +14,10 @@ from pipelines.data.repository import committed_text
 
 
 def name_copy(source: Path, folder: Path, name: str | None) -> Path:
-    """Where a copy of a folder or an archive goes within a folder of the repository.
+    """Returns the path for a copy of a folder or an archive in a folder of the repository.
 
     Raises:
-        DataError: the name is not that of a file.
+        DataError: the name is not a valid file name.
     """
     suffix = source.name[len(archive.stem(source.name)) :] if source.is_file() else ""
     target = folder / f"{name or archive.stem(source.name)}{suffix}"
@@ -36,7 +36,7 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
     remove_remains(target)
     is_version = bool(committed_text(root, f"{target.relative_to(root)}.dvc"))
     if not is_version and target.exists() and _is_copy(source, target):
-        pass  # the copy of an earlier call that was interrupted
+        pass  # a partial copy from an interrupted call
     elif target.exists() or target.with_name(f"{target.name}.dvc").exists():
         raise DataError(
             f"{target} already exists. Choose another name with --name. For a new version, change the "
@@ -58,7 +58,7 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
 
 
 def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:
-    """The error to report if the data cannot be copied: of many reasons the first, and the room there is."""
+    """The error if the data cannot be copied: the first of possibly many reasons, and the free space."""
     reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
     files = source.rglob("*") if source.is_dir() else [source]
     needed = sum(path.stat().st_size for path in files if path.is_file())
@@ -69,7 +69,7 @@ def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:
 
 
 def _is_copy(source: Path, target: Path) -> bool:
-    """Whether both hold the same files, by size and time or else by content."""
+    """Whether both folders contain the same files: by size and time or, if these differ, by content."""
     if source.is_file():
         return target.is_file() and filecmp.cmp(source, target)
     names = _list_files(source)

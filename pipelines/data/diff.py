@@ -1,4 +1,4 @@
-"""What changed in a data set from one version to another."""
+"""The changes of a data set from one version to another."""
 
 import tempfile
 from collections import Counter
@@ -13,7 +13,7 @@ from pipelines.data.snapshot import find_labels, read_contents
 
 @dataclass(frozen=True)
 class PhotoPlace:
-    """Where a photo is in a version."""
+    """The place of a photo in a version."""
 
     path: str
     class_name: str
@@ -21,13 +21,13 @@ class PhotoPlace:
 
 @dataclass
 class Difference:
-    """What one version has and the other has not.
+    """The differences between two versions.
 
     Attributes:
         added, removed: paths.
-        relabelled: (path, class before, class now).
-        moved: (path before, path now), under the same class.
-        counts: class to photos before and now.
+        relabelled: (path, earlier class, current class).
+        moved: (earlier path, current path), within the same class.
+        counts: the earlier and current numbers of photos, by class.
     """
 
     added: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Difference:
 
 
 def compare_data(name: str | None, before: str, now: str) -> tuple[str, Difference]:
-    """The path of a data set of this repository, and what changed in it; see `compare_versions`."""
+    """Returns the path of a data set in this repository, and its changes; see `compare_versions`."""
     root = find_repository()
     path = versions.find_data(root, name)
     with recovery.lock_changes(root):
@@ -47,13 +47,13 @@ def compare_data(name: str | None, before: str, now: str) -> tuple[str, Differen
 
 
 def compare_versions(root: Path, path: str, before: str, now: str) -> Difference:
-    """What changed in a data set from one revision to another.
+    """Compares two revisions of a data set.
 
     Args:
         root: of the repository.
         path: of the data, relative to it.
         before: a git revision.
-        now: a git revision, or `workspace` for what is in the folder.
+        now: a git revision, or `workspace` for the current content of the folder.
 
     Raises:
         DataError: a revision has no such data, or they cannot be read.
@@ -79,10 +79,10 @@ def compare_versions(root: Path, path: str, before: str, now: str) -> Difference
 
 
 def read_photos(root: Path, path: str, revision: str) -> dict[str, list[PhotoPlace]]:
-    """MD5 of each photo of a version, and where it stands.
+    """Returns the places of each photo of a version, by MD5.
 
     Raises:
-        DataError: the revision has no such data, or neither folders nor a table say what they are.
+        DataError: the revision has no such data, or neither folders nor a table contain their classes.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
         contents = read_contents(root, path, revision, Path(scratch))

@@ -31,9 +31,9 @@ class ExportedPhoto:
     Attributes:
         name: of its file, relative to the export.
         label: its class.
-        split: where the data has one.
-        group: where the data has one.
-        size: (height, width) in pixels; zeros if it cannot be read.
+        split: None if the data has no splits.
+        group: None if the data has no groups.
+        size: (height, width) in pixels; zeros if the file cannot be read.
     """
 
     name: str
@@ -45,13 +45,13 @@ class ExportedPhoto:
 
 @dataclass(frozen=True)
 class Export:
-    """What was written.
+    """The result of an export.
 
     Attributes:
         folder: of the export.
-        label_files: in it, by name.
-        num_photos: in the label files.
-        num_left_out: files of the data without a label, and rows without a photo.
+        label_files: the names of the label files in the folder.
+        num_photos: the number of photos in the label files.
+        num_left_out: the number of files without a label, and of rows without a photo.
     """
 
     folder: str
@@ -64,15 +64,15 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
     """Writes the photos of a data set and their labels into a new folder.
 
     Args:
-        uri: of the data, as `darkroom run --data` takes it.
-        columns: of label files, which the user named.
+        uri: of the data, as for `darkroom run --data`.
+        columns: the columns of label files that the user named.
         format_name: one of FORMATS.
-        target: becomes the folder, completely or not at all.
-        labels_only: whether the photos stay where they are; their names then count from the data.
+        target: the new folder, which is created completely or not at all.
+        labels_only: whether to write no copies of the photos; their names are then relative to the data.
 
     Raises:
         DataError: the data cannot be read.
-        ArtifactError: there is something at the target, or it cannot be written.
+        ArtifactError: the target exists or cannot be written.
     """
     from components.preprocess.sources.remote.remote_folder import fetch_photos
     from components.preprocess.sources.source import find_photos, open_data
@@ -88,7 +88,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
             photos = []
             for number, photo in enumerate(photo_set.files):
                 name = photo.record.path if labels_only else _name(folder, photo.record, number, has_splits)
-                with contextlib.suppress(OSError):  # a photo that cannot be read has no place in an export
+                with contextlib.suppress(OSError):  # photos that cannot be read are not exported
                     size = _read_size(photo)
                     if not labels_only:
                         _copy(photo, folder / name)
@@ -102,13 +102,13 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
 
 
 def _name(folder: Path, record: "Record", number: int, has_splits: bool) -> str:
-    """The name of a photo in the export: its own, below the folder of its split if there are such."""
+    """The name of a photo in the export: its path in the data, in the folder of its split if there are splits."""
     from components.contract.artifacts.dataset import SPLIT_FOLDERS
 
     name = record.path
     try:
         within(folder, name)
-    except UnsafeNameError:  # a table may name photos anywhere on this machine
+    except UnsafeNameError:  # a table can refer to photos anywhere on this machine
         name = f"{number:06d}-{Path(name).name}"
     split = record.split or "train"
     if has_splits and SPLIT_FOLDERS.get(name.split("/")[0].casefold()) != split:
@@ -125,7 +125,7 @@ def _read_size(photo: "PhotoFile") -> tuple[int, int]:
 
 
 def _copy(photo: "PhotoFile", target: Path) -> None:
-    """Copies a photo; one that two rows name is there already."""
+    """Copies a photo, unless an earlier row has already done so."""
     if target.exists():
         return
     with photo.open() as file:
@@ -147,7 +147,7 @@ def _write_csv(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
 
 
 def _write_image_folder(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """Hugging Face's `metadata.jsonl`, in the folder of each split if there are such."""
+    """Hugging Face's `metadata.jsonl`, in the folder of each split if there are splits."""
     has_folders = (folder / photos[0].name).exists() and any(photo.split for photo in photos)
     lines: dict[str, list[str]] = defaultdict(list)
     for photo in photos:
@@ -202,4 +202,4 @@ FORMATS: Final[Mapping[str, Callable[[Path, Sequence[ExportedPhoto]], list[str]]
     "label-studio": _write_label_studio,
     "coco": _write_coco,
 }
-"""What writes the label files of a format, and returns their names."""
+"""A function that writes the label files of a format, and returns their names."""

@@ -19,7 +19,7 @@ def make_task(name: str, facts: Mapping[str, str | None]) -> dict[str, Any]:
 
     Args:
         name: of its file, relative to the folder.
-        facts: shown beside it; those that are None are left out.
+        facts: shown beside the photo, except those that are None.
     """
     values = {"image": LOCAL_FILES + quote(name)} | dict(facts)
     return {"data": {key: value for key, value in values.items() if value is not None}}

@@ -1,4 +1,4 @@
-"""Photos that have been labeled become part of a data set, as a new version: in its folders, or in its table."""
+"""Adds newly labeled photos to the folders or the table of a data set, as a new version."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabeledPhoto:
-    """A photo that joins the data.
+    """A photo to add to the data.
 
     Attributes:
         path: a copy of it, in the scratch folder of the change.
@@ -45,8 +45,9 @@ def add_labeled_photos(name: str | None, label_file: Path) -> Version:
 def label(root: Path, path: str, label_file: Path) -> Version:
     """Adds labeled photos to a data set, and commits that as a new version.
 
-    If folders name the classes, a photo goes into the folder of its class (in train, if there are splits); if a table
-    does, it gets a row. Photos that the data have already, byte by byte, are left out.
+    If the data has class folders, a photo is copied to the folder of its class (in train, if there are splits); if the
+    data
+    has a table, the photo gets a row. Photos whose bytes are already in the data are left out.
 
     Args:
         root: of the repository.
@@ -54,7 +55,7 @@ def label(root: Path, path: str, label_file: Path) -> Version:
         label_file: in any format that Darkroom reads, in the folder of the photos.
 
     Raises:
-        DataError: the file names no photo or an unknown class, labels a photo twice, or the data cannot be changed.
+        DataError: the file contains no photo or an unknown class, labels a photo twice, or the data cannot be changed.
     """
     label_file = label_file.expanduser().resolve()
     if not label_file.is_file():
@@ -71,7 +72,7 @@ def label(root: Path, path: str, label_file: Path) -> Version:
 
 
 def _copy_photos(label_file: Path, scratch: Path, known_hashes: set[str]) -> list[LabeledPhoto]:
-    """Copies the photos that the data do not have; each content once."""
+    """Copies the photos that are not in the data yet; identical photos are copied once."""
     from components.preprocess.sources.data_folder import DataFolder
     from components.preprocess.sources.readers.label_files import find_photos
 
@@ -92,7 +93,7 @@ def _copy_photos(label_file: Path, scratch: Path, known_hashes: set[str]) -> lis
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if labels.setdefault(digest, class_name) != class_name:
             raise DataError(
-                f"Each photo must have one label; {label_file} says {labels[digest]} and {class_name} of "
+                f"Each photo must have one label; {label_file} has {labels[digest]} and {class_name} for "
                 f"{photo.record.path}."
             )
         if digest in known_hashes:
@@ -156,7 +157,7 @@ def _unknown_class(class_name: str, class_names: Sequence[str], data: str) -> Da
 
 
 def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -> Callable[[Path], None]:
-    """What writes a table with rows for more photos, as those of their class, in train if there are splits.
+    """Returns a function that writes the table with rows for the new photos, in train if there are splits.
 
     Args:
         path: of the table.

@@ -1,4 +1,4 @@
-"""Chooses the photos to label next, of those that a service was asked about or of a folder, for Label Studio."""
+"""Chooses the photos to label next in Label Studio: from the requests of a service, or from a folder."""
 
 import datetime
 import hashlib
@@ -27,18 +27,19 @@ log = logging.getLogger(__name__)
 PHOTOS_DIR: Final = "photos"
 MAX_STEM: Final = 50
 MAX_SUFFIX: Final = 10
-"""Characters of a photo's name that its copy keeps: a name has at most 255 bytes, and begins with a rank."""
+"""The number of characters of a photo's name that its copy keeps: file names have at most 255 bytes, and begin with a
+rank."""
 
 
 @dataclass(frozen=True)
 class NextPhotos:
-    """What was written.
+    """The result.
 
     Attributes:
-        folder: the tasks, the labeling interface and the photos.
-        num_photos: that were chosen.
-        num_candidates: to choose from.
-        num_disputed: of the chosen, those for which feedback names another class than the model.
+        folder: contains the tasks, the labeling interface and the photos.
+        num_photos: the number of chosen photos.
+        num_candidates: the number of photos to choose from.
+        num_disputed: the number of chosen photos for which feedback names a different class than the model.
     """
 
     folder: str
@@ -52,9 +53,9 @@ class Candidates:
     """Photos to choose from.
 
     Attributes:
-        traits: of the photos; their names are ids of predictions or paths.
-        files: by these names.
-        reported_labels: that feedback names, by id.
+        traits: of the photos, which are named by ids of predictions or by paths.
+        files: the photos' files, by these names.
+        reported_labels: the classes from feedback, by prediction id.
     """
 
     traits: "Traits"
@@ -69,15 +70,15 @@ def choose_next(
 
     Args:
         source: a folder of photos, or a prediction log.
-        run: a run id, or `latest`: whose model is to learn from the labels.
-        count: how many photos.
-        output: becomes the folder, whole or not at all.
+        run: a run id, or `latest`: the run whose model will be trained with the labels.
+        count: the maximum number of photos.
+        output: the new folder, which is created completely or not at all.
         photos_dir: the photos of a prediction log, each named by the id of its prediction.
         since: leaves out older predictions of the log.
 
     Raises:
         DataError: there are no photos to choose from.
-        ArtifactError: there is something at `output`, or there is no such run.
+        ArtifactError: `output` exists, or there is no such run.
     """
     import numpy as np
 
@@ -109,7 +110,7 @@ def choose_next(
 def _find_logged(
     classifier: "Classifier", log_dir: Path, photos_dir: Path | None, since: datetime.date | None, dataset_dir: Path
 ) -> Candidates:
-    """The photos of the predictions in a log."""
+    """Finds the photos of the predictions in a log."""
     from components.deploy.monitoring.signals import logged_traits
     from components.deploy.predict import find_files
     from components.deploy.service.predictions.feedback import read_feedback
@@ -128,14 +129,14 @@ def _find_logged(
             f"{photos_dir} has the id of a prediction in {log_dir}{f' since {since}' if since else ''}."
         )
     reported_labels = read_feedback(log_dir)
-    names = sorted(predictions, key=lambda name: name not in reported_labels)  # of equal photos one with feedback stays
+    names = sorted(predictions, key=lambda name: name not in reported_labels)  # identical: one with feedback wins
     new_files = _find_new({name: files[name] for name in names}, dataset_dir, photos_dir)
     new_predictions = [prediction for name, prediction in predictions.items() if name in new_files]
     return Candidates(logged_traits(new_predictions, classifier.facts.tag), new_files, reported_labels)
 
 
 def _find_in_folder(classifier: "Classifier", source: Path, dataset_dir: Path) -> Candidates:
-    """The photos of a folder that the data set of the run does not have."""
+    """Finds the photos of a folder that are not in the data set of the run."""
     from components.deploy.monitoring.signals import folder_traits
     from components.deploy.predict import find_files
 
@@ -144,7 +145,7 @@ def _find_in_folder(classifier: "Classifier", source: Path, dataset_dir: Path) -
 
 
 def _find_new(files: Mapping[str, Path], dataset_dir: Path, photos_dir: Path) -> dict[str, Path]:
-    """The files whose content the data set does not have, each content once, by the same names."""
+    """Returns the files whose content is not in the data set, without duplicates, by the same names."""
     from components.deploy.monitoring.neighbors import read_paths
 
     known_ids = set(read_paths(dataset_dir))
@@ -168,7 +169,7 @@ def _find_new(files: Mapping[str, Path], dataset_dir: Path, photos_dir: Path) ->
 def _write_task(
     folder: Path, rank: int, candidates: Candidates, index: int, classifier: "Classifier"
 ) -> dict[str, Any]:
-    """Copies a photo, and returns its task with the label that a person is to confirm."""
+    """Copies a photo, and returns its task with the label for a person to confirm."""
     traits = candidates.traits
     name, answer, confidence = traits.names[index], traits.labels[index], round(float(traits.confidence[index]), 4)
     file, reported_label = candidates.files[name], candidates.reported_labels.get(name)

@@ -1,7 +1,7 @@
-"""Changes of data sets that survive a kill: one at a time in a repository, with a journal that the next one reads.
+"""Makes changes of data sets safe against kills: one change at a time in a repository, with a journal for recovery.
 
-.dvc/tmp/darkroom.lock   held by the change at work, and by the git and dvc processes that it started
-.dvc/tmp/darkroom.json   Journal of the change at work, or of one that was killed
+.dvc/tmp/darkroom.lock   held by the running change, and by the git and dvc processes that it started
+.dvc/tmp/darkroom.json   Journal of the running change, or of one that was killed
 """
 
 import contextlib
@@ -26,21 +26,21 @@ from components.contract.system.posix import try_lock
 log = logging.getLogger(__name__)
 
 STATE_DIR: Final = Path(".dvc", "tmp")
-"""DVC's own ignore file keeps it out of git."""
+"""DVC's ignore file excludes these files from git."""
 LOCK_FILE, JOURNAL_FILE = "darkroom.lock", "darkroom.json"
 
 
 class Journal(BaseRecord):
-    """What a change is about to do; paths are relative to the repository.
+    """The planned steps of a change; paths are relative to the repository.
 
     Attributes:
-        request: what the user asked for, to recognize it when it is repeated.
-        data: path of the data.
-        before: the text of their version file in the last commit.
-        here: that in the working tree; None if there is none.
-        ignore_rules: the text of the .gitignore beside it; empty if there is none, None if unknown.
-        moves: (from, to), in the order in which they are made.
-        is_done: it was committed or undone, and nothing is left to undo.
+        request: identifies the user's request, so that a repeated one is recognized.
+        data: the path of the data.
+        before: the text of the version file in the last commit.
+        here: the text of the version file in the working tree; None if there is none.
+        ignore_rules: the text of the .gitignore next to it; empty if there is none, None if unknown.
+        moves: (from, to), in order.
+        is_done: whether the change was committed or undone, so that nothing is left to undo.
     """
 
     request: str
@@ -53,13 +53,13 @@ class Journal(BaseRecord):
 
     @property
     def pointer(self) -> str:
-        """The version file."""
+        """The path of the version file."""
         return f"{self.data}.dvc"
 
 
 @contextlib.contextmanager
 def lock_changes(root: Path) -> Iterator[None]:
-    """Waits until no other change of data is at work in the repository, nor a process that a killed one started.
+    """Waits until no other change of data is running in the repository, nor a process of a killed change.
 
     Raises:
         DataError: the repository cannot be written.
@@ -74,16 +74,16 @@ def lock_changes(root: Path) -> Iterator[None]:
         if not try_lock(lock.fileno()):
             log.warning("Waiting until another change to the data in %s is finished.", root)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        # git and dvc inherit the lock: after a kill of this process they finish before the next change starts.
+        # git and dvc inherit the lock: if this process is killed, they finish before the next change starts.
         os.set_inheritable(lock.fileno(), True)
         yield
 
 
 def require_whole(path: Path) -> None:
-    """Refuses data of which a change was interrupted: some of their labels are the new ones, some the old ones.
+    """Rejects data with an interrupted change: some of their labels are new, others old.
 
     Raises:
-        DataError: so it is.
+        DataError: a change was interrupted, or is in progress.
     """
     for root in (path, *path.parents):
         if (root / STATE_DIR / JOURNAL_FILE).is_file() and path.is_relative_to(root / _changed_data(root)):
@@ -99,10 +99,10 @@ def _changed_data(root: Path) -> str:
 
 
 def read_journal(root: Path) -> Journal | None:
-    """The journal of a change that was killed, if there is one.
+    """Reads the journal of a killed change, if there is one.
 
     Raises:
-        DataError: it is damaged.
+        DataError: the journal is damaged.
     """
     path = root / STATE_DIR / JOURNAL_FILE
     try:
@@ -118,7 +118,7 @@ def read_journal(root: Path) -> Journal | None:
 
 @contextlib.contextmanager
 def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
-    """Makes the moves of a change; if the block fails, or is killed, they are undone.
+    """Moves the files of a change; the moves are undone if the block fails or is killed.
 
     Raises:
         DataError: the journal or a move cannot be written.
@@ -140,9 +140,10 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder(root: Path, data: str) -> Iterator[Path]:
-    """A folder beside the data for what a change takes out of them; it stays only while something is left to undo.
+    """Creates a folder next to the data for the files that a change removes; it is kept only until the change is final.
 
-    Use it within `lock_changes`, after an earlier change was finished or undone: it removes what that one left.
+    Must be called within `lock_changes`, after an earlier change was finished or undone: it removes the remains of that
+    change.
     """
     data_dir = root / data
     remove_scratch(data_dir)
@@ -155,7 +156,7 @@ def scratch_folder(root: Path, data: str) -> Iterator[Path]:
 
 
 def remove_scratch(data_dir: Path) -> None:
-    """Removes what changes of the data took out of them. Nothing may be left to undo."""
+    """Removes the files that changes removed from the data. Nothing may be left to undo."""
     for scratch in data_dir.parent.glob(f"{glob.escape(_scratch_prefix(data_dir))}*"):
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -165,10 +166,10 @@ def _scratch_prefix(data_dir: Path) -> str:
 
 
 def undo(root: Path, journal: Journal) -> None:
-    """Puts everything back that a change moved or wrote, as far as it got; may be repeated after a kill.
+    """Undoes all moves and writes that a change has made so far; can be repeated after a kill.
 
     Raises:
-        DataError: another file is where one must return to.
+        DataError: a file must be moved back, but another file has its path.
     """
     for source, target in reversed(journal.moves):
         if not os.path.lexists(root / target):
@@ -188,7 +189,7 @@ def undo(root: Path, journal: Journal) -> None:
 
 
 def _put_back(path: Path, text: str) -> None:
-    """Gives a file the text that it had; empty if there was none."""
+    """Restores the earlier text of a file; an empty text means that there was no file."""
     if text:
         write_file(path, text.encode())
     else:
@@ -196,12 +197,12 @@ def _put_back(path: Path, text: str) -> None:
 
 
 def conclude(root: Path, journal: Journal) -> None:
-    """Ends a change that was committed or undone. Its journal goes last: until then it recognizes the same request."""
+    """Ends a change that was committed or undone. The journal is removed last: it identifies a repeated request."""
     path = root / STATE_DIR / JOURNAL_FILE
     try:
         nothing_to_undo = journal.model_copy(update={"is_done": True, "moves": ()})
         write_json(path, nothing_to_undo.model_dump(mode="json"))
-    except OSError:  # the disk is full: what is removed below must not be undone
+    except OSError:  # the disk is full: the files that are removed below cannot be restored
         path.unlink(missing_ok=True)
     remove_scratch(root / journal.data)
     path.unlink(missing_ok=True)

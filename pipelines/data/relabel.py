@@ -1,4 +1,4 @@
-"""Decisions about labels, carried out as a new version of a data set: in its folders, or in its table."""
+"""Applies decisions about labels to the folders or the table of a data set, as a new version."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from pipelines.data.snapshot import LabelTable, find_label_table
 from pipelines.data.versions import Moves, Version, change_photos, find_data
 
 Decisions = Mapping[str, str | None]
-"""Photo, relative to the data, to its class; None takes it out."""
+"""The class of each photo, by its path relative to the data; None removes the photo."""
 
 
 def relabel_data(name: str | None, decisions_path: Path) -> Version:
@@ -24,19 +24,20 @@ def relabel_data(name: str | None, decisions_path: Path) -> Version:
 
 
 def relabel(root: Path, path: str, decisions: Decisions) -> Version:
-    """Gives photos other labels, or takes them out, and commits that as a new version.
+    """Changes the labels of photos, or removes photos, and commits the result as a new version.
 
-    Where folders say what is what, photos move into other folders, or away; where a table does, its rows change or go,
-    and the photos stay where they are. The version before must be whole in DVC, so that nothing can be lost; all
-    decisions are checked before any is carried out, and none is if one cannot be.
+    In data with class folders, photos are moved to other folders or removed; in data with a table, its rows are changed
+    or
+    removed, and the photos stay in place. The current version must be complete in DVC, so that nothing can be lost. All
+    decisions are checked first; if one is invalid, none is applied.
 
     Args:
         root: of the repository.
         path: of the data, relative to it.
-        decisions: what is to change.
+        decisions: the new class of each photo.
 
     Raises:
-        DataError: the data is not as DVC knows them, or a decision cannot be carried out.
+        DataError: the data differs from its version in DVC, or a decision is invalid.
     """
     request = json.dumps(["relabel", path, dict(decisions)])
 
@@ -48,7 +49,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
 
 
 def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[Moves, int]:
-    """(from, to) of each file that is to be moved, and how many photos that changes; a new table waits in `scratch`."""
+    """Returns (from, to) of each file, and the number of changed photos; a new table is written to `scratch`."""
     from components.preprocess.sources.listing import list_folder
 
     names = ["/".join(file.parts) for file in list_folder(folder).files]
@@ -63,10 +64,10 @@ def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[M
 
 
 def find_table_path(folder: Path, table: LabelTable) -> Path:
-    """The one table with the labels of the data.
+    """Returns the only table with the labels of the data.
 
     Raises:
-        DataError: they are in several files, or in no table.
+        DataError: the labels are in several files, or not in a table.
     """
     from components.preprocess.sources.readers.table import is_table
 
@@ -80,14 +81,14 @@ def find_table_path(folder: Path, table: LabelTable) -> Path:
 
 
 def replace_table(path: Path, write: Callable[[Path], None], scratch: Path) -> Moves:
-    """Writes a new table into the scratch folder; the moves put it in the place of the old one."""
+    """Writes a new table into the scratch folder, and returns the moves that replace the old one."""
     new_table, old_table = (scratch / f"{age}-{path.name}" for age in ("new", "old"))
     write(new_table)
     return [(path, old_table), (new_table, path)]
 
 
 def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, str | None]:
-    r"""The decisions by the photos' names, which may be written in other ways, as `red\001.png`.
+    r"""Returns the decisions by the normalized names of the photos; a decision may write a name as `red\001.png`.
 
     Raises:
         DataError: two decisions about a photo differ.
@@ -104,7 +105,7 @@ def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, 
 
 
 def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | None]]:
-    """(photo, where it goes) for each decision that changes something."""
+    """Returns (photo, destination) for each decision that changes something."""
     from components.preprocess.sources.folders.layout import find_layout
     from components.preprocess.sources.folders.tree import FolderTree
     from components.preprocess.sources.listing import list_folder
@@ -149,9 +150,11 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
 
 
 def pick_name(photo: Path, taken_names: set[str]) -> str:
-    """The photo's own name, or one with a number if another file has it; names that leave the folder stay taken.
+    """Returns the photo's name, with a number if it is taken; names of files that leave the folder are not reused.
 
-    So every target is free before the first move, in any order of moves, and an interrupted change can be undone.
+    Therefore every target is free before the first move, the order of moves does not matter, and an interrupted change
+    can
+    be undone.
     """
     names = itertools.chain([photo.name], (f"{photo.stem}-{number}{photo.suffix}" for number in itertools.count(2)))
     name = next(name for name in names if name.casefold() not in taken_names)
@@ -160,7 +163,7 @@ def pick_name(photo: Path, taken_names: set[str]) -> str:
 
 
 def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[Callable[[Path], None], int]:
-    """What writes the table with the decisions carried out, and how many photos it changes."""
+    """Returns a function that writes the changed table, and the number of changed photos."""
     from components.contract.params.data import ColumnNames
     from components.preprocess.sources.file_index import FileIndex
     from components.preprocess.sources.readers.columns import find_label_columns
@@ -212,10 +215,10 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
 
 
 def read_decisions(path: Path) -> dict[str, str | None]:
-    """Photo to class from a CSV with the columns path and label; an empty label takes the photo out.
+    """Reads a CSV with the columns path and label: the class of each photo; an empty label removes the photo.
 
     Raises:
-        DataError: it is no such table, or decides twice about one photo.
+        DataError: the file is not such a table, or contains two decisions about one photo.
     """
     import pandas as pd
 

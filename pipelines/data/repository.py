@@ -13,10 +13,10 @@ GIT_SECONDS: Final = 600.0
 
 
 def find_repository() -> Path:
-    """The root of the DVC repository around this folder, in the work tree of git; it may be a subfolder of that.
+    """Finds the root of the DVC repository that contains this folder; it may be a subfolder of the git repository.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no such repository.
     """
     here = Path.cwd()
     top = git(here, "rev-parse", "--show-toplevel", check=False)
@@ -38,10 +38,10 @@ def committed_text(root: Path, name: str) -> str:
 
 
 def require_ready(root: Path, path: str) -> None:
-    """Requires that data at the path can become a version, before anything is copied or written.
+    """Checks that data at the path can become a version, before anything is copied or written.
 
     Raises:
-        DataError: git has no author, tracks the data itself, or ignores their version file.
+        DataError: git has no author, tracks the data itself, or ignores its version file.
     """
     if tracked := git(root, "ls-files", "--", path):
         name = shlex.quote(path)
@@ -65,17 +65,17 @@ def require_ready(root: Path, path: str) -> None:
 
 
 def take_into_dvc(root: Path, path: str) -> None:
-    """Gives what stands at the path to DVC, which writes the pointer beside it."""
+    """Adds the data at the path to DVC, which writes the version file next to it."""
     dvc(root, "add", path)
 
 
 def matches_commit(root: Path, path: str) -> bool:
-    """Whether the data is as their version says."""
+    """Whether the data is unchanged since its version."""
     return dvc(root, "status", "--quiet", f"{path}.dvc", check=False).returncode == 0
 
 
 def git(root: Path, *arguments: str, check: bool = True) -> str:
-    """What git prints; nothing if it fails and `check` is false. It inherits the lock of `recovery.lock_changes`.
+    """Runs git and returns its output; empty if it fails and `check` is false. git inherits the lock of `lock_changes`.
 
     Raises:
         DataError: git fails.
@@ -101,7 +101,7 @@ def dvc(root: Path, *arguments: str, check: bool = True) -> "subprocess.Complete
 
 
 def _failure(command: str, root: Path, result: "subprocess.CompletedProcess[str]") -> DataError:
-    """The error of a command that failed, with the whole message of the other program."""
+    """The error for a failed command, with the complete message of the program."""
     lines = [line.rpartition("\r")[2].rstrip().removeprefix("ERROR: ") for line in result.stderr.split("\n")]
     message = "\n".join(line for line in lines if line) or f"it printed nothing, and exited with {result.returncode}"
     return DataError(f"{command} failed in {root}:\n{textwrap.indent(message, '  ')}")

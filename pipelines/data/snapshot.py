@@ -1,4 +1,4 @@
-"""What a version of a data set holds: its files with their hashes, and which of them are photos of which class."""
+"""Reads the content of one version of a data set: its files with their hashes, and the class of each photo."""
 
 import hashlib
 import posixpath
@@ -13,10 +13,10 @@ from components.contract.system.budget import Budget, read_regular
 from pipelines.data.repository import git
 
 MAX_BYTES = 2**29
-"""Of a file that is read whole: a table of labels."""
+"""The maximum size of a file that is read completely: a table of labels."""
 
 WORKSPACE = "workspace"
-"""In place of a git revision: what is in the folder."""
+"""Used instead of a git revision: the current content of the folder."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Contents:
     """The files of one version.
 
     Attributes:
-        hashes: name, relative to the data, to MD5; of an archive, of its members.
-        read_file: the content of a file by its name.
+        hashes: the MD5 of each file, by its path relative to the data; for an archive, of its members.
+        read_file: returns the content of a file.
     """
 
     hashes: dict[str, str]
@@ -34,11 +34,11 @@ class Contents:
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Label files within the data that say which photo is of which class.
+    """The label files within the data that contain the classes of the photos.
 
     Attributes:
-        names: of the files, relative to the data.
-        labels: photo, relative to the data, to class; photos that are not there are left out.
+        names: the paths of the files, relative to the data.
+        labels: the class of each photo, by its path relative to the data; missing photos are left out.
     """
 
     names: tuple[str, ...]
@@ -46,13 +46,13 @@ class LabelTable:
 
 
 def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Contents:
-    """The files of a data set at a revision.
+    """Opens the files of a data set at a revision.
 
     Args:
         root: of the repository.
         path: of the data, relative to it.
         revision: of git, or WORKSPACE.
-        scratch: an empty folder; it must stay as long as the contents are used.
+        scratch: an empty folder that must exist as long as the contents are used.
 
     Raises:
         DataError: the revision has no such data, or they are not available.
@@ -62,7 +62,7 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
     try:
         from dvc.api import DVCFileSystem
 
-        # At a revision the paths are those of git, and DVC may be in a subfolder.
+        # At a revision, paths are relative to the git repository, which may contain DVC's root as a subfolder.
         top = f"/{git(root, 'rev-parse', '--show-prefix')}{path}"
         system = DVCFileSystem(str(root), rev=revision, subrepos=True)
         if archive.is_archive(Path(path)):
@@ -86,7 +86,7 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
 
 
 def read_local_contents(path: Path) -> Contents:
-    """The files of a folder or an archive on the disk."""
+    """The files of a folder or an archive on disk."""
     from components.preprocess.sources.listing import list_folder
 
     if not path.is_dir():
@@ -122,7 +122,7 @@ def _member(path: Path, name: str) -> bytes:
 
 
 def find_labels(contents: Contents) -> dict[str, str]:
-    """Photo to class: by the table if there is one, otherwise by the folders."""
+    """The class of each photo: from the table if there is one, otherwise from the folders."""
     from components.preprocess.sources.folders.layout import find_layout
     from components.preprocess.sources.folders.tree import FolderTree
     from components.preprocess.sources.listing import is_hidden
@@ -137,7 +137,7 @@ def find_labels(contents: Contents) -> dict[str, str]:
 
 
 def find_label_table(names: Collection[str], read_file: Callable[[str], bytes]) -> LabelTable | None:
-    """What the label files within the data say of photos that are there; None if the folders say it."""
+    """Reads the classes of existing photos from label files in the data; None if the classes are folders."""
     from components.contract.params.data import ColumnNames
     from components.preprocess.sources.label_discovery import find_labels
 

@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 DATA_DIR: Final = Path("data")
 DVC_FILES: Final = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
-"""What makes a folder a DVC repository; a version can be read only from a commit that has them."""
+"""The files that make a folder a DVC repository; a version can only be read from a commit that contains them."""
 Moves = list[tuple[Path, Path]]
-"""From where to where each file is moved, in this order."""
+"""(from, to) of each file, in the order of the moves."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Version:
 
 
 def add(path: Path, name: str | None) -> Version:
-    """Puts a folder or an archive under DVC, as a new data set or as the next version of one, and commits that.
+    """Adds a folder or an archive to DVC, as a new data set or as the next version of one, and commits it.
 
     Data in this repository is added in place; other data is copied to `data/<name>`, and the original is unchanged.
 
     Raises:
-        DataError: there is no such path, no repository, or the name is taken.
+        DataError: the path does not exist, there is no repository, or the name is taken.
     """
     root = find_repository()
     source = path.expanduser().resolve()
@@ -89,16 +89,16 @@ def add(path: Path, name: str | None) -> Version:
 
 
 def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, Path], tuple[Moves, str]]) -> Version:
-    """Moves files into the data or out of them, and commits that as a new version; a kill leaves nothing half done.
+    """Moves files into or out of the data, and commits the result as a new version; recovers from a kill.
 
     Args:
         root: of the repository.
         path: of the data, relative to it.
-        request: what the user asked for; the same request is not carried out twice.
-        prepare: gets the folder of the data and a scratch folder, and returns the moves and the commit's subject.
+        request: identifies the user's request; the same request is not carried out twice.
+        prepare: receives the folder of the data and a scratch folder; returns the moves and the commit's subject.
 
     Raises:
-        DataError: the data are no folder, or not as DVC knows them; or as `prepare`.
+        DataError: the data is not a folder, or differs from its version in DVC; or as for `prepare`.
     """
     folder = root / path
     if not folder.is_dir():
@@ -122,7 +122,7 @@ def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, 
 
 
 def recover(root: Path) -> recovery.Journal | None:
-    """Finishes or undoes a change that was killed, and returns its journal if it had been committed.
+    """Finishes or undoes a killed change, and returns its journal if it had been committed.
 
     Raises:
         DataError: git cannot change its index.
@@ -141,7 +141,7 @@ def recover(root: Path) -> recovery.Journal | None:
 
 
 def new_journal(root: Path, path: str, request: str, moves: Sequence[tuple[str, str]] = ()) -> recovery.Journal:
-    """The journal of a change of the data at this path, which has not begun yet."""
+    """Creates the journal of a change of the data at this path; the change has not begun yet."""
     pointer = root / f"{path}.dvc"
     here = pointer.read_text(encoding="utf-8") if pointer.exists() else None
     ignore_file = pointer.with_name(".gitignore")
@@ -165,7 +165,7 @@ def _remove_dead_lock(root: Path) -> None:
 
 
 def _git_is_at_work(root: Path) -> bool:
-    """Whether a git process of this machine works in the repository. Those of earlier changes have ended."""
+    """Whether a git process of this machine is using the repository; those of earlier changes have ended."""
     import psutil
 
     processes = psutil.process_iter(["name", "cwd"])
@@ -174,10 +174,10 @@ def _git_is_at_work(root: Path) -> bool:
 
 
 def list_versions(root: Path | None = None) -> list[Version]:
-    """All versions of all data sets, by name, the newest first.
+    """Lists all versions of all data sets, by name and newest first.
 
     Raises:
-        DataError: this folder is in no repository.
+        DataError: this folder is not in a repository.
     """
     root = root or find_repository()
     history: list[Version] = []
@@ -198,10 +198,10 @@ def _names_of(path: str) -> tuple[str, ...]:
 
 
 def find_data(root: Path, name: str | None) -> str:
-    """The path of a data set by its name or path; the only one where none is named.
+    """Finds the path of a data set by its name or path; without a name, the only data set.
 
     Raises:
-        DataError: there is none such, or several.
+        DataError: there is no such data set, or there are several.
     """
     paths = [pointer.removesuffix(".dvc") for pointer in git(root, "ls-files", "*.dvc").splitlines()]
     if not paths:
@@ -218,7 +218,7 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
     text = git(root, "cat-file", "blob", f"{commit}:./{pointer}", check=False)
     try:
         tree = parse_yaml(text) if text else None
-    except DocumentError:  # a commit may hold anything under this name
+    except DocumentError:  # a commit may contain anything under this name
         return None
     outputs = tree.get("outs") if isinstance(tree, dict) else None
     if not isinstance(outputs, list) or not outputs or not isinstance(outputs[0], dict):
@@ -229,7 +229,7 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
 
 
 def commit_version(root: Path, data: Path, subject: str) -> Version:
-    """Commits the version file and the ignore file that DVC wrote, and DVC's own files if no commit has them yet."""
+    """Commits the version file and the ignore file that DVC wrote, and DVC's configuration if it is new."""
     pointer = f"{data.relative_to(root)}.dvc"
     ignore_path = data.parent / ".gitignore"
     files = [pointer, *([str(ignore_path.relative_to(root))] if ignore_path.exists() else [])]
@@ -249,8 +249,8 @@ def _is_committed(root: Path, name: str) -> bool:
 
 
 def last_version(root: Path, pointer: str) -> Version:
-    """The version that was committed last."""
+    """Returns the version of the last commit."""
     commit, date, text = git(root, "log", "-1", "--format=%H%x09%cs%x09%s", "--", pointer).split("\t", 2)
     version = _version(root, pointer, commit, date, text)
-    assert version is not None, "it was committed just now"
+    assert version is not None, "it has just been committed"
     return version

@@ -1,4 +1,4 @@
-"""The container images: built from components/Dockerfile, and pushed to a registry that names them by digest."""
+"""Builds the container images from components/Dockerfile, and pushes them to a registry."""
 
 import contextlib
 import hashlib
@@ -23,18 +23,18 @@ STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
 IMAGES: Final = (*STEPS, "serve", "mlflow")
 """serve starts a bento; mlflow is the tracking server of a cluster."""
 STUDIO: Final = "studio"
-"""The image of compose.yaml with all steps in one environment; it is built only if it is named."""
+"""The image of compose.yaml with all steps in one environment; it is only built if it is named."""
 SOURCE_DIR: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = "components/Dockerfile"
 DIGESTS_PATH: Final = Path("build/images.json")
-"""Where `push` writes the digests, and where `darkroom submit` finds them."""
+"""The file in which `push` stores the digests for `darkroom submit`."""
 SOURCE_LABEL: Final = "org.darkroom.source"
-"""Carries `source_digest`, so that an image that holds other code than the source tree is noticed."""
+"""The label with the image's `source_digest`, which shows whether an image contains the code of this source tree."""
 _BASE_ARGUMENT: Final = re.compile(r"^ARG BASE_IMAGE=(\S+)", re.MULTILINE)
 
 
 def _public_base() -> str:
-    """The base image that the Dockerfile names, with its digest if it is pinned."""
+    """The base image in the Dockerfile, with its digest if it is pinned."""
     try:
         match = _BASE_ARGUMENT.search((SOURCE_DIR / DOCKERFILE).read_text(encoding="utf-8"))
     except FileNotFoundError:  # installed without the source tree, where nothing is built
@@ -46,19 +46,19 @@ PUBLIC_BASE: Final = _public_base()
 
 
 class EngineError(DarkroomError):
-    """The container engine, or an image, is missing or does not do what is asked."""
+    """The container engine or an image is missing or fails."""
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How the images are built.
+    """The options for building images.
 
     Attributes:
-        base_image: holds Python 3.11 with its venv module, and nothing else that matters.
-        gpu: whether train gets TensorFlow with CUDA; its tag then ends in -gpu.
-        network: what Docker calls the network of the build, such as `host`; None for its default.
-        index_url: a package index of your own.
-        offline: whether packages come from the folder wheels/ alone.
+        base_image: must contain Python 3.11 with its venv module.
+        gpu: whether train contains TensorFlow with CUDA; its tag then ends in -gpu.
+        network: Docker's name of the network of the build, such as `host`; None for its default.
+        index_url: a custom package index; None for the default.
+        offline: whether to install packages only from the folder wheels/.
     """
 
     base_image: str = PUBLIC_BASE
@@ -75,12 +75,12 @@ def _version() -> str:
 
 
 def image_name(image: str, *, gpu: bool = False) -> str:
-    """The name and tag under which an image is built here; the word python is what KFP's local runner looks for."""
+    """The name and tag of a locally built image; KFP's local runner requires the word python in it."""
     return f"darkroom-{image}-python:{_version()}{'-gpu' if gpu else ''}"
 
 
 def source_digest(image: str) -> str | None:
-    """Of all that goes into an image from the source tree; None if there is no source tree."""
+    """The digest of all files of the source tree that images contain; None if there is no source tree."""
     if not (SOURCE_DIR / DOCKERFILE).is_file():
         return None
     folders = ["components/contract", f"components/{image}"] if image in STEPS else []
@@ -97,7 +97,7 @@ def source_digest(image: str) -> str | None:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image that was built, its size, and its bill of materials."""
+    """A built image, its size, and its bill of materials."""
 
     name: str
     num_bytes: int
@@ -113,11 +113,11 @@ def build_all(images: Iterable[str], options: BuildOptions) -> Iterator[BuiltIma
 
 
 def build(image: str, options: BuildOptions) -> int:
-    """Builds one image; the engine's own progress goes to standard error.
+    """Builds one image; the engine prints its progress to standard error.
 
     Args:
         image: one of IMAGES, or STUDIO.
-        options: see there.
+        options: for the build.
 
     Returns:
         Its size in bytes.
@@ -139,7 +139,7 @@ def build(image: str, options: BuildOptions) -> int:
 
 
 def write_sbom(image: str, *, gpu: bool = False) -> Path:
-    """Writes the bill of materials of an image that has been built: what is installed in it, as CycloneDX.
+    """Writes the bill of materials of a built image: the installed packages, as CycloneDX.
 
     Raises:
         EngineError: there is no engine or no such image.
@@ -148,7 +148,7 @@ def write_sbom(image: str, *, gpu: bool = False) -> Path:
     from pipelines.images import inventory, sbom
 
     name = image_name(image, gpu=gpu)
-    what = f"listing what is in {name}; build it with `make images`"
+    what = f"listing the packages of {name}; build it with `make images`"
     image_id, created = _docker("image", "inspect", "--format", "{{.Id}} {{.Created}}", name, what=what).split()
     program = Path(inventory.__file__).read_text(encoding="utf-8")
     command = ("run", "--rm", "--interactive", "--network", "none", "--entrypoint", "python3", name, "-")
@@ -190,12 +190,12 @@ def build_arguments(image: str, options: BuildOptions) -> list[str]:
 
 
 def revision() -> str:
-    """The commit of the source tree, `-dirty` appended where tracked files differ from it; unknown outside of git."""
+    """The commit of the source tree, followed by `-dirty` if tracked files differ from it; `unknown` outside of git."""
     return git_revision(SOURCE_DIR) or "unknown"
 
 
 def push_all(images: Iterable[str], registry: str, *, gpu: bool) -> dict[str, str]:
-    """Pushes images, and keeps their digests for `darkroom submit`; returns the digests by image."""
+    """Pushes images, and stores their digests for `darkroom submit`; returns the digests by image."""
     digests = {image: push(image, registry, gpu=gpu and image == "train") for image in images}
     write_digests(digests)
     return digests
@@ -207,13 +207,13 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
     Args:
         image: one of IMAGES, or STUDIO.
         registry: such as `registry.example.org/team`.
-        gpu: whether the GPU variant is meant.
+        gpu: whether to push the GPU variant.
 
     Returns:
-        The image by its digest, `registry/name@sha256:…`.
+        The reference of the image with its digest, `registry/name@sha256:…`.
 
     Raises:
-        EngineError: there is no engine or no such image, or the registry refuses.
+        EngineError: there is no engine or no such image, or the registry rejects it.
     """
     local = image_name(image, gpu=gpu)
     remote = f"{registry.rstrip('/')}/{local}"
@@ -225,7 +225,7 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
 
 
 def write_digests(digests: dict[str, str]) -> None:
-    """Keeps what `push` returned, for `darkroom submit`; images that were pushed earlier keep their digests."""
+    """Stores the result of `push` for `darkroom submit`; keeps the digests of images that were pushed earlier."""
     from components.contract.system.atomic_files import write_json
 
     earlier_digests = read_digests() if DIGESTS_PATH.exists() else {}
@@ -233,16 +233,16 @@ def write_digests(digests: dict[str, str]) -> None:
 
 
 def read_digests() -> dict[str, str]:
-    """What `write_digests` kept.
+    """Reads the digests that `write_digests` stored.
 
     Raises:
-        EngineError: nothing was pushed from here.
+        EngineError: no images were pushed from this folder.
     """
     try:
         digests: dict[str, str] = json.loads(DIGESTS_PATH.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EngineError(
-            f"A cluster pulls images by digest, but none have been pushed from here: {DIGESTS_PATH} does "
+            f"A cluster pulls images by digest, but none have been pushed from this folder: {DIGESTS_PATH} does "
             "not exist. Push them with darkroom images push REGISTRY. For kind and minikube, use "
             "--local-images."
         ) from None
@@ -270,13 +270,13 @@ def _docker(*arguments: str, what: str, show: bool = False, standard_input: str 
 
 @contextlib.contextmanager
 def connect_engine(purpose: str = "--runner docker") -> Iterator["DockerClient"]:
-    """A client of the engine.
+    """Connects to the container engine.
 
     Args:
-        purpose: what the engine is needed for.
+        purpose: the use of the engine, for the error message.
 
     Raises:
-        EngineError: there is none, or it refuses us.
+        EngineError: there is no engine, or it denies access.
     """
     import docker
     from docker.errors import DockerException

@@ -1,4 +1,4 @@
-"""What is installed in an image, as JSON on standard output. Fed to the image's own Python: standard library only.
+"""Prints the packages of an image as JSON. The image's own Python runs it, so it uses only the standard library.
 
 {"python": version, "packages": [name, version, and the fields of the license], "system": the distribution's id and
 version, "debian": [package, version, architecture]}
@@ -15,7 +15,7 @@ STATUS = Path("/var/lib/dpkg/status")
 
 
 def python_packages() -> list[dict[str, Any]]:
-    """Name, version and license fields of every distribution that this Python finds."""
+    """The name, version and license fields of every distribution that this Python finds."""
     packages: dict[str, dict[str, Any]] = {}
     for package in distributions():
         fields = package.metadata
@@ -34,7 +34,7 @@ def python_packages() -> list[dict[str, Any]]:
 
 
 def debian_packages(status: str) -> list[dict[str, str]]:
-    """Name, version and architecture of every installed package, from the text of dpkg's status file."""
+    """The name, version and architecture of every installed package, from the text of dpkg's status file."""
     packages = []
     for paragraph in status.split("\n\n"):
         lines = (line.partition(": ") for line in paragraph.splitlines() if not line.startswith(" "))

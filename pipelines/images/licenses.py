@@ -1,7 +1,7 @@
-"""The licenses of the locked packages: `python -m pipelines.images.licenses` checks them offline.
+"""Checks the licenses of the locked packages, offline: `python -m pipelines.images.licenses`.
 
-An image contains no package under a license that would apply to the whole image (GPL, AGPL), whether the metadata name
-the license or a library inside the wheel has it.
+An image must not contain a package whose license would apply to the whole image (GPL, AGPL), whether the package itself
+or a library in its wheel has that license.
 """
 
 import functools
@@ -14,7 +14,7 @@ from typing import Final
 
 LOCK_DIR: Final = Path(__file__).resolve().parents[2] / "requirements"
 NOT_IN_IMAGES: Final = ("docs", "laptop")
-"""Locks that are installed on the user's machine and never distributed by Darkroom."""
+"""Lock files whose packages are only installed on the user's machine and never distributed by Darkroom."""
 
 ALLOWED: Final = frozenset(
     (
@@ -57,9 +57,9 @@ REVIEWED: Final = {
     "skops": "MIT",
     "wtforms": "BSD-3-Clause",
 }
-"""Packages whose metadata are silent, ambiguous or incomplete, read by hand in their license files."""
+"""Licenses of packages with missing, ambiguous or incomplete metadata, from a manual review of their license files."""
 NVIDIA: Final = "nvidia-"
-"""These names begin the packages of CUDA, which only the GPU image has."""
+"""The prefixes of CUDA's packages, which only the GPU image contains."""
 
 NAMES: Final = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -78,7 +78,7 @@ NAMES: Final = {
     "Python Software Foundation License": "PSF-2.0",
     "Zope Public License": "ZPL-2.1",
 }
-"""What packages without a License-Expression call their license, in the field License or as a classifier."""
+"""SPDX identifiers for the names in the field License or in a classifier, for packages without a License-Expression."""
 
 GPL_LIBRARIES: Final = frozenset(
     ("libfftw3", "libgsl", "libpostproc", "libreadline", "libx264", "libx265", "libxvidcore")
@@ -89,7 +89,7 @@ _PIN: Final = re.compile(r"^([a-z0-9._-]+)==([^ ]+)(?: ; (.+?))? \\$", re.MULTIL
 
 
 def main() -> int:
-    """Prints what is not allowed; returns 1 if there is any."""
+    """Prints the packages that are not allowed; returns 1 if there are any."""
     problems = [problem for lock in sorted(LOCK_DIR.glob("*.txt")) for problem in problems_of(lock)]
     print(*problems, sep="\n", end="\n" if problems else "")  # noqa: T201 - the output of the command
     return 1 if problems else 0
@@ -128,7 +128,7 @@ def problems_of(lock: Path) -> Iterator[str]:
 
 
 def license_of(package: Distribution) -> str | None:
-    """The SPDX expression of an installed package's license; None if its metadata name none that is known."""
+    """The SPDX expression of an installed package's license; None if its metadata contain no known license."""
     name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
     if name in REVIEWED:
         return REVIEWED[name]
@@ -139,11 +139,11 @@ def license_of(package: Distribution) -> str | None:
 
 
 def expression_of(expression: str | None, text: str | None, classifiers: list[str]) -> str | None:
-    """An SPDX expression from the fields of a package's metadata, the first that says enough.
+    """Derives an SPDX expression from the fields of a package's metadata; the first informative field is used.
 
     Args:
-        expression: the field License-Expression, which is one.
-        text: the field License: a name, or a whole license.
+        expression: the field License-Expression, which is an SPDX expression.
+        text: the field License: a name, or the text of a license.
         classifiers: the last parts of the classifiers that begin with License.
     """
     if expression:
@@ -155,7 +155,7 @@ def expression_of(expression: str | None, text: str | None, classifiers: list[st
 
 
 def is_allowed(expression: str, allowed: frozenset[str]) -> bool:
-    """Whether one choice of the licenses of an SPDX expression is allowed as a whole."""
+    """Whether an SPDX expression allows a choice of licenses that are all allowed."""
     words = re.sub(r" WITH ", "_WITH_", expression).replace("(", " ( ").replace(")", " ) ").split()
     holds = _alternatives(words, allowed)
     return holds and not words

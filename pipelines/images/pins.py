@@ -1,4 +1,4 @@
-"""Pins the images of others by digest: the base image, and the public images that compose.yaml and k8s/ name.
+"""Pins third-party images by digest: the base image, and the public images in compose.yaml and k8s/.
 
 A tag can be moved to another image, a digest cannot. The engine asks the registry, with its own login, proxy and
 mirror; nothing is pulled.
@@ -20,16 +20,16 @@ REFERENCE: Final = re.compile(
 
 
 def list_pinned_files(root: Path = SOURCE_DIR) -> list[Path]:
-    """The files that name images of others."""
+    """The files that name third-party images."""
     paths = [root / DOCKERFILE, root / "compose.yaml", *sorted((root / "k8s").rglob("*.yaml"))]
     return [path for path in paths if path.is_file()]
 
 
 def pin(root: Path = SOURCE_DIR) -> dict[str, str]:
-    """Writes the digest behind each tag into the files that name it; nothing is written unless all can be resolved.
+    """Writes the digest after each tag into the files that name it; nothing is written unless all can be resolved.
 
     Returns:
-        The image as it is named, such as `postgres:17.5` → its digest.
+        The digest of each image by its name in the files, such as `postgres:17.5`.
 
     Raises:
         EngineError: there is no source tree or no engine, or a registry does not answer or does not have an image.

@@ -1,4 +1,4 @@
-"""The bill of materials of an image: CycloneDX 1.6 as JSON, from what is installed in it and from its lock."""
+"""Creates the bill of materials of an image: CycloneDX 1.6 as JSON, from its installed packages and its lock file."""
 
 import re
 import uuid
@@ -15,14 +15,15 @@ Component = dict[str, Any]
 
 
 def bill_of_materials(name: str, image_id: str, created: str, lock: str, inventory: dict[str, Any]) -> Component:
-    """The document for one image; the same image gives the same document.
+    """Creates the document for one image; the same image produces the same document.
 
     Args:
         name: of the image, `name:tag`.
         image_id: of its content, `sha256:…`.
-        created: when it was built, in ISO 8601.
-        lock: the requirement file, such as `train-gpu`; its hashes are of the files that pip may install.
-        inventory: what `pipelines/images/inventory.py` printed in the image.
+        created: the time when it was built, in ISO 8601.
+        lock: the name of the requirements file, such as `train-gpu`; its hashes are those of the files that pip may
+            install.
+        inventory: the output of `pipelines/images/inventory.py` in the image.
     """
     title, _, tag = name.partition(":")
     hashes = {package: hashes_of for path in (lock, "kfp") for package, hashes_of in _locked_hashes(path).items()}
@@ -53,7 +54,7 @@ def bill_of_materials(name: str, image_id: str, created: str, lock: str, invento
 
 
 def sbom_path(name: str) -> Path:
-    """Where the document of an image is written; `name` is its name and tag."""
+    """The path of the document of an image; `name` is the image's name and tag."""
     return SBOM_DIR / f"{name.replace(':', '_')}.cdx.json"
 
 

@@ -1,1 +1,1 @@
-"""Looks at models before they are trained or served: check, summary, layers and speed. Import its modules."""
+"""Inspects models before they are trained or served: check, summary, layers and speed. Import any module."""

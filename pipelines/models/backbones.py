@@ -1,4 +1,4 @@
-"""Pretrained networks: the layers of one that can be trained, and how fast several are on this machine."""
+"""Lists the trainable layers of a pretrained network, and times pretrained networks on this machine."""
 
 import json
 import re
@@ -18,7 +18,7 @@ GROUP: Final = re.compile(r"(.*?\d+)(?:[_/]|$)")
 
 
 def list_layers(name: str) -> list[tuple[str, str]]:
-    """The layers of a pretrained network that can be trained, each with the block that it belongs to."""
+    """The trainable layers of a pretrained network, each with the block that it belongs to."""
     from components.contract.params.training import Phase
 
     network = _build_network(name)
@@ -29,7 +29,7 @@ def list_layers(name: str) -> list[tuple[str, str]]:
 
 
 def measure_all(names: Iterable[str], output: Path | None) -> Iterator[tuple[str, float]]:
-    """The milliseconds of one photo through each network; each is also added to a JSON file."""
+    """Measures the milliseconds of each network for one photo, and adds them to a JSON file."""
     from components.contract.system.atomic_files import write_json
 
     times = json.loads(output.read_text(encoding="utf-8")) if output is not None and output.exists() else {}
@@ -41,7 +41,7 @@ def measure_all(names: Iterable[str], output: Path | None) -> Iterator[tuple[str
 
 
 def measure_milliseconds(name: str) -> float:
-    """The median time of one photo through the exported graph; the weights are random, which changes nothing."""
+    """The median time of the exported graph for one photo; the weights are random, which does not affect the time."""
     import numpy as np
 
     network = _build_network(name)

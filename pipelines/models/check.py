@@ -1,4 +1,4 @@
-"""The check of a model file, without a run: what `darkroom model check` reports."""
+"""Checks a model file without a run, for `darkroom model check`."""
 
 import json
 import tempfile
@@ -25,10 +25,10 @@ def check_model(
 
     Args:
         file: a .keras or .h5 file, or a zip of one.
-        architecture: of a file that contains weights alone.
-        image_size: (height, width) for the architecture; None for its own.
-        num_classes: the classes that it must have, to be used unchanged.
-        data: photos whose classes it must have, to be used unchanged.
+        architecture: the network of a file that contains only weights.
+        image_size: (height, width) for the architecture; None for its default.
+        num_classes: the number of classes that the model must have to be used unchanged.
+        data: photos whose classes the model must have to be used unchanged.
         settings: `train.model.key=value` each.
     """
     from components.train.network.upload_check import check_upload
@@ -46,7 +46,7 @@ def check_model(
 
 
 def _find_class_names(data: str) -> tuple[str, ...]:
-    """The classes of photos."""
+    """Reads the class names of photos."""
     from components.preprocess.sources.source import find_photos, open_data
 
     with tempfile.TemporaryDirectory(prefix="darkroom-classes-") as scratch, open_data(data, Path(scratch)) as folder:

@@ -1,4 +1,4 @@
-"""The probe of pretrained networks on photos, without a training: what `darkroom model probe` prints."""
+"""Probes pretrained networks on photos without a training, for `darkroom model probe`."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ def probe_networks(
         data: the address of the photos.
         params: the params file.
         settings: `section.key=value` each.
-        candidates: backbones and files; empty for those of the preset.
+        candidates: backbones and files; empty for the candidates of the preset.
         show: called with the resolved params before the probe starts.
     """
     from components.contract.artifacts.dataset import read_info
@@ -39,5 +39,5 @@ def probe_networks(
     with prepared(data, params, overrides, show) as (dataset_dir, train):
         info = read_info(dataset_dir)
         _, probe = settle_network(train, info, open_photographs(dataset_dir, info))
-    assert probe is not None, "the network is auto"
+    assert probe is not None, "the params have name: auto"
     return probe

@@ -1,4 +1,4 @@
-"""The network that params describe, without a training: what `darkroom model summary` prints and draws."""
+"""Describes the network of params without a training, for `darkroom model summary`."""
 
 import tempfile
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from components.train.network.summary import NetworkSummary
 
 PHOTO_SIZE: Final = (480, 640)
-"""Height and width that are assumed when there are not photos."""
+"""The height and width that are assumed if there are no photos."""
 
 
 def resolve_model(data: str | None, params: Path | None, settings: Iterable[str]) -> Resolution:
-    """Params without `auto`: resolved by the data if they exist, else for typical photos."""
+    """Resolves `auto` values: for the data if it exists, otherwise for typical photos."""
     from components.train.network.candidates import inspect_initial_model
 
     if data is None and params is None and not Path("params.yaml").exists():
@@ -35,8 +35,8 @@ def summarize_model(resolution: Resolution, num_classes: int, drawing_path: Path
 
     Args:
         resolution: params without `auto`.
-        num_classes: of the output layer, unless the model brings its own.
-        drawing_path: the drawing.
+        num_classes: of the output layer, unless the model has its own output layer.
+        drawing_path: the path of the drawing.
     """
     from components.contract.system.atomic_files import write_file
     from components.train.network.initial_model import import_initial_model

@@ -1,4 +1,4 @@
-"""The studio: what the page's answers are made of."""
+"""The studio: its parts and their shared state."""
 
 import json
 import os
@@ -24,21 +24,21 @@ from pipelines.studio.workers import Workers
 
 
 class Studio:
-    """All that a studio holds; its state is on the disk.
+    """The parts of a studio; all state is on disk.
 
     Attributes:
-        num_changes: counts what happened to the data, so that every tab looks again.
+        num_changes: counts changes of the data, so that every tab reloads them.
     """
 
     def __init__(self, settings: Settings):
         """Opens the studio of a folder.
 
         Raises:
-            StudioError: another studio has it, or it cannot be written.
+            StudioError: another studio uses the folder, or it cannot be written.
         """
         self.settings = settings
         self._lock = _lock_home(settings)
-        # What this process and its jobs look at lies in the roots, whatever tables and links say.
+        # This process and its jobs only read files within the roots, even if tables or links refer to others.
         os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in settings.allowed])
         self.queue = Queue(settings.home / "jobs")
         self.workers = Workers()
@@ -53,14 +53,14 @@ class Studio:
         self._count_lock = threading.Lock()
 
     def touch(self) -> None:
-        """The data has changed: everything that was known of them is looked up again."""
+        """Forgets everything that is known about the data, because they have changed."""
         self.album.forget()
         self.draft.forget()
         with self._count_lock:
             self.num_changes += 1
 
     def close(self) -> None:
-        """Lets another studio have the folder; jobs continue."""
+        """Releases the folder for another studio; jobs continue."""
         self.workers.close()
         self._lock.release()
         os.environ.pop(ROOTS_VARIABLE, None)
@@ -78,15 +78,15 @@ def _lock_home(settings: Settings) -> FileLock:
         ) from None
     except OSError as error:
         raise StudioError(
-            f"The studio stores its state in {settings.home.absolute()}, which must be writable; it is "
-            f"not: {error.strerror}. Start it in your own folder."
+            f"The studio stores its state in {settings.home.absolute()}, which is not writable: "
+            f"{error.strerror}. Start the studio in your own folder."
         ) from None
     _remove_partial_uploads(settings.home)
     return lock
 
 
 def _remove_partial_uploads(home: Path) -> None:
-    """Removes what a killed studio was receiving or unpacking; no other studio is at work in the folder."""
+    """Removes incomplete uploads and archives of a killed studio; no other studio runs in the folder."""
     for folder in (home / "uploads", home / "models", home / "photos"):
         for partial in folder.rglob(f".{'[0-9a-f]' * 16}.partial"):  # as `receive` names them
             partial.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def _remove_partial_uploads(home: Path) -> None:
 
 
 def job_view(job: JobFolder) -> dict[str, Any]:
-    """A job in the list."""
+    """A job for the list of jobs."""
     run = job.run_folder
     return job.job.model_dump() | {
         "state": job.state,

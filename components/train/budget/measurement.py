@@ -1,6 +1,6 @@
-"""Measures what a training takes on this machine: a few batches of each phase, and some photos of inference.
+"""Measures the speed of a training on this machine: a few batches of each phase, and the inference of some photos.
 
-Nothing of it is left in the network: a training after it gives the same weights as one without.
+A measurement leaves the network unchanged: the training after it produces the same weights as without it.
 """
 
 import contextlib
@@ -31,17 +31,18 @@ from components.train.tensorflow.precision import compute_in
 log = logging.getLogger(__name__)
 
 LONG_ENOUGH: Final = ((3, 1.0), (1, 4.0))
-"""A measurement ends after so many batches, or groups of them, and seconds, without the first."""
+"""A measurement ends after this many batches (or groups of batches) and this many seconds; the first one is not
+counted."""
 NUM_EPOCHS: Final = 4
-"""Of a measurement at most, for data of a few batches."""
+"""The maximum number of epochs of a measurement, for data sets of only a few batches."""
 MAX_BLOCKS: Final = 9
-"""Of PHOTOS_AT_ONCE photos that pass the frozen layers; the first is not timed."""
+"""The maximum number of blocks of PHOTOS_AT_ONCE photos that pass the frozen layers; the first is not timed."""
 UPKEEP: Final = 1.05
-"""What checkpoints and logs add to an epoch."""
+"""The factor by which checkpoints and logs lengthen an epoch."""
 
 
 class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Times the batches of a training, and ends it when it was long enough."""
+    """Times the batches of a training, and ends it when enough of them have been timed."""
 
     def __init__(self, training: Batches):
         super().__init__()
@@ -51,12 +52,12 @@ class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         self._num_before = 0
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        """Draws the order of the epoch."""
+        """Shuffles the photos for the epoch."""
         self._num_before = epoch * len(self._training)
         self._training.begin(epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes it by name
-        """Notes the time."""
+        """Records the time."""
         num_done = self._num_before + min(batch + 1, len(self._training))
         self._ends.append((num_done, time.monotonic()))
         seconds = self._ends[-1][1] - self._ends[0][1]
@@ -65,21 +66,21 @@ class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
     @property
     def seconds_per_batch(self) -> float:
-        """Without the first."""
+        """The mean time of a batch, without the first."""
         (first, start), (last, end) = self._ends[0], self._ends[-1]
         return (end - start) / (last - first) if last > first else (end - self._start) / last
 
     @property
     def seconds_at_start(self) -> float:
-        """What the first batch takes longer than others: compilation."""
+        """The additional time of the first batch: compilation."""
         return max(0.0, self._ends[0][1] - self._start - self._ends[0][0] * self.seconds_per_batch)
 
 
 class Sample:
-    """Inputs of a few photos in place of those of all."""
+    """The inputs of a few photos, repeated for all photos of a split."""
 
     def __init__(self, values: np.ndarray, labels: np.ndarray):
-        """Takes inputs.
+        """Stores the inputs.
 
         Args:
             values: (few, …).
@@ -89,13 +90,13 @@ class Sample:
         self._values = values
 
     def gather(self, rows: np.ndarray, _epoch: int) -> np.ndarray:
-        """(len(rows), …)."""
+        """Returns the inputs of these rows, (len(rows), …)."""
         values: np.ndarray = self._values[rows % len(self._values)]
         return values
 
 
 def measure_phases(network: Network, photos: Photographs, params: TrainParams) -> tuple[PhaseCost, ...]:
-    """What each phase takes with one pass of its epochs, in seconds."""
+    """Measures the cost of each phase, in seconds."""
     costs = []
     for phase in params.all_phases:
         with _unchanged(network.model):
@@ -154,7 +155,7 @@ def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: 
 
 
 def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tuple[float, np.ndarray]:
-    """Seconds per photo, decoding of the pixels and augmentation included, and the outputs, (few, …)."""
+    """Returns the seconds per photo, including decoding and augmentation, and the outputs, (few, …)."""
     num_photos = min(len(request.split), MAX_BLOCKS * PHOTOS_AT_ONCE)
     view = min(1, request.views - 1)
     blocks, ends = [], []
@@ -163,7 +164,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
         ends.append(time.monotonic())
         if any(len(ends) > least and ends[-1] - ends[0] >= enough for least, enough in LONG_ENOUGH):
             break
-    if len(ends) == 1:  # a few photos only: once more, after the first
+    if len(ends) == 1:  # with few photos, there is only one block: it is repeated, so that the first is not timed
         start = time.monotonic()
         infer(request.split.gather(np.arange(num_photos)))
         return (time.monotonic() - start) / num_photos, blocks[0]
@@ -171,7 +172,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
 
 
 def _time_validation(model: keras.Model, validation: Batches, training: Batches) -> tuple[float, float]:
-    """Seconds of a validation, and how much longer the first takes."""
+    """Returns the seconds of a validation, and how much longer the first one takes."""
     num_batches = min(len(validation), 2 * model.steps_per_execution)
     seconds = []
     for _ in range(2):
@@ -185,7 +186,7 @@ def _time_validation(model: keras.Model, validation: Batches, training: Batches)
 
 @contextlib.contextmanager
 def _unchanged(model: keras.Model) -> Iterator[None]:
-    """Puts weights, and all that is drawn from, where they were."""
+    """Restores the weights and the states of the random generators after the block."""
     values = [np.array(variable) for variable in model.variables]
     states = random.getstate(), np.random.get_state()
     try:

@@ -1,4 +1,4 @@
-"""The plan for a time limit: how many epochs of each phase, and how many views, fit into the seconds of a training."""
+"""Plans a training with a time limit: how many epochs of each phase, and how many views, fit into the limit."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 
 LEAST_SHARE: Final = 0.2
-"""Of its epochs that a phase after the first must keep; with fewer it is left out."""
+"""The share of its epochs that a later phase must keep; with fewer epochs, the phase is left out."""
 VIEWS_SHARE: Final = 0.5
-"""Of the epochs of the last phase: with fewer than these, views are given up for epochs."""
+"""If the last phase would keep less than this share of its epochs, fewer views are computed instead."""
 
 
 @dataclass(frozen=True)
 class PhaseCost:
-    """What a phase takes, in seconds, by a measurement of a few batches.
+    """The cost of a phase in seconds, estimated from a few batches.
 
     Attributes:
-        epoch: an epoch with its validation.
-        views: the frozen features of each view of the training photos; 0 where they are cached. Empty without features.
-        once: all else: features of the validation photos, compilation.
+        epoch: for one epoch, including its validation.
+        views: for the frozen features of each view of the training photos; 0 if they are cached. Empty without
+            features.
+        once: for everything else: features of the validation photos, compilation.
     """
 
     epoch: float
@@ -26,7 +27,7 @@ class PhaseCost:
     once: float = 0.0
 
     def seconds(self, epochs: int, views: int) -> float:
-        """The whole phase. Each epoch uses one view, so that a short phase needs fewer."""
+        """The cost of the whole phase. Each epoch uses one view, so a short phase needs fewer views."""
         return self.once + epochs * self.epoch + sum(self.views[: min(views, epochs)])
 
 
@@ -46,16 +47,16 @@ class Plan:
 
 
 def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, seconds: float) -> Plan | None:
-    """The longest training that fits, and never a longer one than the params have.
+    """Returns the longest training that fits the time, but never a longer one than the params set.
 
-    All phases are shortened by the same factor. Views are given up before half of the epochs of the last phase are. If
-    the last phase would keep too few epochs, it is left out, and the phase before it gets its epochs.
+    All phases are shortened by the same factor. Fewer views are computed before the last phase loses more than half
+    of its epochs. If the last phase would keep too few epochs, it is left out, and the phase before it gets its epochs.
 
     Args:
         costs: of each phase.
-        epochs: of each phase, as the params have them.
-        views: the same.
-        seconds: that training may take.
+        epochs: of each phase in the params.
+        views: of each training photo in the params.
+        seconds: the maximum time of the training.
 
     Returns:
         None if not even one epoch fits.
@@ -74,7 +75,7 @@ def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, sec
 
 
 def least_seconds(costs: Sequence[PhaseCost]) -> float:
-    """The shortest training: one epoch of the first phase, with one view."""
+    """The cost of the shortest training: one epoch of the first phase, with one view."""
     return costs[0].seconds(1, 1)
 
 
@@ -89,7 +90,7 @@ def _longest(
 
 
 def _shorten(epochs: Sequence[int], least: int) -> Iterator[tuple[int, ...]]:
-    """The epochs of each phase, by the same factor fewer each time, down to the least of the last phase."""
+    """Yields fewer and fewer epochs for all phases, by the same factor, down to `least` epochs of the last one."""
     for last in range(epochs[-1], least - 1, -1):
         factor = last / epochs[-1]
         yield (*(max(1, round(number * factor)) for number in epochs[:-1]), last)

@@ -1,4 +1,4 @@
-"""Settles the epochs and views of a training by its time limit, and records the epochs that it really had."""
+"""Chooses the epochs and views of a training for its time limit, and records how many epochs it actually ran."""
 
 import collections
 import json
@@ -23,26 +23,26 @@ from components.train.setup import Photographs
 log = logging.getLogger(__name__)
 
 RESERVE: Final = 0.05
-"""Of the time limit that the plan leaves unused, because a measurement of a few batches is not exact."""
+"""The share of the time limit that the plan leaves unused, because a measurement of a few batches is not exact."""
 STARTS: Final = 5.5
-"""An allowance for evaluate and deploy beside their inference: so many times what train takes to import its libraries
-and build the network. Most of their time is imports, too: of two steps, and of a service that starts."""
+"""The time reserved for evaluate and deploy besides inference, as a multiple of the time that train takes to import its
+libraries and build the network. Both steps and the service also spend most of their time on imports."""
 MOST_SECONDS: Final = 120.0
-"""Of that allowance: an import that waits for a busy disk says little about the imports after it."""
+"""The maximum of this reserve: a slow import from a busy disk says little about later imports."""
 SEARCHED: Final = EvaluateParams().searched_photos
-"""Training photos that evaluate scores at most."""
+"""The maximum number of training photos that evaluate scores."""
 SCORED_AGAIN: Final = 2_000
-"""An allowance for what evaluate scores beside the photos themselves: disturbed, reference and golden photos."""
+"""The number of other photos that evaluate scores: disturbed, reference and golden photos."""
 EXPORTS: Final = 1.5
-"""The export at the end compares more photos than the one before training, which was timed."""
+"""The time of the final export, relative to the one before training: it compares more photos."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What a training with a time limit does.
+    """The training that a time limit allows.
 
     Attributes:
-        params: without the limit; the same params give the same model.
+        params: without the limit; training with them again produces the same model.
         deadline: of the training.
         facts: for the bundle; None without a time limit.
     """
@@ -63,16 +63,16 @@ def settle_budget(
     export_seconds: float,
     startup_seconds: float,
 ) -> Settled:
-    """Plans the training that its time limit allows; without a limit the params stay as they are.
+    """Plans the training that its time limit allows; without a limit, the params are unchanged.
 
     Args:
         params: resolved.
-        network: its weights loaded; they stay.
-        photos: to learn from and to choose by.
+        network: with its weights loaded; not modified.
+        photos: for training and validation.
         info: of the data set.
         checkpoint: of the same training, if it was interrupted; its plan is kept.
-        elapsed_seconds: gives the seconds since the start of the run.
-        export_seconds: that an export of the network took.
+        elapsed_seconds: returns the seconds since the start of the run.
+        export_seconds: the time that an export of the network took.
         startup_seconds: from the start of the step until its network was built.
 
     Raises:
@@ -86,7 +86,7 @@ def settle_budget(
     later = min(STARTS * startup_seconds, MOST_SECONDS) + EXPORTS * export_seconds + inference_seconds
     if checkpoint is not None:
         settled = TrainParams.model_validate_json(json.dumps(checkpoint.facts["params"]))
-        text = "The training continues with the plan that it began with."
+        text = "The training continues with its original plan."
         log.info("%s", text)
         deadline = Deadline(limit - elapsed_seconds() - later)
         return Settled(settled, deadline, BudgetFacts(minutes=params.minutes, estimated_seconds=None, plan=text))
@@ -114,10 +114,10 @@ def apply_plan(params: TrainParams, plan: Plan) -> TrainParams:
 
 
 def record_epochs(params: TrainParams, result: FitResult) -> TrainParams:
-    """The params of a training that ended before its plan did: a training with them ends at the same place.
+    """Returns the params with the epochs that a training actually ran: a training with them ends after the same epoch.
 
     Args:
-        params: that the training had.
+        params: of the training.
         result: of the training; its last phase was cut short, and phases after it did not run.
     """
     num_epochs = collections.Counter(int(number) for number in result.history["phase"])
@@ -137,7 +137,7 @@ def record_epochs(params: TrainParams, result: FitResult) -> TrainParams:
 
 
 def describe_plan(plan: Plan, params: TrainParams, before: float, later: float) -> str:
-    """The plan, its reason and its estimate in a few sentences."""
+    """Describes the plan, its reason and its estimate in a few sentences."""
     phases = params.all_phases
     parts = [
         _count(epochs, phase.epochs if len(phases) == len(plan.epochs) else None) + f" of {_layers(phase)}"
@@ -149,8 +149,8 @@ def describe_plan(plan: Plan, params: TrainParams, before: float, later: float) 
     at_most = "at most " if any(phase.early_stopping for phase in phases) else ""
     return (
         f"train.minutes: {params.minutes:g} allows {' and '.join(parts)}{views}{dropped}. Estimate for the run: "
-        f"{at_most}{total / 60:.1f} minutes, of which {before:.0f} s are over, {plan.seconds:.0f} s are training and "
-        f"{later:.0f} s are for export, evaluation and service."
+        f"{at_most}{total / 60:.1f} minutes, of which {before:.0f} s have passed, {plan.seconds:.0f} s are for "
+        f"training and {later:.0f} s are for export, evaluation and service."
     )
 
 
@@ -172,6 +172,6 @@ def _too_small(minutes: float, before: float, costs: Sequence[PhaseCost], later:
     needed = (before + least + later) / (1 - RESERVE) / 60
     return ParamsError(
         f"train.minutes must be enough for one epoch, about {needed + 0.05:.1f} on this machine; it is {minutes:g}. "
-        f"{before:.0f} s were over before the training, the shortest training takes {least:.0f} s, and export, "
+        f"{before:.0f} s passed before the training, the shortest training takes {least:.0f} s, and export, "
         f"evaluation and service take {later:.0f} s. Set a higher value, or null for no limit."
     )

@@ -65,7 +65,7 @@ def wire(
         weights_path: the file that `reader` wrote.
         start: photos in the pixel range of the network.
         used_names: names that are already in use; the names of the new layers are added.
-        as_it_is: whether it keeps its output layer, which must output logits, a softmax, or one sigmoid.
+        as_it_is: whether the network keeps its output layer, which must output logits, a softmax, or one sigmoid.
         columns: the result of `output_layer.find_columns`.
 
     Raises:

@@ -1,18 +1,18 @@
-"""When a training has to end so that its run keeps its time limit."""
+"""The deadline of a training that has a time limit."""
 
 import math
 import time
 
 
 class Deadline:
-    """The time that a training has left.
+    """The time by which a training must end.
 
     Attributes:
-        is_reached: whether work was refused because of it.
+        is_reached: whether `allows` has returned False.
     """
 
     def __init__(self, seconds: float = math.inf):
-        """Starts now.
+        """Starts the clock.
 
         Args:
             seconds: until the end; infinite without a time limit.
@@ -21,7 +21,7 @@ class Deadline:
         self.is_reached = False
 
     def allows(self, seconds: float) -> bool:
-        """Whether work of so many seconds ends before the deadline. A refusal is remembered."""
+        """Whether work that takes this many seconds ends before the deadline."""
         is_allowed = time.monotonic() + seconds <= self._end
         self.is_reached = self.is_reached or not is_allowed
         return is_allowed

@@ -171,7 +171,7 @@ class FeatureCache:
         return _memory_map(path)
 
     def first_portion(self, request: FeatureRequest) -> np.ndarray:
-        """The features of the first photos, at most PORTION_PHOTOS, as they are; `get` does not compute them again.
+        """Returns the features of at most PORTION_PHOTOS original photos; `get` does not compute them again.
 
         Raises:
             ArtifactError: the shared store cannot be reached.
@@ -186,7 +186,7 @@ class FeatureCache:
             progress = Progress(len(rows), "photos have passed the frozen layers")
             self._put_portion(request, 0, rows, path.stem, progress)
             values = self._fetch_portion(path.stem, rows)
-        assert values is not None, "it was put there"
+        assert values is not None, "_put_portion has stored it"
         return values
 
     def compute_part(self, requests: Sequence[FeatureRequest], part: int, num_parts: int) -> int:

@@ -98,7 +98,7 @@ def batch_makers(
     training_examples: Examples,
     validation_examples: Examples,
 ) -> tuple[Callable[[int], Batches], Callable[[int], Batches]]:
-    """What makes batches of a size, to learn from and to validate with."""
+    """Returns functions that create training and validation batches of a given size."""
     mixes = phase.mixup or phase.cutmix
     make_batches = partial(Batches, multiple_of=num_devices())
     make_training = partial(

@@ -66,7 +66,7 @@ def build_network(
         ModelError: the network cannot be built; the message names the layer and its input.
     """
     if params.name == "auto":
-        raise ModelError("train.model.name must be a network here; it is auto, which only a training chooses. Set it.")
+        raise ModelError("train.model.name must be a network here; auto is resolved only by a training. Set it.")
     input_size = input_size or image_size
     pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
     if initial_model is not None:

@@ -1,4 +1,4 @@
-"""What the params bring to train: a model, or the candidates of `train.model.name: auto`."""
+"""The models that params name: one initial model, or the candidates of `train.model.name: auto`."""
 
 import logging
 from pathlib import Path
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 def inspect_candidate(candidate: str, head: Head | None) -> tuple[ModelParams, InitialModelFacts | None]:
-    """A candidate of `train.model.name: auto` as the params of a model: a backbone, a file of weights, or a model file.
+    """Returns the model params of a candidate of `train.model.name: auto`: a backbone, a weights file, or a model file.
 
     Raises:
-        UploadError: the file is no network.
-        ModelError: the scale of its pixels is not known.
+        UploadError: the file does not contain a network.
+        ModelError: the pixel range of the network is unknown.
     """
     if candidate in BACKBONES:
         return ModelParams(kind="pretrained", name=candidate, head=head), None  # type: ignore[arg-type]
@@ -28,12 +28,12 @@ def inspect_candidate(candidate: str, head: Head | None) -> tuple[ModelParams, I
         try:
             return inspect_model(ModelParams(kind="pretrained", weights=candidate, head=head))
         except WeightsError as error:
-            log.debug("%s holds no weights of a known network: %s", candidate, error)
+            log.debug("%s does not contain the weights of a known network: %s", candidate, error)
     return inspect_model(ModelParams(kind="upload", path=candidate, head=head or "linear"))
 
 
 def _inspect_candidates(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
-    """Makes the paths of the candidates absolute, and finds the largest size that they need."""
+    """Makes the paths of the candidates absolute, and finds the largest image size that they need."""
     candidates, sizes = [], []
     for candidate in model.candidates or ():
         if candidate in BACKBONES:
@@ -42,8 +42,8 @@ def _inspect_candidates(model: ModelParams) -> tuple[ModelParams, InitialModelFa
         path = Path(candidate).expanduser().absolute()
         if not path.is_file():
             raise ParamsError(
-                "train.model.candidates must be backbones and files of weights or models; there is neither a backbone "
-                f"nor a file {candidate}{suggestion(candidate, BACKBONES)}."
+                "train.model.candidates must be backbones, weights files or model files; there is no backbone or "
+                f"file {candidate}{suggestion(candidate, BACKBONES)}."
             )
         candidates.append(str(path))
         candidate_model, facts = inspect_candidate(str(path), model.head)
@@ -57,7 +57,7 @@ def _inspect_candidates(model: ModelParams) -> tuple[ModelParams, InitialModelFa
 
 
 def inspect_initial_model(params: Params) -> tuple[Params, InitialModelFacts | None]:
-    """Finds the model, or the candidates, that the section train brings, as `inspect_model` does."""
+    """Inspects the initial model, or the candidates, that the section train names; see `inspect_model`."""
     inspect = _inspect_candidates if is_probed(params.train) else inspect_model
     model, given_model = inspect(params.train.model)
     return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given_model

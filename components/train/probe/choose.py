@@ -1,4 +1,4 @@
-"""Probes the candidates of `train.model.name: auto` on the training photos, and settles the one to train."""
+"""Probes the candidates of `train.model.name: auto` on the training photos, and chooses the one to train."""
 
 import hashlib
 import json
@@ -29,18 +29,18 @@ log = logging.getLogger(__name__)
 
 NUM_PHOTOS: Final = 1_000
 TIME_SHARE: Final = 0.3
-"""Of a time limit that the frozen features of all views may take."""
+"""The share of the time limit that the frozen features of all views may take."""
 
 Probing = tuple[TrainParams, Probe | None]
 
 
 def settle_network(params: TrainParams, info: DatasetInfo, photos: Photographs) -> Probing:
-    """The params with the network that the probe chooses; params that name a network stay as they are.
+    """Returns the params with the network that the probe chooses; params that name a network are unchanged.
 
     Args:
         params: resolved.
         info: of the data set.
-        photos: to learn from.
+        photos: for training.
 
     Raises:
         WeightsError: no candidate has weights.
@@ -63,7 +63,7 @@ def settle_network(params: TrainParams, info: DatasetInfo, photos: Photographs) 
 
 
 def table_lines(probe: Probe) -> list[str]:
-    """The probe as a table for the log and for MLflow."""
+    """Formats the probe as a table for the log and for MLflow."""
     width = max(len(network.name) for network in probe.networks)
     head = f"{'network':<{width}} {'input':>9} {'accuracy':>9} {'95 % interval':>15} {'ms/photo':>9}"
     lines = [head] if probe.num_photos else []
@@ -87,7 +87,7 @@ def table_lines(probe: Probe) -> list[str]:
 
 
 def _open_candidates(params: TrainParams, info: DatasetInfo) -> tuple[dict[str, TrainParams], list[ProbedNetwork]]:
-    """The params of each candidate that can be used, and the others with their reasons."""
+    """Returns the params of each usable candidate, and the other candidates with reasons."""
     settled: dict[str, TrainParams] = {}
     others: list[ProbedNetwork] = []
     offline: str | None = None
@@ -111,13 +111,13 @@ def _open_candidates(params: TrainParams, info: DatasetInfo) -> tuple[dict[str, 
 
 
 def _settle(candidate: str, params: TrainParams, info: DatasetInfo, offline: str | None) -> TrainParams:
-    """The params of a candidate, at its own size if the photos are larger.
+    """Resolves the params of a candidate, with the image size of its network if the photos are larger.
 
     Args:
         candidate: a backbone or a file.
         params: with `model.name: auto`.
         info: of the data set.
-        offline: why weights cannot be downloaded; None if that is not known.
+        offline: the reason why an earlier download failed; None if none has failed.
     """
     from components.train.network.backbone import find_weights
 
@@ -144,11 +144,11 @@ def _probe_once(
     info: DatasetInfo,
     photos: Photographs,
 ) -> Probe:
-    """The probe; one of the same candidates on the same photos is read from the cache, so that a choice is kept."""
+    """Probes the candidates, or reads the result of the same candidates and photos from the cache."""
     facts = [info.fingerprint, params.model_dump_json(), [_file_digest(candidate) for candidate in settled]]
     path = cache_dir() / "probes" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}.json"
     if path.exists():
-        log.info("These candidates were probed on these photos before.")
+        log.info("These candidates have already been probed on these photos.")
         return read_json(path, Probe, "probe")
     labels = photos.training.labels[:NUM_PHOTOS]
     usable = np.isin(labels, np.flatnonzero(np.bincount(labels) >= 2))
@@ -176,7 +176,7 @@ def _probe_once(
 
 
 def _measure(train: TrainParams, info: DatasetInfo, photos: Photographs) -> tuple[np.ndarray, float]:
-    """The frozen features of the first photos, float32 (n, d), and the milliseconds that one takes."""
+    """Returns the frozen features of the first photos, float32 (n, d), and the milliseconds per photo."""
     network = open_network(train, info, use_all_devices=False).network
     from components.train.budget.measurement import time_inference
     from components.train.loop.features import FeatureCache

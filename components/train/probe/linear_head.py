@@ -1,4 +1,4 @@
-"""A regularized linear head on features, cross-validated: ridge regression on the classes, in closed form."""
+"""A regularized linear head on features, with cross-validation: ridge regression on the classes, in closed form."""
 
 from typing import Final
 
@@ -6,11 +6,11 @@ import numpy as np
 
 NUM_FOLDS: Final = 5
 STRENGTHS: Final = np.logspace(-1, 5, 13)
-"""Of the regularization that are tried, by the leave-one-out error on the photos that a head learns from."""
+"""Regularization strengths; the one with the lowest leave-one-out error on the training photos of a head is used."""
 
 
 def draw_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The fold of each photo, int64 (n,): the photos of each class are spread over all folds.
+    """Draws the fold of each photo, int64 (n,): the photos of each class are spread over all folds.
 
     Args:
         labels: int (n,).
@@ -24,7 +24,7 @@ def draw_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def cross_validate(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Whether each photo is classified correctly by a head that learned from the other folds: bool (n,).
+    """Returns whether a head trained on the other folds classifies each photo correctly: bool (n,).
 
     Args:
         features: float (n, d).
@@ -39,12 +39,13 @@ def cross_validate(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) 
 
 
 def fit_and_predict(features: np.ndarray, labels: np.ndarray, new_features: np.ndarray) -> np.ndarray:
-    """The labels of new photos by ridge regression on standardized features: int (m,).
+    """Predicts the labels of new photos by ridge regression on standardized features: int (m,).
 
-    The strength has the lowest leave-one-out error, which the hat matrix gives without fitting again (Allen, 1974).
+    The regularization strength is the one with the lowest leave-one-out error, which is computed from the hat matrix
+    without fitting again (Allen, 1974).
 
     Args:
-        features: float (n, d), to learn from.
+        features: float (n, d), of the training photos.
         labels: int (n,).
         new_features: float (m, d).
     """

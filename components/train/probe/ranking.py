@@ -29,7 +29,7 @@ class Measured:
 
     @property
     def accuracy(self) -> float:
-        """The share of the photos."""
+        """The share of the photos that are classified correctly."""
         return float(np.mean(self.is_right))
 
     @property
@@ -39,7 +39,7 @@ class Measured:
 
     @property
     def milliseconds(self) -> float:
-        """Per photo."""
+        """The time per photo."""
         assert self.network.ms_per_photo is not None, "it was measured"
         return self.network.ms_per_photo
 
@@ -47,15 +47,15 @@ class Measured:
 def rank(
     measured: Sequence[Measured], others: Sequence[ProbedNetwork], choose: Choice, max_ms: float = math.inf
 ) -> Probe:
-    """The candidates by their accuracy, and the choice.
+    """Sorts the candidates by their accuracy, and chooses one.
 
     A candidate is tied with the most accurate if the 95 % interval of their paired difference contains 0.
 
     Args:
-        measured: at least one.
-        others: that could not be probed.
-        choose: the rule.
-        max_ms: per photo, that a time limit allows; if none is as fast, the fastest is chosen.
+        measured: the probed candidates, at least one.
+        others: the candidates that could not be probed.
+        choose: the rule for the choice.
+        max_ms: the time per photo that a time limit allows; if no candidate is that fast, the fastest is chosen.
     """
     ranked = sorted(measured, key=lambda candidate: (-candidate.accuracy, candidate.milliseconds))
     best = ranked[0]
@@ -91,8 +91,8 @@ def is_tied(best: np.ndarray, other: np.ndarray) -> bool:
     """Whether the first may be no better than the second: the interval of their paired difference contains 0.
 
     Args:
-        best: bool (n,), the photos that the more accurate classifies correctly.
-        other: bool (n,).
+        best: bool (n,), whether the more accurate candidate classifies each photo correctly.
+        other: bool (n,), the same for the other candidate.
     """
     difference = best.astype(np.float64) - other
     return bool(difference.mean() <= _Z * difference.std() / math.sqrt(len(difference)))

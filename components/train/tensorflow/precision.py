@@ -61,5 +61,5 @@ def unwrap_optimizer(model: keras.Model) -> Any:
 
 
 def optimizer_variables(model: keras.Model) -> list[Any]:
-    """Those of the optimizer, and what the schedule has made of the rate."""
-    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - Keras' public one is a number
+    """The variables of the optimizer, and the current factor of the learning rate schedule."""
+    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - its public name is a number

@@ -96,7 +96,7 @@ async def infer(request: Request) -> Response:
 
 
 async def _parse(body: bytes, json_length: str | None, image_size: tuple[int, int]) -> Inference:
-    """Reads long JSON in one request after another: it takes more memory than the body that is counted."""
+    """Parses a request; long JSON is parsed for one request at a time, because it takes more memory than its body."""
     num_values = count_values(body, find_json_length(body, json_length))
     async with _long_json if num_values > MAX_QUICK_VALUES else contextlib.nullcontext():
         return await asyncio.to_thread(parse_inference, body, json_length, image_size)

@@ -25,9 +25,9 @@ from components.deploy.service.protocol import MAX_FILES
 JSON_LENGTH: Final = "inference-header-content-length"
 MAX_JSON_BYTES: Final = 16 * 2**20
 MAX_VALUES: Final = 2**20
-"""In JSON, where a value takes up to 200 bytes of memory while it is read: the pixels of six photos of 224 px."""
+"""The maximum in JSON, where a value takes up to 200 bytes of memory while it is parsed: six photos of 224 px."""
 MAX_QUICK_VALUES: Final = 2**14
-"""Are read in a few milliseconds."""
+"""This many values are parsed in a few milliseconds."""
 MAX_LENGTH_DIGITS: Final = 9
 NUMPY_TYPES: Final = {"FP32": np.float32, "BOOL": np.bool_}
 OUTPUTS: Final = {"label": "BYTES", "confidence": "FP32", "probabilities": "FP32", "abstained": "BOOL"}
@@ -140,10 +140,10 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
 
 
 def find_json_length(body: bytes, json_length: str | None) -> int:
-    """How many bytes of a body are JSON.
+    """Returns the number of bytes of a body that are JSON.
 
     Raises:
-        RefusedUpload: the header JSON_LENGTH is no length of a part of the body.
+        RefusedUpload: the header JSON_LENGTH is invalid, or exceeds the length of the body.
     """
     if json_length is None:
         return len(body)
@@ -155,7 +155,7 @@ def find_json_length(body: bytes, json_length: str | None) -> int:
 
 
 def count_values(body: bytes, num_bytes: int) -> int:
-    """The most values that the JSON at the beginning of a body may hold: there is a comma between two."""
+    """Returns the maximum number of values in the JSON at the beginning of a body, by counting commas."""
     return body.count(b",", 0, num_bytes) + 1
 
 

@@ -55,7 +55,7 @@ def test_the_rule_can_be_set() -> None:
         (("train.model.candidates=[]",), "train.model.candidates: "),
         (
             ("train.model.candidates=[MobilNetV2]",),
-            "neither a backbone nor a file MobilNetV2 (did you mean MobileNetV2?)",
+            "there is no backbone or file MobilNetV2 (did you mean MobileNetV2?)",
         ),
         (("tune.trials=3",), "train.model.name must be a network if tune.trials searches for params; it is auto."),
     ],

@@ -69,6 +69,6 @@ def test_json_holds_all_of_it(asked: dict[str, Any], capsys: pytest.CaptureFixtu
 def test_an_unknown_candidate_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make_photos(tmp_path / "photos", per_class=4)
-    with pytest.raises(Exception, match=r"neither a backbone nor a file MobilNetV2 \(did you mean MobileNetV2\?\)"):
+    with pytest.raises(Exception, match=r"there is no backbone or file MobilNetV2 \(did you mean MobileNetV2\?\)"):
         call(["model", "probe", "--data", "photos", "--candidate", "MobilNetV2"])
     assert not (tmp_path / ".darkroom").exists()

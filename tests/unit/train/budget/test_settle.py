@@ -150,8 +150,8 @@ def test_a_plan_becomes_params_without_a_time_limit(plan: Plan, expected: list[i
 def test_a_plan_is_told_with_its_estimate(plan: Plan, sentence: str) -> None:
     text = settle.describe_plan(plan, TWO_PHASES.model_copy(update={"minutes": 2.5}), 20.0, 40.0)
     assert text == (
-        f"train.minutes: 2.5 {sentence} Estimate for the run: 2.0 minutes, of which 20 s are over, 60 s are training "
-        "and 40 s are for export, evaluation and service."
+        f"train.minutes: 2.5 {sentence} Estimate for the run: 2.0 minutes, of which 20 s have passed, 60 s are for "
+        "training and 40 s are for export, evaluation and service."
     )
 
 
@@ -197,7 +197,7 @@ def test_a_resumed_training_keeps_its_plan(
     monkeypatch.setattr(settle, "make_plan", fail)
     with caplog.at_level(logging.INFO):
         bundle = train(photos_of_32, limited, tmp_path / "model")
-    assert "The training continues with the plan that it began with." in caplog.text
+    assert "The training continues with its original plan." in caplog.text
     assert bundle.budget is not None
     assert bundle.budget.estimated_seconds is None
     assert (bundle.params["minutes"], bundle.params["views"], bundle.epochs_run) == (None, 2, 5)

@@ -107,7 +107,7 @@ def test_a_probe_of_the_same_candidates_is_kept(
     monkeypatch.setattr(measurement, "time_inference", None)
     with caplog.at_level(logging.INFO):
         assert choose.settle_network(params, info, photos) == first
-    assert "These candidates were probed on these photos before." in caplog.text
+    assert "These candidates have already been probed on these photos." in caplog.text
 
 
 @pytest.mark.usefixtures("_offline")
