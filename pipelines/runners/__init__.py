@@ -1,1 +1,1 @@
-"""Where the pipeline runs: subprocesses, Docker, Kubeflow; and the folders of runs. Import any module."""
+"""Runs the pipeline in subprocesses, in Docker or on Kubeflow; and the folders of runs. Import any module."""

@@ -1,4 +1,4 @@
-"""Records why a container of a run died, where it could not say so itself."""
+"""Records why a container of a run was killed, because it cannot report that itself."""
 
 import contextlib
 import threading
@@ -20,9 +20,9 @@ MORE_MEMORY: Final = (
 
 @contextlib.contextmanager
 def watch_containers(run_id: str) -> Iterator[None]:
-    """Records, beside the events of the steps, why a container ended that could not say so itself.
+    """Adds events for containers that ended without reporting why.
 
-    KFP's runner knows an exit code at best, and takes a container that vanished for one that succeeded.
+    KFP's runner knows the exit code at best, and considers a container that disappeared as succeeded.
     """
     with connect_engine() as client:
         stream = client.events(decode=True, filters={"label": f"{RUN_LABEL}={run_id}", "type": "container"})
@@ -31,7 +31,7 @@ def watch_containers(run_id: str) -> Iterator[None]:
         try:
             yield
         finally:
-            time.sleep(0.2)  # an end that has just happened is still on its way to us
+            time.sleep(0.2)  # the event of a recent end may not have arrived yet
             stream.close()
             watcher.join(5)
 
@@ -51,18 +51,18 @@ def _note_deaths(stream: Any) -> None:
 
 
 def _task_in(image: str) -> str:
-    """The task that ran in an image: the one that started last, unless that has another image."""
+    """The task that ran in an image: the last one that started, unless it has another image."""
     image_step, task = image.removeprefix("darkroom-").partition("-python")[0], running_step()
     step = step_of(task)
     return task if image_step == ("train" if step == "tune" else step) else image_step
 
 
 def explain_end(code: int, *, out_of_memory: bool) -> str:
-    """Why a container ended by a signal, in words.
+    """Describes why a container was ended by a signal.
 
     Args:
         code: its exit code, 128 + the number of the signal.
-        out_of_memory: whether the kernel says so.
+        out_of_memory: whether the kernel reported that the memory was exhausted.
     """
     if out_of_memory:
         return f"Its container was killed because it ran out of memory (exit code {code}). {MORE_MEMORY}"

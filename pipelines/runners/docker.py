@@ -1,7 +1,7 @@
-"""Runs the tasks in containers, by KFP's own Docker runner: what is mounted, and who runs.
+"""Runs the tasks in containers with KFP's Docker runner: sets their mounts, user and limits.
 
-Everything is mounted at the very path that it has here, so that arguments, SQLite addresses and the run's log mean the
-same on both sides. Containers carry the label of their run: by it they are found, watched and removed.
+Everything is mounted at the same path as on this machine, so that arguments, SQLite addresses and paths in the log are
+valid on both sides. Containers have a label with the id of their run, by which they are found, watched and removed.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 RUN_LABEL: Final = "org.darkroom.run"
 PASSED_ON: Final = ("AWS_", "DARKROOM_", "MLFLOW_")
-"""Environment variables that begin so reach the containers."""
+"""Environment variables with these prefixes are passed to the containers."""
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 CONTAINER_TMP: Final = "/tmp"  # noqa: S108 - a tmpfs that only one container sees
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a container may use.
+    """The limits of a container.
 
     Attributes:
-        memory: as Docker writes it, such as `4g`; None for all there is.
-        gpus: how many.
+        memory: in Docker's format, such as `4g`; None for no limit.
+        gpus: the number of GPUs.
     """
 
     memory: str | None = None
@@ -44,7 +44,7 @@ class Limits:
 
 
 def parse_limits(runner: str, *, memory: str | None, gpus: int) -> Limits | None:
-    """The limits of the containers that the options ask for; None for subprocesses.
+    """The limits of the containers from the options; None for subprocesses.
 
     Raises:
         ParamsError: there are limits, but no containers.
@@ -58,14 +58,14 @@ def parse_limits(runner: str, *, memory: str | None, gpus: int) -> Limits | None
 
 @dataclass(frozen=True)
 class Containers:
-    """How the containers of one run are started.
+    """The settings of the containers of a run.
 
     Attributes:
-        run_id: the run that they belong to.
-        writable: folders that the tasks write to.
-        readable: files and folders that they only read.
-        environment: what they find in theirs.
-        limits: what each may use.
+        run_id: of the run.
+        writable: the folders that the tasks write to.
+        readable: the files and folders that they only read.
+        environment: their environment variables.
+        limits: of each container.
     """
 
     run_id: str
@@ -75,16 +75,16 @@ class Containers:
     limits: Limits
 
     def to_json(self) -> dict[str, Any]:
-        """For `from_json` in another process."""
+        """Encodes the settings for `from_json` in another process."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Containers":
-        """What `to_json` gave."""
+        """Decodes the result of `to_json`."""
         return cls(**document | {"limits": Limits(**document["limits"])})
 
     def runner(self) -> "DockerRunner":
-        """KFP's runner with these settings."""
+        """Creates KFP's runner with these settings."""
         from kfp.local import DockerRunner
 
         return DockerRunner(**self.run_arguments())
@@ -116,13 +116,13 @@ class Containers:
 
 
 def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], limits: Limits) -> Containers:
-    """What the containers of a run need.
+    """Determines the settings of the containers of a run.
 
     Args:
         run_dir: the run's folder.
-        params: name the data and the weights.
-        environment: of the tasks, as they would have it without containers.
-        limits: what each container may use.
+        params: contain the paths of the data and the weights.
+        environment: of the tasks, as without containers.
+        limits: of each container.
     """
     from components.preprocess.sources.provenance import ORIGIN_VARIABLE, find_origin
     from components.preprocess.sources.remote.addresses import is_remote, repository_of
@@ -162,7 +162,7 @@ def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], 
 
 
 def use_gpu_image(pipeline: "GraphComponent") -> None:
-    """Lets the tasks that search and train run in the image that holds CUDA."""
+    """Makes the tasks for search and training use the image with CUDA."""
     executors = pipeline.pipeline_spec.deployment_spec["executors"]
     for name in list(executors):
         container = executors[name]["container"]
@@ -171,13 +171,13 @@ def use_gpu_image(pipeline: "GraphComponent") -> None:
 
 
 def check_images(*, gpu: bool = False) -> None:
-    """Sees that an engine answers and has the images of all steps, for its own kind of processor, of this source.
+    """Checks that the engine answers and has current images of all steps for its platform.
 
     Args:
-        gpu: whether train runs in the image that holds CUDA.
+        gpu: whether train uses the image with CUDA.
 
     Raises:
-        EngineError: one is not so; the message names it and what to do.
+        EngineError: a check fails; the message says what to do.
     """
     from docker.errors import ImageNotFound
 
@@ -204,10 +204,10 @@ def check_images(*, gpu: bool = False) -> None:
 
 
 def check_mounts(containers: Containers) -> None:
-    """Sees, from inside a container, that the run's folders can be written and its inputs read.
+    """Checks from inside a container that the run's folders are writable and its inputs readable.
 
     Raises:
-        EngineError: one cannot; the message names it and what to do.
+        EngineError: a check fails; the message says what to do.
     """
     from docker.errors import APIError, ContainerError
 
@@ -231,13 +231,13 @@ def check_mounts(containers: Containers) -> None:
 
 
 def remove(run_id: str) -> int:
-    """Kills and removes the containers of a run; gives their number."""
+    """Kills and removes the containers of a run; returns their number."""
     from docker.errors import APIError
 
     number = 0
     with connect_engine() as client:
         for container in client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={run_id}"}):
-            with contextlib.suppress(APIError):  # it is just going by itself
+            with contextlib.suppress(APIError):  # it is already being removed
                 container.remove(force=True)
                 number += 1
     return number

@@ -1,4 +1,4 @@
-"""Says of a task that was killed what happened: it cannot say so itself."""
+"""Records that a task was killed, because it cannot report that itself."""
 
 import json
 import os
@@ -18,9 +18,9 @@ class KilledTaskError(DarkroomError):
 
 
 STEP_OPTION: Final = "--function_to_execute"
-"""What KFP 2.17's command for a task has before the name of its function."""
+"""The option in KFP 2.17's command for a task that contains the name of its function."""
 INPUT_OPTION: Final = "--executor_input"
-"""And before its arguments, as JSON."""
+"""The option that contains its arguments as JSON."""
 
 
 def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
@@ -28,7 +28,7 @@ def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
 
     Args:
         code: its exit code.
-        command: that ran it; without it, the task is the one that started last.
+        command: of the task; if it is empty, the last started task is assumed.
     """
     if signal_of(code) is None:
         return
@@ -36,7 +36,7 @@ def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
 
 
 def _task_name(command: Sequence[str]) -> str | None:
-    """The task as KFP calls it: of several that share the work of a step, the second is `read-photos-2`."""
+    """KFP's name of the task: if several share the work of a step, the second is `read-photos-2`."""
     options = dict(pairwise(command))
     if STEP_OPTION not in options:
         return None
@@ -54,7 +54,7 @@ def note_failure(step: str, error: str, kind: type[DarkroomError]) -> None:
 
 
 def running_step() -> str:
-    """The step that started last and has not ended."""
+    """The last started step that has not ended."""
     path = Path(os.environ[EVENTS_VARIABLE])
     lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
     running = "the pipeline"

@@ -1,8 +1,9 @@
-"""Runs the pipeline here, by KFP's local runners: as subprocesses, or in containers.
+"""Runs the pipeline on this machine with KFP's local runners: as subprocesses, or in containers.
 
-`run` is the parent: it resolves the params, owns the MLflow run and the run's folder, and shows what the steps print.
-The child (`pipelines.runners.task_process`) holds the KFP runner and all its tasks in one process group. A pipe ties
-the two together: when the parent is gone, whatever took it, the child removes its containers and kills its group.
+`run` is the parent: it resolves the params, owns the MLflow run and the run's folder, and shows the output of the
+steps.
+The child (`pipelines.runners.task_process`) contains the KFP runner and all its tasks in one process group. The two are
+connected by a pipe: if the parent ends for any reason, the child removes its containers and kills its process group.
 """
 
 import contextlib
@@ -38,22 +39,22 @@ from pipelines.runners.run_params import count_tasks, pipeline_arguments, with_t
 from pipelines.runners.summary import budget_metrics, summarize
 
 STOP_SECONDS = 10.0
-"""How long the tasks may take to end after they were asked to."""
+"""How long the tasks can take to end after SIGTERM."""
 
 UNSENT_SECONDS = 20.0
-"""How long the end of a run waits for MLflow to take what the steps could not send."""
+"""How long the end of a run waits for MLflow to accept records that the steps could not send."""
 
 REPEATING = "The params of this run, with every `auto` resolved. To repeat it: darkroom run --params THIS_FILE"
 
 COLOR: Final = re.compile(r"\x1b\[[\d;]*m")
-"""With which KFP's runner marks its own lines."""
+"""The marks of lines from KFP's runner."""
 
 Show = Callable[[str, str], None]
-"""Called with the step and one line that it printed."""
+"""Called with a step and a line that it printed."""
 
 
 class PipelineError(Exception):
-    """A task failed by a fault of ours; the text is what it printed last."""
+    """A task failed because of an internal error; the text is its last output."""
 
 
 def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None) -> runs.RunFolder:
@@ -61,13 +62,13 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
 
     Args:
         resolution: params without `auto`.
-        show: is called with every line of the steps, as it comes.
-        limits: of the containers that the tasks run in; None for subprocesses.
+        show: called with each line of the steps as soon as it is printed.
+        limits: of the containers of the tasks; None for subprocesses.
 
     Raises:
-        DarkroomError: something that the user can fix, from a step or from the start.
-        PipelineError: a bug in a step.
-        KeyboardInterrupt: SIGINT or SIGTERM; the tasks have ended.
+        DarkroomError: the user can fix the problem; it occurred in a step or at the start.
+        PipelineError: there is a bug in a step.
+        KeyboardInterrupt: SIGINT or SIGTERM arrived; the tasks have ended.
     """
     params = resolution.params
     if limits is not None:
@@ -98,7 +99,7 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
 
 
 def params_logged_later(params: Params) -> dict[str, Any]:
-    """What is not logged to MLflow at the start: train settles some of its params, and logs them."""
+    """The params that are not logged to MLflow at the start: train resolves and logs them."""
     settled: set[str] = set()
     if params.train.minutes is not None:
         settled |= {"epochs", "phases", "views"}
@@ -109,7 +110,7 @@ def params_logged_later(params: Params) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _open_mlflow_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
-    """The MLflow run of this pipeline run; both are marked with the way in which the block ends."""
+    """Creates the MLflow run of this pipeline run; when the block ends, both get its status."""
     run_id = folder.path.name
     mlflow_run = Run(None)
     try:
@@ -142,7 +143,8 @@ def _run_tasks(
         EVENTS_VARIABLE: str(events_path.resolve()),
         RUN_START_VARIABLE: str(time.time()),
         "PYTHONUNBUFFERED": "1",
-        # KFP reads the steps' lines in the locale's encoding: no other may be set, and no character may be refused.
+        # KFP decodes the steps' output in the locale's encoding, so it must be UTF-8, and invalid characters must not
+        # fail.
         "PYTHONIOENCODING": ":backslashreplace",
     }
     if limits is not None:
@@ -160,8 +162,8 @@ def _run_tasks(
     os.close(read_end)
     try:
         assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has ended is reported below
-            child.stdin.write(json.dumps(order))  # not as an argument, which every user of this machine sees
+        with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has already ended is reported below
+            child.stdin.write(json.dumps(order))  # not as an argument, which every user of this machine can see
         with _raise_interrupt_on_sigterm():
             _stream(child, folder.path / runs.LOG_FILE, show)
             code = child.wait()
@@ -184,7 +186,7 @@ def _run_tasks(
 
 
 def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
-    """Writes every line to the log and shows those of the steps; KFP's own stay in the log."""
+    """Writes every line to the log, and shows the lines of the steps, but not those of KFP."""
     assert child.stdout is not None
     with log_path.open("w", encoding="utf-8", buffering=1) as log:
         for raw in child.stdout:
@@ -197,7 +199,7 @@ def _stream(child: "subprocess.Popen[str]", log_path: Path, show: Show) -> None:
 
 @contextlib.contextmanager
 def _raise_interrupt_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
+    """Within the block, SIGTERM ends a run like Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -210,7 +212,7 @@ def _raise_interrupt_on_sigterm() -> Iterator[None]:
 
 
 def _stop(child: "subprocess.Popen[str]") -> None:
-    """Ends the child's whole process group: asks first, then kills."""
+    """Ends the child's whole process group: terminates it first, and kills it after a while."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         if not _is_group_alive(child):
             break
@@ -232,14 +234,14 @@ def _is_group_alive(child: "subprocess.Popen[str]") -> bool:
 
 
 def _gather_outputs(folder: runs.RunFolder) -> None:
-    """Moves what the tasks wrote from KFP's folders to the run's own, and checks that all of it is there."""
+    """Moves the outputs of the tasks from KFP's folders to the run's folder, and checks that they are complete."""
     for name, step in runs.ARTIFACTS.items():
         outputs = list((folder.path / "kfp").glob(f"*/{step}/{name}"))
         if len(outputs) != 1:
             raise PipelineError(f"{step} finished without its output {name}; the log is {folder.path / runs.LOG_FILE}.")
         outputs[0].rename(folder.path / name)
         move_unsent(outputs[0], folder.path / name)
-    studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # where several share a search, the last concludes it
+    studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # the last of several concludes the search
     if studies:
         studies[-1].rename(folder.path / "study")
     shutil.rmtree(folder.path / "kfp")

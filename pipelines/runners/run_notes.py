@@ -1,4 +1,4 @@
-"""What is decided about a run after it has finished: its name, notes, and the latest answer of the gate.
+"""Stores what is decided about a run after it has finished: its name, its notes, and the latest decision of the gate.
 
 name.json        RunNotes
 promotion.json   Promotion
@@ -20,17 +20,17 @@ PROMOTION_FILE: Final = "promotion.json"
 
 
 class RunNotes(BaseRecord):
-    """What people call a run, and what they note about it."""
+    """The name and the notes that users give a run."""
 
     name: Annotated[str, StringConstraints(max_length=80, strip_whitespace=True, pattern=r"^[^\r\n\t]*$")] = ""
     notes: Annotated[str, StringConstraints(max_length=5000)] = ""
 
 
 class Promotion(BaseRecord):
-    """The answer of the gate, asked once more.
+    """A later decision of the gate.
 
     Attributes:
-        decided: ISO 8601.
+        decided: the time, in ISO 8601.
     """
 
     promoted: bool
@@ -41,17 +41,17 @@ class Promotion(BaseRecord):
 
 
 def read_notes(run_dir: Path) -> RunNotes:
-    """The name and notes of a run; empty ones if nobody wrote any."""
+    """Reads the name and notes of a run; empty if there are none."""
     with contextlib.suppress(ArtifactError):
         return read_json(run_dir / NOTES_FILE, RunNotes, "notes of a run")
     return RunNotes()
 
 
 def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
-    """Keeps a name and notes.
+    """Stores a name and notes.
 
     Raises:
-        ArtifactError: one of them is too long, or the name has several lines.
+        ArtifactError: a text is too long, or the name has several lines.
     """
     try:
         run_notes = RunNotes(name=name, notes=notes)
@@ -65,12 +65,12 @@ def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
 
 
 def read_promotion(run_dir: Path) -> Promotion | None:
-    """The latest answer of the gate; None if it was not asked after the run."""
+    """Reads the latest decision of the gate; None if there is none after that of the run."""
     with contextlib.suppress(ArtifactError):
         return read_json(run_dir / PROMOTION_FILE, Promotion, "promotion")
     return None
 
 
 def write_promotion(run_dir: Path, *, promoted: bool, reason: str) -> None:
-    """Keeps the answer of the gate."""
+    """Stores a decision of the gate."""
     write_json(run_dir / PROMOTION_FILE, Promotion(promoted=promoted, reason=reason))

@@ -1,4 +1,4 @@
-"""The params of a run, as the arguments of the pipeline and as a file."""
+"""Converts the params of a run to the arguments of the pipeline and to a file."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from components.contract.params.training import TrainParams
 
 
 def pipeline_arguments(params: Params) -> dict[str, str]:
-    """The arguments of `pipelines.training.training`."""
+    """Returns the arguments of `pipelines.training.training`."""
     return {
         "data": params.data.uri,
         "data_columns": dump_section(params.data.columns),
@@ -22,7 +22,7 @@ def pipeline_arguments(params: Params) -> dict[str, str]:
 
 
 def count_tasks(params: Params) -> dict[str, int]:
-    """How many tasks share the work of a step, as `pipelines.training.training` takes it."""
+    """Returns the numbers of tasks that share the work of a step, for `pipelines.training.training`."""
     return {
         "searchers": params.tune.searchers,
         "readers": params.data.workers,
@@ -31,7 +31,7 @@ def count_tasks(params: Params) -> dict[str, int]:
 
 
 def with_trained(params: Params, bundle_dir: Path) -> Params:
-    """The params with the section train that a model was trained with: a time limit or a search has settled it."""
+    """Returns the params with the section train of a trained model, which a time limit or a search may have changed."""
     from components.contract.artifacts.bundle import read_bundle
 
     train = parse_section(TrainParams, json.dumps(read_bundle(bundle_dir).params))
@@ -39,7 +39,7 @@ def with_trained(params: Params, bundle_dir: Path) -> Params:
 
 
 def write_params(path: Path, params: Params, comment: str) -> None:
-    """The params as a file that `--params` takes."""
+    """Writes the params to a file for `--params`."""
     from ruamel.yaml import YAML
 
     yaml = YAML()

@@ -1,4 +1,4 @@
-"""The folders of runs: runs/<run id>/, their state, and runs/latest.
+"""Manages the folders of runs: runs/<run id>/, their state, and runs/latest.
 
 run.json         RunState
 params.yaml      the params of this run, with every `auto` resolved
@@ -34,27 +34,27 @@ RUNS_DIR = Path("runs")
 STATE_FILE, SUMMARY_FILE, LOG_FILE, PARAMS_FILE = "run.json", "summary.json", "log.txt", "params.yaml"
 LOCK_FILE = ".lock"
 STARTING_SECONDS = 60.0
-"""How long a run may have no state, and another `clean` may be at work on what it removes."""
+"""How long a starting run can have no state, and how long another `clean` can take to remove something."""
 ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate", "bento": "deploy"}
-"""What a run leaves, and the step that writes it."""
+"""The artifacts of a run, and the step that writes each."""
 STEPS = ("list-photos", "read-photos", "preprocess", "compute-features", "tune", "train", "evaluate", "deploy")
 PARTS_OF: Final[Mapping[str, str]] = {
     "list-photos": "preprocess",
     "read-photos": "preprocess",
     "compute-features": "train",
 }
-"""Tasks that do a part of a step's work, where several share it."""
+"""Tasks that do a part of a step's work, if several tasks share it."""
 TASK_NUMBER: Final = re.compile(r"-\d+$")
-"""Of a task that shares the work of a step with others."""
+"""The number of a task that shares the work of a step with others."""
 
 
 def kind_of(task: str) -> str:
-    """A task without its number: `read-photos-3` is of the kind `read-photos`."""
+    """The name of a task without its number: `read-photos` for `read-photos-3`."""
     return TASK_NUMBER.sub("", task)
 
 
 def step_of(task: str) -> str:
-    """The step that a task does, or does a part of: `read-photos-3` is a part of `preprocess`."""
+    """The step that a task executes, completely or partly: `preprocess` for `read-photos-3`."""
     kind = kind_of(task)
     return PARTS_OF.get(kind, kind)
 
@@ -71,7 +71,7 @@ class RunState(StrictRecord, frozen=False):
 
 
 class RunFolder:
-    """One run's folder."""
+    """The folder of a run."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -87,7 +87,7 @@ class RunFolder:
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """The results, None while there are none."""
+        """The results; None if there are none yet."""
         path = self.path / SUMMARY_FILE
         if not path.exists():
             return None
@@ -95,7 +95,7 @@ class RunFolder:
         return summary
 
     def update(self, **changes: Any) -> None:
-        """Writes new values of some fields of the state to run.json."""
+        """Updates some fields of the state in run.json."""
         write_json(self.path / STATE_FILE, self.state.model_copy(update=changes))
 
     @property
@@ -105,9 +105,9 @@ class RunFolder:
 
     @property
     def was_killed(self) -> bool:
-        """Whether the process of the run ended before it could say how.
+        """Whether the process of the run ended without recording its result.
 
-        A run says how it ended before it releases its lock: the lock is looked at first.
+        A run records its result before it releases its lock, so the lock is checked first.
         """
         return not self.is_alive and self.state.status == "running"
 
@@ -118,7 +118,7 @@ class RunFolder:
 
 
 def is_held(lock_path: Path) -> bool:
-    """Whether a process that lives holds the lock; the system takes it away from one that ended."""
+    """Whether a running process holds the lock; the system releases the lock of a process that ends."""
     try:
         with lock_path.open("r") as lock:
             return not try_lock(lock.fileno())
@@ -128,7 +128,7 @@ def is_held(lock_path: Path) -> bool:
 
 @contextlib.contextmanager
 def start_run(data: str) -> Iterator[RunFolder]:
-    """Makes the folder of a new run and marks it as alive; the system takes the mark away when this process ends.
+    """Creates the folder of a new run and locks it; the system releases the lock when this process ends.
 
     Raises:
         ArtifactError: the runs folder cannot be written.
@@ -142,7 +142,7 @@ def start_run(data: str) -> Iterator[RunFolder]:
             folder.path.mkdir(parents=True)
             lock = stack.enter_context((folder.path / LOCK_FILE).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-            lock.write(str(os.getpid()))  # whoever started this process finds its run by it
+            lock.write(str(os.getpid()))  # the parent process finds the run by it
             lock.flush()
             write_json(folder.path / STATE_FILE, state)
         except OSError as error:
@@ -168,10 +168,10 @@ def list_runs() -> list[RunFolder]:
 
 
 def find_run(run_id: str = "latest") -> RunFolder:
-    """A finished run by its id, or the newest.
+    """Finds a finished run by its id, or the newest one.
 
     Raises:
-        ArtifactError: there is none such.
+        ArtifactError: there is no such run.
     """
     folder = RunFolder((RUNS_DIR / run_id).resolve())
     if not (folder.path / SUMMARY_FILE).is_file():
@@ -186,16 +186,16 @@ def find_run(run_id: str = "latest") -> RunFolder:
 
 
 def ask_to_finish(run_id: str | None) -> str:
-    """Asks the training of a run to end after its current epoch.
+    """Requests that the training of a run ends after its current epoch.
 
     Args:
         run_id: None for the only run in progress.
 
     Returns:
-        The run's id.
+        The id of the run.
 
     Raises:
-        ArtifactError: no such run is in progress, or several are and none is named.
+        ArtifactError: no such run is in progress, or several are in progress and `run_id` is None.
     """
     running_folders = {folder.path.name: folder for folder in list_runs() if folder.is_alive}
     run_ids = [run_id] if run_id is not None else list(running_folders)
@@ -209,7 +209,7 @@ def ask_to_finish(run_id: str | None) -> str:
 
 
 def mark_killed_runs() -> list[RunFolder]:
-    """Marks runs that were killed before they could say so; gives those it marked."""
+    """Marks runs that were killed without recording it; returns these runs."""
     killed_folders = []
     for folder in list_runs():
         if folder.was_killed:
@@ -227,9 +227,9 @@ class Removal(BaseRecord):
 
 
 def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
-    """What cleaning would remove: all but the newest `keep` finished runs, and the cache where one is given.
+    """Plans the removal of all but the newest `keep` finished runs, and of the cache if its folder is passed.
 
-    A run that is alive, and the one that runs/latest points at, are never among it.
+    Runs in progress and the run of runs/latest are never removed.
     """
     latest = (RUNS_DIR / "latest").resolve()
     removals = []
@@ -258,7 +258,7 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
 
 
 def _find_remains() -> list[Path]:
-    """What kills left among the runs: half-removed folders, links that never became `latest`, runs without a state."""
+    """Finds the remains of killed processes: partly removed folders, temporary links, runs without a state."""
     long_ago = time.time() - STARTING_SECONDS
     stateless_folders = (
         path
@@ -270,7 +270,7 @@ def _find_remains() -> list[Path]:
 
 
 def remove(removals: list[Removal]) -> None:
-    """Removes what was planned. A folder is renamed first, so that none is ever left half removed under its name."""
+    """Removes the planned folders. A folder is renamed first, so that no partly removed folder keeps its name."""
     for removal in removals:
         path = Path(removal.path)
         if path.is_symlink():

@@ -64,7 +64,7 @@ def summarize(folder: RunFolder, mlflow_run: Run, total_seconds: float) -> dict[
 
 
 def summarize_budget(budget: "BudgetFacts", total_seconds: float) -> dict[str, Any]:
-    """The time limit of a run, its estimate and its real time, as summary.json has them."""
+    """The time limit of a run, its estimate and its actual time, for summary.json."""
     estimated = budget.estimated_seconds
     return {
         "minutes": budget.minutes,
@@ -76,7 +76,7 @@ def summarize_budget(budget: "BudgetFacts", total_seconds: float) -> dict[str, A
 
 
 def budget_metrics(budget: dict[str, Any]) -> dict[str, float]:
-    """The time limit, the estimate and the real time of a run, as MLflow logs them."""
+    """The time limit, the estimate and the actual time of a run, as MLflow metrics."""
     figures = {name: budget[name] for name in ("minutes", "estimated_minutes", "real_minutes")}
     return {f"budget/{name}": value for name, value in figures.items() if value is not None}
 
@@ -96,7 +96,7 @@ def _summarize_study(study: "StudyInfo") -> dict[str, Any]:
 
 
 def count_rejected(manifest_path: Path) -> dict[str, int]:
-    """Files rejected per split; `none` counts those that stood in no split."""
+    """The number of rejected files per split; `none` counts files without a split."""
     from collections import Counter
 
     import pyarrow.parquet as pq

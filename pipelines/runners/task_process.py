@@ -1,7 +1,7 @@
 """The process that runs all tasks of a local run, `python -m pipelines.runners.task_process PIPE < ORDER`.
 
-`pipelines.runners.local` starts it. It holds the KFP runner and its tasks in one process group, which it kills when its
-parent has closed the pipe.
+`pipelines.runners.local` starts it. It contains the KFP runner and its tasks in one process group, which it kills when
+its parent closes the pipe.
 """
 
 import contextlib
@@ -34,9 +34,9 @@ def _die_with(pipe: int, run_id: str | None) -> None:
 
 
 def quote_python(command: list[str], executable: str) -> list[str]:
-    """Puts this interpreter into the task's command, in place of KFP 2.17's own replacement.
+    """Inserts the path of this interpreter into a task's command, instead of KFP 2.17's replacement.
 
-    KFP puts the path unquoted into the script of `sh -c`, which fails in a folder with a blank in its name. It also
+    KFP inserts the path unquoted into the script of `sh -c`, which fails if a folder's name contains a space. It also
     replaces python3 in the arguments, where it can be a part of the user's paths.
     """
     shell, options, script, *arguments = command
@@ -44,7 +44,7 @@ def quote_python(command: list[str], executable: str) -> list[str]:
 
 
 def noting_kills(run_task: Callable[..., int]) -> Callable[..., int]:
-    """Wraps KFP's function that runs a task: how a killed task ended is noted, as it cannot say so itself."""
+    """Wraps KFP's function that runs a task, so that a killed task is recorded."""
 
     def run_and_note(full_command: list[str], **options: Any) -> int:
         code = run_task(full_command, **options)

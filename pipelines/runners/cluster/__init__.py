@@ -1,1 +1,1 @@
-"""The pipeline on a cluster: compiled, placed, submitted to a KFP server and watched there."""
+"""The pipeline on a cluster: compiles it, places its tasks, submits it to a KFP server, and watches it there."""

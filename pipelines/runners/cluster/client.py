@@ -1,4 +1,4 @@
-"""The connection to a KFP server: its address and credentials, a check of its health, and its refusals as errors."""
+"""The connection to a KFP server: its address and credentials, a health check, and its errors."""
 
 import contextlib
 import json
@@ -22,19 +22,19 @@ CONNECT_SECONDS: Final = 5.0
 
 
 class ClusterError(DarkroomError):
-    """The KFP server is missing, too old or refuses, or the run there failed."""
+    """The KFP server is missing, too old or rejects a request, or the run on it failed."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A KFP server and how to speak to it.
+    """A KFP server and its credentials.
 
     Attributes:
         host: its address, with the scheme.
         token: a bearer token; None if none is needed.
-        namespace: of a multi-user installation; None for the others.
-        ca_path: the certificates that its own is checked against; None for the system's.
-        verify: whether its certificate is checked at all.
+        namespace: in a multi-user installation; None in others.
+        ca_path: the certificates that verify the server's; None for the system's.
+        verify: whether to verify the server's certificate.
     """
 
     host: str
@@ -45,24 +45,24 @@ class Server:
 
     @property
     def task_namespace(self) -> str:
-        """Where the tasks run."""
+        """The namespace in which the tasks run."""
         return self.namespace or "kubeflow"
 
     def run_url(self, run_id: str) -> str:
-        """The page of a run."""
+        """The URL of a run's page."""
         return f"{self.host.rstrip('/')}/#/runs/details/{run_id}"
 
     def recurring_run_url(self, run_id: str) -> str:
-        """The page of a recurring run."""
+        """The URL of a recurring run's page."""
         return f"{self.host.rstrip('/')}/#/recurringrun/details/{run_id}"
 
 
 @contextlib.contextmanager
 def connect(server: Server) -> Iterator["Client"]:
-    """KFP's client; what the server refuses becomes a ClusterError. urllib3's warnings are dropped.
+    """Provides KFP's client within the block; its errors become a ClusterError, and urllib3's warnings are suppressed.
 
     Raises:
-        ClusterError: the server is missing, too old, or refuses.
+        ClusterError: the server is missing, too old, or rejects a request.
     """
     _check_health(server)
     from kfp.client import Client
@@ -89,14 +89,14 @@ def connect(server: Server) -> Iterator["Client"]:
         except HTTPError as error:
             raise ClusterError(f"The KFP server at {server.host} cannot be reached: {error}.") from None
         finally:
-            if client is not None:  # its connections, which it has no way to close
+            if client is not None:  # the client cannot close its connections itself
                 client._run_api.api_client.rest_client.pool_manager.clear()  # noqa: SLF001 - KFP has no public name
 
 
 @contextlib.contextmanager
 def _quiet_urllib3() -> Iterator[None]:
-    """Within the block urllib3 does not log its retries: a server that stays away is an error of ours."""
-    logger = logging.getLogger("urllib3.connectionpool")  # KFP's client sets the level of "urllib3" again
+    """Suppresses urllib3's warnings about retries within the block: a missing server is reported as an error."""
+    logger = logging.getLogger("urllib3.connectionpool")  # KFP's client resets the level of "urllib3"
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
@@ -106,7 +106,7 @@ def _quiet_urllib3() -> Iterator[None]:
 
 
 def _check_health(server: Server) -> None:
-    """Asks for the server's health with little patience: KFP's client would try for half a minute."""
+    """Checks the server's health with a short timeout: KFP's client would try for half a minute."""
     if not server.host.startswith(("http://", "https://")):
         raise ClusterError(
             f"The address of a KFP server must look like https://kfp.example.org; found {server.host!r}."
@@ -144,7 +144,7 @@ def _check_health(server: Server) -> None:
 
 
 def _read_message(body: str | bytes | None) -> str:
-    """The server's own words out of its JSON answer."""
+    """Extracts the server's message from its JSON answer."""
     try:
         answer = json.loads(body or "")
     except ValueError:

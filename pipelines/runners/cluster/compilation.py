@@ -20,7 +20,7 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
     Args:
         params: without `auto`.
         output: ends in .yaml or .json.
-        placement: how it sits on a cluster; None for the bare DAG.
+        placement: the place of its tasks on a cluster; None for the bare DAG.
 
     Raises:
         ArtifactError: the name has another ending, or the place cannot be written.
@@ -40,7 +40,7 @@ def compile_ir(
 
     Args:
         params: without `auto`.
-        placement: how it sits on a cluster; None for the bare DAG.
+        placement: the place of its tasks on a cluster; None for the bare DAG.
         defaults: of the pipeline's arguments; None for none.
         suffix: of a file in the format that is returned.
     """

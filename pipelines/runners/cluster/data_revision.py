@@ -15,7 +15,7 @@ COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def resolve_revision(uri: str) -> str:
-    """A `dvc+<repository>@<revision>:<path>` with the revision as a commit, so that caching is right; others as given.
+    """Replaces the revision in `dvc+<repository>@<revision>:<path>` by a commit, so that caching is correct.
 
     Raises:
         DataError: the repository cannot be read, or has no such revision.
@@ -46,7 +46,7 @@ def resolve_revision(uri: str) -> str:
     if listing.returncode != 0:
         reason = Address(repository).hide((listing.stderr.strip().splitlines() or ["git gave no reason"])[-1])
         raise DataError(f"The repository {Address(repository)} must be readable with git; it is not: {reason}.")
-    # A tag with a message is an object of its own; the name with ^{}, which sorts last, is the commit behind it.
+    # An annotated tag is a separate object; the name with ^{}, which sorts last, is its commit.
     lines = sorted(listing.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
     commit = lines[-1].partition("\t")[0] if lines else None
     if commit is None:
@@ -58,9 +58,9 @@ def resolve_revision(uri: str) -> str:
 
 
 def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:
-    """(the repository without user and password, the environment by which git learns them).
+    """Returns (the repository without user and password, the environment variables that pass them to git).
 
-    As arguments of git, and of the programs that it starts, every user of this machine would see them.
+    In arguments of git and of the programs that it starts, every user of this machine would see them.
     """
     place, user, password = split_credentials(repository)
     if not place.startswith(("http://", "https://")) or not user:

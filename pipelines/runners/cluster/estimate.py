@@ -1,4 +1,4 @@
-"""The pod-hours of a run, estimated before it is submitted from rates that were measured: docs/scale.md."""
+"""Estimates the pod-hours of a run before its submission, from measured rates: docs/scale.md."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from components.contract.text import pluralize
 from pipelines.runners.cluster.placement import DEMANDS, Placement, count_cores
 
 READ_RATE: Final = 300.0
-"""JPEGs of 500 × 375 px that one core reads, decodes and measures in a second."""
+"""JPEGs of 500 × 375 px per second that one core reads, decodes and inspects."""
 MERGE_RATE: Final = 800.0
-"""Photos of up to 224 px that one task merges in a second: duplicates, splits, report, shards."""
+"""Photos of up to 224 px per second that one task merges: duplicates, splits, report, shards."""
 FEATURE_RATE: Final = 100.0
-"""Photos of 224 px that pass MobileNetV2 on one core in a second."""
+"""Photos of 224 px per second through MobileNetV2 on one core."""
 HEAD_RATE: Final = 4000.0
-"""Photos whose features a head learns from in a second, on two cores."""
+"""Photos per second whose features a head is trained on, on two cores."""
 TRAIN_RATE: Final = 30.0
-"""Photos of 224 px that MobileNetV2 learns from in a second on one core, when some of its blocks are trained."""
+"""Photos of 224 px per second that train some blocks of MobileNetV2, on one core."""
 START_SECONDS: Final = 60.0
-"""Until a pod works: it is scheduled, and its libraries are loaded."""
+"""The time until a pod starts its work: it is scheduled, and its libraries are loaded."""
 REFERENCE_PIXELS: Final = 224 * 224
-"""Larger pixels take longer in proportion."""
+"""Larger photos take proportionally longer."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What the tasks of one kind take.
+    """The estimated work of all tasks of one kind.
 
     Attributes:
         name: of the tasks.
-        pods: how many run at the same time.
-        hours: that each of them runs.
+        pods: the number of tasks that run at the same time.
+        hours: the time of each task.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Work:
 
 
 def estimate(params: Params, placement: Placement, num_photos: int) -> list[Work]:
-    """What the tasks of a run take, one trial after another where there are trials.
+    """Estimates the work of the tasks of a run; trials are assumed to run one after another.
 
     Args:
         params: without `auto`.
-        placement: says how many cores training has. A GPU is not estimated.
+        placement: determines the cores for training; GPUs are ignored.
         num_photos: of the data set.
     """
     height, width = params.preprocess.size
@@ -74,7 +74,7 @@ def estimate(params: Params, placement: Placement, num_photos: int) -> list[Work
 
 
 def describe_estimate(params: Params, placement: Placement, num_photos: int) -> Iterator[str]:
-    """The estimate as lines: of each kind of task, and of all."""
+    """Describes the estimate: a line for each kind of task, and the total."""
     works = estimate(params, placement, num_photos)
     for work in works:
         yield f"{work.name}: {pluralize(work.pods, 'pod')} for about {work.hours:.1f} h"

@@ -1,11 +1,11 @@
-"""The last task on a cluster: ends the MLflow run as the pipeline ended, with the reason of a failure."""
+"""The last task on a cluster: ends the MLflow run with the status of the pipeline and the reason of a failure."""
 
 from kfp import dsl
 
 
 @dsl.component(base_image="darkroom-preprocess-python:0.2.0", install_kfp_package=False)
 def close(model_name: str, status: dsl.PipelineTaskFinalStatus) -> None:
-    """Ends the run that the steps logged to; KFP runs this however the pipeline ended."""
+    """Ends the MLflow run of the steps; KFP always runs this task, even after a failure."""
     import logging
 
     from components.contract.system.program import running_step

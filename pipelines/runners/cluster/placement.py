@@ -1,6 +1,6 @@
-"""How the pipeline sits on a cluster: images by digest, limits, GPUs, secrets, retries, and the end of its MLflow run.
+"""Places the pipeline on a cluster: images by digest, limits, GPUs, secrets, retries, and the end of its MLflow run.
 
-KFP keeps half of this in a second YAML document, platforms.kubernetes. None of it applies to local runs.
+KFP stores half of this in a second YAML document, platforms.kubernetes. None of it applies to local runs.
 """
 
 import functools
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kfp.dsl.graph_component import GraphComponent
 
 USER_ID: Final = 10001
-"""Of the images; Kubernetes' runAsNonRoot reads numbers only."""
+"""The user of the images, as a number, because Kubernetes' runAsNonRoot does not accept names."""
 SETTINGS: Final = "darkroom-settings"
 """The config map of k8s/ that names the MLflow server."""
 SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
@@ -35,30 +35,30 @@ SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     },
     "tune": {"darkroom-studies": {"url": "DARKROOM_STUDIES"}},
 }
-"""step → secret → key → environment variable: each step sees what it needs, and no more."""
+"""The environment variable of each key, by secret and step: each step receives only the secrets that it needs."""
 SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
 STEP_LABEL: Final = "darkroom/step"
-"""Of the pods: the network policies of k8s/ let each step reach what it needs."""
+"""The label of the pods, with which the network policies of k8s/ allow each step only the connections that it needs."""
 ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR = "darkroom-rollout", "/var/run/secrets/darkroom-rollout"
-"""The token by which deploy changes the service's Deployments; no other task has it."""
+"""The token with which deploy changes the service's Deployments; no other task has it."""
 SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}
-"""Of a service that asks for a key: deploy checks what it has rolled out."""
+"""The API key of the service, if it requires one: deploy checks the service after the rollout."""
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
-"""The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry continues from there."""
+"""The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry can continue."""
 DATA_DIR: Final = "/data"
 SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that only one pod sees
 HOUR: Final = 3600
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 RESUMING: Final = ("preprocess", "tune", "train")
-"""Steps whose tasks lose little when their pod goes: portions, trials and checkpoints outlive it."""
+"""Steps whose tasks lose little if their node is taken away: portions, trials and checkpoints are kept."""
 SPOT_RETRIES: Final = 10
-"""Of a task on nodes that can go at any time."""
+"""The retries of a task on nodes that can be taken away at any time."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What one task asks of the cluster."""
+    """The resources and limits of one task."""
 
     cpu: str
     cpu_limit: str
@@ -78,23 +78,26 @@ DEMANDS: Final[Mapping[str, Demand]] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the tasks run and what they get.
+    """Where the tasks run, and which resources they get.
 
     Attributes:
-        images: step → image by digest; a step that is missing has the name that it is built under.
-        gpus: how many train gets.
-        gpu_type: the resource by which the cluster counts them.
-        node_selector: labels that a node must carry to run train.
-        cpu: what train requests, as Kubernetes writes it; None for the default.
-        memory: train's limit, as Kubernetes writes it; None for the default.
-        cache: whether tasks whose inputs are unchanged are skipped; deploy never is.
-        rollout: `<namespace>/<deployment>` that a promoted model is rolled out to; None for nowhere.
-        data_claim: a volume with the photos, and with the weights and uploaded models, if any: mounted at DATA_DIR in
-            preprocess, tune and train; None if the photos come by URI.
-        queue: the LocalQueue of Kueue that admits the tasks; None for none.
-        spot: label and value, also as a taint, of nodes that can go at any time, for the tasks that resume; None to run
-            no task there.
-        store: what tasks have in common, as a folder that they mount or an address; None for the volume of the cache.
+        images: the image of each step by digest; missing steps use the names of locally built images.
+        gpus: the number of GPUs for train.
+        gpu_type: the Kubernetes resource of a GPU.
+        node_selector: labels that a node must have to run train.
+        cpu: the CPU request of train, in Kubernetes' format; None for the default.
+        memory: the memory limit of train, in Kubernetes' format; None for the default.
+        cache: whether to skip tasks whose inputs are unchanged; deploy is never skipped.
+        rollout: the `<namespace>/<deployment>` to which a promoted model is rolled out; None for no rollout.
+        data_claim: a volume claim with the photos and, if there are any, weights and uploaded models; mounted at
+            DATA_DIR
+            in preprocess, tune and train. None if the photos have a URI.
+        queue: the LocalQueue of Kueue that admits the tasks; None for no queue.
+        spot: the label (key, value), also used as a taint, of nodes that can be taken away at any time, for tasks that
+            can
+            resume; None to run no task there.
+        store: the store that all tasks share: a folder that they mount, or an address; None for the volume of the
+            cache.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +114,7 @@ class Placement:
     store: str | None = None
 
     def demand_of(self, step: str, *, is_training: bool) -> Demand:
-        """What a task of this step requests; tune and train get what was asked for."""
+        """The resources of a task of this step; tune and train get the resources that the user requested."""
         demand = DEMANDS[step]
         if not is_training:
             return demand
@@ -121,17 +124,17 @@ class Placement:
 
 
 def count_cores(quantity: str) -> float:
-    """Kubernetes' quantity of CPU, such as 500m or 1.5, as a number of cores."""
+    """Converts Kubernetes' quantity of CPU, such as 500m or 1.5, to a number of cores."""
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 
 def place_pipeline(
     placement: Placement, searchers: int = 0, readers: int = 1, feature_workers: int = 1
 ) -> "GraphComponent":
-    """The DAG of pipelines/training.py with every task placed, ended by a task that ends its MLflow run.
+    """Builds the DAG of pipelines/training.py with all tasks placed, and a final task that ends its MLflow run.
 
     Args:
-        placement: where the tasks run and what they get.
+        placement: of the tasks.
         searchers: as for `training`.
         readers: as for `training`.
         feature_workers: as for `training`.
@@ -162,7 +165,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
     from kfp import kubernetes
 
     step = step_of(name)
-    # Tuning is training, again and again; the closing task runs in the smallest image.
+    # Tuning uses the image of training; the final task runs in the smallest image.
     image = "train" if step == "tune" else step if step in STEPS else "preprocess"
     if image in placement.images:
         task.set_container_image(placement.images[image])
@@ -170,7 +173,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
         task.set_container_image(image_name("train", gpu=True))
     kubernetes.add_pod_label(task, STEP_LABEL, step)
     kubernetes.set_security_context(task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True)
-    # By the run's own label, not by an argument: an argument would be part of the task's cache key.
+    # From the run's label, not from an argument: an argument would be part of the task's cache key.
     kubernetes.use_field_path_as_env(task, "DARKROOM_RUN_KEY", "metadata.labels['pipeline/runid']")
     kubernetes.use_config_map_as_env(task, SETTINGS, {name: name for name in SETTINGS_VARIABLES})
     kubernetes.use_secret_as_env(task, "darkroom-mlflow", MLFLOW_SECRET, optional=True)
@@ -201,7 +204,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
         task.set_env_variable(STORE_VARIABLE, f"{CACHE_DIR}/shared")
     if placement.store and step in RESUMING:
         task.set_env_variable(STORE_VARIABLE, placement.store)
-        if step != "preprocess":  # which has the keys for the photos
+        if step != "preprocess":  # which has the credentials for the photos
             kubernetes.use_secret_as_env(task, "darkroom-s3", dict(SECRETS["preprocess"]["darkroom-s3"]), optional=True)
     if not placement.cache:
         task.set_caching_options(enable_caching=False)
@@ -222,7 +225,7 @@ def _set_demand(demand: Demand, task: "PipelineTask") -> None:
     # Equal request and limit: a task that fits is not evicted for memory.
     task.set_memory_request(demand.memory)
     task.set_memory_limit(demand.memory)
-    # Only lost pods are tried again: KFP's manifests set Argo's policy to OnError, so an exit with 1 is final.
+    # Only lost pods are retried: KFP's manifests set Argo's policy to OnError, so an exit code of 1 is final.
     task.set_retry(demand.retries, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="600s")
     kubernetes.set_timeout(task, demand.timeout_seconds)
 
@@ -232,7 +235,7 @@ def _place_training(task: "PipelineTask", placement: Placement) -> None:
 
     kubernetes.mount_pvc(task, pvc_name=CACHE_CLAIM, mount_path=CACHE_DIR)
     task.set_env_variable("DARKROOM_CACHE", CACHE_DIR)
-    # It counts against the memory limit.
+    # Shared memory counts against the memory limit.
     kubernetes.empty_dir_mount(task, volume_name="shm", mount_path=SHARED_MEMORY_DIR, medium="Memory", size_limit="1Gi")
     for label, value in placement.node_selector.items():
         kubernetes.add_node_selector(task, label, value)

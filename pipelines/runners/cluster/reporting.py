@@ -1,4 +1,4 @@
-"""What is reported of a run on a cluster: how far its steps are, and how it ended."""
+"""Reports the progress and the result of a run on a cluster."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -10,26 +10,26 @@ ENDED: Final = (SUCCEEDED, "FAILED", "CANCELED", "SKIPPED")
 
 
 class Display(Protocol):
-    """Where the progress of a run is shown."""
+    """The interface of a display of a run's progress."""
 
     def show(self, steps: Sequence[StepStatus]) -> None:
-        """Shows how far the steps are; called again and again."""
+        """Shows the progress of the steps; called repeatedly."""
 
     def note(self, text: str) -> None:
-        """Shows one line that is not about a step."""
+        """Shows a line that does not belong to a step."""
 
 
 def require_success(run_id: str, run: Any, causes: Mapping[str, str], server: Server) -> None:
-    """Requires that a run that has ended has succeeded.
+    """Requires that an ended run has succeeded.
 
     Args:
         run_id: of the run.
         run: KFP's V2beta1Run.
-        causes: failed step → why it failed, as far as its log or its pod has it.
-        server: where it ran.
+        causes: the cause of each failed step, if its log or its pod shows it.
+        server: of the run.
 
     Raises:
-        ClusterError: it did not succeed; names the steps that failed, and why.
+        ClusterError: the run did not succeed; the message names the failed steps and the causes.
     """
     if run.state == SUCCEEDED:
         return

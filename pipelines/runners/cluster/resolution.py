@@ -1,4 +1,4 @@
-"""Params for a cluster: complete before the submission, because the data is not visible from here."""
+"""Resolves params for a cluster before the submission, without the data, which this machine may not reach."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
-    """Params without `auto`.
+    """Returns the params without `auto`.
 
     Args:
-        params: unresolved; what only the data could decide must be given.
+        params: unresolved; values that depend on the data must be set.
         on_volume: whether a volume is mounted to /data.
 
     Raises:
-        ParamsError: the data or a model are out of reach of the cluster, or a value is missing.
+        ParamsError: the cluster cannot access the data or a model, or a value is missing.
     """
     uri = resolve_revision(params.data.uri)
     if "://" not in uri and not (on_volume and uri.startswith("/data/")):
@@ -60,7 +60,7 @@ def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
 
 
 def _require_reachable_model(model: "ModelParams", *, on_volume: bool) -> None:
-    """Refuses a model file that tasks on a cluster would not find."""
+    """Rejects a model file that tasks on a cluster would not find."""
     for candidate in () if on_volume else model.candidates or ():
         if candidate not in BACKBONES:
             raise ParamsError(

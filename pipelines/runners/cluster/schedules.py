@@ -1,4 +1,4 @@
-"""The recurring runs of a KFP server."""
+"""Lists and ends the recurring runs of a KFP server."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ class Schedule:
     """A recurring run.
 
     Attributes:
-        id: by which it is ended.
+        id: the id to end it by.
         name: the model's name and the time of its submission.
-        cron: KFP's six fields; empty if it runs at an interval.
+        cron: the six fields of KFP; empty if the run has an interval instead.
         status: `enabled` or `disabled`.
     """
 
@@ -25,10 +25,10 @@ class Schedule:
 
 
 def list_schedules(server: Server) -> list[Schedule]:
-    """All recurring runs of a server, or of its namespace.
+    """Lists all recurring runs of a server, or of its namespace.
 
     Raises:
-        ClusterError: the server is missing, too old, or refuses.
+        ClusterError: the server is missing, too old, or rejects the request.
     """
     schedules, token = [], ""
     with connect(server) as client:
@@ -46,8 +46,8 @@ def end_schedule(schedule_id: str, server: Server) -> None:
     """Deletes a recurring run; the runs that it has started continue.
 
     Raises:
-        ClusterError: there is none of this id, or the server is missing, too old, or refuses.
+        ClusterError: no recurring run has this id, or the server is missing, too old, or rejects the request.
     """
     with connect(server) as client:
-        client.get_recurring_run(schedule_id)  # KFP deletes what does not exist without an error
+        client.get_recurring_run(schedule_id)  # KFP does not report an error if the run does not exist
         client.delete_recurring_run(schedule_id)

@@ -1,4 +1,4 @@
-"""The address and the credentials of a KFP server, from options and the environment."""
+"""Determines the address and the credentials of a KFP server from options and the environment."""
 
 import os
 from pathlib import Path
@@ -16,11 +16,11 @@ TOKEN_VARIABLE: Final = "KF_PIPELINES_TOKEN"  # noqa: S105 - the name of the var
 def read_server(
     host: str | None, token_file: Path | None, namespace: str | None, ca_path: Path | None, *, verify: bool
 ) -> "Server":
-    """The server that the options name.
+    """Returns the server that the options name.
 
     Args:
-        host: the address; None raises.
-        token_file: contains the token, instead of the environment.
+        host: the address; None raises an error.
+        token_file: a file with the token; None for the token in the environment.
         namespace: of a multi-user installation.
         ca_path: the certificates to verify the server with.
         verify: whether to verify the server.

@@ -1,8 +1,8 @@
-"""The steps of a run on a cluster, found among the nodes that KFP reports as its tasks.
+"""Finds the steps of a run on a cluster among the nodes that KFP reports as tasks.
 
-KFP's tasks are the nodes of an Argo Workflow: 45 in a plain run, the executor of every step is called `executor`, and a
-node does not report its own id. Argo derives the id from the node's full name, and an executor lists the ids of its
-tries, so that each step finds its own.
+KFP's tasks are the nodes of an Argo Workflow, 45 in a plain run. The executor of every step is called `executor`, and a
+node does not report its own id. But Argo derives the id from the node's full name, and an executor lists the ids of its
+tries, so the nodes of each step can be identified.
 """
 
 import re
@@ -16,23 +16,23 @@ STEP: Final = re.compile(
 )
 CLOSING_STEP: Final = "close"
 PARENTS: Final = {CLOSING_STEP: "root(0).exit-handler-1.onExit(0)"}
-"""Where the exit handler's task is; the others are within `exit-handler-1`."""
+"""The path of the exit handler's task; the other tasks are within `exit-handler-1`."""
 SUCCEEDED: Final = "SUCCEEDED"
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 
 
 @dataclass(frozen=True)
 class StepStatus:
-    """How far one step is.
+    """The status of one step.
 
     Attributes:
         name: of the step, such as `train` or `tune-2`.
         state: pending (no pod runs yet), running, succeeded, cached or failed.
-        start_time: when KFP started it.
-        end_time: when it ended; None while it runs.
-        node_id: of the latest try of its executor, by which its log and its pod are found; None before there is one.
-        num_tries: how often its executor was started.
-        detail: its progress, or why it does not start.
+        start_time: the time when KFP started it.
+        end_time: the time when it ended; None while it runs.
+        node_id: of the latest try of its executor, which identifies its log and its pod; None before the first try.
+        num_tries: the number of tries of its executor.
+        detail: its progress, or the reason why it does not start.
     """
 
     name: str
@@ -45,16 +45,16 @@ class StepStatus:
 
     @property
     def is_active(self) -> bool:
-        """Whether it has started and has not ended."""
+        """Whether the step has started and has not ended."""
         return self.state in ("pending", "running")
 
     def with_detail(self, detail: str) -> "StepStatus":
-        """The same status with its progress or the reason of its delay."""
+        """Returns the status with another detail: the progress, or the reason of a delay."""
         return replace(self, detail=detail)
 
 
 def read_steps(run: Any) -> list[StepStatus]:
-    """The steps of a run that have started, in the order of their starts.
+    """Returns the steps of a run that have started, in the order of their start times.
 
     Args:
         run: KFP's V2beta1Run.
@@ -64,24 +64,24 @@ def read_steps(run: Any) -> list[StepStatus]:
     steps = [
         _read_step(task, tasks, workflow)
         for task in tasks
-        # Steps that were never reached, because an earlier one failed, have no state.
+        # Steps that were not reached because an earlier step failed have no state.
         if task.state and STEP.fullmatch(task.display_name or "")
     ]
     return sorted(steps, key=lambda step: (step.start_time is None, step.start_time, step.name == CLOSING_STEP))
 
 
 def task_details(run: Any) -> list[Any]:
-    """KFP's tasks of a run; a run that waits has no details at all."""
+    """KFP's tasks of a run; a waiting run has no details."""
     return (run.run_details.task_details or []) if run.run_details else []
 
 
 def is_terminated(run: Any) -> bool:
-    """Whether somebody has terminated the run: it ends as FAILED, and only its history has the reason."""
+    """Whether a user has terminated the run: its state is FAILED, and only its history shows the reason."""
     return any(status.state == "CANCELING" for status in run.state_history or ())
 
 
 def make_node_id(workflow: str, path: str) -> str:
-    """The id that Argo gives to the node of this path below a workflow: the name with its FNV-1a hash."""
+    """The id of the node with this path in an Argo workflow: the name and its FNV-1a hash."""
     value = FNV_OFFSET
     for byte in f"{workflow}(0).{path}".encode():
         value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF
@@ -89,7 +89,7 @@ def make_node_id(workflow: str, path: str) -> str:
 
 
 def _find_workflow(tasks: Sequence[Any]) -> str:
-    """The name of the Argo Workflow, which begins the id of every node."""
+    """The name of the Argo Workflow, with which the id of every node begins."""
     ids = (child.pod_name for task in tasks for child in task.child_tasks or ())
     return str(next(ids, "")).rpartition("-")[0]
 
@@ -114,7 +114,7 @@ def _read_step(task: Any, tasks: Sequence[Any], workflow: str) -> StepStatus:
 
 
 def _find_tries(path: str, tasks: Sequence[Any], workflow: str) -> list[str]:
-    """The node ids of an executor's tries, in their order."""
+    """The node ids of an executor's tries, in order."""
     for task in tasks:
         children = [child.pod_name for child in task.child_tasks or ()]
         if task.display_name == "executor" and make_node_id(workflow, f"{path}(0)") in children:
@@ -124,7 +124,7 @@ def _find_tries(path: str, tasks: Sequence[Any], workflow: str) -> list[str]:
 
 
 def _is_pending(step: Any, num_tries: int, tasks: Sequence[Any]) -> bool:
-    """Whether the latest try of a running step waits for its pod; parallel steps cannot be told apart."""
+    """Whether the latest try of a running step waits for its pod; parallel steps cannot be distinguished."""
     return any(
         task.display_name == f"executor({num_tries - 1})"
         and task.state == "PENDING"

@@ -1,4 +1,4 @@
-"""Submits the pipeline to a KFP server: uploads its version, and starts a run of it."""
+"""Submits the pipeline to a KFP server: uploads its version, and starts a run."""
 
 import contextlib
 import hashlib
@@ -25,11 +25,11 @@ PIPELINE: Final = "darkroom-training"
 
 @dataclass(frozen=True)
 class Submission:
-    """What the server took on.
+    """A submitted run or recurring run.
 
     Attributes:
         id: of the run, or of the recurring run.
-        url: where a person sees it.
+        url: of its page.
         version: the pipeline version that it runs.
     """
 
@@ -41,21 +41,21 @@ class Submission:
 def submit(
     params: Params, placement: "Placement", server: Server, *, cron: str | None = None, max_concurrency: int = 1
 ) -> Submission:
-    """Uploads the pipeline, where the server does not have this version yet, and starts a run of it.
+    """Uploads the pipeline if the server does not have this version yet, and starts a run.
 
     Args:
-        params: without `auto`; the data is named as the cluster sees them.
-        placement: how the tasks sit on the cluster.
-        server: where to.
-        cron: KFP's six fields, to run again and again by; None to run once, now.
-        max_concurrency: how many runs of a recurring one may overlap.
+        params: without `auto`; the data address must be valid on the cluster.
+        placement: of the tasks.
+        server: the destination.
+        cron: the six fields of KFP for a recurring run; None for a single run now.
+        max_concurrency: the maximum number of overlapping runs of a recurring run.
 
     Raises:
-        ClusterError: the server is missing, too old, or refuses.
+        ClusterError: the server is missing, too old, or rejects the request.
     """
     package = compile_ir(params, placement, None)
     version = hashlib.sha256(package).hexdigest()[:12]
-    with connect(server) as client, contextlib.redirect_stdout(io.StringIO()):  # KFP's client prints links of its own
+    with connect(server) as client, contextlib.redirect_stdout(io.StringIO()):  # KFP's client prints its own links
         pipeline_id, version_id = _upload(client, package, version, server.namespace)
         experiment = client.create_experiment(params.deploy.model_name, namespace=server.namespace)
         common = {
@@ -76,7 +76,7 @@ def submit(
 
 
 def _upload(client: "Client", package: bytes, version: str, namespace: str | None) -> tuple[str, str]:
-    """(pipeline id, version id), uploaded where the server lacks them."""
+    """Returns (pipeline id, version id); uploads the pipeline or the version if the server does not have it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         path.write_bytes(package)

@@ -1,7 +1,7 @@
-"""The log of a task, read through KFP's API: its progress while it runs, and the cause of its failure afterwards.
+"""Reads the log of a task through KFP's API: its progress while it runs, and the cause of a failure afterwards.
 
-KFP's answers about a run hold no error, exit code or reason. Its log endpoint answers by the pod's name while the pod
-is there, and by the node's id from Argo's archive afterwards.
+KFP's answers about a run contain no error, exit code or reason. Its log endpoint expects the pod's name while the pod
+exists; afterwards it expects the node's id, and reads the log from Argo's archive.
 """
 
 import json
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from kfp.client import Client
 
 LOG_LINES: Final = 5
-"""How many of a failed step's last lines are shown."""
+"""The number of last lines of a failed step's log that are shown."""
 LOG_SECONDS: Final = 10.0
 OUTCOME: Final = "Outcome: "
-"""Begins the line in which deploy reports how it ended."""
+"""The prefix of the line in which deploy reports its result."""
 POD_TEMPLATES: Final = ("metadata-0-1-retry-system-container-impl", "retry-system-container-impl")
-"""Part of the name of an executor's pod, of a task that has retries: with one label, and without any."""
+"""Parts of the pod name of an executor with retries: for a task with one label, and for a task without labels."""
 LAUNCHER_LINE: Final = re.compile(
     r"[IWEF]\d{4} \d\d:\d\d:\d\d|\[KFP Executor |time=\S+ level=|Error: exit status|\S* ?(sub-process exited)"
 )
-"""Of KFP's launcher and executor and of Argo: not the step's own."""
+"""Lines of KFP's launcher and executor and of Argo, which are not from the step."""
 STEP_LINE: Final = re.compile(r"\[[a-z-]+\] (?P<text>.*)")
 ERROR_LINE: Final = re.compile(r"(?P<type>[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit))(: (?P<message>.*))?")
 EXIT_STATUS: Final = re.compile(r"exit status (\d+)")
@@ -29,10 +29,10 @@ KILLED, TERMINATED = "137", "143"
 
 
 def read_log(client: "Client", run_id: str, node_id: str) -> str:
-    """The log of a task; empty if there is none (any more), or the server does not pass it on.
+    """Reads the log of a task; empty if there is no log (anymore), or the server does not return it.
 
     Args:
-        client: KFP's.
+        client: of KFP.
         run_id: of the run.
         node_id: of the task's executor in Argo.
     """
@@ -60,7 +60,7 @@ def read_log(client: "Client", run_id: str, node_id: str) -> str:
 
 
 def _is_error(text: str) -> bool:
-    """Whether the answer is KFP's error for a task without a log: it comes with status 200."""
+    """Whether the answer is KFP's error for a task without a log; its status is 200."""
     try:
         answer = json.loads(text)
     except ValueError:
@@ -69,29 +69,29 @@ def _is_error(text: str) -> bool:
 
 
 def find_progress(log: str) -> str:
-    """The last line that the step itself wrote; empty if there is none yet."""
+    """The last line from the step itself; empty if there is none yet."""
     lines = [match["text"] for match in map(STEP_LINE.match, log.splitlines()) if match]
     return lines[-1].strip() if lines else ""
 
 
 def find_outcome(log: str) -> str:
-    """What deploy reported of the registry and of the rollout; empty in the log of another step."""
+    """The line in which deploy reported registration and rollout; empty in the log of another step."""
     lines = [match["text"] for match in map(STEP_LINE.match, log.splitlines()) if match]
     outcomes = [line.removeprefix(OUTCOME) for line in lines if line.startswith(OUTCOME)]
     return outcomes[-1] if outcomes else ""
 
 
 def find_cause(log: str) -> str:
-    """Why a task failed, by its log: the error, the exit status of a kill, and the step's last lines.
+    """Describes from a task's log why it failed: the error, the exit status of a kill, and the step's last lines.
 
     Args:
-        log: of the task; an empty one has no cause.
+        log: of the task; an empty log shows no cause.
     """
     lines = [line for line in log.splitlines() if line.strip() and not LAUNCHER_LINE.match(line)]
     statuses = EXIT_STATUS.findall(log)
     errors = [match for match in map(ERROR_LINE.fullmatch, lines) if match]
     if errors:
-        # Our own errors are messages to the user; of others the type matters.
+        # Our own errors are messages to the user; for others, the type matters.
         message, kind = errors[-1]["message"] or "", errors[-1]["type"]
         return message if kind.startswith("components.") else f"{kind.rpartition('.')[2]}: {message}".rstrip(": ")
     reason = {

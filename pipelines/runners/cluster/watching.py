@@ -15,27 +15,28 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 3.0
 DETAIL_SECONDS: Final = 10.0
-"""How often logs and pods are looked at; a pod that does not start has its reason shown within 30 s."""
+"""How often logs and pods are read; the reason why a pod does not start is shown within 30 s."""
 SILENT_SECONDS: Final = 25.0
-"""How long a step may wait for its pod before the command that shows the reason is named, where kubectl has none."""
+"""How long a step can wait for its pod until the command that shows the reason is printed, if kubectl found no
+reason."""
 LOST_SECONDS: Final = 300.0
-"""How long the server may be out of reach while a run is followed."""
+"""How long the server can be unreachable while a run is watched."""
 ROLLOUT_STEP: Final = "deploy"
 
 
 def follow(run_id: str, server: Server, display: Display) -> str:
-    """Shows how far the steps are until the run has ended.
+    """Shows the progress of the steps until the run has ended.
 
     Args:
         run_id: of the run.
-        server: where it runs.
-        display: shows it.
+        server: of the run.
+        display: shows the progress.
 
     Returns:
-        What the deploy step reported at its end: what was registered, and what is served now. Empty if its log is gone.
+        The report of the deploy step: the registered model, and the served model. Empty if its log no longer exists.
 
     Raises:
-        ClusterError: the run did not succeed, or the server was out of reach for too long.
+        ClusterError: the run did not succeed, or the server was unreachable for too long.
     """
     with connect(server) as client:
         details = _Details(client, run_id, server.task_namespace)
@@ -56,7 +57,7 @@ def follow(run_id: str, server: Server, display: Display) -> str:
 
 
 class _Details:
-    """What only logs and pods have: the progress of a running step, and why another does not start or has failed."""
+    """Reads details from logs and pods: the progress of running steps, and why others do not start or failed."""
 
     def __init__(self, client: "Client", run_id: str, namespace: str):
         self._client = client
@@ -71,7 +72,7 @@ class _Details:
         return self._details.get(step.node_id or "", "") if step.is_active else ""
 
     def refresh(self, steps: list[StepStatus]) -> None:
-        """Looks at the logs of running steps and at the pods of those that wait, from time to time."""
+        """Reads the logs of running steps and the state of waiting pods from time to time."""
         now = time.monotonic()
         active_steps = [step for step in steps if step.is_active and step.node_id]
         for step in active_steps:
@@ -91,7 +92,7 @@ class _Details:
                 self._details[node_id] = f"no pod has started yet; {self._pods.command} shows the reason"
 
     def find_cause(self, step: StepStatus) -> str:
-        """Why a step has failed, by its log, otherwise by its pod."""
+        """The cause of a failed step, from its log or, if there is none, from its pod."""
         if step.node_id is None:
             return ""
         cause = find_cause(read_log(self._client, self._run_id, step.node_id))
@@ -99,12 +100,12 @@ class _Details:
         return " ".join(text for text in (f"{reason}." if reason else "", cause) if text)
 
     def find_outcome(self, step: StepStatus) -> str:
-        """What a step reported at its end."""
+        """The report of a step at its end."""
         return find_outcome(read_log(self._client, self._run_id, step.node_id)) if step.node_id else ""
 
 
 def _retry_while_unreachable(call: Callable[[], Any], display: Display) -> Any:
-    """Asks again while the server is out of reach for a moment: following must not end with a hiccup."""
+    """Repeats a request while the server is briefly unreachable, so that watching continues."""
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
 

@@ -1,1 +1,1 @@
-"""Checks of a cluster by kubectl: reasons of pods, and whether volumes can be mounted. Import any module."""
+"""Checks a cluster with kubectl: why pods do not run, and whether volumes can be mounted. Import any module."""

@@ -1,4 +1,4 @@
-"""Asks Kubernetes with kubectl, for what KFP does not pass on."""
+"""Queries Kubernetes with kubectl for facts that KFP does not report."""
 
 import json
 import subprocess
@@ -11,18 +11,18 @@ ANSWER_SECONDS: Final = 10.0
 
 
 class KubectlError(DarkroomError):
-    """kubectl is missing, refuses or does not answer."""
+    """kubectl is missing, fails or does not answer."""
 
 
 def get(*arguments: str, namespace: str) -> list[dict[str, Any]]:
-    """The objects that `kubectl get` returns.
+    """Returns the objects of `kubectl get`.
 
     Args:
-        arguments: a kind, and what selects the objects.
+        arguments: a kind, and the selection of the objects.
         namespace: of the objects, if the kind has one.
 
     Raises:
-        KubectlError: kubectl is missing, refuses or does not answer.
+        KubectlError: kubectl is missing, fails or does not answer.
     """
     try:
         command = launcher.program("kubectl", "-n", namespace, "get", *arguments, "-o", "json")

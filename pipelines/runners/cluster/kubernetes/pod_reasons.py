@@ -1,4 +1,4 @@
-"""Why a pod of a run does not start or was killed, asked of Kubernetes with kubectl: KFP does not pass it on."""
+"""Finds out with kubectl why a pod of a run does not start or was killed; KFP does not report it."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -11,9 +11,9 @@ log = logging.getLogger(__name__)
 RUN_LABEL: Final = "pipeline/runid"
 NODE_ANNOTATION: Final = "workflows.argoproj.io/node-id"
 MAX_FAILURES: Final = 3
-"""In a row, after which kubectl is not asked again: it is missing, or may not list pods."""
+"""After this many failures in a row, kubectl is not called again: it is missing, or must not list pods."""
 STARTING: Final = ("ContainerCreating", "PodInitializing")
-"""Reasons behind which an event has the true one, such as a volume that cannot be mounted."""
+"""Generic reasons; the actual reason is in an event, such as a volume that cannot be mounted."""
 ADVICE: Final = {
     "nvidia.com/gpu": "request fewer with --gpus, or set the resource with --gpu-type",
     "amd.com/gpu": "request fewer with --gpus",
@@ -31,17 +31,17 @@ ADVICE: Final = {
     "node affinity/selector": "correct --node-selector",
     "untolerated taint": "no node accepts the task: correct --gpu-type or the taints",
 }
-"""Words of Kubernetes → what to do; the first that occurs counts."""
+"""What to do about a message of Kubernetes, by a word in it; the first match counts."""
 
 
 class PodReasons:
     """Asks Kubernetes for the pods of one run.
 
-    Without kubectl, or without the right to list pods, it knows no reason and names the command that shows one.
+    Without kubectl, or without the right to list pods, there are no reasons, only the command that shows them.
     """
 
     def __init__(self, run_id: str, namespace: str):
-        """Asks nothing yet.
+        """Creates the object; kubectl is not called yet.
 
         Args:
             run_id: of the run.
@@ -53,11 +53,11 @@ class PodReasons:
 
     @property
     def command(self) -> str:
-        """The command by which a person sees the reasons."""
+        """The command that shows the reasons."""
         return f"kubectl -n {self._namespace} describe pods -l {self._selector}"
 
     def find(self) -> dict[str, str]:
-        """Node id → why its pod does not run, or was killed; only pods that have a reason."""
+        """Finds out why pods do not run or were killed, by node id; pods without a reason are left out."""
         reasons = {}
         for pod in self._ask("pods", "-l", self._selector):
             node_id = pod["metadata"].get("annotations", {}).get(NODE_ANNOTATION)
@@ -83,11 +83,11 @@ class PodReasons:
 
 
 def find_reason(pod: Mapping[str, Any], events_of: Callable[[str], list[dict[str, Any]]]) -> str:
-    """Why a pod does not run or was killed, and what to do; empty if neither.
+    """Describes why a pod does not run or was killed, and what to do; empty if it runs.
 
     Args:
-        pod: as Kubernetes has it.
-        events_of: the events of a pod by its name.
+        pod: the object from Kubernetes.
+        events_of: returns the events of a pod by its name.
     """
     status = pod.get("status", {})
     for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):

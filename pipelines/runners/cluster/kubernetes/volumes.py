@@ -1,4 +1,4 @@
-"""Refuses a run whose volumes cannot be mounted, before it is submitted: Kubernetes would leave its tasks pending."""
+"""Rejects a run whose volumes cannot be mounted before it is submitted: its tasks would be pending forever."""
 
 import logging
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ log = logging.getLogger(__name__)
 
 GUIDE: Final = "docs/kubernetes.md, Volumes"
 SHARED: Final = ("ReadWriteMany", "ReadOnlyMany")
-"""Access modes by which pods on several nodes mount a volume at the same time."""
+"""Access modes with which pods on several nodes can mount a volume at the same time."""
 
 
 @dataclass(frozen=True)
 class Volumes:
-    """What Kubernetes holds of the volumes.
+    """The facts about the volumes in Kubernetes.
 
     Attributes:
-        access_modes: claim → how its volume can be mounted.
+        access_modes: the access modes of each claim's volume.
         has_failed_check: whether the Job of k8s/pipelines could not write to the cache.
-        num_nodes: that the tasks may run on; None if the user may not list nodes.
+        num_nodes: the number of nodes on which the tasks can run; None if the user must not list nodes.
     """
 
     access_modes: Mapping[str, tuple[str, ...]]
@@ -32,11 +32,11 @@ class Volumes:
 
 
 def check_volumes(placement: Placement, num_workers: int, namespace: str) -> None:
-    """Looks at the volume claims of the tasks with kubectl, if it is there and points to this cluster.
+    """Checks the volume claims of the tasks with kubectl, if it is installed and configured for this cluster.
 
     Args:
         placement: names the claims and the nodes.
-        num_workers: how many tasks share the work of a step, and run at the same time.
+        num_workers: the number of tasks that share the work of a step and run at the same time.
         namespace: of the tasks.
 
     Raises:
