@@ -1,7 +1,7 @@
-"""Who may ask: the page's own origin, at its own address, with the token if there is one.
+"""Access control: accepts only requests from the page itself, at its address, with the token if there is one.
 
-A page of another origin that is open in the same browser could else start jobs here: browsers send such requests, and
-only the answer is kept from it. Another name for this address (DNS rebinding) would make it the same origin.
+Otherwise, a page of another origin in the same browser could start jobs: browsers send such requests, and only hide the
+answer. With another name for this address (DNS rebinding), such a page would even have the same origin.
 """
 
 import hmac
@@ -28,18 +28,18 @@ HEADERS: Final = {
 
 
 class Guard:
-    """Refuses what does not come from the page itself."""
+    """Rejects requests that do not come from the page itself."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None, public_url: str | None = None):
-        """Makes the middleware.
+        """Creates the middleware.
 
         Args:
-            app: what is guarded.
-            hosts: what the page may be called as; empty for anything, which asks for a token.
-            token: None if none is requested.
-            public_url: the address of the page behind a reverse proxy, which may pass its path on or remove it.
+            app: the protected app.
+            hosts: the allowed hosts in the page's address; empty for any host, which requires a token.
+            token: None if no token is required.
+            public_url: the address of the page behind a reverse proxy, which may keep or remove its path.
         """
-        assert hosts or token, "something must guard the page"
+        assert hosts or token, "without hosts, a token must protect the page"
         self._app = app
         self._hosts = hosts
         self._token = token
@@ -49,7 +49,7 @@ class Guard:
         self._is_encrypted = public.scheme == "https"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes an allowed request to the app, and answers any other with a refusal."""
+        """Passes an allowed request to the app, and rejects any other."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -84,7 +84,9 @@ class Guard:
             return None
         query_token = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
         if scope["type"] == "http" and scope["method"] == "GET" and _matches(self._token, query_token):
-            answer = RedirectResponse("./", 303)  # so that the token stays in no history; below a prefix, too
+            answer = RedirectResponse(
+                "./", 303
+            )  # so that the token is not in the browser's history; also below a prefix
             answer.set_cookie(
                 COOKIE,
                 self._token,
@@ -100,7 +102,7 @@ class Guard:
 
 
 def _is_same_origin(headers: Headers, hosts: set[str]) -> bool:
-    """Browsers name the origin with each changing request and each websocket; programs need not."""
+    """Browsers send the origin with each changing request and each websocket; other programs need not."""
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False

@@ -1,4 +1,4 @@
-"""The page's server: routes, and what becomes of errors."""
+"""The web application: routes, and responses for errors."""
 
 import asyncio
 import contextlib
@@ -30,29 +30,29 @@ STEP_SECONDS: Final = 0.5
 
 
 async def answer_error(_request: Request, error: Exception) -> Response:
-    """What a person can fix, in a sentence."""
+    """Responds to an error that the user can fix with its message."""
     status = error.status if isinstance(error, StudioError) else 400
     return JSONResponse({"error": str(error)}, status)
 
 
 async def answer_http_error(_request: Request, error: Exception) -> Response:
-    """What there is not."""
-    assert isinstance(error, HTTPException), "it is registered for these"
+    """Responds to an unknown address."""
+    assert isinstance(error, HTTPException), "registered for HTTPException"
     return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
 
 
 async def answer_disconnect(_request: Request, _error: Exception) -> Response:
-    """The browser has left in the middle; nobody reads this."""
+    """Responds to a browser that has disconnected; nobody reads the response."""
     return Response(status_code=499)
 
 
 async def answer_internal_error(_request: Request, error: Exception) -> Response:
-    """A fault of ours; the traceback is in the server's log."""
+    """Responds to an internal error; the traceback is in the server's log."""
     return JSONResponse({"error": f"Internal error: {type(error).__name__}. See the studio's log for details."}, 500)
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The application.
+    """Creates the application.
 
     Raises:
         StudioError: the folder cannot be used.
@@ -96,7 +96,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 async def _keep_stepping(studio: Studio) -> None:
-    """Starts jobs when their turn has come."""
+    """Starts waiting jobs in their order."""
     while True:
         try:
             await to_thread.run_sync(studio.queue.step)

@@ -1,7 +1,7 @@
-"""The scripts and styles of the page, at an address that changes with their content, and compressed once.
+"""The scripts and styles of the page, compressed, at an address that changes with their content.
 
-A browser keeps them for a year: a new version of Darkroom has another address. Modules import each other by relative
-paths, so one digest in the address of all of them is enough, and no file has to be rewritten.
+Browsers cache them for a year: a new version of Darkroom has another address. Modules import each other by relative
+paths, so one digest in the address of all files is enough, and no file has to be rewritten.
 """
 
 import gzip
@@ -23,7 +23,7 @@ MIN_COMPRESSED_BYTES: Final = 500
 
 @dataclass(frozen=True)
 class Asset:
-    """A file, and its compressed form; None if that is no smaller."""
+    """A file, and its compressed form; None if that is not smaller."""
 
     content: bytes
     compressed: bytes | None
@@ -31,18 +31,18 @@ class Asset:
 
 
 class Assets:
-    """The files of a folder, and single ones from elsewhere, in memory.
+    """The files of a folder and single other files, in memory.
 
     Attributes:
-        digest: changes with every file.
+        digest: of all files.
     """
 
     def __init__(self, folder: Path, others: Mapping[str, Path]):
         """Reads the files.
 
         Args:
-            folder: holds the start page and all that it loads.
-            others: name within the folder to the path of a file that is kept elsewhere.
+            folder: contains the start page and all files that it loads.
+            others: the paths of other files, by their names within the folder.
         """
         paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         self._assets = {name: _read_asset(path) for name, path in sorted({**paths, **others}.items())}

@@ -1,4 +1,4 @@
-"""What augmentation makes of a photo of the chosen data, while its settings are changed."""
+"""Previews augmentation on a photo of the chosen data while the user changes the settings."""
 
 import io
 import json
@@ -18,16 +18,16 @@ from pipelines.studio.workers import Workers
 
 
 def render_augmentation(album: Album, store: DraftStore, workers: Workers, query: Mapping[str, str]) -> bytes | None:
-    """A JPEG of one photo eight times; None while the draft does not say which photos, or what size.
+    """Creates a JPEG of eight variants of a photo; None while the draft has no photos or no image size.
 
     Args:
         album: of the data.
-        store: says which data, and how large photos become.
+        store: contains the draft with the data and the image size.
         workers: decode the photo.
-        query: `augmentation`: JSON of a preset's name or of settings; `number`: which photo.
+        query: `augmentation`: JSON of a preset's name or of settings; `number`: the position of the photo.
 
     Raises:
-        StudioError: the photo cannot be read, or the settings cannot be.
+        StudioError: the photo cannot be read, or the settings are invalid.
     """
     draft = store.read()
     resolution = store.resolve(draft)

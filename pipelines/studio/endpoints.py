@@ -1,4 +1,4 @@
-"""Endpoints of the page's server from plain functions: what a request holds goes in, JSON comes out."""
+"""Creates endpoints from plain functions: the content of a request is their argument, and the response is JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -19,15 +19,15 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class AnyTextResponse(JSONResponse):
-    """JSON that can hold names of files that are not UTF-8."""
+    """A JSON response that can contain file names that are not UTF-8."""
 
     def render(self, content: Any) -> bytes:
-        """The body."""
+        """Encodes the body."""
         return json_text(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 def answer_get(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
-    """A GET that answers with JSON, or with the response that `work` gives."""
+    """Creates a GET endpoint that returns JSON, or the response that `work` returns."""
 
     async def endpoint(request: Request) -> Response:
         query = {**request.query_params, **request.path_params}
@@ -37,7 +37,7 @@ def answer_get(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
 
 
 def answer_post(work: Callable[[Studio, Body], Any], body_type: type[Body]) -> Endpoint:
-    """A changing request with a JSON object as its body; names in the path are added to it."""
+    """Creates an endpoint for changes, with a JSON object as the body; values in the path are added to it."""
 
     async def endpoint(request: Request) -> Response:
         body = parse_body(await read_json(request) | dict(request.path_params), body_type)
@@ -47,10 +47,10 @@ def answer_post(work: Callable[[Studio, Body], Any], body_type: type[Body]) -> E
 
 
 def parse_body(values: Mapping[str, Any], body_type: type[Body]) -> Body:
-    """The typed body of a request.
+    """Parses the body of a request.
 
     Raises:
-        StudioError: a value is missing, unknown or of another type.
+        StudioError: a value is missing, unknown or of a wrong type.
     """
     try:
         return body_type.model_validate(values)
@@ -60,7 +60,7 @@ def parse_body(values: Mapping[str, Any], body_type: type[Body]) -> Body:
 
 
 def make_response(result: Any) -> Response:
-    """What `work` gave, as a response."""
+    """Returns the result of `work` as a response."""
     if isinstance(result, Response):
         return result
     dumped = result.model_dump(mode="json") if hasattr(result, "model_dump") else result
@@ -68,10 +68,10 @@ def make_response(result: Any) -> Response:
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """The body of a request.
+    """Reads the body of a request.
 
     Raises:
-        StudioError: it is too large, or no JSON object.
+        StudioError: the body is too large, or not a JSON object.
     """
     content = bytearray()
     async for chunk in request.stream():

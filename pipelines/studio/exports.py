@@ -1,4 +1,4 @@
-"""The files of a model to take away: its bento, and other formats that `darkroom model export` makes."""
+"""Downloads of a model: its bento, and the formats of `darkroom model export`."""
 
 import secrets
 import zipfile
@@ -24,7 +24,7 @@ class Exports:
         self._queue = queue
 
     def states(self, model: str) -> dict[str, str]:
-        """For each format: `ready`, `none`, or the state of the job that makes it."""
+        """The state of each format: `ready`, `none`, or the state of the export job."""
         states: dict[str, str] = {}
         for format_name in formats_of(model):
             job = self._job(model, format_name)
@@ -33,11 +33,11 @@ class Exports:
         return states
 
     def start(self, model: str, format_name: str) -> JobFolder:
-        """Makes the files of a format, unless that is under way.
+        """Starts the export to a format, unless it is already in progress.
 
         Raises:
             ArtifactError: there is no such run.
-            StudioError: there is no such format of the model.
+            StudioError: the model cannot have this format.
         """
         require_format(model, format_name)
         run = find_finished_run(model).name
@@ -50,10 +50,10 @@ class Exports:
         return self._queue.add("export", f"Export {run} as {format_name}", command, about=about)
 
     def pack(self, model: str, format_name: str) -> Path:
-        """The files of a format as a zip.
+        """Packs the files of a format as a zip.
 
         Raises:
-            StudioError: they have not been made, or the disk is full.
+            StudioError: the model has not been exported to this format, or the disk is full.
         """
         require_format(model, format_name)
         source = self._source(model, format_name)
@@ -89,15 +89,15 @@ class Exports:
 
 
 def formats_of(model: str) -> tuple[str, ...]:
-    """The formats that a model can have; a pretrained network that was packaged has its bento only."""
+    """The possible formats of a model; a packaged pretrained network only has its bento."""
     return (BENTO,) if model.startswith(PACKAGE) else FORMATS
 
 
 def require_format(model: str, format_name: str) -> None:
-    """Checks a format that a request names.
+    """Checks the format in a request.
 
     Raises:
-        StudioError: the model cannot have it.
+        StudioError: the model cannot have this format.
     """
     formats = formats_of(model)
     if format_name not in formats:

@@ -1,4 +1,4 @@
-"""A finished model at work on photos that are dropped on the page: the code that the service runs."""
+"""Classifies photos on the page with a finished model, with the code of the service."""
 
 import threading
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 PACKAGES_DIR: Final = Path("packages")
 PACKAGE: Final = "package-"
-"""Before the name of a pretrained network that was packaged without training."""
+"""The prefix of the names of pretrained networks that were packaged without training."""
 
 
 class Playground:
-    """Holds the model that was asked last."""
+    """Keeps the most recently used model loaded."""
 
     def __init__(self, home: Path, workers: Workers):
         self._home = home
@@ -32,14 +32,14 @@ class Playground:
         self._lock = threading.Lock()
 
     def predict(self, name: str, photo: bytes) -> dict[str, Any]:
-        """The answer to one photo.
+        """Classifies one photo.
 
         Args:
-            name: a run's id, or that of a package.
-            photo: the file.
+            name: the id of a run, or the name of a package.
+            photo: the content of the file.
 
         Raises:
-            StudioError: it is not a usable photo, or there is no such model.
+            StudioError: the file is not a usable photo, or there is no such model.
         """
         with self._lock:
             classifier, _ = self._load(name)
@@ -55,10 +55,10 @@ class Playground:
             }
 
     def explain(self, name: str, photo: bytes, class_name: str) -> tuple[bytes, str]:
-        """Where in a photo a class was found: a PNG, and the method.
+        """Shows where in a photo the model saw a class: a PNG, and the method.
 
         Raises:
-            StudioError: it is not a usable photo, or there is no such model or class.
+            StudioError: the file is not a usable photo, or there is no such model or class.
         """
         from components.deploy.service.overlay import display_size, draw_overlay
 
@@ -90,12 +90,12 @@ class Playground:
             return draw_overlay(pixels, heat.values, size), heat.method
 
     def _decode(self, classifier: "Classifier", photo: bytes) -> "tuple[np.ndarray, tuple[int, int]]":
-        """Pixels as the graph takes them, and the photo's own size."""
+        """Returns the pixels for the graph, and the size of the original photo."""
         facts = classifier.facts
         return self._workers.decode(photo, facts.image_size, facts.resize, facts.pixel_range)
 
     def models(self) -> list[str]:
-        """The packages that are there; runs are listed elsewhere."""
+        """Lists the packages, without runs."""
         paths = PACKAGES_DIR.glob("*/bento/bento/src/service.json")
         return sorted(PACKAGE + path.parents[3].name for path in paths)
 
@@ -112,10 +112,10 @@ class Playground:
 
 
 def bento_dir(name: str) -> Path:
-    """The bento of a run, or of a package.
+    """Finds the bento of a run or a package.
 
     Raises:
-        ArtifactError: there is none such.
+        ArtifactError: there is no such run or package.
     """
     if not name.startswith(PACKAGE):
         return find_finished_run(name) / "bento"

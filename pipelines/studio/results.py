@@ -1,4 +1,4 @@
-"""What runs came to: figures, confusions with their photos, comparisons, and which one stands first."""
+"""Reads the results of runs: metrics, confused photos, comparisons, and the best run of each data set."""
 
 import datetime
 import json
@@ -21,20 +21,20 @@ SHOWN_PHOTOS: Final = 60
 
 
 class Results:
-    """Reads the runs of this folder; finished ones never change."""
+    """Reads the runs of this folder; finished runs are cached, because they never change."""
 
     def __init__(self) -> None:
         self._splits: dict[tuple[Path, str], Split] = {}
         self._lock = threading.Lock()
 
     def all(self) -> list[dict[str, Any]]:
-        """A line for each run, newest first."""
+        """Returns a line for each run, newest first."""
         lines = [_summarize_run(folder) for folder in runs.list_runs()]
         mark_champions(lines)
         return lines
 
     def leaderboard(self) -> list[dict[str, Any]]:
-        """The finished runs of each version of the data, the best on validation first, with a sentence."""
+        """Returns the finished runs of each version of the data, the best on validation first, with a summary."""
         by_data: dict[str, list[dict[str, Any]]] = {}
         for line in self.all():
             if line["status"] == "finished":
@@ -48,10 +48,10 @@ class Results:
         return boards
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """All that the page shows of a finished run.
+        """Returns everything that the page shows about a finished run.
 
         Raises:
-            ArtifactError: there is none such.
+            ArtifactError: there is no such run.
         """
         folder = find_finished_run(run_id)
         line = next(line for line in self.all() if line["run_id"] == folder.name)
@@ -71,7 +71,7 @@ class Results:
         }
 
     def cell(self, run_id: str, label: int, predicted: int) -> list[dict[str, Any]]:
-        """Test photos of one class that were predicted as another, the most confident first.
+        """Returns the test photos of one class that were predicted as another, the most confident first.
 
         Raises:
             ArtifactError: there is no such run.
@@ -91,7 +91,7 @@ class Results:
         return sorted(rows, key=lambda row: -row["sureness"])[:SHOWN_PHOTOS]
 
     def split(self, run_id: str, name: str) -> Split:
-        """A split of the data that a run was made of.
+        """Opens a split of a run's data set.
 
         Raises:
             ArtifactError: there is no such run, or its data is damaged.
@@ -109,10 +109,10 @@ class Results:
             return self._splits[folder, name]
 
     def compare(self, run_ids: Iterable[str]) -> dict[str, Any]:
-        """What differs in the params of runs, beside their figures.
+        """Compares the params and the metrics of runs.
 
         Raises:
-            ArtifactError: one of them is not there.
+            ArtifactError: a run does not exist.
         """
         from ruamel.yaml import YAML
 
@@ -137,10 +137,10 @@ class Results:
 
 
 def find_finished_run(run_id: str) -> Path:
-    """The folder of a finished run.
+    """Finds the folder of a finished run.
 
     Raises:
-        ArtifactError: there is none such.
+        ArtifactError: there is no such run.
     """
     if "/" in run_id or run_id.startswith("."):
         raise ArtifactError(f"There is no finished run {run_id[:80]!r}.")
@@ -178,7 +178,7 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
 
 
 def _describe_promotion(folder: runs.RunFolder, *, promoted: bool) -> dict[str, Any]:
-    """The latest answer of the gate: that of the run itself, unless it was asked once more."""
+    """The latest decision of the gate, during or after the run."""
     later = read_promotion(folder.path)
     if later is not None:
         return {"promoted": later.promoted, "promotion_reason": later.reason, "decided": later.decided}
@@ -188,7 +188,7 @@ def _describe_promotion(folder: runs.RunFolder, *, promoted: bool) -> dict[str, 
 
 
 def mark_champions(lines: Iterable[dict[str, Any]]) -> None:
-    """Says of each finished run what it is now: the champion of its data is the run that was promoted last."""
+    """Adds the current standing of each finished run: the champion of a data set is the run that was promoted last."""
     champions: dict[str, dict[str, Any]] = {}
     finished_lines = [line for line in lines if line["status"] == "finished"]
     for line in finished_lines:
@@ -205,7 +205,7 @@ def _time_of(line: dict[str, Any]) -> datetime.datetime:
 
 
 def describe_ranking(lines: list[dict[str, Any]]) -> str:
-    """What the order is worth, by the intervals of the validation photos."""
+    """Describes how certain the order of the runs is, from the confidence intervals on the validation photos."""
     best_line = lines[0]
     accuracy = best_line["validation"]["accuracy"]
     name = best_line.get("name") or f"{best_line['model']} ({best_line['run_id']})"

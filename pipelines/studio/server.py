@@ -1,4 +1,4 @@
-"""Starts the page's server."""
+"""Starts the studio's server."""
 
 import secrets
 import sys
@@ -27,14 +27,14 @@ def serve_studio(
     Args:
         host: to listen on; any address other than this machine requires a token.
         port: to listen on.
-        roots: the folders that may be looked into; none for the defaults.
-        token: to be asked for; None makes one where it is needed.
-        open_browser: whether a browser is opened.
-        max_upload_bytes: of one archive.
+        roots: the folders that users can browse; empty for the defaults.
+        token: the required token; None creates one if it is needed.
+        open_browser: whether to open a browser.
+        max_upload_bytes: the maximum size of an archive.
         public_url: the address behind a reverse proxy; None if there is none.
 
     Raises:
-        StudioError: a root is not a folder, the token is too short, or another studio has this folder.
+        StudioError: a root is not a folder, the token is too short, or another studio uses this folder.
         ServiceError: the port is taken.
     """
     settings, url = prepare(host, port, roots, token, max_upload_bytes, public_url)
@@ -44,7 +44,7 @@ def serve_studio(
 
     app = create_app(settings)
     address, port = free_address(host, port)
-    print(f"Darkroom studio: {url} (stop it with Ctrl-C; jobs continue)", flush=True)  # noqa: T201 - its output
+    print(f"Darkroom studio: {url} (stop it with Ctrl-C; jobs continue)", flush=True)  # noqa: T201 - the output of the command
     if open_browser and sys.stdout.isatty():
         webbrowser.open(url)
     uvicorn.run(
@@ -61,7 +61,7 @@ def prepare(
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
     public_url: str | None = None,
 ) -> tuple[Settings, str]:
-    """The settings, and the address to open.
+    """Returns the settings, and the address to open.
 
     Raises:
         StudioError: a root is not a folder, or the token is too short.

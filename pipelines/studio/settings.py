@@ -1,4 +1,4 @@
-"""Where a studio works, and what it allows."""
+"""The settings of a studio, and its errors."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ MAX_PHOTO_BYTES: Final = 256 * 2**20
 MAX_MODEL_BYTES: Final = 4 * 10**9
 MAX_JSON_BYTES: Final = 4 * 2**20
 SPARE_BYTES: Final = 500 * 10**6
-"""Left free on the disk by uploads, so that what runs can still write."""
+"""The free disk space that uploads leave, so that running jobs can still write."""
 
 
 class StudioError(DarkroomError):
-    """Something that a person at the page can fix.
+    """An error that the user of the page can fix.
 
     Attributes:
-        status: of the HTTP answer.
+        status: of the HTTP response.
     """
 
     def __init__(self, message: str, status: int = 400):
@@ -30,15 +30,15 @@ class StudioError(DarkroomError):
 
 @dataclass(frozen=True)
 class Settings:
-    """A studio's own.
+    """The settings of a studio.
 
     Attributes:
         home: the folder of its state: the draft, jobs, uploads.
-        roots: the folders that may be looked into.
-        token: what a browser must show once; None if only this machine reaches the page.
-        hosts: what the page may be called as, with the port; empty if a token guards it.
-        max_upload_bytes: of one archive.
-        public_url: the address of the page behind a reverse proxy, with a slash at its end; None if there is none.
+        roots: the folders that users can browse.
+        token: required from each browser once; None if only this machine can reach the page.
+        hosts: the allowed hosts in the page's address, with the port; empty if a token is required.
+        max_upload_bytes: the maximum size of an archive.
+        public_url: the address of the page behind a reverse proxy, with a slash at its end; None without a proxy.
     """
 
     home: Path = HOME / "studio"
@@ -50,23 +50,23 @@ class Settings:
 
     @property
     def allowed(self) -> tuple[Path, ...]:
-        """Where data may be: the roots, and the studio's own folder."""
+        """The folders that data can be in: the roots, and the studio's folder."""
         return (*self.roots, self.home.resolve())
 
     @property
     def photos_dir(self) -> Path:
-        """What was uploaded, a folder for each data set."""
+        """The folder of uploaded data sets."""
         return self.home / "photos"
 
 
 def default_roots() -> tuple[Path, ...]:
-    """The home folder of whoever starts the studio, and the folder that it is started in."""
+    """The home folder of the user who starts the studio, and the current folder."""
     home, here = Path.home().resolve(), Path.cwd().resolve()
     return (home,) if here.is_relative_to(home) else (here, home)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Whether only this machine can reach a server that listens on this host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

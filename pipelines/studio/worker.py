@@ -1,6 +1,6 @@
-"""A worker of the studio: takes work from its standard input until that ends. Its argument: bytes of address space.
+"""A worker of the studio: reads tasks from standard input until it ends. Its argument is its address space in bytes.
 
-Everything here reads what others made. Whatever happens to this process, the server continues.
+Workers read untrusted files. Whatever happens to this process, the server continues.
 """
 
 import os
@@ -23,7 +23,7 @@ Result = tuple[Any, bytes]
 
 
 def list_data(_: bytes, uri: str, photos_dir: str, columns: str) -> Result:
-    """What the data contains: the view, and each file as its path, place and labels."""
+    """Lists data: the facts for the page, and the path, location and labels of each file."""
     from components.contract.params.data import ColumnNames
     from components.contract.params.pipeline import parse_section
     from pipelines.studio.data.photos import read_data
@@ -36,7 +36,7 @@ def list_data(_: bytes, uri: str, photos_dir: str, columns: str) -> Result:
 
 
 def make_thumbnail(content: bytes, side: int) -> Result:
-    """A photo made small, and its media type."""
+    """Returns a scaled-down photo and its media type."""
     from pipelines.studio.data.photos import render_thumbnail
 
     picture, kind = render_thumbnail(content, side)
@@ -44,7 +44,7 @@ def make_thumbnail(content: bytes, side: int) -> Result:
 
 
 def decode_photo(content: bytes, size: tuple[int, int], resize: Any, pixel_range: list[int] | None) -> Result:
-    """A photo's pixels, and its native size."""
+    """Returns the pixels of a photo and its native size."""
     from components.contract.errors import ImageError
     from components.contract.image.decode import decode
     from pipelines.studio.data.photos import range_for
@@ -58,7 +58,7 @@ def decode_photo(content: bytes, size: tuple[int, int], resize: Any, pixel_range
 
 
 def probe_data(_: bytes, uri: str, columns: str = "{}") -> Result:
-    """A quick look at the data, for `auto` values."""
+    """Inspects the data briefly, for `auto` values."""
     from components.contract.params.data import ColumnNames
     from components.contract.params.pipeline import parse_section
     from components.preprocess.sources.probe import probe
@@ -67,7 +67,7 @@ def probe_data(_: bytes, uri: str, columns: str = "{}") -> Result:
 
 
 def unpack(_: bytes, archive: str, folder: str) -> Result:
-    """Takes an archive apart; the names of what is left out, which belongs to git and other tools, and notices."""
+    """Unpacks an archive; returns the names of skipped files, which belong to git and other tools, and notices."""
     from components.contract.foreign.archive import extract
 
     skipped: set[str] = set()
@@ -77,7 +77,7 @@ def unpack(_: bytes, archive: str, folder: str) -> Result:
 
 
 def parse_params(content: bytes, is_command: bool, roots: list[str]) -> Result:
-    """What differs from the defaults in a params.yaml, or in a command."""
+    """Parses a params.yaml or a command; returns the values that differ from the defaults."""
     from pipelines.studio.data.file_browser import within
     from pipelines.studio.draft.params_text import parse_command, parse_text
 
@@ -92,9 +92,9 @@ WORKS: Final[dict[str, Callable[..., Result]]] = {
 
 
 def main(memory_bytes: int) -> None:
-    """Works until nobody asks any more."""
+    """Executes tasks until standard input ends."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries must not be mixed with answers
     limit_memory(memory_bytes)
     waiting: queue.Queue[tuple[dict[str, Any], bytes]] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, waiting), daemon=True).start()
@@ -104,7 +104,7 @@ def main(memory_bytes: int) -> None:
 
 
 def _listen(requests: IO[bytes], waiting: "queue.Queue[tuple[dict[str, Any], bytes]]") -> None:
-    """Ends the process when the server is gone, whatever it is doing."""
+    """Ends the process when the server has ended, whatever it is doing."""
     try:
         while True:
             waiting.put(read_frame(requests))
@@ -120,7 +120,7 @@ def _work(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
         return {"error": str(error), "status": error.status if isinstance(error, StudioError) else 400}, b""
     except MemoryError:
         return {"limit": "memory"}, b""
-    except Exception:  # it is ours to fix, and the server's log shows it
+    except Exception:  # an internal error, which the server logs
         return {"bug": traceback.format_exc()}, b""
     return {"value": value, "addresses": remembered_addresses()}, content
 

@@ -1,7 +1,7 @@
-"""Looks at data outside the server: in processes whose memory and time are bounded, and whose end is a message.
+"""Reads data outside the server, in processes with limited memory and time; a crash becomes an error message.
 
-A page asks for many small things, so a worker stays and takes the next piece of work. The server and a worker send each
-other frames: the sizes of both parts, a JSON object, and bytes such as a photo.
+A page needs many small results, so a worker continues with the next task. The server and a worker exchange frames: the
+sizes of both parts, a JSON object, and bytes such as a photo.
 """
 
 import contextlib
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from components.contract.image.resize import Resize
 
 MEMORY_BYTES: Final = 4 * 2**30
-"""Address space of one worker: the largest photo, or a million names."""
+"""The address space of one worker: enough for the largest photo, or a million names."""
 MAX_ANSWER_BYTES: Final = 2**30
 QUICK_WORKERS: Final = 3
 LONG_WORKERS: Final = 2
-"""Long work, such as unpacking, does not keep photos from being shown."""
+"""Longer tasks, such as unpacking, use a separate worker, so that they do not delay photos."""
 WAIT_SECONDS: Final = 10.0
 QUICK_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 120.0
-"""For a look at a whole folder or table."""
+"""The time limit for reading a whole folder or table."""
 PROBE_SECONDS: Final = 3600.0
-"""For data at an address, which are fetched first; their own budget ends what makes no progress."""
+"""The time limit for data at an address, which is fetched first; the fetch itself ends if it makes no progress."""
 
 SIZES: Final = struct.Struct(">QQ")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker found out: a JSON value, and bytes where the work yields some."""
+    """The result of a worker: a JSON value and, for some tasks, bytes."""
 
     value: Any
     content: bytes
@@ -63,17 +63,17 @@ class Workers:
     def ask(
         self, work: str, subject: str, content: bytes = b"", *, seconds: float = QUICK_SECONDS, **arguments: Any
     ) -> Answer:
-        """Has a piece of work done.
+        """Executes a task in a worker.
 
         Args:
-            work: its name in worker.py.
-            subject: what it looks at, for the message.
-            content: bytes that it needs.
-            seconds: how long it may take; what may take longer than QUICK_SECONDS waits in a queue of its own.
-            arguments: the rest, as JSON has it.
+            work: the name of the task in worker.py.
+            subject: the object of the task, for messages.
+            content: the bytes that the task needs.
+            seconds: the time limit; tasks with a limit above QUICK_SECONDS have a separate queue.
+            arguments: the other arguments, as JSON values.
 
         Raises:
-            StudioError: it cannot be done; or took too long or too much memory, or crashed the worker.
+            StudioError: the task failed, took too long or too much memory, or crashed the worker.
         """
         deadline = time.monotonic() + seconds
         slot = self._slots[seconds > QUICK_SECONDS]
@@ -115,16 +115,16 @@ class Workers:
     def decode(
         self, photo: bytes, size: tuple[int, int], resize: "Resize", pixel_range: "PixelRange | None"
     ) -> "tuple[np.ndarray, tuple[int, int]]":
-        """A photo's pixels: uint8 (height, width, 3), RGB, and its native (height, width).
+        """Decodes a photo to uint8 (height, width, 3), RGB; also returns its native (height, width).
 
         Args:
-            photo: the file.
+            photo: the content of the file.
             size: (height, width) in pixels.
-            resize: how a photo of another shape is fitted.
-            pixel_range: of 16-bit photos; None for the photo's own, while that of the data set is not resolved.
+            resize: how to fit a photo with a different aspect ratio.
+            pixel_range: of 16-bit photos; None for that of the photo, while that of the data set is not resolved.
 
         Raises:
-            StudioError: it is not a usable photo.
+            StudioError: the file is not a usable photo.
         """
         import numpy as np
 
@@ -133,7 +133,7 @@ class Workers:
         return np.frombuffer(answer.content, np.uint8).reshape(*size, 3), (height, width)
 
     def close(self) -> None:
-        """Ends them."""
+        """Ends all workers."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -153,14 +153,14 @@ class Workers:
 
 
 class _Worker:
-    """One process."""
+    """A worker process."""
 
     def __init__(self) -> None:
         command = launcher.python("pipelines.studio.worker", str(MEMORY_BYTES))
         self._process = launcher.converse(command, environment())
 
     def ask(self, head: Mapping[str, Any], content: bytes, deadline: float) -> tuple[dict[str, Any], bytes]:
-        """One frame there, one frame back.
+        """Sends a frame to the process, and receives a frame from it.
 
         Raises:
             TimeoutError: the deadline has passed.
@@ -171,7 +171,7 @@ class _Worker:
         write_frame(self._process.stdin, head, content)
         sizes = SIZES.unpack(self._read(SIZES.size, deadline))
         if sum(sizes) > MAX_ANSWER_BYTES:
-            raise EOFError("it answers more than it may")
+            raise EOFError("the answer is too large")
         answer: dict[str, Any] = json.loads(self._read(sizes[0], deadline))
         return answer, self._read(sizes[1], deadline)
 
@@ -200,10 +200,10 @@ class _Worker:
 
 @contextlib.contextmanager
 def hold_lock(lock: threading.Lock, subject: str) -> Iterator[None]:
-    """Holds a lock; those who wait too long get a message, so that the server keeps threads for other requests.
+    """Holds a lock; fails after waiting too long, so that the server has threads for other requests.
 
     Raises:
-        StudioError: another request is still at it.
+        StudioError: another request still holds the lock.
     """
     if not lock.acquire(timeout=WAIT_SECONDS):
         raise StudioError(f"{subject} is still being read. Try again in a moment.", 503)
@@ -214,7 +214,7 @@ def hold_lock(lock: threading.Lock, subject: str) -> Iterator[None]:
 
 
 def write_frame(file: IO[bytes], head: Mapping[str, Any], content: bytes) -> None:
-    """Writes a JSON object and bytes."""
+    """Writes a frame: a JSON object and bytes."""
     text = json.dumps(head).encode()
     for part in (SIZES.pack(len(text), len(content)) + text, content):
         view = memoryview(part)
@@ -223,10 +223,10 @@ def write_frame(file: IO[bytes], head: Mapping[str, Any], content: bytes) -> Non
 
 
 def read_frame(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    """Reads what `write_frame` wrote.
+    """Reads a frame of `write_frame`.
 
     Raises:
-        EOFError: the other side has closed.
+        EOFError: the other side has closed the pipe.
     """
     sizes = file.read(SIZES.size)
     if len(sizes) < SIZES.size:
@@ -236,5 +236,5 @@ def read_frame(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
 
 
 def seconds_to_unpack(archive: Path) -> float:
-    """How long an archive of this size may take; its own budget ends what makes no progress."""
+    """The time limit for unpacking an archive of this size; unpacking itself ends if it makes no progress."""
     return 600.0 + archive.stat().st_size / 10**6

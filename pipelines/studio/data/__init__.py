@@ -1,1 +1,1 @@
-"""The photos behind the screen Data: browsing, uploads, edits, versions. Import any module."""
+"""The data of the screen Data: browsing, uploads, edits, versions. Import any module."""

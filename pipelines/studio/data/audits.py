@@ -1,4 +1,4 @@
-"""The audit of the chosen data, as the page shows it: `darkroom audit` run as a job, and its findings."""
+"""The audit of the chosen data: runs `darkroom audit` as a job, and reads its findings."""
 
 import hashlib
 import json
@@ -17,17 +17,17 @@ from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.queue import PARAMS, Queue
 
 SHOWN_CASES: Final = 24
-"""Of each finding on the page; the report names more."""
+"""The maximum number of cases of each finding on the page; the report shows more."""
 
 
 class AuditView(BaseRecord):
-    """What the page shows.
+    """The audit for the page.
 
     Attributes:
-        state: none, or of the job.
-        job: its id.
-        told: the last line that it said.
-        report: whether there is a page of its own.
+        state: of the job; `none` if there is no job.
+        job: the id of the job.
+        told: the last line of the job's log.
+        error: why the job failed.
     """
 
     state: str
@@ -47,17 +47,17 @@ class Audits:
         self._queue = queue
 
     def key(self, draft: Draft) -> str:
-        """Changes with all that an audit depends on."""
+        """Returns a digest of everything that an audit depends on."""
         facts = [draft.data, draft.params.get("preprocess", {})]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def report_dir(self, key: str) -> Path:
-        """audit.json, audit.html and its pictures."""
+        """The folder of audit.json, audit.html and its pictures."""
         return self._folder / key
 
     def start(self, draft: Draft) -> JobFolder:
-        """Puts an audit of the data into the queue, unless one is there already."""
-        assert draft.data is not None, "the caller has looked"
+        """Adds an audit of the data to the queue, unless there already is one."""
+        assert draft.data is not None, "checked by the caller"
         key = self.key(draft)
         running = self._job(key)
         if running is not None and not running.is_over:
@@ -72,7 +72,7 @@ class Audits:
         )
 
     def view(self, draft: Draft) -> AuditView:
-        """How far it is, and what it found."""
+        """Returns the state of the audit, and its findings."""
         if draft.data is None:
             return AuditView(state="none")
         key = self.key(draft)
@@ -112,4 +112,4 @@ def _dump_info(info: AuditInfo) -> dict[str, Any]:
 
 
 POLICIES: Final = {name: tuple(get_args(field.annotation)) for name, field in AuditParams.model_fields.items()}
-"""What may be chosen for each finding."""
+"""The possible policies of each finding."""

@@ -1,4 +1,4 @@
-"""Data sets that are made on the page: class folders that photos are dropped into, and archives that are unpacked."""
+"""Creates and edits data sets in the studio: class folders for photos, and unpacked archives."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ MAX_NAME_BYTES: Final = 120
 
 
 def make_data_set(photos_dir: Path, name: str) -> Path:
-    """A new, empty folder for photos, called by the name or by one like it that is free."""
+    """Creates an empty folder for photos; a number is added to the name if it is taken."""
     base_name = name_of(f"/{name.strip() or 'photos'}")
     names = (base_name if number == 1 else f"{base_name}-{number}" for number in range(1, 10_000))
     folder = next(photos_dir / candidate for candidate in names if not (photos_dir / candidate).exists())
@@ -28,10 +28,10 @@ def make_data_set(photos_dir: Path, name: str) -> Path:
 
 
 def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
-    """Takes an archive apart, in a worker, into a data set of its own; gives the folder of its classes.
+    """Unpacks an archive into a new data set, in a worker; returns the folder of its classes.
 
     Raises:
-        StudioError: it is damaged, a bomb, or leads outside.
+        StudioError: the archive is damaged, an archive bomb, or has paths outside of its folder.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
     try:
@@ -53,10 +53,10 @@ def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
 
 
 def make_class(folder: Path, name: str) -> Path:
-    """The folder of a new class.
+    """Creates the folder of a new class.
 
     Raises:
-        StudioError: the name cannot be, or is taken.
+        StudioError: the name is invalid or taken.
     """
     name = check_class_name(name)
     existing_name = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
@@ -72,10 +72,10 @@ def make_class(folder: Path, name: str) -> Path:
 
 
 def check_class_name(name: str) -> str:
-    """The name of a class as it is kept.
+    """Normalizes and checks the name of a class.
 
     Raises:
-        StudioError: it is no name.
+        StudioError: the name is invalid.
     """
     name = unicodedata.normalize("NFC", name.strip())
     if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
@@ -89,10 +89,10 @@ def check_class_name(name: str) -> str:
 
 
 def rename_class(folder: Path, old_name: str, new_name: str) -> Path:
-    """Gives a class another name.
+    """Renames a class.
 
     Raises:
-        StudioError: there is no such class, or the name cannot be.
+        StudioError: there is no such class, or the new name is invalid or taken.
     """
     old = class_folder(folder, old_name)
     if old_name.casefold() == new_name.strip().casefold():
@@ -103,15 +103,15 @@ def rename_class(folder: Path, old_name: str, new_name: str) -> Path:
 
 
 def remove_class(folder: Path, name: str) -> None:
-    """Takes a class away with its copies of photos."""
+    """Removes a class with its copies of photos."""
     shutil.rmtree(class_folder(folder, name))
 
 
 def class_folder(folder: Path, name: str) -> Path:
-    """The folder of a class.
+    """Finds the folder of a class.
 
     Raises:
-        StudioError: there is none such.
+        StudioError: there is no such class.
     """
     try:
         path = within(folder, name)
@@ -123,7 +123,7 @@ def class_folder(folder: Path, name: str) -> Path:
 
 
 def file_name(name: str) -> str:
-    """What a photo that was sent is called on the disk: its own name, as far as that can be."""
+    """The file name for an uploaded photo: its original name, without invalid parts."""
     plain = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(char if char.isprintable() else "_" for char in plain).lstrip(".").strip()
     plain = f"{plain}.photo" if is_tool_file(plain) else plain

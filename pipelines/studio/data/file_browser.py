@@ -1,4 +1,4 @@
-"""Looking into the folders of this machine, within the roots that were given at the start."""
+"""Browses the folders of this machine, within the roots that the studio was started with."""
 
 import itertools
 import os
@@ -16,11 +16,11 @@ from pipelines.studio.settings import StudioError
 
 MOST_ENTRIES: Final = 500
 MOST_SEEN: Final = 100_000
-"""Of a folder with more, any so many are looked at, so that the page does not wait."""
+"""The maximum number of entries of a folder that are read, so that the page does not wait."""
 
 
 class Entry(BaseRecord):
-    """What is in a folder."""
+    """An entry of a folder."""
 
     name: str
     path: str
@@ -29,12 +29,12 @@ class Entry(BaseRecord):
 
 
 class Place(BaseRecord):
-    """A folder that is looked into; without a path the list of the roots.
+    """The content of a folder; without a path, the list of the roots.
 
     Attributes:
-        parent: one level up; None at the top.
-        num_photos: files directly in it that might be photos.
-        more: entries that are not listed.
+        parent: the parent folder; None for the list of the roots.
+        num_photos: the number of files in the folder that may be photos, without subfolders.
+        more: the number of entries that are not listed.
     """
 
     path: str | None
@@ -48,10 +48,10 @@ PHOTO_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".t
 
 
 def within(roots: tuple[Path, ...], text: str) -> Path:
-    """A path of this machine, links resolved, if it lies in one of the roots.
+    """Resolves a path of this machine, including links, and checks that it is in one of the roots.
 
     Raises:
-        StudioError: it does not, or it cannot be.
+        StudioError: the path is outside the roots, or invalid.
     """
     try:
         path = Path(text).expanduser()
@@ -61,7 +61,7 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
     if not any(resolved.is_relative_to(root) for root in roots):
         root_list = ", ".join(map(str, roots))
         raise StudioError(
-            f"The studio may only read {root_list}; {resolved} is elsewhere. To allow it, start the "
+            f"The studio can only read {root_list}; {resolved} is elsewhere. To allow it, start the "
             f"studio with --root {resolved.parent}.",
             403,
         )
@@ -69,11 +69,11 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
 
 
 def data_within(roots: tuple[Path, ...], uri: str) -> str:
-    """Where data is, if they may be looked at: an address of a server, or what lies in one of the roots.
+    """Checks the address of data: it must be remote, or a path in one of the roots. Returns it with links resolved.
 
     Raises:
-        StudioError: they lie elsewhere.
-        DataError: it is no address that data is fetched from.
+        StudioError: the path is outside the roots.
+        DataError: data cannot be fetched from this address.
     """
     if not is_remote(uri):
         return str(within(roots, uri))
@@ -85,10 +85,10 @@ def data_within(roots: tuple[Path, ...], uri: str) -> str:
 
 
 def model_within(roots: tuple[Path, ...], tree: Mapping[str, Any]) -> None:
-    """Checks that the files which `train.model` names lie in one of the roots.
+    """Checks that the files that `train.model` names are in one of the roots.
 
     Raises:
-        StudioError: one lies elsewhere.
+        StudioError: a file is outside the roots.
     """
     train = tree.get("train")
     model = train.get("model") if isinstance(train, Mapping) else None
@@ -99,10 +99,10 @@ def model_within(roots: tuple[Path, ...], tree: Mapping[str, Any]) -> None:
 
 
 def list_folder(roots: tuple[Path, ...], text: str | None) -> Place:
-    """The folders, archives and tables in a folder.
+    """Lists the folders, archives and tables in a folder.
 
     Raises:
-        StudioError: it lies outside the roots, or cannot be read.
+        StudioError: the folder is outside the roots, or cannot be read.
     """
     if not text:
         return Place(

@@ -1,4 +1,4 @@
-"""The photos of the chosen data one by one: what the audit knows of each, by class, text, finding and split."""
+"""Lists the photos of the chosen data with the facts from their audit, filtered by class, text, finding and split."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -21,15 +21,15 @@ from pipelines.data.audit import MANIFEST_FILE
 MAX_PAGE: Final = 500
 SHOWN_MOVES: Final = 60
 LEFT_OUT: Final = "left out"
-"""In place of a split, for photos that the audit keeps from the data."""
+"""Shown instead of a split for photos that the audit leaves out."""
 
 
 class PhotoRow(BaseRecord):
     """A photo.
 
     Attributes:
-        split: as the audit divided the photos; None before it.
-        findings: the kinds of findings that show it.
+        split: from the audit; None before the audit.
+        findings: the kinds of findings that contain the photo.
     """
 
     path: str
@@ -39,12 +39,12 @@ class PhotoRow(BaseRecord):
 
 
 class PhotoPage(BaseRecord):
-    """Some of the photos that were asked for.
+    """One page of the photos that match a filter.
 
     Attributes:
-        total: how many there are.
-        finding_kinds: kind to title, of all findings that show photos.
-        has_splits: whether the photos have been divided.
+        total: the number of matching photos.
+        finding_kinds: the title of each kind of finding that contains photos.
+        has_splits: whether the photos have been split.
     """
 
     total: int
@@ -54,14 +54,14 @@ class PhotoPage(BaseRecord):
 
 
 class Division(BaseRecord):
-    """How the photos would be divided.
+    """The splits of the photos for other fractions.
 
     Attributes:
-        counts: of each class in each split.
-        num_moved: photos that change their split.
-        moves: (path, split before, split after), the first ones.
-        given: splits that the data bring; they stay.
-        fault: why the photos cannot be divided so.
+        counts: the number of photos of each class in each split.
+        num_moved: the number of photos that change their split.
+        moves: (path, current split, new split) of the first photos.
+        given: splits that the data defines; they are kept.
+        fault: why the photos cannot be split like this.
     """
 
     counts: dict[SplitName, dict[str, int]] = Field(default_factory=dict)
@@ -72,13 +72,13 @@ class Division(BaseRecord):
 
 
 def list_photos(files: Mapping[str, PhotoFile], audit_dir: Path, query: Mapping[str, str], offset: int) -> PhotoPage:
-    """A page of photos, in the order of their paths.
+    """Returns one page of the matching photos, sorted by path.
 
     Args:
         files: all photos by their paths.
-        audit_dir: of the audit of these photos; it may not be there yet.
-        query: `class`, `text`, `finding` and `split`; what is missing or empty does not matter.
-        offset: of the first photo of the page among those that match.
+        audit_dir: of the audit of these photos; may not exist yet.
+        query: `class`, `text`, `finding` and `split`; missing or empty values match all photos.
+        offset: of the page's first photo among the matching photos.
     """
     kinds, titles = _read_findings(audit_dir)
     splits = read_splits(audit_dir)
@@ -118,13 +118,13 @@ def _match(
 
 
 def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: int, given: tuple[str, ...]) -> Division:
-    """How other fractions would divide the photos that the audit kept, by the very rule of the pipeline.
+    """Splits the photos that the audit kept by other fractions, with the function of the pipeline.
 
     Args:
         audit_dir: of a finished audit.
         fractions: of validation and test.
-        seed: of the division.
-        given: splits that the data bring.
+        seed: of the split.
+        given: splits that the data defines.
 
     Raises:
         ArtifactError: there is no audit.
@@ -145,7 +145,7 @@ def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: in
     ]
     counts: dict[SplitName, dict[str, int]] = {split: dict.fromkeys(class_names, 0) for split in SPLITS}
     for record in divided:
-        assert record.split is not None, "each kept photo was given one"
+        assert record.split is not None, "assign_splits assigns each photo"
         counts[record.split][str(record.class_name)] += 1
     return Division(counts=counts, num_moved=len(moves), moves=tuple(moves[:SHOWN_MOVES]), given=given)
 

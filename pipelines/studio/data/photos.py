@@ -1,4 +1,4 @@
-"""The photos of the chosen data: what there is in each class, and single photos to look at."""
+"""Reads the chosen data: the photos of each class, and single photos for display."""
 
 import io
 import json
@@ -29,14 +29,14 @@ from pipelines.studio.workers import LOOK_SECONDS, Workers, hold_lock
 
 SAMPLES: Final = 12
 FRESH_SECONDS: Final = 5.0
-"""For so long a list of files is trusted without looking again."""
+"""The time for which a list of files is used without reading the folder again."""
 PATIENCE: Final = 4
-"""What took long to list is trusted for so many times as long."""
+"""A list is used for at least this many times the time that it took to read."""
 TINY: Final = 96
 
 
 class ClassView(BaseRecord):
-    """A class of the data: how many photos, and some of them."""
+    """A class of the data, with some of its photos."""
 
     name: str
     num_photos: int
@@ -44,15 +44,15 @@ class ClassView(BaseRecord):
 
 
 class DataView(BaseRecord):
-    """What the page shows of the chosen data.
+    """The facts about the chosen data for the page.
 
     Attributes:
         editable: whether classes and photos can be added on the page.
-        rejected: files and folders that count for nothing, as (path, why), the first ones.
-        notices: how the data was read, where that is not obvious.
-        has_table: whether there is a file that may say of which class photos are.
-        columns: of that file, which the user named.
-        fault: why the data cannot be used as they are; None if they can.
+        rejected: (path, reason) of the first files and folders that are ignored.
+        notices: how the data was read, if that is not obvious.
+        has_table: whether there is a file that may contain the classes of the photos.
+        columns: the columns of that file that the user named.
+        fault: why the data cannot be used for training; None if it can.
     """
 
     name: str
@@ -78,14 +78,14 @@ class _Listing:
 
 
 class Album:
-    """Lists the data that were asked for last, and decodes single photos."""
+    """Lists the most recently requested data, and reads single photos."""
 
     def __init__(self, photos_dir: Path, workers: Workers, read_columns: Callable[[], object]):
-        """Makes it.
+        """Creates the album.
 
         Args:
-            photos_dir: data sets within it are the studio's own, and may be added to.
-            workers: look at the data.
+            photos_dir: contains the data sets of the studio, to which photos can be added.
+            workers: read the data.
             read_columns: returns `data.columns` of the draft.
         """
         self._read_columns = read_columns
@@ -95,15 +95,15 @@ class Album:
         self._lock = threading.Lock()
 
     def view(self, uri: str) -> DataView:
-        """What there is."""
+        """Returns the facts about the data for the page."""
         return self._list(uri).view
 
     def forget(self) -> None:
-        """Looks again the next time."""
+        """Forgets the list of files, so that the data is read again."""
         self._listing = None
 
     def files(self, uri: str) -> dict[str, PhotoFile]:
-        """All photos by their paths.
+        """Returns all photos, by path.
 
         Raises:
             StudioError: the data cannot be read.
@@ -114,10 +114,10 @@ class Album:
         return listing.files
 
     def bytes_of(self, uri: str, path: str) -> bytes:
-        """A photo's file.
+        """Returns the content of a photo's file.
 
         Raises:
-            StudioError: it is none of the data's photos, or cannot be read.
+            StudioError: the data has no such photo, or it cannot be read.
         """
         photo = self._list(uri).files.get(path)
         if photo is None:
@@ -162,7 +162,7 @@ class Album:
 
 
 def read_data(uri: str, photos_dir: Path, columns: ColumnNames) -> tuple[DataView, dict[str, PhotoFile]]:
-    """What the data contains: what the page shows, and all photos by their paths."""
+    """Reads data: the facts for the page, and all photos by path."""
     path = Path(uri)
     editable = path.is_relative_to(photos_dir) and path.is_dir()
     view = DataView(name=name_of(uri), uri=uri, editable=editable, columns=columns.model_dump(exclude_none=True))
@@ -209,7 +209,7 @@ def _pick_samples(paths: list[str]) -> tuple[str, ...]:
 
 
 def _find_fault(classes: tuple[ClassView, ...], error: str | None) -> str | None:
-    """The first thing that keeps the data from being trained on."""
+    """Returns the first reason why the data cannot be used for training."""
     if classes and len(classes) < 2:
         return "At least two classes are needed; there is only one so far."
     empty = [class_view.name for class_view in classes if not class_view.num_photos]
@@ -222,7 +222,7 @@ def _find_fault(classes: tuple[ClassView, ...], error: str | None) -> str | None
 
 
 def _list_class_folders(folder: Path) -> tuple[ClassView, ...]:
-    """The classes of a data set that is being made."""
+    """Lists the classes of an unfinished data set."""
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     return tuple(
         ClassView(
@@ -244,10 +244,10 @@ def _list_files(folder: Path) -> dict[str, PhotoFile]:
 
 
 def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
-    """A photo made small, and its media type; tiny pictures keep their pixels.
+    """Returns a scaled-down photo and its media type; tiny pictures keep their size.
 
     Raises:
-        StudioError: it is not a usable photo; the message gives the reason.
+        StudioError: the file is not a usable photo; the message contains the reason.
     """
     try:
         pixels = decode(data, (side, side), "pad", range_for(data)).full_pixels
@@ -257,21 +257,21 @@ def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
 
 
 def range_for(data: bytes) -> PixelRange:
-    """The pixel range that fits a photo alone, to look at it before that of its data set is resolved.
+    """The pixel range of a single photo, for display before that of its data set is resolved.
 
     Raises:
-        ImageError: it is not a usable photo.
+        ImageError: the file is not a usable photo.
     """
     depth = measure_depth(data)
     return settle_range([depth] if depth is not None else [])
 
 
 def encode(pixels: np.ndarray, side: int) -> tuple[bytes, str]:
-    """Pixels as a file for the page.
+    """Encodes pixels for the page.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
-        side: the longest that it may be; smaller ones remain unchanged.
+        side: the maximum length of a side; smaller photos are unchanged.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""What a browser sends: streamed to the disk, counted, and there completely or not at all."""
+"""Receives uploads: streams them to disk within limits, completely or not at all."""
 
 import contextlib
 import secrets
@@ -14,17 +14,17 @@ from pipelines.studio.settings import SPARE_BYTES, StudioError
 async def receive(
     chunks: AsyncIterator[bytes], target: Path, *, max_bytes: int, content_length: int | None, subject: str
 ) -> Path:
-    """Writes what comes to a file; after an error, or when the browser goes away, nothing is left of it.
+    """Writes an upload to a file; nothing is left of it after an error, or if the browser disconnects.
 
     Args:
-        chunks: of the content, as they come.
-        target: where to; another name is taken where one is there already.
-        max_bytes: how large it may be.
-        content_length: its size as the browser says it, if it does.
-        subject: it is, for the message.
+        chunks: of the content.
+        target: the path; if it exists, a number is added to the name.
+        max_bytes: the maximum size.
+        content_length: the size that the browser announced, if it did.
+        subject: the name of the upload in messages.
 
     Raises:
-        StudioError: it is too large, empty, or the disk is full.
+        StudioError: the upload is too large or empty, or the disk is full.
     """
     _require_room(target, min(content_length or 0, max_bytes), subject)
     if content_length is not None and content_length > max_bytes:
@@ -59,7 +59,7 @@ async def receive(
 
 
 def free_name(target: Path) -> Path:
-    """The path, or one with a number at its end that is free."""
+    """Returns the path, with a number at its end if it is taken."""
     if not target.exists():
         return target
     numbered = (target.with_name(f"{target.stem}-{number}{target.suffix}") for number in range(2, 10**6))

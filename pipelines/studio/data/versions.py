@@ -1,7 +1,6 @@
-"""Versions of the data that are made on the page, by relabelling photos and taking some out.
+"""Versions of data that users create in the studio by relabeling and removing photos.
 
-The photos themselves stay as and where they are: a version is a table of paths and labels, which `darkroom run --data`
-takes as it takes a folder.
+The photos are neither changed nor moved: a version is a table of paths and labels, which `darkroom run --data` accepts.
 
 versions/<name>/<number>/<name>.csv     path, label, split
 versions/<name>/<number>/version.json   Version
@@ -22,17 +21,17 @@ from pipelines.studio.data.photos import Album
 from pipelines.studio.settings import StudioError
 
 Decisions = Mapping[str, str | None]
-"""Path of a photo to its class; None takes it out."""
+"""The class of each photo, by its path; None removes the photo."""
 
 
 class Version(BaseRecord):
     """A version of the data.
 
     Attributes:
-        uri: what `--data` takes.
-        origin: the folder or table that all versions of this name began with.
-        parent: the version that it was made of.
-        what: was done, in words.
+        uri: for `--data`.
+        origin: the folder or table of the first version.
+        parent: the version that it was created from.
+        what: a description of the change.
     """
 
     number: int
@@ -45,7 +44,7 @@ class Version(BaseRecord):
 
 
 class Changes(BaseRecord):
-    """What differs between two versions; lists are cut, counts are not."""
+    """The differences between two versions; lists are shortened, counts are complete."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -67,21 +66,21 @@ class Versions:
         self._album = album
 
     def list_for(self, uri: str) -> list[Version]:
-        """All versions that belong with the data, the oldest first."""
+        """Lists all versions of the data, the oldest first."""
         versions = [read_json(path, Version, "version") for path in self._folder.glob(f"{name_of(uri)}/*/version.json")]
         origin = next((version.origin for version in versions if version.uri == uri), uri)
         return sorted((version for version in versions if version.origin == origin), key=lambda version: version.number)
 
     def family(self, uri: str) -> frozenset[str]:
-        """The addresses of the data and of all their versions."""
+        """Returns the addresses of the data and of all its versions."""
         versions = self.list_for(uri)
         return frozenset((uri, *(version.uri for version in versions), *(version.origin for version in versions)))
 
     def make(self, uri: str, decisions: Decisions) -> Version:
-        """Carries out decisions as a new version.
+        """Creates a new version from decisions.
 
         Raises:
-            StudioError: there is nothing to decide, a photo is not there, or the disk is full.
+            StudioError: there are no decisions, a photo does not exist, or the disk is full.
         """
         files = self._album.files(uri)
         unknown = [path for path in decisions if path not in files]
@@ -100,11 +99,11 @@ class Versions:
         return self._write(uri, rows, _describe(decisions, files))
 
     def snapshot(self, uri: str, keep_photos: Callable[[PhotoFile], bool]) -> Version:
-        """Keeps the data as they are now as a version.
+        """Stores the current state of the data as a version.
 
         Args:
             uri: of the data.
-            keep_photos: whether a photo can be removed in the studio; such photos are linked into the version.
+            keep_photos: whether photos can be removed in the studio; if so, they are linked into the version.
 
         Raises:
             StudioError: the data cannot be read, or the disk is full.
@@ -146,10 +145,10 @@ class Versions:
         return version
 
     def changes(self, old_uri: str, new_uri: str) -> Changes:
-        """What differs from one version to another.
+        """Compares two versions.
 
         Raises:
-            StudioError: one of them cannot be read.
+            StudioError: a version cannot be read.
         """
         old_labels, new_labels = (self._labels(uri) for uri in (old_uri, new_uri))
         added_paths = sorted(new_labels.keys() - old_labels.keys())
@@ -172,7 +171,7 @@ class Versions:
 
 
 def dvc_versions() -> list[dict[str, object]]:
-    """The versions that DVC keeps of data in this repository; none if there is no repository."""
+    """Lists the versions of data under DVC in this repository; empty if there is no repository."""
     from dataclasses import asdict
 
     from pipelines.data import versions
@@ -184,7 +183,7 @@ def dvc_versions() -> list[dict[str, object]]:
 
 
 def _link_photos(paths: Sequence[str], folder: Path) -> dict[str, str]:
-    """A second name for each photo, which stays when the first one is removed; its content is not copied."""
+    """Creates a hard link for each photo, which is kept if the photo is removed; the content is not copied."""
     links = {}
     for number, path in enumerate(paths):
         link = folder / f"{number:06}{Path(path).suffix}"

@@ -1,4 +1,4 @@
-"""The text of a draft: written as params.yaml, and read from params.yaml or from a command."""
+"""Converts drafts: to the text of a params.yaml, and from a params.yaml or a command."""
 
 import io
 import shlex
@@ -17,11 +17,11 @@ from pipelines.run_options import read_params, run_options, with_shortcuts
 from pipelines.usage_errors import explain_usage
 
 UNNAMED: Final = "unnamed"
-"""Stands for the data while none are chosen, so that the rest can be checked."""
+"""Replaces the data address while no data is chosen, so that the other params can be checked."""
 
 
 def dump_yaml(tree: Mapping[str, Any]) -> str:
-    """The text of a params.yaml."""
+    """Formats the text of a params.yaml."""
     from ruamel.yaml import YAML
 
     if not tree:
@@ -35,10 +35,10 @@ def dump_yaml(tree: Mapping[str, Any]) -> str:
 
 
 def parse_text(text: str) -> dict[str, Any]:
-    """What differs from the defaults in the text of a params.yaml.
+    """Parses the text of a params.yaml; returns the values that differ from the defaults.
 
     Raises:
-        ParamsError: it is no params.yaml.
+        ParamsError: the text is not a valid params.yaml.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-studio-") as scratch:
         path = Path(scratch) / "params.yaml"
@@ -53,15 +53,15 @@ def parse_text(text: str) -> dict[str, Any]:
 
 
 def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
-    """What differs from the defaults in a command such as `darkroom run --data PHOTOS --set train.epochs=5`.
+    """Parses a command such as `darkroom run --set train.epochs=5`; returns the values that differ from the defaults.
 
     Args:
         text: the command.
-        within: gives the path of a params file if it may be read.
+        within: returns the path of a params file if reading it is allowed.
 
     Raises:
-        ParamsError: it is no such command, or a value cannot be.
-        StudioError: the params file may not be read.
+        ParamsError: the text is not such a command, or a value is invalid.
+        StudioError: reading the params file is not allowed.
     """
     try:
         words = _split_command(text)
@@ -84,10 +84,10 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
 
 
 def _split_command(text: str) -> list[str]:
-    """The words of a command after `darkroom`.
+    """Returns the words of a command after `darkroom`.
 
     Raises:
-        ValueError: it is another program, or a quotation mark is not closed; the text says so.
+        ValueError: the command is of another program, or a quotation mark is not closed; the message says which.
     """
     program, *words = shlex.split(text) or [""]
     if Path(program).name != "darkroom":
@@ -96,9 +96,9 @@ def _split_command(text: str) -> list[str]:
 
 
 def drop_defaults(params: Params) -> dict[str, Any]:
-    """What differs from the defaults; no data where they are unnamed."""
+    """Returns the values that differ from the defaults, without the data address if it is not set."""
     tree: dict[str, Any] = params.model_dump(mode="json", exclude_defaults=True)
-    # A value that a preset would settle counts if it is set, even to the default without a preset.
+    # A value that a preset would choose counts as set, even if it equals the default without a preset.
     set_keys = params.train.model_fields_set.intersection(PRESET_KEYS) - {"phases"}
     if set_keys:
         tree["train"] = params.train.model_dump(mode="json", include=set_keys) | tree.get("train", {})
@@ -111,5 +111,5 @@ def _names_data(text: str) -> bool:
     try:
         document = parse_yaml(text)
     except DocumentError:
-        return True  # load_params says what is wrong
+        return True  # load_params reports the error
     return not isinstance(document, dict) or bool(document.get("data"))

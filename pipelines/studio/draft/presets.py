@@ -1,6 +1,6 @@
-"""How thorough a training is, in three words: what each sets. All else keeps its value.
+"""The three choices for how thorough a training is, and the params that each sets; other params are unchanged.
 
-A pretrained network is trained by a recipe of `train.preset`, another network for more or fewer epochs.
+For a pretrained network, they are the recipes of `train.preset`; for other networks, more or fewer epochs.
 """
 
 import copy
@@ -17,7 +17,7 @@ class Preset(BaseRecord):
     """One of the choices.
 
     Attributes:
-        values: dotted key to value; None removes the key, so that its default counts.
+        values: by dotted key; None removes the key, which restores its default.
     """
 
     name: PresetName
@@ -50,7 +50,7 @@ PRESETS: Final = (
         values=_DEFAULTS | {"train.epochs": 80, "train.early_stopping": {"patience": 20}, "tune.trials": 8},
     ),
 )
-"""For a network without pretrained layers; the page shows them in this order."""
+"""The presets for a network without pretrained layers, in the order of the page."""
 
 PRETRAINED_PRESETS: Final = (
     Preset(
@@ -72,15 +72,15 @@ PRETRAINED_PRESETS: Final = (
         values=_DEFAULTS | {"train.preset": "best"},
     ),
 )
-"""The same three for a network that the recipes of `train.preset` are for."""
+"""The presets for a pretrained network: the recipes of `train.preset`."""
 
 
 def list_presets(tree: Mapping[str, Any], model: ModelParams | None) -> tuple[Preset, ...]:
-    """The presets for a network.
+    """Returns the presets for a network.
 
     Args:
-        tree: what differs from the defaults.
-        model: resolved; None while that is impossible.
+        tree: the values that differ from the defaults.
+        model: resolved; None if it cannot be resolved yet.
     """
     train = tree.get("train", {})
     if model is None:
@@ -91,7 +91,7 @@ def list_presets(tree: Mapping[str, Any], model: ModelParams | None) -> tuple[Pr
 
 
 def apply(preset: Preset, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The params with the values of a preset; `tree` is what differs from the defaults."""
+    """Applies a preset to params; `tree` contains the values that differ from the defaults."""
     result = copy.deepcopy(dict(tree))
     for key, value in preset.values.items():
         section, name = key.split(".")
@@ -106,16 +106,16 @@ def apply(preset: Preset, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_preset(tree: Mapping[str, Any], presets: Sequence[Preset]) -> PresetName | None:
-    """The preset whose values the params have; None if they have other ones."""
+    """Returns the preset whose values the params have; None for other values."""
     return next((preset.name for preset in presets if apply(preset, tree) == tree), None)
 
 
 def follow_network(tree: Mapping[str, Any], presets: Sequence[Preset]) -> dict[str, Any] | None:
-    """The params with the same preset for a network of the other sort; None if they need no change.
+    """Replaces a preset for the other kind of network by its equivalent; None if there is nothing to replace.
 
     Args:
-        tree: what differs from the defaults.
-        presets: those for its network now.
+        tree: the values that differ from the defaults.
+        presets: for the current network.
     """
     if find_preset(tree, presets) is not None:
         return None

@@ -1,7 +1,7 @@
-"""The draft: what params.yaml is to hold, as it is edited on the page, by several tabs if need be.
+"""Stores the draft of params.yaml, which several tabs can edit at the same time.
 
-It holds only what differs from the defaults. Each change names the revision that it was made on; a change on an older
-one is refused, and the page shows what stands now.
+A draft contains only values that differ from the defaults. Each change names the revision that it is based on; a change
+that is based on an older revision is rejected, and the page shows the current state.
 """
 
 import copy
@@ -32,9 +32,9 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, hold_lock
 
 PATIENCE: Final = 4
-"""A failure is trusted for so many times as long as it took to find out."""
+"""The result of a failed resolution is used for this many times the time that it took."""
 REMEMBERED: Final = 32
-"""Drafts of which it is known what they come to."""
+"""The maximum number of drafts whose resolution is cached."""
 
 
 class Draft(BaseRecord):
@@ -45,25 +45,25 @@ class Draft(BaseRecord):
 
     @property
     def data(self) -> str | None:
-        """Where the photos are; None while none are chosen."""
+        """The address of the photos; None while none are chosen."""
         uri = self.params.get("data", {}).get("uri")
         return str(uri) if uri else None
 
     @property
     def columns(self) -> object:
-        """Which columns of a label file the user named."""
+        """The columns of a label file that the user named."""
         return self.params.get("data", {}).get("columns", {})
 
 
 class Fault(BaseRecord):
-    """What is wrong with a draft, and where."""
+    """An error in a draft, and its place."""
 
     where: str
     what: str
 
 
 class DraftStore:
-    """Keeps the draft on the disk."""
+    """Stores the draft on disk."""
 
     def __init__(self, path: Path, workers: Workers):
         self._path = path
@@ -75,7 +75,7 @@ class DraftStore:
         self._failures: dict[tuple[str, str], tuple[float, str]] = {}
 
     def read(self) -> Draft:
-        """The draft as it is; a damaged one counts as empty."""
+        """Reads the current draft; a damaged file counts as an empty draft."""
         if not self._path.exists():
             return Draft()
         return read_json(self._path, Draft, "draft of the studio")
@@ -90,13 +90,13 @@ class DraftStore:
         """Sets and removes values by their dotted keys.
 
         Args:
-            revision: of the draft that the change was made on.
-            values: key to value.
-            removed_keys: keys that become their default again.
-            require: is called with the params as they would be; raises if they may not be.
+            revision: of the draft that the change is based on.
+            values: by key.
+            removed_keys: the keys that get their defaults again.
+            require: called with the resulting params; raises an error if they are not allowed.
 
         Raises:
-            StudioError: the draft has changed since, or a key cannot be.
+            StudioError: the draft has changed in the meantime, or a key is invalid.
         """
         with self._lock:
             draft = self._current(revision)
@@ -109,21 +109,21 @@ class DraftStore:
             return self._write(tree, draft.revision + 1)
 
     def replace(self, revision: int, tree: Mapping[str, Any]) -> Draft:
-        """Takes other params in place of the draft.
+        """Replaces the params of the draft.
 
         Args:
-            revision: of the draft that was seen.
+            revision: of the draft that the change is based on.
             tree: what differs from the defaults.
 
         Raises:
-            StudioError: the draft has changed since.
+            StudioError: the draft has changed in the meantime.
         """
         with self._lock:
             draft = self._current(revision)
             return self._write(dict(tree), draft.revision + 1)
 
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
-        """The draft with every `auto` resolved by a look at the data, or why it cannot be; None without data."""
+        """Resolves every `auto` of the draft by inspecting the data, or returns why that fails; None without data."""
         if draft.data is None or check(draft.params):
             return None
         key = json.dumps(draft.params, sort_keys=True)
@@ -153,7 +153,7 @@ class DraftStore:
                 "probe_data", "The data", seconds=seconds, uri=uri, columns=dump_section(columns)
             ).value
         except DarkroomError as error:
-            # What took long is not tried again at each look of each tab, nor for each draft of the same data.
+            # A slow failure is not repeated for each request of each tab, nor for each draft of the same data.
             end_time = time.monotonic()
             self._failures[key] = end_time + PATIENCE * (end_time - start_time), str(error)
             raise
@@ -162,21 +162,22 @@ class DraftStore:
         return self._probes[key]
 
     def forget(self) -> None:
-        """What was known of the data is looked up again."""
+        """Forgets the resolution, because the data has changed."""
         self._resolutions = {}
         self._probes = {}
         self._failures = {}
 
     def switch(self, revision: int, uri: str, *, inherit: bool) -> Draft:
-        """Makes other photos the data: the settings of the earlier ones are kept, and those of the new ones come back.
+        """Chooses other data: stores the settings of the current data, and restores those of the new data.
 
         Args:
-            revision: of the draft that was seen.
+            revision: of the draft that the change is based on.
             uri: of the new data.
-            inherit: whether data that were never chosen take over the settings; else theirs are the defaults.
+            inherit: whether data that was never chosen before gets the current settings; otherwise it gets the
+                defaults.
 
         Raises:
-            StudioError: the draft has changed since.
+            StudioError: the draft has changed in the meantime.
         """
         with self._lock:
             draft = self._current(revision)
@@ -194,7 +195,7 @@ class DraftStore:
             return self._write(tree, draft.revision + 1)
 
     def _path_of(self, uri: str) -> Path:
-        """Where the draft of data that are not chosen now is kept."""
+        """The path of the draft of data that is not chosen at the moment."""
         return self._path.parent / "drafts" / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.json"
 
     def _current(self, revision: int) -> Draft:
@@ -213,7 +214,7 @@ class DraftStore:
         except DocumentError as error:
             raise StudioError(f"Params are too large: {error}.") from None
         if isinstance(uri := (tree.get("data") or {}).get("uri"), str):
-            # The secret of an address is kept by this process alone, for its jobs: the draft's file does not hold it.
+            # The secret of an address is only in the memory of this process, for its jobs, and not in the draft's file.
             tree["data"]["uri"] = str(Address(uri))
         draft = Draft(revision=revision, params=tree)
         self._write_to(self._path, draft)
@@ -230,7 +231,7 @@ class DraftStore:
 
 
 def check(tree: Mapping[str, Any]) -> list[Fault]:
-    """What is wrong with the values, as far as it can be told without the data."""
+    """Returns the errors in the values that can be found without the data."""
     try:
         _validate(tree)
     except ValidationError as error:
@@ -239,10 +240,10 @@ def check(tree: Mapping[str, Any]) -> list[Fault]:
 
 
 def _find_missing_files(tree: Mapping[str, Any]) -> list[Fault]:
-    """Files of a model that are not there; a training would find that out after minutes."""
+    """Returns errors for missing model files, which a training would only find after minutes."""
     model = tree.get("train", {}).get("model", {})
     return [
-        Fault(where=f"train.model.{key}", what=f"must be a file of this computer; there is nothing at {value}")
+        Fault(where=f"train.model.{key}", what=f"must be a file on this computer; there is nothing at {value}")
         for key in ("path", "weights")
         if isinstance(value := model.get(key), str)
         and value not in ("imagenet", "none")
@@ -252,10 +253,10 @@ def _find_missing_files(tree: Mapping[str, Any]) -> list[Fault]:
 
 
 def params_of(draft: Draft) -> Params:
-    """The typed params.
+    """Returns the typed params.
 
     Raises:
-        ParamsError: a value cannot be.
+        ParamsError: a value is invalid.
     """
     try:
         return _validate(draft.params)

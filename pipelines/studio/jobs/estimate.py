@@ -16,23 +16,23 @@ from components.contract.record import BaseRecord
 from pipelines.runners import runs
 
 AROUND: Final = 45.0
-"""Seconds for what stands around a training: starting the libraries, exporting, checking the service."""
+"""The seconds before and after a training: loading the libraries, exporting, checking the service."""
 BACKWARD: Final = 3.0
-"""A step of learning takes about three times the work of a look."""
+"""A training step takes about three times the work of a forward pass."""
 SHARE: Final = 0.35
-"""How much of a machine's speed in large products a network reaches."""
+"""The speed of a network, as a share of the machine's speed in large matrix products."""
 SPREAD: Final = 1.8
 UNKNOWN_MULTIPLY_ADDS: Final = 1e9
 UNKNOWN_SIZE: Final = 224
-"""A network that nothing is known about costs that many multiply-adds for a photo with sides of that many pixels."""
+"""The assumed cost of an unknown network: so many multiply-adds for a photo with sides of so many pixels."""
 
 
 class Estimate(BaseRecord):
-    """About how long it takes.
+    """The estimated time of a run.
 
     Attributes:
-        low, high: in seconds.
-        why: where the figure comes from.
+        low, high: the range, in seconds.
+        why: the basis of the estimate, in sentences.
     """
 
     low: float
@@ -41,11 +41,11 @@ class Estimate(BaseRecord):
 
 
 def estimate(params: Params, num_photos: int) -> Estimate:
-    """The time of a run.
+    """Estimates the time of a run.
 
     Args:
         params: resolved.
-        num_photos: that are learned from, about.
+        num_photos: the approximate number of training photos.
     """
     work, why = _estimate_training(params, num_photos)
     trials = params.tune.trials * 0.6
@@ -90,7 +90,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
 
 
 def _find_measured_rate(params: Params) -> float | None:
-    """Photos a second in the newest run of the same network and size."""
+    """The photos per second in the newest run with the same network and image size."""
     for run in runs.list_runs():
         summary = run.summary
         if summary is None or summary["dataset"]["image_size"] != list(params.preprocess.size):
@@ -113,7 +113,7 @@ def _median(values: Iterable[float]) -> float | None:
 
 @lru_cache(maxsize=1)
 def measure_machine_rate() -> float:
-    """Multiply-adds a second of this machine, in one product of matrices."""
+    """The multiply-adds per second of this machine, in one matrix product."""
     side = 768
     matrix, other = (np.ones((side, side), np.float32) for _ in range(2))
     shortest_seconds = math.inf

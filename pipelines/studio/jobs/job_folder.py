@@ -1,9 +1,9 @@
 """A job of the studio: a command, and a folder that contains its outcome.
 
 jobs/<id>/job.json      Job
-jobs/<id>/params.yaml   what it ran with, where it takes params
-jobs/<id>/cancelled     it was ended by hand
-and what job_process.py writes. All of a job's state is in its folder, so that a restarted studio knows it.
+jobs/<id>/params.yaml   its params, if it has any
+jobs/<id>/cancelled     exists if the user ended it
+and the files of job_process.py. All state of a job is in its folder, so that a restarted studio can read it.
 """
 
 import contextlib
@@ -42,15 +42,15 @@ Kind = Literal[
 State = Literal["waiting", "running", "done", "failed", "stopped", "lost"]
 JOB_PROCESS: Final = Path(__file__).with_name("job_process.py")
 START_SECONDS: Final = 15.0
-"""How long a keeper may take to hold its lock."""
+"""How long a job's process can take to acquire its lock."""
 TAIL_BYTES: Final = 64 * 1024
 
 
 class Job(BaseRecord):
-    """What was asked for.
+    """A request for a job.
 
     Attributes:
-        command: the words after `darkroom`, or of another program where the first one is a path.
+        command: the words after `darkroom`; or a whole command, whose first word is a path.
         about: facts for the page: the data, the file, the run.
     """
 
@@ -73,7 +73,7 @@ class JobFolder:
 
     @property
     def state(self) -> State:
-        """What it is in now; once it is over it remains unchanged."""
+        """The current state; it does not change after the job has ended."""
         if self._final is None:
             state = self._read_state()
             if state in ("waiting", "running"):
@@ -82,8 +82,9 @@ class JobFolder:
         return self._final
 
     def _read_state(self) -> State:
-        # The process takes its lock, writes its pid and its result, and releases the lock. Read in this order, neither
-        # is missed: a lock that is free after the pid was read is that of an ended process, whose result is written.
+        # The process acquires its lock, writes its pid and its result, and releases the lock. If the pid exists and the
+        # lock is
+        # free afterwards, the process has ended and its result is written.
         pid, is_held = self._pid, self._is_held
         result = self._read("result.json")
         if result is not None:
@@ -102,23 +103,23 @@ class JobFolder:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, in whatever state."""
+        """Whether it has ended, in any state."""
         return self.state not in ("waiting", "running")
 
     @property
     def started_at(self) -> float | None:
-        """When it started, in seconds since 1970; None if it has not."""
+        """The start time, in seconds since 1970; None if it has not started."""
         return (self.path / "started").stat().st_mtime if (self.path / "started").exists() else None
 
     @property
     def ended_at(self) -> float | None:
-        """When its command ended, in seconds since 1970; None if there is no result."""
+        """The end time of its command, in seconds since 1970; None if there is no result."""
         result = self._read("result.json")
         return None if result is None else float(result["ended"])
 
     @property
     def error(self) -> str | None:
-        """Why it failed, as the command said it."""
+        """Why it failed, according to the command."""
         state = self.state
         if state == "lost":
             return (
@@ -139,14 +140,14 @@ class JobFolder:
 
     @property
     def output(self) -> Any:
-        """The result that it printed; None if there is none."""
+        """The result that the command printed; None if there is none."""
         with contextlib.suppress(OSError, ValueError):
             return json.loads((self.path / "output.txt").read_text(encoding="utf-8"))
         return None
 
     @property
     def run_folder(self) -> runs.RunFolder | None:
-        """The run that it began, found by the process that holds it."""
+        """The run that the job started, identified by the process that locked it."""
         if self._run is not None or self.job.kind != "run":
             return self._run
         name_path = self.path / "run"
@@ -161,13 +162,13 @@ class JobFolder:
         return self._run
 
     def _holds(self, lock: Path) -> bool:
-        """Whether the lock of a run was taken by this job's process."""
+        """Whether this job's process locked a run."""
         if not lock.exists() or lock.read_text() != str(self._pid):
             return False
         return lock.stat().st_mtime >= (self.started_at or 0)
 
     def log_tail(self, num_bytes: int = TAIL_BYTES) -> str:
-        """The end of what it said."""
+        """The end of the job's log."""
         path = self.path / "log.txt"
         if not path.exists():
             return ""
@@ -176,14 +177,14 @@ class JobFolder:
             return file.read().decode("utf-8", "replace")
 
     def stop(self) -> None:
-        """Ends it, or takes it out of the queue."""
+        """Ends the job, or removes it from the queue."""
         write_file(self.path / "cancelled", b"")
         if self._pid and self._is_held:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGTERM)
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Starts it as a process that outlives this one."""
+        """Starts the job as a process that continues if this one ends."""
         command = self.job.command
         words = list(command) if Path(command[0]).is_absolute() else launcher.python("pipelines.cli.main", *command)
         write_file(self.path / "started", b"")

@@ -1,10 +1,10 @@
-"""Runs one job of the studio, and notes how it ended, whether or not the studio is still there.
+"""Runs a job of the studio, and records its result even if the studio has ended.
 
-Run by its path: it imports nothing of the project. Arguments: the job's folder, then the command.
+It is run by its path and imports nothing of the project. Arguments: the job's folder, then the command.
 
-lock           held as long as the job runs
+lock           held while the job runs
 keeper.json    {"pid": of the command}
-log.txt        what the command said
+log.txt        the log of the command
 output.txt     its standard output: the result as JSON
 result.json    {"code": exit code, "ended": seconds since 1970}
 """
@@ -20,17 +20,18 @@ from pathlib import Path
 
 
 def main(folder: Path, command: list[str]) -> int:
-    """Runs the command to its end; SIGTERM is passed on, and so ends it."""
+    """Runs the command until it ends; passes SIGTERM on to it."""
     with (folder / "lock").open("w") as lock, (folder / "log.txt").open("ab") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with (folder / "output.txt").open("wb") as output:
-            # The child inherits the lock: while it lives the job counts as running, even if this process is killed.
+            # The child inherits the lock: the job counts as running as long as the child runs, even if this process is
+            # killed.
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, pass_fds=[lock.fileno()]
             )
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         write(folder / "keeper.json", {"pid": child.pid})
-        if (folder / "cancelled").exists():  # by one who did not know the process yet
+        if (folder / "cancelled").exists():  # by a studio that did not know the pid yet
             child.terminate()
         code = child.wait()
         write(folder / "result.json", {"code": code, "ended": time.time()})
@@ -38,7 +39,7 @@ def main(folder: Path, command: list[str]) -> int:
 
 
 def write(path: Path, content: dict[str, float]) -> None:
-    """Writes a JSON file completely or not at all, so that the studio never reads a part of it."""
+    """Writes a JSON file completely or not at all, so that the studio never reads a partial file."""
     partial = path.with_suffix(".partial")
     with partial.open("w") as file:
         json.dump(content, file)
@@ -48,6 +49,6 @@ def write(path: Path, content: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    if os.fork():  # whoever started this need not wait for it
+    if os.fork():  # the studio does not have to wait for this process
         os._exit(0)
     sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""A run in progress: its steps, epochs, trials and log, read from what the run itself writes."""
+"""Reads the steps, epochs, trials and log of a run in progress from the files that the run writes."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -12,11 +12,11 @@ from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.steps import StepView, count_parts, read_steps
 
 LOG_BYTES: Final = 200_000
-"""Of the log at most so much is sent at once, from its end."""
+"""The maximum number of bytes of the log that are sent at once, from its end."""
 
 
 class Progress(BaseRecord):
-    """How far the running training is, for the frame of every screen."""
+    """The progress of the running training, which every screen shows."""
 
     job: str
     step: str
@@ -24,14 +24,14 @@ class Progress(BaseRecord):
 
 
 class LiveView(BaseRecord):
-    """How a job stands.
+    """The state of a job for the screen Live.
 
     Attributes:
-        epochs: the figures of each, of the training; while trials are made, of the latest one.
-        part: how far the epoch is that is under way.
-        log: the lines that are new since `log_from`.
-        log_to: where the next ones begin.
-        finishing: the training was asked to end with the best so far.
+        epochs: the metrics of each epoch of the training; during a search, of the latest trial.
+        part: the progress of the current epoch.
+        log: the text after `log_from`.
+        log_to: the position after this text.
+        finishing: whether the training was requested to end with the best epoch so far.
     """
 
     id: str
@@ -54,11 +54,11 @@ class LiveView(BaseRecord):
 
 
 def watch(job: JobFolder, log_from: int = 0) -> LiveView:
-    """The job as it is now.
+    """Returns the current state of a job.
 
     Args:
-        job: of any kind; one that is no run has no steps.
-        log_from: how much of the log is known already, in bytes.
+        job: of any kind; only runs have steps.
+        log_from: the position in the log from which text is requested, in bytes.
     """
     state = job.state
     run = job.run_folder
@@ -86,7 +86,7 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
 
 
 def _read_events(run: runs.RunFolder | None) -> list[dict[str, Any]]:
-    """The events of a run; the file is read again only if it has changed, because every open page asks for them."""
+    """Reads the events of a run; the file is only read again if it has changed, because every tab requests it."""
     path = (run.path / EVENTS_FILE).absolute() if run is not None else None
     if path is None or not path.exists():
         return []
@@ -104,7 +104,7 @@ def _mlflow_run(run: runs.RunFolder | None) -> str | None:
 
 
 def show_progress(job: JobFolder) -> Progress | None:
-    """The step that a training is in; None if it does not run."""
+    """The step in which a training is; None if no training is running."""
     if job.job.kind != "run" or job.state != "running":
         return None
     steps = _steps(job, _read_events(job.run_folder), "running")
@@ -119,7 +119,7 @@ def _steps(job: JobFolder, events: list[dict[str, Any]], job_state: str) -> tupl
 
 
 def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """Of the latest training; one that was interrupted tells its epochs again."""
+    """The epochs of the latest training; a resumed training reports its earlier epochs again."""
     rows: dict[int, dict[str, Any]] = {}
     training: tuple[Any, ...] = ()
     trial = None
@@ -136,7 +136,7 @@ def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def _trials(events: list[dict[str, Any]], *, is_over: bool) -> tuple[dict[str, Any], ...]:
-    """Each with its last state; one that was running when the job was killed is interrupted."""
+    """The trials with their last state; a trial that was running when the job was killed is interrupted."""
     rows: dict[int, dict[str, Any]] = {}
     for event in events:
         if event["event"] == "trial":
@@ -148,7 +148,7 @@ def _trials(events: list[dict[str, Any]], *, is_over: bool) -> tuple[dict[str, A
 
 
 def _part(events: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Only while the epoch is under way."""
+    """The progress of the current epoch; None between epochs."""
     kinds = ("part", "epoch", "finished", "failed", "trial")
     last_event: dict[str, Any] = next((event for event in reversed(events) if event["event"] in kinds), {"event": ""})
     return last_event if last_event["event"] == "part" else None

@@ -1,4 +1,4 @@
-"""The queue of a studio's jobs: one at a time, in their order."""
+"""The queue of a studio's jobs, which run one at a time."""
 
 import datetime
 import secrets
@@ -13,12 +13,12 @@ from pipelines.studio.jobs.job_folder import Job, JobFolder, Kind
 from pipelines.studio.settings import StudioError
 
 ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote", "submit")
-"""These wait for nothing: they take little, or last until they are stopped."""
+"""Kinds of jobs that start at once: they need little, or run until they are stopped."""
 KEPT_JOBS: Final = 200
 
 
 class Queue:
-    """The jobs of a studio, one at a time; those that take little go alongside."""
+    """The jobs of a studio. They run one at a time, except for those that need little."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -33,13 +33,13 @@ class Queue:
         params: str | None = None,
         about: Mapping[str, str] | None = None,
     ) -> JobFolder:
-        """Puts a job at the end of the queue.
+        """Adds a job to the end of the queue.
 
         Args:
             kind: of the job.
-            title: for people.
-            command: see `Job`; PARAMS in it becomes the path of the params.
-            params: the text of a params.yaml for it.
+            title: for display.
+            command: see `Job`; PARAMS in it is replaced by the path of the params.
+            params: the text of a params.yaml for the job.
             about: see `Job`.
 
         Raises:
@@ -67,14 +67,14 @@ class Queue:
         return JobFolder(path)
 
     def all(self) -> list[JobFolder]:
-        """Newest first."""
+        """Returns all jobs, newest first."""
         return [self.find(path.parent.name) for path in sorted(self._folder.glob("*/job.json"), reverse=True)]
 
     def find(self, job_id: str) -> JobFolder:
-        """A job by its id.
+        """Finds a job by its id.
 
         Raises:
-            StudioError: there is none such.
+            StudioError: there is no such job.
         """
         if job_id in self._over:
             return self._over[job_id]
@@ -87,7 +87,7 @@ class Queue:
         return folder
 
     def step(self) -> None:
-        """Starts what may start now."""
+        """Starts the jobs that can start now."""
         jobs = self.all()
         is_busy = any(job.state == "running" and job.job.kind not in ALONGSIDE for job in jobs)
         for job in reversed(jobs):
@@ -106,4 +106,4 @@ class Queue:
 
 
 PARAMS: Final = "PARAMS"
-"""Stands in a command for the path of the job's own params.yaml."""
+"""A placeholder in a command for the path of the job's params.yaml."""

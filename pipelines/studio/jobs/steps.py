@@ -1,4 +1,4 @@
-"""The steps of a run, read from its events: how far each is, and the tasks that share its work."""
+"""Reads the steps of a run from its events: the progress of each, and the tasks that share its work."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,7 +15,7 @@ START: Final = "start"
 FEATURES: Final = "compute-features"
 STEPS: Final = ("preprocess", FEATURES, "tune", "train", "evaluate", "deploy")
 OPTIONAL: Final = (FEATURES, "tune")
-"""They are shown if they are part of the run."""
+"""These steps are only shown if they are part of the run."""
 
 
 class PartView(BaseRecord):
@@ -31,10 +31,10 @@ class StepView(BaseRecord):
 
     Attributes:
         state: waiting, running, done, failed or stopped.
-        expected_seconds: how long it took in the latest finished run here; None if there is none.
-        share: how much of it is done, from 0 to 1; None if the step does not report it.
-        parts: the tasks that have begun, of those that share its work.
-        num_parts: how many such tasks there are.
+        expected_seconds: its time in the latest finished run of this folder; None if there is none.
+        share: the completed share, from 0 to 1; None if the step does not report it.
+        parts: the tasks that share its work and have started.
+        num_parts: the number of tasks that share its work.
     """
 
     name: str
@@ -50,13 +50,13 @@ class StepView(BaseRecord):
 def read_steps(
     events: Sequence[dict[str, Any]], job_state: str, started_at: float | None, num_parts: Mapping[str, int]
 ) -> tuple[StepView, ...]:
-    """The steps as they are after these events.
+    """Returns the steps after these events.
 
     Args:
         events: of the run.
         job_state: of the job that runs it.
         started_at: when the job started.
-        num_parts: how many tasks do a part of a step, by its name.
+        num_parts: the number of tasks that share a step, by the step's name.
     """
     expected_seconds = _expect_seconds()
     steps = {
@@ -86,7 +86,7 @@ def read_steps(
 
 
 def count_parts(run: runs.RunFolder | None) -> dict[str, int]:
-    """How many tasks do a part of a step of this run, by its name; empty until the params are written."""
+    """The number of tasks that share each step of this run, by its name; empty until the params are written."""
     path = (run.path / runs.PARAMS_FILE).absolute() if run is not None else None
     return _parts_by(path) if path is not None and path.exists() else {}
 
@@ -96,18 +96,18 @@ def _parts_by(params_path: Path) -> dict[str, int]:
     data = load_params(params_path).data
     readers, feature_workers = data.workers, data.feature_workers
     return {
-        "preprocess": readers + 1 if readers > 1 else 0,  # and the one that lists the photos
+        "preprocess": readers + 1 if readers > 1 else 0,  # and the task that lists the photos
         FEATURES: feature_workers if feature_workers > 1 else 0,
     }
 
 
 def _step_of(task: str) -> str:
-    """The step in which a task is shown: the features have their own, because tune and train both use them."""
+    """The step in which a task is shown; features are a separate step, because tune and train both use them."""
     return FEATURES if runs.kind_of(task) == FEATURES else runs.step_of(task)
 
 
 def _after(event: dict[str, Any], step: StepView, job_state: str) -> StepView:
-    """A step after an event of it, or of a task that does a part of it."""
+    """Returns a step after an event of the step or of one of its parts."""
     kind, time = event["event"], event["time"]
     is_part = runs.kind_of(str(event["step"])) in runs.PARTS_OF
     if kind == "started":
@@ -125,7 +125,7 @@ def _after(event: dict[str, Any], step: StepView, job_state: str) -> StepView:
     parts = _with_part(step, PartView(name=event["step"], state=state, seconds=seconds))
     num_done = sum(part.state == "done" for part in parts)
     is_over = state != "done" or (step.name == FEATURES and num_done >= step.num_parts)
-    # The step itself comes after its parts, as the last of them; the features have nothing else.
+    # The step itself runs after its parts, as the last part; the features have no other parts.
     num_tasks = step.num_parts + (step.name != FEATURES)
     return step.model_copy(
         update={
@@ -138,12 +138,12 @@ def _after(event: dict[str, Any], step: StepView, job_state: str) -> StepView:
 
 
 def _with_part(step: StepView, part: PartView) -> tuple[PartView, ...]:
-    """The parts of a step, with one of them added or replaced."""
+    """Returns the parts of a step, with one part added or replaced."""
     return tuple(({each.name: each for each in step.parts} | {part.name: part}).values())
 
 
 def _mark_next_step(steps: list[StepView], last_time: float | None) -> list[StepView]:
-    """Between two steps the next one is being started, which takes seconds: libraries are loaded."""
+    """Between two steps, the next step is starting, which takes seconds: libraries are loaded."""
     if any(step.state == "running" for step in steps):
         return steps
     position = next((number for number, step in enumerate(steps) if step.state == "waiting"), None)
@@ -153,7 +153,7 @@ def _mark_next_step(steps: list[StepView], last_time: float | None) -> list[Step
 
 
 def _share_done(event: dict[str, Any], share: float | None) -> float | None:
-    """How much of a step is done after an event of it."""
+    """The completed share of a step after one of its events."""
     if event["step"] == "tune":
         num_trials = event.get("trials")
         return event["number"] / num_trials if event["event"] == "trial" and num_trials else share
@@ -163,7 +163,7 @@ def _share_done(event: dict[str, Any], share: float | None) -> float | None:
 
 
 def _expect_seconds() -> dict[str, float]:
-    """How long each step of the latest finished run took; empty before the first one."""
+    """The time of each step of the latest finished run; empty if there is none."""
     latest = runs.RUNS_DIR / "latest"
     return _measured_seconds(latest.resolve()) if latest.exists() else {}
 

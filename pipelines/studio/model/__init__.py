@@ -1,1 +1,1 @@
-"""What the screen Model offers: backbones and custom networks. Import any module."""
+"""The content of the screen Model: backbones and custom networks. Import any module."""

@@ -1,4 +1,4 @@
-"""The pretrained backbones, as a page shows them: what each costs, and when to choose it."""
+"""The pretrained backbones for the page: the cost of each, and when to choose it."""
 
 import json
 import os
@@ -14,9 +14,9 @@ class Card(BaseRecord):
     Attributes:
         image_size: the image size that it was designed for, in pixels.
         megabytes: of its weights.
-        giga_multiply_adds: for one photo of that size.
-        milliseconds: for one photo, as served, measured on this machine; None before that.
-        is_here: whether its ImageNet weights are on this machine already.
+        giga_multiply_adds: for one photo of this size.
+        milliseconds: for one photo in the service, measured on this machine; None if not measured yet.
+        is_here: whether its ImageNet weights are on this machine.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Card(BaseRecord):
 
 
 def list_cards(home: Path) -> list[Card]:
-    """All of them, the lightest first."""
+    """Returns all backbones, the smallest first."""
     speeds = read_speeds(home)
     return [
         Card(
@@ -48,7 +48,7 @@ def list_cards(home: Path) -> list[Card]:
 
 
 def has_weights(name: str) -> bool:
-    """Whether Keras' cache holds the backbone's weights without top."""
+    """Whether Keras' cache contains the backbone's weights without top."""
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     files = BACKBONES[name].weight_files
     file = files.cache_names[1] if files.cache_names else files.without_top
@@ -56,12 +56,12 @@ def has_weights(name: str) -> bool:
 
 
 def speeds_path(home: Path) -> Path:
-    """Where what was measured is kept."""
+    """The path of the measurements."""
     return home / "speeds.json"
 
 
 def read_speeds(home: Path) -> dict[str, float]:
-    """Milliseconds for one photo, by name."""
+    """Reads the milliseconds for one photo, by backbone."""
     try:
         speeds: dict[str, float] = json.loads(speeds_path(home).read_text(encoding="utf-8"))
     except (OSError, ValueError):

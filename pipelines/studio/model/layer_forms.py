@@ -1,4 +1,4 @@
-"""The layers that a network can have, with their arguments, for the forms of the page."""
+"""Describes all layers and their arguments for the forms of the page."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from components.contract.layers.layer import LAYERS, Layer, layer_class
 
 
 def describe_layers() -> list[dict[str, Any]]:
-    """Every layer that there is, with its arguments, for the page's forms."""
+    """Returns every layer with its arguments, for the page's forms."""
     return [
         {
             "kind": kind,
@@ -55,7 +55,7 @@ def _describe_arguments(layer: type[Layer]) -> list[dict[str, Any]]:
 
 
 def _list_options(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The forms that a value can have."""
+    """The possible kinds of a value."""
     if "$ref" in schema:
         target = definitions[schema["$ref"].rpartition("/")[2]]
         yield from _list_options(target | {key: value for key, value in schema.items() if key != "$ref"}, definitions)

@@ -1,4 +1,4 @@
-"""Networks to start from."""
+"""Templates of custom networks."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Networks of one's own, checked while they are put together: shapes, parameters, memory, and a drawing."""
+"""Checks custom networks while the user edits them: shapes, parameters, memory, and a drawing."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from components.contract.record import BaseRecord
 
 
 class LayerView(BaseRecord):
-    """A layer in its place, or what is wrong with it."""
+    """A layer in a network, or why it is invalid."""
 
     gives: str | None = None
     num_parameters: int | None = None
@@ -23,10 +23,10 @@ class NetworkView(BaseRecord):
     """A network in numbers.
 
     Attributes:
-        layers: one for each that was given.
-        fault: what keeps it from being built, in a sentence; None if nothing does.
-        position: of the layer at fault.
-        drawing: SVG; None while it cannot be built.
+        layers: one entry for each layer of the list.
+        fault: why the network cannot be built; None if it can.
+        position: of the invalid layer.
+        drawing: SVG; None if the network cannot be built.
     """
 
     layers: tuple[LayerView, ...]

@@ -1,4 +1,4 @@
-"""The bodies of the requests that change something, with the names in their paths."""
+"""The bodies of the requests that change something, including the values in their paths."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,27 +16,27 @@ def _require_text(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_require_text)]
-"""Without blanks around it; it may hold names of files that are not UTF-8."""
+"""A text without surrounding spaces; may contain file names that are not UTF-8."""
 
 
 class Nothing(StrictRecord):
-    """No body."""
+    """An empty body."""
 
 
 class OnRevision(StrictRecord):
-    """A change of the draft, which is refused if the draft has changed since this revision."""
+    """A change of the draft, which is rejected if the draft has changed since this revision."""
 
     revision: int
 
 
 class ChosenData(OnRevision):
-    """Photos, by their place."""
+    """The address of photos."""
 
     uri: Text
 
 
 class NamedColumns(OnRevision):
-    """The columns of a label file, by their role."""
+    """The columns of a label file, by role."""
 
     columns: dict[str, Any]
 
@@ -60,7 +60,7 @@ class NewClass(StrictRecord):
 
 
 class ChangedClass(StrictRecord):
-    """Another name for a class, or its removal."""
+    """The new name of a class, or its removal."""
 
     name: Text
     to: Text | None = None
@@ -68,7 +68,7 @@ class ChangedClass(StrictRecord):
 
 
 class DraftChange(OnRevision):
-    """Params to set and to remove, by their dotted keys."""
+    """The params to set and to remove, by dotted key."""
 
     set: dict[str, Any] = Field(default_factory=dict)
     unset: list[str] = Field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The screen Data: choosing, uploading and looking at photos."""
+"""The routes of the screen Data: choosing, uploading and browsing photos."""
 
 import contextlib
 import json
@@ -41,7 +41,7 @@ REPORT_POLICY = {
     "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 }
-"""Of reports, which stand alone: they reach nothing, and are no part of the page's origin."""
+"""For reports, which are self-contained: they cannot send requests, and do not share the page's origin."""
 
 
 def browse(studio: Studio, query: Mapping[str, str]) -> Place:
@@ -50,7 +50,7 @@ def browse(studio: Studio, query: Mapping[str, str]) -> Place:
 
 
 def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
-    """`GET /api/data`: the chosen data, their versions, and the data sets that were made here."""
+    """`GET /api/data`: the chosen data, its versions, and the data sets that were created in the studio."""
     draft = studio.draft.read()
     own = studio.settings.photos_dir
     return {
@@ -65,7 +65,7 @@ def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def choose(studio: Studio, body: ChosenData) -> dict[str, Any]:
-    """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set made here."""
+    """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set of the studio."""
     text = data_within(studio.settings.allowed, body.uri)
     if not is_remote(text):
         path = Path(text)
@@ -78,15 +78,15 @@ def choose(studio: Studio, body: ChosenData) -> dict[str, Any]:
 
 
 def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
-    """Makes photos the data of the draft.
+    """Sets the data of the draft.
 
     Args:
-        studio: whose draft it is.
-        revision: of the draft that was seen.
+        studio: contains the draft.
+        revision: of the draft that the change is based on.
         uri: of the photos.
 
     Raises:
-        StudioError: the path is not UTF-8, or the draft has changed since.
+        StudioError: the path is not UTF-8, or the draft has changed in the meantime.
     """
     if not is_utf8(uri):
         raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
@@ -98,7 +98,7 @@ def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
 
 
 def name_columns(studio: Studio, body: NamedColumns) -> dict[str, Any]:
-    """`POST /api/data/columns`: which columns of a label file hold what; all that are not named are found again."""
+    """`POST /api/data/columns`: the columns of a label file; columns that are not named are detected again."""
     columns = parse_section(ColumnNames, json.dumps(body.columns))
     values = {f"data.columns.{role}": column for role, column in columns.model_dump(exclude_none=True).items()}
     draft = studio.draft.change(body.revision, values, ["data.columns"])
@@ -117,7 +117,7 @@ def choose_demo(studio: Studio, body: OnRevision) -> dict[str, Any]:
 
 
 def make_data_set(studio: Studio, body: NewDataSet) -> dict[str, Any]:
-    """`POST /api/data/make`: an empty data set, to make classes in."""
+    """`POST /api/data/make`: creates an empty data set for new classes."""
     folder = dataset_editor.make_data_set(studio.settings.photos_dir, body.name)
     return set_data(studio, body.revision, str(folder.resolve()))
 
@@ -141,7 +141,7 @@ def add_class(studio: Studio, body: NewClass) -> dict[str, Any]:
 
 
 def change_class(studio: Studio, body: ChangedClass) -> dict[str, Any]:
-    """`POST /api/data/classes/{name}`: another name, or away with it."""
+    """`POST /api/data/classes/{name}`: renames or removes a class."""
     folder = _own_folder(studio)
     if body.remove:
         dataset_editor.remove_class(folder, body.name)
@@ -190,13 +190,13 @@ async def add_archive(request: Request) -> Response:
 
 
 def content_length(request: Request) -> int | None:
-    """How large the body is, as the browser says it."""
+    """The size of the body that the browser announced."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
 def finish_upload(studio: Studio, _body: Nothing) -> dict[str, Any]:
-    """`POST /api/data/uploaded`: all photos of a drop have come."""
+    """`POST /api/data/uploaded`: all dropped photos have been uploaded."""
     studio.touch()
     return {}
 
@@ -219,7 +219,7 @@ def show_audit(studio: Studio, _query: Mapping[str, str]) -> AuditView:
 
 
 def show_audit_report(studio: Studio, _query: Mapping[str, str]) -> Response:
-    """`GET /audit.html`: the audit's own page."""
+    """`GET /audit.html`: the report of the audit."""
     draft = studio.draft.read()
     path = studio.audits.report_dir(studio.audits.key(draft)) / "audit.html"
     if draft.data is None or not path.is_file():
@@ -228,7 +228,7 @@ def show_audit_report(studio: Studio, _query: Mapping[str, str]) -> Response:
 
 
 def decide(studio: Studio, body: Decisions) -> dict[str, Any]:
-    """`POST /api/data/decide`: photos get other classes, or are taken out, as a new version."""
+    """`POST /api/data/decide`: relabels or removes photos, as a new version."""
     data = studio.draft.read().data
     if data is None:
         raise StudioError("Choose photos first.", 409)

@@ -1,8 +1,8 @@
-"""The websocket: every tab is reported what happens, as it happens.
+"""The websocket that reports changes to every tab immediately.
 
-The page sends what it watches: {"job": id, "log": bytes of the log so far}. It receives {"jobs": […], "revision": …,
-"changed": …} whenever one of them is another than before, {"progress": Progress or null} as the running training goes
-on, and {"live": LiveView} as the watched job does.
+The page sends the job that it watches: {"job": id, "log": bytes of the log so far}. It receives {"jobs": […],
+"revision": …, "changed": …} whenever one of these values changes, {"progress": Progress or null} during a training, and
+{"live": LiveView} when the watched job changes.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ async def follow(socket: WebSocket) -> None:
     try:
         await _send_changes(socket, subscription, listener)
     except (WebSocketDisconnect, RuntimeError):
-        pass  # the tab was closed; uvicorn raises the one or starlette the other
+        pass  # the tab was closed; uvicorn and starlette raise different errors
     finally:
         listener.cancel()
         with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
@@ -71,7 +71,7 @@ async def _send_changes(socket: WebSocket, subscription: dict[str, Any], listene
 
 
 def _state(studio: Studio) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What every tab shows, and how far the running training is."""
+    """The facts that every tab shows, and the progress of the running training."""
     jobs = studio.queue.all()[:SHOWN_JOBS]
     state = {
         "jobs": [job_view(job) for job in jobs],

@@ -1,4 +1,4 @@
-"""The screen Model: four doors to a network."""
+"""The routes of the screen Model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ from pipelines.studio.studio import Studio, job_view
 
 PLAIN_SIZE = (128, 128)
 PLAIN_CLASSES = 10
-"""What a network is checked for while no data is chosen."""
+"""The image size and number of classes for checking a network while no data is chosen."""
 
 
 def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
@@ -42,7 +42,7 @@ def inspect_network(studio: Studio, body: Network) -> dict[str, Any]:
 
 
 def find_network_input(studio: Studio) -> tuple[tuple[int, int], int]:
-    """(height, width) of photos for a network of one's own, and the number of classes."""
+    """The (height, width) of photos for a custom network, and the number of classes."""
     draft = studio.draft.read()
     image_size = draft.params.get("preprocess", {}).get("image_size")
     tree = {key: value for key, value in draft.params.items() if key in ("data", "preprocess")}
@@ -63,7 +63,7 @@ def show_gallery(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def measure(studio: Studio, body: Backbones) -> Any:
-    """`POST /api/gallery/measure`: how fast backbones are on this machine."""
+    """`POST /api/gallery/measure`: measures the speed of backbones on this machine."""
     names = body.names
     if not all(name in BACKBONES for name in names):
         raise StudioError(f"Choose backbones from {', '.join(BACKBONES)}.")
@@ -72,7 +72,7 @@ def measure(studio: Studio, body: Backbones) -> Any:
 
 
 def package(studio: Studio, body: Backbone) -> Any:
-    """`POST /api/gallery/package`: ImageNet's own classes, without training."""
+    """`POST /api/gallery/package`: packages a backbone with ImageNet's classes, without training."""
     name = body.name
     if name not in BACKBONES:
         raise StudioError(f"A backbone must be one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
@@ -87,7 +87,7 @@ def package(studio: Studio, body: Backbone) -> Any:
 
 
 async def upload(request: Request) -> Response:
-    """`PUT /api/model/upload?name=…`: a model's file, as the body; it is looked at by the safe import."""
+    """`PUT /api/model/upload?name=…`: a model file, as the body; the safe import checks it."""
     studio: Studio = request.app.state.studio
     name = file_name(request.query_params.get("name", "model"))
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
@@ -103,7 +103,7 @@ async def upload(request: Request) -> Response:
 
 
 def check_upload(studio: Studio, body: UploadedModel) -> Any:
-    """`POST /api/model/check`: again, as weights of a known network."""
+    """`POST /api/model/check`: checks a file again, as weights of a known network."""
     path = studio.settings.home.resolve() / "models" / file_name(body.name)
     if not path.is_file():
         raise StudioError(f"There is no uploaded model {path.name!r}.", 404)
@@ -122,7 +122,7 @@ def _check(studio: Studio, path: Path, architecture: str | None) -> JobFolder:
 
 
 def show_uploads(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/model/uploads`: the files and what is known of them, the newest first."""
+    """`GET /api/model/uploads`: the files and their checks, the newest first."""
     jobs_by_name: dict[str, Any] = {}
     for job in studio.queue.all():
         name = job.job.about.get("name", "")

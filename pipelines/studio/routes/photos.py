@@ -1,4 +1,4 @@
-"""The screen Data: single photos, how they are divided, and snapshots."""
+"""The routes of the screen Data: single photos, splits, and snapshots."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def show_photo(studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 def show_augmentation(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/data/augmentation`: a photo eight times, as training would see it; 204 while there is none to show."""
+    """`GET /api/data/augmentation`: eight augmented variants of a photo; 204 if there is nothing to show yet."""
     from pipelines.studio.augmentation_preview import render_augmentation
 
     picture = render_augmentation(studio.album, studio.draft, studio.workers, query)
@@ -37,7 +37,7 @@ def show_augmentation(studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 def take_snapshot(studio: Studio, body: OnRevision) -> dict[str, Any]:
-    """`POST /api/data/snapshot`: the data as they are now become a version."""
+    """`POST /api/data/snapshot`: stores the current state of the data as a version."""
     data = studio.draft.read().data
     if data is None:
         raise StudioError("Choose photos first.", 409)
@@ -56,7 +56,7 @@ def show_photos(studio: Studio, query: Mapping[str, str]) -> PhotoPage:
 
 
 def preview_splits(studio: Studio, query: Mapping[str, str]) -> Division:
-    """`GET /api/data/splits?validation=…&test=…`: how these fractions would divide the photos, and what would move."""
+    """`GET /api/data/splits?validation=…&test=…`: the splits for these fractions, and which photos would move."""
     draft = studio.draft.read()
     if draft.data is None:
         raise StudioError("Choose photos first.", 409)

@@ -1,4 +1,4 @@
-"""The screens Results and Try: what runs came to, and a finished model at work."""
+"""The routes of the screens Results and Try."""
 
 import hashlib
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from pipelines.studio.studio import Studio, job_view, parse_whole
 
 READY_SECONDS = 2.0
 SERVICE_PORT = 3000
-"""That of `darkroom serve`."""
+"""The default port of `darkroom serve`."""
 FILES = {"report.html": "text/html", "report.pdf": "application/pdf", "model_card.md": "text/plain; charset=utf-8"}
 
 
@@ -57,7 +57,7 @@ def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def show_image(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo; with `class_name` where that was seen."""
+    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo; with `class_name`, its explanation."""
     split = studio.results.split(query["run"], query["split"])
     if query["image"] not in split.index_of:
         raise StudioError(f"There is no photo {query['image'][:80]!r} in this split.", 404)
@@ -78,7 +78,7 @@ def show_comparison(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def compare(studio: Studio, body: ComparedRuns) -> Any:
-    """`POST /api/compare`: which of several runs to take, on the same photos, by `darkroom compare`."""
+    """`POST /api/compare`: recommends one of several runs with `darkroom compare`."""
     names = [find_finished_run(name).name for name in body.runs]
     output = comparison_dir(studio, names)
     command = ["compare", *names, "--output", str(output), "--json"]
@@ -86,13 +86,13 @@ def compare(studio: Studio, body: ComparedRuns) -> Any:
 
 
 def comparison_dir(studio: Studio, names: list[str]) -> Path:
-    """Where a comparison of these runs stands."""
+    """The folder of a comparison of these runs."""
     digest = hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()
     return studio.settings.home / "comparisons" / digest[:16]
 
 
 def show_comparison_page(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /comparisons/{name}`: the comparison's own page."""
+    """`GET /comparisons/{name}`: the page of a comparison."""
     path = studio.settings.home / "comparisons" / query["name"] / PAGE
     if not query["name"].isalnum() or not path.is_file():
         raise StudioError("There is no such comparison.", 404)
@@ -100,14 +100,14 @@ def show_comparison_page(studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 def show_file(_studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /runs/{run}/{file}`: the report and its relatives."""
+    """`GET /runs/{run}/{file}`: the report and other pages of a run."""
     if query["file"] not in FILES:
         raise StudioError("There is no such file.", 404)
     name = query["file"]
     path = find_finished_run(query["run"]) / "evaluation" / name
     if not path.is_file():
         raise StudioError(f"The run has no {name}.", 404)
-    # Browsers show no PDF within a sandbox; it is saved instead.
+    # Browsers do not show a PDF in a sandbox, so it is downloaded instead.
     attachment = {"Content-Disposition": f'attachment; filename="{name}"'}
     return FileResponse(path, media_type=FILES[name], headers=attachment if name.endswith(".pdf") else REPORT_POLICY)
 
@@ -134,12 +134,12 @@ async def _read_photo(request: Request) -> bytes:
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAX_PHOTO_BYTES:
-            raise StudioError(f"A photo may have at most {MAX_PHOTO_BYTES / 1e6:,.0f} MB; this has more.", 413)
+            raise StudioError(f"A photo may have at most {MAX_PHOTO_BYTES / 1e6:,.0f} MB; this one has more.", 413)
     return bytes(content)
 
 
 def serve(studio: Studio, body: Model) -> Any:
-    """`POST /api/models/{model}/serve`: starts its service."""
+    """`POST /api/models/{model}/serve`: starts the service of a model."""
     name = body.model
     folder = bento_dir(name)
     if not (folder / "bento" / "bento.yaml").is_file():
@@ -156,7 +156,7 @@ def serve(studio: Studio, body: Model) -> Any:
 
 
 def _find_service_address() -> tuple[str, int]:
-    """Always the same address, so that programs find the service again; another one if that is taken."""
+    """Returns the same port each time, so that programs find the service again; another port if it is taken."""
     try:
         return free_address("127.0.0.1", SERVICE_PORT)
     except ServiceError:
@@ -169,7 +169,7 @@ def show_exports(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def export(studio: Studio, body: ModelFormat) -> Any:
-    """`POST /api/models/{model}/exports`: makes the files of a format."""
+    """`POST /api/models/{model}/exports`: starts the export to a format."""
     return job_view(studio.exports.start(body.model, body.format))
 
 
@@ -180,13 +180,13 @@ def download(studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 def promote(studio: Studio, body: Model) -> Any:
-    """`POST /api/models/{model}/promote`: makes it champion, if the verdict lets it."""
+    """`POST /api/models/{model}/promote`: makes a model the champion, if the verdict allows it."""
     name = find_finished_run(body.model).name
     return job_view(studio.queue.add("promote", f"Promote {name}", ["promote", name, "--json"], about={"model": name}))
 
 
 def open_mlflow(studio: Studio, _body: Nothing) -> Any:
-    """`POST /api/mlflow`: starts MLflow's own page, unless it runs."""
+    """`POST /api/mlflow`: starts MLflow's UI, unless it is already running."""
     for job in studio.queue.all():
         if job.job.kind == "ui" and not job.is_over:
             return job_view(job)
@@ -197,7 +197,7 @@ def open_mlflow(studio: Studio, _body: Nothing) -> Any:
 
 
 def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/jobs/{job}/ready`: whether the page that a job serves answers by now."""
+    """`GET /api/jobs/{job}/ready`: whether the page that a job serves is ready."""
     job = studio.queue.find(query["job"])
     if job.job.kind not in ("serve", "ui"):
         raise StudioError("Only a service and the MLflow page can be opened.", 404)

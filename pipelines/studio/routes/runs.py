@@ -1,4 +1,4 @@
-"""The screens Training and Live: the draft, its commands, and the queue."""
+"""The routes of the screens Training and Live: the draft, its commands, and the queue."""
 
 import re
 import shlex
@@ -23,18 +23,18 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view
 
 FILE = "studio.yaml"
-"""What the exported params are called in the commands that are shown."""
+"""The name of the params file in the commands on the page."""
 LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
-"""How messages name a layer of a network of one's own; on the page layers are counted from 1."""
+"""How messages name a layer of a custom network; the page counts layers from 1."""
 
 
 def show_draft(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/draft`: what is set, what it comes to, what is wrong with it, and the commands that do the same."""
+    """`GET /api/draft`: the set values, the resolved params, the errors, and the equivalent commands."""
     return draft_view(studio, studio.draft.read())
 
 
 def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
-    """The draft for the page."""
+    """Returns the draft for the page."""
     faults = check(draft.params)
     resolution = studio.draft.resolve(draft)
     data_fault = studio.album.view(draft.data).fault if draft.data else "Choose photos first."
@@ -90,7 +90,7 @@ def export_draft(studio: Studio, _query: Mapping[str, str]) -> Response:
 
 
 def import_draft(studio: Studio, body: DraftImport) -> Any:
-    """`POST /api/draft/import`: the text of a params.yaml, or a command, in place of what is set."""
+    """`POST /api/draft/import`: replaces the draft by the text of a params.yaml or a command."""
     text = body.text.strip()
     if not text:
         raise StudioError("Paste a params.yaml or a command; the text is empty.")
@@ -113,7 +113,7 @@ def import_draft(studio: Studio, body: DraftImport) -> Any:
 
 
 def show_schema(_studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/schema`: the words of help for every value."""
+    """`GET /api/schema`: the JSON schema of the params, with the help for every value."""
     return json_schema()
 
 
@@ -123,7 +123,7 @@ def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/presets?times=…`: the choices, which one is chosen, and the time of each, for which data are read."""
+    """`GET /api/presets?times=…`: the presets, the chosen one and, with `times`, their times, which needs the data."""
     draft = studio.draft.read()
     choices = _list_presets(studio, draft)
     presets = []
@@ -135,7 +135,7 @@ def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def _list_presets(studio: Studio, draft: Draft) -> tuple[Preset, ...]:
-    """The presets for the network of a draft, which does not depend on the preset that it names now."""
+    """The presets for the network of a draft; they do not depend on its current preset."""
     tree = draft.params | {"train": draft.params.get("train", {}) | {"preset": "none"}}
     resolution = studio.draft.resolve(draft.model_copy(update={"params": tree}))
     model = resolution.params.train.model if isinstance(resolution, Resolution) else None
@@ -190,13 +190,13 @@ def show_jobs(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_job(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/jobs/{job}`: with what it printed as its result."""
+    """`GET /api/jobs/{job}`: a job with the result that it printed."""
     job = studio.queue.find(query["job"])
     return job_view(job) | {"output": job.output}
 
 
 def act_on_job(studio: Studio, body: JobAction) -> Any:
-    """`POST /api/jobs/{job}`: stop, finish (a training ends with what it has), or again (continues from there)."""
+    """`POST /api/jobs/{job}`: stop, finish (keeps the best epoch so far), or again (continues a stopped job)."""
     job = studio.queue.find(body.job)
     if body.action == "stop":
         job.stop()

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 RUN_LABEL: Final = "pipeline/runid"
 NODE_ANNOTATION: Final = "workflows.argoproj.io/node-id"
 MAX_FAILURES: Final = 3
-"""After this many failures in a row, kubectl is not called again: it is missing, or must not list pods."""
+"""After this many failures in a row, kubectl is not called again: it is missing, or not allowed to list pods."""
 STARTING: Final = ("ContainerCreating", "PodInitializing")
 """Generic reasons; the actual reason is in an event, such as a volume that cannot be mounted."""
 ADVICE: Final = {
