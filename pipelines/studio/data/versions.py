@@ -197,5 +197,5 @@ def _describe(decisions: Decisions, files: Mapping[str, PhotoFile]) -> str:
     num_removed = sum(label is None for label in decisions.values())
     kept_labels = [(files[path].record.class_name, label) for path, label in decisions.items() if label is not None]
     num_relabeled = sum(label != class_name for class_name, label in kept_labels)
-    parts = [f"{num_relabeled} relabelled" if num_relabeled else "", f"{num_removed} removed" if num_removed else ""]
+    parts = [f"{num_relabeled} relabeled" if num_relabeled else "", f"{num_removed} removed" if num_removed else ""]
     return ", ".join(part for part in parts if part) or "unchanged"

@@ -13,9 +13,10 @@ import { showTitle } from "./frame/title.js";
 /**
  * @typedef {object} Screen The module of a screen.
  * @property {(page: HTMLElement, parts: string[]) => Promise<Leave>} show Fills the page.
- * @property {(commands: Commands) => string[]} commands The commands that do the same.
+ * string[]} commands The commands that do the same. => @property {(commands: Commands) => string[]} commands The
+ * equivalent commands. => string[]} commands The commands that do the same.
  */
-/** @typedef {(() => unknown) | null | undefined} Leave What ends a screen. */
+/** @typedef {(() => unknown) | null | undefined} Leave Ends a screen. */
 
 /** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} A script is loaded with its screen. */
 const SCREENS = {
@@ -57,7 +58,7 @@ async function showScreen() {
     showProblem(error);
   }
   if (!page.isConnected) {
-    // Meanwhile the person went to another screen.
+    // The user has opened another screen in the meantime.
     leavePage?.();
     return;
   }
@@ -70,12 +71,12 @@ async function showScreen() {
 /**
  * @param {string} name
  * @returns {Promise<Screen>}
- * @throws {RequestError} if the script is not there: the studio has stopped, or Darkroom was updated.
+ * @throws {RequestError} if the script cannot be loaded: the studio has stopped, or Darkroom was updated.
  */
 async function loadScreen(name) {
   const { title, load: loadModule } = SCREENS[name];
   return loadModule().catch((error) => {
-    throw new RequestError(`The screen "${title}" cannot be loaded; load the page again. ${error}`, 0);
+    throw new RequestError(`The screen "${title}" cannot be loaded; reload the page. ${error}`, 0);
   });
 }
 

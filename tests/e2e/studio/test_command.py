@@ -78,7 +78,7 @@ def test_every_screen_shows_its_command_and_params_and_both_can_be_exported_and_
 
     async def command(page: Page) -> None:
         await pick(page, TAKE_OVER, f"darkroom run --data {others} --set train.epochs=5 --set train.optimizer=sgd")
-        await page.click_on("Take over")
+        await page.click_on("Import")
         await page.until(f"{READY} && document.querySelector({EPOCHS!r}).value === '5'")
         assert await page.run("document.querySelector(\"[data-key='train.optimizer'] select\").value") == "sgd"
         for line, why in (
@@ -87,7 +87,7 @@ def test_every_screen_shows_its_command_and_params_and_both_can_be_exported_and_
             ("darkroom run --set train.epochs=0", "train.epochs"),
         ):
             await pick(page, TAKE_OVER, line)
-            await page.click_on("Take over")
+            await page.click_on("Import")
             await says(page, "#problem:not([hidden])", why)
             print(await page.run("document.getElementById('problem-text').textContent"))
             await page.click("#problem-close")

@@ -100,10 +100,10 @@ def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> No
     async def camera(page: Page) -> None:
         await page.click_on("Camera", shown_class("rde"))
         await page.until("document.querySelector('dialog video')?.videoWidth > 0")
-        await page.click_on("Take the photo")
+        await page.click_on("Take photo")
         await says(page, "dialog", "1 taken")
         await keep(page, "camera")
-        await page.click_on("Take the photo")
+        await page.click_on("Take photo")
         await says(page, "dialog", "2 taken")
         await page.click_on("Close", "dialog")
         await page.until("!document.querySelector('dialog')")
@@ -136,7 +136,7 @@ def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: 
         assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "those stay open"
         await decide(page)
         await versions(page)
-        await page.click_on("Tell few photos again", "#accepted")
+        await page.click_on("Report few photos again", "#accepted")
         await says(page, ".findings", FEW, PATIENCE)
         assert not ask(url, "api/draft")["params"].get("preprocess")
 
@@ -145,22 +145,22 @@ def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: 
         await pick(page, case("green/night.png"), "-")
         await says(page, ".decide", "2 photos changed")
         await keep(page, "findings-decided")
-        await page.click_on("Forget all", ".decide")
+        await page.click_on("Discard all", ".decide")
         assert await page.run(f"document.querySelector({case('green/night.png')!r}).value") == ""
         await pick(page, case("blue/astray.png"), "=red")
         await pick(page, case("green/night.png"), "-")
-        await page.click_on("Make the version", ".decide")
+        await page.click_on("Save as a new version", ".decide")
         await page.until("document.querySelector('.versions')", PATIENCE)
         await page.until("document.querySelector('.finding')", PATIENCE)
 
     async def versions(page: Page) -> None:
-        await says(page, ".versions", "1 relabelled, 1 removed · 62 photos")
+        await says(page, ".versions", "1 relabeled, 1 removed · 62 photos")
         titles = await page.run("document.querySelector('.findings').innerText")
         assert TWO_LABELS not in titles
         assert BLURRED not in titles
         await page.click_on("Differences", ".versions")
-        await says(page, "main", "From v1 to the chosen one")
-        for word in ("1 removed", "1 relabelled"):
+        await says(page, "main", "From v1 to the chosen version")
+        for word in ("1 removed", "1 relabeled"):
             await page.click_on(word)
         await says(page, "main", "colors/blue/astray.png: blue → red")
         await keep(page, "versions")

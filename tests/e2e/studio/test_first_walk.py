@@ -167,9 +167,9 @@ def test_an_uploaded_network_is_imported_safely_trained_and_predicts(tmp_path: P
         await send_photos(page, colors(tmp_path, rng))
         await go(page, "model/upload")
         await page.choose([tmp_path / "code.h5"], "#model-file")
-        await page.until("document.querySelector('.card .tag.failed')?.textContent === 'refused'", 60)
+        await page.until("document.querySelector('.card .tag.failed')?.textContent === 'rejected'", 60)
         await page.choose([tmp_path / "mine.keras"], "#model-file")
-        use = "[...document.querySelectorAll('button')].find(one => one.textContent === 'Use it')"
+        use = "[...document.querySelectorAll('button')].find(one => one.textContent === 'Use this model')"
         await page.until(use, 120)
         await keep(page, "upload")
         await page.run(f"{use}.click()")

@@ -118,14 +118,14 @@ def test_photos_are_moved_removed_and_the_last_step_is_undone(tmp_path: Path) ->
         await pick(page, ".viewer select", "green")
         await page.click_on("Close")
         await page.click("#make-version")
-        await says(page, ".versions", "3 relabelled", 60)
+        await says(page, ".versions", "3 relabeled", 60)
 
     with studio(tmp_path) as url:
         ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
         ask(url, "api/audit", {})
         browse(url, tmp_path, work, ready=READY)
         (version,) = ask(url, "api/data")["versions"]
-        assert (version["what"], version["num_photos"]) == ("3 relabelled", 24)
+        assert (version["what"], version["num_photos"]) == ("3 relabeled", 24)
 
 
 def test_a_slider_shows_what_other_shares_would_move(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_slider_shows_what_other_shares_would_move(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "data", "document.querySelector('#splits summary')")
         await page.click("#splits summary")
-        await says(page, "#splits", "This is how they are divided now.")
+        await says(page, "#splits", "These are the current splits.")
         await page.run(
             "(slider => { slider.value = 0.3; slider.dispatchEvent(new Event('input')); })"
             "(document.getElementById('share-validation'))"

@@ -171,7 +171,7 @@ def test_a_model_is_served_called_with_the_shown_command_and_stopped(url: str, t
         await go(page, "try")
         await page.click("#serve")
         await page.until("document.getElementById('unserve')")
-        await says(page, "#served", "It is ready", PATIENCE)
+        await says(page, "#served", "The service is ready", PATIENCE)
         line = await page.run("document.querySelector('.code pre').textContent")
         await keep(page, "served")
         (answer,) = json.loads(await answer_to(line))["predictions"]
@@ -202,7 +202,7 @@ def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, f
 
     async def work(page: Page) -> None:
         await go(page, f"results/{slow}", "document.querySelector('.verdict.worse')")
-        await says(page, ".verdict", "Below what was asked for")
+        await says(page, ".verdict", "Below the required minimum")
         await says(page, ".verdict", "more than evaluate.gate.max_latency_ms, 0.0001")
         await keep(page, "verdict-refused")
         await promote(page, slow, "is not champion: the verdict is 'worse'")
@@ -223,7 +223,7 @@ def test_photos_of_a_figure_report_pdf_and_mlflow_can_be_opened(url: str, tmp_pa
     async def work(page: Page) -> None:
         await go(page, f"results/{run_id}", "document.querySelector('.cell.right')")
         await photos(page)
-        await page.click_on("The report")
+        await page.click_on("Report")
         async with page.opened("report.html") as report:
             await report.until("document.body.innerText.includes('Confusion')")
             await keep(report, "report")
@@ -262,7 +262,7 @@ def test_a_run_continues_an_earlier_one_and_finishes_with_its_best_epoch(
 
     async def work(page: Page) -> None:
         await go(page, "model/bundle")
-        await page.click_on("Go on from it")
+        await page.click_on("Continue from this run")
         await page.until("document.querySelector('#panel .tag')")
         await keep(page, "go-on")
         await go(page, "training", "document.getElementById('start')?.disabled === false")

@@ -1,10 +1,10 @@
-// Requests to the studio's server: answers as JSON, refusals as errors with a sentence.
+// Requests to the studio's server: answers as JSON, rejected requests as errors with a message.
 
-/** A request that the server refused or did not answer. */
+/** A request that the server rejected or did not answer. */
 export class RequestError extends Error {
   /**
    * @param {string} message
-   * @param {number} status Of HTTP; 0 if there was no answer.
+   * @param {number} status The HTTP status; 0 if there was no answer.
    */
   constructor(message, status) {
     super(message);
@@ -15,9 +15,9 @@ export class RequestError extends Error {
 /**
  * The body of an answer.
  * @param {string} text
- * @param {number} status Of HTTP.
+ * @param {number} status The HTTP status.
  * @returns {unknown}
- * @throws {RequestError} if the server refused the request.
+ * @throws {RequestError} if the server rejected the request.
  */
 export function parseAnswer(text, status) {
   const fallback = `The studio answered ${status}.`;
@@ -33,7 +33,7 @@ export function parseAnswer(text, status) {
 }
 
 /**
- * Whether an error is a refusal with this status.
+ * Whether an error is a rejected request with one of these statuses.
  * @param {unknown} error
  * @param {number[]} statuses
  */
@@ -51,7 +51,7 @@ async function request(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new RequestError("The studio does not answer. Is it still running? What was started goes on.", 0);
+    throw new RequestError("The studio does not answer. Is it still running? Jobs that have started continue.", 0);
   }
   return /** @type {Answer} */ (parseAnswer(await response.text(), response.status));
 }
@@ -84,7 +84,7 @@ export const post = (path, body = {}) =>
 export const put = (path, file) => request(path, { method: "PUT", body: file });
 
 /**
- * As put, for large files: reports how much is sent.
+ * Like `put`, for large files: reports the progress.
  * @param {string} path
  * @param {Blob} file
  * @param {(share: number) => void} onProgress
@@ -109,7 +109,7 @@ export function upload(path, file, onProgress) {
 }
 
 /**
- * The query of an address.
+ * Encodes the query of an address.
  * @param {{ [name: string]: string | number }} values
  */
 export const query = (values) =>

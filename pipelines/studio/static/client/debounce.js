@@ -1,7 +1,7 @@
-// Work that waits until nothing more comes for a while.
+// Delays work until there are no more calls for a while.
 
 /**
- * Delays work until it was not asked for again for some time. `now` does at once what still waits.
+ * Delays work until it has not been called again for some time. `now` runs waiting work immediately.
  * @template Result
  * @param {() => Result} work
  * @param {number} [milliseconds]

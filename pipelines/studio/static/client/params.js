@@ -1,4 +1,4 @@
-// The params of a draft and their JSON schema: finding values and parts, and reading what a person typed.
+// The params of a draft and their JSON schema: finds values and parts, and parses user input.
 
 /** @import { Json, Schema, SchemaPart } from "./types.js" */
 
@@ -29,7 +29,7 @@ function followReferences(schema, part) {
 }
 
 /**
- * What the schema says of a dotted key; an empty part if it does not know the key.
+ * The part of the schema for a dotted key; an empty part if there is none.
  * @param {Schema} schema
  * @param {string} key
  * @returns {SchemaPart}
@@ -46,7 +46,7 @@ export function schemaPart(schema, key) {
 }
 
 /**
- * @typedef {object} ValueKind What a value may be.
+ * @typedef {object} ValueKind The possible values of a key.
  * @property {string[] | undefined} choices
  * @property {boolean} isNumber
  * @property {boolean} isBoolean
@@ -54,7 +54,7 @@ export function schemaPart(schema, key) {
  */
 
 /**
- * What a value may be by the schema.
+ * The possible values according to the schema.
  * @param {Schema} schema
  * @param {SchemaPart} part
  * @returns {ValueKind}
@@ -70,7 +70,7 @@ export function valueKind(schema, part) {
 }
 
 /**
- * The value that a person typed: null, a number, a pair such as 96 × 128, or the text itself.
+ * Parses user input: null, a number, a pair such as 96 × 128, or the text itself.
  * @param {string} text Without spaces around it.
  * @param {{ isNullable: boolean }} kind
  * @returns {null | number | string | [number, number]}
@@ -83,7 +83,7 @@ export function parseValue(text, kind) {
 }
 
 /**
- * Whether two values of params.yaml are the same.
+ * Whether two values of params.yaml are equal.
  * @param {Json | undefined} first
  * @param {Json | undefined} second
  */

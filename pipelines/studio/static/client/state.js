@@ -1,4 +1,5 @@
-// What all screens share: the draft of params.yaml, the jobs, and the websocket that updates both in every tab.
+// The state that all screens share: the draft of params.yaml, the jobs, and the websocket that updates both in every
+// tab.
 
 import { ignoreFailure, showProblem } from "../elements/dom.js";
 import { get, hasStatus, post } from "./api.js";
@@ -56,7 +57,7 @@ const listeners = {
 };
 
 /**
- * Calls a listener at every event of a name, until the returned function is called.
+ * Calls a listener for every event with a name until the returned function is called.
  * @template {keyof Events} Name
  * @param {Name} name
  * @param {(event: Events[Name]) => unknown} listener
@@ -80,7 +81,7 @@ function emit(name, event) {
 
 // --- the draft -------------------------------------------------------------------------------------------------------
 
-/** Loads the draft and follows the server from then on. */
+/** Loads the draft, and receives updates from the server from then on. */
 export async function load() {
   [state.draft, state.schema] = await Promise.all([
     /** @type {Promise<Draft>} */ (get("api/draft")),
@@ -89,7 +90,7 @@ export async function load() {
   connect();
 }
 
-/** Loads the draft again, in case that it was changed elsewhere. */
+/** Loads the draft again, in case it was changed elsewhere. */
 export async function reload() {
   /** @type {Draft} */
   const draft = await get("api/draft");
@@ -102,9 +103,9 @@ export async function reload() {
 let lastChange = Promise.resolve();
 
 /**
- * Changes params. Each change waits for the one before it, and is made on the revision that it left.
- * @param {{ [key: string]: unknown }} values By their dotted keys.
- * @param {string[]} [removedKeys] These become their default again.
+ * Changes params. Each change waits for the previous one, and is based on its revision.
+ * @param {{ [key: string]: unknown }} values By dotted key.
+ * @param {string[]} [removedKeys] Keys that get their defaults again.
  */
 export function changeParams(values, removedKeys = []) {
   lastChange = lastChange.catch(ignoreFailure).then(async () => {
@@ -120,7 +121,7 @@ export function changeParams(values, removedKeys = []) {
 }
 
 /**
- * Starts a job, after every change that was made before.
+ * Starts a job after all pending changes.
  * @param {{ kind: string, host?: string }} job
  * @returns {Promise<Job>}
  */
@@ -146,7 +147,7 @@ export async function changeData(path, body = {}) {
 }
 
 /**
- * A value that differs from the default; undefined if it does not.
+ * A value that differs from the default; undefined if it equals the default.
  * @template {keyof KnownParams} Key
  * @param {Key} key
  * @returns {KnownParams[Key] | undefined}
@@ -154,7 +155,7 @@ export async function changeData(path, body = {}) {
 export const paramValue = (key) => /** @type {KnownParams[Key] | undefined} */ (valueAt(state.draft.params, key));
 
 /**
- * A value with its `auto` settled; undefined before the data are chosen.
+ * A value with `auto` resolved; undefined before data is chosen.
  * @template {keyof KnownParams} Key
  * @param {Key} key
  * @returns {KnownParams[Key] | undefined}
@@ -162,14 +163,14 @@ export const paramValue = (key) => /** @type {KnownParams[Key] | undefined} */ (
 export const resolvedValue = (key) => /** @type {KnownParams[Key] | undefined} */ (resolvedJson(key));
 
 /**
- * As resolvedValue, of any key.
+ * Like resolvedValue, for any key.
  * @param {string} key
  * @returns {Json | undefined}
  */
 export const resolvedJson = (key) => valueAt(state.draft.resolved, key);
 
 /**
- * What the schema says of a dotted key.
+ * The part of the schema for a dotted key.
  * @param {string} key
  */
 export const schemaOf = (key) => schemaPart(state.schema, key);
@@ -183,13 +184,13 @@ export const schemaOf = (key) => schemaPart(state.schema, key);
 export const findJob = (id) => state.jobs.find((job) => job.id === id);
 
 /**
- * Whether a job or an audit waits or runs.
+ * Whether a job or an audit is waiting or running.
  * @param {{ state: string }} job
  */
 export const isUnfinished = (job) => job.state === "waiting" || job.state === "running";
 
 /**
- * Whether the program that a job started answers already; asks about once a second.
+ * Waits until the program that a job started answers; asks about once per second.
  * @param {string} id Of the job.
  * @returns {Promise<boolean>}
  */
@@ -209,7 +210,7 @@ let watchedJobId = null;
 let logPosition = 0;
 
 /**
- * Watches a job: its events are called `live`.
+ * Watches a job; its events are named `live`.
  * @param {string | null} id Null watches no job.
  */
 export function watchJob(id) {
@@ -268,7 +269,7 @@ function receiveJobs(message) {
   const isNewer = message.revision > state.draft.revision;
   const dataChanged = state.changed !== null && message.changed !== state.changed;
   state.changed = message.changed;
-  // Whether the draft can be started depends on the data.
+  // The data affects whether the draft can be trained.
   if (isNewer || dataChanged)
     reload()
       .then(() => dataChanged && emit("data", undefined))

@@ -1,11 +1,11 @@
-// The shapes of the draft and of jobs as the server sends them: for the type checker alone, no browser loads this file.
+// The types of the draft and of jobs from the server. Only the type checker uses this file; no browser loads it.
 
 /** @typedef {null | boolean | number | string | Json[] | { [key: string]: Json }} Json */
 /** @typedef {{ value: number, low: number, high: number }} Interval A share and its confidence interval. */
 
 // --- the draft -------------------------------------------------------------------------------------------------------
 
-/** @typedef {string | { [kind: string]: { [argument: string]: Json } }} LayerSpec A layer as params.yaml holds it. */
+/** @typedef {string | { [kind: string]: { [argument: string]: Json } }} LayerSpec A layer in params.yaml. */
 
 /**
  * @typedef {object} ModelParams `train.model` of params.yaml.
@@ -13,7 +13,7 @@
  * @property {string} [head]
  * @property {string} [weights]
  * @property {string} [path] Of an uploaded model.
- * @property {string} [pixels] The pixel scale that an uploaded model expects.
+ * @property {string} [pixels] The pixel range that an uploaded model expects.
  * @property {string} [from] The run that the training continues from.
  * @property {LayerSpec[]} [layers]
  */
@@ -39,20 +39,20 @@
  *   "train.model.weights": string,
  *   "train.phases": "auto" | Phase[],
  *   "train.trainable": string | string[],
- * }} KnownParams The params that a screen reads by name, by their dotted keys.
+ * }} KnownParams The params that screens read by name, by dotted key.
  */
 
 /** @typedef {{ where: string, what: string }} Fault A param that is invalid, and why. */
 /** @typedef {{ data: string, model: string, training: string, rate: string }} Commands */
 
 /**
- * @typedef {object} Draft The params as they are edited on the page.
+ * @typedef {object} Draft The params that the user edits on the page.
  * @property {number} revision Grows with every change.
  * @property {{ data?: Json, [section: string]: Json | undefined }} params What differs from the defaults.
  * @property {Fault[]} faults
- * @property {string[]} reasons Why it cannot be started; empty when it can.
- * @property {{ [section: string]: Json } | null} resolved All params, with every `auto` settled.
- * @property {string[]} decisions How each `auto` was settled, in sentences.
+ * @property {string[]} reasons Why a training cannot be started; empty if it can.
+ * @property {{ [section: string]: Json } | null} resolved All params, with every `auto` resolved.
+ * @property {string[]} decisions How each `auto` was resolved, in sentences.
  * @property {string} yaml
  * @property {Commands} commands
  * @property {boolean} ready
@@ -78,7 +78,7 @@
  * @property {string} name
  * @property {string} title
  * @property {string} text
- * @property {{ [key: string]: Json }} values By their dotted keys; null means the default.
+ * @property {{ [key: string]: Json }} values By dotted key; null means the default.
  * @property {Estimate | null} estimate
  */
 
@@ -87,14 +87,14 @@
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 /** @typedef {"waiting" | "running" | "done" | "failed" | "stopped" | "lost"} JobState */
-/** @typedef {JobState | "none"} WorkState Also of work that no job was started for. */
+/** @typedef {JobState | "none"} WorkState Also for work without a job. */
 
 /**
  * @typedef {object} Job
  * @property {string} id
  * @property {string} kind
  * @property {string} title
- * @property {string[]} command The words after `darkroom`, or of another program if the first is a path.
+ * @property {string[]} command The words after `darkroom`; a whole command if the first word is a path.
  * @property {string} created ISO 8601.
  * @property {{ [fact: string]: string }} about
  * @property {JobState} state
@@ -110,7 +110,7 @@
  */
 
 /**
- * @typedef {{ name: string, state: JobState, seconds: number | null }} PartView A task that does a part of a step.
+ * @typedef {{ name: string, state: JobState, seconds: number | null }} PartView A task that shares a step.
  */
 
 /**
@@ -118,14 +118,14 @@
  * @property {string} name
  * @property {JobState} state
  * @property {number | null} started Seconds since 1970.
- * @property {number | null} seconds How long it took.
- * @property {number | null} expected_seconds How long it took in the latest finished run.
- * @property {number | null} share How much of it is done, if it reports it.
- * @property {PartView[]} parts The tasks that have begun, of those that share its work.
- * @property {number} num_parts How many such tasks there are.
+ * @property {number | null} seconds Its time.
+ * @property {number | null} expected_seconds Its time in the latest finished run.
+ * @property {number | null} share The completed share, if the step reports it.
+ * @property {PartView[]} parts The tasks that share its work and have started.
+ * @property {number} num_parts The number of tasks that share its work.
  */
 
-/** @typedef {{ job: string, step: string, share: number | null }} Progress How far the running training is. */
+/** @typedef {{ job: string, step: string, share: number | null }} Progress The progress of the running training. */
 
 /** @typedef {"loss" | "val_loss" | "accuracy" | "val_accuracy"} CurveName */
 
@@ -149,12 +149,12 @@
  * @property {number} number
  * @property {"running" | "complete" | "pruned" | "failed" | "interrupted"} state
  * @property {number | null} [accuracy]
- * @property {string | null} [reason] Why it was pruned or has failed.
+ * @property {string | null} [reason] Why it was pruned or failed.
  * @property {{ [key: string]: Json }} values
  */
 
 /**
- * @typedef {object} LiveView A job as it runs. A lost job has only its id, state and error.
+ * @typedef {object} LiveView The state of a job. A lost job has only its id, state and error.
  * @property {string} id
  * @property {string} kind
  * @property {string} title

@@ -1,4 +1,4 @@
-// The audit of the data: its progress, its findings, and what happens to them.
+// The audit of the data: its progress, its findings, and the actions on them.
 
 import { get, post } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
@@ -32,7 +32,7 @@ export function auditCard(data) {
     const text = JSON.stringify(view);
     if (text === lastView) return;
     lastView = text;
-    if (view.state === "done" && lastState === "running") announce("The photos have been looked through.");
+    if (view.state === "done" && lastState === "running") announce("The audit has finished.");
     lastState = view.state;
     draw(element, view, data, findingsState, update);
   };
@@ -58,16 +58,16 @@ function draw(element, view, data, findingsState, update) {
   const isBusy = isUnfinished(view);
   const hasFailed = view.state === "failed";
   const start = actionButton(
-    view.info ? "Look again" : "Look through the photos",
+    view.info ? "Audit again" : "Audit the photos",
     async () => {
       await post("api/audit");
       await update();
     },
     { class: view.info ? "button small" : "button main", id: "audit" },
   );
-  const purpose = "Broken, copied, leaked, mislabelled or odd photos are found before they cost a training.";
+  const purpose = "Finds broken, duplicate, leaked, mislabeled and unusual photos before you train.";
   element.replaceChildren(
-    h("div", { class: "row between" }, h("h2", { id: "audit-title" }, "What the audit finds"), isBusy ? null : start),
+    h("div", { class: "row between" }, h("h2", { id: "audit-title" }, "Audit"), isBusy ? null : start),
     isBusy ? progress(view) : "",
     hasFailed ? h("p", { class: "fault", role: "alert" }, view.error) : "",
     !view.info && !isBusy && !hasFailed ? h("p", { class: "soft" }, purpose) : "",
@@ -77,8 +77,8 @@ function draw(element, view, data, findingsState, update) {
 
 /** @param {AuditView} view */
 function progress(view) {
-  const text = view.state === "waiting" ? "Waits for the job before it." : view.told || "Starting …";
-  const bar = h("progress", { "aria-label": "The audit runs" });
+  const text = view.state === "waiting" ? "Waiting for the previous job." : view.told || "Starting …";
+  const bar = h("progress", { "aria-label": "The audit is running" });
   return h("div", { role: "status" }, bar, h("p", { class: "soft small" }, text));
 }
 
@@ -107,8 +107,8 @@ function auditResult(view, info, data, findingsState) {
     h(
       "p",
       {},
-      `${formatCount(info.num_kept)} of ${pluralize(info.num_files, "file")} are kept: ${splits}. `,
-      h("a", { href: "audit.html", target: "_blank", rel: "noopener" }, "The whole report"),
+      `${formatCount(info.num_kept)} of ${pluralize(info.num_files, "file")} kept: ${splits}. `,
+      h("a", { href: "audit.html", target: "_blank", rel: "noopener" }, "Full report"),
     ),
     classChart(info),
     splitsCard(data),
@@ -119,7 +119,7 @@ function auditResult(view, info, data, findingsState) {
   );
 }
 
-/** The kinds of findings that are accepted, so that the audit does not look for them; this can be undone. */
+/** The kinds of findings that the user accepted, which the audit no longer reports; this can be undone. */
 function acceptedKinds() {
   const policies = Object.entries(paramValue("preprocess.audit") ?? {});
   const kinds = policies.filter(([, policy]) => policy === "ignore").map(([kind]) => kind);
@@ -130,14 +130,14 @@ function acceptedKinds() {
       await changeParams({}, [`preprocess.audit.${kind}`]);
       await post("api/audit");
     };
-    const button = actionButton("Tell again", undo, { class: "link", "aria-label": `Tell ${name} again` });
+    const button = actionButton("Report again", undo, { class: "link", "aria-label": `Report ${name} again` });
     return h("span", { class: "row" }, name, button);
   });
-  return h("p", { class: "row small", id: "accepted" }, "Accepted, and no longer told: ", items);
+  return h("p", { class: "row small", id: "accepted" }, "Accepted and no longer reported: ", items);
 }
 
 /**
- * What was checked without a finding, and what was not checked and why.
+ * The checks without findings, and the checks that were not done and why.
  * @param {import("./types.js").Check[]} checks
  */
 function checkList(checks) {
@@ -150,7 +150,7 @@ function checkList(checks) {
   return h(
     "details",
     { class: "small", id: "checks" },
-    h("summary", {}, `What was checked (${clear.length} without a finding), and what was not (${others.length})`),
+    h("summary", {}, `Checks without findings (${clear.length}), and checks that were not done (${others.length})`),
     h("p", {}, `Nothing found: ${clear.join("; ")}.`),
     h("p", {}, "Not checked:"),
     h("ul", {}, items),

@@ -1,4 +1,4 @@
-// The classes of the data, and adding photos to them.
+// The classes of the data, to which photos can be added.
 
 import { post, put, query } from "../client/api.js";
 import { changeData, reload } from "../client/state.js";
@@ -12,12 +12,12 @@ import { uploadAll } from "./upload_queue.js";
 /** @import { ClassView, DataView } from "./types.js" */
 
 const NUM_SAMPLES = 8;
-/** With fewer photos of a class, its figures in the report say little. */
+/** With fewer photos, the metrics of a class are not meaningful. */
 export const NUM_RECOMMENDED = 20;
 const NUM_FAILURES = 3;
 
 /**
- * The card of the data: their classes, and what cannot be used.
+ * The card of the data: the classes, and unusable files.
  * @param {DataView} data
  * @param {() => Promise<void>} update
  * @param {HTMLFormElement} newClass The form for another class.
@@ -25,8 +25,8 @@ const NUM_FAILURES = 3;
 export function classesCard(data, update, newClass) {
   const numClasses = pluralize(data.classes.length, "class", "classes");
   const facts = data.classes.length ? `${pluralize(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
-  const splits = data.splits.length ? ` · split as given: ${data.splits.join(", ")}` : "";
-  const later = "The photos of an archive or an address are looked at when they are audited.";
+  const splits = data.splits.length ? ` · splits from the data: ${data.splits.join(", ")}` : "";
+  const later = "The photos of an archive or an address are read by the audit.";
   const classes = h("div", { class: "classes" });
   const bar = pages(
     data.classes,
@@ -54,7 +54,7 @@ export function classesCard(data, update, newClass) {
   );
 }
 
-/** What can be done with all photos. */
+/** The actions for all photos. */
 function dataActions() {
   const snapshot = async () => {
     await changeData("api/data/snapshot");
@@ -64,12 +64,12 @@ function dataActions() {
     "div",
     { class: "row" },
     h("a", { class: "button small", href: photosHref(), id: "all-photos" }, "All photos"),
-    actionButton("Keep as a version", snapshot, { class: "button small", id: "snapshot" }),
+    actionButton("Save as a version", snapshot, { class: "button small", id: "snapshot" }),
   );
 }
 
 /**
- * How far a class is from the recommended number of photos; nothing if it has as many.
+ * The progress of a class to the recommended number of photos; null if it has enough.
  * @param {number} numPhotos
  */
 function balance(numPhotos) {
@@ -85,7 +85,7 @@ function balance(numPhotos) {
 /** @param {DataView} data */
 function rejectedFiles(data) {
   const items = data.rejected.map(([path, why]) => h("li", {}, h("b", {}, path), " ", why));
-  const summary = h("summary", {}, `${pluralize(data.num_rejected, "file")} that count for nothing`);
+  const summary = h("summary", {}, `${pluralize(data.num_rejected, "ignored file")}`);
   return h("details", {}, summary, h("ul", { class: "plain small" }, items));
 }
 
@@ -177,7 +177,7 @@ function acceptDrops(element, add) {
   });
 }
 
-/** The form for another class. A screen keeps one, so that the text in it outlives that the classes are drawn again. */
+/** The form for another class. A screen keeps one form, so that its text is kept when the classes are drawn again. */
 export function newClassForm() {
   const name = h("input", {
     type: "text",
@@ -218,13 +218,13 @@ async function addPhotos(className, files, status) {
   );
   if (failures.length) {
     const numbers = `${pluralize(failures.length, "photo")} of ${formatCount(files.length)}`;
-    showProblem(`${numbers} did not come in. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
+    showProblem(`${numbers} were not uploaded. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
   }
   await post("api/data/uploaded").catch(showProblem);
 }
 
 /**
- * The address of the photos of a class; of all photos without one.
+ * The address of the photos of a class; without a class, of all photos.
  * @param {string} [className]
  */
 const photosHref = (className = "") => `#data/photos/${encodeURIComponent(className)}`;

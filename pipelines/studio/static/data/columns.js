@@ -1,4 +1,4 @@
-// Which columns of a label file hold what, if they have names of their own.
+// The form that assigns the columns of a label file with custom names.
 
 import { changeData } from "../client/state.js";
 import { actionButton, field, h } from "../elements/dom.js";
@@ -22,7 +22,7 @@ export function columnsForm({ columns }) {
     return changeData("api/data/columns", { columns: parseColumns(texts) });
   };
   const help =
-    "The name of the column, or its number from 1 if the file has no header. What is empty is found by itself.";
+    "The name of the column, or its number from 1 if the file has no header. Empty columns are detected automatically.";
   return h(
     "details",
     { class: "small", id: "columns", open: Object.keys(columns).length > 0 },
@@ -32,13 +32,13 @@ export function columnsForm({ columns }) {
       "div",
       { class: "row" },
       inputs.map(({ label, input }) => field(label, input)),
-      actionButton("Read with these columns", save, { class: "button small", id: "read-columns" }),
+      actionButton("Use these columns", save, { class: "button small", id: "read-columns" }),
     ),
   );
 }
 
 /**
- * What the form holds as `data.columns`: numbers as numbers, and nothing for a column that is to be found.
+ * Converts the form to `data.columns`: numbers as numbers, without columns that are to be detected.
  * @param {{ [role: string]: string }} texts
  */
 export function parseColumns(texts) {

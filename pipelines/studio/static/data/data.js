@@ -1,4 +1,4 @@
-// Data: where the photos are, what is in each class, and what the audit finds.
+// Data: the source of the photos, the classes, and the audit.
 
 import { get } from "../client/api.js";
 import { on } from "../client/state.js";
@@ -12,7 +12,7 @@ import { dvcCard, versionsCard } from "./versions.js";
 /** @import { DataAnswer, DataView } from "./types.js" */
 
 /**
- * The commands that do the same as this screen.
+ * The commands that are equivalent to this screen.
  * @param {Commands} all
  */
 export const commands = ({ data }) => [data];
@@ -20,14 +20,14 @@ export const commands = ({ data }) => [data];
 /**
  * Fills the page; the returned function ends the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: `photos` and a class to see its photos.
+ * @param {string[]} parts Of the address: `photos` and a class, to show its photos.
  */
 export async function show(page, [part, className = ""]) {
   if (part === "photos") {
     const { showPhotos } = await import("../photos/photos.js");
     return showPhotos(page, className);
   }
-  const lead = h("p", { class: "lead" }, "Photos in a folder for each class. Your files are only read, never changed.");
+  const lead = h("p", { class: "lead" }, "Photos, in one folder per class. Your files are only read, never changed.");
   const doorsPart = h("div", {});
   const dataPart = h("div", {});
   const newClass = newClassForm();
@@ -41,7 +41,7 @@ export async function show(page, [part, className = ""]) {
     const isTyping = newClass.contains(document.activeElement);
     audit?.leave();
     audit = null;
-    // What is open or typed in the doors stays until other photos are chosen.
+    // Open panels and text in the cards are kept until other photos are chosen.
     const doors = JSON.stringify([answer.data?.uri, answer.own]);
     if (doors !== lastDoors) doorsPart.replaceChildren(doorsView(answer));
     lastDoors = doors;
@@ -76,7 +76,7 @@ function doorsView(answer) {
 
 /** @param {DataView} data */
 function nextStep(data) {
-  const help = h("p", { class: "soft" }, "The choice of a model comes next; a good one is proposed.");
+  const help = h("p", { class: "soft" }, "Next, choose a model; a suitable one is suggested.");
   return h(
     "div",
     { class: "next sticky" },

@@ -1,4 +1,4 @@
-// What a person decided about the photos of an audit: another class, or to leave a photo out.
+// The decisions of the user about the photos of an audit: another class, or to leave a photo out.
 
 /** @import { DecisionLog } from "../photos/decision_log.js" */
 /** @import { AuditInfo, SplitName } from "./types.js" */
@@ -7,7 +7,7 @@
 export const SPLITS = ["train", "validation", "test"];
 const KEEP = "";
 const LEAVE_OUT = "-";
-/** Of choicesFor: those that name no class. */
+/** The number of choices in choicesFor that are not classes. */
 export const NUM_GENERAL_CHOICES = 2;
 
 /**
@@ -22,8 +22,8 @@ export function choiceOf(decisions, path) {
 }
 
 /**
- * Keeps the decision about a photo.
- * @param {DecisionLog} decisions Is changed.
+ * Stores the decision about a photo.
+ * @param {DecisionLog} decisions Modified in place.
  * @param {string} path
  * @param {string} choice A key of choicesFor.
  */
@@ -32,7 +32,7 @@ export function decide(decisions, path, choice) {
 }
 
 /**
- * What can be decided about a photo.
+ * The possible decisions about a photo.
  * @param {string[]} classNames
  * @param {string | null} className Of the photo.
  * @returns {[key: string, text: string][]}
@@ -40,9 +40,9 @@ export function decide(decisions, path, choice) {
 export function choicesFor(classNames, className) {
   const otherClasses = classNames.filter((name) => name !== className);
   return [
-    [KEEP, "Keep as it is"],
-    [LEAVE_OUT, "Remove it"],
-    ...otherClasses.map((name) => /** @type {[string, string]} */ ([`=${name}`, `It is ${name}`])),
+    [KEEP, "Keep as is"],
+    [LEAVE_OUT, "Remove"],
+    ...otherClasses.map((name) => /** @type {[string, string]} */ ([`=${name}`, `Move to ${name}`])),
   ];
 }
 

@@ -1,4 +1,4 @@
-// The ways to photos: a folder, an archive, classes of your own, or the demo data.
+// The ways to choose photos: a folder, an archive, new classes, or the demo data.
 
 import { post, query, upload } from "../client/api.js";
 import { changeData, reload, state } from "../client/state.js";
@@ -10,8 +10,8 @@ import { filesOfDrop, folderUpload } from "./folder_upload.js";
 /** @import { DataAnswer } from "./types.js" */
 
 async function startAudit() {
-  announce("The photos are chosen.");
-  await post("api/audit").catch(ignoreFailure); // incomplete data are audited later
+  announce("The photos have been chosen.");
+  await post("api/audit").catch(ignoreFailure); // incomplete data is audited later
 }
 
 /** @param {string} uri */
@@ -21,7 +21,7 @@ async function chooseData(uri) {
 }
 
 /**
- * All ways to photos.
+ * All ways to choose photos.
  * @param {DataAnswer} answer
  */
 export function dataDoors(answer) {
@@ -44,11 +44,11 @@ export function dataDoors(answer) {
     h(
       "section",
       { class: "card door accent" },
-      h("h2", {}, "Just try it"),
+      h("h2", {}, "Try the demo data"),
       h(
         "p",
         { class: "soft" },
-        "1,797 small scans of handwritten digits: from here to a trained model in about two minutes.",
+        "1,797 small scans of handwritten digits. Training a model on them takes about two minutes.",
       ),
       actionButton("Use the digits", useDigits, { class: "button main", id: "demo" }),
     ),
@@ -71,8 +71,8 @@ function uploadDoor(maxBytes) {
   const uploadArchive = async (file) => {
     if (!file) return;
     if (file.size > maxBytes) {
-      const sizes = `An archive may have ${formatBytes(maxBytes)}; this one has ${formatBytes(file.size)}.`;
-      showProblem(`${sizes} Give its folder on this machine instead.`);
+      const sizes = `An archive may have at most ${formatBytes(maxBytes)}; this one has ${formatBytes(file.size)}.`;
+      showProblem(`${sizes} Choose its folder on this computer instead.`);
       return;
     }
     bar.hidden = false;
@@ -103,7 +103,7 @@ function uploadDoor(maxBytes) {
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
     h("h2", {}, "Upload"),
-    h("p", { class: "soft" }, "A folder that has a folder for each class, or a zip or tar of it. Drop it here."),
+    h("p", { class: "soft" }, "Drop a folder with one folder per class here, or a zip or tar file of it."),
     h(
       "div",
       { class: "row" },
@@ -117,12 +117,12 @@ function uploadDoor(maxBytes) {
   );
 }
 
-/** @param {string[]} ownNames Of the data that were made or uploaded here. */
+/** @param {string[]} ownNames Of the data sets that were created or uploaded in the studio. */
 function newDataDoor(ownNames) {
   const name = h("input", {
     type: "text",
     id: "new-name",
-    placeholder: "for instance: leaves",
+    placeholder: "for example: leaves",
     autocomplete: "off",
     maxLength: 60,
   });
@@ -134,10 +134,10 @@ function newDataDoor(ownNames) {
   return h(
     "section",
     { class: "card door" },
-    h("h2", {}, "Make your own"),
-    h("p", { class: "soft" }, "Name the classes and drop photos into them, or take them with the camera."),
+    h("h2", {}, "Create a data set"),
+    h("p", { class: "soft" }, "Create classes and drop photos into them, or take photos with the camera."),
     field("Name of the data set", name),
-    actionButton("Make classes", make, { id: "make" }),
-    links.length ? h("p", { class: "soft small" }, "Made or uploaded here: ", links) : null,
+    actionButton("Create", make, { id: "make" }),
+    links.length ? h("p", { class: "soft small" }, "Created or uploaded in the studio: ", links) : null,
   );
 }

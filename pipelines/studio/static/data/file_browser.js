@@ -1,4 +1,4 @@
-// Browsing for a folder of this computer, as far as the studio may.
+// Browses the folders of this computer that the studio can read.
 
 import { get, query } from "../client/api.js";
 import { actionButton, h, showProblem } from "../elements/dom.js";
@@ -56,7 +56,7 @@ export function fileBrowser(choose) {
 function folderParts(view, open, choose) {
   const { path, parent } = view;
   const take = path && actionButton("Use this folder", () => choose(path), { class: "button small" });
-  const numPhotos = view.num_photos ? `${pluralize(view.num_photos, "photo")} lie here directly. ` : "";
+  const numPhotos = view.num_photos ? `${pluralize(view.num_photos, "photo")} in this folder. ` : "";
   const numMore = view.more ? `${formatCount(view.more)} more entries are not listed.` : "";
   const entries = view.entries.map((entry) => {
     const isFolder = entry.kind === "folder";

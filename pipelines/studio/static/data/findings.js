@@ -1,4 +1,4 @@
-// The findings of an audit: what may happen to each, and their photos with the decisions about them.
+// The findings of an audit: the possible actions, and the photos with the decisions about them.
 
 import { post, query } from "../client/api.js";
 import { changeParams, resolvedJson } from "../client/state.js";
@@ -10,9 +10,9 @@ import { choiceOf, choicesFor, decide, NUM_GENERAL_CHOICES } from "./decisions.j
 /** @import { AuditedPhoto, AuditView, DataView, Finding, Policy } from "./types.js" */
 
 /**
- * @typedef {object} FindingsState What a person did to the findings, which outlives that they are drawn again.
+ * @typedef {object} FindingsState The user's decisions about the findings, which are kept when they are drawn again.
  * @property {DecisionLog} decisions
- * @property {Set<string>} openKinds The kinds that are unfolded.
+ * @property {Set<string>} openKinds The kinds of findings that are expanded.
  */
 
 /** @type {Record<Policy, string>} */
@@ -55,7 +55,7 @@ export function findingItem(finding, view, data, { decisions, openKinds }, showD
         h(
           "span",
           { class: `tag ${finding.policy}` },
-          finding.num_photos ? pluralize(finding.num_photos, "photo") : "the set",
+          finding.num_photos ? pluralize(finding.num_photos, "photo") : "data set",
         ),
         h("b", {}, finding.title),
         " ",
@@ -71,7 +71,7 @@ export function findingItem(finding, view, data, { decisions, openKinds }, showD
 
 /**
  * @param {Finding} finding
- * @param {Policy[]} policies That may be chosen.
+ * @param {Policy[]} policies The possible choices.
  */
 function policyField(finding, policies) {
   if (!policies.length) return null;
@@ -99,7 +99,7 @@ function caseItem(audited, note, data, decisions, showDecisions) {
   const classNames = data.classes.map(({ name }) => name);
   const facts = [audited.class_name, audited.split, audited.kept ? null : "left out"].filter(Boolean).join(" · ");
   const choices = choicesFor(classNames, audited.class_name);
-  // A thousand classes beside each photo would be too many elements: they come when the list is used.
+  // A thousand classes for each photo would be too many elements: they are added when the list is used.
   const choice = select(
     classNames.length > MANY_CLASSES ? choices.slice(0, NUM_GENERAL_CHOICES) : choices,
     choiceOf(decisions, path),
@@ -121,7 +121,7 @@ function caseItem(audited, note, data, decisions, showDecisions) {
 }
 
 /**
- * Gives a list of choices the ones that it lacks.
+ * Adds the missing choices to a list.
  * @param {HTMLSelectElement} choice
  * @param {[key: string, text: string][]} choices
  */
@@ -130,7 +130,7 @@ function complete(choice, choices) {
 }
 
 /**
- * Selects a key, which a list of many classes may not have yet.
+ * Selects a key, which a list of many classes may not contain yet.
  * @param {HTMLSelectElement} choice
  * @param {string} key
  */

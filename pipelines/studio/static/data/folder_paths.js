@@ -1,7 +1,7 @@
-// The class of a photo by its path from a chosen folder on, such as pets/cat/1.jpg.
+// The class of a photo, from its path relative to a chosen folder, such as pets/cat/1.jpg.
 
 /**
- * The folder that a photo lies in; empty for photos of the chosen folder itself.
+ * The folder that contains a photo; empty for photos directly in the chosen folder.
  * @param {string} path
  */
 export function classOfPath(path) {

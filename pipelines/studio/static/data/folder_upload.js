@@ -1,4 +1,4 @@
-// A folder of class folders from this computer, sent photo by photo.
+// Uploads a folder of class folders from this computer, photo by photo.
 
 import { post, put, query } from "../client/api.js";
 import { changeData } from "../client/state.js";
@@ -7,7 +7,7 @@ import { formatCount, pluralize } from "../elements/format.js";
 import { classOfPath, rootOfPath } from "./folder_paths.js";
 import { uploadAll } from "./upload_queue.js";
 
-/** @typedef {{ file: File, path: string }} FolderFile A file, and its path from the chosen folder on. */
+/** @typedef {{ file: File, path: string }} FolderFile A file, and its path relative to the chosen folder. */
 
 const PHOTO = /\.(jpe?g|png|webp|bmp|tiff?|gif|hei[cf])$/i;
 const NUM_FAILURES = 3;
@@ -20,13 +20,13 @@ export function folderUpload(onDone) {
   /** @param {FolderFile[]} files */
   const send = async (files) => {
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
-    const status = h("p", { class: "small", role: "status" }, "The folder is being sent …");
+    const status = h("p", { class: "small", role: "status" }, "Uploading the folder …");
     const toast = h("div", { class: "toast" }, status, bar);
     document.body.append(toast);
     try {
       await sendFolder(files, (numDone, numFiles) => {
         bar.value = numDone / numFiles;
-        status.textContent = `${formatCount(numDone)} of ${pluralize(numFiles, "photo")} sent`;
+        status.textContent = `${formatCount(numDone)} of ${pluralize(numFiles, "photo")} uploaded`;
       });
       await onDone();
     } catch (error) {
@@ -58,7 +58,7 @@ async function sendFolder(files, onProgress) {
   const classNames = [...new Set(photos.map(({ path }) => classOfPath(path)))];
   if (classNames.length < 2) {
     const found = `${pluralize(files.length, "file")} in ${pluralize(classNames.length, "class folder")}`;
-    throw new Error(`A folder needs a folder of photos for each of at least two classes; found ${found}.`);
+    throw new Error(`The folder must contain a folder of photos for each of at least two classes; found ${found}.`);
   }
   await changeData("api/data/make", { name: rootOfPath(photos[0].path) });
   for (const name of classNames) await post("api/data/classes", { name });
@@ -76,7 +76,7 @@ async function sendFolder(files, onProgress) {
 }
 
 /**
- * The files of a drop, those of folders included.
+ * The dropped files, including those in folders.
  * @param {DataTransfer} transfer
  * @returns {Promise<FolderFile[]>}
  */

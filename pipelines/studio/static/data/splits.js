@@ -1,4 +1,4 @@
-// How the photos are divided: two shares as sliders, and what a change would move.
+// The splits: two sliders for the fractions, and the photos that a change would move.
 
 import { get, post, query } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -12,14 +12,14 @@ import { formatCount, formatPercent, pluralize } from "../elements/format.js";
 /** @typedef {"validation" | "test"} HeldOut */
 
 /** @type {Record<HeldOut, string>} */
-const LABELS = { validation: "For choosing (validation)", test: "For the final figures (test)" };
+const LABELS = { validation: "Validation fraction", test: "Test fraction" };
 const MAX_SHARE = 0.45;
 
 /** @param {HeldOut} split */
 const keyOf = (split) => /** @type {const} */ (`preprocess.${split}_fraction`);
 
 /**
- * The card of the splits, for photos that the audit has divided.
+ * The card of the splits, for photos that the audit has split.
  * @param {DataView} data
  */
 export function splitsCard({ splits }) {
@@ -29,7 +29,7 @@ export function splitsCard({ splits }) {
     await changeParams({ [keyOf("validation")]: shares.validation, [keyOf("test")]: shares.test });
     await post("api/audit").catch(ignoreFailure);
   };
-  const use = actionButton("Use these shares", keep, { class: "button small", id: "use-splits", disabled: true });
+  const use = actionButton("Use these fractions", keep, { class: "button small", id: "use-splits", disabled: true });
   const update = async () => {
     /** @type {Division} */
     const division = await get(`api/data/splits?${query(shares)}`);
@@ -40,7 +40,7 @@ export function splitsCard({ splits }) {
   const sliders = /** @type {HeldOut[]} */ (["validation", "test"])
     .filter((split) => !splits.includes(split))
     .map((split) => shareSlider(split, shares, updateLater));
-  const given = splits.length ? h("p", { class: "soft small" }, `Given by the data: ${splits.join(", ")}.`) : null;
+  const given = splits.length ? h("p", { class: "soft small" }, `From the data: ${splits.join(", ")}.`) : null;
   const ontoggle = (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
     if (currentTarget.open) updateLater();
   };
@@ -60,7 +60,7 @@ const currentShare = (split) => Number(paramValue(keyOf(split)) ?? schemaOf(keyO
 
 /**
  * @param {HeldOut} split
- * @param {Record<HeldOut, number>} shares Is changed.
+ * @param {Record<HeldOut, number>} shares Modified in place.
  * @param {() => void} onChange
  */
 function shareSlider(split, shares, onChange) {
@@ -89,10 +89,10 @@ function divisionParts({ counts, num_moved: numMoved, moves, fault }) {
   const totals = Object.entries(counts).map(([split, classes]) => {
     return `${formatCount(Object.values(classes).reduce((sum, number) => sum + number, 0))} ${split}`;
   });
-  const sentence = numMoved ? `${pluralize(numMoved, "photo")} would move.` : "This is how they are divided now.";
+  const sentence = numMoved ? `${pluralize(numMoved, "photo")} would move.` : "These are the current splits.";
   const items = moves.map(([path, before, after]) => h("li", {}, `${path}: ${before} → ${after}`));
   return [
     h("p", {}, `${totals.join(", ")}. `, h("b", {}, sentence)),
-    items.length ? h("details", {}, h("summary", {}, "Which ones"), h("ul", { class: "plain small path" }, items)) : "",
+    items.length ? h("details", {}, h("summary", {}, "Show them"), h("ul", { class: "plain small path" }, items)) : "",
   ];
 }

@@ -1,4 +1,4 @@
-// The shapes of what the server sends about data: for the type checker alone, no browser loads this file.
+// The types of the server's answers about data. Only the type checker uses this file; no browser loads it.
 
 /** @import { WorkState } from "../client/types.js" */
 
@@ -14,9 +14,9 @@
  * @property {number} num_rejected
  * @property {[path: string, why: string][]} rejected
  * @property {string[]} splits
- * @property {string[]} notices How the data were read, where that is not obvious.
- * @property {boolean} has_table Whether there is a file that may say of which class photos are.
- * @property {{ [role: string]: string | number }} columns Of that file, which the user named.
+ * @property {string[]} notices How the data was read, if that is not obvious.
+ * @property {boolean} has_table Whether there is a file that may contain the classes.
+ * @property {{ [role: string]: string | number }} columns The columns of that file that the user named.
  * @property {string | null} fault
  */
 
@@ -34,7 +34,7 @@
  * @typedef {object} DataAnswer
  * @property {DataView | null} data
  * @property {Version[]} versions
- * @property {string[]} own Data sets that were made or uploaded in the studio.
+ * @property {string[]} own Data sets that were created or uploaded in the studio.
  * @property {number} max_upload_bytes
  */
 

@@ -1,4 +1,4 @@
-// Uploads of many files, a few at a time.
+// Uploads many files, a few at a time.
 
 import { hasStatus } from "../client/api.js";
 
@@ -8,12 +8,13 @@ const NO_ANSWER = 0;
 
 /**
  * @typedef {object} UploadResult
- * @property {number} numDone Files that were sent, also those that the server refused.
+ * @property {number} numDone Files that were sent, including those that the server rejected.
  * @property {string[]} failures A sentence for each file that failed.
  */
 
 /**
- * Uploads files, and continues after a failure unless the disk is full or the server is gone. Empty files are left out.
+ * Uploads files, and continues after a failure unless the disk is full or the server does not answer. Empty files are
+ * left out.
  * @param {File[]} files
  * @param {(file: File) => Promise<unknown>} upload
  * @param {(numDone: number) => void} onProgress

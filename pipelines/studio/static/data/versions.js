@@ -1,4 +1,4 @@
-// Versions of the data, and what differs between two of them.
+// Versions of the data, and the differences between two versions.
 
 import { get, post, query } from "../client/api.js";
 import { changeData } from "../client/state.js";
@@ -14,11 +14,11 @@ import { formatCount, formatDateTime, pluralize } from "../elements/format.js";
  * @param {Version[]} versions At least one.
  * @returns {ListedVersion[]}
  */
-export const withOriginal = (versions) => [{ number: 1, uri: versions[0].origin, what: "as it came" }, ...versions];
+export const withOriginal = (versions) => [{ number: 1, uri: versions[0].origin, what: "original" }, ...versions];
 
 /**
- * The list of versions, to choose from and to compare.
- * @param {DataView} data That are chosen.
+ * The list of versions, which can be chosen and compared.
+ * @param {DataView} data The chosen data.
  * @param {Version[]} versions At least one.
  */
 export function versionsCard(data, versions) {
@@ -73,14 +73,14 @@ async function chooseVersion(uri) {
   await post("api/audit");
 }
 
-/** The data of this repository that DVC keeps, as `darkroom data list` lists them. */
+/** The data of this repository under DVC, as in `darkroom data list`. */
 export function dvcCard() {
   const list = h("div", {});
   const ontoggle = async (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
     if (!currentTarget.open || list.children.length) return;
     /** @type {DvcVersion[]} */
     const versions = await get("api/data/dvc").catch(() => []);
-    const help = "None yet. They are made on the command line: darkroom data add";
+    const help = "None yet. Create one on the command line: darkroom data add";
     list.replaceChildren(versions.length ? dvcTable(versions) : h("p", { class: "soft" }, help));
   };
   return h("details", { class: "card fold", ontoggle }, h("summary", {}, "Versions under DVC"), list);
@@ -105,14 +105,14 @@ function dvcTable(versions) {
 
 /**
  * @param {DataChanges} changes
- * @param {number} number Of the version that the chosen one is compared with.
+ * @param {number} number Of the version to which the chosen version is compared.
  */
 function changesView(changes, number) {
   const relabelings = changes.relabelled.map(([path, oldClass, newClass]) => `${path}: ${oldClass} → ${newClass}`);
   const lists = [
     changeList(changes.num_added, "added", changes.added),
     changeList(changes.num_removed, "removed", changes.removed),
-    changeList(changes.num_relabelled, "relabelled", relabelings),
+    changeList(changes.num_relabelled, "relabeled", relabelings),
   ];
   const rows = Object.entries(changes.counts)
     .filter(([, [oldCount, newCount]]) => oldCount !== newCount)
@@ -123,7 +123,7 @@ function changesView(changes, number) {
   return h(
     "div",
     { role: "status" },
-    h("h3", {}, `From v${number} to the chosen one`),
+    h("h3", {}, `From v${number} to the chosen version`),
     lists,
     h("table", { class: "small" }, tableHead(["Class", "before", "now"]), h("tbody", {}, rows)),
   );

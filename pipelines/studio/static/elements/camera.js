@@ -3,7 +3,7 @@
 import { h, showProblem } from "./dom.js";
 
 /**
- * Takes photos until the person closes the window. Pages that may not use the camera open the phone's own.
+ * Takes photos until the user closes the window. Pages without access to the camera open the phone's camera app.
  * @param {string} title
  * @param {(photo: File) => unknown} onPhoto
  */
@@ -48,7 +48,7 @@ export async function takePhotos(title, onPhoto) {
     h(
       "div",
       { class: "row" },
-      h("button", { type: "button", class: "button main", onclick: takePhoto }, "Take the photo"),
+      h("button", { type: "button", class: "button main", onclick: takePhoto }, "Take photo"),
       h("button", { type: "button", class: "button", onclick: close }, "Close"),
     ),
   );
@@ -61,12 +61,12 @@ export async function takePhotos(title, onPhoto) {
   } catch (error) {
     dialog.close();
     const reason = error instanceof Error ? error.message : error;
-    showProblem(`No camera can be used: ${reason}. Choose photos instead.`);
+    showProblem(`The camera cannot be used: ${reason}. Choose photos instead.`);
   }
 }
 
 /**
- * The picture that a video shows now.
+ * The current picture of a video.
  * @param {HTMLVideoElement} video
  * @param {(blob: Blob) => void} onBlob
  */

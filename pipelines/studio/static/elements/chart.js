@@ -1,4 +1,4 @@
-// Lines over epochs, with the figures under the pointer, zoom and smoothing.
+// A line chart over epochs, with the values under the pointer, zoom and smoothing.
 
 import { drawPicture, EDGE, HEIGHT, WIDTH } from "./chart_picture.js";
 import { MIN_SHOWN, shownRange, smooth, viewOf } from "./chart_view.js";
@@ -17,20 +17,20 @@ import { h, svg } from "./dom.js";
 
 /**
  * @typedef {object} ChartOptions
- * @property {boolean} [isShare] Whether the values are shares: drawn up to 100 %; others are drawn from 0.
- * @property {number} [numPlanned] Epochs for which there is room, at least.
+ * @property {boolean} [isShare] Whether the values are shares, whose axis ends at 100 %; other axes start at 0.
+ * @property {number} [numPlanned] The minimum number of epochs on the axis.
  * @property {number | null} [bestEpoch] From 1.
- * @property {string} [note] What an empty chart says.
+ * @property {string} [note] The text of an empty chart.
  */
 
 /** @typedef {{ position: number | null, dragFrom: number | null }} Pointer */
 
 const NUM_MEASURED_FOR_CONTROLS = 3;
 const MAX_SMOOTHING = 0.95;
-const HELP = "Arrow keys move through the epochs; drag over a range, or press + and -, to zoom; Escape shows all.";
+const HELP = "Arrow keys move through the epochs; to zoom, drag over a range, or press + and -; Escape shows all.";
 
 /**
- * A chart of figures over epochs. Charts with one title share their view, so that a chart that is drawn again keeps it.
+ * A chart of values over epochs. Charts with the same title share their view, so that a redrawn chart keeps it.
  * @param {string} title
  * @param {Series[]} series
  * @param {ChartOptions} [options]
@@ -103,7 +103,7 @@ function smoothingControl(title, view, draw) {
 /**
  * Shows the epoch under the pointer; a drag zooms to its range, and keys do the same.
  * @param {SVGSVGElement} element
- * @param {Pointer} pointer Is changed.
+ * @param {Pointer} pointer Modified in place.
  * @param {() => [first: number, last: number]} range
  * @param {() => unknown} draw
  * @param {(first: number, last: number | null) => void} zoom
@@ -199,7 +199,7 @@ function caption(title, series, formats) {
 }
 
 /**
- * What a chart shows, for people who cannot see it.
+ * The content of a chart as text, for users who cannot see it.
  * @param {string} title
  * @param {Series[]} series
  * @param {Formats} formats

@@ -1,4 +1,4 @@
-// The picture of a chart as SVG: colors and dash patterns, so that neither eyes nor paper need the colors.
+// The picture of a chart as SVG. Lines differ in color and dash pattern, so that they can be read without colors.
 
 import { svg } from "./dom.js";
 import { formatsOf, place, roundScale, valueRange } from "./scale.js";
@@ -20,14 +20,14 @@ const NUM_EPOCH_MARKS = 8;
  */
 
 /**
- * @typedef {object} Line A line of a chart as it is drawn.
+ * @typedef {object} Line A drawn line of a chart.
  * @property {Series} series
- * @property {number[]} values Smooth, or as measured.
+ * @property {number[]} values Smoothed, or as measured.
  */
 
 /**
  * @param {Line[]} lines
- * @param {[first: number, last: number]} range The positions that are shown.
+ * @param {[first: number, last: number]} range The visible positions.
  * @param {{ isShare: boolean, bestEpoch: number | null }} options
  * @returns {Picture}
  */

@@ -1,16 +1,16 @@
-// What a chart shows of its epochs: the range that a person zoomed to, and how smooth its lines are.
+// The view of a chart: the range of epochs that the user zoomed to, and the smoothing of its lines.
 
 /**
  * @typedef {object} ChartView
- * @property {number} first The first position that is shown, from 0.
- * @property {number | null} last The last one; null for the end.
- * @property {number} smoothing From 0, as measured, to below 1.
+ * @property {number} first The first visible position, from 0.
+ * @property {number | null} last The last visible position; null for the end.
+ * @property {number} smoothing From 0 for no smoothing to below 1.
  */
 
 export const MIN_SHOWN = 2;
 
 /** @type {Map<string, ChartView>} */
-const views = new Map(); // a chart that is drawn again keeps its view
+const views = new Map(); // a redrawn chart keeps its view
 
 /**
  * The view of the chart with a title.
@@ -26,7 +26,7 @@ export function viewOf(title) {
 /**
  * The positions that a chart shows.
  * @param {ChartView} view
- * @param {number} numEpochs For which there is room.
+ * @param {number} numEpochs The number of epochs on the axis.
  * @returns {[first: number, last: number]}
  */
 export function shownRange({ first, last }, numEpochs) {
@@ -36,9 +36,9 @@ export function shownRange({ first, last }, numEpochs) {
 }
 
 /**
- * The running mean of values that weighs earlier ones less; what is no number is left as it is.
+ * The exponential running mean of values; NaN is left unchanged.
  * @param {number[]} values
- * @param {number} smoothing The weight of what came before, from 0 to below 1.
+ * @param {number} smoothing The weight of the earlier values, from 0 to below 1.
  */
 export function smooth(values, smoothing) {
   let mean = 0;
@@ -47,6 +47,6 @@ export function smooth(values, smoothing) {
     if (!Number.isFinite(value)) return value;
     mean = smoothing * mean + (1 - smoothing) * value;
     weight = smoothing * weight + (1 - smoothing);
-    return mean / weight; // without the division the first values would be drawn toward 0
+    return mean / weight; // without the division, the first values would be biased towards 0
   });
 }

@@ -1,4 +1,4 @@
-// Elements of every screen, and messages to the person who uses it.
+// Elements for every screen, and messages to the user.
 
 import { nextAction } from "./next_action.js";
 
@@ -31,7 +31,7 @@ import { nextAction } from "./next_action.js";
  */
 
 /**
- * Makes an HTML element. Attributes that are null, undefined or false are left out.
+ * Creates an HTML element. Attributes that are null, undefined or false are left out.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Attributes<HTMLElementTagNameMap[Tag]>} attributes
@@ -63,7 +63,7 @@ function setAttribute(element, name, value) {
 }
 
 /**
- * The children of an element in one list, without those that are empty.
+ * Flattens the children of an element into one list, without empty ones.
  * @param {Child[]} children
  * @returns {(Node | string)[]}
  */
@@ -76,7 +76,7 @@ export function flatten(children) {
 }
 
 /**
- * Makes an SVG element.
+ * Creates an SVG element.
  * @template {keyof SVGElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {{ [name: string]: string | number }} attributes
@@ -91,10 +91,10 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
- * The element with an id, which the page must have.
+ * Returns the element with an id, which must exist.
  * @param {string} id
  * @returns {HTMLElement}
- * @throws {Error} if there is none.
+ * @throws {Error} if it does not exist.
  */
 export function byId(id) {
   const element = document.getElementById(id);
@@ -103,20 +103,20 @@ export function byId(id) {
 }
 
 /**
- * The first match within an element, which must have one.
+ * Returns the first match within an element, which must exist.
  * @param {ParentNode} parent
  * @param {string} selector
  * @returns {HTMLElement}
- * @throws {Error} if there is none.
+ * @throws {Error} if it does not exist.
  */
 export function child(parent, selector) {
   const element = parent.querySelector(selector);
-  if (!(element instanceof HTMLElement)) throw new Error(`There must be an element ${selector} here.`);
+  if (!(element instanceof HTMLElement)) throw new Error(`The element ${selector} is missing.`);
   return element;
 }
 
 /**
- * Shows an error to the person, with what can be done about it.
+ * Shows an error to the user, with a button for the next action.
  * @param {unknown} error
  */
 export function showProblem(error) {
@@ -140,18 +140,18 @@ export function clearProblem() {
 }
 
 /**
- * Reads a message out to people who use a screen reader.
+ * Announces a message to users of a screen reader.
  * @param {string} text
  */
 export function announce(text) {
   byId("spoken").textContent = text;
 }
 
-/** For promises whose failure changes nothing that is shown. */
+/** Handles rejected promises whose failure does not matter to the user. */
 export const ignoreFailure = () => undefined;
 
 /**
- * A button that shows that its work runs, and what went wrong.
+ * A button that shows whether its work is running, and its errors.
  * @param {string} label
  * @param {(button: HTMLButtonElement) => unknown} work
  * @param {Attributes<HTMLButtonElement>} [attributes]
@@ -190,7 +190,7 @@ export function copyableCode(text) {
 }
 
 /**
- * A part of a screen with its heading.
+ * A section of a screen with a heading.
  * @param {string} title
  * @param {Child[]} children
  */
@@ -199,7 +199,7 @@ export function card(title, ...children) {
 }
 
 /**
- * A name and its values in a list of figures.
+ * A name and its value in a list of figures.
  * @param {string} name
  * @param {string} text
  * @param {string} [note]
@@ -211,7 +211,7 @@ export function figure(name, text, note) {
 
 /**
  * The head of a table.
- * @param {string[]} names Of the columns.
+ * @param {string[]} names The names of the columns.
  */
 export function tableHead(names) {
   const columns = names.map((name) => h("th", { scope: "col" }, name));
@@ -233,7 +233,7 @@ export function photo(src, alt) {
   });
 }
 
-/** An id that no other element has. */
+/** Returns a unique id for an element. */
 export const randomId = () => Math.random().toString(36).slice(2);
 
 /**
@@ -257,7 +257,7 @@ export function field(label, input, help, isWide = false) {
 }
 
 /**
- * A list to choose from.
+ * A drop-down list.
  * @param {(string | [key: string, text: string])[]} options
  * @param {string | undefined} value
  * @param {(key: string) => unknown} onchange

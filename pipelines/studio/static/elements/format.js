@@ -1,4 +1,4 @@
-// Numbers, sizes, times and shares as text.
+// Formats numbers, sizes, times and shares.
 
 /**
  * A whole number with separators of thousands.
@@ -15,7 +15,7 @@ export const formatCount = (number) => Number(number).toLocaleString("en");
 export const pluralize = (number, noun, nouns = `${noun}s`) => `${formatCount(number)} ${number === 1 ? noun : nouns}`;
 
 /**
- * A share as a number of a hundred: 100.0 is rounded, 100 is exact.
+ * A share in per cent without its unit: 100.0 is rounded, 100 is exact.
  * @param {number} share
  * @param {number} [digits]
  */
@@ -75,7 +75,7 @@ export function formatSeconds(number) {
 }
 
 /**
- * A duration that is counted up: 0:07, 12:05 or 1:02:03.
+ * A running duration: 0:07, 12:05 or 1:02:03.
  * @param {number} number In seconds.
  */
 export function formatClock(number) {
@@ -86,7 +86,7 @@ export function formatClock(number) {
 }
 
 /**
- * A date and time; today's without the date.
+ * A date and time; without the date if it is today.
  * @param {number | string} timestamp Seconds since 1970, or ISO 8601.
  * @param {Date} [now]
  */

@@ -1,18 +1,18 @@
-// What a person can do about a problem: the button at the end of its message.
+// The next action for a problem: the button at the end of its message.
 
-/** @typedef {{ text: string, href: string | null }} NextAction Without an address the page is loaded again. */
+/** @typedef {{ text: string, href: string | null }} NextAction Without an address, the page is reloaded. */
 
 const NO_ANSWER = 0;
 const CHANGED_ELSEWHERE = 409;
 
 /**
  * @param {string} message
- * @param {number | null} status Of HTTP; 0 if the server did not answer; null for other errors.
- * @returns {NextAction | null} Null if only the person knows.
+ * @param {number | null} status The HTTP status; 0 if the server did not answer; null for other errors.
+ * @returns {NextAction | null} Null if there is no suggestion.
  */
 export function nextAction(message, status) {
   if (status === NO_ANSWER) return { text: "Try again", href: null };
-  if (status === CHANGED_ELSEWHERE && message.includes("another tab")) return { text: "Load it again", href: null };
+  if (status === CHANGED_ELSEWHERE && message.includes("another tab")) return { text: "Reload", href: null };
   const key = message.match(/\b(?:preprocess|tune|train|evaluate|deploy)(?:\.[a-z_]+)+/)?.[0];
   if (key?.startsWith("train.model")) return { text: "Change the model", href: "#model" };
   if (key) return { text: `Change ${key}`, href: `#training/${key}` };

@@ -6,10 +6,10 @@ import { formatCount } from "./format.js";
 const PAGE_SIZE = 24;
 
 /** @type {Map<string, { text: string, start: number }>} */
-const positions = new Map(); // a list that is drawn again keeps its search and page
+const positions = new Map(); // a redrawn list keeps its search and page
 
 /**
- * The items of a list with a text.
+ * The items of a list that contain a text.
  * @template Item
  * @param {Item[]} items
  * @param {(item: Item) => string} textOf
@@ -25,7 +25,7 @@ export function search(items, textOf, text) {
  * @template Item
  * @param {Item[]} items
  * @param {string} label Of the search field; lists with the same label share their position.
- * @param {(item: Item) => string} textOf What is searched.
+ * @param {(item: Item) => string} textOf Returns the searched text.
  * @param {(items: Item[]) => void} show Draws the items of a page.
  * @returns {HTMLElement | null} The search field and the buttons.
  */
@@ -59,7 +59,7 @@ export function pages(items, label, textOf, show) {
     const shown = matches.slice(position.start, position.start + PAGE_SIZE);
     show(shown);
     const range = `${position.start + 1} to ${position.start + shown.length} of ${formatCount(matches.length)}`;
-    status.textContent = shown.length ? range : "Nothing has this text.";
+    status.textContent = shown.length ? range : "No matches.";
     back.disabled = position.start === 0;
     forward.disabled = position.start + PAGE_SIZE >= matches.length;
   };

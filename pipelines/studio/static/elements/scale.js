@@ -1,10 +1,10 @@
-// Scales of charts: round values on an axis, the digits that they need, and places in a picture.
+// Scales of charts: round values on an axis, their number of digits, and positions in a picture.
 
 import { formatPercent } from "./format.js";
 
 /**
  * @typedef {object} Scale
- * @property {number[]} ticks Round values from at or below the lowest to at or above the highest value.
+ * @property {number[]} ticks Round values that enclose the lowest and the highest value.
  * @property {number} step Between two ticks.
  */
 
@@ -27,7 +27,7 @@ export function roundScale(low, high) {
 }
 
 /**
- * The range that a chart shows: shares up to 1, other values from 0.
+ * The range of an axis: up to 1 for shares, from 0 for other values.
  * @param {number[]} values
  * @param {boolean} isShare
  * @returns {[low: number, high: number]}
@@ -38,7 +38,7 @@ export function valueRange(values, isShare) {
 }
 
 /**
- * How many digits after the point a step needs.
+ * The number of decimals that a step needs.
  * @param {number} step
  */
 export const digitsOf = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
@@ -50,7 +50,7 @@ export const digitsOf = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-
  */
 
 /**
- * How a chart writes its values and ticks.
+ * The formats of values and ticks in a chart.
  * @param {number} step Between two ticks.
  * @param {boolean} isShare
  * @returns {Formats}
@@ -65,7 +65,7 @@ export function formatsOf(step, isShare) {
 }
 
 /**
- * A place between two edges of a picture.
+ * Maps a value to a position between two edges of a picture.
  * @param {number} value
  * @param {[from: number, to: number]} range Of the values.
  * @param {[start: number, end: number]} edges

@@ -14,7 +14,7 @@ const STATE_NAMES = {
   done: "done",
   failed: "failed",
   stopped: "stopped",
-  lost: "cut off",
+  lost: "interrupted",
 };
 const NUM_SHOWN = 30;
 
@@ -25,7 +25,7 @@ const NUM_SHOWN = 30;
 const isService = (job) => job.kind === "serve" || job.kind === "ui";
 
 /**
- * What the button of the list says.
+ * The text of the button of the list.
  * @param {Job[]} jobs
  * @param {boolean} online
  */
@@ -38,7 +38,7 @@ export function queueText(jobs, online) {
   return numWaiting ? `${runningJob.title} · ${waitingText}` : runningJob.title;
 }
 
-/** Shows the jobs as they are now. */
+/** Shows the current jobs. */
 export function showJobs() {
   const isRunning = state.jobs.some((job) => job.state === "running" && !isService(job));
   byId("queue-text").textContent = queueText(state.jobs, state.online);
@@ -46,10 +46,10 @@ export function showJobs() {
   const close = h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: toggleJobs }, "×");
   byId("queue").replaceChildren(
     h("div", { class: "row between" }, h("h2", {}, "Jobs"), close),
-    h("p", { class: "soft small" }, "One at a time; the rest waits here, also over a restart of the studio."),
+    h("p", { class: "soft small" }, "Jobs run one at a time. The others wait here, even if the studio is restarted."),
     state.jobs.length
       ? h("ol", { class: "jobs" }, state.jobs.slice(0, NUM_SHOWN).map(jobItem))
-      : h("p", { class: "soft" }, "Nothing was started yet."),
+      : h("p", { class: "soft" }, "No jobs yet."),
   );
 }
 
@@ -76,7 +76,7 @@ function jobAction(job) {
   /** @param {string} name */
   const act = (name) => () => post(`api/jobs/${job.id}`, { action: name });
   if (isUnfinished(job)) {
-    return actionButton(job.state === "waiting" ? "Take out" : "Stop", act("stop"), { class: "link" });
+    return actionButton(job.state === "waiting" ? "Remove" : "Stop", act("stop"), { class: "link" });
   }
   if (job.state === "done" || isService(job)) return null;
   return actionButton("Again", act("again"), { class: "link" });

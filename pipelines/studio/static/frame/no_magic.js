@@ -1,4 +1,4 @@
-// "No magic": the commands and the params file that do the same without the page.
+// The panel "No magic": the equivalent commands and params file.
 
 import { post } from "../client/api.js";
 import { reload, state } from "../client/state.js";
@@ -7,7 +7,7 @@ import { byId, clearProblem, copyableCode, h, showProblem } from "../elements/do
 let isOpen = false;
 
 /**
- * Shows the commands and the params as they are now.
+ * Shows the current commands and params.
  * @param {string[]} commands Of the screen.
  * @param {() => unknown} showScreen Draws the screen again after an import.
  */
@@ -46,7 +46,7 @@ export function showNoMagic(commands, showScreen) {
 function commandPart(commands, importText) {
   const input = h("input", {
     type: "text",
-    "aria-label": "A command to take over",
+    "aria-label": "A command to import",
     placeholder: "darkroom run --data … --set …",
     autocomplete: "off",
     spellcheck: false,
@@ -61,8 +61,8 @@ function commandPart(commands, importText) {
     {},
     h("h3", {}, "On the command line"),
     commands.map(copyableCode),
-    h("p", { class: "soft small" }, "Saved as studio.yaml, these are your settings; all else is default."),
-    h("form", { class: "row", onsubmit }, input, h("button", { class: "button small" }, "Take over")),
+    h("p", { class: "soft small" }, "Your settings, to be saved as studio.yaml. All other params have their defaults."),
+    h("form", { class: "row", onsubmit }, input, h("button", { class: "button small" }, "Import")),
   );
 }
 

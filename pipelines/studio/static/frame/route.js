@@ -15,7 +15,7 @@ function decodePart(part) {
 /**
  * The screen and the rest of a location's hash.
  * @param {string} hash With its #.
- * @param {readonly string[]} screens That exist; the first one is shown for all others.
+ * @param {readonly string[]} screens All screens; the first is shown for unknown names.
  * @returns {[screen: string, parts: string[]]}
  */
 export function parseHash(hash, screens) {

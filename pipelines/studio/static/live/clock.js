@@ -1,4 +1,4 @@
-// The state of a job in a sentence, with the time that has passed and the time that is left.
+// The state of a job in a sentence, with the elapsed and the remaining time.
 
 import { isUnfinished } from "../client/state.js";
 import { h } from "../elements/dom.js";
@@ -10,12 +10,12 @@ import { leftText } from "./steps.js";
 
 /** @type {Record<JobState, string>} */
 export const STATE_SENTENCES = {
-  waiting: "Waiting for the jobs before it.",
+  waiting: "Waiting for the previous jobs.",
   running: "Running.",
   done: "Done.",
   failed: "Failed.",
   stopped: "Stopped.",
-  lost: "Cut off.",
+  lost: "Interrupted.",
 };
 
 /**

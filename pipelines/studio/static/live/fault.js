@@ -13,13 +13,13 @@ export function faultCard(live) {
   const isSetting = (/** @type {string} */ key) => Object.keys(schemaOf(key)).length > 0;
   const failedStep = live.steps?.find(({ state }) => state === "failed")?.name;
   const links = settingsNamed(live.error, isSetting).map(settingLink);
-  if (!links.length && failedStep === "preprocess") links.push(["#data", "Look at the photos"]);
+  if (!links.length && failedStep === "preprocess") links.push(["#data", "Show the photos"]);
   return h(
     "section",
     { class: "notice fault", role: "alert" },
     h("p", {}, h("b", {}, first)),
     rest.length
-      ? h("details", {}, h("summary", {}, "The end of its log"), h("pre", { tabIndex: 0 }, rest.join("\n")))
+      ? h("details", {}, h("summary", {}, "The last lines of its log"), h("pre", { tabIndex: 0 }, rest.join("\n")))
       : null,
     h(
       "div",
@@ -30,7 +30,7 @@ export function faultCard(live) {
 }
 
 /**
- * The screen that has a setting, and what the button says.
+ * The screen that contains a setting, and the text of the button.
  * @param {string} key
  * @returns {[href: string, text: string]}
  */

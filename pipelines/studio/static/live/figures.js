@@ -1,4 +1,4 @@
-// The figures of a training as it goes on.
+// The current figures of a training.
 
 import { figure, h } from "../elements/dom.js";
 import { formatCount, formatPercent, formatSeconds, roundTo } from "../elements/format.js";
@@ -25,9 +25,9 @@ export function epochFigures(live) {
     { class: "figures" },
     figure("Epoch", epoch),
     figure("Phase", String(lastEpoch?.phase ?? 1)),
-    figure("Photos a second", speed),
+    figure("Photos per second", speed),
     figure("Best validation", accuracy),
-    isGoing ? figure("At most left", formatSeconds(lastEpoch?.seconds_left ?? part?.seconds_left)) : null,
+    isGoing ? figure("Time left, at most", formatSeconds(lastEpoch?.seconds_left ?? part?.seconds_left)) : null,
     figure("Learning rate", rate),
   );
   const bar = part ? h("progress", { value: part.done, max: 1, "aria-label": `Epoch ${part.epoch}` }) : null;

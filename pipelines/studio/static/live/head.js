@@ -1,4 +1,4 @@
-// The title of a job, its state, and what can be done with it.
+// The title of a job, its state, and the possible actions.
 
 import { get, post } from "../client/api.js";
 import { findJob, isUnfinished } from "../client/state.js";
@@ -8,7 +8,7 @@ import { isLearning } from "./progress.js";
 /** @import { JobWithOutput, LiveView } from "../client/types.js" */
 
 /**
- * The title of a job, its state, and what can be done with it.
+ * The title of a job, its state, and the possible actions.
  * @param {LiveView} live
  */
 export function liveHead(live) {
@@ -30,15 +30,15 @@ const act = (live, action) => post(`api/jobs/${live.id}`, { action });
 /** @param {LiveView} live */
 function finishButton(live) {
   if (!isLearning(live)) return null;
-  if (live.finishing) return h("span", { class: "soft small" }, "It ends after this epoch.");
+  if (live.finishing) return h("span", { class: "soft small" }, "The training ends after this epoch.");
   if (live.state !== "running" || !live.run_id) return null;
-  return actionButton("Finish now, keep the best", () => act(live, "finish"), { class: "button", id: "finish" });
+  return actionButton("Finish now with the best epoch", () => act(live, "finish"), { class: "button", id: "finish" });
 }
 
 /** @param {LiveView} live */
 function stopButton(live) {
   if (!isUnfinished(live)) return null;
-  const label = live.state === "waiting" ? "Take out" : "Stop";
+  const label = live.state === "waiting" ? "Remove" : "Stop";
   return actionButton(label, () => act(live, "stop"), { class: "button", id: "stop" });
 }
 
@@ -60,7 +60,7 @@ function nextLinks(live) {
     live.kind === "submit" ? clusterLink(live) : null,
     live.kind === "package" && isDone ? h("a", { class: "button main", href: tryHref, id: "to-try" }, "Try it") : null,
     isDone && live.run_id
-      ? h("a", { class: "button main", href: `#results/${live.run_id}`, id: "to-results" }, "See the results")
+      ? h("a", { class: "button main", href: `#results/${live.run_id}`, id: "to-results" }, "Show the results")
       : null,
   ];
 }
@@ -75,7 +75,7 @@ function clusterLink(live) {
   const showLink = ({ output }) => {
     if (!output) return;
     const attributes = { class: "button", id: "elsewhere", href: output.url, target: "_blank", rel: "noopener" };
-    slot.replaceChildren(h("a", attributes, "See it on Kubeflow"));
+    slot.replaceChildren(h("a", attributes, "Show on Kubeflow"));
   };
   /** @type {Promise<JobWithOutput<{ url: string }>>} */
   const answer = get(`api/jobs/${live.id}`);

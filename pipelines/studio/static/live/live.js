@@ -1,4 +1,4 @@
-// Live: a job as it runs, in every tab, also after a restart of the studio.
+// Live: the progress of a job, in every tab, also after a restart of the studio.
 
 import { findJob, isUnfinished, on, state, watchJob } from "../client/state.js";
 import { announce, h } from "../elements/dom.js";
@@ -31,7 +31,7 @@ export const commands = ({ training }) => {
 };
 
 /**
- * The job to show: a running training, else the newest one, else the newest job.
+ * The job to show: a running training; otherwise the newest training or, if there is none, the newest job.
  * @param {Job[]} jobs The newest first.
  * @returns {string | undefined} Its id.
  */
@@ -76,7 +76,7 @@ export async function show(page, [jobId]) {
     view.draw(live);
   };
   begin();
-  // Between two messages of the server, time goes on.
+  // The clock runs between messages from the server.
   const timer = setInterval(() => {
     if (view && previousLive && isUnfinished(previousLive)) view.draw(previousLive);
   }, TICK_MILLISECONDS);
@@ -101,7 +101,7 @@ const emptyScreen = () => [
 ];
 
 /**
- * Adds text to the log, which stays at its end if the person has not scrolled away from it.
+ * Adds text to the log, which stays scrolled to its end unless the user has scrolled up.
  * @param {Log} log
  * @param {string} text
  */
@@ -114,7 +114,7 @@ function showLog(log, text) {
 }
 
 /**
- * The page in parts. Each is drawn again only when its facts have changed, so that a pressed button stays in place.
+ * The parts of the page. Each is only redrawn if its facts have changed, so that a pressed button stays in place.
  * @param {Log} log
  * @returns {JobView}
  */

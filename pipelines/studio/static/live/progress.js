@@ -1,8 +1,8 @@
-// The progress of a job: how much is done, the time that is left, its best epoch, and the newest line of its log.
+// The progress of a job: its completed share, its remaining time, its best epoch, and the newest line of its log.
 
 /** @import { CurveName, Epoch, LiveView, StepView } from "../client/types.js" */
 
-/** A bar that follows an earlier run's time stops here until the step has ended. */
+/** A bar that is based on the time of an earlier run stops at this share until the step has ended. */
 const MAX_GUESSED_SHARE = 0.97;
 const MIN_SHARE = 0.02;
 
@@ -10,7 +10,7 @@ const MIN_PLANNED = 10;
 const MAX_LOG_LENGTH = 300_000;
 
 /**
- * The number of the epoch with the lowest validation loss; the first of equals.
+ * The number of the epoch with the lowest validation loss, or of the first of several.
  * @param {Epoch[]} epochs
  * @returns {number} From 1.
  */
@@ -23,7 +23,7 @@ export function bestEpoch(epochs) {
 }
 
 /**
- * For how many epochs a chart has room: those that are planned, but at most twice those that are done.
+ * The number of epochs on the axis of a chart: the planned epochs, but at most twice the completed ones.
  * @param {Epoch[]} epochs
  */
 export function plannedEpochs(epochs) {
@@ -38,7 +38,7 @@ export function plannedEpochs(epochs) {
 export const curve = (epochs, name) => epochs.map((epoch) => epoch[name]);
 
 /**
- * A log with new text at its end; its start is dropped when it grows too long.
+ * Appends text to a log, and removes its start if it is too long.
  * @param {string} log
  * @param {string} text
  */
@@ -47,7 +47,7 @@ export const appendLog = (log, text) => (log + text).slice(-MAX_LOG_LENGTH);
 /**
  * The newest complete line of a log, without its time and step.
  * @param {string} log
- * @param {string[]} [authors] The tasks of which one must have written it; empty if another did.
+ * @param {string[]} [authors] The tasks whose lines count; a line from another task is ignored.
  */
 export function newestMessage(log, authors) {
   const end = Math.max(0, log.lastIndexOf("\n"));
@@ -58,7 +58,7 @@ export function newestMessage(log, authors) {
 }
 
 /**
- * How many of the tasks that share a step are done, and which one runs or has failed; empty if one does it all.
+ * Describes how many of the tasks that share a step are done, are running or have failed; empty for a single task.
  * @param {StepView} step
  */
 export function partsText({ parts, num_parts: numParts }) {
@@ -72,8 +72,8 @@ export function partsText({ parts, num_parts: numParts }) {
 }
 
 /**
- * A command as a shell takes it.
- * @param {string[]} words After `darkroom`, or of another program if the first is a path.
+ * Quotes a command for a shell.
+ * @param {string[]} words The words after `darkroom`; a whole command if the first word is a path.
  */
 export function shellCommand(words) {
   const program = words[0].startsWith("/") ? "" : "darkroom ";
@@ -84,21 +84,21 @@ export function shellCommand(words) {
 const quoteWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /**
- * Whether a model learns at the moment.
+ * Whether a training is running.
  * @param {LiveView} live
  */
 export const isLearning = (live) =>
   (live.steps ?? []).some((step) => ["train", "tune"].includes(step.name) && step.state === "running");
 
 /**
- * For how long a step has run.
+ * The elapsed time of a step.
  * @param {StepView} step
  * @param {number} now In seconds since 1970.
  */
 export const elapsedSeconds = (step, now) => Math.max(0, now - (step.started ?? now));
 
 /**
- * How much of a step is done, as it reports it, else by the time that it took in the last run; null if unknown.
+ * The completed share of a step, as it reports it or estimated from its time in the last run; null if unknown.
  * @param {StepView} step
  * @param {number} now In seconds since 1970.
  */
@@ -111,7 +111,7 @@ export function shareDone(step, now) {
 }
 
 /**
- * How long a step still takes; null if unknown.
+ * The remaining time of a step; null if unknown.
  * @param {StepView} step
  * @param {number} now In seconds since 1970.
  */
@@ -124,7 +124,7 @@ export function secondsLeft(step, now) {
 }
 
 /**
- * How long a run still takes; null as long as the time of a step is unknown.
+ * The remaining time of a run; null while the time of a step is unknown.
  * @param {LiveView} live
  * @param {number} now In seconds since 1970.
  */
@@ -140,7 +140,7 @@ export function remainingSeconds({ steps = [] }, now) {
 }
 
 /**
- * How much of a run is done, from 0 to 1: by time if all times are known, else by steps; null for other jobs.
+ * The completed share of a run, from 0 to 1: by time if all times are known, otherwise by steps; null for other jobs.
  * @param {LiveView} live
  * @param {number} now In seconds since 1970.
  */
@@ -153,7 +153,7 @@ export function totalShare(live, now) {
 }
 
 /**
- * The params that a message names, each once.
+ * The params that a message names, without duplicates.
  * @param {string} text
  * @param {(key: string) => boolean} isSetting Whether there is such a param.
  */

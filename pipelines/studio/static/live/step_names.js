@@ -1,4 +1,4 @@
-// What the steps of a run are called on the page.
+// The names of the steps of a run on the page.
 
 /** @type {{ [step: string]: string }} */
 export const STEP_NAMES = {

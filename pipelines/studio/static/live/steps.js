@@ -10,7 +10,7 @@ import { STEP_NAMES } from "./step_names.js";
 
 /**
  * @param {LiveView} live
- * @param {string} log The end of it.
+ * @param {string} log The end of the log.
  * @param {number} now In seconds since 1970.
  */
 export function stepList({ steps, state }, log, now) {
@@ -40,7 +40,7 @@ function stepItem(step, message, now) {
     h("span", { class: "soft small time" }, timeText(step, now)),
     isRunning ? stepBar(step, name, now) : null,
     parts ? h("p", { class: "now soft small" }, parts) : null,
-    isRunning ? h("p", { class: "now soft small" }, message || "The libraries are being loaded …") : null,
+    isRunning ? h("p", { class: "now soft small" }, message || "Loading the libraries …") : null,
   );
 }
 
@@ -53,7 +53,7 @@ function stepBar(step, name, now) {
   return h("progress", { max: 1, "aria-label": name, value: shareDone(step, now) });
 }
 
-/** @param {number | null} seconds That are left, if known. */
+/** @param {number | null} seconds The remaining time, if known. */
 export const leftText = (seconds) => (seconds === null ? "" : ` · about ${formatSeconds(Math.max(1, seconds))} left`);
 
 /**

@@ -18,7 +18,7 @@ import { copyOf, layerOf, moveLayer, newLayer, specOf } from "./layer_list.js";
 let catalogue = null;
 const FIRST_KIND = "Conv2D";
 const KEEP_MILLISECONDS = 300;
-const PROPOSAL = " These layers are proposed for your photos; a change makes them yours.";
+const PROPOSAL = " These layers are suggested for your photos. Change them to use your own.";
 
 /** @returns {Promise<Catalogue>} */
 async function loadCatalogue() {
@@ -30,7 +30,7 @@ async function loadCatalogue() {
   return catalogue;
 }
 
-/** The layers of the params; before a model is chosen, those that Darkroom proposes. */
+/** The layers of the params; before a model is chosen, the layers that Darkroom suggests. */
 function firstLayers() {
   const ownLayers = paramValue("train.model.layers");
   if (ownLayers) return ownLayers;
@@ -38,7 +38,7 @@ function firstLayers() {
 }
 
 /**
- * Fills the panel; the returned function keeps what was changed last.
+ * Fills the panel; the returned function stores the last change.
  * @param {HTMLElement} panel
  * @param {() => void} drawFoot
  */
@@ -105,17 +105,17 @@ export async function builder(panel, drawFoot) {
     drawFoot();
   });
   const head = h("div", { class: "row between" }, h("h2", {}, "Layers"), templateChoice(templates, useTemplate));
-  const input = h("p", { class: "soft small" }, "They come in at the top, their values between 0 and 1.", proposalNote);
+  const input = h("p", { class: "soft small" }, "Photos enter at the top, with values from 0 to 1.", proposalNote);
   const fields = h("div", { class: "fields" }, imageSize);
   const card = h("section", { class: "card" }, head, fields, input, list, layerChoice(kinds, addLayer));
   panel.replaceChildren(h("div", { class: "build" }, card, side));
   draw();
   await check();
-  return keep.now; // the last change is kept even if the person leaves the screen at once
+  return keep.now; // the last change is stored even if the user leaves the screen immediately
 }
 
 /**
- * @param {Layer[]} layers Are changed.
+ * @param {Layer[]} layers Modified in place.
  * @param {number} position
  * @param {() => void} onEdit
  * @param {(position: number, selector: string) => void} onMove
@@ -155,7 +155,7 @@ function focusLayer(list, position, selector) {
 }
 
 /**
- * Shows at each layer what it outputs, or why it is invalid.
+ * Shows the output of each layer, or why it is invalid.
  * @param {HTMLElement} list
  * @param {LayerView[]} views
  */
@@ -173,10 +173,10 @@ function markLayers(list, views) {
 /** @param {() => void} onChange */
 function imageSizeField(onChange) {
   const help = "auto, 96, or height × width: 96 × 128.";
-  return settingField("preprocess.image_size", "Photos come in at, pixels", { help, onChange });
+  return settingField("preprocess.image_size", "Input size, pixels", { help, onChange });
 }
 
-/** What the network comes to; `showNetwork` updates it. */
+/** The size and the cost of the network; `showNetwork` updates them. */
 function networkView() {
   const facts = h("div", { class: "facts", role: "status" });
   const drawing = h("div", { class: "drawing" });
@@ -193,7 +193,7 @@ function networkView() {
   const element = h(
     "aside",
     { class: "card side", tabIndex: 0, "aria-label": "The network in numbers" },
-    h("h2", {}, "What it comes to"),
+    h("h2", {}, "Size and cost"),
     facts,
     drawing,
   );
@@ -207,12 +207,12 @@ function networkFigures(view) {
     { class: "figures" },
     figure("Weights", abbreviate(view.num_parameters)),
     figure("Size", formatBytes(view.weights_bytes)),
-    figure("Multiply-adds a photo", abbreviate(view.multiply_adds)),
-    figure("Memory to train", formatBytes(view.training_bytes)),
+    figure("Multiply-adds per photo", abbreviate(view.multiply_adds)),
+    figure("Memory for training", formatBytes(view.training_bytes)),
   );
 }
 
-/** @param {string} drawing SVG, which the server makes of checked names. */
+/** @param {string} drawing SVG, which the server creates from checked names. */
 function networkDrawing(drawing) {
   const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
   return h("img", { src, alt: "The network, layer by layer" });
@@ -250,5 +250,5 @@ function layerChoice(kinds, addLayer) {
   });
   const choice = h("select", { id: "add-layer", "aria-label": "Add a layer" }, groups);
   const add = () => addLayer(/** @type {LayerKind} */ (kinds.get(choice.value)));
-  return h("div", { class: "row add" }, choice, actionButton("Add the layer", add, { id: "add" }));
+  return h("div", { class: "row add" }, choice, actionButton("Add layer", add, { id: "add" }));
 }

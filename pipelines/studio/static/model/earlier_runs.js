@@ -1,4 +1,4 @@
-// Continuing from what an earlier run learned.
+// Continuing from the model of an earlier run.
 
 import { get } from "../client/api.js";
 import { changeParams, paramValue } from "../client/state.js";
@@ -17,7 +17,7 @@ export async function earlierRuns(panel, drawFoot) {
   /** @type {RunsAnswer} */
   const { runs } = await get("api/runs");
   const finishedRuns = runs.filter(isFinished);
-  const help = "The network goes on whole where the classes are the same; else it gets a new head.";
+  const help = "With the same classes, the whole network is trained further; otherwise, it gets a new head.";
   /** @param {FinishedRun} run */
   const continueFrom = async (run) => {
     await changeParams({ "train.model": { from: run.run_id } });
@@ -56,6 +56,6 @@ function runItem(run, onContinue) {
     h("span", {}, h("b", {}, runTitle(run)), h("span", { class: "soft" }, facts)),
     isChosen
       ? h("span", { class: "tag done" }, "chosen")
-      : actionButton("Go on from it", onContinue, { class: "button small" }),
+      : actionButton("Continue from this run", onContinue, { class: "button small" }),
   );
 }

@@ -1,4 +1,4 @@
-// The pretrained backbones: what each costs on this machine, when to choose it, and what is put on it.
+// The pretrained backbones: the cost of each on this machine, when to choose it, and its head.
 
 import { get, post } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue, state } from "../client/state.js";
@@ -9,14 +9,14 @@ import { formatCount } from "../elements/format.js";
 
 /** @type {[string, string][]} */
 const HEADS = [
-  ["linear", "Pooling and dropout: the usual"],
-  ["dense", "And a layer of 100 units"],
-  ["vgg", "Flatten and 256 units, as VGG has it"],
+  ["linear", "Pooling and dropout (default)"],
+  ["dense", "Pooling, dropout and a layer of 100 units"],
+  ["vgg", "Flatten and 256 units, as in VGG"],
 ];
 /** @type {[string, string][]} */
 const WEIGHTS = [
   ["imagenet", "ImageNet: a million photos"],
-  ["none", "None: from the start, which wants many photos"],
+  ["none", "None: training from scratch, which needs many photos"],
   ["file", "A file on this computer"],
 ];
 const MAX_MEASURED = 14;
@@ -53,13 +53,13 @@ export async function gallery(panel, drawFoot) {
     const names = backbones.filter(({ milliseconds }) => milliseconds === null).map(({ name }) => name);
     return post("api/gallery/measure", { names: names.slice(0, MAX_MEASURED) });
   };
-  const help = "The lightest first. Work is counted in thousand million multiplications for a photo.";
+  const help = "Sorted by size. Work is in billions of multiplications per photo.";
   panel.replaceChildren(
     h(
       "div",
       { class: "row between" },
       h("p", { class: "soft" }, help),
-      actionButton("Measure all here", measureAll, { class: "button small" }),
+      actionButton("Measure all", measureAll, { class: "button small" }),
     ),
     chosenPart,
     grid,
@@ -82,7 +82,7 @@ function backboneCard(backbone, isChosen, choose) {
   const { name } = backbone;
   const weights = backbone.is_here
     ? "Its weights are on this machine."
-    : "Its weights are fetched when they are needed.";
+    : "Its weights are downloaded when they are needed.";
   return h(
     "section",
     { class: `card model-card${isChosen ? " chosen" : ""}`, "aria-label": name },
@@ -95,7 +95,7 @@ function backboneCard(backbone, isChosen, choose) {
       figure("Weights", `${(backbone.num_parameters / 1e6).toFixed(1)} M`),
       figure("Size", `${formatCount(Math.round(backbone.megabytes))} MB`),
       figure("Work", backbone.giga_multiply_adds.toFixed(1)),
-      figure("A photo here", speedText(backbone)),
+      figure("Time per photo", speedText(backbone)),
     ),
     h("p", { class: "small soft" }, weights),
     backboneActions(backbone, isChosen, choose),
@@ -105,7 +105,7 @@ function backboneCard(backbone, isChosen, choose) {
 /** @param {Backbone} backbone */
 function speedText(backbone) {
   if (backbone.milliseconds !== null) return `${backbone.milliseconds.toFixed(1)} ms`;
-  return isMeasuring(backbone) ? "is measured …" : "not measured";
+  return isMeasuring(backbone) ? "measuring …" : "not measured";
 }
 
 /**
@@ -137,7 +137,7 @@ function backboneActions(backbone, isChosen, choose) {
 }
 
 /**
- * The head and the first weights of the chosen backbone.
+ * The head and the initial weights of the chosen backbone.
  * @param {string} name
  * @param {() => void} drawFoot
  */
@@ -149,7 +149,7 @@ function headCard(name, drawFoot) {
     "section",
     { class: "card" },
     h("h2", {}, `${name}: head and weights`),
-    field("The head", heads, "What is new: it learns your classes."),
+    field("Head", heads, "The new layers, which learn your classes."),
     weightsFields(drawFoot),
   );
 }
@@ -169,7 +169,7 @@ function weightsFields(drawFoot) {
     spellcheck: false,
     onchange: ({ currentTarget }) => currentTarget.value.trim() && keep(currentTarget.value.trim()),
   });
-  const pathField = field("The file", path, "An .h5 file of this network's weights, without top.");
+  const pathField = field("File", path, "An .h5 file of this network's weights, without top.");
   pathField.hidden = !isFile;
   /** @param {string} choice */
   const choose = (choice) => {
@@ -177,5 +177,5 @@ function weightsFields(drawFoot) {
     if (choice === "file") path.focus();
     else keep(choice);
   };
-  return [field("Its weights", select(WEIGHTS, isFile ? "file" : weights, choose, { id: "weights" })), pathField];
+  return [field("Weights", select(WEIGHTS, isFile ? "file" : weights, choose, { id: "weights" })), pathField];
 }

@@ -8,7 +8,7 @@ import { parseArgument } from "./layer_list.js";
 
 /**
  * @typedef {object} LayerActions
- * @property {() => void} onEdit Is called after an argument has changed.
+ * @property {() => void} onEdit Called after an argument has changed.
  * @property {(step: -1 | 1) => void} move
  * @property {() => void} copy
  * @property {() => void} remove
@@ -32,7 +32,7 @@ const DRAG_TYPE = "text/x-layer";
 
 /**
  * The item of a layer.
- * @param {Layer} layer Its values are changed.
+ * @param {Layer} layer Its values are modified in place.
  * @param {LayerKind} kind
  * @param {{ position: number, numLayers: number }} place
  * @param {LayerActions} actions
@@ -70,7 +70,7 @@ export function layerItem(layer, kind, { position, numLayers }, actions) {
 }
 
 /**
- * The head alone can be dragged: in the fields the mouse selects text.
+ * Only the head can be dragged, because the mouse selects text in the fields.
  * @param {Layer} layer
  * @param {LayerKind} kind
  * @param {{ position: number, numLayers: number }} place
@@ -120,7 +120,7 @@ function toolButton(sign, name, label, onclick, disabled = false) {
 
 /**
  * @param {Argument} argument
- * @param {Layer} layer Its values are changed.
+ * @param {Layer} layer Its values are modified in place.
  * @param {string} label
  * @param {() => void} onEdit
  */

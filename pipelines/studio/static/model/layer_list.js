@@ -1,10 +1,10 @@
-// A list of layers while it is edited: from params.yaml and back, its arguments, and the order of the layers.
+// The edited list of layers: conversion from and to params.yaml, arguments, and order.
 
 /** @import { Json, LayerSpec } from "../client/types.js" */
 /** @import { Argument, Layer, LayerArguments, LayerKind } from "./types.js" */
 
 /**
- * A layer of params.yaml for the editor.
+ * Converts a layer of params.yaml for the editor.
  * @param {LayerSpec} spec
  * @returns {Layer}
  */
@@ -15,7 +15,7 @@ export function layerOf(spec) {
 }
 
 /**
- * A layer of the editor for params.yaml, without empty arguments.
+ * Converts a layer of the editor for params.yaml, without empty arguments.
  * @param {Layer} layer
  * @returns {LayerSpec}
  */
@@ -47,7 +47,7 @@ const FIRST_VALUES = {
 };
 
 /**
- * A new layer with sound arguments.
+ * Creates a layer with valid arguments.
  * @param {LayerKind} layerKind
  * @returns {Layer}
  */
@@ -61,7 +61,7 @@ export function newLayer({ kind, arguments: all }) {
 }
 
 /**
- * A copy of a layer. It has no name, since names are unique.
+ * Copies a layer without its name, because names are unique.
  * @param {Layer} layer
  * @returns {Layer}
  */
@@ -69,7 +69,7 @@ export const copyOf = (layer) => structuredClone({ ...layer, values: { ...layer.
 
 /**
  * Moves a layer.
- * @param {Layer[]} layers Are changed.
+ * @param {Layer[]} layers Modified in place.
  * @param {number} from
  * @param {number} to
  */
@@ -78,8 +78,8 @@ export function moveLayer(layers, from, to) {
 }
 
 /**
- * The value of an argument that a person typed; undefined if the field is empty. An invalid number stays a text, which
- * the server rejects with a reason.
+ * Parses the user's input for an argument; undefined if the field is empty. An invalid number stays a text, which the
+ * server rejects with a reason.
  * @param {string} text Without spaces around it.
  * @param {Pick<Argument, "kind">} argument
  * @returns {Json | undefined}

@@ -1,4 +1,4 @@
-// Model: the ways to a network, and what Darkroom chooses by default.
+// Model: the ways to choose a network, and Darkroom's default.
 
 import { changeParams, paramValue, resolvedValue, state } from "../client/state.js";
 import { actionButton, child, h } from "../elements/dom.js";
@@ -19,7 +19,7 @@ import { uploader } from "./uploader.js";
 export const commands = ({ model }) => [model];
 
 /**
- * @typedef {object} Door A way to a model: its tab, and what fills the panel.
+ * @typedef {object} Door A way to choose a model: its tab, and the function that fills its panel.
  * @property {string} name
  * @property {string} text
  * @property {(panel: HTMLElement, drawFoot: () => void) => Promise<(() => unknown) | null>} fill
@@ -28,22 +28,22 @@ export const commands = ({ model }) => [model];
 /** @type {Record<ModelWay, Door>} */
 const DOORS = {
   auto: {
-    name: "Chosen for you",
+    name: "Automatic",
     text: "A small network for tiny pictures; MobileNetV2 with ImageNet weights for photos.",
     fill: automaticModel,
   },
   pretrained: {
     name: "Pretrained",
-    text: "A network that has seen a million photos; only its end is new.",
+    text: "A network that was trained on a million photos, with a new head for your classes.",
     fill: gallery,
   },
   layers: { name: "Build your own", text: "Layer by layer, checked as you go.", fill: builder },
   upload: {
-    name: "Upload yours",
+    name: "Upload",
     text: "A .keras or .h5 file, or a zip of one, checked before it is used.",
     fill: uploader,
   },
-  bundle: { name: "Go on", text: "From what an earlier run has learned.", fill: earlierRuns },
+  bundle: { name: "Continue", text: "Continue from the model of an earlier run.", fill: earlierRuns },
 };
 const FOCUS_MILLISECONDS = 150;
 
@@ -59,11 +59,11 @@ export async function show(page, [part]) {
   const panel = h("div", { id: "panel", role: "tabpanel", "aria-labelledby": `door-${open}` });
   const tabs = WAYS.map((way) => tab(way, way === open));
   const foot = h("div", { class: "next sticky" });
-  const lead = "Choose the network to train. Its output layer, one value per class, is added for you.";
+  const lead = "Choose the network to train. Its output layer, with one value per class, is added automatically.";
   page.append(
     h("h1", {}, "Model"),
     h("p", { class: "lead" }, lead),
-    h("div", { class: "tabs", role: "tablist", "aria-label": "Ways to a model" }, tabs),
+    h("div", { class: "tabs", role: "tablist", "aria-label": "Ways to choose a model" }, tabs),
     panel,
     foot,
   );
@@ -117,7 +117,7 @@ function moveFocus(event, way) {
   setTimeout(() => document.getElementById(`door-${nextWay}`)?.focus(), FOCUS_MILLISECONDS);
 }
 
-/** Why the model cannot be trained, or why it was chosen. */
+/** The reason why the model cannot be trained, or why it was chosen. */
 function explanation() {
   const { reasons, params, decisions } = state.draft;
   if (reasons.length && params.data) return h("p", { class: "fault", role: "alert" }, reasons[0]);
@@ -141,10 +141,10 @@ async function automaticModel(panel, drawFoot) {
     h(
       "section",
       { class: "card" },
-      h("h2", {}, "Chosen for you"),
+      h("h2", {}, "Automatic"),
       automaticChoice(),
-      isChosen ? h("p", { class: "good" }, "This is chosen.") : takeAutomatic(),
-      layers ? h("p", {}, actionButton("Take its layers and change them", takeLayers)) : null,
+      isChosen ? h("p", { class: "good" }, "The network has been chosen.") : takeAutomatic(),
+      layers ? h("p", {}, actionButton("Copy its layers and change them", takeLayers)) : null,
     ),
   );
   drawFoot();
@@ -153,10 +153,10 @@ async function automaticModel(panel, drawFoot) {
 
 function automaticChoice() {
   const model = chosenWay() === "auto" ? resolvedValue("train.model") : undefined;
-  if (!model) return h("p", {}, "Darkroom chooses a network that suits the size of your photos, and explains why.");
+  if (!model) return h("p", {}, "Darkroom chooses a network that fits the size of your photos, and explains why.");
   const name = model.name ?? `a network of ${model.layers?.length} layers`;
   const imageSize = formatSides(resolvedValue("preprocess.image_size") ?? 0);
-  return h("p", {}, "For these photos it takes ", h("b", {}, name), `, at ${imageSize} pixels.`);
+  return h("p", {}, "For these photos, it chooses ", h("b", {}, name), `, at ${imageSize} pixels.`);
 }
 
 function takeAutomatic() {
@@ -165,5 +165,5 @@ function takeAutomatic() {
     location.hash = "#model/auto";
     dispatchEvent(new HashChangeEvent("hashchange"));
   };
-  return actionButton("Take this", take, { class: "button main" });
+  return actionButton("Use this", take, { class: "button main" });
 }

@@ -1,4 +1,4 @@
-// The ways to a model, and which one the params choose.
+// The ways to choose a model, and the one in the params.
 
 /** @import { ModelParams } from "../client/types.js" */
 
@@ -8,7 +8,7 @@
 export const WAYS = ["auto", "pretrained", "layers", "upload", "bundle"];
 
 /**
- * The way to a model that the params choose.
+ * The way to choose a model in the params.
  * @param {ModelParams} model
  * @returns {ModelWay}
  */
@@ -20,9 +20,9 @@ export function wayOf(model) {
 }
 
 /**
- * The way that an arrow key leads to; undefined for other keys.
+ * The tab that an arrow key selects; undefined for other keys.
  * @param {string} key
- * @param {ModelWay} way Where the focus is.
+ * @param {ModelWay} way The tab with the focus.
  * @returns {ModelWay | undefined}
  */
 export function wayByArrow(key, way) {

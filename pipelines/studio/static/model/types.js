@@ -1,4 +1,4 @@
-// The shapes of what the server sends about models: for the type checker alone, no browser loads this file.
+// The types of the server's answers about models. Only the type checker uses this file; no browser loads it.
 
 /** @import { Job, Json, LayerSpec, WorkState } from "../client/types.js" */
 
@@ -8,7 +8,7 @@
  */
 
 /**
- * @typedef {object} Argument Of a layer.
+ * @typedef {object} Argument An argument of a layer.
  * @property {string} name
  * @property {ArgumentKind} kind
  * @property {boolean} required

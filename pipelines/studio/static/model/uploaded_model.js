@@ -4,10 +4,11 @@
 /** @import { UploadedModel } from "./types.js" */
 
 /**
- * `train.model` for an uploaded model. Its own pixel scale is left out if the file proves it.
- * @param {{ [fact: string]: string }} about Of the upload: its file, and the architecture of a file of weights.
+ * `train.model` for an uploaded model. The pixel range is left out if the file determines it.
+ * @param {{ [fact: string]: string }} about The facts about the upload: its file, and the architecture of a weights
+ *   file.
  * @param {UploadedModel} model
- * @param {string} head Empty for the model's own.
+ * @param {string} head Empty for the model's head.
  * @param {string} pixels
  * @returns {ModelParams}
  */

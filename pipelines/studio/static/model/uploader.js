@@ -1,4 +1,4 @@
-// Your own model: uploaded, checked by the safe import, and used if it is accepted.
+// A custom model: uploaded, checked by the safe import, and used if it is accepted.
 
 import { get, post, query, upload } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
@@ -12,16 +12,16 @@ const PIXEL_SCALES = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviat
 const DEFAULT_PIXELS = "0 to 1";
 /** @type {[string, string][]} */
 const HEADS = [
-  ["", "Its own, as it is: its classes are mine"],
-  ["linear", "A new one: pooling and dropout"],
-  ["dense", "A new one with 100 units"],
-  ["vgg", "A new one as VGG has it"],
+  ["", "Keep its head, which has the classes of my data"],
+  ["linear", "New: pooling and dropout"],
+  ["dense", "New: pooling, dropout and a layer of 100 units"],
+  ["vgg", "New: flatten and 256 units, as in VGG"],
 ];
 const OUTPUTS = {
   softmax: "probabilities",
-  sigmoid: "a probability for each",
+  sigmoid: "one probability per class",
   values: "values without an activation",
-  features: "a map of features, without a head",
+  features: "a feature map, without a head",
 };
 
 /**
@@ -73,7 +73,7 @@ function uploadDoor(load) {
     uploadModel(event.dataTransfer?.files[0]);
   };
   const help =
-    "Nothing of the file is run: its weights are read in a confined process, its layers are compared with a list, " +
+    "No code in the file is run: its weights are read in a confined process, its layers are compared with a list, " +
     "and the network is built again.";
   return h(
     "section",
@@ -87,7 +87,7 @@ function uploadDoor(load) {
 
 /**
  * @param {Upload} job
- * @param {string[]} architectures Names of networks that a file of weights can belong to.
+ * @param {string[]} architectures Names of networks to which a weights file can belong.
  * @param {() => void} drawFoot
  * @param {() => Promise<void>} load
  */
@@ -95,9 +95,10 @@ function uploadCard(job, architectures, drawFoot, load) {
   const { report } = job;
   const isBusy = isUnfinished(job);
   const head = h("div", { class: "row between" }, h("h3", {}, job.about.name), statusTag(job));
-  if (isBusy) return h("section", { class: "card" }, head, h("progress", { "aria-label": "It is looked at" }));
+  if (isBusy)
+    return h("section", { class: "card" }, head, h("progress", { "aria-label": "The file is being checked" }));
   if (!report?.accepted) {
-    const reason = report?.reason ?? job.error ?? "It could not be looked at.";
+    const reason = report?.reason ?? job.error ?? "The file could not be checked.";
     const choice = architectureField(job, architectures, load);
     return h("section", { class: "card" }, head, h("p", { class: "fault" }, reason), choice);
   }
@@ -115,8 +116,8 @@ const isChosen = (job) => paramValue("train.model.path") === job.about.file;
 
 /** @param {Upload} job */
 function statusTag(job) {
-  if (isUnfinished(job)) return h("span", { class: "tag running" }, "is looked at");
-  if (!job.report?.accepted) return h("span", { class: "tag failed" }, "refused");
+  if (isUnfinished(job)) return h("span", { class: "tag running" }, "checking …");
+  if (!job.report?.accepted) return h("span", { class: "tag failed" }, "rejected");
   return h("span", { class: "tag done" }, isChosen(job) ? "chosen" : "can be used");
 }
 
@@ -131,7 +132,7 @@ function architectureField({ about }, architectures, load) {
     if (architecture) await post("api/model/check", { name: about.name, architecture }).then(load).catch(showProblem);
   };
   const choice = select([["", "…"], ...architectures], about.architecture, check);
-  return field("Only weights? Then say of which network", choice);
+  return field("If the file contains only weights, choose their network", choice);
 }
 
 /** @param {UploadedModel} model */
@@ -143,7 +144,7 @@ function modelFacts(model) {
     ["Gives", `${model.output_shape.join(" × ")} ${OUTPUTS[model.output] ?? ""}`],
     ["Layers", formatCount(model.num_layers)],
     ["Weights", formatCount(model.num_parameters)],
-    ["Pixels", preprocessing ? `${preprocessing.pixels}. ${preprocessing.why}` : "not told"],
+    ["Pixels", preprocessing ? `${preprocessing.pixels}. ${preprocessing.why}` : "unknown"],
     ["SHA-256", model.uploaded_sha256.slice(0, 16)],
   ];
   const items = facts.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]);
@@ -180,11 +181,15 @@ function modelChoices(job, model, drawFoot, load) {
   const fields = h(
     "div",
     { class: "fields" },
-    field("Its end", heads, "A new head learns your classes on its features."),
+    field("Head", heads, "A new head learns your classes from its features."),
     preprocessing?.is_certain
       ? null
-      : field("Pixels that it learned from", pixelScales, "Ask whoever trained it; nothing is guessed in silence."),
+      : field(
+          "Pixel range of its training",
+          pixelScales,
+          "The file does not contain it. Ask the person who trained the model.",
+        ),
   );
-  const use = actionButton("Use it", take, { class: "button main" });
-  return [fields, isInUse ? h("p", { class: "good" }, "This is chosen.") : use];
+  const use = actionButton("Use this model", take, { class: "button main" });
+  return [fields, isInUse ? h("p", { class: "good" }, "The model has been chosen.") : use];
 }

@@ -1,4 +1,4 @@
-// One cell of a grid of photos; it is used again for another photo when its own is scrolled out of view.
+// A cell of a grid of photos, which is reused for another photo when it is scrolled out of view.
 
 import { query } from "../client/api.js";
 import { h } from "../elements/dom.js";
@@ -8,7 +8,7 @@ import { h } from "../elements/dom.js";
 
 const THUMBNAIL_SIDE = 160;
 const MAX_TINY_SIDE = 64;
-/** A photo that is scrolled past is not fetched. */
+/** Photos that are scrolled past within this time are not fetched. */
 const FETCH_DELAY_MILLISECONDS = 120;
 
 export class Cell {
@@ -48,7 +48,7 @@ export class Cell {
   }
 
   /**
-   * Shows another photo, or an empty cell until the photo is known.
+   * Shows another photo, or an empty cell until the photo is loaded.
    * @param {number} position
    * @param {PhotoRow | undefined} photo
    */
@@ -70,7 +70,7 @@ export class Cell {
     }, FETCH_DELAY_MILLISECONDS);
   }
 
-  /** Shows whether the photo is selected, and what was decided about it. */
+  /** Shows whether the photo is selected, and the decision about it. */
   update() {
     if (!this.photo) return;
     const { text, kind } = this.actions.markOf(this.photo) ?? { text: "", kind: "" };

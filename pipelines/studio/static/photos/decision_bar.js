@@ -1,4 +1,4 @@
-// The decisions so far: to be made a new version of the data, undone or forgotten.
+// The decisions so far, which the user can save as a new version of the data, undo, or discard.
 
 import { post } from "../client/api.js";
 import { changeData } from "../client/state.js";
@@ -8,9 +8,9 @@ import { pluralize } from "../elements/format.js";
 /** @import { DecisionLog } from "./decision_log.js" */
 
 /**
- * The bar, and a function that shows it as the decisions are now.
+ * The bar, and a function that updates it.
  * @param {DecisionLog} log
- * @param {() => void} onChange Is called after the bar has changed decisions.
+ * @param {() => void} onChange Called after the bar has changed decisions.
  */
 export function decisionBar(log, onChange) {
   const element = h("div", { class: "decide", hidden: true });
@@ -29,15 +29,15 @@ export function decisionBar(log, onChange) {
   };
   const show = () => {
     element.hidden = log.size === 0;
-    const sentence = `${pluralize(log.size, "photo")} changed. They become a new version; your files stay as they are.`;
+    const sentence = `${pluralize(log.size, "photo")} changed. Save a new version; your files are not modified.`;
     element.replaceChildren(
       h("p", { role: "status" }, sentence),
       h(
         "div",
         { class: "row" },
-        actionButton("Make the version", makeVersion, { class: "button main", id: "make-version" }),
-        actionButton("Undo the last", undo, { class: "button", id: "undo" }),
-        actionButton("Forget all", forget, { class: "link" }),
+        actionButton("Save as a new version", makeVersion, { class: "button main", id: "make-version" }),
+        actionButton("Undo", undo, { class: "button", id: "undo" }),
+        actionButton("Discard all", forget, { class: "link" }),
       ),
     );
   };

@@ -1,7 +1,7 @@
-// What a person decided about photos, until it becomes a new version: another class, or to leave a photo out.
+// The decisions of the user about photos before they become a new version: another class, or to leave a photo out.
 
 /** @typedef {string | null | undefined} Decision A class, null to leave the photo out, undefined to keep it. */
-/** @typedef {[path: string, before: Decision][]} Step What one action changed. */
+/** @typedef {[path: string, before: Decision][]} Step The changes of one action. */
 
 /** The decisions about the photos of one data set, each of which can be undone. */
 export class DecisionLog {
@@ -12,7 +12,7 @@ export class DecisionLog {
     this.steps = [];
   }
 
-  /** How many photos a decision was made about. */
+  /** The number of photos with a decision. */
   get size() {
     return this.decisions.size;
   }
@@ -23,7 +23,7 @@ export class DecisionLog {
   }
 
   /**
-   * Makes the same decision about photos, as one step.
+   * Makes the same decision about several photos, as one step.
    * @param {string[]} paths
    * @param {Decision} decision
    */
@@ -34,7 +34,7 @@ export class DecisionLog {
     for (const path of changed) this.#set(path, decision);
   }
 
-  /** Takes the last step back. */
+  /** Undoes the last step. */
   undo() {
     for (const [path, before] of this.steps.pop() ?? []) this.#set(path, before);
   }
@@ -56,7 +56,7 @@ export class DecisionLog {
 }
 
 /** @type {Map<string, DecisionLog>} */
-const logs = new Map(); // decisions outlive that a person goes to another screen
+const logs = new Map(); // decisions are kept when the user opens another screen
 
 /**
  * The decisions about the data at an address.

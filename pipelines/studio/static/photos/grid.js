@@ -1,4 +1,4 @@
-// A grid of any number of photos: only those in view are elements of the page.
+// A grid of any number of photos: only visible photos are elements of the page.
 
 import { h, showProblem } from "../elements/dom.js";
 import { Cell } from "./cell.js";
@@ -11,7 +11,7 @@ const CELL = { width: 132, height: 156 };
 
 /**
  * @typedef {object} GridActions
- * @property {(photo: PhotoRow) => { text: string, kind: string } | null} markOf What was decided about a photo.
+ * @property {(photo: PhotoRow) => { text: string, kind: string } | null} markOf Returns the decision about a photo.
  * @property {(path: string) => boolean} isSelected
  * @property {(photo: PhotoRow, position: number, isSelected: boolean, isRange: boolean) => void} select
  * @property {(position: number) => void} open
@@ -19,7 +19,7 @@ const CELL = { width: 132, height: 156 };
 
 /**
  * The grid; `draw` shows changed marks, `leave` ends it.
- * @param {PhotoSource} source Whose first block has been fetched.
+ * @param {PhotoSource} source Its first block has been fetched.
  * @param {GridActions} actions
  */
 export function photoGrid(source, actions) {
@@ -39,7 +39,7 @@ export function photoGrid(source, actions) {
     for (let position = range.first; position <= range.last; position += 1) {
       const cell = cells.get(position) ?? fill(unused.pop() ?? new Cell(actions), position);
       cell.element.style.transform = `translate(${range.left(position)}px, ${range.top(position)}px)`;
-      // The order of the page is that of the photos, for the keyboard and for screen readers.
+      // Elements are in the order of the photos, for the keyboard and for screen readers.
       if (!cell.element.isConnected || cell.element.previousElementSibling !== previous) {
         canvas.insertBefore(cell.element, previous ? previous.nextSibling : canvas.firstChild);
       }

@@ -1,18 +1,18 @@
-// Where the cells of a grid are, and which of them are in view.
+// The positions of a grid's cells, and which of them are visible.
 
 const NUM_SPARE_ROWS = 2;
 
 /**
  * @typedef {object} VisibleRange
  * @property {number} first
- * @property {number} last Below `first` if there is none.
+ * @property {number} last Below `first` if no cell is visible.
  * @property {number} height Of all rows.
  * @property {(position: number) => number} left
  * @property {(position: number) => number} top
  */
 
 /**
- * The cells in view, and two more rows on each side.
+ * The visible cells, and two more rows on each side.
  * @param {{ clientWidth: number, clientHeight: number, scrollTop: number }} view
  * @param {{ width: number, height: number }} cell
  * @param {number} total

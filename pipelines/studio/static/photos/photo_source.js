@@ -7,7 +7,7 @@ import { get, query } from "../client/api.js";
 export const BLOCK_SIZE = 500;
 const MAX_SELECTED_AT_ONCE = 20_000;
 
-/** Photos by their position among all that match. */
+/** Photos by their position among all matching photos. */
 export class PhotoSource {
   /** @param {PhotoFilter} filter */
   constructor(filter) {
@@ -44,7 +44,7 @@ export class PhotoSource {
   }
 
   /**
-   * A photo that was fetched.
+   * Returns a photo if it has been fetched.
    * @param {number} position
    * @returns {PhotoRow | undefined}
    */
@@ -52,7 +52,7 @@ export class PhotoSource {
     return this.blocks.get(Math.floor(position / BLOCK_SIZE))?.[position % BLOCK_SIZE];
   }
 
-  /** The paths of all photos that match, up to a limit. */
+  /** Returns the paths of all matching photos, up to a limit. */
   async allPaths() {
     const numPhotos = Math.min(this.total, MAX_SELECTED_AT_ONCE);
     for (let position = 0; position < numPhotos; position += BLOCK_SIZE) await this.load(position);

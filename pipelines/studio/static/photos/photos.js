@@ -1,4 +1,4 @@
-// All photos of the data: search, filter, look, select, and decide about them.
+// All photos of the data: search, filter, view and select them, and decide about them.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -21,7 +21,7 @@ const SPLITS = ["train", "validation", "test", "left out"];
 /**
  * Fills the page; the returned function ends the screen.
  * @param {HTMLElement} page
- * @param {string} className That is shown at first; empty for all.
+ * @param {string} className The class that is shown first; empty for all.
  */
 export async function showPhotos(page, className) {
   /** @type {DataAnswer} */
@@ -29,7 +29,7 @@ export async function showPhotos(page, className) {
   page.append(h("p", {}, h("a", { href: "#data" }, "← Data")), h("h1", {}, data ? `Photos of ${data.name}` : "Photos"));
   if (!data) {
     page.append(
-      h("p", { class: "lead" }, "No photos are chosen yet."),
+      h("p", { class: "lead" }, "No photos have been chosen yet."),
       h("a", { class: "button main", href: "#data" }, "Choose photos"),
     );
     return null;
@@ -86,7 +86,7 @@ export async function showPhotos(page, className) {
   const filters = filterBar(filter, classNames, first, () => load().catch(showProblem));
   page.append(h("section", { class: "card" }, filters, h("div", { class: "row between" }, status, actions.element)));
   page.append(gridPart, bar.element);
-  // Other photos, such as the new version, are shown by the screen Data.
+  // The screen Data shows other photos, such as the new version.
   const stopListening = on("data", () => {
     location.hash = "#data";
   });
@@ -107,7 +107,7 @@ function markOf(photo, decision) {
 }
 
 /**
- * @param {PhotoFilter} filter Is changed.
+ * @param {PhotoFilter} filter Modified in place.
  * @param {string[]} classNames
  * @param {PhotoPage} first
  * @param {() => void} onChange
@@ -146,7 +146,7 @@ function filterBar(filter, classNames, first, onChange) {
 }
 
 /**
- * What can be done with the selected photos.
+ * The actions for the selected photos.
  * @param {Selection} selection
  * @param {string[]} classNames
  * @param {(decision: Decision) => void} decide
@@ -156,7 +156,7 @@ function selectionBar(selection, classNames, decide, selectAll) {
   const element = h("div", { class: "row" });
   const clear = () => {
     selection.clear();
-    decide(undefined); // of no photo: only draws again
+    decide(undefined); // of no photo: only redraws
   };
   const move = (/** @type {string} */ name) => {
     const className = name === "+" ? prompt("The name of the new class")?.trim() : name;

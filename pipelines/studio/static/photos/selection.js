@@ -1,4 +1,4 @@
-// Which photos of a grid are selected: one by one, or a range.
+// The selected photos of a grid: single photos or ranges.
 
 export class Selection {
   constructor() {
@@ -9,7 +9,7 @@ export class Selection {
   }
 
   /**
-   * Selects a photo, or takes it out; with a range, all photos since the last one get the same state.
+   * Selects or deselects a photo; with a range, all photos since the last selected one get the same state.
    * @param {string} path
    * @param {number} position
    * @param {boolean} isSelected

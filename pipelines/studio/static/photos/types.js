@@ -1,11 +1,11 @@
-// The shapes of what the server sends about single photos: for the type checker alone, no browser loads this file.
+// The types of the server's answers about photos. Only the type checker uses this file; no browser loads it.
 
 /**
  * @typedef {object} PhotoRow A photo of the data.
  * @property {string} path
  * @property {string} class_name
  * @property {string | null} split Null before the audit.
- * @property {string[]} findings The kinds of findings that show it.
+ * @property {string[]} findings The kinds of findings that contain the photo.
  */
 
 /**
@@ -19,7 +19,7 @@
 /** @typedef {{ class: string, text: string, finding: string, split: string }} PhotoFilter Empty texts match all. */
 
 /**
- * @typedef {object} Division How shares would divide the photos.
+ * @typedef {object} Division The splits of the photos for other fractions.
  * @property {import("../data/types.js").SplitCounts} counts
  * @property {number} num_moved
  * @property {[path: string, before: string, after: string][]} moves

@@ -1,4 +1,4 @@
-// One photo in full size, with what is known of it and what can be decided.
+// One photo in full size, with its facts and the possible decisions.
 
 import { query } from "../client/api.js";
 import { h } from "../elements/dom.js";

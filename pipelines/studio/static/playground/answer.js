@@ -1,4 +1,4 @@
-// The answer of a model to one photo, and where in the photo it looked.
+// The answer of a model to one photo, and its explanation.
 
 import { put, query } from "../client/api.js";
 import { actionButton, h } from "../elements/dom.js";
@@ -9,7 +9,7 @@ import { formatPercent } from "../elements/format.js";
 const NUM_CLASSES = 3;
 
 /**
- * Asks the model about a photo.
+ * Classifies a photo with the model.
  * @param {string} model
  * @param {File} file
  */
@@ -22,7 +22,7 @@ export async function answerItem(model, file) {
       picture.hidden = false;
     },
     onerror: () => {
-      picture.hidden = true; // no browser shows a TIFF; the model may
+      picture.hidden = true; // browsers do not show TIFF files, but the model may accept them
     },
   });
   const item = h("li", { class: "card answer" }, picture);
@@ -66,10 +66,10 @@ export function shareItems({ probabilities }, digits) {
 /** @param {Prediction} prediction */
 function predictionParts(prediction) {
   const { abstained, unfamiliar } = prediction;
-  const unlike = "Unlike all that it learned from: its answer may mean nothing.";
+  const unlike = "This photo is unlike the training photos, so the answer may be meaningless.";
   return [
     h("p", { class: "label" }, labelText(prediction)),
-    abstained ? h("p", { class: "small warn" }, "It is not sure enough to say.") : null,
+    abstained ? h("p", { class: "small warn" }, "The model is not confident enough to answer.") : null,
     unfamiliar !== null && unfamiliar > 1 ? h("p", { class: "small warn" }, unlike) : null,
     h("ul", { class: "plain shares" }, shareItems(prediction)),
   ];

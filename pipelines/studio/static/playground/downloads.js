@@ -1,4 +1,4 @@
-// The files of a model to take away, made when they are asked for.
+// Downloads of a model, which are created on request.
 
 import { get, post } from "../client/api.js";
 import { isUnfinished } from "../client/state.js";
@@ -15,7 +15,7 @@ const FORMAT_NAMES = {
 };
 
 /**
- * The card; `update` shows the formats as they are now.
+ * The card; `update` shows the current state of the formats.
  * @param {string} model
  */
 export function downloadsCard(model) {
@@ -41,15 +41,15 @@ export function downloadsCard(model) {
       state === "ready"
         ? h("a", { class: "button small", href, download: "", "aria-label": `Download ${name}` }, "Download")
         : isUnfinished({ state })
-          ? h("progress", { "aria-label": `${name} is being made` })
-          : actionButton(state === "failed" ? "Try again" : "Make it", make, {
+          ? h("progress", { "aria-label": `Exporting ${name} …` })
+          : actionButton(state === "failed" ? "Try again" : "Export", make, {
               class: "button small",
-              "aria-label": `Make ${name}`,
+              "aria-label": `Export ${name}`,
             });
     const note =
-      state === "failed" ? h("span", { class: "fault small" }, "It failed; the list of jobs says why.") : null;
+      state === "failed" ? h("span", { class: "fault small" }, "The export failed; see the list of jobs.") : null;
     return h("li", { class: "row between" }, h("span", {}, name, " ", note), action);
   };
-  const help = "Each format is compared with the service before it is offered.";
-  return { element: card("Download it", h("p", { class: "soft" }, help), list), update };
+  const help = "Each exported model is compared with the service before you can download it.";
+  return { element: card("Download", h("p", { class: "soft" }, help), list), update };
 }

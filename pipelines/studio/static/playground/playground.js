@@ -1,4 +1,4 @@
-// Try and serve: photos on any finished model, its service, and its promotion.
+// Try and serve: classifies photos with any finished model, starts its service, and promotes it.
 
 import { get } from "../client/api.js";
 import { on } from "../client/state.js";
@@ -21,7 +21,7 @@ let shownModel = null;
 export const commands = () => commandsFor(shownModel);
 
 /**
- * The commands that serve a model, and try it on photos.
+ * The commands that serve a model and classify photos with it.
  * @param {string | null} model A run's id or a package's name; null if there is none.
  */
 export function commandsFor(model) {
@@ -58,7 +58,7 @@ export async function show(page, [part]) {
   page.append(h("h1", {}, "Try and serve"));
   if (!models.length) {
     page.append(
-      h("p", { class: "lead" }, "A trained model answers here, on photos of yours."),
+      h("p", { class: "lead" }, "Try a trained model on your own photos here."),
       h("a", { class: "button main", href: "#training" }, "Train a model"),
     );
     return null;
@@ -80,7 +80,7 @@ export async function show(page, [part]) {
 }
 
 /**
- * The run of a model as it is now: a promotion may have changed what it is.
+ * Reloads the run of a model, because a promotion may have changed its standing.
  * @param {string} model
  * @param {FinishedRun | undefined} run
  */
@@ -112,7 +112,7 @@ function modelChoice(models, model) {
 }
 
 /**
- * The place for photos, and the answers to them.
+ * The drop area for photos, and the answers.
  * @param {string} model
  */
 function photoTrial(model) {
@@ -158,14 +158,14 @@ function dropZone(add, watch) {
     "section",
     { class: "card drop", "aria-label": "Photos" },
     h("p", { class: "large" }, "Drop photos here"),
-    h("p", { class: "soft" }, "They are looked at and not kept."),
+    h("p", { class: "soft" }, "The photos are classified, but not stored."),
     h(
       "div",
       { class: "row center" },
       h("label", { class: "button main", htmlFor: "photos" }, "Choose photos"),
       input,
       actionButton("Camera", openCamera),
-      navigator.mediaDevices ? actionButton("Watch with the camera", watch, { id: "watch" }) : null,
+      navigator.mediaDevices ? actionButton("Use the camera", watch, { id: "watch" }) : null,
     ),
   );
   zone.addEventListener("dragover", (event) => {

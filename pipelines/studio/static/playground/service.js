@@ -10,7 +10,7 @@ import { snippets } from "./snippets.js";
 /** @import { FinishedRun } from "../results/types.js" */
 
 /**
- * Starts the service of a model, or shows the one that runs.
+ * Starts the service of a model, or shows the running one.
  * @param {string} model
  */
 export function serviceCard(model) {
@@ -20,8 +20,8 @@ export function serviceCard(model) {
   const latestJob = services.find((job) => job.about.model === model);
   const start = () => post(`api/models/${encodeURIComponent(model)}/serve`);
   return card(
-    "Serve it",
-    h("p", {}, "Programs ask it over HTTP, and people on its own page."),
+    "Serve this model",
+    h("p", {}, "Programs send photos over HTTP; people can use the page of the service."),
     latestJob?.state === "failed" ? h("p", { class: "fault" }, latestJob.error) : null,
     actionButton("Start the service", start, { class: "button main", id: "serve" }),
   );
@@ -40,7 +40,7 @@ function runningService(job, model) {
     h(
       "p",
       {},
-      isThis ? "This model answers at " : `${job.about.model} is served at `,
+      isThis ? "This model is served at " : `${job.about.model} is served at `,
       h("a", { href: url, target: "_blank", rel: "noopener" }, url),
       ". ",
       readiness(job.id),
@@ -52,31 +52,32 @@ function runningService(job, model) {
 
 /** @param {string} jobId */
 function readiness(jobId) {
-  const status = h("span", { role: "status", id: "served" }, "It starts …");
+  const status = h("span", { role: "status", id: "served" }, "Starting …");
   const wait = async () => {
     while (!(await isReady(jobId))) if (!status.isConnected) return;
-    status.textContent = "It is ready.";
+    status.textContent = "The service is ready.";
   };
-  setTimeout(() => wait().catch(ignoreFailure)); // once it is on the page
+  setTimeout(() => wait().catch(ignoreFailure)); // once the element is on the page
   return status;
 }
 
 /**
- * Asks the quality gate to make a model the champion.
+ * Asks the quality gate to promote a model to champion.
  * @param {string} model
  * @param {FinishedRun} run
  */
 export function promotionCard(model, run) {
   const job = state.jobs.find(({ kind, about }) => kind === "promote" && about.model === model);
-  const help = "The champion is the model that others roll out. The verdict of the quality gate decides.";
+  const help =
+    "Deployments roll out the champion. The verdict of the quality gate decides whether this model can be promoted.";
   const promote = () => post(`api/models/${encodeURIComponent(model)}/promote`);
   const isBusy = job && isUnfinished(job);
-  const answer = isBusy ? "The gate looks …" : (job?.error ?? promotionText(run));
+  const answer = isBusy ? "Checking …" : (job?.error ?? promotionText(run));
   return card(
-    "Promote it",
+    "Promotion",
     h("p", {}, help, " ", h("span", { class: standingStyle(run) }, run.standing)),
     h("p", {}, h("b", {}, verdictText(run)), ". ", reasonsText(run)),
     h("p", { role: "status", class: job?.state === "failed" ? "fault" : "" }, answer),
-    actionButton("Ask the gate", promote, { id: "promote" }),
+    actionButton("Promote", promote, { id: "promote" }),
   );
 }

@@ -1,7 +1,7 @@
-// How programs ask a service for the class of a photo.
+// Code that classifies a photo with a service.
 
 /**
- * The same request in three languages, each without a package of its own.
+ * The same request in three languages, each without additional packages.
  * @param {string} url Of the service.
  * @returns {[language: string, code: string][]}
  */

@@ -1,4 +1,4 @@
-// The model's answer to what the camera sees, again and again.
+// Classifies the picture of the camera continuously.
 
 import { put } from "../client/api.js";
 import { capture } from "../elements/camera.js";
@@ -17,7 +17,7 @@ export async function watchCamera(model) {
   /** @type {MediaStream | null} */
   let stream = null;
   const video = h("video", { autoplay: true, playsInline: true, muted: true });
-  const answer = h("p", { class: "large", role: "status", id: "seen" }, "The camera starts …");
+  const answer = h("p", { class: "large", role: "status", id: "seen" }, "Starting the camera …");
   const shares = h("ul", { class: "plain shares" });
   const ask = async (/** @type {Blob} */ blob) => {
     /** @type {Prediction} */
@@ -43,7 +43,7 @@ export async function watchCamera(model) {
   /** @type {HTMLDialogElement} */
   const dialog = h(
     "dialog",
-    { class: "camera", "aria-label": "What the camera sees", onclose },
+    { class: "camera", "aria-label": "Camera", onclose },
     video,
     answer,
     shares,
@@ -56,6 +56,8 @@ export async function watchCamera(model) {
     video.srcObject = stream;
     look();
   } catch (error) {
-    stop(new Error(`No camera can be used: ${error instanceof Error ? error.message : error}. Choose photos instead.`));
+    stop(
+      new Error(`The camera cannot be used: ${error instanceof Error ? error.message : error}. Choose photos instead.`),
+    );
   }
 }

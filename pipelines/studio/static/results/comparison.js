@@ -1,4 +1,4 @@
-// Several runs side by side: their figures, their curves, and the params that differ.
+// Several runs side by side: their metrics, their curves, and the params that differ.
 
 import { get, query } from "../client/api.js";
 import { lineChart } from "../elements/chart.js";
@@ -22,7 +22,7 @@ export async function showComparison(page, runIds) {
   /** @type {RunComparison} */
   const comparison = await get(`api/compare?${query({ runs: runIds.join(",") })}`);
   const { runs, histories } = comparison;
-  const warning = "These runs learned from different photos, so their figures cannot be compared.";
+  const warning = "These runs were trained on different photos, so their results cannot be compared.";
   /** @param {CurveName} name */
   const curvesOf = (name) =>
     runs.map((run, position) => ({
@@ -41,13 +41,13 @@ export async function showComparison(page, runIds) {
       lineChart("Validation loss", curvesOf("val_loss")),
       lineChart("Validation accuracy", curvesOf("val_accuracy"), { isShare: true }),
     ),
-    card("What was set differently", paramsTable(comparison)),
+    card("Different params", paramsTable(comparison)),
     matricesCard(comparison),
   );
 }
 
 /**
- * The confusions of each run, side by side.
+ * The confusion matrices of the runs, side by side.
  * @param {RunComparison} comparison
  */
 function matricesCard({ runs, matrices }) {
@@ -102,7 +102,7 @@ function figuresTable(comparison) {
 
 /** @param {RunComparison} comparison */
 function paramsTable(comparison) {
-  if (!comparison.params.length) return h("p", {}, "Nothing: the params are the same.");
+  if (!comparison.params.length) return h("p", {}, "None: the params are the same.");
   const names = columns(comparison);
   const rows = comparison.params.map(({ key, values }) => row(breakable(key), values.map(plainValue)));
   const attributes = { class: "small settings", style: { minWidth: `${COLUMN_REM * names.length}rem` } };

@@ -1,4 +1,4 @@
-// Confusions: a matrix of few classes, or the confused pairs of many.
+// Confusions: the matrix for few classes, or a list of confused pairs for many.
 
 import { h, tableHead } from "../elements/dom.js";
 import { formatCount, formatPercent, pluralize } from "../elements/format.js";
@@ -7,7 +7,7 @@ import { colorLevels } from "./runs.js";
 
 /** @import { Matrix } from "./types.js" */
 
-/** @typedef {{ class_names: string[], test: Pick<Matrix, "confusions"> }} Confusions The part that is shown. */
+/** @typedef {{ class_names: string[], test: Pick<Matrix, "confusions"> }} Confusions The displayed part. */
 
 /** @typedef {{ label: number, predicted: number, number: number, share: number }} Pair */
 /** @typedef {(label: number, predicted: number) => unknown} ShowCell */
@@ -25,7 +25,7 @@ export function confusions(run, showCell) {
 
 /**
  * The whole matrix.
- * @param {[label: number, predicted: number, number: number][]} cells That hold photos.
+ * @param {[label: number, predicted: number, number: number][]} cells The cells with photos.
  * @param {number} numClasses
  */
 export function matrixOf(cells, numClasses) {
@@ -56,7 +56,7 @@ export function confusedPairs(cells) {
 function pairTable(run, showCell) {
   const names = run.class_names;
   const pairs = confusedPairs(run.test.confusions);
-  if (!pairs.length) return h("p", {}, "No test photo was taken for another class.");
+  if (!pairs.length) return h("p", {}, "All test photos were classified correctly.");
   const body = h("tbody", {});
   const bar = pages(
     pairs,
@@ -64,7 +64,7 @@ function pairTable(run, showCell) {
     ({ label, predicted }) => `${names[label]} ${names[predicted]}`,
     (shown) => body.replaceChildren(...shown.map((pair) => pairRow(pair, names, showCell))),
   );
-  const head = tableHead(["Photos of", "called", "Photos", "Of the class"]);
+  const head = tableHead(["Photos of", "called", "Photos", "Share of the class"]);
   return h("div", {}, bar, h("div", { class: "scroll" }, h("table", {}, head, body)));
 }
 
@@ -74,7 +74,7 @@ function pairTable(run, showCell) {
  * @param {ShowCell} showCell
  */
 function pairRow({ label, predicted, number, share }, names, showCell) {
-  const name = `${pluralize(number, "photo")} of ${names[label]} called ${names[predicted]}`;
+  const name = `${pluralize(number, "photo")} of ${names[label]} classified as ${names[predicted]}`;
   const onclick = () => showCell(label, predicted);
   return h(
     "tr",
@@ -99,7 +99,7 @@ function matrix(run, showCell) {
       if (!number) return h("td", {}, h("span", { class: "cell" }, ""));
       const onclick = () => showCell(label, predicted);
       const kind = label === predicted ? "right" : "wrong";
-      const name = `${pluralize(number, "photo")} of ${names[label]} called ${names[predicted]}`;
+      const name = `${pluralize(number, "photo")} of ${names[label]} classified as ${names[predicted]}`;
       const style = `cell ${kind} level-${levels[label][predicted]}`;
       const attributes = { type: /** @type {const} */ ("button"), class: style, "aria-label": name, onclick };
       return h("td", {}, h("button", attributes, formatCount(number)));

@@ -6,7 +6,7 @@ import { runTitle } from "./runs.js";
 
 /** @import { FinishedRun } from "./types.js" */
 
-/** @param {FinishedRun} run Is changed. */
+/** @param {FinishedRun} run Modified in place. */
 export function notesCard(run) {
   const status = h("p", { class: "soft small", role: "status" });
   const save = async () => {

@@ -1,4 +1,4 @@
-// Results: all runs, the best of each data set first, and which one to take.
+// Results: all runs, the best of each data set first, and a recommendation.
 
 import { get, post } from "../client/api.js";
 import { findJob, isReady, isUnfinished, on, state } from "../client/state.js";
@@ -54,7 +54,7 @@ function showAll(page, { runs, boards }) {
   page.append(h("h1", {}, "Results"));
   if (!runs.length) {
     page.append(
-      h("p", { class: "lead" }, "A training ends here, with its figures and its mistakes."),
+      h("p", { class: "lead" }, "Results of trainings appear here: metrics and misclassified photos."),
       h("a", { class: "button main", href: "#training" }, "Train a model"),
     );
     return null;
@@ -63,7 +63,7 @@ function showAll(page, { runs, boards }) {
   const chosenIds = new Set();
   const buttons = comparisonButtons(chosenIds);
   const pick = h("div", {});
-  const lead = "The best on the validation photos first. Tick two or more to compare them.";
+  const lead = "Sorted by validation accuracy. Select two or more runs to compare them.";
   page.append(
     h(
       "div",
@@ -92,14 +92,14 @@ function comparisonButtons(chosenIds) {
   const pick = () => post("api/compare", { runs: [...chosenIds] });
   return [
     actionButton("Side by side", compare, { class: "button", disabled: true, id: "compare" }),
-    actionButton("Which one to take?", pick, { class: "button", disabled: true, id: "take" }),
+    actionButton("Recommend one", pick, { class: "button", disabled: true, id: "take" }),
   ];
 }
 
 /**
  * @param {FinishedRun[]} runs
- * @param {Set<string>} chosenIds Is changed.
- * @param {HTMLButtonElement[]} buttons For the chosen runs.
+ * @param {Set<string>} chosenIds Modified in place.
+ * @param {HTMLButtonElement[]} buttons The buttons for the chosen runs.
  */
 function runTable(runs, chosenIds, buttons) {
   const rows = runs.map((run) => {
@@ -156,7 +156,7 @@ function otherRuns(runs) {
 }
 
 /**
- * Shows what the newest comparison says: on the same photos, and beyond what chance may explain.
+ * Shows the recommendation of the newest comparison, which uses the same photos for all runs.
  * @param {HTMLElement} slot
  */
 async function showPick(slot) {
@@ -182,16 +182,16 @@ function pickCard(job, output) {
     `Recommended: ${output.pick}`,
     h("p", {}, output.reason),
     output.left_out.map((reason) => h("p", { class: "soft small" }, reason)),
-    h("a", { href, target: "_blank", rel: "noopener" }, "The whole comparison"),
+    h("a", { href, target: "_blank", rel: "noopener" }, "Full comparison"),
   );
 }
 
-/** Opens MLflow's own page as soon as it answers. */
+/** Opens MLflow's UI as soon as it answers. */
 function mlflowButton() {
   return actionButton("Open MLflow", async (button) => {
     /** @type {Job} */
     const { id, about } = await post("api/mlflow");
-    button.textContent = "MLflow starts …";
+    button.textContent = "Starting MLflow …";
     while (!(await isReady(id))) {
       if (!button.isConnected) return;
       const job = findJob(id);

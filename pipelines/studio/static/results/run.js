@@ -1,4 +1,4 @@
-// One finished run: the verdict, the figures, and the photos behind each cell of the confusion matrix.
+// One finished run: the verdict, the metrics, and the photos of each cell of the confusion matrix.
 
 import { get, query } from "../client/api.js";
 import { lineChart } from "../elements/chart.js";
@@ -21,7 +21,7 @@ export async function showRun(page, id) {
   const run = await get(`api/runs/${encodeURIComponent(id)}`);
   const photos = h("div", { id: "cell", role: "status" });
   const numPhotos = pluralize(run.test.num_images, "test photo");
-  const help = `${numPhotos}: rows are their classes, columns are the predictions. Choose a number to see its photos.`;
+  const help = `${numPhotos}: rows are the true classes, columns the predictions. Select a number to see its photos.`;
   /** @type {import("./confusion.js").ShowCell} */
   const openCell = (label, predicted) => showCell(run, id, label, predicted, photos).catch(showProblem);
   const labelErrors = pluralize(run.label_errors ?? 0, "photo");
@@ -40,7 +40,7 @@ export async function showRun(page, id) {
     h(
       "details",
       { class: "card fold" },
-      h("summary", {}, "Its params, with every auto settled"),
+      h("summary", {}, "Params, with every auto resolved"),
       h("pre", { class: "log", tabIndex: 0 }, run.params),
     ),
   );
@@ -61,9 +61,9 @@ function runHead({ summary, line }, id) {
     h(
       "div",
       { class: "row" },
-      h("a", report, "The report"),
+      h("a", report, "Report"),
       h("a", { class: "button", href: `runs/${id}/report.pdf` }, "PDF"),
-      h("a", { class: "button main", href: `#try/${id}`, id: "to-try" }, "Try it"),
+      h("a", { class: "button main", href: `#try/${id}`, id: "to-try" }, "Try this model"),
     ),
   );
 }
@@ -89,7 +89,7 @@ function runFigures({ summary, test, latency_ms: latency, size_bytes: size }) {
     figure("Test accuracy", formatPercent(test.accuracy.value), formatRange(test.accuracy)),
     figure("Macro F1", formatPercent(test.macro_f1.value), formatRange(test.macro_f1)),
     figure("Validation", formatPercent(validation.accuracy.value), formatRange(validation.accuracy)),
-    figure("A photo takes", latency ? `${latency.toFixed(1)} ms` : "–", "here, as served"),
+    figure("Time per photo", latency ? `${latency.toFixed(1)} ms` : "–", "on this machine, as served"),
     figure("Size", size ? formatBytes(size) : "–", `${formatCount(model.num_parameters)} weights`),
     figure("Duration", formatSeconds(summary.seconds.total), `epoch ${model.best_epoch} of ${model.epochs_run} kept`),
   );
@@ -118,14 +118,15 @@ async function showCell(run, id, label, predicted, slot) {
   /** @type {CellPhoto[]} */
   const photos = await get(`api/runs/${id}/cell?${query({ label, predicted })}`);
   const [className, predictedName] = [run.class_names[label], run.class_names[predicted]];
-  const title = label === predicted ? `${className}, classified correctly` : `${className}, called ${predictedName}`;
+  const title =
+    label === predicted ? `${className}, classified correctly` : `${className}, classified as ${predictedName}`;
   const items = photos.map((row) => {
     const path = `api/runs/${id}/photos/test/${row.image_id}`;
     return h("li", {}, heatButton(path, className, predictedName), confidence(row));
   });
   slot.replaceChildren(
     h("h3", {}, title),
-    h("p", { class: "soft small" }, "The most confident first. Choose a photo to see where the model looked."),
+    h("p", { class: "soft small" }, "The most confident first. Select a photo to see where the model looked."),
     h("ul", { class: "thumbs large" }, items),
   );
   slot.scrollIntoView({ block: "nearest" });
@@ -135,7 +136,7 @@ async function showCell(run, id, label, predicted, slot) {
 const confidence = ({ sureness }) => h("span", { class: "soft small" }, formatPercent(sureness, 0));
 
 /**
- * A photo that shows on a click where the model saw a class.
+ * A photo that shows on click where the model saw a class.
  * @param {string} path
  * @param {string} className
  * @param {string} predictedName

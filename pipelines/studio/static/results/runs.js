@@ -1,4 +1,4 @@
-// Runs and their figures as texts.
+// Formats runs and their metrics.
 
 /** @import { FinishedRun, History, OtherRun } from "./types.js" */
 
@@ -16,10 +16,10 @@ export const isUnfinishedRun = (run) => run.status !== "finished";
 
 /** @type {{ [verdict: string]: string }} */
 const VERDICTS = {
-  first: "The first of its kind",
+  first: "The first model for this data",
   better: "Better than the champion",
   worse: "Worse than the champion",
-  "cannot tell": "As good as the champion, as far as these photos tell",
+  "cannot tell": "Not significantly different from the champion",
   "not comparable": "Not comparable with the champion",
 };
 
@@ -28,10 +28,10 @@ const VERDICTS = {
  * @param {{ verdict: string, champion: unknown }} gate
  */
 export const verdictText = ({ verdict, champion }) =>
-  verdict === "worse" && !champion ? "Below what was asked for" : VERDICTS[verdict];
+  verdict === "worse" && !champion ? "Below the required minimum" : VERDICTS[verdict];
 
 /**
- * What a run is called: the name that a person gave it, else its model.
+ * The title of a run: the name that the user gave it, or its model.
  * @param {FinishedRun} run
  */
 export const runTitle = (run) => run.name || run.model;
@@ -40,19 +40,19 @@ export const runTitle = (run) => run.name || run.model;
 const STANDING_STYLES = { champion: "done", "former champion": "waiting", "not promoted": "waiting" };
 
 /**
- * The style of the tag that says what a run is now.
+ * The style of the tag with the standing of a run.
  * @param {FinishedRun} run
  */
 export const standingStyle = ({ standing }) => `tag ${STANDING_STYLES[standing]}`;
 
 /**
- * What the quality gate said of a run when it was evaluated; later promotions do not change it.
+ * The verdict of the quality gate when a run was evaluated; later promotions do not change it.
  * @param {{ reasons: string[] }} gate
  */
 export const reasonsText = ({ reasons }) => (reasons.length ? `When it was evaluated: ${reasons.join(" ")}` : "");
 
 /**
- * What became of a run at the quality gate.
+ * The current standing of a run at the quality gate.
  * @param {FinishedRun} run
  */
 export const promotionText = ({ standing, promotion_reason: reason }) =>
@@ -64,7 +64,7 @@ const PYTHON_WORDS = { None: "–", True: "yes", False: "no" };
 
 /**
  * The value of a param in words.
- * @param {string} text As Python prints it.
+ * @param {string} text The value as Python prints it.
  */
 export const plainValue = (text) => PYTHON_WORDS[text] ?? text.slice(0, MAX_VALUE_LENGTH);
 
@@ -77,7 +77,7 @@ export const keyParts = (key) => key.split(/(?<=[._])/);
 const NUM_LEVELS = 5;
 
 /**
- * The levels of color of a confusion matrix, by the share of the photos of each class: 0 for none, else 1 to 5.
+ * The levels of color of a confusion matrix, by the share of the photos of each class: 0 for none, otherwise 1 to 5.
  * @param {number[][]} matrix One row for each class.
  */
 export function colorLevels(matrix) {
@@ -91,13 +91,13 @@ export function colorLevels(matrix) {
 }
 
 /**
- * How many runs can be compared.
+ * Whether this number of runs can be compared.
  * @param {number} number
  */
 export const canCompare = (number) => number >= 2 && number <= 6;
 
 /**
- * Whether all runs were made of the same photos.
+ * Whether all runs were trained on the same photos.
  * @param {FinishedRun[]} runs
  */
 export const haveSameData = (runs) => new Set(runs.map((run) => run.fingerprint)).size === 1;

@@ -1,4 +1,4 @@
-// The shapes of what the server sends about runs: for the type checker alone, no browser loads this file.
+// The types of the server's answers about runs. Only the type checker uses this file; no browser loads it.
 
 /** @import { CurveName, Interval, Json } from "../client/types.js" */
 
@@ -15,11 +15,11 @@
  * @property {{ accuracy: Interval }} test
  * @property {string} verdict
  * @property {string[]} reasons
- * @property {Json} champion That the run was compared with; null if there was none.
- * @property {"champion" | "former champion" | "not promoted"} standing What the run is now.
- * @property {string} promotion_reason The latest answer of the gate.
+ * @property {Json} champion The champion that the run was compared with; null if there was none.
+ * @property {"champion" | "former champion" | "not promoted"} standing The current standing of the run.
+ * @property {string} promotion_reason The latest decision of the gate.
  * @property {number} seconds
- * @property {string} name Empty if nobody named the run.
+ * @property {string} name Empty if the user gave it no name.
  * @property {string} notes
  */
 
@@ -63,7 +63,7 @@
 /**
  * @typedef {object} RunView
  * @property {RunSummary} summary
- * @property {FinishedRun} line The run as the list of runs has it.
+ * @property {FinishedRun} line The entry of the list of runs.
  * @property {{ verdict: string, champion: Json, reasons: string[] }} gate
  * @property {TestFigures} test
  * @property {string[]} class_names
@@ -85,7 +85,7 @@
  */
 
 /**
- * @typedef {object} Matrix What the test photos were called.
+ * @typedef {object} Matrix The predictions for the test photos.
  * @property {string[]} class_names
  * @property {[label: number, predicted: number, number: number][]} confusions
  */

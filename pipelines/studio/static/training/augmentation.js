@@ -1,4 +1,4 @@
-// Variation of the photos while the model learns, with a preview.
+// Augmentation of the photos during training, with a preview.
 
 import { query } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -10,18 +10,18 @@ import { currentValue, setParam, settingBox } from "./setting.js";
 
 /** @type {[string, string][]} */
 const STRENGTHS = [
-  ["auto", "By the photos (proposed)"],
+  ["auto", "Automatic (recommended)"],
   ["none", "None"],
-  ["light", "Light: turned, zoomed, shifted a little"],
-  ["medium", "Medium: mirrored and recoloured too"],
-  ["strong", "Strong: sheared, other colors, parts erased"],
-  ["own", "My own …"],
+  ["light", "Light: slightly rotated, zoomed and shifted"],
+  ["medium", "Medium: also mirrored, with other colors"],
+  ["strong", "Strong: also sheared, with stronger colors and erased parts"],
+  ["own", "Custom …"],
 ];
 /** @type {{ name: string, label: string, max: number | null }[]} Those without a maximum are on or off. */
 const PARTS = [
-  { name: "horizontal_flip", label: "Mirror left and right", max: null },
-  { name: "vertical_flip", label: "Mirror top and bottom", max: null },
-  { name: "rotation_degrees", label: "Turn, degrees", max: 180 },
+  { name: "horizontal_flip", label: "Mirror horizontally", max: null },
+  { name: "vertical_flip", label: "Mirror vertically", max: null },
+  { name: "rotation_degrees", label: "Rotation, degrees", max: 180 },
   { name: "zoom", label: "Zoom", max: 0.9 },
   { name: "shift", label: "Shift", max: 0.9 },
   { name: "crop", label: "Crop", max: 0.9 },
@@ -59,13 +59,13 @@ export function augmentationCard() {
   const augmentation = currentAugmentation();
   const strength = typeof augmentation === "string" ? augmentation : "own";
   const help =
-    "Each photo is varied again each time, so that the model learns what matters. Avoid variants that change " +
-    "the class: a mirrored b is a d.";
+    "Each photo is varied differently in each epoch, so that the model learns what matters. Avoid variants that " +
+    "change the class: a mirrored b is a d.";
   const list = select(STRENGTHS, strength, choose, { id: "augmentation" });
   const box = card(
-    "Variation",
+    "Augmentation",
     h("p", { class: "soft" }, help),
-    h("div", { class: "fields" }, field("How strongly", list)),
+    h("div", { class: "fields" }, field("Strength", list)),
     sliders,
     picture,
     actionButton("Another photo", showNextPhoto, { class: "link" }),
@@ -79,11 +79,11 @@ export function augmentationCard() {
   });
 }
 
-/** A photo eight times as the training sees it, which follows the draft. */
+/** Eight variants of a photo as in training, which are updated with the draft. */
 function preview() {
   const picture = h("img", {
     class: "preview",
-    alt: "A photo eight times, as the training sees it",
+    alt: "Eight variants of a photo, as in training",
     hidden: true,
     onload: ({ currentTarget }) => {
       currentTarget.hidden = false;
@@ -116,7 +116,7 @@ function preview() {
 
 /**
  * @param {{ name: string, label: string, max: number | null }} part
- * @param {Augmentation} augmentation Is changed.
+ * @param {Augmentation} augmentation Modified in place.
  */
 function partField({ name, label, max }, augmentation) {
   /** @param {number | boolean} value */

@@ -1,4 +1,4 @@
-// The cards of the screen Training that are lists of settings.
+// The cards of the screen Training that only contain settings.
 
 import { valueAt } from "../client/params.js";
 import { resolvedJson, resolvedValue, startJob } from "../client/state.js";
@@ -12,19 +12,19 @@ const DEFAULT_PATIENCE = 10;
 /** Against overfitting. */
 export function regularizationCard() {
   return card(
-    "Against learning by heart",
+    "Against overfitting",
     h(
       "div",
       { class: "fields" },
       patienceField(),
-      settingField("train.imbalance", "Classes of unequal size", {
-        names: { none: "as they are", class_weights: "rare ones count more", oversample: "rare ones come more often" },
+      settingField("train.imbalance", "Imbalanced classes", {
+        names: { none: "unchanged", class_weights: "rare classes count more", oversample: "rare classes are repeated" },
       }),
       settingField("train.label_smoothing", "Label smoothing", {
-        help: "0.1 makes it less sure of itself, and often better.",
+        help: "0.1 makes the model less confident, and often better.",
       }),
       settingField("train.loss", "Loss", {
-        names: { crossentropy: "Cross-entropy", focal: "Focal: looks at the hard ones" },
+        names: { crossentropy: "Cross-entropy", focal: "Focal: emphasizes difficult photos" },
       }),
     ),
     h("details", {}, h("summary", {}, "More"), moreSettings()),
@@ -42,8 +42,8 @@ function patienceField() {
       return setParam(key, Number(value) > 0 ? { patience: Number(value) } : null);
     },
   });
-  const help = "So many without a better validation loss; 0 never stops. The best epoch is kept.";
-  return settingBox(field("Stop early after, epochs", input, help), key, () => {
+  const help = "Stops after this many epochs without a lower validation loss; 0 never stops. The best epoch is kept.";
+  return settingBox(field("Early stopping, epochs", input, help), key, () => {
     const value = currentValue(key);
     if (input !== document.activeElement) input.value = value === "auto" ? "" : String(patienceOf(value));
     const chosen = resolvedJson(key);
@@ -65,15 +65,15 @@ function moreSettings() {
     settingField("train.cutmix", "CutMix"),
     settingField("train.ema", "Running mean of the weights", { empty: "none" }),
     settingField("train.swa", "Mean of the last epochs", { empty: "none" }),
-    settingField("train.weight_decay", "Weight decay", { empty: "the optimizer's own" }),
-    settingField("train.layer_decay", "Rate of earlier layers"),
+    settingField("train.weight_decay", "Weight decay", { empty: "the optimizer's default" }),
+    settingField("train.layer_decay", "Learning rate decay by layer"),
     settingField("train.views", "Variants of each photo"),
-    settingField("train.accumulate", "Batches to a step"),
-    settingField("train.min_epoch_steps", "Steps in an epoch, at least", {
-      help: "A small set passes several times in each epoch.",
+    settingField("train.accumulate", "Batches per step"),
+    settingField("train.min_epoch_steps", "Minimum steps per epoch", {
+      help: "A small data set is used several times per epoch.",
     }),
     settingField("train.precision", "Precision"),
-    settingField("train.export_precision", "Served in"),
+    settingField("train.export_precision", "Precision of the service"),
     settingField("train.seed", "Seed"),
   );
 }
@@ -86,16 +86,16 @@ export function photosCard() {
       "div",
       { class: "fields" },
       settingField("preprocess.image_size", "Size, pixels", {
-        help: "auto: what the model was made for. Or 128, or 96 × 128.",
+        help: "auto: the size that the model was designed for. Or a size such as 128 or 96 × 128.",
       }),
-      settingField("preprocess.resize", "Other shapes are", {
+      settingField("preprocess.resize", "Other aspect ratios are", {
         names: { stretch: "stretched", crop: "cropped", pad: "padded" },
       }),
-      settingField("preprocess.pixel_range", "White of 16-bit photos", {
-        help: "auto: by the bits that the photos use. Or the value that becomes white, such as 4095.",
+      settingField("preprocess.pixel_range", "White value of 16-bit photos", {
+        help: "auto: from the bits that the photos use. Or the value that is white, such as 4095.",
       }),
-      settingField("preprocess.validation_fraction", "Kept for choosing"),
-      settingField("preprocess.test_fraction", "Kept for the final figures"),
+      settingField("preprocess.validation_fraction", "Validation fraction"),
+      settingField("preprocess.test_fraction", "Test fraction"),
     ),
   );
 }
@@ -103,7 +103,8 @@ export function photosCard() {
 /** The hyperparameter search. */
 export function tuneCard() {
   const help =
-    "Tries short trainings with other rates, batches and variation, by the validation photos, and takes the best.";
+    "Tries short trainings with other learning rates, batch sizes and augmentation, and uses the values with the " +
+    "highest validation accuracy.";
   return card(
     "Search for better values",
     h("p", { class: "soft" }, help),
@@ -111,9 +112,9 @@ export function tuneCard() {
       "div",
       { class: "fields" },
       settingField("tune.trials", "Trials"),
-      settingField("tune.minutes", "At most, minutes", { empty: "no limit" }),
-      settingField("tune.sampler", "Tries", { names: { tpe: "learns from those before", random: "by chance" } }),
-      settingField("tune.pruner", "Poor trials"),
+      settingField("tune.minutes", "Time limit, minutes", { empty: "no limit" }),
+      settingField("tune.sampler", "Sampler", { names: { tpe: "learns from earlier trials", random: "random" } }),
+      settingField("tune.pruner", "Stopping of poor trials"),
     ),
   );
 }
@@ -121,13 +122,13 @@ export function tuneCard() {
 /** The quality gate. */
 export function gateCard() {
   return card(
-    "What a champion must reach",
+    "Requirements for a champion",
     h(
       "div",
       { class: "fields" },
-      settingField("evaluate.gate.min_accuracy", "Accuracy, at least"),
-      settingField("evaluate.gate.max_recall_drop", "Worse in a class by at most"),
-      settingField("evaluate.gate.max_latency_ms", "A photo takes at most, ms", { empty: "no limit" }),
+      settingField("evaluate.gate.min_accuracy", "Minimum accuracy"),
+      settingField("evaluate.gate.max_recall_drop", "Maximum drop of a class's recall"),
+      settingField("evaluate.gate.max_latency_ms", "Maximum time per photo, ms", { empty: "no limit" }),
     ),
   );
 }
@@ -136,16 +137,16 @@ export function gateCard() {
 export function clusterCard() {
   const host = h("input", { type: "url", id: "host", placeholder: "https://kfp.example.org", autocomplete: "off" });
   const isRemote = resolvedValue("data.uri")?.includes("://");
-  const help = "A cluster must reach the photos: an address such as s3://…, and a size in pixels.";
+  const help = "The cluster must be able to read the photos: set an address such as s3://…, and the size in pixels.";
   const submit = async () => {
     const job = await startJob({ kind: "submit", host: host.value });
     location.hash = `#live/${job.id}`;
   };
   return card(
-    "On a cluster instead",
+    "Train on a cluster",
     h("p", { class: "soft small" }, isRemote ? "" : help),
-    settingField("deploy.model_name", "The model is called", { help: "On a cluster it must be named." }),
-    field("Kubeflow Pipelines", host),
+    settingField("deploy.model_name", "Model name", { help: "Required on a cluster." }),
+    field("Address of Kubeflow Pipelines", host),
     actionButton("Submit", submit, { id: "submit" }),
   );
 }

@@ -1,4 +1,4 @@
-// Which layers learn: names with * as a wildcard, whole blocks, and the names of a network's own layers.
+// The layers to train: names with * as a wildcard, whole blocks, and the layer names of a custom network.
 
 /** @import { LayerSpec } from "../client/types.js" */
 /** @import { NamedLayer } from "../model/types.js" */
@@ -37,7 +37,7 @@ function wildcard(pattern) {
 }
 
 /**
- * The names that a person gave to the layers of a custom network.
+ * The names that the user gave to the layers of a custom network.
  * @param {LayerSpec[]} specs
  * @returns {string[]}
  */

@@ -12,14 +12,14 @@ import { customNames, groupLayers, selectLayers } from "./layer_selection.js";
 const hint = (text) => h("p", { class: "soft small" }, text);
 
 /**
- * Shows the tree, as soon as the layers are known.
+ * Shows the tree as soon as the layers are known.
  * @param {HTMLElement} panel
  */
 export async function showLayerTree(panel) {
   const customLayers = paramValue("train.model.layers");
   if (customLayers) {
     const names = customNames(customLayers);
-    const help = "Give the layers names on the screen Model; then they can be chosen here.";
+    const help = "Name the layers on the screen Model, so that you can choose them here.";
     panel.replaceChildren(names.length ? tree(names.map((name) => [name, name])) : hint(help));
     return;
   }
@@ -31,7 +31,7 @@ export async function showLayerTree(panel) {
   }
   if (answer.state === "none") {
     panel.replaceChildren(
-      hint("The names are known for pretrained networks and for your own; choose one on the screen Model."),
+      hint("Only pretrained and custom networks have layer names; choose a network on the screen Model."),
     );
     return;
   }
@@ -43,8 +43,8 @@ export async function showLayerTree(panel) {
 }
 
 function reading() {
-  const bar = h("progress", { "aria-label": "The layers are read" });
-  return h("div", {}, bar, hint("The layers of this network are read once …"));
+  const bar = h("progress", { "aria-label": "Reading the layers" });
+  return h("div", {}, bar, hint("Reading the layers of this network, once …"));
 }
 
 /** @param {NamedLayer[]} layers */
@@ -57,13 +57,13 @@ function tree(layers) {
     changeParams(selected.length ? { "train.trainable": selected } : {}, selected.length ? [] : ["train.trainable"]);
   };
   const blocks = [...groupLayers(layers)].map(([group, members]) => blockItem(group, members, selection, keep));
-  return h("ul", { class: "tree plain", "aria-label": "Layers that learn" }, blocks);
+  return h("ul", { class: "tree plain", "aria-label": "Trained layers" }, blocks);
 }
 
 /**
  * @param {string} group
  * @param {string[]} names
- * @param {Set<string>} selection Is changed.
+ * @param {Set<string>} selection Modified in place.
  * @param {() => void} keep
  */
 function blockItem(group, names, selection, keep) {

@@ -1,4 +1,4 @@
-// Which layers learn in a phase: picked from lists.
+// The layers that a phase trains, chosen from lists.
 
 import { get } from "../client/api.js";
 import { paramValue } from "../client/state.js";
@@ -9,10 +9,10 @@ import { customNames, parseTrainable } from "./layer_selection.js";
 
 /** @type {[string, string][]} */
 const CHOICES = [
-  ["", "as above"],
-  ["head", "Only what is new"],
+  ["", "same as above"],
+  ["head", "The new layers"],
   ["last", "The last layers"],
-  ["from", "From one layer on"],
+  ["from", "From a layer on"],
   ["all", "Everything"],
   ["none", "Nothing"],
 ];
@@ -27,12 +27,12 @@ export function phaseLayers(value, keep) {
   const number = h("input", {
     type: "number",
     min: 1,
-    "aria-label": "How many layers",
+    "aria-label": "Number of layers",
     value: word === "last" ? (rest ?? DEFAULT_LAST) : DEFAULT_LAST,
     onchange: ({ currentTarget }) => keep(`last ${currentTarget.value}`),
   });
   const layer = select(rest && word === "from" ? [rest] : [], rest, (name) => keep(`from ${name}`), {
-    "aria-label": "The first layer that learns",
+    "aria-label": "First trained layer",
   });
   const showExtra = (/** @type {string} */ choice) => {
     number.hidden = choice !== "last";

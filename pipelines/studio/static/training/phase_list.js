@@ -11,7 +11,7 @@ export const TWO_PHASES = [
 const ESSENTIAL_KEYS = ["trainable", "epochs", "optimizer", "learning_rate", "warmup_epochs"];
 
 /**
- * The values of a complete phase that a person can edit.
+ * The values of a complete phase that the user can edit.
  * @param {Phase} phase
  * @returns {Phase}
  */
@@ -33,7 +33,7 @@ export const withAnotherPhase = (phases) => [...phases, { trainable: "all", epoc
 export const withoutPhase = (phases, position) => phases.filter((_, candidate) => candidate !== position);
 
 /**
- * Sets a value of one phase as a person typed it; an empty text removes it.
+ * Sets a value of one phase from user input; an empty text removes it.
  * @param {Phase[]} phases
  * @param {number} position
  * @param {string} key

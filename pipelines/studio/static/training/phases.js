@@ -1,4 +1,4 @@
-// Phases: stretches of training, each with its own layers, length and learning rate.
+// Phases: parts of a training, each with its own layers, length and learning rate.
 
 import { isSame } from "../client/params.js";
 import { changeParams, paramValue, resolvedValue } from "../client/state.js";
@@ -10,14 +10,14 @@ import { settingBox } from "./setting.js";
 /** @import { Phase } from "../client/types.js" */
 
 const FIELDS = [
-  { key: "epochs", label: "Epochs", placeholder: "as above", type: "number" },
-  { key: "learning_rate", label: "Learning rate", placeholder: "as above", type: "number" },
+  { key: "epochs", label: "Epochs", placeholder: "same as above", type: "number" },
+  { key: "learning_rate", label: "Learning rate", placeholder: "same as above", type: "number" },
   { key: "warmup_epochs", label: "Warm-up", placeholder: "0", type: "number" },
 ];
 
 /** @type {[string, string][]} */
 const OPTIMIZERS = [
-  ["", "as above"],
+  ["", "same as above"],
   ["adam", "Adam"],
   ["adamw", "AdamW"],
   ["sgd", "SGD with momentum"],
@@ -27,8 +27,8 @@ const OPTIMIZERS = [
 /** @typedef {(change: (phases: Phase[]) => Phase[]) => unknown} EditPhases */
 
 /**
- * The card of the phases. They are drawn again if their number changes, or if they were changed elsewhere: a field that
- * a person is in stays in place, and an edit that follows quickly on another keeps it.
+ * The card of the phases. It is only redrawn if their number changes, or if they were changed elsewhere: the focused
+ * field stays in place, and an edit that quickly follows another one keeps it.
  */
 export function phasesCard() {
   const body = h("div", { class: "phases" });
@@ -68,7 +68,7 @@ function draftPhases() {
 }
 
 /**
- * The phases that a preset chose; none if there are only those of the draft.
+ * The phases that a preset chose; empty if the draft has its own phases.
  * @returns {Phase[]}
  */
 function chosenPhases() {
@@ -77,16 +77,16 @@ function chosenPhases() {
 }
 
 /**
- * @param {Phase[]} chosen By a preset.
+ * @param {Phase[]} chosen The phases that a preset chose.
  * @param {EditPhases} edit
  */
 function noPhases(chosen, edit) {
   const texts = chosen.map(({ epochs, trainable }) => `${epochs} epochs of ${trainable}`);
   const help = chosen.length
     ? `Chosen for this network: ${texts.join(", then ")}.`
-    : "One phase, with the values above. With a pretrained network two are often better: first the head, then the " +
+    : "One phase, with the values above. For a pretrained network, two are often better: first the head, then the " +
       "last layers at a low learning rate.";
-  const label = chosen.length ? "Change them" : "Make two phases";
+  const label = chosen.length ? "Edit these phases" : "Use two phases";
   const attributes = { class: "button small", id: "two-phases" };
   const button = actionButton(label, () => edit(() => (chosen.length ? chosen : TWO_PHASES)), attributes);
   return [h("p", { class: "soft" }, help), button];
@@ -97,7 +97,7 @@ function noPhases(chosen, edit) {
  * @param {EditPhases} edit
  */
 function phaseList(phases, edit) {
-  const help = "One after another. What is left empty is as above.";
+  const help = "Phases run one after another. Empty fields use the values above.";
   const items = phases.map((phase, position) => {
     /**
      * @param {string} key
@@ -107,7 +107,7 @@ function phaseList(phases, edit) {
     const set = (key, text, isNumber) => edit((list) => withPhaseValue(list, position, key, text, isNumber));
     return phaseItem(phase, position, set, () => edit((list) => withoutPhase(list, position)));
   });
-  const another = actionButton("Another phase", () => edit(withAnotherPhase), { class: "button small" });
+  const another = actionButton("Add a phase", () => edit(withAnotherPhase), { class: "button small" });
   return [
     h("p", { class: "soft small" }, help),
     h("ol", { class: "layers" }, items),
@@ -115,7 +115,7 @@ function phaseList(phases, edit) {
       "div",
       { class: "row" },
       another,
-      actionButton("One phase again", () => edit(() => []), { class: "link" }),
+      actionButton("Use one phase", () => edit(() => []), { class: "link" }),
     ),
   ];
 }

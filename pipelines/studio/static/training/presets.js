@@ -1,4 +1,4 @@
-// How thorough the training is: three cards with the time of each.
+// The thoroughness of the training: three cards with the time of each.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -10,7 +10,7 @@ import { formatSeconds } from "../elements/format.js";
 
 /** The cards, and a function that updates them after a change of the draft. */
 export function presetCards() {
-  const cards = h("div", { class: "presets", role: "radiogroup", "aria-label": "How thorough" });
+  const cards = h("div", { class: "presets", role: "radiogroup", "aria-label": "Thoroughness" });
   const note = h("p", { class: "soft small" });
   /** @param {string} path */
   const draw = async (path) => {
@@ -18,12 +18,12 @@ export function presetCards() {
     const { presets, chosen } = await get(path);
     const focused = document.activeElement?.closest("[data-preset]");
     cards.replaceChildren(...presets.map((preset) => presetCard(preset, preset.name === chosen)));
-    note.textContent = chosen ? "" : "Your own values below are used. Choose a card to go back to its values.";
+    note.textContent = chosen ? "" : "Your own values below are used. Choose a card to restore its values.";
     const name = focused instanceof HTMLElement ? focused.dataset.preset : null;
     const input = name ? cards.querySelector(`[data-preset="${name}"] input`) : null;
     if (input instanceof HTMLElement) input.focus();
   };
-  // The times need a look at the photos, which may take seconds.
+  // Estimating the times requires reading the photos, which may take seconds.
   const update = async () => {
     if (!cards.children.length) await draw("api/presets");
     await draw("api/presets?times=yes");

@@ -1,4 +1,4 @@
-// How long and how fast the model learns, and the range test that finds a learning rate.
+// Epochs, batch size and learning rate, and the range test that suggests a learning rate.
 
 import { get } from "../client/api.js";
 import { changeParams, findJob, isUnfinished, on, startJob } from "../client/state.js";
@@ -13,34 +13,34 @@ export function scheduleCard() {
   const { status, start } = rangeTest();
   const attributes = { class: "button small", id: "range-test" };
   return card(
-    "How long and how fast",
+    "Epochs and learning rate",
     h(
       "div",
       { class: "fields" },
       settingField("train.epochs", "Epochs", {
-        help: "How often every photo is seen. It stops earlier where nothing is gained.",
+        help: "The number of passes through the photos. Training stops earlier if it no longer improves.",
       }),
-      settingField("train.batch_size", "Photos at once", {
-        help: "Halved by itself where the memory is too small.",
+      settingField("train.batch_size", "Batch size", {
+        help: "Halved automatically if the memory is too small.",
       }),
       settingField("train.learning_rate", "Learning rate", {
-        help: "How large a step is. Too large bursts, too small crawls.",
+        help: "The size of a step. If it is too large, training diverges; if it is too small, training is slow.",
       }),
       settingField("train.optimizer", "Optimizer", {
-        help: "How steps are made; adam is a safe choice.",
+        help: "The method that computes the steps; Adam is a safe choice.",
         names: { adam: "Adam", adamw: "AdamW", sgd: "SGD with momentum", rmsprop: "RMSprop" },
       }),
-      settingField("train.schedule", "The rate goes on", {
-        help: "What becomes of the rate over the epochs.",
+      settingField("train.schedule", "Learning rate schedule", {
+        help: "How the learning rate changes over the epochs.",
         names: {
-          constant: "as it is",
-          cosine: "down to 0, softly",
-          one_cycle: "up, then down",
-          step: "down in steps",
-          plateau: "down where nothing is gained",
+          constant: "constant",
+          cosine: "cosine decay to 0",
+          one_cycle: "one cycle: up, then down",
+          step: "decay in steps",
+          plateau: "decay on plateaus",
         },
       }),
-      settingField("train.warmup_epochs", "Warm-up, epochs", { help: "The rate rises to its value first." }),
+      settingField("train.warmup_epochs", "Warm-up, epochs", { help: "First, the learning rate rises to its value." }),
     ),
     actionButton("Find a learning rate by a range test", start, attributes),
     status,
@@ -59,7 +59,7 @@ function rangeTest() {
     const job = findJob(jobId);
     if (!job) return;
     if (isUnfinished(job)) {
-      status.replaceChildren(h("progress", { "aria-label": "The range test runs" }));
+      status.replaceChildren(h("progress", { "aria-label": "The range test is running" }));
       return;
     }
     jobId = undefined;
@@ -67,17 +67,18 @@ function rangeTest() {
   });
   const start = async () => {
     jobId = (await startJob({ kind: "rate" })).id;
-    status.replaceChildren(h("progress", { "aria-label": "The range test waits or runs" }));
+    status.replaceChildren(h("progress", { "aria-label": "The range test is waiting or running" }));
   };
   return { status, start };
 }
 
-/** @param {Job} job That has finished. */
+/** @param {Job} job A finished job. */
 async function rangeTestResult(job) {
   /** @type {JobWithOutput<{ proposed: number }>} */
   const { output, error } = await get(`api/jobs/${job.id}`);
   const proposed = output?.proposed;
-  if (job.state !== "done" || !proposed) return h("p", { class: "fault" }, error ?? "No rate was found.");
+  if (job.state !== "done" || !proposed)
+    return h("p", { class: "fault" }, error ?? "The range test found no learning rate.");
   const take = async () => {
     const rate = roundTo(proposed, 2);
     await changeParams({ "train.learning_rate": rate });
@@ -90,6 +91,6 @@ async function rangeTestResult(job) {
     "The loss fell fastest at ",
     h("b", {}, proposed.toExponential(1)),
     ". ",
-    actionButton("Take it", take, { class: "button small", id: "take-rate" }),
+    actionButton("Use it", take, { class: "button small", id: "take-rate" }),
   );
 }

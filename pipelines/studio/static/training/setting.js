@@ -1,4 +1,4 @@
-// One value of params.yaml as a field: help and bounds come from the schema, the fault from the last check.
+// A field for one value of params.yaml: help and limits come from the schema, the error from the last check.
 
 import { isSame, parseValue, valueAt, valueKind } from "../client/params.js";
 import { changeParams, on, schemaOf, state } from "../client/state.js";
@@ -30,9 +30,9 @@ export async function setParam(key, value) {
 /**
  * @typedef {object} SettingOptions
  * @property {string} [help] The schema's description if it is left out.
- * @property {{ [choice: string]: string }} [names] Of the choices.
- * @property {string} [empty] What an empty field means.
- * @property {() => void} [onChange] Is called after each change.
+ * @property {{ [choice: string]: string }} [names] The names of the choices.
+ * @property {string} [empty] The meaning of an empty field.
+ * @property {() => void} [onChange] Called after each change.
  */
 
 /**
@@ -58,7 +58,7 @@ export function settingField(key, label, { help, names = {}, empty = "", onChang
 }
 
 /**
- * Marks a field whose key was changed, with a button that resets it, and shows the fault of the key.
+ * Marks a changed field, with a button that resets it, and shows the error of its key.
  * @param {HTMLElement} box
  * @param {string} key
  * @param {() => void} onDraft Shows the value after each change of the draft.
@@ -85,7 +85,8 @@ export function settingBox(box, key, onDraft) {
     const isChanged = valueAt(state.draft.params, key) !== undefined;
     box.classList.toggle("changed", isChanged);
     onDraft();
-    // The button vanishes; a control shows its new value before it has the focus, since what a person types is kept.
+    // The button disappears. The control shows its new value before it gets the focus, because input is not
+    // overwritten.
     const control = box.querySelector("input, select, button");
     if (reset === document.activeElement && !isChanged && control instanceof HTMLElement) control.focus();
     reset.hidden = !isChanged;
@@ -136,7 +137,7 @@ function showValue(input, value) {
 }
 
 /**
- * A value as a field shows it.
+ * Formats a value for a field.
  * @param {Json | undefined} value
  */
 export const valueText = (value) => (Array.isArray(value) ? value.join(" × ") : String(value ?? ""));

@@ -17,7 +17,7 @@ export function trainableCard() {
     type: "number",
     min: 1,
     value: word === "last" ? (rest ?? "") : DEFAULT_LAST,
-    "aria-label": "How many layers",
+    "aria-label": "Number of layers",
     onchange: () => choose("last"),
   });
   /** @param {string} choice */
@@ -33,21 +33,21 @@ export function trainableCard() {
   number.hidden = word !== "last";
   /** @type {[string, string][]} */
   const options = [
-    ["auto", "What is right for the model (proposed)"],
-    ["head", "Only what is new"],
+    ["auto", "Automatic (recommended)"],
+    ["head", "The new layers"],
     ["all", "Everything"],
     ["last", "The last layers"],
-    ["names", "Layers that I choose"],
-    ["none", "Nothing: as it is"],
+    ["names", "Selected layers"],
+    ["none", "None: use the model unchanged"],
   ];
   if (!options.some(([key]) => key === word)) options.push([word, String(value)]);
   if (word === "names") showLayerTree(tree).catch(showProblem);
-  const help = "Frozen layers keep what they know, and are computed once for all epochs.";
+  const help = "Frozen layers keep their weights, and are computed once for all epochs.";
   const layers = field("Layers", select(options, word, choose, { id: "trainable" }), help, true);
-  const box = card("Which layers learn", h("div", { class: "fields" }, layers, number), tree);
+  const box = card("Trained layers", h("div", { class: "fields" }, layers, number), tree);
   let shown = value;
   return settingBox(box, "train.trainable", () => {
-    // "Layers that I choose" stays chosen while none is ticked, whatever else changes.
+    // "Selected layers" stays chosen while no layer is selected, whatever else changes.
     if (isSame(currentValue("train.trainable"), shown)) return;
     shown = currentValue("train.trainable");
     const { word: current } = parseTrainable(shown);

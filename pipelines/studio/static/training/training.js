@@ -1,4 +1,4 @@
-// Training: how thorough it is, all other settings behind "Advanced", the estimated time, and the start.
+// Training: its thoroughness, all other settings behind "Advanced", the estimated time, and the start.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -23,12 +23,12 @@ export const commands = ({ training, rate }) => [training, rate];
 /**
  * Fills the page; the returned function ends the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: the setting to go to.
+ * @param {string[]} parts Of the address: the setting to show.
  */
 export async function show(page, [key]) {
   page.append(
     h("h1", {}, "Training"),
-    h("p", { class: "lead" }, "How thorough should the training be? The rest is chosen for you."),
+    h("p", { class: "lead" }, "How thorough should the training be? Everything else is chosen automatically."),
   );
   if (!state.draft.params.data) {
     page.append(
@@ -52,7 +52,7 @@ export async function show(page, [key]) {
 
 let isAdvancedOpen = false;
 
-/** All other settings, folded, with the number of those that were changed. */
+/** All other settings, collapsed, with the number of changed ones. */
 function advancedPart() {
   const count = h("span", { class: "tag", id: "num-changed" });
   const reset = actionButton("Reset all", () => changeParams({}, changedKeys(state.draft.params)), {
@@ -61,7 +61,7 @@ function advancedPart() {
   });
   const decisions = h("ul", { class: "plain small soft" });
   const learning = [scheduleCard(), trainableCard(), phasesCard(), augmentationCard(), regularizationCard()];
-  const moreCards = [photosCard(), tuneCard(), gateCard(), card("What the defaults become", decisions), clusterCard()];
+  const moreCards = [photosCard(), tuneCard(), gateCard(), card("Resolved defaults", decisions), clusterCard()];
   const ontoggle = (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
     isAdvancedOpen = currentTarget.open;
   };
@@ -72,7 +72,7 @@ function advancedPart() {
     h(
       "div",
       { class: "row between" },
-      h("p", { class: "soft" }, "Every value has a default. Changed ones are marked."),
+      h("p", { class: "soft" }, "Every value has a default. Changed values are marked."),
       reset,
     ),
     h("div", { class: "columns" }, h("div", {}, learning), h("div", {}, moreCards)),
@@ -98,7 +98,7 @@ function goToSetting(key) {
   control.focus();
 }
 
-/** The button that starts the training, with the estimated time, or the reason why it is off. */
+/** The button that starts the training, with the estimated time or the reason why it is disabled. */
 function startBar() {
   const estimate = h("p", { class: "estimate", role: "status" });
   const reason = h("p", { class: "fault", role: "alert", id: "reasons" });
@@ -106,7 +106,7 @@ function startBar() {
     const job = await startJob({ kind: "run" });
     location.hash = `#live/${job.id}`;
   };
-  const start = actionButton("Start the training", startTraining, { class: "button main", id: "start" });
+  const start = actionButton("Start training", startTraining, { class: "button main", id: "start" });
   const updateEstimate = debounce(async () => {
     /** @type {Estimate | null} */
     const time = await get("api/estimate").catch(() => null);
@@ -119,7 +119,7 @@ function startBar() {
     start.disabled = !ready;
     reason.textContent = text;
     reason.hidden = !text;
-    if (text && text !== announced) announce(`The start is off: ${text}`);
+    if (text && text !== announced) announce(`The training cannot start: ${text}`);
     announced = text;
     updateEstimate();
   };

@@ -136,7 +136,7 @@ test("the settings that an error names are found, each once", () => {
 
 test("a problem ends with what can be done about it", () => {
   assert.deepEqual(nextAction("The studio does not answer.", 0), { text: "Try again", href: null });
-  assert.equal(nextAction("This was changed in another tab meanwhile.", 409)?.text, "Load it again");
+  assert.equal(nextAction("This was changed in another tab meanwhile.", 409)?.text, "Reload");
   assert.equal(nextAction("Choose photos first.", 409)?.href, "#data");
   assert.equal(nextAction("train.epochs: must be positive.", 400)?.href, "#training/train.epochs");
   assert.equal(nextAction("train.model.weights: there is nothing", 400)?.href, "#model");

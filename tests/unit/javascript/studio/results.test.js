@@ -21,9 +21,9 @@ test("the colors of a confusion matrix follow the share of each class", () => {
 });
 
 test("a failed run below the threshold is not called worse than a champion that is not there", () => {
-  assert.equal(runs.verdictText({ verdict: "worse", champion: null }), "Below what was asked for");
+  assert.equal(runs.verdictText({ verdict: "worse", champion: null }), "Below the required minimum");
   assert.equal(runs.verdictText({ verdict: "worse", champion: {} }), "Worse than the champion");
-  assert.equal(runs.verdictText({ verdict: "first", champion: null }), "The first of its kind");
+  assert.equal(runs.verdictText({ verdict: "first", champion: null }), "The first model for this data");
 });
 
 test("what the gate said at the evaluation and what became of the run do not contradict each other", () => {

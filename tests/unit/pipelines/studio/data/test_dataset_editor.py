@@ -73,7 +73,7 @@ def test_photos_get_other_classes_as_a_version_and_stay_where_they_are(client: C
     view = read_view(client)
     assert [(each["name"], each["num_photos"]) for each in view["classes"]] == [("blue", 3), ("green", 3), ("red", 5)]
     version = answer.json()["version"]
-    assert version["what"] == "1 relabelled, 1 removed"
+    assert version["what"] == "1 relabeled, 1 removed"
     assert view["name"] == "colors", "the registered model keeps its name"
     changes = client.get("/api/data/changes", params={"before": str(photos), "now": version["uri"]}).json()
     assert (changes["num_relabelled"], changes["num_removed"], changes["num_added"]) == (1, 1, 0)

@@ -130,5 +130,5 @@ def test_a_photo_gets_no_class_that_cannot_be(client: Client, photos: Path, labe
 def test_a_photo_can_get_a_new_class(client: Client, photos: Path) -> None:
     client.choose(photos)
     body = {"revision": client.revision, "decisions": {paths(client, "")[0]: "violet"}}
-    assert client.post("/api/data/decide", body).json()["version"]["what"] == "1 relabelled"
+    assert client.post("/api/data/decide", body).json()["version"]["what"] == "1 relabeled"
     assert len(paths(client, "class=violet")) == 1
