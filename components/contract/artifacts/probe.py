@@ -1,24 +1,24 @@
-"""What a probe of pretrained networks found: a part of bundle.json, and the output of `darkroom model probe`."""
+"""The result of a probe of pretrained networks: a part of bundle.json, and the output of `darkroom model probe`."""
 
 from components.contract.artifacts.figures import Interval
 from components.contract.record import StrictRecord
 
 
 class ProbedNetwork(StrictRecord):
-    """A candidate, and what was measured of it."""
+    """A candidate and its measurements."""
 
     candidate: str
-    """As the params name it: a backbone, or a file."""
+    """Its name in the params: a backbone or a file."""
     name: str
-    """For people."""
+    """For display."""
     input_size: tuple[int, int] | None = None
-    """(height, width) of the photos that it saw."""
+    """(height, width) of its input."""
     accuracy: Interval | None = None
-    """Of a linear head on its frozen features, cross-validated; None if it could not be probed."""
+    """The cross-validated accuracy of a linear head on its frozen features; None if it could not be probed."""
     ms_per_photo: float | None = None
-    """Of its frozen part, in batches, on this machine."""
+    """The time of its frozen part, in batches, on this machine."""
     is_tied: bool = False
-    """Whether the most accurate candidate may be no better than it."""
+    """Whether it may be as accurate as the most accurate candidate."""
     reason: str | None = None
     """Why it could not be probed."""
 
@@ -28,7 +28,7 @@ class Probe(StrictRecord):
 
     networks: tuple[ProbedNetwork, ...]
     num_photos: int
-    """0 if only one candidate could be used, so that nothing was measured."""
+    """The number of photos; 0 if only one candidate was usable, so that nothing was measured."""
     chosen: str
-    """The candidate that is trained."""
+    """The chosen candidate."""
     why: str

@@ -14,11 +14,11 @@ _SMALL: Final = ("EfficientNetB0", "EfficientNetV2B0", "MobileNetV2", "MobileNet
 
 @dataclass(frozen=True)
 class ProbeRule:
-    """What a preset lets the probe do.
+    """The settings of a probe.
 
     Attributes:
-        candidates: backbones; the largest of their sizes is that of the prepared photos.
-        choose: fastest: of those that may be as accurate as the most accurate.
+        candidates: backbones; the photos are prepared at the largest of their sizes.
+        choose: most_accurate; or fastest, among the candidates that may be as accurate as the most accurate one.
     """
 
     candidates: tuple[str, ...]
@@ -33,13 +33,13 @@ _RULES: Final = {
 
 
 def probe_rule(train: TrainParams) -> ProbeRule:
-    """The rule of the preset, with what the params set themselves."""
+    """The rule of the preset, overridden by the params."""
     rule = _RULES.get(train.preset, _BALANCED)
     return ProbeRule(train.model.candidates or rule.candidates, train.model.choose or rule.choose)
 
 
 def is_probed(train: TrainParams) -> bool:
-    """Whether the network is chosen by a probe, before the training."""
+    """Whether a probe chooses the network before the training."""
     return train.model.name == "auto"
 
 
@@ -48,7 +48,7 @@ def largest_candidate(train: TrainParams, file_size: int = 0) -> tuple[int, str]
 
     Args:
         train: with `model.name: auto`.
-        file_size: of the candidates that are files.
+        file_size: the largest image size of the candidates that are files.
     """
     sizes = {name: BACKBONES[name].size for name in probe_rule(train).candidates if name in BACKBONES}
     largest = max([*sizes.values(), file_size])
@@ -59,10 +59,10 @@ def largest_candidate(train: TrainParams, file_size: int = 0) -> tuple[int, str]
 
 
 def settle_candidates(train: TrainParams, *, num_trials: int = 0) -> tuple[TrainParams, list[str]]:
-    """The section train with the rule of its preset written out, and a sentence on it.
+    """Writes the rule of the preset into the section train, and describes it in a sentence.
 
     Raises:
-        ParamsError: a search looks for params, too.
+        ParamsError: there is also a search.
     """
     if not is_probed(train):
         return train, []

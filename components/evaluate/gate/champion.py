@@ -218,7 +218,7 @@ def _decode_golden(
         try:
             pixels.append(decode(path.read_bytes(), *_preparation(bundle)).pixels)
         except (OSError, ImageError):
-            continue  # deploy names it; here one photo less is compared
+            continue  # deploy reports it; here, the photo is left out
         indices.append(index)
     if not indices:
         height, width = bundle.image_size

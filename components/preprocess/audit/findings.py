@@ -219,12 +219,14 @@ def report_set(reporter: Reporter, records: Sequence[Record], class_names: Seque
     if any(train.values()):
         for kind, message in _balance(train):
             reporter.add(kind, message, [])
-    tiny_classes = [
-        f"{printable(name)} has {len(members[split, name])} in {split}"
+    held_out = [split for split in SPLITS[1:] if any(members[split, name] for name in class_names)]
+    tiny_counts = {
+        name: [
+            f"{len(members[split, name])} in {split}" for split in held_out if len(members[split, name]) < TINY_CLASS
+        ]
         for name in class_names
-        for split in SPLITS[1:]
-        if len(members[split, name]) < TINY_CLASS and any(members[split, other] for other in class_names)
-    ]
+    }
+    tiny_classes = [f"{printable(name)} ({', '.join(counts)})" for name, counts in tiny_counts.items() if counts]
     if tiny_classes:
         reporter.add(
             "tiny_classes", f"Classes with fewer than {TINY_CLASS} photos in a split: {join_names(tiny_classes)}.", []

@@ -123,7 +123,7 @@ def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> Rem
                 if progress.is_due():
                     of = f" of {version.size / 1e6:,.0f}" if version.size else ""
                     log.info(
-                        "%s: %.0f%s MB, %.1f MB a second.",
+                        "%s: %.0f%s MB, %.1f MB per second.",
                         target.name,
                         budget.num_bytes / 1e6,
                         of,

@@ -101,7 +101,7 @@ def _fetch_files(uri: Address, list_referenced: Callable[[Path], list[str]] | No
 
 def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
     match = DVC_URI.fullmatch(uri.full)
-    assert match is not None, "it was checked"
+    assert match is not None, "checked above"
     path_in_repository = checked_name(match["path"].strip("/"))
     repository = open_repository(match["repository"], match["revision"], path_in_repository)
     with _remove_clone(uri), repository as view:

@@ -51,7 +51,7 @@ class RemoteFolder:
         self._lock = threading.Lock()
 
     def photo_at(self, location: Path, listed_file: RemoteFile | None = None) -> "RemotePhoto":
-        """The photo for a path in the cache, in the version on the server, or in the listed version."""
+        """The photo for a path in the cache, in the version that this task or, otherwise, another one has listed."""
         name = location.relative_to(self.path).as_posix()
         file = listed_file if self.files is None else self.files.get(name)
         if file is None:
@@ -86,7 +86,7 @@ class RemoteFolder:
 
     def list(self) -> Listing:
         """Lists the folder as if it were completely in the cache."""
-        assert self.files is not None, "it was listed"
+        assert self.files is not None, "checked by the caller"
         listing = Listing()
         folders: set[tuple[str, ...]] = set()
         hidden_names: set[str] = set()
@@ -140,7 +140,7 @@ class RemotePhoto:
 
 
 def fetch_photos(photos: Sequence[PhotoFile]) -> None:
-    """Downloads those photos that are on a server and not in the cache, several at a time.
+    """Downloads the photos that are on a server but not in the cache, several at a time.
 
     Raises:
         DataError: the server cannot be reached, or the cache cannot be written.
@@ -151,7 +151,7 @@ def fetch_photos(photos: Sequence[PhotoFile]) -> None:
 
 
 def list_remote_folder(data: str) -> RemoteFolder | None:
-    """Lists the folder at an address; None if the data are no such folder or must be downloaded completely.
+    """Lists the folder at an address; None if the address is not such a folder, or must be downloaded completely.
 
     Archives, label files, paths in DVC repositories and binary files with many photos are downloaded completely.
 
