@@ -98,7 +98,7 @@ def test_a_user_error_exits_with_2_and_one_message(arguments: list[str], message
     assert not (tmp_path / "runs").exists(), "refused before any work"
 
 
-def test_a_busy_port_is_reported_with_a_way_out(tmp_path: Path) -> None:
+def test_a_busy_port_is_reported_with_advice(tmp_path: Path) -> None:
     with socket.socket() as busy_socket:
         busy_socket.bind(("127.0.0.1", 0))
         busy_socket.listen()
@@ -117,7 +117,7 @@ def test_compile_writes_the_pipeline(tmp_path: Path) -> None:
     assert "darkroom-training" in (tmp_path / "deep" / "training.yaml").read_text()
 
 
-def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_runs_is_reported(tmp_path: Path) -> None:
     assert "There are no runs in this folder" in darkroom("runs", cwd=tmp_path).stdout
     assert json.loads(darkroom("runs", "--json", cwd=tmp_path).stdout) == []
     assert "There is nothing to remove" in darkroom("clean", cwd=tmp_path).stdout

@@ -15,7 +15,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"prepare"}
 
 
-def test_every_variable_is_required_and_is_made_in_the_guide() -> None:
+def test_every_variable_is_required_and_created_in_the_guide() -> None:
     guide = (ROOT / "docs" / "compose.md").read_text()
     variables = re.findall(r"\$\{(\w+)([^}]*)\}", TEXT)
     assert {rest for _, rest in variables} == {":?see docs/compose.md"}
@@ -24,7 +24,7 @@ def test_every_variable_is_required_and_is_made_in_the_guide() -> None:
         assert re.search(rf"\b{name}\b", guide), name
 
 
-def test_no_secret_is_written_here() -> None:
+def test_the_file_contains_no_secret() -> None:
     for name, service in SERVICES.items():
         for key, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET|TOKEN|KEY|STORE_URI", key):
@@ -47,7 +47,7 @@ def test_a_service_has_a_health_check_and_restarts(name: str) -> None:
         assert condition == {"condition": expected}
 
 
-def test_images_have_fixed_tags_and_are_those_that_are_built() -> None:
+def test_images_have_fixed_tags_and_are_built_by_darkroom() -> None:
     ours = {service["image"] for service in SERVICES.values() if service["image"].startswith("darkroom-")}
     assert ours == {image_name(image) for image in ("mlflow", "serve", "studio")}
     for image in {service["image"] for service in SERVICES.values()} - ours:
@@ -66,7 +66,7 @@ def test_our_containers_are_confined() -> None:
             assert service["security_opt"] == ["no-new-privileges:true"], name
 
 
-def test_the_stores_are_reached_by_mlflow_alone() -> None:
+def test_only_mlflow_reaches_the_stores() -> None:
     assert COMPOSE["networks"]["stores"] == {"internal": True}
     in_stores = {name for name, service in SERVICES.items() if "stores" in service.get("networks", [])}
     assert in_stores == {"postgres", "s3", "prepare", "mlflow"}

@@ -83,7 +83,7 @@ def test_the_compiled_pipeline_carries_the_params_as_json(compiled: dict[str, An
     assert json.loads(inputs["train_params"]["defaultValue"])["epochs"] > 0
 
 
-def test_a_task_depends_on_its_own_section_only(compiled: dict[str, Any]) -> None:
+def test_a_task_depends_only_on_its_own_section(compiled: dict[str, Any]) -> None:
     for step, task in compiled["root"]["dag"]["tasks"].items():
         params_input = task["inputs"]["parameters"]["params"]
         if step == "train":
@@ -107,7 +107,7 @@ def test_without_trials_there_is_no_search(tmp_path: Path) -> None:
     assert tasks["train"]["inputs"]["parameters"]["params"]["componentInputParameter"] == "train_params"
 
 
-def test_workers_share_a_search_and_one_concludes_it(tmp_path: Path) -> None:
+def test_workers_share_a_search_and_one_finishes_it(tmp_path: Path) -> None:
     tasks = tasks_of(tmp_path, "tune.trials=5", "tune.workers=3")
     assert set(tasks) == STEPS | {"tune-2", "tune-3", "tune-4"}
     assert set(tasks["tune-4"]["dependentTasks"]) == {"preprocess", "tune", "tune-2", "tune-3"}
@@ -123,7 +123,7 @@ def test_only_the_task_with_side_effects_is_never_cached(compiled: dict[str, Any
     assert cached == {"preprocess": True, "tune": True, "train": True, "evaluate": True, "deploy": False}
 
 
-def test_every_task_runs_an_image_of_its_own_and_installs_nothing(compiled: dict[str, Any]) -> None:
+def test_every_task_runs_in_its_image_and_installs_nothing(compiled: dict[str, Any]) -> None:
     for name, executor in compiled["deploymentSpec"]["executors"].items():
         step = name.removeprefix("exec-").replace("tune", "train")
         image, tag = executor["container"]["image"].split(":")

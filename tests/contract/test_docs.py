@@ -97,7 +97,7 @@ def test_a_picture_is_small_and_in_the_readme(path: Path) -> None:
     assert f"(docs/pictures/{path.name})" in (ROOT / "README.md").read_text()
 
 
-def test_every_name_of_ours_that_python_in_the_documentation_imports_exists() -> None:
+def test_every_import_from_darkroom_in_the_documentation_exists() -> None:
     names = set()
     for page in (page for page in PAGES if page.name != "CONTRIBUTING.md"):  # test_contributing.py runs its recipes
         for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):

@@ -34,7 +34,7 @@ def recordings() -> Path:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_answers_restored_from_the_cases_are_those_that_were_recorded(scenario: str, recordings: Path) -> None:
+def test_the_restored_answers_equal_the_recordings(scenario: str, recordings: Path) -> None:
     folder = recordings / "runs" / scenario
     index = json.loads((folder / "index.json").read_text())
     runs = recorded_runs(scenario)
@@ -137,7 +137,7 @@ def form_of(answer: Any) -> Any:
     return type(answer).__name__
 
 
-def test_a_log_that_is_missing_is_an_error_in_a_good_answer() -> None:
+def test_a_missing_log_is_an_error_with_status_200() -> None:
     with serving(StandIn()) as server:
         request = {"method": "GET", "path": "/apis/v1alpha1/runs/1/nodes/nothing/log", "body": None}
         status, answer = repeat(request, server.url, {})

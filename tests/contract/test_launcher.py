@@ -76,7 +76,7 @@ def test_only_the_launcher_starts_programs(path: Path) -> None:
         assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree))
 
 
-def test_the_check_sees_a_program_that_is_started() -> None:
+def test_the_check_detects_a_started_program() -> None:
     assert launches(ast.parse("import subprocess\nsubprocess.run(['git'])")) == ["subprocess.run"]
     assert launches(ast.parse("from subprocess import Popen as Start\nStart(['git'])")) == ["Start"]
     assert launches(ast.parse("import os\nos.execve('x', [], {})")) == ["os.execve"]

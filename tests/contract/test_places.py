@@ -21,7 +21,7 @@ BAD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n'
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_task_of_kfp_runs_by_an_interpreter_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+def test_a_kfp_task_runs_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
     from kfp.local.subprocess_task_handler import run_local_subprocess
 
     (tmp_path / name).mkdir()
@@ -102,7 +102,7 @@ def test_uv_fetches_a_python_if_none_is_suitable(programs: Path) -> None:
     assert project.endswith("--editable .")
 
 
-def test_a_fetch_that_fails_says_what_to_do(programs: Path) -> None:
+def test_a_failed_download_is_reported_with_advice(programs: Path) -> None:
     write(programs / "uv", "#!/bin/sh\necho 'error: no network' >&2\nexit 1\n")
     result = environment_script(programs)
     assert result.returncode == 2

@@ -72,7 +72,7 @@ def test_a_closed_output_is_no_error(folder: Path) -> None:
 
 @pytest.mark.parametrize("environment", [ASCII, LATIN_1], ids=["ASCII", "Latin-1"])
 @pytest.mark.parametrize("arguments", SAMPLED[1:], ids=" ".join)
-def test_a_terminal_without_unicode_shows_plain_signs(
+def test_a_terminal_without_unicode_shows_ascii(
     arguments: list[str], environment: dict[str, str], folder: Path
 ) -> None:
     result = darkroom(*arguments, cwd=folder, **environment)
@@ -105,7 +105,7 @@ def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedP
     return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_a_user_id_without_name_and_home_works(folder: Path, tmp_path: Path) -> None:
+def test_a_user_without_name_and_home_works(folder: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     photos = str(folder / "photos")
     result = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")
@@ -135,7 +135,7 @@ def test_an_unwritable_folder_is_reported(verb: str, message: str, folder: Path,
 @pytest.mark.parametrize(
     "module", ["pipelines.cli.main", "components.train", "components.preprocess", "components.deploy"]
 )
-def test_windows_gets_a_sentence_and_no_traceback(module: str, tmp_path: Path) -> None:
+def test_windows_is_reported_without_a_traceback(module: str, tmp_path: Path) -> None:
     program = (
         "import runpy, sys; sys.modules['fcntl'] = None; sys.argv = ['darkroom', 'runs']; "
         f"runpy.run_module({module!r}, run_name='__main__')"
@@ -147,7 +147,7 @@ def test_windows_gets_a_sentence_and_no_traceback(module: str, tmp_path: Path) -
     assert result.stderr.count("\n") == 1
 
 
-def test_a_stream_drops_what_follows_a_failure() -> None:
+def test_a_stream_drops_output_after_a_failure() -> None:
     with Path("/dev/full").open("wb") as full:
         stream = StandardStream(full.fileno(), "w", closefd=False)
         assert (stream.write(b"one"), stream.write(b"two")) == (3, 3)

@@ -88,7 +88,7 @@ def test_a_folder_is_small_and_describes_its_content(folder: Path) -> None:
     assert len(docstring.splitlines()) == 1
 
 
-def test_a_module_holds_one_idea_of_a_readable_size() -> None:
+def test_a_module_is_short() -> None:
     python_files = [
         path
         for top in (*{path.relative_to(ROOT).parts[0] for path in MODULES}, "tests")
@@ -114,7 +114,7 @@ def private_imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_no_file_imports_what_is_private_to_another(path: Path) -> None:
+def test_no_file_imports_private_names_of_another(path: Path) -> None:
     assert not list(private_imports(path))
 
 

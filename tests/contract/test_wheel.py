@@ -48,7 +48,7 @@ def run(site_dir: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_the_wheel_holds_three_packages_and_every_file_that_they_need(site_dir: Path) -> None:
+def test_the_wheel_contains_three_packages_and_all_their_files(site_dir: Path) -> None:
     packages = {path.name for path in site_dir.iterdir() if not path.name.endswith(".dist-info")}
     assert packages == TOP
     assert files_of(site_dir) == files_of(ROOT)

@@ -81,7 +81,7 @@ def test_each_server_is_reached_by_those_who_need_it_and_no_others(
     assert sorted(map(str, admitted)) == sorted(map(str, visitors))
 
 
-def test_the_store_of_the_local_overlay_is_reached_by_preprocess_alone_of_the_tasks() -> None:
+def test_among_tasks_only_preprocess_reaches_the_store_of_the_local_overlay() -> None:
     manifests = render("overlays/local")
     assert [step for step in STEPS if admits(manifests, "s3", 8333, *task(step))] == ["preprocess"]
     assert admits(manifests, "s3", 8333, *workload("mlflow"))
@@ -143,7 +143,7 @@ def test_production_does_not_serve_without_a_key(production: list[dict[str, Any]
         assert f"kubectl -n {namespace} create secret generic darkroom-serve --from-literal=api_key=" in guide
 
 
-def test_the_service_logs_in_to_mlflow_by_the_names_that_its_client_reads(overlay: list[dict[str, Any]]) -> None:
+def test_the_service_passes_credentials_under_the_names_that_mlflow_reads(overlay: list[dict[str, Any]]) -> None:
     for deployment in of_kind(overlay, "Deployment"):
         for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
             if container["name"] == rollout.INIT_CONTAINER:

@@ -84,7 +84,7 @@ def test_an_ingress_is_an_option(production: list[dict[str, Any]], tmp_path: Pat
     assert canary["nginx.ingress.kubernetes.io/canary"] == "true"
 
 
-def test_one_limit_of_an_upload_holds_in_all_layers(tmp_path: Path) -> None:
+def test_all_layers_have_the_same_upload_limit(tmp_path: Path) -> None:
     mebibytes = MAX_BODY_BYTES // 2**20
     for ingress in of_kind(render_with("base", "ingress", tmp_path), "Ingress"):
         annotations = ingress["metadata"]["annotations"]

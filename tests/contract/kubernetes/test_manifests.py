@@ -103,7 +103,7 @@ def test_every_service_selects_pods_that_listen_there(overlay: list[dict[str, An
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, service["metadata"]["name"]
 
 
-def test_every_name_that_a_pod_mounts_or_reads_is_there_or_in_the_guide(overlay: list[dict[str, Any]]) -> None:
+def test_every_object_that_a_pod_mounts_or_reads_exists_or_is_in_the_guide(overlay: list[dict[str, Any]]) -> None:
     maps = {manifest["metadata"]["name"] for manifest in of_kind(overlay, "ConfigMap")}
     secrets = secret_commands()
     for name, _, pod in pods(overlay):
@@ -129,7 +129,7 @@ def test_the_service_drains_before_it_stops(production: list[dict[str, Any]]) ->
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
-def test_the_canary_differs_from_the_champion_in_its_name_alone(production: list[dict[str, Any]]) -> None:
+def test_the_canary_differs_from_the_champion_only_in_its_name(production: list[dict[str, Any]]) -> None:
     deployments = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(production, "Deployment")}
     champion, canary = deployments["darkroom-serve"], deployments["darkroom-serve-canary"]
     assert canary["template"]["spec"] == {
@@ -171,7 +171,7 @@ def test_both_config_maps_are_the_same(production: list[dict[str, Any]]) -> None
     assert here == there
 
 
-def test_the_images_are_those_that_are_built(overlay: list[dict[str, Any]]) -> None:
+def test_the_images_are_built_by_darkroom(overlay: list[dict[str, Any]]) -> None:
     ours = {image_name(image) for image in ("serve", "deploy", "mlflow", "preprocess")}
     for _, _, pod in pods(overlay):
         for container in containers(pod):
@@ -181,7 +181,7 @@ def test_the_images_are_those_that_are_built(overlay: list[dict[str, Any]]) -> N
                 assert pod["securityContext"]["runAsUser"] == USER_ID
 
 
-def test_a_service_selects_the_pods_of_its_own_workload_only() -> None:
+def test_a_service_selects_only_the_pods_of_its_workload() -> None:
     """A Job with the labels of another workload would get that one's requests."""
     manifests = render("overlays/local")
     for service in of_kind(manifests, "Service"):
@@ -190,7 +190,7 @@ def test_a_service_selects_the_pods_of_its_own_workload_only() -> None:
         assert names == [service["metadata"]["name"]], service["metadata"]["name"]
 
 
-def test_the_overlay_for_gpus_changes_nothing_that_the_pipelines_have_applied() -> None:
+def test_the_gpu_overlay_changes_no_object_of_the_pipelines() -> None:
     """A claim that exists cannot be resized on every cluster."""
     applied = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("pipelines")}
     overlay = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("overlays/gpu")}
@@ -198,7 +198,7 @@ def test_the_overlay_for_gpus_changes_nothing_that_the_pipelines_have_applied() 
     assert set(overlay) - set(applied) == {("ResourceQuota", "darkroom-gpus")}
 
 
-def test_a_job_gives_the_cache_to_the_user_of_the_tasks_and_writes_to_it() -> None:
+def test_a_job_makes_the_cache_writable_for_the_tasks() -> None:
     manifests = render("pipelines")
     (job,) = of_kind(manifests, "Job")
     pod = job["spec"]["template"]["spec"]

@@ -111,7 +111,7 @@ def test_photos_become_a_served_model(compose: Compose) -> None:
     assert status_of(f"{SERVICE}/metrics") == 401
 
 
-def test_what_was_stored_survives_a_restart(compose: Compose) -> None:
+def test_stored_data_survives_a_restart(compose: Compose) -> None:
     compose("--profile", "service", "down")
     compose("--profile", "service", "up", "--detach", "--wait", "--wait-timeout", "600")
     deadline = time.monotonic() + 60

@@ -25,7 +25,7 @@ def test_a_missing_image_is_reported(engine: None, monkeypatch: pytest.MonkeyPat
         docker_runner.check_images()
 
 
-def test_an_image_of_other_code_is_refused(step_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_with_other_code_is_rejected(step_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
     docker_runner.check_images()
     monkeypatch.setattr(docker_runner, "source_digest", lambda step: f"other code of {step}")
     with pytest.raises(EngineError, match=r"must contain the code of this source tree.*make images"):

@@ -179,9 +179,7 @@ def test_the_server_accepts_only_its_own_host_names(host: str, expected: int, ml
     assert status(f"{mlflow_url}/api/2.0/mlflow/experiments/get?experiment_id=0", host) == expected
 
 
-def test_artifacts_lie_in_the_bucket_of_the_store_that_the_secret_names(
-    mlflow_url: str, s3: str, tmp_path: Path
-) -> None:
+def test_artifacts_are_in_the_bucket_that_the_secret_names(mlflow_url: str, s3: str, tmp_path: Path) -> None:
     import boto3
     from mlflow import MlflowClient
 
@@ -241,15 +239,13 @@ def create_user(url: str, name: str, password: str) -> None:
         assert answer.status == 200
 
 
-def test_mlflow_with_authentication_asks_everybody_but_the_probes(guarded_url: str) -> None:
+def test_mlflow_requires_a_login_except_for_probes(guarded_url: str) -> None:
     assert status(f"{guarded_url}/health") == 200
     assert status(f"{guarded_url}/api/2.0/mlflow/experiments/get?experiment_id=0") == 401
     assert status(f"{guarded_url}/api/2.0/mlflow-artifacts/artifacts") == 401
 
 
-def test_a_task_logs_in_and_owns_what_it_makes(
-    guarded_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_task_logs_in_and_owns_its_runs(guarded_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

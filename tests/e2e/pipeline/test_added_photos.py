@@ -92,7 +92,7 @@ def evaluate_candidate(folder: Path, info: DatasetInfo) -> Verdict:
     return evaluate(folder / "dataset", folder / "model", params, info.name, folder / "evaluation").gate
 
 
-def test_a_champion_of_fewer_photos_is_compared_on_those_that_it_never_saw(tmp_path: Path, mlflow_store: str) -> None:
+def test_a_champion_trained_on_fewer_photos_is_compared_on_unseen_photos(tmp_path: Path, mlflow_store: str) -> None:
     folder = make_photos(tmp_path / "photos", per_class=12)
     info = preprocess(str(folder), PARAMS, tmp_path / "dataset")
     assert info.counts["test"] == dict.fromkeys(CLASS_NAMES, 2)

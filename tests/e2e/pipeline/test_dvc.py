@@ -64,7 +64,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_repro_runs_the_pipeline_and_then_only_what_changed(repository: Path) -> None:
+def test_repro_runs_the_pipeline_and_then_only_changed_stages(repository: Path) -> None:
     steps = ["preprocess", "tune", "train", "evaluate", "deploy"]
     assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == steps
     deployment = read_deployment(repository / "artifacts" / "bento")

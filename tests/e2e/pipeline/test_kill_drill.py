@@ -30,7 +30,7 @@ def copied_whole(root: Path, photos: Path) -> bool:
     return tree(root / "data" / "copy") == tree(photos)
 
 
-def test_adding_continues_wherever_it_is_killed(repository: Path, tmp_path: Path) -> None:
+def test_adding_continues_after_a_kill_at_any_point(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "outside", per_class=2)
     before = tree(photos)
     for number in range(1, 200):
@@ -50,7 +50,7 @@ def test_adding_continues_wherever_it_is_killed(repository: Path, tmp_path: Path
     assert number > 12
 
 
-def test_relabelling_continues_wherever_it_is_killed(repository: Path) -> None:
+def test_relabeling_continues_after_a_kill_at_any_point(repository: Path) -> None:
     photos = make_photos(repository / "photos", per_class=2)
     (photos / "red" / "000.png").rename(photos / "red" / "a.png")
     first = versions.add(photos, None)

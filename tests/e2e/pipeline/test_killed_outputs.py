@@ -96,7 +96,7 @@ def content(output: Path) -> str | list[str] | None:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.proof if name in SLOW else ()) for name in COMMANDS]
 )
-def test_an_output_is_old_or_new_wherever_its_writer_is_killed(name: str, tmp_path: Path) -> None:
+def test_an_output_is_old_or_new_after_a_kill_at_any_point(name: str, tmp_path: Path) -> None:
     command, output = COMMANDS[name], tmp_path / "outputs" / "output"
     (tmp_path / "inputs").mkdir()
     output.parent.mkdir()
@@ -131,7 +131,7 @@ assert register("colors", facts(run_id, "colors:2"), Verdict.model_validate_json
 
 
 @pytest.mark.proof
-def test_a_promotion_continues_wherever_it_is_killed(mlflow_store: str, tmp_path: Path) -> None:
+def test_a_promotion_continues_after_a_kill_at_any_point(mlflow_store: str, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
     store = Path(mlflow_store.removeprefix("sqlite:///"))

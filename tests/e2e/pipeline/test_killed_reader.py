@@ -37,7 +37,7 @@ def find_data_sets(folder: Path) -> list[Path]:
     return list(folder.glob("runs/*/kfp/*/preprocess/dataset"))
 
 
-def test_a_killed_reader_is_named_and_resumes_alone(tmp_path: Path) -> None:
+def test_a_killed_reader_is_reported_and_only_its_work_is_repeated(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", NUM_PHOTOS)
     (tmp_path / "my environment").symlink_to(sys.prefix)
     cache = tmp_path / "cache"

@@ -29,7 +29,7 @@ def read_snippets() -> list[str]:
 
 
 @pytest.mark.parametrize("code", [*read_cells(), *read_snippets()])
-def test_a_snippet_calls_what_exists(code: str) -> None:
+def test_a_snippet_only_calls_existing_functions(code: str) -> None:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             owner = {"darkroom": darkroom, "run": darkroom.Run, "classifier": darkroom.Classifier}.get(node.value.id)

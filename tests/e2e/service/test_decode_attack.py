@@ -66,7 +66,7 @@ def test_a_photo_that_is_too_large_is_refused_by_its_header(url: str, path: str)
     assert time.process_time() - start_time < 5
 
 
-def test_a_form_of_photos_that_take_too_long_together_is_refused(url: str) -> None:
+def test_a_form_whose_photos_take_too_long_in_total_is_rejected(url: str) -> None:
     status, answer, _ = ask(url, [BOMBS["PNGs of 24 megapixels"]()] * MAX_FILES)
     assert (status, answer["error"]["code"]) == (413, "too_large")
 
@@ -80,7 +80,7 @@ def test_slow_headers_do_not_affect_other_photos(deployed: Deployed, url: str) -
     assert {entry["error"]["code"] for entry in refusals} == {"corrupt"}
 
 
-def test_an_honest_photo_is_answered_before_the_forms_of_others(deployed: Deployed, url: str) -> None:
+def test_a_normal_photo_is_answered_before_large_forms_of_others(deployed: Deployed, url: str) -> None:
     (honest_photo,) = photos(deployed, 1)
     bomb = encoded("RGB", 2500, "PNG")
     answers: list[int] = []
@@ -123,7 +123,7 @@ def test_request_smuggling_is_refused(url: str) -> None:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", BOMBS)
-def test_no_honest_photo_fails_and_memory_stays_below_its_limit(tmp_path: Path, name: str) -> None:
+def test_no_normal_photo_fails_and_memory_stays_below_its_limit(tmp_path: Path, name: str) -> None:
     served_model.build(tmp_path)
     with serving(tmp_path) as url, contextlib.closing(Load(url, photos_per_request=1)) as load:
         assert load.ask()[0] == 200

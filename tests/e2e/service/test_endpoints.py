@@ -34,7 +34,7 @@ def test_an_explanation_is_a_picture_with_its_method(deployed: Deployed, url: st
         assert (status, refusal["error"]["code"]) == (400, code)
 
 
-def test_the_page_offers_photos_to_try_and_nothing_else_of_the_disk(deployed: Deployed, url: str) -> None:
+def test_the_page_offers_sample_photos_and_no_other_files(deployed: Deployed, url: str) -> None:
     status, samples = request(url, "GET", "/samples.json")
     assert {sample["class_name"] for sample in samples} == set(CLASS_NAMES)
     assert len(samples) == PARAMS.page_photos
@@ -43,7 +43,7 @@ def test_the_page_offers_photos_to_try_and_nothing_else_of_the_disk(deployed: De
         assert (status, answer["error"]["code"]) == (404, "not_found")
 
 
-def test_metrics_count_answers_and_have_no_label_per_path(deployed: Deployed, url: str) -> None:
+def test_metrics_count_answers_without_a_label_per_path(deployed: Deployed, url: str) -> None:
     def count(name: str) -> float:
         lines = request(url, "GET", "/metrics")[1].splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))

@@ -48,9 +48,7 @@ def predictions(deployed: Deployed, service: LoggingService) -> list[Prediction]
     return [answer for answer in answers if isinstance(answer, Prediction)]
 
 
-def test_feedback_that_is_wrong_is_refused_by_its_reason(
-    service: LoggingService, predictions: list[Prediction]
-) -> None:
+def test_wrong_feedback_is_rejected_with_a_reason(service: LoggingService, predictions: list[Prediction]) -> None:
     known = str(predictions[0].id)
     for content, status, code in (
         ({"id": known, "label": "rde"}, 400, "unknown_class"),

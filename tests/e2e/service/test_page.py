@@ -43,7 +43,7 @@ def test_the_page_shows_answers_and_the_reason_for_a_broken_file(
     browse(url, tmp_path, work, width=width)
 
 
-def test_a_sample_is_tried_by_keyboard_alone(url: str, tmp_path: Path) -> None:
+def test_a_sample_is_classified_with_the_keyboard_alone(url: str, tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         for _ in range(12):
             await page.press("Tab")

@@ -47,7 +47,7 @@ def test_good_and_broken_photos_are_answered_in_order(deployed: Deployed, url: s
         assert {**prediction, "id": None} == {**expected, "id": None}, "batch-mates are unharmed"
 
 
-def test_a_request_of_broken_photos_gets_400_and_a_reason_each(url: str) -> None:
+def test_a_request_of_broken_photos_gets_400_and_a_reason_per_photo(url: str) -> None:
     status, answer = post(url, [b"", b"no photo"])
     assert status == 400
     assert answer["error"]["code"] == "no_photo"
@@ -59,7 +59,7 @@ SAMPLED = 12
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.proof), len(BAD_PHOTOS) // SAMPLED])
-def test_each_bad_photo_gets_the_verdict_that_a_scan_gives(url: str, step: int) -> None:
+def test_each_bad_photo_gets_the_same_verdict_as_in_a_scan(url: str, step: int) -> None:
     names = [name for name in list(BAD_PHOTOS)[::step] if not needs_heic(name)]
     for start in range(0, len(names), 16):
         batch = names[start : start + 16]
@@ -79,7 +79,7 @@ def test_each_bad_photo_gets_the_verdict_that_a_scan_gives(url: str, step: int) 
         (None, b"", 400, ("'files'", "multipart/form-data", "it is missing")),
     ],
 )
-def test_a_request_without_files_gets_a_message_with_what_is_expected(
+def test_a_request_without_files_gets_a_description_of_the_expected_body(
     deployed: Deployed, url: str, field: str | None, value: bytes | None, status: int, message_parts: tuple[str, ...]
 ) -> None:
     content_type, body = encode_form([value or photos(deployed, 1)[0]])
@@ -103,7 +103,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(url: str) -> None
         assert connection.recv(1000).startswith(b"HTTP/1.1 413")
 
 
-def test_more_files_than_one_request_may_hold_are_refused(deployed: Deployed, url: str) -> None:
+def test_too_many_files_in_one_request_are_rejected(deployed: Deployed, url: str) -> None:
     status, answer = post(url, photos(deployed, 1) * 65)
     assert (status, "at most 64 files" in answer["error"]["message"]) == (400, True)
     assert len(predict(url, photos(deployed, 1) * 65)) == 65, "the client sends two requests"
@@ -147,7 +147,7 @@ def test_options_shorten_the_answer_and_move_the_threshold(deployed: Deployed, u
     assert (status, refusal["error"]["code"]) == (400, "bad_option")
 
 
-def test_confidence_is_calibrated_and_a_strange_photo_is_unfamiliar(deployed: Deployed, url: str) -> None:
+def test_confidence_is_calibrated_and_an_unusual_photo_is_unfamiliar(deployed: Deployed, url: str) -> None:
     strange = np.zeros((16, 16, 3), np.uint8)
     strange[..., 0] = strange[..., 2] = 255  # a color between two classes
     file = io.BytesIO()

@@ -32,7 +32,7 @@ def photos(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> list
     return [*golden_photos(deployed.dataset_dir), *sorted(folder.iterdir())]
 
 
-def test_a_loaded_classifier_answers_as_the_service(deployed: Deployed, url: str, photos: list[Path]) -> None:
+def test_a_loaded_classifier_answers_like_the_service(deployed: Deployed, url: str, photos: list[Path]) -> None:
     with darkroom.Client(url) as client:
         served = client.predict(photos)
     classifier = darkroom.load(deployed.bento_dir)
@@ -44,7 +44,7 @@ def test_a_loaded_classifier_answers_as_the_service(deployed: Deployed, url: str
     assert len(set(values)) > 10, "familiarity is compared in earnest"
 
 
-def test_a_jpeg_is_answered_as_by_the_service(deployed: Deployed, url: str) -> None:
+def test_a_jpeg_gets_the_answer_of_the_service(deployed: Deployed, url: str) -> None:
     content = io.BytesIO()
     pixels = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(content, "JPEG")
@@ -54,7 +54,7 @@ def test_a_jpeg_is_answered_as_by_the_service(deployed: Deployed, url: str) -> N
         )
 
 
-def test_a_registered_champion_answers_as_the_service(
+def test_a_registered_champion_answers_like_the_service(
     deployed: Deployed, url: str, photos: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from mlflow import MlflowClient

@@ -47,7 +47,7 @@ def own_bento(deployed: Deployed, tmp_path: Path) -> Path:
     return tmp_path / "bento folder"
 
 
-def test_a_busy_port_is_reported_with_a_way_out(deployed: Deployed) -> None:
+def test_a_busy_port_is_reported_with_advice(deployed: Deployed) -> None:
     with socket.socket() as busy_socket:
         busy_socket.bind(("127.0.0.1", 0))
         busy_socket.listen()

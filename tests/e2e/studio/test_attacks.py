@@ -90,7 +90,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         "reference://::file://{outside}/x.json",
     ],
 )
-def test_nothing_outside_the_roots_becomes_the_data(uri: str, browser: Browser) -> None:
+def test_data_outside_the_roots_cannot_be_chosen(uri: str, browser: Browser) -> None:
     root, outside = browser.folder / "root", browser.folder / "outside"
     if not (root / "link").is_symlink():
         (root / "link").symlink_to(outside)
@@ -106,7 +106,7 @@ def test_a_model_file_outside_the_roots_is_not_opened(browser: Browser) -> None:
     assert browser.post("/api/draft/import", text=f"train: {{model: {{path: '{secret}'}}}}")[0] == 403
 
 
-def test_tables_and_links_within_the_roots_show_nothing_outside(browser: Browser) -> None:
+def test_tables_and_links_within_the_roots_show_no_outside_files(browser: Browser) -> None:
     photo = next((browser.folder / "outside").rglob("*.png"))
     photos = make_photos(browser.folder / "root" / "photos", per_class=2)
     (photos / "red" / "link.png").symlink_to(photo)
@@ -121,7 +121,7 @@ def test_tables_and_links_within_the_roots_show_nothing_outside(browser: Browser
         assert (status, b"PNG" in content) == (404, False)
 
 
-def test_a_zip_of_photos_runs_no_program_of_its_author(browser: Browser) -> None:
+def test_a_zip_of_photos_runs_no_program(browser: Browser) -> None:
     """The archive is uploaded, looked at, and audited in a job of its own, as a person would."""
     pets, mark = browser.folder / "made" / "pets", browser.folder / "ran"
     make_photos(pets, per_class=4)

@@ -116,7 +116,7 @@ def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> No
             assert min(camera_photo.size) >= 240, "as the camera gave it"
 
 
-def test_findings_are_relabelled_removed_or_accepted_as_a_new_version(tmp_path: Path) -> None:
+def test_photos_of_findings_are_relabeled_or_removed_as_a_new_version(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors")
     (photos / "blue" / "astray.png").write_bytes((photos / "red" / "003.png").read_bytes())
     (photos / "green" / "torn.png").write_bytes(b"\x89PNG and then nothing")

@@ -68,7 +68,7 @@ def studio_with_run(folder: Path, ending: str) -> Iterator[str]:
         yield url
 
 
-def test_live_never_stands_still_and_its_charts_can_be_read(tmp_path: Path) -> None:
+def test_live_always_shows_progress_and_its_charts_are_readable(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "live", "document.querySelector('.stepper')")
         await page.run(WATCH)
@@ -109,7 +109,7 @@ def test_live_never_stands_still_and_its_charts_can_be_read(tmp_path: Path) -> N
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_failed_run_leads_to_the_setting_at_fault(tmp_path: Path) -> None:
+def test_a_failed_run_links_to_the_wrong_setting(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "live")
         await says(page, ".notice.fault", "The loss became", 60)

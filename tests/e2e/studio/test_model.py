@@ -172,7 +172,7 @@ async def phase(page: Page, number: int, label: str, text: str) -> None:
     await pick(page, f".phase:nth-child({number}) [data-label='{label}']", text)
 
 
-def test_edits_that_follow_each_other_quickly_are_all_kept(tmp_path: Path) -> None:
+def test_quick_successive_edits_are_all_kept(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors")
     layers = [{"Conv2D": {"filters": 4, "kernel_size": 3, "name": "eyes"}}, "GlobalAveragePooling2D"]
 

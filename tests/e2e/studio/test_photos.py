@@ -128,7 +128,7 @@ def test_photos_are_moved_removed_and_the_last_step_is_undone(tmp_path: Path) ->
         assert (version["what"], version["num_photos"]) == ("3 relabeled", 24)
 
 
-def test_a_slider_shows_what_other_shares_would_move(tmp_path: Path) -> None:
+def test_a_slider_shows_which_photos_would_move(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors", per_class=40)
 
     async def work(page: Page) -> None:

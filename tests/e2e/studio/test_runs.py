@@ -217,7 +217,7 @@ def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, f
     assert str(registry.get_model_version_by_alias("colors", "champion").version) == "2"
 
 
-def test_photos_of_a_figure_report_pdf_and_mlflow_can_be_opened(url: str, tmp_path: Path) -> None:
+def test_the_photos_of_a_cell_the_report_the_pdf_and_mlflow_can_be_opened(url: str, tmp_path: Path) -> None:
     run_id = ask(url, "api/runs")["runs"][0]["run_id"]
 
     async def work(page: Page) -> None:

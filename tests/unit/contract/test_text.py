@@ -66,12 +66,12 @@ HARMLESS = (
 
 
 @pytest.mark.parametrize("text", HARMFUL)
-def test_what_acts_hides_or_reorders_is_escaped(text: str) -> None:
+def test_characters_that_control_hide_or_reorder_text_are_escaped(text: str) -> None:
     assert printable(text) == HARMFUL[text]
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_people_write_stays(text: str) -> None:
+def test_normal_text_is_unchanged(text: str) -> None:
     assert printable(text) == text == str(DataError(text)) == json.loads(json_text(text))
     assert json_text(text) == json.dumps(text, ensure_ascii=False)
 
@@ -86,7 +86,7 @@ def test_escaping_leaves_nothing_to_escape_and_json_loses_nothing(text: str) -> 
     assert from_csv_cell(csv_cell(text)) == text
 
 
-def test_messages_keep_their_lines_and_nothing_else() -> None:
+def test_messages_keep_their_line_breaks_and_no_other_controls() -> None:
     assert str(DataError("one\n\ttwo\r\x1b[2J")) == "one\n\ttwo\\r\\x1b[2J"
     assert str(ImageError("code", "\u202e")) == r"\u202e"
 
@@ -98,7 +98,7 @@ def test_no_cell_of_a_table_begins_a_formula(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["cats", "'quoted'", "", "a=b", "1-2"])
-def test_other_cells_stay(text: str) -> None:
+def test_other_cells_are_unchanged(text: str) -> None:
     assert csv_cell(text) == text == from_csv_cell(text)
 
 

@@ -56,7 +56,7 @@ def test_paths_contents_arrays_and_images_get_the_same_answer(
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "CMYK", "I;16"])
-def test_an_image_of_any_mode_gets_the_answer_of_its_file(mode: str, classifier: darkroom.Classifier) -> None:
+def test_an_image_of_any_mode_gets_the_same_answer_as_its_file(mode: str, classifier: darkroom.Classifier) -> None:
     image = Image.fromarray(photo("red", np.random.default_rng(0)))
     image = image.convert("L").convert("I;16") if mode == "I;16" else image.convert(mode)
     content = io.BytesIO()
@@ -83,7 +83,7 @@ def test_one_photo_is_a_list_of_one(classifier: darkroom.Classifier, artifacts: 
     assert classifier.predict([]) == []
 
 
-def test_a_file_that_is_no_photo_is_answered_in_its_place(
+def test_a_file_that_is_not_a_photo_gets_an_error_in_its_place(
     classifier: darkroom.Classifier, artifacts: Artifacts
 ) -> None:
     good = golden_photos(artifacts.dataset_dir)[0]
@@ -107,12 +107,12 @@ def test_a_file_that_is_no_photo_is_answered_in_its_place(
     ],
     ids=str,
 )
-def test_what_is_no_photo_is_refused(thing: object, classifier: darkroom.Classifier) -> None:
+def test_an_object_that_is_not_a_photo_is_rejected(thing: object, classifier: darkroom.Classifier) -> None:
     with pytest.raises(darkroom.DarkroomError, match=r"(An array|A photo) must be"):
         classifier.predict([thing])  # type: ignore[list-item]
 
 
-def test_every_folder_of_a_run_leads_to_the_same_answers(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_every_folder_of_a_run_gives_the_same_answers(artifacts: Artifacts, tmp_path: Path) -> None:
     shutil.copytree(artifacts.bundle_dir, tmp_path / "model")
     source_dir = tmp_path / "bento" / "bento" / "src"
     lay_out(source_dir, tmp_path / "model", read_bundle(tmp_path / "model"), "colors")
@@ -141,7 +141,7 @@ def repeat_evaluation(evaluation_dir: Path, temperature: float) -> None:
     write_calibration(evaluation_dir, Calibration(facts, calibration.reference))
 
 
-def test_a_registered_version_answers_as_its_own_service_after_a_repeated_evaluation(
+def test_a_registered_version_answers_like_its_service_after_a_repeated_evaluation(
     mlflow_store: str, artifacts: Artifacts, evaluation_dir: Path, tmp_path: Path
 ) -> None:
     run_id = str(create_run(experiment="colors", name="test").run_id)

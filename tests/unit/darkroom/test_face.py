@@ -31,7 +31,7 @@ def run_python(program: str, cwd: Path, *options: str) -> "subprocess.CompletedP
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_the_client_needs_the_standard_library_alone(tmp_path: Path) -> None:
+def test_the_client_needs_only_the_standard_library(tmp_path: Path) -> None:
     program = ONLY_STANDARD + (
         "from components.deploy.client import Client\n"
         "try:\n    Client('http://127.0.0.1:1').predict([b'photo'])\nexcept Exception as error:\n    print(error)\n"

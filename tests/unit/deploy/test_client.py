@@ -35,18 +35,18 @@ def web_page() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:3000", "ftp://127.0.0.1", "", "http://", "file:///etc/passwd"])
-def test_an_address_that_is_none_is_told(url: str) -> None:
+def test_an_invalid_address_is_reported(url: str) -> None:
     with pytest.raises(ServiceError, match="must look like"):
         Client(url)
 
 
-def test_nobody_there_is_told_with_the_address() -> None:
+def test_a_missing_service_is_reported_with_the_address() -> None:
     host, port = free_address("127.0.0.1", None)
     with pytest.raises(ServiceError, match=f"No service answers at http://{host}:{port}"):
         predict(f"http://{host}:{port}", [b"photo"])
 
 
-def test_another_kind_of_server_is_told_with_its_answer(web_page: str) -> None:
+def test_another_kind_of_server_is_reported_with_its_answer(web_page: str) -> None:
     with pytest.raises(ServiceError, match="it answered 200: <html>welcome"):
         predict(web_page, [b"photo"])
 
@@ -73,7 +73,7 @@ class Moody(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_a_client_asks_again_where_the_service_is_busy_or_has_closed_an_idle_connection() -> None:
+def test_a_client_retries_if_the_service_is_busy_or_has_closed_an_idle_connection() -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), Moody) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -29,7 +29,7 @@ def answer(cat: float, dog: float, hat: float) -> Prediction:
 
 
 @pytest.mark.parametrize("shift", [0.0, 9e-5, -9e-5])
-def test_an_answer_within_the_tolerance_is_the_same(shift: float) -> None:
+def test_an_answer_within_the_tolerance_is_accepted(shift: float) -> None:
     assert compare_answer(Path("a.png"), answer(0.25, 0.5 + shift, 0.25), EXPECTED, NAMES) == pytest.approx(abs(shift))
 
 
@@ -42,7 +42,7 @@ def test_an_answer_within_the_tolerance_is_the_same(shift: float) -> None:
         (Failure("corrupt", "its scan is damaged"), ("golden/a.png", "its scan is damaged")),
     ],
 )
-def test_an_answer_that_differs_is_told_with_the_photo_and_both_values(
+def test_a_different_answer_is_reported_with_the_photo_and_both_values(
     answer_or_failure: Prediction | Failure, parts: tuple[str, ...]
 ) -> None:
     with pytest.raises(ServiceError) as error:
@@ -50,7 +50,7 @@ def test_an_answer_that_differs_is_told_with_the_photo_and_both_values(
     assert all(text in str(error.value) for text in parts)
 
 
-def test_photos_go_several_in_a_request_within_number_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_are_grouped_into_requests_by_number_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parity, "PHOTOS_PER_REQUEST", 3)
     monkeypatch.setattr(parity, "BYTES_PER_REQUEST", 100)
     sizes = [10, 10, 10, 10, 95, 10, 500, 1]
@@ -69,20 +69,20 @@ def test_expected_values_are_those_of_the_test_photos(artifacts: Artifacts) -> N
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no table"])
-def test_predictions_that_cannot_be_read_are_told(tmp_path: Path, content: bytes | None) -> None:
+def test_unreadable_predictions_are_reported(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "predictions.parquet").write_bytes(content)
     with pytest.raises(ArtifactError, match=r"predictions\.parquet.*Run evaluate again"):
         read_expected(tmp_path)
 
 
-def test_a_data_set_without_golden_photos_is_told(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_a_data_set_without_golden_photos_is_reported(artifacts: Artifacts, tmp_path: Path) -> None:
     shutil.copytree(artifacts.dataset_dir, tmp_path / "dataset", ignore=shutil.ignore_patterns("*.png"))
     with pytest.raises(ArtifactError, match="golden"):
         golden_photos(tmp_path / "dataset")
 
 
-def test_a_golden_photo_larger_than_a_request_is_left_out_aloud(
+def test_a_golden_photo_larger_than_a_request_is_left_out_with_a_notice(
     artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = golden_photos(artifacts.dataset_dir)

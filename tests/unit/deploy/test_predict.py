@@ -52,7 +52,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return list(reader)
 
 
-def test_every_file_gets_a_row_in_order_broken_ones_with_their_reason(bento_dir: Path, tmp_path: Path) -> None:
+def test_every_file_gets_a_row_in_order_with_a_reason_for_broken_files(bento_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "my photos"
     save(folder / "b.png", "red")
     save(folder / "a" / "grün 日本.png", "green")
@@ -83,7 +83,9 @@ def test_every_file_gets_a_row_in_order_broken_ones_with_their_reason(bento_dir:
             assert float(row["confidence"]) == float(row[f"probability_{row['label']}"])
 
 
-def test_batches_give_what_single_photos_give(bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_give_the_same_results_as_single_photos(
+    bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = [save(tmp_path / f"{number:02d}.png", CLASS_NAMES[number % 3]) for number in range(20)]
     paths.insert(9, tmp_path / "broken.png")
     paths[9].write_bytes(b"broken")
@@ -133,13 +135,13 @@ def test_without_an_output_the_table_goes_to_standard_output(
     assert ",green," in row
 
 
-def test_a_table_of_broken_files_alone_is_still_a_table(bento_dir: Path, tmp_path: Path) -> None:
+def test_broken_files_alone_still_give_a_table(bento_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     write_csv(predict_files(bento_dir, [tmp_path / "a.png"]), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().splitlines()[0] == "path,label,confidence,abstained,unfamiliar,error"
 
 
-def test_an_existing_table_is_replaced_only_when_told(bento_dir: Path, tmp_path: Path) -> None:
+def test_an_existing_table_is_only_replaced_on_request(bento_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     output.write_text("mine")
     path = save(tmp_path / "a.png", "red")
@@ -152,7 +154,7 @@ def test_an_existing_table_is_replaced_only_when_told(bento_dir: Path, tmp_path:
         write_csv(predict_files(bento_dir, [path]), tmp_path, overwrite=True)
 
 
-def test_paths_that_hold_nothing_are_told_before_any_work(bento_dir: Path, tmp_path: Path) -> None:
+def test_paths_without_photos_are_reported_before_any_work(bento_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"No photo or folder of photos exists at .*missing\.png"):
         predict_files(bento_dir, [tmp_path / "missing.png"])
@@ -160,7 +162,7 @@ def test_paths_that_hold_nothing_are_told_before_any_work(bento_dir: Path, tmp_p
         predict_files(bento_dir, [tmp_path / "empty"])
 
 
-def test_a_bento_that_is_missing_or_damaged_is_told(bento_dir: Path, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_bento_is_reported(bento_dir: Path, tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", "red")
     with pytest.raises(ArtifactError, match=r"service\.json"):
         predict_files(tmp_path, [path])
@@ -170,14 +172,14 @@ def test_a_bento_that_is_missing_or_damaged_is_told(bento_dir: Path, tmp_path: P
         predict_files(tmp_path / "damaged", [path])
 
 
-def test_a_name_that_is_no_utf_8_can_be_written(bento_dir: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf_8_can_be_written(bento_dir: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     save(tmp_path / "a.png", "red").rename(tmp_path / name)
     write_csv(predict_files(bento_dir, [tmp_path / name]), tmp_path / "out.csv")
     assert read_table(tmp_path / "out.csv")[0]["path"].endswith("caf\\xe9.png")
 
 
-def test_a_model_that_gives_no_numbers_answers_with_an_error(
+def test_a_model_that_outputs_nan_answers_with_an_error(
     bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from components.deploy.service.classifier import Classifier

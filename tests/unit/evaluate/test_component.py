@@ -69,13 +69,13 @@ def test_the_roc_curve_is_finite_and_rises_from_nothing_to_everything(outputs: d
     assert 2 <= len(points) <= 100
 
 
-def test_report_and_verdict_are_handed_on(outputs: dict[str, Any]) -> None:
+def test_report_and_verdict_are_passed_on(outputs: dict[str, Any]) -> None:
     folder = Path(outputs["evaluation"].path)
     assert Path(outputs["report"].path).read_bytes() == (folder / "report.html").read_bytes()
     assert outputs["evaluation"].metadata == {"verdict": "first"}
 
 
-def test_the_component_asks_for_the_step_image_and_installs_nothing() -> None:
+def test_the_component_uses_the_image_of_the_step_and_installs_nothing() -> None:
     assert isinstance(evaluate, dsl.base_component.BaseComponent)
     container = evaluate.component_spec.implementation.container
     assert container is not None

@@ -16,7 +16,7 @@ from tests.unit.evaluate.datasets import rewrite_split
 from tests.unit.evaluate.step_run import change_bundle, run
 
 
-def test_an_earlier_evaluation_is_replaced_whole_and_kept_where_the_new_one_fails(folder: Path) -> None:
+def test_an_earlier_evaluation_is_replaced_completely_or_kept_on_failure(folder: Path) -> None:
     before = (run(folder) / "evaluation.json").read_bytes()
     (folder / "evaluation" / "left-over.txt").touch()
     change_bundle(folder, class_names=("a", "b", "c"))
@@ -38,14 +38,14 @@ def test_an_earlier_evaluation_is_replaced_whole_and_kept_where_the_new_one_fail
         ({"pixel_range": (0, 4095)}, "pixel range must match the data set, 0 to 65535; found 0 to 4095"),
     ],
 )
-def test_a_model_made_for_other_photos_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
+def test_a_model_for_other_photos_is_rejected(folder: Path, changes: dict[str, Any], message: str) -> None:
     change_bundle(folder, **changes)
     with pytest.raises(ArtifactError, match=message):
         run(folder)
     assert not (folder / "evaluation").exists()
 
 
-def test_an_export_of_another_size_than_its_bundle_says_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_an_export_whose_size_differs_from_its_bundle_is_rejected(folder: Path, tmp_path: Path) -> None:
     make_bundle(tmp_path / "large", make_dataset(tmp_path / "photos", side=24))
     change_bundle(folder, export=read_bundle(tmp_path / "large").export)
     (folder / "model" / "export").rename(folder / "old")
@@ -76,13 +76,13 @@ def test_a_bundle_that_lacks_a_file_is_refused(folder: Path, name: str, message:
         run(folder)
 
 
-def test_a_history_that_is_none_is_refused(folder: Path) -> None:
+def test_an_invalid_history_is_rejected(folder: Path) -> None:
     (folder / "model" / "history.json").write_text('{"loss": "falling"}')
     with pytest.raises(ArtifactError, match=r"history\.json: expected a valid array"):
         run(folder)
 
 
-def test_nan_logits_end_in_a_message_and_leave_nothing(tmp_path: Path, mlflow_store: str) -> None:
+def test_nan_logits_are_reported_and_leave_nothing(tmp_path: Path, mlflow_store: str) -> None:
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset", per_class=3), scale=float("nan"))
     with pytest.raises(
         ArtifactError, match="finite numbers for every photo; for 9 of 9 validation photos it returned NaN"
@@ -91,7 +91,7 @@ def test_nan_logits_end_in_a_message_and_leave_nothing(tmp_path: Path, mlflow_st
     assert not (tmp_path / "evaluation").exists()
 
 
-def test_a_class_absent_from_a_split_is_named_everywhere(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_class_absent_from_a_split_is_reported_everywhere(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     rewrite_split(folder / "dataset", "test", indices=list(range(24)), labels=[0] * 12 + [1] * 12)
     rewrite_split(folder / "dataset", "validation", indices=list(range(12)), labels=[0] * 12)
     evaluation_dir = run(folder)
@@ -114,7 +114,7 @@ def test_a_single_test_photo_is_enough(folder: Path) -> None:
     assert "There is only 1 test photo" in (evaluation_dir / "report.html").read_text()
 
 
-def test_a_model_that_always_says_the_same_is_called_so(tmp_path: Path, mlflow_store: str) -> None:
+def test_a_model_with_constant_answers_is_reported(tmp_path: Path, mlflow_store: str) -> None:
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset"), scale=0.0)
     evaluation_dir = run(tmp_path)
     assert read_evaluation(evaluation_dir).test.accuracy.value == pytest.approx(1 / 3)
@@ -131,13 +131,13 @@ def test_a_model_of_another_version_of_the_data_is_scored_with_a_warning(
     assert "trained on another version of the data" in report
 
 
-def test_a_folder_without_training_photos_is_no_hindrance(folder: Path) -> None:
+def test_a_folder_without_training_photos_is_accepted(folder: Path) -> None:
     rewrite_split(folder / "dataset", "train", indices=[], labels=[])
     assert read_calibration(run(folder)).facts.familiarity.num_reference == 36
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_a_class_absent_from_one_split_is_told_of_that_split(folder: Path, split: Any) -> None:
+def test_a_class_absent_from_one_split_is_reported_for_that_split(folder: Path, split: Any) -> None:
     rewrite_split(folder / "dataset", split, indices=list(range(24)), labels=[0] * 12 + [1] * 12)
     evaluation_dir = run(folder)
     figures = read_figures(evaluation_dir)
@@ -145,7 +145,7 @@ def test_a_class_absent_from_one_split_is_told_of_that_split(folder: Path, split
     assert f"The {split} split has no photos of red" in (evaluation_dir / "report.html").read_text()
 
 
-def test_a_single_validation_photo_calibrates_as_far_as_it_can(folder: Path) -> None:
+def test_a_single_validation_photo_is_enough_for_calibration(folder: Path) -> None:
     rewrite_split(folder / "dataset", "validation", indices=[0], labels=[0])
     facts = read_calibration(run(folder)).facts
     assert 0.1 <= facts.temperature <= 20

@@ -37,7 +37,7 @@ from tests.unit.evaluate.datasets import rewrite_split
 from tests.unit.evaluate.step_run import PARAMS, change_bundle, run
 
 
-def test_the_evaluation_folder_holds_all_that_is_promised(folder: Path) -> None:
+def test_the_evaluation_folder_contains_all_documented_files(folder: Path) -> None:
     evaluation_dir = run(folder)
     assert {path.name for path in evaluation_dir.iterdir()} == {
         "evaluation.json",
@@ -96,7 +96,7 @@ def test_a_model_without_history_gets_a_report_without_curves(folder: Path) -> N
     assert not list(evaluation_dir.glob("*_curve.png"))
 
 
-def test_figures_verdict_and_report_reach_the_run_that_made_the_model(folder: Path) -> None:
+def test_metrics_verdict_and_report_are_logged_to_the_run_of_the_model(folder: Path) -> None:
     trained = create_run(experiment="colors", name="train")
     change_bundle(folder, mlflow_run_id=trained.run_id)
     evaluation_dir = run(folder)
@@ -141,7 +141,7 @@ def test_names_in_the_note_are_not_markdown(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", ["MLFLOW_RUN_ID", "DARKROOM_RUN_KEY"])
-def test_the_evaluation_survives_a_dead_mlflow_server(
+def test_the_evaluation_continues_without_the_mlflow_server(
     folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hurry(monkeypatch, 100)
@@ -155,7 +155,7 @@ def test_the_evaluation_survives_a_dead_mlflow_server(
 
 
 @pytest.mark.parametrize("num", [0, 2, 60])
-def test_as_many_mistakes_are_shown_as_asked(folder: Path, num: int) -> None:
+def test_as_many_mistakes_are_shown_as_requested(folder: Path, num: int) -> None:
     labels = [1, 1, 1, *[0] * 9, *[1] * 12, *[2] * 12]
     rewrite_split(folder / "dataset", "test", indices=list(range(36)), labels=labels)
     report = (run(folder, report_photos=num) / "report.html").read_text()
@@ -181,7 +181,7 @@ def test_file_names_come_from_the_manifest(folder: Path) -> None:
     assert "blue/a &lt;b&gt;.png" in (run(folder) / "report.html").read_text()
 
 
-def test_the_module_resolves_the_name_and_ends_with_a_code(
+def test_the_program_resolves_the_name_and_returns_an_exit_code(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\nevaluate: {bootstrap_resamples: 100}\n")
@@ -211,7 +211,7 @@ def test_the_module_resolves_the_name_and_ends_with_a_code(
     assert message.count("\n") == 1
 
 
-def test_the_calibration_is_that_of_the_graph_and_its_answers_are_those_that_are_written(folder: Path) -> None:
+def test_the_calibration_belongs_to_the_graph_and_its_answers_are_written(folder: Path) -> None:
     evaluation_dir = run(folder)
     calibration = read_calibration(evaluation_dir)
     assert calibration.facts.export_sha256 == read_evaluation(evaluation_dir).export_sha256
@@ -225,7 +225,7 @@ def test_the_calibration_is_that_of_the_graph_and_its_answers_are_those_that_are
     assert flagged.familiarity[0].flagged.value == calibration.is_unfamiliar(outputs.embedding).mean()
 
 
-def test_folds_are_told_in_figures_and_report(folder: Path) -> None:
+def test_folds_are_reported_in_figures_and_report(folder: Path) -> None:
     evaluation_dir = run(folder, folds=3)
     folds = read_figures(evaluation_dir).folds
     assert folds is not None
@@ -234,7 +234,7 @@ def test_folds_are_told_in_figures_and_report(folder: Path) -> None:
     assert "3 folds" in (evaluation_dir / "report.html").read_text()
 
 
-def test_the_search_behind_the_params_is_told_in_the_report(folder: Path) -> None:
+def test_the_search_that_found_the_params_is_in_the_report(folder: Path) -> None:
     trial = Trial(number=0, state="complete", values={"epochs": 3}, accuracy=0.75, epochs=3, seconds=1.0)
     study = StudyInfo(name="colors", dataset_fingerprint="a" * 64, trials=(trial,), best=0, importance={})
     for name, figures in (("study", study), ("none", study.model_copy(update={"trials": (), "best": None}))):
@@ -247,7 +247,7 @@ def test_the_search_behind_the_params_is_told_in_the_report(folder: Path) -> Non
         evaluate(folder / "dataset", folder / "model", PARAMS, "colors", folder / "evaluation", folder / "nowhere")
 
 
-def test_doubtful_labels_are_written_for_relabelling(folder: Path) -> None:
+def test_doubtful_labels_are_written_for_relabeling(folder: Path) -> None:
     labels = [1, *[0] * 11, *[1] * 12, *[2] * 12]
     rewrite_split(folder / "dataset", "test", indices=list(range(36)), labels=labels)
     rows = list(csv.DictReader(io.StringIO((run(folder) / "label_errors.csv").read_text())))
@@ -255,14 +255,14 @@ def test_doubtful_labels_are_written_for_relabelling(folder: Path) -> None:
     assert {"path", "label", "suggested_label", "confidence"} <= set(rows[0])
 
 
-def test_the_gates_floors_come_from_the_params(folder: Path) -> None:
+def test_the_minimums_of_the_gate_come_from_the_params(folder: Path) -> None:
     info = read_evaluation(run(folder, gate=GateParams(max_latency_ms=1e-6, max_size_mb=1e-6, min_accuracy=0.5)))
     assert info.gate.verdict == "worse"
     assert not info.gate.promotes
     assert sum("evaluate.gate.max_" in reason for reason in info.gate.reasons) == 2
 
 
-def test_looks_at_a_test_set_are_counted_by_run(folder: Path) -> None:
+def test_uses_of_a_test_set_are_counted_by_run(folder: Path) -> None:
     looks = []
     for name in ("first", "second"):
         change_bundle(folder, mlflow_run_id=create_run(experiment="colors", name=name).run_id)

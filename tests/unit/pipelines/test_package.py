@@ -32,7 +32,7 @@ def write_index(keras_home: Path, num: int = NUM_CLASSES) -> None:
     (keras_home / "models" / "imagenet_class_index.json").write_text(json.dumps(names))
 
 
-def test_offline_the_file_of_names_and_its_place_are_told(keras_home: Path) -> None:
+def test_offline_the_missing_file_of_names_is_reported(keras_home: Path) -> None:
     with pytest.raises(WeightsError) as error:
         imagenet_class_names()
     place = keras_home / "models" / "imagenet_class_index.json"
@@ -44,7 +44,7 @@ def test_offline_the_file_of_names_and_its_place_are_told(keras_home: Path) -> N
     assert f"put it at {place}." in str(error.value)
 
 
-def test_names_that_stand_twice_are_told_apart(keras_home: Path) -> None:
+def test_duplicate_names_are_made_unique(keras_home: Path) -> None:
     write_index(keras_home)
     names = imagenet_class_names()
     assert (names[0], names[3], names[7]) == ("thing_0", "thing_3 (n00000003)", "thing_3 (n00000007)")
@@ -52,14 +52,14 @@ def test_names_that_stand_twice_are_told_apart(keras_home: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"0": 3}', '{"0": ["n1", "one"]}'])
-def test_a_file_of_names_that_is_none_is_refused(keras_home: Path, content: str) -> None:
+def test_an_invalid_file_of_names_is_rejected(keras_home: Path, content: str) -> None:
     (keras_home / "models").mkdir(parents=True)
     (keras_home / "models" / "imagenet_class_index.json").write_text(content)
     with pytest.raises(WeightsError, match="must be Keras' list of ImageNet classes"):
         imagenet_class_names()
 
 
-def test_offline_the_weights_with_top_are_told(keras_home: Path, tmp_path: Path) -> None:
+def test_offline_the_missing_weights_with_top_are_reported(keras_home: Path, tmp_path: Path) -> None:
     write_index(keras_home)
     with pytest.raises(WeightsError, match=r"xception_weights_tf_dim_ordering_tf_kernels\.h5 is not in"):
         package("Xception", "imagenet", tmp_path / "package")

@@ -68,7 +68,7 @@ class Output:
         self.path = str(path)
 
 
-def test_the_component_leaves_data_set_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_component_writes_the_data_set_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (data / "<b>").mkdir()
     for number in range(3):
@@ -84,7 +84,7 @@ def test_the_component_leaves_data_set_and_page(tmp_path: Path, capsys: pytest.C
     assert "[preprocess] Kept 21 photos" in capsys.readouterr().out
 
 
-def test_a_reader_that_fails_is_named_and_the_portions_of_the_others_are_kept(
+def test_a_failed_reader_is_reported_and_other_portions_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One photo that never can be read makes one task fail, again and again."""
@@ -129,7 +129,7 @@ def run_program(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_the_program_settles_auto_and_writes_the_data_set(tmp_path: Path) -> None:
+def test_the_program_resolves_auto_and_writes_the_data_set(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6, size=(20, 24))
     (tmp_path / "params.yaml").write_text(f"data:\n  uri: {data}\n")
     result = run_program("--params", str(tmp_path / "params.yaml"), "--output", str(tmp_path / "dataset"))
@@ -137,7 +137,7 @@ def test_the_program_settles_auto_and_writes_the_data_set(tmp_path: Path) -> Non
     assert read_info(tmp_path / "dataset").image_size == (20, 24)
 
 
-def test_the_program_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+def test_the_program_reports_errors_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(f"data:\n  uri: {tmp_path / 'none'}\n")
     result = run_program("--params", str(tmp_path / "params.yaml"), "--output", str(tmp_path / "dataset"))
     assert result.returncode == 2

@@ -31,7 +31,7 @@ def dvc(folder: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def test_a_zip_that_brings_a_git_repository_runs_nothing_and_is_reported(tmp_path: Path) -> None:
+def test_a_git_repository_in_a_zip_runs_nothing_and_is_reported(tmp_path: Path) -> None:
     pets, mark = tmp_path / "made" / "pets", tmp_path / "ran"
     make_photos(pets, per_class=6)
     git(pets, "init", "--quiet")
@@ -75,7 +75,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     server.stop()
 
 
-def test_the_keys_of_a_bucket_write_nowhere_but_in_its_folder(bucket: object, tmp_path: Path) -> None:
+def test_the_keys_of_a_bucket_cannot_leave_its_folder(bucket: object, tmp_path: Path) -> None:
     photo = next(make_photos(tmp_path / "made", per_class=1).rglob("*.png")).read_bytes()
     outside = tmp_path / "escaped.png"
     keys = {
@@ -178,7 +178,7 @@ def change(folder: Path, name: str, content: str) -> None:
     git(folder, "commit", "--quiet", "-m", name)
 
 
-def test_of_a_foreign_repository_only_plain_settings_are_read(
+def test_only_safe_settings_of_an_untrusted_repository_are_used(
     foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The remote is a server of the attacker's that asks for a token, which a program of theirs would print."""
@@ -204,7 +204,7 @@ def test_of_a_foreign_repository_only_plain_settings_are_read(
 
 
 @pytest.mark.parametrize("url", ["{secret}", "../../secret", "file://{secret}", "ssh://127.0.0.1/x", "/"])
-def test_a_foreign_remote_never_is_a_place_of_this_machine(
+def test_an_untrusted_remote_cannot_be_a_local_path(
     url: str, foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = foreign.parent / "secret"
@@ -218,7 +218,7 @@ def test_a_foreign_remote_never_is_a_place_of_this_machine(
     assert "Ignored settings of the DVC remote r, because another repository sets them: url." in caplog.text
 
 
-def test_a_foreign_pointer_names_no_place_but_its_own(foreign: Path, tmp_path: Path) -> None:
+def test_an_untrusted_pointer_can_only_refer_to_its_own_data(foreign: Path, tmp_path: Path) -> None:
     """Imports from other places, outputs elsewhere, and links in the cache: none of them leads to a file."""
     secret = next(make_photos(tmp_path / "secret", per_class=1).rglob("*.png"))
     md5, mark = "d41d8cd98f00b204e9800998ecf8427e", tmp_path / "ran"
@@ -262,7 +262,7 @@ def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypa
     assert (info.num_kept, info.rejected) == (9, {"outside_data": 2})
 
 
-def test_a_pointer_of_a_foreign_repository_that_is_nested_without_end_says_nothing(tmp_path: Path) -> None:
+def test_a_deeply_nested_pointer_of_an_untrusted_repository_is_ignored(tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     make_photos(repository / "photos", per_class=1)
     (repository / "data.dvc").write_text(f"outs: {'[' * 5000}{']' * 5000}\n")

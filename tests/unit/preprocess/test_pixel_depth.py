@@ -100,7 +100,7 @@ def test_photos_of_8_and_16_bits_can_be_mixed(tmp_path: Path) -> None:
     assert "12 photos with more than 8 bits per value" in depth_finding(tmp_path / "dataset").message
 
 
-def test_known_photos_are_neither_read_nor_written_again(
+def test_cached_photos_are_neither_read_nor_written_again(
     xrays: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO")
@@ -115,7 +115,7 @@ def test_known_photos_are_neither_read_nor_written_again(
     assert list(shards(xrays.parent / "second")) == list(shards(xrays.parent / "first"))
 
 
-def test_another_range_makes_other_pixels_and_leaves_those_of_8_bits(tmp_path: Path) -> None:
+def test_another_range_changes_pixels_except_those_of_8_bit_photos(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=20)
     before = dict(shards_of_eight_bits(prepare(data, name="first"), tmp_path / "first"))
     deep_paths = add_deep_photos(data / CLASS_NAMES[0], highest=1000)
@@ -144,7 +144,7 @@ def test_a_cache_that_was_emptied_is_filled_again(xrays: Path) -> None:
     assert check_pixels(xrays, second, "second") == 24
 
 
-def test_a_range_that_is_given_is_used_and_what_it_clips_is_named(xrays: Path) -> None:
+def test_an_explicit_range_is_used_and_clipped_photos_are_reported(xrays: Path) -> None:
     bright_path = add_deep_photos(xrays / "normal", highest=9000, number=1, seed=7)[0]
     info = prepare(xrays, PreprocessParams(image_size=SIZE, pixel_range=(100, 3500)))
     assert info.pixel_range == (100, 3500)
@@ -156,7 +156,7 @@ def test_a_range_that_is_given_is_used_and_what_it_clips_is_named(xrays: Path) -
     assert notes[str(bright_path.relative_to(xrays))].endswith("to 9,000.")
 
 
-def test_a_given_range_is_kept_for_the_service_without_any_photo_of_16_bits(tmp_path: Path) -> None:
+def test_an_explicit_range_is_stored_even_without_16_bit_photos(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=8)
     info = prepare(data, PreprocessParams(image_size=SIZE, pixel_range=4095))
     assert info.pixel_range == (0, 4095)
@@ -164,7 +164,7 @@ def test_a_given_range_is_kept_for_the_service_without_any_photo_of_16_bits(tmp_
     assert depth_finding(tmp_path / "dataset") is None
 
 
-def test_the_one_photo_that_needs_a_larger_range_is_named(xrays: Path) -> None:
+def test_a_single_photo_that_needs_a_larger_range_is_reported(xrays: Path) -> None:
     bright_path = add_deep_photos(xrays / "nodule", highest=65_535, number=1, seed=7)[0]
     assert prepare(xrays).pixel_range == FULL_RANGE
     finding = depth_finding(xrays.parent / "dataset")
@@ -173,14 +173,14 @@ def test_the_one_photo_that_needs_a_larger_range_is_named(xrays: Path) -> None:
     assert [case.photos[0].path for case in finding.cases] == [str(bright_path.relative_to(xrays))]
 
 
-def test_photos_that_use_all_16_bits_are_no_finding(tmp_path: Path) -> None:
+def test_photos_that_use_all_16_bits_are_not_reported(tmp_path: Path) -> None:
     for seed, name in enumerate(("left", "right")):
         add_deep_photos(tmp_path / "full" / name, highest=65_535, seed=seed)
     assert prepare(tmp_path / "full").pixel_range == FULL_RANGE
     assert depth_finding(tmp_path / "dataset") is None
 
 
-def test_given_test_photos_do_not_decide_the_range(tmp_path: Path) -> None:
+def test_given_test_photos_do_not_affect_the_range(tmp_path: Path) -> None:
     data = tmp_path / "split"
     for seed, (split, name) in enumerate((split, name) for split in SPLITS for name in ("left", "right")):
         add_deep_photos(data / split / name, highest=9000 if split == "test" else 1000, seed=seed)
@@ -197,7 +197,7 @@ def test_the_finding_can_stop_the_run(xrays: Path) -> None:
         prepare(xrays, PreprocessParams(image_size=SIZE, audit=AuditParams(pixel_depth="fail")))
 
 
-def test_a_broken_photo_of_16_bits_is_rejected_and_decides_nothing(xrays: Path) -> None:
+def test_a_broken_16_bit_photo_is_rejected_and_does_not_affect_the_range(xrays: Path) -> None:
     whole = add_deep_photos(xrays / "normal", highest=65_535, number=1, seed=9)[0]
     whole.write_bytes(whole.read_bytes()[:-40])
     info = prepare(xrays)

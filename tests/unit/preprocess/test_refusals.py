@@ -67,7 +67,7 @@ def split_without_a_class(data: Path) -> None:
         (split_without_a_class, "'red' must have photos in every split; it has no usable photo in test"),
     ],
 )
-def test_data_that_cannot_be_used_are_refused_and_leave_no_output(spoil, message: str, tmp_path: Path) -> None:
+def test_unusable_data_is_rejected_and_leaves_no_output(spoil, message: str, tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     spoil(data)
     with pytest.raises(DataError, match=message):
@@ -84,7 +84,7 @@ def test_an_archive_that_leads_outside_is_refused_and_leaves_nothing(tmp_path: P
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_after_an_error_the_earlier_data_set_stands(tmp_path: Path) -> None:
+def test_after_an_error_the_earlier_data_set_is_kept(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
     before = tree(tmp_path / "dataset")
@@ -96,7 +96,7 @@ def test_after_an_error_the_earlier_data_set_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("output", ["photos", "photos/red/dataset", ".", "mine", "mine/notes.txt"])
-def test_what_the_user_has_is_never_replaced(output: str, tmp_path: Path) -> None:
+def test_files_of_the_user_are_never_replaced(output: str, tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me")
@@ -106,7 +106,7 @@ def test_what_the_user_has_is_never_replaced(output: str, tmp_path: Path) -> Non
     assert tree(tmp_path) == before
 
 
-def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_output_is_reported(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (tmp_path / "file").write_text("")
     with pytest.raises(ArtifactError, match="cannot be written"):

@@ -48,7 +48,7 @@ def test_records_and_pixels_keep_the_order_of_the_files(tmp_path: Path, store: P
     assert cv2.getNumThreads() == threads_before
 
 
-def test_a_record_says_what_the_file_is(tmp_path: Path, store: PixelStore) -> None:
+def test_a_record_describes_the_file(tmp_path: Path, store: PixelStore) -> None:
     path = tmp_path / "a.dat"
     Image.new("L", (30, 20)).save(path, "JPEG")
     (record,) = scan([photo_file(path)], (6, 5), "stretch", store).records
@@ -69,7 +69,7 @@ def test_a_record_says_what_the_file_is(tmp_path: Path, store: PixelStore) -> No
     )
 
 
-def test_what_cannot_be_used_is_rejected_by_name(tmp_path: Path, store: PixelStore) -> None:
+def test_unusable_files_are_rejected_by_name(tmp_path: Path, store: PixelStore) -> None:
     content = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(content, "JPEG")
     (tmp_path / "empty.jpg").touch()
@@ -99,7 +99,7 @@ def test_a_giant_file_is_not_read_into_memory(
     assert record.reason == "too_large"
 
 
-def test_a_fault_of_ours_ends_the_scan_at_once(tmp_path: Path, store: PixelStore) -> None:
+def test_an_internal_error_ends_the_scan_at_once(tmp_path: Path, store: PixelStore) -> None:
     Image.new("RGB", (5, 6)).save(tmp_path / "a.png")
     files = [photo_file(tmp_path / "a.png")] * (FILES_AT_ONCE * 200)
     before = threading.active_count()
@@ -122,12 +122,12 @@ def test_rejections_are_summed_up_by_reason() -> None:
     assert summarize_rejected(records) == ["5 × empty: cats/0, cats/1, cats/2, …", "1 × corrupt: dogs/a\\nb"]
 
 
-def test_control_characters_are_made_visible() -> None:
+def test_control_characters_are_escaped() -> None:
     assert printable("a\n\x1b[31mb") == "a\\n\\x1b[31mb"
     assert printable("Ärger 照片.jpg") == "Ärger 照片.jpg"
 
 
-def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     clock = [0.0]
     monkeypatch.setattr("components.contract.system.progress.time.monotonic", lambda: clock[-1])
     read = []

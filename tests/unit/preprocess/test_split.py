@@ -79,7 +79,7 @@ def test_adding_photos_to_a_large_class_moves_no_other(start: int, seed: int, mo
         (60, 42, 9, 9),
     ],
 )
-def test_the_shares_of_a_small_class_are_exact(num_photos: int, train: int, validation: int, test: int) -> None:
+def test_the_split_of_a_small_class_is_exact(num_photos: int, train: int, validation: int, test: int) -> None:
     assert apportion(num_photos, SHARES) == {"train": train, "validation": validation, "test": test}
     for seed in range(20):
         splits = divide({"cats": ids(num_photos), "dogs": ids(num_photos, 1000)}, CUTS, seed)
@@ -90,7 +90,7 @@ def test_the_shares_of_a_small_class_are_exact(num_photos: int, train: int, vali
 
 @given(num_photos=st.integers(61, 400), start=st.integers(0, 10**6), seed=st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
-def test_the_counts_of_a_larger_class_are_near_its_shares(num_photos: int, start: int, seed: int) -> None:
+def test_the_split_of_a_larger_class_is_approximate(num_photos: int, start: int, seed: int) -> None:
     counts = Counter(divide({"cats": ids(num_photos, start)}, CUTS, seed).values())
     exact = apportion(num_photos, SHARES)
     for split in CUTS:
@@ -119,7 +119,7 @@ def test_one_more_photo_in_a_small_class_moves_at_most_two(start: int, seed: int
     validation=st.floats(0.01, 0.49),
     test=st.floats(0.01, 0.49),
 )
-def test_the_shares_of_one_more_photo_take_none_from_a_split(num_photos: int, validation: float, test: float) -> None:
+def test_one_more_photo_reduces_no_split(num_photos: int, validation: float, test: float) -> None:
     fractions = {"test": test, "validation": validation, "train": 1 - validation - test}
     before, after = (apportion(number, fractions) for number in (num_photos, num_photos + 1))
     assert sum(before.values()) == num_photos
@@ -129,7 +129,7 @@ def test_the_shares_of_one_more_photo_take_none_from_a_split(num_photos: int, va
         assert all(abs(before[split] - num_photos * share) < 1.000001 for split, share in fractions.items())
 
 
-def test_a_small_class_beside_a_large_one_has_its_shares() -> None:
+def test_a_small_class_next_to_a_large_one_is_split_exactly() -> None:
     splits = divide({"cats": ids(500), "dogs": ids(12, 1000)}, CUTS, 42)
     assert Counter(splits[image_id] for image_id in ids(12, 1000)) == {"train": 8, "validation": 2, "test": 2}
     alone = divide({"cats": ids(500)}, CUTS, 42)
@@ -138,21 +138,21 @@ def test_a_small_class_beside_a_large_one_has_its_shares() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 10**6))
 @settings(max_examples=50, deadline=None)
-def test_a_burst_of_photos_that_are_nearly_the_same_never_fills_the_test_split(seed: int, start: int) -> None:
+def test_a_burst_of_near_duplicates_never_fills_the_test_split(seed: int, start: int) -> None:
     """12 of 30 photos are one group: 5 test photos come from the 18 others."""
     splits = divide({"cats": ["burst"] * 12 + ids(18, start)}, CUTS, seed)
     assert splits["burst"] == "train"
     assert Counter(splits[key] for key in ids(18, start)) == {"train": 9, "validation": 4, "test": 5}
 
 
-def test_groups_that_are_larger_than_a_share_still_fill_every_split() -> None:
+def test_large_groups_still_fill_every_split() -> None:
     for seed in range(20):
         keys = ["a"] * 8 + ["b"] * 5 + ["c"] * 6
         assert divide({"cats": keys}, CUTS, seed)["a"] == "train", "the smallest groups leave train"
         assert set(divide({"cats": keys}, CUTS, seed).values()) == set(SPLITS)
 
 
-def test_a_group_over_two_classes_takes_from_the_shares_of_both() -> None:
+def test_a_group_of_two_classes_counts_for_both() -> None:
     for seed in range(20):
         groups = [f"visit {number}" for number in range(10)]
         splits = divide({"cats": groups + ids(20), "dogs": groups + ids(20, 1000)}, CUTS, seed)
@@ -160,13 +160,13 @@ def test_a_group_over_two_classes_takes_from_the_shares_of_both() -> None:
             assert Counter(splits[key] for key in photos) == {"train": 21, "validation": 4, "test": 5}
 
 
-def test_sizes_come_near_their_fractions() -> None:
+def test_split_sizes_are_near_their_fractions() -> None:
     splits = list(divide({"cats": ids(20_000)}, {"test": 0.1, "validation": 0.25}, 42).values())
     assert splits.count("test") / 20_000 == pytest.approx(0.1, abs=0.01)
     assert splits.count("validation") / 20_000 == pytest.approx(0.25, abs=0.01)
 
 
-def test_order_and_names_play_no_part_and_the_seed_does() -> None:
+def test_the_split_depends_on_the_seed_but_not_on_order_or_names() -> None:
     cuts = {"test": 0.2, "validation": 0.2}
     splits = divide({"cats": ids(50)}, cuts, 1)
     assert divide({"cats": ids(50)[::-1]}, cuts, 1) == splits
@@ -174,7 +174,7 @@ def test_order_and_names_play_no_part_and_the_seed_does() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.text("0123456789abcdef", min_size=1))
-def test_a_draw_is_a_fraction(seed: int, image_id: str) -> None:
+def test_a_draw_is_between_0_and_1(seed: int, image_id: str) -> None:
     assert 0 <= draw(image_id, seed) < 1
 
 
@@ -183,7 +183,7 @@ def test_given_splits_are_kept() -> None:
     assert splits_of(records, given_splits=SPLITS) == {record.path: record.split for record in records}
 
 
-def test_missing_splits_are_cut_from_train() -> None:
+def test_missing_splits_are_drawn_from_train() -> None:
     records = [record(f"{number}.jpg", split="train") for number in range(60)]
     records += [record(f"t{number}.jpg", split="test") for number in range(5)]
     splits = splits_of(records, given_splits=("train", "test"))
@@ -193,7 +193,7 @@ def test_missing_splits_are_cut_from_train() -> None:
     assert set(splits.values()) == set(SPLITS)
 
 
-def test_rejected_files_take_no_part() -> None:
+def test_rejected_files_are_not_split() -> None:
     records = [record(f"{number}.jpg") for number in range(5)] + [record("bad.jpg", reason="truncated")]
     assert splits_of(records)["cats/bad.jpg"] is None
 
@@ -213,14 +213,14 @@ def test_rejected_files_take_no_part() -> None:
         ([record("1.jpg", split="test"), record("2.jpg", split="validation")], {"given_splits": SPLITS}, "in train"),
     ],
 )
-def test_a_class_that_cannot_be_in_every_split_is_named(
+def test_a_class_that_cannot_be_in_every_split_is_reported(
     records: list[Record], options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
         splits_of(records, **options)
 
 
-def test_the_same_photo_draws_the_same_under_another_name() -> None:
+def test_a_renamed_photo_stays_in_its_split() -> None:
     records = [record(f"{number}.jpg") for number in range(40)]
     renamed = [replace(photo, path=f"other/{number}.jpg") for number, photo in enumerate(records)]
     assert list(splits_of(records).values()) == list(splits_of(renamed).values())
@@ -249,7 +249,7 @@ def test_a_class_of_one_group_cannot_be_divided() -> None:
         assign_splits(records, ["cats"], (), FRACTIONS, 42, ["a"] * 5 + ["b"] * 4)  # type: ignore[arg-type]
 
 
-def test_groups_that_leave_no_way_are_told() -> None:
+def test_groups_that_cannot_be_split_are_reported() -> None:
     records = [record(f"{number}.jpg", name) for number, name in enumerate(("cats", "dogs") * 3)]
     keys = ["a", "a", "b", "b", "c", "c"]
     divided_records = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, 42, keys)  # type: ignore[arg-type]

@@ -71,7 +71,7 @@ def test_pixels_labels_and_manifest_agree_with_the_files(tmp_path: Path) -> None
     assert rows == {}
 
 
-def test_golden_photos_are_test_photos_of_all_classes_as_they_were(tmp_path: Path) -> None:
+def test_golden_photos_are_original_test_photos_of_all_classes(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=40)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
     golden = list((tmp_path / "dataset" / "golden").iterdir())
@@ -93,7 +93,7 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_adding_a_photo_leaves_the_other_shards_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adding_a_photo_does_not_change_the_other_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
     monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # draws alone, as in a large class
     data = make_photos(tmp_path / "photos", per_class=30)
@@ -109,7 +109,7 @@ def test_adding_a_photo_leaves_the_other_shards_as_they_are(tmp_path: Path, monk
     assert splits[0].items() <= splits[1].items()
 
 
-def test_the_fingerprint_is_of_content_split_and_params_alone(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_only_on_content_split_and_params(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos")
     first = preprocess(str(data), PARAMS, tmp_path / "dataset").fingerprint
     (data / "red" / "000.png").rename(data / "red" / "renamed.png")
@@ -129,7 +129,7 @@ def test_the_fingerprint_is_of_content_split_and_params_alone(tmp_path: Path) ->
         ({"train": "train"}, {"train"}),
     ],
 )
-def test_given_splits_are_kept_and_missing_ones_cut_from_train(
+def test_given_splits_are_kept_and_missing_ones_drawn_from_train(
     names: dict[str, str], given_splits: set[str], tmp_path: Path
 ) -> None:
     for number, folder in enumerate(names.values()):
@@ -145,7 +145,7 @@ def test_given_splits_are_kept_and_missing_ones_cut_from_train(
     assert all(info.num_images(split) >= 3 for split in SPLITS)
 
 
-def test_archives_give_what_their_folders_give(tmp_path: Path) -> None:
+def test_archives_give_the_same_data_set_as_their_folders(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos")
     (data / "LICENSE").write_text("free")
     expected = preprocess(str(data), PARAMS, tmp_path / "dataset")
@@ -165,7 +165,7 @@ def test_archives_give_what_their_folders_give(tmp_path: Path) -> None:
     assert rejected == {"photos-main/LICENSE": "outside_class_folder", "__MACOSX": "hidden"}
 
 
-def test_whatever_lies_there_is_kept_or_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_file_is_kept_or_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     whole = (data / "red" / "000.png").read_bytes()
     (data / "README.md").write_text("about")
@@ -205,7 +205,7 @@ def test_whatever_lies_there_is_kept_or_named(tmp_path: Path, caplog: pytest.Log
     assert "  2 × empty: blue/line\\nbreak.png, red/empty.jpg" in caplog.messages
 
 
-def test_few_rejections_are_told_one_by_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_few_rejections_are_reported_one_by_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (data / "red" / "empty.jpg").touch()
     with caplog.at_level("INFO"):
@@ -213,7 +213,7 @@ def test_few_rejections_are_told_one_by_one(tmp_path: Path, caplog: pytest.LogCa
     assert any(text.startswith("Rejected red/empty.jpg (empty): A photo must not be empty") for text in caplog.messages)
 
 
-def test_a_turned_photo_stands_upright(tmp_path: Path) -> None:
+def test_a_rotated_photo_becomes_upright(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     halves = np.zeros((20, 40, 3), np.uint8)
     halves[:, 20:] = 255

@@ -32,7 +32,7 @@ def refuse(*_: object) -> None:
 
 
 @pytest.mark.parametrize("mirror_pairs", [(), (("left", "right"),)], ids=["mirrored", "mirror changes the class"])
-def test_train_finds_what_the_tasks_have_computed(
+def test_train_uses_the_features_of_the_tasks(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, mirror_pairs: tuple[tuple[str, str], ...]
 ) -> None:
     info = read_info(dataset).model_copy(update={"mirror_pairs": mirror_pairs})
@@ -47,6 +47,6 @@ def test_train_finds_what_the_tasks_have_computed(
     assert boundary is not None
 
 
-def test_features_of_layers_that_an_earlier_phase_trains_are_left_to_train(dataset: Path) -> None:
+def test_features_of_layers_that_an_earlier_phase_trains_are_computed_by_train(dataset: Path) -> None:
     phases = (Phase(trainable="all", epochs=1), Phase(trainable="head", epochs=1))
     assert compute_features(dataset, PARAMS.model_copy(update={"phases": phases}), 0, 1) == 0

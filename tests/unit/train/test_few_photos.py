@@ -21,7 +21,7 @@ def test_twenty_pictures_of_a_color_each_are_learned_in_few_epochs(network: str)
 @pytest.mark.parametrize("num_photos", NUM_PHOTOS)
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("network", ["small CNN", "own layers"])
-def test_own_networks_learn_a_separable_problem(network: str, problem: str, num_photos: int, seed: int) -> None:
+def test_custom_networks_learn_a_separable_problem(network: str, problem: str, num_photos: int, seed: int) -> None:
     accuracy, line = learn(problem, num_photos, network, seed)
     print(line)
     assert accuracy >= 0.95, line

@@ -15,7 +15,7 @@ from components.train.pretrained import NUM_CLASSES, write_pretrained
 
 
 @pytest.mark.filterwarnings("ignore:.*legacy:UserWarning")  # Keras', of the .h5 that it writes
-def test_a_backbone_as_it_is_becomes_a_bundle_in_which_nothing_was_trained(
+def test_an_unchanged_backbone_becomes_a_bundle_without_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = dataclasses.replace(pretrained.BACKBONES["MobileNetV2"], size=32)  # small, to be quick

@@ -90,7 +90,7 @@ def watch(store: str, experiment: str, run_states: list[tuple[str, int]], finish
             run_states.append((run.info.status, epochs))
 
 
-def test_the_bundle_says_what_it_is(trained: Trained) -> None:
+def test_the_bundle_describes_the_model(trained: Trained) -> None:
     bundle = read_bundle(trained.bundle_dir)
     assert bundle == trained.bundle
     assert (bundle.dataset_name, bundle.dataset_fingerprint) == (trained.info.name, trained.info.fingerprint)
@@ -138,11 +138,11 @@ def test_keras_file_export_and_labels_agree_on_the_validation_photos(trained: Tr
     assert accuracy > 0.9
 
 
-def test_epochs_are_seen_in_mlflow_while_training_goes_on(trained: Trained) -> None:
+def test_epochs_appear_in_mlflow_during_training(trained: Trained) -> None:
     assert any(status == "RUNNING" and 0 < epochs < EPOCHS for status, epochs in trained.run_states), trained.run_states
 
 
-def test_mlflow_holds_params_data_figures_load_and_the_bundle(trained: Trained) -> None:
+def test_mlflow_contains_params_data_metrics_load_and_the_bundle(trained: Trained) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(trained.store)

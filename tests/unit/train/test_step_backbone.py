@@ -69,13 +69,13 @@ def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(
     assert not list((tmp_path / "model").glob("features-*"))
 
 
-def test_missing_weights_are_told_before_tensorflow_starts(photos_of_32: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_reported_before_tensorflow_starts(photos_of_32: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no file at"):
         train(photos_of_32, pretrained(weights=str(tmp_path / "absent.h5")), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_head_that_cannot_build_is_told_with_layer_and_shape(
+def test_an_invalid_head_is_reported_with_layer_and_shape(
     photos_of_32: Path, random_weights: Path, tmp_path: Path
 ) -> None:
     head = (parse_layer({"Dense": {"units": 8}}),)

@@ -43,7 +43,7 @@ def copy_with(dataset_dir: Path, target: Path, **values: Any) -> Path:
     return target
 
 
-def test_data_that_cannot_be_trained_on_are_refused(photos_of_32: Path, tmp_path: Path) -> None:
+def test_data_that_cannot_be_used_for_training_is_rejected(photos_of_32: Path, tmp_path: Path) -> None:
     one_class = copy_with(photos_of_32, tmp_path / "one", class_names=["blue"])
     with pytest.raises(DataError, match=r"at least two classes; .* has 1"):
         train(one_class, PARAMS, tmp_path / "model")
@@ -65,7 +65,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(
     assert not (tmp_path / "model").exists()
 
 
-def test_the_program_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+def test_the_program_reports_errors_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\ntrain: {epochs: 0}\n")
     command = [sys.executable, "-m", "components.train", "--dataset", "dataset", "--output", "model"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}

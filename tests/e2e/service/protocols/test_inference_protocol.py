@@ -49,7 +49,7 @@ def as_pixels(photos: list[Path], deployed: Deployed, *, binary: bool) -> triton
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "JSON"])
 @pytest.mark.parametrize("kind", ["image", "pixels"])
-def test_tritons_client_gets_evaluations_answers(
+def test_tritons_client_gets_the_answers_of_evaluation(
     client: triton.InferenceServerClient, deployed: Deployed, photos: list[Path], kind: str, binary: bool
 ) -> None:
     name, _, version = deployed.info.tag.partition(":")
@@ -118,7 +118,7 @@ def test_an_unknown_model_is_an_error_that_tritons_client_can_show(
         ),
     ],
 )
-def test_a_wrong_request_is_refused_with_what_must_hold(
+def test_a_wrong_request_is_rejected_with_the_requirement(
     url: str, deployed: Deployed, status: int, message: str, change: dict[str, Any]
 ) -> None:
     tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": ["AAAA"]}
@@ -146,7 +146,7 @@ def test_a_compressed_body_is_refused(
         client.infer(name, [as_files(photos, binary=True)], request_compression_algorithm="gzip")
 
 
-def test_a_tensor_that_lies_about_its_bytes_is_refused(url: str, deployed: Deployed) -> None:
+def test_a_tensor_with_a_wrong_length_is_rejected(url: str, deployed: Deployed) -> None:
     for payload in (b"\xff\xff\xff\xffAB", b"\x01", b""):
         tensor = {"name": "image", "datatype": "BYTES", "shape": [1]}
         tensor |= {"parameters": {"binary_data_size": len(payload)}}

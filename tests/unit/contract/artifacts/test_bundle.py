@@ -47,7 +47,7 @@ def test_a_bundle_is_read_as_it_was_written(artifacts: tuple[Path, DatasetInfo],
         ({"best_epoch": "two"}, 'best_epoch: expected a valid integer; found "two"'),
     ],
 )
-def test_a_bundle_of_another_version_or_damaged_is_refused(
+def test_a_damaged_bundle_or_one_of_another_version_is_rejected(
     artifacts: tuple[Path, DatasetInfo], tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     content = json.loads((artifacts[0] / "model" / "bundle.json").read_text())
@@ -66,7 +66,7 @@ def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
         read_bundle(tmp_path)
 
 
-def test_the_photos_that_a_model_learnt_from_are_kept_sorted(tmp_path: Path) -> None:
+def test_the_training_photos_of_a_model_are_stored_sorted(tmp_path: Path) -> None:
     assert read_train_image_ids(tmp_path) is None
     write_train_image_ids(tmp_path, ["c", "a", "b"])
     assert (tmp_path / "train_image_ids.txt").read_text() == "a\nb\nc\n"

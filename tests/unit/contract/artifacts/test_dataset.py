@@ -12,7 +12,7 @@ from components.contract.system import memory_map
 from tests.support.artifacts import make_dataset
 
 
-def test_a_split_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_a_split_is_read_as_it_was_written(tmp_path: Path) -> None:
     info = make_dataset(tmp_path / "dataset", per_class=4, side=6)
     assert read_info(tmp_path / "dataset") == info
     split = open_split(tmp_path / "dataset", "train")
@@ -42,7 +42,7 @@ def test_pixels_are_views_on_the_mapped_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what a map holds in memory")
-def test_what_was_read_leaves_memory_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_pages_are_released_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_dataset(tmp_path / "dataset", per_class=100, side=32)
     split = open_split(tmp_path / "dataset", "train")
 
@@ -63,7 +63,7 @@ def test_what_was_read_leaves_memory_again(tmp_path: Path, monkeypatch: pytest.M
     assert np.array_equal(split.gather(everything), before)
 
 
-def test_a_split_may_stand_in_several_shards(tmp_path: Path) -> None:
+def test_a_split_can_have_several_shards(tmp_path: Path) -> None:
     info = make_dataset(tmp_path / "dataset", per_class=4, side=6)
     whole = open_split(tmp_path / "dataset", "test")
     (tmp_path / "dataset" / "test-00000.arrow").unlink()
@@ -89,12 +89,12 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("num_images", "expected"), [(0, 1), (1, 1), (445, 1), (446, 2), (891, 2), (892, 4), (3068, 8)]
 )
-def test_shards_double_as_a_split_grows(num_images: int, expected: int) -> None:
+def test_the_number_of_shards_doubles_as_a_split_grows(num_images: int, expected: int) -> None:
     assert num_shards(num_images, (224, 224)) == expected
     assert num_images * 224 * 224 * 3 <= expected * SHARD_BYTES
 
 
-def test_photos_spread_over_the_shards_by_content_alone() -> None:
+def test_photos_are_assigned_to_shards_only_by_content() -> None:
     image_ids = [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(200)]
     counts = np.bincount([shard_of(image_id, 4) for image_id in image_ids], minlength=4)
     assert counts.min() > 25
@@ -117,7 +117,7 @@ def other_size(dataset_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [damage_shard, remove_shard, other_size])
-def test_a_spoilt_shard_is_named(spoil, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_reported(spoil, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset", per_class=4, side=6)
     spoil(tmp_path / "dataset")
     with pytest.raises(ArtifactError, match="Run preprocess again"):
@@ -125,7 +125,7 @@ def test_a_spoilt_shard_is_named(spoil, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format_version": 2}'])
-def test_a_spoilt_description_is_named(content: str | None, tmp_path: Path) -> None:
+def test_a_damaged_description_is_reported(content: str | None, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset", per_class=4, side=6)
     path = tmp_path / "dataset" / "dataset.json"
     path.unlink()

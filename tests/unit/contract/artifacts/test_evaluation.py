@@ -25,7 +25,7 @@ INFO = EvaluationInfo(
 )
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_a_written_evaluation_is_read_again(tmp_path: Path) -> None:
     write_json(tmp_path / "evaluation.json", INFO)
     assert read_evaluation(tmp_path) == INFO
 
@@ -39,14 +39,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ({"surprise": 1}, "surprise"),
     ],
 )
-def test_a_damaged_evaluation_is_named_with_its_fault(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
+def test_a_damaged_evaluation_is_reported_with_the_reason(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
     (tmp_path / "evaluation.json").write_text(json.dumps(INFO.model_dump(mode="json") | changes))
     with pytest.raises(ArtifactError, match=f"evaluation.json: {where}"):
         read_evaluation(tmp_path)
 
 
 @pytest.mark.parametrize("read_file", [read_evaluation, read_figures])
-def test_a_folder_without_an_evaluation_says_which_step_to_run(tmp_path: Path, read_file: Any) -> None:
+def test_a_folder_without_an_evaluation_is_reported_with_the_step_to_run(tmp_path: Path, read_file: Any) -> None:
     with pytest.raises(ArtifactError, match="Run the step that writes it"):
         read_file(tmp_path)
 

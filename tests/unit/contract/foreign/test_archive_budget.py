@@ -81,7 +81,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("kind", SIZES)
-def test_a_size_that_sends_the_reader_round_for_ever_is_refused(kind: str, tmp_path: Path) -> None:
+def test_a_size_that_causes_an_endless_loop_is_rejected(kind: str, tmp_path: Path) -> None:
     refuse(tmp_path, "photos.tar", SIZES[kind] + b"x" * 512, "must contain at most 1,073,741,824 bytes.*declares")
 
 
@@ -96,7 +96,7 @@ def test_a_sparse_map_without_an_end_is_damage(tmp_path: Path) -> None:
     refuse(tmp_path, "photos.tar", content, "cannot be read as a zip or tar")
 
 
-def test_headers_in_a_row_are_counted(tmp_path: Path) -> None:
+def test_consecutive_headers_are_counted(tmp_path: Path) -> None:
     content = b"".join(pax_header(comment=number) for number in range(500)) + tar_header("a/1.png", 0)
     refuse(tmp_path, "photos.tar", content, "at most 50 headers before each file")
 
@@ -123,7 +123,7 @@ def test_xz_of_several_streams_unpacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, gzip.compress], ids=["bz2", "xz", "gz"])
-def test_empty_streams_one_after_another_run_out_of_time(
+def test_many_empty_streams_exceed_the_time_limit(
     compress: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     budget_of = archive._budget
@@ -181,18 +181,18 @@ def test_names_are_counted_before_they_are_read(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.proof
-def test_two_million_names_cost_little(tmp_path: Path) -> None:
+def test_two_million_names_are_read_quickly(tmp_path: Path) -> None:
     names = [b"a/%07d" % number for number in range(2_000_000)]
     content = zip_of(names)
     refuse(tmp_path, "photos.zip", content, "at most 1,000,000 files; it lists 2,000,000")
 
 
 @pytest.mark.parametrize("directory_bytes", [2**40, 2**63])
-def test_a_list_that_lies_about_its_size_is_refused(directory_bytes: int, tmp_path: Path) -> None:
+def test_a_list_with_a_wrong_size_is_rejected(directory_bytes: int, tmp_path: Path) -> None:
     refuse(tmp_path, "photos.zip", zip_of([b"a/1", b"a/2"], directory_bytes=directory_bytes), "cannot be read as a zip")
 
 
-def test_a_list_of_files_may_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_of_files_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zip_reader, "MAX_DIRECTORY_BYTES", 90)
     refuse(
         tmp_path, "photos.zip", zip_of([b"a/1", b"a/2"], distance=33), "list its files in at most 90 bytes; .* has 98"
@@ -211,7 +211,7 @@ def test_names_longer_than_any_system_has_are_refused(name: str, tmp_path: Path)
     refuse(tmp_path, "photos.zip", content.getvalue(), "must have names of at most 4,096 bytes and 64 folders")
 
 
-def test_folders_that_names_imply_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_implied_folders_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_MEMBERS", 100)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
@@ -220,7 +220,9 @@ def test_folders_that_names_imply_are_counted(tmp_path: Path, monkeypatch: pytes
     refuse(tmp_path, "photos.zip", content.getvalue(), "at most 100 folders")
 
 
-def test_what_does_not_fit_on_the_disk_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_does_not_fit_on_the_disk_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archive, "SPARE_BYTES", 2**62)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
@@ -231,7 +233,7 @@ def test_what_does_not_fit_on_the_disk_is_not_begun(tmp_path: Path, monkeypatch:
         extract(path, tmp_path / "unpacked")
 
 
-def test_a_member_of_a_gigabyte_is_not_held_in_memory(tmp_path: Path) -> None:
+def test_a_member_of_a_gigabyte_is_not_kept_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "photos.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("a/1.png", "w") as member:
         for _ in range(350):

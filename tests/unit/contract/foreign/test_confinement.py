@@ -113,12 +113,12 @@ def test_a_linked_parent_leads_outside(tmp_path: Path) -> None:
         "CVS",
     ],
 )
-def test_files_of_tools_are_known_by_any_spelling(name: str) -> None:
+def test_files_of_tools_are_recognized_in_any_spelling(name: str) -> None:
     assert is_tool_file(name)
 
 
 @pytest.mark.parametrize("name", ["git", "a.git", "dvc", ".gitkeep", "photo.png", "gitte"])
-def test_other_files_are_not_of_tools(name: str) -> None:
+def test_other_files_are_not_tool_files(name: str) -> None:
     assert not is_tool_file(name)
 
 
@@ -141,7 +141,7 @@ def test_only_a_regular_file_within_its_roots_is_opened(tmp_path: Path) -> None:
         assert file.read() == b"secret", "without roots every file may be read"
 
 
-def test_a_link_that_is_swapped_while_it_is_opened_leads_nowhere(tmp_path: Path) -> None:
+def test_a_link_that_is_swapped_while_it_is_opened_is_not_followed(tmp_path: Path) -> None:
     """The name alternates between an own file and a link to a secret one: the secret is never read."""
     import threading
 

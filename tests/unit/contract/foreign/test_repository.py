@@ -58,7 +58,7 @@ def test_no_program_of_a_repository_runs(tmp_path: Path) -> None:
     assert mark.exists(), "git itself would have run it"
 
 
-def test_no_program_of_the_users_own_repository_runs_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_program_of_the_users_repository_runs_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit, mark = make_repository(tmp_path / "own"), tmp_path / "ran"
     plant(tmp_path / "own", mark)
     monkeypatch.chdir(tmp_path / "own")
@@ -107,7 +107,7 @@ def test_a_gitdir_file_that_leads_to_another_repository_is_not_followed(tmp_path
     "head",
     ["ref: ../../../secret", "ref: refs/../../secret", "ref: /etc/hostname", "x" * 9000, "", "ref: refs/heads/link"],
 )
-def test_a_head_that_leads_elsewhere_says_nothing(head: str, tmp_path: Path) -> None:
+def test_a_head_that_points_elsewhere_is_ignored(head: str, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("f" * 40)
     (tmp_path / "data" / ".git" / "refs" / "heads").mkdir(parents=True)
     (tmp_path / "data" / ".git" / "refs" / "heads" / "link").symlink_to(tmp_path / "secret")

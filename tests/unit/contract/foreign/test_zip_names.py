@@ -67,7 +67,7 @@ CODE_PAGES = [
 
 
 @pytest.mark.parametrize(("encoding", "class_names"), CODE_PAGES)
-def test_names_of_a_code_page_are_read_and_the_guess_is_said(
+def test_names_in_a_code_page_are_read_and_the_guess_is_reported(
     encoding: str, class_names: list[str], tmp_path: Path
 ) -> None:
     names = [f"{name}/{number}.png" for name in class_names for number in range(2)]
@@ -79,11 +79,11 @@ def test_names_of_a_code_page_are_read_and_the_guess_is_said(
 
 @pytest.mark.parametrize("name", ["Äpfel/1.png", "苹果/1.png", "りんご/1.png", "apple/1.png"])
 @pytest.mark.parametrize("flags", [0, 0x800])
-def test_names_in_utf_8_need_no_guess_with_or_without_their_mark(name: str, flags: int, tmp_path: Path) -> None:
+def test_utf_8_names_need_no_guess_with_or_without_a_flag(name: str, flags: int, tmp_path: Path) -> None:
     assert unpack(write_zip(tmp_path / "photos.zip", [name.encode()], flags)) == ({name}, [])
 
 
-def test_a_unicode_path_counts_if_it_belongs_to_the_name(tmp_path: Path) -> None:
+def test_a_unicode_path_is_used_if_it_belongs_to_the_name(tmp_path: Path) -> None:
     name = "猫/1.png"
     raw_name = name.encode("cp932")
     archive = write_zip(tmp_path / "a.zip", [raw_name], extras={raw_name: unicode_path(raw_name, name)})
@@ -103,12 +103,12 @@ def test_a_unicode_path_that_leads_outside_is_refused(path: str, tmp_path: Path)
     assert list(tmp_path.rglob("*.png")) == []
 
 
-def test_a_code_page_that_is_given_is_used_without_a_notice(tmp_path: Path) -> None:
+def test_an_explicit_code_page_is_used_without_a_notice(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "photos.zip", ["kočka/1.png".encode("cp1250")])
     assert unpack(archive, "cp1250") == ({"kočka/1.png"}, [])
 
 
-def test_a_code_page_that_cannot_be_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_code_page_is_rejected(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "photos.zip", ["Äpfel/1.png".encode("cp1252")])
     with pytest.raises(ArchiveError, match=r"must be valid in the code page ascii; .* Set another"):
         unpack(archive, "ascii")
@@ -119,7 +119,7 @@ def test_backslashes_are_folders_in_decoded_names_only(tmp_path: Path) -> None:
     assert unpack(archive)[0] == {"ソース/1.png", "nut/2.png"}
 
 
-def test_no_bytes_are_beyond_the_guess() -> None:
+def test_any_bytes_can_be_guessed() -> None:
     assert detect_code_page([bytes(range(128, 256))])
     assert detect_code_page([b"\xff"])
     assert detect_code_page([b"\x81"])

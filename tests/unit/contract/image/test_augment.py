@@ -22,7 +22,7 @@ def seeds(num: int, variant: int = 1) -> np.ndarray:
     return photo_seeds(np.arange(num, dtype=np.uint64), seed=42, variant=variant)
 
 
-def test_without_changes_photos_stay_as_they_are(photos: np.ndarray) -> None:
+def test_without_augmentation_photos_are_unchanged(photos: np.ndarray) -> None:
     same = augment(photos, AugmentationParams(), seeds(12))
     assert np.array_equal(same, photos)
     assert not np.shares_memory(same, photos)
@@ -46,7 +46,7 @@ def test_a_variant_depends_on_its_own_seed_and_not_on_its_batch(photos: np.ndarr
     assert np.array_equal(augment(photos[5:6], STRONG, seeds(12)[5:6])[0], whole[5])
 
 
-def test_another_variant_or_seed_or_photo_is_another_picture(photos: np.ndarray) -> None:
+def test_a_different_variant_seed_or_photo_gives_a_different_picture(photos: np.ndarray) -> None:
     keys = image_keys(["a", "b"])
     variants = {
         int(seed)
@@ -58,7 +58,7 @@ def test_another_variant_or_seed_or_photo_is_another_picture(photos: np.ndarray)
     assert not np.array_equal(augment(photos, STRONG, seeds(12, 1)), augment(photos, STRONG, seeds(12, 2)))
 
 
-def test_keys_follow_the_content_and_not_the_place() -> None:
+def test_keys_depend_on_the_content_not_on_the_position() -> None:
     assert np.array_equal(image_keys(["a", "b", "c"])[[2, 0]], image_keys(["c", "a"]))
     assert image_keys([]).shape == (0,)
 
@@ -85,7 +85,7 @@ def test_a_shift_moves_by_at_most_its_fraction() -> None:
     assert abs(down.mean()) < 0.6
 
 
-def test_a_turn_by_ninety_degrees_is_the_turned_photo() -> None:
+def test_a_rotation_by_ninety_degrees_is_exact() -> None:
     square = np.random.default_rng(0).integers(0, 256, (1, 15, 15, 3), dtype=np.uint8)
     seed = seeds(200)
     angles = 90 / (2 * uniform_draws(seed)[:, 2] - 1)
@@ -95,7 +95,7 @@ def test_a_turn_by_ninety_degrees_is_the_turned_photo() -> None:
     assert min(np.abs(rotated[0].astype(int) - way).max() for way in ways) <= 2
 
 
-def test_zoom_enlarges_and_shrinks_around_the_centre() -> None:
+def test_zoom_enlarges_and_shrinks_around_the_center() -> None:
     disc = np.zeros((100, 41, 41, 3), np.uint8)
     disc[:, 15:26, 15:26] = 255
     sizes = augment(disc, AugmentationParams(zoom=0.4), seeds(100)).mean(axis=(1, 2, 3)) / disc[0].mean()
@@ -112,12 +112,12 @@ def test_shear_keeps_the_middle_row_and_moves_the_others() -> None:
     assert 4 < np.abs(places[:, 0] - 15).max() < 5.6  # 15 × tan 20° = 5.5
 
 
-def test_what_comes_in_from_outside_mirrors_the_photo() -> None:
+def test_pixels_from_outside_mirror_the_photo() -> None:
     white = np.full((20, 16, 16, 3), 255, np.uint8)
     assert (augment(white, AugmentationParams(shift=0.5, rotation_degrees=45, zoom=0.5), seeds(20)) == 255).all()
 
 
-def test_brightness_adds_and_contrast_turns_around_the_mean() -> None:
+def test_brightness_adds_and_contrast_scales_around_the_mean() -> None:
     photo = np.full((300, 8, 8, 3), 100, np.uint8)
     photo[:, :4] = 140
     brighter = augment(photo, AugmentationParams(brightness=0.2), seeds(300)).astype(int)
@@ -144,7 +144,7 @@ def test_values_stay_within_their_range() -> None:
     assert darkened.max() == 255
 
 
-def test_a_crop_enlarges_what_it_leaves_and_takes_nothing_from_outside() -> None:
+def test_a_crop_enlarges_a_part_and_uses_nothing_from_outside() -> None:
     ramp = np.zeros((200, 50, 50, 3), np.uint8)
     ramp[:] = np.arange(50)[:, None, None] * 5
     columns = augment(ramp, AugmentationParams(crop=0.4), seeds(200))[:, :, 25, 0].astype(float)
@@ -156,7 +156,7 @@ def test_a_crop_enlarges_what_it_leaves_and_takes_nothing_from_outside() -> None
     assert columns[:, -1].min() < 185, "now from the bottom"
 
 
-def test_saturation_and_hue_leave_greys_and_change_colours() -> None:
+def test_saturation_and_hue_change_colors_but_not_grays() -> None:
     photo = np.full((100, 4, 4, 3), 90, np.uint8)
     photo[:, :2] = (200, 100, 60)
     for params in (AugmentationParams(saturation=0.8), AugmentationParams(hue_degrees=60)):
@@ -167,7 +167,7 @@ def test_saturation_and_hue_leave_greys_and_change_colours() -> None:
     assert np.abs(lightness - np.dot((200, 100, 60), LUMA)).max() <= 1
 
 
-def test_a_third_of_the_colour_circle_turns_red_into_green() -> None:
+def test_a_third_of_the_color_circle_turns_red_into_green() -> None:
     seed = seeds(400)
     angles = 120 / (2 * uniform_draws(seed)[:, 13] - 1)
     index = int(np.argmax((angles > 120) & (angles < 180)))
@@ -176,7 +176,7 @@ def test_a_third_of_the_colour_circle_turns_red_into_green() -> None:
     assert np.abs(rotated.astype(int) - (20, 200, 20)).max() <= 1
 
 
-def test_brightness_is_the_same_with_and_without_a_change_of_colours(photos: np.ndarray) -> None:
+def test_brightness_is_the_same_with_and_without_a_change_of_colors(photos: np.ndarray) -> None:
     recolored = AugmentationParams(brightness=0.2, contrast=0.2)
     alone = augment(photos, recolored, seeds(12)).astype(int)
     together = augment(photos, recolored.model_copy(update={"saturation": 1e-9}), seeds(12)).astype(int)
@@ -190,7 +190,7 @@ def test_blur_smooths_and_keeps_the_mean() -> None:
     assert blurred.std(axis=(1, 2, 3)).min() < 0.15 * noise.std()
 
 
-def test_noise_has_the_spread_that_was_asked_for() -> None:
+def test_noise_has_the_requested_spread() -> None:
     gray = np.full((100, 32, 32, 3), 128, np.uint8)
     noisy = augment(gray, AugmentationParams(noise=0.1), seeds(100)).astype(float)
     spreads = noisy.std(axis=(1, 2, 3)) / 255
@@ -199,7 +199,7 @@ def test_noise_has_the_spread_that_was_asked_for() -> None:
     assert np.abs(noisy.mean(axis=(1, 2, 3)) - 128).max() < 2
 
 
-def test_erasing_takes_a_rectangle_as_often_as_was_asked_for() -> None:
+def test_erasing_is_as_frequent_as_requested() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (400, 40, 30, 3), dtype=np.uint8)
     erased_pixels = (augment(noise, AugmentationParams(erasing=0.5), seeds(400)) != noise).any(axis=3)
     happened = erased_pixels.any(axis=(1, 2))

@@ -52,7 +52,7 @@ def with_palette(image: Image.Image) -> Image.Image:
         ("LAB", "TIFF", COLOR),
     ],
 )
-def test_every_mode_becomes_the_same_colour(mode: str, file_format: str, expected: tuple[int, ...]) -> None:
+def test_every_mode_produces_the_same_color(mode: str, file_format: str, expected: tuple[int, ...]) -> None:
     assert mean_color(encoded(plain(mode), file_format)) == pytest.approx(expected, abs=4)
 
 
@@ -72,7 +72,7 @@ def test_a_photo_that_is_converted_in_bands_is_the_same(mode: str, monkeypatch: 
     assert np.array_equal(decode(data, (40, 30)).pixels, whole)
 
 
-def test_a_black_and_white_picture_keeps_both() -> None:
+def test_a_black_and_white_picture_keeps_both_colors() -> None:
     bits = np.zeros((16, 24), bool)
     bits[:, 12:] = True
     for file_format in ("PNG", "TIFF", "BMP"):
@@ -81,7 +81,7 @@ def test_a_black_and_white_picture_keeps_both() -> None:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
-def test_16_bits_are_scaled_not_cut_off(file_format: str) -> None:
+def test_16_bits_are_scaled_not_truncated(file_format: str) -> None:
     shades = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     pixels = decode(encoded(Image.fromarray(shades), file_format), (16, 16)).pixels
     assert np.array_equal(pixels[..., 0].ravel(), np.arange(256))
@@ -99,20 +99,20 @@ def test_16_bits_are_scaled_not_cut_off(file_format: str) -> None:
         ([-7.0, -7.0, -7.0], [0, 0, 0]),
     ],
 )
-def test_floats_are_read_by_the_range_that_holds_them(values: list[float], expected: list[int]) -> None:
+def test_floats_are_scaled_by_the_range_that_contains_them(values: list[float], expected: list[int]) -> None:
     picture = np.repeat(np.array(values, np.float32), 4).reshape(3, 4).repeat(2, axis=0)
     pixels = decode(encoded(Image.fromarray(picture), "TIFF"), (6, 4)).pixels
     assert pixels[::2, 0, 0].tolist() == pytest.approx(expected, abs=1)
 
 
-def test_32_bit_integers_are_read_by_the_range_that_holds_them() -> None:
+def test_32_bit_integers_are_scaled_by_the_range_that_contains_them() -> None:
     for factor, expected in ((1, 100), (257, 100), (1 << 20, 128)):
         picture = np.array([[0] * 4, [100] * 4, [200] * 4, [200] * 4], np.int32) * factor
         pixels = decode(encoded(Image.fromarray(picture), "TIFF"), (4, 4)).pixels
         assert pixels[1, 0, 0] == pytest.approx(expected, abs=1)
 
 
-def test_transparency_is_laid_on_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     rgba = Image.new("RGBA", (24, 16), (*COLOR, 0))  # the color that conversion alone would reveal
     assert mean_color(encoded(rgba, "PNG")).tolist() == [255, 255, 255]
     assert mean_color(encoded(rgba, "WEBP", lossless=True)).tolist() == [255, 255, 255]
@@ -131,11 +131,11 @@ def test_transparency_is_laid_on_white() -> None:
     ],
     ids=["palette", "grey", "colour", "16 bits"],
 )
-def test_a_transparent_colour_becomes_white(image: Image.Image, key: object) -> None:
+def test_a_transparent_color_becomes_white(image: Image.Image, key: object) -> None:
     assert mean_color(encoded(image, "PNG", transparency=key)).tolist() == [255, 255, 255]
     assert mean_color(encoded(image, "PNG")).tolist() != [255, 255, 255]
 
 
-def test_cmyk_is_multiplied_out_as_pillow_does() -> None:
+def test_cmyk_is_converted_like_pillow() -> None:
     data = encoded(scene(32, 48).convert("CMYK"), "JPEG", quality=95)
     assert np.array_equal(decode(data, (32, 48)).pixels, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))

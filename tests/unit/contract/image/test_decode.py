@@ -19,7 +19,7 @@ from tests.cases.bad_photos import BAD_PHOTOS
 from tests.cases.bad_photos.encoding import encoded, scene
 
 
-def test_the_pictures_behind_a_phones_jpeg_are_ignored() -> None:
+def test_additional_pictures_in_a_phones_jpeg_are_ignored() -> None:
     photo, depth = scene(40, 60), scene(10, 15, seed=1)
     data = encoded(photo, "MPO", save_all=True, append_images=[depth])
     decoded = decode(data, (40, 60))
@@ -56,7 +56,7 @@ def jpeg_of_gray_blocks(sampling: tuple[int, int, int]) -> bytes:
     )
 
 
-def test_mode_and_format_are_the_files_own() -> None:
+def test_mode_and_format_are_those_of_the_file() -> None:
     photo = decode(encoded(scene(16, 24).convert("L"), "JPEG"), (8, 8))
     assert (photo.mode, photo.format) == ("L", "JPEG")
 
@@ -65,7 +65,7 @@ def test_mode_and_format_are_the_files_own() -> None:
     "what",
     ["a bomb: a PNG of 30,000 × 30,000", "one pixel", "a web page", "an empty file", "a GIF animation", "an AVIF"],
 )
-def test_the_header_alone_is_refused_for_the_same_reason(what: str, tmp_path: Path) -> None:
+def test_the_header_alone_is_rejected_for_the_same_reason(what: str, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(BAD_PHOTOS[what].make())
     with pytest.raises(ImageError) as refusal, path.open("rb") as file:
@@ -94,7 +94,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_file_cut_anywhere_is_refused_or_has_lost_padding_only(name: str) -> None:
+def test_a_file_truncated_anywhere_is_rejected_or_only_lacks_padding(name: str) -> None:
     data = WHOLE[name]
     whole = decode(data, (18, 25)).pixels
     for length in range(len(data)):
@@ -120,7 +120,7 @@ def test_every_flipped_bit_of_a_png_is_found(position: int, bit: int) -> None:
     st.sampled_from(sorted(set(WHOLE) - {"tiff"})), st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=8)
 )
 @settings(max_examples=200, deadline=None)
-def test_damage_gives_a_photo_or_an_image_error_and_nothing_else(name: str, changes: list[tuple[int, int]]) -> None:
+def test_a_damaged_file_is_decoded_or_rejected(name: str, changes: list[tuple[int, int]]) -> None:
     damaged = bytearray(WHOLE[name])
     for position, value in changes:
         damaged[position % len(damaged)] = value
@@ -130,7 +130,7 @@ def test_damage_gives_a_photo_or_an_image_error_and_nothing_else(name: str, chan
         assert refusal.code in {bad.verdict for bad in BAD_PHOTOS.values()}
 
 
-def test_a_file_of_too_many_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_too_many_bytes_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.image.decode.MAX_BYTES", 100)
     with pytest.raises(ImageError, match="at most 100 bytes") as refusal:
         decode(WHOLE["png"], (8, 8))
@@ -146,7 +146,7 @@ def heic() -> bytes:
     return encoded(scene(40, 60), "HEIF", exif=exif)
 
 
-def test_what_iphones_make_is_read_as_viewers_do(heic: bytes) -> None:
+def test_iphone_photos_are_decoded_like_in_viewers(heic: bytes) -> None:
     """HEIF has its own turn, which the reader applies; EXIF's does not count beside it."""
     photo = decode(heic, (40, 60))
     assert (photo.format, photo.native_size, read_size(heic)) == ("HEIF", (40, 60), (40, 60))
@@ -160,9 +160,7 @@ def test_a_damaged_heic_is_refused(heic: bytes) -> None:
             decode(heic[:end], (60, 40))
 
 
-def test_without_the_extra_a_heic_is_refused_with_the_way_to_get_it(
-    heic: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_extra_a_heic_is_rejected_with_advice(heic: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.image.formats.reads_heif", lambda: False)
     monkeypatch.setattr("components.contract.image.decode.reads_heif", lambda: False)
     with pytest.raises(ImageError, match=r"pip install 'darkroom\[heic\]'") as refusal:

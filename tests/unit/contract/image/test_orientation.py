@@ -24,7 +24,7 @@ def test_exif_orientation_is_applied(file_format: str, options: dict[str, object
     assert photo.native_size == read_size(data) == expected.shape[:2]
 
 
-def test_exif_behind_the_pixels_of_a_png_is_applied() -> None:
+def test_exif_after_the_pixels_of_a_png_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(scene(20, 32), "PNG", exif=exif)
@@ -36,6 +36,6 @@ def test_exif_behind_the_pixels_of_a_png_is_applied() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"\x00" * 6, b"MM\x00*\xff\xff\xff\xff", b"II*\x00\x08\x00\x00\x00\xff\xff"])
-def test_damaged_exif_leaves_a_photo_as_it_is(damage: bytes) -> None:
+def test_a_photo_with_damaged_exif_is_unchanged(damage: bytes) -> None:
     data = encoded(scene(20, 32), "JPEG", exif=b"Exif\x00\x00" + damage)
     assert decode(data, (20, 32)).native_size == (20, 32)

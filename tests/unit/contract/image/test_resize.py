@@ -20,7 +20,7 @@ from tests.cases.bad_photos.encoding import encoded, scene
     st.sampled_from(["JPEG", "PNG"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_photo_takes_any_size(
+def test_any_photo_can_be_resized_to_any_size(
     size: tuple[int, int], native: tuple[int, int], resize: Resize, file_format: str
 ) -> None:
     data = encoded(scene(*native), file_format)
@@ -31,20 +31,20 @@ def test_any_photo_takes_any_size(
     assert np.array_equal(photo.pixels, decode(data, size, resize).pixels)
 
 
-def test_a_photo_of_the_wanted_size_is_not_touched() -> None:
+def test_a_photo_of_the_target_size_is_unchanged() -> None:
     image = scene(30, 20)
     for resize in ("stretch", "crop", "pad"):
         assert np.array_equal(decode(encoded(image, "PNG"), (30, 20), resize).pixels, np.asarray(image))
 
 
-def test_crop_takes_the_middle() -> None:
+def test_crop_keeps_the_center() -> None:
     stripes = np.zeros((20, 60, 3), np.uint8)
     stripes[:, 20:40] = 255
     assert (decode(encoded(Image.fromarray(stripes), "PNG"), (10, 10), "crop").pixels == 255).all()
     assert (decode(encoded(Image.fromarray(stripes.swapaxes(0, 1).copy()), "PNG"), (9, 9), "crop").pixels == 255).all()
 
 
-def test_pad_keeps_the_shape_between_black_bars() -> None:
+def test_pad_keeps_the_aspect_ratio_with_black_bars() -> None:
     white = Image.new("RGB", (60, 20), "white")
     pixels = decode(encoded(white, "PNG"), (30, 30), "pad").pixels
     assert (pixels[10:20] == 255).all()
@@ -60,7 +60,7 @@ def test_stretch_uses_the_whole_photo() -> None:
     assert (pixels[:, 5:] == 255).all()
 
 
-def test_shrinking_averages_and_does_not_pick() -> None:
+def test_shrinking_averages_pixels() -> None:
     checks = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
     assert set(decode(encoded(Image.fromarray(checks), "PNG"), (16, 16)).pixels.ravel()) <= {127, 128}
     # One side shrinks while the other grows.
@@ -70,7 +70,7 @@ def test_shrinking_averages_and_does_not_pick() -> None:
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_scaled_decoding_of_a_large_jpeg_shows_the_same(resize: Resize, orientation: int) -> None:
+def test_scaled_decoding_of_a_large_jpeg_gives_the_same_picture(resize: Resize, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(scene(600, 800), "JPEG", quality=92, exif=exif)
@@ -81,6 +81,6 @@ def test_scaled_decoding_of_a_large_jpeg_shows_the_same(resize: Resize, orientat
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
-def test_the_whole_photo_is_given_as_well(resize: Resize) -> None:
+def test_the_whole_photo_is_returned_as_well(resize: Resize) -> None:
     photo = decode(encoded(scene(40, 80), "PNG"), (20, 20), resize)
     assert np.array_equal(photo.full_pixels, np.asarray(scene(40, 80)))

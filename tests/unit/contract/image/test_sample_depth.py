@@ -169,7 +169,7 @@ def test_signed_values_begin_at_a_power_of_two_below_zero() -> None:
     assert len(np.unique(pixels)) == 256
 
 
-def test_transparency_is_laid_on_white_and_does_not_count() -> None:
+def test_transparent_pixels_become_white_and_are_not_measured() -> None:
     picture = np.full((8, 8), 100, np.uint16)
     picture[:4] = 60_000
     depth = measure_depth(gray_file(picture, "PNG", transparency=60_000))
@@ -202,7 +202,7 @@ def test_transparency_is_laid_on_white_and_does_not_count() -> None:
         (tiff_with(GRAY), 0),
     ],
 )
-def test_metadata_declare_the_highest_value(data: bytes, declared: int) -> None:
+def test_metadata_can_declare_the_highest_value(data: bytes, declared: int) -> None:
     depth = measure_depth(data)
     assert depth is not None
     assert depth.declared == declared
@@ -242,25 +242,25 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
         (depths(-5, lowest=-32_768), (-32_768, 255)),
     ],
 )
-def test_one_range_holds_the_values_of_all_photos(photos: list[Depth], expected: tuple[int, int]) -> None:
+def test_one_range_contains_the_values_of_all_photos(photos: list[Depth], expected: tuple[int, int]) -> None:
     assert settle_range(photos) == expected
 
 
-def test_colors_that_are_stored_plane_by_plane_are_refused() -> None:
+def test_planar_colors_are_rejected() -> None:
     for read in (lambda data: decode(data, (8, 8)), measure_depth):
         with pytest.raises(ImageError, match="stored plane by plane") as caught:
             read(planar_tiff(COLORS))
         assert caught.value.code == "format_not_allowed"
 
 
-def test_a_damaged_photo_is_refused_by_the_measurement_too() -> None:
+def test_the_measurement_rejects_a_damaged_photo_too() -> None:
     for data in (gray_file(GRAY, "PNG"), encoded_by_opencv(".tif", COLORS), packed_tiff(GRAY)):
         with pytest.raises(ImageError):
             measure_depth(data[: len(data) * 2 // 3])
 
 
 @pytest.mark.parametrize("make", [lambda: encoded_by_opencv(".png", COLORS), lambda: gray_file(GRAY, "PNG")])
-def test_colors_cost_a_second_reading(make: Callable[[], bytes]) -> None:
+def test_colors_are_read_twice(make: Callable[[], bytes]) -> None:
     data = make()
     with Image.open(io.BytesIO(data)) as image:
         expected = 11 if image.mode == "RGB" else 6

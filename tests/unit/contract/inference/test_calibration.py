@@ -31,7 +31,7 @@ def make_calibration(*, temperature: float = 2.0, threshold: float | None = 0.6)
     )
 
 
-def test_what_is_written_is_read_again_and_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+def test_a_calibration_is_read_as_written_and_equal_content_has_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write_calibration(tmp_path / name, make_calibration())
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again_and_equal_content_gives_equal_bytes(tmp_p
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_temperature_changes_how_sure_answers_are_and_never_which_they_are() -> None:
+def test_temperature_changes_confidences_but_never_labels() -> None:
     logits = np.random.default_rng(0).normal(0, 3, (50, 5)).astype(np.float32)
     plain, same = softmax(logits), make_calibration(temperature=1.0)
     cooled = make_calibration(temperature=3.0).probabilities(logits)
@@ -55,19 +55,19 @@ def test_temperature_changes_how_sure_answers_are_and_never_which_they_are() -> 
 
 
 @pytest.mark.parametrize(("threshold", "withheld"), [(0.6, [True, False]), (0.9, [True, True]), (None, [False, False])])
-def test_answers_below_the_threshold_are_withheld(threshold: float | None, withheld: list[bool]) -> None:
+def test_the_model_abstains_below_the_threshold(threshold: float | None, withheld: list[bool]) -> None:
     probabilities = np.array([[0.55, 0.45], [0.7, 0.3]], np.float32)
     assert make_calibration(threshold=threshold).abstains(probabilities).tolist() == withheld
 
 
 @pytest.mark.parametrize("threshold", [0.6, 0.7, float(np.float32(0.7)), 1.0])
-def test_an_answer_at_exactly_the_threshold_is_not_withheld(threshold: float) -> None:
+def test_the_model_answers_at_exactly_the_threshold(threshold: float) -> None:
     confidence = np.array([np.nextafter(threshold, 0), threshold, np.nextafter(threshold, 2)])
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
     assert make_calibration(threshold=threshold).abstains(probabilities).tolist() == [True, False, False]
 
 
-def test_a_threshold_of_0_withholds_nothing() -> None:
+def test_with_a_threshold_of_0_the_model_never_abstains() -> None:
     assert make_calibration(threshold=0.0).abstains(np.array([[0.0, 0.0], [0.5, 0.5]])).tolist() == [False, False]
 
 
@@ -81,20 +81,20 @@ def test_a_photo_at_exactly_the_familiarity_threshold_is_familiar() -> None:
         assert Calibration(facts, calibration.reference).is_unfamiliar(embeddings).tolist() == [unfamiliar]
 
 
-def test_a_photo_is_as_unfamiliar_as_its_embedding_is_far_from_the_reference() -> None:
+def test_unfamiliarity_is_the_distance_of_the_embedding_from_the_reference() -> None:
     embeddings = np.array([[5, 0, 0, 0], [0, 0, 0, 2], [-1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0]], np.float32)
     distances = make_calibration().unfamiliarity(embeddings)
     assert distances == pytest.approx([0, 1, 1, 1, 1 - np.sqrt(0.5)], abs=1e-6)
     assert make_calibration().is_unfamiliar(embeddings).tolist() == [False, True, True, True, False]
 
 
-def test_the_kth_neighbour_counts_and_a_small_reference_gives_its_farthest() -> None:
+def test_the_kth_neighbor_counts_or_the_farthest_of_a_small_reference() -> None:
     reference = to_unit_length(np.array([[1, 0], [1, 1], [0, 1], [-1, 0]], np.float32))
     distances = [float(neighbor_distance(np.array([[2, 0]]), reference, k)[0]) for k in (1, 2, 3, 4, 9)]
     assert distances == pytest.approx([0, 1 - np.sqrt(0.5), 1, 2, 2], abs=1e-6)
 
 
-def test_embeddings_with_space_are_taken_flat() -> None:
+def test_embeddings_with_height_and_width_are_flattened() -> None:
     assert to_unit_length(np.ones((2, 2, 3, 4))).shape == (2, 24)
 
 
@@ -108,7 +108,7 @@ def test_embeddings_with_space_are_taken_flat() -> None:
         ("familiarity.npz", b"", "cannot be read"),
     ],
 )
-def test_a_damaged_calibration_is_named(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_a_damaged_calibration_is_reported(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     write_calibration(tmp_path, make_calibration())
     (tmp_path / name).unlink()
     if content is not None:
@@ -117,7 +117,7 @@ def test_a_damaged_calibration_is_named(tmp_path: Path, name: str, content: byte
         read_calibration(tmp_path)
 
 
-def test_a_reference_of_another_size_than_its_facts_say_is_refused(tmp_path: Path) -> None:
+def test_a_reference_whose_size_differs_from_its_facts_is_rejected(tmp_path: Path) -> None:
     write_calibration(tmp_path, make_calibration())
     np.savez(tmp_path / "familiarity.npz", reference=np.ones((2, 4), np.float16))
     with pytest.raises(ArtifactError, match="must contain the 3 embeddings"):

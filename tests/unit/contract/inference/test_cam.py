@@ -10,7 +10,7 @@ def outputs(feature_map: np.ndarray | None, embedding: np.ndarray) -> Outputs:
     return Outputs(np.zeros((len(embedding), 2), np.float32), embedding, feature_map)
 
 
-def test_pooling_by_mean_is_recognised_and_nothing_else() -> None:
+def test_only_mean_pooling_is_recognized() -> None:
     feature_map = np.random.default_rng(0).random((2, 3, 3, 4)).astype(np.float32)
     means = feature_map.mean(axis=(1, 2))
     assert pools_by_mean(outputs(feature_map, means))
@@ -19,7 +19,7 @@ def test_pooling_by_mean_is_recognised_and_nothing_else() -> None:
     assert not pools_by_mean(outputs(None, means))
 
 
-def test_the_mean_of_a_map_is_the_logit_less_the_mean_of_all_logits() -> None:
+def test_the_mean_of_a_map_is_the_logit_minus_the_mean_logit() -> None:
     rng = np.random.default_rng(0)
     feature_map, weights = rng.random((3, 5, 5, 4)).astype(np.float32), rng.normal(size=(2, 4)).astype(np.float32)
     logits = feature_map.mean(axis=(1, 2)) @ weights.T

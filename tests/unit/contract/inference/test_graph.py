@@ -22,7 +22,7 @@ def export_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model" / "export"
 
 
-def test_a_graph_gives_logits_embedding_and_feature_map(export_dir: Path) -> None:
+def test_a_graph_outputs_logits_embedding_and_feature_map(export_dir: Path) -> None:
     graph = InferenceGraph(export_dir)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3)).astype(np.uint8)
     outputs = graph.run(pixels)
@@ -51,7 +51,7 @@ def test_an_answer_is_not_overwritten_by_the_next(export_dir: Path) -> None:
     assert np.array_equal(first, before)
 
 
-def test_pixels_that_do_not_lie_in_a_row_are_taken(export_dir: Path) -> None:
+def test_non_contiguous_pixels_are_accepted(export_dir: Path) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (2, 12, 12, 3)).astype(np.uint8)
     mirrored = pixels[:, :, ::-1]
     graph = InferenceGraph(export_dir)
@@ -59,14 +59,14 @@ def test_pixels_that_do_not_lie_in_a_row_are_taken(export_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text"])
-def test_a_graph_that_cannot_be_loaded_is_named(tmp_path: Path, damage: str) -> None:
+def test_a_graph_that_cannot_be_loaded_is_reported(tmp_path: Path, damage: str) -> None:
     if damage != "missing":
         (tmp_path / "model.xml").write_text("" if damage == "empty" else "no graph")
     with pytest.raises(ArtifactError, match=f"Cannot load the exported graph {tmp_path}/model.xml"):
         InferenceGraph(tmp_path)
 
 
-def test_the_digest_is_that_of_both_files_in_turn(export_dir: Path, tmp_path: Path) -> None:
+def test_the_digest_covers_both_files_in_order(export_dir: Path, tmp_path: Path) -> None:
     together = b"".join((export_dir / name).read_bytes() for name in ("model.xml", "model.bin"))
     assert export_sha256(export_dir) == hashlib.sha256(together).hexdigest()
     (tmp_path / "model.xml").touch()
@@ -75,7 +75,7 @@ def test_the_digest_is_that_of_both_files_in_turn(export_dir: Path, tmp_path: Pa
 
 
 @given(arrays(np.float32, (3, 4), elements=st.floats(-1e6, 1e6, width=32)))
-def test_softmax_gives_probabilities_in_the_order_of_the_logits(logits: np.ndarray) -> None:
+def test_softmax_returns_probabilities_in_the_order_of_the_logits(logits: np.ndarray) -> None:
     probabilities = softmax(logits)
     assert probabilities.dtype == np.float32
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)

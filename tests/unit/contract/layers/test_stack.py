@@ -63,7 +63,7 @@ def layers(*specs: Any) -> tuple[Layer, ...]:
         ({"RandomCrop": {"height": 4, "width": 5}}, (9, 8, 3), (4, 5, 3), 0),
     ],
 )
-def test_shapes_and_parameters_are_foretold(layer: Any, before: Any, after: Any, num_parameters: int) -> None:
+def test_shapes_and_parameters_are_predicted(layer: Any, before: Any, after: Any, num_parameters: int) -> None:
     parsed = parse_layer(layer)
     assert parsed.compute_output_shape(before) == after
     assert parsed.count_parameters(before) == num_parameters
@@ -106,7 +106,7 @@ def test_shapes_and_parameters_are_foretold(layer: Any, before: Any, after: Any,
         ),
     ],
 )
-def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> None:
+def test_an_invalid_layer_is_rejected_with_a_reason(spec: Any, message: str) -> None:
     with pytest.raises(ValidationError) as error:
         ModelParams.model_validate({"layers": (spec,)})
     assert message in str(error.value)
@@ -169,7 +169,7 @@ def test_what_is_no_layer_is_refused_with_a_reason(spec: Any, message: str) -> N
         ),
     ],
 )
-def test_an_order_that_cannot_build_names_layer_and_shape(specs: list[Any], message: str) -> None:
+def test_layers_that_do_not_fit_together_are_reported_with_their_shape(specs: list[Any], message: str) -> None:
     with pytest.raises(ModelError) as error:
         trace_shapes(layers(*specs), (8, 8, 3))
     assert message in str(error.value)
@@ -195,7 +195,7 @@ def test_a_head_is_checked_before_any_work(head: list[Any], size: int, message: 
     assert message in str(error.value)
 
 
-def test_layers_survive_the_way_through_json() -> None:
+def test_layers_survive_a_round_trip_through_json() -> None:
     convolution = {"Conv2D": {"filters": 8, "kernel_size": [3, 1]}}
     model = ModelParams(layers=layers(convolution, "Flatten", {"Dropout": {"rate": 0.5}}))
     text = json.dumps(model.model_dump(mode="json"))
@@ -203,7 +203,7 @@ def test_layers_survive_the_way_through_json() -> None:
     assert '"layers": [{"Conv2D": {"filters": 8, "kernel_size": [3, 1]}}, "Flatten"' in text
 
 
-def test_every_layer_shows_as_it_was_written() -> None:
+def test_every_layer_is_printed_as_it_was_written() -> None:
     assert str(parse_layer({"Conv2D": {"filters": 8, "kernel_size": 3}})) == "Conv2D(filters=8, kernel_size=3)"
     assert all(name == layer_class(name).__name__ for name in LAYERS)
     assert shape_text((224, 224, 3)) == "224 × 224 × 3"

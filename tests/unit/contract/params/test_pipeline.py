@@ -84,7 +84,7 @@ def test_the_committed_params_are_the_defaults() -> None:
         ("train.model={a: [}", "--set train.model: the value must be YAML"),
     ],
 )
-def test_what_cannot_be_is_refused_with_its_place(override: str, message: str) -> None:
+def test_an_invalid_value_is_rejected_with_its_key(override: str, message: str) -> None:
     with pytest.raises(ParamsError) as error:
         load_params(ROOT / "params.yaml", (override,))
     assert message in str(error.value)
@@ -99,7 +99,7 @@ def test_what_cannot_be_is_refused_with_its_place(override: str, message: str) -
         ("data: {uri: x}\ntrain: {epochs: 1}\ntrain: {epochs: 2}", "is not valid YAML"),
     ],
 )
-def test_a_file_that_is_no_params_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_params_file_is_rejected(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(ParamsError, match=r"params\.yaml") as error:
@@ -107,26 +107,26 @@ def test_a_file_that_is_no_params_file_is_refused(tmp_path: Path, text: str, mes
     assert message in str(error.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"absent\.yaml does not exist"):
         load_params(tmp_path / "absent.yaml")
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(ParamsError) as error:
         load_params(ROOT / "params.yaml", ("train.epochs=0", "train.batch_size=0"))
     assert "train.epochs" in str(error.value)
     assert "train.batch_size" in str(error.value)
 
 
-def test_a_section_survives_the_way_through_kfp() -> None:
+def test_a_section_survives_a_round_trip_through_kfp() -> None:
     train = resolve_params().params.train
     text = dump_section(train)
     assert parse_section(TrainParams, text) == train
     assert dump_section(parse_section(TrainParams, text)) == text
 
 
-def test_numbers_may_be_written_as_yaml_allows() -> None:
+def test_numbers_can_be_written_in_any_yaml_form() -> None:
     assert load_params(ROOT / "params.yaml", ("train.learning_rate=1e-3",)).train.learning_rate == 0.001
     assert load_params(ROOT / "params.yaml", ("train.learning_rate=1",)).train.learning_rate == 1.0
 
@@ -149,13 +149,13 @@ def test_photos_get_a_pretrained_backbone_at_its_own_size() -> None:
     assert resolution.params.train.augmentation_params == AUGMENTATION_PRESETS["medium"]
 
 
-def test_an_explicit_model_brings_its_own_size() -> None:
+def test_an_explicit_model_determines_the_image_size() -> None:
     assert resolve_params("train.model.name=MobileNetV2").params.preprocess.size == (224, 224)
     own = ("train.model.layers=[Flatten]",)
     assert resolve_params(*own, native_size=(400, 300)).params.preprocess.size == (128, 128)
 
 
-def test_what_is_given_is_not_settled() -> None:
+def test_explicit_values_are_not_resolved() -> None:
     resolution = resolve_params("preprocess.image_size=[32, 48]", "deploy.model_name=shoes", "train.augmentation=none")
     assert resolution.params.preprocess.size == (32, 48)
     assert resolution.params.deploy.model_name == "shoes"
@@ -173,7 +173,7 @@ def test_what_is_given_is_not_settled() -> None:
         ("[MaxPooling2D, MaxPooling2D, MaxPooling2D, MaxPooling2D]", "Its input is 1 × 1 × 3."),
     ],
 )
-def test_an_order_that_cannot_build_is_refused_before_any_work(layers: str, message: str) -> None:
+def test_layers_that_do_not_fit_together_are_rejected_before_any_work(layers: str, message: str) -> None:
     with pytest.raises(ModelError) as error:
         resolve_params(f"train.model.layers={layers}")
     assert message in str(error.value)
@@ -207,14 +207,14 @@ def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
 
 
 @pytest.mark.parametrize(("image_size", "kind"), [(64, "layers"), (65, "pretrained")])
-def test_a_given_size_decides_the_model_and_not_the_native_size(image_size: int, kind: str) -> None:
+def test_an_explicit_size_not_the_native_size_decides_the_model(image_size: int, kind: str) -> None:
     for native_size in ((8, 8), (400, 533)):
         params = resolve_params(f"preprocess.image_size={image_size}", native_size=native_size).params
         assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
 
 
 @pytest.mark.parametrize(("side", "image_size"), [(64, 64), (65, 128)])
-def test_layers_of_your_own_see_the_native_size_up_to_64_pixels_and_128_above(side: int, image_size: int) -> None:
+def test_custom_layers_get_the_native_size_up_to_64_pixels_and_128_above(side: int, image_size: int) -> None:
     params = resolve_params("train.model.layers=[Flatten]", native_size=(side, side)).params
     assert params.preprocess.image_size == image_size
 
@@ -227,7 +227,7 @@ def test_auto_never_goes_below_the_smallest_size(side: int, image_size: int) -> 
     assert params.preprocess.image_size == image_size
 
 
-def test_train_alone_settles_the_same_as_the_whole() -> None:
+def test_train_alone_is_resolved_like_in_all_params() -> None:
     """`dvc repro` settles the train section by the prepared data set, `darkroom run` by a look at the photos."""
     for native_size in ((8, 8), (64, 48), (65, 65), (400, 533)):
         whole = resolve_params(native_size=native_size).params

@@ -41,7 +41,7 @@ def test_the_default_for_photos_is_balanced() -> None:
         assert f"train.{key}: balanced chose" in text
 
 
-def test_fast_trains_the_head_alone() -> None:
+def test_fast_trains_only_the_head() -> None:
     train = settle("train.preset=fast").params.train
     (phase,) = train.all_phases
     assert (phase.trainable, phase.epochs, phase.early_stopping) == ("head", 40, EarlyStopping())
@@ -66,14 +66,14 @@ def test_each_choice_can_be_set_alone_even_to_its_plain_default(setting: str, ke
         assert {phase.early_stopping for phase in settle(setting).params.train.all_phases} == {value}
 
 
-def test_values_of_a_phase_that_are_set_hold_in_each_phase() -> None:
+def test_explicit_values_apply_to_each_phase() -> None:
     head, blocks = settle("train.epochs=2", "train.learning_rate=0.002", "train.optimizer=sgd").params.train.all_phases
     assert [(phase.epochs, phase.learning_rate, phase.optimizer) for phase in (head, blocks)] == [(2, 0.002, "sgd")] * 2
     head, blocks = settle("train.epochs=30").params.train.all_phases
     assert (head.epochs, blocks.epochs) == (3, 30)
 
 
-def test_layers_that_are_set_are_trained_in_one_phase() -> None:
+def test_explicit_layers_are_trained_in_one_phase() -> None:
     train = settle("train.trainable=last 4", "train.preset=best").params.train
     assert [phase.trainable for phase in train.all_phases] == ["last 4"]
     assert train.views == 8
@@ -85,7 +85,7 @@ def test_auto_means_the_same_as_an_absent_key() -> None:
 
 
 @pytest.mark.parametrize("settings", [(), ("train.preset=best",), ("train.model.layers=[Flatten]",)])
-def test_a_settled_section_stays_as_it_is(settings: tuple[str, ...]) -> None:
+def test_a_resolved_section_is_unchanged(settings: tuple[str, ...]) -> None:
     train = settle(*settings).params.train
     again = parse_section(TrainParams, dump_section(train))
     assert again == train
@@ -132,13 +132,13 @@ def test_params_that_contradict_a_preset_are_refused(setting: str, message: str)
     assert message in str(error.value)
 
 
-def test_a_search_has_a_time_limit_of_its_own() -> None:
+def test_a_search_has_its_own_time_limit() -> None:
     with pytest.raises(ParamsError, match=r"train\.minutes must be null if tune\.trials .* it is 5\. .*tune\.minutes"):
         settle("train.minutes=5", "tune.trials=2")
 
 
 @pytest.mark.parametrize("settings", [(), ("train.preset=fast",), ("train.model.layers=[Flatten]",)])
-def test_a_time_limit_stays_until_training_has_measured(settings: tuple[str, ...]) -> None:
+def test_a_time_limit_is_kept_until_training_has_measured(settings: tuple[str, ...]) -> None:
     train = settle(*settings).params.train
     limited = settle(*settings, "train.minutes=5").params.train
     assert limited == train.model_copy(update={"minutes": 5.0})
@@ -149,7 +149,7 @@ def test_an_unknown_preset_is_refused_with_those_that_exist() -> None:
         settle("train.preset=better")
 
 
-def test_the_schema_offers_auto_beside_each_other_value() -> None:
+def test_the_schema_offers_auto_in_addition_to_each_value() -> None:
     properties = json_schema()["$defs"]["TrainParams"]["properties"]
     assert {properties[key]["default"] for key in PRESET_KEYS} == {"auto"}
     assert properties["optimizer"]["enum"] == ["auto", "adam", "adamw", "sgd", "rmsprop"]

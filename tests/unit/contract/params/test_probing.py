@@ -33,7 +33,7 @@ def test_each_preset_has_a_rule(preset: str, choose: str, image_size: int) -> No
     assert probe_rule(train).candidates == train.model.candidates
 
 
-def test_what_is_settled_stays() -> None:
+def test_resolved_candidates_are_kept() -> None:
     params = settle("train.preset=fast").params
     assert resolve(params, native_size=(400, 533), data_name="x").params == params
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_is_refused(settings: tuple[str, ...], message: str) -> N
     assert message in str(error.value)
 
 
-def test_a_file_that_is_no_network_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_a_file_without_a_network_is_rejected_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "notes.keras").write_text("no model")
     with pytest.raises(Exception, match=r"notes\.keras"):
         settle(f"train.model.candidates=[{tmp_path / 'notes.keras'}]")

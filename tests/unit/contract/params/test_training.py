@@ -23,7 +23,7 @@ from components.contract.params.training import TrainParams
         (42, {"batch_size": 4, "accumulate": 4}, 12),
     ],
 )
-def test_an_epoch_has_as_few_passes_as_its_least_steps_take(
+def test_an_epoch_has_as_few_passes_as_its_minimum_steps_require(
     num_photos: int, settings: dict[str, int], passes: int
 ) -> None:
     params = TrainParams(**{"batch_size": 32, "min_epoch_steps": 30, **settings})

@@ -67,7 +67,7 @@ def store(system: CountingSystem) -> ObjectStore:
 
 
 @pytest.mark.parametrize("num_bytes", [0, 1, 299, 300, 301, 1000])
-def test_a_file_comes_back_as_it_was(num_bytes: int, store: ObjectStore, tmp_path: Path) -> None:
+def test_a_file_is_returned_unchanged(num_bytes: int, store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(CONTENT[:num_bytes])
     assert not store.has(NAME)
     assert not store.fetch(NAME, tmp_path / "target")
@@ -78,7 +78,7 @@ def test_a_file_comes_back_as_it_was(num_bytes: int, store: ObjectStore, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
 
 
-def test_an_interrupted_upload_resumes_after_the_blocks_that_are_there(
+def test_an_interrupted_upload_resumes_after_the_existing_blocks(
     source: Path, store: ObjectStore, system: CountingSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(object_store, "CONNECTIONS", 1)
@@ -97,7 +97,7 @@ def test_an_interrupted_upload_resumes_after_the_blocks_that_are_there(
     assert sorted(system.written) == ["00002", "note."]
 
 
-def test_an_interrupted_download_resumes_after_the_blocks_that_are_there(
+def test_an_interrupted_download_resumes_after_the_existing_blocks(
     source: Path, store: ObjectStore, system: CountingSystem, tmp_path: Path
 ) -> None:
     store.put(NAME, source)
@@ -109,7 +109,7 @@ def test_an_interrupted_download_resumes_after_the_blocks_that_are_there(
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_lost_write_is_repeated_once_and_then_an_error(
+def test_a_lost_write_is_repeated_once_and_then_reported(
     times: int, source: Path, store: ObjectStore, system: CountingSystem
 ) -> None:
     lost: list[str] = []
@@ -137,7 +137,7 @@ def test_a_lost_note_is_an_error(source: Path, store: ObjectStore, system: Count
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed", "shorter"])
-def test_a_block_that_is_lost_later_is_noticed_and_can_be_put_again(
+def test_a_block_that_is_lost_later_is_detected_and_can_be_stored_again(
     damage: str, source: Path, store: ObjectStore, system: CountingSystem, tmp_path: Path, caplog: Any
 ) -> None:
     store.put(NAME, source)
@@ -179,9 +179,7 @@ def test_the_environment_names_the_store(
 
 
 @pytest.mark.parametrize("is_own", [False, True])
-def test_only_the_folder_of_the_cache_gives_away_what_was_taken_over(
-    is_own: bool, source: Path, tmp_path: Path
-) -> None:
+def test_only_a_store_in_the_cache_discards_used_files(is_own: bool, source: Path, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store", is_own=is_own)
     store.put(NAME, source)
     old = tmp_path / "store" / "photos" / "aa" / "index.sqlite"
@@ -216,7 +214,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.stop()
 
 
-def test_s3_keeps_what_tasks_have_in_common(s3: str, source: Path, tmp_path: Path) -> None:
+def test_s3_works_as_the_shared_store(s3: str, source: Path, tmp_path: Path) -> None:
     store = ObjectStore(s3)
     assert not store.has(NAME)
     store.put(NAME, source)

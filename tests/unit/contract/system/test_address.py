@@ -42,7 +42,7 @@ SECRETS = ("hunter2", "TOPSECRET", "SIGNED", "p%40ss", "p@ss", "AKIAKEY")
         ("ftp://user:hunter2@host/a.zip", "ftp://***@host/a.zip"),
     ],
 )
-def test_the_text_of_an_address_holds_no_secret(full: str, redacted: str | None) -> None:
+def test_the_text_of_an_address_contains_no_secret(full: str, redacted: str | None) -> None:
     address = Address(full)
     assert redacted is None or str(address) == redacted
     assert address.full == full
@@ -66,11 +66,11 @@ def test_the_text_of_an_address_holds_no_secret(full: str, redacted: str | None)
         "https://host/a@b.zip",
     ],
 )
-def test_an_address_without_a_secret_is_left_alone(plain: str) -> None:
+def test_an_address_without_a_secret_is_unchanged(plain: str) -> None:
     assert (Address(plain), Address(plain).full, Address(plain).has_secret) == (plain, plain, False)
 
 
-def test_a_redacted_address_finds_its_secret_in_the_environment_and_says_if_it_is_unknown() -> None:
+def test_a_redacted_address_gets_its_secret_from_the_environment_or_is_reported() -> None:
     full = "https://user:hunter2@host/a.zip?token=TOPSECRET"
     assert Address("https://***@host/a.zip?***").lacks_secret
     Address(full)
@@ -82,7 +82,7 @@ def test_a_redacted_address_finds_its_secret_in_the_environment_and_says_if_it_i
     assert pickle.loads(pickle.dumps(address)).full == full
 
 
-def test_a_revision_that_became_a_commit_finds_the_secret_of_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revision_that_became_a_commit_keeps_the_secret_of_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_ADDRESSES", "dvc+https://user:hunter2@host/repo@main:photos")
     pinned = f"@{'a' * 40}:photos"
     assert Address(f"dvc+https://***@host/repo{pinned}").full == f"dvc+https://user:hunter2@host/repo{pinned}"
@@ -109,11 +109,11 @@ def test_a_revision_that_became_a_commit_finds_the_secret_of_its_repository(monk
         ("https://host/a b.zip", "https://host/a+b.zip", False),
     ],
 )
-def test_a_new_token_does_not_change_where_the_data_are_cached(first: str, second: str, is_same: bool) -> None:
+def test_a_new_token_does_not_change_the_cache_folder(first: str, second: str, is_same: bool) -> None:
     assert (Address(first).cache_key == Address(second).cache_key) is is_same
 
 
-def test_the_cache_of_an_address_without_a_secret_stays_where_it_was() -> None:
+def test_the_cache_folder_of_an_address_without_a_secret_is_unchanged() -> None:
     assert Address("https://host/a.zip").cache_key == "https://host/a.zip"
 
 
@@ -129,7 +129,7 @@ def test_the_cache_of_an_address_without_a_secret_stays_where_it_was() -> None:
         "decoded token: TOPSECRET",
     ],
 )
-def test_what_a_library_says_is_shown_without_the_secrets_of_the_address(text: str) -> None:
+def test_messages_of_libraries_are_shown_without_the_secrets_of_the_address(text: str) -> None:
     redacted = Address("https://user:hunter2@h/a.zip?token=TOPSECRET").hide(text)
     assert not any(secret in redacted for secret in ("hunter2", "TOPSECRET", "dXNlcjpodW50ZXIy"))
     assert "***" in redacted
@@ -164,7 +164,7 @@ def test_a_local_path_is_published_by_its_last_name(uri: str, published: str) ->
     assert shorten_address(uri) == published
 
 
-def test_files_and_params_hold_the_redacted_form() -> None:
+def test_files_and_params_contain_the_redacted_form() -> None:
     params = load_params(None, ('data.uri="https://user:hunter2@host/a.zip?token=TOPSECRET"',))
     for text in (params.model_dump_json(), str(params.model_dump()), repr(params), str(Source(uri=params.data.uri))):
         assert "hunter2" not in text
@@ -175,7 +175,7 @@ def test_files_and_params_hold_the_redacted_form() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_the_documented_address_of_a_postgresql_means_the_driver_that_is_installed(scheme: str) -> None:
+def test_the_documented_postgresql_address_uses_the_installed_driver(scheme: str) -> None:
     from sqlalchemy import create_engine
 
     uri = driver_uri(f"{scheme}://darkroom:password@host/optuna")
@@ -185,6 +185,6 @@ def test_the_documented_address_of_a_postgresql_means_the_driver_that_is_install
     assert driver_uri("sqlite:///studies.db") == "sqlite:///studies.db"
 
 
-def test_credentials_are_split_off_decoded() -> None:
+def test_credentials_are_separated_and_decoded() -> None:
     assert split_credentials("https://a:p%40ss@host/x") == ("https://host/x", "a", "p@ss")
     assert split_credentials("https://host/x") == ("https://host/x", "", "")

@@ -16,7 +16,7 @@ from components.contract.system.atomic_files import new_folder, read_json, write
 from tests.support.small_disk import remount, small_disk
 
 
-def test_a_new_folder_appears_when_it_is_done(tmp_path: Path) -> None:
+def test_a_new_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "output"
     with new_folder(target) as folder:
         (folder / "file").write_text("new")
@@ -25,7 +25,7 @@ def test_a_new_folder_appears_when_it_is_done(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_an_error_leaves_the_earlier_folder_as_it_was(tmp_path: Path) -> None:
+def test_an_error_leaves_the_earlier_folder_unchanged(tmp_path: Path) -> None:
     target = tmp_path / "output"
     with new_folder(target) as folder:
         (folder / "file").write_text("old")
@@ -49,7 +49,7 @@ def test_a_pipe_gets_the_file_and_stays_a_pipe(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [pipe]
 
 
-def test_a_new_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
+def test_a_new_folder_replaces_the_earlier_one_completely(tmp_path: Path) -> None:
     target = tmp_path / "output"
     for name in ("old", "new"):
         with new_folder(target) as folder:
@@ -57,7 +57,7 @@ def test_a_new_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
     assert [path.name for path in target.iterdir()] == ["new"]
 
 
-def test_a_kill_leaves_no_target_and_the_next_writer_clears_the_remains(tmp_path: Path) -> None:
+def test_after_a_kill_there_is_no_target_and_the_next_writer_removes_the_remains(tmp_path: Path) -> None:
     target = tmp_path / "output"
     program = (
         "import os, pathlib, signal, sys\n"
@@ -85,7 +85,7 @@ with new_folder(pathlib.Path(sys.argv[1])) as folder:
 """
 
 
-def test_writers_of_one_target_leave_each_other_in_peace(tmp_path: Path) -> None:
+def test_writers_of_one_target_do_not_disturb_each_other(tmp_path: Path) -> None:
     target = tmp_path / "output"
     writers = [
         subprocess.Popen(
@@ -118,7 +118,7 @@ def test_many_writers_of_one_target_at_once_all_succeed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "output"]
 
 
-def test_an_earlier_folder_is_there_at_every_moment_of_its_replacement(tmp_path: Path) -> None:
+def test_a_folder_exists_at_every_moment_of_its_replacement(tmp_path: Path) -> None:
     target = tmp_path / "output"
     with new_folder(target):
         pass
@@ -139,7 +139,7 @@ def test_an_earlier_folder_is_there_at_every_moment_of_its_replacement(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["[abc]", "a" * 255, "猫" * 85])
-def test_remains_are_those_of_the_same_target(tmp_path: Path, name: str) -> None:
+def test_only_remains_of_the_same_target_are_removed(tmp_path: Path, name: str) -> None:
     other = tmp_path / ".a.partial-12345678"
     other.mkdir()
     own = tmp_path / f".{name[:60]}.partial-12345678"
@@ -159,7 +159,7 @@ def test_a_library_that_hides_the_full_disk_does_not_hide_it_from_the_user(tmp_p
         assert list(disk.iterdir()) == []
 
 
-def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path) -> None:
+def test_a_disk_that_becomes_read_only_is_reported(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "4m") as disk:
         with pytest.raises(ArtifactError, match=r"cannot be written: .*Read-only"):  # noqa: SIM117
             with new_folder(disk / "output") as folder:
@@ -168,13 +168,13 @@ def test_a_disk_that_becomes_read_only_is_named(tmp_path: Path) -> None:
         remount(disk, "rw")
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot be written"), new_folder(tmp_path / "file" / "output"):
         pass
 
 
-def test_a_place_that_is_not_to_be_written_to_is_named(tmp_path: Path) -> None:
+def test_a_read_only_path_is_reported(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64k") as disk:
         remount(disk, "ro")
         with (
@@ -184,7 +184,7 @@ def test_a_place_that_is_not_to_be_written_to_is_named(tmp_path: Path) -> None:
             pass
 
 
-def test_a_full_disk_is_named_and_leaves_the_earlier_folder(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_the_earlier_folder(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64k") as disk:
         target = disk / "output"
         with new_folder(target) as folder:
@@ -220,7 +220,7 @@ class Content(BaseModel):
     ("text", "message"),
     [(None, "it is missing in"), ("{", "damaged"), ('{"number": "many"}', "number: expected a valid integer")],
 )
-def test_a_damaged_artifact_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+def test_a_damaged_artifact_is_reported(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "content.json"
     if text is not None:
         path.write_text(text)
@@ -229,12 +229,12 @@ def test_a_damaged_artifact_is_named(tmp_path: Path, text: str | None, message: 
     assert message in str(error.value)
 
 
-def test_json_survives_the_way_through_a_file(tmp_path: Path) -> None:
+def test_json_survives_a_round_trip_through_a_file(tmp_path: Path) -> None:
     write_json(tmp_path / "content.json", Content(number=3))
     assert read_json(tmp_path / "content.json", Content, "content") == Content(number=3)
 
 
-def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
+def test_values_that_json_cannot_represent_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range"):
         write_json(tmp_path / "content.json", {"number": float("nan")})
     assert not (tmp_path / "content.json").exists()

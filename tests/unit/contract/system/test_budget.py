@@ -24,16 +24,14 @@ def budget_of(**limits: float) -> Budget:
         ({"max_memory_bytes": 10**6}, {"memory_bytes": 10**6}, {"memory_bytes": 1}, "at most 1 MB of memory"),
     ],
 )
-def test_a_limit_holds_to_the_last_unit(
-    limits: dict[str, int], within: dict[str, int], beyond: dict[str, int], message: str
-) -> None:
+def test_a_limit_is_exact(limits: dict[str, int], within: dict[str, int], beyond: dict[str, int], message: str) -> None:
     budget = budget_of(**limits)
     budget.spend(**within)
     with pytest.raises(DataError, match=f"The input must.*{message}.*Give less"):
         budget.spend(**beyond)
 
 
-def test_content_earns_time_and_silence_does_not() -> None:
+def test_the_time_limit_grows_with_content_only() -> None:
     budget = budget_of(start_seconds=0.0, bytes_per_second=1000)
     budget.spend(10_000)
     budget = budget_of(start_seconds=0.0, bytes_per_second=1000)
@@ -42,7 +40,7 @@ def test_content_earns_time_and_silence_does_not() -> None:
         budget.spend(1)
 
 
-def test_work_that_cannot_be_interrupted_is_left_behind() -> None:
+def test_uninterruptible_work_is_abandoned() -> None:
     with pytest.raises(DataError, match="must answer within 0 s"):
         budget_of().wait_for(lambda: time.sleep(5), 0.1)
     assert budget_of().wait_for(lambda: 7, 5.0) == 7
@@ -80,18 +78,18 @@ def test_a_params_file_that_is_a_device_or_a_pipe_is_refused(tmp_path: Path) -> 
         "train.epochs=!!timestamp 2001-99-99",
     ],
 )
-def test_an_override_that_is_made_to_break_the_parser_is_refused(override: str) -> None:
+def test_an_override_that_attacks_the_parser_is_rejected(override: str) -> None:
     with pytest.raises(ParamsError) as refusal:
         load_params(None, ("data.uri=photos", override))
     assert len(str(refusal.value)) < 5000
 
 
-def test_aliases_may_be_used_as_long_as_they_stand_for_little() -> None:
+def test_aliases_are_accepted_if_they_expand_to_little() -> None:
     tree = parse_yaml("base: &base {epochs: 3}\ntrain: {<<: *base}\nlist: [*base, *base]")
     assert tree["train"]["epochs"] == tree["list"][1]["epochs"] == 3
 
 
 @pytest.mark.parametrize("text", ["[" * 5000, "1e999", "-Infinity", "9" * 400, '{"a": ' * 40 + "1" + "}" * 40])
-def test_json_that_cannot_be_written_again_is_refused(text: str) -> None:
+def test_json_that_cannot_be_written_again_is_rejected(text: str) -> None:
     with pytest.raises(DocumentError):
         parse_json(text)

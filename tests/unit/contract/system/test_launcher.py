@@ -35,7 +35,7 @@ def test_a_module_of_the_working_folder_is_not_imported(
     assert (result.returncode, "--output" in result.stdout) == (0, True), result.stderr
 
 
-def test_children_of_children_import_nothing_of_the_working_folder_either(tmp_path: Path) -> None:
+def test_grandchildren_import_nothing_from_the_working_folder_either(tmp_path: Path) -> None:
     """KFP's local runner starts `sh -c "python -m kfp.dsl.executor_main …"` in the working folder."""
     (tmp_path / "random.py").write_text("raise SystemExit('imported from the working folder')")
     program = f"'{sys.executable}' -m calendar 2026"  # imports locale, and datetime
@@ -45,7 +45,7 @@ def test_children_of_children_import_nothing_of_the_working_folder_either(tmp_pa
     assert "2026" in result.stdout
 
 
-def test_the_environment_keeps_the_users_own_and_drops_what_loads_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_keeps_user_variables_and_drops_those_that_load_code(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = {
         "HOME": "/home/u",
         "HTTPS_PROXY": "http://proxy",

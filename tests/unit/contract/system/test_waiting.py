@@ -26,7 +26,7 @@ def make_call(errors: list[Exception]) -> tuple[list[int], Callable[[], str]]:
     return calls, call
 
 
-def test_an_error_that_passes_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_temporary_error_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     calls, call = make_call([ConnectionError("refused"), ConnectionError("refused")])
     assert wait_for(call, "The server", lambda error: isinstance(error, OSError), 10) == "answer"
     assert len(calls) == 3
@@ -34,14 +34,14 @@ def test_an_error_that_passes_is_waited_for(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize(("seconds", "is_tried_again"), [(0, False), (0.05, True)])
-def test_an_error_that_stays_is_raised_in_time(seconds: float, is_tried_again: bool) -> None:
+def test_a_permanent_error_is_raised_in_time(seconds: float, is_tried_again: bool) -> None:
     calls, call = make_call([ConnectionError("refused")] * 1000)
     with pytest.raises(ConnectionError):
         wait_for(call, "The server", lambda _: True, seconds)
     assert (len(calls) > 1) is is_tried_again
 
 
-def test_a_refusal_is_raised_at_once() -> None:
+def test_a_rejection_is_raised_at_once() -> None:
     calls, call = make_call([ValueError("no")])
     with pytest.raises(ValueError, match="no"):
         wait_for(call, "The server", lambda error: isinstance(error, OSError), 10)
@@ -61,7 +61,7 @@ def test_a_refusal_is_raised_at_once() -> None:
         (DataError("The data must be within reach; the connection timed out."), False),
     ],
 )
-def test_only_a_server_that_may_come_back_is_an_outage(error: Exception, is_temporary: bool) -> None:
+def test_only_a_temporarily_missing_server_is_an_outage(error: Exception, is_temporary: bool) -> None:
     assert is_outage(error) is is_temporary
 
 

@@ -18,7 +18,7 @@ def test_params_are_flattened_with_dots() -> None:
     assert flatten({"a": {"b": 1, "c": [1, 2]}, "d": None}) == {"a.b": "1", "a.c": "[1, 2]", "d": "None"}
 
 
-def test_a_run_takes_params_metrics_tags_data_and_files(mlflow_store: str, tmp_path: Path) -> None:
+def test_a_run_accepts_params_metrics_tags_data_and_files(mlflow_store: str, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("report")
     run = create_run(experiment="digits", name="one", tags={"kind": "test"})
     run.log_params({f"param{number}": str(number) for number in range(250)})
@@ -39,9 +39,7 @@ def test_a_run_takes_params_metrics_tags_data_and_files(mlflow_store: str, tmp_p
     assert run_status(run) == "FINISHED"
 
 
-def test_a_store_that_cannot_be_written_is_said_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unwritable_store_is_reported_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     (tmp_path / "file").touch()
@@ -67,7 +65,7 @@ def test_the_start_of_a_run_is_bounded() -> None:
 
 @pytest.mark.usefixtures("_hurried")
 @pytest.mark.parametrize("fault", ["gone", "silent", "faulty"])
-def test_a_run_that_starts_while_mlflow_is_away_comes_there_whole(
+def test_a_run_that_starts_during_an_outage_is_logged_completely(
     fault: Behavior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The parent and a step tell of a run that the server has not made; a later step brings it all."""
@@ -110,7 +108,7 @@ def test_a_server_that_is_back_soon_is_waited_for(tmp_path: Path, caplog: pytest
     assert "run continues" not in caplog.text
 
 
-def test_a_server_that_refuses_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_server_that_rejects_requests_is_not_waited_for(tmp_path: Path) -> None:
     with tracking_server(tmp_path / "artifacts") as server:
         server.behave("refusing")
         with pytest.raises(TrackingError, match="cannot be reached or written"):

@@ -47,7 +47,7 @@ def wait_until(what: object, seconds: float = 5.0) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_the_store_does_not_take_is_sent_when_it_is_back(
+def test_unsent_messages_are_sent_when_the_store_is_back(
     server: TrackingServer, run_id: str, fault: Behavior, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.behave(fault)
@@ -68,7 +68,7 @@ def test_what_the_store_does_not_take_is_sent_when_it_is_back(
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
+def test_a_missing_store_delays_nothing_and_gets_all_messages_later(
     server: TrackingServer,
     run_id: str,
     fault: Behavior,
@@ -97,7 +97,7 @@ def test_a_store_that_stays_away_holds_nobody_up_and_gets_all_later(
     assert (tmp_path / "artifacts" / "evaluation" / "report.html").read_text() == "report"
 
 
-def test_a_slow_store_is_told_many_figures_at_once(server: TrackingServer, run_id: str) -> None:
+def test_a_slow_store_gets_many_metrics_at_once(server: TrackingServer, run_id: str) -> None:
     server.behave("slow")
     run = Run(run_id)
     for epoch in range(500):
@@ -108,7 +108,7 @@ def test_a_slow_store_is_told_many_figures_at_once(server: TrackingServer, run_i
     assert [value for name, value, _ in server.figures(run_id) if name == "loss"] == list(range(500))
 
 
-def test_what_the_store_refuses_for_good_does_not_keep_back_the_rest(
+def test_permanently_rejected_messages_do_not_block_the_rest(
     mlflow_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = create_run(experiment="digits", name="one")
@@ -123,7 +123,7 @@ def test_what_the_store_refuses_for_good_does_not_keep_back_the_rest(
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_what_was_meant_for_another_store_waits_for_that(
+def test_messages_for_another_store_wait_for_that_store(
     server: TrackingServer, run_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = Run(run_id)
@@ -138,7 +138,7 @@ def test_what_was_meant_for_another_store_waits_for_that(
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_place_that_cannot_keep_them_is_told(
+def test_a_folder_that_cannot_store_messages_is_reported(
     server: TrackingServer,
     run_id: str,
     tmp_path: Path,
@@ -154,7 +154,7 @@ def test_a_place_that_cannot_keep_them_is_told(
     assert "the records could not be stored for later: " in caplog.text
 
 
-def test_no_thread_stays_when_all_is_sent(server: TrackingServer, run_id: str) -> None:
+def test_no_thread_remains_when_all_messages_are_sent(server: TrackingServer, run_id: str) -> None:
     run = Run(run_id)
     run.log_metrics({"loss": 0.5})
     run.close()

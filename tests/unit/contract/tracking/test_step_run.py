@@ -30,19 +30,19 @@ def test_steps_of_one_key_share_one_run(mlflow_store: str, monkeypatch: pytest.M
     assert run_status(first) == "RUNNING"
 
 
-def test_a_step_alone_joins_the_run_of_its_input(mlflow_store: str) -> None:
+def test_a_separate_step_joins_the_run_of_its_input(mlflow_store: str) -> None:
     trained = create_run(experiment="digits", name="train")
     with step_run(experiment="digits", upstream=trained.run_id) as run:
         assert run.run_id == trained.run_id
 
 
-def test_an_input_made_beside_another_store_joins_no_run(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_input_from_another_store_joins_no_run(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
     with step_run(experiment="digits", upstream="0123456789abcdef0123456789abcdef") as run:
         assert run.run_id is None
     assert "does not contain run 0123456789abcdef0123456789abcdef" in caplog.text
 
 
-def test_a_step_alone_ends_the_run_that_it_made(mlflow_store: str) -> None:
+def test_a_separate_step_ends_the_run_that_it_created(mlflow_store: str) -> None:
     with step_run(experiment="digits", own_name="train") as run:
         assert run_status(run) == "RUNNING"
     assert run_status(run) == "FINISHED"
@@ -74,7 +74,7 @@ def test_a_step_without_any_run_logs_nothing() -> None:
         ("CANCELING", "", "KILLED", "terminated"),
     ],
 )
-def test_the_final_state_of_a_pipeline_says_how_its_mlflow_run_ends(
+def test_the_final_state_of_a_pipeline_determines_the_status_of_its_mlflow_run(
     state: str, error: str | None, end: str, reason: str
 ) -> None:
     assert pipeline_end(state, error) == (end, reason)

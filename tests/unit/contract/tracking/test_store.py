@@ -30,7 +30,7 @@ def test_the_client_is_imported_before_threads_use_it(mlflow_store: str) -> None
     assert result.returncode == 0, result.stderr
 
 
-def test_a_deleted_experiment_is_restored_and_that_is_said(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deleted_experiment_is_restored_and_reported(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
     first = create_run(experiment="photos", name="one")
     client = MlflowClient()
     client.delete_experiment(client.get_experiment_by_name("photos").experiment_id)
@@ -57,9 +57,7 @@ def test_an_experiment_has_a_view_of_the_headline_figures(mlflow_store: str, is_
     assert client.get_experiment_by_name("photos").tags[VIEW_TAG] == own_view
 
 
-def test_a_run_is_found_by_its_key_in_whatever_experiment_it_is(
-    mlflow_store: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_is_found_by_its_key_in_any_experiment(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Preprocess names the experiment after the data, the other tasks after deploy.model_name."""
     monkeypatch.setenv(KEY_VARIABLE, "5b4d3c2e-run-of-kfp")
     for number in range(3):
@@ -69,7 +67,7 @@ def test_a_run_is_found_by_its_key_in_whatever_experiment_it_is(
     assert MlflowClient().get_experiment_by_name("clothes") is None
 
 
-def test_runs_of_a_key_that_are_made_at_the_same_moment_become_one(
+def test_runs_with_one_key_that_are_created_at_the_same_time_become_one(
     mlflow_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = MlflowClient()
@@ -100,7 +98,7 @@ end_run(create_run(experiment="photos", name=sys.argv[1]), "FINISHED")
 """
 
 
-def test_two_first_runs_at_once_make_one_store(tmp_path: Path) -> None:
+def test_two_first_runs_at_once_create_one_store(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DARKROOM_CACHE": str(tmp_path / "cache")}
     programs = [
         subprocess.Popen(
@@ -130,7 +128,7 @@ def test_two_first_runs_at_once_make_one_store(tmp_path: Path) -> None:
     assert sorted((run.info.run_name, run.info.status) for run in runs) == [("0", "FINISHED"), ("1", "FINISHED")]
 
 
-def test_what_sends_is_imported_before_a_thread_could_import_it_too() -> None:
+def test_the_sending_modules_are_imported_before_a_thread_imports_them() -> None:
     program = (
         "import sys\n"
         "from components.contract.tracking.run import Run\n"

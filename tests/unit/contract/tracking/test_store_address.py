@@ -54,7 +54,7 @@ def test_an_address_is_shown_without_its_password(text: str, redacted: str) -> N
         ("databricks://profile", "Databricks is not supported"),
     ],
 )
-def test_an_address_that_another_project_left_behind_is_refused_with_advice(
+def test_an_address_of_another_project_is_rejected_with_advice(
     address: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -108,7 +108,7 @@ print(later.run_id)
 @pytest.mark.parametrize(
     ("how", "names"), [("renamed", ("old", "new [1] of Zoë's")), ("copied", ("Fotos größer", "new"))]
 )
-def test_a_project_that_was_moved_keeps_its_runs_artifacts_and_champion(
+def test_a_moved_project_keeps_its_runs_artifacts_and_champion(
     how: str, names: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
 ) -> None:
 
@@ -134,7 +134,7 @@ def test_a_project_that_was_moved_keeps_its_runs_artifacts_and_champion(
     assert f"{old.as_uri()}/" not in dump
 
 
-def test_a_store_whose_artifacts_are_elsewhere_on_purpose_is_left_alone(
+def test_a_store_with_artifacts_elsewhere_is_unchanged(
     mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the database was moved."""

@@ -36,9 +36,7 @@ def test_an_internal_error_has_its_type(mlflow_store: str, monkeypatch: pytest.M
     assert recorded_error(run) == "train: KeyError: 'pixels'"
 
 
-def test_a_step_that_is_asked_to_end_or_succeeds_writes_no_error(
-    mlflow_store: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminated_or_successful_step_writes_no_error(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = create_run(experiment="digits", name="run")
     monkeypatch.setenv("MLFLOW_RUN_ID", str(run.run_id))
     with tracked_step("train"):

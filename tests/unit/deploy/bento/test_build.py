@@ -25,7 +25,7 @@ def bento(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return target
 
 
-def test_the_code_of_a_module_is_what_it_imports_and_what_that_imports(tmp_path: Path) -> None:
+def test_the_code_of_a_module_includes_all_its_imports(tmp_path: Path) -> None:
     files = {
         "__init__.py": "",
         "a/__init__.py": "from components.a.seen import x",
@@ -58,7 +58,7 @@ def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
     assert not names & {f"components/deploy/{name}.py" for name in other_names}
 
 
-def test_a_bento_holds_the_export_its_facts_and_the_code(artifacts: Artifacts, bento: Path) -> None:
+def test_a_bento_contains_the_export_its_facts_and_the_code(artifacts: Artifacts, bento: Path) -> None:
     packed_files = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
     code = {path.as_posix() for path in find_code(SERVICE, ROOT)}
     page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
@@ -81,7 +81,7 @@ def test_a_bento_holds_the_export_its_facts_and_the_code(artifacts: Artifacts, b
     assert facts.lineage.export_sha256 == bundle.export.sha256
 
 
-def test_a_bento_asks_for_the_versions_it_was_built_with_and_no_tensorflow(bento: Path) -> None:
+def test_a_bento_requires_the_versions_that_built_it_and_no_tensorflow(bento: Path) -> None:
     manifest = YAML(typ="safe").load((bento / "bento.yaml").read_text())
     assert f"{manifest['name']}:{manifest['version']}".startswith("colors:")
     requirements = set((bento / "env" / "python" / "requirements.txt").read_text().split())
@@ -94,7 +94,7 @@ def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colors"
     return build.lay_out(folder, bundle_dir, bundle, name).tag
 
 
-def test_the_tag_follows_from_what_is_packed(artifacts: Artifacts, tmp_path: Path, bento: Path) -> None:
+def test_the_tag_depends_on_the_packed_content(artifacts: Artifacts, tmp_path: Path, bento: Path) -> None:
     bundle = read_bundle(artifacts.bundle_dir)
     first = tag(artifacts.bundle_dir, bundle, tmp_path / "first")
     assert first == tag(artifacts.bundle_dir, bundle, tmp_path / "again")
@@ -110,9 +110,7 @@ def test_the_tag_follows_from_what_is_packed(artifacts: Artifacts, tmp_path: Pat
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing"])
-def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(
-    artifacts: Artifacts, tmp_path: Path, harm: str
-) -> None:
+def test_an_export_of_another_bundle_is_rejected(artifacts: Artifacts, tmp_path: Path, harm: str) -> None:
     bundle_dir = tmp_path / "bundle"
     shutil.copytree(artifacts.bundle_dir, bundle_dir)
     path = bundle_dir / "export" / "model.bin"
@@ -122,7 +120,7 @@ def test_an_export_that_is_not_the_one_of_the_bundle_is_refused(
     assert not (tmp_path / "bento").exists()
 
 
-def test_a_build_that_fails_tells_what_bentoml_said(
+def test_a_failed_build_reports_the_output_of_bentoml(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "SERVICE", "components.deploy.service.classifier")

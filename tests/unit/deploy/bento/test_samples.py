@@ -16,7 +16,7 @@ def test_classes_take_turns() -> None:
     assert len(choose_samples(labels, 100)) == 9
 
 
-def test_a_sample_of_16_bits_is_what_the_model_sees(tmp_path: Path) -> None:
+def test_a_16_bit_sample_looks_the_same_to_the_model(tmp_path: Path) -> None:
     picture = np.repeat(np.linspace(0, 4095, 16).astype(np.uint16)[np.newaxis], 16, axis=0)
     Image.fromarray(picture).save(tmp_path / "a.png")
     write_samples([tmp_path / "a.png"], {"a": 0}, ("red",), tmp_path / "samples", (0, 4095))
@@ -24,7 +24,7 @@ def test_a_sample_of_16_bits_is_what_the_model_sees(tmp_path: Path) -> None:
         assert np.asarray(sample)[0, :, 0].tolist() == [17 * column for column in range(16)]
 
 
-def test_a_sample_is_upright_small_and_tells_no_place(tmp_path: Path) -> None:
+def test_a_sample_is_upright_small_and_without_location(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees

@@ -75,7 +75,7 @@ def test_the_family_ends_when_the_pipe_closes(tmp_path: Path) -> None:
         assert_gone(processes, home)
 
 
-def test_the_family_ends_when_the_starter_is_killed(tmp_path: Path) -> None:
+def test_the_family_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
     starter = subprocess.Popen(
         [
             sys.executable,
@@ -97,7 +97,7 @@ def test_the_family_ends_when_the_starter_is_killed(tmp_path: Path) -> None:
     assert_gone(processes, home)
 
 
-def test_the_family_ends_with_a_guard_that_is_told_to_end(tmp_path: Path) -> None:
+def test_the_family_ends_when_the_supervisor_is_terminated(tmp_path: Path) -> None:
     with started(str(tmp_path / "pids")) as process:
         processes, home = family(tmp_path / "pids")
         process.send_signal(signal.SIGTERM)
@@ -114,7 +114,7 @@ def test_a_child_does_not_survive_its_program(tmp_path: Path) -> None:
         assert_gone(processes, home)
 
 
-def test_a_program_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     with started(str(tmp_path / "pids"), "deaf", grace_seconds=0.3) as process:
         processes, home = family(tmp_path / "pids")
         assert process.stdin is not None
@@ -124,7 +124,7 @@ def test_a_program_that_does_not_listen_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 7])
-def test_the_exit_code_is_the_programs(code: int) -> None:
+def test_the_exit_code_is_that_of_the_program(code: int) -> None:
     command = [sys.executable, "-I", GUARD, sys.executable, "-c", f"raise SystemExit({code})"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.wait(10) == code

@@ -40,7 +40,7 @@ def test_photos_of_the_same_kind_have_not_drifted(seed: int) -> None:
         ({"shift": 0.4}, "embeddings", "The content of the photos differs"),
     ],
 )
-def test_each_change_is_seen_by_its_own_signal(changes: dict[str, float], signal: str, word: str) -> None:
+def test_each_change_is_detected_by_its_signal(changes: dict[str, float], signal: str, word: str) -> None:
     rng = np.random.default_rng(0)
     drift = compare(traits(rng, 300), traits(rng, 200, **changes), NAMES, rng)
     assert drift.verdict == "drift"
@@ -48,7 +48,7 @@ def test_each_change_is_seen_by_its_own_signal(changes: dict[str, float], signal
     assert word in drift.reason
 
 
-def test_a_certain_but_tiny_change_is_no_drift() -> None:
+def test_a_significant_but_tiny_change_is_not_drift() -> None:
     rng = np.random.default_rng(0)
     drift = compare(traits(rng, 2000), traits(rng, 2000, light=126), NAMES, rng)
     brightness = drift.signals[0]
@@ -58,7 +58,7 @@ def test_a_certain_but_tiny_change_is_no_drift() -> None:
 
 
 @pytest.mark.parametrize(("reference", "served"), [(MIN_PHOTOS - 1, 500), (500, MIN_PHOTOS - 1)])
-def test_too_few_photos_tell_nothing(reference: int, served: int) -> None:
+def test_too_few_photos_are_reported(reference: int, served: int) -> None:
     rng = np.random.default_rng(0)
     drift = compare(traits(rng, reference), traits(rng, served, light=10), NAMES, rng)
     assert drift.verdict == "cannot tell"
@@ -66,14 +66,14 @@ def test_too_few_photos_tell_nothing(reference: int, served: int) -> None:
     assert drift.signals == ()
 
 
-def test_equal_photos_cannot_be_told_apart() -> None:
+def test_identical_photos_cannot_be_separated() -> None:
     rng = np.random.default_rng(2)
     share, p_value = separation(np.ones((60, 5)), np.ones((70, 5)), rng)
     assert share == pytest.approx(0.5)
     assert p_value == pytest.approx(0.5)
 
 
-def test_the_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
+def test_the_report_is_self_contained_and_escapes_names(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference, served = traits(rng, 300), traits(rng, 200, light=60)
     drift = compare(reference, served, NAMES, rng)

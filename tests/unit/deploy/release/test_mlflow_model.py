@@ -65,7 +65,7 @@ def model_dir(bento_dir: Path, facts: ServiceFacts, tmp_path_factory: pytest.Tem
     return target
 
 
-def test_the_champion_loads_without_darkroom_and_answers_as_evaluation(
+def test_the_champion_loads_without_darkroom_and_answers_like_evaluation(
     mlflow_store: str,
     artifacts: Artifacts,
     evaluation_dir: Path,
@@ -140,7 +140,7 @@ def test_a_bad_photo_gets_an_error_and_the_others_their_answer(
     assert rows[0]["error"] is None
 
 
-def test_a_table_without_the_column_is_refused_by_name(model_dir: Path) -> None:
+def test_a_table_without_the_column_is_rejected_with_its_name(model_dir: Path) -> None:
     import pandas as pd
 
     from components.deploy.release.pyfunc import PhotoModel

@@ -13,7 +13,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_is_fetched_is_what_was_published(bento: Path, run_id: str, tmp_path: Path) -> None:
+def test_the_downloaded_bento_equals_the_published_one(bento: Path, run_id: str, tmp_path: Path) -> None:
     reference = publish(run_id, bento)
     fetch(Reference.parse(str(reference)), tmp_path / "pod" / "bento")
     assert content(tmp_path / "pod" / "bento") == content(bento / "bento")
@@ -26,7 +26,7 @@ def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
     assert file_sha256(tmp_path / "one.tar") == file_sha256(tmp_path / "two.tar")
 
 
-def test_a_later_bento_of_the_same_run_leaves_the_earlier_one(bento: Path, run_id: str, tmp_path: Path) -> None:
+def test_a_later_bento_of_the_same_run_keeps_the_earlier_one(bento: Path, run_id: str, tmp_path: Path) -> None:
     """After a rollback, new pods fetch the earlier one; a cached training is deployed again in its own run."""
     earlier, earlier_content = publish(run_id, bento), content(bento / "bento")
     (bento / "bento" / "bento.yaml").write_text("name: other\n")
@@ -48,13 +48,13 @@ def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path:
     assert not (tmp_path / "pod").exists()
 
 
-def test_a_bento_that_is_not_there_is_named(run_id: str, tmp_path: Path) -> None:
+def test_a_missing_bento_is_reported(run_id: str, tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=f"MLflow does not return the bento {run_id}@sha256"):
         fetch(Reference(run_id, "0" * 64), tmp_path / "pod")
 
 
 @pytest.mark.parametrize("text", ["", "latest", "a" * 32, f"{'a' * 32}@sha256:short"])
-def test_a_pod_without_a_bento_says_so(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pod_without_a_bento_is_reported(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_BENTO", text)
     with pytest.raises(ArtifactError, match="must have the form <run id>@sha256:<digest>"):
         read_reference()

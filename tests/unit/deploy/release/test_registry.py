@@ -46,7 +46,7 @@ def test_a_promoted_model_is_registered_with_its_lineage_and_becomes_champion(ru
     assert version.description == "Verdict: first. There is none yet."
 
 
-def test_a_model_that_is_not_better_is_registered_and_the_champion_stays(run_id: str) -> None:
+def test_a_model_that_is_not_better_is_registered_but_not_promoted(run_id: str) -> None:
     from mlflow import MlflowClient
 
     register("colors", facts(run_id), FIRST)
@@ -69,7 +69,7 @@ def test_a_model_that_may_be_as_good_becomes_challenger(run_id: str, word: Any, 
     assert MlflowClient().get_model_version("colors", "2").tags["darkroom.verdict"] == word
 
 
-def test_a_challenger_that_is_promoted_is_champion_alone(run_id: str) -> None:
+def test_a_promoted_challenger_is_only_champion(run_id: str) -> None:
     from mlflow import MlflowClient
 
     register("colors", facts(run_id), FIRST)
@@ -89,7 +89,7 @@ def test_a_promotion_that_was_killed_between_its_aliases_is_completed(run_id: st
     assert CHALLENGER not in MlflowClient().get_registered_model("colors").aliases
 
 
-def test_a_verdict_against_an_earlier_champion_promotes_no_more(run_id: str) -> None:
+def test_a_verdict_against_an_earlier_champion_does_not_promote(run_id: str) -> None:
     from mlflow import MlflowClient
 
     register("colors", facts(run_id), FIRST)
@@ -106,21 +106,21 @@ def test_the_same_bento_again_is_the_same_version(run_id: str) -> None:
     assert register("colors", facts(run_id), FIRST).version == "1"
 
 
-def test_without_a_run_nothing_is_registered_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_run_nothing_is_registered_and_the_registry_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "no store at all")
     registration = register("colors", facts(None), FIRST)
     assert (registration.version, registration.promoted) == (None, False)
     assert "not belong to an MLflow run" in registration.reason
 
 
-def test_a_run_that_the_store_does_not_know_is_told(mlflow_store: str) -> None:
+def test_an_unknown_run_is_reported(mlflow_store: str) -> None:
     registration = register("colors", facts("0" * 32), FIRST)
     assert (registration.version, registration.promoted) == (None, False)
     assert "0" * 32 in registration.reason
 
 
 @pytest.mark.parametrize("kind", ["server", "file"])
-def test_a_registry_that_cannot_be_reached_is_told_and_nothing_is_promoted(
+def test_an_unreachable_registry_is_reported_and_nothing_is_promoted(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import mlflow
@@ -178,7 +178,7 @@ def test_a_version_whose_run_was_deleted_is_registered_again(run_id: str, tmp_pa
     assert registration.run_id not in (None, run_id)
 
 
-def test_a_registry_that_refuses_fails_deploy(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejection_by_the_registry_fails_deploy(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_pb2 import PERMISSION_DENIED

@@ -121,7 +121,7 @@ def test_a_rollout_names_the_bento_and_changes_nothing_else(before: str | None, 
     assert find_bento(stand_in.deployment()) == str(NEW)
 
 
-def test_what_serves_already_is_left_alone(api: Api) -> None:
+def test_a_bento_that_is_already_served_is_left_alone(api: Api) -> None:
     stand_in = api(str(NEW))
     assert roll(stand_in) == f"darkroom/darkroom-serve already serves {NEW}, which is the same bento."
     assert stand_in.patches == []
@@ -195,7 +195,7 @@ def deployment_info(*, promoted: bool) -> DeploymentInfo:
         ("slow", 0.1, "were not ready within 0.1 s"),
     ],
 )
-def test_a_rollout_that_never_gets_ready_is_taken_back(
+def test_a_rollout_that_never_becomes_ready_is_rolled_back(
     failure: str, timeout_seconds: float, message: str, api: Api
 ) -> None:
     stand_in = api(str(OLD))
@@ -207,7 +207,7 @@ def test_a_rollout_that_never_gets_ready_is_taken_back(
     assert stand_in.patches == [str(NEW), str(OLD)]
 
 
-def test_a_service_that_answers_wrongly_is_taken_back(api: Api) -> None:
+def test_a_service_with_wrong_answers_is_rolled_back(api: Api) -> None:
     stand_in = api(str(OLD))
 
     def wrong() -> None:
@@ -218,14 +218,14 @@ def test_a_service_that_answers_wrongly_is_taken_back(api: Api) -> None:
     assert stand_in.patches == [str(NEW), str(OLD)]
 
 
-def test_the_first_rollout_has_nothing_to_go_back_to(api: Api) -> None:
+def test_the_first_rollout_has_nothing_to_roll_back_to(api: Api) -> None:
     stand_in = api(None)
     stand_in.failures[str(NEW)] = "no image"
     with pytest.raises(RolloutError, match="served no bento before"):
         roll(stand_in)
 
 
-def test_a_task_without_the_right_names_the_role(api: Api) -> None:
+def test_a_task_without_permission_names_the_role(api: Api) -> None:
     stand_in = api(str(OLD))
     stand_in.is_forbidden = True
     with pytest.raises(RolloutError, match=r"403 Forbidden. See k8s/base/rollout\.yaml"):
@@ -245,7 +245,7 @@ def test_the_patch_reaches_the_init_container_of_the_manifest() -> None:
 
 
 @pytest.mark.parametrize("key", [None, "k" * 48])
-def test_the_new_service_is_asked_with_its_key(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_new_service_is_tested_with_its_key(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DARKROOM_API_KEY", raising=False)
     if key is not None:
         monkeypatch.setenv("DARKROOM_API_KEY", key)

@@ -51,9 +51,7 @@ def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return ask
 
 
-def test_a_fault_of_ours_spares_the_other_photos_and_tells_nothing_of_its_inside(
-    artifacts: Artifacts, answer: Ask
-) -> None:
+def test_an_internal_error_does_not_affect_other_photos_or_leak_details(artifacts: Artifacts, answer: Ask) -> None:
     good = golden_photos(artifacts.dataset_dir)[0].read_bytes()
     status, body = answer(good, b"crash", good)
     assert status == 200
@@ -88,7 +86,9 @@ def test_a_16_bit_photo_brighter_than_the_range_is_clipped_counted_and_logged(
 
 
 @pytest.mark.parametrize(("files", "expected_status"), [((b"crash",), 500), ((b"", b"crash"), 500), ((b"",), 400)])
-def test_the_status_says_whose_fault_it_is(answer: Ask, files: tuple[bytes, ...], expected_status: int) -> None:
+def test_the_status_distinguishes_client_and_server_errors(
+    answer: Ask, files: tuple[bytes, ...], expected_status: int
+) -> None:
     status, body = answer(*files)
     assert status == expected_status
     assert len(body["predictions"]) == len(files)

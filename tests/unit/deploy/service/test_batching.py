@@ -56,7 +56,7 @@ def answers(graph: Graph, *, first: list[int], later: list[int], max_batch_size:
         ([1], [*range(2, 17)], [1, 8, 4, 2, 1]),
     ],
 )
-def test_what_waits_goes_together_and_each_gets_its_own_answer(
+def test_waiting_photos_form_a_batch_and_each_gets_its_answer(
     first: list[int], later: list[int], batch_sizes: list[int]
 ) -> None:
     graph = Graph()
@@ -64,7 +64,7 @@ def test_what_waits_goes_together_and_each_gets_its_own_answer(
     assert graph.batch_sizes == batch_sizes
 
 
-def test_a_failing_batch_fails_its_photos_and_no_others() -> None:
+def test_a_failing_batch_only_fails_its_photos() -> None:
     graph = Graph()
     results = answers(graph, first=[1], later=[99, 2, 3], max_batch_size=2)
     assert results[0] == 1
@@ -72,7 +72,7 @@ def test_a_failing_batch_fails_its_photos_and_no_others() -> None:
     assert results[3] == 3
 
 
-def test_a_photo_that_nobody_waits_for_any_more_is_left_out() -> None:
+def test_a_canceled_photo_is_left_out() -> None:
     graph = Graph()
 
     async def ask() -> object:
@@ -91,7 +91,7 @@ def test_a_photo_that_nobody_waits_for_any_more_is_left_out() -> None:
     assert graph.batch_sizes == [1, 1]
 
 
-def test_batches_run_beside_each_other_and_know_it() -> None:
+def test_batches_run_in_parallel_and_know_it() -> None:
     graph = Graph()
 
     async def ask() -> list[object]:

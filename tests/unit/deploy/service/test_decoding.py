@@ -26,7 +26,7 @@ MIB = 2**20
         ("aaaaaaaabc", "aabcaaaaaa"),
     ],
 )
-def test_requests_take_turns_however_much_they_ask(arrivals: str, order: str) -> None:
+def test_requests_take_turns_regardless_of_their_size(arrivals: str, order: str) -> None:
     queue: FairQueue[str] = FairQueue()
     shares = {name: Share() for name in arrivals}
     first = arrivals[0]
@@ -38,7 +38,7 @@ def test_requests_take_turns_however_much_they_ask(arrivals: str, order: str) ->
     assert "".join(turns) == order
 
 
-def test_a_cheap_item_goes_before_dear_ones() -> None:
+def test_a_cheap_item_goes_before_expensive_ones() -> None:
     queue: FairQueue[str] = FairQueue()
     dear, cheap = Share(), Share()
     for _ in range(64):
@@ -89,7 +89,7 @@ def test_large_photos_wait_for_memory_and_small_ones_do_not(max_mb: int, num_cor
     assert decode_photo.most_running == most
 
 
-def test_what_never_fits_is_refused_by_its_header() -> None:
+def test_a_photo_that_never_fits_is_rejected_by_its_header() -> None:
     def ask(data: bytes) -> None:
         asyncio.run(Decoder(lambda *photo: decode(photo[0], (32, 32), admit=photo[1]), 2, 16 * MIB)(data, Share()))
 
@@ -127,7 +127,7 @@ def test_the_time_of_one_photo_of_one_request_and_of_all_is_bounded(monkeypatch:
     assert asyncio.run(refusals([Share()])) == ["too_large"]
 
 
-def test_a_photo_that_nobody_waits_for_is_not_decoded() -> None:
+def test_a_canceled_photo_is_not_decoded() -> None:
     decode_photo = BlockingDecode()
 
     async def ask() -> None:

@@ -34,7 +34,7 @@ def test_a_network_that_pools_is_explained_by_its_own_map(graph: InferenceGraph)
     assert heat.values[6:, 6:].max() < 0.2
 
 
-def test_any_other_network_is_explained_by_covering(graph: InferenceGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_network_is_explained_by_occlusion(graph: InferenceGraph, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Explainer, "_pools_by_mean", lambda self: False)
     heat = Explainer(graph).explain(with_corner(), 2)
     assert heat.method == "occlusion"
@@ -43,12 +43,12 @@ def test_any_other_network_is_explained_by_covering(graph: InferenceGraph, monke
     assert heat.values[3:, 3:].max() < 0.1
 
 
-def test_the_map_of_a_class_that_is_not_there_is_empty_where_another_is(graph: InferenceGraph) -> None:
+def test_the_map_of_an_absent_class_is_empty_at_another_class(graph: InferenceGraph) -> None:
     heat = Explainer(graph).explain(with_corner(), 0)
     assert heat.values[:4, :4].max() < 0.01
 
 
-def test_a_graph_gives_the_weights_of_its_output_layer(graph: InferenceGraph) -> None:
+def test_the_weights_of_the_output_layer_are_read_from_the_graph(graph: InferenceGraph) -> None:
     weights = graph.class_weights()
     assert weights is not None
     assert weights.shape == (3, 3)
@@ -59,7 +59,7 @@ def test_a_graph_gives_the_weights_of_its_output_layer(graph: InferenceGraph) ->
 
 
 @pytest.mark.parametrize("native", [(10, 10), (3000, 4000), (1, 500)])
-def test_an_overlay_is_a_picture_of_the_shape_of_its_photo(native: tuple[int, int]) -> None:
+def test_an_overlay_has_the_aspect_ratio_of_its_photo(native: tuple[int, int]) -> None:
     size = display_size((16, 16), native, "stretch")
     assert max(size) == 320
     with Image.open(io.BytesIO(draw_overlay(with_corner(), np.eye(4, dtype=np.float32), size))) as picture:
@@ -67,7 +67,7 @@ def test_an_overlay_is_a_picture_of_the_shape_of_its_photo(native: tuple[int, in
         assert picture.mode == "RGB"
 
 
-def test_what_does_not_matter_is_grey_and_what_does_is_not(tmp_path: Path) -> None:
+def test_irrelevant_parts_are_gray_and_relevant_parts_colored(tmp_path: Path) -> None:
     heat = np.zeros((16, 16), np.float32)
     heat[:4, :4] = 1
     pixels = np.full((16, 16, 3), COLORS["red"], np.uint8)

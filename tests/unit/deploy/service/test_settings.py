@@ -10,13 +10,13 @@ from components.deploy.service.settings import read_settings
 KEY = "0123456789abcdef"
 
 
-def test_nothing_named_is_an_open_service_that_keeps_nothing() -> None:
+def test_without_settings_the_service_is_open_and_stores_nothing() -> None:
     settings = read_settings({})
     assert (settings.api_key, settings.allowed_origins, settings.prediction_log) == (None, (), None)
     assert settings.decode_mb == 192
 
 
-def test_what_is_named_is_taken(tmp_path: Path) -> None:
+def test_settings_are_read_from_the_environment(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     settings = read_settings(
         {
@@ -48,6 +48,6 @@ def test_what_is_named_is_taken(tmp_path: Path) -> None:
         ({"DARKROOM_DECODE_MB": "-192"}, "integer number of MiB"),
     ],
 )
-def test_what_cannot_be_is_told(environment: dict[str, str], message: str) -> None:
+def test_invalid_settings_are_reported(environment: dict[str, str], message: str) -> None:
     with pytest.raises(ServiceError, match=message):
         read_settings(environment)

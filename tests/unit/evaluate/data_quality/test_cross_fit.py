@@ -34,7 +34,7 @@ def test_planted_labels_are_found_among_all_photos() -> None:
     assert all(found[row] == labels[row] for row in found.keys() & set(planted.tolist()))
 
 
-def test_no_photo_is_judged_by_what_was_learned_from_it() -> None:
+def test_no_photo_is_checked_by_a_head_trained_on_it() -> None:
     """With more features than photos a head knows random labels by heart; held out, it is at chance."""
     rng = np.random.default_rng(0)
     embeddings, labels = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
@@ -43,7 +43,7 @@ def test_no_photo_is_judged_by_what_was_learned_from_it() -> None:
 
 
 @pytest.mark.parametrize("case", ["one photo a class", "a class without photos", "constant features", "wide embedding"])
-def test_odd_data_have_finite_probabilities(case: str) -> None:
+def test_unusual_data_have_finite_probabilities(case: str) -> None:
     embeddings, labels = clusters(40, 4, 3000 if case == "wide embedding" else 8)
     if case == "one photo a class":
         labels[:4], labels[4:] = np.arange(4), 0
@@ -64,7 +64,7 @@ def test_distances_are_those_of_a_full_search() -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_a_photo_unlike_all_others_is_found_in_either_kind_of_split(split: str, tmp_path: Path) -> None:
+def test_an_outlier_is_found_in_both_kinds_of_splits(split: str, tmp_path: Path) -> None:
     embeddings, labels = clusters(600, 4)
     splits = ["train"] * 300 + ["test"] * 300
     row = 10 if split == "train" else 400

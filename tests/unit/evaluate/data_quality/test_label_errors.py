@@ -19,7 +19,7 @@ def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[
     ("other", "is_doubtful"),
     [(0.375, False), (0.5, False), (float(np.nextafter(np.float32(0.5), np.float32(1))), True), (0.625, True)],
 )
-def test_a_class_that_is_no_more_probable_than_the_label_makes_no_doubt(other: float, is_doubtful: bool) -> None:
+def test_a_class_that_is_not_more_probable_than_the_label_is_no_doubt(other: float, is_doubtful: bool) -> None:
     """The label is less probable than usual for its class, the other class more; the margin between them decides."""
     probabilities = [[0.5, other], [1.0, 0.0], [0.5, 0.25]]
     assert doubtful([0, 0, 1], probabilities) == ([(0, 1, other)] if is_doubtful else [])
@@ -35,7 +35,7 @@ def test_a_class_without_photos_is_never_suggested() -> None:
     assert doubtful([0, 0], [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]) == []
 
 
-def test_the_widest_margin_comes_first() -> None:
+def test_the_largest_margin_comes_first() -> None:
     probabilities = [[0.25, 0.75], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.5, 0.5]]
     assert [photo for photo, _, _ in doubtful([0, 0, 0, 0, 1, 1], probabilities)] == [1, 0]
 

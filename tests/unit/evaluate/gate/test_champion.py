@@ -14,7 +14,7 @@ from tests.support.artifacts import make_bundle, make_dataset
 from tests.unit.evaluate.gate.registry import make_champion_say, register, verdict
 
 
-def test_photos_that_either_model_was_trained_on_are_not_compared(folder: Path) -> None:
+def test_training_photos_of_either_model_are_not_compared(folder: Path) -> None:
     """The candidate fails on the first 12 test photos; the champion was trained on 2 of them, the candidate on 3."""
     split = open_split(folder / "dataset", "test")
     write_train_image_ids(folder / "champion", ["x", *split.image_ids[:2]])
@@ -31,7 +31,7 @@ def test_photos_that_either_model_was_trained_on_are_not_compared(folder: Path) 
 
 
 @pytest.mark.parametrize(("num_seen", "word", "num_compared"), [(31, "better", 5), (32, "cannot tell", 4)])
-def test_too_few_photos_that_neither_was_trained_on_are_reported_with_what_to_do(
+def test_too_few_unseen_photos_are_reported_with_advice(
     folder: Path, num_seen: int, word: str, num_compared: int
 ) -> None:
     """The champion is wrong on all: test photos are 12 blue, 12 green and 12 red ones, and it always answers blue."""
@@ -52,7 +52,7 @@ def test_too_few_photos_that_neither_was_trained_on_are_reported_with_what_to_do
     assert (gate_verdict.reasons[-1] == advice) == (num_compared < 5)
 
 
-def test_no_photo_that_neither_was_trained_on_is_not_comparable(folder: Path) -> None:
+def test_without_unseen_photos_models_are_not_comparable(folder: Path) -> None:
     write_train_image_ids(folder / "champion", open_split(folder / "dataset", "test").image_ids)
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
@@ -64,7 +64,7 @@ def test_no_photo_that_neither_was_trained_on_is_not_comparable(folder: Path) ->
     )
 
 
-def test_a_champion_that_does_not_name_its_photos_is_comparable_on_its_own_data_only(folder: Path) -> None:
+def test_a_champion_without_a_list_of_its_photos_is_only_comparable_on_its_data(folder: Path) -> None:
     (folder / "champion" / "train_image_ids.txt").unlink()
     register("colors", folder / "champion")
     assert verdict(folder).verdict == "cannot tell", "the same data have the same split"
@@ -91,7 +91,7 @@ def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tupl
     assert reason in gate_verdict.reasons[0]
 
 
-def test_a_champion_with_its_classes_in_another_order_is_compared_by_their_names(folder: Path, tmp_path: Path) -> None:
+def test_a_champion_with_another_class_order_is_compared_by_class_names(folder: Path, tmp_path: Path) -> None:
     info = read_info(folder / "dataset").model_copy(update={"class_names": ("red", "blue", "green")})
     make_bundle(tmp_path / "other", info)
     write_train_image_ids(tmp_path / "other", ["x"])
@@ -156,7 +156,7 @@ def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> N
     assert "changed since training" in gate_verdict.reasons[0]
 
 
-def test_an_artifact_store_that_does_not_answer_is_a_reason_and_no_error(
+def test_an_artifact_store_that_does_not_answer_is_a_reason_not_an_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The registry answers, and names a place that nobody answers for."""
@@ -175,7 +175,7 @@ def test_an_artifact_store_that_does_not_answer_is_a_reason_and_no_error(
     assert "Its artifact is missing or unreachable" in gate_verdict.reasons[0]
 
 
-def test_a_store_that_fails_after_it_named_the_champion_is_a_reason_and_no_error(
+def test_a_store_that_fails_after_naming_the_champion_is_a_reason_not_an_error(
     folder: Path, mlflow_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     import sqlite3
@@ -202,7 +202,7 @@ def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Pa
     assert "Its artifact is damaged" in gate_verdict.reasons[0]
 
 
-def test_a_champion_that_says_another_size_than_its_graph_takes_is_not_comparable(folder: Path) -> None:
+def test_a_champion_whose_size_differs_from_its_graph_is_not_comparable(folder: Path) -> None:
     make_champion_say(folder, image_size=(8, 8))
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
@@ -210,7 +210,7 @@ def test_a_champion_that_says_another_size_than_its_graph_takes_is_not_comparabl
     assert "image size of its graph differs from its bundle" in gate_verdict.reasons[0]
 
 
-def test_a_champion_is_scored_as_the_candidate_would_be(folder: Path) -> None:
+def test_a_champion_is_scored_like_a_candidate(folder: Path) -> None:
     register("colors", folder / "champion")
     split = open_split(folder / "dataset", "test")
     champion_predictions = score(InferenceGraph(folder / "champion" / "export"), split, "test", 3)

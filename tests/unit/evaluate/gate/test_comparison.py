@@ -27,7 +27,7 @@ def decide_between(ours: list[int], theirs: list[int], labels: list[int], floor:
     )
 
 
-def test_a_better_model_that_loses_a_class_cannot_be_told_and_surely_losing_one_is_worse() -> None:
+def test_a_better_model_that_loses_a_class_is_undecided_or_worse_if_significant() -> None:
     labels = [0] * 60 + [1] * 60 + [2] * 12
     champion = [1] * 30 + [0] * 30 + [1] * 60 + [2] * 12
     lost_some = [0] * 60 + [1] * 60 + [0] * 3 + [2] * 9
@@ -61,7 +61,9 @@ def test_mcnemar_is_exact_and_symmetric() -> None:
     ("num_won", "num_lost", "p_value"),
     [(0, 0, 1.0), (3, 3, 1.0), (4, 0, 0.0625), (5, 0, 0.03125), (0, 5, 0.03125), (8, 1, 0.0214844), (1, 9, 0.0117188)],
 )
-def test_mid_p_is_the_exact_p_without_half_of_what_was_seen(num_won: int, num_lost: int, p_value: float) -> None:
+def test_mid_p_is_the_exact_p_minus_half_of_the_observed_probability(
+    num_won: int, num_lost: int, p_value: float
+) -> None:
     assert mcnemar_mid_p(num_won, num_lost) == pytest.approx(p_value, abs=1e-7)
 
 
@@ -89,7 +91,7 @@ def test_the_interval_of_the_difference_stays_wide_for_few_photos(
 
 
 @pytest.mark.parametrize("per_class", [1, 2, 3, 5])
-def test_of_equally_good_models_few_photos_seldom_call_one_the_better(per_class: int) -> None:
+def test_with_few_photos_equal_models_are_seldom_called_better(per_class: int) -> None:
     """Where a bootstrap of macro F1 decides, 9 photos call one of them the better in 7 % of cases."""
     rng = np.random.default_rng(per_class)
     labels = np.repeat([0, 1, 2], per_class).astype(np.int32)
@@ -100,7 +102,7 @@ def test_of_equally_good_models_few_photos_seldom_call_one_the_better(per_class:
     assert words.count("better") <= 0.04 * len(words)
 
 
-def test_the_paired_bootstrap_is_that_of_the_photos() -> None:
+def test_the_paired_bootstrap_equals_a_bootstrap_over_photos() -> None:
     from sklearn.metrics import f1_score
 
     rng = np.random.default_rng(4)

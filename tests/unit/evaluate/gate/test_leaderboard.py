@@ -30,7 +30,7 @@ def first(num: int, start: int = 0) -> list[int]:
     return list(range(start, start + num))
 
 
-def test_a_model_that_is_surely_better_is_picked_however_slow_it_is() -> None:
+def test_a_significantly_better_model_is_chosen_even_if_it_is_slow() -> None:
     board = rank_entrants(entrant("quick", first(60), ms=1), entrant("slow", first(10), ms=100))
     assert [row.name for row in board.rows] == ["slow", "quick"]
     assert board.pick == "slow"
@@ -43,7 +43,7 @@ def test_a_model_that_is_surely_better_is_picked_however_slow_it_is() -> None:
     )
 
 
-def test_of_models_that_are_as_good_the_fastest_is_picked_and_the_tie_is_called_a_tie() -> None:
+def test_among_tied_models_the_fastest_is_chosen_and_the_tie_is_reported() -> None:
     board = rank_entrants(
         entrant("slow", first(10), ms=100), entrant("quick", first(12, 100), ms=9), entrant("bad", first(80))
     )
@@ -65,7 +65,7 @@ def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
     )
 
 
-def test_every_tie_is_told() -> None:
+def test_every_tie_is_reported() -> None:
     board = rank_entrants(
         entrant("slow", first(10), ms=100),
         entrant("quick", first(11, 100), ms=9),
@@ -78,7 +78,7 @@ def test_every_tie_is_told() -> None:
     ]
 
 
-def test_the_front_holds_what_nothing_beats_in_accuracy_time_and_size() -> None:
+def test_the_front_contains_the_models_that_no_other_beats_in_all_measures() -> None:
     board = rank_entrants(
         entrant("accurate", first(10), ms=100, mb=90),
         entrant("quick", first(40), ms=1, mb=20),
@@ -88,7 +88,7 @@ def test_the_front_holds_what_nothing_beats_in_accuracy_time_and_size() -> None:
     assert {row.name for row in board.rows if row.on_front} == {"accurate", "quick", "small"}
 
 
-def test_the_paired_test_sees_what_the_intervals_hide() -> None:
+def test_the_paired_test_finds_differences_within_the_intervals() -> None:
     """Both intervals overlap widely, yet one is never wrong where the other is right."""
     board = rank_entrants(entrant("better", first(20)), entrant("worse", first(30)))
     better, worse = board.rows
@@ -97,7 +97,7 @@ def test_the_paired_test_sees_what_the_intervals_hide() -> None:
     assert worse.p_value == pytest.approx(0.5**9, rel=0.01)
 
 
-def test_with_several_seeds_what_the_seed_does_counts_as_chance() -> None:
+def test_with_several_seeds_their_variation_counts_as_chance() -> None:
     """One training of each would be told apart; the trainings of each differ as much among themselves."""
     steady = [first(20), first(20), first(20)]
     luck = [first(20), first(34), first(50)]
@@ -112,7 +112,7 @@ def test_with_several_seeds_what_the_seed_does_counts_as_chance() -> None:
     assert not significant.rows[1].tied
 
 
-def test_no_difference_is_a_tie_for_sure() -> None:
+def test_no_difference_is_always_a_tie() -> None:
     for wrong in (first(10), [first(10), first(10)]):
         board = rank_entrants(entrant("a", wrong), entrant("b", wrong))
         assert board.rows[1].p_value == 1.0
@@ -140,7 +140,7 @@ def test_macro_f1_is_the_mean_over_the_trainings() -> None:
     assert rank_entrants(first_entrant, entrant("b", first(99))).rows[0].macro_f1 == pytest.approx(expected)
 
 
-def test_the_page_stands_alone_and_shows_names_as_text() -> None:
+def test_the_page_is_self_contained_and_shows_names_as_text() -> None:
     names: dict[str, Any] = {"<script>alert(1)</script>": 100.0, "MobileNetV2, image_size 150": 10.0}
     page = render_leaderboard(
         rank_entrants(
@@ -155,7 +155,7 @@ def test_the_page_stands_alone_and_shows_names_as_text() -> None:
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_a_leaderboard_goes_through_params_and_back() -> None:
+def test_a_leaderboard_survives_a_round_trip_through_params() -> None:
     from components.contract.params.pipeline import EvaluateParams, dump_section, parse_section
 
     params = EvaluateParams(leaderboard=rank_entrants(entrant("a", [first(3), first(4)]), entrant("b", first(9))))

@@ -41,7 +41,7 @@ def make_record(content: str, split: str | None, key: str | None = None, reason:
         ("another that has no key", "x", [make_record("x", "test")], "abc"),
     ],
 )
-def test_what_was_trained_on_is_seen(
+def test_training_photos_are_seen(
     tmp_path: Path, case: str, train_ids: str, other_records: list[Record], unseen: str
 ) -> None:
     records = [make_record(content, "test", "near b" if content == "b" else None) for content in TEST_IDS]
@@ -62,7 +62,7 @@ def test_without_a_manifest_the_photos_themselves_decide(
     assert ("cannot be read" in caplog.text) == (content is not None)
 
 
-def test_a_manifest_of_before_split_keys_is_read(tmp_path: Path) -> None:
+def test_a_manifest_without_split_keys_is_read(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

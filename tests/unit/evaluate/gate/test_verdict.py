@@ -34,7 +34,7 @@ def test_versions_that_never_became_champion_do_not_count(folder: Path) -> None:
     assert verdict(folder).verdict == "first"
 
 
-def test_another_name_has_a_champion_of_its_own(folder: Path) -> None:
+def test_another_name_has_its_own_champion(folder: Path) -> None:
     register("letters", folder / "champion")
     assert verdict(folder).verdict == "first"
 
@@ -50,7 +50,7 @@ def test_a_worse_model_is_worse_and_the_reasons_say_by_how_much(folder: Path) ->
     assert any("recall of blue falls from 100 % to 0 %" in reason for reason in gate_verdict.reasons)
 
 
-def test_an_equal_model_cannot_be_told_from_the_champion(folder: Path) -> None:
+def test_an_equal_model_is_undecided(folder: Path) -> None:
     register("colors", folder / "champion")
     for wrong in (0, 1):
         gate_verdict = verdict(folder, wrong=wrong)
@@ -68,7 +68,7 @@ def test_a_better_model_is_better(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:///{folder}/file/mlflow.db"])
-def test_a_registry_out_of_reach_is_a_reason_and_no_error(
+def test_an_unreachable_registry_is_a_reason_not_an_error(
     uri: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "file").touch()
@@ -88,7 +88,7 @@ def test_a_registry_out_of_reach_is_a_reason_and_no_error(
         ({"max_size_mb": 1.9}, 0, "max_size_mb"),
     ],
 )
-def test_a_broken_floor_or_budget_is_worse_and_named(
+def test_a_violated_minimum_or_budget_is_worse_and_reported(
     folder: Path, params: dict[str, float], wrong: int, word: str
 ) -> None:
     gate_verdict = verdict(folder, wrong, GateParams(**params))
@@ -98,13 +98,13 @@ def test_a_broken_floor_or_budget_is_worse_and_named(
 
 
 @pytest.mark.parametrize("wrong", [36, 30])
-def test_a_model_that_is_no_better_than_one_name_for_all_is_no_first(folder: Path, wrong: int) -> None:
+def test_a_model_that_does_not_beat_the_majority_class_is_not_first(folder: Path, wrong: int) -> None:
     gate_verdict = verdict(folder, wrong)
     assert (gate_verdict.verdict, gate_verdict.promotes) == ("worse", False)
     assert "always predicting the majority class would reach 33.3 %" in gate_verdict.reasons[-1]
 
 
-def test_a_rare_class_that_is_told_apart_is_worth_more_than_the_common_one() -> None:
+def test_a_recognized_rare_class_counts_more_than_the_common_one() -> None:
     """72 % are right where one name is right on 80 %, but of either class more than half."""
     predicted, labels = np.array([0] * 56 + [1] * 24 + [1] * 16 + [0] * 4), np.array([0] * 80 + [1] * 20)
     assert find_broken_floors(candidate(predicted, labels), GateParams()) == ()
@@ -129,7 +129,7 @@ def test_the_params_decide_which_verdicts_promote(folder: Path) -> None:
     assert verdict(folder, params=GateParams(promote=("better", "cannot tell"))).promotes
 
 
-def test_a_test_set_is_known_by_its_photos_and_labels_in_any_order(folder: Path) -> None:
+def test_a_test_set_is_identified_by_its_photos_and_labels_in_any_order(folder: Path) -> None:
     from components.contract.artifacts.dataset import Split
 
     split = open_split(folder / "dataset", "test")

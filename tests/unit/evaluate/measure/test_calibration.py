@@ -22,7 +22,7 @@ from tests.support.artifacts import make_bundle, make_dataset
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
-def test_the_temperature_that_spoilt_the_logits_is_found(factor: float) -> None:
+def test_the_temperature_that_distorted_the_logits_is_found(factor: float) -> None:
     rng = np.random.default_rng(0)
     true = rng.normal(0, 2, (4000, 5))
     labels = np.array([rng.choice(5, p=row / row.sum()) for row in softmax(true).astype(np.float64)])
@@ -30,16 +30,16 @@ def test_the_temperature_that_spoilt_the_logits_is_found(factor: float) -> None:
 
 
 @pytest.mark.parametrize("logits", [np.zeros((6, 3)), np.full((6, 3), 4.0), 50 * np.eye(3)[[0, 1, 2, 0, 1, 2]]])
-def test_constant_and_faultless_answers_keep_a_sane_temperature(logits: np.ndarray) -> None:
+def test_constant_and_perfect_answers_keep_a_reasonable_temperature(logits: np.ndarray) -> None:
     assert 0.1 <= fit_temperature(logits.astype(np.float32), np.array([0, 1, 2, 0, 1, 2])) <= 20
 
 
-def test_always_wrong_answers_become_unsure() -> None:
+def test_always_wrong_answers_become_less_confident() -> None:
     logits = 20 * np.eye(3, dtype=np.float32)[[0] * 30]
     assert fit_temperature(logits, np.array([1] * 30)) > 10
 
 
-def test_the_lowest_threshold_that_reaches_the_target_is_taken() -> None:
+def test_the_lowest_threshold_that_reaches_the_target_is_chosen() -> None:
     confidence = np.linspace(0.5, 0.99, 50)
     correct = confidence > 0.6
     probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
@@ -53,7 +53,7 @@ def test_the_lowest_threshold_that_reaches_the_target_is_taken() -> None:
     assert correct[is_answered_below].mean() < 0.95
 
 
-def test_nothing_is_withheld_where_all_is_well_or_nothing_helps() -> None:
+def test_there_is_no_threshold_if_none_is_needed_or_none_helps() -> None:
     probabilities = np.tile(np.array([[0.7, 0.3]], np.float32), (40, 1))
     fine = find_abstention(probabilities, np.zeros(40, int), 0.95)
     assert (fine.threshold, fine.coverage, fine.accuracy) == (0.0, 1.0, 1.0)
@@ -72,14 +72,14 @@ def test_a_target_that_is_just_reached_is_reached(target: float, threshold: floa
 
 
 @pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])
-def test_a_threshold_answers_enough_photos(num_sure: int, threshold: float | None) -> None:
+def test_a_threshold_leaves_enough_answered_photos(num_sure: int, threshold: float | None) -> None:
     confidence = np.array([0.9] * num_sure + [0.6] * 30, np.float32)
     labels = np.array([0] * num_sure + [1] * 30)
     abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, 0.95)
     assert abstention.threshold == (None if threshold is None else np.float32(threshold))
 
 
-def test_answers_of_equal_sureness_are_answered_together() -> None:
+def test_answers_with_equal_confidence_are_treated_alike() -> None:
     thresholds, accuracy, coverage = sweep_thresholds(
         np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False])
     )
@@ -88,7 +88,7 @@ def test_answers_of_equal_sureness_are_answered_together() -> None:
     assert coverage.tolist() == [0.25, 0.75, 1]
 
 
-def test_the_reference_holds_the_classes_evenly(tmp_path: Path) -> None:
+def test_the_reference_contains_the_classes_evenly(tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "train")
     indices = draw_reference(split, 9, np.random.default_rng(0))
@@ -97,7 +97,7 @@ def test_the_reference_holds_the_classes_evenly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", OUT_OF_DISTRIBUTION)
-def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path: Path) -> None:
+def test_unfamiliar_pictures_have_the_same_size_and_differ(kind: str, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "test")
     first, again = (OUT_OF_DISTRIBUTION[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
@@ -107,7 +107,7 @@ def test_strangers_are_pictures_of_the_same_size_and_differ(kind: str, tmp_path:
     assert len(np.unique(to_unit_length(first.reshape(5, -1)), axis=0)) == 5
 
 
-def test_a_photo_is_embedded_once_however_often_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_photo_is_only_embedded_once(tmp_path: Path) -> None:
     info = make_dataset(tmp_path / "dataset")
     make_bundle(tmp_path / "model", info)
     graph, split = InferenceGraph(tmp_path / "model" / "export"), open_split(tmp_path / "dataset", "train")

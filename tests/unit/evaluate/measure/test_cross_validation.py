@@ -50,9 +50,7 @@ def pretend(
         ({"head": [{"Conv2D": {"filters": 8, "kernel_size": 1}}, *POOLED], "trained": ("conv2d", "logits")}, False),
     ],
 )
-def test_features_are_frozen_where_nothing_before_the_head_was_trained(
-    folder: Path, changes: dict[str, Any], frozen: bool
-) -> None:
+def test_features_are_frozen_if_only_the_head_was_trained(folder: Path, changes: dict[str, Any], frozen: bool) -> None:
     assert has_frozen_features(pretend(folder, **changes)) is frozen
 
 
@@ -76,9 +74,7 @@ def fold(folder: Path) -> tuple[int, str, set[str]]:
     return folds.num_images, folds.what, {line.split(",")[4] for line in lines}
 
 
-def test_on_a_frozen_backbone_all_photos_take_part_and_their_labels_are_doubted(
-    folder: Path, mlflow_store: str
-) -> None:
+def test_on_a_frozen_backbone_all_photos_and_labels_are_checked(folder: Path, mlflow_store: str) -> None:
     from tests.unit.evaluate.datasets import rewrite_split
 
     split = open_split(folder / "dataset", "train")
@@ -98,7 +94,7 @@ def predictions(name: SplitName, features: np.ndarray, labels: np.ndarray) -> Pr
     return Predictions(name, [f"{name} {index}" for index in range(len(labels))], labels, logits, features)
 
 
-def test_no_fold_is_tried_on_what_it_learnt() -> None:
+def test_no_fold_is_tested_on_its_training_photos() -> None:
     """Labels drawn by chance can only be known by heart; more features than photos make that easy."""
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(200, 400)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
@@ -114,7 +110,7 @@ def test_no_fold_is_tried_on_what_it_learnt() -> None:
     assert separable.accuracy.value > 0.95
 
 
-def test_the_interval_of_folds_is_wider_than_that_of_fresh_data() -> None:
+def test_the_interval_of_folds_is_wider_than_for_new_data() -> None:
     """The correction of Nadeau and Bengio by hand; 2.776 is Student's t for five folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)

@@ -31,7 +31,7 @@ def measure(labels: list[int], probabilities: np.ndarray, names: tuple[str, ...]
     )
 
 
-def test_figures_of_a_small_case_are_those_counted_by_hand() -> None:
+def test_metrics_of_a_small_case_equal_those_computed_by_hand() -> None:
     # cat: 2 of 3 found, 1 taken for a dog; dog: 1 of 2 found, 1 taken for an owl; owl: 1 of 1 found.
     figures = measure([0, 0, 0, 1, 1, 2], certain([0, 0, 1, 1, 2, 2]))
     assert figures.confusion_matrix.tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
@@ -53,7 +53,7 @@ def test_figures_of_a_small_case_are_those_counted_by_hand() -> None:
     assert figures.most_confused[0].share == 0.5
 
 
-def test_figures_agree_with_scikit_learn() -> None:
+def test_metrics_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(7)
     labels = rng.integers(0, 8, 500).astype(np.int32)
     scores = rng.random((500, 8)) + 1.2 * np.eye(8)[labels] * rng.random((500, 1))
@@ -91,7 +91,7 @@ def test_figures_agree_with_scikit_learn() -> None:
         assert figure.low < figure.value < figure.high
 
 
-def test_a_class_without_photos_is_named_and_left_out_of_the_macro_figures() -> None:
+def test_a_class_without_photos_is_reported_and_left_out_of_macro_metrics() -> None:
     figures = measure([0, 0, 1, 1], certain([0, 0, 1, 2]))
     assert figures.absent_classes == ("owl",)
     owl = figures.per_class[2]
@@ -102,7 +102,7 @@ def test_a_class_without_photos_is_named_and_left_out_of_the_macro_figures() -> 
     assert len(figures.confusion_matrix) == 3
 
 
-def test_a_class_that_is_never_named_has_no_precision_and_counts_with_zero() -> None:
+def test_a_class_that_is_never_predicted_has_no_precision_and_counts_as_zero() -> None:
     figures = measure([0, 1, 2], certain([0, 1, 1]))
     assert figures.per_class[2].precision is None
     assert figures.per_class[2].f1 == 0
@@ -110,7 +110,7 @@ def test_a_class_that_is_never_named_has_no_precision_and_counts_with_zero() -> 
 
 
 @pytest.mark.parametrize(("predicted", "value"), [(1, 1.0), (0, 0.0)])
-def test_a_single_photo_tells_next_to_nothing(predicted: int, value: float) -> None:
+def test_a_single_photo_gives_a_wide_interval(predicted: int, value: float) -> None:
     figures = measure([1], certain([predicted]))
     assert figures.accuracy.value == figures.macro_f1.value == value
     assert figures.accuracy.high - figures.accuracy.low > 0.75
@@ -118,7 +118,7 @@ def test_a_single_photo_tells_next_to_nothing(predicted: int, value: float) -> N
     assert figures.absent_classes == ("cat", "owl")
 
 
-def test_constant_answers_are_as_good_as_their_class_is_common() -> None:
+def test_constant_answers_are_as_accurate_as_their_class_is_frequent() -> None:
     figures = measure([0] * 6 + [1] * 3 + [2], certain([0] * 10))
     assert figures.accuracy.value == 0.6
     assert figures.macro_f1.value == pytest.approx(0.75 / 3)
@@ -126,21 +126,21 @@ def test_constant_answers_are_as_good_as_their_class_is_common() -> None:
     assert figures.macro_f1.low < figures.macro_f1.value < figures.macro_f1.high < figures.accuracy.value
 
 
-def test_equal_probabilities_are_no_error() -> None:
+def test_equal_probabilities_are_accepted() -> None:
     figures = measure([0, 1, 2], np.full((3, 3), 1 / 3, np.float32))
     assert figures.log_loss.value == pytest.approx(np.log(3))
     assert figures.accuracy.value == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(("num_classes", "top_2", "top_5"), [(2, False, False), (5, True, False), (6, True, True)])
-def test_top_k_accuracy_is_told_where_it_says_something(num_classes: int, top_2: bool, top_5: bool) -> None:
+def test_top_k_accuracy_is_reported_if_it_is_meaningful(num_classes: int, top_2: bool, top_5: bool) -> None:
     names = tuple(f"class {label}" for label in range(num_classes))
     figures = measure([0, 1], certain([0, 1], num_classes), names)
     assert (figures.top_2_accuracy is not None, figures.top_5_accuracy is not None) == (top_2, top_5)
 
 
 @given(st.integers(1, 5000).flatmap(lambda num: st.tuples(st.integers(0, num), st.just(num))))
-def test_wilson_interval_is_scipys_and_holds_its_value(case: tuple[int, int]) -> None:
+def test_wilson_interval_equals_scipys_and_contains_its_value(case: tuple[int, int]) -> None:
     num_correct, num_images = case
     interval = wilson_interval(num_correct, num_images)
     expected = binomtest(num_correct, num_images).proportion_ci(method="wilson")
@@ -155,7 +155,7 @@ def test_wilson_interval_is_scipys_and_holds_its_value(case: tuple[int, int]) ->
     cells=st.lists(st.integers(0, 12), min_size=36, max_size=36),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_bootstrap_interval_holds_its_value_and_stays_within_0_and_1(
+def test_bootstrap_interval_contains_its_value_and_stays_within_0_and_1(
     num_classes: int, cells: list[int], seed: int
 ) -> None:
     matrix = np.array(cells[: num_classes**2]).reshape(num_classes, num_classes)
@@ -165,7 +165,7 @@ def test_bootstrap_interval_holds_its_value_and_stays_within_0_and_1(
     assert interval.low < interval.high
 
 
-def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
+def test_bootstrap_of_the_matrix_equals_a_bootstrap_over_photos() -> None:
     """Drawing cells and drawing photos give the same distribution of macro F1, to within the noise of 600 draws."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 4, 150)
@@ -180,7 +180,7 @@ def test_bootstrap_of_the_matrix_is_that_of_the_photos() -> None:
     assert interval.value == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
 
 
-def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_bootstrap_intervals_have_about_their_nominal_coverage() -> None:
     rng = np.random.default_rng(11)
     shares = np.array([[0.32, 0.03, 0.01], [0.04, 0.28, 0.02], [0.02, 0.03, 0.25]])
     num_right = np.diag(shares)
@@ -193,7 +193,7 @@ def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     assert 0.89 <= num_covered / 200 <= 0.99
 
 
-def test_a_model_without_mistakes_is_not_called_certain() -> None:
+def test_a_model_without_mistakes_has_an_interval() -> None:
     figures = measure([0, 1, 2] * 10, certain([0, 1, 2] * 10))
     assert figures.accuracy.value == figures.macro_f1.value == 1
     assert figures.accuracy.low == figures.macro_f1.low == pytest.approx(0.886, abs=0.001)
@@ -207,7 +207,7 @@ def test_the_seed_decides_the_resamples() -> None:
     assert (first.low, first.high) != (other.low, other.high)
 
 
-def test_confused_pairs_are_listed_the_commonest_first() -> None:
+def test_confused_pairs_are_listed_the_most_common_first() -> None:
     matrix = np.arange(36).reshape(6, 6)
     pairs = confused_pairs(matrix, tuple("abcdef"))
     assert len(pairs) == 30, "all of them; the headline figures hold the first ten"
@@ -217,7 +217,7 @@ def test_confused_pairs_are_listed_the_commonest_first() -> None:
 
 
 @pytest.mark.parametrize("decimals", [1, 7])
-def test_weighted_ranking_is_scikit_learns_with_ties_and_without(decimals: int) -> None:
+def test_weighted_ranking_equals_scikit_learns_with_and_without_ties(decimals: int) -> None:
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 3, 120).astype(np.int32)
     probabilities = np.round(rng.random((120, 3)) * 0.5 + 0.4 * np.eye(3)[labels], decimals).astype(np.float32)
@@ -259,13 +259,13 @@ def test_a_model_that_always_answers_one_class_is_as_good_as_chance() -> None:
     assert figures.roc_auc.value == pytest.approx(0.5)
 
 
-def test_calibration_error_of_a_small_case_is_that_counted_by_hand() -> None:
+def test_calibration_error_of_a_small_case_equals_that_computed_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], np.float32)
     # Sure by 0.9 and right once in two; sure by 0.6 and right always.
     assert calibration_error(np.array([0, 1, 0, 0]), probabilities) == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)
 
 
-def test_calibration_error_is_small_where_sureness_is_the_share_of_right_answers() -> None:
+def test_calibration_error_is_small_if_confidence_equals_accuracy() -> None:
     rng = np.random.default_rng(2)
     confidence = rng.uniform(0.5, 1, 20_000)
     probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)

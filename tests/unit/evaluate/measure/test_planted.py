@@ -154,7 +154,7 @@ def draw_indices(num: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(1000)[:num]
 
 
-def test_worse_equal_and_better_models_are_called_so(workshop: Workshop) -> None:
+def test_worse_equal_and_better_models_get_the_right_verdict(workshop: Workshop) -> None:
     champion = workshop.make("champion", draw_indices(950, seed=1))
     workshop.make("equal", draw_indices(950, seed=2))  # another seed chooses the photos, most of them the same
     workshop.make("worse", draw_indices(60, seed=3))
@@ -166,7 +166,7 @@ def test_worse_equal_and_better_models_are_called_so(workshop: Workshop) -> None
     assert (equal.gate.looks, worse.gate.looks) == (1, 2)
 
 
-def test_a_better_model_is_called_so(workshop: Workshop) -> None:
+def test_a_better_model_gets_the_right_verdict(workshop: Workshop) -> None:
     workshop.crown(workshop.make("weak champion", draw_indices(60, seed=3)))
     workshop.make("better", draw_indices(700, seed=1))
     verdict = workshop.evaluate("better").gate

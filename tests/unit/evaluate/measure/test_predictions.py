@@ -27,7 +27,7 @@ def inputs(tmp_path: Path) -> tuple[Path, InferenceGraph]:
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 36, 64])
-def test_every_photo_is_scored_whatever_the_size_of_the_batches(
+def test_every_photo_is_scored_for_any_batch_size(
     inputs: tuple[Path, InferenceGraph], batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset_dir, graph = inputs
@@ -42,7 +42,7 @@ def test_every_photo_is_scored_whatever_the_size_of_the_batches(
     assert np.allclose(scored.probabilities.sum(axis=1), 1)
 
 
-def test_progress_is_told_with_rate_and_time_left(
+def test_progress_is_reported_with_rate_and_time_left(
     inputs: tuple[Path, InferenceGraph], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(predictions, "BATCH_SIZE", 10)
@@ -56,7 +56,7 @@ def test_progress_is_told_with_rate_and_time_left(
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf")])
-def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, scale: float) -> None:
+def test_values_that_are_not_finite_are_rejected(tmp_path: Path, scale: float) -> None:
     info = make_dataset(tmp_path / "dataset", per_class=4)
     make_bundle(tmp_path / "model", info, scale=scale)
     split = open_split(tmp_path / "dataset", "test")
@@ -76,9 +76,7 @@ def test_an_empty_split_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
         score(graph, open_split(dataset_dir, "test"), "test", 3)
 
 
-def test_predictions_are_written_for_others_to_compare_with(
-    inputs: tuple[Path, InferenceGraph], tmp_path: Path
-) -> None:
+def test_predictions_are_written_for_later_comparisons(inputs: tuple[Path, InferenceGraph], tmp_path: Path) -> None:
     dataset_dir, graph = inputs
     scored = [score(graph, open_split(dataset_dir, name), name, 3) for name in ("validation", "test")]
     write_predictions(tmp_path / "predictions.parquet", scored)
@@ -102,7 +100,7 @@ def make_predictions(labels: list[int], probabilities: list[list[float]]) -> Pre
     return Predictions("test", ids, np.array(labels, np.int32), logits, np.zeros((len(labels), 1), np.float32))
 
 
-def test_the_worst_mistakes_are_the_surest_ones() -> None:
+def test_the_worst_mistakes_are_the_most_confident_ones() -> None:
     mistakes = worst_mistakes(
         make_predictions([0, 0, 0, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]]), 2
     )
@@ -114,17 +112,17 @@ def test_the_worst_mistakes_are_the_surest_ones() -> None:
     assert mistakes[0].true_probability == pytest.approx(0.1)
 
 
-def test_there_are_no_mistakes_to_show_where_none_was_made() -> None:
+def test_without_mistakes_there_are_none_to_show() -> None:
     assert worst_mistakes(make_predictions([1], [[0.1, 0.9]]), 12) == []
 
 
-def test_right_answers_are_of_several_classes_and_of_usual_sureness() -> None:
+def test_correct_answers_are_from_several_classes_with_typical_confidence() -> None:
     scored = make_predictions([0, 0, 0, 1, 1], [[0.99, 0.01], [0.8, 0.2], [0.6, 0.4], [0.2, 0.8], [0.9, 0.1]])
     assert [(answer.image_id, answer.label) for answer in right_answers(scored, 4)] == [("b", 0), ("d", 1)]
     assert right_answers(make_predictions([0], [[0.1, 0.9]]), 4) == []
 
 
-def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
+def test_the_photos_of_a_pair_are_those_of_its_cell() -> None:
     scored = make_predictions([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
     pairs = confused_pairs(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
     pair_answers = pair_mistakes(scored, pairs, ("cat", "dog"), 4)
@@ -137,14 +135,14 @@ def test_the_photos_behind_a_pair_are_those_of_its_cell() -> None:
     }
 
 
-def test_temperature_changes_sureness_and_never_the_answer() -> None:
+def test_temperature_changes_confidence_but_never_the_answer() -> None:
     uncalibrated = make_predictions([0, 1], [[0.9, 0.1], [0.2, 0.8]])
     cooled = replace(uncalibrated, temperature=2.0)
     assert np.array_equal(uncalibrated.predicted, cooled.predicted)
     assert (cooled.probabilities.max(axis=1) < uncalibrated.probabilities.max(axis=1)).all()
 
 
-def test_features_are_the_means_of_the_feature_map_where_they_are_asked_for(
+def test_features_are_the_means_of_the_feature_map_if_requested(
     inputs: tuple[Path, InferenceGraph],
 ) -> None:
     split = open_split(inputs[0], "test")

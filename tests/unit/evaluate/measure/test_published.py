@@ -32,7 +32,7 @@ def of_matrix(matrix: np.ndarray, names: tuple[str, ...]) -> Figures:
     return compute_figures(true.astype(np.int32), probabilities, names, resamples=100, rng=np.random.default_rng(0))
 
 
-def test_a_land_cover_map_gets_the_accuracies_and_the_kappa_that_its_makers_published() -> None:
+def test_a_land_cover_map_has_its_published_accuracies_and_kappa() -> None:
     figures = of_matrix(MAP.T, LAND)
     assert (figures.num_correct, figures.num_images) == (263, 384)
     assert round(100 * figures.accuracy.value) == 68
@@ -50,7 +50,7 @@ def test_a_land_cover_map_gets_the_accuracies_and_the_kappa_that_its_makers_publ
     ("matrix", "kappa"),
     [([[20, 5], [10, 15]], 0.4), ([[45, 15], [25, 15]], 0.1304), ([[25, 35], [5, 35]], 0.2593)],
 )
-def test_kappa_is_that_of_wikipedias_examples(matrix: list[list[int]], kappa: float) -> None:
+def test_kappa_equals_wikipedias_examples(matrix: list[list[int]], kappa: float) -> None:
     assert of_matrix(np.array(matrix), ("yes", "no")).cohen_kappa.value == pytest.approx(kappa, abs=5e-5)
 
 
@@ -58,26 +58,26 @@ def test_kappa_is_that_of_wikipedias_examples(matrix: list[list[int]], kappa: fl
     ("num_right", "num", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_intervals_are_those_of_newcombes_table(num_right: int, num: int, low: float, high: float) -> None:
+def test_intervals_equal_newcombes_table(num_right: int, num: int, low: float, high: float) -> None:
     """Newcombe, 1998, Statistics in Medicine 17, table I, the score method without continuity correction."""
     interval = wilson_interval(num_right, num)
     assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
 
 
 @pytest.mark.parametrize(("won", "lost", "p_value"), [(1, 7, 0.070), (6, 16, 0.052)])
-def test_mcnemars_exact_test_is_that_of_published_examples(won: int, lost: int, p_value: float) -> None:
+def test_mcnemars_exact_test_agrees_with_published_examples(won: int, lost: int, p_value: float) -> None:
     """The two examples of Fagerland, Lydersen and Laake, 2013, BMC Medical Research Methodology 13:91."""
     assert round(mcnemar(won, lost), 3) == p_value
 
 
-def test_calibration_error_is_that_of_torchmetrics_example() -> None:
+def test_calibration_error_agrees_with_torchmetrics_example() -> None:
     """`multiclass_calibration_error` of TorchMetrics' documentation, which prints 0.2000 for three bins."""
     probabilities = np.array([[0.25, 0.20, 0.55], [0.55, 0.05, 0.40], [0.10, 0.30, 0.60], [0.90, 0.05, 0.05]])
     error = calibration_error(np.array([0, 1, 2, 0]), probabilities.astype(np.float32), num_bins=3)
     assert error == pytest.approx(0.2000, abs=5e-5)
 
 
-def test_the_report_of_scikit_learns_documentation_is_ours_too() -> None:
+def test_our_report_agrees_with_scikit_learns_documentation() -> None:
     """`classification_report` of scikit-learn's user guide: five samples, three classes."""
     matrix = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 2]])
     figures = of_matrix(matrix, ("class 0", "class 1", "class 2"))
@@ -102,7 +102,7 @@ def test_the_report_of_scikit_learns_documentation_is_ours_too() -> None:
     )
 
 
-def test_probabilities_score_as_in_scikit_learns_documentation() -> None:
+def test_probability_scores_agree_with_scikit_learns_documentation() -> None:
     """The examples in the documentation of `log_loss`, `roc_auc_score` and `average_precision_score`."""
     spam = np.array([[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]], np.float32)
     names, rng = ("ham", "spam"), np.random.default_rng(0)

@@ -26,7 +26,7 @@ def split(shades: np.ndarray) -> Split:
     )
 
 
-def test_dark_photos_that_fail_are_the_worst_slice_and_more_than_chance() -> None:
+def test_dark_photos_that_fail_are_the_worst_slice_and_significant() -> None:
     shades = np.repeat([30, 120, 220], 30)
     slices = find_slices(predictions(shades == 30), split(shades), {}, ("cat", "dog"))
     assert (slices[0].trait, slices[0].part, slices[0].num_images) == ("brightness", "dark", 30)
@@ -34,7 +34,7 @@ def test_dark_photos_that_fail_are_the_worst_slice_and_more_than_chance() -> Non
     assert is_clear(slices[0], slices)
 
 
-def test_a_difference_that_chance_explains_is_called_so() -> None:
+def test_an_insignificant_difference_is_reported_as_such() -> None:
     wrong = np.random.default_rng(1).random(90) < 0.2
     slices = find_slices(predictions(wrong), split(np.repeat([30, 120, 220], 30)), {}, ("cat", "dog"))
     assert slices
@@ -67,11 +67,11 @@ def test_size_shape_and_folder_come_from_the_manifest() -> None:
         ("1.jpg", ""),
     ],
 )
-def test_the_folders_of_class_and_split_are_no_source(path: str, folder: str) -> None:
+def test_the_folders_of_classes_and_splits_are_not_sources(path: str, folder: str) -> None:
     assert source_folder(path, "cat") == folder
 
 
-def test_few_photos_make_no_slices() -> None:
+def test_few_photos_give_no_slices() -> None:
     assert find_slices(predictions(np.zeros(9, bool)), split(np.arange(9) * 20), {}, ("cat", "dog")) == ()
 
 

@@ -15,7 +15,7 @@ from tests.unit.evaluate.report.contents import content
 
 
 @pytest.mark.parametrize("num_classes", [2, 3, 30, 31, 60])
-def test_the_confusion_matrix_holds_its_numbers_as_far_as_they_can_be_read(num_classes: int) -> None:
+def test_the_confusion_matrix_shows_its_numbers_if_they_are_readable(num_classes: int) -> None:
     report_content = content(tuple(f"class {number}" for number in range(num_classes)), per_class=6, num_photos=0)
     svg = inline_svg(report_content.charts["confusion_matrix"], "described", "confusion")
     numbers = Counter(re.findall(r">(\d+)</text>", svg))
@@ -26,12 +26,12 @@ def test_the_confusion_matrix_holds_its_numbers_as_far_as_they_can_be_read(num_c
     assert len(svg) < 200_000
 
 
-def test_no_matrix_is_drawn_of_so_many_classes_that_none_could_be_read() -> None:
+def test_no_matrix_is_drawn_for_too_many_classes() -> None:
     charts = content(tuple(f"class {number}" for number in range(61)), per_class=2, num_photos=0).charts
     assert "confusion_matrix" not in charts
 
 
-def test_charts_follow_the_page_into_the_dark() -> None:
+def test_charts_adapt_to_the_dark_theme() -> None:
     for name, chart in content().charts.items():
         svg = inline_svg(chart, "described", name)
         assert INK not in svg
@@ -42,11 +42,11 @@ def test_charts_follow_the_page_into_the_dark() -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), [("a" * 22, "a" * 22), ("a" * 23, "a" * 21 + "…"), ("a\x00b", r"a\x00b")])
-def test_names_beside_a_chart_are_short_and_printable(name: str, text: str) -> None:
+def test_names_next_to_a_chart_are_short_and_printable(name: str, text: str) -> None:
     assert shorten(name) == text
 
 
-def test_words_in_charts_can_be_read_on_a_phone() -> None:
+def test_text_in_charts_is_readable_on_a_phone() -> None:
     """A phone of 390 px leaves 354 px for a chart."""
     for name, chart in content().charts.items():
         svg = inline_svg(chart, "described", name)
@@ -58,7 +58,7 @@ def test_words_in_charts_can_be_read_on_a_phone() -> None:
         assert min(sizes) * scale >= 9.4, (name, min(sizes), scale)
 
 
-def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:
+def test_a_backbone_is_one_box_with_its_output_shape() -> None:
     facts = ModelFacts(
         kind="pretrained",
         name="MobileNetV2",
@@ -94,7 +94,7 @@ def test_a_backbone_is_one_box_with_the_shape_that_it_gives() -> None:
         ({"kind": "pretrained", "name": "MobileNetV2", "head": "imagenet"}, ["MobileNetV2"]),
     ],
 )
-def test_every_way_to_a_model_has_a_picture(model: dict[str, Any], box_names: list[str]) -> None:
+def test_every_kind_of_model_has_a_picture(model: dict[str, Any], box_names: list[str]) -> None:
     facts = ModelFacts(
         kind=model["kind"],
         name="MobileNetV2",

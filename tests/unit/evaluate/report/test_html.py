@@ -15,7 +15,7 @@ def text() -> str:
     return render(content())
 
 
-def test_the_report_loads_nothing_from_anywhere(text: str) -> None:
+def test_the_report_loads_no_other_files(text: str) -> None:
     page = Page(text)
     addresses = [
         attributes[key]
@@ -46,7 +46,7 @@ def test_every_picture_is_described_and_every_table_has_headings(text: str) -> N
     assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
 
 
-def test_ids_are_unique_and_references_are_kept(text: str) -> None:
+def test_ids_are_unique_and_references_are_valid(text: str) -> None:
     page = Page(text)
     ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
     assert [name for name, count in ids.items() if count > 1] == []
@@ -55,7 +55,7 @@ def test_ids_are_unique_and_references_are_kept(text: str) -> None:
     assert targets <= set(ids)
 
 
-def test_the_report_says_what_it_must(text: str) -> None:
+def test_the_report_contains_the_required_sections(text: str) -> None:
     page_text = " ".join(Page(text).text.split())
     num_correct = content().figures.test.num_correct
     for phrase in (
@@ -100,14 +100,14 @@ def test_a_large_report_stays_under_5_mb() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["first", "better", "worse", "cannot tell", "not comparable"])
-def test_the_verdict_stands_first_and_says_what_follows(verdict: str) -> None:
+def test_the_verdict_is_first_and_says_what_to_do(verdict: str) -> None:
     text = render(content(verdict=verdict, num_photos=0))
     assert text.index('id="verdict"') < text.index('id="data"')
     assert ("becomes the champion" in text) == (verdict in ("first", "better"))
     assert ("it is not promoted" in text) == (verdict not in ("first", "better"))
 
 
-def test_the_page_tells_of_calibration_slices_folds_and_labels(text: str) -> None:
+def test_the_page_reports_calibration_slices_folds_and_labels(text: str) -> None:
     page_text = " ".join(Page(text).text.split())
     for phrase in (
         "a temperature of 1.70",
@@ -128,6 +128,6 @@ def test_the_page_tells_of_calibration_slices_folds_and_labels(text: str) -> Non
         assert phrase in page_text, phrase
 
 
-def test_the_most_useful_insights_stand_beside_the_verdict(text: str) -> None:
+def test_the_most_useful_insights_are_next_to_the_verdict(text: str) -> None:
     beginning = Page(text.partition('<section id="data"')[0]).text
     assert all(sentence in beginning for sentence in content().insights[:3])

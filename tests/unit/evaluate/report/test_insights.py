@@ -40,7 +40,7 @@ def insights_after(
         (0.5, 15, 30, False),
     ],
 )
-def test_training_at_100_percent_beside_validation_at_chance_is_recognized(
+def test_training_at_100_percent_with_validation_at_chance_is_recognized(
     train_accuracy: float, num_correct: int, num_images: int, is_chance: bool
 ) -> None:
     insights = insights_after(train_accuracy, num_correct, num_images)

@@ -37,7 +37,7 @@ def test_the_page_lists_every_confused_pair_in_a_table_to_search(thousand: Conte
     assert len(page) < 3_000_000
 
 
-def test_paper_and_card_hold_the_most_confused_and_the_weakest(thousand: Content) -> None:
+def test_the_pdf_and_the_card_show_the_most_confused_and_the_weakest_classes(thousand: Content) -> None:
     texts = [getattr(part, "text", "") for part in lay_out(thousand)]
     assert "Most confused pairs" in texts
     assert any("more, in report.html" in text for text in texts)
@@ -47,7 +47,7 @@ def test_paper_and_card_hold_the_most_confused_and_the_weakest(thousand: Content
     assert "have all 1000" in card
 
 
-def test_figures_of_a_thousand_classes_are_small_and_as_exact_as_of_few() -> None:
+def test_the_figures_file_of_a_thousand_classes_is_small_and_exact() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, NUM_CLASSES, 3000).astype(np.int32)
     probabilities = rng.random((3000, NUM_CLASSES), np.float32) ** 8
@@ -66,7 +66,7 @@ def test_figures_of_a_thousand_classes_are_small_and_as_exact_as_of_few() -> Non
     assert np.trace(figures.confusion_matrix) == figures.num_correct
 
 
-def test_figures_of_an_earlier_version_hold_the_whole_matrix() -> None:
+def test_figures_of_an_earlier_version_contain_the_whole_matrix() -> None:
     labels, probabilities = np.array([0, 0, 1], np.int32), np.eye(2, dtype=np.float32)[[0, 1, 1]]
     figures = compute_figures(labels, probabilities, ("a", "b"), resamples=100, rng=np.random.default_rng(0))
     tree = json.loads(figures.model_dump_json())

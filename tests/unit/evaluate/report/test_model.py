@@ -30,7 +30,7 @@ LOOKS = (
         (content(dataset_fingerprint="b" * 64), "another version of the data"),
     ],
 )
-def test_caveats_are_told(report_content: Content, phrase: str) -> None:
+def test_caveats_are_reported(report_content: Content, phrase: str) -> None:
     assert any(phrase.casefold() in caveat.casefold() for caveat in report_content.caveats), report_content.caveats
 
 
@@ -38,13 +38,13 @@ def test_a_sound_model_has_no_caveats() -> None:
     assert content().caveats == [LOOKS]
 
 
-def test_an_evaluation_outside_of_mlflow_says_that_its_look_is_not_counted() -> None:
+def test_an_evaluation_without_mlflow_reports_that_it_is_not_counted() -> None:
     report_content = content()
     outside = replace(report_content, evaluation=report_content.evaluation.model_copy(update={"mlflow_run_id": None}))
     assert any("will not count it as a use" in caveat for caveat in outside.caveats)
 
 
-def test_commands_leave_out_what_is_not_known() -> None:
+def test_commands_leave_out_unknown_values() -> None:
     report_content = content()
     bare = report_content.dataset.model_copy(update={"source": Source(uri="photos")})
     evaluation = report_content.evaluation.model_copy(update={"mlflow_run_id": None})
@@ -52,7 +52,7 @@ def test_commands_leave_out_what_is_not_known() -> None:
     assert reproduce_commands(bare_content) == "darkroom run --params params.yaml --data photos"
 
 
-def test_the_params_of_the_report_are_params_that_darkroom_takes(tmp_path: Path) -> None:
+def test_the_params_in_the_report_are_valid(tmp_path: Path) -> None:
     train = TrainParams(epochs=7, batch_size=16)
     report_content = content(num_photos=0, params=train.model_dump(mode="json"))
     (tmp_path / "params.yaml").write_text(reproduce_params(report_content))
@@ -65,12 +65,12 @@ def test_the_params_of_the_report_are_params_that_darkroom_takes(tmp_path: Path)
 @pytest.mark.parametrize(
     ("share", "text"), [(0.0, "0 %"), (1.0, "100 %"), (0.9999, "100.0 %"), (0.12345, "12.3 %"), (None, "–")]
 )
-def test_percentages_are_short_and_rounded_ones_look_so(share: float | None, text: str) -> None:
+def test_percentages_are_short_and_show_rounding(share: float | None, text: str) -> None:
     assert percent(share) == text
 
 
 @pytest.mark.parametrize(("num_bytes", "text"), [(9_600, "10 kB"), (592_000, "592 kB"), (9_040_000, "9.0 MB")])
-def test_sizes_say_what_there_is(num_bytes: int, text: str) -> None:
+def test_sizes_are_described(num_bytes: int, text: str) -> None:
     assert file_size(num_bytes) == text
 
 
@@ -79,7 +79,7 @@ def test_intervals_name_their_unit_once() -> None:
 
 
 @pytest.mark.parametrize(("side", "start"), [(8, "data:image/png"), (96, "data:image/png"), (97, "data:image/jpeg")])
-def test_tiny_pictures_are_kept_to_the_pixel(side: int, start: str) -> None:
+def test_tiny_pictures_keep_their_pixels(side: int, start: str) -> None:
     assert data_uri(*thumbnail(np.zeros((side, side, 3), np.uint8))).startswith(start)
 
 

@@ -23,11 +23,13 @@ from components.evaluate.report.output_order import describe_order, find_order
         ([[10]], None),
     ],
 )
-def test_an_order_is_found_if_it_explains_most_mistakes(matrix: list[list[int]], order: tuple[int, ...] | None) -> None:
+def test_an_output_order_is_suggested_if_it_explains_most_mistakes(
+    matrix: list[list[int]], order: tuple[int, ...] | None
+) -> None:
     assert find_order(matrix) == order
 
 
-def test_a_thousand_classes_take_no_time() -> None:
+def test_a_thousand_classes_are_fast() -> None:
     order = np.random.default_rng(1).permutation(1000)
     matrix = np.zeros((1000, 1000), int)
     matrix[order, np.arange(1000)] = 5

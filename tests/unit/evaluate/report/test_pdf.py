@@ -17,7 +17,7 @@ from components.evaluate.report.story.report import build_sections
 from tests.unit.evaluate.report.contents import HOSTILE, TWO_PHASES, Page, content
 
 
-def test_the_pdf_is_made_without_a_browser_and_alike_each_time(tmp_path: Path) -> None:
+def test_the_pdf_is_reproducible_and_needs_no_browser(tmp_path: Path) -> None:
     report_content = content(HOSTILE, with_pictures=True)
     for name in ("a", "b"):
         write_pdf(tmp_path / f"{name}.pdf", report_content)
@@ -28,7 +28,7 @@ def test_the_pdf_is_made_without_a_browser_and_alike_each_time(tmp_path: Path) -
     assert data.count(b"/Type /Page\n") >= 4
 
 
-def test_page_and_paper_have_the_same_sections_and_headings() -> None:
+def test_the_page_and_the_pdf_have_the_same_sections_and_headings() -> None:
     report_content = content(with_pictures=True)
     sections = build_sections(report_content)
     headings = {section.title for section in sections if section.title}
@@ -47,7 +47,7 @@ def test_a_pdf_of_many_classes_and_photos_stays_small(tmp_path: Path) -> None:
     assert (tmp_path / "report.pdf").stat().st_size < 5_000_000
 
 
-def test_samples_are_shown_where_preprocess_has_left_them(tmp_path: Path) -> None:
+def test_samples_are_shown_if_preprocess_wrote_them(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.new("RGB", (1200, 400), "red").save(file, "jpeg")
     report_content = content(samples=file.getvalue(), phases=TWO_PHASES, num_photos=0, with_pictures=True)
@@ -72,7 +72,7 @@ STUDY = StudyInfo(
 )
 
 
-def test_the_search_is_told_with_its_best_trials(tmp_path: Path) -> None:
+def test_the_search_is_reported_with_its_best_trials(tmp_path: Path) -> None:
     report_content = replace(content(with_pictures=True, num_photos=0), study=STUDY)
     page_text = " ".join(Page(render(report_content)).text.split())
     for phrase in (
@@ -108,7 +108,7 @@ def leaderboard_row(name: str, value: float, p_value: float | None) -> Row:
     )
 
 
-def test_what_the_model_was_preferred_to_is_shown_where_it_was_compared(tmp_path: Path) -> None:
+def test_compared_models_are_shown_if_there_was_a_comparison(tmp_path: Path) -> None:
     board = Leaderboard(
         dataset_name="pets",
         num_images=120,

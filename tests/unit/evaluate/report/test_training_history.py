@@ -48,13 +48,13 @@ def test_phases_come_from_the_epochs_and_from_the_params(
         ),
     ],
 )
-def test_a_phase_tells_what_it_sets_otherwise_than_the_section(phases: Any, expected: list[dict[str, Any]]) -> None:
+def test_a_phase_shows_the_values_that_differ_from_the_section(phases: Any, expected: list[dict[str, Any]]) -> None:
     params = TrainParams(phases=phases)
     resolved_params = params if phases == "auto" else params.model_copy(update={"phases": params.all_phases})
     assert phase_settings(resolved_params.model_dump(mode="json")) == expected
 
 
-def test_phases_of_the_training_are_told_and_marked_in_the_curves() -> None:
+def test_phases_are_reported_and_marked_in_the_curves() -> None:
     report_content = content(phases=TWO_PHASES, params={"model": {"kind": "layers"}, "phases": TWO_PHASES[1]})
     page = Page(render(report_content))
     page_text = " ".join(page.text.split())
@@ -71,7 +71,7 @@ def test_phases_of_the_training_are_told_and_marked_in_the_curves() -> None:
     assert ">head</text>" not in inline_svg(content().charts["loss_curve"], "described", "loss")
 
 
-def test_augmentation_is_told_in_words_and_shown() -> None:
+def test_augmentation_is_described_and_shown() -> None:
     file = io.BytesIO()
     Image.new("RGB", (880, 100), "red").save(file, "jpeg")
     report_content = replace(content(params={"augmentation": "medium"}), variants=file.getvalue())
@@ -109,9 +109,9 @@ def test_augmentation_is_told_in_words_and_shown() -> None:
         ),
     ],
 )
-def test_each_phase_says_how_its_photos_varied(params: dict[str, Any], sentences: list[str]) -> None:
+def test_each_phase_describes_its_augmentation(params: dict[str, Any], sentences: list[str]) -> None:
     assert augmentation_sentences(params) == sentences
 
 
-def test_every_setting_of_augmentation_has_its_words() -> None:
+def test_every_augmentation_setting_has_a_description() -> None:
     assert set(PHRASES) == set(AugmentationParams.model_fields)

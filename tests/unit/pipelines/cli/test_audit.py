@@ -32,7 +32,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_audit_tells_and_writes_a_report_that_stands_alone(photos: Path, tmp_path: Path) -> None:
+def test_the_audit_prints_its_findings_and_writes_a_self_contained_report(photos: Path, tmp_path: Path) -> None:
     before = tree(photos)
     result = darkroom("photos", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -65,7 +65,7 @@ def test_a_failure_exits_with_2_and_leaves_the_report(photos: Path, tmp_path: Pa
     assert "This stops a run" in (tmp_path / "out" / "audit.html").read_text()
 
 
-def test_the_page_shows_the_augmentation_that_the_params_ask_for(photos: Path, tmp_path: Path) -> None:
+def test_the_page_shows_the_augmentation_of_the_params(photos: Path, tmp_path: Path) -> None:
     result = darkroom("photos", "--output", "out", "--set", "train.augmentation=none", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     gray = np.asarray(Image.open(tmp_path / "out" / "augmentation.jpg").convert("L")).astype(int)
@@ -81,7 +81,7 @@ def _most_change(line: np.ndarray) -> float:
     return max(float(np.abs(tile - tiles[0]).mean()) for tile in tiles)
 
 
-def test_data_that_cannot_be_divided_are_a_finding(photos: Path, tmp_path: Path) -> None:
+def test_data_that_cannot_be_split_is_a_finding(photos: Path, tmp_path: Path) -> None:
     for path in sorted((photos / "blue").iterdir())[1:]:
         path.unlink()
     result = darkroom("photos", cwd=tmp_path)
@@ -90,7 +90,7 @@ def test_data_that_cannot_be_divided_are_a_finding(photos: Path, tmp_path: Path)
     assert (tmp_path / "audits" / "photos" / "audit.json").is_file()
 
 
-def test_the_report_never_replaces_what_the_user_has(photos: Path, tmp_path: Path) -> None:
+def test_the_report_never_replaces_files_of_the_user(photos: Path, tmp_path: Path) -> None:
     before = tree(tmp_path)
     for output in ("photos", "photos/red/report", "."):
         result = darkroom("photos", "--output", output, cwd=tmp_path)

@@ -71,7 +71,7 @@ def test_each_verb_is_in_one_group() -> None:
 
 @pytest.mark.parametrize("words", [(), ("data",), ("model",), ("images",), *COMMANDS], ids=" ".join)
 @pytest.mark.parametrize("columns", [80, 200])
-def test_help_fits_the_terminal_and_breaks_no_default(
+def test_help_fits_the_terminal_and_keeps_defaults_on_one_line(
     words: tuple[str, ...], columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -85,7 +85,7 @@ def test_help_fits_the_terminal_and_breaks_no_default(
 
 
 @pytest.mark.parametrize("group", [darkroom, *darkroom.commands.values()], ids=lambda group: group.name)
-def test_the_first_sentence_of_each_verb_is_listed_whole(
+def test_the_first_sentence_of_each_verb_is_listed_completely(
     group: click.Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [] if group is darkroom else [str(group.name)]
@@ -121,7 +121,7 @@ def test_every_option_is_described_in_a_sentence(words: tuple[str, ...]) -> None
         (["run\x1b[31m"], r"There is no verb 'run\x1b[31m'"),
     ],
 )
-def test_a_wrong_command_line_is_refused_in_one_line(words: list[str], message: str) -> None:
+def test_a_wrong_command_line_is_rejected_in_one_line(words: list[str], message: str) -> None:
     with pytest.raises(CommandLineError) as error:
         call(words)
     assert message in str(error.value)

@@ -20,7 +20,7 @@ def attack(tmp_path: Path) -> Attack:
     return Attack(tmp_path, tmp_path / "marker.txt", 9, tmp_path)
 
 
-def test_a_refused_model_is_told_with_its_reason(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rejected_model_is_reported_with_its_reason(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
     path = HOSTILE["lambda_at_top"][0](attack)
     assert check(str(path)) == 2
     assert "Lambda: it contains custom code" in capsys.readouterr().out

@@ -60,7 +60,7 @@ def test_the_table_names_each_network_and_the_choice(asked: dict[str, Any], caps
     assert lines[-1] == "train.model.name: auto became VGG16: no other is as accurate."
 
 
-def test_json_holds_all_of_it(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_contains_all_results(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["model", "probe", "--data", "photos", "--set", "train.preset=fast", "--json"]) == 0
     assert asked["settings"] == ("train.preset=fast",)
     assert Probe.model_validate_json(json.dumps(json.loads(capsys.readouterr().out))) == PROBE

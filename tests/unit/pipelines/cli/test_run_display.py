@@ -18,7 +18,7 @@ def train(state: str, detail: str = "", num_tries: int = 1) -> StepStatus:
     return StepStatus("train", state, datetime.now(UTC), None, "n-2", num_tries, detail)
 
 
-def test_each_change_is_one_line_and_repeats_nothing() -> None:
+def test_each_change_is_one_line_without_repetitions() -> None:
     out = io.StringIO()
     with RunDisplay(Console(file=out, width=120)) as display:
         display.show([DONE])

@@ -71,7 +71,7 @@ def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflo
         compare([models[0], models[2]], 1, tmp_path / "another")
 
 
-def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
+def test_a_folder_with_other_content_is_not_written_to(tmp_path: Path) -> None:
     models = [finished_run(tmp_path / name) for name in ("a", "b")]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "pick.yaml").write_text("precious")
@@ -80,13 +80,13 @@ def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "pick.yaml").read_text() == "precious"
 
 
-def test_one_model_is_no_comparison(tmp_path: Path) -> None:
+def test_one_model_is_not_a_comparison(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="at least two models; there is one"):
         compare([finished_run(tmp_path / "a")], 1, tmp_path / "comparison")
 
 
 @pytest.mark.proof
-def test_models_are_trained_with_each_seed_once_and_what_cannot_be_trained_is_left_out(
+def test_models_are_trained_once_per_seed_and_untrainable_ones_are_left_out(
     tmp_path: Path, mlflow_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     from mlflow import MlflowClient

@@ -34,7 +34,7 @@ def make_split_photos(folder: Path) -> Path:
 
 @pytest.mark.parametrize("has_splits", [False, True])
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_an_export_is_read_back_as_it_was(format_name: str, has_splits: bool, tmp_path: Path) -> None:
+def test_an_export_is_read_back_unchanged(format_name: str, has_splits: bool, tmp_path: Path) -> None:
     data = make_split_photos(tmp_path / "data") if has_splits else make_photos(tmp_path / "data", per_class=3)
     before = read_facts(data)
     export = export_data(str(data), ColumnNames(), format_name, tmp_path / "export")
@@ -48,7 +48,7 @@ def test_an_export_is_read_back_as_it_was(format_name: str, has_splits: bool, tm
     assert again.label_files == export.label_files
 
 
-def test_labels_alone_count_from_the_data(tmp_path: Path) -> None:
+def test_with_labels_only_names_are_relative_to_the_data(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     before = read_facts(data)
     for format_name in FORMATS:
@@ -60,7 +60,7 @@ def test_labels_alone_count_from_the_data(tmp_path: Path) -> None:
         (data / export.label_files[0]).unlink()
 
 
-def test_tables_with_columns_of_their_own_and_photos_elsewhere_are_exported(tmp_path: Path) -> None:
+def test_tables_with_custom_columns_and_photos_elsewhere_are_exported(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     photos = sorted(data.rglob("*.png"))
     rows = [f"{photo},{photo.parent.name},patient {number // 2}" for number, photo in enumerate(photos)]
@@ -76,7 +76,7 @@ def test_tables_with_columns_of_their_own_and_photos_elsewhere_are_exported(tmp_
     }
 
 
-def test_an_export_replaces_nothing_and_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_an_export_replaces_nothing_and_is_complete_or_absent(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     with pytest.raises(ArtifactError, match="already exists"):
         export_data(str(data), ColumnNames(), "csv", data)
@@ -86,7 +86,7 @@ def test_an_export_replaces_nothing_and_appears_whole_or_not_at_all(tmp_path: Pa
     assert not (tmp_path / "export").exists()
 
 
-def test_the_command_names_what_was_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_written_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     for options in ([], ["--json"]):
         target = tmp_path / f"export{len(options)}"

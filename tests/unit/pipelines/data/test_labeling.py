@@ -38,7 +38,7 @@ def export_labels(folder: Path, *tasks: dict[str, Any]) -> Path:
     return folder / "labels.json"
 
 
-def test_labeled_photos_join_their_class_folders(repository: Path, tmp_path: Path) -> None:
+def test_labeled_photos_are_copied_to_their_class_folders(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(repository / "data" / "photos", per_class=3)
     before = tree(photos)
     first = versions.add(photos, None)
@@ -95,7 +95,7 @@ def prepared(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return repository
 
 
-def test_with_splits_photos_join_those_of_train(prepared: Path, tmp_path: Path) -> None:
+def test_with_splits_photos_are_added_to_train(prepared: Path, tmp_path: Path) -> None:
     photos = prepared / "photos"
     shutil.rmtree(photos)
     for split in ("train", "test"):

@@ -43,7 +43,7 @@ def run_dir(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return folder
 
 
-def test_the_doubtful_photo_comes_first_and_known_ones_never(
+def test_the_doubtful_photo_comes_first_and_known_photos_are_left_out(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     call(["data", "next", "--from", "new", "--run", "first", "--count", "5", "--output", "next", "--json"])
@@ -63,7 +63,7 @@ def test_the_doubtful_photo_comes_first_and_known_ones_never(
     assert sorted(path.name for path in (tmp_path / "next" / "photos").iterdir())[0] == "000-doubtful.png"
 
 
-def test_equal_photos_and_long_names_make_one_task_each(
+def test_identical_photos_and_long_names_give_one_task_each(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     long_names = {tmp_path / "new" / f"{letter * 83}.png": tmp_path / "new" / "red" / "000.png" for letter in "äあ"}
@@ -77,7 +77,7 @@ def test_equal_photos_and_long_names_make_one_task_each(
     assert len(contents) == len(set(contents)) == 13
 
 
-def test_what_cannot_be_chosen_from_is_refused(run_dir: Path, tmp_path: Path) -> None:
+def test_an_unusable_source_is_rejected(run_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "1.png").write_bytes((tmp_path / "new" / "known.png").read_bytes())
     (tmp_path / "empty").mkdir()

@@ -21,7 +21,7 @@ from tests.unit.pipelines.data.repositories import dvc, run
 from tests.unit.preprocess.dataset_files import tree
 
 
-def test_decisions_become_a_new_version_and_the_old_one_can_be_had_again(repository: Path) -> None:
+def test_decisions_become_a_new_version_and_the_old_one_can_be_restored(repository: Path) -> None:
     photos = make_photos(repository / "data" / "photos", per_class=4)
     before = tree(photos)
     first = versions.add(photos, None)
@@ -59,7 +59,7 @@ def make_flat_photos(folder: Path) -> Path:
     return folder
 
 
-def test_labels_in_a_table_change_there_and_are_compared(repository: Path) -> None:
+def test_labels_in_a_table_are_changed_there_and_compared(repository: Path) -> None:
     folder = make_flat_photos(repository / "photos")
     write_table(folder, "labels.csv")
     photos = tree(folder / "images")
@@ -106,7 +106,7 @@ def test_decisions_change_the_rows_of_a_table_and_nothing_else(name: str, tmp_pa
     assert separator == {"labels.csv": ";", "labels.tsv": "\t"}.get(name)
 
 
-def test_decisions_that_cannot_be_carried_out_change_nothing(repository: Path) -> None:
+def test_invalid_decisions_change_nothing(repository: Path) -> None:
     photos = make_photos(repository / "photos", per_class=2)
     versions.add(photos, None)
     before = tree(photos)
@@ -122,7 +122,7 @@ def test_decisions_that_cannot_be_carried_out_change_nothing(repository: Path) -
         assert tree(photos) == before, decisions
 
 
-def test_an_empty_label_of_a_parquet_table_takes_the_photo_out(tmp_path: Path) -> None:
+def test_an_empty_label_in_a_parquet_table_removes_the_photo(tmp_path: Path) -> None:
     path = tmp_path / "decisions.parquet"
     for labels in (pd.Series(["red", None]), pd.Series([1, None], dtype="Int64")):
         pd.DataFrame({"path": ["a.png", "b.png"], "label": labels}).to_parquet(path)
@@ -139,7 +139,7 @@ def test_an_empty_label_of_a_parquet_table_takes_the_photo_out(tmp_path: Path) -
         ("utf-8", "path,label\nA\u0308pfel/1.png,Nu\u0308sse\nÄpfel/2.png,\n"),
     ],
 )
-def test_decisions_are_read_as_excel_saves_them(encoding: str, text: str, tmp_path: Path) -> None:
+def test_decisions_saved_by_excel_are_read(encoding: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "decisions.csv").write_bytes(text.encode(encoding))
     decisions = read_decisions(tmp_path / "decisions.csv")
     names = ["Äpfel/1.png", "Äpfel/2.png", "Nüsse/1.png"]
@@ -163,7 +163,7 @@ def test_a_class_with_a_number_and_a_name_changes_both(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel reads it as before"
 
 
-def test_labels_that_are_in_no_table_are_exported_first(repository: Path) -> None:
+def test_labels_outside_a_table_must_be_exported_first(repository: Path) -> None:
     folder = make_flat_photos(repository / "photos")
     write_table(folder, "labels.csv")
     export_data(str(folder), ColumnNames(), "coco", repository / "other")
@@ -172,7 +172,7 @@ def test_labels_that_are_in_no_table_are_exported_first(repository: Path) -> Non
         relabel(repository, "other", {"images/000-red.png": "blue"})
 
 
-def test_photos_of_one_name_change_classes_under_free_names(repository: Path) -> None:
+def test_photos_with_the_same_name_change_classes_under_unused_names(repository: Path) -> None:
     photos = make_photos(repository / "photos", per_class=2)
     before = tree(photos)
     first = versions.add(photos, None)

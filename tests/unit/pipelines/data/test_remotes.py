@@ -15,7 +15,7 @@ from tests.unit.pipelines.data.repositories import dvc, run
 from tests.unit.preprocess.dataset_files import tree
 
 
-def test_a_version_of_the_past_can_be_trained_on(repository: Path, tmp_path: Path) -> None:
+def test_an_earlier_version_can_be_used_for_training(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(repository / "data" / "photos", per_class=6)
     first = versions.add(photos, None)
     make_photos(photos, per_class=7, seed=5)

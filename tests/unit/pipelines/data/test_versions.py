@@ -18,7 +18,7 @@ from tests.unit.pipelines.data.repositories import dvc, run
 from tests.unit.preprocess.dataset_files import tree
 
 
-def test_data_from_elsewhere_are_copied_and_stay(repository: Path, tmp_path: Path) -> None:
+def test_data_from_elsewhere_is_copied_and_unchanged(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=4)
     before = tree(photos)
     version = versions.add(photos, "colors")
@@ -29,7 +29,7 @@ def test_data_from_elsewhere_are_copied_and_stay(repository: Path, tmp_path: Pat
         versions.add(photos, "colors")
 
 
-def test_data_within_the_repository_stay_in_place(repository: Path) -> None:
+def test_data_within_the_repository_stays_in_place(repository: Path) -> None:
     photos = make_photos(repository / "mine" / "photos", per_class=4)
     before = tree(photos)
     (repository / "notes.txt").write_text("not to be committed")
@@ -50,7 +50,7 @@ def test_data_within_the_repository_stay_in_place(repository: Path) -> None:
     ]
 
 
-def test_the_difference_names_what_was_added_removed_relabelled_and_moved(repository: Path) -> None:
+def test_the_difference_lists_added_removed_relabeled_and_moved_photos(repository: Path) -> None:
     photos = make_photos(repository / "data" / "photos", per_class=4)
     first = versions.add(photos, None)
     (photos / "red" / "000.png").unlink()
@@ -84,7 +84,9 @@ def test_archives_have_versions_and_differences_too(repository: Path, tmp_path: 
     assert changes.counts["red"] == (3, 0)
 
 
-def test_what_lies_in_no_repository_is_told_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_repository_the_message_says_how_to_create_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="git init && dvc init"):
         find_repository()
@@ -164,7 +166,7 @@ def test_dvc_may_be_in_a_subfolder_of_the_repository(tmp_path: Path, monkeypatch
         ("dvc", r"(?s)dvc add failed in .*:\n.*config"),
     ],
 )
-def test_data_that_cannot_become_a_version_leave_nothing_behind(
+def test_data_that_cannot_become_a_version_leaves_nothing_behind(
     prepare: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -190,7 +192,7 @@ def test_data_that_cannot_become_a_version_leave_nothing_behind(
     assert run("git", "status", "--porcelain", cwd=root) == status
 
 
-def test_a_commit_that_git_refuses_leaves_nothing_behind(repository: Path, tmp_path: Path) -> None:
+def test_a_rejected_commit_leaves_nothing_behind(repository: Path, tmp_path: Path) -> None:
     run("git", "config", "commit.gpgSign", "true", cwd=repository)
     run("git", "config", "gpg.program", "/bin/false", cwd=repository)
     photos = make_photos(tmp_path / "photos", per_class=2)

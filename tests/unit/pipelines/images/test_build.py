@@ -20,7 +20,7 @@ def pins(lock: Path) -> set[tuple[str, str]]:
     return set(PIN.findall(lock.read_text()))
 
 
-def test_components_name_the_images_that_are_built() -> None:
+def test_components_name_images_that_are_built() -> None:
     from pipelines.training import training
 
     executors = training(1).pipeline_spec.deployment_spec["executors"]
@@ -65,7 +65,7 @@ No image decodes HEIC.
 
 
 @pytest.mark.parametrize("step", build.STEPS)
-def test_everything_that_a_step_imports_is_in_its_lock(step: str) -> None:
+def test_all_imports_of_a_step_are_in_its_lock(step: str) -> None:
     distributions = packages_distributions()
     locked = {name for name, _ in pins(ROOT / "requirements" / f"{step}.txt") | pins(ROOT / "requirements" / "kfp.txt")}
     # The demo data and drift are made on a laptop, with what evaluate brings: scikit-learn and SciPy.
@@ -93,7 +93,7 @@ def imported_modules(path: Path) -> set[str]:
     return names
 
 
-def test_the_dockerfile_copies_only_what_is_there_and_not_ignored() -> None:
+def test_the_dockerfile_only_copies_existing_files_that_are_not_ignored() -> None:
     included = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = re.findall(r"^COPY (?!--from)(.+)$", (ROOT / build.DOCKERFILE).read_text(), re.MULTILINE)
     assert copied
@@ -127,7 +127,7 @@ def test_only_train_has_a_gpu_image() -> None:
     assert image_name("train", gpu=True) == f"{image_name('train')}-gpu"
 
 
-def test_digests_are_kept_for_submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digests_are_stored_for_submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         EngineError, match=r"build/images\.json does not exist\. Push them with darkroom images push REGISTRY"
@@ -142,14 +142,14 @@ def test_digests_are_kept_for_submit(tmp_path: Path, monkeypatch: pytest.MonkeyP
     }
 
 
-def test_images_are_built_from_the_source_tree_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_only_built_from_the_source_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "SOURCE_DIR", tmp_path)
     with pytest.raises(EngineError, match="Images are built from Darkroom's source tree"):
         build.build("train", BuildOptions())
     assert build.source_digest("train") is None
 
 
-def test_the_digest_of_a_source_follows_the_step_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_of_a_step_depends_only_on_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("components/contract/a.py", "components/train/b.py", "components/deploy/c.py", build.DOCKERFILE):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -160,7 +160,7 @@ def test_the_digest_of_a_source_follows_the_step_and_no_other(tmp_path: Path, mo
     assert build.source_digest("deploy") == before["deploy"]
 
 
-def test_a_missing_docker_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_docker_command_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EngineError) as error:
         build.push("train", "registry.example.org")

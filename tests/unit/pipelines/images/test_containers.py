@@ -36,7 +36,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Completed
         ),
     ],
 )
-def test_a_run_that_cannot_have_containers_is_refused_before_any_work(
+def test_container_limits_without_containers_are_rejected_before_any_work(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     from tests.support.artifacts import make_photos
@@ -96,7 +96,7 @@ def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
     assert writable == dict.fromkeys(containers.writable, True) | {str(tmp_path / "photos"): False}
 
 
-def test_a_repository_on_this_machine_is_mounted_and_tells_its_own_version(
+def test_a_repository_on_this_machine_is_mounted_with_its_version(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What DVC and git know of `dvc+<repository>@<revision>:<path>` is found where it is fetched: in the container."""
@@ -124,7 +124,7 @@ def test_a_store_on_this_machine_is_reached_through_its_network(
 
 
 @pytest.mark.parametrize("key", ["path", "from", "weights"])
-def test_containers_read_the_model_that_is_brought(
+def test_containers_can_read_the_uploaded_model(
     key: str, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -136,7 +136,7 @@ def test_containers_read_the_model_that_is_brought(
     assert set(containers.readable) == {str(tmp_path / "photos"), str(tmp_path / "mine")}
 
 
-def test_with_gpus_the_tasks_that_search_and_train_run_in_the_cuda_image() -> None:
+def test_with_gpus_search_and_training_run_in_the_cuda_image() -> None:
     from pipelines.runners.docker import use_gpu_image
     from pipelines.training import training
 

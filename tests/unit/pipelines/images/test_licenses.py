@@ -16,7 +16,7 @@ def lock(folder: Path, pin: str, name: str = "serve") -> Path:
     return path
 
 
-def test_every_locked_package_has_an_allowed_licence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_locked_package_has_an_allowed_license(capsys: pytest.CaptureFixture[str]) -> None:
     assert licenses.main() == 0, capsys.readouterr().out
 
 
@@ -48,7 +48,7 @@ def test_no_image_decodes_heic_with_a_wheel_that_bundles_x265(tmp_path: Path) ->
         ("License-Expression: MIT AND GPL-3.0-only", "MIT AND GPL-3.0-only"),
     ],
 )
-def test_a_package_with_another_licence_is_reported(
+def test_a_package_with_another_license_is_reported(
     metadata: str, problem: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "site" / "made_up-1.0.dist-info"
@@ -81,11 +81,11 @@ def test_a_package_for_another_system_is_left_out(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_an_expression_is_read_as_spdx_says(expression: str, allowed: bool) -> None:
+def test_an_spdx_expression_is_evaluated(expression: str, allowed: bool) -> None:
     assert is_allowed(expression, ALLOWED) is allowed
 
 
-def test_the_first_field_that_says_enough_is_the_licence() -> None:
+def test_the_first_informative_field_determines_the_license() -> None:
     assert expression_of("MIT", "GPLv3", []) == "MIT"
     assert expression_of(None, "Apache 2.0", ["BSD License"]) == "Apache-2.0"
     assert expression_of(None, "Copyright …\nPermission is hereby granted", ["MIT License"]) == "MIT"

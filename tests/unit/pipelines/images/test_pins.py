@@ -80,7 +80,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("_engine")
-def test_every_image_of_others_gets_its_digest(tree: Path) -> None:
+def test_every_third_party_image_gets_its_digest(tree: Path) -> None:
     digests = pins.pin(tree)
     assert set(digests) == {"python:3.11-slim", "postgres:17.5", "registry.example.org:5000/team/store:3.97"}
     dockerfile = (tree / "components/Dockerfile").read_text()
@@ -94,7 +94,7 @@ def test_every_image_of_others_gets_its_digest(tree: Path) -> None:
 
 
 @pytest.mark.usefixtures("_engine")
-def test_an_image_that_no_registry_answers_for_changes_no_file(tree: Path) -> None:
+def test_an_unresolved_image_changes_no_file(tree: Path) -> None:
     path = tree / "k8s/base/postgres.yaml"
     path.write_text(MANIFEST.replace("postgres:", "absent:"))
     with pytest.raises(EngineError, match=r"digest of the image absent:17\.5.*no such host.*No file has been changed"):
@@ -119,7 +119,7 @@ def test_outside_the_source_tree_nothing_is_pinned(tmp_path: Path) -> None:
         pins.pin(tmp_path)
 
 
-def test_the_build_uses_the_base_image_that_the_dockerfile_names() -> None:
+def test_the_build_uses_the_base_image_of_the_dockerfile() -> None:
     assert f"\nARG BASE_IMAGE={PUBLIC_BASE}\n" in (ROOT / "components/Dockerfile").read_text()
 
 
@@ -128,7 +128,7 @@ def test_the_build_uses_the_base_image_that_the_dockerfile_names() -> None:
     [*pins.list_pinned_files(ROOT), *sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"],
     ids=lambda path: path.name,
 )
-def test_no_file_names_an_image_by_a_tag_that_moves(path: Path) -> None:
+def test_no_file_names_an_image_by_a_moving_tag(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ":latest" not in text
     names = [match["image"] for match in pins.REFERENCE.finditer(text)]

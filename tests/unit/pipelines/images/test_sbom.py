@@ -40,7 +40,7 @@ def python_inventory() -> dict[str, Any]:
     return contents
 
 
-def test_every_installed_package_is_listed_with_version_licence_and_hashes(python_inventory: dict[str, Any]) -> None:
+def test_every_installed_package_is_listed_with_version_license_and_hashes(python_inventory: dict[str, Any]) -> None:
     image_inventory = python_inventory | {
         "debian": inventory.debian_packages(STATUS),
         "system": {"id": "debian", "version": "12"},

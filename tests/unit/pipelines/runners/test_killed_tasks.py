@@ -33,7 +33,7 @@ def test_a_killed_task_is_out_of_memory_and_a_crashed_one_is_not() -> None:
 
 @pytest.mark.parametrize("command", ["kill -9 $$", "sh -c 'kill -9 $$'; exit $?"])
 @pytest.mark.parametrize(("arguments", "step"), [([], "train"), (["--function_to_execute", "evaluate"], "evaluate")])
-def test_the_kill_is_noted_for_the_step_that_ran(
+def test_the_kill_is_recorded_for_the_running_step(
     command: str, arguments: list[str], step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step that is killed before it says that it started is known by KFP's command."""
@@ -80,7 +80,7 @@ def test_a_killed_container_is_named_as_its_task(
     assert read_events(tmp_path / "events.jsonl")[-1]["step"] == task
 
 
-def test_a_task_that_ended_by_itself_leaves_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_ended_by_itself_leaves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     note_killed_task(1)
     assert not (tmp_path / "events.jsonl").exists()

@@ -32,7 +32,7 @@ def make_run(*, status: str = "finished", number: int = 1) -> runs.RunFolder:
     return folder
 
 
-def test_a_run_is_alive_while_its_process_is() -> None:
+def test_a_run_is_alive_while_its_process_runs() -> None:
     with runs.start_run("photos") as folder:
         assert folder.is_alive
         assert folder.state.status == "running"
@@ -42,7 +42,7 @@ def test_a_run_is_alive_while_its_process_is() -> None:
     assert folder.state.status == "killed"
 
 
-def test_a_killed_process_leaves_a_run_that_is_known_as_killed() -> None:
+def test_the_run_of_a_killed_process_is_marked_as_killed() -> None:
     program = (
         "import os, signal\nfrom pipelines.runners import runs\n"
         "with runs.start_run('photos'):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -55,7 +55,7 @@ def test_a_killed_process_leaves_a_run_that_is_known_as_killed() -> None:
     assert signal.SIGKILL
 
 
-def test_a_run_that_finishes_while_it_is_looked_at_is_neither_killed_nor_removed(
+def test_a_run_that_finishes_during_the_check_is_neither_killed_nor_removed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = make_run(status="running")
@@ -70,7 +70,7 @@ def test_a_run_that_finishes_while_it_is_looked_at_is_neither_killed_nor_removed
     assert runs.plan_cleaning(keep=1, cache_dir=None) == []
 
 
-def test_latest_is_the_run_that_finished_last() -> None:
+def test_latest_is_the_last_finished_run() -> None:
     make_run(number=1)
     second = make_run(number=2)
     make_run(number=3, status="failed")
@@ -78,13 +78,13 @@ def test_latest_is_the_run_that_finished_last() -> None:
     assert runs.find_run("20260101-000001-aaaa").path.name == "20260101-000001-aaaa"
 
 
-def test_an_unknown_run_is_refused_with_those_that_are_known() -> None:
+def test_an_unknown_run_is_rejected_with_the_known_ones() -> None:
     make_run(number=1)
     with pytest.raises(ArtifactError, match="finished runs are 20260101-000001-aaaa"):
         runs.find_run("absent")
 
 
-def test_cleaning_takes_what_kills_left() -> None:
+def test_cleaning_removes_the_remains_of_kills() -> None:
     finished_run = make_run(number=1)
     long_ago = time.time() - 3600
     half_removed_dir = runs.RUNS_DIR / ".20250101-000000-aaaa.removed-99"
@@ -108,7 +108,7 @@ def test_cleaning_takes_what_kills_left() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_clean_that_is_killed_is_finished_by_the_next(number: int, tmp_path: Path) -> None:
+def test_a_killed_clean_is_finished_by_the_next(number: int, tmp_path: Path) -> None:
     for run_number in (1, 2, 3):
         make_run(number=run_number)
     program = "from pipelines.runners import runs; runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))"
@@ -122,7 +122,7 @@ def test_a_clean_that_is_killed_is_finished_by_the_next(number: int, tmp_path: P
 
 
 @pytest.mark.parametrize("number", range(1, 7))
-def test_latest_is_whole_wherever_the_end_of_a_run_is_killed(number: int) -> None:
+def test_latest_is_valid_after_a_kill_at_any_point(number: int) -> None:
     make_run(number=1)
     second = make_run(number=2, status="running")
     program = (
@@ -138,7 +138,7 @@ def test_latest_is_whole_wherever_the_end_of_a_run_is_killed(number: int) -> Non
     assert {path.name for path in runs.RUNS_DIR.iterdir()} <= {"20260101-000001-aaaa", second.path.name, "latest"}
 
 
-def test_cleaning_keeps_the_newest_the_latest_and_the_living() -> None:
+def test_cleaning_keeps_the_newest_the_latest_and_running_runs() -> None:
     for number in range(1, 5):
         make_run(number=number)
     failed_run = make_run(number=5, status="failed")
@@ -160,7 +160,7 @@ def test_cleaning_keeps_the_newest_the_latest_and_the_living() -> None:
     }
 
 
-def test_a_folder_that_is_no_run_is_never_touched() -> None:
+def test_a_folder_that_is_not_a_run_is_never_touched() -> None:
     (runs.RUNS_DIR / "notes").mkdir(parents=True)
     make_run(number=1)
     runs.remove(runs.plan_cleaning(keep=0, cache_dir=None))
@@ -168,7 +168,7 @@ def test_a_folder_that_is_no_run_is_never_touched() -> None:
     assert runs.find_run().path.name == "20260101-000001-aaaa"
 
 
-def test_runs_cannot_start_where_nothing_can_be_written() -> None:
+def test_runs_cannot_start_in_an_unwritable_folder() -> None:
     Path("runs").touch()
     with pytest.raises(ArtifactError, match="cannot be written to"), runs.start_run("photos"):
         pass

@@ -64,7 +64,7 @@ def test_mlflow_gets_each_param_once(settings: tuple[str, ...], later: dict[str,
         (None, False, {}, "4.3 of 5 minutes"),
     ],
 )
-def test_the_estimate_and_the_real_time_are_reported(
+def test_the_estimate_and_the_actual_time_are_reported(
     estimated_seconds: float | None, is_cut: bool, metrics: dict[str, float], text: str
 ) -> None:
     facts = BudgetFacts(minutes=5.0, estimated_seconds=estimated_seconds, plan="A plan.", is_cut=is_cut)

@@ -36,7 +36,7 @@ def test_another_name_for_the_address_reads_nothing_either(client: Client) -> No
     assert client.get("/api/draft", headers={"host": "rebound.example"}).status_code == 421
 
 
-def test_nothing_of_other_hosts_is_loaded_and_the_page_stands_in_no_frame(client: Client) -> None:
+def test_nothing_is_loaded_from_other_hosts_and_the_page_cannot_be_framed(client: Client) -> None:
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -55,7 +55,9 @@ def test_nothing_of_other_hosts_is_loaded_and_the_page_stands_in_no_frame(client
         ({}, "?token=wrong", 401),
     ],
 )
-def test_bound_elsewhere_it_asks_for_a_token(tmp_path: Path, headers: dict[str, str], query: str, status: int) -> None:
+def test_on_another_address_the_studio_requires_a_token(
+    tmp_path: Path, headers: dict[str, str], query: str, status: int
+) -> None:
     app = create_app(settings_of(tmp_path, token=TOKEN, hosts=frozenset()))
     client = Client(app)
     answer = client.get(f"/api/draft{query}", headers=headers)
@@ -67,7 +69,7 @@ def test_bound_elsewhere_it_asks_for_a_token(tmp_path: Path, headers: dict[str, 
         assert TOKEN not in answer.headers["location"]
 
 
-def test_an_address_beyond_this_machine_gets_a_token_by_itself() -> None:
+def test_on_another_address_a_token_is_created_automatically() -> None:
     settings, url = prepare("0.0.0.0", 8000, (), None)
     assert settings.token
     assert settings.token in url

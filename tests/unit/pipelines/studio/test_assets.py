@@ -31,14 +31,14 @@ def address(client: Client, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["app.js", "styles/base.css", "styles/theme.css", "icon.svg"])
-def test_each_file_of_the_page_is_there_and_kept_for_long(client: Client, name: str) -> None:
+def test_each_file_of_the_page_exists_and_is_cached_for_long(client: Client, name: str) -> None:
     answer = client.get(address(client, name))
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-security-policy"]
 
 
-def test_scripts_are_compressed_for_browsers_that_take_it(client: Client) -> None:
+def test_scripts_are_compressed_for_browsers_that_accept_it(client: Client) -> None:
     path = address(client, "app.js")
     plain = client.get(path, headers={"accept-encoding": "identity"})
     compressed = client.get(path, headers={"accept-encoding": "gzip"})
@@ -66,7 +66,7 @@ def test_a_screen_needs_less_than_60_kb(client: Client, screen: str) -> None:
     assert sum(sizes) < MAX_SCREEN_BYTES
 
 
-def test_the_page_itself_is_asked_for_each_time_and_has_relative_addresses(client: Client) -> None:
+def test_the_page_itself_is_not_cached_and_has_relative_addresses(client: Client) -> None:
     answer = client.get("/")
     assert answer.headers["cache-control"] == "no-store"
     assert not re.search(r'(?:href|src)="/', answer.text), "it works below a prefix"
@@ -86,7 +86,7 @@ def test_nothing_else_is_served(client: Client, path: str) -> None:
     assert client.get(path.format(digest=digest)).status_code == 404
 
 
-def test_another_content_has_another_address(tmp_path: Path) -> None:
+def test_different_content_has_a_different_address(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<script src='static/a.js'>")
     (tmp_path / "a.js").write_text("1")
     first = Assets(tmp_path, {}).digest

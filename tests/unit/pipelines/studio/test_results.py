@@ -96,7 +96,7 @@ def test_a_finished_model_answers_about_photos_and_shows_where(client_with_run: 
         (f"{RUN}/explain?class_name=mauve", png("red"), 404, "mauve"),
     ],
 )
-def test_what_cannot_be_asked_is_told(
+def test_invalid_requests_are_reported(
     client_with_run: Client, path: str, content: bytes, status: int, words: str
 ) -> None:
     answer = client_with_run.put(f"/api/models/{path}", content)
@@ -122,7 +122,7 @@ def test_only_photos_of_the_run_are_shown(client_with_run: Client, place: str) -
 
 
 @pytest.mark.parametrize("name", ["summary.json", "predictions.parquet", "..", "report.html"])
-def test_only_the_report_and_its_relatives_are_served(client_with_run: Client, name: str) -> None:
+def test_only_the_report_and_its_related_pages_are_served(client_with_run: Client, name: str) -> None:
     assert client_with_run.get(f"/runs/{RUN}/{name}").status_code == 404
 
 
@@ -134,7 +134,7 @@ def test_only_the_report_and_its_relatives_are_served(client_with_run: Client, n
         ([(0.89, 0.8, 0.95)], "1 other run may be just as good"),
     ],
 )
-def test_the_leaderboard_says_what_its_order_is_worth(others: list[tuple[float, float, float]], words: str) -> None:
+def test_the_leaderboard_says_how_certain_its_order_is(others: list[tuple[float, float, float]], words: str) -> None:
     lines = [
         {
             "run_id": f"run-{number}",
@@ -147,7 +147,7 @@ def test_the_leaderboard_says_what_its_order_is_worth(others: list[tuple[float, 
 
 
 @pytest.mark.proof
-def test_the_gate_is_asked_once_more(
+def test_the_gate_can_decide_again(
     client: Client, tmp_path: Path, mlflow_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(tmp_path / "runs" / RUN, create_run(experiment="colors", name="test").run_id)
@@ -157,7 +157,7 @@ def test_the_gate_is_asked_once_more(
     assert "champion" in outcome["reason"]
 
 
-def test_a_service_is_said_to_be_ready_as_soon_as_it_answers(client: Client) -> None:
+def test_a_service_is_reported_as_ready_as_soon_as_it_answers(client: Client) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as page:
         about = {"url": f"http://127.0.0.1:{page.server_port}"}
         job = client.studio.queue.add("ui", "MLflow", ["ui"], about=about).path.name
@@ -193,7 +193,7 @@ def test_a_run_keeps_its_name_and_notes(client_with_run: Client) -> None:
         ("nothing", {"name": "a"}, "no finished run"),
     ],
 )
-def test_a_name_that_is_none_and_a_run_that_is_not_there_are_refused(
+def test_an_invalid_name_and_an_unknown_run_are_rejected(
     client_with_run: Client, run: str, body: dict[str, Any], words: str
 ) -> None:
     answer = client_with_run.post(f"/api/runs/{run}", body)
@@ -202,12 +202,14 @@ def test_a_name_that_is_none_and_a_run_that_is_not_there_are_refused(
     assert client_with_run.get("/api/runs").json()["runs"][0]["name"] == ""
 
 
-def test_another_page_names_no_run(client_with_run: Client) -> None:
+def test_another_page_cannot_rename_a_run(client_with_run: Client) -> None:
     headers = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
     assert client_with_run.post(f"/api/runs/{RUN}", {"name": "a"}, headers=headers).status_code == 403
 
 
-def test_the_latest_answer_of_the_gate_says_what_a_run_is(client_with_run: Client, tmp_path: Path) -> None:
+def test_the_latest_decision_of_the_gate_determines_the_standing_of_a_run(
+    client_with_run: Client, tmp_path: Path
+) -> None:
     def standing() -> tuple[str, str]:
         line = client_with_run.get("/api/runs").json()["runs"][0]
         return line["standing"], line["promotion_reason"]
@@ -219,7 +221,7 @@ def test_the_latest_answer_of_the_gate_says_what_a_run_is(client_with_run: Clien
     assert standing() == ("not promoted", "Another one is.")
 
 
-def test_of_two_promoted_runs_the_later_one_is_champion() -> None:
+def test_the_later_of_two_promoted_runs_is_champion() -> None:
     lines = [
         {"status": "finished", "data": "pets", "promoted": True, "decided": f"2026-01-01T10:0{minute}:00+01:00"}
         for minute in (2, 5, 3)

@@ -35,7 +35,7 @@ class TokenHandler(http.server.SimpleHTTPRequestHandler):
         """Keeps the test's output quiet."""
 
 
-def test_the_secret_of_an_address_goes_from_worker_to_server_to_another_worker(
+def test_the_secret_of_an_address_is_passed_from_worker_to_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DARKROOM_ADDRESSES", raising=False)

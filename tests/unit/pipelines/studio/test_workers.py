@@ -38,7 +38,7 @@ ALIASES = "\n".join(
         ("a: !!binary '?'", "YAML"),
     ],
 )
-def test_a_text_that_stands_for_too_much_is_refused(client: Client, text: str, message: str) -> None:
+def test_a_text_that_expands_too_much_is_rejected(client: Client, text: str, message: str) -> None:
     answer = client.post("/api/draft/import", {"text": text, "revision": client.revision})
     assert answer.status_code in (400, 422)
     assert any(part in answer.json()["error"] for part in message.split("|")), answer.json()
@@ -46,7 +46,7 @@ def test_a_text_that_stands_for_too_much_is_refused(client: Client, text: str, m
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 50_000, b'{"a": 1e999}', b'{"a": NaN}', b"9" * 5000])
-def test_a_body_that_is_too_deep_or_no_json_is_refused(client: Client, body: bytes) -> None:
+def test_a_body_that_is_too_deep_or_not_json_is_rejected(client: Client, body: bytes) -> None:
     answer = client.ask("POST", "/api/draft", content=body)
     assert answer.status_code == 400
     assert "must contain a JSON object" in answer.json()["error"]
@@ -68,7 +68,7 @@ def test_settings_in_an_address_are_parsed_within_limits(client: Client, photos:
     assert (answer.status_code, "Augmentation must be one of" in answer.text) == (400, True)
 
 
-def test_a_table_that_names_devices_pipes_and_kernel_files_shows_none(client: Client, tmp_path: Path) -> None:
+def test_devices_pipes_and_kernel_files_in_a_table_are_not_shown(client: Client, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     rows = f"/dev/zero,a\n{tmp_path / 'pipe.png'},b\n/proc/kmsg,b\n/proc/self/mem,a\n"
     (tmp_path / "table.csv").write_text("path,label\n" + rows)
@@ -78,7 +78,7 @@ def test_a_table_that_names_devices_pipes_and_kernel_files_shows_none(client: Cl
         assert answer.status_code in (403, 404), path
 
 
-def test_a_worker_that_dies_at_its_work_is_a_message_and_the_next_takes_over(client: Client, photos: Path) -> None:
+def test_a_crashed_worker_is_reported_and_replaced(client: Client, photos: Path) -> None:
     client.choose(photos)
     assert client.get("/api/data").json()["data"]["num_photos"] == 12
     client.studio.workers.ask("probe_data", "The data", uri=str(photos))
@@ -111,7 +111,7 @@ def test_work_that_takes_too_long_ends_and_the_server_answers_meanwhile(client: 
     assert worker._process.returncode == -signal.SIGKILL
 
 
-def test_a_photo_that_takes_more_memory_than_a_worker_has(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_that_needs_too_much_memory_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "MEMORY_BYTES", 450 * 2**20)
     file = io.BytesIO()
     Image.new("L", (9000, 9000)).save(file, "PNG", compress_level=1)
@@ -119,7 +119,7 @@ def test_a_photo_that_takes_more_memory_than_a_worker_has(client: Client, monkey
         client.studio.workers.ask("make_thumbnail", "The photo", file.getvalue(), side=64)
 
 
-def test_a_photo_of_16_bits_is_shown_by_its_own_range_until_another_is_given(client: Client) -> None:
+def test_a_16_bit_photo_is_shown_with_its_own_range_until_another_is_known(client: Client) -> None:
     file = io.BytesIO()
     Image.fromarray(np.repeat(np.array([[0], [2000], [4000], [4095]], np.uint16), 4, axis=1)).save(file, "PNG")
     decode = client.studio.workers.decode

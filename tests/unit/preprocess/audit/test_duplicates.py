@@ -42,14 +42,14 @@ def test_single_photos_are_left_alone() -> None:
     assert not any(copy_audit.cases.values())
 
 
-def test_of_copies_under_one_label_the_first_is_kept() -> None:
+def test_the_first_of_several_copies_with_one_label_is_kept() -> None:
     copy_audit = audit(record("cats/2", "a"), record("cats/1", "a"), record("cats/3", "a"))
     assert reasons(copy_audit) == {"cats/2": "duplicate", "cats/1": None, "cats/3": "duplicate"}
     assert "cats/1" in str(copy_audit.records[0].message)
     assert copy_audit.cases["duplicates"] == [((1, 0, 2), "The same file")]
 
 
-def test_of_copies_in_several_splits_the_tested_one_is_kept() -> None:
+def test_the_test_photo_of_copies_in_several_splits_is_kept() -> None:
     copy_audit = audit(
         record("cats/train/1", "a", "train"),
         record("cats/train/2", "a", "train"),
@@ -65,7 +65,7 @@ def test_of_copies_in_several_splits_the_tested_one_is_kept() -> None:
     assert copy_audit.cases["leakage"] == [((3, 2, 0, 1), "The same file")]
 
 
-def test_the_same_file_under_two_labels_is_kept_under_none() -> None:
+def test_the_same_file_with_two_labels_is_rejected() -> None:
     copy_audit = audit(record("cats/1", "a"), record("dogs/1", "a"), record("dogs/2", "a"), record("dogs/3", "b"))
     assert reasons(copy_audit) == {
         "cats/1": "contradictory_label",
@@ -79,14 +79,14 @@ def test_the_same_file_under_two_labels_is_kept_under_none() -> None:
 @pytest.mark.parametrize(
     ("policy", "is_kept"), [("ignore", True), ("report", True), ("quarantine", False), ("fail", False)]
 )
-def test_near_duplicates_under_two_labels_do_what_the_policy_says(policy: str, is_kept: bool) -> None:
+def test_near_duplicates_with_two_labels_follow_the_policy(policy: str, is_kept: bool) -> None:
     copy_audit = audit(record("cats/1", "a"), record("dogs/1", "b"), near=[(0, 1)], contradictory_labels=policy)
     assert [record.is_kept for record in copy_audit.records] == [is_kept, is_kept]
     assert bool(copy_audit.cases["contradictory_labels"]) == (policy != "ignore")
 
 
 @pytest.mark.parametrize("policy", ["ignore", "report"])
-def test_copies_of_the_same_bytes_never_stay_together(policy: str) -> None:
+def test_only_one_of_several_identical_files_is_kept(policy: str) -> None:
     everything = dict.fromkeys(("duplicates", "leakage", "contradictory_labels"), policy)
     assert reasons(audit(record("cats/1", "a"), record("cats/2", "a"), **everything))["cats/2"] == "duplicate"
     assert reasons(audit(record("cats/1", "a", "train"), record("cats/2", "a", "test"), **everything)) == {
@@ -98,7 +98,7 @@ def test_copies_of_the_same_bytes_never_stay_together(policy: str) -> None:
     }
 
 
-def test_copies_in_pixels_stay_where_they_are_only_to_be_told() -> None:
+def test_copies_with_equal_pixels_can_be_kept_and_reported() -> None:
     copies = record("cats/1", "a", pixels="p"), record("cats/2", "b", pixels="p")
     assert [each.reason for each in audit(*copies).records] == [None, "duplicate"]
     copy_audit = audit(*copies, duplicates="report")
@@ -106,7 +106,7 @@ def test_copies_in_pixels_stay_where_they_are_only_to_be_told() -> None:
     assert copy_audit.cases["duplicates"] == [((0, 1), "The same pixels")]
 
 
-def test_a_chain_of_copies_leaks_through_none_of_its_members() -> None:
+def test_a_chain_of_copies_does_not_leak_between_splits() -> None:
     """Of the training files one has the bytes of the other, which has the pixels of the test photo."""
     copy_audit = audit(
         record("cats/train/1", "a", "train", pixels="p"),
@@ -116,7 +116,7 @@ def test_a_chain_of_copies_leaks_through_none_of_its_members() -> None:
     assert reasons(copy_audit) == {"cats/train/1": "leakage", "cats/train/2": "leakage", "cats/test/1": None}
 
 
-def test_near_duplicates_across_splits_leave_the_training_side() -> None:
+def test_near_duplicates_across_splits_are_removed_from_train() -> None:
     records = record("cats/1", "a", "train"), record("cats/2", "b", "validation"), record("cats/3", "c", "test")
     assert reasons(audit(*records, near=[(0, 1), (1, 2)])) == {
         "cats/1": "leakage",
@@ -128,7 +128,7 @@ def test_near_duplicates_across_splits_leave_the_training_side() -> None:
     )
 
 
-def test_a_group_that_given_splits_separate_stays_in_the_tested_one() -> None:
+def test_a_group_in_several_given_splits_is_only_kept_in_test() -> None:
     records = [
         record(f"cats/{number}", str(number), split, group="anna")
         for number, split in enumerate(("train", "test", "train"))
@@ -143,7 +143,7 @@ def test_rejected_files_are_no_copies() -> None:
     assert reasons(copy_audit) == {"cats/1": "corrupt", "cats/2": None}
 
 
-def test_what_belongs_together_has_one_key() -> None:
+def test_photos_that_belong_together_have_one_key() -> None:
     records = [record(f"cats/{number}", str(number)) for number in range(4)]
     links = find_links(records, np.array([[0, 1], [1, 2]]))
     keys = split_keys(records, links, near_together=True)
@@ -156,7 +156,7 @@ def test_what_belongs_together_has_one_key() -> None:
     assert "anna" in keys[0]
 
 
-def test_a_copy_that_is_left_out_keeps_the_key_of_the_photo_that_it_shows() -> None:
+def test_a_removed_copy_has_the_key_of_the_kept_photo() -> None:
     """Its content sorts first, so that it would decide if it counted."""
     records = [record(f"cats/{number}", str(number)) for number in range(4)]
     links = find_links(records, np.array([[0, 1]]))

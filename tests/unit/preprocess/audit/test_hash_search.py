@@ -30,7 +30,7 @@ def by_all_pairs(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> 
 @pytest.mark.parametrize("count", [3, 4, 5, 7, 12])
 @given(seed=st.integers(0, 2**32 - 1), radius=st.integers(0, 13))
 @settings(max_examples=4, deadline=None)
-def test_chunks_name_the_pairs_that_comparing_all_finds(seed: int, radius: int, count: int, between: bool) -> None:
+def test_lookups_find_the_same_pairs_as_an_exhaustive_search(seed: int, radius: int, count: int, between: bool) -> None:
     hashes = make_hashes(seed)
     others = make_hashes(seed + 1)[::2] if between else None
     if others is not None:
@@ -46,7 +46,7 @@ def test_chunks_name_the_pairs_that_comparing_all_finds(seed: int, radius: int, 
 
 
 @pytest.mark.parametrize(("radius", "count"), [(11, 4), (7, 4), (11, 12), (3, 7), (0, 3)])
-def test_hashes_within_the_radius_are_near_in_a_chunk(radius: int, count: int) -> None:
+def test_hashes_within_the_radius_are_similar_in_a_chunk(radius: int, count: int) -> None:
     """Pigeonhole: the radii of the chunks and one more bit for each of them are more bits than differ."""
     chunks = divide(radius, count)
     assert sum(chunk.width for chunk in chunks) == 64
@@ -64,7 +64,7 @@ def test_many_hashes_are_looked_up_and_few_or_similar_ones_compared() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 10, 100])
-def test_of_more_pairs_than_allowed_the_nearest_stay(most: int) -> None:
+def test_if_there_are_too_many_pairs_the_nearest_are_kept(most: int) -> None:
     """Hashes of one bit each differ in two bits; 0 differs from each in one."""
     hashes = np.array([0, *(1 << bit for bit in range(60))], np.uint64)
     pairs, is_cut = find_near(hashes, None, 11, most)
@@ -74,7 +74,7 @@ def test_of_more_pairs_than_allowed_the_nearest_stay(most: int) -> None:
     assert sorted(distances.tolist()) == ([1] * 60 + [2] * 1770)[:most]
 
 
-def test_as_many_pairs_as_allowed_are_not_cut() -> None:
+def test_the_maximum_number_of_pairs_is_kept() -> None:
     hashes = np.array([0, *(1 << bit for bit in range(60))], np.uint64)
     pairs, is_cut = find_near(hashes, None, 11, 60 + 1770)
     assert (len(pairs), is_cut) == (1830, False)

@@ -74,7 +74,9 @@ Draw = Callable[..., np.ndarray]
         pytest.param(noise, [0, 1], [40, 40], [], id="nothing to tell classes by"),
     ],
 )
-def test_pairs_of_the_mirror(draw: Draw, classes: list[object], counts: list[int], pairs: list[object]) -> None:
+def test_classes_that_a_mirror_exchanges_are_found(
+    draw: Draw, classes: list[object], counts: list[int], pairs: list[object]
+) -> None:
     rng = np.random.default_rng(0)
     labels = [label for label, count in zip(classes, counts, strict=True) for _ in range(count)]
     sketches = np.stack([cv2.resize(draw(label, rng), (32, 32), interpolation=cv2.INTER_AREA) for label in labels])
@@ -87,12 +89,12 @@ def test_pairs_of_the_mirror(draw: Draw, classes: list[object], counts: list[int
     assert find_mirror_pairs(held_out, sketches) == []
 
 
-def test_even_pictures_have_no_direction() -> None:
+def test_uniform_pictures_have_no_direction() -> None:
     records = [Record(path=f"{row}", class_name=f"{row % 2}", split="train", sha256=f"{row:064}") for row in range(20)]
     assert find_mirror_pairs(records, np.zeros((20, 32, 32), np.uint8)) == []
 
 
-def test_the_data_set_and_the_audit_name_the_pairs(tmp_path: Path) -> None:
+def test_the_data_set_and_the_audit_list_mirror_pairs(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for label, name in enumerate(("left", "right", "up")):
         (tmp_path / "arrows" / name).mkdir(parents=True)

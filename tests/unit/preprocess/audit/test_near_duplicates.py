@@ -65,7 +65,7 @@ def test_a_changed_copy_is_found_among_others(change) -> None:
     assert near(pictures) == [[3, 30], [11, 31], [27, 32]]
 
 
-def test_other_objects_before_the_same_background_are_not_the_same() -> None:
+def test_different_objects_on_the_same_background_are_not_duplicates() -> None:
     background = picture(99)
     pictures = []
     for seed in range(6):
@@ -93,7 +93,7 @@ def correlation(pixels: np.ndarray, other_pixels: np.ndarray) -> float:
     return float(near_duplicates.correlations(sketches, sketches, np.array([[0, 1]]))[0])
 
 
-def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
+def test_features_decide_for_pictures_with_similar_sketches() -> None:
     original, other = detailed_picture(1), detailed_picture(2)
     for variant in (other, shift(original)):
         hashes, _ = perceptual_hashes(np.stack([sketch(original), sketch(variant)]))
@@ -108,7 +108,7 @@ def test_features_decide_between_pictures_whose_sketches_are_alike() -> None:
 
 
 @pytest.mark.parametrize(("side", "expected"), [(92, []), (96, [[0, 1]])])
-def test_features_decide_nothing_in_small_pictures(side: int, expected: list[list[int]]) -> None:
+def test_features_are_not_used_for_small_pictures(side: int, expected: list[list[int]]) -> None:
     original = detailed_picture(1, side)
     moved = np.roll(original, 2, axis=1)
     assert near_duplicates.SIMILAR <= correlation(original, moved) < near_duplicates.SAME
@@ -124,7 +124,7 @@ def test_features_decide_nothing_in_small_pictures(side: int, expected: list[lis
         ("MIN_AGREEING", True, []),
     ],
 )
-def test_each_sieve_keeps_what_just_reaches_it(
+def test_each_filter_keeps_values_at_its_threshold(
     name: str, above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, copy = detailed_picture(1), shift(detailed_picture(1))
@@ -139,7 +139,7 @@ def test_each_sieve_keeps_what_just_reaches_it(
 
 
 @pytest.mark.parametrize(("above", "expected"), [(False, [[0, 1]]), (True, [])])
-def test_sketches_that_are_just_the_same_need_no_features(
+def test_equal_sketches_need_no_features(
     above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, other = detailed_picture(1), detailed_picture(2)
@@ -149,7 +149,7 @@ def test_sketches_that_are_just_the_same_need_no_features(
 
 
 @pytest.mark.parametrize(("difference", "expected"), [(8, [[0, 1]]), (7, [])])
-def test_a_picture_of_nearly_one_colour_has_no_near_duplicates(difference: int, expected: list[list[int]]) -> None:
+def test_a_picture_of_nearly_one_color_has_no_near_duplicates(difference: int, expected: list[list[int]]) -> None:
     """A sketch of two shades has half of their difference as its standard deviation."""
     pixels = np.full((224, 224, 3), 100, np.uint8)
     pixels[:112] += np.uint8(difference)
@@ -157,13 +157,13 @@ def test_a_picture_of_nearly_one_colour_has_no_near_duplicates(difference: int, 
     assert near([pixels, pixels.copy()]) == expected
 
 
-def test_plain_pictures_are_no_near_duplicates() -> None:
+def test_plain_pictures_are_not_near_duplicates() -> None:
     assert near([np.full((224, 224, 3), value, np.uint8) for value in (100, 101, 200)]) == []
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 11))
 @settings(max_examples=30, deadline=None)
-def test_the_search_finds_what_comparing_all_pairs_finds(seed: int, radius: int) -> None:
+def test_the_search_finds_the_same_pairs_as_an_exhaustive_search(seed: int, radius: int) -> None:
     rng = np.random.default_rng(seed)
     hashes = rng.integers(0, 2**63, 40, dtype=np.uint64)
     flips = [int(np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, 9, dtype=np.uint64))) for _ in range(40)]
@@ -178,12 +178,12 @@ def test_the_search_finds_what_comparing_all_pairs_finds(seed: int, radius: int)
     assert find_mirrored_candidates(hashes, other, radius).tolist() == expected.tolist()
 
 
-def test_mirrored_hashes_are_those_of_mirrored_pictures() -> None:
+def test_mirrored_hashes_equal_hashes_of_mirrored_pictures() -> None:
     sketches = np.stack([sketch(picture(seed)) for seed in range(20)])
     assert np.array_equal(perceptual_hashes(sketches)[1], perceptual_hashes(sketches[:, :, ::-1])[0])
 
 
-def test_very_many_equal_hashes_are_no_quadratic_work() -> None:
+def test_very_many_equal_hashes_need_no_quadratic_work() -> None:
     start = time.monotonic()
     pairs = find_candidates(np.zeros(200_000, np.uint64), 11)
     assert len(pairs) == 199_999

@@ -84,12 +84,12 @@ def test_a_planted_photo_is_the_only_one_found(
     assert named(audit(folder, tmp_path), kind) == {f"class1/planted{suffix}"}
 
 
-def test_photos_without_a_fault_have_no_finding_of_these_kinds(tmp_path: Path) -> None:
+def test_normal_photos_have_no_such_findings(tmp_path: Path) -> None:
     info = audit(photos(tmp_path / "photos"), tmp_path)
     assert not {finding.kind for finding in info.findings} & {*NEW_KINDS}
 
 
-def test_gray_and_plain_pictures_are_the_rule_in_a_set_of_scans(tmp_path: Path) -> None:
+def test_gray_and_plain_pictures_are_normal_among_scans(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     for number in range(2):
         (folder / f"digit{number}").mkdir(parents=True)
@@ -120,7 +120,7 @@ SAVINGS: dict[str, Callable[[Path, int], None]] = {
 
 @pytest.mark.parametrize("saving", SAVINGS)
 @pytest.mark.parametrize(("num_copies", "num_classes"), [(3, 3), (5, 2)])
-def test_one_picture_in_many_classes_is_left_out_of_all(
+def test_a_picture_in_many_classes_is_left_out_everywhere(
     saving: str, num_copies: int, num_classes: int, tmp_path: Path
 ) -> None:
     folder = photos(tmp_path / "photos")
@@ -131,7 +131,7 @@ def test_one_picture_in_many_classes_is_left_out_of_all(
 
 
 @pytest.mark.parametrize(("num_copies", "num_classes"), [(2, 2), (4, 2), (12, 1)])
-def test_a_photo_filed_twice_or_an_oversampled_class_is_no_placeholder(
+def test_repeated_photos_and_oversampled_classes_are_not_placeholders(
     num_copies: int, num_classes: int, tmp_path: Path
 ) -> None:
     folder = photos(tmp_path / "photos")
@@ -139,7 +139,7 @@ def test_a_photo_filed_twice_or_an_oversampled_class_is_no_placeholder(
     assert not named(audit(folder, tmp_path), "placeholders")
 
 
-def test_plain_walls_and_swatches_of_one_brightness_are_no_placeholders(tmp_path: Path) -> None:
+def test_plain_photos_of_equal_brightness_are_not_placeholders(tmp_path: Path) -> None:
     """Walls with and without a crack look the same on the whole; these three colors have the same gray value."""
     folder = photos(tmp_path / "photos")
     rng = np.random.default_rng(0)
@@ -154,7 +154,7 @@ def test_plain_walls_and_swatches_of_one_brightness_are_no_placeholders(tmp_path
     assert not named(audit(folder, tmp_path), "placeholders")
 
 
-def test_x_rays_that_look_the_same_are_no_placeholder(tmp_path: Path) -> None:
+def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
     """Files without loss are copies if they are equal; these differ by their noise, and by a nodule in one class."""
     y, x = np.mgrid[:64, :64]
     for number, name in enumerate(("normal", "nodule")):
@@ -168,7 +168,7 @@ def test_x_rays_that_look_the_same_are_no_placeholder(tmp_path: Path) -> None:
     assert not named(audit(tmp_path / "photos", tmp_path), "placeholders")
 
 
-def test_comparing_blocks_first_leaves_out_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seventy versions of a few pictures, from equal to just different: the groups are those of all comparisons."""
     folder = photos(tmp_path / "photos", classes=4, per_class=5)
     rng = np.random.default_rng(0)
@@ -194,7 +194,7 @@ def test_the_policy_decides_about_placeholders(tmp_path: Path) -> None:
     assert next(check.state for check in ignored.checks if check.kind == "placeholders") == "off"
 
 
-def test_every_check_is_listed_with_what_became_of_it(tmp_path: Path) -> None:
+def test_every_check_is_listed_with_its_result(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos", classes=2, per_class=10)
     info = audit(folder, tmp_path, split_drift="ignore")
     states = {check.kind: check.state for check in info.checks}

@@ -79,7 +79,7 @@ def test_the_data_set_is_the_same_for_every_number_of_parts(
     assert prepare_in_parts(photos, tmp_path / "parts", num_parts) == tree(tmp_path / "whole")
 
 
-def test_the_merge_reads_nothing_that_the_parts_have_read(
+def test_the_merge_does_not_read_photos_of_the_parts_again(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     use_cache(tmp_path / "cache", monkeypatch)
@@ -90,7 +90,7 @@ def test_the_merge_reads_nothing_that_the_parts_have_read(
 
 
 @pytest.mark.parametrize("num_parts_then", [3, 5])
-def test_a_lost_part_is_read_again_alone(
+def test_only_a_lost_part_is_read_again(
     num_parts_then: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each part has a cache of its own, as on a machine of its own; what the others read counts for another number."""
@@ -113,7 +113,7 @@ def test_a_lost_part_is_read_again_alone(
     assert "files were in the cache." in caplog.text
 
 
-def test_the_merge_names_and_reads_what_no_part_has_read(
+def test_the_merge_reports_and_reads_missing_photos(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     use_cache(tmp_path / "alone", monkeypatch)
@@ -128,7 +128,7 @@ def test_the_merge_names_and_reads_what_no_part_has_read(
 
 
 @pytest.mark.parametrize("damage", ["truncated pack", "missing pack", "damaged index"])
-def test_what_the_store_loses_is_noticed_and_read_again(
+def test_portions_that_the_store_loses_are_read_again(
     damage: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_cache(tmp_path / "alone", monkeypatch)
@@ -149,9 +149,7 @@ def test_what_the_store_loses_is_noticed_and_read_again(
     assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
 
 
-def test_a_listing_is_what_counts_while_the_data_change(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_listing_counts_if_the_data_changes(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that comes later waits for the next run; one that goes is rejected; one that changes is read again."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
@@ -171,7 +169,7 @@ def test_a_listing_is_what_counts_while_the_data_change(
     assert rows[f"green/{changed.name}"]["sha256"] == expected[f"green/{changed.name}"]
 
 
-def test_a_part_looks_at_its_own_files_only(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the folder nor the rows of other parts: both would cost each of N tasks the time of all files."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
@@ -196,7 +194,7 @@ def test_a_part_looks_at_its_own_files_only(photos: Path, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("fault", ["killed", "unwritable"])
-def test_what_is_taken_over_is_in_the_cache_or_still_in_the_store(
+def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
     fault: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The merge is interrupted when it has taken over some of the portions."""

@@ -104,7 +104,7 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, by
     return files, json.loads(files.pop("dataset.json")) | {"source": None}
 
 
-def test_each_photo_is_fetched_by_one_reader_once(
+def test_each_photo_is_downloaded_once_by_one_reader(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = {path.relative_to(tmp_path / "colors").as_posix() for path in (tmp_path / "colors").rglob("*.png")}
@@ -128,7 +128,7 @@ def test_each_photo_is_fetched_by_one_reader_once(
 
 
 @pytest.mark.parametrize("interrupted", ["decoding", "fetching"])
-def test_an_interrupted_reader_fetches_only_what_is_missing(
+def test_an_interrupted_reader_only_downloads_missing_photos(
     interrupted: str, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_pod("list", tmp_path, monkeypatch)
@@ -170,7 +170,7 @@ def test_an_interrupted_reader_fetches_only_what_is_missing(
     assert merged(bucket, tmp_path) == whole(tmp_path, monkeypatch)
 
 
-def test_a_bucket_that_changes_after_the_list_is_read_as_it_is_in_the_end(
+def test_the_final_state_of_a_changing_bucket_is_read(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A removed photo is rejected by name; of a photo that changes, the version on the server counts."""
@@ -199,7 +199,7 @@ def test_a_bucket_that_changes_after_the_list_is_read_as_it_is_in_the_end(
     }
 
 
-def test_a_single_task_fetches_each_photo_once_and_none_that_it_knows(
+def test_a_single_task_downloads_each_new_photo_once(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_pod("alone", tmp_path, monkeypatch)
@@ -211,7 +211,7 @@ def test_a_single_task_fetches_each_photo_once_and_none_that_it_knows(
     assert tree(tmp_path / "first") == tree(tmp_path / "second")
 
 
-def test_a_look_fetches_some_photos_and_the_label_file(
+def test_a_probe_downloads_some_photos_and_the_label_file(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.preprocess.sources.probe.PROBED_PHOTOS", 3)
@@ -228,7 +228,9 @@ def test_a_look_fetches_some_photos_and_the_label_file(
     assert Counter(sent.values()) == {1: 3}
 
 
-def test_what_left_the_bucket_leaves_the_cache(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_removed_from_the_bucket_are_removed_from_the_cache(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_pod("alone", tmp_path, monkeypatch)
     preprocess(bucket.uri, PARAMS, tmp_path / "dataset")
     bucket.remove("red/000.png")
@@ -238,7 +240,7 @@ def test_what_left_the_bucket_leaves_the_cache(bucket: Bucket, tmp_path: Path, m
     assert cached == {f"{number:03d}.png" for number in range(1, 8)}
 
 
-def test_an_outage_is_an_error_and_no_rejected_photo(
+def test_an_outage_is_an_error_and_rejects_no_photo(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_pod("list", tmp_path, monkeypatch)

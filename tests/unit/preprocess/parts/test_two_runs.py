@@ -18,7 +18,7 @@ __all__ = ["photos", "small_portions"]
 
 
 @pytest.mark.parametrize("num_read_before", range(4))
-def test_two_runs_on_one_cache_take_nothing_from_each_other(
+def test_two_runs_on_one_cache_do_not_affect_each_other(
     num_read_before: int,
     photos: Path,
     tmp_path: Path,
@@ -46,7 +46,7 @@ def test_two_runs_on_one_cache_take_nothing_from_each_other(
     assert tree(second / "dataset") == tree(first / "dataset")
 
 
-def test_a_run_that_ends_first_takes_no_pixels_from_another(
+def test_the_first_run_to_end_removes_no_pixels_of_another(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have taken over the same packs; the one that ends first moves them to shards, and removes them."""

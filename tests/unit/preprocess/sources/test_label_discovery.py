@@ -46,7 +46,7 @@ def test_label_files_of_splits_count_together(tmp_path: Path) -> None:
     assert Counter(file.record.split for file in photo_set.files) == {"train": 16, "validation": 4}
 
 
-def test_a_table_beside_a_folder_of_photos_labels_it_and_all_else_is_reported(tmp_path: Path) -> None:
+def test_a_table_next_to_a_folder_labels_its_photos_and_the_rest_is_reported(tmp_path: Path) -> None:
     write_files(tmp_path, "train_images/1.jpg", "train_images/2.jpg", "test_images/3.jpg", "readme.txt")
     (tmp_path / "train.csv").write_text("image_id,label\n1,cat\n2,dog\n9,dog\n")
     (tmp_path / "sample_submission.csv").write_text("image_id,label\n3,cat\n")
@@ -82,7 +82,7 @@ def test_a_table_beside_a_folder_of_photos_labels_it_and_all_else_is_reported(tm
         ("city,people\nBonn,300000\n", ""),
     ],
 )
-def test_a_table_of_something_else_replaces_no_folders(text: str, notice: str, tmp_path: Path) -> None:
+def test_an_unrelated_table_does_not_replace_folders(text: str, notice: str, tmp_path: Path) -> None:
     write_files(tmp_path, "cat/a.png", "cat/b.png", "dog/a.png", "dog/b.png", "new/c.png", "new/d.png")
     (tmp_path / "labels.csv").write_text(text)
     photo_set = find_photos(DataFolder(tmp_path))
@@ -95,7 +95,7 @@ def test_a_table_of_something_else_replaces_no_folders(text: str, notice: str, t
             find_photos(DataFolder(tmp_path, columns=columns))
 
 
-def test_without_class_folders_the_message_says_what_the_label_file_lacks(tmp_path: Path) -> None:
+def test_without_class_folders_the_message_explains_the_label_file(tmp_path: Path) -> None:
     write_files(tmp_path, "a.png", "b.png")
     (tmp_path / "train.csv").write_text("id_code,diagnosis\na,healthy\nb,rust\n")
     with pytest.raises(
@@ -200,7 +200,7 @@ CAFFE = {
     ],
     ids=["Tiny ImageNet", "traffic signs", "traffic signs without Train.csv", "Caffe", "list", "table", "readme"],
 )
-def test_label_files_and_folders_of_public_data(
+def test_label_files_and_folders_of_public_data_are_read(
     files: dict[str, str], places: dict[str, tuple[str, str | None]], tmp_path: Path
 ) -> None:
     write_files(tmp_path, *files)
@@ -214,7 +214,7 @@ def test_label_files_and_folders_of_public_data(
     assert all_names >= {name for name in files if not name.endswith((".txt", ".csv"))}
 
 
-def test_a_table_that_contradicts_the_folders_is_announced(tmp_path: Path) -> None:
+def test_a_table_that_contradicts_the_folders_is_reported(tmp_path: Path) -> None:
     write_files(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
     (tmp_path / "labels.csv").write_text("file,label\ncat/1.jpg,cat\ncat/2.jpg,dog\ndog/3.jpg,dog\n")
     photo_set = find_photos(DataFolder(tmp_path))

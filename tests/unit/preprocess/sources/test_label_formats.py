@@ -61,7 +61,7 @@ def lines_of(header: str, line: str) -> str:
         ("PATH\tLabel", "{path}\t{label}"),
     ],
 )
-def test_tables_of_other_programs_mean_the_photos_that_they_name(header: str, line: str, tmp_path: Path) -> None:
+def test_tables_of_other_programs_are_matched_with_their_photos(header: str, line: str, tmp_path: Path) -> None:
     text = lines_of(header, line)
     if header.startswith("filename"):  # one column for each class
         text = text.replace(".png, cat", ".png, 1, 0").replace(".png, dog", ".png, 0, 1")
@@ -117,7 +117,7 @@ def test_tables_are_read_in_the_code_page_that_excel_saved_them_in(
         ("cp949", ("고양이", "강아지")),
     ],
 )
-def test_labels_in_a_code_page_are_guessed_and_announced(
+def test_the_code_page_of_labels_is_guessed_and_reported(
     encoding: str, labels: tuple[str, str], tmp_path: Path
 ) -> None:
     write_files(tmp_path, "1.png", "2.png")
@@ -128,7 +128,7 @@ def test_labels_in_a_code_page_are_guessed_and_announced(
     assert f"its code page was guessed: {encoding}." in photo_set.notices[0]
 
 
-def test_numbers_of_classes_get_the_names_that_stand_beside_them(tmp_path: Path) -> None:
+def test_class_numbers_get_the_names_in_the_same_table(tmp_path: Path) -> None:
     write_files(tmp_path, *PHOTOS)
     text = lines_of("id,path,class,class_name", "1,{path},{label}-number,{label}")
     (tmp_path / "labels.csv").write_text(text.replace("cat-number", "7").replace("dog-number", "9"))
@@ -172,7 +172,7 @@ COCO = {
         ),
     ],
 )
-def test_json_of_other_programs_means_the_photos_that_it_names(name: str, text: str, tmp_path: Path) -> None:
+def test_json_of_other_programs_is_matched_with_its_photos(name: str, text: str, tmp_path: Path) -> None:
     (write_files(tmp_path, *PHOTOS) / name).write_text(text)
     assert classes_of(read(tmp_path, name)) == CLASSES
     assert classes_of(find_photos(DataFolder(tmp_path))) == CLASSES, "it is also found in the folder"
@@ -191,7 +191,7 @@ def test_json_of_other_programs_means_the_photos_that_it_names(name: str, text: 
         ("metadata.jsonl", '{"file_name": "a.png", "label": ["cat", "dog"]}\n{"file_name": "b.png", "label": "cat"}\n'),
     ],
 )
-def test_several_labels_of_a_photo_are_refused_by_what_was_found(name: str, text: str, tmp_path: Path) -> None:
+def test_several_labels_of_a_photo_are_rejected_with_examples(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=r"must have one label; .* has several for [12] of [23] photos, .*: cat, dog"):
         read(tmp_path, name)
@@ -217,7 +217,7 @@ def test_several_labels_of_a_photo_are_refused_by_what_was_found(name: str, text
         ("a.csv", "filename,cat,dog\na.png,1,0\nb.png,2,0\n", "must have a column of labels"),
     ],
 )
-def test_label_files_that_say_nothing_are_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
+def test_label_files_without_labels_are_rejected(name: str, text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
         read(tmp_path, name)
@@ -238,12 +238,12 @@ def test_label_files_that_say_nothing_are_refused(name: str, text: str, message:
         ("..", None, None),
     ],
 )
-def test_a_name_means_one_file_or_none(text: str, label: str | None, name: str | None) -> None:
+def test_a_name_refers_to_one_file_or_none(text: str, label: str | None, name: str | None) -> None:
     match = FileIndex(["a/cat/1.png", "a/dog/1.png", "a/dog/2.png"]).find(text, label=label)
     assert match.name == name
 
 
-def test_a_name_that_fits_several_files_is_rejected_with_them(tmp_path: Path) -> None:
+def test_an_ambiguous_name_is_rejected_with_the_matching_files(tmp_path: Path) -> None:
     write_files(tmp_path, "x/1.png", "y/1.png", "2.png", "3.png")
     (tmp_path / "labels.csv").write_text("path,label\n1.png,cat\n2.png,dog\n3.png,cat\n")
     record = read(tmp_path, "labels.csv").rejected[0]
@@ -253,9 +253,7 @@ def test_a_name_that_fits_several_files_is_rejected_with_them(tmp_path: Path) ->
     )
 
 
-def test_a_code_page_is_looked_for_among_a_bounded_number_of_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_code_page_is_guessed_from_a_limited_number_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_cells, "MAX_NAMES", 3)
     write_files(tmp_path, *(f"{number}/a.png" for number in range(9)))
     assert len(text_cells._names_below(tmp_path)) == 3

@@ -19,9 +19,7 @@ def table(header: str, *rows: str) -> str:
 @pytest.mark.parametrize(
     ("label_file", "split"), [("trainLabels.csv", None), ("train_labels.csv", None), ("TestLabels.csv", "test")]
 )
-def test_the_name_of_a_label_file_says_in_which_split_its_photos_are(
-    label_file: str, split: str | None, tmp_path: Path
-) -> None:
+def test_the_name_of_a_label_file_determines_its_split(label_file: str, split: str | None, tmp_path: Path) -> None:
     """As CIFAR-10 is on Kaggle."""
     write_files(tmp_path, *(f"{folder}/{number}.png" for folder in ("train", "test") for number in NUMBERS))
     rows = [f"{number},{'frog' if number % 2 else 'truck'}" for number in NUMBERS]
@@ -37,7 +35,7 @@ def test_the_name_of_a_label_file_says_in_which_split_its_photos_are(
     )
 
 
-def test_names_that_fit_several_photos_are_refused_if_no_folder_says_the_classes(tmp_path: Path) -> None:
+def test_ambiguous_names_are_rejected_without_class_folders(tmp_path: Path) -> None:
     """As in ODIR: raw and preprocessed photos of the same names."""
     write_files(tmp_path, *(f"{folder}/{number}_left.jpg" for folder in ("raw", "processed") for number in NUMBERS))
     rows = [f"{number}_left.jpg,{'normal' if number % 2 else 'cataract'}" for number in NUMBERS]
@@ -48,7 +46,7 @@ def test_names_that_fit_several_photos_are_refused_if_no_folder_says_the_classes
         find_photos(DataFolder(tmp_path))
 
 
-def test_folders_count_where_a_table_names_no_photo_for_certain(tmp_path: Path) -> None:
+def test_folders_are_used_if_a_table_names_no_photo_uniquely(tmp_path: Path) -> None:
     names = [f"{folder}/{name}/{number}.jpg" for folder in "ab" for name in ("cat", "dog") for number in NUMBERS]
     write_files(tmp_path, *(f"train/{name[2:]}" for name in names), *(f"test/{name[2:]}" for name in names))
     rows = [f"{number}.jpg,{'cat' if number % 2 else 'dog'}" for number in NUMBERS]
@@ -73,7 +71,7 @@ def test_folders_count_where_a_table_names_no_photo_for_certain(tmp_path: Path) 
         ("file,label", ["1,cat", "2,None", "3,dog", "4,None"], "cat None dog None", False),
     ],
 )
-def test_columns_that_may_be_the_classes(
+def test_columns_that_may_be_the_classes_are_reported(
     header: str, rows: list[str], classes: str, announced: bool, tmp_path: Path
 ) -> None:
     write_files(tmp_path, *(f"photos/{number}.jpg" for number in NUMBERS))
@@ -97,7 +95,7 @@ def test_columns_that_may_be_the_classes(
         (["left eye", "right eye", "left eye", "right eye"], False),
     ],
 )
-def test_labels_that_join_other_labels_are_several(labels: list[str], is_refused: bool, tmp_path: Path) -> None:
+def test_labels_that_combine_other_labels_are_several(labels: list[str], is_refused: bool, tmp_path: Path) -> None:
     """As in ChestX-ray14 and Plant Pathology 2021."""
     write_files(tmp_path, *(f"photos/{number}.jpg" for number in NUMBERS))
     rows = [f"{number},{label}" for number, label in zip(NUMBERS, labels, strict=True)]

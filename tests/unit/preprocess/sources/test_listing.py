@@ -27,7 +27,7 @@ def test_files_and_folders_are_listed_in_order(tmp_path: Path) -> None:
     assert listing.rejected == []
 
 
-def test_hidden_entries_are_named_and_not_entered(tmp_path: Path) -> None:
+def test_hidden_entries_are_reported_and_not_read(tmp_path: Path) -> None:
     (tmp_path / ".git" / "objects").mkdir(parents=True)
     (tmp_path / ".git" / "objects" / "ab.jpg").touch()
     (tmp_path / "__MACOSX" / "cats").mkdir(parents=True)
@@ -40,7 +40,7 @@ def test_hidden_entries_are_named_and_not_entered(tmp_path: Path) -> None:
     assert list_folder(tmp_path).folders == [("cats",)]
 
 
-def test_links_are_followed_but_never_in_circles(tmp_path: Path) -> None:
+def test_links_are_followed_but_never_in_cycles(tmp_path: Path) -> None:
     photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
     (photos / "cats").mkdir(parents=True)
     elsewhere.mkdir()
@@ -61,7 +61,7 @@ def test_links_are_followed_but_never_in_circles(tmp_path: Path) -> None:
     }
 
 
-def test_links_that_multiply_are_followed_once(tmp_path: Path) -> None:
+def test_links_to_the_same_folder_are_followed_once(tmp_path: Path) -> None:
     for level in range(30):  # 2**30 ways to the last folder
         (tmp_path / "all" / str(level)).mkdir(parents=True)
         for way in ("left", "right"):
@@ -69,12 +69,12 @@ def test_links_that_multiply_are_followed_once(tmp_path: Path) -> None:
     assert len(list_folder(tmp_path / "all").folders) < 100
 
 
-def test_pipes_are_named_and_do_not_hang(tmp_path: Path) -> None:
+def test_pipes_are_reported_without_hanging(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "photo.jpg")
     assert reasons(tmp_path) == {"photo.jpg": "not_a_file"}
 
 
-def test_odd_names_become_text(tmp_path: Path) -> None:
+def test_unusual_names_become_text(tmp_path: Path) -> None:
     names = [b"line\nbreak.jpg", b"not utf-8 \xff\xfe.jpg", "照片 🐈.jpg".encode(), b"a" * 251 + b".jpg", b"-rf"]
     for name in names:
         with open(os.path.join(os.fsencode(tmp_path), name), "wb"):  # noqa: PTH118, PTH123 - pathlib has no bytes
@@ -98,7 +98,7 @@ def unprivileged_dir() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def test_a_folder_that_may_not_be_read_is_named(unprivileged_dir: Path) -> None:
+def test_an_unreadable_folder_is_reported(unprivileged_dir: Path) -> None:
     (unprivileged_dir / "cats").mkdir()
     (unprivileged_dir / "dogs").mkdir(mode=0o700)
     (unprivileged_dir / "dogs").chmod(0o000)

@@ -54,18 +54,18 @@ def test_the_hash_of_a_stages_output_is_found(repository: Path) -> None:
     assert f"md5: {md5}" in (repository / "dvc.lock").read_text()
 
 
-def test_data_that_dvc_does_not_know_have_no_hash(repository: Path, tmp_path: Path) -> None:
+def test_data_outside_dvc_has_no_hash(repository: Path, tmp_path: Path) -> None:
     assert dvc_hash(repository / "loose") is None
     assert dvc_hash(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "outs: [", "outs:\n- md5: a\n  path: other", "outs:\n- path: photos"])
-def test_a_foreign_or_damaged_pointer_says_nothing(content: str, tmp_path: Path) -> None:
+def test_an_untrusted_or_damaged_pointer_is_ignored(content: str, tmp_path: Path) -> None:
     (tmp_path / "photos.dvc").write_text(content)
     assert dvc_hash(tmp_path / "photos") is None
 
 
-def test_the_revision_is_the_commit_and_says_when_files_differ(repository: Path) -> None:
+def test_the_revision_is_the_commit_and_shows_whether_files_differ(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     assert git_revision(repository / "data" / "added") == commit
     pointer = repository / "data" / "added.dvc"

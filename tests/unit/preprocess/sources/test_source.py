@@ -34,11 +34,11 @@ from tests.support.artifacts import make_photos
         ("/", "photos"),
     ],
 )
-def test_the_name_is_one_that_models_may_have(data: str, name: str) -> None:
+def test_the_name_is_valid_for_models(data: str, name: str) -> None:
     assert name_of(data) == name
 
 
-def test_a_relative_path_is_named_for_the_folder_it_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_named_after_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Pets").mkdir()
     monkeypatch.chdir(tmp_path / "Pets")
     assert name_of(".") == "pets"
@@ -53,7 +53,7 @@ def test_the_probe_takes_the_median_of_the_native_sizes(tmp_path: Path) -> None:
     assert probe(str(data)).name == "photos"
 
 
-def test_the_probe_says_what_the_data_hold(tmp_path: Path) -> None:
+def test_the_probe_describes_the_data(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos" / "train", per_class=4).parent
     make_photos(data / "unlabeled", per_class=2)
     assert probe(str(data)).description == (
@@ -63,7 +63,7 @@ def test_the_probe_says_what_the_data_hold(tmp_path: Path) -> None:
     )
 
 
-def test_the_probe_sees_a_turned_photo_as_a_viewer_does(tmp_path: Path) -> None:
+def test_the_probe_applies_the_orientation_of_a_photo(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     for name in ("a", "b"):
@@ -72,7 +72,7 @@ def test_the_probe_sees_a_turned_photo_as_a_viewer_does(tmp_path: Path) -> None:
     assert probe(str(tmp_path)).native_size == (60, 40)
 
 
-def test_the_probe_looks_into_archives(tmp_path: Path) -> None:
+def test_the_probe_reads_archives(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=2, size=(30, 50))
     with zipfile.ZipFile(tmp_path / "Some Photos.zip", "w") as file:
         file.writestr("__MACOSX/photos/red/._000.png", b"no picture")
@@ -85,7 +85,7 @@ def test_the_probe_looks_into_archives(tmp_path: Path) -> None:
     assert probe(str(tmp_path / "photos.tar.gz")).native_size == (30, 50)
 
 
-def test_the_probe_reads_no_more_than_some_photos_of_many(tmp_path: Path) -> None:
+def test_the_probe_reads_only_some_of_many_photos(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
         content = io.BytesIO()
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(content, "PNG")
@@ -98,7 +98,7 @@ def test_the_probe_reads_no_more_than_some_photos_of_many(tmp_path: Path) -> Non
     assert probe(str(tmp_path / "photos.zip")).native_size == (8, 8)
 
 
-def test_an_archive_is_a_folder_for_a_while(tmp_path: Path) -> None:
+def test_an_archive_becomes_a_temporary_folder(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
         file.writestr("photos/cats/a.jpg", b"1")
     scratch = tmp_path / "scratch"
@@ -109,13 +109,13 @@ def test_an_archive_is_a_folder_for_a_while(tmp_path: Path) -> None:
     assert list(scratch.iterdir()) == []
 
 
-def test_a_folder_is_itself(tmp_path: Path) -> None:
+def test_a_folder_is_used_directly(tmp_path: Path) -> None:
     with open_data(str(tmp_path), tmp_path) as data_folder:
         assert data_folder == DataFolder(tmp_path)
     assert tmp_path.is_dir()
 
 
-def test_files_outside_class_folders_are_named(tmp_path: Path) -> None:
+def test_files_outside_class_folders_are_reported(tmp_path: Path) -> None:
     for name in (
         "train/cats/a.jpg",
         "train/dogs/b.jpg",
@@ -163,7 +163,7 @@ def write_files(folder: Path, *names: str) -> Path:
         (["train/a/1", "val/a/1", "validation/a/1"], "validation split has val and validation"),
     ],
 )
-def test_folders_that_are_no_data_set_are_refused(names: list[str], message: str, tmp_path: Path) -> None:
+def test_folders_that_are_not_a_data_set_are_rejected(names: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         probe(str(write_files(tmp_path / "data", *names)))
 
@@ -172,7 +172,7 @@ def test_folders_that_are_no_data_set_are_refused(names: list[str], message: str
     ("name", "message"),
     [("missing", "there is nothing at"), ("notes.md", "a file of another kind"), ("x" * 300, "cannot be read")],
 )
-def test_what_is_neither_folder_nor_archive_is_refused(name: str, message: str, tmp_path: Path) -> None:
+def test_a_path_that_is_neither_folder_nor_archive_is_rejected(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("not photos")
     with pytest.raises(DataError, match=message):
         probe(str(tmp_path / name))

@@ -87,7 +87,7 @@ def test_one_more_photo_is_the_only_one_read_and_rewrites_one_shard(
     assert len(inodes[1] - inodes[0]) == 1
 
 
-def test_copied_and_renamed_photos_are_known_by_their_content(
+def test_copied_and_renamed_photos_are_recognized_by_their_content(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
@@ -99,7 +99,7 @@ def test_copied_and_renamed_photos_are_known_by_their_content(
     ]
 
 
-def test_another_size_is_another_recipe(tmp_path: Path, data: Path) -> None:
+def test_another_size_uses_another_cache(tmp_path: Path, data: Path) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     preprocess(str(data), PreprocessParams(image_size=20), tmp_path / "two")
     preprocess(str(data), PARAMS, tmp_path / "three")
@@ -108,7 +108,7 @@ def test_another_size_is_another_recipe(tmp_path: Path, data: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["shards", "packs", "index", "all"])
-def test_what_is_lost_or_damaged_is_made_anew(damage: str, tmp_path: Path, data: Path) -> None:
+def test_lost_or_damaged_entries_are_created_again(damage: str, tmp_path: Path, data: Path) -> None:
     add_photo(data / "red" / "copy.png", seed=3)
     add_photo(data / "blue" / "copy.png", seed=3)
     preprocess(str(data), PARAMS, tmp_path / "one")
@@ -121,7 +121,7 @@ def test_what_is_lost_or_damaged_is_made_anew(damage: str, tmp_path: Path, data:
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(
+def test_an_unwritable_cache_is_not_used(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -130,7 +130,9 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert any("cannot be used, so this run continues without it" in text for text in caplog.messages)
 
 
-def test_the_oldest_goes_where_it_is_too_much(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_entries_are_removed_above_the_limit(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     first = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
     monkeypatch.setenv("DARKROOM_CACHE_GB", "0.0000001")
@@ -141,13 +143,13 @@ def test_the_oldest_goes_where_it_is_too_much(tmp_path: Path, data: Path, monkey
     assert len(open_split(tmp_path / "one", "train")) > 0, "data sets keep what they link to"
 
 
-def test_data_sets_hold_what_the_cache_holds_once_on_the_disk(tmp_path: Path, data: Path) -> None:
+def test_data_sets_and_the_cache_share_their_disk_space(tmp_path: Path, data: Path) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     assert all(path.stat().st_nlink == 2 for path in (tmp_path / "one").glob("*.arrow"))
     assert all(not path.stat().st_mode & 0o222 for path in (tmp_path / "one").glob("*.arrow"))
 
 
-def test_after_a_kill_nothing_is_half_written_and_the_rest_is_read(tmp_path: Path, read_files: list[str]) -> None:
+def test_after_a_kill_no_entry_is_partial_and_only_the_rest_is_read(tmp_path: Path, read_files: list[str]) -> None:
     data = make_photos(tmp_path / "photos", per_class=150)
     time.sleep(SETTLED)
     program = (

@@ -38,7 +38,7 @@ def test_cached_views_take_no_time_and_are_kept() -> None:
     assert make_plan([PhaseCost(epoch=10.0, views=(0.0,) * 5)], (10,), 5, 100) == Plan((10,), 5, 100.0)
 
 
-def test_without_features_there_are_only_epochs_to_give_up() -> None:
+def test_without_features_only_epochs_can_be_reduced() -> None:
     assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 50) == Plan((4,), 3, 43.0)
     assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 12) is None
 

@@ -75,7 +75,7 @@ def test_a_measurement_leaves_no_trace_in_the_training(photos_of_32: Path) -> No
     assert all(map(np.array_equal, plain, measured))
 
 
-def test_a_measurement_knows_features_views_and_what_is_cached(photos_of_32: Path) -> None:
+def test_a_measurement_includes_features_and_views_that_are_not_cached(photos_of_32: Path) -> None:
     info = read_info(photos_of_32)
     photos, network = open_photographs(photos_of_32, info), open_network(TWO_PHASES, info).network
     whole, frozen = measure_phases(network, photos, TWO_PHASES)
@@ -89,7 +89,7 @@ def test_a_measurement_knows_features_views_and_what_is_cached(photos_of_32: Pat
 
 
 @pytest.mark.parametrize(("num_epochs", "phase_epochs"), [(1, [1]), (3, [2, 1])])
-def test_a_training_that_was_cut_can_be_repeated(photos_of_32: Path, num_epochs: int, phase_epochs: list[int]) -> None:
+def test_a_shortened_training_can_be_repeated(photos_of_32: Path, num_epochs: int, phase_epochs: list[int]) -> None:
     result, weights = run_phases(photos_of_32, TWO_PHASES, RefusingDeadline(num_epochs))
     assert result.epochs_run == num_epochs
     params = settle.record_epochs(TWO_PHASES, result)
@@ -102,7 +102,7 @@ def test_a_training_that_was_cut_can_be_repeated(photos_of_32: Path, num_epochs:
     assert all(map(np.array_equal, repeated_weights, weights))
 
 
-def test_a_deadline_within_an_epoch_ends_the_training_with_the_epochs_before(photos_of_32: Path) -> None:
+def test_a_deadline_within_an_epoch_discards_that_epoch(photos_of_32: Path) -> None:
     class Late(RefusingDeadline):
         """Is over in the middle of the third epoch."""
 
@@ -147,7 +147,7 @@ def test_a_plan_becomes_params_without_a_time_limit(plan: Plan, expected: list[i
         (Plan((1,), 1, 60.0), "allows 1 epoch of all, 1 of 5 views, without last 1."),
     ],
 )
-def test_a_plan_is_told_with_its_estimate(plan: Plan, sentence: str) -> None:
+def test_a_plan_is_described_with_its_estimate(plan: Plan, sentence: str) -> None:
     text = settle.describe_plan(plan, TWO_PHASES.model_copy(update={"minutes": 2.5}), 20.0, 40.0)
     assert text == (
         f"train.minutes: 2.5 {sentence} Estimate for the run: 2.0 minutes, of which 20 s have passed, 60 s are for "
@@ -155,7 +155,7 @@ def test_a_plan_is_told_with_its_estimate(plan: Plan, sentence: str) -> None:
     )
 
 
-def test_a_limit_settles_the_params_and_the_bundle_repeats_the_training(
+def test_the_params_of_a_limited_training_reproduce_it(
     photos_of_32: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(settle, "make_plan", lambda *_: Plan((1, 4), 2, 30.0))
@@ -204,14 +204,14 @@ def test_a_resumed_training_keeps_its_plan(
     assert read_bundle(tmp_path / "model").params == bundle.params
 
 
-def test_a_limit_that_is_too_small_says_how_much_is_needed(photos_of_32: Path, tmp_path: Path) -> None:
+def test_a_limit_that_is_too_small_is_reported_with_the_minimum(photos_of_32: Path, tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"must be enough for one epoch, about \d+\.\d on this machine; it is 0\.01"):
         train(photos_of_32, PARAMS.model_copy(update={"minutes": 0.01}), tmp_path / "model")
     assert not (tmp_path / "model").exists()
     assert not list((tmp_path / "checkpoints").glob("*/phase-*"))
 
 
-def test_the_message_names_a_limit_that_is_enough(photos_of_32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_contains_a_sufficient_limit(photos_of_32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "measure_phases", lambda *_: (PhaseCost(30.0, (20.0,), 10.0),))
     monkeypatch.setattr(settle, "measure_inference", lambda *_: 0.0)
     info = read_info(photos_of_32)

@@ -64,7 +64,7 @@ def test_every_layer_survives_the_export(pooling: str, tmp_path: Path) -> None:
     assert facts.sha256 == export_sha256(tmp_path / "export")
 
 
-def test_the_graph_gives_logits_embedding_and_feature_map_for_any_batch(tmp_path: Path) -> None:
+def test_the_graph_outputs_logits_embedding_and_feature_map_for_any_batch(tmp_path: Path) -> None:
     network = own({"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten", {"Dense": {"units": 5}})
     export_network(network, tmp_path / "export", photos(4))
     graph = InferenceGraph(tmp_path / "export")
@@ -81,7 +81,7 @@ def test_the_graph_gives_logits_embedding_and_feature_map_for_any_batch(tmp_path
         assert np.allclose(outputs.embedding @ kernel + bias, outputs.logits, atol=1e-4)
 
 
-def test_a_network_without_space_has_no_feature_map(tmp_path: Path) -> None:
+def test_a_network_without_height_and_width_has_no_feature_map(tmp_path: Path) -> None:
     facts = export_network(own("Flatten"), tmp_path / "export", photos(1))
     assert facts.outputs == ("logits", "embedding")
     assert InferenceGraph(tmp_path / "export").run(photos(2)).feature_map is None
@@ -92,7 +92,7 @@ def test_weights_are_stored_as_float32(tmp_path: Path) -> None:
     assert (tmp_path / "export" / "model.bin").stat().st_size >= (14 * 12 * 3 * 3 + 3) * 4
 
 
-def test_a_network_that_cannot_be_served_is_refused_before_it_is_trained() -> None:
+def test_a_network_that_cannot_be_served_is_rejected_before_training() -> None:
     """OpenVINO takes a layer's own padding away where another padding stands before it."""
     twice = own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3, "padding": "same"}}, "Flatten")
     with pytest.raises(ModelError, match=r"must produce the same results as Keras; .*two paddings in a row"):
@@ -122,7 +122,7 @@ def test_a_graph_that_disagrees_is_refused(other_outputs: Outputs, message: str)
         largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), other_outputs)
 
 
-def test_a_tie_may_fall_either_way() -> None:
+def test_a_tie_is_accepted_either_way() -> None:
     assert largest_difference(outputs([[0.0, 1e-5]]), outputs([[1e-5, 0.0]])) < 1e-5
 
 

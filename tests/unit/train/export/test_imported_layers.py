@@ -45,7 +45,7 @@ def require_same_answers(model: keras.Model, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"])
-def test_attention_is_exported_as_it_answers(kind: str, tmp_path: Path) -> None:
+def test_exported_attention_layers_agree_with_keras(kind: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(3)
     start = L.Input((SIDE, SIDE, 3))
     tokens = L.Reshape((16, 12))(L.Conv2D(12, 6, strides=6)(L.Rescaling(1 / 255)(start)))
@@ -54,7 +54,7 @@ def test_attention_is_exported_as_it_answers(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", PREPROCESSING)
-def test_preprocessing_is_exported_as_it_answers(kind: str, tmp_path: Path) -> None:
+def test_exported_preprocessing_layers_agree_with_keras(kind: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(3)
     start = L.Input((SIDE, SIDE, 3))
     features = L.Conv2D(6, 3)(L.Rescaling(1 / 255)(PREPROCESSING[kind]()(start)))

@@ -53,7 +53,7 @@ def export(tmp_path: Path) -> tuple[Path, ExportFacts]:
     return export_dir, facts
 
 
-def test_the_int8_graph_answers_alike_and_keeps_its_output_layer(
+def test_the_int8_graph_gives_similar_answers_and_keeps_its_output_layer(
     export: tuple[Path, ExportFacts], splits: tuple[Split, Split]
 ) -> None:
     export_dir, before = export
@@ -74,7 +74,7 @@ def test_the_int8_graph_answers_alike_and_keeps_its_output_layer(
     assert [path.name for path in export_dir.parent.iterdir()] == ["export"], "nothing is left beside it"
 
 
-def test_a_graph_that_would_lose_too_much_stays_as_it_is(
+def test_a_graph_that_would_lose_too_much_accuracy_is_unchanged(
     export: tuple[Path, ExportFacts],
     splits: tuple[Split, Split],
     monkeypatch: pytest.MonkeyPatch,

@@ -28,14 +28,14 @@ ANIMALS = ("zebra", "ape", "monkey")
         ("0 golden retriever\n1 köln", ("golden retriever", "köln")),
     ],
 )
-def test_a_list_of_classes_has_a_class_a_line(text: str, names: tuple[str, ...]) -> None:
+def test_a_list_of_classes_has_one_class_per_line(text: str, names: tuple[str, ...]) -> None:
     assert read_class_names(text.encode(), "labels.txt") == names
 
 
 @pytest.mark.parametrize(
     "tree", [list(ANIMALS), {"zebra": 0, "monkey": 2, "ape": 1}, {"0": "zebra", "1": "ape", "2": "monkey"}]
 )
-def test_json_may_be_a_list_or_numbered(tree: object) -> None:
+def test_json_can_be_a_list_or_numbered(tree: object) -> None:
     assert read_class_names(json.dumps(tree).encode(), "class_names.json") == ANIMALS
 
 
@@ -57,13 +57,13 @@ def test_json_may_be_a_list_or_numbered(tree: object) -> None:
         ("labels.json", b'"a"', "not a list of names"),
     ],
 )
-def test_what_is_no_list_of_classes_is_refused(name: str, content: bytes, reason: str) -> None:
+def test_an_invalid_list_of_classes_is_rejected(name: str, content: bytes, reason: str) -> None:
     with pytest.raises(UploadError, match=reason) as refusal:
         read_class_names(content, name)
     assert len(str(refusal.value)) < 400
 
 
-def test_the_file_beside_a_model_is_found(tmp_path: Path) -> None:
+def test_the_label_file_next_to_a_model_is_found(tmp_path: Path) -> None:
     assert find_beside(tmp_path / "model.h5") is None
     (tmp_path / "labels.txt").write_text("0 zebra\n1 ape\n2 monkey\n")
     assert find_beside(tmp_path / "model.h5") == (tmp_path / "labels.txt", ANIMALS)
@@ -81,7 +81,7 @@ def test_outputs_are_ordered_by_the_names_of_classes(model_classes: tuple[str, .
     assert order_outputs(model_classes, ("ape", "monkey", "zebra"), "m.h5") == order
 
 
-def test_names_that_differ_in_blanks_and_hyphens_are_the_same() -> None:
+def test_names_that_differ_in_spaces_and_hyphens_are_the_same() -> None:
     assert order_outputs(("T-Shirt", "golden retriever"), ("golden_retriever", "t_shirt"), "m.h5") == (1, 0)
     assert order_outputs(("A b", "a_B", "a b"), ("A b", "a b", "a_B"), "m.h5") == (0, 2, 1), "exact names count first"
 

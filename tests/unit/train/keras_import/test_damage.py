@@ -128,7 +128,7 @@ def test_the_undamaged_description_is_read() -> None:
         pytest.param("2.15.0", 1, marks=pytest.mark.proof),
     ],
 )
-def test_every_damage_to_a_description_is_refused_or_harmless(keras_version: str, step: int) -> None:
+def test_every_damaged_description_is_rejected_or_harmless(keras_version: str, step: int) -> None:
     tree = rich_network()
     num_refused = num_read = 0
     for way in list(places(tree))[::step]:

@@ -51,7 +51,7 @@ def sizes_of(*inner: dict[str, Any], last: str) -> Sizes:
         ("Resizing", {"height": 5, "width": 7}, (5, 7, 3), 0),
     ],
 )
-def test_shapes_and_parameters_are_keras(
+def test_shapes_and_parameters_agree_with_keras(
     kind: str, arguments: dict[str, Any], shape: tuple[int, ...], num_parameters: int
 ) -> None:
     sizes = sizes_of(layer(kind, "a", "input", **arguments), layer("Identity", "b", "a"), last="b")
@@ -84,7 +84,7 @@ def test_shapes_and_parameters_are_keras(
         ("Conv2d", {"filters": 4, "kernel_size": 3}, r"\(did you mean Conv2D\?\)"),
     ],
 )
-def test_a_layer_that_cannot_be_is_named(kind: str, arguments: dict[str, Any], reason: str) -> None:
+def test_an_invalid_layer_is_reported(kind: str, arguments: dict[str, Any], reason: str) -> None:
     with pytest.raises(UploadError, match=reason) as refusal:
         measure(read(network(layer(kind, "a", "input", **arguments), last="a"), "2.15.0"), Limits())
     assert "'a'" in str(refusal.value) or " at a:" in str(refusal.value)
@@ -187,12 +187,12 @@ def test_arithmetic_of_another_form_is_refused(operation: str, operands: list[An
         read(network(node, last="op"))
 
 
-def test_a_network_that_does_not_tell_is_not_guessed_at() -> None:
+def test_an_unknown_pixel_range_is_not_guessed() -> None:
     convolution = layer("Conv2D", "a", "input", filters=4, kernel_size=3)
     assert infer_preprocessing(read(network(convolution, last="a"))) is None
 
 
-def test_the_layers_of_a_known_network_tell_with_a_caution() -> None:
+def test_the_layers_of_a_known_network_suggest_a_pixel_range() -> None:
     names = ["block1_conv1", "block3_conv3", "block5_conv3", "block5_pool"]
     inner = [layer("Identity", name, before) for name, before in zip(names, ["input", *names], strict=False)]
     preprocessing = infer_preprocessing(read(network(*inner, last="block5_pool")))
@@ -200,7 +200,7 @@ def test_the_layers_of_a_known_network_tell_with_a_caution() -> None:
     assert (preprocessing.pixels, preprocessing.is_certain) == ("BGR less ImageNet mean", False)
 
 
-def test_the_rescaling_behind_a_submodel_is_seen() -> None:
+def test_a_rescaling_after_a_submodel_is_found() -> None:
     inner = network(layer("RandomFlip", "flip", "input"), last="flip")["config"]
     inner |= {"layers": inner["layers"][:2], "output_layers": [["flip", 0, 0]]}
     augmentation = {**layer("Functional", "augmentation", "input"), "config": inner}
@@ -212,7 +212,7 @@ def test_the_rescaling_behind_a_submodel_is_seen() -> None:
     assert (preprocessing.pixels, preprocessing.is_certain) == ("0 to 255", True)
 
 
-def test_what_keras_2_writes_of_old_is_read() -> None:
+def test_old_keras_2_formats_are_read() -> None:
     """Lists of one axis, inherited arguments, and a name of TensorFlow 1."""
     zeros = {"class_name": "Zeros", "config": {}}
     inner = [

@@ -64,7 +64,7 @@ def check_differences(differences: dict[str, float], names: tuple[str, ...]) -> 
 
 
 @pytest.mark.filterwarnings("ignore")  # Keras' own, while it saves
-def test_a_sample_of_models_answers_as_before(tmp_path: Path) -> None:
+def test_a_sample_of_imported_models_gives_the_same_answers(tmp_path: Path) -> None:
     make(tmp_path, list(SAMPLE))
     imported = import_all(tmp_path, SAMPLE)
     check_differences(compare(tmp_path), SAMPLE)
@@ -80,12 +80,12 @@ def test_a_sample_of_models_answers_as_before(tmp_path: Path) -> None:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("start", range(0, len(ALL), 12))
-def test_every_kind_of_model_answers_as_before(start: int, tmp_path: Path) -> None:
+def test_every_kind_of_imported_model_gives_the_same_answers(start: int, tmp_path: Path) -> None:
     check_all(tmp_path, ALL[start : start + 12])
 
 
 @pytest.mark.proof
-def test_real_weights_alone_are_taken_with_their_architecture(shared_dir: Path, tmp_path: Path) -> None:
+def test_real_weights_files_are_accepted_with_their_architecture(shared_dir: Path, tmp_path: Path) -> None:
     (weights,) = (shared_dir / "weights").glob("mobilenet_v2_*_no_top.h5")
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
         archive.write(weights, weights.name)

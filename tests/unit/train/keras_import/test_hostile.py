@@ -133,7 +133,7 @@ def test_every_hostile_upload_is_refused(name: str, attack: Attack, server: sock
 
 
 @pytest.mark.parametrize("name", sorted(COMPILED))
-def test_what_a_model_was_compiled_with_is_dropped_unread(
+def test_the_compile_config_is_dropped_unread(
     name: str, attack: Attack, server: socket.socket, heard: list[str]
 ) -> None:
     path = COMPILED[name](attack)
@@ -148,7 +148,7 @@ def test_what_a_model_was_compiled_with_is_dropped_unread(
         server.accept()
 
 
-def test_the_attacks_would_work_elsewhere(attack: Attack, server: socket.socket) -> None:
+def test_the_attacks_work_without_the_safe_import(attack: Attack, server: socket.socket) -> None:
     """Else the absence of their traces would prove nothing."""
     connection = eval(attack.source)
     assert attack.marker.read_text() == "ran" or connection
@@ -173,13 +173,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         import_model(tmp_path / "none.keras", tmp_path / "output")
 
 
-def test_a_file_larger_than_it_may_be_is_refused(attack: Attack) -> None:
+def test_a_file_that_is_too_large_is_rejected(attack: Attack) -> None:
     with pytest.raises(UploadError, match="at most 1,000 bytes"):
         import_model(honest(attack), attack.folder / "output", limits=Limits(max_bytes=1000))
 
 
 @pytest.mark.proof
-def test_a_model_that_answers_nan_is_refused(attack: Attack) -> None:
+def test_a_model_that_outputs_nan_is_rejected(attack: Attack) -> None:
     def change(file: h5py.File) -> None:
         for number, value in enumerate((1.0, 0.0, 0.0, -1.0)):  # a variance below zero
             file[f"layers/batch_normalization/vars/{number}"] = np.full(3, value, np.float32)

@@ -48,7 +48,7 @@ def measure_layer(new: dict[str, Any]) -> Sizes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_layer_is_taken_with_what_it_cannot_do_without(kind: str) -> None:
+def test_a_layer_is_accepted_with_its_required_arguments(kind: str) -> None:
     assert measure_layer(make_layer(kind)).layer_shapes["new"]
 
 
@@ -56,7 +56,7 @@ def test_a_layer_is_taken_with_what_it_cannot_do_without(kind: str) -> None:
     ("kind", "argument"), [(kind, argument) for kind in KINDS for argument in KINDS[kind].arguments]
 )
 @pytest.mark.parametrize("value", [FUNCTION, {"class_name": "Evil", "config": {}}, "os.system", {}, [[]], 1e308])
-def test_no_argument_takes_code_or_what_is_no_value_of_it(kind: str, argument: str, value: Any) -> None:
+def test_no_argument_accepts_code_or_an_invalid_value(kind: str, argument: str, value: Any) -> None:
     """Every argument by itself, with a function, an object, a name, and shapes that none has."""
     if argument.endswith(("_initializer", "_regularizer")) and value == {}:
         pytest.skip("Keras writes no initializer as an empty object")
@@ -65,7 +65,7 @@ def test_no_argument_takes_code_or_what_is_no_value_of_it(kind: str, argument: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_argument_of_its_own_is_refused(kind: str) -> None:
+def test_an_unknown_argument_is_rejected(kind: str) -> None:
     with pytest.raises(UploadError, match="unknown argument"):
         measure_layer(make_layer(kind, call_fn="os.system"))
 
@@ -91,7 +91,7 @@ def test_an_argument_of_its_own_is_refused(kind: str) -> None:
         ("AdditiveAttention", ("tokens", "tokens"), {"use_scale": False}, (16, 12), 0),
     ],
 )
-def test_shapes_and_weights_of_attention_are_keras(
+def test_shapes_and_weights_of_attention_agree_with_keras(
     kind: str, names: tuple[str, ...], arguments: dict[str, Any], shape: tuple[int, ...], num_weights: int
 ) -> None:
     sizes = measure_layer(make_layer(kind, *names, **arguments))
@@ -117,7 +117,7 @@ def test_shapes_and_weights_of_attention_are_keras(
         ("Attention", ("tokens",) * 4, {}, "found 4 tensors"),
     ],
 )
-def test_attention_that_cannot_be_is_refused(
+def test_invalid_attention_is_rejected(
     kind: str, names: tuple[str, ...], arguments: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(UploadError, match=reason):
@@ -137,7 +137,7 @@ def test_attention_that_cannot_be_is_refused(
         ({"training": "yes"}, False),
     ],
 )
-def test_a_call_of_attention_has_tensors_alone(keywords: dict[str, Any], accepted: bool) -> None:
+def test_a_call_of_attention_only_has_tensors(keywords: dict[str, Any], accepted: bool) -> None:
     new = make_layer("MultiHeadAttention")
     new["inbound_nodes"][0]["kwargs"] = keywords
     if accepted:
@@ -147,7 +147,7 @@ def test_a_call_of_attention_has_tensors_alone(keywords: dict[str, Any], accepte
             measure_layer(new)
 
 
-def test_attention_may_be_called_by_name() -> None:
+def test_attention_can_be_called_by_name() -> None:
     new = make_layer("MultiHeadAttention", "tokens", "others")
     query, value = new["inbound_nodes"][0]["args"]
     new["inbound_nodes"] = [{"args": [], "kwargs": {"key": value, "value": value, "query": query}}]
@@ -156,7 +156,7 @@ def test_attention_may_be_called_by_name() -> None:
     assert measure_layer(new).weights[("new",)]["value/kernel"] == (8, 2, 5)
 
 
-def test_every_layer_of_keras_is_taken_or_refused_with_its_reason() -> None:
+def test_every_layer_of_keras_is_accepted_or_rejected_with_a_reason() -> None:
     """By the names that the module lists, so that a newer Keras shows up here."""
     import ast
     from importlib.util import find_spec

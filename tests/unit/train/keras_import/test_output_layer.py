@@ -68,7 +68,7 @@ BINARY = np.array([[-0.5, 0.5]], np.float32)
         (ending(layer("Activation", "s", "dense", activation="sigmoid"), units=1, activation="linear"), BINARY),
     ],
 )
-def test_the_output_layer_is_found_and_gives_a_logit_for_each_class(graph: Graph, columns: np.ndarray) -> None:
+def test_the_output_layer_is_found_and_outputs_one_logit_per_class(graph: Graph, columns: np.ndarray) -> None:
     changed, path = as_logits(graph, columns)
     assert path == ("dense",)
     dense = changed.layer("dense")
@@ -88,6 +88,6 @@ def test_the_output_layer_is_found_and_gives_a_logit_for_each_class(graph: Graph
         (ending(layer("BatchNormalization", "bn", "dense"), activation=None), ORDERED, r"bn \(BatchNormalization\)"),
     ],
 )
-def test_another_ending_is_refused(graph: Graph, columns: np.ndarray | None, reason: str) -> None:
+def test_another_output_is_rejected(graph: Graph, columns: np.ndarray | None, reason: str) -> None:
     with pytest.raises(UploadError, match=reason):
         as_logits(graph, columns)

@@ -30,7 +30,7 @@ def test_no_two_backbones_have_equally_many_weights() -> None:
 
 
 @pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
-def test_a_file_of_weights_is_enough_by_itself(name: str, tmp_path: Path) -> None:
+def test_a_weights_file_needs_no_name(name: str, tmp_path: Path) -> None:
     path = write_weights(tmp_path / "mine.weights.h5", BACKBONES[name].num_parameters)
     model, initial_model = inspect_model(ModelParams(weights=str(path)))
     assert (model.name, model.weights) == (name, str(path))
@@ -40,7 +40,7 @@ def test_a_file_of_weights_is_enough_by_itself(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("difference", [-1, 1])
-def test_weights_of_no_known_network_are_refused(difference: int, tmp_path: Path) -> None:
+def test_weights_of_an_unknown_network_are_rejected(difference: int, tmp_path: Path) -> None:
     num_values = BACKBONES["MobileNetV3Small"].num_parameters + difference
     with pytest.raises(WeightsError, match=rf"contains {num_values:,} numbers, .*train\.model\.path") as error:
         recognize_network(write_weights(tmp_path / "other.h5", num_values))
@@ -56,7 +56,9 @@ def test_weights_of_no_known_network_are_refused(difference: int, tmp_path: Path
         ("network.keras", b"PK\x03\x04", "If it contains a whole network, set train.model.path instead"),
     ],
 )
-def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_a_weights_file_is_rejected(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -65,7 +67,7 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, name: str, conten
     assert message in str(error.value)
 
 
-def test_where_the_file_cannot_be_read_the_name_is_asked_for() -> None:
+def test_if_the_file_cannot_be_read_the_name_is_required() -> None:
     with pytest.raises(ParamsError, match=r"train\.model\.name must be set .* the file is /data/weights\.h5"):
         resolve_train(TrainParams(model=ModelParams(weights="/data/weights.h5")), (224, 224))
 

@@ -56,7 +56,7 @@ def test_statistics_are_the_same_for_the_rest_of_an_interrupted_epoch() -> None:
         (0.9, 28, False, False),
     ],
 )
-def test_statistics_are_renewed_after_epochs_with_few_steps_for_the_momentum(
+def test_statistics_are_recomputed_after_short_epochs(
     momentum: float, num_steps: int, trainable: bool, is_renewed: bool
 ) -> None:
     assert (momentum**num_steps > OLD_SHARE) == (is_renewed or not trainable)
@@ -66,7 +66,7 @@ def test_statistics_are_renewed_after_epochs_with_few_steps_for_the_momentum(
     assert all(map(np.array_equal, before, statistics(model))) != is_renewed
 
 
-def test_a_network_without_batch_normalization_stays_as_it_is() -> None:
+def test_a_network_without_batch_normalization_is_unchanged() -> None:
     model = classifier()
     before = model.get_weights()
     renew_statistics(model, batches(points(32, 0)))

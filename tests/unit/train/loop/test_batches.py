@@ -33,7 +33,7 @@ def epoch_of(batches: Batches, epoch: int, first_batch: int = 0) -> list[int]:
     return rows
 
 
-def test_an_epoch_holds_each_example_once_and_shuffles_all_of_them() -> None:
+def test_an_epoch_contains_each_example_once_in_shuffled_order() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     assert [len(batches[index][1]) for index in range(len(batches))] == [8, 8, 8, 8, 1]
     first, second = epoch_of(batches, 0), epoch_of(batches, 1)
@@ -41,14 +41,14 @@ def test_an_epoch_holds_each_example_once_and_shuffles_all_of_them() -> None:
     assert first != second != list(range(33))
 
 
-def test_the_order_depends_on_the_seed_and_the_epoch_alone() -> None:
+def test_the_order_depends_only_on_the_seed_and_the_epoch() -> None:
     first = Batches(numbered(), 8, shuffle_seed=1)
     again = Batches(numbered(), 8, shuffle_seed=1)
     assert [epoch_of(first, epoch) for epoch in range(3)] == [epoch_of(again, epoch) for epoch in range(3)]
     assert epoch_of(Batches(numbered(), 8, shuffle_seed=2), 0) != epoch_of(first, 0)
 
 
-def test_the_rest_of_an_epoch_holds_what_its_beginning_did_not() -> None:
+def test_the_rest_of_an_epoch_contains_the_remaining_examples() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     whole = epoch_of(batches, 2)
     assert epoch_of(batches, 2, first_batch=3) == whole[24:]
@@ -58,7 +58,7 @@ def test_the_rest_of_an_epoch_holds_what_its_beginning_did_not() -> None:
 @pytest.mark.parametrize(
     ("batch_size", "first_batch", "size"), [(8, 0, 2), (8, 3, 4), (8, 0, 8), (11, 1, 1), (3, 0, 4)]
 )
-def test_groups_hold_the_same_batches(batch_size: int, first_batch: int, size: int) -> None:
+def test_groups_contain_the_same_batches(batch_size: int, first_batch: int, size: int) -> None:
     batches = Batches(numbered(), batch_size, shuffle_seed=1)
     batches.begin(0, first_batch)
     grouped = batches.in_groups(size)
@@ -73,7 +73,7 @@ def test_groups_hold_the_same_batches(batch_size: int, first_batch: int, size: i
             assert all(np.array_equal(*parts) for parts in zip(actual_batch, expected_batch, strict=True))
 
 
-def test_features_leave_the_memory_with_their_batches() -> None:
+def test_features_are_released_with_their_batches() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     assert len(list(batches.in_groups(2))) == 5
     reference = weakref.ref(batches)
@@ -82,7 +82,7 @@ def test_features_leave_the_memory_with_their_batches() -> None:
     assert reference() is None
 
 
-def test_groups_that_nobody_takes_leave_the_next_epoch_as_it_is() -> None:
+def test_unused_groups_do_not_affect_the_next_epoch() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     grouped = batches.in_groups(2)
     batches.begin(0)
@@ -93,7 +93,7 @@ def test_groups_that_nobody_takes_leave_the_next_epoch_as_it_is() -> None:
     assert rows == epoch_of(Batches(numbered(), 8, shuffle_seed=1), 1)
 
 
-def test_an_epoch_of_several_passes_is_as_many_epochs_in_a_row() -> None:
+def test_an_epoch_of_several_passes_equals_several_epochs() -> None:
     once, thrice = (Batches(numbered(), 8, shuffle_seed=1, passes=passes) for passes in (1, 3))
     assert (thrice.num_examples, len(thrice)) == (99, 13)
     for epoch in range(2):
@@ -105,7 +105,7 @@ def test_an_epoch_of_several_passes_is_as_many_epochs_in_a_row() -> None:
 
 
 @pytest.mark.parametrize("batch_size", [8, 12, 100])
-def test_each_pass_has_variants_of_its_own(split: Split, batch_size: int) -> None:
+def test_each_pass_has_its_own_variants(split: Split, batch_size: int) -> None:
     photos = Photos(split, AUGMENTATION_PRESETS["light"], seed=7)
     once, twice = (Batches(photos, size, shuffle_seed=1, passes=n) for size, n in ((33, 1), (batch_size, 2)))
     twice.begin(1)
@@ -115,7 +115,7 @@ def test_each_pass_has_variants_of_its_own(split: Split, batch_size: int) -> Non
         assert np.array_equal(inputs[33 * number : 33 * (number + 1)], once[0][0])
 
 
-def test_full_batches_are_those_of_the_whole_epoch() -> None:
+def test_full_batches_equal_those_of_the_whole_epoch() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1, passes=2)
     expected = epoch_of(batches, 1)
     batches.begin(1, first_batch=3)
@@ -125,7 +125,7 @@ def test_full_batches_are_those_of_the_whole_epoch() -> None:
     assert [len(inputs) for inputs in Batches(numbered(), 40).full_batches(most=99)] == [33]
 
 
-def test_without_a_seed_the_order_stays() -> None:
+def test_without_a_seed_the_order_is_kept() -> None:
     batches = Batches(numbered(), 8)
     assert epoch_of(batches, 0) == epoch_of(batches, 1) == list(range(33))
 
@@ -137,7 +137,7 @@ def test_inputs_and_labels_stay_together() -> None:
         assert np.array_equal(inputs[:, 0], labels)
 
 
-def test_photos_vary_from_epoch_to_epoch_by_their_own_seed(split: Split) -> None:
+def test_photos_are_augmented_differently_in_each_epoch(split: Split) -> None:
     medium = AUGMENTATION_PRESETS["medium"]
     photos = Photos(split, medium, seed=7)
     rows = np.array([30, 2, 17])
@@ -147,13 +147,13 @@ def test_photos_vary_from_epoch_to_epoch_by_their_own_seed(split: Split) -> None
     assert np.array_equal(photos.gather(rows[::-1], 4), photos.gather(rows, 4)[::-1])
 
 
-def test_photos_without_augmentation_are_those_on_disk(split: Split) -> None:
+def test_photos_without_augmentation_are_unchanged(split: Split) -> None:
     rows = np.arange(len(split))
     assert np.array_equal(Photos(split, AugmentationParams(), seed=7).gather(rows, 3), split.gather(rows))
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
-def test_features_on_disk_come_as_float32_however_often(
+def test_features_on_disk_are_always_returned_as_float32(
     in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_map, "MAX_MAPPED_BYTES", 4)  # what was read is let go with each batch

@@ -41,7 +41,7 @@ def newest(identity: TrainingIdentity = IDENTITY) -> State | None:
         return checkpoints.newest()
 
 
-def test_what_is_read_is_what_was_written(folder: Path) -> None:
+def test_a_checkpoint_is_read_as_it_was_written(folder: Path) -> None:
     save(state(1, 30))
     newest_state = newest()
     assert newest_state is not None
@@ -54,7 +54,7 @@ def test_what_is_read_is_what_was_written(folder: Path) -> None:
         assert np.array_equal(actual, expected)
 
 
-def test_the_newest_two_are_kept_and_named_by_their_place(folder: Path) -> None:
+def test_the_newest_two_checkpoints_are_kept_and_named_by_position(folder: Path) -> None:
     save(state(0, 9), state(1), state(1, 12), state(2))
     assert sorted(path.name for path in folder.iterdir()) == [
         "phase-01-epoch-00001-step-0000012-accuracy-0.5000",
@@ -79,7 +79,7 @@ def damaged(path: Path) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "state.json", "SHA256SUMS"])
-def test_in_the_place_of_a_damaged_one_comes_the_one_before(
+def test_instead_of_a_damaged_checkpoint_the_previous_one_is_used(
     folder: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(state(1), state(2))
@@ -92,7 +92,7 @@ def test_in_the_place_of_a_damaged_one_comes_the_one_before(
         save(state(2))
 
 
-def test_where_all_are_damaged_training_begins_anew(folder: Path) -> None:
+def test_if_all_checkpoints_are_damaged_training_restarts(folder: Path) -> None:
     save(state(1), state(2))
     for path in folder.glob("*/arrays.npz"):
         path.unlink()
@@ -107,7 +107,7 @@ def test_where_all_are_damaged_training_begins_anew(folder: Path) -> None:
         (replace(IDENTITY, network="m" * 64), "network"),
     ],
 )
-def test_another_training_of_the_same_photos_is_not_gone_on_with_and_that_is_told(
+def test_a_different_training_with_the_same_photos_is_reported_not_resumed(
     folder: Path, other_identity: TrainingIdentity, difference: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(state(1))
@@ -134,7 +134,7 @@ def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.Log
     assert "another process runs the same training" in caplog.text
 
 
-def test_what_a_kill_left_half_written_is_removed(folder: Path) -> None:
+def test_partial_checkpoints_of_a_kill_are_removed(folder: Path) -> None:
     save(state(1))
     (folder / ".phase-01-epoch-00002.partial-x").mkdir()
     newest_state = newest()
@@ -143,14 +143,14 @@ def test_what_a_kill_left_half_written_is_removed(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
-def test_checkpoints_that_nobody_went_on_with_are_removed(folder: Path) -> None:
+def test_abandoned_checkpoints_are_removed(folder: Path) -> None:
     save(state(1))
     os.utime(folder, (0, 0))
     save(state(1), identity=replace(IDENTITY, fingerprint="e" * 64))
     assert not folder.exists()
 
 
-def test_without_a_place_for_checkpoints_training_goes_on(
+def test_without_a_folder_for_checkpoints_training_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
@@ -160,7 +160,7 @@ def test_without_a_place_for_checkpoints_training_goes_on(
     assert "is not writable" in caplog.text
 
 
-def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
+def test_a_full_disk_only_loses_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with small_disk(tmp_path / "small", "64k") as folder:

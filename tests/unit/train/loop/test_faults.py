@@ -89,7 +89,7 @@ def train_with(server: TrackingServer, folder: Path, behavior: Behavior) -> floa
 
 
 @pytest.mark.proof
-def test_training_goes_on_without_mlflow_and_all_is_told_later(
+def test_training_continues_without_mlflow_and_is_logged_later(
     folder: Path, server: TrackingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hurry(monkeypatch, 50)
@@ -105,7 +105,7 @@ def test_training_goes_on_without_mlflow_and_all_is_told_later(
 
 @pytest.mark.proof
 @pytest.mark.parametrize("behavior", ["slow", "silent", "faulty", "gone"])
-def test_a_store_costs_training_a_minute_at_most(folder: Path, server: TrackingServer, behavior: Behavior) -> None:
+def test_a_store_delays_training_by_at_most_a_minute(folder: Path, server: TrackingServer, behavior: Behavior) -> None:
     good = train_with(server, folder, "good")
     seconds = train_with(server, folder, behavior)
     print(f"blocked for {seconds:.1f} s, {good:.1f} s with a good store")
@@ -115,7 +115,7 @@ def test_a_store_costs_training_a_minute_at_most(folder: Path, server: TrackingS
 
 @pytest.mark.proof
 @pytest.mark.parametrize("time", range(5))
-def test_a_kill_while_the_bundle_is_written_costs_neither_the_training_nor_an_earlier_bundle(
+def test_a_kill_while_the_bundle_is_written_loses_no_training_and_no_bundle(
     folder: Path, expected: Callable[[], bytes], time: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     for point in WRITING:
@@ -139,7 +139,7 @@ def test_a_kill_while_the_bundle_is_written_costs_neither_the_training_nor_an_ea
 
 @pytest.mark.proof
 @pytest.mark.parametrize("size", ["8k", "24k", "40k", "64k"])
-def test_a_full_disk_costs_the_bundle_and_not_the_training(
+def test_a_full_disk_loses_the_bundle_but_not_the_training(
     folder: Path,
     expected: Callable[[], bytes],
     size: str,
@@ -165,7 +165,7 @@ def test_a_full_disk_costs_the_bundle_and_not_the_training(
 
 
 @pytest.mark.proof
-def test_an_output_that_is_not_to_be_written_to_is_told_before_training(
+def test_an_unwritable_output_is_reported_before_training(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from components.train.step import train

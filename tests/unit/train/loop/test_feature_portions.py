@@ -97,7 +97,7 @@ def test_features_are_the_same_for_every_number_of_parts(
     assert left == [], "portions are not kept beside the views"
 
 
-def test_a_lost_part_is_computed_again_alone(
+def test_only_a_lost_part_is_computed_again(
     frozen: keras.Model,
     splits: tuple[Split, Split],
     expected: dict[str, bytes],

@@ -88,7 +88,7 @@ def make_request(split: Split, views: int = 1, **facts: Any) -> FeatureRequest:
         pytest.param("float16", 5e-3, "from block_13_expand", marks=pytest.mark.proof),
     ],
 )
-def test_logits_through_the_cache_are_those_of_the_whole_network(
+def test_logits_from_cached_features_equal_those_of_the_whole_network(
     splits: tuple[Split, Split], mobilenet: Network, precision: CachePrecision, tolerance: float, trainable: str
 ) -> None:
     network = mobilenet
@@ -120,7 +120,7 @@ def test_logits_through_the_cache_are_those_of_the_whole_network(
     assert len(np.unique(view_sums)) == 3, "every third epoch a photo comes back"
 
 
-def test_what_is_in_the_cache_is_not_computed_again(
+def test_cached_features_are_not_computed_again(
     splits: tuple[Split, Split],
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
@@ -146,7 +146,7 @@ def test_what_is_in_the_cache_is_not_computed_again(
     ],
     ids=["another view", "other photos", "another seed", "another augmentation"],
 )
-def test_only_what_depends_on_a_change_is_computed_anew(
+def test_only_features_that_depend_on_a_change_are_computed_again(
     splits: tuple[Split, Split], network: Network, folder: Path, views: int, facts: dict[str, Any], computed: int
 ) -> None:
     cache(network).get(make_request(splits[0], 2))
@@ -165,7 +165,7 @@ def test_other_weights_have_other_features(network: Network) -> None:
     assert network_digest(network.model) == before, "whether it learns does not change what it gives"
 
 
-def test_a_damaged_file_is_computed_anew(splits: tuple[Split, Split], network: Network, folder: Path) -> None:
+def test_a_damaged_file_is_computed_again(splits: tuple[Split, Split], network: Network, folder: Path) -> None:
     expected = cache(network).get(make_request(splits[0])).gather(np.arange(20), 0)
     (path,) = folder.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
@@ -183,7 +183,7 @@ def test_features_too_large_for_memory_stay_in_their_files(
     assert np.array_equal(mapped, in_memory)
 
 
-def test_a_limit_is_kept_and_told(
+def test_a_limit_is_kept_and_reported(
     splits: tuple[Split, Split],
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
@@ -210,7 +210,7 @@ def examples(network: Network, splits: tuple[Split, Split]) -> object:
     return training_examples
 
 
-def test_a_disk_that_fills_up_meanwhile_costs_the_cache_and_nothing_else(
+def test_a_disk_that_fills_up_only_loses_the_cache(
     splits: tuple[Split, Split],
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
@@ -242,7 +242,7 @@ def test_progress_names_rate_and_time_left(
     assert caplog.messages[-1].endswith("per second, about 0 s left.")
 
 
-def test_a_fault_on_the_way_to_the_features_is_not_lost(
+def test_an_error_while_computing_features_is_raised(
     splits: tuple[Split, Split], network: Network, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     def broken(pixels: np.ndarray) -> np.ndarray:
@@ -254,7 +254,7 @@ def test_a_fault_on_the_way_to_the_features_is_not_lost(
     assert not list(folder.iterdir()), "no half of a file stays"
 
 
-def test_features_that_are_no_numbers_are_refused_and_not_kept(splits: tuple[Split, Split]) -> None:
+def test_nan_features_are_rejected_and_not_cached(splits: tuple[Split, Split]) -> None:
     pixels = keras.Input((32, 32, 3), dtype="uint8")
     frozen = keras.Model(pixels, keras.layers.Rescaling(1e38)(keras.layers.Rescaling(1e38)(pixels)))
     cache = FeatureCache(frozen, "float32")

@@ -57,7 +57,7 @@ def test_every_optimizer_of_the_params_learns(optimizer: str) -> None:
     assert result.history["loss"][-1] < result.history["loss"][0]
 
 
-def test_phases_go_on_from_the_best_weights_and_the_best_of_all_are_kept() -> None:
+def test_phases_continue_from_the_best_weights_and_the_best_of_all_are_kept() -> None:
     model = classifier()
     wild = Phase(epochs=2, optimizer="sgd", learning_rate=5.0, schedule="constant")
     result = run_fit(model, phases=(Phase(epochs=5), wild))
@@ -66,7 +66,7 @@ def test_phases_go_on_from_the_best_weights_and_the_best_of_all_are_kept() -> No
     assert validation_loss(model) == pytest.approx(min(result.history["val_loss"]), abs=1e-5)
 
 
-def test_a_phase_takes_from_the_section_what_it_does_not_say() -> None:
+def test_a_phase_inherits_unset_values_from_the_section() -> None:
     params = TrainParams(epochs=7, learning_rate=0.5, early_stopping=None, phases=(Phase(epochs=2), Phase()))
     first, second = params.all_phases
     assert (first.epochs, first.learning_rate, first.early_stopping) == (2, 0.5, None)
@@ -76,7 +76,7 @@ def test_a_phase_takes_from_the_section_what_it_does_not_say() -> None:
     )
 
 
-def test_whoever_watches_sees_each_epoch_and_may_end_the_training() -> None:
+def test_the_watch_callback_gets_each_epoch_and_can_end_the_training() -> None:
     epochs_seen: list[int] = []
 
     def watch(epoch: int, figures: dict[str, float]) -> None:
@@ -92,7 +92,7 @@ def test_whoever_watches_sees_each_epoch_and_may_end_the_training() -> None:
     assert epochs_seen == [1, 2]
 
 
-def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
+def test_equal_seeds_give_equal_weights_and_different_seeds_do_not() -> None:
     weights = []
     for seed in (1, 1, 2):
         model = classifier(seed)
@@ -102,7 +102,7 @@ def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
     assert not np.array_equal(weights[0][0], weights[2][0])
 
 
-def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_photos(
+def test_with_too_little_memory_batches_are_halved_and_accumulated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     really_fit = keras.Model.fit
@@ -130,7 +130,7 @@ def test_where_the_memory_is_too_small_batches_are_halved_and_steps_see_as_many_
         fitter.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
 
 
-def test_two_batches_of_half_the_size_make_the_same_step() -> None:
+def test_two_batches_of_half_the_size_give_the_same_step() -> None:
     trained = []
     for batch_size, accumulate in ((32, 1), (16, 2)):
         params = TrainParams(
@@ -152,7 +152,7 @@ def test_two_batches_of_half_the_size_make_the_same_step() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])
-def test_mixed_photos_are_learnt_from(kind: str) -> None:
+def test_training_works_with_mixed_photos(kind: str) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 120).astype(np.int32)
     photos = rng.normal(np.eye(3)[labels][:, None, None], 1, (120, 6, 6, 3)).astype(np.float32)
@@ -167,7 +167,7 @@ def test_mixed_photos_are_learnt_from(kind: str) -> None:
     assert fitter.result.at_best("val_accuracy") > 0.9
 
 
-def test_what_was_good_before_a_loss_that_is_no_number_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_best_weights_before_a_nan_loss_are_kept(caplog: pytest.LogCaptureFixture) -> None:
     model = classifier()
     wild = Phase(epochs=30, optimizer="sgd", learning_rate=10.0, momentum=0.99, schedule="constant")
     values, labels = points(203, 0)

@@ -15,7 +15,7 @@ def photos_of(labels: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.array([0, 50, 100, 200], np.uint8)[labels, None, None, None], (len(labels), 10, 12, 3))
 
 
-def test_mixup_mixes_photos_and_labels_alike() -> None:
+def test_mixup_mixes_photos_and_labels_equally() -> None:
     photos = photos_of(LABELS)
     mixed, targets = Mixing(0.4, 0, 4)(photos, LABELS, np.random.default_rng(0))
     assert mixed.dtype == np.uint8
@@ -52,7 +52,7 @@ def test_features_are_mixed_as_well_but_vectors_cannot_be_cut() -> None:
         Mixing(0, 1, 4)(features, LABELS, np.random.default_rng(0))
 
 
-def test_an_epoch_is_mixed_alike_whenever_it_is_drawn_and_others_otherwise() -> None:
+def test_the_mixing_of_an_epoch_is_reproducible_and_differs_between_epochs() -> None:
     batches = Batches(Features([np.eye(8, dtype=np.float32)], LABELS), 4, shuffle_seed=1, mixing=Mixing(1, 0, 4))
     epochs = []
     for epoch in (0, 1, 0):

@@ -18,7 +18,7 @@ def rates(num_epochs: int, steps_per_epoch: int, **phase: Any) -> list[float]:
     return [float(rate(step)) for step in range(num_epochs * steps_per_epoch + 1)]
 
 
-def test_the_cosine_falls_to_nothing() -> None:
+def test_the_cosine_schedule_falls_to_zero() -> None:
     expected = [0.05 * (1 + math.cos(math.pi * step / 8)) for step in range(9)]
     assert rates(4, 2, schedule="cosine") == pytest.approx(expected, abs=1e-7)
 
@@ -46,16 +46,16 @@ def test_one_cycle_rises_and_falls() -> None:
     assert schedule[30:] == sorted(schedule[30:], reverse=True)
 
 
-def test_steps_lower_the_rate_every_so_many_epochs() -> None:
+def test_the_step_schedule_lowers_the_rate_at_regular_intervals() -> None:
     schedule = rates(6, 2, schedule="step", decay_epochs=2, decay_factor=0.5)
     assert schedule[:12] == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4)
 
 
-def test_every_optimizer_of_the_params_is_known() -> None:
+def test_every_optimizer_of_the_params_exists() -> None:
     assert OPTIMIZERS.keys() == set(get_args(Phase.model_fields["optimizer"].annotation))
 
 
-def test_settings_of_the_optimizer_arrive() -> None:
+def test_settings_of_the_optimizer_are_passed_on() -> None:
     optimizer = make_optimizer(Phase(optimizer="sgd", momentum=0.5, weight_decay=0.01), 4, ema=0.9)
     assert (optimizer.momentum, optimizer.nesterov, optimizer.weight_decay) == (0.5, True, 0.01)
     assert (optimizer.use_ema, optimizer.ema_momentum) == (True, 0.9)
@@ -77,14 +77,14 @@ def logits() -> np.ndarray:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_crossentropy_is_that_of_keras(smoothing: float) -> None:
+def test_the_crossentropy_equals_that_of_keras(smoothing: float) -> None:
     losses = np.asarray(make_loss(TrainParams(label_smoothing=smoothing), LABELS, 3)(LABELS, logits()))
     targets = keras.utils.to_categorical(LABELS, 3).astype(np.float32)
     expected = keras.losses.categorical_crossentropy(targets, logits(), from_logits=True, label_smoothing=smoothing)
     assert np.allclose(losses, np.asarray(expected), atol=1e-6)
 
 
-def test_the_focal_loss_looks_away_from_what_is_sure() -> None:
+def test_the_focal_loss_reduces_the_weight_of_confident_examples() -> None:
     """(1 − p)² times the crossentropy of the right class (Lin et al. 2017, equation 4), summed over the classes."""
     probabilities = np.exp(logits()) / np.exp(logits()).sum(axis=1, keepdims=True)
     right = probabilities[np.arange(8), LABELS]
@@ -92,7 +92,7 @@ def test_the_focal_loss_looks_away_from_what_is_sure() -> None:
     assert np.allclose(losses, -((1 - right) ** 2) * np.log(right), atol=1e-5)
 
 
-def test_class_weights_make_all_classes_count_the_same() -> None:
+def test_class_weights_make_all_classes_count_equally() -> None:
     weights = class_weights(LABELS, 4)
     assert [weights[label] * (label == LABELS).sum() for label in range(3)] == pytest.approx([8 / 3] * 3)
     assert weights[LABELS].mean() == pytest.approx(1)

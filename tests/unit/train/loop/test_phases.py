@@ -29,7 +29,7 @@ def weights_after(dataset_dir: Path, *, epochs: int, min_epoch_steps: int) -> li
     return weights[-1]
 
 
-def test_a_small_set_passes_several_times_in_an_epoch(photos_of_32: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_small_data_set_is_repeated_within_an_epoch(photos_of_32: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="components"):
         thrice = weights_after(photos_of_32, epochs=1, min_epoch_steps=7)
     assert "Phase 1 of 1: an epoch passes 3 times over the 24 training photos, to reach" in caplog.text

@@ -44,7 +44,7 @@ def test_without_a_fall_no_rate_is_proposed(losses: list[float]) -> None:
     assert steepest(RATES[: len(losses)], losses) is None
 
 
-def test_the_smoothed_loss_lags_behind_neither_way() -> None:
+def test_the_smoothed_loss_does_not_lag_behind() -> None:
     step = [3.0] * 40 + [1.0] * 40
     smoothed = smooth(step)
     assert smoothed == pytest.approx([4.0 - loss for loss in reversed(smoothed)], abs=0.01)
@@ -52,7 +52,7 @@ def test_the_smoothed_loss_lags_behind_neither_way() -> None:
     assert np.ptp(smooth([2.0, 3.0] * 40)[10:-10]) < 0.1
 
 
-def test_a_range_test_rises_from_batch_to_batch_the_same_way_each_time(
+def test_a_range_test_is_reproducible(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -76,7 +76,7 @@ def test_a_range_test_rises_from_batch_to_batch_the_same_way_each_time(
     assert RangeTest(**report) == test
 
 
-def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
+def test_an_impossible_range_test_is_rejected(tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     frozen = TrainParams(model=OWN, phases=(Phase(trainable="none"), Phase()), augmentation="none")
     with pytest.raises(ModelError, match="the first phase has none"):
@@ -88,7 +88,7 @@ def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
         find_rate(tmp_path / "dataset", frozen)
 
 
-def test_photos_are_named_once(tmp_path: Path) -> None:
+def test_photos_can_only_be_named_once(tmp_path: Path) -> None:
     from components.contract.errors import ParamsError
 
     with pytest.raises(ParamsError, match="found both"):

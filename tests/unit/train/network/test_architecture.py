@@ -51,7 +51,7 @@ FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAt
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_every_kind_of_the_catalogue_is_built_as_predicted(kind: str) -> None:
+def test_every_layer_of_the_catalogue_has_the_predicted_shape(kind: str) -> None:
     """With nothing but what it needs, in a network that runs as in training."""
     arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required}
     arguments |= SPECIAL.get(kind, {}) | {"name": "layer"}
@@ -82,7 +82,7 @@ def test_arguments_and_their_defaults_are_those_of_keras(kind: str) -> None:
 
 
 @pytest.mark.parametrize("activation", ActivationName.__args__)
-def test_every_activation_is_one_of_keras(activation: str) -> None:
+def test_every_activation_exists_in_keras(activation: str) -> None:
     assert keras.activations.get(activation) is not None
 
 
@@ -107,7 +107,7 @@ def test_a_residual_block_is_built_by_naming_earlier_layers() -> None:
     assert np.allclose(sum_of_branches, way(pixels) + shortcut, atol=1e-5)
 
 
-def test_regularisers_cost_what_they_say() -> None:
+def test_regularizers_add_their_penalty() -> None:
     network = own("Flatten", {"Dense": {"units": 4, "kernel_regularizer": {"l1": 0.1, "l2": 0.01}}}, "Flatten")
     kernel = network.model.get_layer("dense_1").get_weights()[0]
     expected = 0.1 * np.abs(kernel).sum() + 0.01 * (kernel**2).sum()
@@ -126,7 +126,7 @@ def test_regularisers_cost_what_they_say() -> None:
         (["Flatten", {"Dense": {"units": 4}}], ["Flatten", "Dense"], "logits"),
     ],
 )
-def test_the_output_layer_is_taken_from_the_list_or_added(specs: list[Any], hidden: list[str], name: str) -> None:
+def test_the_output_layer_is_in_the_list_or_is_added(specs: list[Any], hidden: list[str], name: str) -> None:
     before, output = split_output(layers(*specs), 3, "train.model.layers")
     assert [layer.kind for layer in before] == hidden
     assert (output.arguments["units"], output.arguments.get("activation"), output.name) == (3, None, name)
@@ -144,7 +144,7 @@ def test_a_softmax_over_another_number_of_classes_is_refused(specs: list[Any]) -
         own(*specs)
 
 
-def test_the_network_takes_pixels_and_gives_logits() -> None:
+def test_the_network_maps_pixels_to_logits() -> None:
     network = own("Flatten", {"Dense": {"units": 3, "activation": "softmax"}})
     assert network.model.input.dtype == "uint8"
     assert network.model.output.dtype == "float32"
@@ -152,7 +152,7 @@ def test_the_network_takes_pixels_and_gives_logits() -> None:
     assert not np.isclose(logits.sum(), 1), "a softmax at the end is taken off: the loss and the service add it"
 
 
-def test_the_named_places_of_a_network_are_its_own() -> None:
+def test_the_named_tensors_of_a_network_belong_to_it() -> None:
     convolution = {"Conv2D": {"filters": 4, "kernel_size": 3, "name": "eye"}}
     network = own(convolution, "Flatten", {"Dense": {"units": 5, "activation": "relu", "name": "gist"}})
     assert network.feature_map is not None
@@ -161,7 +161,7 @@ def test_the_named_places_of_a_network_are_its_own() -> None:
     assert own("Flatten").feature_map is None, "pixels are no features"
 
 
-def test_layers_get_stable_names_beside_those_that_are_given() -> None:
+def test_unnamed_layers_get_stable_names() -> None:
     dense = {"Dense": {"units": 5}}
     for _ in range(2):
         network = own("Flatten", dense, {"Dense": {"units": 5, "name": "dense_1"}}, dense)
@@ -170,7 +170,7 @@ def test_layers_get_stable_names_beside_those_that_are_given() -> None:
 
 
 @pytest.mark.parametrize("name", ["pixels", "rescaling"])
-def test_a_name_that_is_taken_is_refused(name: str) -> None:
+def test_a_duplicate_name_is_rejected(name: str) -> None:
     with pytest.raises(ModelError, match=r"names must be unique; train\.model\.layers\[0\] Flatten"):
         own({"Flatten": {"name": name}})
 
@@ -180,7 +180,7 @@ def test_a_name_of_the_backbone_is_refused_in_the_head() -> None:
         backbone("GlobalAveragePooling2D", {"Dropout": {"rate": 0.1, "name": "block_3_expand"}})
 
 
-def test_what_the_machine_cannot_hold_is_refused_before_it_is_built() -> None:
+def test_a_network_that_exceeds_the_memory_is_rejected_before_it_is_built() -> None:
     with pytest.raises(ModelError, match=r"must fit into this machine's .* of memory; with .* parameters"):
         own("Flatten", *[{"Dense": {"units": 65_536}}] * 8)
     with pytest.raises(ModelError, match=r"a batch of 4096 photos, it needs about .* lower train\.batch_size"):

@@ -38,7 +38,7 @@ def mobilenet(width: int = 32) -> keras.Model:
     return build_backbone("MobileNetV2", keras.Input((width, width, 3), dtype="uint8", name="pixels"))
 
 
-def test_without_a_network_the_message_names_file_place_and_the_other_way(keras_home: Path) -> None:
+def test_without_internet_access_the_message_names_the_file_and_alternatives(keras_home: Path) -> None:
     start = time.monotonic()
     with pytest.raises(WeightsError) as error:
         find_weights("MobileNetV2", "imagenet", (224, 224))
@@ -53,7 +53,7 @@ def test_without_a_network_the_message_names_file_place_and_the_other_way(keras_
     assert not list(keras_home.rglob("*.h5"))
 
 
-def test_a_file_in_keras_cache_needs_no_network(keras_home: Path) -> None:
+def test_a_file_in_keras_cache_needs_no_internet_access(keras_home: Path) -> None:
     path = keras_home / "models" / FILE
     path.parent.mkdir(parents=True)
     with h5py.File(path, "w"):
@@ -78,7 +78,7 @@ def test_every_backbone_of_the_contract_can_be_built_and_fetched() -> None:
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_the_table_names_what_keras_would_fetch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_names_the_files_that_keras_downloads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[tuple[str, str]] = []
 
     def note(file_name: str, origin: str, **_: object) -> str:
@@ -121,7 +121,7 @@ def test_the_last_blocks_of_a_backbone_are_layers_of_it_and_have_a_freeze_bounda
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_backbone_sees_photos_as_keras_own_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same weights, same photos: ours takes bytes, Keras' what its own preprocess_input makes of them."""
     keras.utils.clear_session()  # automatic names of layers begin again, and must not meet ours
     side = BACKBONES[name].smallest
@@ -151,7 +151,7 @@ def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch
     return theirs
 
 
-def test_photos_far_smaller_than_a_backbone_expects_are_warned_of() -> None:
+def test_photos_far_smaller_than_a_backbone_expects_cause_a_warning() -> None:
     assert "was trained on photos of 299 px. Yours are 32 × 32 px" in str(warn_of_small_photos("Xception", (32, 32)))
     assert warn_of_small_photos("Xception", (150, 100)) is None
     assert warn_of_small_photos("MobileNetV2", (400, 300)) is None
@@ -170,7 +170,7 @@ def test_no_weights_need_no_file() -> None:
         ("weights.bin", b"\x89HDF\r\n\x1a\n", "must be an HDF5 file named"),
     ],
 )
-def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_an_invalid_weights_file_is_rejected(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -187,7 +187,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         load_weights(mobilenet(), path, "MobileNetV2")
 
 
-def test_weights_with_the_top_are_refused_with_the_count_of_layers(tmp_path: Path) -> None:
+def test_weights_with_the_top_are_rejected_with_the_number_of_layers(tmp_path: Path) -> None:
     path = tmp_path / "with_top.h5"
     keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=5).save(path)
     with pytest.raises(WeightsError, match="expected 104 layers, found 105"):
@@ -195,7 +195,7 @@ def test_weights_with_the_top_are_refused_with_the_count_of_layers(tmp_path: Pat
 
 
 @pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
-def test_weights_of_both_generations_of_keras_are_taken(tmp_path: Path, suffix: str) -> None:
+def test_weights_of_keras_2_and_3_are_accepted(tmp_path: Path, suffix: str) -> None:
     saved = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
     path = tmp_path / f"mine{suffix}"
     saved.save_weights(path) if suffix == ".weights.h5" else saved.save(path)
@@ -208,7 +208,7 @@ def test_weights_of_both_generations_of_keras_are_taken(tmp_path: Path, suffix: 
     )
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_nan_weights_are_rejected(tmp_path: Path) -> None:
     saved = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
     saved.get_layer("Conv1").set_weights([np.full((3, 3, 3, 32), np.nan)])
     path = tmp_path / "nan.weights.h5"
@@ -217,7 +217,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         load_weights(mobilenet(), path, "MobileNetV2")
 
 
-def test_the_head_of_imagenet_gives_its_thousand_logits(tmp_path: Path) -> None:
+def test_the_imagenet_head_outputs_a_thousand_logits(tmp_path: Path) -> None:
     model = build_backbone("MobileNetV2", keras.Input((32, 32, 3), dtype="uint8", name="pixels"), with_top=True)
     assert model.output.shape == (None, 1000)
     saved = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3))

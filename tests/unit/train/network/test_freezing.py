@@ -52,7 +52,7 @@ def own() -> Network:
         ("none", (), (1280,), "global_average_pooling2d_1"),
     ],
 )
-def test_a_selection_trains_what_it_names_and_all_before_is_frozen(
+def test_a_selection_trains_the_named_layers_and_freezes_earlier_ones(
     network: Network, trainable: str | tuple[str, ...], trained: tuple[str, ...], boundary: tuple[int, ...], after: str
 ) -> None:
     selection = select(network, Phase(trainable=trainable))
@@ -63,33 +63,33 @@ def test_a_selection_trains_what_it_names_and_all_before_is_frozen(
     assert len(selection.trained) + len(selection.frozen) == sum(bool(layer.weights) for layer in network.model.layers)
 
 
-def test_batch_normalization_of_a_backbone_learns_only_when_asked(network: Network) -> None:
+def test_batch_normalization_of_a_backbone_is_only_trained_on_request(network: Network) -> None:
     frozen_statistics = select(network, Phase(trainable="last 5"))
     assert frozen_statistics.trained == tuple(name for name in LAST_LAYERS if not name.endswith(("BN", "bn")))
     assert select(network, Phase(trainable="last 5", train_batch_norm=True)).trained == LAST_LAYERS
     assert select(network, Phase(trainable="all", train_batch_norm=True)).frozen == ()
 
 
-def test_a_residual_is_never_cut(network: Network) -> None:
+def test_a_residual_block_is_never_cut(network: Network) -> None:
     """block_15 adds its input to its output: no single tensor leads on from within."""
     selection = select(network, Phase(trainable="from block_15_project"))
     assert selection.boundary_name == "block_14_add"
 
 
-def test_nothing_is_frozen_where_all_is_trained(network: Network, own: Network) -> None:
+def test_nothing_is_frozen_if_everything_is_trained(network: Network, own: Network) -> None:
     assert select(network, Phase(trainable="all")).boundary is None
     selection = select(own, Phase(trainable="all"))
     assert selection.boundary is None
     assert selection.trained == ("conv2d_1", "batch_normalization_1", "logits"), "one's own normalization learns"
 
 
-def test_the_head_of_a_network_of_ones_own_is_its_output_layer(own: Network) -> None:
+def test_the_head_of_a_custom_network_is_its_output_layer(own: Network) -> None:
     selection = select(own, Phase(trainable="head"))
     assert selection.trained == ("logits",)
     assert selection.boundary_name == "flatten_1", "what is frozen of one's own is a frozen part as any other"
 
 
-def test_what_varies_in_training_is_behind_the_boundary_of_a_network_of_ones_own() -> None:
+def test_layers_that_vary_in_training_are_after_the_boundary_of_a_custom_network() -> None:
     kinds = ({"Conv2D": {"filters": 2, "kernel_size": 3}}, {"Dropout": {"rate": 0.5}}, "Flatten")
     params = ModelParams(kind="layers", layers=tuple(map(parse_layer, kinds)))
     network = build_network(params, image_size=(8, 8), num_classes=3, batch_size=8)
@@ -97,7 +97,7 @@ def test_what_varies_in_training_is_behind_the_boundary_of_a_network_of_ones_own
 
 
 @pytest.mark.parametrize("trainable", ["head", "from block_13_expand", "from block_15_project", "last 9"])
-def test_both_sides_of_the_boundary_are_the_whole_network(network: Network, trainable: str) -> None:
+def test_both_parts_at_the_boundary_equal_the_whole_network(network: Network, trainable: str) -> None:
     selection = select(network, Phase(trainable=trainable))
     assert selection.boundary is not None
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
@@ -118,19 +118,19 @@ def test_both_sides_of_the_boundary_are_the_whole_network(network: Network, trai
         ("last 900", "last 900 exceeds the number of layers with weights, which is 105"),
     ],
 )
-def test_what_is_not_there_is_told(network: Network, trainable: str | tuple[str, ...], message: str) -> None:
+def test_missing_layers_are_reported(network: Network, trainable: str | tuple[str, ...], message: str) -> None:
     with pytest.raises(ModelError) as error:
         plan_training(network, [Phase(trainable="head"), Phase(trainable=trainable)])
     assert message in str(error.value)
 
 
-def test_a_plan_is_what_all_phases_train(network: Network) -> None:
+def test_a_plan_contains_the_layers_that_all_phases_train(network: Network) -> None:
     training_plan = plan_training(network, [Phase(trainable="head"), Phase(trainable="from Conv_1")])
     assert training_plan.layers == ("Conv_1", "logits")
     assert training_plan.num_parameters == 320 * 1280 + 1280 * 3 + 3
 
 
-def test_deeper_layers_get_less_of_the_rate(network: Network) -> None:
+def test_earlier_layers_get_a_lower_learning_rate(network: Network) -> None:
     phase = Phase(trainable=("block_16_project", "Conv_1"), layer_decay=0.5)
     scales = rate_scales(network, select(network, phase), phase.layer_decay)
     assert by_layer(scales, ["block_16_project", "Conv_1", "logits"]) == [0.25, 0.5, 1.0]
@@ -157,7 +157,7 @@ def test_layers_of_a_submodel_are_addressed_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
-def test_operations_that_are_no_layers_are_frozen_with_their_backbone(name: str) -> None:
+def test_operations_that_are_not_layers_are_frozen_with_their_backbone(name: str) -> None:
     params = ModelParams(kind="pretrained", name=name, weights="none", head=(parse_layer("GlobalAveragePooling2D"),))
     network = build_network(params, image_size=(32, 32), num_classes=3, batch_size=8)
     assert select(network, Phase(trainable="head")).boundary_name == "global_average_pooling2d_1"

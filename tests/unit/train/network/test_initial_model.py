@@ -25,7 +25,7 @@ from tests.unit.train.network.uploads import SIDE, build, classifier, make_initi
 
 
 @pytest.mark.parametrize("last", ["softmax", "softmax layer", "linear"])
-def test_a_model_that_is_used_as_it_is_gives_its_own_logits(last: str, tmp_path: Path) -> None:
+def test_an_unchanged_model_outputs_its_own_logits(last: str, tmp_path: Path) -> None:
     model = classifier(last=last)
     network = build(make_initial_model(model, tmp_path / "import"))
     assert network.model.input.dtype == "uint8"
@@ -40,7 +40,7 @@ def test_a_model_that_is_used_as_it_is_gives_its_own_logits(last: str, tmp_path:
     assert "conv" in {layer.name for layer in network.backbone.layers}, "submodels dissolve"
 
 
-def test_what_ends_neither_in_logits_nor_in_a_softmax_needs_a_new_head(tmp_path: Path) -> None:
+def test_a_model_without_logits_or_softmax_needs_a_new_head(tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"classes is Dense with the activation sigmoid\. .*head=linear"):
         build(make_initial_model(classifier(last="sigmoid"), tmp_path / "import"))
 
@@ -49,7 +49,7 @@ def test_what_ends_neither_in_logits_nor_in_a_softmax_needs_a_new_head(tmp_path:
     ("layer", "head", "features"),
     [("eye", None, (22, 22, 6)), ("conv", "vgg", (22, 22, 6)), ("pool", "dense", (6,)), ("pool", None, (6,))],
 )
-def test_a_new_head_stands_on_any_layer(layer: str, head: Any, features: tuple[int, ...], tmp_path: Path) -> None:
+def test_a_new_head_can_follow_any_layer(layer: str, head: Any, features: tuple[int, ...], tmp_path: Path) -> None:
     model = classifier(classes=7)
     network = build(make_initial_model(model, tmp_path / "import", layer=layer), head)
     assert network.backbone is not None
@@ -62,12 +62,12 @@ def test_a_new_head_stands_on_any_layer(layer: str, head: Any, features: tuple[i
     assert np.allclose(np.asarray(network.backbone(photos())), expected, atol=1e-5)
 
 
-def test_a_layer_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+def test_a_missing_layer_is_rejected_with_the_existing_ones(tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"train\.model\.layer must be a layer .* 'pol' \(did you mean pool\?\)"):
         build(make_initial_model(classifier(), tmp_path / "import", layer="pol"))
 
 
-def test_a_network_that_takes_grey_gets_grey(tmp_path: Path) -> None:
+def test_a_network_for_gray_photos_gets_gray_photos(tmp_path: Path) -> None:
     model = classifier(channels=1)
     network = build(make_initial_model(model, tmp_path / "import"))
     luma = (photos() @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.float32)
@@ -78,14 +78,14 @@ def test_a_network_that_takes_grey_gets_grey(tmp_path: Path) -> None:
     ("scale", "module"),
     [("-1 to 1", "mobilenet_v2"), ("ImageNet mean and deviation", "densenet"), ("BGR less ImageNet mean", "vgg16")],
 )
-def test_pixels_are_scaled_as_keras_does(scale: PixelScale, module: str) -> None:
+def test_pixels_are_scaled_like_in_keras(scale: PixelScale, module: str) -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     ours = keras.Model(pixels, scale_pixels(pixels, scale))(photos())
     theirs = getattr(keras.applications, module).preprocess_input(photos().astype(np.float32))
     assert np.allclose(np.asarray(ours), theirs, atol=1e-4)
 
 
-def test_other_scales_of_pixels() -> None:
+def test_other_pixel_ranges_are_supported() -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 255"))(photos()), photos())
@@ -108,14 +108,14 @@ def model_params(**model: Any) -> ModelParams:
     return ModelParams.model_validate(model)
 
 
-def test_the_scale_of_pixels_is_asked_for_where_the_network_does_not_say(upload: Path) -> None:
+def test_the_pixel_range_is_required_if_the_network_does_not_determine_it(upload: Path) -> None:
     with pytest.raises(
         ModelError, match=r"train\.model\.pixels must be the pixel range on which my shoes\.h5 was trained"
     ):
         inspect_model(model_params(path=str(upload)))
 
 
-def test_a_look_tells_size_features_and_what_was_found(upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inspection_returns_size_features_and_notes(upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(upload.parent)
     model, given_model = inspect_model(model_params(path=upload.name, pixels="0 to 1", head="dense"))
     assert given_model is not None
@@ -165,7 +165,7 @@ def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: p
     assert json.loads(model.model_dump_json())["from"] == str(folder)
 
 
-def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store: str) -> None:
+def test_a_registered_model_is_downloaded_by_its_alias(tmp_path: Path, mlflow_store: str) -> None:
     from mlflow import MlflowClient
 
     info = make_dataset(tmp_path / "dataset", per_class=2)
@@ -202,13 +202,13 @@ def test_a_registered_model_is_fetched_by_its_alias(tmp_path: Path, mlflow_store
         ({"path": "x", "head": ()}, "head must have at least one layer"),
     ],
 )
-def test_params_that_do_not_belong_together_are_refused(model: dict[str, Any], message: str) -> None:
+def test_contradictory_params_are_rejected(model: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         model_params(**model)
 
 
 @pytest.mark.proof
-def test_an_upload_is_trained_and_gone_on_from(tmp_path: Path, mlflow_store: str) -> None:
+def test_an_upload_is_trained_and_training_is_continued(tmp_path: Path, mlflow_store: str) -> None:
     from components.train.step import train
 
     make_dataset(tmp_path / "dataset", per_class=8, side=SIDE)

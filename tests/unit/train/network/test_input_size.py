@@ -31,9 +31,7 @@ def photos(side: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("prepared", "input_size"), [((16, 16), (8, 8)), ((18, 20), (6, 10)), ((20, 16), (7, 16))])
-def test_photos_are_shrunk_by_means_and_keep_what_is_even(
-    prepared: tuple[int, int], input_size: tuple[int, int]
-) -> None:
+def test_photos_are_shrunk_by_averaging(prepared: tuple[int, int], input_size: tuple[int, int]) -> None:
     pixels = keras.Input((*prepared, 3))
     model = keras.Model(pixels, shrink(pixels, input_size))
     assert tuple(model.output.shape[1:3]) == input_size
@@ -45,13 +43,13 @@ def test_photos_are_shrunk_by_means_and_keep_what_is_even(
         assert np.allclose(model(photo), expected, atol=1e-3)
 
 
-def test_a_shrunk_photo_is_what_the_network_would_see_of_a_smaller_one() -> None:
+def test_a_shrunk_photo_resembles_a_photo_prepared_at_that_size() -> None:
     small = photos(12)
     large = small.repeat(2, axis=1).repeat(2, axis=2)
     assert np.allclose(own((24, 24), (12, 12)).model(large), own((12, 12), (12, 12)).model(small), atol=1e-5)
 
 
-def test_the_export_shrinks_as_keras_does(tmp_path: Path) -> None:
+def test_the_export_shrinks_photos_like_keras(tmp_path: Path) -> None:
     """The comparison with Keras is in export_network, which refuses what differs."""
     facts = export_network(own((33, 30), (13, 14)), tmp_path / "export", np.zeros((0, 33, 30, 3), np.uint8))
     assert facts.max_probability_difference < 1e-5
@@ -68,7 +66,7 @@ def test_a_backbone_sees_the_smaller_size_and_its_freeze_boundary_stays() -> Non
     assert boundary.shape[1:] == (2 * 2 * 1280,)
 
 
-def test_a_network_that_shrinks_can_be_brought_again(tmp_path: Path) -> None:
+def test_a_network_that_shrinks_photos_can_be_imported_again(tmp_path: Path) -> None:
     network = own((32, 32), (12, 12))
     network.model.save(tmp_path / "model.keras")
     facts = inspect_upload(tmp_path / "model.keras").model_copy(

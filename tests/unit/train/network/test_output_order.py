@@ -15,7 +15,7 @@ from components.train.network.initial_model import inspect_model
 from tests.unit.train.network.uploads import SIDE, build, classifier, make_initial_model, photos
 
 
-def test_outputs_are_put_into_the_order_of_the_classes(tmp_path: Path) -> None:
+def test_outputs_are_reordered_to_the_order_of_the_classes(tmp_path: Path) -> None:
     model = classifier()
     initial_model = dataclasses.replace(make_initial_model(model, tmp_path / "import"), class_order=(1, 2, 0))
     network = build(initial_model)

@@ -105,7 +105,7 @@ RANDOM = {"deadline": None, "derandomize": True, "suppress_health_check": [Healt
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # of one channel: odd, yet allowed
 @settings(max_examples=100, **RANDOM)
 @given(drawn_layers=ANY_LIST, image_size=ANY_SIZE)
-def test_any_list_of_layers_builds_as_predicted_or_is_refused(
+def test_any_list_of_layers_is_built_as_predicted_or_rejected(
     drawn_layers: list[tuple[dict[str, Any], int | None]], image_size: tuple[int, int]
 ) -> None:
     stack = parsed(connected(drawn_layers))
@@ -117,7 +117,7 @@ def test_any_list_of_layers_builds_as_predicted_or_is_refused(
 @pytest.mark.proof
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 @pytest.mark.parametrize("quarter", range(4))
-def test_two_thousand_lists_of_layers_build_run_and_learn_or_are_refused(quarter: int) -> None:
+def test_two_thousand_lists_of_layers_are_built_and_trained_or_rejected(quarter: int) -> None:
     built = 0
 
     @seed(quarter)

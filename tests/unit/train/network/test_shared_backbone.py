@@ -51,7 +51,7 @@ def trained(
     return weights
 
 
-def test_each_trial_learns_as_with_a_backbone_of_its_own(
+def test_each_trial_gives_the_same_result_as_with_its_own_backbone(
     photo_set: tuple[DatasetInfo, Photographs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
@@ -61,7 +61,7 @@ def test_each_trial_learns_as_with_a_backbone_of_its_own(
         assert all(np.array_equal(weight_a, weight_b) for weight_a, weight_b in zip(shared, alone, strict=True))
 
 
-def test_it_is_built_once_for_all_that_fit(photo_set: tuple[DatasetInfo, Photographs]) -> None:
+def test_the_backbone_is_built_once_for_all_matching_trials(photo_set: tuple[DatasetInfo, Photographs]) -> None:
     info, _ = photo_set
     shared_backbone = SharedBackbone()
     first, again, other = (

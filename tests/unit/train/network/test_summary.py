@@ -26,7 +26,7 @@ def residual() -> NetworkSummary:
     return summarize_network(build_network(params, image_size=(10, 12), num_classes=3, batch_size=4), 4)
 
 
-def test_parameters_work_and_memory_are_counted(residual: NetworkSummary) -> None:
+def test_parameters_work_and_memory_are_computed(residual: NetworkSummary) -> None:
     rows = {row.name: row for row in residual.rows}
     assert list(rows) == [
         "pixels",

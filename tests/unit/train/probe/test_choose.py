@@ -136,16 +136,14 @@ def test_without_any_weights_the_message_says_what_to_do(photos_of_32: Path) -> 
         choose.settle_network(settle(photos_of_32), info, open_photographs(photos_of_32, info))
 
 
-def test_a_network_without_a_choice_is_left_alone(photos_of_32: Path) -> None:
+def test_params_with_a_network_are_unchanged(photos_of_32: Path) -> None:
     info = read_info(photos_of_32)
     params = settle(photos_of_32).model_copy(update={"model": settle(photos_of_32, "train.model.name=VGG16").model})
     assert choose.settle_network(params, info, open_photographs(photos_of_32, info)) == (params, None)
 
 
 @pytest.mark.parametrize("per_class", [1, 2])
-def test_two_classes_of_one_photo_are_refused_and_of_two_photos_are_probed(
-    weights_dir: Path, tmp_path: Path, per_class: int
-) -> None:
+def test_classes_need_two_photos_each_for_a_probe(weights_dir: Path, tmp_path: Path, per_class: int) -> None:
     make_dataset(tmp_path / "dataset", per_class=per_class, side=32)
     info = read_info(tmp_path / "dataset")
     files = [weights_dir / f"{name}.weights.h5" for name in ("MobileNetV2", "MobileNetV3Small")]
@@ -159,7 +157,7 @@ def test_two_classes_of_one_photo_are_refused_and_of_two_photos_are_probed(
         assert probe.num_photos == 6
 
 
-def test_smaller_networks_see_photos_at_their_own_size(
+def test_smaller_networks_get_photos_at_their_own_size(
     weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_dataset(tmp_path / "dataset", per_class=2, side=260)

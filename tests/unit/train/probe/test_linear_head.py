@@ -28,7 +28,7 @@ def test_many_useless_features_are_shrunk() -> None:
     assert accuracy > 0.6
 
 
-def test_it_agrees_with_scikit_learn() -> None:
+def test_the_linear_head_agrees_with_scikit_learn() -> None:
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.preprocessing import StandardScaler
 

@@ -54,7 +54,7 @@ def test_of_equally_accurate_networks_the_faster_is_chosen() -> None:
     assert rank([network("slow", 900, 2.0), network("quick", 900, 1.0)], [], "most_accurate").chosen == "quick"
 
 
-def test_what_could_not_be_probed_is_listed_last_with_its_reason() -> None:
+def test_candidates_that_could_not_be_probed_are_listed_last_with_a_reason() -> None:
     missing = ProbedNetwork(candidate="gone", name="gone", reason="no weights")
     probe = rank([SMALL, LARGE], [missing], "most_accurate")
     assert probe.networks[-1] == missing
@@ -73,13 +73,13 @@ def test_equal_networks_are_tied_in_about_95_of_100_probes() -> None:
     assert 0.91 <= share <= 0.98
 
 
-def test_networks_that_differ_by_ten_points_are_told_apart() -> None:
+def test_networks_that_differ_by_ten_points_are_not_tied() -> None:
     rng = np.random.default_rng(0)
     assert np.mean([is_tied(*draw(rng, (0.90, 0.80), 1000)) for _ in range(100)]) < 0.02
 
 
 @pytest.mark.parametrize(("num_right", "num"), [(0, 10), (7, 10), (30, 30), (861, 1000)])
-def test_the_interval_is_that_of_the_evaluation(num_right: int, num: int) -> None:
+def test_the_interval_equals_that_of_evaluation(num_right: int, num: int) -> None:
     interval = rank([network("only", num_right, 1.0, num)], [], "fastest").networks[0].accuracy
     reference = wilson_interval(num_right, num)
     assert interval is not None

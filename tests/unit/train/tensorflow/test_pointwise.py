@@ -38,7 +38,7 @@ def outcome(model: keras.Model) -> tuple[np.ndarray, list[np.ndarray], list[str]
 @pytest.mark.parametrize(
     "options", [{}, {"use_bias": False, "activation": "relu"}, {"strides": 2, "padding": "same"}, {"strides": (2, 3)}]
 )
-def test_logits_and_gradients_are_those_of_the_convolution(options: dict[str, object]) -> None:
+def test_logits_and_gradients_equal_those_of_the_convolution(options: dict[str, object]) -> None:
     model = network(**options)
     logits, gradients, kinds = outcome(model)
     with pointwise_as_products(model):
@@ -53,7 +53,7 @@ def test_logits_and_gradients_are_those_of_the_convolution(options: dict[str, ob
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 3}, {"kernel_size": (1, 2)}, {"kernel_size": 1, "groups": 2}])
-def test_other_convolutions_stay(options: dict[str, int]) -> None:
+def test_other_convolutions_are_unchanged(options: dict[str, int]) -> None:
     inputs = keras.Input((9, 7, 4))
     model = keras.Model(inputs, keras.layers.Conv2D(6, **options)(inputs))
     with pointwise_as_products(model):

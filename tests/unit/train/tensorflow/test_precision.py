@@ -28,7 +28,7 @@ def photos() -> Features:
     return Features([rng.normal(np.eye(3)[labels][:, None, None], 1, (96, 6, 6, 3)).astype(np.float32)], labels)
 
 
-def test_without_a_gpu_nothing_is_halved_unless_asked_for() -> None:
+def test_without_a_gpu_float32_is_used_by_default() -> None:
     assert resolve_precision("auto") == "float32"
     assert [resolve_precision(precision) for precision in get_args(Precision) if precision != "auto"] == [
         "float32",
@@ -38,7 +38,7 @@ def test_without_a_gpu_nothing_is_halved_unless_asked_for() -> None:
 
 
 @pytest.mark.parametrize("precision", HALVES)
-def test_layers_compute_in_it_and_are_as_before_afterwards(precision: Precision) -> None:
+def test_layers_compute_in_a_precision_only_within_the_block(precision: Precision) -> None:
     model = classifier()
     before = model.get_config()
     values = np.ones((2, 6, 6, 3), np.float32)
@@ -53,7 +53,7 @@ def test_layers_compute_in_it_and_are_as_before_afterwards(precision: Precision)
 
 
 @pytest.mark.parametrize("precision", HALVES)
-def test_training_in_it_learns_keeps_the_best_and_scales_small_gradients(precision: Precision) -> None:
+def test_training_with_mixed_precision_learns_and_scales_gradients(precision: Precision) -> None:
     model = classifier()
     params = TrainParams(epochs=6, learning_rate=0.03, precision=precision, ema=0.9, schedule="plateau", accumulate=2)
     fitter = PhaseFitter(model, params, Run(None))

@@ -83,7 +83,7 @@ def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> 
     return finished.stderr
 
 
-def test_no_setting_of_another_project_changes_what_is_trained(tmp_path: Path) -> None:
+def test_no_setting_of_another_project_changes_the_training(tmp_path: Path) -> None:
     log = start_with(SETTINGS, json.dumps(KERAS_JSON), tmp_path)
     (line,) = (
         line
@@ -104,7 +104,7 @@ def test_each_setting_alone_is_ignored(name: str, tmp_path: Path) -> None:
 @pytest.mark.proof
 @pytest.mark.parametrize("keras_json", ['{"floatx": "bfloat16"}', '{"epsilon": 1}', "[]", "no JSON", "", None])
 @pytest.mark.parametrize("is_named", [True, False])
-def test_no_keras_json_matters(keras_json: str | None, is_named: bool, tmp_path: Path) -> None:
+def test_keras_json_is_ignored(keras_json: str | None, is_named: bool, tmp_path: Path) -> None:
     settings = {"KERAS_HOME": str(tmp_path / ".keras")} if is_named else {}
     assert "Ignoring" not in start_with(settings, keras_json, tmp_path)
 
@@ -115,7 +115,7 @@ def bytes_of(num_bytes: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the allocator of Linux is meant")
-def test_the_memory_of_one_step_is_kept_for_the_next() -> None:
+def test_the_memory_of_a_step_is_reused_by_the_next() -> None:
     num_bytes = 48 * 2**20  # more than the largest array that the allocator keeps by itself
     bytes_of(num_bytes)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -29,7 +29,7 @@ def measure_cost(train: TrainParams) -> Cost:
     return COSTS[(4, 8, 16).index(train.model.layers[0].filters)]
 
 
-def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
+def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_front(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path
 ) -> None:
     tune_params = TuneParams(trials=7, objectives=("accuracy", "latency", "size"))
@@ -59,7 +59,7 @@ def test_several_objectives_give_a_front_of_which_train_takes_the_most_accurate(
     assert "Nothing to show" not in page
 
 
-def test_a_network_is_weighed_as_it_will_be_served_and_once(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_the_cost_of_a_network_is_measured_once_as_served(dataset: tuple[Path, DatasetInfo]) -> None:
     meter = CostMeter(dataset[1])
     cost = meter.measure(TRAIN)
     convolution, dense = 3 * 3 * 3 * 4 + 4, (14 * 14 * 4 + 1) * 3
@@ -70,7 +70,7 @@ def test_a_network_is_weighed_as_it_will_be_served_and_once(dataset: tuple[Path,
 
 
 @pytest.mark.proof
-def test_a_size_that_is_searched_is_trained_exported_and_evaluated(
+def test_a_searched_image_size_is_trained_exported_and_evaluated(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, mlflow_store: str
 ) -> None:
     from components.contract.inference.graph import InferenceGraph

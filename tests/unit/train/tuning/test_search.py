@@ -50,7 +50,7 @@ def test_every_pruner_works(dataset: tuple[Path, DatasetInfo], pruner: str) -> N
     assert pruner != "none" or all(trial.state == "complete" for trial in study.trials)
 
 
-def test_a_finished_search_is_not_searched_again_and_a_larger_budget_goes_on(
+def test_a_finished_search_is_not_repeated_and_a_larger_budget_continues_it(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run_search(dataset[1], trials=6)[1]
@@ -67,7 +67,7 @@ def test_a_finished_search_is_not_searched_again_and_a_larger_budget_goes_on(
     assert len(more.trials) == 8
 
 
-def test_a_search_that_is_asked_to_finish_ends_with_its_best_trial_and_leaves_training_alone(
+def test_a_finish_request_ends_a_search_but_not_the_training(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
@@ -91,7 +91,7 @@ def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, Da
     assert len(names) == 4
 
 
-def test_a_model_that_cannot_be_is_left_out_with_its_reason(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_an_invalid_model_is_left_out_with_its_reason(dataset: tuple[Path, DatasetInfo]) -> None:
     """A window of 30 px fits no photo of 16 px."""
     space: Space = {"model.layers[0].Conv2D.kernel_size": Choices(choices=(3, 30))}
     study = run_search(dataset[1], space, trials=6, sampler="random")[1]
@@ -114,7 +114,7 @@ def test_a_stopped_search_reports_its_trial_as_interrupted(
     assert [event["state"] for event in events] == ["running", "interrupted"]
 
 
-def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
+def test_a_trial_that_runs_out_of_memory_fails_and_the_study_continues(
     dataset: tuple[Path, DatasetInfo],
 ) -> None:
     import tensorflow as tf
@@ -134,7 +134,7 @@ def test_a_trial_without_memory_is_failed_with_its_reason_and_the_study_goes_on(
     ]
 
 
-def test_each_backbone_sees_photos_of_its_own_size_and_a_size_that_is_searched_wins(
+def test_each_backbone_uses_its_own_size_unless_sizes_are_searched(
     dataset: tuple[Path, DatasetInfo],
 ) -> None:
     info = dataset[1].model_copy(update={"image_size": (299, 299)})
@@ -162,7 +162,7 @@ def test_each_backbone_sees_photos_of_its_own_size_and_a_size_that_is_searched_w
     assert {size for _, size in sizes_seen} == {(96, 96), (160, 160)}
 
 
-def test_a_search_without_any_end_says_why(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_search_without_a_finished_trial_reports_why(dataset: tuple[Path, DatasetInfo]) -> None:
     def broken(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         raise ModelError("The loss became nan.")
 
@@ -170,7 +170,7 @@ def test_a_search_without_any_end_says_why(dataset: tuple[Path, DatasetInfo]) ->
         Search(dataset[1], TRAIN, TuneParams(trials=2), RATES).run(broken, Run(None))
 
 
-def test_the_step_searches_for_real_and_train_takes_what_it_found(
+def test_the_step_runs_a_real_search_and_train_uses_its_result(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow

@@ -38,7 +38,7 @@ from tests.unit.train.tuning.searches import LAYERS, TRAIN
         ({"model.layers[2].Dropout.rat": Range(low=0.0, high=0.5)}, "rat: unknown key (did you mean rate?)"),
     ],
 )
-def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, message: str) -> None:
+def test_an_invalid_space_is_rejected_before_any_trial(space: Space, message: str) -> None:
     with pytest.raises(ParamsError) as error:
         check_space(TRAIN, space, (16, 16))
     assert message in str(error.value)
@@ -62,13 +62,13 @@ def test_a_space_that_cannot_be_is_refused_before_any_trial(space: Space, messag
         ("{optimizer: {choices: [adam]}}", "choices"),
     ],
 )
-def test_a_range_that_cannot_be_is_refused_when_params_are_read(text: str, message: str) -> None:
+def test_an_invalid_range_is_rejected_when_params_are_read(text: str, message: str) -> None:
     with pytest.raises(ParamsError) as error:
         load_params(None, ("data.uri=x", f"tune.space={text}"))
     assert message in str(error.value)
 
 
-def test_choices_may_be_settings_in_the_short_form() -> None:
+def test_choices_can_be_settings_in_the_short_form() -> None:
     text = "{augmentation: [none, {rotation_degrees: 20}], trainable: [head, [block4_*]], epochs: [1, 2]}"
     space = load_params(None, ("data.uri=x", f"tune.space={text}")).tune.space
     assert isinstance(space, dict)
@@ -85,7 +85,7 @@ def test_choices_may_be_settings_in_the_short_form() -> None:
 
 
 @pytest.mark.parametrize("objectives", ["[]", "[latency]", "[accuracy, accuracy]"])
-def test_objectives_that_cannot_be_are_refused(objectives: str) -> None:
+def test_invalid_objectives_are_rejected(objectives: str) -> None:
     with pytest.raises(ParamsError, match="objectives must contain accuracy, and each of accuracy, latency and size"):
         load_params(None, ("data.uri=x", f"tune.objectives={objectives}"))
 
@@ -116,7 +116,7 @@ def test_photos_are_prepared_at_the_largest_size_that_is_needed(settings: tuple[
     )
 
 
-def test_a_network_cannot_see_more_than_is_prepared() -> None:
+def test_an_input_size_cannot_exceed_the_prepared_size() -> None:
     params = load_params(None, ("data.uri=x", "train.image_size=320", "preprocess.image_size=224"))
     with pytest.raises(
         ParamsError, match=r"train\.image_size must not exceed the size of the prepared photos, 224 × 224"

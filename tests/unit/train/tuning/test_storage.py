@@ -44,7 +44,7 @@ def uninterrupted(
     return [trial.values for trial in Search(info, TRAIN, TuneParams(trials=5), RATES).run(pretend, Run(None)).trials]
 
 
-def test_a_killed_search_goes_on_and_tries_what_was_cut_off_again(
+def test_a_killed_search_continues_and_repeats_the_interrupted_trial(
     dataset: tuple[Path, DatasetInfo],
     mlflow_store: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -90,7 +90,7 @@ def share(info: DatasetInfo, slowly: bool) -> None:
     Search(info, TRAIN, TuneParams(trials=12, workers=3), RATES).run(patient, Run(None))
 
 
-def test_a_study_is_kept_in_a_postgresql_that_is_named_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_is_stored_in_the_documented_postgresql_database(monkeypatch: pytest.MonkeyPatch) -> None:
     with running_postgres("optuna") as address:
         assert address.startswith("postgresql://"), "docs/kubernetes.md, without a driver"
         monkeypatch.setenv("DARKROOM_STUDIES", address)
@@ -139,7 +139,7 @@ def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, 
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
-def test_a_trial_that_is_cut_off_again_and_again_is_left_out(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_repeatedly_interrupted_trial_is_skipped(dataset: tuple[Path, DatasetInfo]) -> None:
     """As by the system, where the memory of a trial ends the whole process."""
     search = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
     for _ in range(3):
@@ -181,7 +181,7 @@ def test_several_workers_cannot_share_a_file(
         run_search(dataset[1], workers=2)
 
 
-def test_a_database_out_of_reach_is_told(
+def test_an_unreachable_database_is_reported(
     dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

@@ -155,7 +155,7 @@ def test_usual_requests_are_answered(port: int, request_bytes: bytes, answer: by
         assert read_answer(connection) == (200, answer)
 
 
-def test_requests_behind_each_other_are_answered_in_their_order(port: int) -> None:
+def test_pipelined_requests_are_answered_in_order(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(GOOD * 3)
         answer = b""
@@ -177,7 +177,7 @@ def drip(connection: socket.socket, text: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("before", [b"", GOOD], ids=["at first", "on a kept connection"])
-def test_a_header_that_drips_is_refused(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
+def test_a_slow_header_is_rejected(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
     assert HEADER_SECONDS <= 15
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)
     with running() as (_, port), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
@@ -187,7 +187,7 @@ def test_a_header_that_drips_is_refused(monkeypatch: pytest.MonkeyPatch, before:
         assert drip(connection, b"GET / HTTP/1.1\r\nHost: " + b"x" * 200).startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_client_that_says_nothing_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_sends_nothing_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.2)
     with running() as (_, port):
         assert exchange(port, b"").startswith(b"HTTP/1.1 408 ")
@@ -214,7 +214,7 @@ def test_idle_connections_give_way_to_new_ones(monkeypatch: pytest.MonkeyPatch) 
         assert len(server.server_state.connections) <= 11
 
 
-def test_a_server_that_stops_answers_what_it_accepted_and_refuses_the_rest() -> None:
+def test_a_stopping_server_answers_accepted_requests_and_rejects_others() -> None:
     with running() as (server, port), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         while not server.server_state.tasks:

@@ -99,7 +99,7 @@ def guard(app: App, **settings: Any) -> GatewayMiddleware:
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/model"), ("POST", "/predict"), ("GET", "/v1/metrics")])
-def test_a_key_is_asked_for_where_there_is_one(headers: dict[str, str], status: int, method: str, path: str) -> None:
+def test_a_key_is_required_if_there_is_one(headers: dict[str, str], status: int, method: str, path: str) -> None:
     app = App()
     answer = ask(guard(app, api_key=KEY), method, path, headers)
     assert answer.status == status
@@ -126,7 +126,7 @@ def test_the_version_is_a_prefix(path: str, app_path: str) -> None:
     ("status", "code"),
     [(404, "not_found"), (405, "method_not_allowed"), (500, "internal"), (503, "not_ready"), (418, "bad_request")],
 )
-def test_an_error_that_is_no_json_becomes_one(status: int, code: str) -> None:
+def test_an_error_that_is_not_json_becomes_json(status: int, code: str) -> None:
     answer = ask(guard(App(status)))
     assert (answer.status, answer.code) == (status, code)
     assert int(answer.headers["content-length"]) == len(answer.body)
@@ -146,11 +146,11 @@ def test_an_error_of_the_inference_protocol_is_text(
     assert ask(guard(App(status), **settings), "POST", "/v2x", headers).code
 
 
-def test_errors_of_our_own_pass_as_they_are() -> None:
+def test_our_own_errors_are_unchanged() -> None:
     assert ask(guard(App(400, "application/json"))).body == b"text"
 
 
-def test_every_answer_carries_what_keeps_browsers_from_harm_and_tells_no_server() -> None:
+def test_every_response_has_security_headers_and_no_server_name() -> None:
     for answer in (ask(guard(App())), ask(guard(App(404))), ask(guard(App(), api_key=KEY))):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -162,7 +162,7 @@ def test_every_answer_carries_what_keeps_browsers_from_harm_and_tells_no_server(
     ("origin", "is_allowed"), [("https://a.example", True), ("https://b.example", False), (None, False)]
 )
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-def test_other_origins_may_ask_only_when_they_are_named(origin: str | None, is_allowed: bool, method: str) -> None:
+def test_other_origins_are_only_allowed_if_they_are_named(origin: str | None, is_allowed: bool, method: str) -> None:
     headers = {"Origin": origin} if origin else {}
     if method == "OPTIONS":
         headers["Access-Control-Request-Method"] = "POST"
@@ -171,7 +171,7 @@ def test_other_origins_may_ask_only_when_they_are_named(origin: str | None, is_a
     assert answer.status == (204 if method == "OPTIONS" else 401)
 
 
-def test_requests_beyond_the_limit_are_shed_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_beyond_the_limit_are_rejected_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_REQUESTS", 0)
     app = App()
     answer = ask(guard(app), "POST", "/predict")
@@ -181,7 +181,7 @@ def test_requests_beyond_the_limit_are_shed_before_they_are_read(monkeypatch: py
     assert ask(guard(app), "GET", "/readyz").status == 200, "health is asked without a body"
 
 
-def test_bytes_of_all_requests_together_are_limited_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bytes_of_all_requests_are_limited_and_released(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     app = App()
     gateway = guard(app)
@@ -191,12 +191,12 @@ def test_bytes_of_all_requests_together_are_limited_and_given_back(monkeypatch: 
         assert ask(gateway, "POST", "/predict", body=[b"x" * 60]).status == 200
 
 
-def test_a_body_that_drips_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_is_rejected_in_favor_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_REQUESTS", 2)
     assert statuses_of(slow=[10, 10], last_size=10) == [503, 0, 200]
 
 
-def test_the_largest_body_that_drips_gives_way_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_largest_slow_body_is_rejected_if_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     assert statuses_of(slow=[20, 60], last_size=30) == [0, 503, 200]
 

@@ -43,25 +43,25 @@ def read_refusal(*arguments: object, **options: object) -> RefusedUpload:
     return error.value
 
 
-def test_photos_come_in_their_order_whatever_else_the_form_holds() -> None:
+def test_photos_keep_their_order_whatever_else_the_form_contains() -> None:
     body = part("files", b"one", "b.jpg") + part("note", b"hello") + part("files", b"two", "a.jpg") + b"--cut--\r\n"
     assert read(FORM, [body]) == [b"one", b"two"]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_body_in_pieces_of_any_size_is_read_whole(size: int) -> None:
+def test_a_body_in_chunks_of_any_size_is_read_completely(size: int) -> None:
     photos = [bytes(range(256)) * 5, b"", b"\r\n--cut\r\n" * 50]
     content_type, body = encode_form(photos)
     assert read(content_type, [body[start : start + size] for start in range(0, len(body), size)]) == photos
 
 
 @pytest.mark.parametrize("content_type", [None, "", "application/octet-stream", "image/jpeg; q=1"])
-def test_a_body_that_is_no_form_is_a_photo_unless_its_type_says_otherwise(content_type: str | None) -> None:
+def test_a_body_that_is_not_a_form_is_a_photo_unless_its_type_differs(content_type: str | None) -> None:
     assert read(content_type, [b"pho", b"to"]) == [b"photo"]
 
 
 @pytest.mark.parametrize("content_type", [None, FORM, "application/json", "image/png"])
-def test_a_request_without_a_body_is_told_what_was_expected(content_type: str | None) -> None:
+def test_a_request_without_a_body_gets_the_expected_body(content_type: str | None) -> None:
     fault = read_refusal(content_type, [], content_length="0")
     assert (fault.status, fault.code) == (400, "no_files")
     assert "'files'" in str(fault)
@@ -92,7 +92,7 @@ def test_a_file_name_means_nothing(filename: str) -> None:
         (FORM, part("note", b"x" * 100_000) + b"--cut--\r\n", 400, "bad_form", "maximum size"),
     ],
 )
-def test_a_request_without_photos_is_told_what_was_expected_and_what_was_found(
+def test_a_request_without_photos_gets_the_expected_and_the_actual_body(
     content_type: str | None, body: bytes, status: int, code: str, text: str
 ) -> None:
     error = read_refusal(content_type, [body])
@@ -104,17 +104,17 @@ def test_the_expected_field_is_named() -> None:
     assert "'files'" in str(read_refusal(FORM, [part("file", b"photo", "a.jpg") + b"--cut--\r\n"]))
 
 
-def test_the_names_that_a_message_repeats_are_cut() -> None:
+def test_names_in_a_message_are_shortened() -> None:
     body = b"".join(part(f"{number}{'x' * 3000}", b"photo", "a.jpg") for number in range(MAX_FILES)) + b"--cut--\r\n"
     assert len(str(read_refusal(FORM, [body]))) < 3000
 
 
-def test_a_body_that_announces_too_much_is_refused_before_it_comes() -> None:
+def test_a_body_with_a_too_large_length_is_rejected_before_it_is_read() -> None:
     error = read_refusal(FORM, [], content_length=str(MAX_BODY_BYTES + 1))
     assert (error.status, error.code) == (413, "too_large")
 
 
-def test_a_body_that_grows_too_large_is_refused_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_grows_too_large_is_rejected_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "MAX_BODY_BYTES", 1000)
     body = [part("files", b"x" * 500, "a"), part("files", b"x" * 600, "b"), b"--cut--\r\n"]
     for content_length in (None, "10"):
@@ -122,12 +122,12 @@ def test_a_body_that_grows_too_large_is_refused_on_the_way(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "IMAGE/PNG; q=1", "application/octet-stream", "image/anything"])
-def test_a_body_that_is_a_photo_is_taken_as_it_is(kind: str) -> None:
+def test_a_photo_as_the_body_is_read_unchanged(kind: str) -> None:
     assert read(kind, [b"pho", b"to"]) == [b"photo"]
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", FORM])
-def test_a_packed_body_is_refused_unread(kind: str) -> None:
+def test_a_compressed_body_is_rejected_unread(kind: str) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-encoding", b"gzip")]
 
     async def receive() -> dict[str, object]:
@@ -139,7 +139,7 @@ def test_a_packed_body_is_refused_unread(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", FORM])
-def test_a_body_that_comes_too_slowly_is_given_up(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_arrives_too_slowly_is_rejected(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "BODY_SECONDS", 0.05)
 
     async def receive() -> dict[str, object]:
@@ -152,7 +152,7 @@ def test_a_body_that_comes_too_slowly_is_given_up(kind: str, monkeypatch: pytest
     assert (error.value.status, error.value.code) == (408, "too_slow")
 
 
-def test_a_client_that_leaves_is_no_fault_of_ours() -> None:
+def test_a_disconnected_client_is_not_an_internal_error() -> None:
     async def receive() -> dict[str, object]:
         return {"type": "http.disconnect"}
 
@@ -179,7 +179,7 @@ def test_options_come_from_the_query() -> None:
         ({"class_name": "x" * 5000}, "class_name"),
     ],
 )
-def test_options_that_cannot_be_are_told(query: dict[str, str], message: str) -> None:
+def test_invalid_options_are_reported(query: dict[str, str], message: str) -> None:
     with pytest.raises(RefusedUpload, match=message) as error:
         read_options(query)
     assert error.value.status == 400

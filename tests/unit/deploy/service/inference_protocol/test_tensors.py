@@ -45,9 +45,7 @@ def test_nested_data_is_read_in_row_major_order() -> None:
         (b"\x1f\x8b\x08\x00", None, 400, "found invalid JSON: expected value at line 1"),
     ],
 )
-def test_a_request_that_contradicts_itself_is_refused(
-    body: bytes, json_length: str | None, status: int, message: str
-) -> None:
+def test_a_contradictory_request_is_rejected(body: bytes, json_length: str | None, status: int, message: str) -> None:
     with pytest.raises(RefusedUpload) as refused:
         parse_inference(body, json_length, SIZE)
     assert refused.value.status == status
@@ -65,7 +63,7 @@ def test_no_more_elements_are_read_than_the_shape_has() -> None:
     assert reads.call_count == 4
 
 
-def test_values_that_take_too_much_memory_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_need_too_much_memory_are_rejected_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensors, "MAX_VALUES", 60)
     values = list(range(48))
     pixels = make_request(name="pixels", datatype="UINT8", shape=[1, 4, 4, 3], data=values)
@@ -78,6 +76,6 @@ def test_values_that_take_too_much_memory_are_refused_before_they_are_read(monke
         parse_inference(json.dumps({"unknown": values + values}).encode(), None, SIZE)
 
 
-def test_a_read_request_does_not_keep_its_json() -> None:
+def test_a_parsed_request_does_not_keep_its_json() -> None:
     inference = parse_inference(make_request(), None, SIZE)
     assert (inference.request.inputs, inference.photos) == ((), [b"\x00\x00\x00"])

@@ -60,7 +60,7 @@ def result(future: "Future[str]") -> str:
     return future.result(10)
 
 
-def test_feedback_is_kept_in_the_order_of_the_log_and_the_last_label_counts(log_dir: Path) -> None:
+def test_feedback_is_stored_in_order_and_the_last_label_counts(log_dir: Path) -> None:
     log = PredictionLog(log_dir, 1.0)
     late = make_prediction(400)
     log.add(late)
@@ -90,7 +90,7 @@ def refusal(book: FeedbackBook, prediction_id: str, label: str) -> str | None:
     return None
 
 
-def test_a_flood_about_one_prediction_ends(tmp_path: Path) -> None:
+def test_feedback_about_one_prediction_is_limited(tmp_path: Path) -> None:
     book = FeedbackBook(tmp_path)
     refusals = [refusal(book, "one", label) for label in ("cat", "dog", "bird", "cat", "bird", "dog")]
     assert refusals == [None, None, None, "too_many_labels", None, "too_many_labels"], "the last label may be repeated"
@@ -98,7 +98,7 @@ def test_a_flood_about_one_prediction_ends(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == MAX_LABELS
 
 
-def test_a_flood_about_many_predictions_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_feedback_about_many_predictions_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feedback, "MAX_BYTES", 2000)
     monkeypatch.setattr(feedback, "MAX_REMEMBERED", 5)
     book = FeedbackBook(tmp_path)
@@ -109,7 +109,7 @@ def test_a_flood_about_many_predictions_ends(tmp_path: Path, monkeypatch: pytest
     assert path.stat().st_size <= 2000
 
 
-def test_a_disk_that_fails_refuses_and_a_later_report_is_kept(tmp_path: Path) -> None:
+def test_a_report_fails_with_the_disk_and_a_later_one_is_stored(tmp_path: Path) -> None:
     book = FeedbackBook(tmp_path)
     (tmp_path / "feedback").write_text("in the way")
     assert refusal(book, "one", "dog") == "log_failed"
@@ -118,7 +118,7 @@ def test_a_disk_that_fails_refuses_and_a_later_report_is_kept(tmp_path: Path) ->
     assert read_feedback(tmp_path) == {"one": "dog"}
 
 
-def test_feedback_that_nobody_waits_for_does_not_stop_the_log(log_dir: Path) -> None:
+def test_canceled_feedback_does_not_stop_the_log(log_dir: Path) -> None:
     log = PredictionLog(log_dir, 1.0)
     is_cancelled, first = threading.Event(), make_prediction(1).id
     log._queue.put(lambda: is_cancelled.wait(10) and None)
@@ -129,7 +129,7 @@ def test_feedback_that_nobody_waits_for_does_not_stop_the_log(log_dir: Path) -> 
     assert read_feedback(log_dir) == {first: "bird"}
 
 
-def test_a_damaged_prediction_is_a_refusal(log_dir: Path) -> None:
+def test_a_damaged_prediction_is_rejected(log_dir: Path) -> None:
     damaged = make_prediction(10**6)
     day = f"{damaged.time:%Y%m%d}"
     (log_dir / f"{day}-another.jsonl").write_text(f'{{"id":"{damaged.id}","label":')
@@ -150,7 +150,7 @@ def test_two_services_write_to_one_folder(log_dir: Path) -> None:
         assert find_line(log_dir, make_prediction(number if number % 2 else number - 400).id) is not None, number
 
 
-def test_a_damaged_line_is_named_and_no_feedback_is_none(tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_and_missing_feedback_is_empty(tmp_path: Path) -> None:
     assert read_feedback(tmp_path) == {}
     (tmp_path / "feedback").mkdir()
     (tmp_path / "feedback" / "20260101-1.jsonl").write_text('{"id": "one"}\n')

@@ -45,7 +45,7 @@ def write(folder: Path, *entries: LoggedPrediction) -> None:
     log.close()
 
 
-def test_what_was_logged_is_read_again(tmp_path: Path) -> None:
+def test_logged_predictions_are_read_again(tmp_path: Path) -> None:
     write(tmp_path / "new" / "log", *(entry(number) for number in range(100)))
     predictions = list(read_log(tmp_path / "new" / "log"))
     assert [prediction.id for prediction in predictions] == [f"bento-{number}" for number in range(100)]
@@ -54,7 +54,7 @@ def test_what_was_logged_is_read_again(tmp_path: Path) -> None:
     assert find(tmp_path / "new" / "log", "bento-1000") is None
 
 
-def test_days_have_files_of_their_own_and_can_be_left_out(tmp_path: Path) -> None:
+def test_each_day_has_its_file_and_can_be_left_out(tmp_path: Path) -> None:
     write(tmp_path, entry(1, day=1), entry(2, day=2), entry(3, day=3))
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
     assert [prediction.id for prediction in read_log(tmp_path, since=date(2026, 1, 2))] == ["bento-2", "bento-3"]
@@ -66,7 +66,7 @@ def test_a_share_of_the_predictions_is_kept(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_disk_that_fails_costs_lines_and_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_disk_loses_lines_with_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = PredictionLog(tmp_path / "log", 1.0)
     (tmp_path / "log").rmdir()
     (tmp_path / "log").write_text("in the way")
@@ -76,7 +76,7 @@ def test_a_disk_that_fails_costs_lines_and_one_warning(tmp_path: Path, caplog: p
     assert caplog.text.count("predictions are not logged") == 1
 
 
-def test_a_full_disk_costs_whole_lines(tmp_path: Path) -> None:
+def test_a_full_disk_loses_complete_lines(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64k") as disk:
         log = PredictionLog(disk, 1.0)
         for number in range(500):
@@ -89,7 +89,7 @@ def test_a_full_disk_costs_whole_lines(tmp_path: Path) -> None:
         assert len(list(read_log(disk))) == num_kept + 1
 
 
-def test_a_log_that_is_full_says_so(
+def test_a_full_log_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prediction_log, "MAX_BYTES", 1000)
@@ -102,7 +102,7 @@ def test_a_log_that_is_full_says_so(
     ("files", "message"),
     [(None, "There is no prediction log at"), ({}, r"has no \.jsonl files"), ({"a.jsonl": "{}\n"}, "line 1 of")],
 )
-def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, files: dict[str, str] | None, message: str) -> None:
+def test_an_unreadable_log_is_reported(tmp_path: Path, files: dict[str, str] | None, message: str) -> None:
     folder = tmp_path / "log"
     if files is not None:
         folder.mkdir()
@@ -124,7 +124,7 @@ def test_an_embedding_that_is_not_float16_is_refused(tmp_path: Path, num_bytes: 
         list(read_log(tmp_path))
 
 
-def test_an_id_tells_its_bento_and_its_time() -> None:
+def test_an_id_contains_its_bento_and_its_time() -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     prediction_id = parse_id(new_id("4c1f0a9b2d3e"))
     assert prediction_id is not None
@@ -136,5 +136,5 @@ def test_an_id_tells_its_bento_and_its_time() -> None:
 @pytest.mark.parametrize(
     "text", ["", "colors:4c1f0a9b2d3e", "20261121-091520-47ff", "a-b-c", "v-ffffffffffff-5f6a7b8c9d0e"]
 )
-def test_what_is_no_id_is_none(text: str) -> None:
+def test_an_invalid_id_is_none(text: str) -> None:
     assert parse_id(text) is None

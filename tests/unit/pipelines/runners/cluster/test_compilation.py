@@ -86,7 +86,7 @@ S3_VARIABLES = (
 )
 
 
-def test_only_preprocess_sees_the_keys_of_the_photos_and_training_the_weights_beside_them(
+def test_only_preprocess_has_the_keys_of_the_photos_and_only_training_the_weights(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     for name, executor in documents[1].items():
@@ -119,7 +119,7 @@ def test_train_has_shared_memory_and_a_cache_that_outlives_its_pod(
     assert {"name": "DARKROOM_CACHE", "value": "/cache"} in container(pipeline, "train")["env"]
 
 
-def test_limits_and_retries_are_as_demanded(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_limits_and_retries_are_set(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
     pipeline, _ = documents
     assert container(pipeline, "train")["resources"]["resourceMemoryLimit"] == "16Gi"
     assert container(pipeline, "evaluate")["resources"]["resourceMemoryLimit"] == DEMANDS["evaluate"].memory
@@ -132,7 +132,7 @@ def test_limits_and_retries_are_as_demanded(documents: tuple[dict[str, Any], dic
 @pytest.mark.parametrize(
     ("cpu", "request_", "limit"), [(None, "2", "8"), ("1", "1", "8"), ("500m", "500m", "8"), ("16", "16", "16")]
 )
-def test_train_requests_the_cores_that_were_asked_for(
+def test_train_requests_the_given_cores(
     cpu: str | None, request_: str, limit: str, params: Params, tmp_path: Path
 ) -> None:
     pipeline, _ = compile_documents(Placement(cpu=cpu), params, tmp_path)
@@ -141,7 +141,7 @@ def test_train_requests_the_cores_that_were_asked_for(
     assert container(pipeline, "evaluate")["resources"]["resourceCpuRequest"] == DEMANDS["evaluate"].cpu
 
 
-def test_the_closing_task_waits_for_all_and_learns_how_it_ended(
+def test_the_final_task_waits_for_all_and_gets_the_status(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     close = documents[0]["root"]["dag"]["tasks"]["close"]
@@ -150,13 +150,13 @@ def test_the_closing_task_waits_for_all_and_learns_how_it_ended(
     assert "enableCache" not in close["cachingOptions"]
 
 
-def test_images_are_those_that_were_pushed(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_pushed_images_are_used(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
     assert container(documents[0], "train")["image"] == DIGEST
     assert container(documents[0], "deploy")["image"] == image_name("deploy")
 
 
 @pytest.mark.parametrize(("cache", "cached_steps"), [(True, {"preprocess", "train", "evaluate"}), (False, set())])
-def test_deploy_is_never_cached_and_without_cache_nothing_is(
+def test_deploy_is_never_cached_and_nothing_is_without_the_cache(
     cache: bool, cached_steps: set[str], params: Params, tmp_path: Path
 ) -> None:
     pipeline, _ = compile_documents(Placement(cache=cache), params, tmp_path)
@@ -164,7 +164,7 @@ def test_deploy_is_never_cached_and_without_cache_nothing_is(
     assert {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")} == cached_steps
 
 
-def test_every_pod_carries_its_step_for_the_network_policies(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_every_pod_has_the_label_of_its_step(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
     for name, executor in documents[1].items():
         assert executor["podMetadata"]["labels"] == {STEP_LABEL: name.removeprefix("exec-")}
 

@@ -27,7 +27,7 @@ ENDS = {"COMPLETE": ("FINISHED", None), "FAILED": ("FAILED", "a task failed"), "
 
 
 @pytest.mark.parametrize("scenario", FINAL_STATUSES)
-def test_the_mlflow_run_ends_as_the_pipeline_ended(
+def test_the_mlflow_run_ends_with_the_status_of_the_pipeline(
     scenario: str, mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run was made in another experiment than the one that the closing task is told."""
@@ -46,7 +46,7 @@ def test_the_mlflow_run_ends_as_the_pipeline_ended(
     ("scenario", "reason"),
     [("fail-weights", "train: train.model.weights must be a file."), ("terminated-in-training", "terminated")],
 )
-def test_the_error_of_a_step_is_kept_and_printed_and_a_termination_replaces_it(
+def test_the_error_of_a_step_is_logged_and_printed_unless_the_run_was_terminated(
     scenario: str,
     reason: str,
     mlflow_store: str,

@@ -38,7 +38,7 @@ def compile_executors(placement: Placement, folder: Path, *overrides: str) -> tu
     return tasks, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
-def test_tasks_that_share_work_are_placed_as_their_step_is(tmp_path: Path) -> None:
+def test_tasks_that_share_work_are_placed_like_their_step(tmp_path: Path) -> None:
     _, executors = compile_executors(Placement(data_claim="photos"), tmp_path, *SHARING)
     for name in READING | TRAINING:
         step = "preprocess" if name in READING else "train"
@@ -62,7 +62,7 @@ def test_a_store_at_an_address_replaces_the_volume_of_the_readers(tmp_path: Path
     assert "AWS_SECRET_ACCESS_KEY" not in variables
 
 
-def test_all_steps_wait_in_the_queue_and_the_closing_task_does_not(tmp_path: Path) -> None:
+def test_all_steps_wait_in_the_queue_except_the_final_task(tmp_path: Path) -> None:
     _, executors = compile_executors(Placement(queue="darkroom"), tmp_path, *SHARING)
     queued = {name for name, executor in executors.items() if QUEUE_LABEL in executor["podMetadata"]["labels"]}
     assert queued == READING | TRAINING | {"exec-evaluate", "exec-deploy"}
@@ -81,7 +81,7 @@ def test_tasks_that_resume_run_on_spot_nodes_and_are_tried_often(tmp_path: Path)
     assert retries["deploy"] == 1
 
 
-def test_the_quota_covers_what_tasks_request() -> None:
+def test_the_quota_covers_the_requests_of_the_tasks() -> None:
     documents = list(YAML(typ="safe").load_all((ROOT / "k8s" / "queue.yaml").read_text()))
     kinds = {document["kind"]: document for document in documents}
     assert kinds["LocalQueue"]["spec"]["clusterQueue"] == kinds["ClusterQueue"]["metadata"]["name"]
@@ -111,7 +111,7 @@ def test_workers_shorten_a_run_and_hardly_change_its_pod_hours() -> None:
 @pytest.mark.parametrize(
     ("photos", "read_seconds", "merge_seconds"), [(10_000, 22.4, 4.6), (20_000, 26.5, 9.0), (100_000, 149.4, 115.6)]
 )
-def test_the_estimate_covers_what_was_measured(photos: int, read_seconds: float, merge_seconds: float) -> None:
+def test_the_estimate_covers_the_measurements(photos: int, read_seconds: float, merge_seconds: float) -> None:
     """Processor seconds of 8 readers and of the merge, at 64 px: the table of docs/scale.md."""
     read, merge, *_ = estimate(resolve_params("data.workers=8", "preprocess.image_size=64"), Placement(), photos)
     cores = count_cores(DEMANDS["preprocess"].cpu)

@@ -65,20 +65,22 @@ def test_a_recurring_run_has_its_schedule(params: Params) -> None:
     ],
     ids=["too old", "no token", "wrong token", "refused"],
 )
-def test_what_the_server_refuses_is_told(stand_in: StandIn, token: str | None, message: str, params: Params) -> None:
+def test_a_rejection_by_the_server_is_reported(
+    stand_in: StandIn, token: str | None, message: str, params: Params
+) -> None:
     with serving(stand_in) as server, pytest.raises(ClusterError) as error:
         submit(params, Placement(), Server(server.url, token))
     assert message in str(error.value)
 
 
-def test_the_right_token_is_taken(params: Params) -> None:
+def test_the_right_token_is_used(params: Params) -> None:
     with serving(StandIn(token="secret")) as server:
         assert submit(params, Placement(), Server(server.url, "secret")).id == "run-1"
 
 
 @pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "kfp.example.org", "ftp://kfp"])
-def test_a_missing_server_is_named_at_once(host: str, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_server_is_reported_at_once(host: str, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is named by the first question, without KFP's client, which would try for half a minute."""
     num_questions = 0
     open_url = urllib.request.urlopen
@@ -121,7 +123,7 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         ([*KNOWN, "--local-images", "--host", "http://x", "--token-file", "absent"], "--token-file must be"),
     ],
 )
-def test_a_submission_that_cannot_be_exits_with_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_an_invalid_submission_exits_with_2(arguments: list[str], message: str, tmp_path: Path) -> None:
     result = run_submit(*arguments, cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     assert message in result.stderr
@@ -158,7 +160,7 @@ def test_no_warnings_of_libraries_are_printed_when_the_server_goes_away(tmp_path
     assert not any(word in result.stdout + result.stderr for word in ("urllib3", "Retry", "Warning"))
 
 
-def test_the_pipeline_can_be_looked_at_before_it_is_submitted(tmp_path: Path) -> None:
+def test_the_pipeline_can_be_written_without_submitting_it(tmp_path: Path) -> None:
     result = run_submit(*KNOWN, "--local-images", "--gpus", "1", "--output", "gpu.yaml", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert len(list(YAML(typ="safe").load_all((tmp_path / "gpu.yaml").read_text()))) == 2

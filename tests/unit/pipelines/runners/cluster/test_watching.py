@@ -90,7 +90,7 @@ def test_every_scenario_has_its_changes() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_run_is_followed_through_what_a_real_backend_answers(scenario: str) -> None:
+def test_a_run_is_watched_through_recorded_answers_of_a_backend(scenario: str) -> None:
     """Every step has one state at a time, whatever the 45 nodes of the workflow are called."""
     display = Changes()
     with serving(StandIn(states=recorded_runs(scenario), logs=recorded_logs())) as server:
@@ -114,7 +114,7 @@ def test_the_cause_is_found_after_the_pod_is_gone() -> None:
         follow(runs[0]["run_id"], Server(server.url), Changes())
 
 
-def test_a_hiccup_of_the_server_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_outage_of_the_server_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, *_, last = recorded_runs("success")
     busy = {"status": 503, "error": "restarting"}
     display = Changes()

@@ -59,20 +59,20 @@ def test_columns_are_forgotten_with_their_table(client: Client, table: Path, pho
 
 
 @pytest.mark.parametrize("columns", [None, [], "label", {"label": ""}, {"label": 0}, {"colour": "x"}])
-def test_columns_that_cannot_be_are_refused(client: Client, table: Path, columns: Any) -> None:
+def test_invalid_columns_are_rejected(client: Client, table: Path, columns: Any) -> None:
     client.choose(table)
     answer = client.post("/api/data/columns", {"columns": columns, "revision": client.revision})
     assert answer.status_code == 400
     assert "columns" not in client.studio.draft.read().params["data"]
 
 
-def test_a_column_that_is_not_there_is_told(client: Client, table: Path) -> None:
+def test_a_missing_column_is_reported(client: Client, table: Path) -> None:
     client.choose(table)
     name_columns(client, label="breed")
     assert "data.columns.label must be a column of the table" in read_view(client)["fault"]
 
 
-def test_a_guessed_code_page_of_a_zip_is_told(client: Client, tmp_path: Path) -> None:
+def test_a_guessed_code_page_of_a_zip_is_reported(client: Client, tmp_path: Path) -> None:
     """Python marks such names as UTF-8; without the mark they are what older programs write."""
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as file:
         for number in range(4):

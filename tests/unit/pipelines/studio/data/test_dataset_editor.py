@@ -9,7 +9,7 @@ from tests.unit.pipelines.studio.conftest import Client
 from tests.unit.pipelines.studio.data.conftest import png, read_view
 
 
-def test_classes_are_made_filled_renamed_and_removed(client: Client) -> None:
+def test_classes_are_created_filled_renamed_and_removed(client: Client) -> None:
     client.post("/api/data/make", {"name": "My Leaves", "revision": 0})
     for name in ("oak", "ash"):
         assert client.post("/api/data/classes", {"name": name}).status_code == 200
@@ -29,7 +29,7 @@ def test_classes_are_made_filled_renamed_and_removed(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["oak", "OAK", " oak "])
-def test_two_classes_of_one_name_are_refused(client: Client, name: str) -> None:
+def test_a_duplicate_class_name_is_rejected(client: Client, name: str) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     answer = client.post("/api/data/classes", {"name": name})
@@ -38,12 +38,12 @@ def test_two_classes_of_one_name_are_refused(client: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "a\\b", "", "x" * 200, "line\nbreak"])
-def test_a_class_cannot_be_called_anything(client: Client, name: str) -> None:
+def test_invalid_class_names_are_rejected(client: Client, name: str) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     assert client.post("/api/data/classes", {"name": name}).status_code == 400
 
 
-def test_photos_go_into_data_that_were_made_here_only(client: Client, photos: Path) -> None:
+def test_photos_can_only_be_added_to_data_of_the_studio(client: Client, photos: Path) -> None:
     client.choose(photos)
     answer = client.put("/api/data/photos?class=red&name=new.png", png(1))
     assert answer.status_code == 409
@@ -51,7 +51,7 @@ def test_photos_go_into_data_that_were_made_here_only(client: Client, photos: Pa
 
 
 @pytest.mark.parametrize("name", ["../../up.png", "/abs.png", ".hidden.png", "a\\..\\b.png", "ü" * 300 + ".png"])
-def test_a_photo_stays_in_its_class_whatever_it_is_called(client: Client, name: str) -> None:
+def test_a_photo_stays_in_its_class_for_any_file_name(client: Client, name: str) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     assert client.ask("PUT", "/api/data/photos", params={"class": "oak", "name": name}, content=png(1)).is_success
@@ -59,7 +59,7 @@ def test_a_photo_stays_in_its_class_whatever_it_is_called(client: Client, name: 
     assert [path.suffix for path in folder.iterdir()] == [".png"]
 
 
-def test_photos_get_other_classes_as_a_version_and_stay_where_they_are(client: Client, photos: Path) -> None:
+def test_photos_are_relabeled_as_a_version_without_being_moved(client: Client, photos: Path) -> None:
     client.choose(photos)
     contents = sorted(path.read_bytes() for path in photos.rglob("*.png"))
     answer = client.post(
@@ -82,7 +82,7 @@ def test_photos_get_other_classes_as_a_version_and_stay_where_they_are(client: C
 
 
 @pytest.mark.parametrize("decisions", [{}, {"nowhere.png": "red"}, {"blue/000.png": 3}, "all"])
-def test_decisions_that_cannot_be_change_nothing(client: Client, photos: Path, decisions: Any) -> None:
+def test_invalid_decisions_change_nothing(client: Client, photos: Path, decisions: Any) -> None:
     client.choose(photos)
     answer = client.post("/api/data/decide", {"revision": client.revision, "decisions": decisions})
     assert answer.status_code == 400

@@ -13,7 +13,7 @@ from tests.unit.pipelines.studio.conftest import Client
 from tests.unit.pipelines.studio.data.conftest import png, read_view
 
 
-def test_a_folder_of_this_machine_is_chosen_and_shown(client: Client, photos: Path) -> None:
+def test_a_folder_of_this_machine_can_be_chosen(client: Client, photos: Path) -> None:
     assert client.choose(photos).status_code == 200
     view = read_view(client)
     assert [(each["name"], each["num_photos"]) for each in view["classes"]] == [("blue", 4), ("green", 4), ("red", 4)]
@@ -24,18 +24,18 @@ def test_a_folder_of_this_machine_is_chosen_and_shown(client: Client, photos: Pa
 
 
 @pytest.mark.parametrize("path", ["/etc", "..", "../..", "/proc/self/root/etc", "~root", "colors/../..", "a\0b"])
-def test_folders_outside_the_roots_are_neither_seen_nor_taken(client: Client, photos: Path, path: str) -> None:
+def test_folders_outside_the_roots_are_neither_shown_nor_accepted(client: Client, photos: Path, path: str) -> None:
     assert client.get("/api/places", params={"path": path}).status_code in (400, 403)
     assert client.post("/api/data/choose", {"uri": path, "revision": 0}).status_code in (400, 403)
     assert client.revision == 0
 
 
-def test_a_link_leads_out_of_the_roots_for_nobody(client: Client, photos: Path, tmp_path: Path) -> None:
+def test_a_link_out_of_the_roots_is_not_followed(client: Client, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("/etc")
     assert client.get("/api/places", params={"path": str(tmp_path / "out")}).status_code == 403
 
 
-def test_only_texts_that_list_photos_are_shown_as_tables(client: Client, tmp_path: Path) -> None:
+def test_only_text_files_that_list_photos_are_shown_as_tables(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()
     (folder / "notes.txt").write_text("milk, eggs")
@@ -45,14 +45,14 @@ def test_only_texts_that_list_photos_are_shown_as_tables(client: Client, tmp_pat
     assert [(entry["name"], entry["kind"]) for entry in entries] == [("photos.csv", "table"), ("photos.txt", "table")]
 
 
-def test_a_photo_is_shown_by_its_place_in_the_data_only(client: Client, photos: Path, tmp_path: Path) -> None:
+def test_a_photo_is_only_shown_by_its_path_in_the_data(client: Client, photos: Path, tmp_path: Path) -> None:
     client.choose(photos)
     (tmp_path / "secret.png").write_bytes(png(1))
     for path in ("../secret.png", str(tmp_path / "secret.png"), "blue/../../secret.png"):
         assert client.get("/api/data/photo", params={"path": path}).status_code == 404
 
 
-def test_variations_are_shown_once_the_draft_says_which_photos_and_what_size(client: Client, photos: Path) -> None:
+def test_augmentation_is_previewed_once_the_draft_has_photos_and_a_size(client: Client, photos: Path) -> None:
     address = "/api/data/augmentation?augmentation=strong"
     assert client.get(address).status_code == 204
     client.choose(photos)

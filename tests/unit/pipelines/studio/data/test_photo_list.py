@@ -62,7 +62,7 @@ def test_photos_are_filtered_by_finding_and_split(audited: Client) -> None:
     assert min(totals[:3]) > 0
 
 
-def test_the_same_shares_move_nothing_and_others_what_they_say(audited: Client) -> None:
+def test_unchanged_fractions_move_no_photo_and_others_the_reported_ones(audited: Client) -> None:
     same = audited.get("/api/data/splits?validation=0.15&test=0.15").json()
     assert (same["num_moved"], same["fault"]) == (0, None)
     shown = audited.get("/api/data/photos").json()["photos"]
@@ -85,19 +85,19 @@ def test_the_same_shares_move_nothing_and_others_what_they_say(audited: Client) 
         ("test=-1", "test_fraction"),
     ],
 )
-def test_shares_that_are_none_are_refused(audited: Client, query: str, message: str) -> None:
+def test_invalid_fractions_are_rejected(audited: Client, query: str, message: str) -> None:
     answer = audited.get(f"/api/data/splits?{query}")
     assert answer.status_code == 400
     assert message in answer.json()["error"]
 
 
-def test_a_division_needs_an_audit(client: Client, photos: Path) -> None:
+def test_other_fractions_need_an_audit(client: Client, photos: Path) -> None:
     assert client.get("/api/data/splits").status_code == 409
     client.choose(photos)
     assert "Audit them again" in client.get("/api/data/splits").json()["error"]
 
 
-def test_a_snapshot_outlives_the_photos_that_are_removed_in_the_studio(client: Client) -> None:
+def test_a_snapshot_keeps_photos_that_are_removed_in_the_studio(client: Client) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     for name in ("oak", "ash"):
         client.post("/api/data/classes", {"name": name})
@@ -121,7 +121,7 @@ def test_a_snapshot_of_photos_elsewhere_copies_nothing(client: Client, photos: P
 
 
 @pytest.mark.parametrize("label", ["", "..", "a/b", "line\nbreak", " red "])
-def test_a_photo_gets_no_class_that_cannot_be(client: Client, photos: Path, label: str) -> None:
+def test_a_photo_gets_no_invalid_class(client: Client, photos: Path, label: str) -> None:
     client.choose(photos)
     body = {"revision": client.revision, "decisions": {paths(client, "")[0]: label}}
     assert client.post("/api/data/decide", body).status_code == 400

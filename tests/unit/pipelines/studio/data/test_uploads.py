@@ -59,13 +59,13 @@ def test_a_zip_bomb_is_refused_and_leaves_nothing(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("content", "name"), [(b"no archive at all", "pets.zip"), (b"", "pets.zip"), (b"x", "a.exe")])
-def test_what_is_no_archive_is_refused_by_name(client: Client, content: bytes, name: str) -> None:
+def test_a_file_that_is_not_an_archive_is_rejected_by_name(client: Client, content: bytes, name: str) -> None:
     answer = send_archive(client, content, name)
     assert answer.status_code == 400
     assert "archive" in answer.json()["error"]
 
 
-def test_a_full_disk_is_told_and_nothing_half_is_left(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_partial_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     usage = shutil.disk_usage("/")
@@ -76,7 +76,7 @@ def test_a_full_disk_is_told_and_nothing_half_is_left(client: Client, monkeypatc
     assert not list((client.studio.settings.photos_dir / "leaves" / "oak").iterdir())
 
 
-def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_leaves_no_partial_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
 
@@ -90,14 +90,14 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half(client: Client, monk
     assert not list((client.studio.settings.photos_dir / "leaves" / "oak").iterdir())
 
 
-def test_an_upload_larger_than_allowed_is_cut_off(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_is_too_large_is_aborted(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.studio.routes.data.MAX_PHOTO_BYTES", 100)
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     assert client.put("/api/data/photos?class=oak&name=1.png", png(1) + bytes(500)).status_code == 413
 
 
-def test_a_browser_that_is_closed_in_the_middle_leaves_nothing_behind(client: Client) -> None:
+def test_a_browser_that_is_closed_during_an_upload_leaves_nothing(client: Client) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     for path, query in (
@@ -133,7 +133,7 @@ def test_a_browser_that_is_closed_in_the_middle_leaves_nothing_behind(client: Cl
 
 
 @pytest.mark.proof
-def test_five_thousand_photos_come_in_at_once(client: Client) -> None:
+def test_five_thousand_photos_are_uploaded_at_once(client: Client) -> None:
     client.post("/api/data/make", {"name": "many", "revision": 0})
     for name in ("light", "dark"):
         client.post("/api/data/classes", {"name": name})
@@ -157,7 +157,7 @@ def test_five_thousand_photos_come_in_at_once(client: Client) -> None:
     assert len(view["classes"][0]["samples"]) == 12, "the page shows some, not all"
 
 
-def test_what_a_killed_studio_was_receiving_is_removed_at_the_next_start(
+def test_partial_uploads_of_a_killed_studio_are_removed_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -8,7 +8,7 @@ from pipelines.studio.draft.params_text import parse_command, parse_text
 from tests.support.source_tree import ROOT
 
 
-def test_params_yaml_as_it_is_differs_in_nothing_but_its_data() -> None:
+def test_the_committed_params_yaml_only_differs_in_its_data() -> None:
     assert parse_text((ROOT / "params.yaml").read_text()) == {"data": {"uri": "data/digits"}}
 
 
@@ -20,7 +20,7 @@ def test_params_yaml_as_it_is_differs_in_nothing_but_its_data() -> None:
         ("train: {phases: auto, epochs: 40}", {"epochs": 40}),
     ],
 )
-def test_a_value_that_a_preset_would_settle_is_kept_even_if_it_is_the_default(text: str, train: object) -> None:
+def test_an_explicit_default_is_kept_if_a_preset_would_change_it(text: str, train: object) -> None:
     assert parse_text(text) == {"train": train}
 
 

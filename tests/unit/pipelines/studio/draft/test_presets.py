@@ -30,7 +30,7 @@ def test_each_preset_is_valid_and_found_again(choices: tuple[presets.Preset, ...
     assert tree["train"]["epochs"] == 3, "the params themselves are unchanged"
 
 
-def test_own_values_are_no_preset() -> None:
+def test_custom_values_are_not_a_preset() -> None:
     assert presets.find_preset({}, presets.PRESETS) == "balanced"
     assert presets.find_preset({"train": {"epochs": 7}}, presets.PRESETS) is None
 
@@ -61,7 +61,7 @@ def test_only_a_pretrained_network_has_recipes(
 
 
 @pytest.mark.parametrize("name", ["quick", "thorough"])
-def test_the_choice_follows_the_network(client: Client, photos: Path, name: str) -> None:
+def test_the_preset_changes_with_the_network(client: Client, photos: Path, name: str) -> None:
     client.choose(photos)
     network = {"layers": ["Flatten"]}
     client.post("/api/draft", {"revision": client.revision, "set": {"train.model": {"name": "MobileNetV2"}}})
@@ -89,7 +89,7 @@ def test_the_presets_come_with_their_time(client: Client, photos: Path) -> None:
     assert quick < balanced < thorough
 
 
-def test_each_data_set_has_settings_of_its_own(client: Client, photos: Path, tmp_path: Path) -> None:
+def test_each_data_set_has_its_own_settings(client: Client, photos: Path, tmp_path: Path) -> None:
     other = make_photos(tmp_path / "other", per_class=4)
     client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 7}})
     client.choose(photos)
@@ -103,7 +103,7 @@ def test_each_data_set_has_settings_of_its_own(client: Client, photos: Path, tmp
     assert params(client)["train"]["epochs"] == 9
 
 
-def test_a_version_takes_over_the_settings_of_its_data(client: Client, photos: Path) -> None:
+def test_a_version_inherits_the_settings_of_its_data(client: Client, photos: Path) -> None:
     client.choose(photos)
     client.post("/api/draft", {"revision": client.revision, "set": {"train.epochs": 7}})
     client.post("/api/data/snapshot", {"revision": client.revision})
@@ -111,7 +111,7 @@ def test_a_version_takes_over_the_settings_of_its_data(client: Client, photos: P
 
 
 @pytest.mark.parametrize("key", ["weights", "path"])
-def test_a_missing_file_of_a_model_is_a_fault_at_once(client: Client, tmp_path: Path, key: str) -> None:
+def test_a_missing_model_file_is_reported_at_once(client: Client, tmp_path: Path, key: str) -> None:
     model = (
         {"path": str(tmp_path / "none.keras")}
         if key == "path"

@@ -15,7 +15,7 @@ from tests.support.small_disk import small_disk
 from tests.unit.pipelines.studio.conftest import Client, settings_of
 
 
-def test_a_change_on_an_older_state_is_refused_and_what_stands_is_kept(client: Client) -> None:
+def test_a_change_of_an_older_revision_is_rejected(client: Client) -> None:
     assert client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 7}}).status_code == 200
     late = client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 9}})
     assert late.status_code == 409
@@ -23,7 +23,7 @@ def test_a_change_on_an_older_state_is_refused_and_what_stands_is_kept(client: C
     assert client.get("/api/draft").json()["params"] == {"train": {"epochs": 7}}
 
 
-def test_a_full_disk_is_told_where_the_draft_and_the_jobs_are_kept(
+def test_a_full_disk_is_reported_for_the_draft_and_the_jobs(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -67,7 +67,7 @@ def test_the_secret_of_an_address_reaches_the_jobs_and_neither_the_draft_nor_the
     assert os.environ["DARKROOM_ADDRESSES"] == full_address, "which the jobs inherit"
 
 
-def test_a_value_that_cannot_be_is_named_and_the_start_is_off(client: Client, photos: Path) -> None:
+def test_an_invalid_value_is_reported_and_prevents_the_start(client: Client, photos: Path) -> None:
     client.choose(photos)
     draft = client.post("/api/draft", {"revision": 1, "set": {"train.epochs": 0}}).json()
     assert draft["faults"] == [{"where": "train.epochs", "what": "expected greater than or equal to 1; found 0"}]
@@ -76,7 +76,7 @@ def test_a_value_that_cannot_be_is_named_and_the_start_is_off(client: Client, ph
     assert client.post("/api/draft", {"revision": 2, "unset": ["train.epochs"]}).json()["ready"]
 
 
-def test_layers_that_cannot_be_built_keep_the_start_off(client: Client, photos: Path) -> None:
+def test_layers_that_cannot_be_built_prevent_the_start(client: Client, photos: Path) -> None:
     client.choose(photos)
     layers = ["Flatten", {"Conv2D": {"filters": 8, "kernel_size": 3}}]
     draft = client.post("/api/draft", {"revision": 1, "set": {"train.model": {"layers": layers}}}).json()
@@ -87,7 +87,7 @@ def test_layers_that_cannot_be_built_keep_the_start_off(client: Client, photos: 
     assert "Conv2D" in answer.json()["error"]
 
 
-def test_what_is_exported_is_what_the_command_line_reads(client: Client, photos: Path, tmp_path: Path) -> None:
+def test_the_command_line_reads_the_exported_params(client: Client, photos: Path, tmp_path: Path) -> None:
     client.choose(photos)
     client.post("/api/draft", {"revision": 1, "set": {"train.epochs": 3, "train.model": {"name": "MobileNetV2"}}})
     (tmp_path / "studio.yaml").write_text(client.get("/api/draft/params.yaml").text)
@@ -95,7 +95,7 @@ def test_what_is_exported_is_what_the_command_line_reads(client: Client, photos:
     assert (params.data.uri, params.train.epochs, params.train.model.name) == (str(photos), 3, "MobileNetV2")
 
 
-def test_a_params_file_is_imported_and_only_what_differs_is_kept(client: Client) -> None:
+def test_a_params_file_is_imported_and_only_differences_are_stored(client: Client) -> None:
     text = "train:\n  epochs: 5\n  batch_size: 32\n"
     draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
     assert draft["params"] == {"train": {"epochs": 5}}
@@ -105,7 +105,7 @@ def test_a_params_file_is_imported_and_only_what_differs_is_kept(client: Client)
     ("text", "words"),
     [("train: {epochz: 3}", "epochz"), ("- a list", "sections"), ("a: [", "YAML"), ("data: {uri: /etc}", "/etc")],
 )
-def test_a_file_that_is_no_params_file_is_refused(client: Client, text: str, words: str) -> None:
+def test_a_file_that_is_not_a_params_file_is_rejected(client: Client, text: str, words: str) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, "text": text})
     assert answer.status_code in (400, 403)
     assert words in answer.json()["error"]
@@ -113,16 +113,16 @@ def test_a_file_that_is_no_params_file_is_refused(client: Client, text: str, wor
 
 
 @pytest.mark.parametrize("key", ["epochs", "nothing.epochs", "train.", "data.uri", ""])
-def test_a_key_that_is_none_is_refused(client: Client, key: str) -> None:
+def test_an_invalid_key_is_rejected(client: Client, key: str) -> None:
     assert client.post("/api/draft", {"revision": 0, "set": {key: 3}}).status_code == 400
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"null", b"\xff", b'{"a":' * 100_000])
-def test_a_request_that_is_no_object_is_refused(client: Client, body: bytes) -> None:
+def test_a_request_that_is_not_an_object_is_rejected(client: Client, body: bytes) -> None:
     assert client.ask("POST", "/api/draft", content=body).status_code == 400
 
 
-def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, photos: Path, tmp_path: Path) -> None:
+def test_a_command_is_imported_with_its_file_and_its_values(client: Client, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("train: {epochs: 5, optimizer: sgd}\n")
     text = f"darkroom run --data {photos} --params mine.yaml --set train.epochs=9 --set 'train.model.layers=[Flatten]'"
     draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
@@ -144,7 +144,7 @@ def test_a_command_is_taken_over_with_its_file_and_its_values(client: Client, ph
         ("darkroom run --help", "expected"),
     ],
 )
-def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, text: str, words: str) -> None:
+def test_an_invalid_command_changes_nothing(client: Client, text: str, words: str) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, "text": text})
     assert answer.status_code in (400, 403)
     assert words in answer.json()["error"]
@@ -159,9 +159,7 @@ def test_a_command_that_cannot_be_taken_over_changes_nothing(client: Client, tex
         ({"text": "rm -rf /", "kind": "command"}, "A command such as darkroom run --data PHOTOS is expected"),
     ],
 )
-def test_what_is_brought_and_cannot_be_is_refused_in_its_own_words(
-    client: Client, body: dict[str, str], words: str
-) -> None:
+def test_invalid_imports_are_rejected_with_their_reason(client: Client, body: dict[str, str], words: str) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, **body})
     assert answer.status_code == 400
     assert words in answer.json()["error"]
@@ -171,7 +169,7 @@ def test_what_is_brought_and_cannot_be_is_refused_in_its_own_words(
 @pytest.mark.parametrize(
     ("image_size", "size"), [(96, [96, 96]), ([24, 20], [24, 20]), ("auto", [128, 128]), ([24, "x"], [128, 128])]
 )
-def test_a_network_is_checked_for_photos_of_the_size_that_is_set(
+def test_a_network_is_checked_for_the_image_size_of_the_draft(
     client: Client, image_size: object, size: list[int]
 ) -> None:
     client.post("/api/draft", {"revision": 0, "set": {"preprocess.image_size": image_size}})
@@ -186,7 +184,7 @@ def test_a_network_is_checked_with_the_default_batch_size(client: Client, monkey
     assert by_default < client.post("/api/network", {**body, "batch_size": 8}).json()["training_bytes"]
 
 
-def test_a_layer_at_fault_is_counted_from_one_as_on_the_page(client: Client, photos: Path) -> None:
+def test_an_invalid_layer_is_counted_from_one_as_on_the_page(client: Client, photos: Path) -> None:
     client.choose(photos)
     layers = ["Flatten", {"Conv2D": {"filters": 4, "kernel_size": 3}}]
     draft = client.post("/api/draft", {"revision": 1, "set": {"train.model": {"layers": layers}}}).json()
@@ -194,7 +192,7 @@ def test_a_layer_at_fault_is_counted_from_one_as_on_the_page(client: Client, pho
     assert draft["reasons"][0].startswith("Layer 2, Conv2D")
 
 
-def test_data_that_took_long_to_fail_are_not_looked_at_again_for_other_drafts(
+def test_data_that_failed_slowly_is_not_read_again_for_other_drafts(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, uris = 0.0, []

@@ -39,7 +39,7 @@ def note(run: runs.RunFolder, *events: dict[str, Any]) -> None:
             file.write(json.dumps({"time": 100.0 + number, **event}) + "\n")
 
 
-def test_a_run_is_found_by_its_process_and_tells_its_steps(running: Any) -> None:
+def test_a_run_is_found_by_its_process_and_shows_its_steps(running: Any) -> None:
     job, run = running
     note(
         run,
@@ -116,7 +116,7 @@ def test_the_features_are_a_step_if_several_tasks_compute_them(running: Any) -> 
     assert (state_of("compute-features"), state_of("train")) == (("done", None), ("running", None))
 
 
-def test_a_part_that_fails_is_named_in_its_step(running: Any) -> None:
+def test_a_failed_part_is_shown_in_its_step(running: Any) -> None:
     job, run = running
     write_params(run, workers=2)
     note(run, begin("list-photos"), end("list-photos"), begin("read-photos"), end("read-photos"))
@@ -135,7 +135,7 @@ def test_the_time_of_a_step_includes_its_parts(running: Any) -> None:
     assert {step.name: step.expected_seconds for step in watch(job).steps}["preprocess"] == 9.0
 
 
-def test_a_run_shows_what_it_does_from_the_first_second_and_between_its_steps(running: Any) -> None:
+def test_a_run_shows_its_progress_from_the_first_second_and_between_steps(running: Any) -> None:
     job, run = running
     assert [(step.name, step.state) for step in watch(job).steps][:2] == [
         ("start", "running"),
@@ -154,7 +154,7 @@ def test_steps_know_how_long_they_took_in_the_latest_run(running: Any) -> None:
     assert {step.name: step.expected_seconds for step in watch(job).steps}["preprocess"] == 3.5
 
 
-def test_a_job_that_is_no_training_has_no_progress(client: Client, running: Any) -> None:
+def test_other_jobs_have_no_training_progress(client: Client, running: Any) -> None:
     job, _ = running
     other = client.studio.queue.add("audit", "Look", [sys.executable, "-c", "pass"])
     assert show_progress(other) is None
@@ -162,13 +162,13 @@ def test_a_job_that_is_no_training_has_no_progress(client: Client, running: Any)
     assert show_progress(job) is None
 
 
-def test_an_epoch_that_a_resumed_training_tells_again_counts_once(running: Any) -> None:
+def test_an_epoch_that_a_resumed_training_repeats_counts_once(running: Any) -> None:
     job, run = running
     note(run, *({"step": "train", "event": "epoch", "epoch": number, "planned": 3, **EPOCH} for number in (1, 2, 2, 3)))
     assert [epoch["epoch"] for epoch in watch(job).epochs] == [1, 2, 3]
 
 
-def test_trials_are_told_as_they_stand(running: Any) -> None:
+def test_trials_are_shown_with_their_state(running: Any) -> None:
     job, run = running
     trial = {"step": "tune", "event": "trial", "values": {"learning_rate": 0.01}}
     note(run, {"step": "tune", "event": "started"}, {**trial, "number": 0, "state": "running"})
@@ -182,7 +182,7 @@ def test_trials_are_told_as_they_stand(running: Any) -> None:
     assert "tune" in [step.name for step in view.steps]
 
 
-def test_a_trial_that_ran_when_its_job_was_killed_is_interrupted(running: Any) -> None:
+def test_a_running_trial_of_a_killed_job_is_interrupted(running: Any) -> None:
     job, run = running
     trial = {"step": "tune", "event": "trial", "number": 0, "values": {}}
     note(run, {"step": "tune", "event": "started"}, {**trial, "state": "running"})
@@ -191,7 +191,7 @@ def test_a_trial_that_ran_when_its_job_was_killed_is_interrupted(running: Any) -
     assert [row["state"] for row in watch(job).trials] == ["interrupted"]
 
 
-def test_only_what_is_new_of_the_log_is_told(running: Any) -> None:
+def test_only_new_text_of_the_log_is_sent(running: Any) -> None:
     job, _ = running
     first = watch(job)
     assert (first.log, first.log_to) == ("one\ntwo\n", 8)
@@ -199,7 +199,7 @@ def test_only_what_is_new_of_the_log_is_told(running: Any) -> None:
     assert watch(job, 10**9).log == "", "a tab that knows more than there is"
 
 
-def test_a_training_is_asked_to_finish(
+def test_a_training_can_be_finished(
     client: Client, running: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job, run = running
@@ -252,7 +252,7 @@ class Socket:
         return asyncio.run(exchange_messages())
 
 
-def test_every_tab_is_told_what_happens(client: Client, running: Any) -> None:
+def test_every_tab_is_updated(client: Client, running: Any) -> None:
     job, _ = running
     messages = Socket(client, {"origin": f"http://{HOST}"}).exchange([{"job": job.path.name, "log": 4}], 4)
     contents = [json.loads(message["text"]) for message in messages if message["type"] == "websocket.send"]
@@ -262,17 +262,17 @@ def test_every_tab_is_told_what_happens(client: Client, running: Any) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}])
-def test_a_page_of_another_origin_hears_nothing(client: Client, headers: dict[str, str]) -> None:
+def test_a_page_of_another_origin_receives_nothing(client: Client, headers: dict[str, str]) -> None:
     assert [message["type"] for message in Socket(client, headers).exchange([], 1)] == ["websocket.close"]
 
 
-def test_a_tab_that_talks_nonsense_is_still_told(client: Client) -> None:
+def test_a_tab_that_sends_invalid_messages_is_still_updated(client: Client) -> None:
     messages = Socket(client, {}).exchange([{"job": 3, "log": "x"}, {"nothing": 1}, {"job": "../../etc", "log": 0}], 3)
     live = json.loads(messages[-1]["text"])["live"]
     assert "no job" in live["error"]
 
 
-def test_a_run_whose_folder_was_removed_is_told_by_its_job(running: Any, tmp_path: Path) -> None:
+def test_a_run_whose_folder_was_removed_is_shown_by_its_job(running: Any, tmp_path: Path) -> None:
     job, run = running
     watch(job)
     (run.path / "run.json").unlink()

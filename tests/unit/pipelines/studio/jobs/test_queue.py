@@ -52,7 +52,7 @@ def test_jobs_run_one_at_a_time_in_their_order(tmp_path: Path) -> None:
     assert first.state == "stopped"
 
 
-def test_another_studio_finds_what_runs_and_goes_on_with_what_waits(tmp_path: Path) -> None:
+def test_another_studio_finds_running_jobs_and_continues_the_queue(tmp_path: Path) -> None:
     first_queue = Queue(tmp_path)
     running = first_queue.add("run", "long", python("import time; time.sleep(0.6); print('{\"ok\": 1}')"))
     waiting = first_queue.add("run", "next", python("print('{}')"))
@@ -74,7 +74,7 @@ def test_a_job_says_why_it_failed(tmp_path: Path) -> None:
     assert "ValueError: ours" in str(crashed_job.error)
 
 
-def test_a_job_that_ends_while_it_is_looked_at_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_ends_during_the_check_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Queue(tmp_path).add("audit", "look", python("print('{}')"))
     (job.path / "started").touch()
     (job.path / "keeper.json").write_text('{"pid": 1}')
@@ -87,7 +87,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_lost(tmp_path: Path, monke
     assert job.state == "done"
 
 
-def test_a_job_that_takes_its_lock_while_it_is_looked_at_is_not_lost(
+def test_a_job_that_acquires_its_lock_during_the_check_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = Queue(tmp_path).add("audit", "look", python("print('{}')"))
@@ -101,7 +101,7 @@ def test_a_job_that_takes_its_lock_while_it_is_looked_at_is_not_lost(
     assert job.state == "running"
 
 
-def test_a_killed_job_counts_as_cut_off_and_the_next_one_starts(tmp_path: Path) -> None:
+def test_a_killed_job_is_marked_as_lost_and_the_next_one_starts(tmp_path: Path) -> None:
     import os
 
     queue = Queue(tmp_path)
@@ -118,7 +118,7 @@ def test_a_killed_job_counts_as_cut_off_and_the_next_one_starts(tmp_path: Path) 
     assert run_to_end(queue, queue.add("run", "next", python("print('{}')"))).state == "done"
 
 
-def test_a_job_that_waits_is_taken_out(tmp_path: Path) -> None:
+def test_a_waiting_job_can_be_removed(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     job = queue.add("run", "never", SLEEPS)
     job.stop()
@@ -127,13 +127,13 @@ def test_a_job_that_waits_is_taken_out(tmp_path: Path) -> None:
     assert not (job.path / "started").exists()
 
 
-def test_a_job_holds_its_own_params(tmp_path: Path) -> None:
+def test_a_job_has_its_own_params(tmp_path: Path) -> None:
     job = Queue(tmp_path).add("run", "train", ["run", "--params", PARAMS], params="train: {epochs: 3}\n")
     assert Path(job.job.command[-1]).read_text() == "train: {epochs: 3}\n"
 
 
 @pytest.mark.parametrize("name", ["../jobs", "nothing", "", ".", "/etc"])
-def test_there_is_no_such_job(tmp_path: Path, name: str) -> None:
+def test_an_unknown_job_is_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises(StudioError, match="no job"):
         Queue(tmp_path).find(name)
 
@@ -143,7 +143,7 @@ def test_there_is_no_such_job(tmp_path: Path, name: str) -> None:
     ("kind", "words"),
     [("run", "cannot be reached or written"), ("submit", "No KFP server answers")],
 )
-def test_a_store_or_a_cluster_that_is_gone_is_told_and_the_studio_goes_on(
+def test_a_missing_store_or_cluster_is_reported_and_the_studio_continues(
     client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str, words: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")

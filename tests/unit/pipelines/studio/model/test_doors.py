@@ -15,7 +15,7 @@ from tests.support.source_tree import ROOT
 from tests.unit.pipelines.studio.conftest import Client
 
 
-def test_the_gallery_shows_every_backbone_and_what_was_measured_here(client: Client) -> None:
+def test_the_gallery_shows_every_backbone_and_local_measurements(client: Client) -> None:
     speeds_path(client.studio.settings.home).write_text(json.dumps({"VGG16": 41.5}))
     cards = {card["name"]: card for card in client.get("/api/gallery").json()}
     assert cards.keys() == BACKBONES.keys()
@@ -25,12 +25,12 @@ def test_the_gallery_shows_every_backbone_and_what_was_measured_here(client: Cli
     assert work == sorted(work)
 
 
-def test_no_script_lists_backbones_of_its_own() -> None:
+def test_no_script_has_its_own_list_of_backbones() -> None:
     scripts = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "pipelines/studio/static").rglob("*.js"))
     assert [name for name in BACKBONES if f'"{name}"' in scripts] == []
 
 
-def test_weights_that_are_here_are_said_to_be(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_downloaded_weights_are_shown_as_such(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     assert not any(card.is_here for card in list_cards(tmp_path))
     (tmp_path / "keras" / "models").mkdir(parents=True)
@@ -39,7 +39,7 @@ def test_weights_that_are_here_are_said_to_be(client: Client, tmp_path: Path, mo
     assert [card.name for card in list_cards(tmp_path) if card.is_here] == ["MobileNetV2"]
 
 
-def test_a_model_file_is_kept_and_looked_at_by_the_safe_import(client: Client) -> None:
+def test_a_model_file_is_stored_and_checked_by_the_safe_import(client: Client) -> None:
     job = client.put("/api/model/upload?name=../../mine.h5", b"not HDF5").json()
     assert job["command"][:2] == ["model", "check"]
     path = Path(job["about"]["file"])
@@ -67,12 +67,12 @@ def test_a_file_of_another_kind_is_refused_by_its_name(client: Client, name: str
         ("/api/models/../serve", {}),
     ],
 )
-def test_nothing_but_what_is_known_becomes_a_command(client: Client, path: str, body: dict[str, object]) -> None:
+def test_only_known_values_become_part_of_a_command(client: Client, path: str, body: dict[str, object]) -> None:
     assert client.post(path, body).status_code in (400, 404, 409)
     assert client.get("/api/jobs").json() == []
 
 
-def test_a_larger_training_is_thought_to_take_longer(client: Client, photos: Path) -> None:
+def test_a_larger_training_has_a_longer_estimate(client: Client, photos: Path) -> None:
     client.choose(photos)
     seconds = []
     for changes in ({"train.epochs": 5}, {"train.epochs": 50}, {"train.model": {"name": "VGG16"}}):
@@ -87,7 +87,7 @@ def test_a_larger_training_is_thought_to_take_longer(client: Client, photos: Pat
 
 
 @pytest.mark.proof
-def test_the_layers_and_the_speed_of_a_backbone_are_found_here(tmp_path: Path) -> None:
+def test_the_layers_and_the_speed_of_a_backbone_are_determined_by_jobs(tmp_path: Path) -> None:
     for action in ("layers", "speed"):
         subprocess.run(
             [
@@ -111,7 +111,7 @@ def test_the_layers_and_the_speed_of_a_backbone_are_found_here(tmp_path: Path) -
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", BACKBONES)
-def test_the_number_of_weights_is_keras_own(name: str) -> None:
+def test_the_number_of_weights_equals_that_of_keras(name: str) -> None:
     program = (
         f"import keras; print(getattr(keras.applications, {name!r})(include_top=False, weights=None).count_params())"
     )

@@ -42,7 +42,7 @@ def test_the_numbers_are_those_of_the_contract() -> None:
         ([{"Lambda": {"function": "x"}}], 0, "unknown layer Lambda"),
     ],
 )
-def test_the_layer_at_fault_is_marked(layers: list[object], position: int, words: str) -> None:
+def test_the_invalid_layer_is_marked(layers: list[object], position: int, words: str) -> None:
     view = inspect_network(layers, (8, 8), 3, 32)
     assert view.position == position
     assert words in str(view.layers[position].fault)

@@ -41,7 +41,7 @@ def test_a_public_layout_is_read_and_announced(layout: DataLayout, tmp_path: Pat
 
 
 @pytest.mark.parametrize("layout", REFUSED, ids=name_of)
-def test_a_layout_that_leaves_a_doubt_is_refused_with_what_to_do(layout: DataLayout, tmp_path: Path) -> None:
+def test_an_ambiguous_layout_is_rejected_with_advice(layout: DataLayout, tmp_path: Path) -> None:
     data = layout.write(tmp_path)
     with pytest.raises(DataError) as refusal:
         find_photos(DataFolder(data))
@@ -49,7 +49,7 @@ def test_a_layout_that_leaves_a_doubt_is_refused_with_what_to_do(layout: DataLay
 
 
 @pytest.mark.parametrize("layout", READ, ids=name_of)
-def test_an_archive_is_read_as_its_folder(layout: DataLayout, tmp_path: Path) -> None:
+def test_an_archive_is_read_like_its_folder(layout: DataLayout, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
         for name in layout.expand():
             file.writestr(f"{layout.folder}/{name}", "")
@@ -58,7 +58,7 @@ def test_an_archive_is_read_as_its_folder(layout: DataLayout, tmp_path: Path) ->
     assert lines[0] == layout.lines[0]
 
 
-def test_a_refusal_of_an_archive_says_to_unpack_it(tmp_path: Path) -> None:
+def test_a_rejected_archive_must_be_unpacked(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "leaves.zip", "w") as file:
         for name in ("color/a/1.jpg", "color/b/1.jpg", "gray/a/1.jpg", "gray/b/1.jpg"):
             file.writestr(name, "")
@@ -79,14 +79,14 @@ def test_a_refusal_of_an_archive_says_to_unpack_it(tmp_path: Path) -> None:
         (["ILSVRC/Data/CLS-LOC/train/n1/1", "ILSVRC/Annotations/n1.xml"], ("ILSVRC", "Data", "CLS-LOC"), ("n1",)),
     ],
 )
-def test_a_single_folder_around_an_archive_is_stepped_into(
+def test_a_single_top_folder_of_an_archive_is_entered(
     files: list[str], prefix: tuple[str, ...], class_names: tuple[str, ...]
 ) -> None:
     layout = read(*files, unwrap=True)
     assert (layout.prefix, layout.class_names) == (prefix, class_names)
 
 
-def test_a_file_takes_class_and_split_from_its_folders() -> None:
+def test_a_file_gets_its_class_and_split_from_its_folders() -> None:
     plain = read("cats/2021/a.jpg", "dogs/a.jpg")
     assert plain.place(("cats", "a.jpg")) == ("cats", None)
     assert plain.place(("cats", "2021", "a.jpg")) == ("cats", None)
@@ -98,7 +98,7 @@ def test_a_file_takes_class_and_split_from_its_folders() -> None:
         assert split.place(parts) is None
 
 
-def test_another_class_of_a_file_has_a_folder_in_the_same_split() -> None:
+def test_a_relabeled_file_stays_in_its_split() -> None:
     layout = read(*(f"{split}/{split}/{name}/1" for split in ("seg_train", "seg_test") for name in ("sea", "forest")))
     photo = ("seg_test", "seg_test", "sea", "1")
     assert layout.class_folder(photo, "forest") == ("seg_test", "seg_test", "forest")
@@ -107,13 +107,13 @@ def test_another_class_of_a_file_has_a_folder_in_the_same_split() -> None:
     assert named.class_folder(("cat.0.jpg",), "dog") is None
 
 
-def test_a_class_is_one_however_its_accents_are_written() -> None:
+def test_a_class_name_is_the_same_in_all_unicode_forms() -> None:
     layout = read("train/cafe\u0301/1", "test/caf\u00e9/1")
     assert layout.class_names == ("café",)
     assert layout.place(("train", "cafe\u0301", "a.jpg")) == ("café", "train")
 
 
-def test_an_empty_folder_is_a_class_unless_its_name_is_that_of_a_split() -> None:
+def test_an_empty_folder_is_a_class_unless_it_is_named_like_a_split() -> None:
     files = [("cats", "1.jpg"), ("dogs", "1.jpg")]
     layout = find_layout(FolderTree(files, [("birds",), ("test",), ("train",), ("labels",)]))
     assert layout.class_names == ("birds", "cats", "dogs")
@@ -131,7 +131,7 @@ def test_an_empty_folder_is_a_class_unless_its_name_is_that_of_a_split() -> None
         ["0", "1"],
     ],
 )
-def test_words_for_splits_within_names_of_classes_mean_nothing(names: list[str]) -> None:
+def test_split_words_within_class_names_are_ignored(names: list[str]) -> None:
     assert read(*(f"{name}/1.jpg" for name in names)).class_names == tuple(sorted(names))
 
 
@@ -148,7 +148,7 @@ def test_words_for_splits_within_names_of_classes_mean_nothing(names: list[str])
         (["1_0_0.jpg", "1_0_1.jpg", "2_0_0.jpg", "2_0_1.jpg"], ()),
     ],
 )
-def test_names_of_files_say_classes_if_all_do(names: list[str], class_names: tuple[str, ...]) -> None:
+def test_file_names_give_classes_if_all_of_them_do(names: list[str], class_names: tuple[str, ...]) -> None:
     assert read(*names).class_names == class_names
 
 
@@ -160,5 +160,5 @@ def test_names_of_files_say_classes_if_all_do(names: list[str], class_names: tup
         ["a\nb/images/1.jpg", "a\nb/images/2.jpg", "c\nd/1.jpg"],
     ],
 )
-def test_foreign_names_in_notices_stay_in_their_line(files: list[str]) -> None:
+def test_untrusted_names_in_notices_stay_on_one_line(files: list[str]) -> None:
     assert not any("\n" in notice for notice in read(*files, unwrap=True).notices)

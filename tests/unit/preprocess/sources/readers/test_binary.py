@@ -65,7 +65,7 @@ def test_idx_files_become_photos(tmp_path: Path) -> None:
         assert open_split(tmp_path / "dataset", "train").image(index)[..., 0].tobytes() in originals
 
 
-def test_binary_files_that_are_damaged_are_refused(tmp_path: Path) -> None:
+def test_damaged_binary_files_are_rejected(tmp_path: Path) -> None:
     write_cifar(tmp_path / "cifar")
     with (tmp_path / "cifar" / "data_batch_1.bin").open("ab") as file:
         file.write(b"more")

@@ -21,7 +21,7 @@ PARAMS = PreprocessParams(image_size=16)
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
-def test_a_table_says_what_folders_say(name: str, tmp_path: Path) -> None:
+def test_a_table_and_folders_give_the_same_labels(name: str, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=8)
     expected = preprocess(str(photos), PARAMS, tmp_path / "expected")
     table = write_table(photos, name)
@@ -42,7 +42,7 @@ def test_a_table_gives_splits_and_groups(tmp_path: Path) -> None:
     assert {row["split"] for row in rows} == set(SPLITS)
 
 
-def test_rows_that_name_no_photo_are_rejected_by_name(tmp_path: Path) -> None:
+def test_rows_without_a_photo_are_rejected_by_name(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=6)
     table = write_table(photos)
     with table.open("a") as file:
@@ -52,7 +52,7 @@ def test_rows_that_name_no_photo_are_rejected_by_name(tmp_path: Path) -> None:
     assert info.num_kept == 18, "the row that is there twice counts once"
 
 
-def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> None:
+def test_class_names_can_look_like_numbers_or_missing_values(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,label\na.png,NA\nb.png,007\n")
     for name in ("a.png", "b.png"):
         (tmp_path / name).touch()
@@ -75,13 +75,13 @@ def test_classes_may_be_called_like_numbers_or_like_nothing(tmp_path: Path) -> N
         (b"path,label,split\na.png,x,later\nb.png,y,\n", "contains 'later' in line 2"),
     ],
 )
-def test_tables_that_say_nothing_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+def test_tables_without_labels_are_rejected(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
         probe(str(tmp_path / "labels.csv"))
 
 
-def test_an_archive_may_bring_its_table_but_names_nothing_outside(tmp_path: Path) -> None:
+def test_a_table_in_an_archive_cannot_refer_to_files_outside(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "made" / "set" / "all", per_class=6)
     table = write_table(photos.parent)
     with table.open("a") as file:
@@ -93,7 +93,7 @@ def test_an_archive_may_bring_its_table_but_names_nothing_outside(tmp_path: Path
     assert (info.num_kept, info.class_names, info.rejected) == (18, CLASS_NAMES, {"outside_data": 2})
 
 
-def test_photos_that_a_table_gives_no_label_are_announced(tmp_path: Path) -> None:
+def test_photos_without_a_label_in_the_table_are_reported(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=2)
     table = write_table(photos)
     table.write_text(table.read_text().replace("red/000.png;red", "red/000.png;"))

@@ -35,7 +35,7 @@ def write_photo_table(path: Path, num_rows: int = 6) -> None:
     pq.write_table(table.replace_schema_metadata(metadata), path)
 
 
-def test_parquet_tables_may_hold_the_photos(tmp_path: Path) -> None:
+def test_parquet_tables_can_contain_the_photos(tmp_path: Path) -> None:
     for split in ("train", "test"):
         write_photo_table(tmp_path / "set" / "data" / f"{split}-00000-of-00001.parquet")
     (tmp_path / "set" / "README.md").touch()
@@ -65,7 +65,7 @@ def test_parquet_tables_may_hold_the_photos(tmp_path: Path) -> None:
         (None, "cannot be read as a Parquet file"),
     ],
 )
-def test_parquet_tables_that_say_no_class_are_refused(
+def test_parquet_tables_without_classes_are_rejected(
     table: dict[str, list[object]] | None, message: str, tmp_path: Path
 ) -> None:
     if table is None:
@@ -97,6 +97,6 @@ def test_photos_of_a_table_stay_in_their_folder(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "path", ["../../x.png", "/etc/passwd.png", "a\\..\\b.png", "ü.png", "x" * 300 + ".png", "x.exe", None, ".png"]
 )
-def test_the_own_name_of_a_photo_in_a_table_leads_nowhere(path: str | None) -> None:
+def test_the_file_name_of_a_photo_in_a_table_cannot_leave_the_folder(path: str | None) -> None:
     _, name = parquet_photos._read_photo({"bytes": b"1", "path": path}, 7)
     assert name in {"000007-photo", "000007-.png", "000007-x.png", "000007-passwd.png", "000007-b.png"}

@@ -29,7 +29,7 @@ from components.preprocess.sources.readers.label_files import read_labels
         (b"path,label\n" + b",,,,,,,,,,\n" * 40, "at most 300 cells"),
     ],
 )
-def test_a_text_table_is_counted_before_it_is_held(
+def test_a_text_table_is_counted_before_it_is_loaded(
     content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "MAX_ROWS", 50)
@@ -50,7 +50,7 @@ def repeat_text(text: str, num_rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(num_rows, np.int32)), [text])
 
 
-def test_a_parquet_table_of_a_kilobyte_that_stands_for_gigabytes_is_refused(tmp_path: Path) -> None:
+def test_a_small_parquet_table_that_expands_to_gigabytes_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"path": repeat_text("x" * 10**6, 5000), "label": repeat_text("a", 5000)}), path)
     assert path.stat().st_size < 10**5
@@ -69,7 +69,7 @@ def test_a_parquet_table_of_too_many_rows_or_columns_is_refused(tmp_path: Path) 
 
 
 @pytest.mark.proof
-def test_a_parquet_page_of_gigabytes_ends_its_reader_and_nothing_else(tmp_path: Path) -> None:
+def test_a_parquet_page_of_gigabytes_only_ends_its_reader(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     cells = pa.table({"path": ["x" * 1_500_000_000], "label": ["a"]})
     pq.write_table(cells, path, compression="zstd", use_dictionary=False)
@@ -95,7 +95,7 @@ def test_a_pipe_that_is_called_a_table_is_refused(name: str, tmp_path: Path) -> 
     ],
 )
 @pytest.mark.parametrize("compressed", [False, True])
-def test_idx_files_cost_what_they_hold_and_not_what_they_promise(
+def test_idx_files_are_counted_by_their_content_not_their_header(
     header: tuple[int, int, int], content: bytes, message: str, compressed: bool, tmp_path: Path
 ) -> None:
     path = tmp_path / f"train-images-idx3-ubyte{'.gz' if compressed else ''}"
@@ -118,7 +118,7 @@ def test_a_folder_of_too_many_entries_is_refused(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     "text", ["outs: [1]", "outs: 5", "[" * 5000, "outs: {a: b}", "a: &a [*a]", "- x", "stages: []", "x" * 300_000]
 )
-def test_dvc_files_of_others_that_say_nothing_count_for_nothing(text: str, tmp_path: Path) -> None:
+def test_unreadable_dvc_files_are_ignored(text: str, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos.dvc").write_text(text)
     (tmp_path / "dvc.lock").write_text(text)

@@ -93,12 +93,12 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("large.zip", "MB of disk space"),
     ],
 )
-def test_a_server_that_means_harm_costs_seconds(name: str, message: str, address: str) -> None:
+def test_a_malicious_server_is_stopped_within_seconds(name: str, message: str, address: str) -> None:
     with pytest.raises(DataError, match=message):
         probe(f"{address}/{name}")
 
 
-def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_listing_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     class Endless:
         """A file system whose list of files never ends."""
 

@@ -44,7 +44,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
         thread.join()
 
 
-def test_an_archive_is_fetched_by_its_address_once(server: tuple[str, Path, list[str]], tmp_path: Path) -> None:
+def test_an_archive_is_downloaded_once(server: tuple[str, Path, list[str]], tmp_path: Path) -> None:
     address, folder, requests = server
     photos = make_photos(tmp_path / "photos", per_class=6)
     expected = preprocess(str(photos), PARAMS, tmp_path / "expected")
@@ -56,7 +56,7 @@ def test_an_archive_is_fetched_by_its_address_once(server: tuple[str, Path, list
     assert tree(tmp_path / "dataset" / "golden") == tree(tmp_path / "expected" / "golden")
 
 
-def test_a_table_is_fetched_with_the_photos_that_it_names(server: tuple[str, Path, list[str]], tmp_path: Path) -> None:
+def test_a_table_is_downloaded_with_its_photos(server: tuple[str, Path, list[str]], tmp_path: Path) -> None:
     address, folder, _ = server
     write_table(make_photos(folder, per_class=6))
     with (folder / "labels.csv").open("a") as file:
@@ -75,7 +75,7 @@ def test_a_table_is_fetched_with_the_photos_that_it_names(server: tuple[str, Pat
         ("dvc+somewhere", "must look like dvc"),
     ],
 )
-def test_addresses_that_lead_nowhere_are_told(
+def test_invalid_addresses_are_reported(
     uri: str, message: str, server: tuple[str, Path, list[str]], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=message):

@@ -99,7 +99,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[tuple[str
         ("virtual", ("photos.store.localhost", "/")),
     ],
 )
-def test_the_addressing_style_decides_where_the_bucket_is_named(
+def test_the_addressing_style_determines_the_place_of_the_bucket(
     style: str | None,
     place: tuple[str, str],
     store: tuple[str, list[tuple[str, str, str]]],

@@ -104,7 +104,7 @@ def test_a_model_that_disagrees_with_the_service_is_not_written(name: Format, fo
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_layer_that_a_format_cannot_contain_is_named(folders: Folders, tmp_path: Path) -> None:
+def test_a_layer_that_a_format_does_not_support_is_reported(folders: Folders, tmp_path: Path) -> None:
     shutil.copytree(folders[1], tmp_path / "model")
 
     @keras.saving.register_keras_serializable("tests")

@@ -65,7 +65,7 @@ def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "bytearray(2 * 2**30)",
     ],
 )
-def test_it_is_denied(statement: str, attempt, tmp_path: Path) -> None:
+def test_forbidden_actions_are_denied(statement: str, attempt, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UploadError, match=r"PermissionError|OSError|exceeds the memory limit"):
         attempt(statement)
@@ -84,7 +84,7 @@ def test_it_is_denied(statement: str, attempt, tmp_path: Path) -> None:
         "open('/dev/null', 'w').write('x')",
     ],
 )
-def test_it_may_do_its_work(statement: str, attempt) -> None:
+def test_allowed_actions_work(statement: str, attempt) -> None:
     attempt(statement)
 
 
@@ -96,12 +96,12 @@ def test_it_may_do_its_work(statement: str, attempt) -> None:
         ("open('large', 'wb').write(bytes(2 * 2**20))", {}, "more than the file size limit"),
     ],
 )
-def test_what_exceeds_its_limits_is_ended(statement: str, limits: dict[str, int], reason: str, attempt) -> None:
+def test_a_process_above_its_limits_is_ended(statement: str, limits: dict[str, int], reason: str, attempt) -> None:
     with pytest.raises(UploadError, match=reason):
         attempt(statement, **limits)
 
 
-def test_nothing_of_the_callers_environment_is_handed_on(attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_callers_environment_is_not_passed_on(attempt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     attempt("import os; assert 'AWS_SECRET_ACCESS_KEY' not in os.environ")
 
@@ -150,7 +150,7 @@ BEGINNINGS = (
 
 
 @pytest.mark.parametrize("statement", FAILURES)
-def test_whatever_fails_on_an_upload_is_a_refusal_with_a_reason(statement: str, attempt) -> None:
+def test_any_failure_on_an_upload_rejects_it_with_a_reason(statement: str, attempt) -> None:
     with pytest.raises(UploadError) as refusal:
         attempt(statement, max_file_bytes=MIB)
     reason = str(refusal.value)
@@ -161,12 +161,12 @@ def test_whatever_fails_on_an_upload_is_a_refusal_with_a_reason(statement: str, 
 
 
 @pytest.mark.parametrize("statement", ["1 / 0", "import no_such_library", "import os; os.abort()"])
-def test_a_bug_before_the_upload_is_touched_is_no_refusal(statement: str, attempt) -> None:
+def test_a_bug_before_the_upload_is_handled_does_not_reject_it(statement: str, attempt) -> None:
     with pytest.raises(RuntimeError, match="A confined program ended with"):
         attempt("pass", before=statement)
 
 
-def test_a_confined_program_is_none_of_the_working_folder(
+def test_a_confined_program_is_not_from_the_working_folder(
     attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path, tmp_path / "inside"):

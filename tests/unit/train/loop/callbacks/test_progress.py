@@ -32,7 +32,7 @@ from tests.unit.train.loop.points import classifier, points, run_fit
     ],
     ids=["ready", "late", "all ready", "the first late", "each late", "the last late", "none"],
 )
-def test_waiting_is_what_steps_of_equal_length_do_not_explain(
+def test_waiting_time_is_measured_for_steps_of_equal_length(
     made_at: list[float], start: float, end: float, waited: float
 ) -> None:
     assert measure_input_wait(np.array(made_at), start, end) == pytest.approx(waited)
@@ -52,7 +52,7 @@ def test_waiting_is_what_steps_of_equal_length_do_not_explain(
         ),
     ],
 )
-def test_a_value_that_is_no_number_stops_training_in_its_epoch(
+def test_nan_stops_training_within_the_epoch(
     place: int, activation: str, report_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loss shows it; if oneDNN's ReLU turns NaN into 0, the weights do, at the end of the epoch at the latest."""
@@ -70,7 +70,7 @@ def test_a_value_that_is_no_number_stops_training_in_its_epoch(
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", range(8))
-def test_every_weight_that_is_no_number_is_named(value: float, place: int) -> None:
+def test_every_nan_weight_is_reported(value: float, place: int) -> None:
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
     )
@@ -82,7 +82,7 @@ def test_every_weight_that_is_no_number_is_named(value: float, place: int) -> No
     assert broken == (model.weights[place].path, pytest.approx(value, nan_ok=True))
 
 
-def test_each_epoch_and_the_way_within_one_are_logged(
+def test_each_epoch_and_the_progress_within_it_are_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "REPORT_SECONDS", 0)
@@ -101,7 +101,7 @@ def test_without_a_run_there_are_no_system_metrics() -> None:
         pass
 
 
-def test_a_store_that_is_gone_does_not_stop_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_store_does_not_stop_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     import mlflow
 
     (tmp_path / "file").touch()
@@ -113,9 +113,7 @@ def test_a_store_that_is_gone_does_not_stop_training(tmp_path: Path, caplog: pyt
     assert caplog.messages[-1].startswith("No system metrics: ")
 
 
-def test_a_training_that_is_asked_to_finish_ends_after_its_epoch_and_tells_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finish_request_ends_the_training_after_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events_path = tmp_path / "events.jsonl"
     monkeypatch.setenv(EVENTS_VARIABLE, str(events_path))
     with running_step("train"):
@@ -128,5 +126,5 @@ def test_a_training_that_is_asked_to_finish_ends_after_its_epoch_and_tells_each(
     assert 0 < epochs[0]["val_accuracy"] <= 1
 
 
-def test_a_store_that_is_silent_costs_a_training_a_minute_at_most() -> None:
+def test_a_silent_store_delays_a_training_by_at_most_a_minute() -> None:
     assert spool.WAIT_SECONDS + spool.CLOSE_SECONDS + progress.SYSTEM_METRICS_SECONDS <= 60

@@ -102,7 +102,7 @@ def codes(folder: Path) -> list[int]:
 
 
 @pytest.mark.usefixtures("_environment")
-def test_a_training_that_was_ended_twice_goes_on_and_ends_with_the_same_weights(
+def test_a_training_that_was_ended_twice_resumes_with_the_same_weights(
     folder: Path, codes: list[int], uninterrupted: Callable[[str, int], Ended], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Killed while a checkpoint is written, gone on with, asked to end, gone on with."""
@@ -113,7 +113,7 @@ def test_a_training_that_was_ended_twice_goes_on_and_ends_with_the_same_weights(
 
 
 @pytest.mark.usefixtures("_environment")
-def test_two_devices_train_as_one_does(folder: Path, codes: list[int]) -> None:
+def test_two_devices_train_like_one(folder: Path, codes: list[int]) -> None:
     assert codes[2] == 0
     weights, _, _ = train_small(folder / "one-device", ON_TWO_DEVICES.averaging, epochs=1, plain=True)
     with np.load(folder / f"{ON_TWO_DEVICES.folder_name}-weights.npz") as stored:
@@ -125,7 +125,7 @@ def test_two_devices_train_as_one_does(folder: Path, codes: list[int]) -> None:
 @pytest.mark.usefixtures("_environment")
 @pytest.mark.parametrize("time", range(5))
 @pytest.mark.parametrize("first", range(0, len(ALL), AT_ONCE))
-def test_a_training_goes_on_wherever_it_was_ended(
+def test_a_training_resumes_after_an_end_at_any_point(
     folder: Path, uninterrupted: Callable[[str, int], Ended], first: int, time: int
 ) -> None:
     points = ALL[first : first + AT_ONCE]
@@ -141,7 +141,7 @@ def test_a_training_goes_on_wherever_it_was_ended(
 @pytest.mark.proof
 @pytest.mark.usefixtures("_environment")
 @pytest.mark.parametrize("seed", range(3))
-def test_a_training_that_was_killed_five_times_at_random_ends_like_one_that_was_not(
+def test_a_training_that_was_killed_five_times_gives_the_same_weights(
     folder: Path, uninterrupted: Callable[[str, int], Ended], seed: int
 ) -> None:
     assert interrupt_in_subprocess(folder, seed) == [-signal.SIGKILL] * 5

@@ -49,7 +49,7 @@ def container(state: Mapping[str, Any], phase: str = "Pending") -> dict[str, Any
         (container({"terminated": {"reason": "Completed", "exitCode": 0}}, "Succeeded"), ()),
     ],
 )
-def test_a_reason_has_the_words_of_kubernetes_and_what_to_do(status: dict[str, Any], words: tuple[str, ...]) -> None:
+def test_a_reason_contains_the_message_of_kubernetes_and_advice(status: dict[str, Any], words: tuple[str, ...]) -> None:
     warning = {"type": "Warning", "reason": "FailedMount", "message": "no such volume"}
     reason = find_reason({"metadata": {"name": "train"}, "status": status}, lambda _: [{"type": "Normal"}, warning])
     assert bool(reason) is bool(words)
@@ -70,7 +70,7 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def test_kubectl_is_asked_for_the_pods_of_the_run(kubectl: Path) -> None:
+def test_kubectl_is_called_for_the_pods_of_the_run(kubectl: Path) -> None:
     reasons = PodReasons("run-7", "kubeflow").find()
     assert list(reasons) == ["training-1"]
     assert "Insufficient memory" in reasons["training-1"]
@@ -79,7 +79,7 @@ def test_kubectl_is_asked_for_the_pods_of_the_run(kubectl: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", ["missing", "refused"])
-def test_without_kubectl_or_rights_no_reason_is_known_and_asking_ends(failure: str, kubectl: Path) -> None:
+def test_without_kubectl_or_rights_there_is_no_reason_and_no_further_call(failure: str, kubectl: Path) -> None:
     if failure == "missing":
         kubectl.unlink()
     else:

@@ -115,30 +115,30 @@ def test_the_volume_of_the_photos_must_be_mountable_too(cluster: Cluster) -> Non
         ([claim(CACHE_CLAIM, ONCE)], "the volume claim photos, which does not exist in the namespace team"),
     ],
 )
-def test_a_missing_claim_is_named(claims: list[dict[str, Any]], message: str, cluster: Cluster) -> None:
+def test_a_missing_claim_is_reported(claims: list[dict[str, Any]], message: str, cluster: Cluster) -> None:
     cluster(persistentvolumeclaims=claims)
     with pytest.raises(ClusterError, match=re.escape(message)):
         check_volumes(Placement(data_claim="photos"), 0, "team")
 
 
-def test_a_volume_that_the_tasks_cannot_write_is_refused(cluster: Cluster) -> None:
+def test_a_volume_that_tasks_cannot_write_is_rejected(cluster: Cluster) -> None:
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, ONCE)], jobs=[job("Failed")])
     with pytest.raises(ClusterError, match=f"kubectl -n kubeflow logs job/{CACHE_CLAIM}"):
         check_volumes(Placement(), 0, "kubeflow")
 
 
-def test_the_nodes_are_those_that_the_selector_allows(cluster: Cluster, tmp_path: Path) -> None:
+def test_only_nodes_that_the_selector_allows_are_counted(cluster: Cluster, tmp_path: Path) -> None:
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, ONCE)])
     check_volumes(Placement(node_selector={"zone": "b", "disk": "fast"}), 2, "kubeflow")
     assert "-n kubeflow get nodes --selector zone=b,disk=fast -o json" in (tmp_path / "calls").read_text()
 
 
-def test_another_cluster_than_the_run_s_refuses_nothing(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_cluster_rejects_nothing(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     cluster(configmaps=[], persistentvolumeclaims=[])
     check_volumes(Placement(), 0, "kubeflow")
     assert f"kubectl's cluster has no config map {SETTINGS} in the namespace kubeflow" in caplog.text
 
 
-def test_without_kubectl_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_kubectl_nothing_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     check_volumes(Placement(), 4, "kubeflow")
