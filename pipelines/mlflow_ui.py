@@ -45,7 +45,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
         require_store()
     address = f"http://{host}:{port}/{_start_route(uri)}"
     print(f"MLflow UI: {address} (stop it with Ctrl-C)", flush=True)  # noqa: T201 - the output of the command
-    # The store is not an argument: every user of this machine can see arguments, and it may contain a password.
+    # The address of the store may contain a password, and every user of this machine can see arguments.
     environment = launcher.environment() | {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_BACKEND_STORE_URI": uri,

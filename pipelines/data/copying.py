@@ -58,7 +58,7 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
 
 
 def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:
-    """The error if the data cannot be copied: the first of possibly many reasons, and the free space."""
+    """Creates the error for data that cannot be copied, with the first reason and the free space."""
     reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
     files = source.rglob("*") if source.is_dir() else [source]
     needed = sum(path.stat().st_size for path in files if path.is_file())

@@ -197,7 +197,7 @@ def _put_back(path: Path, text: str) -> None:
 
 
 def conclude(root: Path, journal: Journal) -> None:
-    """Ends a change that was committed or undone. The journal is removed last: it identifies a repeated request."""
+    """Ends a change that was committed or undone. The journal, which identifies a repeated request, is removed last."""
     path = root / STATE_DIR / JOURNAL_FILE
     try:
         nothing_to_undo = journal.model_copy(update={"is_done": True, "moves": ()})

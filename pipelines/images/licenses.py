@@ -111,8 +111,8 @@ def problems_of(lock: Path) -> Iterator[str]:
             expression = "LicenseRef-NVIDIA-SLA"
         if expression is None:
             yield (
-                f"requirements/{lock.name}: the license of {name} {version} must be known; its metadata name none, or "
-                "it is not installed. Read its license file and add the package to REVIEWED in licenses.py."
+                f"requirements/{lock.name}: the license of {name} {version} must be known; its metadata contain none, "
+                "or it is not installed. Read its license file and add the package to REVIEWED in licenses.py."
             )
         elif not is_allowed(expression, allowed):
             yield (

@@ -106,5 +106,5 @@ def job_view(job: JobFolder) -> dict[str, Any]:
 
 
 def parse_whole(text: str | None, default: int, most: int = 10**6) -> int:
-    """An integer in an address; otherwise the default."""
+    """Parses an integer in an address; returns the default for other texts."""
     return min(int(text), most) if text and text.isdecimal() and text.isascii() and len(text) < 10 else default

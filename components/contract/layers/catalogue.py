@@ -55,7 +55,7 @@ FOREIGN_BUT_KNOWN: Final = {"LayerScale", "StochasticDepth"}
 """Layers that keras.applications defines for ConvNeXt; they are registered with its package name."""
 
 
-# --- arguments that many kinds share ----------------------------------------------------------------------------------
+# Arguments that many kinds share
 
 _SMALL = number(0, 1)
 _EPSILON = _SMALL.by_default(1e-3)
@@ -75,7 +75,7 @@ def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
     return Kind({name: check, **others, **DRAWN}, same, required=(name,), help=text)
 
 
-# --- the list ---------------------------------------------------------------------------------------------------------
+# The list
 
 _STEADY: Final = {
     "BatchNormalization": Kind(

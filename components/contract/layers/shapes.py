@@ -19,7 +19,7 @@ def shape_text(shape: Sequence[int | None]) -> str:
     return " × ".join(map(str, shape))
 
 
-# --- shapes -----------------------------------------------------------------------------------------------------------
+# Shapes
 
 
 def same(_arguments: Arguments, shape: Shape) -> Shape:
@@ -222,7 +222,7 @@ def _axes(arguments: Arguments, shape: Shape) -> tuple[int, ...]:
     return tuple(_axis(value, shape) for value in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-# --- weights ----------------------------------------------------------------------------------------------------------
+# Weights
 
 
 def _bias(arguments: Arguments, size: int) -> dict[str, Shape]:

@@ -87,7 +87,7 @@ def _weights(graph: Graph, sizes: Sizes, within: Path = (), *, trained: bool = T
             ]
 
 
-# --- Keras 2's layout: a group for each layer of the outermost model, with its weights in order -----------------------
+# Keras 2's layout: a group for each layer of the outermost model, with its weights in order
 
 
 def _by_group(graph: Graph, sizes: Sizes, contents: Contents, by_order: bool) -> Iterator[tuple[Weight, StoredArray]]:
@@ -123,7 +123,7 @@ def _sorted_for(layer: Layer, weights: list[Weight], arrays: list[StoredArray]) 
     return unique_arrays if len({array.path for array in unique_arrays}) == len(weights) else arrays
 
 
-# --- Keras 3's layout: layers/<class>_<number>/vars/<number>, submodels within ----------------------------------------
+# Keras 3's layout: layers/<class>_<number>/vars/<number>, with submodels inside
 
 
 def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[Weight, StoredArray]]:

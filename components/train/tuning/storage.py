@@ -118,7 +118,10 @@ def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler"
 
 
 def fail_interrupted_trials(study: "optuna.Study") -> None:
-    """Fails interrupted trials so that they are repeated; a study in a local file has no other running search."""
+    """Fails interrupted trials so that they are repeated.
+
+    In a local file, all running trials are interrupted ones, because no other search uses the file.
+    """
     import optuna
 
     running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])

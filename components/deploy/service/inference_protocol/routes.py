@@ -50,7 +50,7 @@ async def show_live(_request: Request) -> Response:
 
 
 async def show_ready(request: Request) -> Response:
-    """`GET /v2/health/ready`, and of a model."""
+    """`GET /v2/health/ready`, and the same for a model."""
     if request.path_params:
         _find_model(request)
     is_ready = request.app.state.predictor.__is_ready__()

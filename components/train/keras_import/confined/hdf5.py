@@ -67,7 +67,7 @@ class Hdf5Model:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    # --- checking, without reading ------------------------------------------------------------------------------------
+    # Checking, without reading the data
 
     def _walk(self, group: h5g.GroupID, where: str, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -134,7 +134,7 @@ class Hdf5Model:
         if self._left < 0:
             raise _refused(where, "exceeds the size limit of an upload's weights")
 
-    # --- reading ------------------------------------------------------------------------------------------------------
+    # Reading the data
 
     def write_arrays(self, target: IO[bytes]) -> Iterator[tuple[str, tuple[int, ...], int]]:
         """Writes every weight as float32; yields its path, shape, and the offset of its first value."""

@@ -18,7 +18,7 @@ export function currentValue(key) {
 }
 
 /**
- * Sets a key; its default is removed from the draft instead.
+ * Sets a key. If the value is the default, the key is removed from the draft instead.
  * @param {string} key
  * @param {Json} value
  */

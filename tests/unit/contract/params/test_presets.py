@@ -104,7 +104,7 @@ def test_a_resolved_section_is_unchanged(settings: tuple[str, ...]) -> None:
         ("train.preset=none",),
     ],
 )
-def test_without_a_preset_the_values_are_as_before(settings: tuple[str, ...]) -> None:
+def test_without_a_preset_the_values_are_unchanged(settings: tuple[str, ...]) -> None:
     train = settle(*settings).params.train
     assert differing(train) == differing(TrainParams())
     assert train.preset == "none"

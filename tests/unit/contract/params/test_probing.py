@@ -60,7 +60,7 @@ def test_the_rule_can_be_set() -> None:
         (("tune.trials=3",), "train.model.name must be a network if tune.trials searches for params; it is auto."),
     ],
 )
-def test_what_cannot_be_is_refused(settings: tuple[str, ...], message: str) -> None:
+def test_invalid_settings_are_rejected(settings: tuple[str, ...], message: str) -> None:
     with pytest.raises(ParamsError) as error:
         settle(*settings)
     assert message in str(error.value)

@@ -46,7 +46,7 @@ def test_an_epoch_has_as_few_passes_as_its_minimum_steps_require(
         ({"augmentation": "medium", "phases": ({"augmentation": {"horizontal_flip": True}}, {})}, [True, False]),
     ],
 )
-def test_without_mirror_changes_presets_only(section: dict[str, Any], flips: list[bool]) -> None:
+def test_without_mirror_only_changes_presets(section: dict[str, Any], flips: list[bool]) -> None:
     params = TrainParams.model_validate(section)
     unmirrored = params.without_mirror()
     assert [phase.augmentation_params.horizontal_flip for phase in unmirrored.all_phases] == flips

@@ -24,7 +24,9 @@ def budget_of(**limits: float) -> Budget:
         ({"max_memory_bytes": 10**6}, {"memory_bytes": 10**6}, {"memory_bytes": 1}, "at most 1 MB of memory"),
     ],
 )
-def test_a_limit_is_exact(limits: dict[str, int], within: dict[str, int], beyond: dict[str, int], message: str) -> None:
+def test_a_budget_accepts_exactly_its_limit(
+    limits: dict[str, int], within: dict[str, int], beyond: dict[str, int], message: str
+) -> None:
     budget = budget_of(**limits)
     budget.spend(**within)
     with pytest.raises(DataError, match=f"The input must.*{message}.*Give less"):

@@ -21,7 +21,7 @@ def test_a_weight_comes_from_doubt_unfamiliarity_or_a_dispute(
     np.testing.assert_allclose(result, weights, atol=1e-5)
 
 
-def test_of_identical_photos_one_is_chosen_before_the_others() -> None:
+def test_one_of_several_identical_photos_is_chosen_before_the_others() -> None:
     embeddings = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [-1, 0]], np.float32)
     weights = np.array([0.9, 0.9, 0.9, 0.5, 0.2], np.float32)
     assert choose(weights, embeddings, 3) == [0, 3, 4]

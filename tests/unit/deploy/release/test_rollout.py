@@ -160,7 +160,7 @@ def test_a_model_that_is_not_promoted_reports_what_is_served(
     assert stand_in.patches == []
 
 
-def test_without_a_target_the_outcome_is_the_registry_s(
+def test_without_a_target_the_outcome_is_that_of_the_registry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")

@@ -50,7 +50,7 @@ def test_a_network_that_is_better_than_all_others_has_no_tie() -> None:
     assert (probe.chosen, probe.why) == ("best", "best: no other is as accurate.")
 
 
-def test_of_equally_accurate_networks_the_faster_is_chosen() -> None:
+def test_the_fastest_of_equally_accurate_networks_is_chosen() -> None:
     assert rank([network("slow", 900, 2.0), network("quick", 900, 1.0)], [], "most_accurate").chosen == "quick"
 
 

@@ -29,7 +29,7 @@ def test_a_schedule_is_listed_until_it_is_ended(params: Params) -> None:
             end_schedule(submission.id, server)
 
 
-def test_the_command_lists_and_ends(params: Params, tmp_path: Path) -> None:
+def test_the_command_lists_and_ends_recurring_runs(params: Params, tmp_path: Path) -> None:
     with serving(StandIn()) as stand_in:
         submission = submit(params, Placement(), Server(stand_in.url), cron="0 0 3 * * 1")
         listed = run_schedules(tmp_path, "--host", stand_in.url, "--json")
