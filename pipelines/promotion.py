@@ -1,4 +1,4 @@
-"""Promotes a run's model after the run."""
+"""Promotes the model of a finished run."""
 
 import os
 from typing import TYPE_CHECKING

@@ -45,7 +45,7 @@ class Trace(BaseRecord):
     run_id: str | None
     mlflow_run_id: str | None
     model_version: str | None
-    """The version in the MLflow registry, of the model with the bento's name."""
+    """The version of the model in the MLflow registry."""
     data: str | None
     data_version: str | None
     """The hash of the data in DVC."""

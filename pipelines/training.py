@@ -17,11 +17,9 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
 
     Args:
         searchers: the number of tasks that share the search for the best params; 0 for no search.
-        readers: the number of tasks that read the photos before preprocess, which merges their results; with 1,
-            preprocess
+        readers: the number of tasks that read the photos before preprocess, which merges their results; 1 if preprocess
             reads the photos itself.
-        feature_workers: the number of tasks that compute the features of frozen layers before training; with 1, tune
-            and
+        feature_workers: the number of tasks that compute the features of frozen layers before training; 1 if tune and
             train compute them.
     """
 
@@ -53,7 +51,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
             tune(dataset=dataset, params=tune_params, train_params=train_params).after(*features)
             for _ in range(searchers)
         ]
-        if searchers > 1:  # one more, which finds all trials done and returns the best params
+        if searchers > 1:  # one more task, which runs after all trials and returns the best params
             search.append(tune(dataset=dataset, params=tune_params, train_params=train_params).after(*search))
             for task in search:  # with equal inputs, KFP would use the result of the task before it
                 task.set_caching_options(enable_caching=False)

@@ -110,7 +110,7 @@ def test_a_failed_download_is_reported_with_advice(programs: Path) -> None:
     assert "uv could not fetch one" in result.stderr
 
 
-def test_make_reads_its_folder_whatever_its_name(tmp_path: Path) -> None:
+def test_make_works_in_a_folder_of_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "it's [1] $HOME 100% #1 Büro"
     folder.mkdir()
     shutil.copy(ROOT / "Makefile", folder)

@@ -44,7 +44,7 @@ def write_report(
     """
     verdict = Verdict(drift.verdict.capitalize(), TONES[drift.verdict], [Text(drift.reason)])
     rows = [[one.class_name, f"{100 * one.reference:.1f} %", f"{100 * one.served:.1f} %"] for one in drift.classes]
-    lead = "The share of each class among the predictions. A change can be drift, or only that other things are sent."
+    lead = "The share of each class among the predictions. A change can be drift, or a different mix of classes."
     page = render_page(
         f"{name}: drift",
         eyebrow="Drift",

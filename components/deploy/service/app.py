@@ -107,7 +107,7 @@ class PhotoClassifier:
     async def predict(self, files: tuple[UploadRequest | RefusedUpload, bool]) -> Response:
         """Classifies one or more photos: multipart/form-data with the photos in the field `files`, or one raw photo.
 
-        The answer has one entry per file, in order: label, confidence and the probabilities of all classes, or what
+        The answer has one entry per file, in order: label, confidence and the probabilities of all classes, or
         the error of that file.
         """
         start_time = time.perf_counter()

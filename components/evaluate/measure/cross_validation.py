@@ -34,8 +34,9 @@ TRAINED = (
 def has_frozen_features(bundle: BundleInfo) -> bool:
     """Whether the feature map is that of a pretrained backbone.
 
-    It is if nothing before the head was trained, and the head, which has no convolutions, does not make a feature map
-    of its own.
+    This is the case if no layer before the head was trained, and the head has no convolutions, which would produce
+    another
+    feature map.
     """
     model = bundle.params.get("model", {})
     if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):
@@ -92,7 +93,7 @@ def cross_validate(
         num_folds=num_folds,
         num_images=len(labels),
         what=FROZEN if frozen else TRAINED,
-        # Folds that happen to agree are no more certain than their photos are many.
+        # If the folds happen to agree, the interval must not be narrower than that of all photos.
         accuracy=accuracy.model_copy(
             update={"low": min(accuracy.low, pooled_interval.low), "high": max(accuracy.high, pooled_interval.high)}
         ),

@@ -71,7 +71,7 @@ class PhotoFile:
         """A string that changes whenever the content changes; None if unknown, or if the file has just changed.
 
         Raises:
-            OSError: it cannot be looked at.
+            OSError: it cannot be read.
         """
         if self.remote is not None:
             return self.remote.identity

@@ -13,7 +13,8 @@ from components.train.tensorflow.devices import num_devices
 STEPS_PER_EXECUTION: Final = 8
 """Steps between two returns from TensorFlow to Python; saves up to half of the time of small networks."""
 MANY_NUMBERS: Final = 2**20
-"""If a batch has more numbers, TensorFlow returns to Python after every step: it costs nothing and stops sooner."""
+"""If a batch has more numbers, TensorFlow returns to Python after every step: this costs nothing, and training can stop
+sooner."""
 
 
 def compile_model(

@@ -88,7 +88,7 @@ def rank(
 
 
 def is_tied(best: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the first may be no better than the second: the interval of their paired difference contains 0.
+    """Whether two candidates may be equally accurate: the interval of their paired difference contains 0.
 
     Args:
         best: bool (n,), whether the more accurate candidate classifies each photo correctly.

@@ -17,7 +17,7 @@ INK, SOFT, LINE, RIGHT, WRONG, TRAIN, VALIDATION = map(
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, read aloud, and follows the page's font
     "svg.hashsalt": "darkroom",
-    "text.parse_math": False,  # a class called $x$ is no formula
+    "text.parse_math": False,  # a class named $x$ is not a formula
     "font.family": "sans-serif",
     "font.size": 11,
     "text.color": INK,

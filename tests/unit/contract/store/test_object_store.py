@@ -130,7 +130,7 @@ def test_a_lost_write_is_repeated_once_and_then_reported(
         assert not store.has(NAME)
 
 
-def test_a_lost_note_is_an_error(source: Path, store: ObjectStore, system: CountingSystem) -> None:
+def test_a_lost_list_of_blocks_is_an_error(source: Path, store: ObjectStore, system: CountingSystem) -> None:
     system.loses = lambda path: path.endswith("note.json")
     with pytest.raises(ArtifactError, match="does not return the list of blocks"):
         store.put(NAME, source)
