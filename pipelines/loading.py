@@ -16,7 +16,7 @@ from components.contract.inference.calibration import CALIBRATION_FILES
 from components.contract.system.address import redact
 from components.contract.system.atomic_files import new_folder
 from components.contract.system.cache import cache_dir
-from components.contract.tracking.store import find_model_version, first_line, patience
+from components.contract.tracking.store import find_model_version, patience, reason_of
 from components.contract.tracking.store_address import tracking_uri
 from components.contract.validation_messages import suggestion
 from components.deploy.bento.build import EXPORT_FILES, make_facts
@@ -91,7 +91,7 @@ def _load_registered(name: str, alias: str) -> Classifier:
                     _fetch(version, partial)
     except Exception as error:  # MLflow raises its own errors and those of requests and the store
         raise TrackingError(
-            f"MLflow did not return the model {name}@{alias}: {first_line(error)}. The store is "
+            f"MLflow did not return the model {name}@{alias}: {reason_of(error)}. The store is "
             f"{redact(tracking_uri())}: set MLFLOW_TRACKING_URI to that of the model."
         ) from None
     if (folder / "service.json").is_file():

@@ -11,7 +11,7 @@ from components.contract.errors import ServiceError
 from components.contract.system import launcher
 from components.contract.system.address import redact
 from components.contract.tracking.headlines import ML_VIEWS, runs_route
-from components.contract.tracking.store import first_line, require_store
+from components.contract.tracking.store import reason_of, require_store
 from components.contract.tracking.store_address import sqlite_file, tracking_uri
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,6 @@ def _start_route(uri: str) -> str:
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         for run in client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"]):
             return runs_route(run.info.experiment_id)
-    except (
-        Exception
-    ) as error:  # errors of MLflow and SQLAlchemy, such as for a store of another version, which the server reports
-        log.debug("The MLflow store could not be read: %s", first_line(error))
+    except Exception as error:  # of MLflow or SQLAlchemy, such as for a store of another version; the server reports it
+        log.debug("The MLflow store could not be read: %s", reason_of(error))
     return f"#/experiments?{ML_VIEWS}"

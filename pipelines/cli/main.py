@@ -9,7 +9,7 @@ import click
 
 from components.contract.system import launcher
 from components.contract.system.address import Address
-from components.contract.system.program import QUIET, exit_code
+from components.contract.system.program import exit_code, quiet_libraries
 from pipelines.cli import browser, cluster, data, models, runs, serving, training
 from pipelines.cli.frame import Verbs, run_command
 
@@ -50,7 +50,7 @@ def darkroom() -> None:
 
 def main() -> None:
     """The entry point of the console script."""
-    os.environ.update(QUIET)
+    quiet_libraries()
     hide_addresses()
     sys.exit(exit_code(lambda: call(sys.argv[1:])))
 

@@ -38,6 +38,13 @@ QUIET = {
 """Prevents libraries from sending usage statistics, and from logging how they create tables."""
 
 
+def quiet_libraries() -> None:
+    """Keeps libraries from sending usage statistics, and from logging what Darkroom says better."""
+    os.environ.update(QUIET)
+    # Of a server that does not answer it would log every retry. KFP's client sets the level of its parent, "urllib3".
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
 @contextlib.contextmanager
 def running_step(name: str) -> Iterator[None]:
     """Context of a step: sets up its log, and records its time and outcome."""
@@ -46,7 +53,7 @@ def running_step(name: str) -> Iterator[None]:
         level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
     )  # stdout, so that the lines are in order: KFP's local runner merges both streams
     logging.getLogger("components").setLevel(logging.INFO)
-    os.environ.update(QUIET)
+    quiet_libraries()
     start_time = time.monotonic()
     global _running
     _running = name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from components.contract.tracking.store import find_or_create_run, first_line, stored_id
+from components.contract.tracking.store import find_or_create_run, reason_of, stored_id
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,7 @@ def send(messages: Sequence[Message]) -> None:
 
 
 def _warn_refused(message: Message, error: Exception) -> None:
-    log.warning(
-        "MLflow rejected %s of run %s: %s. The step continues.", message.kind, message.run_id, first_line(error)
-    )
+    log.warning("MLflow rejected %s of run %s: %s. The step continues.", message.kind, message.run_id, reason_of(error))
 
 
 def _call_client(messages: Sequence[Message]) -> None:

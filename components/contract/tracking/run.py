@@ -17,10 +17,10 @@ from components.contract.tracking.store import (
     PATIENCE,
     PENDING,
     find_or_create_run,
-    first_line,
     import_client,
     is_refusal,
     patience,
+    reason_of,
     store_lock,
     stored_id,
     unreachable_error,
@@ -175,7 +175,7 @@ def _find_or_create(start: Mapping[str, Any]) -> str | None:
         except Exception as error:  # MLflow raises its own errors, and those of requests and SQLAlchemy
             if is_file or is_refusal(error):
                 raise unreachable_error(error) from None
-            reason = first_line(error)
+            reason = reason_of(error)
         seconds = deadline - time.monotonic()
         if not has_warned:
             log.warning(

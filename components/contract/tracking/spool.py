@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from components.contract.system.atomic_files import write_file
 from components.contract.tracking.messages import Kind, Message, send
-from components.contract.tracking.store import PENDING, first_line
+from components.contract.tracking.store import PENDING, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Outbox:
             try:
                 answer = question()
             except Exception as error:  # MLflow raises its own errors, and those of requests and SQLAlchemy
-                self._warn_once("MLflow did not answer: %s. The step continues.", first_line(error))
+                self._warn_once("MLflow did not answer: %s. The step continues.", reason_of(error))
             with self._condition:
                 answers.append(answer)
                 self._condition.notify_all()
@@ -129,7 +129,7 @@ class Outbox:
                     "MLflow did not accept %s of run %s: %s. Retrying; the step continues.",
                     messages[0].kind,
                     messages[0].run_id,
-                    first_line(error),
+                    reason_of(error),
                 )
             with self._condition:
                 self._is_failing = has_failed
@@ -175,7 +175,7 @@ def _resend(paths: Sequence[Path]) -> None:
                     waiting.popleft()
             path.unlink()
         except Exception as error:  # see `ask`; messages that are sent again do not change the run
-            log.warning("MLflow does not accept the records in %s yet: %s.", path, first_line(error))
+            log.warning("MLflow does not accept the records in %s yet: %s.", path, reason_of(error))
             return
         log.info("Sent %d records of an earlier step to MLflow.", len(lines))
 

@@ -149,10 +149,18 @@ def _artifact_folder() -> str | None:
     return (path.parent / "artifacts").resolve().as_uri() if path else None
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an error message, without the secrets of addresses."""
-    text = str(error).strip()
-    return redact(text.splitlines()[0]) if text else type(error).__name__
+def reason_of(error: BaseException) -> str:
+    """Why a request failed, without the secrets of addresses and without a period.
+
+    The message of a failed connection repeats the address and the names of classes; the system's own reason at the end
+    of the chain of causes, such as "Connection refused", says all of it.
+    """
+    root = error
+    while (cause := root.__cause__ or root.__context__) is not None:
+        root = cause
+    if isinstance(root, OSError) and root is not error and root.filename is None:
+        error = OSError(root.strerror or str(root))
+    return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
 
 
 @contextlib.contextmanager
@@ -219,7 +227,7 @@ def unreachable_error(error: Exception) -> TrackingError:
     """The error to report if the store cannot be reached or written."""
     from mlflow import get_tracking_uri
 
-    reason = first_line(error)
+    reason = reason_of(error)
     return TrackingError(
         f"The MLflow store {redact(get_tracking_uri())} cannot be reached or written: {redact(reason)}. "
         "Fix it, or set another store with MLFLOW_TRACKING_URI."

@@ -13,7 +13,7 @@ from components.contract.errors import ArtifactError, TrackingError
 from components.contract.foreign.archive import extract
 from components.contract.system.atomic_files import file_sha256
 from components.contract.system.waiting import OUTAGE_SECONDS, wait_for
-from components.contract.tracking.store import first_line, is_refusal
+from components.contract.tracking.store import is_refusal, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS
             )
         except Exception as error:  # MLflow raises its own errors and those of requests and the store
             raise TrackingError(
-                f"MLflow did not store the bento for the cluster in run {run_id}: {first_line(error)}."
+                f"MLflow did not store the bento for the cluster in run {run_id}: {reason_of(error)}."
             ) from None
     log.info("Published the bento as %s.", reference)
     return reference
@@ -130,7 +130,7 @@ def fetch(reference: Reference, target: Path) -> None:
         try:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
         except Exception as error:  # as above
-            raise TrackingError(f"MLflow does not return the bento {reference}: {first_line(error)}.") from None
+            raise TrackingError(f"MLflow does not return the bento {reference}: {reason_of(error)}.") from None
         digest = file_sha256(path)
         if digest != reference.sha256:
             raise ArtifactError(

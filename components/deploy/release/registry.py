@@ -11,7 +11,7 @@ from components.contract.artifacts.evaluation import BUNDLE_TAG, CHALLENGER, CHA
 from components.contract.errors import TrackingError
 from components.contract.system.waiting import wait_for
 from components.contract.tracking.run import Run, create_run
-from components.contract.tracking.store import first_line, is_refusal, patience, stored_id
+from components.contract.tracking.store import is_refusal, patience, reason_of, stored_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -93,7 +93,7 @@ def register(
                 outage_seconds or 0.0,
             )
     except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
-        reason = first_line(error)
+        reason = reason_of(error)
         if outage_seconds is not None or is_refusal(error):
             raise TrackingError(
                 f"The MLflow registry did not accept {model_name}: {reason}. The bento is not "

@@ -15,8 +15,8 @@ from components.contract.errors import ArtifactError, DarkroomError, ImageError
 from components.contract.image.decode import decode
 from components.contract.image.resize import Resize
 from components.contract.inference.graph import InferenceGraph, export_sha256
-from components.contract.system.address import redact
 from components.contract.text import pluralize
+from components.contract.tracking.store import reason_of
 from components.evaluate.gate.comparison import MIN_COMPARED
 from components.evaluate.gate.unseen_photos import find_unseen
 from components.evaluate.measure.predictions import BATCH_SIZE, run_batches
@@ -134,7 +134,7 @@ def download_bundle(champion: Champion, folder: Path) -> Path:
         except Exception as error:  # MLflow raises its own errors and those of the file system and the store
             if name == names[-1]:
                 continue  # bundles of before did not name their photos
-            raise NotComparableError(f"Its artifact is missing or unreachable: {first_line(error)}.") from None
+            raise NotComparableError(f"Its artifact is missing or unreachable: {reason_of(error)}.") from None
     return folder
 
 
@@ -198,11 +198,6 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
 def _preparation(info: BundleInfo | DatasetInfo) -> tuple[tuple[int, int], Resize, PixelRange]:
     """How photos become pixels."""
     return info.image_size, info.resize, info.pixel_range
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error message, without the period."""
-    return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
 
 
 def _decode_golden(

@@ -4,7 +4,7 @@ import hashlib
 import logging
 
 from components.contract.artifacts.dataset import Split
-from components.evaluate.gate.champion import first_line
+from components.contract.tracking.store import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -47,5 +47,5 @@ def try_count_looks(split: Split, run_id: str | None) -> int | None:
     try:
         return count_looks(split, run_id)
     except Exception as error:  # as above
-        log.warning("MLflow did not report how often these test photos have been used: %s.", first_line(error))
+        log.warning("MLflow did not report how often these test photos have been used: %s.", reason_of(error))
         return None

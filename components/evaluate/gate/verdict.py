@@ -11,6 +11,7 @@ from components.contract.artifacts.evaluation import Comparison, Verdict, Verdic
 from components.contract.artifacts.figures import Figures, Interval
 from components.contract.params.pipeline import GateParams
 from components.contract.text import join_names, pluralize
+from components.contract.tracking.store import reason_of
 from components.evaluate.formatting import percent
 from components.evaluate.gate.champion import (
     Champion,
@@ -18,7 +19,6 @@ from components.evaluate.gate.champion import (
     Rival,
     advise_more_photos,
     find_champion,
-    first_line,
     score_champion,
 )
 from components.evaluate.gate.comparison import (
@@ -94,7 +94,7 @@ def judge(
     except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         finding = Finding(
             "not comparable",
-            (f"The model registry did not report whether {model_name} has a champion: {first_line(error)}.",),
+            (f"The model registry did not report whether {model_name} has a champion: {reason_of(error)}.",),
         )
     else:
         if champion is None:

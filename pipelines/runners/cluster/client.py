@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import ssl
 import urllib.error
 import urllib.request
@@ -59,7 +58,7 @@ class Server:
 
 @contextlib.contextmanager
 def connect(server: Server) -> Iterator["Client"]:
-    """Provides KFP's client within the block; its errors become a ClusterError, and urllib3's warnings are suppressed.
+    """Provides KFP's client within the block; its errors become a ClusterError.
 
     Raises:
         ClusterError: the server is missing, too old, or rejects a request.
@@ -69,7 +68,7 @@ def connect(server: Server) -> Iterator["Client"]:
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
 
-    with warnings.catch_warnings(), _quiet_urllib3():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         client = None
         try:
@@ -91,18 +90,6 @@ def connect(server: Server) -> Iterator["Client"]:
         finally:
             if client is not None:  # the client cannot close its connections itself
                 client._run_api.api_client.rest_client.pool_manager.clear()  # noqa: SLF001 - KFP has no public name
-
-
-@contextlib.contextmanager
-def _quiet_urllib3() -> Iterator[None]:
-    """Suppresses urllib3's warnings about retries within the block: a missing server is reported as an error."""
-    logger = logging.getLogger("urllib3.connectionpool")  # KFP's client resets the level of "urllib3"
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _check_health(server: Server) -> None:

@@ -140,3 +140,27 @@ def test_the_sending_modules_are_imported_before_a_thread_imports_them() -> None
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert result.stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("http://127.0.0.1:1", "Connection refused"), ("http://nowhere.invalid", "Name or service not known")],
+)
+def test_a_failed_connection_is_told_in_the_words_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(Exception, match="failed with exception") as caught:
+        MlflowClient(address).search_experiments()
+    assert store.reason_of(caught.value) == reason
+
+
+def test_the_reason_of_a_file_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        (tmp_path / "missing").read_bytes()
+    assert store.reason_of(caught.value) == f"[Errno 2] No such file or directory: '{tmp_path / 'missing'}'"
+
+
+def test_a_reason_is_one_line_without_a_secret_or_a_period() -> None:
+    assert store.reason_of(ValueError("http://me:secret@host said no.\nmore")) == "http://***@host said no"
+    assert store.reason_of(ValueError()) == "ValueError"
