@@ -59,6 +59,9 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     params = settle_mirror(params, info)
     photographs = open_photographs(dataset_dir, info)
     params, probe = settle_network(params, info, photographs)
+    probe_table = [] if probe is None else table_lines(probe)
+    for line in probe_table:
+        log.info("%s", line)
     start = open_network(params, info)
     startup_seconds = time.monotonic() - start_time
     network = start.network
@@ -99,8 +102,8 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         _log_inputs(run, info, params.model_copy(update={"minutes": minutes}), facts)
         if budget is not None:
             run.set_tags({"darkroom.budget": budget.plan})
-        if probe is not None:
-            run.set_tags({"darkroom.probe": "\n".join(table_lines(probe))})
+        if probe_table:
+            run.set_tags({"darkroom.probe": "\n".join(probe_table)})
         with new_folder(bundle_dir) as folder:
             with system_metrics(run):
                 result = train_phases(

@@ -57,8 +57,6 @@ def settle_network(params: TrainParams, info: DatasetInfo, photos: Photographs) 
         probe = Probe(networks=networks, num_photos=0, chosen=candidate, why=why)
     else:
         probe = _probe_once(settled, others, params, info, photos)
-    for line in table_lines(probe):
-        log.info("%s", line)
     return settled[probe.chosen], probe
 
 
