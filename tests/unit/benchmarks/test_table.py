@@ -39,6 +39,7 @@ def test_every_benchmark_is_found_and_a_missing_tool_is_reported(monkeypatch: py
     assert "table" not in find_benchmarks()
     assert [name for name in find_benchmarks() if request_reason(name)] == [
         "feature_workers",
+        "formats",
         "labeling",
         "memory",
         "parts",

@@ -43,7 +43,7 @@ NUM_VALIDATION: Final = 500
 NUM_CALIBRATION: Final = 200
 NUM_TIMED: Final = 20
 
-_WRITERS: Final[dict[Format, tuple[Callable[[Source, Path], None], Callable[[Path], Ask]]]] = {
+WRITERS: Final[dict[Format, tuple[Callable[[Source, Path], None], Callable[[Path], Ask]]]] = {
     "savedmodel": (write_saved_model, load_saved_model),
     "onnx": (write_onnx, load_onnx),
     "litert": (write_litert, load_litert),
@@ -116,7 +116,7 @@ def export_model(
         dataset_fingerprint=bundle.dataset_fingerprint,
         mlflow_run_id=bundle.mlflow_run_id,
     )
-    write, load = _WRITERS[format_name]
+    write, load = WRITERS[format_name]
     graph = InferenceGraph(bundle_dir / "export")
     photos = _golden_pixels(dataset_dir, card)
     with new_folder(target) as folder:
