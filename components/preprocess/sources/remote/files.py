@@ -32,7 +32,7 @@ def list_files(system: Any, path: str, uri: str) -> dict[str, RemoteFile]:
     Raises:
         DataError: there are too many files, or a name is unsafe.
     """
-    budget = limits.fetch_budget(uri)
+    budget = limits.fetch_budget(uri, is_listed=True)
     infos: dict[str, dict[str, Any]] = budget.wait_for(lambda: system.find(path, detail=True), limits.LIST_SECONDS)
     budget.spend(num_members=len(infos), memory_bytes=sum(map(len, infos)))
     if not infos:

@@ -15,13 +15,16 @@ SPARE_BYTES: Final = 2**30
 """The space that remains free on the disk."""
 
 
-def fetch_budget(uri: str) -> Budget:
-    """The budget for downloading the data at an address."""
+def fetch_budget(uri: str, *, is_listed: bool = False) -> Budget:
+    """The budget for downloading the data at an address, or for listing a folder there.
+
+    The first answer alone may take as long as any answer, so the rate is only required beyond that time.
+    """
     advice = "Download the data yourself and pass the folder, or use another address."
     return Budget(
         f"The data at {uri}",
         advice,
-        start_seconds=ANSWER_SECONDS / 2,
+        start_seconds=LIST_SECONDS if is_listed else ANSWER_SECONDS,
         bytes_per_second=BYTES_PER_SECOND,
         members_per_second=1,
     )
