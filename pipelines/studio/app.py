@@ -11,6 +11,7 @@ from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -82,7 +83,10 @@ def create_app(settings: Settings) -> Starlette:
             *follow.ROUTES,
             Route("/static/{digest}/{name:path}", assets.show_asset),
         ],
-        middleware=[Middleware(Guard, hosts=settings.hosts, token=settings.token, public_url=settings.public_url)],
+        middleware=[
+            Middleware(Guard, hosts=settings.hosts, token=settings.token, public_url=settings.public_url),
+            Middleware(GZipMiddleware),
+        ],
         exception_handlers={
             DarkroomError: answer_error,
             HTTPException: answer_http_error,

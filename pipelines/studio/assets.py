@@ -1,10 +1,9 @@
-"""The scripts and styles of the page, compressed, at an address that changes with their content.
+"""The scripts and styles of the page, at an address that changes with their content.
 
 Browsers cache them for a year: a new version of Darkroom has another address. Modules import each other by relative
 paths, so one digest in the address of all files is enough, and no file has to be rewritten.
 """
 
-import gzip
 import hashlib
 import mimetypes
 from collections.abc import Mapping
@@ -18,15 +17,13 @@ from starlette.responses import Response
 PREFIX: Final = "static"
 START_PAGE: Final = "index.html"
 FOREVER: Final = "private, max-age=31536000, immutable"
-MIN_COMPRESSED_BYTES: Final = 500
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A file, and its compressed form; None if that is not smaller."""
+    """A file."""
 
     content: bytes
-    compressed: bytes | None
     media_type: str
 
 
@@ -61,16 +58,9 @@ class Assets:
         asset = self._assets.get(request.path_params["name"])
         if asset is None or request.path_params["digest"] != self.digest:
             return Response("There is no such file; load the page again.", 404, media_type="text/plain")
-        headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
-        if asset.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-            headers["Content-Encoding"] = "gzip"
-            return Response(asset.compressed, media_type=asset.media_type, headers=headers)
-        return Response(asset.content, media_type=asset.media_type, headers=headers)
+        return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": FOREVER})
 
 
 def _read_asset(path: Path) -> Asset:
-    content = path.read_bytes()
-    compressed = gzip.compress(content, mtime=0) if len(content) >= MIN_COMPRESSED_BYTES else content
     media_type = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0]
-    smaller = compressed if len(compressed) < len(content) else None
-    return Asset(content, smaller, media_type or "application/octet-stream")
+    return Asset(path.read_bytes(), media_type or "application/octet-stream")

@@ -10,6 +10,7 @@ from pipelines.studio.assets import Assets
 from tests.unit.pipelines.studio.conftest import Client
 
 MAX_SCREEN_BYTES = 60_000
+MIN_COMPRESSED_BYTES = 500
 IMPORT = re.compile(r'^(?:import|export)\b[^;]*?from "([^"]+)";', re.MULTILINE)
 
 
@@ -47,6 +48,17 @@ def test_scripts_are_compressed_for_browsers_that_accept_it(client: Client) -> N
     assert compressed.headers["content-type"].startswith("text/javascript")
     assert compressed.content == plain.content, "the client has unpacked it"
     assert int(compressed.headers["content-length"]) < len(plain.content) / 2
+
+
+def test_the_schema_is_compressed_and_photos_are_not(client: Client, photos: Path) -> None:
+    schema = client.get("/api/schema", headers={"accept-encoding": "gzip"})
+    assert schema.headers["content-encoding"] == "gzip"
+    assert int(schema.headers["content-length"]) < len(schema.content) / 4
+    client.choose(photos)
+    photo = client.get("/api/data/photo?path=red/000.png&side=160", headers={"accept-encoding": "gzip"})
+    assert photo.status_code == 200, photo.text
+    assert len(photo.content) > MIN_COMPRESSED_BYTES
+    assert "content-encoding" not in photo.headers
 
 
 SCREENS = ["data/data", "photos/photos", "model/model", "training/training", "live/live", "results/results"]
