@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 
 from tests.support.artifacts import CLASS_NAMES, photo
-from tests.support.browser import CHROMIUM, Page
+from tests.support.browser import CHROMIUM, SECONDS, Page
 from tests.support.processes import free_port
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -45,6 +45,16 @@ SCREENS = (
 TOKEN = "a-token-for-this-test-alone"
 TRAIN_SECONDS = 600.0
 SIDE = 12
+LONGEST_PAUSE_MS = 3000
+"""The longest time that Live may look the same during a run."""
+WATCH = """
+window.changes = [performance.now()];
+new MutationObserver(() => changes.push(performance.now()))
+    .observe(document.getElementById("main"), {subtree: true, childList: true, characterData: true, attributes: true});
+"""
+LONGEST_PAUSE = "Math.max(...changes.map((time, place) => (changes[place + 1] ?? performance.now()) - time))"
+DIALOG_CLICKS = 3
+"""In the browser's own dialog, when a person uploads a folder: the folder, Upload, and a confirmation."""
 
 
 @contextlib.contextmanager
@@ -62,7 +72,7 @@ def studio(folder: Path, port: int | None = None, *, public_url: str | None = No
         try:
             assert process.stdout is not None
             assert "studio" in process.stdout.readline()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + SECONDS
             while True:
                 with contextlib.suppress(OSError):
                     socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -80,7 +90,7 @@ def studio(folder: Path, port: int | None = None, *, public_url: str | None = No
 
 def ask(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url + path, data), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url + path, data), timeout=SECONDS) as answer:
         return json.loads(answer.read())
 
 
@@ -166,6 +176,18 @@ async def send_photos(page: Page, archive: Path) -> None:
     await page.until("document.querySelector('.bars')", 60)
 
 
+async def send_folder(page: Page, folder: Path) -> None:
+    """Uploads a folder as a person does; the clicks in the browser's own dialog count."""
+    await page.call("Page.setInterceptFileChooserDialog", enabled=True)
+    await page.click_on("Choose a folder")
+    deadline = time.monotonic() + SECONDS
+    while not (chooser := [event for event in page.events if event["method"] == "Page.fileChooserOpened"]):
+        assert time.monotonic() < deadline, "no dialog was opened"
+        await page.run("1")
+    await page.call("DOM.setFileInputFiles", files=[str(folder)], backendNodeId=chooser[-1]["params"]["backendNodeId"])
+    page.clicks += DIALOG_CLICKS
+
+
 async def open_advanced(page: Page) -> None:
     """Unfolds what the screen Training hides at first."""
     await page.run("document.getElementById('advanced').open = true")
@@ -184,11 +206,12 @@ def server_pid(url: str) -> int:
     import psutil
 
     port = int(url.rsplit(":", 1)[1].strip("/"))
-    return next(
+    process_id: int = next(
         connection.pid
         for connection in psutil.net_connections("tcp")
         if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN"
     )
+    return process_id
 
 
 @contextlib.contextmanager

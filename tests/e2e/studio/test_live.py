@@ -9,10 +9,20 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Page, browse
-from tests.support.studio import READY, ask, go, keep, needs_browser, says, studio
+from tests.support.studio import (
+    LONGEST_PAUSE,
+    LONGEST_PAUSE_MS,
+    READY,
+    WATCH,
+    ask,
+    go,
+    keep,
+    needs_browser,
+    says,
+    studio,
+)
 
 pytestmark = [needs_browser, pytest.mark.proof]
-LONGEST_PAUSE_MS = 3000
 
 RUN = """
 import json, os, sys, time
@@ -47,13 +57,6 @@ with runs.start_run("photos") as run:
         run.update(status="failed", error="diverged")
         sys.exit(2)
 """
-
-WATCH = """
-window.changes = [performance.now()];
-new MutationObserver(() => changes.push(performance.now()))
-    .observe(document.getElementById("main"), {subtree: true, childList: true, characterData: true, attributes: true});
-"""
-LONGEST_PAUSE = "Math.max(...changes.map((time, place) => (changes[place + 1] ?? performance.now()) - time))"
 
 
 @contextlib.contextmanager

@@ -5,67 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from tests.support.artifacts import make_photos
 from tests.support.browser import Page, browse
+from tests.support.page_traces import SCROLL_GRID, trace_tasks, write_many
 from tests.support.studio import READY, ask, go, keep, needs_browser, pick, says, studio
 
 pytestmark = [needs_browser, pytest.mark.proof]
 NUM_PHOTOS = 10_000
 LONGEST_TASK_MS = 50
-SCROLL = """
-(async () => {
-    const grid = document.querySelector(".photo-grid");
-    for (let step = 0; step < 60; step += 1) {
-        grid.scrollTop += step % 3 ? 400 : 9000;
-        await new Promise((done) => requestAnimationFrame(done));
-    }
-    grid.scrollTop = grid.scrollHeight;
-    await new Promise((done) => setTimeout(done, 500));
-})()
-"""
-
-
-async def trace_tasks(page: Page, code: str) -> list[float]:
-    """The processor time of each task of the page's main thread while code runs, in milliseconds, by Chromium's trace.
-
-    Time on the wall would count what else this machine does.
-    """
-    await page.call(
-        "Tracing.start", transferMode="ReportEvents", categories="toplevel,disabled-by-default-devtools.timeline"
-    )
-    await page.run(code)
-    await page.call("Tracing.end")
-    while not any(event["method"] == "Tracing.tracingComplete" for event in page.events):
-        await page.run("1")
-    events = [
-        traced
-        for event in page.events
-        if event["method"] == "Tracing.dataCollected"
-        for traced in event["params"]["value"]
-    ]
-    threads = {
-        (traced["pid"], traced["tid"])
-        for traced in events
-        if traced["name"] == "thread_name" and traced["args"]["name"] == "CrRendererMain"
-    }
-    return [
-        traced["tdur"] / 1000
-        for traced in events
-        if traced["name"].endswith("RunTask") and "tdur" in traced and (traced["pid"], traced["tid"]) in threads
-    ]
-
-
-def write_many(folder: Path, per_class: int) -> Path:
-    """Tiny photos of two classes: one file of each, and the rest as further names of it."""
-    for name, color in (("ant", "black"), ("bee", "yellow")):
-        (folder / name).mkdir(parents=True)
-        first = folder / name / "00000.png"
-        Image.new("RGB", (16, 16), color).save(first)
-        for number in range(1, per_class):
-            (folder / name / f"{number:05}.png").hardlink_to(first)
-    return folder
 
 
 def test_ten_thousand_photos_scroll_without_a_long_task(tmp_path: Path) -> None:
@@ -75,7 +23,7 @@ def test_ten_thousand_photos_scroll_without_a_long_task(tmp_path: Path) -> None:
         await go(page, "data/photos", "document.querySelector('.photo-cell img')")
         await says(page, "#num-photos", "10,000 photos")
         assert await page.run("document.querySelectorAll('.photo-cell').length") < 300
-        tasks = await trace_tasks(page, SCROLL)
+        tasks = await trace_tasks(page, SCROLL_GRID)
         print(f"{len(tasks)} tasks, the longest {max(tasks):.1f} ms")
         assert max(tasks) <= LONGEST_TASK_MS
         await page.until(
