@@ -1,10 +1,12 @@
 """Converts the params of a run to the arguments of the pipeline and to a file."""
 
+import io
 import json
 from pathlib import Path
 
 from components.contract.params.pipeline import Params, dump_section, parse_section
 from components.contract.params.training import TrainParams
+from components.contract.system.atomic_files import write_file
 
 
 def pipeline_arguments(params: Params) -> dict[str, str]:
@@ -39,11 +41,12 @@ def with_trained(params: Params, bundle_dir: Path) -> Params:
 
 
 def write_params(path: Path, params: Params, comment: str) -> None:
-    """Writes the params to a file for `--params`."""
+    """Writes the params to a file for `--params`, in one step: the studio may read it at any time."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.default_flow_style = False
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f"# {comment}\n")
-        yaml.dump(params.model_dump(mode="json"), file)
+    text = io.StringIO(f"# {comment}\n")
+    text.seek(0, io.SEEK_END)
+    yaml.dump(params.model_dump(mode="json"), text)
+    write_file(path, text.getvalue().encode())
