@@ -75,7 +75,7 @@ def test_a_folder_with_other_content_is_not_written_to(tmp_path: Path) -> None:
     models = [finished_run(tmp_path / name) for name in ("a", "b")]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "pick.yaml").write_text("precious")
-    with pytest.raises(ArtifactError, match=r"mine contains something else\. Choose another one with --output"):
+    with pytest.raises(ArtifactError, match=r"mine has other content\. Choose another one with --output"):
         compare(models, 1, tmp_path / "mine")
     assert (tmp_path / "mine" / "pick.yaml").read_text() == "precious"
 
