@@ -1,4 +1,4 @@
-"""What all tests share: a clean environment, and a real MLflow store that is made once and copied."""
+"""Shared by all tests: a clean environment, and a real MLflow store that is made once and copied."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# A runner in the background ignores Ctrl-C, and so would every program that the tests start and stop.
+# A background runner ignores Ctrl-C, and so would every program that the tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OURS = (
@@ -25,7 +25,7 @@ OURS = (
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees the caller's runs, nor what is cached of other tests, nor the store that a step chose in another."""
+    """Hides the caller's runs, the caches of other tests and the store that a step chose in another test."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path_factory.mktemp("cache")))
     _forget_runs()
     yield
@@ -41,7 +41,7 @@ def _forget_runs() -> None:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store with MLflow's tables; making them takes seconds, so it is done once."""
+    """A SQLite store with MLflow's tables. Creating them takes seconds, so it is done once."""
     from mlflow import MlflowClient
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
@@ -51,7 +51,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def mlflow_store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URI of an empty SQLite store of this test's own, which MLFLOW_TRACKING_URI names."""
+    """The URI of an empty SQLite store for this test, to which MLFLOW_TRACKING_URI is set."""
     import mlflow
 
     path = tmp_path / "mlflow" / "mlflow.db"
@@ -65,7 +65,7 @@ def mlflow_store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    """Real photos and weights to measure with, beside the repository; tests that need them skip without."""
+    """Real photos and weights for measurements, beside the repository; without them, tests are skipped."""
     path = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[2] / "shared"))
     if not (path / "data" / "clothing-dataset-small").is_dir():
         pytest.skip(f"no real photos at {path}: name their folder with DARKROOM_SHARED")

@@ -1,4 +1,4 @@
-"""Small files that make a decoder work hard or take much memory, put together by their formats' own rules."""
+"""Small files that cost a decoder much time or memory, built by hand according to their formats."""
 
 import io
 import struct
@@ -12,14 +12,14 @@ TIFF_LONG: Final = 4
 
 
 def encoded(mode: str, side: int, file_format: str, **options: object) -> bytes:
-    """A picture of one color."""
+    """Returns a picture of a single color."""
     file = io.BytesIO()
     Image.new(mode, (side, side)).save(file, file_format, **options)
     return file.getvalue()
 
 
 def jpeg_of_many_scans(side: int, num_scans: int) -> bytes:
-    """A progressive gray JPEG whose scans are valid, and add nothing."""
+    """Returns a progressive gray JPEG whose scans are valid but add nothing."""
     num_blocks = (-(-side // 8)) ** 2
     runs, num_blocks_left = [], num_blocks
     while num_blocks_left:
@@ -56,7 +56,7 @@ def jpeg_with(*segments: bytes) -> bytes:
 
 
 def tiff_of_many_strips(number: int) -> bytes:
-    """A TIFF that names the places of millions of strips."""
+    """Returns a TIFF that lists millions of strips."""
     own = [
         (256, 1, 8),
         (257, 1, 8),

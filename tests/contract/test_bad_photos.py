@@ -1,4 +1,4 @@
-"""Every bad photo gets its verdict, the same from the scan of a data set and from the service, and soon."""
+"""Every bad photo gets the same verdict from the scan of a data set and from the service, and quickly."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
 from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 SECONDS = 2.0
-"""Of processor time for one file: far more than any needs, far less than a hang."""
+"""Limit of processor time for one file: far more than any file needs, far less than a hang."""
 
 PARAMS = PreprocessParams(image_size=64, audit=AuditParams(duplicates="report", near_duplicates="ignore"))
 
@@ -47,7 +47,7 @@ def kinds() -> list[str]:
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    """What a service holds; its graph takes photos of 64 px."""
+    """A loaded service; its graph takes photos of 64 px."""
     folder = tmp_path_factory.mktemp("packed")
     make_bundle(folder / "bundle", make_dataset(folder / "dataset", per_class=1, side=64))
     lay_out(folder / "src", folder / "bundle", read_bundle(folder / "bundle"), "colors")
@@ -56,7 +56,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, dict[str, dict]]:
-    """All kinds in one class folder beside two classes of good photos, prepared; and the manifest by kind or path."""
+    """Prepares all kinds in one class folder beside two classes of good photos. Returns the manifest."""
     folder = tmp_path_factory.mktemp("bad")
     data = make_photos(folder / "photos", per_class=6)
     names = {}
@@ -103,7 +103,7 @@ def test_scan_and_service_give_the_same_verdict(
 
 
 def verdict_of_service(classifier: Classifier, data: bytes) -> tuple[str | None, str | None]:
-    """As the service takes a request apart and decodes what it holds."""
+    """Parses a request and decodes its photos as the service does."""
     content_type, body = encode_form([data])
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -121,11 +121,11 @@ def verdict_of_service(classifier: Classifier, data: bytes) -> tuple[str | None,
     return None, None
 
 
-# --- what no bytes tell ---------------------------------------------------------------------------------------------
+# --- beyond the bytes of a file --------------------------------------------------------------------------------------
 
 
 def lay_traps(data: Path) -> dict[str, str | None]:
-    """Puts odd entries among the photos; gives the verdict on each."""
+    """Puts unusual entries among the photos and returns the verdict on each."""
     photo_bytes = (data / "red" / "000.png").read_bytes()
     (data / "red" / "folder.jpg").mkdir()
     (data / "red" / "loop").symlink_to(data)
@@ -164,7 +164,7 @@ def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
     real = reading._read
 
     def read_while_files_change(photo_file: PhotoFile) -> tuple[bytes, str | None]:
-        """Another program is at work in the folder meanwhile."""
+        """Another program changes the folder at the same time."""
         if photo_file.location.name in ("vanishing.png", "becomes a pipe.png"):
             photo_file.location.unlink()
         if photo_file.location.name == "becomes a pipe.png":
@@ -196,7 +196,7 @@ def test_a_photo_in_two_splits_is_kept_in_test_only(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
-    """Within the block this process may do no more than any user: root may read everything."""
+    """Within the block, this process has only the rights of a normal user: root may read everything."""
     root = os.geteuid() == 0
     if root:
         try:

@@ -1,4 +1,4 @@
-"""The command line: its verbs, its exit codes, and the messages of what is refused before any work."""
+"""The command line: its verbs, its exit codes, and the messages of commands that are refused before any work."""
 
 import json
 import re
@@ -124,7 +124,7 @@ def test_a_folder_without_runs_is_reported(tmp_path: Path) -> None:
 
 
 def documented_commands() -> list[str]:
-    """The lines of the README and the guides that a person types."""
+    """The commands in the README and the guides."""
     lines = [
         line for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) for line in path.read_text().splitlines()
     ]

@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md: each is applied to a copy of the code, and its check is run there."""
+"""Applies each recipe of CONTRIBUTING.md to a copy of the code and runs its check there."""
 
 import re
 import shutil
@@ -37,14 +37,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def change(text: str, diff: list[str]) -> str:
-    """Replaces the context and the removed lines of a diff, which must be in the text once, by its new lines."""
+    """Applies a diff: its old lines must occur once in the text."""
     old, new = ("".join(f"{line[1:]}\n" for line in diff if line[:1] != sign) for sign in "+-")
     assert text.count(old) == 1, old
     return text.replace(old, new)
 
 
 def apply(recipe: str, folder: Path) -> set[str]:
-    """Writes the new files of a recipe and applies its changes; returns the paths."""
+    """Writes the new files of a recipe and applies its changes. Returns the paths."""
     paths = set()
     for path, language, text in FILE_BLOCK.findall(recipe):
         paths.add(path)

@@ -1,4 +1,4 @@
-"""One DAG: KFP's, DVC's and the schema say the same."""
+"""KFP, DVC and the schema have the same DAG."""
 
 import json
 from pathlib import Path
@@ -148,7 +148,7 @@ def test_params_name_their_schema_in_the_first_line() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_example_is_valid_and_says_what_to_expect(path: Path) -> None:
     params = load_params(path)
-    if params.train.model.described_kind == "upload":  # the file is the reader's own
+    if params.train.model.described_kind == "upload":  # readers write this file themselves
         params = params.model_copy(update={"preprocess": params.preprocess.model_copy(update={"image_size": 224})})
     resolve(params, native_size=(400, 300), data_name="photos")
     comments = [line for line in path.read_text().splitlines() if line.startswith("# ")]

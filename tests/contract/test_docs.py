@@ -24,7 +24,7 @@ LABELS = ("darkroom/step", "darkroom/gateway")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 MAKE = re.compile(r"(?:^|`)make ([a-z][a-z-]+)", re.MULTILINE)
 GROUPS = ("data", "model", "images")
-"""Verbs that have verbs."""
+"""Verbs with subcommands."""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def help_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def commands(text: str) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """(verb, options) of each `darkroom …` in a page: in code blocks and in spans of code."""
+    """Yields (verb, options) of each `darkroom …` in a page, from code blocks and inline code."""
     blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     spans = re.findall(r"`([^`\n]*(?:\n[^`\n]+)?)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     lines = [line for block in blocks for line in block.splitlines()] + [span.replace("\n", " ") for span in spans]
@@ -79,7 +79,7 @@ def test_every_make_target_in_the_documentation_exists() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_every_path_in_the_documentation_exists(page: Path) -> None:
-    text = page.read_text().split("\n### Add a step")[0]  # whose files do not exist yet
+    text = page.read_text().split("\n### Add a step")[0]  # its files do not exist yet
     assert [path for path in PATH.findall(text) if not (ROOT / path).exists() and path not in LABELS] == []
 
 

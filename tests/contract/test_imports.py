@@ -1,4 +1,4 @@
-"""Who may import whom, and what may not be imported early: read from the code, and seen in a fresh process."""
+"""Which packages may import which, and which not early: read from the code and checked in a new process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The stand-in for KFP answers as a real KFP 2.17 did, state by state and call by call."""
+"""The stand-in for KFP answers as a real KFP 2.17 did, for each state and call."""
 
 import json
 import os
@@ -21,7 +21,7 @@ STATES: Final = {
 }
 CALLS: Final = ("first-submit", "submit-again", "recurring", "terminate", "logs")
 UNCALLED: Final = ("get-runs.json", "get-artifacts")
-"""Recorded calls that nothing in Darkroom makes: the stand-in does not answer them."""
+"""Recorded calls that Darkroom never makes: the stand-in does not answer them."""
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +104,11 @@ EXPERIMENT: Final = {
     "last_run_created_at": "2026-11-29T10:58:24Z",
 }
 FREE: Final = ("pipeline_spec", "runtime_config", "trigger", "details", "description")
-"""What KFP passes on as it got it, or what not every entry has."""
+"""Values that KFP passes on unchanged, or that only some entries have."""
 
 
 def repeat(request: dict[str, Any], url: str, ids: dict[str, str]) -> tuple[int, Any]:
-    """Makes a recorded call again, with the ids that the stand-in has given."""
+    """Repeats a recorded call with the ids that the stand-in returned."""
     path = request["path"]
     for recorded_id, new_id in ids.items():
         path = path.replace(recorded_id, new_id)
@@ -129,7 +129,7 @@ def repeat(request: dict[str, Any], url: str, ids: dict[str, str]) -> tuple[int,
 
 
 def form_of(answer: Any) -> Any:
-    """The keys of an answer and the kinds of their values; of a list that of its first entry."""
+    """The keys of an answer and the types of their values; for a list, those of its first entry."""
     if isinstance(answer, dict):
         return {key: form_of(value) for key, value in sorted(answer.items()) if key not in FREE}
     if isinstance(answer, list):

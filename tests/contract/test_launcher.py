@@ -1,4 +1,4 @@
-"""Only the launcher starts programs, and only by absolute paths, and foreign names become paths in one place."""
+"""Only the launcher starts programs, only by absolute paths, and foreign names become paths in one place."""
 
 import ast
 from pathlib import Path
@@ -12,7 +12,7 @@ KEEPERS = (
     ROOT / "components" / "deploy" / "bento" / "supervisor.py",
     ROOT / "pipelines" / "studio" / "jobs" / "job_process.py",
 )
-"""They import nothing of the project, and start only the command that the launcher built for them."""
+"""These import nothing of the project and start only the command that the launcher built for them."""
 STARTING = {
     "subprocess": ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput"),
     "psutil": ("Popen",),
@@ -83,7 +83,7 @@ def test_the_check_detects_a_started_program() -> None:
 
 
 def test_foreign_names_are_validated_in_one_place() -> None:
-    """Whoever compares a part of a name with `..` decides about names; these do, for the reasons given."""
+    """Code that compares a part of a name with `..` decides about names; only these do, for the stated reasons."""
     allowed = {
         "components/contract/foreign/confinement.py": "the one place",
         "components/contract/foreign/repository.py": "names of git references",

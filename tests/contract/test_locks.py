@@ -1,4 +1,4 @@
-"""What the locks hold: versions and hashes, and no address to download from."""
+"""Lock files hold versions and hashes, and no download addresses."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""The project in a folder of any name, and on machines with another Python.
+"""The project in a folder with any name, and on machines with another Python.
 
-The whole pipeline in such a folder: tests/e2e/pipeline/test_run.py.
+For the whole pipeline in such a folder see tests/e2e/pipeline/test_run.py.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, empty_s
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A PATH with the tools of a bare system and a Python that is too old; nothing is installed for real."""
+    """A PATH with the tools of a minimal system and an outdated Python; nothing is really installed."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in ("sh", "rm", "mkdir", "touch", "chmod"):
@@ -90,7 +90,7 @@ def test_an_unsuitable_python_is_reported_with_its_version(programs: Path) -> No
 
 
 def test_uv_fetches_a_python_if_none_is_suitable(programs: Path) -> None:
-    """uv itself is replaced by a program that notes what it is asked for: a fetch needs a network."""
+    """A program that records its arguments replaces uv: downloads need a network."""
     log = programs.parent / "log"
     write(programs / "uv", f'#!/bin/sh\necho "$@" >> {log}\n')
     result = environment_script(programs)
@@ -120,7 +120,7 @@ def test_make_works_in_a_folder_of_any_name(tmp_path: Path) -> None:
     (folder / ".venv" / "bin").mkdir(parents=True)
     write(folder / ".venv" / "bin" / "python", '#!/bin/sh\necho "$PWD"; echo "$PATH"; echo "$@"\n')
     (folder / ".venv" / ".ready").touch()
-    # `make test` may run this: as a part of another make, make announces its folder.
+    # `make test` may run this: a nested make prints its folder.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", "ui"]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The command in the surroundings that people have: pipes that close, full disks, old terminals, no home, Windows."""
+"""The command in real environments: closed pipes, full disks, old terminals, no home folder, Windows."""
 
 import json
 import os
@@ -23,7 +23,7 @@ LATIN_1 = {"PYTHONIOENCODING": "latin-1"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with photos and a failed run."""
+    """A project folder with photos and a failed run."""
     path = tmp_path_factory.mktemp("work")
     make_photos(path / "photos", per_class=4)
     (path / "runs" / RUN_ID).mkdir(parents=True)
@@ -99,7 +99,7 @@ def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedP
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv to become another user")
     bare = ["env", "-u", "HOME", "-u", "USER", "-u", "LOGNAME", "PYTHONDONTWRITEBYTECODE=1", f"DARKROOM_CACHE={cache}"]
-    # This capability lets the other user read the interpreter, which may lie in root's home, and write nothing.
+    # With this capability, the other user can read the interpreter (which may lie in root's home) but write nothing.
     capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", *capability]
     return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)

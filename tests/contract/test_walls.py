@@ -1,4 +1,4 @@
-"""The layout of the code: folders of a readable size, one line on each, and imports that run one way only."""
+"""The layout of the code: small folders, each described in one line, and imports in one direction only."""
 
 import ast
 import functools
@@ -17,7 +17,7 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 
 @functools.cache
 def edges() -> dict[str, set[str]]:
-    """Per module of ours the modules of ours that it imports, also within functions."""
+    """Maps each module of the project to the project's modules that it imports, also within functions."""
     return {name: {other for other in imports(path) if other in NAMES} - {name} for name, path in NAMES.items()}
 
 
@@ -49,7 +49,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def children_of(folder: str, graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """The imports between the files of a folder and its subfolders, each subfolder taken as one node."""
+    """The imports between the files and subfolders of a folder; each subfolder is one node."""
 
     def child(name: str) -> str | None:
         return ".".join(name.split(".")[: folder.count(".") + 2]) if name.startswith(f"{folder}.") else None
@@ -106,7 +106,7 @@ def test_the_formatter_decides() -> None:
 
 
 def private_imports(path: Path) -> Iterator[str]:
-    """What a file imports of ours whose name, or whose module's name, starts with an underscore."""
+    """The project's names that a file imports although they, or their modules, start with an underscore."""
     for name in imports(path):
         parts = name.split(".")
         if parts[0] in ("components", "pipelines") and any(part.startswith("_") for part in parts):
@@ -123,7 +123,7 @@ INNER = (
     "components.train.keras_import.description",
     "pipelines.studio.routes",
 )
-"""Folders that only their parent folder imports."""
+"""Folders that only their parent folder may import."""
 
 
 @pytest.mark.parametrize("inner", INNER)

@@ -1,4 +1,4 @@
-"""The wheel: what `pip install .` puts into an environment, and that it works there."""
+"""The wheel: what `pip install .` installs, and that it works there."""
 
 import shutil
 import subprocess
@@ -15,9 +15,9 @@ TOP = {"components", "darkroom", "pipelines"}
 
 @pytest.fixture(scope="module")
 def site_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds what the wheel holds, as in site-packages."""
+    """A folder with the wheel's content, as in site-packages."""
     folder = tmp_path_factory.mktemp("wheel")
-    source_dir = folder / "source"  # a build in the checkout would also pack what earlier builds left there
+    source_dir = folder / "source"  # a build in the checkout would include what earlier builds left there
     for name in TOP:
         shutil.copytree(ROOT / name, source_dir / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -31,13 +31,13 @@ def site_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_of(root: Path) -> set[Path]:
-    """The files of the three packages, relative to the folder that holds them."""
+    """The files of the three packages, relative to the folder that contains them."""
     files = {path for name in TOP for path in (root / name).rglob("*") if path.is_file()}
     return {path.relative_to(root) for path in files if path.suffix != ".pyc" and path.name != "Dockerfile"}
 
 
 def run(site_dir: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Python as in an environment that has the wheel, with the libraries of this one."""
+    """Python as in an environment with the wheel and the libraries of this one."""
     program = f"import sys; sys.path.insert(0, {str(site_dir)!r})\n"
     return subprocess.run(
         [sys.executable, "-P", "-c", program + words[0], *words[1:]],

@@ -1,1 +1,1 @@
-"""What tests share and run: servers, browsers, container engines, processes and sample artifacts."""
+"""Shared by tests: servers, browsers, container engines, processes and sample artifacts."""

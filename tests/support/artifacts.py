@@ -1,4 +1,4 @@
-"""Small real inputs that tests make on the spot: photos, a prepared data set, and a model bundle without TensorFlow."""
+"""Small real inputs that tests create: photos, a prepared data set, and a model bundle without TensorFlow."""
 
 import hashlib
 from pathlib import Path
@@ -35,7 +35,7 @@ def photo(class_name: str, rng: np.random.Generator, size: tuple[int, int] = (40
 def make_photos(
     folder: Path, *, per_class: int = 20, size: tuple[int, int] = (40, 32), suffix: str = ".png", seed: int = 0
 ) -> Path:
-    """A folder of class folders of pictures that anything can tell apart."""
+    """A folder of class folders with easily separable pictures."""
     rng = np.random.default_rng(seed)
     for class_name in CLASS_NAMES:
         (folder / class_name).mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
 
 
 def make_bundle_info(info: DatasetInfo, model: ModelFacts, export: ExportFacts) -> BundleInfo:
-    """What bundle.json contains of a model for a data set, after two epochs."""
+    """The content of bundle.json for a model trained on a data set for two epochs."""
     return BundleInfo(
         dataset_name=info.name,
         dataset_fingerprint=info.fingerprint,
@@ -148,7 +148,7 @@ def make_evaluation(
     model_name: str = "colors",
     calibrated: bool = False,
 ) -> None:
-    """An evaluation folder with what deploy reads of it: the graph's true predictions and a verdict of your own."""
+    """An evaluation folder with all that deploy reads: the graph's real predictions and a verdict of your choice."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -196,7 +196,7 @@ def make_evaluation(
 
 
 def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: str) -> Calibration:
-    """A temperature of 2, abstention below 0.6, and the training photos as what is familiar."""
+    """A temperature of 2, abstention below 0.6, and familiarity from the training photos."""
     train, validation = open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
     reference = to_unit_length(graph.run(train.gather(np.arange(len(train)))).embedding)
     embeddings = graph.run(validation.gather(np.arange(len(validation)))).embedding

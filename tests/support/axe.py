@@ -1,16 +1,16 @@
-"""axe-core in a page: what keeps people with a screen reader, a keyboard or weak eyes from using it."""
+"""axe-core in a page: finds barriers for people with a screen reader, a keyboard or poor eyesight."""
 
 from pathlib import Path
 
 from tests.support.browser import Page
 
 AXE_PATH = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-"""Installed by `make lint-pages`, as package.json says."""
+"""Installed by `make lint-pages`, as package.json specifies."""
 RULES = "{resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']}"
 
 
 async def violations(page: Page) -> list[str]:
-    """Each violation with the elements that have it; none where axe-core is not installed."""
+    """Each violation with the affected elements; empty where axe-core is not installed."""
     if not AXE_PATH.is_file():
         return []
     if await page.run("typeof axe") == "undefined":

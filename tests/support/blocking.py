@@ -1,4 +1,4 @@
-"""How long a thread is blocked, whatever else the machine is doing."""
+"""How long a thread is blocked, regardless of other work on the machine."""
 
 import sys
 import time
@@ -8,11 +8,11 @@ from types import FrameType
 from typing import Any
 
 BLOCKING = {"acquire", "connect", "join", "poll", "recv", "recv_into", "select", "sleep"}
-"""Functions in C that return when another thread, a server or the clock lets them. Computing is not among them."""
+"""C functions that return only when another thread, a server or the clock lets them. They do no computing."""
 
 
 class BlockedTime:
-    """Seconds that this thread was blocked in calls from Python."""
+    """The seconds for which this thread was blocked in calls from Python."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -28,7 +28,7 @@ class BlockedTime:
 
 @contextmanager
 def blocked_time() -> Iterator[BlockedTime]:
-    """Measures the thread that enters it, by Python's profiler."""
+    """Measures the calling thread with Python's profiler."""
     blocked = BlockedTime()
     sys.setprofile(blocked.profile)
     try:

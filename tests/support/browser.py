@@ -1,4 +1,4 @@
-"""A page in a real browser, over its own protocol: no driver to install."""
+"""A page in a real browser, controlled over the browser's own protocol: no driver to install."""
 
 import asyncio
 import base64
@@ -21,9 +21,9 @@ class Page:
 
     Attributes:
         width: of the window, in pixels.
-        clicks: how many were made.
-        replies: what is typed into the questions that the page asks in a box of the browser's own, one after another.
-        events: what the browser told meanwhile.
+        clicks: the number of clicks so far.
+        replies: the answers to the browser's prompts, in order.
+        events: events that the browser has reported.
     """
 
     def __init__(self, session: Any, socket: Any, address: str, width: int):
@@ -45,7 +45,7 @@ class Page:
         self.events: list[dict[str, Any]] = []
 
     async def open(self, url: str) -> None:
-        """Goes to an address, with all that is watched switched on."""
+        """Goes to an address, with all monitoring switched on."""
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             await self.call(f"{domain}.enable")
         await self._resize(HEIGHT)
@@ -53,7 +53,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def tab(self, url: str) -> AsyncIterator["Page"]:
-        """Another window of the same browser; closed at the end, whatever it is doing."""
+        """Opens another window of the same browser, which is closed at the end, whatever it is doing."""
         target = (await self.call("Target.createTarget", url="about:blank", newWindow=True))["targetId"]
         async with self._attached(target) as page:
             await page.open(url)
@@ -62,7 +62,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def opened(self, part: str) -> AsyncIterator["Page"]:
-        """The tab that a click has opened, by a part of its address; closed at the end."""
+        """Finds the tab that a click has opened by a part of its address; it is closed at the end."""
         deadline = time.monotonic() + 3 * SECONDS
         target_ids: list[str] = []
         while not target_ids:
@@ -74,7 +74,7 @@ class Page:
         async with self._attached(target_ids[0]) as page:
             await page.call("Page.enable")
             while True:
-                with contextlib.suppress(AssertionError):  # it is on its way to its address
+                with contextlib.suppress(AssertionError):  # it is still loading
                     await page.until("document.readyState === 'complete'")
                     break
                 assert time.monotonic() < deadline, f"the tab of {part} did not load"
@@ -88,7 +88,7 @@ class Page:
             yield Page(self._session, socket, address, self.width)
 
     async def save_to(self, folder: Path) -> None:
-        """Files that are saved from now on go there."""
+        """Sets the folder for downloads from now on."""
         folder.mkdir(exist_ok=True)
         await self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
@@ -115,7 +115,7 @@ class Page:
                 return message["result"]
             if "method" in message:
                 self.events.append(message)
-            if message.get("method") == "Page.javascriptDialogOpening":  # until it is answered the page stands still
+            if message.get("method") == "Page.javascriptDialogOpening":  # the page is blocked until it is answered
                 await self._send("Page.handleJavaScriptDialog", accept=True, promptText=self.replies.pop(0))
 
     async def run(self, code: str) -> Any:
@@ -143,11 +143,11 @@ class Page:
             )
 
     async def click(self, selector: str) -> None:
-        """Clicks in the middle of an element, as a mouse does; it must be there and be what is met."""
+        """Clicks in the middle of an element, as a mouse does; the element must exist and not be covered."""
         await self._click(f"document.querySelector({json.dumps(selector)})")
 
     async def click_on(self, name: str, within: str = "body") -> None:
-        """The same, by what the element is called: its label, or else what stands on it."""
+        """Clicks on an element by its name: its label, or else its text."""
         await self._click(
             f"[...document.querySelectorAll({json.dumps(within)})]"
             ".flatMap(one => [...one.querySelectorAll('button, a, label, summary, summary b')])"
@@ -159,7 +159,7 @@ class Page:
         await self.until(f"(element => element && !element.disabled)({element})")
         met = "(element, met) => Boolean(element && met && (element.contains(met) || met.contains(element)))"
         deadline = time.monotonic() + 5
-        while True:  # what is drawn again meanwhile may stand elsewhere
+        while True:  # a redrawn element may have moved
             x, y = await self._place(element)
             if await self.run(f"({met})({element}, document.elementFromPoint({x}, {y}))"):
                 break
@@ -169,21 +169,21 @@ class Page:
             await self._mouse(kind, x, y)
 
     async def _place(self, element: str) -> tuple[float, float]:
-        """The middle of an element, as soon as it stands still."""
+        """The middle of an element, once it has stopped moving."""
         place = (
             f"(element => {{ element?.scrollIntoView({{block: 'center', behavior: 'instant'}}); "
             "const box = element?.getBoundingClientRect(); "
             f"return box && [box.x + box.width / 2, box.y + box.height / 2]; }})({element})"
         )
         before = None
-        while (now := await self.until(place)) != before:  # what is still being laid out would be missed
+        while (now := await self.until(place)) != before:  # an element that is still moving would be missed
             before = now
             await asyncio.sleep(0.15)
         x, y = now
         return x, y
 
     async def picture(self, path: Path) -> None:
-        """Keeps what the whole page looks like, in a window that is as high as it."""
+        """Saves a picture of the whole page, in a window as high as the page."""
         await self._resize(max(HEIGHT, int(await self.run("document.documentElement.scrollHeight"))))
         await asyncio.sleep(0.3)
         found = await self.call("Page.captureScreenshot")
@@ -191,7 +191,7 @@ class Page:
         await self._resize(HEIGHT)
 
     async def drop(self, files: list[Path], selector: str) -> None:
-        """Drags files from a folder onto an element, and lets go of them there."""
+        """Drags files from a folder onto an element and drops them there."""
         x, y = await self._place(f"document.querySelector({json.dumps(selector)})")
         dragged = {"items": [], "files": [str(path) for path in files], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -204,7 +204,7 @@ class Page:
         await self._mouse("mousePressed", x, y)
         for step in range(1, 4):
             await self._mouse("mouseMoved", x + 4 * step, y + 4 * step)
-        await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser tells of it meanwhile
+        await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser reports it meanwhile
         drag_event = [event for event in self.events if event["method"] == "Input.dragIntercepted"].pop()
         x, y = await self._place(f"document.querySelector({json.dumps(target)})")
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -230,15 +230,15 @@ def browse(
     ready: str = "document.querySelectorAll('#samples button').length > 0",
     expected: str | None = None,
 ) -> None:
-    """Opens the page, does the work, and sees that nothing failed and nothing was loaded from elsewhere.
+    """Opens the page, does the work, and checks that nothing failed or was loaded from elsewhere.
 
     Args:
         url: of the page.
         folder: for the browser's own files.
-        work: is given the page as soon as it is ready.
+        work: called with the page once it is ready.
         width: of the window, in pixels.
-        ready: JavaScript that is true from then on.
-        expected: what may stand in the browser's log of errors, such as the address that answers with a refusal.
+        ready: a JavaScript expression that is true once the page is ready.
+        expected: texts that may occur in the browser's error log, such as the address of an expected error.
     """
     import aiohttp
 

@@ -8,7 +8,7 @@ from pipelines.cli.main import darkroom
 
 
 def parse(words: Sequence[str]) -> click.Context:
-    """The parsed command line of a verb or an action.
+    """Parses the command line of a verb or an action.
 
     Raises:
         UsageError: it cannot be parsed.
@@ -24,7 +24,7 @@ def parse(words: Sequence[str]) -> click.Context:
 def list_commands(
     group: click.Group = darkroom, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """All verbs and actions that can be run, with the words that name them."""
+    """All verbs and actions that can be run, with their names."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from list_commands(command, (*words, name))
@@ -33,6 +33,6 @@ def list_commands(
 
 
 def options_of(words: Sequence[str]) -> set[str]:
-    """The options of a verb, or of an action of it."""
+    """The options of a verb or of one of its actions."""
     (command,) = (command for names, command in list_commands() if names == tuple(words))
     return {option for param in command.params for option in (*param.opts, *param.secondary_opts) if option[0] == "-"}

@@ -1,4 +1,4 @@
-"""A container engine for the tests: one that runs, or Docker's own, started and stopped here; and the images in it."""
+"""A container engine for the tests: a running one, or Docker, started and stopped here; and its images."""
 
 import contextlib
 import os
@@ -27,13 +27,13 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def containers_of_runs() -> set[str]:
-    """All that were started by a run of the pipeline, ended ones too."""
+    """All containers that a run of the pipeline has started, including ended ones."""
     return set(docker("ps", "--all", "--quiet", "--filter", f"label={docker_runner.RUN_LABEL}").split())
 
 
 @contextlib.contextmanager
 def running() -> Iterator[None]:
-    """An engine that answers; the test skips where there is none and none can be started."""
+    """A responding engine; the test is skipped if there is none and none can be started."""
     if shutil.which("docker") is None:
         pytest.skip("no container engine: apt-get install docker.io")
     with contextlib.nullcontext() if _answers() else _started_engine():
@@ -48,7 +48,7 @@ def _answers() -> bool:
 def _started_engine() -> Iterator[None]:
     if shutil.which("dockerd") is None or os.getuid() != 0:
         pytest.skip("no container engine answers, and none can be started here without dockerd and root")
-    with tempfile.TemporaryFile("w+") as log:  # never a pipe: the engine stands still once nobody empties it
+    with tempfile.TemporaryFile("w+") as log:  # never a pipe: the engine blocks once nobody reads it
         daemon = subprocess.Popen(["dockerd"], stdout=subprocess.DEVNULL, stderr=log)
         try:
             deadline = time.monotonic() + START_SECONDS
@@ -65,9 +65,9 @@ def _started_engine() -> Iterator[None]:
 
 
 def build(*images: str) -> None:
-    """Builds images from the source as it stands, on DARKROOM_BASE_IMAGE or on a base made on the spot.
+    """Builds images from the current source, on DARKROOM_BASE_IMAGE or on a base that is made now.
 
-    It takes minutes the first time.
+    The first build takes minutes.
     """
     base = os.environ.get("DARKROOM_BASE_IMAGE", BASE_IMAGE)
     if not docker("images", "--quiet", base):

@@ -1,4 +1,4 @@
-"""What the stand-ins for servers share."""
+"""Responses that the stand-ins for servers share."""
 
 import json
 from http.server import BaseHTTPRequestHandler

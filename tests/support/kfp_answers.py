@@ -1,4 +1,4 @@
-"""What a real KFP 2.17 answered, restored from tests/cases/kfp_answers."""
+"""The answers of a real KFP 2.17, read from tests/cases/kfp_answers."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ FINAL_STATUSES: Final = {
     "unschedulable-then-terminated": "RUNNING",
     "image-missing-then-terminated": "RUNNING",
 }
-"""The final state that the exit handler got."""
+"""The final state that the exit handler received."""
 
 
 def recorded_runs(scenario: str) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def recorded_runs(scenario: str) -> list[dict[str, Any]]:
 
 
 def recorded_logs() -> dict[str, str]:
-    """A node's id, or its pod's name → its log, or the error of a node without one, which is JSON."""
+    """Maps a node's id or its pod's name to its log, or to the JSON error of a node without one."""
     lines = (FOLDER / "logs.jsonl").read_text(encoding="utf-8").splitlines()
     bodies = {answer["path"].split("/")[-2]: answer["body"] for answer in map(json.loads, lines)}
     return {node: body if isinstance(body, str) else json.dumps(body) for node, body in bodies.items()}

@@ -1,4 +1,4 @@
-"""A stand-in for a KFP server, because no cluster can run where the tests do.
+"""A stand-in for a KFP server, because no cluster can run where the tests run.
 
 It speaks the part of KFP's REST API that Darkroom uses, over real HTTP to KFP's real client: health, pipelines,
 versions, experiments, runs, recurring runs, logs. Its answers have the form of those of a real KFP 2.17
@@ -21,11 +21,11 @@ from tests.support.json_response import send_json, send_text
 API = "/apis/v2beta1"
 CREATED = "2026-11-29T10:58:24Z"
 NEVER = "1970-01-01T00:00:00Z"
-"""How KFP writes a time that has not come."""
+"""How KFP writes an unset time."""
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
-"""The id of a run that the server does not have."""
+"""The id of a run that the server does not know."""
 DROPPED: Final[dict[str, Any]] = {"status": 0}
-"""A state in which the server closes the connection instead of answering."""
+"""In this state the server closes the connection instead of answering."""
 PLUGINS = {
     "mlflow": {
         "entries": {"experiment_name": {"value": "KFP-Default"}},
@@ -33,24 +33,24 @@ PLUGINS = {
         "state_message": "the CA file is missing",
     }
 }
-"""KFP's own manifests leave its MLflow plugin half set up."""
+"""KFP's own manifests leave its MLflow plugin half configured."""
 
 
 @dataclass
 class StandIn:
-    """What the server knows, and how it behaves."""
+    """The server's data and behavior."""
 
     states: list[dict[str, Any]] = field(default_factory=lambda: [{"state": "SUCCEEDED", "finished_at": CREATED}])
-    """What GET of a run answers, one after the other; the last stays. `status` is an error of HTTP."""
+    """The successive answers to GET of a run; the last one repeats. `status` is an HTTP error."""
     token: str | None = None
-    """Asked for where it is given."""
+    """Required in requests if it is set."""
     old: bool = False
-    """Whether only KFP's v1 API is there."""
+    """Whether only KFP's v1 API exists."""
     refuse_runs: str | None = None
-    """The message with which runs are refused."""
+    """The error message for new runs."""
     url: str = ""
     logs: dict[str, str] = field(default_factory=dict)
-    """A node's id, or its pod's name → its log."""
+    """Maps a node's id or its pod's name to its log."""
     terminated: list[str] = field(default_factory=list)
     pipelines: list[str] = field(default_factory=list)
     versions: dict[str, bytes] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class StandIn:
     recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, dict[str, Any] | str]:
-        """(status, JSON or text) for one request, as a real server answers it."""
+        """Returns (status, JSON or text) for one request, as a real server does."""
         words = [word for part in path.removeprefix(API).strip("/").split("/") for word in part.split(":")]
         match method, words:
             case "GET", ["healthz"]:
@@ -162,7 +162,7 @@ def _version(name: str) -> dict[str, Any]:
 
 
 def _listing(kind: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """An empty list is an empty answer."""
+    """Real servers answer an empty list with an empty object."""
     return {kind: entries, "total_size": len(entries)} if entries else {}
 
 
@@ -186,7 +186,7 @@ def _log_error(node: str) -> str:
 
 @contextmanager
 def serving(stand_in: StandIn) -> Iterator[StandIn]:
-    """Serves it on a free port of this machine."""
+    """Serves the stand-in on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Kills a real process at a chosen moment: its n-th rename, file or child process, as Python's audit events report."""
+"""Kills a real process at a chosen moment: at its n-th rename, file or child process by Python's audit events."""
 
 import os
 import signal

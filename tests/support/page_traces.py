@@ -22,9 +22,9 @@ SCROLL_GRID = """
 
 
 async def trace_tasks(page: Page, code: str) -> list[float]:
-    """The processor time of each task of the page's main thread while code runs, in milliseconds.
+    """The processor time in milliseconds of each main-thread task of the page while code runs.
 
-    Time on the wall would count what else this machine does.
+    Wall time would include other work of this machine.
     """
     await page.call(
         "Tracing.start", transferMode="ReportEvents", categories="toplevel,disabled-by-default-devtools.timeline"
@@ -54,7 +54,7 @@ async def trace_tasks(page: Page, code: str) -> list[float]:
 
 
 def write_many(folder: Path, per_class: int) -> Path:
-    """Tiny photos of two classes: one file of each, and the rest as further names of it."""
+    """Tiny photos of two classes: one file per class, and hard links to it as the others."""
     for name, color in (("ant", "black"), ("bee", "yellow")):
         (folder / name).mkdir(parents=True)
         first = folder / name / "00000.png"

@@ -1,4 +1,4 @@
-"""A real PostgreSQL on loopback, with a folder of its own."""
+"""A real PostgreSQL on loopback in a separate folder."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 @contextlib.contextmanager
 def running_postgres(database: str) -> Iterator[str]:
-    """The address of an empty database; skips the test where there is no PostgreSQL."""
+    """The address of an empty database; without PostgreSQL the test is skipped."""
     if not PROGRAMS:
         pytest.skip("no PostgreSQL here: apt-get install postgresql")
     with socket.socket() as probe:

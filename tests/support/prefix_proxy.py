@@ -1,4 +1,4 @@
-"""A reverse proxy that offers a server below a path, with its websockets, as nginx does by default."""
+"""A reverse proxy that serves a server under a path, including websockets, as nginx does by default."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 
 NOT_PASSED = {"connection", "content-encoding", "content-length", "host", "transfer-encoding", "upgrade"}
-"""They belong to one connection only; and sec-websocket-*, which each side negotiates."""
+"""These headers belong to one connection only, like sec-websocket-*, which each side negotiates."""
 
 
 def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -21,7 +21,7 @@ def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def bridge(request: web.Request, session: aiohttp.ClientSession, address: str) -> web.StreamResponse:
-    """Passes the messages of a websocket both ways."""
+    """Forwards the messages of a websocket in both directions."""
     browser = web.WebSocketResponse()
     await browser.prepare(request)
 
@@ -65,13 +65,13 @@ async def serve(port: int, prefix: str, target: str, keeps_prefix: bool, stop: a
 
 @contextlib.contextmanager
 def prefix_proxy(port: int, prefix: str, target: str, *, keeps_prefix: bool) -> Iterator[None]:
-    """Serves at the port until the end.
+    """Serves at the port until it is stopped.
 
     Args:
         port: to listen on.
-        prefix: `/lab`; what is not below it is a 404.
+        prefix: such as `/lab`; other paths get a 404.
         target: host and port of the server.
-        keeps_prefix: whether the server gets it with the path.
+        keeps_prefix: whether the path sent to the server includes it.
     """
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Programs that tests start and watch: which of them live, and when something has come true."""
+"""Programs that tests start and watch: which of them are alive, and waiting for a condition."""
 
 import signal
 import socket
@@ -10,12 +10,12 @@ import pytest
 
 
 def signals_to_test(sampled: signal.Signals, *proofs: signal.Signals) -> list[object]:
-    """Parameters of a test that stops a program: one signal for `make test`, the others for `make proof`."""
+    """Parameters for tests that stop a program: one signal for `make test`, the others for `make proof`."""
     return [sampled, *(pytest.param(signum, marks=pytest.mark.proof) for signum in proofs)]
 
 
 def marked(mark: str) -> dict[int, str]:
-    """Living processes that inherited `mark` in their environment, with their command lines."""
+    """Live processes that inherited `mark` in their environment, with their command lines."""
     commands = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""Disks that are full, or not to be written to: real ones, which only root can mount."""
+"""Real disks that are full or read-only, which only root can mount."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A disk of this size at `folder`, which is made; its content is gone after the block. Skips where none can be."""
+    """Mounts a disk of this size at the new `folder` for the length of the block. Skips if mounting fails."""
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
@@ -22,5 +22,5 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def remount(folder: Path, options: str) -> None:
-    """Changes a disk: its size, or `ro`."""
+    """Remounts a disk with another size, or with `ro`."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)

@@ -1,6 +1,6 @@
-"""Walking through the studio as a person does: what several tests do there.
+"""Operates the studio as a person does: steps that several tests share.
 
-Where DARKROOM_PICTURES names a folder, a picture of each screen is left there.
+If DARKROOM_PICTURES names a folder, a picture of each screen is saved there.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ DIALOG_CLICKS = 3
 
 @contextlib.contextmanager
 def studio(folder: Path, port: int | None = None, *, public_url: str | None = None) -> Iterator[str]:
-    """`darkroom studio` in a folder; stopped at the end, with what it has started. Behind a proxy it asks for TOKEN."""
+    """Runs `darkroom studio` in a folder until the end of the block. Behind a proxy it requires TOKEN."""
     port = port or free_port()
     command = [sys.executable, "-m", "pipelines.cli.main", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
@@ -81,7 +81,7 @@ def studio(folder: Path, port: int | None = None, *, public_url: str | None = No
                 time.sleep(0.05)
             yield url
         finally:
-            with contextlib.suppress(OSError):  # it may have been killed
+            with contextlib.suppress(OSError):  # the test may have killed it
                 for job in ask(url, "api/jobs"):
                     if job["state"] in ("waiting", "running"):
                         ask(url, f"api/jobs/{job['id']}", {"action": "stop"})
@@ -121,7 +121,7 @@ async def keep(page: Page, name: str) -> None:
 
 
 async def saved(path: Path, begins: bytes) -> bytes:
-    """A file that the browser saves, as soon as it is whole."""
+    """A file that the browser saves, once it is complete."""
     deadline = time.monotonic() + 60
     while not (path.is_file() and path.stat().st_size and not list(path.parent.glob("*.crdownload"))):
         assert time.monotonic() < deadline, f"{path.name} was not saved"
@@ -132,14 +132,14 @@ async def saved(path: Path, begins: bytes) -> bytes:
 
 
 async def finished(page: Page, seconds: float = TRAIN_SECONDS) -> None:
-    """Waits until the run that is shown is over, and without a fault."""
+    """Waits until the shown run has ended, without an error."""
     await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", seconds)
     fault = await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
     assert not fault, fault
 
 
 async def trained(page: Page) -> str:
-    """Waits for the training that was started; gives its run."""
+    """Waits for the started training and returns its run."""
     await page.until("document.querySelector('.live h1')")
     await page.until("document.querySelector('.now')?.textContent")
     await page.until(
@@ -162,7 +162,7 @@ def png(class_name: str, rng: np.random.Generator) -> bytes:
 
 
 def colors(folder: Path, rng: np.random.Generator) -> Path:
-    """An archive of photos, as a person has one."""
+    """An archive of photos, as people have them."""
     with zipfile.ZipFile(folder / "colors.zip", "w") as archive:
         for class_name in CLASS_NAMES:
             for number in range(40):
@@ -189,7 +189,7 @@ async def send_folder(page: Page, folder: Path) -> None:
 
 
 async def open_advanced(page: Page) -> None:
-    """Unfolds what the screen Training hides at first."""
+    """Unfolds the parts of the Training screen that are hidden at first."""
     await page.run("document.getElementById('advanced').open = true")
 
 
@@ -216,7 +216,7 @@ def server_pid(url: str) -> int:
 
 @contextlib.contextmanager
 def paused(url: str) -> Iterator[None]:
-    """The studio answers nothing until the end."""
+    """The studio answers no requests within the block."""
     process_id = server_pid(url)
     os.kill(process_id, signal.SIGSTOP)
     try:
@@ -226,7 +226,7 @@ def paused(url: str) -> Iterator[None]:
 
 
 async def try_photos(page: Page, folder: Path, rng: np.random.Generator) -> list[str]:
-    """Drops a photo of each class, and a file that is none; gives the classes that the model names, in that order."""
+    """Drops a photo of each class and a file that is no photo. Returns the predicted classes in that order."""
     files = [folder / f"one {class_name}.png" for class_name in CLASS_NAMES]
     for file, class_name in zip(files, CLASS_NAMES, strict=True):
         file.write_bytes(png(class_name, rng))

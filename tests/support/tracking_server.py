@@ -1,4 +1,4 @@
-"""A server that MLflow's client takes for a tracking server: in good order, slow, silent, faulty or not there."""
+"""A server that MLflow's client accepts as a tracking server: working, slow, silent, faulty or unreachable."""
 
 import json
 import threading
@@ -22,14 +22,14 @@ SLOW_SECONDS = 0.2
 
 
 class TrackingServer:
-    """The part of MLflow's REST interface that a run is logged by.
+    """The part of MLflow's REST interface that logs runs.
 
     Attributes:
         behavior: towards the next request: answers; answers late; never answers; answers 500 or 403; is not
             there.
         artifacts_dir: where files go, past the server.
-        run_id: of the run that it makes.
-        taken: (path, body) of all requests that it answered in good order.
+        run_id: the id of the run that it creates.
+        taken: (path, body) of all requests that it answered successfully.
     """
 
     def __init__(self, artifacts_dir: Path):
@@ -49,7 +49,7 @@ class TrackingServer:
         return f"http://127.0.0.1:{self.port}"
 
     def behave(self, behavior: Behavior) -> None:
-        """Behaves so from now on."""
+        """Sets the behavior from now on."""
         if behavior == "gone":
             self._unlisten()
         elif self._server is None:
@@ -57,7 +57,7 @@ class TrackingServer:
         self.behavior = behavior
 
     def figures(self, run_id: str) -> list[tuple[str, float, int]]:
-        """(name, value, step) of all metrics of a run, in the order in which they came."""
+        """Returns (name, value, step) of all metrics of a run in the order of their arrival."""
         return [
             (metric["key"], metric["value"], int(metric["step"]))
             for path, body in self.taken
@@ -66,7 +66,7 @@ class TrackingServer:
         ]
 
     def end(self) -> None:
-        """Lets all go that still wait for an answer."""
+        """Releases all requests that still wait for an answer."""
         self._ended.set()
         self._unlisten()
 
@@ -111,13 +111,13 @@ class TrackingServer:
                 )
                 send_json(self, status, answer)
 
-            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 their names are given
+            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 the base class sets the names
 
             def handle(self) -> None:
                 try:
                     super().handle()
                 except ConnectionError:
-                    self.close_connection = True  # the client did not wait
+                    self.close_connection = True  # the client has gone
 
             def log_message(self, *arguments: object) -> None:
                 pass
@@ -134,14 +134,14 @@ class TrackingServer:
 
 
 def run_status(run: Run) -> str:
-    """What the store says of a run: RUNNING, FINISHED, FAILED or KILLED."""
+    """The state of a run in the store: RUNNING, FINISHED, FAILED or KILLED."""
     assert run.run_id is not None
     status: str = MlflowClient().get_run(run.run_id).info.status
     return status
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
-    """A store gets so many times fewer seconds, and is tried once at a time."""
+    """Divides the time limits of a store by this number, and limits it to one attempt at a time."""
     for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "STOP_SECONDS", "RETRY_SECONDS"):
         monkeypatch.setattr(spool, name, getattr(spool, name) / times)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -150,7 +150,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
 
 @contextmanager
 def tracking_server(artifacts_dir: Path) -> Iterator[TrackingServer]:
-    """One that MLflow's client talks to within the block, by the address in MLFLOW_TRACKING_URI."""
+    """Runs a server whose address is in MLFLOW_TRACKING_URI within the block."""
     import os
 
     import mlflow

@@ -1,7 +1,7 @@
-"""What people put among their photos: one table of files by real encoders, whole, damaged and disguised.
+"""Files that people put among their photos: real encoders wrote them; they are intact, damaged or disguised.
 
-Each has the verdict that the scan of a data set and the prediction service must both return: a reason code, or None if
-the file is a photo after all. Importing this package fills `BAD_PHOTOS`.
+Each file comes with the verdict that both the scan of a data set and the prediction service must return: a reason code,
+or None if the file is a photo after all. Importing this package fills `BAD_PHOTOS`.
 """
 
 from tests.cases.bad_photos import damaged_photos, foreign_files, odd_photos, sizes, truncated_photos

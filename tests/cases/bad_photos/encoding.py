@@ -1,4 +1,4 @@
-"""Pictures as files, by real encoders and, where none is at hand, by the rules of the format."""
+"""Encodes pictures with real encoders, or by the rules of the format where no encoder is available."""
 
 import functools
 import io
@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 
 def encoded(image: Image.Image, file_format: str, **options: object) -> bytes:
-    """A picture as a file."""
+    """Encodes a picture."""
     file = io.BytesIO()
     image.save(file, file_format, **options)
     return file.getvalue()
@@ -20,7 +20,7 @@ def encoded(image: Image.Image, file_format: str, **options: object) -> bytes:
 
 @functools.cache
 def scene(height: int, width: int, seed: int = 0) -> Image.Image:
-    """A smooth colored picture with some noise; not to be changed."""
+    """Returns a smooth colored picture with some noise. Callers must not change it."""
     rng = np.random.default_rng(seed)
     blobs = rng.integers(0, 256, (5, 7, 3)).astype(np.float32)
     smooth = cv2.resize(blobs, (width, height), interpolation=cv2.INTER_CUBIC) + rng.normal(0, 3, (height, width, 3))
@@ -32,13 +32,13 @@ def photo(file_format: str, *, mode: str = "RGB", size: tuple[int, int] = (60, 8
 
 
 def beginning(fraction: float, file_format: str, **options: object) -> bytes:
-    """The first bytes of a whole file."""
+    """Returns the first bytes of an intact file."""
     data = photo(file_format, **options)  # type: ignore[arg-type]
     return data[: round(len(data) * fraction)]
 
 
 def with_flipped_bits(data: bytes, *places: float) -> bytes:
-    """With one bit turned over at each place, a fraction of the length."""
+    """Flips one bit at each place, given as a fraction of the length."""
     damaged = bytearray(data)
     for place in places:
         damaged[int(place * len(data))] ^= 0x10
@@ -54,7 +54,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, *chunks: bytes, pixels: bytes = b"") -> bytes:
-    """A PNG of a stated size that holds the given bytes of pixels, and chunks before them."""
+    """Returns a PNG that states this size and holds the given pixel bytes and extra chunks."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"".join(
         [b"\x89PNG\r\n\x1a\n", header, *chunks, png_chunk(b"IDAT", zlib.compress(pixels)), png_chunk(b"IEND", b"")]
@@ -62,7 +62,7 @@ def png(width: int, height: int, *chunks: bytes, pixels: bytes = b"") -> bytes:
 
 
 def with_size(data: bytes, old: bytes, new: bytes) -> bytes:
-    """The same file with another size in its header."""
+    """Returns the same file with another size in its header."""
     assert data.count(old) >= 1
     return data.replace(old, new, 1)
 
@@ -85,7 +85,7 @@ def encoded_by_opencv(suffix: str, pixels: np.ndarray) -> bytes:
 
 
 def looped_tiff(tiff: bytes) -> bytes:
-    """A TIFF whose list of pictures never ends."""
+    """Returns a TIFF whose list of pictures never ends."""
     start = int.from_bytes(tiff[4:8], "little")
     end = start + 2 + 12 * int.from_bytes(tiff[start : start + 2], "little")
     return tiff[:end] + tiff[4:8] + tiff[end + 4 :]

@@ -1,4 +1,4 @@
-"""Odd files that are valid photos all the same."""
+"""Unusual files that are valid photos."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""Photos that are too small, too large or several in one file."""
+"""Photos that are too small or too large, and files with several photos."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""The table of all bad photos: a file by name, and its verdict."""
+"""The table of all bad photos: each file with its name and verdict."""
 
 import functools
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import Final
 
 @dataclass(frozen=True)
 class BadPhoto:
-    """A file, and the verdict that it must get.
+    """A file and its expected verdict.
 
     Attributes:
-        suffix: of its name, as people would find it.
+        suffix: the suffix that such a file usually has.
         make: returns its content.
         verdict: the reason code; None if the file is accepted.
     """
@@ -25,12 +25,12 @@ BAD_PHOTOS: Final[dict[str, BadPhoto]] = {}
 
 
 def add(name: str, suffix: str, verdict: str | None, make: Callable[[], bytes] | bytes) -> None:
-    """Adds a file to the table; it is made once, when it is first needed."""
+    """Adds a file to the table. Its content is made once, when it is first needed."""
     assert name not in BAD_PHOTOS, name
     content = (lambda: make) if isinstance(make, bytes) else make
     BAD_PHOTOS[name] = BadPhoto(suffix, functools.cache(content), verdict)
 
 
 def needs_heic(name: str) -> bool:
-    """Whether the kind can only be made if the extra is installed."""
+    """Whether making this kind requires the optional extra."""
     return BAD_PHOTOS[name].suffix == ".heic"

@@ -1,4 +1,4 @@
-"""Photos whose files end too early."""
+"""Truncated photos."""
 
 import functools
 

@@ -1,1 +1,1 @@
-"""Honest models of every kind, to be uploaded, and their answers, to be compared with those of our copies."""
+"""Harmless models of every kind for upload, with their answers to compare with those of our copies."""

@@ -1,4 +1,4 @@
-"""Writes or compares honest models in a process of its own, because TensorFlow starts slowly and keeps its memory.
+"""Writes or compares harmless models in a separate process, because TensorFlow starts slowly and keeps its memory.
 
 python -m tests.cases.harmless_models make FOLDER NAME…
     writes each NAME's file, and NAME.npz with photos and answers

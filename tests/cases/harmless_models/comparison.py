@@ -1,4 +1,4 @@
-"""Compares the answers of our copies with those of the honest models."""
+"""Compares the answers of our copies with those of the original models."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def compare(folder: Path) -> dict[str, float]:
-    """The largest difference between each model's answers and our copy's, relative to the largest answer above 1.
+    """Returns each model's largest difference to our copy's answers, relative to the largest answer above 1.
 
-    Our copy answers twice: as it is, and wired flat for training to go on from.
+    Our copy answers twice: as imported, and flattened for further training.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""Writes honest models as files, with photos and the answers to them."""
+"""Writes harmless models as files, with photos and the models' answers to them."""
 
 import zipfile
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.cases.harmless_models.weights import fit_batch_normalization, randomi
 BACKBONES = dict.fromkeys(FACTS, 64) | dict.fromkeys(
     ("InceptionV3", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "Xception"), 96
 )
-"""Photos' sides in pixels; small, to be quick."""
+"""Side of the photos in pixels; small, to be fast."""
 
 
 def _backbone(name: str) -> Callable[[], Any]:
@@ -54,7 +54,7 @@ def file_name(name: str) -> str:
 
 
 def make(folder: Path, names: list[str]) -> None:
-    """Writes the models' files, and what they answer."""
+    """Writes the models' files and their answers."""
     import keras
 
     for name in names:
@@ -83,7 +83,7 @@ def make(folder: Path, names: list[str]) -> None:
 
 
 def _save_legacy_weights(model: Any, path: Path) -> None:
-    """Weights alone in Keras 2's layout, as keras.applications' files have it."""
+    """Writes only the weights in Keras 2's layout, as in the files of keras.applications."""
     import h5py
     from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 

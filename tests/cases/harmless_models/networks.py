@@ -1,4 +1,4 @@
-"""Small honest networks of every kind that people train with Keras."""
+"""Small harmless networks of every kind that people train with Keras."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def residual() -> Any:
 
 
 def transfer() -> Any:
-    """A frozen submodel called in inference mode, as in every tutorial, behind augmentation layers."""
+    """A frozen submodel called in inference mode behind augmentation layers, as in every tutorial."""
     import keras
     from keras import layers
 
@@ -187,7 +187,7 @@ def features() -> Any:
 
 
 def pixels() -> Any:
-    """Takes uint8, and is compiled with an optimizer that has state."""
+    """Takes uint8 and is compiled with an optimizer that has state."""
     import keras
     from keras import layers
 

@@ -1,4 +1,4 @@
-"""Weights that make two copies of a random network comparable."""
+"""Weights with which two copies of a random network can be compared."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def randomize(model: Any) -> None:
-    """Weights that differ from each other, so that none can stand for another unseen."""
+    """Sets weights that all differ, so that swapped weights are noticed."""
     rng = np.random.default_rng(5)
     for weight in model.weights:
         value = np.asarray(weight)

@@ -1,6 +1,6 @@
-"""Makers of hostile model files. None needs Keras; what would run code writes a marker and opens a socket when it does.
+"""Makers of hostile model files. None needs Keras. Code in these files writes a marker and opens a socket if it is run.
 
-Each maker gets an `Attack` and returns the path of the file to upload. Importing this package fills `HOSTILE`.
+Each maker takes an `Attack` and returns the path of the file to upload. Importing this package fills `HOSTILE`.
 """
 
 from tests.cases.hostile_models import (

@@ -87,7 +87,7 @@ def zip_of_many_files(attack: Attack) -> Path:
 
 
 def _bomb(path: Path, name: str, num_gib: int) -> Path:
-    """A zip of zeros, made by repeating one packed block."""
+    """Returns a zip of zeros, made by repeating one compressed block."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(bytes(2**26)) + packer.flush(zlib.Z_FULL_FLUSH)
     data = block * (16 * num_gib) + zlib.compressobj(9, zlib.DEFLATED, -15).flush()

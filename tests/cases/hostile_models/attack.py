@@ -12,12 +12,12 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Attack:
-    """Where an attack is made.
+    """The surroundings of an attack.
 
     Attributes:
-        folder: where the file goes.
+        folder: where the file is written.
         marker: the file that hostile code would write.
-        port: where it would connect to on this machine.
+        port: the local port that hostile code would connect to.
         outside: a folder with a file `secret.txt` and `secret.h5`, which must neither be read into a model nor change.
     """
 
@@ -28,7 +28,7 @@ class Attack:
 
     @property
     def source(self) -> str:
-        """A program that leaves traces."""
+        """Returns a program that leaves traces."""
         return (
             f"__import__('pathlib').Path({str(self.marker)!r}).write_text('ran') or "
             f"__import__('socket').create_connection(('127.0.0.1', {self.port}))"
@@ -36,7 +36,7 @@ class Attack:
 
     @property
     def code(self) -> str:
-        """A marshaled function that leaves traces, as Keras stores a Lambda."""
+        """Returns a marshaled function that leaves traces, in the form in which Keras stores a Lambda."""
         function = eval(f"lambda x: ({self.source}) and x")
         return base64.b64encode(marshal.dumps(function.__code__)).decode()
 
@@ -47,11 +47,11 @@ class Attack:
 
 Maker = Callable[[Attack], Path]
 HOSTILE: dict[str, tuple[Maker, str]] = {}
-"""By name: the maker, and words that the refusal must contain."""
+"""By name: the maker, and words that the error must contain."""
 
 
 COMPILED: dict[str, Maker] = {}
-"""Makers of files that hold code in what a model was compiled with, which is dropped unread."""
+"""Makers of files with code in their compile settings, which are dropped unread."""
 
 
 def compiled(maker: Maker) -> Maker:
@@ -61,7 +61,7 @@ def compiled(maker: Maker) -> Maker:
 
 
 def hostile(reason: str) -> Callable[[Maker], Maker]:
-    """Adds a maker to the table, with words of the reason for which its file is refused."""
+    """Adds a maker to the table, with words of the reason for rejecting its file."""
 
     def add(maker: Maker) -> Maker:
         HOSTILE[maker.__name__] = (maker, reason)

@@ -1,4 +1,4 @@
-"""Files that are truncated, flipped, random or empty."""
+"""Truncated, bit-flipped, random and empty files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Model files that try to run code when they are loaded."""
+"""Model files that try to run code when loaded."""
 
 import base64
 import marshal
@@ -103,7 +103,7 @@ def subclassed_model(attack: Attack) -> Path:
 
 @hostile("download")
 def keras_function_of_utils(attack: Attack) -> Path:
-    """The deny-list of Keras' loader once let any name under keras through, such as its downloader."""
+    """Keras' deny-list once let every name under keras through, such as its downloader."""
     evil = {
         "module": "keras.utils",
         "class_name": "download",

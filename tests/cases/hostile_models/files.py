@@ -1,4 +1,4 @@
-"""An honest model and the files that Keras writes of it; every hostile file is a variation of these."""
+"""A harmless model and the files that Keras writes of it; every hostile file is a variation of these."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from tests.cases.hostile_models.attack import Attack, Config
 
 
 def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any) -> Config:
-    """A layer as Keras 3 writes it, called on the layer (or layers) `on`."""
+    """A layer in Keras 3's format, called on the layer (or layers) `on`."""
 
     def tensor(source: str) -> Config:
         return {
@@ -35,13 +35,13 @@ def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any)
 
 
 def called_on_tokens(attention: Config, *names: str) -> Config:
-    """An attention layer called on the layers of these names one by one: query, value, key."""
+    """An attention layer called on the layers with these names: query, value, key."""
     tensors = [layer("", "", name)["inbound_nodes"][0]["args"][0] for name in names or ("input", "input")]
     return {**attention, "inbound_nodes": [{"args": tensors, "kwargs": {}}]}
 
 
 def network(*inner: Config, last: str = "input", compile_config: Config | None = None, **dense: Any) -> Config:
-    """A Functional model: input, the inner layers, Flatten, Dense; the weights of `write_weights` belong to it."""
+    """A Functional model: input, the inner layers, Flatten, Dense. Its weights come from `write_weights`."""
     layers = [
         layer("InputLayer", "input", None, batch_shape=[None, 8, 8, 3], dtype="float32"),
         *inner,
@@ -60,7 +60,7 @@ def network(*inner: Config, last: str = "input", compile_config: Config | None =
 
 
 def weights_file(change: Callable[[h5py.File], None] | None = None) -> bytes:
-    """Keras 3's weights of `network()`."""
+    """The weights of `network()` in Keras 3's format."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file["layers/dense/vars/0"] = np.random.default_rng(0).normal(size=(192, 3)).astype(np.float32)
@@ -71,7 +71,7 @@ def weights_file(change: Callable[[h5py.File], None] | None = None) -> bytes:
 
 
 def keras_file(attack: Attack, tree: Config | str, weights: bytes | None = None) -> Path:
-    """A .keras file of a description and weights."""
+    """Writes a .keras file with a description and weights."""
     path = attack.folder / "model.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
@@ -81,7 +81,7 @@ def keras_file(attack: Attack, tree: Config | str, weights: bytes | None = None)
 
 
 def legacy_file(attack: Attack, tree: Config, training: Config | None = None) -> Path:
-    """An .h5 file in Keras 2's layout."""
+    """Writes an .h5 file in Keras 2's layout."""
     path = attack.folder / "model.h5"
     with h5py.File(path, "w") as file:
         file.attrs["keras_version"], file.attrs["backend"] = "2.15.0", "tensorflow"
@@ -98,5 +98,5 @@ def legacy_file(attack: Attack, tree: Config, training: Config | None = None) ->
 
 
 def honest(attack: Attack) -> Path:
-    """The model that all others are made from; it must be taken."""
+    """The model that all others are made from; it must be accepted."""
     return keras_file(attack, network())

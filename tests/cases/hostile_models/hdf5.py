@@ -15,7 +15,7 @@ KERNEL = "layers/dense/vars/0"
 
 
 def _with_kernel(attack: Attack, change: Callable[[h5py.File], None]) -> Path:
-    """The honest model whose kernel is replaced."""
+    """The harmless model with another kernel."""
 
     def replace(file: h5py.File) -> None:
         del file[KERNEL]
@@ -146,7 +146,7 @@ def h5_of_deep_groups(attack: Attack) -> Path:
 
 @hostile("filter")
 def h5_foreign_filter(attack: Attack) -> Path:
-    """A filter of an unknown number makes HDF5 look for a plug-in, which is a program, in a folder."""
+    """For an unknown filter, HDF5 looks for a plug-in in a folder, and plug-ins are programs."""
 
     def change(file: h5py.File) -> None:
         created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

@@ -26,7 +26,7 @@ WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 @functools.cache
 def render(folder: str) -> list[dict[str, Any]]:
-    """What `kubectl kustomize` makes of a folder of k8s/."""
+    """Renders a folder of k8s/ with `kubectl kustomize`."""
     return render_path(ROOT / "k8s" / folder)
 
 
@@ -40,12 +40,12 @@ def render_path(path: Path) -> list[dict[str, Any]]:
 
 
 def render_with(folder: str, component: str, scratch: Path) -> list[dict[str, Any]]:
-    """A folder of k8s/ with a component that it does not have by itself.
+    """Renders a folder of k8s/ with a component that it does not include.
 
     Args:
         folder: of k8s/.
         component: of k8s/components/.
-        scratch: for the kustomization that puts them together.
+        scratch: a folder for the kustomization that combines both.
     """
     (scratch / "kustomization.yaml").write_text(
         f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
@@ -56,14 +56,14 @@ def render_with(folder: str, component: str, scratch: Path) -> list[dict[str, An
 
 
 def secret_commands() -> dict[str, str]:
-    """Secret → the command that creates it, in the guide or in the script."""
+    """Maps each secret to the command that creates it, in the guide or in the script."""
     in_guide = re.findall(r"(create secret generic ([\w-]+) (?:.|\n)*?)(?:\n\n|```)", GUIDE.read_text())
     in_script = re.findall(r"^((?:.*\\\n)?.*\| secret \w+ ([\w-]+))$", SECRETS_SCRIPT.read_text(), re.MULTILINE)
     return {name: command for command, name in in_guide + in_script}
 
 
 def find_module(name: str, version: str) -> Path:
-    """The folder of a Go module in the module cache, of the newest version there."""
+    """The folder of the newest cached version of a Go module."""
     if shutil.which("go") is None:
         pytest.skip(f"the CRDs come from the Go module {name}, and no go is here")
     cache = subprocess.run(["go", "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
@@ -76,7 +76,7 @@ def find_module(name: str, version: str) -> Path:
 
 
 def read_schemas(paths: Iterable[Path]) -> dict[tuple[str, str], dict[str, Any]]:
-    """(kind, version) → schema of the objects that CRDs define, as the API server reads it with field validation."""
+    """Maps (kind, version) to the schemas in CRDs, as the API server reads them with field validation."""
     crds = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]  # 20 times as fast
     return {
         (crd["spec"]["names"]["kind"], version["name"]): strict(version["schema"]["openAPIV3Schema"])
@@ -86,7 +86,7 @@ def read_schemas(paths: Iterable[Path]) -> dict[tuple[str, str], dict[str, Any]]
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with unknown fields as errors."""
+    """The schema, but unknown fields are errors."""
     if schema.get("properties") and schema["properties"].get("metadata") != schema:
         schema = {**schema, "properties": {name: strict(child) for name, child in schema["properties"].items()}}
         schema.setdefault("additionalProperties", False)

@@ -17,7 +17,7 @@ STEPS = ("preprocess", "tune", "train", "evaluate", "deploy", "close")
 
 
 def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Whether a label selector of Kubernetes selects these labels."""
+    """Whether a Kubernetes label selector selects these labels."""
     for expression in selector.get("matchExpressions", []):
         value = labels.get(expression["key"])
         if value is None or (expression["operator"] == "In" and value not in expression["values"]):
@@ -27,7 +27,7 @@ def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 
 
 def admits(manifests: list[dict[str, Any]], target: str, port: int, namespace: str, labels: dict[str, str]) -> bool:
-    """Whether the policies of the namespace darkroom let a pod of a namespace into a workload."""
+    """Whether the policies of the namespace darkroom let a pod from another namespace reach a workload."""
     for policy in of_kind(manifests, "NetworkPolicy"):
         if not matches(policy["spec"]["podSelector"], {"app.kubernetes.io/name": target}):
             continue
@@ -185,7 +185,7 @@ def test_the_settings_of_kfp_s_store_are_those_that_its_launcher_reads() -> None
 
 
 def test_the_secret_of_the_store_is_stronger_than_the_config_map(overlay: list[dict[str, Any]]) -> None:
-    """The last of several sources counts: endpoint, region and addressing style may come from the secret."""
+    """The last of several sources wins: endpoint, region and addressing style may come from the secret."""
     for deployment in of_kind(overlay, "Deployment"):
         if deployment["metadata"]["name"] == "mlflow":
             (container,) = deployment["spec"]["template"]["spec"]["containers"]

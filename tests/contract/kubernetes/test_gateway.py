@@ -1,6 +1,6 @@
-"""The way in: a route of the Gateway API or an Ingress, valid by the API's own schemas, with the service's limits.
+"""The entry: a route of the Gateway API or an Ingress, valid by the API's own schemas, with the service's limits.
 
-No implementation of the Gateway API runs here: that the weights divide the requests is not tested.
+No implementation of the Gateway API runs here, so the division of requests by weight is not tested.
 """
 
 import re
@@ -42,7 +42,7 @@ def test_the_route_and_the_gateway_are_valid_by_the_schemas_of_the_api(
     for manifest in routes:
         schema = schemas[manifest["kind"], manifest["apiVersion"].partition("/")[2]]
         jsonschema.validate(manifest, schema)
-        with pytest.raises(jsonschema.ValidationError):  # the schema is not one that takes everything
+        with pytest.raises(jsonschema.ValidationError):  # the schema does not accept everything
             jsonschema.validate({**manifest, "spec": {**manifest["spec"], "hostName": "darkroom.example.org"}}, schema)
 
 

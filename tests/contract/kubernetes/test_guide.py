@@ -1,4 +1,4 @@
-"""The guide in docs/kubernetes.md: its paths, flags and names exist."""
+"""The paths, flags and names in docs/kubernetes.md exist."""
 
 import re
 from typing import Any

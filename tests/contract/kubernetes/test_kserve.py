@@ -1,4 +1,4 @@
-"""The InferenceService is valid by KServe's CRD, and its pods are those of the Deployment that it replaces.
+"""The InferenceService is valid by KServe's CRD and has the pods of the Deployment that it replaces.
 
 KServe itself does not run here.
 """

@@ -1,4 +1,4 @@
-"""The manifests in k8s/: every overlay renders offline, is valid by Kubernetes' own schemas, and keeps our rules."""
+"""The manifests in k8s/: every overlay renders offline, is valid by Kubernetes' own schemas, and follows our rules."""
 
 import re
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_every_container_declares_its_resources(overlay: list[dict[str, Any]]) -
         for container in containers(pod):
             resources = container["resources"]
             assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}, name
-            # Equal memory: no pod is evicted for what it was allowed.
+            # Request and limit are equal, so that no pod is evicted for memory that it was granted.
             assert resources["requests"]["memory"] == resources["limits"]["memory"], name
 
 
@@ -81,7 +81,7 @@ def test_every_serving_pod_has_probes(overlay: list[dict[str, Any]]) -> None:
 
 
 def test_a_probe_waits_for_a_busy_server(overlay: list[dict[str, Any]]) -> None:
-    """Kubernetes' own limit of 1 s kills servers that are busy: MLflow was killed under a load."""
+    """Kubernetes' default of 1 s kills busy servers: it killed MLflow under load."""
     for name, _, pod in pods(overlay):
         for container in containers(pod):
             for kind in ("readinessProbe", "livenessProbe"):
@@ -182,7 +182,7 @@ def test_the_images_are_built_by_darkroom(overlay: list[dict[str, Any]]) -> None
 
 
 def test_a_service_selects_only_the_pods_of_its_workload() -> None:
-    """A Job with the labels of another workload would get that one's requests."""
+    """A Job with the labels of another workload would receive its requests."""
     manifests = render("overlays/local")
     for service in of_kind(manifests, "Service"):
         selector = service["spec"]["selector"].items()
@@ -191,7 +191,7 @@ def test_a_service_selects_only_the_pods_of_its_workload() -> None:
 
 
 def test_the_gpu_overlay_changes_no_object_of_the_pipelines() -> None:
-    """A claim that exists cannot be resized on every cluster."""
+    """Not every cluster can resize an existing claim."""
     applied = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("pipelines")}
     overlay = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("overlays/gpu")}
     assert {key: overlay[key] for key in applied} == applied

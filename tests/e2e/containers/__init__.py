@@ -1,1 +1,1 @@
-"""Images and containers, if there is an engine."""
+"""Images and containers, if a container engine is available."""

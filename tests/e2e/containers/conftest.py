@@ -17,7 +17,7 @@ from tests.support.container_engine import build, containers_of_runs
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[None]:
-    """A running container engine; the tests that need it are skipped where none can be started."""
+    """A running container engine; tests that need it are skipped if none can be started."""
     with container_engine.running():
         yield
 
@@ -30,14 +30,14 @@ def step_images(engine: None) -> None:
 
 @pytest.fixture(scope="session")
 def containers_left(engine: None) -> Callable[[], set[str]]:
-    """The containers of runs that were not there before these tests."""
+    """The containers of runs that these tests started."""
     before = containers_of_runs()
     return lambda: containers_of_runs() - before
 
 
 @pytest.fixture(scope="session")
 def runs(step_images: None, containers_left: object, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """runner → (folder, summary, seconds) of a run of the whole pipeline."""
+    """Maps runner to (folder, summary, seconds) of a run of the whole pipeline."""
     results = {}
     for runner in ("subprocess", "docker"):
         folder = tmp_path_factory.mktemp(runner)

@@ -33,7 +33,7 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 def await_container(step: str) -> str:
-    """The id of the container in which a step runs."""
+    """The id of the container that runs a step."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         container_ids = docker("ps", "--quiet", "--filter", f"ancestor={image_name(step)}").split()
@@ -44,7 +44,7 @@ def await_container(step: str) -> str:
 
 
 def docker_log(container: str) -> str:
-    """What a container has written so far."""
+    """The output of a container so far."""
     result = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
     return result.stdout + result.stderr
 

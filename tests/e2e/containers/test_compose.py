@@ -1,4 +1,4 @@
-"""compose.yaml runs for real: its servers become healthy, the studio's container trains, and the service answers."""
+"""compose.yaml for real: its servers become healthy, the studio's container trains, and the service answers."""
 
 import json
 import os
@@ -26,7 +26,7 @@ MLFLOW, STUDIO, SERVICE = (f"http://127.0.0.1:{port}" for port in (5000, 3001, 3
 
 
 class Compose:
-    """A project of Docker Compose, with a name and secrets of its own."""
+    """A Docker Compose project with a unique name and secrets."""
 
     def __init__(self, folder: Path):
         self.secrets = {name: secrets.token_hex(24) for name in NAMES}
@@ -63,7 +63,7 @@ def compose(plugin: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def status_of(url: str) -> int:
-    """The status, after redirects that set a cookie."""
+    """The status after redirects that set a cookie."""
     try:
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         return int(opener.open(url, timeout=20).status)
@@ -81,7 +81,7 @@ def test_without_secrets_nothing_starts(plugin: None) -> None:
 
 def test_photos_become_a_served_model(compose: Compose) -> None:
     compose("up", "--no-start")
-    # The folder of the data belongs to its user in the public image, and to nobody in the stand-in.
+    # The data folder belongs to its user in the public image, but to no user in the stand-in.
     volume = "darkroom-proof_postgres:/data"
     docker("run", "--rm", "--user", "0", "--entrypoint", "chown", "--volume", volume, POSTGRES, "999:999", "/data")
     compose("up", "--detach", "--wait", "--wait-timeout", "600")

@@ -1,6 +1,6 @@
-"""The pipeline with train in the image that holds CUDA, on a machine without a GPU: training uses the CPU there.
+"""The pipeline whose train step uses the CUDA image, on a machine without a GPU: training uses the CPU there.
 
-The image takes half an hour and 20 GB of disk to build, so none is built here.
+Building the image takes half an hour and 20 GB of disk, so none is built here.
 """
 
 import json

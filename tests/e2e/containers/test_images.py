@@ -1,4 +1,4 @@
-"""The images of the steps: complete, lean, without rights, and checked before a run."""
+"""The images of the steps: complete, lean, without privileges, and checked before a run."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.proof]
 
 
 SIZES = {"preprocess": 1.0e9, "serve": 1.0e9, "train": 3.0e9}
-"""Bytes that an image may have."""
+"""Maximum size of each image in bytes."""
 
 
 def test_a_missing_image_is_reported(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_an_image_for_another_processor_is_refused(
 
 
 def image_archive(folder: Path, name: str, architecture: str) -> Path:
-    """An image of one empty layer, for a processor that this machine does not have."""
+    """An image with one empty layer, for a processor that this machine does not have."""
     with tarfile.open(folder / "layer.tar", "w"):
         pass
     layer = hashlib.sha256((folder / "layer.tar").read_bytes()).hexdigest()

@@ -41,7 +41,7 @@ def manifest() -> tuple[dict[str, Any], dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """The address of an empty database, in a server of this test's own."""
+    """The address of an empty database in a server for this test."""
     with running_postgres("mlflow") as address:
         yield address
 
@@ -62,25 +62,25 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
-    """The server as the manifest starts it, but for the addresses of its neighbors."""
+    """The server as the manifest starts it, except for the addresses of the other servers."""
     with serving(postgres, s3) as url:
         yield url
 
 
 @contextlib.contextmanager
 def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
-    """The address of a server that runs in the container of the manifest.
+    """The address of a server that runs in the manifest's container.
 
     Args:
         postgres: the address of the database.
         s3: the address of the store.
-        options: of `docker run`, and after `--` more arguments of the server.
+        options: options of `docker run`, and after `--` further arguments of the server.
     """
     build("mlflow")
     docker_options = options[: options.index("--")] if options else ()
     pod, settings = manifest()
     port = free_port()
-    # What the secret darkroom-s3-env may hold is stronger than the config map.
+    # Values in the secret darkroom-s3-env override the config map.
     secret = {
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
@@ -114,14 +114,14 @@ def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
             if status(f"http://127.0.0.1:{port}{serve['readinessProbe']['httpGet']['path']}") == 200:
                 break
             time.sleep(0.1)
-        succeed(migration)  # on the tables that the server has made
+        succeed(migration)  # with the tables that the server created
         yield f"http://127.0.0.1:{port}"
     finally:
         subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
 
 
 def make_bucket(variables: dict[str, str]) -> None:
-    """Runs the program of the job in k8s/overlays/local/s3.yaml, twice: it must find what it made."""
+    """Runs the program of the job in k8s/overlays/local/s3.yaml twice: the second run finds what the first made."""
     documents = YAML(typ="safe").load_all((ROOT / "k8s" / "overlays" / "local" / "s3.yaml").read_text())
     (job,) = [document for document in documents if document["kind"] == "Job"]
     (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -229,7 +229,7 @@ def guarded_url(engine: None, s3: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 def create_user(url: str, name: str, password: str) -> None:
-    """As the guide does it with curl."""
+    """Sends requests with curl, as the guide does."""
     request = urllib.request.Request(
         f"{url}/api/2.0/mlflow/users/create", json.dumps({"username": name, "password": password}).encode()
     )

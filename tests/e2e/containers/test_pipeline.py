@@ -1,4 +1,4 @@
-"""The pipeline in containers: the same results as by subprocess, nothing left behind, and clear errors."""
+"""The pipeline in containers: the same results as with subprocesses, nothing left behind, and clear errors."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The image of the service answers from a read-only root, and soon."""
+"""The image of the service answers from a read-only root, and quickly."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ def test_the_service_image_answers_from_a_read_only_root(runs: Runs) -> None:
 
 
 def test_the_service_image_is_ready_within_ten_seconds(runs: Runs) -> None:
-    """In the best of some starts: other work on the machine delays one or another."""
+    """The best of several starts counts: other work on the machine may delay some."""
     folder, summary, _ = runs["docker"]
     seconds: list[float] = []
     while len(seconds) < 5 and min(seconds, default=10) >= 10:
@@ -42,7 +42,7 @@ def test_the_service_image_is_ready_within_ten_seconds(runs: Runs) -> None:
 
 @contextlib.contextmanager
 def running_service(bento: Path) -> Iterator[tuple[str, str, float]]:
-    """Container and address of a service on a read-only root, and the seconds until it was ready."""
+    """The container and address of a service on a read-only root, and the seconds until it was ready."""
     start_time = time.monotonic()
     container = docker(
         "run",

@@ -1,4 +1,4 @@
-"""A shop owner trains on 12 photos a class, adds 10 a class, runs again, and the better model becomes champion."""
+"""A shop owner trains on 12 photos per class, adds 10 per class and runs again; the better model becomes champion."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from tests.unit.evaluate.gate.registry import register
 COLORS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 PATTERNS = ("columns", "rows")
 FIRST_NETWORK = ("--set", "train.model.layers=[GlobalAveragePooling2D]")
-"""It sees colors and no patterns, so that it is right on about every second photo."""
+"""It sees colors but no patterns, so that it is right on about half of the photos."""
 SECOND_NETWORK = (
     "--set",
     "train.model.layers=[{Conv2D: {filters: 16, kernel_size: 5, activation: relu}}, GlobalMaxPooling2D]",
@@ -51,7 +51,7 @@ PARAMS = PreprocessParams(image_size=(16, 16))
 
 
 def add_photos(folder: Path, numbers: range) -> None:
-    """Striped pictures of 24 pixels: what tells the six classes apart is the color and the direction of the stripes."""
+    """Striped pictures of 24 pixels: the six classes differ in the color and the direction of the stripes."""
     for (color, values), pattern in product(COLORS.items(), PATTERNS):
         class_dir = folder / f"{color} {pattern}"
         class_dir.mkdir(parents=True, exist_ok=True)
@@ -78,14 +78,14 @@ def run(folder: Path, *settings: str) -> dict[str, Any]:
 
 
 def make_champion(folder: Path, info: DatasetInfo, *, scale: float) -> None:
-    """A registered champion that was trained on the training photos of `dataset/`; scale 0: it always answers blue."""
+    """A registered champion, trained on the training photos of `dataset/`; with scale 0 it always answers blue."""
     make_bundle(folder / "champion", info, scale=scale)
     write_train_image_ids(folder / "champion", open_split(folder / "dataset", "train").image_ids)
     register(info.name, folder / "champion")
 
 
 def evaluate_candidate(folder: Path, info: DatasetInfo) -> Verdict:
-    """The verdict on a model that is right on every photo, trained on the training photos of `dataset/`."""
+    """The verdict on a faultless model that was trained on the training photos of `dataset/`."""
     make_bundle(folder / "model", info)
     write_train_image_ids(folder / "model", open_split(folder / "dataset", "train").image_ids)
     params = EvaluateParams(bootstrap_resamples=200, robustness_photos=0)
@@ -111,7 +111,7 @@ def test_a_champion_trained_on_fewer_photos_is_compared_on_unseen_photos(tmp_pat
 
 
 def test_near_duplicates_of_training_photos_are_not_compared(tmp_path: Path, mlflow_store: str) -> None:
-    """Each photo is added once more, a little brighter: where such a copy is tested, its original was trained on."""
+    """Each photo is added again, slightly brighter: test photos may be copies of training photos."""
     folder = make_photos(tmp_path / "photos", per_class=12)
     info = preprocess(str(folder), PARAMS, tmp_path / "dataset")
     learned_ids = frozenset(open_split(tmp_path / "dataset", "train").image_ids)

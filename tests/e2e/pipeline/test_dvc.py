@@ -1,4 +1,4 @@
-"""`dvc repro` runs the same steps, and again only those whose inputs changed."""
+"""`dvc repro` runs the same steps, and only reruns those whose inputs changed."""
 
 import os
 import re
@@ -48,7 +48,7 @@ def steps_run(output: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of its own with this project's stages and code, and photos under DVC."""
+    """A repository with this project's stages and code, and photos under DVC."""
     folder = tmp_path_factory.mktemp("repository")
     for name in ("components", "pipelines"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

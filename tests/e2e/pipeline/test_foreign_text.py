@@ -1,4 +1,4 @@
-"""Names that act on terminals, hide or reorder: nothing of it reaches the screen, a log or a page."""
+"""Names that control terminals, hide or reorder text: none of it reaches the screen, a log or a page."""
 
 import os
 import subprocess
@@ -46,13 +46,13 @@ NAMES = (
 
 
 def harmful(text: str) -> set[str]:
-    """The characters that may not be shown."""
+    """The characters in a text that must not be shown."""
     bad = ("Cc", "Cf", "Cs", "Zl", "Zp")
     return {char for char in text if char not in f"\n\t{JOINERS}" and unicodedata.category(char) in bad}
 
 
 def darkroom(*arguments: str, cwd: Path) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error; both are free of harm."""
+    """Returns the exit code, standard output and standard error; both outputs must be harmless."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "400", "DARKROOM_CACHE": str(cwd / "cache")}
     result = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", *arguments],
@@ -78,7 +78,7 @@ def save_photo(path: Path, seed: int) -> None:
 
 
 def make_data(folder: Path, per_class: int) -> Path:
-    """A class of each name, with photos of all names, one of them broken."""
+    """One class for each name, with photos of all names, one of them broken."""
     for number, name in enumerate(NAMES):
         name = name.replace("/", "_")
         for photo in range(per_class):

@@ -1,4 +1,4 @@
-"""kill -9 at every point of `data add` and `data relabel`, and at random: photos stay, and the next call continues."""
+"""kill -9 at every point of `data add` and `data relabel`, and at random: photos stay, and the next call finishes."""
 
 import os
 import random
@@ -22,7 +22,7 @@ __all__ = ["_empty_repository", "repository"]
 pytestmark = pytest.mark.proof
 
 POINTS = ("os.rename", "os.remove", "subprocess.Popen", "shutil.copyfile", "shutil.rmtree", "os.mkdir")
-"""Moves, removals, programs that are started, copies."""
+"""The points: moves, removals, started programs, copies."""
 DECISIONS = '{"red/a.png": "blue", "green/001.png": null}'
 
 
@@ -72,7 +72,7 @@ def test_relabeling_continues_after_a_kill_at_any_point(repository: Path) -> Non
 
 
 def test_a_kill_of_all_processes_at_random_loses_nothing(repository: Path) -> None:
-    """As by a power cut: git and dvc die as well."""
+    """As in a power cut, git and dvc die as well."""
     photos = make_photos(repository / "photos", per_class=4)
     (photos / "red" / "000.png").rename(photos / "red" / "a.png")
     first = versions.add(photos, None)

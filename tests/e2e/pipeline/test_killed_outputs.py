@@ -1,4 +1,4 @@
-"""kill -9 while a command writes its output: the old output or the new one is there, never a part of one."""
+"""kill -9 while a command writes its output: afterwards the old or the new output is there, never half of one."""
 
 import itertools
 import shutil
@@ -24,12 +24,12 @@ POINTS = ("tempfile.mkstemp", "tempfile.mkdtemp:partial", "shutil.copyfile", "os
 
 @dataclass(frozen=True)
 class Command:
-    """What writes one output.
+    """A writer of one output.
 
     Attributes:
-        program: Python, as the verb of the command line runs it; its arguments are `inputs` and the output.
+        program: Python code, run as the command runs it; its arguments are `inputs` and the output.
         prepare: makes the inputs in a folder.
-        old: what is at the place of the output before; None if nothing is there.
+        old: the previous output; None without one.
     """
 
     program: str
@@ -83,11 +83,11 @@ COMMANDS = {
     ),
 }
 SLOW = ("model export", "model import")
-"""Each start of TensorFlow takes seconds."""
+"""Each TensorFlow start takes seconds."""
 
 
 def content(output: Path) -> str | list[str] | None:
-    """A file's text, or the files of a folder; None if nothing is there."""
+    """The text of a file, or the files of a folder; None if the path does not exist."""
     if output.is_dir():
         return sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
     return output.read_text(encoding="utf-8") if output.exists() else None

@@ -1,4 +1,4 @@
-"""kill -9 of a task that reads a part of the photos: the run names it, and the next run resumes this one alone."""
+"""kill -9 of a task that reads a part of the photos: the run names the task, and the next run only repeats this one."""
 
 import json
 import os
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.proof
 
 NUM_PHOTOS = 4600
 NUM_FIRST, NUM_SECOND = 6, 5
-"""Of 16 portions, those of the first and of the second of three readers: seconds of work."""
+"""Portions, of 16, that the first and second of three readers read: seconds of work."""
 OPTIONS = (*SMALL, "--set", "data.workers=3", "--set", "train.epochs=1", "--set", "preprocess.image_size=64")
 
 
 def find_reader(mark: str, part: int) -> int | None:
-    """The process that reads a part, not the shell around it."""
+    """Returns the id of the process that reads a part, not of its shell."""
     for pid, command in marked(mark).items():
         is_python = "python" in Path(f"/proc/{pid}/exe").readlink().name
         if is_python and "read_photos" in command and re.search(rf'"part": ?{part}\b', command):
@@ -33,7 +33,7 @@ def find_reader(mark: str, part: int) -> int | None:
 
 
 def find_data_sets(folder: Path) -> list[Path]:
-    """The data sets that are complete."""
+    """The complete data sets."""
     return list(folder.glob("runs/*/kfp/*/preprocess/dataset"))
 
 
@@ -51,7 +51,7 @@ def test_a_killed_reader_is_reported_and_only_its_work_is_repeated(tmp_path: Pat
     assert pid is not None
 
     def has_stored_a_portion() -> bool:
-        """It works in slices of a tenth of a second, so that it cannot finish meanwhile on a busy machine."""
+        """The reader runs for a tenth of a second at a time, so that it cannot finish unnoticed."""
         os.kill(pid, signal.SIGSTOP)
         if len(stored()) > NUM_FIRST:
             return True
@@ -68,7 +68,7 @@ def test_a_killed_reader_is_reported_and_only_its_work_is_repeated(tmp_path: Pat
 
     run = darkroom("run", "--data", "photos", *OPTIONS, cwd=tmp_path, DARKROOM_CACHE=str(cache))
     wait_for(lambda: run.poll() is not None or find_data_sets(tmp_path), "the data set", seconds=600)
-    run.terminate()  # what follows is not about readers
+    run.terminate()  # later steps do not concern readers
     run.communicate(timeout=120)
     (dataset,) = find_data_sets(tmp_path)
     run_dir = dataset.parents[3]

@@ -1,4 +1,4 @@
-"""`darkroom ui` shows this folder's runs, and leaves nothing behind."""
+"""`darkroom ui` shows the runs of this folder and leaves nothing behind."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the notebook and the page about the Python face show is run, line by line, on the demo data."""
+"""Runs the notebook and the page about the Python interface on the demo data, line by line."""
 
 import ast
 import inspect
@@ -41,7 +41,7 @@ def test_a_snippet_only_calls_existing_functions(code: str) -> None:
 
 
 def run_cells(cells: list[str], cwd: Path) -> str:
-    """Runs cells in one fresh interpreter, as a notebook does: the value of a last expression is printed."""
+    """Runs cells in one new interpreter and prints the value of a last expression, as a notebook does."""
     program = []
     for cell in cells:
         tree = ast.parse(cell)

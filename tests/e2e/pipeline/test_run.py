@@ -1,6 +1,6 @@
-"""Real pictures through all the steps, by the real KFP runner, to a service that has answered.
+"""Real pictures through all steps, by the real KFP runner, up to a service that has answered.
 
-All of it in a folder, and by an interpreter, whose names hold what shells, patterns and addresses give a meaning.
+The names of the folder and of the interpreter contain special characters of shells, patterns and addresses.
 """
 
 import json
@@ -69,7 +69,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished_run(workspace: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """The summary of a run, and what it printed for a person."""
+    """Returns the summary of a run and its printed output."""
     process = darkroom("run", "--data", "my photos", *SMALL, "--json", cwd=workspace)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err[-4000:]
@@ -172,7 +172,7 @@ def test_runs_lists_the_run(workspace: Path, finished_run: tuple[dict[str, Any],
 def test_a_user_error_in_a_step_ends_the_run_with_exit_code_2(
     workspace: Path, finished_run: tuple[dict[str, Any], str]
 ) -> None:
-    """Weights that are no weights end a run in its train step: exit 2, the step and the reason in one message."""
+    """An invalid weights file ends a run in its train step: exit code 2, the step and the reason in one message."""
     process = darkroom(
         "run",
         "--data",

@@ -1,6 +1,6 @@
-"""A secret in an address is used for fetching, and written, printed and shown nowhere.
+"""A secret in an address is used for fetching but never written, printed or shown.
 
-A real HTTP server wants a user, a password and a token for the archive that it serves.
+A real HTTP server requires a user, a password and a token for its archive.
 """
 
 import base64
@@ -33,7 +33,7 @@ DARKROOM = str(Path(sys.executable).with_name("darkroom"))
 
 
 class Server:
-    """Serves one archive to whoever knows the password and the token."""
+    """Serves one archive to clients that know the password and the token."""
 
     def __init__(self, archive: bytes):
         self.num_fetched = 0
@@ -58,7 +58,7 @@ class Server:
                     server.num_fetched += 1
                     self.wfile.write(archive)
 
-            do_HEAD = do_GET  # noqa: N815 its name is given
+            do_HEAD = do_GET  # noqa: N815 the base class sets the name
 
             def log_message(self, *arguments: object) -> None:
                 pass
@@ -88,7 +88,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def files_with_secrets(folder: Path) -> list[str]:
-    """The files that hold a secret, in their bytes, in an archive's members, or in a database's rows."""
+    """The files that contain a secret in their bytes, in an archive's members, or in a database's rows."""
     leaks = []
     for path in folder.rglob("*"):
         if not path.is_file():
@@ -102,7 +102,7 @@ def files_with_secrets(folder: Path) -> list[str]:
 
 
 class Watch(threading.Thread):
-    """Reads the arguments of all processes below this one while a command runs."""
+    """Reads the arguments of all child processes while a command runs."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -119,7 +119,7 @@ class Watch(threading.Thread):
 
 
 def run(folder: Path, *words: str, code: int = 0, **variables: str) -> str:
-    """What a command prints in both streams; its folder holds all that it writes."""
+    """Runs a command and returns both output streams; its folder contains everything that it writes."""
     environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache"), "HOME": str(folder), "TMPDIR": str(folder)}
     result = subprocess.run(
         [DARKROOM, *words],
@@ -170,7 +170,7 @@ def test_error_messages_hide_the_secret(server: Server, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def git_server(folder: Path) -> Iterator[str]:
-    """The address of a git repository with photos, by smart HTTP, for whoever knows the password."""
+    """The address of a git repository with photos over smart HTTP, for clients that know the password."""
     from dulwich.repo import Repo
     from dulwich.server import DictBackend
     from dulwich.web import WSGIRequestHandlerLogger, make_wsgi_chain
@@ -246,7 +246,7 @@ def test_a_run_never_writes_or_prints_the_secret(server: Server, tmp_path: Path)
         rows = "\n".join(store.iterdump())
     assert server.shown() in rows
     assert leaks([rows]) == []
-    # The params of the run repeat it where the secret is known.
+    # The params of the run reproduce it if the secret is known.
     again = run(
         folder, "audit", server.shown(), "--params", str(latest / "params.yaml"), DARKROOM_ADDRESSES=server.address()
     )

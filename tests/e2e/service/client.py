@@ -1,4 +1,4 @@
-"""Plain HTTP requests to a service, and the photos to send."""
+"""Plain HTTP requests to a service, and photos to send."""
 
 import contextlib
 import http.client
@@ -15,7 +15,7 @@ def photos(deployed: Deployed, number: int) -> list[bytes]:
 
 
 def request(url: str, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any]:
-    """Status and answer, parsed where it is JSON."""
+    """Returns the status and the answer, parsed if it is JSON."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
     with contextlib.closing(connection):
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})

@@ -1,4 +1,4 @@
-"""One bento for all tests that ask a service, deployed by the real step once and served once."""
+"""One bento for all tests that send requests to a service, deployed by the real step and served once."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PARAMS = DeployParams(model_name="colors")
 
 @dataclass(frozen=True)
 class Deployed:
-    """The folders of one pipeline run, its bento among them."""
+    """The folders of one pipeline run, including its bento."""
 
     dataset_dir: Path
     bundle_dir: Path

@@ -1,4 +1,4 @@
-"""Requests that mean harm, against a real server: refused with a reason, and good ones are answered as before."""
+"""Malicious requests to a real server are refused with a reason, and good ones are still answered."""
 
 import contextlib
 import gzip
@@ -21,7 +21,7 @@ from tests.e2e.service.conftest import Deployed
 
 KEY = "0123456789abcdef0123"
 NORMAL_SECONDS = 10
-"""Within which good requests are answered again after anything here."""
+"""Seconds within which good requests must be answered after any attack here."""
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
-"""Requests that mean harm, sent to the running service: each gets its reason, and nothing is the worse for it.
+"""Malicious requests to the running service: each gets its reason and does no harm.
 
-The cheap ones are sent in every test run; all of them, together and with 500 clients at once, in `make proof`.
+The fast ones are sent in every test run; all of them, in parallel and with 500 clients at once, in `make proof`.
 """
 
 import contextlib
@@ -33,26 +33,26 @@ END = b"--cut--\r\n"
 NUM_AT_ONCE = 500
 RECOVERY_SECONDS = 10.0
 MAX_GROWTH_MB = 40.0
-"""Pools of threads, and pages that the allocator keeps; one body of many that were held would show."""
+"""Allowed growth for thread pools and pages that the allocator keeps; a single kept body of many would exceed it."""
 
 
 @dataclass(frozen=True)
 class Bait:
-    """What a bad request may mention."""
+    """A photo and an address that bad requests may refer to."""
 
     photo: bytes
     address: str
-    """Where nobody must call."""
+    """An address that nobody may call."""
 
 
 @dataclass(frozen=True)
 class Harm:
-    """A bad request, and its answer.
+    """A bad request and its answer.
 
     Attributes:
         sends: yields the request in pieces.
         status: of the answer.
-        code: of its error, or of its only photo's; None for a prediction.
+        code: the code of its error or of its only photo's error; None for a prediction.
     """
 
     sends: Callable[[Bait], Iterator[bytes]]
@@ -124,7 +124,7 @@ HARMS = {
 
 
 def send(url: str, pieces: Iterator[bytes]) -> tuple[int, dict[str, Any]]:
-    """Status and answer; sends until there is one."""
+    """Sends until an answer comes. Returns its status and content."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=2 * BODY_SECONDS) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -138,7 +138,7 @@ def send(url: str, pieces: Iterator[bytes]) -> tuple[int, dict[str, Any]]:
 
 
 def leave(url: str, photo: bytes) -> None:
-    """Goes away in the middle of a body."""
+    """Disconnects in the middle of a body."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(next(request_of(part(photo) + END))[: -len(photo) // 2])
@@ -156,7 +156,7 @@ def assert_answered(url: str, harm: Harm, bait: Bait, *, may_shed: bool = False)
 
 @contextlib.contextmanager
 def nobody_calls() -> Iterator[str]:
-    """An address, and at the end the certainty that nobody has connected to it."""
+    """Yields an address, and checks at the end that nobody has connected to it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         assert not select.select([listener], [], [], 0)[0], "somebody called"
@@ -208,7 +208,7 @@ def test_the_service_survives_all_bad_requests_at_once(tmp_path: Path) -> None:
 
 
 def at_once(url: str, photo: bytes) -> list[int]:
-    """The statuses of many requests that arrive together."""
+    """The statuses of many simultaneous requests."""
     ready = threading.Barrier(NUM_AT_ONCE)
 
     def ask(_: int) -> int:
@@ -221,7 +221,7 @@ def at_once(url: str, photo: bytes) -> list[int]:
 
 @contextlib.contextmanager
 def foreign_connections(pids: set[int]) -> Iterator[list[object]]:
-    """Collects connections of these processes to other machines; looks twenty times a second."""
+    """Collects connections of these processes to other machines, twenty times per second."""
     strangers: list[object] = []
     over = threading.Event()
 

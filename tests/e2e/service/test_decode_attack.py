@@ -1,4 +1,4 @@
-"""Forms full of photos that take much to decode, sent to the running service: honest photos are answered meanwhile."""
+"""Forms full of photos that are expensive to decode: meanwhile the service still answers ordinary photos."""
 
 import contextlib
 import functools
@@ -25,7 +25,7 @@ from tests.e2e.service.client import photos
 from tests.e2e.service.conftest import Deployed
 
 MAX_MEMORY_MB = 700
-"""Idle with MobileNetV2, the memory for decoding, and the bodies of two forms; the container has 1,024."""
+"""Memory when idle with MobileNetV2, for decoding, and for the bodies of two forms; the container has 1,024."""
 BOMBS = {
     "PNGs of 89 megapixels": lambda: encoded("1", 9433, "PNG"),
     "PNGs of 24 megapixels": lambda: encoded("RGB", 4900, "PNG"),
@@ -38,7 +38,7 @@ BOMBS = {
 
 
 def run_lengths(side: int) -> bytes:
-    """A BMP that is unpacked in Python."""
+    """A BMP that Pillow unpacks in Python."""
     rows = (b"\xff\0" * (side // 255) + bytes((side % 255, 0, 0, 0))) * side + b"\0\1"
     plain = bytearray(encoded("L", 4, "BMP")[:1078])
     plain[2:6] = (1078 + len(rows)).to_bytes(4, "little")
@@ -48,7 +48,7 @@ def run_lengths(side: int) -> bytes:
 
 
 def ask(url: str, files: list[bytes], path: str = "/predict") -> tuple[int, dict[str, Any], str | None]:
-    """Status, answer and Retry-After."""
+    """Returns status, answer and Retry-After."""
     content_type, body = encode_form(files)
     with contextlib.closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=90)) as connection:
         connection.request("POST", path, body, {"Content-Type": content_type})

@@ -1,4 +1,4 @@
-"""The deploy step turns a bundle into a bento that answers as evaluation did, or into nothing."""
+"""The deploy step makes a bento that answers as evaluation did, or none at all."""
 
 import os
 import shutil

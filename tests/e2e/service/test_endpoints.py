@@ -1,4 +1,4 @@
-"""What a service offers beside predictions: explanations, its page, metrics, model card and API document."""
+"""The service's endpoints beside predictions: explanations, page, metrics, model card and API document."""
 
 import subprocess
 import sys
@@ -107,7 +107,7 @@ def test_answers_match_the_openapi_document(deployed: Deployed, url: str) -> Non
 
 
 def examples(tree: Any) -> Iterator[dict[str, Any]]:
-    """Everything in a document that has an example beside its schema."""
+    """All parts of a document that have an example beside their schema."""
     if isinstance(tree, dict):
         if "example" in tree and "schema" in tree:
             yield tree
@@ -143,7 +143,7 @@ def test_predictions_without_a_server_equal_those_of_the_service(deployed: Deplo
 
 
 def test_the_serving_process_imports_no_training_code(deployed: Deployed, tmp_path: Path) -> None:
-    """Runs what a worker runs, out of the bento alone: this project's own folder is not to be found."""
+    """Runs a worker's code from the bento alone: this project's folder is not on the path."""
     program = """
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The loop: a service is asked, clients report right labels, and the photos to label next become a task file."""
+"""The feedback loop: clients report correct labels, and the photos to label next become a task file."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class LoggingService:
     log_dir: Path
 
     def report(self, content: object, **headers: str) -> tuple[int, str]:
-        """Status and code of the answer to feedback."""
+        """The status and code of the answer to feedback."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         headers = {"Content_Type": "application/json", "X_API_Key": KEY} | headers
         status, answer = request(self.url, "POST", "/feedback", body, **headers)
@@ -89,7 +89,7 @@ def test_disputed_answers_come_first_among_the_photos_to_label(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "sent").mkdir()
-    with Client(service.url, api_key=KEY) as client:  # the same photo twice, and one that the data set has
+    with Client(service.url, api_key=KEY) as client:  # the same photo twice, and one from the data set
         repeated = client.predict([photos(deployed, 12)[5], photos(deployed, 12)[6]])
     for prediction, content in zip(repeated, photos(deployed, 12)[5:7], strict=True):
         assert isinstance(prediction, Prediction)

@@ -1,4 +1,4 @@
-"""A stranger's tool reads the OpenAPI document, and looks for requests whose answers it does not predict."""
+"""A third-party tool reads the OpenAPI document and searches for requests whose answers contradict it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The page in a real browser: photos in, answers seen, by keyboard, on a phone, from the camera."""
+"""The page in a real browser: sending photos and reading answers, by keyboard, on a phone, from the camera."""
 
 from pathlib import Path
 

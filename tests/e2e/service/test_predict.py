@@ -1,4 +1,4 @@
-"""A real BentoML server answers photos over HTTP, each by itself, and refuses everything else with a reason."""
+"""A real BentoML server answers each photo on its own over HTTP, and refuses everything else with a reason."""
 
 import io
 import socket
@@ -55,7 +55,7 @@ def test_a_request_of_broken_photos_gets_400_and_a_reason_per_photo(url: str) ->
 
 
 SAMPLED = 12
-"""Of the bad photos, whose whole table is a proof here; without a server it is tried with each test run."""
+"""Some of the bad photos. `make proof` sends all of them here; each test run checks all of them without a server."""
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.proof), len(BAD_PHOTOS) // SAMPLED])

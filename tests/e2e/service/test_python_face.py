@@ -1,4 +1,4 @@
-"""The Python face and the service give the same answers: labels, probabilities, abstention and familiarity."""
+"""The Python interface and the service give the same answers: labels, probabilities, abstention and familiarity."""
 
 import io
 from pathlib import Path
@@ -24,7 +24,7 @@ def require_same(answers: list[darkroom.Prediction | darkroom.Failure], served: 
 
 @pytest.fixture(scope="module")
 def photos(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Photos of the data set, and noise that no class resembles."""
+    """Photos of the data set, and noise that resembles no class."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for number in range(40):

@@ -1,4 +1,4 @@
-"""The service under steady load for an hour, mishaps among it: no error, and no memory that grows."""
+"""The service under steady load for an hour, with occasional faults: no errors and no growing memory."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ from components.deploy.client import Client, encode_form
 MINUTES = float(os.environ.get("DARKROOM_SOAK_MINUTES", "60"))
 SLICE_SECONDS = 20.0
 SHARE = 0.5
-"""Of the capacity: the machine has other things to do within an hour."""
+"""The share of the capacity: within an hour, the machine does other work as well."""
 MAX_GROWTH_MB = 20.0
 
 
@@ -42,7 +42,7 @@ def test_memory_does_not_grow_in_an_hour_of_requests(tmp_path: Path) -> None:
 
 
 def mishaps(url: str) -> None:
-    """What comes between good requests: broken photos, explanations, unknown addresses, clients that leave."""
+    """Disturbances between good requests: broken photos, explanations, unknown addresses, clients that leave."""
     photo = served_model.photo()
     with Client(url) as client:
         client.predict([photo[:-2000], b"no photo", b"", photo])

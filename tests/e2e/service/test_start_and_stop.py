@@ -1,4 +1,4 @@
-"""A service starts or says why it cannot, and ends with the process that serves it."""
+"""A service starts or says why it cannot, and ends together with the process that serves it."""
 
 import contextlib
 import http.client
@@ -24,7 +24,7 @@ from tests.support.processes import signals_to_test
 
 
 def processes_serving(bento_dir: Path) -> list[psutil.Process]:
-    """All processes that have to do with this bento, however they were started."""
+    """All processes that belong to this bento, however they were started."""
     processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -42,7 +42,7 @@ def await_gone(bento_dir: Path, seconds: float = 15) -> None:
 
 @pytest.fixture
 def own_bento(deployed: Deployed, tmp_path: Path) -> Path:
-    """A bento folder at a path of its own, so that its processes can be told from others."""
+    """A bento folder at a unique path, so that its processes can be recognized."""
     shutil.copytree(deployed.bento_dir, tmp_path / "bento folder")
     return tmp_path / "bento folder"
 

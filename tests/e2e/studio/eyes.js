@@ -1,8 +1,8 @@
-// What eyes and fingers notice on a page; the tests run this in the page.
+// What people see and reach on a page; the tests run this in the page.
 
 const MIN_CONTRAST = 4.5; // WCAG 2.1, level AA, for text of any size
 const UNSEEN = ":disabled, .away, svg, option, noscript";
-const SCROLLING = ".scroll, pre, .places, .tree, nav, .away, svg"; // these scroll by themselves, or are not seen
+const SCROLLING = ".scroll, pre, .places, .tree, nav, .away, svg"; // these scroll on their own or are invisible
 const TEXT_LENGTH = 40;
 
 /** @typedef {number[]} Color Red, green and blue from 0 to 255, and the opacity unless it is 1. */
@@ -41,7 +41,7 @@ function blend(top, below) {
 }
 
 /**
- * The color behind an element's text; white behind the page.
+ * The background color of an element's text; white behind the page.
  * @param {Element | null} element
  * @returns {Color}
  */
@@ -62,7 +62,7 @@ function contrastOf(element) {
 }
 
 /**
- * Texts that stand out too little from what is behind them.
+ * Texts with too little contrast to their background.
  * @returns {[className: string, text: string, contrast: string][]}
  */
 function lowContrastTexts() {
@@ -80,14 +80,14 @@ function lowContrastTexts() {
   return faults;
 }
 
-/** Elements that reach over the right edge of the window. */
+/** Elements that extend beyond the right edge of the window. */
 function overflowingElements() {
   return [...document.querySelectorAll("body *")]
     .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(SCROLLING))
     .map((element) => `${element.tagName} ${element.className}`);
 }
 
-/** Ids that several elements have. */
+/** Ids that several elements share. */
 function duplicateIds() {
   const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
   return ids.filter((id, position) => ids.indexOf(id) !== position);
@@ -96,7 +96,7 @@ function duplicateIds() {
 /** @type {HTMLElement | null} */
 let lastFocused = null;
 
-/** How the focused element looks, and whether it comes after the last one; null after the focus has left the page. */
+/** The look of the focused element and whether it follows the previous one; null after the focus left the page. */
 function describeFocus() {
   const focused = /** @type {HTMLElement} */ (document.activeElement);
   const last = lastFocused?.isConnected ? lastFocused : null;
@@ -113,7 +113,7 @@ function describeFocus() {
 }
 
 /**
- * An input that is not seen has a label in its place.
+ * For an invisible input, its label counts.
  * @param {HTMLElement} element
  */
 function visibleElement(element) {

@@ -1,4 +1,4 @@
-"""Every screen of the studio for every eye and hand: narrow and wide, light and dark, by keyboard, and read aloud."""
+"""Every screen of the studio for every user: narrow and wide, light and dark, by keyboard, and with a screen reader."""
 
 import json
 from pathlib import Path
@@ -28,12 +28,12 @@ CONTROLS = {
     "DisclosureTriangle",
     "dialog",
 }
-"""Roles that say nothing by themselves: each needs a name to be read out."""
+"""Roles that say nothing on their own: each needs a name for screen readers."""
 EYES = Path(__file__).with_name("eyes.js").read_text(encoding="utf-8")
 
 
 async def nameless(page: Page) -> list[str]:
-    """The controls that a screen reader could say nothing of."""
+    """The controls without anything that a screen reader could read."""
     nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
     return [
         json.dumps(node.get("properties", []))[:200] + node["role"]["value"]
@@ -55,7 +55,7 @@ async def look(page: Page, name: str) -> None:
 
 
 async def tab(page: Page, name: str) -> bool:
-    """One step of the focus, which must be seen and go on in the order of the page; False at its end."""
+    """Moves the focus one step: it must be visible and follow the order of the page. False at the end."""
     await page.press("Tab")
     stop = await page.run("describeFocus()")
     if stop is None:

@@ -1,4 +1,4 @@
-"""A real studio on loopback is asked for what lies outside its roots, and given an archive that brings programs."""
+"""A real studio on loopback gets requests for files outside its roots, and an archive that contains programs."""
 
 import http.client
 import io
@@ -22,12 +22,12 @@ from tests.unit.contract.foreign.test_repository import git
 
 
 class Browser:
-    """Speaks HTTP to a studio."""
+    """Sends HTTP requests to a studio."""
 
     def __init__(self, port: int, folder: Path):
         self.port = port
         self.folder = folder
-        """Holds root/ and outside/."""
+        """Contains root/ and outside/."""
 
     def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -122,7 +122,7 @@ def test_tables_and_links_within_the_roots_show_no_outside_files(browser: Browse
 
 
 def test_a_zip_of_photos_runs_no_program(browser: Browser) -> None:
-    """The archive is uploaded, looked at, and audited in a job of its own, as a person would."""
+    """The archive is uploaded, previewed, and audited in a job, as a person would do it."""
     pets, mark = browser.folder / "made" / "pets", browser.folder / "ran"
     make_photos(pets, per_class=4)
     git(pets, "init", "--quiet")

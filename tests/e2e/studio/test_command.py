@@ -1,4 +1,4 @@
-"""What the studio shows of itself: on every screen the params and the command, both taken away and brought back."""
+"""Every screen of the studio shows the params and the command to copy, and loads them again."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The studio's screen Data in a real browser: choosing photos, making classes, and fixing what the audit finds."""
+"""The studio's Data screen in a real browser: choosing photos, making classes, and fixing audit findings."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ FEW = "Few training photos"
 
 
 def write_photos(folder: Path, *class_names: str) -> list[Path]:
-    """A photo of each class, as they lie on somebody's desktop."""
+    """One photo of each class, as on somebody's desktop."""
     rng = np.random.default_rng(5)
     files = []
     for number, class_name in enumerate(class_names):
@@ -32,7 +32,7 @@ def shown_class(name: str) -> str:
 
 
 def case(path: str) -> str:
-    """The action chosen for a photo of a finding."""
+    """The selector of the action for a photo of a finding."""
     return f".case select[aria-label$='{path}']"
 
 
@@ -183,7 +183,7 @@ def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
     slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Turn'))"
 
     async def preview_source(page: Page, before: object = None) -> object:
-        """The picture that is shown now, as soon as it is another."""
+        """The current picture, once it differs from another."""
         preview = "document.querySelector('.preview')"
         await page.until(f"{preview}.complete && {preview}.naturalWidth > 0 && {preview}.src !== {before or ''!r}", 30)
         size = await page.run(f"fetch({preview}.src).then(answer => answer.blob()).then(blob => blob.size)")

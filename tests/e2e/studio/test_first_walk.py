@@ -1,4 +1,4 @@
-"""The studio in a real browser: from an empty folder to a model that answers, by mouse alone."""
+"""The studio in a real browser: from an empty folder to a model that answers, only by mouse."""
 
 import os
 import re
@@ -36,7 +36,7 @@ from tests.support.studio import (
 )
 
 LIGHT_LIBRARIES = {"PIL", "numpy", "numpy.libs", "pillow.libs", "pydantic_core", "simplejpeg", "watchfiles"}
-"""Loaded by the studio before its page answers; each of TensorFlow, MLflow or Arrow would cost it seconds."""
+"""Libraries that the studio loads before its page answers; TensorFlow, MLflow or Arrow would cost seconds each."""
 MAX_CLICKS = 8
 
 

@@ -1,4 +1,4 @@
-"""The screen Live in a real browser, beside a run that reports what a training does without learning anything."""
+"""The Live screen in a real browser, with a run that reports training progress without training."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The studio's screens Model and Training in a real browser: layers, backbones, phases, and what becomes of them."""
+"""The studio's Model and Training screens in a real browser: layers, backbones, phases, and their effects."""
 
 import json
 import subprocess
@@ -121,7 +121,7 @@ def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> No
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keras' cache with a network of random weights as ImageNet's, and no way out; their classes are things."""
+    """Keras' cache with random weights in place of ImageNet's, and no network access; their classes are objects."""
     models = tmp_path / "keras" / "models"
     models.mkdir(parents=True)
     names = {str(number): [f"n{number:08d}", f"thing_{number}"] for number in range(NUM_CLASSES)}
@@ -181,7 +181,7 @@ def test_quick_successive_edits_are_all_kept(tmp_path: Path) -> None:
         await open_advanced(page)
         await page.click("#two-phases")
         await page.until(f"document.querySelectorAll('.phase').length === 2 && {STARTS}")
-        with paused(url):  # so that no edit is known to the server when the next one is made
+        with paused(url):  # so that the server knows no edit when the next one is made
             await phase(page, 2, "Epochs", "5")
             await phase(page, 2, "Learning rate", "0.002")
             await page.run("document.querySelector('.phase:nth-child(2) [data-label=Epochs]').focus()")
@@ -189,7 +189,7 @@ def test_quick_successive_edits_are_all_kept(tmp_path: Path) -> None:
             await page.until("document.querySelectorAll('.tree input').length === 1")
         draft = "fetch('api/draft').then(answer => answer.json())"
         await page.until(f"{draft}.then(({{params}}) => params.train.phases?.[1].learning_rate === 0.002)")
-        await page.run("new Promise(done => setTimeout(done, 500))")  # what a redraw would do is done
+        await page.run("new Promise(done => setTimeout(done, 500))")  # a redraw would have happened by now
         assert await page.run("document.activeElement.value") == "5", "the field is still the same, with the focus"
         assert await page.run("document.getElementById('trainable').value") == "names"
         await page.click_on("eyes", ".tree")
@@ -232,7 +232,7 @@ def test_the_selected_layers_and_phases_are_the_ones_trained(tmp_path: Path, sha
         await keep(page, "tree")
 
     async def choose_phases(page: Page) -> None:
-        await page.until("document.getElementById('patience').placeholder === 'auto: never'")  # as the preset has it
+        await page.until("document.getElementById('patience').placeholder === 'auto: never'")  # the preset's value
         await page.click("#two-phases")
         await page.until("document.querySelectorAll('.phase').length === 2")
         await phase(page, 1, "Epochs", "1")

@@ -1,4 +1,4 @@
-"""The photos of the data in a real browser: ten thousand in a grid, filters, decisions with undo, splits, a folder."""
+"""The photos of a data set in a real browser: a grid of ten thousand, filters, decisions, undo, splits, a folder."""
 
 import json
 from pathlib import Path

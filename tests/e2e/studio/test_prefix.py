@@ -1,4 +1,4 @@
-"""The studio behind a reverse proxy that offers it below a path."""
+"""The studio behind a reverse proxy that serves it under a path."""
 
 import json
 from pathlib import Path

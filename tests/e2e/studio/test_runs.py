@@ -1,4 +1,4 @@
-"""What stands around a training in the studio, clicked in a real browser on two runs that were trained there."""
+"""Everything around trainings in the studio, clicked in a real browser on two finished runs."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    """A studio whose folder holds two finished runs of the same photos, the first one slower than was allowed."""
+    """A studio whose folder contains two finished runs on the same photos; the first one exceeded its latency limit."""
     photos = make_photos(folder / "colors", per_class=40, size=(SIDE, SIDE))
     network = [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
     overrides = {

@@ -1,4 +1,4 @@
-"""A training that the studio submits to a cluster, clicked in a real browser."""
+"""Submitting a training to a cluster from the studio, clicked in a real browser."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What people do to the studio: edit in two tabs at once, close one too early, drop 5,000 photos at a time."""
+"""What users do to the studio: edit in two tabs at once, close one too early, drop 5,000 photos at once."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ EPOCHS = "[data-key='train.epochs'] input"
 PHOTOS = 5_000
 UPLOAD_BYTES = 20_000_000
 SLOW = 400_000
-"""Bytes a second of an upload that is still under way when its tab is closed."""
+"""Bytes per second of an upload, so slow that it is unfinished when its tab is closed."""
 
 
 def test_two_tabs_that_edit_at_once_converge(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_two_tabs_that_edit_at_once_converge(tmp_path: Path) -> None:
             assert ["another tab" in text for text in problems].count(True) == 1, problems
 
     async def at_once(page: Page, other: Page) -> None:
-        with paused(url):  # so that neither change is known when the other is made
+        with paused(url):  # so that neither tab knows the other's change
             await pick(page, EPOCHS, "11")
             await pick(other, EPOCHS, "12")
         for tab in (page, other):

@@ -1,4 +1,4 @@
-"""The frame of the benchmarks."""
+"""The common frame of the benchmarks."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Foreign text: what is harmful is escaped, what people write stays."""
+"""Foreign text: harmful characters are escaped, normal text stays."""
 
 import io
 import json

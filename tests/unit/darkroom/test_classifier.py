@@ -1,4 +1,4 @@
-"""A loaded classifier: what it accepts, and that every way to name a model leads to the same answers."""
+"""A loaded classifier: which inputs it accepts, and that all names of a model lead to the same answers."""
 
 import io
 import shutil
@@ -129,7 +129,7 @@ def evaluation_dir(artifacts: Artifacts, tmp_path: Path) -> Path:
 
 
 def lay_out_bento(artifacts: Artifacts, evaluation_dir: Path, bento_dir: Path, run_id: str) -> ServiceFacts:
-    """`src` of a bento, laid out but not built."""
+    """The folder `src` of a bento, laid out but not built."""
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"mlflow_run_id": run_id})
     extras = Extras(read_evaluation(evaluation_dir), evaluation_dir)
     return lay_out(bento_dir / "src", artifacts.bundle_dir, bundle, "colors", extras)
@@ -159,7 +159,7 @@ def test_a_registered_version_answers_like_its_service_after_a_repeated_evaluati
     repeat_evaluation(evaluation_dir, 9.0)
     client.log_artifacts(run_id, str(evaluation_dir), "evaluation")
     assert answers["1"] != answers["2"]
-    for _ in range(2):  # downloaded, then from the cache
+    for _ in range(2):  # downloaded first, then from the cache
         assert darkroom.load("colors@1").predict(path) == answers["1"]
         assert darkroom.load("colors@2").predict(path) == answers["2"]
         assert darkroom.load("colors@champion").predict(path) == answers["1"]

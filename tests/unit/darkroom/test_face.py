@@ -1,4 +1,4 @@
-"""The public package: light to import, typed, and its client needs the standard library alone."""
+"""The public package: it imports quickly and is typed, and its client only needs the standard library."""
 
 import json
 import subprocess

@@ -1,1 +1,1 @@
-"""Protocols of others, asked by their own clients."""
+"""Protocols of other projects, tested with their own clients."""

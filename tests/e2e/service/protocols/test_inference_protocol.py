@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2, asked by Triton's client and by hand, of a real service."""
+"""The Open Inference Protocol v2 on a real service, with Triton's client and with plain requests."""
 
 import json
 import urllib.error

@@ -1,4 +1,4 @@
-"""The bundle and its graph: what is written is read again, and what is damaged is refused with what to do."""
+"""The bundle and its graph: written ones can be read again, and errors for damaged ones say what to do."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The data set on disk: shards that are mapped, not read, and equal bytes for equal content."""
+"""The data set on disk: shards are memory-mapped, and equal content has equal bytes."""
 
 import hashlib
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_pixels_are_views_on_the_mapped_file(tmp_path: Path) -> None:
     image = split.image(3)
     assert not image.flags.owndata
     assert not image.flags.writeable
-    # The same bytes of the file: what is changed there is seen here.
+    # Both views share the file's bytes, so that changes are visible here.
     path = tmp_path / "dataset" / "train-00000.arrow"
     content = path.read_bytes()
     start = content.index(image.tobytes())
@@ -47,7 +47,7 @@ def test_read_pages_are_released_from_memory(tmp_path: Path, monkeypatch: pytest
     split = open_split(tmp_path / "dataset", "train")
 
     def held_kb() -> int:
-        """Of this shard, in this process: what other tests mapped under the same name may still stand there."""
+        """The kilobytes of this shard in memory; other tests may still have mapped a file of the same name."""
         maps = Path("/proc/self/smaps").read_text().split("\n")
         shard = str(tmp_path / "dataset" / "train-00000.arrow")
         (place,) = (number for number, line in enumerate(maps) if line.endswith(shard))
@@ -98,7 +98,7 @@ def test_photos_are_assigned_to_shards_only_by_content() -> None:
     image_ids = [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(200)]
     counts = np.bincount([shard_of(image_id, 4) for image_id in image_ids], minlength=4)
     assert counts.min() > 25
-    # Doubling the shards splits each in two and mixes none.
+    # Doubling the number of shards splits each in two without mixing them.
     assert all(shard_of(image_id, 8) % 4 == shard_of(image_id, 4) for image_id in image_ids)
 
 

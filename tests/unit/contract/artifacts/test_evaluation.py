@@ -1,4 +1,4 @@
-"""What evaluation.json and figures.json promise to those who read them."""
+"""The guarantees of evaluation.json and figures.json."""
 
 import json
 from pathlib import Path

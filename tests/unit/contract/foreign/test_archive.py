@@ -1,4 +1,4 @@
-"""Archives: what unpacks, and what must not."""
+"""Archives: which are unpacked, and which are refused."""
 
 import bz2
 import gzip
@@ -215,7 +215,7 @@ WHOLE = {"zip": make_zip(FILES), "tar": make_tar(FILES), "tar.gz": gzip.compress
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_a_truncated_archive_is_rejected_and_leaves_nothing(kind: str, tmp_path: Path) -> None:
-    # The last 1024 bytes of a tar's content are zeros that only fill its last record.
+    # The last 1024 bytes of a tar's content are zeros that only pad its last record.
     for length in range(0, len(WHOLE[kind].rstrip(b"\0")) - 600, 97):
         path = write_archive(tmp_path, f"photos.{kind}", WHOLE[kind][:length])
         with pytest.raises(ArchiveError, match="cannot be read as a zip or tar"):

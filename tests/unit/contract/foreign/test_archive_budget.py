@@ -1,4 +1,4 @@
-"""Archives that are made to take all memory, all time or the whole disk: each is refused with a message."""
+"""Archives made to exhaust memory, time or the disk: each is refused with a message."""
 
 import bz2
 import contextlib
@@ -23,12 +23,12 @@ from components.contract.foreign.archive import extract, members
 from components.preprocess.sources.probe import probe
 
 MEMORY_BYTES = 300 * 2**20
-"""What each attack may add to the address space of the tests."""
+"""The growth of the tests' address space that each attack may cause."""
 
 
 @contextlib.contextmanager
 def bounded_memory() -> Iterator[None]:
-    """An attack that takes memory fails, instead of stopping this machine."""
+    """An attack that exhausts memory fails instead of stopping this machine."""
     limits = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, limits[1]))
@@ -39,7 +39,7 @@ def bounded_memory() -> Iterator[None]:
 
 
 def tar_header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
-    """A header with a correct checksum that announces any size."""
+    """A header with a correct checksum that announces a given size."""
     info = tarfile.TarInfo(name)
     info.type = kind
     header = bytearray(info.tobuf(tarfile.GNU_FORMAT)[:512])
@@ -59,7 +59,7 @@ def pax_header(**values: object) -> bytes:
 
 
 def refuse(folder: Path, name: str, content: bytes, match: str) -> None:
-    """Neither unpacking nor a look inside comes to anything but the message, and nothing is left."""
+    """Unpacking and previewing only give the message, and leave nothing behind."""
     path = folder / name
     path.write_bytes(content)
     with bounded_memory(), pytest.raises(ArchiveError, match=match):
@@ -141,7 +141,7 @@ def test_zip_methods_that_decompress_without_a_limit_are_refused(method: int, tm
 
 
 def zip_of(names: list[bytes], *, directory_bytes: int | None = None, distance: int = 0) -> bytes:
-    """A zip64 of empty files, all at the same place or so far apart, that may lie about the size of its list."""
+    """A zip64 of empty files, all at the same offset or at a given distance, whose directory size may be false."""
     files = b"".join(
         struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, len(name), 0) + name for name in names
     )

@@ -1,4 +1,4 @@
-"""One decision about foreign names: what lies within a folder, and what does not."""
+"""One decision about foreign names: which lie within a folder."""
 
 import os
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_only_a_regular_file_within_its_roots_is_opened(tmp_path: Path) -> None:
 
 
 def test_a_link_that_is_swapped_while_it_is_opened_is_not_followed(tmp_path: Path) -> None:
-    """The name alternates between an own file and a link to a secret one: the secret is never read."""
+    """The name alternates between a normal file and a link to a secret one: the secret is never read."""
     import threading
 
     root, secret = tmp_path / "root", tmp_path / "secret"

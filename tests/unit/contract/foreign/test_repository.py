@@ -1,4 +1,4 @@
-"""Foreign git repositories: real ones, whose configuration names programs that leave a mark when they run."""
+"""Foreign git repositories: real ones whose configuration names programs that leave a mark when run."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def make_repository(folder: Path) -> str:
 
 
 def plant(folder: Path, mark: Path) -> None:
-    """Names a program in every setting that `git status` may follow, and makes git look at every file again."""
+    """Names a program in every setting that `git status` may use, and makes git check every file again."""
     program = folder / "program"
     program.write_text(f"#!/bin/sh\ntouch '{mark}'\ncat\n")
     program.chmod(0o755)

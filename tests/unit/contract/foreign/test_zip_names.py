@@ -1,4 +1,4 @@
-"""The names of files in a zip, as programs of all countries write them."""
+"""The names of files in a zip, as written by programs of all countries."""
 
 import struct
 import zlib
@@ -49,7 +49,7 @@ CODE_PAGES = [
     ("gbk", ["厨余垃圾", "可回收物", "有害垃圾"]),
     ("cp932", ["りんご", "ソース"]),
     ("cp932", ["猫", "犬"]),
-    ("cp932", ["表", "能", "十"]),  # each ends with the byte of a backslash, or holds one
+    ("cp932", ["表", "能", "十"]),  # each ends with the byte of a backslash or contains one
     ("cp949", ["고양이", "강아지"]),
     ("big5", ["蘋果", "香蕉"]),
     ("big5", ["良品", "功"]),

@@ -1,4 +1,4 @@
-"""Augmentation: what each change does, and that a variant depends on its photo and its seed alone."""
+"""Augmentation: the effect of each change, and that a variant depends only on its photo and its seed."""
 
 import numpy as np
 import pytest

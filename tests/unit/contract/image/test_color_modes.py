@@ -1,4 +1,4 @@
-"""Every color mode of a file becomes RGB."""
+"""Files of every color mode become RGB."""
 
 import io
 
@@ -14,7 +14,7 @@ GRAY = round(0.299 * 200 + 0.587 * 120 + 0.114 * 40)
 
 
 def mean_color(data: bytes) -> np.ndarray:
-    """The mean color of a photo of one color."""
+    """The mean color of a decoded single-color photo."""
     return decode(data, (16, 24)).pixels.mean(axis=(0, 1))
 
 
@@ -113,7 +113,7 @@ def test_32_bit_integers_are_scaled_by_the_range_that_contains_them() -> None:
 
 
 def test_transparent_pixels_become_white() -> None:
-    rgba = Image.new("RGBA", (24, 16), (*COLOR, 0))  # the color that conversion alone would reveal
+    rgba = Image.new("RGBA", (24, 16), (*COLOR, 0))  # the color that a plain conversion would reveal
     assert mean_color(encoded(rgba, "PNG")).tolist() == [255, 255, 255]
     assert mean_color(encoded(rgba, "WEBP", lossless=True)).tolist() == [255, 255, 255]
     half = Image.new("RGBA", (24, 16), (0, 0, 0, 128))

@@ -1,6 +1,6 @@
-"""The one decoder: what it reads, and how; every input comes from a real encoder.
+"""The decoder: which files it reads, and how; all inputs come from real encoders.
 
-What it refuses stands in tests/cases/bad_photos/.
+For the files that it refuses, see tests/cases/bad_photos/.
 """
 
 import struct
@@ -35,7 +35,7 @@ def test_a_jpeg_with_rare_sampling_is_read_by_pillow() -> None:
 
 
 def jpeg_of_gray_blocks(sampling: tuple[int, int, int]) -> bytes:
-    """A JPEG of 24 × 8 pixels whose every code is one zero bit: all coefficients are 0."""
+    """A JPEG of 24 × 8 pixels in which every code is a single zero bit: all coefficients are 0."""
 
     def segment(marker: int, content: bytes) -> bytes:
         return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
@@ -147,7 +147,7 @@ def heic() -> bytes:
 
 
 def test_iphone_photos_are_decoded_like_in_viewers(heic: bytes) -> None:
-    """HEIF has its own turn, which the reader applies; EXIF's does not count beside it."""
+    """HEIF has its own rotation, which the reader applies; that of EXIF is ignored."""
     photo = decode(heic, (40, 60))
     assert (photo.format, photo.native_size, read_size(heic)) == ("HEIF", (40, 60), (40, 60))
     expected = np.asarray(scene(40, 60))

@@ -1,4 +1,4 @@
-"""Headers that keep their reader busy are refused, and the cost of decoding is known before."""
+"""Headers that keep their reader busy are refused, and the cost of decoding is known in advance."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[4]
 SIZE = (32, 32)
 SIDE = 2_000
 OVERHEAD_BYTES = 12 * 2**20
-"""Of libraries that are loaded on the way, and of bands and rows."""
+"""Memory for libraries that are loaded meanwhile, and for bands and rows."""
 
 MEASURE = """
 import sys

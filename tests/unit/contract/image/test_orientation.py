@@ -1,4 +1,4 @@
-"""The EXIF orientation of a photo is applied, wherever it is and whatever it holds."""
+"""The EXIF orientation of a photo is applied, wherever it is stored and whatever its value."""
 
 import io
 

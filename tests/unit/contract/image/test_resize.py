@@ -1,4 +1,4 @@
-"""How decoded photos are fitted to a size."""
+"""Decoded photos are fitted to a size."""
 
 import io
 

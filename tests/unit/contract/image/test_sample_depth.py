@@ -1,4 +1,4 @@
-"""Photos with more than 8 bits per value: one range for a data set decides what becomes of them."""
+"""Photos with more than 8 bits per value: one range per data set maps them to 8 bits."""
 
 import io
 import struct
@@ -31,7 +31,7 @@ def with_opaque_alpha(colors: np.ndarray) -> np.ndarray:
 
 
 def gray_alpha_png(gray: np.ndarray, alpha: np.ndarray) -> bytes:
-    """No encoder at hand writes this kind."""
+    """Built by hand: no available encoder writes this kind."""
     import zlib
 
     rows = np.stack([gray, alpha], axis=-1).astype(">u2").reshape(len(gray), -1)
@@ -53,7 +53,7 @@ def tiff_with(picture: np.ndarray, **tags: int) -> bytes:
 
 
 def packed_tiff(picture: np.ndarray) -> bytes:
-    """A TIFF of 12 bits per value, two in three bytes."""
+    """A TIFF with 12 bits per value, two values in three bytes."""
     first, second = picture.reshape(-1, 2).astype(np.uint32).T
     triples = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=-1).astype(np.uint8)
     height, width = picture.shape
@@ -66,7 +66,7 @@ def packed_tiff(picture: np.ndarray) -> bytes:
 
 
 def planar_tiff(colors: np.ndarray) -> bytes:
-    """A TIFF whose colors follow one another as planes."""
+    """A TIFF whose colors are stored one after another as planes."""
     height, width = colors.shape[:2]
     num_bytes = 2 * height * width
     entries = [(256, 1, width), (257, 1, height), (258, 3, 300), (259, 1, 1), (262, 1, 2), (277, 1, 3), (284, 1, 2)]
@@ -227,15 +227,15 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
         (depths(16_383), (0, 16_383)),
         (depths(65_535), FULL_RANGE),
         (depths(900, declared=4095), (0, 4095)),
-        (depths(60_000, declared=4095), FULL_RANGE),  # sBIT of a program that scales to 16 bits, as the standard says
+        (depths(60_000, declared=4095), FULL_RANGE),  # sBIT of a program that scales to 16 bits, per the standard
         (depths(*[900] * 11, 4095), (0, 4095)),
-        (depths(*[4095] * 99, 65_535), (0, 4095)),  # one of a hundred is clipped, for four bits of all others
+        (depths(*[4095] * 99, 65_535), (0, 4095)),  # one percent is clipped to gain four bits for all others
         (depths(*[4095] * 98, 65_535, 65_535), FULL_RANGE),
         (depths(*[4095] * 29, 65_535), (0, 4095)),
         (depths(*[4095] * 28, 65_535), FULL_RANGE),
         (depths(*[4095] * 197, *[65_535] * 3), FULL_RANGE),
         (depths(*[4095] * 198, *[65_535] * 2), (0, 4095)),
-        (depths(*[4095] * 99, 8191), (0, 8191)),  # for one bit it is not
+        (depths(*[4095] * 99, 8191), (0, 8191)),  # but not to gain one bit
         (depths(3071, lowest=-1), (-1, 4095)),
         (depths(3071, lowest=-1024), (-1024, 4095)),
         (depths(3071, lowest=-1025), (-2048, 4095)),

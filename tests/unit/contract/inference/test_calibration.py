@@ -1,4 +1,4 @@
-"""The calibration gives the same answers wherever it is applied, and a damaged one is named."""
+"""The calibration gives the same answers wherever it is applied, and errors name a damaged one."""
 
 from pathlib import Path
 

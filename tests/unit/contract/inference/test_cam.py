@@ -1,4 +1,4 @@
-"""The class activation map is exact where the network pools by the mean, and that is recognized."""
+"""The class activation map is exact for networks that pool by the mean, and these are recognized."""
 
 import numpy as np
 

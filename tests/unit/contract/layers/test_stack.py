@@ -1,4 +1,4 @@
-"""The layers of params.yaml: the shapes and parameters that are predicted, and how what cannot be is refused."""
+"""The layers of params.yaml: the predicted shapes and numbers of parameters, and the errors for impossible layers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Markup that no text can break."""
+"""Markup stays valid with any text."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""params.yaml, --set and JSON sections: what is taken, and how the rest is refused."""
+"""params.yaml, --set and JSON sections: which values are accepted, and the errors for all others."""
 
 from pathlib import Path
 
@@ -228,7 +228,7 @@ def test_auto_never_goes_below_the_smallest_size(side: int, image_size: int) -> 
 
 
 def test_train_alone_is_resolved_like_in_all_params() -> None:
-    """`dvc repro` settles the train section by the prepared data set, `darkroom run` by a look at the photos."""
+    """`dvc repro` resolves the train section from the prepared data set; `darkroom run` previews the photos."""
     for native_size in ((8, 8), (64, 48), (65, 65), (400, 533)):
         whole = resolve_params(native_size=native_size).params
         alone, _ = resolve_train(load_params(ROOT / "params.yaml").train, whole.preprocess.size)

@@ -1,4 +1,4 @@
-"""Presets: what they settle, what stays as written, and what contradicts them."""
+"""Presets: which params they set, which written ones they keep, and which contradict them."""
 
 from typing import Any
 

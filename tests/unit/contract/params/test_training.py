@@ -1,4 +1,4 @@
-"""The section train: what follows from its values."""
+"""The train section: values that follow from others."""
 
 import math
 from typing import Any

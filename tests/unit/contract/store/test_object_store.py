@@ -1,4 +1,4 @@
-"""What tasks have in common in an object store: whole or not there, resumed by blocks, and noticed if it is lost."""
+"""The object store that tasks share: objects are complete or absent, resumed by blocks, and losses are noticed."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 
 class CountingSystem:
-    """fsspec's files in memory, which count what is written and read, and lose what a test wants lost."""
+    """fsspec's in-memory files, with counters for reads and writes, and losses on demand."""
 
     def __init__(self) -> None:
         self._system = fsspec.filesystem("memory")
@@ -195,7 +195,7 @@ def test_only_a_store_in_the_cache_discards_used_files(is_own: bool, source: Pat
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of an empty bucket of a stand-in for S3."""
+    """The address of an empty bucket in a stand-in for S3."""
     moto = pytest.importorskip("moto.server", reason="moto is not installed")
     s3fs = pytest.importorskip("s3fs")
     import boto3

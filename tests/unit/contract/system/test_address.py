@@ -1,4 +1,4 @@
-"""An address keeps its secret for fetching; whatever is printed of it holds none."""
+"""The secret of an address is only used for fetching and never printed."""
 
 import json
 import os

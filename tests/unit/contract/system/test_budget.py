@@ -1,4 +1,4 @@
-"""The budget of foreign input, and the files and documents that are read within it."""
+"""The budget for foreign input, and the files and documents that are read within it."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Where work resumes from, a folder that cannot be written is an error."""
+"""A folder that work resumes from must be writable."""
 
 from pathlib import Path
 

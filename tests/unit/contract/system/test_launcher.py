@@ -1,4 +1,4 @@
-"""Programs are found on PATH only, and nothing of the working folder is imported."""
+"""Programs are only searched for in PATH, and nothing of the working folder is imported."""
 
 import os
 import sys
@@ -80,7 +80,7 @@ def test_the_environment_keeps_user_variables_and_drops_those_that_load_code(mon
         monkeypatch.setenv(name, value)
     for name in dropped:
         monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("LD_LIBRARY_PATH", "/cuda::relative:")  # an empty entry is the working folder
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/cuda::relative:")  # an empty entry means the working folder
     environment = launcher.environment()
     assert {name: environment.get(name) for name in variables} == variables
     assert not set(dropped) & set(environment)

@@ -1,4 +1,4 @@
-"""A call is made again while its error may pass, and no longer."""
+"""A call is repeated as long as its error may pass."""
 
 from collections.abc import Callable
 

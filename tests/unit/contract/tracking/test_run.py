@@ -1,4 +1,4 @@
-"""Runs log to a real store, and go on without one."""
+"""Runs log to a real store, and continue without one."""
 
 import threading
 from pathlib import Path
@@ -56,7 +56,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_start_of_a_run_is_bounded() -> None:
-    """What a server that is gone costs: said within ten seconds, gone on within a minute."""
+    """The cost of an unreachable server: reported within ten seconds; the run continues within a minute."""
     one_try = float(tracking.START_PATIENCE["MLFLOW_HTTP_REQUEST_TIMEOUT"])
     assert one_try < 10
     assert tracking.START_PATIENCE["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
@@ -68,7 +68,7 @@ def test_the_start_of_a_run_is_bounded() -> None:
 def test_a_run_that_starts_during_an_outage_is_logged_completely(
     fault: Behavior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The parent and a step tell of a run that the server has not made; a later step brings it all."""
+    """The parent and a step log to a run that the server has not created; a later step sends it all."""
     (tmp_path / "kfp").mkdir()
     (tmp_path / "kfp" / "model.txt").write_text("weights")
     with tracking_server(tmp_path / "artifacts") as server:

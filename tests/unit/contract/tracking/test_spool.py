@@ -1,4 +1,4 @@
-"""What is told to MLflow comes there in the end, and a store that is slow, silent, faulty or gone holds nobody up."""
+"""Everything logged reaches MLflow in the end, and a slow, silent, faulty or unreachable store delays nobody."""
 
 import threading
 import time
@@ -19,13 +19,13 @@ FAULTS: tuple[Behavior, ...] = ("silent", "faulty", "gone")
 
 @pytest.fixture
 def run_id() -> str:
-    """Another for each test: MLflow's client remembers where a run's files go."""
+    """A new id for each test: MLflow's client remembers where a run's files go."""
     return uuid.uuid4().hex
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrackingServer]:
-    """A server, and a client that neither waits nor tries again for long."""
+    """A server, and a client with short timeouts and few retries."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setattr(spool, "RETRY_SECONDS", 0.05)

@@ -1,4 +1,4 @@
-"""Steps find their MLflow run, or do without one."""
+"""Steps find their MLflow run, or work without one."""
 
 import pytest
 from mlflow import MlflowClient

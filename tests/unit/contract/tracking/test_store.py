@@ -74,7 +74,7 @@ def test_runs_with_one_key_that_are_created_at_the_same_time_become_one(
     run_ids = []
 
     def slow(experiment: str, *_: object) -> str:
-        """Between the look and the creation another task makes the run."""
+        """Another task creates the run between the check and the creation."""
         if not run_ids:
             run_ids.append("being made")
             run_ids.append(store.find_or_create_run(client, "photos", "b", "k", {}, 1))

@@ -1,4 +1,4 @@
-"""The address of the store, and a SQLite store whose folder was moved."""
+"""The address of the store, and a SQLite store in a folder that was moved."""
 
 import contextlib
 import os
@@ -137,7 +137,7 @@ def test_a_moved_project_keeps_its_runs_artifacts_and_champion(
 def test_a_store_with_artifacts_elsewhere_is_unchanged(
     mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the database was moved."""
+    """Only the database was moved, not the artifacts."""
     run = create_run(experiment="photos", name="one")
     (tmp_path / "report.html").write_text("report")
     run.log_artifacts(tmp_path / "report.html", "evaluation")

@@ -90,7 +90,7 @@ def test_a_bento_requires_the_versions_that_built_it_and_no_tensorflow(bento: Pa
 
 
 def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colors") -> str:
-    """The tag without the build, which it does not depend on."""
+    """The tag, without a build: the tag does not depend on one."""
     return build.lay_out(folder, bundle_dir, bundle, name).tag
 
 

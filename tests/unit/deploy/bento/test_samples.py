@@ -1,4 +1,4 @@
-"""The photos on the page: of all classes, small, and without what a camera adds."""
+"""The photos on the page: from all classes, small, and without camera metadata."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""No program outlives whoever had it started."""
+"""No program outlives the process that started it."""
 
 import contextlib
 import signal
@@ -13,7 +13,7 @@ import pytest
 
 from components.deploy.bento import supervisor
 
-# A program with a child in a session of its own, as BentoML's workers are; both say who they are, and wait.
+# A program with a child in a separate session, like BentoML's workers; it writes both ids to a file and waits.
 FAMILY = """
 import os, signal, subprocess, sys, time
 if len(sys.argv) > 2:
@@ -42,7 +42,7 @@ def started(*arguments: str, grace_seconds: float | None = None) -> Iterator["su
 
 
 def family(path: Path) -> tuple[list[psutil.Process], Path]:
-    """The processes of FAMILY, and the folder they were given."""
+    """The processes of FAMILY and their folder."""
     while not path.exists():
         time.sleep(0.02)
     program, child, home = path.read_text().split(" ", 2)
@@ -58,7 +58,7 @@ def assert_gone(processes: list[psutil.Process], home: Path) -> None:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether a process still does something; one that init has not collected yet does not."""
+    """Whether a process is alive; a zombie is not."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Drift is seen where there is some, and is not seen where there is none."""
+"""Real drift is detected, and none is reported without it."""
 
 from datetime import date
 from html import escape

@@ -37,5 +37,5 @@ def test_many_disputed_copies_take_one_place() -> None:
 
 
 def test_each_photo_is_chosen_at_most_once() -> None:
-    embeddings = np.zeros((5, 3), np.float32)  # no direction: all the same
+    embeddings = np.zeros((5, 3), np.float32)  # no direction: all vectors are equal
     assert sorted(choose(np.zeros(5, np.float32), embeddings, 50)) == [0, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""The model as MLflow loads it, from a real registry, in a process without Darkroom, and behind MLflow's own server."""
+"""The model as MLflow loads it: from a real registry, in a process without Darkroom, and behind MLflow's own server."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ def evaluation_dir(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def bento_dir(artifacts: Artifacts, evaluation_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`src` of a bento, laid out but not built."""
+    """The folder `src` of a bento, laid out but not built."""
     folder = tmp_path_factory.mktemp("bento")
     bundle = read_bundle(artifacts.bundle_dir)
     extras = Extras(read_evaluation(evaluation_dir), evaluation_dir)

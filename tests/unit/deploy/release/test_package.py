@@ -1,4 +1,4 @@
-"""A bento reaches the cluster as it was packed."""
+"""A bento reaches the cluster unchanged."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
 
 
 def test_a_later_bento_of_the_same_run_keeps_the_earlier_one(bento: Path, run_id: str, tmp_path: Path) -> None:
-    """After a rollback, new pods fetch the earlier one; a cached training is deployed again in its own run."""
+    """After a rollback, new pods fetch the earlier bento; a cached training is deployed again in a new run."""
     earlier, earlier_content = publish(run_id, bento), content(bento / "bento")
     (bento / "bento" / "bento.yaml").write_text("name: other\n")
     assert publish(run_id, bento) != earlier

@@ -152,7 +152,7 @@ def write_bundle(folder: Path) -> Path:
 def test_a_model_whose_run_is_gone_is_registered_again_from_its_bundle(
     loss: str, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As with a step from the cache after MLflow was restored from an older backup."""
+    """As for a cached step after MLflow was restored from an older backup."""
     from mlflow import MlflowClient
 
     lost_run_id = "0" * 32

@@ -1,4 +1,4 @@
-"""A rollout names a bento, reports what is served, and is taken back if it fails."""
+"""A rollout names a bento, reports which one is served, and is reverted if it fails."""
 
 import json
 import threading
@@ -24,8 +24,8 @@ OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
 class StandIn:
     """A stand-in for the Kubernetes API, because no cluster can run here: one Deployment over real HTTP.
 
-    It merges the one patch that a rollout sends as Kubernetes does, and its pods become ready unless the bento that
-    they are to serve is in `failures`.
+    It merges a rollout's only patch as Kubernetes does, and its pods become ready unless the bento that they would
+    serve is in `failures`.
     """
 
     def __init__(self, serves: str | None):

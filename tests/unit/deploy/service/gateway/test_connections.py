@@ -1,4 +1,4 @@
-"""A real uvicorn with our protocol, and raw sockets that send what no HTTP library would."""
+"""A real uvicorn with our protocol, and raw sockets that send what no HTTP library would send."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ GOOD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the length of the body, after a pause where the path says so."""
+    """Answers with the length of the body, after a pause if the path asks for one."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -69,7 +69,7 @@ def test_only_listeners_are_copied(tmp_path: Path) -> None:
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    """Everything that comes back until the server closes, or has answered."""
+    """Everything received until the server closes the connection or has answered."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request)
         return connection.recv(65536)
@@ -166,7 +166,7 @@ def test_pipelined_requests_are_answered_in_order(port: int) -> None:
 
 
 def drip(connection: socket.socket, text: bytes) -> bytes:
-    """Sends a byte now and then until there is an answer."""
+    """Sends a byte from time to time until an answer comes."""
     connection.settimeout(0.05)
     for byte in text:
         with contextlib.suppress(TimeoutError):

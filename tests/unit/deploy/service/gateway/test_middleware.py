@@ -1,4 +1,4 @@
-"""What every request passes: key, limits, version, headers, and errors as JSON."""
+"""The checks that every request passes: key, limits, version, headers, and errors as JSON."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ class Answer:
 
 
 class App:
-    """Answers with a status and text, after it has read the body; remembers the path that it was asked for."""
+    """Reads the body, answers with a status and text, and remembers the requested path."""
 
     def __init__(self, status: int = 200, kind: str = "text/plain"):
         self.status, self.kind = status, kind
@@ -209,7 +209,7 @@ def test_the_last_quarter_is_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -
 
 
 def statuses_of(slow: list[int], last_size: int) -> list[int]:
-    """Of requests that send so many bytes and no more, and of one that comes whole after them; 0 is none yet."""
+    """The statuses of requests that stop after these bytes, and of a complete one after them; 0: none yet."""
 
     async def run() -> list[int]:
         gateway, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]
@@ -225,7 +225,7 @@ def statuses_of(slow: list[int], last_size: int) -> list[int]:
             async def send(message: Message) -> None:
                 answer.status = message.get("status", answer.status)
 
-            gateway._app = App()  # each request has one of its own, which keeps the status
+            gateway._app = App()  # each request has its own, which keeps the status
             scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": []}
             await gateway(scope, receive, send)
 

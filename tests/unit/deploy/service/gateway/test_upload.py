@@ -1,4 +1,4 @@
-"""What is a request with photos, and what is said of one that is none."""
+"""Which requests are accepted as photos, and the errors for others."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def part(name: str, content: bytes, filename: str | None = None) -> bytes:
 
 
 def read(content_type: str | None, chunks: Iterable[bytes], content_length: str | None = None) -> list[bytes]:
-    """What is read from a request whose body comes in these chunks."""
+    """The content read from a request whose body arrives in these chunks."""
     headers = [(b"content-type", content_type.encode())] if content_type else []
     headers += [(b"content-length", content_length.encode()) if content_length else CHUNKED]
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]

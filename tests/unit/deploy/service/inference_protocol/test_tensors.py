@@ -1,4 +1,4 @@
-"""Requests of the Open Inference Protocol that try to take memory, or that contradict themselves."""
+"""Requests of the Open Inference Protocol that try to exhaust memory, or that contradict themselves."""
 
 import json
 import unittest.mock
