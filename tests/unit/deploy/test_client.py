@@ -1,4 +1,4 @@
-"""The client says what is wrong when there is no service at the other end."""
+"""The client reports what is wrong if no Darkroom service answers."""
 
 import http.server
 import threading
@@ -14,7 +14,7 @@ from components.deploy.client import Client, predict
 
 @pytest.fixture
 def web_page() -> Iterator[str]:
-    """A server that is no Darkroom service."""
+    """A server that is not a Darkroom service."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -52,7 +52,7 @@ def test_another_kind_of_server_is_reported_with_its_answer(web_page: str) -> No
 
 
 class Moody(http.server.BaseHTTPRequestHandler):
-    """Is overloaded at first, and closes each connection without a word when it has answered."""
+    """A server that is overloaded at first, and closes each connection silently after its answer."""
 
     protocol_version = "HTTP/1.1"
     api_keys: ClassVar[list[str | None]] = []

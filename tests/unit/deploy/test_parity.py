@@ -1,4 +1,4 @@
-"""What counts as the same answer, and how golden photos are sent."""
+"""Which answers count as equal, and how golden photos are sent."""
 
 import shutil
 from pathlib import Path

@@ -33,7 +33,7 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def bento_dir(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bento folder as far as predicting reads it: what is packed, without BentoML's frame around it."""
+    """The parts of a bento folder that predicting reads: the packed files without BentoML's own."""
     folder = tmp_path_factory.mktemp("bento")
     lay_out(folder / "bento" / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colors")
     return folder

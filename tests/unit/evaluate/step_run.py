@@ -1,4 +1,4 @@
-"""Runs the step on a folder of dataset/ and model/, for tests."""
+"""For tests: runs the step on a folder with dataset/ and model/."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The KFP component fills real KFP artifacts with what KFP's pages show."""
+"""The KFP component fills real KFP artifacts with the values that KFP's pages show."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.unit.evaluate.datasets import rewrite_split
 
 @pytest.fixture
 def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
-    """The component's output artifacts after it ran on a test split in which three labels are wrong."""
+    """The component's output artifacts for a test split with three wrong labels."""
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset"))
     labels = [1, 1, 1, *[0] * 9, *[1] * 12, *[2] * 12]
     rewrite_split(tmp_path / "dataset", "test", indices=list(range(36)), labels=labels)

@@ -1,4 +1,4 @@
-"""What the step refuses, and unusual inputs that it scores."""
+"""Inputs that the step refuses, and unusual inputs that it scores."""
 
 from pathlib import Path
 from typing import Any

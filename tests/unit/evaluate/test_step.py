@@ -1,4 +1,4 @@
-"""The step on real folders: what it writes, what it refuses, and what it tells MLflow."""
+"""The step on real folders: its outputs, the inputs that it refuses, and what it logs to MLflow."""
 
 import csv
 import io
@@ -81,7 +81,7 @@ def test_the_evaluation_folder_contains_all_documented_files(folder: Path) -> No
 def test_the_same_inputs_give_the_same_files(folder: Path) -> None:
     rewrite_split(folder / "dataset", "test", indices=list(range(36)), labels=[0] * 20 + [1] * 8 + [2] * 8)
     first, again = ({path.name: path.read_bytes() for path in run(folder).iterdir()} for _ in range(2))
-    timed = {"evaluation.json", "report.html", "report.pdf", "model_card.md"}  # these tell how long a photo takes
+    timed = {"evaluation.json", "report.html", "report.pdf", "model_card.md"}  # these report the time per photo
     assert first.keys() == again.keys()
     assert timed < first.keys()
     assert {name for name in first if first[name] != again[name]} <= timed
@@ -123,7 +123,7 @@ def test_metrics_verdict_and_report_are_logged_to_the_run_of_the_model(folder: P
 
 
 def test_the_note_links_to_the_report_by_the_id_of_the_store(folder: Path) -> None:
-    """A run that began while MLflow was away is known to the steps by its key."""
+    """The steps know a run that began during an MLflow outage by its key."""
     trained = create_run(experiment="colors", name="pipeline-7", key="pipeline-7")
     change_bundle(folder, mlflow_run_id="key:pipeline-7")
     run(folder)

@@ -1,4 +1,4 @@
-"""The functions of the pages that touch no element, tested by Node's own runner."""
+"""The pages' functions that use no element, tested by Node's test runner."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The style sheets of the pages: each one is loaded, and the order is the page's."""
+"""The style sheets of the pages: each one is loaded, in the page's order."""
 
 import re
 from pathlib import Path

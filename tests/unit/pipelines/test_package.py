@@ -1,4 +1,4 @@
-"""A pretrained network as it is: packaged, served, and asked."""
+"""An unchanged pretrained network: packaged, served, and used for predictions."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ from pipelines.package import package
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder of Keras, and no way to the network."""
+    """An empty Keras cache and no network access."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What the tests of preprocess read and write: folders, manifests, photos."""
+"""Folders, manifests and photos that the tests of preprocess read and write."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The step in a KFP component, in a program and in an MLflow run."""
+"""The step in a KFP component, as a program and in an MLflow run."""
 
 import json
 import subprocess
@@ -87,7 +87,7 @@ def test_the_component_writes_the_data_set_and_the_page(tmp_path: Path, capsys: 
 def test_a_failed_reader_is_reported_and_other_portions_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One photo that never can be read makes one task fail, again and again."""
+    """A permanently unreadable photo makes one task fail, again and again."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     monkeypatch.setattr(portions, "PORTION_FILES", 4)

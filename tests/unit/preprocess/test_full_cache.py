@@ -1,4 +1,4 @@
-"""A cache that cannot be written is reported once, and the work goes on without it."""
+"""A cache that cannot be written to is reported once, and the work continues without it."""
 
 import errno
 import logging

@@ -1,4 +1,4 @@
-"""Data that mean harm: archives, buckets, addresses, repositories of DVC. The real tools, and marks where they fail."""
+"""Malicious data: archives, buckets, addresses and DVC repositories. The tools are real; marks show failed defenses."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ def test_a_git_repository_in_a_zip_runs_nothing_and_is_reported(tmp_path: Path) 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """A client of a real server on loopback that speaks S3, with a bucket `photos` of somebody else's."""
+    """A client of a real S3 server on loopback with somebody else's bucket `photos`."""
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(
         ip_address="127.0.0.1", port=0, verbose=False
     )
@@ -67,7 +67,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     import boto3
     import s3fs
 
-    s3fs.S3FileSystem.clear_instance_cache()  # it would speak to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # it would connect to the server of an earlier test
     client = boto3.client("s3")
     client.create_bucket(Bucket="photos")
     yield client
@@ -181,7 +181,7 @@ def change(folder: Path, name: str, content: str) -> None:
 def test_only_safe_settings_of_an_untrusted_repository_are_used(
     foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The remote is a server of the attacker's that asks for a token, which a program of theirs would print."""
+    """The remote is an attacker's server that asks for a token, which an attacker's program would print."""
     mark = tmp_path / "ran"
     change(
         foreign,
@@ -219,7 +219,7 @@ def test_an_untrusted_remote_cannot_be_a_local_path(
 
 
 def test_an_untrusted_pointer_can_only_refer_to_its_own_data(foreign: Path, tmp_path: Path) -> None:
-    """Imports from other places, outputs elsewhere, and links in the cache: none of them leads to a file."""
+    """Imports from elsewhere, outputs elsewhere, and links in the cache: none of them reaches a file."""
     secret = next(make_photos(tmp_path / "secret", per_class=1).rglob("*.png"))
     md5, mark = "d41d8cd98f00b204e9800998ecf8427e", tmp_path / "ran"
     for name, content in {

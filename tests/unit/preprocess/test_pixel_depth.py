@@ -1,4 +1,4 @@
-"""Photos with more than 8 bits per value: one range per data set, kept with the data and in the cache's keys."""
+"""Photos with more than 8 bits per value: one range per data set, stored with the data and in the cache's keys."""
 
 import shutil
 import time
@@ -27,7 +27,7 @@ PARAMS = PreprocessParams(image_size=SIZE)
 
 
 def add_deep_photos(folder: Path, *, highest: int, number: int = 12, seed: int = 0) -> list[Path]:
-    """Pictures of 16 bits whose values lie between 0 and `highest`."""
+    """16-bit pictures whose values are between 0 and `highest`."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{seed}-{photo}.png" for photo in range(number)]
@@ -40,7 +40,7 @@ def add_deep_photos(folder: Path, *, highest: int, number: int = 12, seed: int =
 
 @pytest.fixture
 def xrays(tmp_path: Path) -> Path:
-    """Two classes of 12 photos of 12 bits each."""
+    """Two classes of 12 photos with 12 bits each."""
     for seed, name in enumerate(("normal", "nodule")):
         add_deep_photos(tmp_path / "xrays" / name, highest=3000 + seed, seed=seed)
     return tmp_path / "xrays"
@@ -51,7 +51,7 @@ def prepare(data: Path, params: PreprocessParams = PARAMS, name: str = "dataset"
 
 
 def check_pixels(data: Path, info: DatasetInfo, name: str = "dataset") -> int:
-    """Requires the prepared pixels to be those of the service's decoder; returns how many photos there are."""
+    """Checks that the prepared pixels equal those of the service's decoder. Returns the number of photos."""
     paths = {row["sha256"][:32]: row["path"] for row in read_manifest(data.parent / name)}
     num_photos = 0
     for split_name in SPLITS:

@@ -1,4 +1,4 @@
-"""Data that cannot be used, and outputs that cannot be written, are refused; what was there stays."""
+"""Unusable data and unwritable outputs are refused; previous outputs stay."""
 
 import shutil
 import zipfile

@@ -1,4 +1,4 @@
-"""Reading files: each gets a verdict, whatever it holds or becomes."""
+"""Reading files: each gets a verdict, whatever its content or later changes."""
 
 import hashlib
 import io
@@ -75,7 +75,7 @@ def test_unusable_files_are_rejected_by_name(tmp_path: Path, store: PixelStore) 
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "page.jpg").write_text("<html></html>")
     (tmp_path / "half.jpg").write_bytes(content.getvalue()[:1000])
-    os.mkfifo(tmp_path / "pipe.jpg")  # took the place of a file after the listing
+    os.mkfifo(tmp_path / "pipe.jpg")  # replaced a file after the listing
     (tmp_path / "folder.jpg").mkdir()
     names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
     records = scan([photo_file(tmp_path / name) for name in names], (6, 5), "stretch", store).records
@@ -109,7 +109,7 @@ def test_an_internal_error_ends_the_scan_at_once(tmp_path: Path, store: PixelSto
 
 
 class Failing:
-    """Stands for a bug in our own code."""
+    """Represents a bug in our own code."""
 
     def __fspath__(self) -> str:
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""The step: photos in, a data set out, whole or not at all."""
+"""The step: it turns photos into a data set, completely or not at all."""
 
 import hashlib
 import os
@@ -95,7 +95,7 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_adding_a_photo_does_not_change_the_other_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # draws alone, as in a large class
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # only draws, as in a large class
     data = make_photos(tmp_path / "photos", per_class=30)
     preprocess(str(data), PARAMS, tmp_path / "before")
     add_photo(data / "red" / "added.png")
@@ -218,7 +218,7 @@ def test_a_rotated_photo_becomes_upright(tmp_path: Path) -> None:
     halves = np.zeros((20, 40, 3), np.uint8)
     halves[:, 20:] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise: left becomes top
+    exif[0x0112] = 6  # must be rotated clockwise: left becomes top
     Image.fromarray(halves).save(data / "red" / "turned.png", exif=exif)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
     row = next(row for row in read_manifest(tmp_path / "dataset") if row["path"] == "red/turned.png")

@@ -1,4 +1,4 @@
-"""What the service answers when something within it fails."""
+"""The service's answers when its own code fails."""
 
 import asyncio
 import json
@@ -21,13 +21,13 @@ from tests.cases.bad_photos.encoding import encoded
 from tests.support.artifacts import CLASS_NAMES
 from tests.unit.deploy.conftest import Artifacts
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own, when it is imported
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own warning on import
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
 def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Asks a service in this process, whose decoder fails on the bytes `crash`."""
+    """Sends requests to a service in this process, whose decoder fails on the bytes `crash`."""
     from components.deploy.service import app
 
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})

@@ -1,4 +1,4 @@
-"""Photos that arrive while the graph runs go through it together."""
+"""Photos that arrive while the graph runs form the next batch."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ def photo(value: int) -> np.ndarray:
 
 
 class Graph:
-    """Gives the mean of each photo; waits before it answers until it is let go, and remembers its batches."""
+    """Returns the mean of each photo, waits until it is released, and remembers its batches."""
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
@@ -31,7 +31,7 @@ class Graph:
 
 
 def answers(graph: Graph, *, first: list[int], later: list[int], max_batch_size: int = 8) -> list[object]:
-    """What each photo gets: `later` arrives while `first` is in the graph."""
+    """The answer for each photo; `later` arrive while `first` are in the graph."""
 
     async def ask() -> list[object]:
         batcher = Batcher(graph.run, max_batch_size)
@@ -97,7 +97,7 @@ def test_batches_run_in_parallel_and_know_it() -> None:
     async def ask() -> list[object]:
         batcher = Batcher(graph.run, 8, num_lanes=2)
         tasks = []
-        for value in range(3):  # two lanes; the third waits
+        for value in range(3):  # there are two lanes; the third batch waits
             tasks.append(asyncio.ensure_future(batcher(photo(value))))
             while len(graph.batch_sizes) < min(value + 1, 2):
                 await asyncio.sleep(0.001)

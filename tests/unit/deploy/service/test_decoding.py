@@ -50,7 +50,7 @@ def test_a_cheap_item_goes_before_expensive_ones() -> None:
 
 
 class BlockingDecode:
-    """Decodes for real; counts who is at it, and waits until it is let go."""
+    """Decodes for real, counts concurrent calls, and waits until it is released."""
 
     def __init__(self) -> None:
         self.go = threading.Event()

@@ -1,4 +1,4 @@
-"""An explanation shows the place that decides, whatever the network."""
+"""An explanation highlights the decisive place for every kind of network."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.unit.deploy.conftest import Artifacts
 
 
 def with_corner(size: int = 16) -> np.ndarray:
-    """Gray, with a red corner at the top left."""
+    """A gray photo with a red corner at the top left."""
     pixels = np.full((size, size, 3), 128, np.uint8)
     pixels[: size // 4, : size // 4] = COLORS["red"]
     return pixels

@@ -1,4 +1,4 @@
-"""How a service is run is checked before it starts."""
+"""The settings of a service are checked before it starts."""
 
 from pathlib import Path
 

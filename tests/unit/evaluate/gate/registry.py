@@ -1,4 +1,4 @@
-"""A real MLflow registry with a champion, and the verdict on a candidate, for tests."""
+"""For tests: a real MLflow registry with a champion, and the verdict on a candidate."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tests.support.artifacts import make_bundle
 
 
 def register(name: str, bundle_dir: Path, *, champion: bool = True) -> str:
-    """A version of `name` whose bundle lies in the artifacts of a run; gives the run."""
+    """Registers a version of `name` whose bundle is in the artifacts of a run. Returns the run."""
     run = create_run(experiment=f"of {name}", name="earlier")
     run.log_artifacts(bundle_dir, "bundle")
     client = MlflowClient()
@@ -47,7 +47,7 @@ def verdict(
     name: str = "colors",
     train_image_ids: frozenset[str] = frozenset(),
 ) -> Verdict:
-    """On a candidate that names so many of the 36 test photos wrongly."""
+    """The verdict on a candidate that classifies this many of the 36 test photos incorrectly."""
     info, split = read_info(folder / "dataset"), open_split(folder / "dataset", "test")
     labels = split.labels.copy()
     labels[:wrong] = (labels[:wrong] + 1) % 3

@@ -1,4 +1,4 @@
-"""The champion is compared if it can be, else the verdict says why not, and never an error."""
+"""The champion is compared if possible; otherwise the verdict gives the reason instead of an error."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_training_photos_of_either_model_are_not_compared(folder: Path) -> None:
 def test_too_few_unseen_photos_are_reported_with_advice(
     folder: Path, num_seen: int, word: str, num_compared: int
 ) -> None:
-    """The champion is wrong on all: test photos are 12 blue, 12 green and 12 red ones, and it always answers blue."""
+    """The champion is wrong on all compared photos: these are red, and it always answers blue."""
     make_bundle(folder / "poor", read_info(folder / "dataset"), scale=0.0)
     write_train_image_ids(folder / "poor", open_split(folder / "dataset", "test").image_ids[:num_seen])
     register("colors", folder / "poor")
@@ -159,7 +159,7 @@ def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> N
 def test_an_artifact_store_that_does_not_answer_is_a_reason_not_an_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The registry answers, and names a place that nobody answers for."""
+    """The registry answers, but the files have an address where nobody answers."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     client = MlflowClient()
     client.create_registered_model("colors")

@@ -41,7 +41,7 @@ def test_a_better_model_that_loses_a_class_is_undecided_or_worse_if_significant(
 
 
 def test_other_seeds_of_the_same_model_are_seldom_called_better_or_worse() -> None:
-    """Two models that are right on 80 % of photos, each by its own luck: 200 pairs."""
+    """Two models that are right on 80 % of the photos, independently of each other: 200 pairs."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 60).astype(np.int32)
     words = []
@@ -92,7 +92,7 @@ def test_the_interval_of_the_difference_stays_wide_for_few_photos(
 
 @pytest.mark.parametrize("per_class", [1, 2, 3, 5])
 def test_with_few_photos_equal_models_are_seldom_called_better(per_class: int) -> None:
-    """Where a bootstrap of macro F1 decides, 9 photos call one of them the better in 7 % of cases."""
+    """With 9 photos, a bootstrap of macro F1 would call one of two equal models better in 7 % of cases."""
     rng = np.random.default_rng(per_class)
     labels = np.repeat([0, 1, 2], per_class).astype(np.int32)
     words = []

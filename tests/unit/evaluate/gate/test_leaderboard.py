@@ -1,4 +1,4 @@
-"""The leaderboard: who is the most accurate, who is as good, and which to take."""
+"""The leaderboard: which model is the most accurate, which are as good, and which to choose."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LABELS = np.arange(200, dtype=np.int32) % 4
 
 
 def entrant(name: str, wrong: list[int] | list[list[int]], *, ms: float = 10.0, mb: float = 10.0) -> Entrant:
-    """A model that is wrong on these photos, in one training or several."""
+    """A model that is wrong on these photos, in one or several trainings."""
     trainings = wrong if wrong and isinstance(wrong[0], list) else [wrong]
     predicted = np.stack([LABELS] * len(trainings))
     for row, places in zip(predicted, trainings, strict=True):
@@ -89,7 +89,7 @@ def test_the_front_contains_the_models_that_no_other_beats_in_all_measures() -> 
 
 
 def test_the_paired_test_finds_differences_within_the_intervals() -> None:
-    """Both intervals overlap widely, yet one is never wrong where the other is right."""
+    """Both intervals overlap widely, yet one model is never wrong where the other is right."""
     board = rank_entrants(entrant("better", first(20)), entrant("worse", first(30)))
     better, worse = board.rows
     assert better.accuracy.low < worse.accuracy.high
@@ -98,7 +98,7 @@ def test_the_paired_test_finds_differences_within_the_intervals() -> None:
 
 
 def test_with_several_seeds_their_variation_counts_as_chance() -> None:
-    """One training of each would be told apart; the trainings of each differ as much among themselves."""
+    """Single trainings of both would differ significantly, but so do the trainings of each model."""
     steady = [first(20), first(20), first(20)]
     luck = [first(20), first(34), first(50)]
     single_runs = rank_entrants(entrant("a", luck[0]), entrant("b", luck[2]))

@@ -1,4 +1,4 @@
-"""No photo that a model was trained on is compared, nor one that shows the same."""
+"""The comparison omits photos that a model was trained on, and photos of the same motif."""
 
 from pathlib import Path
 

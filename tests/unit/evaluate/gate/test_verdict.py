@@ -1,4 +1,4 @@
-"""The verdict against a real MLflow registry with real bundles: every word of it, and never an error."""
+"""The verdict with a real MLflow registry and real bundles: its exact words, and never an error."""
 
 from pathlib import Path
 from typing import cast
@@ -105,7 +105,7 @@ def test_a_model_that_does_not_beat_the_majority_class_is_not_first(folder: Path
 
 
 def test_a_recognized_rare_class_counts_more_than_the_common_one() -> None:
-    """72 % are right where one name is right on 80 %, but of either class more than half."""
+    """72 % are right where a constant answer is right on 80 %, but more than half of each class."""
     predicted, labels = np.array([0] * 56 + [1] * 24 + [1] * 16 + [0] * 4), np.array([0] * 80 + [1] * 20)
     assert find_broken_floors(candidate(predicted, labels), GateParams()) == ()
     (reason,) = find_broken_floors(candidate(np.zeros_like(labels), labels), GateParams())

@@ -1,4 +1,4 @@
-"""Temperature, abstention and familiarity: learned where they can be, harmless where they cannot."""
+"""Temperature, abstention and familiarity: learned where possible, harmless elsewhere."""
 
 from pathlib import Path
 from typing import cast
@@ -63,7 +63,7 @@ def test_there_is_no_threshold_if_none_is_needed_or_none_helps() -> None:
 
 @pytest.mark.parametrize(("target", "threshold"), [(0.9, 0.7), (np.nextafter(0.9, 1), 0.8)])
 def test_a_target_that_is_just_reached_is_reached(target: float, threshold: float) -> None:
-    """Of 10 photos at 0.8 all are right; with 10 at 0.7 it is 18 of 20; with 10 at 0.6 fewer."""
+    """All 10 photos at 0.8 are right; with the 10 at 0.7, 18 of 20 are; with the 10 at 0.6, fewer."""
     confidence = np.repeat(np.array([0.8, 0.7, 0.6], np.float32), 10)
     labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
     abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, float(target))

@@ -1,4 +1,4 @@
-"""Folds on features: of which photos, and that no fold is tried on what it learned."""
+"""Folds on features: which photos take part, and that no fold is tested on its training photos."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def pretend(
     folder: Path, *, kind: str = "pretrained", trained: tuple[str, ...] = ("logits",), **model: Any
 ) -> BundleInfo:
-    """The bundle as train would describe a head on a backbone."""
+    """A bundle that describes a head on a backbone, as train writes it."""
     bundle = read_bundle(folder / "model")
     facts = bundle.model.model_copy(update={"kind": kind, "name": "MobileNetV2", "trained_layers": trained})
     params = {"model": {"name": "MobileNetV2", "weights": "imagenet", "head": POOLED, **model}}
@@ -55,7 +55,7 @@ def test_features_are_frozen_if_only_the_head_was_trained(folder: Path, changes:
 
 
 def fold(folder: Path) -> tuple[int, str, set[str]]:
-    """How many photos took part, what the report says of them, and the splits that doubtful labels were found in."""
+    """The number of photos, the report's words about them, and the splits in which doubtful labels were found."""
     evaluate(
         folder / "dataset",
         folder / "model",
@@ -95,7 +95,7 @@ def predictions(name: SplitName, features: np.ndarray, labels: np.ndarray) -> Pr
 
 
 def test_no_fold_is_tested_on_its_training_photos() -> None:
-    """Labels drawn by chance can only be known by heart; more features than photos make that easy."""
+    """Random labels can only be memorized; having more features than photos makes that easy."""
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(200, 400)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
     splits = predictions("validation", features[:90], labels[:90]), predictions("test", features[90:], labels[90:])
@@ -111,7 +111,7 @@ def test_no_fold_is_tested_on_its_training_photos() -> None:
 
 
 def test_the_interval_of_folds_is_wider_than_for_new_data() -> None:
-    """The correction of Nadeau and Bengio by hand; 2.776 is Student's t for five folds."""
+    """Calculates the correction of Nadeau and Bengio by hand; 2.776 is Student's t for five folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)
     interval = corrected_interval(scores)

@@ -1,4 +1,4 @@
-"""The figures agree with scikit-learn and with counting by hand, and their intervals hold what they promise."""
+"""The figures agree with scikit-learn and with manual counts, and their intervals cover what they should."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ NAMES = ("cat", "dog", "owl")
 
 
 def certain(predicted: list[int], num_classes: int = 3, confidence: float = 0.8) -> np.ndarray:
-    """Probabilities that name these classes: float32 (n, num_classes)."""
+    """Probabilities that predict these classes: float32 (n, num_classes)."""
     rest = (1 - confidence) / (num_classes - 1)
     return (np.eye(num_classes)[predicted] * (confidence - rest) + rest).astype(np.float32)
 
@@ -166,7 +166,7 @@ def test_bootstrap_interval_contains_its_value_and_stays_within_0_and_1(
 
 
 def test_bootstrap_of_the_matrix_equals_a_bootstrap_over_photos() -> None:
-    """Drawing cells and drawing photos give the same distribution of macro F1, to within the noise of 600 draws."""
+    """Drawing cells and drawing photos give the same distribution of macro F1, within the noise of 600 draws."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 4, 150)
     predicted = np.where(rng.random(150) < 0.8, labels, rng.integers(0, 4, 150))
@@ -261,7 +261,7 @@ def test_a_model_that_always_answers_one_class_is_as_good_as_chance() -> None:
 
 def test_calibration_error_of_a_small_case_equals_that_computed_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], np.float32)
-    # Sure by 0.9 and right once in two; sure by 0.6 and right always.
+    # Confidence 0.9 and right half of the time; confidence 0.6 and always right.
     assert calibration_error(np.array([0, 1, 0, 0]), probabilities) == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)
 
 

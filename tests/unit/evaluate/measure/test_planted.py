@@ -1,5 +1,4 @@
-"""Planted cases on real scans of digits: a worse, an equal and a better model, one that saw the test photos, and labels
-that were shuffled."""
+"""Planted cases on real scans of digits: worse, equal and better models, seen test photos and shuffled labels."""
 
 import hashlib
 from pathlib import Path
@@ -30,7 +29,7 @@ PARAMS = EvaluateParams(bootstrap_resamples=300, robustness_photos=0, report_pho
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's 1,797 scans in an order of our own: uint8 (n, 8, 8, 3), RGB; and int32 (n,)."""
+    """scikit-learn's 1,797 scans, shuffled: uint8 (n, 8, 8, 3), RGB; and int32 (n,)."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -45,7 +44,7 @@ def dataset(tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], mlflow_store:
     folder.mkdir()
     for name, part in STARTS.items():
         pixels, labels = digits[0][part], digits[1][part]
-        # The same scan may be there twice; a photo is known by its content and its place here.
+        # A scan may occur twice, so each photo is identified by its content and its index here.
         ids = [
             hashlib.sha256(name.encode() + bytes([index % 256, index // 256])).hexdigest()[:32]
             for index in range(len(labels))
@@ -70,14 +69,14 @@ def dataset(tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], mlflow_store:
 
 
 class Workshop:
-    """Trains logistic regressions on some training photos, exports them and has them evaluated."""
+    """Trains logistic regressions on some training photos, exports them and evaluates them."""
 
     def __init__(self, folder: Path, info: DatasetInfo):
         self.folder, self.info = folder, info
         self.training = open_split(folder / "dataset", "train")
 
     def make(self, name: str, indices: np.ndarray, *, extra_image_ids: tuple[str, ...] = ()) -> str:
-        """A bundle `name`, logged to a run of its own; gives the run."""
+        """Logs a bundle `name` to a separate run and returns the run."""
         from openvino import opset13 as ops
         from sklearn.linear_model import LogisticRegression
 
@@ -156,7 +155,7 @@ def draw_indices(num: int, seed: int) -> np.ndarray:
 
 def test_worse_equal_and_better_models_get_the_right_verdict(workshop: Workshop) -> None:
     champion = workshop.make("champion", draw_indices(950, seed=1))
-    workshop.make("equal", draw_indices(950, seed=2))  # another seed chooses the photos, most of them the same
+    workshop.make("equal", draw_indices(950, seed=2))  # another seed selects the photos, mostly the same ones
     workshop.make("worse", draw_indices(60, seed=3))
     workshop.crown(champion)
     equal, worse = workshop.evaluate("equal"), workshop.evaluate("worse")
@@ -176,7 +175,7 @@ def test_a_better_model_gets_the_right_verdict(workshop: Workshop) -> None:
 
 
 def test_photos_that_a_champion_memorized_are_not_compared(workshop: Workshop) -> None:
-    """It would win them all: the candidate is compared on the 494 others alone."""
+    """The champion would win all three, so the candidate is only compared on the 494 others."""
     test_image_ids = tuple(open_split(workshop.folder / "dataset", "test").image_ids[:3])
     workshop.crown(workshop.make("champion", draw_indices(700, seed=1), extra_image_ids=test_image_ids))
     workshop.make("candidate", draw_indices(700, seed=2))

@@ -1,4 +1,4 @@
-"""The export is scored photo by photo, whatever the batches, and what it must not answer is refused."""
+"""The export is scored photo by photo, whatever the batches, and impossible answers are refused."""
 
 import logging
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The figures against tables that others have published: what they print is what we find."""
+"""The figures against published tables: ours equal the printed ones."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_a_land_cover_map_has_its_published_accuracies_and_kappa() -> None:
     users = [
         100 * class_figures.precision for class_figures in figures.per_class if class_figures.precision is not None
     ]
-    # The table has whole numbers, some of them rounded up: 19 of 21 as 91.
+    # The table has whole numbers, some of them rounded up: 19 of 21 is printed as 91.
     assert producers == pytest.approx([86, 97, 42, 68, 62, 91, 69, 93, 0], abs=0.6)
     assert users == pytest.approx([95, 90, 41, 74, 78, 83, 45, 62, 0], abs=0.6)
 

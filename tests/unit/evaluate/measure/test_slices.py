@@ -1,4 +1,4 @@
-"""Slices find what photos have in common beside their class, and say whether chance may explain it."""
+"""Slices show what photos have in common beside their class, and whether chance may explain the difference."""
 
 from pathlib import Path
 

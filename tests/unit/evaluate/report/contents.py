@@ -1,4 +1,4 @@
-"""A report's content and its page, for tests."""
+"""The content and the page of a report, for tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
@@ -50,7 +50,7 @@ def content(
     samples: bytes | None = None,
     **bundle_changes: Any,
 ) -> Content:
-    """What a model that classifies this share of photos correctly would be told of."""
+    """The report's content for a model that classifies this share of photos correctly."""
     rng = np.random.default_rng(0)
     num = len(names)
     labels = np.repeat(np.arange(num, dtype=np.int32), per_class)
@@ -150,7 +150,7 @@ def content(
 
 
 def measured_figures(accuracy: Interval) -> dict[str, Any]:
-    """What stands in figures.json beside the figures of the two splits."""
+    """The content of figures.json beside the figures of the two splits."""
     return {
         "calibration": CalibrationFigures(
             temperature=1.7,

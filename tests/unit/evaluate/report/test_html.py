@@ -1,4 +1,4 @@
-"""The report stands alone, is readable by those who do not see it, and lets no name escape into its code."""
+"""The report is self-contained and accessible without sight, and no name can inject code."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""What the report says about the training, beside its figures."""
+"""The report's remarks about the training, beside its figures."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ CHANCE = "validation is at chance"
 def insights_after(
     train_accuracy: float, num_correct: int, num_images: int = 30, trained_layers: tuple[str, ...] = ()
 ) -> list[str]:
-    """Of a training that ended with this accuracy, and so many correct answers on validation photos of two classes."""
+    """The remarks on a training that ends with this accuracy and these correct answers on two validation classes."""
     basis = content()
     names = ("cat", "dog")
     labels = np.arange(num_images, dtype=np.int32) % 2

@@ -1,4 +1,4 @@
-"""A thousand classes: the report lists confused pairs to search, and stays small."""
+"""With a thousand classes, the report has a searchable list of confused pairs and stays small."""
 
 import json
 import tracemalloc

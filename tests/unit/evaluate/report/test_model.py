@@ -1,4 +1,4 @@
-"""Caveats, commands, numbers and the model card: the texts that page and paper share."""
+"""Caveats, commands, numbers and the model card: texts that the page and the PDF share."""
 
 from dataclasses import replace
 from pathlib import Path

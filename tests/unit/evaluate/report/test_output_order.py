@@ -1,4 +1,4 @@
-"""A confusion matrix that is a permuted diagonal is recognized, and others are not taken for one."""
+"""A permuted diagonal in a confusion matrix is recognized, and other matrices are not mistaken for one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The report on paper is a small PDF, the same each time, with the search and the leaderboard."""
+"""The PDF report is small and reproducible, and contains the search and the leaderboard."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Phases and augmentation of the training, as the report tells them."""
+"""The report on the phases and the augmentation of the training."""
 
 import io
 from dataclasses import replace

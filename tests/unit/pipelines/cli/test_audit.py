@@ -1,4 +1,4 @@
-"""The verb audit: a report, a table or JSON, and exit code 2 where the params say so."""
+"""The verb audit: a report, a table or JSON, and exit code 2 if the params require it."""
 
 import json
 import subprocess

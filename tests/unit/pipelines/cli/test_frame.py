@@ -1,4 +1,4 @@
-"""The frame of the command line: its options have types, its help fits, and what is mistyped gets a suggestion."""
+"""The frame of the command line: its options have types, its help fits, and typos get a suggestion."""
 
 import datetime
 import os
@@ -22,7 +22,7 @@ BUILT_IN = {"STRING": str, "INT": int, "FLOAT": float, "BOOL": bool}
 
 
 def type_of(param: click.Parameter) -> object:
-    """The type that a param passes to its function, by what click converts it to."""
+    """The type that an option passes to its function after click's conversion."""
     kind = param.type
     if isinstance(kind, click.Path):
         value: object = Path
@@ -38,7 +38,7 @@ def type_of(param: click.Parameter) -> object:
     if param.multiple or param.nargs == -1:
         return tuple[value, ...]  # type: ignore[valid-type]
     has_value = param.required or param.to_info_dict()["default"] is not None or value is bool
-    return value if has_value else typing.Union[value, None]  # noqa: UP007 - value is not known to a type checker
+    return value if has_value else typing.Union[value, None]  # noqa: UP007 - type checkers do not know this value
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=IDS)

@@ -33,7 +33,7 @@ PROBE = Probe(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the verb asks for; a probe itself is a matter of components.train."""
+    """The probe that the verb requests; components.train has the tests of the probe itself."""
     asked: dict[str, Any] = {}
 
     def probe_networks(

@@ -19,7 +19,7 @@ from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 
 def finished_run(folder: Path, *, scale: float = 0.05, seed: int = 0, side: int = 16) -> Model:
-    """A run folder as far as a comparison reads it; a scale below 0 names every photo wrongly."""
+    """The parts of a run folder that a comparison reads; with a scale below 0 every photo is classified incorrectly."""
     info = make_dataset(folder / "dataset", side=side, seed=seed)
     make_bundle(folder / "model", info, scale=scale)
     write_params(folder / "params.yaml", load_params(None, ("data.uri=made",)), "made")

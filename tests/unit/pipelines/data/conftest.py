@@ -1,4 +1,4 @@
-"""The repository that the tests of versions of data share."""
+"""The repository that the tests of data versions share."""
 
 from tests.unit.pipelines.data.repositories import _empty_repository, repository
 

@@ -1,4 +1,4 @@
-"""A git and DVC repository for tests, and the programs that work in it."""
+"""For tests: a git and DVC repository, and the programs that work in it."""
 
 import subprocess
 import sys

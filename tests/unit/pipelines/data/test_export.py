@@ -1,4 +1,4 @@
-"""What is exported is read back as it was."""
+"""Exported data are read back unchanged."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ Facts = set[tuple[bytes, str | None, str | None]]
 
 
 def read_facts(folder: Path, label_file: str | None = None) -> Facts:
-    """Content, class and split of each photo, by a label file; `""`: by those that are found in the folder."""
+    """The content, class and split of each photo, from a label file; with `""`, from the folder alone."""
     photo_set = find_photos(DataFolder(folder, label_file=folder / label_file if label_file else None))
     if label_file == "":
         assert photo_set.notices[-1].startswith("The labels come from "), "the label files are found in the folder"

@@ -1,4 +1,4 @@
-"""Labeled photos join the data as a new version, in class folders and in tables, and nothing else joins them."""
+"""Labeled photos, and no others, join the data as a new version, in class folders and in tables."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.unit.preprocess.dataset_files import tree
 
 
 def annotate(name: str, *labels: str) -> dict[str, Any]:
-    """A task as Label Studio exports it: with the model's prediction, and with annotations."""
+    """A task as Label Studio exports it, with the model's prediction and with annotations."""
     return make_task(name, {"answer": "blue"}) | {
         "id": 1,
         "annotations": [{"was_cancelled": False, "result": [make_choice(text)]} for text in labels],
@@ -31,7 +31,7 @@ def annotate(name: str, *labels: str) -> dict[str, Any]:
 
 
 def export_labels(folder: Path, *tasks: dict[str, Any]) -> Path:
-    """`next/` with photos of three classes that the data do not have, and Label Studio's export of their labels."""
+    """`next/` with photos of three classes that the data do not contain, and Label Studio's export of their labels."""
     if not folder.exists():
         make_photos(folder / "photos", per_class=3, seed=1)
     (folder / "labels.json").write_text(json.dumps(tasks))
@@ -83,7 +83,7 @@ def test_labels_that_cannot_be_added_change_nothing(
 
 @pytest.fixture
 def prepared(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository in which `label` returns the moves; putting data under DVC takes seconds."""
+    """A repository in which `label` only returns its moves, because putting data under DVC takes seconds."""
     from pipelines.data import labeling
 
     make_photos(repository / "photos", per_class=2)
@@ -137,7 +137,7 @@ def test_a_table_gets_rows_like_those_of_the_class(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", ["int32", "Int64", "uint8", "bool", "category"])
 def test_a_parquet_table_keeps_its_types_and_numbers(kind: str, tmp_path: Path) -> None:
-    path, large = tmp_path / "labels.parquet", 2**60 + 1  # more than a float can hold
+    path, large = tmp_path / "labels.parquet", 2**60 + 1  # larger than any float
     labels = pd.Series([0, 1, 0]).astype(kind)
     frame = pd.DataFrame({"path": ["i/0.png", "i/1.png", "i/2.png"], "label": labels, "photographer": [1, 2, large]})
     frame.to_parquet(path)

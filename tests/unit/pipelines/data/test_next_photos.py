@@ -1,4 +1,4 @@
-"""The photos of a folder that are labeled next: doubtful ones first, none that the data set has, none twice."""
+"""The photos of a folder to label next: doubtful ones first, none from the data set, none twice."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ __all__ = ["artifacts"]
 
 @pytest.fixture
 def run_dir(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A finished run, whose data set has the photo `known.png` of the folder `new`."""
+    """A finished run whose data set contains the photo `known.png` of the folder `new`."""
     folder = tmp_path / "runs" / "first"
     bundle = read_bundle(artifacts.bundle_dir)
     lay_out(folder / "bento" / "bento" / "src", artifacts.bundle_dir, bundle, "colors")

@@ -1,4 +1,4 @@
-"""Changes of data that are killed: the next one finishes or undoes them."""
+"""If a change of data is killed, the next one finishes or undoes it."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_a_change_that_is_killed_at_any_move_is_undone_completely(number: int, t
     before = make_data(tmp_path)
     assert killed(MOVING, str(tmp_path), at=("os.rename", "shutil.rmtree", "os.remove", "open:new.csv"), number=number)
     journal = recovery.read_journal(tmp_path)
-    if journal is None or not journal.moves:  # it had not begun, or was done
+    if journal is None or not journal.moves:  # it had not begun, or it was complete
         is_moved = (tmp_path / "data" / "b" / "1").exists()
         assert ((tmp_path / "data.dvc").read_text() == "new") == is_moved
         if journal is not None:
@@ -104,7 +104,7 @@ def test_relabeling_continues_after_a_kill_before_the_commit(repository: Path) -
     decisions = '{"red/a.png": "blue", "green/001.png": null}'
     assert killed(RELABEL, decisions, at=("subprocess.Popen:'commit'",), number=1)
     assert tree(photos) != before
-    (repository / ".git" / "index.lock").touch()  # as a killed git leaves it
+    (repository / ".git" / "index.lock").touch()  # left by a killed git
     version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
     assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos")
     assert len([version for version in versions.list_versions() if version.subject.startswith("Relabel")]) == 1

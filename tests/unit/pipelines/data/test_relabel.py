@@ -41,7 +41,7 @@ def test_decisions_become_a_new_version_and_the_old_one_can_be_restored(reposito
 
 
 def write_table(folder: Path, name: str) -> Path:
-    """A table of photos that lie in one folder, `images`, with a column of its own."""
+    """A table of photos in one folder, `images`, with an additional column."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     frame = pd.DataFrame({"file": paths, "class": [path.split("-")[1][:-4] for path in paths], "by": "me"})
     if name.endswith("parquet"):
@@ -52,7 +52,7 @@ def write_table(folder: Path, name: str) -> Path:
 
 
 def make_flat_photos(folder: Path) -> Path:
-    """Photos of three classes in one folder, which says nothing of them."""
+    """Photos of three classes in one folder, whose name does not tell the class."""
     (folder / "images").mkdir(parents=True)
     for path in sorted(make_photos(folder.parent / "made", per_class=3).rglob("*.png")):
         path.rename(folder / "images" / f"{path.stem}-{path.parent.name}.png")

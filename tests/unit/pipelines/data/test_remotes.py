@@ -1,4 +1,4 @@
-"""Versions of data go to real remotes and come back, and earlier ones can be used."""
+"""Versions of data are pushed to real remotes and pulled back, and earlier ones can be used."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_data_go_to_a_remote_folder_and_come_back(repository: Path, tmp_path: Pa
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The endpoint of a real server on loopback that speaks S3, with a bucket `photos`."""
+    """The endpoint of a real S3 server on loopback with a bucket `photos`."""
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(
         ip_address="127.0.0.1", port=0, verbose=False
     )
@@ -61,7 +61,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import boto3
     import s3fs
 
-    s3fs.S3FileSystem.clear_instance_cache()  # it would speak to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # it would connect to the server of an earlier test
     boto3.client("s3").create_bucket(Bucket="photos")
     yield endpoint
     server.stop()

@@ -1,4 +1,4 @@
-"""Images and containers as far as they go without an engine: names, locks, build arguments, mounts, messages."""
+"""The parts of images and containers that need no engine: names, locks, build arguments, mounts, messages."""
 
 import ast
 import re
@@ -46,19 +46,19 @@ def test_an_image_has_the_versions_that_the_laptop_has(image: str) -> None:
         assert "nvidia-cudnn-cu12" in others
         others = {name for name in others if not name.startswith("nvidia-")}
     if image == "mlflow":
-        # PostgreSQL's driver and the forms of the users, which only the server of a cluster needs.
+        # only a cluster's server needs PostgreSQL's driver and the user forms
         others -= {"psycopg2-binary", "flask-wtf", "wtforms"}
     assert others == set()
 
 
 FORMATS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
-"""Of the extra `formats`, which `darkroom model export` asks for by name; no image has it."""
+"""Packages of the extra `formats`, which `darkroom model export` requests by name; no image has them."""
 CONTRACT_IMPORTS = {
     "fsspec": ("preprocess", "train"),
     "openvino": ("train", "evaluate", "deploy"),
     "pillow_heif": (),
 }
-"""The contract's imports that only some steps need: OpenVINO to infer, and fsspec for the shared store.
+"""Imports of the contract that only some steps need: OpenVINO for inference, and fsspec for the shared store.
 
 No image decodes HEIC.
 """
@@ -68,7 +68,7 @@ No image decodes HEIC.
 def test_all_imports_of_a_step_are_in_its_lock(step: str) -> None:
     distributions = packages_distributions()
     locked = {name for name, _ in pins(ROOT / "requirements" / f"{step}.txt") | pins(ROOT / "requirements" / "kfp.txt")}
-    # The demo data and drift are made on a laptop, with what evaluate brings: scikit-learn and SciPy.
+    # The demo data and drift are made on a laptop, with the libraries of evaluate: scikit-learn and SciPy.
     laptop_only = {"components/preprocess/demo.py", "components/deploy/monitoring/drift.py"}
     for path in [*(ROOT / "components" / step).rglob("*.py"), *(ROOT / "components" / "contract").rglob("*.py")]:
         if str(path.relative_to(ROOT)) in laptop_only:

@@ -1,4 +1,4 @@
-"""Runs in containers: what they are given, and how their ends are explained."""
+"""Runs in containers: their inputs, and how their ends are explained."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
 def test_a_repository_on_this_machine_is_mounted_with_its_version(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What DVC and git know of `dvc+<repository>@<revision>:<path>` is found where it is fetched: in the container."""
+    """The container that fetches `dvc+<repository>@<revision>:<path>` also reads its history in DVC and git."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "repository").mkdir()
     for uri, readable in (

@@ -1,4 +1,4 @@
-"""The licenses of what Darkroom distributes: of real packages, and of packages made up here."""
+"""The licenses of everything that Darkroom distributes: of real packages and of invented ones."""
 
 import re
 import sys

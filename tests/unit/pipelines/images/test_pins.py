@@ -1,4 +1,4 @@
-"""Pinning by digest: the files that name images of others, and an engine that answers for its registries.
+"""Pinning by digest: the files that name public images, and an engine that answers for its registries.
 
 The engine here is a loopback server that speaks the two addresses of Docker's API in question; test_docker.py asks the
 real one.
@@ -34,7 +34,7 @@ containers:
 
 
 class Engine(BaseHTTPRequestHandler):
-    """Knows every image but those of the name absent."""
+    """Knows every image except those of the name absent."""
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -59,7 +59,7 @@ class Engine(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture

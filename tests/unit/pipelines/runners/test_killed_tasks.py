@@ -1,4 +1,4 @@
-"""A task that the system killed cannot say so; the runner does."""
+"""A task killed by the system cannot report it; the runner does."""
 
 import json
 import signal
@@ -36,7 +36,7 @@ def test_a_killed_task_is_out_of_memory_and_a_crashed_one_is_not() -> None:
 def test_the_kill_is_recorded_for_the_running_step(
     command: str, arguments: list[str], step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A step that is killed before it says that it started is known by KFP's command."""
+    """A step that is killed before it reports its start is recognized by KFP's command."""
     events = tmp_path / "events.jsonl"
     monkeypatch.setenv(EVENTS_VARIABLE, str(events))
     events.write_text(

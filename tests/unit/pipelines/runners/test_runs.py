@@ -1,4 +1,4 @@
-"""The folders of runs: their state, which is the latest, and what cleaning takes."""
+"""The folders of runs: their state, which one is the latest, and which are cleaned up."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def make_run(*, status: str = "finished", number: int = 1) -> runs.RunFolder:
-    """A run that has ended, of a name of its own."""
+    """A run that has ended, with a unique name."""
     with runs.start_run(f"photos{number}") as new_run:
         name = new_run.path.with_name(f"20260101-00000{number}-aaaa")
         new_run.path.rename(name)

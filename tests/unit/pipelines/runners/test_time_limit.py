@@ -1,4 +1,4 @@
-"""What a run with a time limit leaves: params that repeat it, and its time beside the estimate."""
+"""The results of a run with a time limit: params that reproduce it, and its time beside the estimate."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A studio of each test's own: its folder, and its application asked without a socket."""
+"""A separate studio for each test: its folder, and its application, called without a socket."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ HOST = "127.0.0.1:8000"
 
 
 class Client:
-    """Asks the application as a browser would."""
+    """Sends requests to the application as a browser would."""
 
     def __init__(self, app: Starlette):
         self.app = app

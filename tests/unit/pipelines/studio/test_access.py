@@ -1,4 +1,4 @@
-"""Who may ask the studio."""
+"""Which requests the studio accepts."""
 
 import dataclasses
 from pathlib import Path

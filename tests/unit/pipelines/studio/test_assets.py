@@ -1,4 +1,4 @@
-"""The files of the page: kept for long by browsers, compressed, and nothing else of this machine."""
+"""The files of the page: cached for long by browsers, compressed, and no other files of this machine."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ IMPORT = re.compile(r'^(?:import|export)\b[^;]*?from "([^"]+)";', re.MULTILINE)
 
 
 def imported_scripts(path: Path, seen: set[Path] | None = None) -> set[Path]:
-    """A script and all that it loads at once; `import()` loads later."""
+    """A script and all scripts that it loads immediately; `import()` loads later."""
     seen = set() if seen is None else seen
     if path not in seen:
         seen.add(path)

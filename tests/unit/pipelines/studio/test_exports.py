@@ -1,4 +1,4 @@
-"""The files of a model to take away."""
+"""The files of a model for download."""
 
 import io
 import socket

@@ -1,4 +1,4 @@
-"""What runs came to, and a finished model at work, on a run that is made of the contract's own files."""
+"""The results of runs, and predictions of a finished model, on a run made of the contract's own files."""
 
 import base64
 import io

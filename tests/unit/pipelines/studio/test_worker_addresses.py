@@ -1,4 +1,4 @@
-"""The secret of an address reaches the worker that fetches it, and what a worker reads of one reaches the server."""
+"""Secrets of addresses reach the worker that fetches them, and addresses that a worker reads reach the server."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from pipelines.studio.workers import Workers
 
 
 class TokenHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files to whoever has the token."""
+    """Serves files to clients with the token."""
 
     def do_GET(self) -> None:
         if self.has_token():

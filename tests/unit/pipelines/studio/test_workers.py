@@ -1,4 +1,4 @@
-"""What others made is looked at outside the server: whatever it costs, a message comes and the server goes on."""
+"""Foreign files are read outside the server: whatever they cost, an answer comes and the server keeps working."""
 
 import io
 import os

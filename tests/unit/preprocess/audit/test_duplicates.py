@@ -1,4 +1,4 @@
-"""The same photo twice, in two splits, or under two labels."""
+"""The same photo twice, in two splits or with two labels."""
 
 from dataclasses import replace
 
@@ -107,7 +107,7 @@ def test_copies_with_equal_pixels_can_be_kept_and_reported() -> None:
 
 
 def test_a_chain_of_copies_does_not_leak_between_splits() -> None:
-    """Of the training files one has the bytes of the other, which has the pixels of the test photo."""
+    """One training file has the bytes of the other, which has the pixels of the test photo."""
     copy_audit = audit(
         record("cats/train/1", "a", "train", pixels="p"),
         record("cats/train/2", "a", "train", pixels="p"),
@@ -157,7 +157,7 @@ def test_photos_that_belong_together_have_one_key() -> None:
 
 
 def test_a_removed_copy_has_the_key_of_the_kept_photo() -> None:
-    """Its content sorts first, so that it would decide if it counted."""
+    """Its content sorts first, so that it would set the key if it counted."""
     records = [record(f"cats/{number}", str(number)) for number in range(4)]
     links = find_links(records, np.array([[0, 1]]))
     records[0] = replace(records[0], reason="near_duplicate")

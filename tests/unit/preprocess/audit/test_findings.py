@@ -1,4 +1,4 @@
-"""The findings of the audit about the whole set."""
+"""The audit's findings about the whole data set."""
 
 from components.contract.params.audit import AuditParams
 from components.preprocess.audit.findings import Reporter, report_set

@@ -1,4 +1,4 @@
-"""The search for near hashes: by chunks as exact as by comparing all, and bounded if all photos look the same."""
+"""The search for similar hashes: exact although it compares chunks, and bounded even if all photos look the same."""
 
 import itertools
 
@@ -14,7 +14,7 @@ MANY = 10**9
 
 
 def make_hashes(seed: int, num_bases: int = 60) -> np.ndarray:
-    """Hashes of which some differ in up to 12 bits: uint64 (n,), each once."""
+    """Distinct hashes, some of which differ in up to 12 bits: uint64 (n,)."""
     rng = np.random.default_rng(seed)
     bases = rng.integers(0, 2**64, num_bases, dtype=np.uint64)
     flips = np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, (num_bases, 12), dtype=np.uint64), axis=1)
@@ -47,7 +47,7 @@ def test_lookups_find_the_same_pairs_as_an_exhaustive_search(seed: int, radius: 
 
 @pytest.mark.parametrize(("radius", "count"), [(11, 4), (7, 4), (11, 12), (3, 7), (0, 3)])
 def test_hashes_within_the_radius_are_similar_in_a_chunk(radius: int, count: int) -> None:
-    """Pigeonhole: the radii of the chunks and one more bit for each of them are more bits than differ."""
+    """Pigeonhole principle: the radii of the chunks, plus one bit each, exceed the number of differing bits."""
     chunks = divide(radius, count)
     assert sum(chunk.width for chunk in chunks) == 64
     assert [chunk.shift for chunk in chunks] == [0, *itertools.accumulate(chunk.width for chunk in chunks[:-1])]
@@ -65,7 +65,7 @@ def test_many_hashes_are_looked_up_and_few_or_similar_ones_compared() -> None:
 
 @pytest.mark.parametrize("most", [1, 10, 100])
 def test_if_there_are_too_many_pairs_the_nearest_are_kept(most: int) -> None:
-    """Hashes of one bit each differ in two bits; 0 differs from each in one."""
+    """Hashes with a single bit differ from each other in two bits, and from 0 in one."""
     hashes = np.array([0, *(1 << bit for bit in range(60))], np.uint64)
     pairs, is_cut = find_near(hashes, None, 11, most)
     assert is_cut

@@ -1,4 +1,4 @@
-"""Classes that are mirror images are found, and no others."""
+"""Classes that are mirror images of each other are found, and no others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ SIDE = 64
 
 
 def arrow(direction: int, rng: np.random.Generator) -> np.ndarray:
-    """To the left, to the right, or up."""
+    """An arrow to the left, to the right, or up."""
     tail, head = [((50, 32), (14, 32)), ((14, 32), (50, 32)), ((32, 50), (32, 14))][direction]
     shift = rng.integers(-6, 7, 2)
     picture = np.full((SIDE, SIDE), rng.integers(150, 256), np.uint8)
@@ -37,7 +37,7 @@ def letter(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def ramp(side: int, rng: np.random.Generator) -> np.ndarray:
-    """Light from one side."""
+    """A photo lit from one side."""
     values = np.linspace(0, 200, SIDE)[:: 1 if side else -1] + rng.normal(0, 12, (SIDE, SIDE))
     return values.clip(0, 255).astype(np.uint8)
 
@@ -47,7 +47,7 @@ def noise(_label: object, rng: np.random.Generator) -> np.ndarray:
 
 
 def one_sided(label: int, rng: np.random.Generator) -> np.ndarray:
-    """A small square at either side, or a large one at either side: no class has a side of its own."""
+    """A small square or a large one, on either side: no class prefers a side."""
     picture, size = np.full((SIDE, SIDE), 220, np.uint8), 26 if label else 10
     left = int(rng.choice([4, SIDE - size - 4]))
     picture[10 : 10 + size, left : left + size] = 30

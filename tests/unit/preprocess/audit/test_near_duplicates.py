@@ -1,4 +1,4 @@
-"""The same picture twice: hashes, the search among them, and what is left of look-alikes."""
+"""The same picture twice: hashes, the search for similar ones, and the look-alikes that remain."""
 
 import time
 
@@ -15,7 +15,7 @@ from components.preprocess.image_statistics import SKETCH_SIDE
 
 
 def picture(seed: int, side: int = 224) -> np.ndarray:
-    """Blobs, shapes and texture that differ with the seed: uint8 (side, side, 3)."""
+    """Random blobs, shapes and texture for this seed: uint8 (side, side, 3)."""
     rng = np.random.default_rng(seed)
     pixels = cv2.resize(rng.uniform(0, 255, (7, 7, 3)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
     for _ in range(40):
@@ -76,7 +76,7 @@ def test_different_objects_on_the_same_background_are_not_duplicates() -> None:
 
 
 def detailed_picture(seed: int, side: int = 224) -> np.ndarray:
-    """Details that differ with the seed before one background: their sketches are similar, the pictures are not."""
+    """Random details for this seed on a common background: the sketches are similar, the pictures are not."""
     background = np.random.default_rng(1).uniform(0, 255, (5, 5, 3)).astype(np.float32)
     details = np.random.default_rng(seed).uniform(-40, 40, (side // 4, side // 4, 3)).astype(np.float32)
     pixels = cv2.resize(background, (side, side), interpolation=cv2.INTER_CUBIC)
@@ -150,7 +150,7 @@ def test_equal_sketches_need_no_features(
 
 @pytest.mark.parametrize(("difference", "expected"), [(8, [[0, 1]]), (7, [])])
 def test_a_picture_of_nearly_one_color_has_no_near_duplicates(difference: int, expected: list[list[int]]) -> None:
-    """A sketch of two shades has half of their difference as its standard deviation."""
+    """The standard deviation of a two-shade sketch is half of the difference of the shades."""
     pixels = np.full((224, 224, 3), 100, np.uint8)
     pixels[:112] += np.uint8(difference)
     assert sketch(pixels).std() == difference / 2

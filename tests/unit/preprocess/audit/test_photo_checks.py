@@ -1,4 +1,4 @@
-"""Planted photos that hold little or differ in size or color, each found, and nothing else."""
+"""Planted photos with little content or another size or color: each is found, and no others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ def scene(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
 
 
 def placeholder(size: tuple[int, int] = (64, 64)) -> Image.Image:
-    """A plain graphic, as shops serve it."""
+    """A simple graphic, as on shop pages."""
     large = Image.new("RGB", (256, 256), (232, 232, 232))
     draw = ImageDraw.Draw(large)
     draw.rectangle((60, 90, 196, 160), outline=(150, 150, 150), width=10)
@@ -103,7 +103,7 @@ def test_gray_and_plain_pictures_are_normal_among_scans(tmp_path: Path) -> None:
 
 
 def spread(folder: Path, num_copies: int, num_classes: int, save: Callable[[Path, int], None]) -> set[str]:
-    """Plants copies in as many classes; returns their paths."""
+    """Plants copies in this many classes. Returns their paths."""
     names = [f"class{copy % num_classes}/none{copy}.jpg" for copy in range(num_copies)]
     for copy, name in enumerate(names):
         save(folder / name, copy)
@@ -140,7 +140,7 @@ def test_repeated_photos_and_oversampled_classes_are_not_placeholders(
 
 
 def test_plain_photos_of_equal_brightness_are_not_placeholders(tmp_path: Path) -> None:
-    """Walls with and without a crack look the same on the whole; these three colors have the same gray value."""
+    """Walls with and without a crack look almost equal; these three colors have the same gray value."""
     folder = photos(tmp_path / "photos")
     rng = np.random.default_rng(0)
     colors = ((200, 0, 0), (0, 102, 0), (60, 60, 60))
@@ -155,7 +155,7 @@ def test_plain_photos_of_equal_brightness_are_not_placeholders(tmp_path: Path) -
 
 
 def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
-    """Files without loss are copies if they are equal; these differ by their noise, and by a nodule in one class."""
+    """Lossless files are copies only if they are equal; these differ by their noise, and one class by a nodule."""
     y, x = np.mgrid[:64, :64]
     for number, name in enumerate(("normal", "nodule")):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -169,7 +169,7 @@ def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
 
 
 def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seventy versions of a few pictures, from equal to just different: the groups are those of all comparisons."""
+    """Seventy versions of a few pictures, from equal to just different: groups equal those of a full comparison."""
     folder = photos(tmp_path / "photos", classes=4, per_class=5)
     rng = np.random.default_rng(0)
     for copy in range(70):

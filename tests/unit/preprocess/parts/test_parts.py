@@ -1,4 +1,4 @@
-"""Photos that several tasks read: the same data set for every number of tasks, and what is lost is read again alone."""
+"""Photos that several tasks read: every number of tasks gives the same data set, and only lost parts are read again."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder with copies, a near copy under another class, a text, and files that are broken or unreadable."""
+    """A folder with copies, a near copy with another label, a text, and files that are broken or unreadable."""
     data = make_photos(tmp_path / "photos", per_class=12)
     first, second = sorted((data / "red").iterdir())[:2]
     shutil.copy(first, data / "red" / "copy.png")
@@ -48,7 +48,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def settle(data: Path) -> None:
-    """Files that changed just now have no identity yet."""
+    """Files that were just changed have no identity yet."""
     for path in data.rglob("*"):
         os.utime(path, ns=(10**18, 10**18))
     time.sleep(0.06)
@@ -93,7 +93,7 @@ def test_the_merge_does_not_read_photos_of_the_parts_again(
 def test_only_a_lost_part_is_read_again(
     num_parts_then: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each part has a cache of its own, as on a machine of its own; what the others read counts for another number."""
+    """Each part has a separate cache, as on other machines; the other parts serve any number of tasks."""
     monkeypatch.setenv("DARKROOM_STORE", str(tmp_path / "store"))
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     for part in (0, 2):
@@ -150,7 +150,7 @@ def test_portions_that_the_store_loses_are_read_again(
 
 
 def test_the_listing_counts_if_the_data_changes(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that comes later waits for the next run; one that goes is rejected; one that changes is read again."""
+    """A file that is added later waits for the next run; a deleted one is rejected; a changed one is read again."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     late, gone, changed = (photos / "red" / "late.png", *sorted((photos / "green").iterdir())[:2])
@@ -170,7 +170,7 @@ def test_the_listing_counts_if_the_data_changes(photos: Path, tmp_path: Path, mo
 
 
 def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the folder nor the rows of other parts: both would cost each of N tasks the time of all files."""
+    """A part reads neither the folder nor other parts' rows: both would cost each of N tasks the time for all files."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     places: list[Path] = []
@@ -197,7 +197,7 @@ def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypat
 def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
     fault: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The merge is interrupted when it has taken over some of the portions."""
+    """The merge is interrupted after it has taken some of the portions."""
     use_cache(tmp_path / "alone", monkeypatch)
     preprocess(str(photos), PARAMS, tmp_path / "whole")
     use_cache(tmp_path / "cache", monkeypatch)

@@ -1,4 +1,4 @@
-"""Photos in an object store that several tasks read: each fetches its own, and each photo is fetched once in total."""
+"""Photos in an object store that several tasks read: each is fetched by one task, and only once in total."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ NUM_PARTS = 3
 
 
 class Bucket:
-    """A bucket of a stand-in for S3: what is in it, and how often each object was sent."""
+    """A bucket in a stand-in for S3: its content, and how often each object was sent."""
 
     def __init__(self, client: Any, requests: pytest.LogCaptureFixture):
         self.uri = "s3://shop/colors"
@@ -43,7 +43,7 @@ class Bucket:
         self._client.delete_object(Bucket="shop", Key=f"colors/{name}")
 
     def sent(self) -> Counter[str]:
-        """How often each object was sent since the last call; requests of the list and of versions do not count."""
+        """How often each object was sent since the last call; list and version requests do not count."""
         texts = [record.getMessage() for record in self._requests.records if record.name == "werkzeug"]
         self._requests.clear()
         return Counter(match[1] for text in texts if (match := re.search(r"GET /shop/colors/([^ ?]+)[ ?]", text)))
@@ -78,14 +78,14 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
 
 
 def forget_listings() -> None:
-    """A process of its own has listed nothing yet."""
+    """A new process has listed nothing yet."""
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
 
 
 def use_pod(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of its own, as on a machine of its own."""
+    """A separate cache, as on another machine."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "pods" / name))
     forget_listings()
 
@@ -97,7 +97,7 @@ def merged(bucket: Bucket, tmp_path: Path) -> tuple[dict[str, bytes], dict[str, 
 
 
 def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The data set of the photos in a folder of this machine."""
+    """The data set of the same photos in a local folder."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "alone"))
     preprocess(str(tmp_path / "colors"), PARAMS, tmp_path / "whole")
     files = tree(tmp_path / "whole")
@@ -173,7 +173,7 @@ def test_an_interrupted_reader_only_downloads_missing_photos(
 def test_the_final_state_of_a_changing_bucket_is_read(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A removed photo is rejected by name; of a photo that changes, the version on the server counts."""
+    """A removed photo is rejected by name; for a changed photo, the version on the server counts."""
     data = tmp_path / "colors"
     use_pod("list", tmp_path, monkeypatch)
     list_photos(bucket.uri, PARAMS, tmp_path / "listing")

@@ -1,4 +1,4 @@
-"""Two runs whose tasks share one cache, in turn and at the same time."""
+"""Two runs whose tasks share one cache, one after the other and at the same time."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def test_two_runs_on_one_cache_do_not_affect_each_other(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The first run merges, and so empties the store, when the second has read some of its parts."""
+    """The first run merges, and so empties the store, after the second has read some of its parts."""
     use_cache(tmp_path / "cache", monkeypatch)
     first, second = tmp_path / "first", tmp_path / "second"
     list_photos(str(photos), PARAMS, first / "listing")
@@ -49,7 +49,7 @@ def test_two_runs_on_one_cache_do_not_affect_each_other(
 def test_the_first_run_to_end_removes_no_pixels_of_another(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both have taken over the same packs; the one that ends first moves them to shards, and removes them."""
+    """Both have taken the same packs; the first to finish moves them to shards and removes them."""
     use_cache(tmp_path / "alone", monkeypatch)
     preprocess(str(photos), PARAMS, tmp_path / "whole")
     use_cache(tmp_path / "cache", monkeypatch)

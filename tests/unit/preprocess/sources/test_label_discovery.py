@@ -1,4 +1,4 @@
-"""Label files that are found in the data, and whether they or the folders count."""
+"""Label files found in the data, and whether they or the folders count."""
 
 import json
 from collections import Counter

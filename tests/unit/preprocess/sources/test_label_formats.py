@@ -1,4 +1,4 @@
-"""Label files as other programs write them, and which photos they mean."""
+"""Label files in the formats of other programs, and which photos they refer to."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def read(folder: Path, label_file: str, **columns: str | int) -> PhotoSet:
 
 
 def lines_of(header: str, line: str) -> str:
-    """A table of PHOTOS; `{path}`, `{slashes}` (Windows'), `{stem}`, `{name}` and `{label}` stand in `line`."""
+    """A table of PHOTOS; `line` may contain `{path}`, `{slashes}` (Windows'), `{stem}`, `{name}` and `{label}`."""
     rows = [
         line.format(
             path=path,

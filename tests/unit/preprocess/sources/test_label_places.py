@@ -1,4 +1,4 @@
-"""Which photos a label file means where several have the name, and which of its columns count."""
+"""Which of several photos of the same name a label file means, and which of its columns count."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def table(header: str, *rows: str) -> str:
     ("label_file", "split"), [("trainLabels.csv", None), ("train_labels.csv", None), ("TestLabels.csv", "test")]
 )
 def test_the_name_of_a_label_file_determines_its_split(label_file: str, split: str | None, tmp_path: Path) -> None:
-    """As CIFAR-10 is on Kaggle."""
+    """The layout of CIFAR-10 on Kaggle."""
     write_files(tmp_path, *(f"{folder}/{number}.png" for folder in ("train", "test") for number in NUMBERS))
     rows = [f"{number},{'frog' if number % 2 else 'truck'}" for number in NUMBERS]
     (tmp_path / label_file).write_text(table("id,label", *rows))
@@ -36,7 +36,7 @@ def test_the_name_of_a_label_file_determines_its_split(label_file: str, split: s
 
 
 def test_ambiguous_names_are_rejected_without_class_folders(tmp_path: Path) -> None:
-    """As in ODIR: raw and preprocessed photos of the same names."""
+    """As in ODIR: raw and preprocessed photos with the same names."""
     write_files(tmp_path, *(f"{folder}/{number}_left.jpg" for folder in ("raw", "processed") for number in NUMBERS))
     rows = [f"{number}_left.jpg,{'normal' if number % 2 else 'cataract'}" for number in NUMBERS]
     (tmp_path / "full_df.csv").write_text(table("filename,labels", *rows))

@@ -1,4 +1,4 @@
-"""Walking a folder: all that it holds is listed or named as rejected, and nothing makes it hang."""
+"""Walking a folder: its whole content is listed or rejected by name, and nothing makes the walk hang."""
 
 import os
 import shutil
@@ -89,7 +89,7 @@ def test_unusual_names_become_text(tmp_path: Path) -> None:
 
 @pytest.fixture
 def unprivileged_dir() -> Iterator[Path]:
-    """A folder that this process sees as nobody does: root may read everything."""
+    """A folder that this process accesses as the user nobody, because root may read everything."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     try:

@@ -1,4 +1,4 @@
-"""What DVC and git know of the data: real repositories."""
+"""The facts about the data in DVC and git, from real repositories."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git and DVC repository with photos that `dvc add` took, and others that a stage made."""
+    """A git and DVC repository with photos added by `dvc add`, and others made by a stage."""
     folder = tmp_path_factory.mktemp("repository")
 
     def dvc(*arguments: str) -> None:

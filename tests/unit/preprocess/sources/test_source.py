@@ -1,4 +1,4 @@
-"""The quick look at the data, and what is found in them."""
+"""The preview of the data, and what it finds."""
 
 import io
 import tarfile

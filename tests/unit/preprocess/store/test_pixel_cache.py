@@ -1,4 +1,4 @@
-"""The cache: nothing is read or decoded twice, and nothing that it does can change a result."""
+"""The cache: nothing is read or decoded twice, and the cache never changes a result."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ from tests.unit.preprocess.dataset_files import add_photo, tree
 
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
 SETTLED = 0.06
-"""A file that changed just now is read again next time."""
+"""A file that was just changed is read again next time."""
 
 
 @pytest.fixture
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of files that were read, in order of reading."""
+    """The names of files in the order in which they were read."""
     names: list[str] = []
     real = reading_photos._read
 
@@ -77,7 +77,7 @@ def test_one_more_photo_is_the_only_one_read_and_rewrites_one_shard(
     tmp_path: Path, data: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # draws alone, as in a large class
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # only draws, as in a large class
     preprocess(str(data), PARAMS, tmp_path / "one")
     add_photo(data / "red" / "added.png")
     read_files.clear()

@@ -1,4 +1,4 @@
-"""Feedback reaches the log only for predictions that are in it, and a flood of it ends at its limits."""
+"""Feedback only reaches the log for logged predictions, and limits stop a flood of it."""
 
 import threading
 from concurrent.futures import Future
@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, 23, 59, 58, tzinfo=UTC)
 
 
 def make_prediction(number: int) -> LoggedPrediction:
-    """Predictions of 20 ms apart, in pairs of the same millisecond, from before midnight on."""
+    """Predictions 20 ms apart, in pairs within the same millisecond, starting before midnight."""
     time = START + timedelta(milliseconds=20 * (number // 2))
     return LoggedPrediction(
         id=f"4c1f0a9b2d3e-{int(time.timestamp() * 1000):012x}-{number:012x}",
@@ -50,7 +50,7 @@ def test_every_prediction_is_found_and_no_other(log_dir: Path) -> None:
         line = find_line(log_dir, make_prediction(number).id)
         assert line is not None
         assert LoggedPrediction.model_validate_json(line) == make_prediction(number)
-    for number in (1000, 10**6):  # later than all, and of another day
+    for number in (1000, 10**6):  # later than all others, and on another day
         assert find_line(log_dir, make_prediction(number).id) is None
     same_time = make_prediction(7).id[:-1] + "f"
     assert [find_line(log_dir, text) for text in (same_time, "", "a-b-c", "../../etc/passwd", "*")] == [None] * 5
@@ -140,7 +140,7 @@ def test_a_damaged_prediction_is_rejected(log_dir: Path) -> None:
 
 
 def test_two_services_write_to_one_folder(log_dir: Path) -> None:
-    """As of replicas: their processes have the same number, and their clocks differ."""
+    """Predictions like those of replicas: their processes have the same number, and their clocks differ."""
     replicas = PredictionLog(log_dir, 1.0), PredictionLog(log_dir, 1.0)
     for number in range(1000, 1040):
         replicas[number % 2].add(make_prediction(number if number % 2 else number - 400))

@@ -1,4 +1,4 @@
-"""The log of predictions keeps what drift needs, loses no line to a kill, and never stands in the way."""
+"""The prediction log keeps everything that drift needs, loses no line when killed, and never delays answers."""
 
 import base64
 import random

@@ -1,4 +1,4 @@
-"""The revision of data under DVC becomes a commit before a run is submitted."""
+"""The revision of data under DVC is resolved to a commit before a run is submitted."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tasks that share work on a cluster: their queue, their nodes, their store, and what they are estimated to take."""
+"""Tasks that share work on a cluster: their queue, nodes, store and estimated times."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -112,7 +112,7 @@ def test_workers_shorten_a_run_and_hardly_change_its_pod_hours() -> None:
     ("photos", "read_seconds", "merge_seconds"), [(10_000, 22.4, 4.6), (20_000, 26.5, 9.0), (100_000, 149.4, 115.6)]
 )
 def test_the_estimate_covers_the_measurements(photos: int, read_seconds: float, merge_seconds: float) -> None:
-    """Processor seconds of 8 readers and of the merge, at 64 px: the table of docs/scale.md."""
+    """The processor seconds of 8 readers and of the merge, at 64 px, from the table in docs/scale.md."""
     read, merge, *_ = estimate(resolve_params("data.workers=8", "preprocess.image_size=64"), Placement(), photos)
     cores = count_cores(DEMANDS["preprocess"].cpu)
     assert (3600 * read.hours - START_SECONDS) * read.pods * cores >= read_seconds

@@ -1,4 +1,4 @@
-"""The pipeline is uploaded and started on a KFP server; what the server or the command line refuses is reported."""
+"""The pipeline is uploaded and started on a KFP server, and errors of the server or the command line are reported."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from tests.support.kfp_server import DROPPED, StandIn, serving
 
 @pytest.fixture
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing may wait for a better time to ask."""
+    """No retry may wait."""
 
     def refuse_to_sleep(seconds: float) -> None:
         pytest.fail(f"It waits for {seconds} s.")
@@ -81,7 +81,7 @@ def test_the_right_token_is_used(params: Params) -> None:
 @pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "kfp.example.org", "ftp://kfp"])
 def test_a_missing_server_is_reported_at_once(host: str, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named by the first question, without KFP's client, which would try for half a minute."""
+    """The first request reports it, without KFP's client, which would retry for half a minute."""
     num_questions = 0
     open_url = urllib.request.urlopen
 
@@ -151,7 +151,7 @@ def test_a_failed_run_exits_with_2_and_its_cause(tmp_path: Path) -> None:
 
 
 def test_no_warnings_of_libraries_are_printed_when_the_server_goes_away(tmp_path: Path) -> None:
-    """The stand-in closes a connection without an answer, which urllib3 logs, and answers once that it is busy."""
+    """The stand-in closes a connection without an answer, which urllib3 logs, and once answers that it is busy."""
     answers = [*recorded_runs("success")[:2], DROPPED, {"status": 503}, recorded_runs("success")[-1]]
     with serving(StandIn(states=answers)) as server:
         result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""A run on a cluster is followed until it ends, and a failure is reported with its cause."""
+"""A run on a cluster is watched until it ends, and a failure is reported with its cause."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -39,7 +39,7 @@ CHANGES: Final = {
     ],
     "train-pod-deleted": [*CACHED, *FRESH[3:5], *FRESH[3:], *CLOSED],
 }
-"""Each step and its state, in the order in which they change."""
+"""Each step and its state, in the order of the changes."""
 CAUSES: Final = {
     "fail-data": r"preprocess failed: .*/data/missing",
     "fail-weights": r"train failed: train\.model\.weights must be .*; there is no file at /data/missing\.h5\. Its page",
@@ -53,7 +53,7 @@ CAUSES: Final = {
 
 TRY: Final = "executor(0)"
 DEPLOY_NODE: Final = "darkroom-training-2s4vt-699910835"
-"""Of deploy's executor in the scenario `success`."""
+"""The node of deploy's executor in the scenario `success`."""
 
 
 class Changes:
@@ -91,7 +91,7 @@ def test_every_scenario_has_its_changes() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_run_is_watched_through_recorded_answers_of_a_backend(scenario: str) -> None:
-    """Every step has one state at a time, whatever the 45 nodes of the workflow are called."""
+    """Every step has one state at a time, whatever the names of the workflow's 45 nodes."""
     display = Changes()
     with serving(StandIn(states=recorded_runs(scenario), logs=recorded_logs())) as server:
         if scenario in SUCCESSES:
@@ -104,7 +104,7 @@ def test_a_run_is_watched_through_recorded_answers_of_a_backend(scenario: str) -
 
 
 def test_the_cause_is_found_after_the_pod_is_gone() -> None:
-    """Then KFP has the log by the id of the node, no longer by the name of its pod."""
+    """KFP then has the log under the id of the node, no longer under the name of its pod."""
     logs = {node: log for node, log in recorded_logs().items() if "system-container-impl" not in node}
     runs = recorded_runs("fail-data")
     with (

@@ -1,4 +1,4 @@
-"""Photos to send, and the view of the chosen data."""
+"""Photos to upload, and the view of the chosen data."""
 
 import io
 from typing import Any

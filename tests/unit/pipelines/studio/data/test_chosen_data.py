@@ -1,4 +1,4 @@
-"""How the chosen data are read: the columns of a label file, and what is said of an archive."""
+"""How the chosen data are read: the columns of a label file, and the page's words about an archive."""
 
 import zipfile
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.unit.pipelines.studio.data.conftest import png, read_view
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A table whose columns have names of their own."""
+    """A table whose columns have unusual names."""
     folder = tmp_path / "clinic"
     folder.mkdir()
     lines = ["id_code;diagnosis;eye"]
@@ -73,7 +73,7 @@ def test_a_missing_column_is_reported(client: Client, table: Path) -> None:
 
 
 def test_a_guessed_code_page_of_a_zip_is_reported(client: Client, tmp_path: Path) -> None:
-    """Python marks such names as UTF-8; without the mark they are what older programs write."""
+    """Python marks such names as UTF-8; without the mark they look like those of older programs."""
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as file:
         for number in range(4):
             for name in ("\u00c4pfel", "N\u00fcsse"):

@@ -1,4 +1,4 @@
-"""Data sets that are made on the page, and photos that get other classes."""
+"""Data sets made on the page, and photos that get other classes."""
 
 from pathlib import Path
 from typing import Any

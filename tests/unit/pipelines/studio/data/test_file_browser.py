@@ -1,4 +1,4 @@
-"""Choosing data on the page: folders of this machine, within the roots, and their photos."""
+"""Choosing data on the page: this machine's folders below the roots, and their photos."""
 
 import io
 import json

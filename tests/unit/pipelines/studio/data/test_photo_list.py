@@ -1,4 +1,4 @@
-"""The photos one by one: what is found of them, how they are divided, and snapshots of them."""
+"""The list of photos: their findings, their splits, and snapshots of them."""
 
 import csv
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.unit.pipelines.studio.data.conftest import png
 
 @pytest.fixture
 def audited(client: Client, tmp_path: Path) -> Client:
-    """A studio whose photos, with a copy in another class, have been audited."""
+    """A studio whose photos, including a copy in another class, have been audited."""
     photos = make_photos(tmp_path / "colors", per_class=30)
     (photos / "blue" / "copy.png").write_bytes(sorted((photos / "red").iterdir())[0].read_bytes())
     client.choose(photos)

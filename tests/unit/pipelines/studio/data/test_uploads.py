@@ -1,4 +1,4 @@
-"""What a browser sends: archives and photos, whole or not at all."""
+"""Uploads from a browser: archives and photos, complete or not at all."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""The params of a draft from a text or a command."""
+"""Setting the params of a draft from a text or a command."""
 
 from pathlib import Path
 

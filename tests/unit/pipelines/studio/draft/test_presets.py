@@ -1,4 +1,4 @@
-"""How thorough a training is, and the settings of each data set."""
+"""Presets of a training, and the settings for each data set."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a run stands, and how every tab is told."""
+"""The state of a run, and how every tab learns of it."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ EPOCH = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "ph
 
 @pytest.fixture
 def running(client: Client) -> Any:
-    """A job and the run that its process holds, which is this one."""
+    """A job and the run of its process, which is this one."""
     job = client.studio.queue.add("run", "Train", [sys.executable, "-c", "pass"])
     (job.path / "started").touch()
     (job.path / "log.txt").write_text("one\ntwo\n")
@@ -215,7 +215,7 @@ def test_a_training_can_be_finished(
 
 
 class Socket:
-    """A websocket to the application, by ASGI's own words."""
+    """A websocket to the application, in ASGI messages."""
 
     def __init__(self, client: Client, headers: dict[str, str]):
         self._client = client
@@ -233,7 +233,7 @@ class Socket:
         }
 
     def exchange(self, requests: list[dict[str, Any]], num_messages: int) -> list[dict[str, Any]]:
-        """What is answered until `num_messages` messages have come or the socket is closed."""
+        """The answers until `num_messages` messages have arrived or the socket is closed."""
 
         async def exchange_messages() -> list[dict[str, Any]]:
             to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

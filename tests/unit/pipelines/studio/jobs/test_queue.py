@@ -1,4 +1,4 @@
-"""The queue: one job at a time, in its order, also over a restart of the studio."""
+"""The queue: one job at a time, in order, even across restarts of the studio."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""The doors to a model: the gallery, uploads, and what a training is thought to take."""
+"""The ways to a model: the gallery, uploads, and the estimated time of a training."""
 
 import json
 import subprocess

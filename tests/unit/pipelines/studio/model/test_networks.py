@@ -1,4 +1,4 @@
-"""Networks of one's own, checked while they are put together."""
+"""Custom networks, checked while they are edited."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Layouts of exports, albums and folders that people make, and how each is to be read."""
+"""Layouts of exports, albums and folders that people make, with their expected readings."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 

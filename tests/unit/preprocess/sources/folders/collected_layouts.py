@@ -1,4 +1,4 @@
-"""More layouts of public data sets and of folders that were put together, and how each is to be read."""
+"""More layouts of public data sets and combined folders, with their expected readings."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 

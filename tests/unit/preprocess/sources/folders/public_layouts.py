@@ -1,4 +1,4 @@
-"""Layouts of public data sets, made of empty files, and how each is to be read."""
+"""Layouts of public data sets, made of empty files, with their expected readings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DataLayout:
-    """A layout, and its reading.
+    """A layout and its expected reading.
 
     Attributes:
-        name: the data set, or the habit, that it stands for.
-        files: separated by spaces; `a/*3` stands for three photos in the folder a, `a/` for an empty folder, and `%20`
-            for a space.
-        lines: what is shown before any work begins.
-        refusal: or why the data are refused; {data} stands for their path.
-        folder: what the data are called.
+        name: the data set or the habit that it represents.
+        files: paths separated by spaces; `a/*3` means three photos in the folder a, `a/` an empty folder, and `%20` a
+            space.
+        lines: the lines shown before any work begins.
+        refusal: or why the data are refused, with {data} for their path.
+        folder: the name of the folder with the data.
     """
 
     name: str

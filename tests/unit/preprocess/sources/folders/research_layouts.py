@@ -1,4 +1,4 @@
-"""Layouts of data sets for research other than plain classification, and of sets with documents beside the photos."""
+"""Layouts of research data sets beyond plain classification, and of sets with documents beside the photos."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 

@@ -1,4 +1,4 @@
-"""What folders mean."""
+"""Which folders are classes, splits or neither."""
 
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -141,7 +141,7 @@ def test_split_words_within_class_names_are_ignored(names: list[str]) -> None:
         (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg"], ("cat", "dog")),
         (["cat0.jpg", "cat1.jpg", "dog (1).jpg", "dog (2).jpg"], ("cat", "dog")),
         (["sea_lion_1.jpg", "sea_lion_2.jpg", "seal-1.jpg", "seal-22.jpg"], ("sea_lion", "seal")),
-        (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg"], ()),  # one photo is a name, not a class
+        (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg"], ()),  # a single photo gives a name, not a class
         (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg", "mouse.jpg"], ()),
         (["IMG_20200101_1.jpg", "IMG_20200101_2.jpg", "PXL_20200101_1.jpg", "PXL_20200101_2.jpg"], ()),
         (["00001.jpg", "00002.jpg"], ()),

@@ -1,4 +1,4 @@
-"""Layouts that people make, with more or less doubt about what they mean, and how each is to be read."""
+"""Layouts that people make, more or less ambiguous, with their expected readings."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 

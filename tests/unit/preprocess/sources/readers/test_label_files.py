@@ -1,4 +1,4 @@
-"""Tables say what the photos and their labels are."""
+"""Label files list the photos and their labels."""
 
 import zipfile
 from pathlib import Path

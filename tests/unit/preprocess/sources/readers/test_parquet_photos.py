@@ -1,4 +1,4 @@
-"""Parquet tables that hold the photos themselves."""
+"""Parquet tables that contain the photos themselves."""
 
 import io
 import json

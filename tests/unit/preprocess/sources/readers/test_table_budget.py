@@ -1,4 +1,4 @@
-"""Tables and picture files that promise, or hold, more than memory."""
+"""Tables and picture files that announce or contain more than fits into memory."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""Servers that never end, hardly begin, or send more than they announce: a message each, within seconds."""
+"""Servers that never finish, barely start, or send more than they announce: each gives an error within seconds."""
 
 import http.server
 import threading
@@ -14,7 +14,7 @@ from components.preprocess.sources.remote.files import list_files
 
 
 class Hostile(http.server.BaseHTTPRequestHandler):
-    """Answers by the path; the body is endless unless the path says otherwise."""
+    """Answers according to the path; the body is endless unless the path says otherwise."""
 
     protocol_version = "HTTP/1.0"
 

@@ -1,4 +1,4 @@
-"""Data are fetched from web servers and buckets, by their addresses."""
+"""Fetching data from web servers and buckets by their addresses."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ PARAMS = PreprocessParams(image_size=16)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """A web server on loopback: its address, its folder, and the paths that were asked for."""
+    """A web server on loopback: its address, its folder, and the requested paths."""
     folder, requests = tmp_path / "served", []
     folder.mkdir()
 
@@ -84,8 +84,7 @@ def test_invalid_addresses_are_reported(
 
 @pytest.fixture
 def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose folders are the buckets of a server on loopback that speaks as much of Google's JSON API as it
-    takes to list and to read; the client is the real one."""
+    """A folder with the buckets of a loopback server for Google's JSON API (list and read only); the client is real."""
     pytest.importorskip("gcsfs", reason="the extra gs is not installed")
     root = tmp_path / "buckets"
 
@@ -152,7 +151,7 @@ def test_an_address_whose_package_is_missing_names_the_extra(
     scheme: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    registry = importlib.import_module("fsspec.registry")._registry  # file systems that were used before
+    registry = importlib.import_module("fsspec.registry")._registry  # file systems that earlier tests used
     monkeypatch.delitem(registry, scheme, raising=False)
     with pytest.raises(DataError, match=rf"{scheme}:// needs a package .* pip install 'darkroom\[{extra}\]'"):
         probe(f"{scheme}://pets/colors.zip")

@@ -1,4 +1,4 @@
-"""A step on a cluster waits for the server of its data; elsewhere the outage is reported at once."""
+"""On a cluster, a step waits for the server of its data; elsewhere it reports the outage at once."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from components.preprocess.sources.remote import fetch
 
 
 class Outage:
-    """A server that refuses the first connections."""
+    """A server that refuses the first few connections."""
 
     def __init__(self, num_refusals: int):
         self.num_refusals = num_refusals

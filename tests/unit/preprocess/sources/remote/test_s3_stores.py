@@ -24,11 +24,11 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     for variable in (*SECRETS["preprocess"]["darkroom-s3"].values(), "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(variable, raising=False)
     s3fs = pytest.importorskip("s3fs")
-    s3fs.S3FileSystem.clear_instance_cache()  # it would speak to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # it would connect to the server of an earlier test
 
 
 def mount_secret(monkeypatch: pytest.MonkeyPatch, **secret: str) -> None:
-    """Sets what the preprocess task gets from the secret darkroom-s3 with these keys."""
+    """Sets the variables that the preprocess task gets from the secret darkroom-s3 with these keys."""
     for key, value in secret.items():
         monkeypatch.setenv(SECRETS["preprocess"]["darkroom-s3"][key], value)
 
@@ -46,7 +46,7 @@ def test_photos_come_from_a_store_with_an_endpoint_a_region_and_path_style(
     try:
         mount_secret(monkeypatch, **KEYS, endpoint=f"http://{host}:{port}", addressing_style=style)
         client = boto3.client("s3")
-        bucket = f"photos-{style}"  # moto keeps its buckets for as long as this process lives
+        bucket = f"photos-{style}"  # moto keeps its buckets as long as this process lives
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         client.put_object(Bucket=bucket, Key="shirts/red/1.jpg", Body=b"photo")
         folder = fetch(f"s3://{bucket}/shirts")
@@ -58,7 +58,7 @@ def test_photos_come_from_a_store_with_an_endpoint_a_region_and_path_style(
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """The endpoint of an empty store, and the (host, path, region of the signature) of each list that was asked for."""
+    """The endpoint of an empty store, and (host, path, region of the signature) of each list request."""
     requests: list[tuple[str, str, str]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

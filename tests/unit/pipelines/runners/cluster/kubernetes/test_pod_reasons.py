@@ -1,4 +1,4 @@
-"""Why a pod does not run is read from what Kubernetes answered, and asked for with kubectl."""
+"""Why a pod does not run, according to answers of Kubernetes that kubectl fetches."""
 
 import json
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def test_a_reason_contains_the_message_of_kubernetes_and_advice(status: dict[str
 
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubectl that answers with one pod, and notes its arguments; no cluster can run where the tests do."""
+    """A kubectl that answers with one pod and records its arguments; no cluster can run where the tests run."""
     status = unschedulable("1 Insufficient memory.")
     metadata = {"name": "train", "annotations": {"workflows.argoproj.io/node-id": "training-1"}}
     (tmp_path / "pods.json").write_text(json.dumps({"items": [{"metadata": metadata, "status": status}]}))

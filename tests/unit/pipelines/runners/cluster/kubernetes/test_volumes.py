@@ -1,4 +1,4 @@
-"""A run whose volumes cannot be mounted or written is refused before it is submitted."""
+"""A run whose volumes cannot be mounted or written to is refused before it is submitted."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def job(condition: str) -> dict[str, Any]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Sets what a stand-in for kubectl answers: one file per kind; without it the kind is forbidden."""
+    """Sets the answers of a stand-in for kubectl: one file per kind; without it the kind is forbidden."""
     program = tmp_path / "kubectl"
     program.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\n'
