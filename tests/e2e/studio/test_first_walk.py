@@ -18,6 +18,7 @@ from tests.support.studio import (
     LONGEST_PAUSE_MS,
     READY,
     SIDE,
+    TRAIN_SECONDS,
     WATCH,
     ask,
     colors,
@@ -138,7 +139,7 @@ def test_the_first_model_of_custom_photos_takes_at_most_eight_clicks(tmp_path: P
 
     async def work(page: Page) -> None:
         await send_folder(page, photos)
-        await page.until("document.querySelectorAll('.class').length === 3")
+        await page.until("document.querySelectorAll('.class').length === 3", TRAIN_SECONDS)
         run_id = await walk(page)
         assert await page.run("location.hash") == f"#results/{run_id}"
         await says(page, ".figures.big", "Test accuracy")

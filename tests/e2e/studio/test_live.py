@@ -53,7 +53,7 @@ with runs.start_run("photos") as run:
         time.sleep(0.2)
     if ending == "fail":
         say("train It ends.")
-        print("darkroom: The loss must stay a number. Set a smaller train.learning_rate.", file=sys.stderr)
+        print("darkroom: The loss became nan in epoch 6. Set a smaller train.learning_rate.", file=sys.stderr)
         run.update(status="failed", error="diverged")
         sys.exit(2)
 """
@@ -112,7 +112,7 @@ def test_live_always_shows_progress_and_its_charts_are_readable(tmp_path: Path) 
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_failed_run_links_to_the_wrong_setting(tmp_path: Path) -> None:
+def test_a_failed_run_links_to_the_setting_at_fault(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "live")
         await says(page, ".notice.fault", "The loss became", 60)
