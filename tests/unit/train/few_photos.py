@@ -1,4 +1,4 @@
-"""Separable problems of few pictures, and how well networks with the default params learn them."""
+"""Separable problems with few pictures, and the accuracy of networks with the default params on them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,14 +18,14 @@ from components.train.loop.phases import train_phases
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
-"""The shares of validation and test in the pictures of a class, as preprocess has them by default."""
+"""The shares of validation and test among the pictures of a class, as in preprocess by default."""
 NUM_TEST: Final = 40
-"""Test pictures of each class; more than the share, so that the accuracy is known more closely."""
+"""Test pictures per class; more than the share, for a more precise accuracy."""
 NOISE: Final = 12
 
 
 def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """One color a class, with noise and a square in any color: uint8 (side, side, 3), RGB."""
+    """One color per class, with noise and a square in any color: uint8 (side, side, 3), RGB."""
     picture = np.full((side, side, 3), [(200, 60, 60), (60, 180, 80), (70, 90, 210)][label], float)
     top, left = rng.integers(0, side - side // 4, 2)
     picture[top : top + side // 4, left : left + side // 4] = rng.integers(0, 256, 3)
@@ -33,7 +33,7 @@ def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """A disk, a triangle or a cross; light on dark, any place near the middle."""
+    """A disk, a triangle or a cross; light on dark, anywhere near the middle."""
     front, back = light_and_dark(rng)
     picture = np.tile(back, (side, side, 1))
     radius, (x, y) = side * rng.uniform(0.25, 0.38), side * rng.uniform(0.4, 0.6, 2)
@@ -55,13 +55,13 @@ def light_and_dark(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def with_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The picture with noise in every value: uint8 (height, width, 3)."""
+    """Adds noise to every value of the picture: uint8 (height, width, 3)."""
     return (picture + rng.normal(0, NOISE, picture.shape)).clip(0, 255).astype(np.uint8)
 
 
 Draw = Callable[[int, np.random.Generator, int], np.ndarray]
 PROBLEMS: Final[dict[str, tuple[Draw, int]]] = {"colors": (colors, 3), "shapes": (shapes, 3)}
-"""How a picture of a class is drawn, and how many classes there are."""
+"""How a picture of a class is drawn, and the number of classes."""
 
 OWN_LAYERS: Final = (
     {"Conv2D": {"filters": 16, "kernel_size": 3, "padding": "same"}},
@@ -77,20 +77,20 @@ OWN_LAYERS: Final = (
     {"Activation": {"activation": "relu"}},
     "GlobalAveragePooling2D",
 )
-"""As tutorials have them, with Keras' default momentum."""
+"""As in tutorials, with Keras' default momentum."""
 
 SIDES: Final = {"small CNN": 16, "own layers": 72, "MobileNetV2": 224}
 
 
 def model_params(network: str, weights: Path | None) -> ModelParams:
-    """What a user writes for it."""
+    """The params that a user writes for this network."""
     if network == "MobileNetV2":
         return ModelParams(name="MobileNetV2", weights=str(weights))
     return ModelParams() if network == "small CNN" else ModelParams(layers=tuple(map(parse_layer, OWN_LAYERS)))
 
 
 def draw_split(problem: str, num_photos: int, side: int, seed: list[int]) -> Split:
-    """So many pictures of each class."""
+    """This many pictures of each class."""
     draw, num_classes = PROBLEMS[problem]
     labels = np.arange(num_classes * num_photos, dtype=np.int32) % num_classes
     rng = np.random.default_rng(seed)
@@ -112,7 +112,7 @@ def learn(
 
     Args:
         problem: its name.
-        num_photos: of each class, which are divided into training and validation photos, and test photos left aside.
+        num_photos: photos per class, for training and validation; test photos are added.
         network: of SIDES.
         seed: of the pictures and of the training.
         side: of the pictures, in pixels; None for that of the network.

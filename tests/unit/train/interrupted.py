@@ -1,4 +1,4 @@
-"""A small training that can be killed at a point, and gone on with.
+"""A small training that can be killed at a point and resumed.
 
 python -m tests.unit.train.interrupted FOLDER JSON    kills one process for each of the points that JSON lists
 python -m tests.unit.train.interrupted FOLDER SEED    kills five processes, one after another, at random moments
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 SEED = 3
 EPOCHS = 2
-"""Of each phase."""
+"""Epochs per phase."""
 AT_RANDOM = "at-random"
 """The folder of the training that is killed at random."""
 EPOCHS_AT_RANDOM = 15
-"""Of each of its phases: enough to be killed in five times."""
+"""Epochs per phase in that folder: enough for five kills."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where a training is interrupted: at the n-th call of a function, by a signal to itself.
+    """The point at which a training is interrupted: the n-th call of a function, by a signal to itself.
 
     Attributes:
         function: such as `components.train.loop.checkpoint:_write`, or `…:Checkpoints.save`.
         call: counted from 1.
         signum: SIGKILL, or SIGTERM.
-        averaging: what averages the weights: ema or swa.
-        where: the folder of the training; one of its own where none is given.
-        whole: whether the whole step runs, not the training alone.
+        averaging: how the weights are averaged: ema or swa.
+        where: the folder of the training; by default a new one.
+        whole: whether the whole step runs, instead of only the training.
         num_devices: logical CPUs; more than one train without what differs among them: dropout and statistics.
     """
 
@@ -59,7 +59,7 @@ class Point:
 def train_small(
     folder: Path, averaging: str, *, epochs: int = EPOCHS, plain: bool = False
 ) -> tuple[list[np.ndarray], dict[str, list[float]], int]:
-    """Trains in two phases and gives the weights, the history and the best epoch; checkpoints stand in `folder`."""
+    """Trains in two phases and returns the weights, the history and the best epoch; checkpoints are in `folder`."""
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(SEED)
@@ -89,7 +89,7 @@ def train_small(
 
 
 def train_whole(folder: Path, averaging: str = "ema") -> Path:
-    """The whole step: gives the bundle's folder, in `folder` as well; logs to the MLflow store in the folder above."""
+    """Runs the whole step with the MLflow store of the parent folder, and returns the bundle's folder in `folder`."""
     from components.train.step import train
 
     _keep_in(folder)
@@ -99,7 +99,7 @@ def train_whole(folder: Path, averaging: str = "ema") -> Path:
 
 
 def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -> "TrainParams":
-    """What makes going on hard: dropout, statistics, a running mean, augmentation, passes, a plateau, a second phase.
+    """Combines everything that makes resuming hard: dropout, statistics, augmentation, passes, a plateau, two phases.
 
     Args:
         averaging: ema or swa.
@@ -141,7 +141,7 @@ def _keep_in(folder: Path) -> None:
 
 
 def interrupt_at(point: Point) -> None:
-    """From now on the n-th call of the function ends, or asks to end, this process."""
+    """From now on, the n-th call of the function ends this process or asks it to end."""
     module_name, _, path = point.function.partition(":")
     owner: Any = __import__(module_name, fromlist=["_"])
     *outer, name = path.split(".")
@@ -161,7 +161,7 @@ def interrupt_at(point: Point) -> None:
 
 
 def run_until(point: Point, folder: Path) -> None:
-    """Trains until the point is reached; else its weights are beside the folder, in `…-weights.npz`."""
+    """Trains until the point is reached. Without it, the weights are written beside the folder, to `…-weights.npz`."""
     interrupt_at(point)
     if point.whole:
         train_whole(folder, point.averaging)
@@ -176,7 +176,7 @@ def run_until(point: Point, folder: Path) -> None:
 
 
 def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[int]:
-    """Interrupts trainings at points, or at random by a seed; gives the exit code of each process."""
+    """Interrupts trainings at points, or at random with a seed. Returns the exit code of each process."""
     order_text = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
     command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), order_text]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -184,7 +184,7 @@ def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[
 
 
 def interrupt(folder: Path, points: list[Point]) -> None:
-    """Each point has a process of its own, forked before TensorFlow computes anything."""
+    """Each point has a separate process, forked before TensorFlow computes anything."""
     for point in points:
         child = os.fork()
         if child == 0:
@@ -195,7 +195,7 @@ def interrupt(folder: Path, points: list[Point]) -> None:
 
 
 def kill_at_random(folder: Path, rng: np.random.Generator, times: int = 5) -> None:
-    """Kills a training again and again, each time when it has come some way further."""
+    """Kills a training repeatedly, each time after some more progress."""
     reached = ""
     for _ in range(times):
         child = os.fork()

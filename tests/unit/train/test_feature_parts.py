@@ -1,4 +1,4 @@
-"""The task that computes a part of the features knows those that tune and train will ask for."""
+"""The task that computes a part of the features knows which ones tune and train will need."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""20, 40 and 100 pictures a class of a separable problem are enough for networks with the default params."""
+"""20, 40 and 100 pictures per class of a separable problem are enough for networks with the default params."""
 
 from pathlib import Path
 

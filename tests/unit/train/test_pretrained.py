@@ -14,7 +14,7 @@ from components.train import pretrained
 from components.train.pretrained import NUM_CLASSES, write_pretrained
 
 
-@pytest.mark.filterwarnings("ignore:.*legacy:UserWarning")  # Keras', of the .h5 that it writes
+@pytest.mark.filterwarnings("ignore:.*legacy:UserWarning")  # Keras' warning about the .h5 that it writes
 def test_an_unchanged_backbone_becomes_a_bundle_without_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -26,7 +26,7 @@ def test_an_unchanged_backbone_becomes_a_bundle_without_training(
     (tmp_path / "models" / "imagenet_class_index.json").write_text(json.dumps(index))
     network = keras.applications.MobileNetV2((32, 32, 3), weights=None)
     photos = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
-    for layer in network.layers:  # else nothing is left of a photo after so many random weights
+    for layer in network.layers:  # otherwise nothing of a photo survives so many random weights
         layer.momentum = 0.0
     network(photos / 127.5 - 1, training=True)
     network.save_weights(tmp_path / "top.weights.h5")

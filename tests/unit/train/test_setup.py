@@ -1,4 +1,4 @@
-"""What a training takes from the data set before it begins."""
+"""The values that a training reads from the data set before it starts."""
 
 import logging
 

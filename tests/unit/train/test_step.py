@@ -1,4 +1,4 @@
-"""The train step as a whole: from a prepared data set to a bundle, seen live in a real MLflow store."""
+"""The whole train step: from a prepared data set to a bundle, watched live in a real MLflow store."""
 
 import json
 import logging
@@ -24,10 +24,10 @@ from tests.unit.train.own_network import EPOCHS, PARAMS
 
 @dataclass
 class Trained:
-    """What a run of the step left behind.
+    """The results of a run of the step.
 
     Attributes:
-        run_states: while it went on, (status, epochs) of the MLflow run, in order.
+        run_states: (status, epochs) of the MLflow run during the training, in order.
     """
 
     info: DatasetInfo
@@ -41,7 +41,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Trained]:
-    """One training, watched through MLflow as it goes on."""
+    """One training, watched through MLflow while it runs."""
     import shutil
 
     import mlflow
@@ -78,7 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
 
 
 def watch(store: str, experiment: str, run_states: list[tuple[str, int]], finished: threading.Event) -> None:
-    """Looks at the run's status and epochs every tenth of a second."""
+    """Reads the run's status and epochs every tenth of a second."""
     from mlflow import MlflowClient
 
     client = MlflowClient(store)

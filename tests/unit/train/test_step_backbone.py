@@ -17,14 +17,14 @@ from components.train.step import train
 
 @pytest.fixture(scope="module")
 def backbone() -> keras.Model:
-    """MobileNetV2 as it is before any training."""
+    """MobileNetV2 before any training."""
     keras.utils.set_random_seed(5)
     return keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
 
 
 @pytest.fixture(scope="module")
 def random_weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its weights, in Keras' format for them."""
+    """The weights of this network in Keras' weights format."""
     path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
     backbone.save_weights(path)
     return path

@@ -1,4 +1,4 @@
-"""What the train step refuses, and what it leaves as it was."""
+"""Inputs that the train step refuses, and outputs that it leaves unchanged."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_pa
 
 
 def copy_with(dataset_dir: Path, target: Path, **values: Any) -> Path:
-    """A copy of a data set whose dataset.json says something else."""
+    """A copy of a data set with changes in dataset.json."""
     import shutil
 
     shutil.copytree(dataset_dir, target)

@@ -13,15 +13,15 @@ BALANCED = [HEAD, BLOCKS]
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (10_000, Plan((3, 10), 5, 293.0)),  # never more than the params have
+        (10_000, Plan((3, 10), 5, 293.0)),  # never more epochs than in the params
         (293, Plan((3, 10), 5, 293.0)),
         (292, Plan((3, 9), 5, 273.0)),
         (193, Plan((2, 5), 5, 182.0)),
-        (172, Plan((2, 5), 4, 172.0)),  # a view is given up before half of the epochs are
+        (172, Plan((2, 5), 4, 172.0)),  # views are dropped before half of the epochs
         (145, Plan((2, 5), 1, 132.0)),
-        (131, Plan((1, 4), 3, 131.0)),  # an epoch of the head needs no second view
+        (131, Plan((1, 4), 3, 131.0)),  # a single epoch of the head needs no second view
         (71, Plan((1, 2), 1, 71.0)),
-        (70, Plan((13,), 5, 68.0)),  # too few epochs of the blocks: the head gets them
+        (70, Plan((13,), 5, 68.0)),  # too few epochs of the blocks: the head gets their time
         (27, Plan((12,), 1, 27.0)),
         (16, Plan((1,), 5, 16.0)),
         (15.9, None),

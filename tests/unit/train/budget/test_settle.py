@@ -1,4 +1,4 @@
-"""A training with a time limit: what it plans, where it ends, and that its params give the same model again."""
+"""A training with a time limit: its plan, its end, and that its params reproduce the model."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ def _own_folders(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 class RefusingDeadline(Deadline):
-    """Allows a training so many epochs."""
+    """Allows a training this many epochs."""
 
     def __init__(self, num_epochs: int):
         super().__init__()
@@ -59,7 +59,7 @@ class RefusingDeadline(Deadline):
 def run_phases(
     dataset_dir: Path, params: TrainParams, deadline: Deadline | None = None, *, is_measured: bool = False
 ) -> tuple[FitResult, list[np.ndarray]]:
-    """How a training went, and the weights that it left."""
+    """The course of a training and its final weights."""
     info = read_info(dataset_dir)
     photos, network = open_photographs(dataset_dir, info), open_network(params, info).network
     if is_measured:
@@ -104,7 +104,7 @@ def test_a_shortened_training_can_be_repeated(photos_of_32: Path, num_epochs: in
 
 def test_a_deadline_within_an_epoch_discards_that_epoch(photos_of_32: Path) -> None:
     class Late(RefusingDeadline):
-        """Is over in the middle of the third epoch."""
+        """The limit is reached in the middle of the third epoch."""
 
         def allows(self, seconds: float) -> bool:
             self._num_epochs -= seconds == 0

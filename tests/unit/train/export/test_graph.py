@@ -1,4 +1,4 @@
-"""The exported graph: it gives what Keras gives, or no bundle is written."""
+"""The exported graph answers as Keras does; otherwise no bundle is written."""
 
 import os
 import subprocess
@@ -93,7 +93,7 @@ def test_weights_are_stored_as_float32(tmp_path: Path) -> None:
 
 
 def test_a_network_that_cannot_be_served_is_rejected_before_training() -> None:
-    """OpenVINO takes a layer's own padding away where another padding stands before it."""
+    """OpenVINO removes a layer's own padding if another padding precedes it."""
     twice = own({"ZeroPadding2D": {}}, {"Conv2D": {"filters": 4, "kernel_size": 3, "padding": "same"}}, "Flatten")
     with pytest.raises(ModelError, match=r"must produce the same results as Keras; .*two paddings in a row"):
         check_exportable(twice)
@@ -144,7 +144,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) // 1024)
 def test_every_backbone_is_exported_and_runs_without_tensorflow(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """At the size that it was made for, where a wrong padding would show, with statistics of real use."""
+    """At its original size, where wrong padding would show, and with realistic statistics."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
     side = FACTS[name].size
@@ -152,7 +152,7 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
     network = build_network(params, image_size=(side, side), num_classes=5, batch_size=1)
     coarse = np.random.default_rng(3).integers(0, 256, (8, 9, 9, 3)).astype(np.uint8)
     pixels = np.asarray(keras.ops.image.resize(coarse, (side, side), "bicubic")).clip(0, 255).astype(np.uint8)
-    # With the odd photos of the comparison: what a random network never saw, it blows up, and rounding with it.
+    # With unusual photos: a random network amplifies what it never saw, and the rounding with it.
     settle_statistics(network.model, with_odd_photos(pixels))
     facts = export_network(network, tmp_path / "export", pixels)
     assert facts.max_probability_difference < 1e-4

@@ -1,4 +1,4 @@
-"""Layers that Keras has and Darkroom's own networks do not: a finished model with them is exported as it answers."""
+"""Keras layers that Darkroom's own networks lack: a finished model with them is exported with the same answers."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ PREPROCESSING: Final = {
 
 
 def attend(kind: str, tokens: Any) -> Any:
-    """The answer of an attention layer, of places × channels."""
+    """The output of an attention layer, places × channels."""
     if kind == "MultiHeadAttention":
         return L.MultiHeadAttention(2, 8)(tokens, tokens)
     if kind == "GroupQueryAttention":

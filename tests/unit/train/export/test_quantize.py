@@ -1,4 +1,4 @@
-"""An int8 graph takes the place of the float32 one only where it is nearly as right."""
+"""An int8 graph replaces the float32 one only if it is nearly as accurate."""
 
 import logging
 from pathlib import Path
@@ -24,7 +24,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture
 def export(tmp_path: Path) -> tuple[Path, ExportFacts]:
-    """A convolution of random kernels, and an output layer that tells the colors apart."""
+    """A convolution with random kernels, and an output layer that distinguishes the colors."""
     ov = openvino()
     ops = ov.opset13
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Which names a description may hold: each word at its boundary, without a file around it."""
+"""Which names a description may contain: each word at its limits, without a file around it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.cases.hostile_models.files import layer, network
 
 
 def description(**words: Any) -> dict[str, Any]:
-    """A network with one layer more, in which these words replace its own."""
+    """A network with one more layer, in which these words replace its own."""
     return network({**layer("Dense", "extra", "input", units=3), **words}, last="extra")
 
 

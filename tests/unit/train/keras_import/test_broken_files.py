@@ -1,4 +1,4 @@
-"""Files that are broken in one way each: refused with a reason, whatever HDF5, zip, JSON or NumPy make of them."""
+"""Files with one defect each: refused with a reason, whatever HDF5, zip, JSON or NumPy make of them."""
 
 import io
 import json
@@ -24,7 +24,7 @@ Change = Callable[[h5py.File], None]
 
 
 def kernel(**options: Any) -> Change:
-    """Makes the kernel with the options of h5py's create_dataset."""
+    """Writes the kernel with these options of h5py's create_dataset."""
     return lambda file: file.create_dataset(KERNEL, **options)
 
 
@@ -105,7 +105,7 @@ def attribute(where: str, name: str, value: Any, dtype: Any = None) -> Callable[
 
 
 def parts(**changes: bytes | None) -> Callable[[Attack], Path]:
-    """A .keras file in which a member (its dots written as __) has another content, or is missing."""
+    """A .keras file in which one member (`__` in its name means a dot) has other content or is missing."""
 
     def make(attack: Attack) -> Path:
         path = keras_file(attack, network())
@@ -164,7 +164,7 @@ def long_path(attack: Attack) -> Path:
 
 
 def unreadable_keys() -> bytes:
-    """A million keys, of which the last is the first again: comparing all of them with all takes hours."""
+    """A million keys, the last of which repeats the first: comparing all pairs takes hours."""
     keys = [f'"k{number}":0' for number in range(1_000_000)]
     return ("{" + ",".join([*keys, '"k999999":0']) + "}").encode()
 

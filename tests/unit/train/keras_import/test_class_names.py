@@ -1,4 +1,4 @@
-"""The classes of a finished model: read from files beside it, and put into the order of the data's."""
+"""The classes of a finished model: read from files beside it, and put into the order of the data set's classes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever a description or a file of weights is damaged into, it is read or refused; it never makes us stumble."""
+"""Descriptions and weights with any damage are read or refused; they never cause another error."""
 
 import copy
 import io
@@ -51,7 +51,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def rich_network() -> dict[str, Any]:
-    """Every form that a description can take: submodels, both ways of writing calls, objects, arithmetic."""
+    """Every form of a description: submodels, both call syntaxes, objects, arithmetic."""
     chain = {
         "class_name": "Sequential",
         "config": {
@@ -106,7 +106,7 @@ def contents(config: str, keras_version: str = "3.15.1") -> Contents:
 
 
 def places(tree: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value of a JSON."""
+    """The path of every value in a JSON document."""
     if way:
         yield way
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
@@ -175,7 +175,7 @@ def zipped(parts: dict[str, bytes]) -> bytes:
 
 
 def undamaged(form: str, folder: Path) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """The bytes that are damaged, and what makes an upload of them."""
+    """The bytes to damage, and a function that makes an upload of them."""
     attack = Attack(folder, folder, 9, folder)
     if form in ("h5", "zip of h5"):
         content, inner = legacy_file(attack, network()).read_bytes(), "model.h5"
@@ -191,7 +191,7 @@ FORMS = ("h5", "zip of h5", "keras", "zip of keras", "model.weights.h5", "config
 
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """The content cut off, with some bytes changed where it holds any, or with a piece removed, repeated or zeroed."""
+    """The content truncated, with some changed bytes (if it has any), or with a part removed, repeated or zeroed."""
     kind = rng.choice(["cut", "bits", "bytes", "magic", "removed", "repeated", "zeroed"])
     start, end = sorted(rng.integers(0, len(content), 2).tolist())
     if kind == "cut":

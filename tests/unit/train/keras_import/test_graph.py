@@ -1,4 +1,4 @@
-"""Descriptions of Keras 2 and 3 become the same graph; sizes and preprocessing follow from it."""
+"""Descriptions of Keras 2 and 3 give the same graph, and sizes and preprocessing follow from it."""
 
 from typing import Any
 
@@ -213,7 +213,7 @@ def test_a_rescaling_after_a_submodel_is_found() -> None:
 
 
 def test_old_keras_2_formats_are_read() -> None:
-    """Lists of one axis, inherited arguments, and a name of TensorFlow 1."""
+    """Lists with a single axis, inherited arguments, and a name of TensorFlow 1."""
     zeros = {"class_name": "Zeros", "config": {}}
     inner = [
         layer("RandomFlip", "flip", "input", mode="horizontal", rng_type="stateful", seed=None),

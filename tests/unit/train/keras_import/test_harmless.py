@@ -1,4 +1,4 @@
-"""Honest models are taken, and our copies answer as they did."""
+"""Harmless models are accepted, and our copies give the same answers."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def run_harmless(*arguments: str) -> str:
 
 
 def check_all(folder: Path, names: tuple[str, ...]) -> dict[str, ImportedModel]:
-    """Makes, imports and compares; what makes and compares ends each time, so that its memory is free again."""
+    """Makes, imports and compares; the processes that make and compare end each time to free their memory."""
     run_harmless("make", str(folder), *names)
     imported = import_all(folder, names)
     check_differences(json.loads(run_harmless("compare", str(folder)).splitlines()[-1]), names)
@@ -63,7 +63,7 @@ def check_differences(differences: dict[str, float], names: tuple[str, ...]) -> 
     assert max(differences.values()) <= LARGEST_DIFFERENCE, differences
 
 
-@pytest.mark.filterwarnings("ignore")  # Keras' own, while it saves
+@pytest.mark.filterwarnings("ignore")  # Keras' own warnings while it saves
 def test_a_sample_of_imported_models_gives_the_same_answers(tmp_path: Path) -> None:
     make(tmp_path, list(SAMPLE))
     imported = import_all(tmp_path, SAMPLE)

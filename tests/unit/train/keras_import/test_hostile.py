@@ -1,4 +1,4 @@
-"""Hostile uploads are refused: in time, with the reason, without a trace."""
+"""Hostile uploads are refused: quickly, with the reason, and without a trace."""
 
 import resource
 import socket
@@ -53,12 +53,12 @@ def _listen(event: str, arguments: tuple[Any, ...]) -> None:
         _heard.append(event)
 
 
-sys.addaudithook(_listen)  # for good: Python has no way to take one back
+sys.addaudithook(_listen)  # permanently: Python cannot remove an audit hook
 
 
 @pytest.fixture
 def heard() -> Iterator[list[str]]:
-    """What this process did that reading a model needs not: sockets, unpickling, other programs."""
+    """Actions of this process that reading a model does not need: sockets, unpickling, other programs."""
     global _heard
     _heard = []
     yield _heard
@@ -67,7 +67,7 @@ def heard() -> Iterator[list[str]]:
 
 @pytest.fixture
 def server() -> Iterator[socket.socket]:
-    """Where hostile code would connect to."""
+    """The address that hostile code would connect to."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         yield listening
@@ -110,12 +110,12 @@ def check_refused(name: str, attack: Attack, server: socket.socket, heard: list[
         server.accept()
     ours, children = _peaks()
     assert ours - memory[0] < GIB / 2
-    # The peak of a child begins with what the process held that it came from.
+    # The peak of a child process starts with the memory of its parent.
     assert children <= max(memory[1], ours, Limits().reader_memory_bytes)
 
 
 def _peaks() -> tuple[int, int]:
-    """The most memory that this process, and any that it waited for, has held, in bytes."""
+    """The peak memory in bytes of this process and of any child that it waited for."""
     return tuple(resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))  # type: ignore[return-value]
 
 
@@ -149,7 +149,7 @@ def test_the_compile_config_is_dropped_unread(
 
 
 def test_the_attacks_work_without_the_safe_import(attack: Attack, server: socket.socket) -> None:
-    """Else the absence of their traces would prove nothing."""
+    """Without this, the absence of their traces would prove nothing."""
     connection = eval(attack.source)
     assert attack.marker.read_text() == "ran" or connection
 

@@ -1,4 +1,4 @@
-"""Attention and augmentation layers: each argument is checked, and shapes and weights are Keras'."""
+"""Attention and augmentation layers: each argument is checked, and shapes and weights equal those of Keras."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def test_a_layer_is_accepted_with_its_required_arguments(kind: str) -> None:
 )
 @pytest.mark.parametrize("value", [FUNCTION, {"class_name": "Evil", "config": {}}, "os.system", {}, [[]], 1e308])
 def test_no_argument_accepts_code_or_an_invalid_value(kind: str, argument: str, value: Any) -> None:
-    """Every argument by itself, with a function, an object, a name, and shapes that none has."""
+    """Sets every argument to a function, an object, a name and impossible shapes, one at a time."""
     if argument.endswith(("_initializer", "_regularizer")) and value == {}:
         pytest.skip("Keras writes no initializer as an empty object")
     with pytest.raises(UploadError):
@@ -157,7 +157,7 @@ def test_attention_can_be_called_by_name() -> None:
 
 
 def test_every_layer_of_keras_is_accepted_or_rejected_with_a_reason() -> None:
-    """By the names that the module lists, so that a newer Keras shows up here."""
+    """Compares with the names in Keras' module, so that layers of a newer Keras are noticed."""
     import ast
     from importlib.util import find_spec
     from pathlib import Path

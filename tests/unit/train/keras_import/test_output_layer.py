@@ -1,4 +1,4 @@
-"""The output layer of a network that is used as it is: what may end it, and how outputs become logits of classes."""
+"""The output layer of a network that is used unchanged: its allowed forms, and how outputs become class logits."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def read(tree: dict[str, Any]) -> Graph:
 
 
 def ending(*last: dict[str, Any], **dense: Any) -> Graph:
-    """A network whose Dense layer is followed by other layers, each called on the one before."""
+    """A network whose Dense layer is followed by other layers, each called on the previous one."""
     tree = network(**dense)
     tree["config"]["layers"] += last
     tree["config"]["output_layers"] = [[(last[-1] if last else {"name": "dense"})["name"], 0, 0]]

@@ -1,4 +1,4 @@
-"""The network of a file of weights, by the number of its weights."""
+"""The network of a weights file, recognized by the number of its weights."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from components.train.network.initial_model import inspect_model
 
 
 def write_weights(path: Path, num_values: int) -> Path:
-    """A file in the layout of Keras 3, whose layers hold so many numbers together, beside an optimizer."""
+    """A file in Keras 3's layout whose layers contain this many numbers in total, beside an optimizer."""
     kernel = np.ones((num_values // 2, 1), np.float32)
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = kernel

@@ -1,4 +1,4 @@
-"""Points in the plane that a small classifier learns in no time."""
+"""Points in the plane that a small classifier learns almost at once."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Points = tuple[np.ndarray, np.ndarray]
 
 
 def points(num: int, seed: int) -> Points:
-    """Three clouds of points that overlap a little."""
+    """Three slightly overlapping clouds of points."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, num).astype(np.int32)
     centers = np.array([[0, 0], [2, 0], [0, 2]], np.float32)

@@ -1,4 +1,4 @@
-"""Batch normalization in epochs of few steps."""
+"""Batch normalization in epochs with few steps."""
 
 import keras
 import numpy as np

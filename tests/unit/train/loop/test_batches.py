@@ -1,4 +1,4 @@
-"""Batches: each example once an epoch, in an order and in variants that seed and epoch alone decide."""
+"""Batches: each example once per epoch; seed and epoch alone determine order and variants."""
 
 import gc
 import weakref
@@ -23,7 +23,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
 
 
 def numbered(num: int = 33) -> Features:
-    """Features that tell their row."""
+    """Features that identify their row."""
     return Features([np.arange(num, dtype=np.float32)[:, None]], np.arange(num, dtype=np.int32))
 
 
@@ -156,7 +156,7 @@ def test_photos_without_augmentation_are_unchanged(split: Split) -> None:
 def test_features_on_disk_are_always_returned_as_float32(
     in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_map, "MAX_MAPPED_BYTES", 4)  # what was read is let go with each batch
+    monkeypatch.setattr(memory_map, "MAX_MAPPED_BYTES", 4)  # memory is released after each batch
     stored = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float16, shape=(5, 2))
     stored[:] = np.arange(10).reshape(5, 2)
     features = Features([stored], np.zeros(5, np.int32), in_memory=in_memory)
@@ -187,7 +187,7 @@ def test_batches_for_several_devices_divide_evenly_and_every_example_counts_once
         inputs, labels, weights = batches[index]
         assert len(inputs) == len(labels) == len(weights)
         assert len(labels) % devices == 0
-        # As Keras does it: the mean over the rows of a batch, and of these the mean by their rows.
+        # As in Keras: the mean over the rows of each batch, and over the batches the mean weighted by their rows.
         total += len(labels) * float((labels * weights).mean())
         rows += len(labels)
         counts += np.bincount(labels, weights > 0, minlength=33)

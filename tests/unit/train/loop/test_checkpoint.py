@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, checked when read, of one training alone."""
+"""Checkpoints: complete or absent, checked when read, and valid for one training only."""
 
 import os
 import subprocess
@@ -178,7 +178,7 @@ def test_a_full_disk_only_loses_the_checkpoint(
 def test_on_a_cluster_a_volume_that_cannot_be_written_is_an_error(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Elsewhere training goes on without checkpoints; a pod has the volume so that training outlives it."""
+    """Elsewhere training continues without checkpoints; pods have the volume so that trainings survive them."""
     (tmp_path / "volume").write_text("no folder can be made in a file, whoever asks")
     monkeypatch.delenv("DARKROOM_CHECKPOINTS", raising=False)
     monkeypatch.setenv(variable, str(tmp_path / "volume"))

@@ -1,4 +1,4 @@
-"""The whole step under faults: disks that are full or not to be written to, kills, an MLflow that is not well."""
+"""The whole step under faults: full or read-only disks, kills, and an MLflow server with problems."""
 
 import os
 import shutil
@@ -27,12 +27,12 @@ WRITING = (
     Point("components.train.loop.checkpoint:Checkpoints.remove", 1, whole=True),
     Point("components.contract.tracking.run:Run.log_artifacts", 1, whole=True),
 )
-"""From the end of training to that of the step; at the last two the bundle is there already."""
+"""Points between the end of training and of the step; at the last two, the bundle already exists."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """Of the data set, the MLflow store, and what the trainings leave."""
+    """The folder of the data set, the MLflow store and the trainings' files."""
     folder = tmp_path_factory.mktemp("faults")
     make_dataset(folder / "dataset", per_class=11)
     shutil.copy(empty_store, folder / "mlflow.db")
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As before when the test has ended."""
+    """Restored when the test has ended."""
     for name in ("DARKROOM_CHECKPOINTS", "MLFLOW_TRACKING_URI"):
         monkeypatch.setenv(name, "")
     yield
@@ -52,7 +52,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def expected(folder: Path) -> Callable[[], bytes]:
-    """The exported weights of a training that nothing happens to."""
+    """The exported weights of an undisturbed training."""
 
     def weights() -> bytes:
         path = folder / "whole" / "model" / "export" / "model.bin"
@@ -76,7 +76,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracking
 
 
 def train_with(server: TrackingServer, folder: Path, behavior: Behavior) -> float:
-    """Trains with a store that behaves so; returns the seconds for which the step was blocked."""
+    """Trains with a store that behaves like this. Returns the seconds for which the step was blocked."""
     from components.train.step import train
     from tests.unit.train.interrupted import small_params
 

@@ -1,4 +1,4 @@
-"""Features that several tasks compute: the same for every number of tasks, and what is lost is computed again alone."""
+"""Features that several tasks compute: the same for every number of tasks, and only lost ones are computed again."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from components.train.loop.inference import FeatureRequest
 from tests.support.artifacts import make_dataset
 
 NUM_PORTIONS = 2 * 4 + 2
-"""Of two views of the training photos, and one of the validation photos."""
+"""Portions of two views of the training photos, and of one of the validation photos."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def compute(frozen: keras.Model, splits: tuple[Split, Split], part: int, num_par
 
 
 def gather(frozen: keras.Model, splits: tuple[Split, Split]) -> dict[str, bytes]:
-    """The features that training learns from, by their names."""
+    """The features that training uses, by their names."""
     cache = FeatureCache(frozen, "float32")
     for request in requests_of(splits):
         cache.get(request)
@@ -135,7 +135,7 @@ def test_two_runs_share_one_cache(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One run takes over what the other still needs: it finds the views in their place."""
+    """One run takes what the other still needs: it finds the views in their final place."""
     use_cache(tmp_path / "cache", monkeypatch)
     compute(frozen, splits, 0, 2)
     compute(frozen, splits, 1, 2)

@@ -1,4 +1,4 @@
-"""The freeze boundary: a cached way to the logits is the same way."""
+"""The freeze boundary: the path to the logits over cached features gives the same logits."""
 
 import logging
 from pathlib import Path
@@ -39,7 +39,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture(scope="module")
 def mobilenet(splits: tuple[Split, Split]) -> Network:
-    """Random weights whose normalization has seen photos: features that neither vanish nor are all equal."""
+    """Random weights with the batch statistics of photos: features that neither vanish nor are all equal."""
     keras.utils.set_random_seed(3)
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
@@ -53,7 +53,7 @@ def mobilenet(splits: tuple[Split, Split]) -> Network:
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    """One convolution, a head."""
+    """One convolution and a head."""
     pixels = keras.Input((32, 32, 3), dtype="uint8", name="pixels")
     features = keras.layers.Conv2D(4, 3, activation="relu", name="eye")(keras.layers.Rescaling(1 / 255)(pixels))
     base = keras.Model(pixels, features)
@@ -201,7 +201,7 @@ def test_a_limit_is_kept_and_reported(
 
 
 def examples(network: Network, splits: tuple[Split, Split]) -> object:
-    """What a phase that trains the head learns from."""
+    """The features that a phase for the head trains on."""
     params = TrainParams(trainable="head", augmentation="medium", views=3)
     selection = select(network, params)
     photos = Photographs(*splits, fingerprint="f")
@@ -217,7 +217,7 @@ def test_a_disk_that_fills_up_only_loses_the_cache(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(features, "FREE_PART", 1000)  # there seemed to be room
+    monkeypatch.setattr(features, "FREE_PART", 1000)  # there seemed to be enough space
     with small_disk(tmp_path / "disk", "8k") as disk:
         monkeypatch.setenv("DARKROOM_CACHE", str(disk))
         assert isinstance(examples(network, splits), Photos)

@@ -1,4 +1,4 @@
-"""Training itself: the best epoch is kept, faults are told, equal seeds give equal weights."""
+"""Training itself: the best epoch is kept, errors are reported, equal seeds give equal weights."""
 
 import math
 from functools import partial

@@ -1,4 +1,4 @@
-"""mixup and CutMix: what is mixed, and that labels are mixed in the same way."""
+"""mixup and CutMix: how photos are mixed, and that labels are mixed in the same proportion."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ LABELS = np.arange(8, dtype=np.int32) % 4
 
 
 def photos_of(labels: np.ndarray) -> np.ndarray:
-    """Each photo has the value of its class all over: uint8 (n, 10, 12, 3)."""
+    """Each photo is filled with the value of its class: uint8 (n, 10, 12, 3)."""
     return np.broadcast_to(np.array([0, 50, 100, 200], np.uint8)[labels, None, None, None], (len(labels), 10, 12, 3))
 
 

@@ -1,4 +1,4 @@
-"""Losses and rates are those of the books."""
+"""Losses and rates equal those in the literature."""
 
 import math
 from typing import Any, get_args

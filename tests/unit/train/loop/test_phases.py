@@ -1,4 +1,4 @@
-"""Phases of a small set."""
+"""Training phases on a small data set."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.unit.train.own_network import PARAMS
 
 
 def weights_after(dataset_dir: Path, *, epochs: int, min_epoch_steps: int) -> list[np.ndarray]:
-    """Those of the last epoch, whichever was the best."""
+    """The weights of the last epoch, whichever was the best."""
     settings = {"epochs": epochs, "min_epoch_steps": min_epoch_steps, "schedule": "constant"}
     params = PARAMS.model_copy(update=settings)
     network = open_network(params, info := read_info(dataset_dir)).network

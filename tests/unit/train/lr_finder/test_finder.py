@@ -27,7 +27,7 @@ OWN = ModelParams(
 
 
 def falling_at(rate: float) -> list[float]:
-    """A loss that goes from 2 to 1 around a rate, and bursts near 1."""
+    """A loss that falls from 2 to 1 around a rate and explodes near 1."""
     return [1 + 1 / (1 + (passed / rate) ** 2) + passed**2 for passed in RATES]
 
 

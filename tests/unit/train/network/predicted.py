@@ -1,4 +1,4 @@
-"""Compares what the contract predicts of a network with what Keras builds."""
+"""Compares the contract's predictions about a network with the network that Keras builds."""
 
 from components.contract.errors import ModelError
 from components.contract.layers.layer import Layer

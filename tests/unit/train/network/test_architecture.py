@@ -1,4 +1,4 @@
-"""From params to Keras: what the contract predicts is what Keras builds, or both refuse."""
+"""From params to Keras: Keras builds what the contract predicts, or both refuse."""
 
 import inspect
 from typing import Any
@@ -52,7 +52,7 @@ FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAt
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_every_layer_of_the_catalogue_has_the_predicted_shape(kind: str) -> None:
-    """With nothing but what it needs, in a network that runs as in training."""
+    """Calls the layer with only its required arguments, in a network in training mode."""
     arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required}
     arguments |= SPECIAL.get(kind, {}) | {"name": "layer"}
     if KINDS[kind].merges:

@@ -1,4 +1,4 @@
-"""Pretrained weights: found, fetched or refused with what to do."""
+"""Pretrained weights: found, downloaded, or refused with advice."""
 
 import importlib
 import socket
@@ -24,7 +24,7 @@ FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder of Keras, and no way to the network."""
+    """An empty Keras cache and no network access."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -113,7 +113,7 @@ def test_the_last_blocks_of_a_backbone_are_layers_of_it_and_have_a_freeze_bounda
     assert network.backbone is not None
     selection = select(network, Phase(trainable="blocks"))
     assert selection.boundary is not None
-    # Each cell of NASNet takes the two before it, so that only its first layers lie before a boundary.
+    # Each NASNet cell uses the two before it, so that only its first layers can precede a boundary.
     assert (selection.boundary_name == "stem_bn1") == (name == "NASNetMobile")
     num_trained = sum(int(np.prod(weight.shape)) for weight in network.model.trainable_weights)
     assert 0.1 < num_trained / network.model.count_params() < 0.95
@@ -122,8 +122,8 @@ def test_the_last_blocks_of_a_backbone_are_layers_of_it_and_have_a_freeze_bounda
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same weights, same photos: ours takes bytes, Keras' what its own preprocess_input makes of them."""
-    keras.utils.clear_session()  # automatic names of layers begin again, and must not meet ours
+    """Same weights, same photos: our network takes bytes, Keras' takes the output of its own preprocess_input."""
+    keras.utils.clear_session()  # automatic layer names start again, and must differ from ours
     side = BACKBONES[name].smallest
     ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
     if name.startswith("EfficientNetB"):
@@ -139,7 +139,7 @@ def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytes
 
 
 def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
-    """Keras' own network as it is with ImageNet's weights, which bring a second scaling; the other weights are ours."""
+    """Keras' own network with ImageNet's weights, which include a second scaling; the other weights are ours."""
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     (normalization,) = (layer for layer in ours.layers if isinstance(layer, keras.layers.Normalization))
     normalization.set_weights([mean, deviation, np.array(0)])

@@ -71,7 +71,7 @@ def test_batch_normalization_of_a_backbone_is_only_trained_on_request(network: N
 
 
 def test_a_residual_block_is_never_cut(network: Network) -> None:
-    """block_15 adds its input to its output: no single tensor leads on from within."""
+    """block_15 adds its input to its output, so no single tensor inside it determines the rest."""
     selection = select(network, Phase(trainable="from block_15_project"))
     assert selection.boundary_name == "block_14_add"
 

@@ -1,4 +1,4 @@
-"""Models that somebody brings: found at the edge, taken by the safe import, put under training."""
+"""Uploaded models: checked where they enter, read by the safe import, then trained."""
 
 import json
 import zipfile
@@ -93,12 +93,12 @@ def test_other_pixel_ranges_are_supported() -> None:
         scale_pixels(to_gray(pixels), "ImageNet mean and deviation")
 
 
-# --- at the edge ------------------------------------------------------------------------------------------------------
+# --- checks on entry ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that says nothing of its pixels."""
+    """A network that does not specify its pixel values."""
     path = tmp_path_factory.mktemp("upload") / "my shoes.h5"
     classifier(classes=5, scaled=False).save(path)
     return path

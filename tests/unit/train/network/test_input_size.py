@@ -1,4 +1,4 @@
-"""A network that sees photos smaller than they are prepared: it scales them down itself."""
+"""A network for smaller photos than the prepared ones: it scales them down itself."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_a_shrunk_photo_resembles_a_photo_prepared_at_that_size() -> None:
 
 
 def test_the_export_shrinks_photos_like_keras(tmp_path: Path) -> None:
-    """The comparison with Keras is in export_network, which refuses what differs."""
+    """export_network compares with Keras and refuses differences."""
     facts = export_network(own((33, 30), (13, 14)), tmp_path / "export", np.zeros((0, 33, 30, 3), np.uint8))
     assert facts.max_probability_difference < 1e-5
 

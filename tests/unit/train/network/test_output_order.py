@@ -1,4 +1,4 @@
-"""The order of a finished model's outputs: taken from beside it, checked against the classes of the data."""
+"""The order of a finished model's outputs: read from a file beside it, and checked against the data's classes."""
 
 import dataclasses
 import zipfile

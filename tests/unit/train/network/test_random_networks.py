@@ -1,4 +1,4 @@
-"""Random lists of layers: the contract predicts what Keras builds, or refuses the list with a reason."""
+"""Random lists of layers: the contract predicts the network that Keras builds, or refuses the list with a reason."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ ACTIVATIONS = st.sampled_from([None, "relu", "gelu", "softmax", "hard_swish", "l
 EXTENT = st.integers(1, 5)
 PENALTY = st.fixed_dictionaries({}, optional={"l1": st.floats(0, 1), "l2": st.floats(0, 1)})
 EARLIER = st.integers(0, 9)
-"""Which earlier layer; a name is made of it where the list is known."""
+"""The index of an earlier layer; replaced by a name once the list is known."""
 PAIR = EXTENT | st.tuples(EXTENT, EXTENT).map(list)
 WINDOW = {"padding": st.sampled_from(["valid", "same"])}
 CONVOLUTION = {"kernel_size": PAIR, "strides": PAIR, "activation": ACTIVATIONS, "use_bias": st.booleans(), **WINDOW}
@@ -79,7 +79,7 @@ ANY_SIZE = st.tuples(st.integers(4, 9), st.integers(4, 9))
 
 
 def connected(drawn_layers: list[tuple[dict[str, Any], int | None]]) -> list[dict[str, Any]]:
-    """The drawn layers with names, of which some are joined and some stand after another than the one before."""
+    """The drawn layers with names; some are joined, and some follow another layer than the previous one."""
     named_layers: list[dict[str, Any]] = []
     for position, (layer, after) in enumerate(drawn_layers):
         ((kind, arguments),) = layer.items()
@@ -102,7 +102,7 @@ def parsed(specs: list[dict[str, Any]]) -> tuple[Layer, ...] | None:
 RANDOM = {"deadline": None, "derandomize": True, "suppress_health_check": [HealthCheck.filter_too_much]}
 
 
-@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # of one channel: odd, yet allowed
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # with one channel: unusual, but allowed
 @settings(max_examples=100, **RANDOM)
 @given(drawn_layers=ANY_LIST, image_size=ANY_SIZE)
 def test_any_list_of_layers_is_built_as_predicted_or_rejected(

@@ -1,4 +1,4 @@
-"""Trials share a backbone, and each comes out as if it had had its own."""
+"""Trials share a backbone, and each gives the same results as with a separate one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a network costs, and its drawing."""
+"""The cost of a network, and its diagram."""
 
 from xml.etree import ElementTree
 

@@ -1,4 +1,4 @@
-"""Finished models as people save them, and what the import makes of them."""
+"""Finished models as people save them, and their imports."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def photos(num: int = 4) -> np.ndarray:
 
 
 def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last: str = "softmax") -> keras.Model:
-    """A network as people save it: a backbone as a submodel, called in inference mode."""
+    """A typical saved network: a backbone as a submodel, called in inference mode."""
     keras.utils.set_random_seed(4)
     start = keras.Input((SIDE, SIDE, channels))
     eye = keras.Sequential(
@@ -42,7 +42,8 @@ def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last
 def make_initial_model(
     model: keras.Model, folder: Path, pixels: PixelScale = "0 to 255", layer: str | None = None
 ) -> InitialModel:
-    """What `import_initial_model` gives, without the confined building, which test_importing and the proofs do."""
+    """Imports like `import_initial_model`, but without the confined build, which test_importing and the proofs
+    cover."""
     folder.mkdir()
     model.save(folder / "model.keras")
     facts = inspect_upload(folder / "model.keras").model_copy(

@@ -1,4 +1,4 @@
-"""The ranking of a probe, and the rule that chooses."""
+"""The ranking of a probe, and the rule of its choice."""
 
 import math
 from collections.abc import Sequence

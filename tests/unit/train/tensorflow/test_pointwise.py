@@ -1,4 +1,4 @@
-"""Pointwise convolutions give the same as products of matrices, and so do their gradients."""
+"""Pointwise convolutions equal matrix products, including their gradients."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ PHOTOS = np.random.default_rng(0).normal(size=(4, 9, 7, 5)).astype(np.float32)
 
 
 def network(**options: object) -> keras.Model:
-    """With a part in a part, as a backbone stands in a network."""
+    """A model within a model, like a backbone in a network."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((9, 7, 5))
     backbone = keras.Model(inputs, keras.layers.Conv2D(6, 1, **options)(inputs))
@@ -19,7 +19,7 @@ def network(**options: object) -> keras.Model:
 
 
 def outcome(model: keras.Model) -> tuple[np.ndarray, list[np.ndarray], list[str]]:
-    """Logits, gradients, and the kinds of operations that it takes."""
+    """Returns logits, gradients and the types of operations used."""
 
     @tf.function
     def passed(photos: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:

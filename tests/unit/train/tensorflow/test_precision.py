@@ -1,4 +1,4 @@
-"""Mixed precision: layers compute in it while they are trained, and nothing else does."""
+"""Mixed precision: layers use it only during training, and nothing else does."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""What TensorFlow is given before it starts."""
+"""The settings of TensorFlow before it starts."""
 
 import json
 import os
@@ -68,7 +68,7 @@ KERAS_JSON = {
 
 
 def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> str:
-    """What a training of a moment logs in a process of its own with these settings."""
+    """The log of a very short training in a separate process with these settings."""
     (home / ".keras").mkdir(parents=True)
     if keras_json is not None:
         (home / ".keras" / "keras.json").write_text(keras_json)
@@ -110,13 +110,13 @@ def test_keras_json_is_ignored(keras_json: str | None, is_named: bool, tmp_path:
 
 
 def bytes_of(num_bytes: int) -> None:
-    """Gets memory, writes to all of it and frees it; unlike NumPy without asking for huge pages."""
+    """Allocates memory, writes to all of it and frees it; unlike NumPy, without requesting huge pages."""
     len(bytes([1]) * num_bytes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the allocator of Linux is meant")
 def test_the_memory_of_a_step_is_reused_by_the_next() -> None:
-    num_bytes = 48 * 2**20  # more than the largest array that the allocator keeps by itself
+    num_bytes = 48 * 2**20  # more than the largest array that the allocator keeps on its own
     bytes_of(num_bytes)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     bytes_of(num_bytes)

@@ -1,4 +1,4 @@
-"""A data set, and a cache of its own with an empty store of studies for each test."""
+"""A data set, and a separate cache with an empty store of studies for each test."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo
 
 @pytest.fixture(scope="session")
 def empty_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store whose tables stand, which takes seconds to make."""
+    """A store with tables, which take seconds to create."""
     path = tmp_path_factory.mktemp("studies") / "studies.db"
     optuna.storages.RDBStorage(f"sqlite:///{path}").engine.dispose()
     return path

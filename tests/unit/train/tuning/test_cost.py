@@ -1,4 +1,4 @@
-"""Searches that weigh networks: several objectives, and bounds on latency and size."""
+"""Searches that compare networks: several objectives, and limits on latency and size."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ from components.train.tuning.search import Search
 from tests.unit.train.tuning.searches import TRAIN, pretend
 
 COSTS = {0: Cost(2.0, 8.0), 1: Cost(5.0, 4.0), 2: Cost(30.0, 2.0)}
-"""By the place of a network among the choices below."""
+"""By the index of a network among the choices below."""
 NETWORKS: Space = {
     "learning_rate": Range(low=1e-4, high=1.0, log=True),
     "model.layers[0].Conv2D.filters": Choices(choices=(4, 8, 16)),

@@ -92,7 +92,7 @@ def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, Da
 
 
 def test_an_invalid_model_is_left_out_with_its_reason(dataset: tuple[Path, DatasetInfo]) -> None:
-    """A window of 30 px fits no photo of 16 px."""
+    """A window of 30 px exceeds every photo of 16 px."""
     space: Space = {"model.layers[0].Conv2D.kernel_size": Choices(choices=(3, 30))}
     study = run_search(dataset[1], space, trials=6, sampler="random")[1]
     impossible = [trial for trial in study.trials if trial.values["model.layers[0].Conv2D.kernel_size"] == 30]

@@ -1,4 +1,4 @@
-"""The space of a search: which one is refused, and what photos and phases it asks for."""
+"""The space of a search: which spaces are refused, and which photos and phases a space needs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where studies are kept: what a kill leaves, what several searches share, and what is refused."""
+"""The storage of studies: what a kill leaves, what several searches share, and what is refused."""
 
 import contextlib
 import multiprocessing
@@ -39,7 +39,7 @@ def slow_search(info: DatasetInfo, begun: Any) -> None:
 def uninterrupted(
     info: DatasetInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_studies: Path
 ) -> list[dict[str, Any]]:
-    """What the same search tries where nothing kills it."""
+    """The trials of the same search without a kill."""
     use_cache(tmp_path / "another", monkeypatch, empty_studies)
     return [trial.values for trial in Search(info, TRAIN, TuneParams(trials=5), RATES).run(pretend, Run(None)).trials]
 
@@ -140,7 +140,7 @@ def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
 def test_a_repeatedly_interrupted_trial_is_skipped(dataset: tuple[Path, DatasetInfo]) -> None:
-    """As by the system, where the memory of a trial ends the whole process."""
+    """As by the system, if the memory of a trial ends the whole process."""
     search = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
     for _ in range(3):
         with search._open_study() as study:

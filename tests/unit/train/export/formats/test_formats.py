@@ -1,4 +1,4 @@
-"""A model in another format answers as the service does, or there is none."""
+"""A model in another format answers as the service does; otherwise it is not written."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    """A data set, the bundle of an untrained network, and its evaluation, whose temperature is 2."""
+    """A data set, the bundle of an untrained network, and its evaluation with a temperature of 2."""
     folder = tmp_path_factory.mktemp("formats")
     info = make_dataset(folder / "dataset", per_class=4)
     make_untrained_bundle(folder / "model", info)
@@ -109,7 +109,7 @@ def test_a_layer_that_a_format_does_not_support_is_reported(folders: Folders, tm
 
     @keras.saving.register_keras_serializable("tests")
     class Bessel(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-        """An operation of TensorFlow's that neither LiteRT nor ONNX has."""
+        """A TensorFlow operation that neither LiteRT nor ONNX has."""
 
         def call(self, inputs: Any) -> Any:
             return tf.math.bessel_i0e(inputs)

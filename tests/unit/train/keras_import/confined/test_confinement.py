@@ -1,4 +1,4 @@
-"""A confined process really cannot do what it need not, whatever it tries."""
+"""A confined process really cannot do more than it needs, whatever it tries."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ sys.exit(confinement.handle(pathlib.Path(sys.argv[1]), attempt))
 
 @pytest.fixture
 def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs a statement on an upload in a confined process that may write to `tmp_path/inside`."""
+    """Runs a statement on an upload in a confined process with write access to `tmp_path/inside`."""
     (tmp_path / "inside").mkdir()
     (tmp_path / "program").mkdir()
     (tmp_path / "program" / "attempt.py").write_text(PROGRAM)

@@ -1,4 +1,4 @@
-"""What a training reports while it goes on: figures, waiting, load of the machine, and what is no number."""
+"""The reports of a running training: metrics, waiting time, load of the machine, and numbers that are not finite."""
 
 import itertools
 import json
@@ -55,7 +55,7 @@ def test_waiting_time_is_measured_for_steps_of_equal_length(
 def test_nan_stops_training_within_the_epoch(
     place: int, activation: str, report_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loss shows it; if oneDNN's ReLU turns NaN into 0, the weights do, at the end of the epoch at the latest."""
+    """The loss shows it; if oneDNN's ReLU turns NaN into 0, the weights show it by the end of the epoch."""
     monkeypatch.setattr(progress, "REPORT_SECONDS", report_seconds)
     values, labels = points(203, 0)
     values[place] = np.nan

@@ -1,4 +1,4 @@
-"""Trainings that are interrupted end with the weights of one that was not."""
+"""Interrupted and resumed trainings end with the weights of an uninterrupted one."""
 
 import functools
 import shutil
@@ -52,12 +52,12 @@ ALL = (
     *(Point("components.train.loop.batches:Batches.__getitem__", call, averaging="swa") for call in (25, 55)),
 )
 AT_ONCE = 12
-"""Points that one process is forked for, which imports TensorFlow once."""
+"""Number of points per parent process, which imports TensorFlow once and forks for each point."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the data set, and of what the trainings leave."""
+    """The folder of the data set and of the trainings' files."""
     folder = tmp_path_factory.mktemp("interrupted")
     make_dataset(folder / "dataset", per_class=11)
     return folder
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted(folder: Path) -> Callable[[str, int], Ended]:
-    """The same training, whole, by what averages its weights and its epochs."""
+    """The same training without interruptions, by the averaging of the weights and the number of epochs."""
 
     @functools.cache
     def trained(averaging: str, epochs: int) -> Ended:
@@ -92,12 +92,12 @@ def check_goes_on(
 
 @pytest.fixture
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DARKROOM_CHECKPOINTS", "")  # and so it is as before when the test has ended
+    monkeypatch.setenv("DARKROOM_CHECKPOINTS", "")  # and restored when the test has ended
 
 
 @pytest.fixture(scope="module")
 def codes(folder: Path) -> list[int]:
-    """How the trainings of the tests that are not proofs ended, in one process that imports TensorFlow."""
+    """The exit codes of the trainings of the quick tests, in one process that imports TensorFlow."""
     return interrupt_in_subprocess(folder, (*TWICE, ON_TWO_DEVICES))
 
 
@@ -105,7 +105,7 @@ def codes(folder: Path) -> list[int]:
 def test_a_training_that_was_ended_twice_resumes_with_the_same_weights(
     folder: Path, codes: list[int], uninterrupted: Callable[[str, int], Ended], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Killed while a checkpoint is written, gone on with, asked to end, gone on with."""
+    """Killed while a checkpoint is written, resumed, asked to end, resumed again."""
     assert codes[:2] == [-signal.SIGKILL, 128 + signal.SIGTERM]
     with caplog.at_level("INFO", logger="components"):
         check_goes_on(folder / TWICE[-1].folder_name, TWICE[-1].averaging, uninterrupted)
