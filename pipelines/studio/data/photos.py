@@ -32,6 +32,7 @@ FRESH_SECONDS: Final = 5.0
 """The time for which a list of files is used without reading the folder again."""
 PATIENCE: Final = 4
 """A list is used for at least this many times the time that it took to read."""
+NO_CLASSES: Final = "Add at least two classes, and photos to each."
 TINY: Final = 96
 
 
@@ -177,9 +178,10 @@ def read_data(uri: str, photos_dir: Path, columns: ColumnNames) -> tuple[DataVie
     except DataError as error:
         classes = _list_class_folders(path) if editable else ()
         count = sum(class_view.num_photos for class_view in classes)
+        fault = NO_CLASSES if editable and not classes else _find_fault(classes, str(error))
         files = _list_files(path) if editable else {}
         view = view.model_copy(
-            update={"classes": classes, "num_photos": count, "fault": _find_fault(classes, str(error))}
+            update={"classes": classes, "num_photos": count, "fault": fault}
         )
         return view, files
     files = {file.record.path: file for file in listing.files}

@@ -56,13 +56,28 @@ async function request(path, options) {
   return /** @type {Answer} */ (parseAnswer(await response.text(), response.status));
 }
 
+const BUSY_STATUS = 503;
+const NUM_TRIES = 60;
+const RETRY_MILLISECONDS = 1000;
+
 /**
+ * Requests again while the server is busy: it reads data for one request at a time.
  * @template Answer
  * @param {string} path
+ * @param {number} [retryMilliseconds]
  * @returns {Promise<Answer>}
  * @throws {RequestError}
  */
-export const get = (path) => request(path);
+export async function get(path, retryMilliseconds = RETRY_MILLISECONDS) {
+  for (let number = 1; ; number += 1) {
+    try {
+      return await request(path);
+    } catch (error) {
+      if (!hasStatus(error, BUSY_STATUS) || number === NUM_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, retryMilliseconds));
+    }
+  }
+}
 
 /**
  * @template Answer

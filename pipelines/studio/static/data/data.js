@@ -1,6 +1,7 @@
 // Data: the source of the photos, the classes, and the audit.
 
 import { get } from "../client/api.js";
+import { latest } from "../client/latest.js";
 import { on } from "../client/state.js";
 import { child, h, showProblem } from "../elements/dom.js";
 import { auditCard } from "./audit.js";
@@ -35,9 +36,12 @@ export async function show(page, [part, className = ""]) {
   /** @type {ReturnType<typeof auditCard> | null} */
   let audit = null;
   let lastDoors = "";
+  /** @type {() => Promise<{ answer: DataAnswer } | null>} */
+  const request = latest(() => get("api/data"));
   const draw = async () => {
-    /** @type {DataAnswer} */
-    const answer = await get("api/data");
+    const received = await request();
+    if (!received) return;
+    const { answer } = received;
     const isTyping = newClass.contains(document.activeElement);
     audit?.leave();
     audit = null;

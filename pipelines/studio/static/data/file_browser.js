@@ -18,7 +18,7 @@ export function fileBrowser(choose) {
   const path = h("input", {
     type: "text",
     "aria-label": "Path or address",
-    placeholder: "/home/me/photos, s3://… or https://…",
+    placeholder: "Path or address",
     autocomplete: "off",
     spellcheck: false,
   });

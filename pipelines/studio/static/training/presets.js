@@ -2,6 +2,7 @@
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
+import { latest } from "../client/latest.js";
 import { changeParams } from "../client/state.js";
 import { h, showProblem } from "../elements/dom.js";
 import { formatSeconds } from "../elements/format.js";
@@ -12,10 +13,13 @@ import { formatSeconds } from "../elements/format.js";
 export function presetCards() {
   const cards = h("div", { class: "presets", role: "radiogroup", "aria-label": "Thoroughness" });
   const note = h("p", { class: "soft small" });
+  /** @type {(path: string) => Promise<{ answer: PresetsAnswer } | null>} */
+  const request = latest((path) => get(path));
   /** @param {string} path */
   const draw = async (path) => {
-    /** @type {PresetsAnswer} */
-    const { presets, chosen } = await get(path);
+    const received = await request(path);
+    if (!received) return;
+    const { presets, chosen } = received.answer;
     const focused = document.activeElement?.closest("[data-preset]");
     cards.replaceChildren(...presets.map((preset) => presetCard(preset, preset.name === chosen)));
     note.textContent = chosen ? "" : "Your own values below are used. Choose a card to restore its values.";

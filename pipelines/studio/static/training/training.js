@@ -2,6 +2,7 @@
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
+import { latest } from "../client/latest.js";
 import { changedKeys } from "../client/params.js";
 import { changeParams, on, startJob, state } from "../client/state.js";
 import { actionButton, announce, card, h } from "../elements/dom.js";
@@ -107,9 +108,12 @@ function startBar() {
     location.hash = `#live/${job.id}`;
   };
   const start = actionButton("Start training", startTraining, { class: "button main", id: "start" });
+  /** @type {() => Promise<{ answer: Estimate | null } | null>} */
+  const request = latest(() => get("api/estimate").catch(() => null));
   const updateEstimate = debounce(async () => {
-    /** @type {Estimate | null} */
-    const time = await get("api/estimate").catch(() => null);
+    const received = await request();
+    if (!received) return;
+    const time = received.answer;
     estimate.replaceChildren(time ? h("span", {}, h("b", {}, estimateText(time)), `. ${time.why}`) : "");
   }, 200);
   let announced = "";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import * as api from "../../../../pipelines/studio/static/client/api.js";
+import { latest } from "../../../../pipelines/studio/static/client/latest.js";
 
 /**
  * Serves on this machine while a test runs.
@@ -68,6 +69,31 @@ test("a refusal keeps its status, and a server that is gone has none", async () 
   const error = await api.get(address).catch((reason) => reason);
   assert.ok(api.hasStatus(error, 0));
   assert.ok(!api.hasStatus(new Error("else"), 0));
+});
+
+test("a busy server is asked again", async () => {
+  let numRequests = 0;
+  await serving(
+    (_request, response) => {
+      numRequests += 1;
+      if (numRequests < 3) response.writeHead(503);
+      response.end(numRequests < 3 ? '{"error": "The data is still being read."}' : '{"revision": 3}');
+    },
+    async (url) => {
+      assert.deepEqual(await api.get(url, 1), { revision: 3 });
+      assert.equal(numRequests, 3);
+    },
+  );
+});
+
+test("an answer that a newer one has overtaken is dropped", async () => {
+  /** @type {((answer: string) => void)[]} */
+  const answers = [];
+  const request = latest(() => new Promise((/** @type {(answer: string) => void} */ resolve) => answers.push(resolve)));
+  const [older, newer] = [request(), request()];
+  answers[1]("new");
+  answers[0]("old");
+  assert.deepEqual(await Promise.all([older, newer]), [null, { answer: "new" }]);
 });
 
 test("a query is encoded", () => {

@@ -11,6 +11,7 @@ from tests.unit.pipelines.studio.data.conftest import png, read_view
 
 def test_classes_are_created_filled_renamed_and_removed(client: Client) -> None:
     client.post("/api/data/make", {"name": "My Leaves", "revision": 0})
+    assert read_view(client)["fault"] == "Add at least two classes, and photos to each."
     for name in ("oak", "ash"):
         assert client.post("/api/data/classes", {"name": name}).status_code == 200
     for number in range(3):

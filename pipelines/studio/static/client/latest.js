@@ -1,0 +1,19 @@
+// Drops answers that arrive after a newer request.
+
+/**
+ * Makes a function that returns null instead of the answer if it was called again meanwhile: answers may arrive in
+ * another order than the requests, and an old one would replace a newer one.
+ * @template {unknown[]} Arguments
+ * @template Answer
+ * @param {(...args: Arguments) => Promise<Answer>} request
+ * @returns {(...args: Arguments) => Promise<{ answer: Answer } | null>}
+ */
+export function latest(request) {
+  let newest = 0;
+  return async (...args) => {
+    newest += 1;
+    const number = newest;
+    const answer = await request(...args);
+    return number === newest ? { answer } : null;
+  };
+}
