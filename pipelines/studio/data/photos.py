@@ -180,9 +180,7 @@ def read_data(uri: str, photos_dir: Path, columns: ColumnNames) -> tuple[DataVie
         count = sum(class_view.num_photos for class_view in classes)
         fault = NO_CLASSES if editable and not classes else _find_fault(classes, str(error))
         files = _list_files(path) if editable else {}
-        view = view.model_copy(
-            update={"classes": classes, "num_photos": count, "fault": fault}
-        )
+        view = view.model_copy(update={"classes": classes, "num_photos": count, "fault": fault})
         return view, files
     files = {file.record.path: file for file in listing.files}
     by_class: dict[str, list[str]] = defaultdict(list)
