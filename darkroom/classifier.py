@@ -74,7 +74,7 @@ def load(source: "str | os.PathLike[str] | Run") -> Classifier:
 
     Raises:
         ArtifactError: the model does not exist, or is damaged.
-        TrackingError: MLflow does not return a registered model.
+        TrackingError: MLflow did not return a registered model.
     """
     from pipelines.loading import load_classifier
 

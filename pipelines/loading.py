@@ -41,7 +41,7 @@ def load_classifier(source: str | Path) -> Classifier:
 
     Raises:
         ArtifactError: there is no such model, or it is damaged.
-        TrackingError: MLflow does not return a registered model.
+        TrackingError: MLflow did not return a registered model.
     """
     for folder in (Path(source).expanduser(), RUNS_DIR / source):
         for packed_dir in (folder / place for place in PACKED_DIRS):

@@ -46,8 +46,7 @@ def label(root: Path, path: str, label_file: Path) -> Version:
     """Adds labeled photos to a data set, and commits that as a new version.
 
     If the data has class folders, a photo is copied to the folder of its class (in train, if there are splits); if the
-    data
-    has a table, the photo gets a row. Photos whose bytes are already in the data are left out.
+    data has a table, the photo gets a row. Photos whose bytes are already in the data are left out.
 
     Args:
         root: of the repository.

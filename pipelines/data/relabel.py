@@ -27,9 +27,8 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
     """Changes the labels of photos, or removes photos, and commits the result as a new version.
 
     In data with class folders, photos are moved to other folders or removed; in data with a table, its rows are changed
-    or
-    removed, and the photos stay in place. The current version must be complete in DVC, so that nothing can be lost. All
-    decisions are checked first; if one is invalid, none is applied.
+    or removed, and the photos stay in place. The current version must be complete in DVC, so that nothing can be lost.
+    All decisions are checked first; if one is invalid, none is applied.
 
     Args:
         root: of the repository.
@@ -153,8 +152,7 @@ def pick_name(photo: Path, taken_names: set[str]) -> str:
     """Returns the photo's name, with a number if it is taken; names of files that leave the folder are not reused.
 
     Therefore every target is free before the first move, the order of moves does not matter, and an interrupted change
-    can
-    be undone.
+    can be undone.
     """
     names = itertools.chain([photo.name], (f"{photo.stem}-{number}{photo.suffix}" for number in itertools.count(2)))
     name = next(name for name in names if name.casefold() not in taken_names)

@@ -78,7 +78,7 @@ class Guard:
         return self._ask_for_token(scope, headers) if self._token else None
 
     def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
-        assert self._token is not None, "it is asked for"
+        assert self._token is not None, "only called with a token"
         bearer_token = headers.get("authorization", "")[len("Bearer ") :]
         if _matches(self._token, _read_cookie(headers)) or _matches(self._token, bearer_token):
             return None

@@ -71,7 +71,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, dic
     return info, {names.get(row["path"], row["path"]): row for row in rows}
 
 
-def test_there_are_enough_kinds() -> None:
+def test_the_table_has_enough_kinds_of_bad_photos() -> None:
     assert len(BAD_PHOTOS) >= 90
     assert len({bad.make() for name, bad in BAD_PHOTOS.items() if name in kinds()}) == len(kinds())
 

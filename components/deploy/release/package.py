@@ -121,7 +121,7 @@ def fetch(reference: Reference, target: Path) -> None:
         target: the folder of the bento, which is created.
 
     Raises:
-        TrackingError: MLflow does not return the bento.
+        TrackingError: MLflow did not return the bento.
         ArtifactError: its digest is wrong.
     """
     from mlflow import MlflowClient
@@ -130,7 +130,7 @@ def fetch(reference: Reference, target: Path) -> None:
         try:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
         except Exception as error:  # as above
-            raise TrackingError(f"MLflow does not return the bento {reference}: {reason_of(error)}.") from None
+            raise TrackingError(f"MLflow did not return the bento {reference}: {reason_of(error)}.") from None
         digest = file_sha256(path)
         if digest != reference.sha256:
             raise ArtifactError(

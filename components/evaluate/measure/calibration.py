@@ -117,7 +117,7 @@ def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.nd
 
 
 def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> np.ndarray:
-    """The training photos that familiarity is measured against: about equally many per class, in their order."""
+    """The training photos that familiarity is measured against: about the same number per class, in their order."""
     shuffled = rng.permutation(len(split))
     labels = split.labels[shuffled]
     # The place of each photo within its class: the first of every class come before any second.

@@ -35,8 +35,7 @@ def has_frozen_features(bundle: BundleInfo) -> bool:
     """Whether the feature map is that of a pretrained backbone.
 
     This is the case if no layer before the head was trained, and the head has no convolutions, which would produce
-    another
-    feature map.
+    another feature map.
     """
     model = bundle.params.get("model", {})
     if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):

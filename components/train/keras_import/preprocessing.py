@@ -16,8 +16,7 @@ class Preprocessing(BaseRecord):
         pixels: the pixel range that the network expects; "0 to 255" for no preprocessing.
         why: how this is known, in one sentence.
         is_certain: whether the network itself scales its pixels; otherwise it has the layers of a known network, but
-        its
-            weights may have been trained with other pixels.
+            its weights may have been trained with other pixels.
     """
 
     pixels: PixelScale

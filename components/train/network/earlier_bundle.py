@@ -28,7 +28,7 @@ def find_bundle(name: str) -> Path:
 
     Raises:
         ArtifactError: no such model exists.
-        TrackingError: MLflow does not return the model.
+        TrackingError: MLflow did not return the model.
     """
     for folder in (Path(name).expanduser(), RUNS_DIR / name / "model", Path(name).expanduser() / "model"):
         if (folder / "bundle.json").is_file():
@@ -67,6 +67,6 @@ def _fetch_bundle(name: str) -> Path:
     except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise TrackingError(
-            f"train.model.from: MLflow does not return the bundle of {name}: {reason}. Check "
+            f"train.model.from: MLflow did not return the bundle of {name}: {reason}. Check "
             "with darkroom ui, or set a run id or a folder."
         ) from None

@@ -56,7 +56,7 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
     Raises:
         UploadError: the file is rejected, or cannot be used with these params.
         ArtifactError: no such bundle exists.
-        TrackingError: MLflow does not return the bundle.
+        TrackingError: MLflow did not return the bundle.
         ModelError: the user must set the pixel range.
         WeightsError: a weights file without a network name does not match any known network.
     """

@@ -90,12 +90,10 @@ class Placement:
         cache: whether to skip tasks whose inputs are unchanged; deploy is never skipped.
         rollout: the `<namespace>/<deployment>` to which a promoted model is rolled out; None for no rollout.
         data_claim: a volume claim with the photos and, if there are any, weights and uploaded models; mounted at
-            DATA_DIR
-            in preprocess, tune and train. None if the photos have a URI.
+            DATA_DIR in preprocess, tune and train. None if the photos have a URI.
         queue: the LocalQueue of Kueue that admits the tasks; None for no queue.
         spot: the label (key, value), also used as a taint, of nodes that can be taken away at any time, for tasks that
-            can
-            resume; None to run no task there.
+            can resume; None to run no task there.
         store: the store that all tasks share: a folder that they mount, or an address; None for the volume of the
             cache.
     """

@@ -1,1 +1,1 @@
-"""The data of the screen Data: browsing, uploads, edits, versions. Import any module."""
+"""The data of the Data screen: browsing, uploads, edits, versions. Import any module."""

@@ -24,7 +24,7 @@ class Progress(BaseRecord):
 
 
 class LiveView(BaseRecord):
-    """The state of a job for the screen Live.
+    """The state of a job for the Live screen.
 
     Attributes:
         epochs: the metrics of each epoch of the training; during a search, of the latest trial.

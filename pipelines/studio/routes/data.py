@@ -1,4 +1,4 @@
-"""The routes of the screen Data: choosing, uploading and browsing photos."""
+"""The routes of the Data screen: choosing, uploading and browsing photos."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The routes of the screen Model."""
+"""The routes of the Model screen."""
 
 from collections.abc import Mapping
 from pathlib import Path

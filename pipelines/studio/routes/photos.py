@@ -1,4 +1,4 @@
-"""The routes of the screen Data: single photos, splits, and snapshots."""
+"""The routes of the Data screen: single photos, splits, and snapshots."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The routes of the screens Results and Try."""
+"""The routes of the Results and Try screens."""
 
 import hashlib
 from collections.abc import Mapping

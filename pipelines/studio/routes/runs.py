@@ -1,4 +1,4 @@
-"""The routes of the screens Training and Live: the draft, its commands, and the queue."""
+"""The routes of the Training and Live screens: the draft, its commands, and the queue."""
 
 import re
 import shlex

@@ -57,7 +57,7 @@ def stem_of(file_name: str) -> str:
 
 
 def find_masks(tree: FolderTree, folder: Parts) -> Iterator[Parts]:
-    """Yields files below a folder that have the name of a mask of a photo next to them: `1_mask.png` and `1.png`."""
+    """Yields files below a folder whose names mark them as masks of photos next to them: `1_mask.png` and `1.png`."""
     names = tree.photo_names(folder)
     stems = set(map(stem_of, names))
     for name in names:

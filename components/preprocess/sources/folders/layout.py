@@ -55,7 +55,7 @@ class Layout:
         file_names: the classes in the file names of flat folders, if there are any.
         notices: for the user, a sentence each.
         left_out: folders in class folders whose pictures are not photos of the class.
-        masks: files in class folders that have the name of a mask of a photo next to them.
+        masks: files in class folders whose names mark them as masks of photos next to them.
     """
 
     prefix: Parts = ()

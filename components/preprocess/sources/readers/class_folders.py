@@ -87,7 +87,7 @@ def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, plac
         if class_name is not None:
             files.append(PhotoFile(file.path, record, data_folder.roots))
         elif file.parts in layout.masks:
-            message = "It has the name of a mask of the photo next to it."
+            message = "Its name marks it as a mask of the photo next to it."
             rejected.append(replace(record, reason="mask", message=message))
         else:
             message = "It is not in a class folder, so it has no label."

@@ -86,7 +86,7 @@ export async function showPhotos(page, className) {
   const filters = filterBar(filter, classNames, first, () => load().catch(showProblem));
   page.append(h("section", { class: "card" }, filters, h("div", { class: "row between" }, status, actions.element)));
   page.append(gridPart, bar.element);
-  // The screen Data shows other photos, such as the new version.
+  // The Data screen shows other photos, such as the new version.
   const stopListening = on("data", () => {
     location.hash = "#data";
   });

@@ -1,4 +1,4 @@
-// The cards of the screen Training that only contain settings.
+// The cards of the Training screen that only contain settings.
 
 import { valueAt } from "../client/params.js";
 import { resolvedJson, resolvedValue, startJob } from "../client/state.js";

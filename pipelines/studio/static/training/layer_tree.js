@@ -19,7 +19,7 @@ export async function showLayerTree(panel) {
   const customLayers = paramValue("train.model.layers");
   if (customLayers) {
     const names = customNames(customLayers);
-    const help = "Name the layers on the screen Model, so that you can choose them here.";
+    const help = "Name the layers on the Model screen, so that you can choose them here.";
     panel.replaceChildren(names.length ? tree(names.map((name) => [name, name])) : hint(help));
     return;
   }
@@ -31,7 +31,7 @@ export async function showLayerTree(panel) {
   }
   if (answer.state === "none") {
     panel.replaceChildren(
-      hint("Only pretrained and custom networks have layer names; choose a network on the screen Model."),
+      hint("Only pretrained and custom networks have layer names; choose a network on the Model screen."),
     );
     return;
   }

@@ -115,7 +115,7 @@ def test_a_head_that_points_elsewhere_is_ignored(head: str, tmp_path: Path) -> N
     assert git_revision(tmp_path / "data") is None
 
 
-def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_a_file_does_not_block(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     os.mkfifo(tmp_path / ".git" / "HEAD")
     assert git_revision(tmp_path) is None

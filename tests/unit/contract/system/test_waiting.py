@@ -26,7 +26,7 @@ def make_call(errors: list[Exception]) -> tuple[list[int], Callable[[], str]]:
     return calls, call
 
 
-def test_a_temporary_error_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_call_with_a_temporary_error_is_repeated(caplog: pytest.LogCaptureFixture) -> None:
     calls, call = make_call([ConnectionError("refused"), ConnectionError("refused")])
     assert wait_for(call, "The server", lambda error: isinstance(error, OSError), 10) == "answer"
     assert len(calls) == 3

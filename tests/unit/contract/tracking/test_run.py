@@ -98,7 +98,7 @@ def test_a_run_that_starts_during_an_outage_is_logged_completely(
 
 
 @pytest.mark.usefixtures("_hurried")
-def test_a_server_that_is_back_soon_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_waits_for_a_server_that_is_back_soon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with tracking_server(tmp_path / "artifacts") as server:
         server.behave("gone")
         threading.Timer(0.3, server.behave, ["good"]).start()
@@ -108,7 +108,7 @@ def test_a_server_that_is_back_soon_is_waited_for(tmp_path: Path, caplog: pytest
     assert "run continues" not in caplog.text
 
 
-def test_a_server_that_rejects_requests_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_run_does_not_wait_for_a_server_that_rejects_requests(tmp_path: Path) -> None:
     with tracking_server(tmp_path / "artifacts") as server:
         server.behave("refusing")
         with pytest.raises(TrackingError, match="cannot be reached or written"):

@@ -49,7 +49,7 @@ def test_a_bento_that_was_changed_is_refused(bento: Path, run_id: str, tmp_path:
 
 
 def test_a_missing_bento_is_reported(run_id: str, tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match=f"MLflow does not return the bento {run_id}@sha256"):
+    with pytest.raises(TrackingError, match=f"MLflow did not return the bento {run_id}@sha256"):
         fetch(Reference(run_id, "0" * 64), tmp_path / "pod")
 
 

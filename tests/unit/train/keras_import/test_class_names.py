@@ -86,6 +86,6 @@ def test_names_that_differ_in_spaces_and_hyphens_are_the_same() -> None:
     assert order_outputs(("A b", "a_B", "a b"), ("A b", "a b", "a_B"), "m.h5") == (0, 2, 1), "exact names count first"
 
 
-def test_other_classes_are_refused_with_the_nearest() -> None:
+def test_other_classes_are_refused_with_the_nearest_name() -> None:
     with pytest.raises(UploadError, match=r"m\.h5 does not have 'monkeys' \(did you mean monkey\?\)"):
         order_outputs(ANIMALS, ("ape", "monkeys", "zebra"), "m.h5")

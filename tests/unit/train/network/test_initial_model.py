@@ -182,7 +182,7 @@ def test_a_registered_model_is_downloaded_by_its_alias(tmp_path: Path, mlflow_st
     assert len(set(folders)) == 1
     assert (folders[0] / "model.keras").read_bytes() == b"the network"
     assert BundleInfo.model_validate_json((folders[0] / "bundle.json").read_text()).class_names == info.class_names
-    with pytest.raises(TrackingError, match="MLflow does not return the bundle of colors@best: "):
+    with pytest.raises(TrackingError, match="MLflow did not return the bundle of colors@best: "):
         find_bundle("colors@best")
 
 

@@ -61,7 +61,7 @@ def test_a_body_that_is_not_a_form_is_a_photo_unless_its_type_differs(content_ty
 
 
 @pytest.mark.parametrize("content_type", [None, FORM, "application/json", "image/png"])
-def test_a_request_without_a_body_gets_the_expected_body(content_type: str | None) -> None:
+def test_the_error_for_a_missing_body_describes_the_expected_body(content_type: str | None) -> None:
     fault = read_refusal(content_type, [], content_length="0")
     assert (fault.status, fault.code) == (400, "no_files")
     assert "'files'" in str(fault)
