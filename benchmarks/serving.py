@@ -92,7 +92,7 @@ def _await(host: str, port: int, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.05)
         else:
             return
-    raise RuntimeError(f"the app ended with {process.returncode}")
+    raise RuntimeError(f"the app exited with code {process.returncode}")
 
 
 @contextlib.contextmanager

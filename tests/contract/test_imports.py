@@ -1,4 +1,4 @@
-"""Which packages may import which, and which not early: read from the code and checked in a new process."""
+"""Which packages may import which, and when: read from the code and checked in a new process."""
 
 import subprocess
 import sys

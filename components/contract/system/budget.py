@@ -114,7 +114,7 @@ class Budget:
         Work that exceeds a limit continues in a daemon thread, which ends with the process at the latest.
 
         Raises:
-            DarkroomError: of the class `error`; and any error of the work.
+            DarkroomError: work exceeds a limit; the class is `error`. Errors of the work itself are raised as they are.
         """
         outcome: list[T] = []
         failure: list[BaseException] = []

@@ -35,7 +35,7 @@ NAME_TAG: Final = "mlflow.runName"
 
 
 PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
-"""Error codes of a server that a retry does not change."""
+"""Error codes of a server after which a retry is useless."""
 
 
 def is_refusal(error: Exception) -> bool:

@@ -54,7 +54,7 @@ def find_champion(model_name: str) -> Champion | None:
     """The version with the alias `champion`; None if there is none.
 
     Raises:
-        Exception: the registry does not answer, in MLflow's or its libraries' own words.
+        Exception: the registry does not answer, as an error of MLflow or its libraries.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException

@@ -25,7 +25,7 @@ def count_looks(split: Split, run_id: str | None) -> int:
     the same time.
 
     Raises:
-        Exception: the store does not answer, in MLflow's or its libraries' own words.
+        Exception: the store does not answer, as an error of MLflow or its libraries.
     """
     from mlflow import MlflowClient
     from mlflow.entities import ViewType

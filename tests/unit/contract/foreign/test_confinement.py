@@ -1,4 +1,4 @@
-"""One decision about foreign names: which lie within a folder."""
+"""Decides in one place whether a foreign name lies within a folder."""
 
 import os
 from pathlib import Path

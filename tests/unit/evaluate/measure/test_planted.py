@@ -1,4 +1,4 @@
-"""Planted cases on real scans of digits: worse, equal and better models, seen test photos and shuffled labels."""
+"""Planted cases on real scans of digits: worse, equal and better models, leaked test photos, and shuffled labels."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The freeze boundary: the path to the logits over cached features gives the same logits."""
+"""The freeze boundary: cached features lead to the same logits as photos."""
 
 import logging
 from pathlib import Path

@@ -79,7 +79,7 @@ ANY_SIZE = st.tuples(st.integers(4, 9), st.integers(4, 9))
 
 
 def connected(drawn_layers: list[tuple[dict[str, Any], int | None]]) -> list[dict[str, Any]]:
-    """The drawn layers with names; some are joined, and some follow another layer than the previous one."""
+    """The drawn layers with names; some are joined, and some follow a layer other than the previous one."""
     named_layers: list[dict[str, Any]] = []
     for position, (layer, after) in enumerate(drawn_layers):
         ((kind, arguments),) = layer.items()

@@ -1,4 +1,4 @@
-"""The ranking of a probe, and the rule of its choice."""
+"""The ranking of a probe, and the rule by which it chooses."""
 
 import math
 from collections.abc import Sequence
