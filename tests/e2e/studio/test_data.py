@@ -180,7 +180,7 @@ def test_photos_of_findings_are_relabeled_or_removed_as_a_new_version(tmp_path: 
 
 def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors")
-    slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Turn'))"
+    slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Rotation'))"
 
     async def preview_source(page: Page, before: object = None) -> object:
         """The current picture, once it differs from another."""
