@@ -1,4 +1,7 @@
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,3 +15,21 @@ ROOT = Path(__file__).parents[5]
 def params() -> Params:
     unresolved_params = load_params(ROOT / "params.yaml", ("data.uri=s3://bucket/photos",))
     return resolve(unresolved_params, native_size=(8, 8), data_name="digits").params
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_stack() -> Iterator[None]:
+    """Lets KFP ask for the name of its caller only.
+
+    Each setter of a task reads the source lines of the whole stack for that name, and searches all modules for those of
+    generated code: seconds per compilation in a process that has loaded TensorFlow.
+    """
+    from kfp.dsl import pipeline_task
+
+    def find_caller() -> list[tuple[object, ...]]:
+        code = sys._getframe(2).f_code
+        return [(), (None, code.co_filename, None, code.co_name)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline_task, "inspect", SimpleNamespace(stack=find_caller))
+        yield
