@@ -10,18 +10,22 @@ from tests.cluster.support import kubectl as cluster
 from tests.cluster.support.kubectl import DARKROOM
 from tests.cluster.support.mlflow import find_runs, mlflow_client
 from tests.cluster.support.pipeline_run import Run, job_log, wait_for_end
+from tests.support.processes import free_port
 
 
 def test_the_service_answers_by_the_commands_of_the_guide(served: Run, data: Path) -> None:
     photo = data / "photos" / "red" / "000.jpg"
     words = shlex.split(guide.commands()[9].removesuffix("&"))
     assert words[:2] == ["kubectl", "port-forward"]
-    local_port = words[-1].partition(":")[0]
+    # Another program on this machine may have the port of the guide.
+    guide_port, _, service_port = words[-1].partition(":")
+    local_port = str(free_port())
+    words = [*words[:-1], f"{local_port}:{service_port}"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as forwarder:
         try:
             assert forwarder.stdout is not None
             assert f"127.0.0.1:{local_port}" in forwarder.stdout.readline(), "another program has the port"
-            answer = json.loads(guide.run(10, PHOTO=str(photo)))
+            answer = json.loads(guide.run(10, **{"PHOTO": str(photo), f":{guide_port}/": f":{local_port}/"}))
         finally:
             forwarder.terminate()
     (prediction,) = answer["predictions"]

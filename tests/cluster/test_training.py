@@ -4,12 +4,13 @@ import json
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.conftest import WEIGHTS, compile_small, is_serving
 from tests.cluster.support import kubectl as cluster
 from tests.cluster.support.kubectl import DARKROOM, KUBEFLOW, await_rollout, kubectl
 from tests.cluster.support.mlflow import find_runs, mlflow_client
-from tests.cluster.support.pipeline_run import Run, await_job, job_log, read_artifact
+from tests.cluster.support.pipeline_run import Run, await_job, job_log, read_artifact, wait_for_end
 
 NUM_EPOCHS = 60
 """Enough that MLflow is back before the last one."""
@@ -95,3 +96,32 @@ def test_a_training_without_enough_memory_is_killed_and_the_reason_found(whole_r
 def test_the_weights_on_the_volume_of_the_photos_are_used(whole_run: Run) -> None:
     bundle = json.loads(read_artifact(f"{whole_run.artifacts['train', 'model']}/bundle.json"))
     assert WEIGHTS in json.dumps(bundle)
+
+
+def test_a_training_without_the_volume_of_its_weights_fails_with_their_path(whole_run: Run, pipeline: Path) -> None:
+    run = Run(pipeline, artifacts=dict(whole_run.artifacts))
+    job = without_volume(run.make_job("train"), "photos")
+    cluster.apply(job)
+    name = job["metadata"]["name"]
+    wait_for_end(name, seconds=180)
+    assert cluster.get(KUBEFLOW, "job", name)["status"]["failed"] == 1, "it must not be tried again"
+    message = f"there is no file at /data/weights/{WEIGHTS}."
+    assert message in job_log(name)
+    run.run("close", status="FAILED")
+    with mlflow_client() as client:
+        (mlflow_run,) = find_runs(client, run.id)
+    assert mlflow_run.info.status == "FAILED"
+    assert mlflow_run.data.tags["darkroom.error"].startswith("train: ")
+    assert message in mlflow_run.data.tags["darkroom.error"]
+
+
+def without_volume(job: dict[str, Any], claim: str) -> dict[str, Any]:
+    """The Job without the volume of a claim, which must be mounted."""
+    pod = job["spec"]["template"]["spec"]
+    (volume,) = [
+        volume for volume in pod["volumes"] if volume.get("persistentVolumeClaim", {}).get("claimName") == claim
+    ]
+    pod["volumes"].remove(volume)
+    for container in pod["containers"]:
+        container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != volume["name"]]
+    return job
