@@ -155,11 +155,15 @@ def reason_of(error: BaseException) -> str:
     The message of a failed connection repeats the address and the names of classes; the system's own reason at the end
     of the chain of causes, such as "Connection refused", says all of it.
     """
-    root = error
+    from urllib3.exceptions import MaxRetryError
+
+    root, place = error, ""
     while (cause := root.__cause__ or root.__context__) is not None:
         root = cause
+        if isinstance(root, MaxRetryError):
+            place = f" ({root.pool.host}:{root.pool.port})"
     if isinstance(root, OSError) and root is not error and root.filename is None:
-        error = OSError(root.strerror or str(root))
+        error = OSError(f"{root.strerror or root}{place}")
     return redact((str(error).strip() or type(error).__name__).splitlines()[0]).rstrip(".")
 
 

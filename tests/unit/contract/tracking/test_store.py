@@ -144,7 +144,10 @@ def test_the_sending_modules_are_imported_before_a_thread_imports_them() -> None
 
 @pytest.mark.parametrize(
     ("address", "reason"),
-    [("http://127.0.0.1:1", "Connection refused"), ("http://nowhere.invalid", "Name or service not known")],
+    [
+        ("http://127.0.0.1:1", "Connection refused (127.0.0.1:1)"),
+        ("http://nowhere.invalid", "Name or service not known (nowhere.invalid:80)"),
+    ],
 )
 def test_a_failed_connection_is_told_in_the_words_of_the_system(
     monkeypatch: pytest.MonkeyPatch, address: str, reason: str

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import socket
 import threading
 import time
@@ -61,11 +62,19 @@ def port() -> Iterator[int]:
 
 
 def test_only_listeners_are_copied(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "file").open("w"):
-        num_open = len(list(Path("/dev/fd").iterdir()))
+    with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "file").open("w") as file:
         (copy,) = connections.listeners(listener.getsockname()[1])
-        assert len(list(Path("/dev/fd").iterdir())) == num_open + 1
+        assert (count_descriptors(listener.fileno()), count_descriptors(file.fileno())) == (2, 1)
         copy.close()
+
+
+def count_descriptors(descriptor: int) -> int:
+    """How many descriptors of this process refer to the same file or socket."""
+    num = 0
+    for path in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):  # the folder's own descriptor is closed
+            num += os.path.sameopenfile(int(path.name), descriptor)
+    return num
 
 
 def exchange(port: int, request: bytes) -> bytes:

@@ -143,7 +143,7 @@ def test_a_run_without_its_store_continues(client: Client, photos: Path, monkeyp
     job = run_without_servers(client, photos, monkeypatch, "run")
     assert job.state == "done", job.log_tail()
     said = job.log_tail()
-    assert "MLflow does not answer at http://127.0.0.1:1: Connection refused. Retrying" in said
+    assert "MLflow does not answer at http://127.0.0.1:1: Connection refused (127.0.0.1:1). Retrying" in said
     assert "Retry(" not in said
     assert "HTTPConnection" not in said
     assert client.get("/api/runs").json()["runs"][0]["status"] == "finished"
