@@ -62,7 +62,7 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
 
     Args:
         resolution: params without `auto`.
-        show: called with each line of the steps as soon as it is printed.
+        show: called with each line that a step prints.
         limits: of the containers of the tasks; None for subprocesses.
 
     Raises:

@@ -2,7 +2,9 @@
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.contract.params.pipeline import Params, dump_section, parse_section
 from components.contract.params.training import TrainParams
@@ -42,11 +44,21 @@ def with_trained(params: Params, bundle_dir: Path) -> Params:
 
 def write_params(path: Path, params: Params, comment: str) -> None:
     """Writes the params to a file for `--params`, in one step: the studio may read it at any time."""
+    write_file(path, f"# {comment}\n{dump_yaml(params.model_dump(mode='json'))}".encode())
+
+
+def dump_yaml(tree: Mapping[str, Any], width: int | None = None) -> str:
+    """Formats params as YAML.
+
+    Args:
+        tree: the params by section.
+        width: of a line, in characters; None for ruamel's default.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.default_flow_style = False
-    text = io.StringIO(f"# {comment}\n")
-    text.seek(0, io.SEEK_END)
-    yaml.dump(params.model_dump(mode="json"), text)
-    write_file(path, text.getvalue().encode())
+    yaml.width = width
+    text = io.StringIO()
+    yaml.dump(dict(tree), text)
+    return text.getvalue()

@@ -151,7 +151,7 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
     state, summary = folder.state, folder.summary
     line: dict[str, Any] = {
         "run_id": state.run_id,
-        "status": "killed" if folder.was_killed else state.status,
+        "status": "killed" if state.status == "running" and folder.was_killed else state.status,
         "started": state.started,
         "uri": state.data,
         "error": state.error,

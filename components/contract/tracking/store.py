@@ -158,7 +158,7 @@ def reason_of(error: BaseException) -> str:
     from urllib3.exceptions import MaxRetryError
 
     root, place = error, ""
-    while (cause := root.__cause__ or root.__context__) is not None:
+    while (cause := root.__cause__ or (None if root.__suppress_context__ else root.__context__)) is not None:
         root = cause
         if isinstance(root, MaxRetryError):
             place = f" ({root.pool.host}:{root.pool.port})"
@@ -231,8 +231,7 @@ def unreachable_error(error: Exception) -> TrackingError:
     """The error to report if the store cannot be reached or written."""
     from mlflow import get_tracking_uri
 
-    reason = reason_of(error)
     return TrackingError(
-        f"The MLflow store {redact(get_tracking_uri())} cannot be reached or written: {redact(reason)}. "
+        f"The MLflow store {redact(get_tracking_uri())} cannot be reached or written: {reason_of(error)}. "
         "Fix it, or set another store with MLFLOW_TRACKING_URI."
     )

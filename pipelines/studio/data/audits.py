@@ -11,7 +11,7 @@ from components.contract.artifacts.audit import AuditInfo, read_audit
 from components.contract.errors import ArtifactError
 from components.contract.params.audit import AuditParams
 from components.contract.record import BaseRecord
-from pipelines.studio.draft.params_text import dump_yaml
+from pipelines.studio.draft.params_text import format_draft
 from pipelines.studio.draft.store import Draft
 from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.queue import PARAMS, Queue
@@ -67,7 +67,7 @@ class Audits:
             "audit",
             f"Audit {Path(draft.data).name}",
             command,
-            params=dump_yaml(draft.params),
+            params=format_draft(draft.params),
             about={"audit": key, "data": draft.data},
         )
 

@@ -1,6 +1,5 @@
 """Converts drafts: to the text of a params.yaml, and from a params.yaml or a command."""
 
-import io
 import shlex
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,24 +13,16 @@ from components.contract.foreign.documents import DocumentError, parse_yaml
 from components.contract.params.pipeline import Params, load_params
 from components.contract.params.training import PRESET_KEYS
 from pipelines.run_options import read_params, run_options, with_shortcuts
+from pipelines.runners.run_params import dump_yaml
 from pipelines.usage_errors import explain_usage
 
 UNNAMED: Final = "unnamed"
 """Replaces the data address while no data is chosen, so that the other params can be checked."""
 
 
-def dump_yaml(tree: Mapping[str, Any]) -> str:
+def format_draft(tree: Mapping[str, Any]) -> str:
     """Formats the text of a params.yaml."""
-    from ruamel.yaml import YAML
-
-    if not tree:
-        return "# Every value is its default.\n"
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 120
-    text = io.StringIO()
-    yaml.dump(dict(tree), text)
-    return text.getvalue()
+    return dump_yaml(tree, width=120) if tree else "# Every value is its default.\n"
 
 
 def parse_text(text: str) -> dict[str, Any]:

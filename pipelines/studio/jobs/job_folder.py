@@ -82,9 +82,8 @@ class JobFolder:
         return self._final
 
     def _read_state(self) -> State:
-        # The process acquires its lock, writes its pid and its result, and releases the lock. If the pid exists and the
-        # lock is
-        # free afterwards, the process has ended and its result is written.
+        # The process acquires its lock, writes its pid and its result, and releases the lock. So if the pid exists and
+        # the lock is free afterwards, the process has ended, and its result is written unless it was killed.
         pid, is_held = self._pid, self._is_held
         result = self._read("result.json")
         if result is not None:

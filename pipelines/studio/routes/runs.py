@@ -12,7 +12,7 @@ from starlette.routing import Route
 from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
 from pipelines.studio.data.file_browser import data_within, model_within
-from pipelines.studio.draft.params_text import dump_yaml
+from pipelines.studio.draft.params_text import format_draft
 from pipelines.studio.draft.presets import Preset, apply, find_preset, follow_network, list_presets
 from pipelines.studio.draft.store import Draft, check
 from pipelines.studio.endpoints import answer_get, answer_post
@@ -51,7 +51,7 @@ def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
         "reasons": reasons,
         "resolved": resolution.params.model_dump(mode="json") if isinstance(resolution, Resolution) else None,
         "decisions": list(resolution.decisions) if isinstance(resolution, Resolution) else [],
-        "yaml": dump_yaml(draft.params),
+        "yaml": format_draft(draft.params),
         "commands": _commands(draft),
         "ready": resolved and not reasons,
     }
@@ -83,7 +83,7 @@ def change_draft(studio: Studio, body: DraftChange) -> Any:
 def export_draft(studio: Studio, _query: Mapping[str, str]) -> Response:
     """`GET /api/draft/params.yaml`."""
     return PlainTextResponse(
-        dump_yaml(studio.draft.read().params),
+        format_draft(studio.draft.read().params),
         media_type="application/yaml",
         headers={"Content-Disposition": f'attachment; filename="{FILE}"'},
     )
@@ -158,7 +158,7 @@ def start_job(studio: Studio, body: NewJob) -> Any:
     if body.kind != "submit" and not view["ready"]:
         raise StudioError(" ".join(view["reasons"]) or "The data cannot be read.", 409)
     name = Path(draft.data or "").name
-    text = dump_yaml(draft.params)
+    text = format_draft(draft.params)
     if body.kind == "run":
         job = studio.queue.add("run", f"Train on {name}", ["run", "--params", PARAMS, "--json"], params=text)
     elif body.kind == "rate":

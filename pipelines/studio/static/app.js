@@ -13,8 +13,7 @@ import { showTitle } from "./frame/title.js";
 /**
  * @typedef {object} Screen The module of a screen.
  * @property {(page: HTMLElement, parts: string[]) => Promise<Leave>} show Fills the page.
- * string[]} commands The commands that do the same. => @property {(commands: Commands) => string[]} commands The
- * equivalent commands. => string[]} commands The commands that do the same.
+ * @property {(commands: Commands) => string[]} commands The equivalent commands.
  */
 /** @typedef {(() => unknown) | null | undefined} Leave Ends a screen. */
 

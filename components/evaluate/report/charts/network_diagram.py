@@ -126,7 +126,7 @@ def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes
 
 
 def _parse_head(head: str | list[Any] | None) -> list[Layer]:
-    """Parses the head; None stands for the network's own head, or ImageNet's."""
+    """Parses the head; None for the head of the network, or of ImageNet."""
     if isinstance(head, list):
         return [parse_layer(layer) for layer in head]
     return list(head_layers(head)) if head is not None else []

@@ -47,7 +47,7 @@ def download_missing(
 ) -> dict[str, RemoteFile | None]:
     """Downloads the files that are missing in `target` or have another tag.
 
-    A file gets its name and its tag as soon as it is complete, so that an interrupted download resumes after it.
+    A file gets its name and its tag when it is complete, so that an interrupted download resumes after it.
 
     Returns:
         The downloaded version of each file; None if it no longer exists on the server.

@@ -167,3 +167,9 @@ def test_the_reason_of_a_file_names_the_file(tmp_path: Path) -> None:
 def test_a_reason_is_one_line_without_a_secret_or_a_period() -> None:
     assert store.reason_of(ValueError("http://me:secret@host said no.\nmore")) == "http://***@host said no"
     assert store.reason_of(ValueError()) == "ValueError"
+
+
+def test_a_suppressed_cause_is_not_the_reason() -> None:
+    error = ValueError("the bundle is missing")
+    error.__context__, error.__suppress_context__ = TimeoutError("timed out"), True
+    assert store.reason_of(error) == "the bundle is missing"

@@ -52,7 +52,7 @@ def write_table(folder: Path, name: str) -> Path:
 
 
 def make_flat_photos(folder: Path) -> Path:
-    """Photos of three classes in one folder, whose name does not tell the class."""
+    """Photos of three classes in one folder, whose name is not that of a class."""
     (folder / "images").mkdir(parents=True)
     for path in sorted(make_photos(folder.parent / "made", per_class=3).rglob("*.png")):
         path.rename(folder / "images" / f"{path.stem}-{path.parent.name}.png")
