@@ -57,13 +57,20 @@ class TrackingServer:
         self.behavior = behavior
 
     def figures(self, run_id: str) -> list[tuple[str, float, int]]:
-        """Returns (name, value, step) of all metrics of a run in the order of their arrival."""
-        return [
-            (metric["key"], metric["value"], int(metric["step"]))
-            for path, body in self.taken
-            if path == "runs/log-batch" and body["run_id"] == run_id
+        """Returns (name, value, step) of all metrics of a run in the order of their arrival.
+
+        A metric that was sent again after a late answer counts once: in MLflow's database, the time is part of its key.
+        """
+        metrics = dict.fromkeys(
+            (metric["key"], metric["value"], int(metric["step"]), metric["timestamp"])
+            for body in self.batches(run_id)
             for metric in body.get("metrics", ())
-        ]
+        )
+        return [(name, value, step) for name, value, step, _ in metrics]
+
+    def batches(self, run_id: str) -> list[dict[str, Any]]:
+        """Returns the bodies of all requests that logged metrics or parameters of a run."""
+        return [body for path, body in self.taken if path == "runs/log-batch" and body["run_id"] == run_id]
 
     def end(self) -> None:
         """Releases all requests that still wait for an answer."""

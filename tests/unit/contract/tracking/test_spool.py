@@ -102,9 +102,8 @@ def test_a_slow_store_gets_many_metrics_at_once(server: TrackingServer, run_id: 
     run = Run(run_id)
     for epoch in range(500):
         run.log_metrics({"loss": float(epoch), "accuracy": 0.5}, step=epoch)
-    start_time = time.monotonic()
     run.close()
-    assert time.monotonic() - start_time < 3
+    assert len(server.batches(run_id)) < 50
     assert [value for name, value, _ in server.figures(run_id) if name == "loss"] == list(range(500))
 
 
