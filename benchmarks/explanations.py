@@ -11,7 +11,7 @@ LIMIT = 3.0
 
 
 def measure() -> list[Row]:
-    """The network is a single convolution, far less work than a real network, so the ratio is pessimistic."""
+    """The network is a single convolution, much less work than a real network, so the measured ratio is too high."""
     from openvino import opset13 as ops
 
     rng = np.random.default_rng(0)

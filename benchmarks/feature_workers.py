@@ -1,7 +1,7 @@
-"""Features in shards, of a MobileNetV2 at 224 px: the rate of two workers with one core each, beside twice that of one.
+"""Computing the features of a MobileNetV2 at 224 px with two workers, one core each, compared with one worker.
 
-Uses the ImageNet weights beside the repository, in `shared/` or where DARKROOM_SHARED says, else random ones, which
-cost the same. Each worker waits until all have built their network.
+Uses the ImageNet weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository; if there are none,
+random weights, which take the same time. Each worker waits until all workers have built their network.
 """
 
 import os
@@ -17,7 +17,7 @@ from benchmarks.table import Row, SkipError
 from benchmarks.tuning import shared_dir
 from components.contract.system.cores import num_cores
 
-ON_REQUEST = "it needs two cores that do nothing else; run it by name"
+ON_REQUEST = "it needs two idle cores; run it by name"
 NUM_PHOTOS = 1024
 PORTION_PHOTOS = 128
 ROUNDS = 3
@@ -55,15 +55,15 @@ print(num_portions * portion, start, time.monotonic(), time.process_time() - sta
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast some workers were together."""
+    """The total speed of the workers of one measurement."""
 
     photos_per_second: float
     seconds_per_photo: float
-    """Of a processor."""
+    """Processor time."""
 
 
 def measure() -> list[Row]:
-    """Two rows: the rate, and the processor seconds, which do not depend on what else the machine does."""
+    """Measures the rate, and the processor seconds, which do not depend on what else the machine does."""
     if num_cores() < 2:
         raise SkipError("it needs two cores")
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -84,7 +84,7 @@ def measure() -> list[Row]:
             ">= 0.9",
         ),
         Row(
-            "processor seconds per 1,000 photos of these features, 2 workers",
+            "processor seconds for the same features of 1,000 photos, 2 workers",
             f"{1000 * cost_two:.2f} s",
             f"{1000 * cost_one:.2f} s, one worker",
             cost_two / cost_one,
@@ -94,7 +94,7 @@ def measure() -> list[Row]:
 
 
 def _run(dataset_dir: Path, cores: list[int], name: str) -> Pace:
-    """One worker on each of the cores; all compute at the same time, and none starts."""
+    """Runs one worker on each core; they all compute at the same time, and their startup is not timed."""
     weights = shared_dir() / WEIGHTS
     environment = os.environ | {"DARKROOM_CACHE": str(dataset_dir / name)}
     workers = []

@@ -1,9 +1,10 @@
 """Every export format of three networks: agreement with the service, size, and processor time for one photo.
 
-MobileNetV2 and an upload (EfficientNet-Lite0), their heads trained on 300 clothing photos, and the demo's own network.
-The process has one core, and its time counts, not the clock's: so a busy machine measures the same.
+The networks are MobileNetV2 and an uploaded EfficientNet-Lite0, whose heads are trained on 300 clothing photos, and a
+custom network for the demo data. The process runs on one core and measures processor time, so a busy machine gets the
+same figures.
 
-Needs real photos and weights beside the repository, in `shared/` or where DARKROOM_SHARED says.
+Requires real photos and weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository.
 """
 
 import os
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from components.contract.artifacts.exported_model import Format
     from components.train.export.formats.export import ExportedModel
 
-ON_REQUEST = "it trains three networks and exports them 15 times, for ten minutes; run it by name"
+ON_REQUEST = "it trains three networks and exports each in five formats, which takes ten minutes; run it by name"
 
 SIDE: Final = 224
 NUM_PHOTOS: Final = {"train": 30, "validation": 10, "test": 10}
-"""Of each of the ten classes."""
+"""The number of photos of each of the ten classes, by split."""
 SHORT: Final = {"epochs": 2, "early_stopping": None, "augmentation": "none"}
 UPLOAD: Final = "efficientnet_lite0_224_no_top.keras"
 NUM_TIMED: Final = 50
@@ -54,7 +55,7 @@ def measure() -> list[Row]:
         ]
     return [
         Row(
-            f"difference of a probability from the service's, {len(differences)} exports in float32",
+            f"largest difference from the service's probabilities, {len(differences)} exports in float32",
             f"{max(differences):.1e}",
             f"{TOLERANCE:.0e} allowed",
             max(differences) / TOLERANCE,
@@ -64,7 +65,7 @@ def measure() -> list[Row]:
 
 
 def copy_photos(source: Path, target: Path) -> None:
-    """The same photos in every run, drawn from each class of each split."""
+    """Copies photos of each class of each split, drawn at random but the same in every run."""
     rng = np.random.default_rng(0)
     for split, number in NUM_PHOTOS.items():
         for class_dir in sorted((source / split).iterdir()):
@@ -75,7 +76,7 @@ def copy_photos(source: Path, target: Path) -> None:
 
 
 def train_networks(folder: Path, weights: Path, upload: Path) -> dict[str, Path]:
-    """The folders of three runs."""
+    """Trains the three networks; returns the folders of their runs."""
     import darkroom
 
     models: dict[str, dict[str, Any]] = {
@@ -107,7 +108,7 @@ def measure_network(title: str, run_dir: Path, target_dir: Path) -> list[float]:
 
 
 def table_row(title: str, exported: "ExportedModel", milliseconds: float) -> str:
-    """A row of the table in Markdown."""
+    """Formats a row of the table in Markdown."""
     cells = (
         title,
         f"`{exported.format}`",
@@ -120,7 +121,7 @@ def table_row(title: str, exported: "ExportedModel", milliseconds: float) -> str
 
 
 def time_photo(folder: Path, dataset_dir: Path, format_name: "Format") -> float:
-    """Milliseconds of processor time for one photo, without decoding: the median of NUM_TIMED."""
+    """Measures the milliseconds of processor time for one photo, without decoding: the median of NUM_TIMED calls."""
     from components.contract.artifacts.dataset import open_split
     from components.train.export.formats.export import WRITERS
 

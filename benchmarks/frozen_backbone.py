@@ -27,9 +27,9 @@ ROUNDS = 2
 
 
 def measure() -> list[Row]:
-    """Epochs after the first, in which both sides compile; with random weights, which take the same time.
+    """Measures the epochs after the first, in which both sides compile; random weights take the same time.
 
-    The baseline is plain_fit.py in separate processes, in turn with Darkroom.
+    The baseline, plain_fit.py, runs in separate processes, in turn with Darkroom.
     """
     from components.train.tensorflow.start import start_tensorflow
 
@@ -76,7 +76,7 @@ def _against_plain(dataset_dir: Path, *, trainable: str, epochs: int, descriptio
 
 
 def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
-    """The seconds of each epoch except the first, without its few validation photos."""
+    """Returns the seconds of each epoch except the first, without the time for its few validation photos."""
     from components.contract.params.training import TrainParams
 
     params = TrainParams(

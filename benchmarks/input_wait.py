@@ -18,7 +18,7 @@ MAX_WAIT_SHARE = 0.05
 TRAININGS = (
     ("all", "of a whole MobileNetV2", 128, 2),
     ("from block_13_expand", "of MobileNetV2 from block 13 on", 256, 4),
-    ("head", "of its head", 1024, 40),
+    ("head", "of the head of MobileNetV2", 1024, 40),
 )
 """The trained layers, their description, the number of photos and the number of epochs."""
 

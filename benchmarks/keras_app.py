@@ -1,4 +1,4 @@
-"""The baselines of throughput: FastAPI around the Keras model, as in tutorials, with the same decoder.
+"""The baselines of the benchmark throughput.py: FastAPI around the Keras model, as in tutorials, but with our decoder.
 
 KERAS_MODEL=model.keras KERAS_CALL=predict|function python -m uvicorn benchmarks.keras_app:app
 """
@@ -24,7 +24,7 @@ def call(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def logits_of(pixels: np.ndarray) -> np.ndarray:
-    """The logits of photos, float32 (batch, classes), computed with the method that KERAS_CALL names.
+    """Computes the logits of photos, float32 (batch, classes), with the method that KERAS_CALL names.
 
     Args:
         pixels: uint8 (batch, height, width, 3), RGB.

@@ -1,8 +1,8 @@
 """Accuracy per label: photos that `darkroom data next` chooses, compared with photos drawn at random.
 
 A logistic regression on the features of a frozen MobileNetV2 is trained on 100 random photos of the clothing data set,
-then on 50 more in each round. Five seeds; accuracy on the 713 validation and test photos.
-Requires real photos and weights in `shared/` next to the repository, or in the folder in DARKROOM_SHARED.
+then on 50 more in each round. This is repeated with five seeds; the accuracy is that on the 713 validation and test
+photos. Requires real photos and weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ NUM_FIRST: Final = 100
 NUM_PER_ROUND: Final = 50
 NUM_LABELS: Final = 600
 STUDENT: Final = 2.776
-"""For the 95 % interval of the mean of five values."""
+"""The quantile of Student's t distribution for the 95 % interval of the mean of five values."""
 
 Strategy = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 """Maps the confidence and the features of the unlabeled photos to the indices of NUM_PER_ROUND of them."""
 
 
 def measure() -> list[Row]:
-    """The number of chosen labels that reach the accuracy of NUM_LABELS random labels."""
+    """Measures how many chosen labels reach the accuracy of NUM_LABELS random labels."""
     features, labels = compute_features()
     curves = {name: draw_curves(features, labels, strategy) for name, strategy in STRATEGIES.items()}
     print_curves(curves)
@@ -77,7 +77,7 @@ def compute_features() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 
 def draw_curves(features: dict[str, np.ndarray], labels: dict[str, np.ndarray], strategy: Strategy) -> np.ndarray:
-    """Accuracy on the held-out photos after each round: float64 (seeds, rounds)."""
+    """Measures the accuracy on the held-out photos after each round: float64 (seeds, rounds)."""
     from sklearn.linear_model import LogisticRegression
 
     mean, spread = features["pool"].mean(axis=0), features["pool"].std(axis=0) + 1e-6
@@ -105,7 +105,7 @@ def draw_at_random(confidence: np.ndarray, _features: np.ndarray, rng: np.random
 
 
 def choose_next(confidence: np.ndarray, features: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
-    """Chooses photos like `darkroom data next`, without familiarity and feedback."""
+    """Chooses photos as `darkroom data next` does, but without familiarity and feedback."""
     weights = weigh(confidence, [None] * len(confidence), np.zeros(len(confidence), bool))
     return np.array(choose(weights, features, NUM_PER_ROUND))
 
@@ -114,7 +114,7 @@ STRATEGIES: Final[dict[str, Strategy]] = {"random": draw_at_random, "chosen": ch
 
 
 def print_curves(curves: dict[str, np.ndarray]) -> None:
-    """Prints both accuracies and the gain, with its 95 % interval over the seeds, of each round, and the mean gain."""
+    """Prints the two accuracies and the gain of each round, then the mean gain, each gain with its 95 % interval."""
     gain = curves["chosen"] - curves["random"]
     margin = STUDENT * gain.std(axis=0, ddof=1) / np.sqrt(NUM_SEEDS)
     for number in range(gain.shape[1]):

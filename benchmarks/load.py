@@ -1,4 +1,4 @@
-"""The service under more requests than it can handle: clients in an open loop, which do not wait for each other."""
+"""The service when it gets more requests than it can handle, from clients that do not wait for each other's answers."""
 
 import contextlib
 import http.client
@@ -20,11 +20,11 @@ CAPACITY_SECONDS, STEADY_SECONDS, OVERLOAD_SECONDS = 8.0, 180.0, 30.0
 STEADY_SHARE, OVERLOAD_SHARE = 0.8, 1.2
 RECOVERY_SECONDS = 10.0
 PHOTOS_PER_REQUEST = 4
-"""So that the clients' work on the same cores is small compared with the service's."""
+"""More than one, so that the clients' work on the same cores is small compared with the service's."""
 
 
 def measure() -> list[Row]:
-    """Errors at 80 % of capacity, and errors and recovery at 120 %."""
+    """Measures the errors at 80 % of the capacity, and the errors and the recovery at 120 %."""
     with tempfile.TemporaryDirectory() as folder:
         served_model.build(Path(folder))
         with serving(Path(folder)) as url:
@@ -46,7 +46,7 @@ def measure() -> list[Row]:
             target="<= 0",
         ),
         Row(
-            claim=f"errors other than 503 at 120 %, {shed_share:.0%} shed",
+            claim=f"errors other than 429 and 503 at 120 %, {shed_share:.0%} shed",
             ours=f"{num_other_errors} of {len(overload['statuses'])}",
             baseline="none allowed",
             ratio=float(num_other_errors),
@@ -63,7 +63,7 @@ def measure() -> list[Row]:
 
 
 class Load:
-    """Clients of one service."""
+    """Sends requests to one service, from one or more clients."""
 
     def __init__(self, url: str, photos_per_request: int = PHOTOS_PER_REQUEST, photo: bytes | None = None):
         self._address = url.removeprefix("http://")
@@ -74,7 +74,7 @@ class Load:
 
     @contextlib.contextmanager
     def _clients(self, number: int) -> Iterator[ThreadPoolExecutor]:
-        """Threads for clients, whose connections are closed at the end."""
+        """Yields threads for the clients, and closes their connections at the end."""
         try:
             with ThreadPoolExecutor(number) as clients:
                 yield clients
@@ -88,7 +88,7 @@ class Load:
         self._local = threading.local()
 
     def ask(self) -> tuple[int, float]:
-        """Sends one request; returns status and seconds. Status 0 means no answer."""
+        """Sends one request; returns its status and its seconds. Status 0 means no answer."""
         start_time = time.perf_counter()
         connection = getattr(self._local, "connection", None)
         if connection is None:
@@ -102,12 +102,12 @@ class Load:
                 return response.status, time.perf_counter() - start_time
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                if not (is_kept and isinstance(error, ConnectionError)):  # else: closed while it was idle
+                if not (is_kept and isinstance(error, ConnectionError)):  # else: it was closed while idle
                     break
         return 0, time.perf_counter() - start_time
 
     def capacity(self, seconds: float = CAPACITY_SECONDS) -> float:
-        """The requests per second that clients achieve if each sends its next request immediately."""
+        """Measures the requests per second that clients achieve if each sends its next request immediately."""
         start_time = time.monotonic()
         end = start_time + seconds
 
@@ -133,7 +133,7 @@ class Load:
         return {"statuses": [float(status) for status, _ in answers], "seconds": [spent for _, spent in answers]}
 
     def recovery(self, steady_seconds: float) -> float:
-        """The seconds until a request takes at most twice its steady time."""
+        """Measures the seconds until a request takes at most twice its steady time."""
         start_time = time.monotonic()
         while time.monotonic() - start_time < 6 * RECOVERY_SECONDS:
             status, seconds = self.ask()

@@ -1,4 +1,4 @@
-"""The memory for preparing 50,000 photos of 500 px: the whole step, in a separate process.
+"""The memory that the whole preprocess step needs for 50,000 photos of 500 px, in a separate process.
 
 It takes minutes and 20 GB of disk, so it runs only by name: `python -m benchmarks memory`.
 """
@@ -27,7 +27,7 @@ NUM_SCENES = 24
 
 
 def measure() -> list[Row]:
-    """One row: the peak memory of the process that writes and then prepares the photos."""
+    """Measures the peak memory of the process that writes and then prepares the photos."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DARKROOM_CACHE"] = str(Path(folder) / "cache")
         write_photos(Path(folder) / "photos", NUM_PHOTOS)
@@ -49,7 +49,7 @@ def measure() -> list[Row]:
 
 
 def write_photos(folder: Path, num_photos: int) -> None:
-    """Writes photos that blend parts of two scenes; all are different."""
+    """Writes photos that all differ; each blends parts of two scenes."""
     cv2.setNumThreads(1)
     scenes = [simplejpeg.decode_jpeg(jpeg(2 * HEIGHT, 2 * WIDTH, seed)) for seed in range(NUM_SCENES)]
     for name in ("even", "odd"):
@@ -67,7 +67,7 @@ def write_photos(folder: Path, num_photos: int) -> None:
 
 
 def _part(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A part of a scene, half of the time mirrored: uint8 (HEIGHT, WIDTH, 3)."""
+    """Cuts a random part out of a scene, and mirrors half of the parts: uint8 (HEIGHT, WIDTH, 3)."""
     top, left = int(rng.integers(HEIGHT)), int(rng.integers(WIDTH))
     part = scene[top : top + HEIGHT, left : left + WIDTH]
     return np.ascontiguousarray(part[:, ::-1] if rng.integers(2) else part)

@@ -12,12 +12,12 @@ NUM_PHOTOS = 10_000
 NUM_CLASSES = 10
 RESAMPLES = 1000
 TIMED_RESAMPLES = 4
-"""Resamples of the loop, which would take too long for all; each resample takes the same time."""
+"""The number of timed resamples of the loop; all of them would take too long, and each takes the same time."""
 LIMIT_SECONDS = 2.0
 
 
 def measure() -> list[Row]:
-    """The predictions are correct for about four photos of five."""
+    """Measures the time for random predictions, of which about four in five are correct."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, NUM_CLASSES, NUM_PHOTOS).astype(np.int32)
     scores = rng.random((NUM_PHOTOS, NUM_CLASSES)) + 0.8 * np.eye(NUM_CLASSES)[labels]

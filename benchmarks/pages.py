@@ -1,6 +1,6 @@
-"""The pages in Chromium: first paint, readiness and code of a first visit, and a grid of 10,000 photos.
+"""The pages in Chromium: first paint, readiness and code size of a first visit, and scrolling through 10,000 photos.
 
-A page is compared with a line of JSON that the same server sends, opened in turn in the same browser.
+Each page is compared with a line of JSON from the same server; the same browser opens them in turn.
 """
 
 import statistics
@@ -22,7 +22,7 @@ NUM_PHOTOS = 10_000
 RUN_SECONDS = 600
 MAX_CODE_BYTES = 60_000
 CODE = ("Document", "Script", "Stylesheet")
-"""What Chromium calls the kinds of files that are code."""
+"""Chromium's names for the types of files that are code."""
 LONGEST_TASK_MS = 50
 RUN = {
     "train.model": {"layers": [{"Conv2D": {"filters": 8, "kernel_size": 3}}, "GlobalAveragePooling2D"]},
@@ -35,7 +35,7 @@ NOTE_READINESS = """
     else requestAnimationFrame(look);
 }})();
 """
-"""Runs before the scripts of a page and looks at each frame."""
+"""Runs before the scripts of a page; checks at each frame whether the page is ready."""
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -48,10 +48,10 @@ class Case:
     """A page to visit.
 
     Attributes:
-        name: for the claims.
-        path: after the address of the server.
+        name: the name of the page in the claims.
+        path: the path after the address of the server.
         ready: JavaScript that is true as soon as the page can be used.
-        max_code_bytes: of its code, compressed; None if it has pictures inside.
+        max_code_bytes: the limit on its compressed code; None if the page has embedded pictures.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Visit:
-    """A page with an empty cache: milliseconds since the request, and bytes of code."""
+    """The figures of a visit with an empty cache: milliseconds since the request, and bytes of code."""
 
     paint_ms: float
     ready_ms: float
@@ -75,7 +75,7 @@ SERVICE = Case("page of the service", "", "document.querySelector('#samples butt
 
 
 def measure() -> list[Row]:
-    """Each page compared with a line of JSON from the same server, and the longest task in a large grid."""
+    """Compares each page with a line of JSON from the same server, and measures the longest task in a large grid."""
     if CHROMIUM is None:
         raise SkipError("there is no Chromium on PATH")
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def measure() -> list[Row]:
 
 
 def run_cases(run_id: str, job_id: str) -> list[Case]:
-    """The pages of a finished run."""
+    """Returns the pages of a finished run."""
     return [
         Case("studio, Live", f"#live/{job_id}", _shown(".stepper, .line.train"), MAX_CODE_BYTES),
         Case("studio, a run", f"#results/{run_id}", _shown(".cell.right"), MAX_CODE_BYTES),
@@ -122,7 +122,7 @@ def train(url: str, work_dir: Path) -> tuple[str, str]:
 
 
 def measure_pages(url: str, folder: Path, cases: list[Case], line: str) -> list[Row]:
-    """The rows of some pages of a server; `line` is the path of its line of JSON."""
+    """Measures some pages of a server; `line` is the path of the line of JSON."""
     baseline = Case("a line of JSON", line, "document.readyState === 'complete'")
     visits: dict[Case, list[Visit]] = {case: [] for case in (baseline, *cases)}
 
@@ -141,8 +141,8 @@ def measure_pages(url: str, folder: Path, cases: list[Case], line: str) -> list[
 
 
 async def open_page(page: Page, url: str, case: Case) -> Visit:
-    """Opens a page from scratch."""
-    await page.call("Page.navigate", url="about:blank")  # else another part of the same page would be no visit
+    """Opens a page in an empty tab, and returns the figures of the visit."""
+    await page.call("Page.navigate", url="about:blank")  # otherwise, a new #fragment would not load the page
     source = NOTE_READINESS.format(ready=case.ready)
     script = (await page.call("Page.addScriptToEvaluateOnNewDocument", source=source))["identifier"]
     page.events.clear()
@@ -154,7 +154,7 @@ async def open_page(page: Page, url: str, case: Case) -> Visit:
 
 
 def code_bytes(page: Page) -> int:
-    """The bytes of code that the browser received for a page, as they were sent, without headers."""
+    """Returns the bytes of code that the browser received for a page, compressed as sent, without headers."""
     responses = [event["params"] for event in page.events if event["method"] == "Network.responseReceived"]
     code = {params["requestId"] for params in responses if params["type"] in CODE}
     chunks = [event["params"] for event in page.events if event["method"] == "Network.dataReceived"]
@@ -162,12 +162,12 @@ def code_bytes(page: Page) -> int:
 
 
 def median_visit(visits: list[Visit]) -> Visit:
-    """The medians of each figure."""
+    """Returns the median of each figure."""
     return Visit(*(statistics.median(figures) for figures in zip(*map(astuple, visits), strict=True)))
 
 
 def page_rows(case: Case, ours: Visit, baseline: Visit) -> list[Row]:
-    """The rows of one page."""
+    """Returns the rows of one page."""
     rows = [
         Row(
             f"{claim}: {case.name}",
@@ -184,12 +184,12 @@ def page_rows(case: Case, ours: Visit, baseline: Visit) -> list[Row]:
     if case.max_code_bytes is not None:
         allowed = f"{case.max_code_bytes / 1000:.0f} kB allowed"
         ratio = ours.code_bytes / case.max_code_bytes
-        rows.append(Row(f"code, as sent: {case.name}", f"{ours.code_bytes / 1000:.1f} kB", allowed, ratio, "<= 1"))
+        rows.append(Row(f"code, compressed: {case.name}", f"{ours.code_bytes / 1000:.1f} kB", allowed, ratio, "<= 1"))
     return rows
 
 
 def measure_tasks(url: str, folder: Path) -> Row:
-    """The longest task while a person scrolls through the grid."""
+    """Measures the longest task while a person scrolls through the grid."""
     longest_ms: list[float] = []
 
     async def work(page: Page) -> None:

@@ -1,7 +1,7 @@
-"""What it costs to divide the preparation among 8 tasks: processor seconds and memory, beside one task.
+"""The cost of dividing the preparation among 8 tasks: processor seconds and memory, compared with one task.
 
-It writes generated photos of 500 px and prepares them to 64 px: in one process, and in ten (list, 8 readers, merge).
-`DARKROOM_BENCH_PHOTOS=20000 python -m benchmarks parts` sets their number.
+Generates photos of 500 px and prepares them at 64 px: in one process, and in ten (list, 8 readers, merge).
+`DARKROOM_BENCH_PHOTOS=20000 python -m benchmarks parts` sets the number of photos.
 """
 
 import os
@@ -30,14 +30,14 @@ data, work = sys.argv[1], Path(sys.argv[2])
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took."""
+    """The processor time and the memory that a process used."""
 
     seconds: float
     peak_mb: float
 
 
 def measure() -> list[Row]:
-    """Two rows: the processor seconds of ten processes beside those of one, and the memory of the largest."""
+    """Compares the processor seconds of ten processes with those of one, and measures the memory of the largest."""
     num_photos = int(os.environ.get("DARKROOM_BENCH_PHOTOS", "1000"))
     with tempfile.TemporaryDirectory() as folder:
         photos, alone, parts = (Path(folder) / name for name in ("photos", "alone", "parts"))
@@ -76,7 +76,7 @@ def measure() -> list[Row]:
 
 
 def _run(code: str, photos: Path, work: Path) -> Cost:
-    """Runs Python code in a process of its own."""
+    """Runs Python code in a separate process."""
     work.mkdir(exist_ok=True)
     command = [sys.executable, "-c", IMPORTS + code, str(photos), str(work)]
     environment = os.environ | {"DARKROOM_CACHE": str(work / "cache")}

@@ -6,7 +6,7 @@ import simplejpeg
 
 
 def jpeg(height: int, width: int, seed: int = 0) -> bytes:
-    """A JPEG photo with about as many bytes per pixel as a camera's."""
+    """Generates a JPEG photo with about as many bytes per pixel as one from a camera."""
     rng = np.random.default_rng(seed)
     smooth = cv2.resize(
         rng.normal(128, 50, (12, 16, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC

@@ -1,7 +1,7 @@
-"""Choices of the training loop with oneDNN off and on, with one thread and two: processors differ in both.
+"""Checks choices of the training loop with oneDNN off and on and with one or two threads: processors differ in both.
 
-Each training runs in a separate process: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
-epoch.
+Each training run has a separate process: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
+epoch except the first.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from unittest import mock
 from benchmarks.frozen_backbone import build_mobilenet, train, write_dataset
 from benchmarks.table import Row
 
-ON_REQUEST = "it trains 32 times, for ten minutes; run it by name"
+ON_REQUEST = "it trains 32 times, which takes ten minutes; run it by name"
 NUM_PHOTOS = 256
 EPOCHS = 4
 ROUNDS = 2
@@ -27,11 +27,11 @@ CHOICES = {
     "glibc": ("freed memory kept", "glibc's own settings", ">= 0.95"),
     "bfloat16": ("float32", "bfloat16", ">= 0.9"),
 }
-"""For each choice: ours, the alternative, and the target for their ratio."""
+"""For each choice: ours, the alternative, and the target for the ratio of the alternative's time to ours."""
 
 
 def measure() -> list[Row]:
-    """Epochs of MobileNetV2 from block 13 on, compared with the same epochs without one of the choices."""
+    """Compares epochs of MobileNetV2 from block 13 on with the same epochs without one of the choices."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(Path(folder), NUM_PHOTOS)
@@ -49,7 +49,7 @@ def measure() -> list[Row]:
 
 
 def _epochs(choice: str, dataset_dir: Path, onednn: str, threads: int) -> list[float]:
-    """The seconds of each epoch except the first, in a separate process."""
+    """Measures the seconds of each epoch except the first, in a separate process."""
     environment = os.environ | {
         "TF_ENABLE_ONEDNN_OPTS": "1" if onednn == "on" else "0",
         "OMP_NUM_THREADS": str(threads),

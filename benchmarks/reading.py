@@ -18,7 +18,7 @@ PHOTOS_PER_CLASS = 600
 BATCH_SIZE = 64
 BATCHES = 8
 FFCV_RATE = 1800
-"""Photos per second and core that FFCV reads in raw mode, as published."""
+"""The photos that FFCV reads per second and core in raw mode, as published."""
 
 
 def measure() -> list[Row]:

@@ -21,7 +21,7 @@ ALLOWED_SECONDS = 1.5
 
 
 def measure() -> list[Row]:
-    """One row, compared with `dvc status`."""
+    """Measures the time of a repeated check, and that of `dvc status`."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "repository"
         _write_photos(root / "photos")

@@ -1,4 +1,4 @@
-"""MobileNetV2 at 224 px as a bento with random weights, which are as fast as trained ones; built without TensorFlow."""
+"""Builds a bento of MobileNetV2 at 224 px without TensorFlow; its random weights are as fast as trained ones."""
 
 import io
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SIZE = 224
 NUM_CLASSES = 10
 PHOTO_SHAPE = (533, 400, 3)
-"""The median photo of the clothing data set."""
+"""The shape of the median photo of the clothing data set."""
 
 MOBILENET_V2 = (
     (1, 16, 1, 1),
@@ -29,7 +29,7 @@ MOBILENET_V2 = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-"""Expansion, channels, repeats, stride of each group of blocks: Sandler et al., 2018, table 2."""
+"""Expansion, channels, repeats and stride of each group of blocks: Sandler et al., 2018, table 2."""
 
 
 def photo() -> bytes:
@@ -43,7 +43,7 @@ def photo() -> bytes:
 
 
 def build(bento_dir: Path) -> None:
-    """Writes a bento folder, with bundle/ next to the bento."""
+    """Writes the folders bundle/ and bento/."""
     export_dir = bento_dir / "bundle" / "export"
     export_dir.mkdir(parents=True)
     openvino().save_model(_mobilenet_v2(), export_dir / "model.xml", compress_to_fp16=False)
@@ -51,7 +51,7 @@ def build(bento_dir: Path) -> None:
 
 
 def pack(bento_dir: Path) -> None:
-    """Builds the bento of the graph in bundle/export."""
+    """Builds bento/ from the graph in bundle/export."""
     export_dir = bento_dir / "bundle" / "export"
     bundle = BundleInfo(
         dataset_name="made",

@@ -24,7 +24,7 @@ MEMORY_MB, READY_SECONDS = 600, 6
 
 
 def measure() -> list[Row]:
-    """The p50 of one prediction over HTTP, compared with a bare Starlette app with the same decoder and graph."""
+    """Compares the p50 of one prediction over HTTP with a bare Starlette app; measures memory and startup time."""
     photo = served_model.photo()
     with tempfile.TemporaryDirectory() as folder:
         bento_dir = Path(folder)
@@ -68,7 +68,7 @@ def measure() -> list[Row]:
 
 @contextlib.contextmanager
 def run_app(module: str, **settings: str) -> Iterator[str]:
-    """Runs an app of this folder with uvicorn and these environment variables."""
+    """Runs an app of this folder with uvicorn and these environment variables; yields its URL."""
     host, port = free_address("127.0.0.1", None)
     command = [sys.executable, "-m", "uvicorn", f"benchmarks.{module}:app", "--host", host, "--port", str(port)]
     with subprocess.Popen(
@@ -97,7 +97,7 @@ def _await(host: str, port: int, process: "subprocess.Popen[bytes]") -> None:
 
 @contextlib.contextmanager
 def _client(url: str, photo: bytes) -> Iterator[Callable[[], None]]:
-    """A function that sends the photo once, on one connection."""
+    """Yields a function that sends the photo once; all its calls use one connection."""
     content_type, body = encode_form([photo])
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
 
@@ -114,7 +114,7 @@ def _client(url: str, photo: bytes) -> Iterator[Callable[[], None]]:
 
 
 def memory_mb(bento_dir: Path) -> float:
-    """The memory of all processes of the service; shared pages are divided among them if the system reports it."""
+    """Returns the memory of all processes of the service; if the system reports PSS, shared pages count only once."""
     total = 0
     for process in processes(bento_dir):
         with contextlib.suppress(psutil.Error):
@@ -124,7 +124,7 @@ def memory_mb(bento_dir: Path) -> float:
 
 
 def own_memory_mb(bento_dir: Path) -> float:
-    """Memory without mapped files, whose share in `memory_mb` depends on other processes; Linux only."""
+    """Returns the memory without mapped files, whose share of `memory_mb` depends on other processes; Linux only."""
     total = 0
     for process in processes(bento_dir):
         with contextlib.suppress(OSError):
@@ -136,7 +136,7 @@ def own_memory_mb(bento_dir: Path) -> float:
 
 
 def processes(bento_dir: Path) -> list[psutil.Process]:
-    """The processes of the service."""
+    """Finds the processes of the service."""
     service_processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

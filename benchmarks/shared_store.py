@@ -20,7 +20,7 @@ LATENCY_SECONDS = 0.02
 NUM_BYTES = 192 * 2**20
 """About the size of the features of 1,500 photos."""
 LINKS = ((100e6, ">= 0.5"), (500e6, ">= 0.1"))
-"""(bytes per second, the target share of them)."""
+"""(bytes per second of the link, the target for the share of them that the store reaches)."""
 
 
 class SlowSystem:
@@ -55,7 +55,7 @@ class SlowSystem:
 
 
 def measure() -> list[Row]:
-    """Writes and reads over each link."""
+    """Measures writing and reading over each link."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         source, copy = Path(folder) / "features.npy", Path(folder) / "copy.npy"

@@ -1,4 +1,4 @@
-"""The result of a benchmark: a ratio to a named baseline, measured in turn in the same process."""
+"""The result of a benchmark: the ratio of our figure to that of a named baseline, or of the baseline's to ours."""
 
 import operator
 import resource
@@ -24,8 +24,8 @@ class Row:
         claim: what is measured.
         ours: our figure, with its unit.
         baseline: the baseline's figure and its name.
-        ratio: of the two figures, so that it does not depend on the machine.
-        target: of the ratio: `>= 5` or `<= 1.3`.
+        ratio: the ratio of the two figures, which depends less on the machine than the figures do.
+        target: the condition that the ratio must meet, such as `>= 5` or `<= 1.3`.
         memory_mb: the peak memory of the process; None if it was not measured.
     """
 
@@ -46,12 +46,12 @@ class Row:
 def time_by_turns(
     *works: Callable[[], object], rounds: int = 9, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """Measures the median seconds of each function; they run in turn, so that a busy machine slows all of them equally.
+    """Measures the median seconds of each function; they run in turn, so that a busy machine slows them all equally.
 
     Args:
         works: the functions to compare; each runs once in advance.
         rounds: the number of timed runs per function.
-        clock: `time.process_time` for claims per core.
+        clock: returns the time in seconds; `time.process_time` for claims per core.
     """
     for work in works:
         work()

@@ -18,7 +18,7 @@ WARM_SECONDS = 2.0
 
 
 def measure() -> list[Row]:
-    """All three services run at the same time and are queried in turn; the clients use the same cores."""
+    """Queries the three services in turn; all run at the same time, and the clients use the same cores."""
     with tempfile.TemporaryDirectory() as folder:
         bento_dir, model = Path(folder), Path(folder) / "model.keras"
         _export(bento_dir / "bundle" / "export", model)

@@ -23,7 +23,7 @@ ALLOWED_MB = 4096.0
 
 
 def measure() -> list[Row]:
-    """First augmented photos, then features of 14 × 14 × 96, as before block 13 of MobileNetV2."""
+    """Trains on augmented photos, then on features of 14 × 14 × 96, the size of the input of MobileNetV2's block 13."""
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)

@@ -1,6 +1,6 @@
-"""A search for the head of a frozen MobileNetV2 on real photos: the savings by feature cache, pruning and order.
+"""A search for the head of a frozen MobileNetV2 on real photos: what the feature cache and pruning save.
 
-Requires real photos and weights in `shared/` next to the repository, or in the folder in DARKROOM_SHARED.
+Requires real photos and weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository.
 """
 
 import gc
@@ -35,10 +35,10 @@ class StudyFigures:
     """The figures of one study.
 
     Attributes:
-        seconds: total, including the features.
-        epochs: of all trials.
-        accuracy: of the best trial.
-        memory_mb: after each trial.
+        seconds: the total time, including the computation of the features.
+        epochs: the total number of epochs of all trials.
+        accuracy: the validation accuracy of the best trial.
+        memory_mb: the memory of the process after each trial.
     """
 
     seconds: float
@@ -48,7 +48,7 @@ class StudyFigures:
 
 
 def measure() -> list[Row]:
-    """The study with pruning, without pruning, and one epoch without the cache, whose time is scaled up."""
+    """Runs the study with and without pruning, and one epoch without the cache, whose time is scaled up."""
     photos, weights = find_photos_and_weights()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as name:
@@ -121,7 +121,7 @@ def find_photos_and_weights() -> tuple[Path, Path]:
 
 
 def read_params(weights: Path) -> Any:
-    """The train section, resolved, without early stopping."""
+    """Returns the resolved train section, without early stopping."""
     from components.contract.params.model import ModelParams
     from components.contract.params.resolve import resolve_train
     from components.contract.params.training import TrainParams
@@ -145,7 +145,7 @@ def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none
     from components.train.tuning.search import Search
 
     params = read_params(weights)
-    # All trials share the features of the unchanged photos.
+    # Without augmentation, all trials share the features of the original photos.
     space = {key: dimension for key, dimension in auto_space(params).items() if key != "augmentation"}
     start_time = time.perf_counter()
     memory: list[float] = []
@@ -159,7 +159,7 @@ def run_study(dataset_dir: Path, weights: Path, pruner: Literal["halving", "none
 
 
 def reduce_training(photographs: "Photographs") -> "Photographs":
-    """The same photos, with fewer for training."""
+    """Replaces the training photos with NUM_PHOTOS of them."""
     from dataclasses import replace
 
     from components.contract.artifacts.dataset import Split
@@ -170,7 +170,7 @@ def reduce_training(photographs: "Photographs") -> "Photographs":
 
 
 def pick_rows(num: int) -> "np.ndarray":
-    """The rows of the training photos in the benchmark: int64 (NUM_PHOTOS,)."""
+    """Draws the rows of the training photos for the benchmark: int64 (NUM_PHOTOS,)."""
     import numpy as np
 
     return np.random.default_rng(0).permutation(num)[:NUM_PHOTOS]
@@ -190,13 +190,13 @@ def note_memory(train: Callable[..., Any], memory: list[float]) -> Callable[...,
 
 
 def memory_mb() -> float:
-    """The current memory of this process."""
+    """Returns the current memory of this process."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 2**10
 
 
 def time_plain_epoch(dataset_dir: Path, weights: Path) -> float:
-    """Estimates the seconds of an epoch of the head through the whole network, from a part of the photos."""
+    """Estimates the seconds of an epoch that trains the head without the cache, from a part of the photos."""
     from components.contract.artifacts.dataset import open_split, read_info
     from components.train.setup import open_network
 
@@ -204,7 +204,7 @@ def time_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     network = open_network(read_params(weights), info).network
     import keras
 
-    assert network.backbone is not None, "the params name one"
+    assert network.backbone is not None, "the params name a backbone"
     for layer in network.backbone.layers:
         layer.trainable = False
     training = open_split(dataset_dir, "train")

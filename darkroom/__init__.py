@@ -12,7 +12,7 @@ __version__: str
 
 
 def __getattr__(name: str) -> str:
-    """The version, read on first access."""
+    """Returns the version of the package for `__version__`."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version
@@ -34,7 +34,7 @@ def _require_own_packages() -> None:
             raise ImportError(
                 f"`{name}` must be the package installed with Darkroom, in {home}, but Python finds "
                 f"{origin or 'a folder without an __init__.py, or nothing'}. Start Python in another "
-                "folder, or with -P, or rename that folder."
+                "folder, or with -P, or rename the other package."
             )
 
 

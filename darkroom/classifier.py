@@ -38,12 +38,13 @@ class Classifier:
         return self._served.facts.image_size
 
     def predict(self, photos: "Sequence[Photo] | Photo") -> list[Prediction | Failure]:
-        """Classifies photos: one entry per photo, in order.
+        """Classifies photos; returns one entry per photo, in order.
 
         Args:
-            photos: paths, contents of files, arrays or PIL images, or one of these. Arrays are uint8 (height, width, 3)
-                RGB, (height, width, 4) RGBA or (height, width) gray, also uint16 gray, or a batch (n, height, width,
-                channels). Arrays and PIL images are treated like lossless image files.
+            photos: one photo, or a sequence of photos: paths, contents of files, arrays or PIL images. An array is
+                uint8 RGB (height, width, 3), uint8 RGBA (height, width, 4), or uint8 or uint16 gray (height, width); a
+                batch is one array (n, height, width, channels). Arrays and PIL images are treated like lossless image
+                files.
 
         Raises:
             DataError: an array or an object is not a photo.
@@ -70,7 +71,7 @@ def load(source: "str | os.PathLike[str] | Run") -> Classifier:
 
     Args:
         source: a `Run`, a run id, `latest`, the folder of a run, a bento or a model bundle, or `name@champion` of a
-            registered model (also another alias, or a version).
+            registered model (or another alias, or a version).
 
     Raises:
         ArtifactError: the model does not exist, or is damaged.
@@ -91,7 +92,7 @@ def _as_sequence(photos: "Sequence[Photo] | Photo") -> "Sequence[Photo]":
 
 
 def _to_file(photo: "Photo") -> Path | bytes:
-    """The path of a photo, or the photo as the content of a file."""
+    """Returns the path of a photo, or its content as an image file."""
     if isinstance(photo, bytes):
         return photo
     if isinstance(photo, str | os.PathLike):

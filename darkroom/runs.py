@@ -18,7 +18,7 @@ class Run:
     """A finished run.
 
     Attributes:
-        path: its folder: dataset/, model/, evaluation/, bento/, summary.json.
+        path: the folder of the run, which contains dataset/, model/, evaluation/, bento/ and summary.json.
     """
 
     path: Path
@@ -68,7 +68,7 @@ def run(data: str | os.PathLike[str], *, params_file: str | os.PathLike[str] | N
         data: a folder of class folders, an archive, a table or an address.
         params_file: a params.yaml; None for the defaults.
         params: params by section, as in params.yaml: `train={"epochs": 5, "model": {"name": "Xception"}}`. A dotted
-            name is the same: `**{"train.epochs": 5}`.
+            name has the same effect: `**{"train.epochs": 5}`.
 
     Returns:
         The finished run.

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Creates the secrets that the manifests need, with keys made here; those that exist stay. docs/kubernetes.md lists them.
+# Creates the secrets that the manifests need, with random keys; keeps existing secrets. docs/kubernetes.md lists them.
 # No password is an argument of a process.
 set -eu
 kubectl apply -f "$(dirname "$0")/base/namespace.yaml"
 
-# secret NAMESPACE NAME: creates a secret of the lines KEY=VALUE that it reads
+# secret NAMESPACE NAME: creates a secret from the lines KEY=VALUE on standard input
 secret() {
   if kubectl -n "$1" get secret "$2" > /dev/null 2>&1; then
     echo "secret/$2 exists"
@@ -12,7 +12,7 @@ secret() {
     kubectl -n "$1" create secret generic "$2" --from-env-file=/dev/stdin
   fi
 }
-# value NAMESPACE NAME KEY
+# value NAMESPACE NAME KEY: prints a value of a secret
 value() { kubectl -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
 
 echo "password=$(openssl rand -hex 20)" | secret darkroom darkroom-postgres

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PACKED_DIRS: Final = ("", "src", "bento/src", "bento/bento/src")
-"""The places of service.json: in the source of a bento, in a bento, in deploy's folder, in a run or in a package."""
+"""Where service.json can be: in the source of a bento, in a bento, in deploy's folder, in a run or in a package."""
 
 
 def load_classifier(source: str | Path) -> Classifier:
@@ -92,7 +92,7 @@ def _load_registered(name: str, alias: str) -> Classifier:
     except Exception as error:  # MLflow raises its own errors and those of requests and the store
         raise TrackingError(
             f"MLflow did not return the model {name}@{alias}: {reason_of(error)}. The store is "
-            f"{redact(tracking_uri())}: set MLFLOW_TRACKING_URI to that of the model."
+            f"{redact(tracking_uri())}: set MLFLOW_TRACKING_URI to the model's store."
         ) from None
     if (folder / "service.json").is_file():
         return Classifier(folder)

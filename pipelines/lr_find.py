@@ -26,16 +26,16 @@ def find_learning_rate(
     output: Path,
     show: Callable[[Resolution], None],
 ) -> "RangeTest":
-    """Trains briefly at rising learning rates, and writes a page with the curve of the loss.
+    """Trains briefly at increasing learning rates, and writes a page with the loss curve.
 
     Args:
         data: the address of the photos.
         params: the params file.
-        settings: `section.key=value` each.
+        settings: the params to change, each as `section.key=value`.
         dataset_dir: a prepared data set, instead of `data`.
         num_batches: the maximum number of batches.
         output: the path of the page.
-        show: called with the resolved params before the training starts.
+        show: called with the resolved params before training starts.
 
     Raises:
         ParamsError: both `data` and `dataset_dir` are given, or a value is invalid.

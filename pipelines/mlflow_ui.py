@@ -25,7 +25,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
         port: the port to listen on.
 
     Raises:
-        ServiceError: the port is taken, or the store is a server, which has its own UI.
+        ServiceError: the port cannot be used, or the store is a server, which has its own UI.
     """
     uri = tracking_uri()
     if uri.startswith(("http://", "https://")):
@@ -45,7 +45,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
         require_store()
     address = f"http://{host}:{port}/{_start_route(uri)}"
     print(f"MLflow UI: {address} (stop it with Ctrl-C)", flush=True)  # noqa: T201 - the output of the command
-    # The address of the store may contain a password, and every user of this machine can see arguments.
+    # The address of the store may contain a password, and every user of this machine can see a process's arguments.
     environment = launcher.environment() | {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_BACKEND_STORE_URI": uri,
@@ -66,6 +66,6 @@ def _start_route(uri: str) -> str:
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         for run in client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"]):
             return runs_route(run.info.experiment_id)
-    except Exception as error:  # of MLflow or SQLAlchemy, such as for a store of another version; the server reports it
+    except Exception as error:  # MLflow or SQLAlchemy cannot read the store; the server reports the error
         log.debug("The MLflow store could not be read: %s", reason_of(error))
     return f"#/experiments?{ML_VIEWS}"

@@ -24,9 +24,9 @@ def whole_number(expected: str, least: int = 0, most: int | None = None) -> Call
     return parse
 
 
-parse_count = whole_number("an integer from 0")
+parse_count = whole_number("an integer of at least 0")
 parse_port = whole_number("a port from 1 to 65535", 1, 65_535)
-parse_num_classes = whole_number("a number of classes from 2", 2)
+parse_num_classes = whole_number("a number of at least 2 classes", 2)
 
 
 def parse_share(text: str) -> float:

@@ -20,9 +20,9 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
     """Writes the bundle and the bento of a backbone with ImageNet's classes, and tests the bento over HTTP.
 
     Args:
-        name: of the backbone.
-        weights: `imagenet`, or the path of a weights file that includes the top.
-        output_dir: created, or replaced completely; contains model/ and bento/.
+        name: the name of the backbone.
+        weights: `imagenet`, or the path of a weights file that includes the top layer.
+        output_dir: the package, with model/ and bento/; created, or replaced completely.
 
     Raises:
         WeightsError: the weights or the class names are missing, or do not match.
@@ -38,7 +38,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
         log.info("Built the bento %s.", facts.tag)
         difference = _ask(folder, bundle)
         log.info(
-            "Its answers for %d generated photos over HTTP match the exported graph within %.1e.",
+            "Its answers over HTTP for %d generated photos match those of the exported graph within %.1e.",
             NUM_PHOTOS,
             difference,
         )

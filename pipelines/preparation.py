@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def prepared(
     data: str | None, params: Path | None, settings: Iterable[str], show: Callable[[Resolution], None]
 ) -> Iterator[tuple[Path, "TrainParams"]]:
-    """Preprocesses the photos into a temporary folder; yields the data set and the resolved section train.
+    """Preprocesses the photos into a temporary folder; yields the data set and the resolved params of train.
 
     Args:
         data: the address of the photos.
         params: the params file.
-        settings: `section.key=value` each.
+        settings: the params to change, each as `section.key=value`.
         show: called with the resolved params before the photos are read.
     """
     from components.preprocess.step import preprocess

@@ -58,8 +58,8 @@ def run_options(function: Function) -> Function:
             metavar="N",
             help="A time limit for the whole run: the same as --set train.minutes=N.",
         ),
-        click.option("--require-promotion", is_flag=True, help="Exit with code 3 if the verdict does not promote."),
-        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The GPUs that containers can use."),
+        click.option("--require-promotion", is_flag=True, help="Exit with code 3 unless the model is promoted."),
+        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The number of GPUs for containers."),
         click.option(
             "--memory", metavar="SIZE", help="The memory that a container can use, such as 4g.", show_default="no limit"
         ),
@@ -67,7 +67,7 @@ def run_options(function: Function) -> Function:
             "--runner",
             type=click.Choice(("subprocess", "docker")),
             default="subprocess",
-            help="Where the steps run. docker needs the images: make images.",
+            help="Where the steps run. For docker, build the images first: make images.",
         ),
     ):
         function = option(function)
@@ -89,8 +89,8 @@ def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] 
     """Resolves every `auto` by inspecting the data, whose path becomes absolute.
 
     Args:
-        params: may contain `auto`.
-        look: inspects the data; by default in this process.
+        params: the params, which may contain `auto`.
+        look: the function that inspects the data; by default, `probe` in this process.
     """
     from components.contract.params.resolve import resolve
     from components.preprocess.sources.probe import probe
@@ -117,8 +117,8 @@ def read_params(data: str | None, params: Path | None, settings: Iterable[str]) 
 
     Args:
         data: the address of the photos; replaces the address in the file.
-        params: the file; None for params.yaml, if it exists.
-        settings: `section.key=value` each.
+        params: the params file; None for params.yaml, if it exists.
+        settings: the params to change, each as `section.key=value`.
 
     Raises:
         ParamsError: neither the file nor an option names the data, or a value is invalid.
@@ -133,7 +133,7 @@ def read_params(data: str | None, params: Path | None, settings: Iterable[str]) 
         overrides.append(f"data.uri={json.dumps(data, ensure_ascii=False)}")
     has_file = params is not None or path.exists()
     if not has_file and not any(override.startswith("data.uri=") for override in overrides):
-        raise ParamsError("Set the photos with --data or in a params.yaml; this folder has none.")
+        raise ParamsError("Set the photos with --data or in a params.yaml; this folder has no params.yaml.")
     return load_params(path if has_file else None, tuple(overrides))
 
 

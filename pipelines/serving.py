@@ -1,4 +1,4 @@
-"""Serves the model of a run, and compares the served photos with its data set."""
+"""Serves the model of a run, and compares the served photos with the run's data set."""
 
 import datetime
 import os
@@ -30,7 +30,7 @@ def serve_run(
         host: the address to listen on.
         port: the port to listen on.
         api_key_file: contains the API key that requests must contain.
-        allowed_origins: the origins of web pages that may send requests.
+        allowed_origins: the origins of web pages that can send requests.
         prediction_log: the folder for summaries of the answers; None for no log.
         log_share: the share of the answers to log.
 
@@ -63,12 +63,12 @@ def check_drift(
     Args:
         served: a prediction log, or a folder of photos.
         run: a run id, or `latest`.
-        since: leaves out older predictions of the log.
-        seed: of the random draws.
-        output: the report.
+        since: the first day of the predictions to use from the log; None for all.
+        seed: the seed of the random draws.
+        output: the path of the report.
 
     Returns:
-        The result, and if there is drift, the command that chooses photos to label.
+        The result and, if there is drift, the command that chooses photos to label.
     """
     import numpy as np
 
@@ -98,6 +98,6 @@ def check_drift(
 
 
 def propose_labeling(served: Path, run: str, since: datetime.date | None, *, is_log: bool) -> str:
-    """The command that chooses photos to label; for a log, the user replaces FOLDER by the folder of the photos."""
+    """The command that chooses photos to label; for a log, the user replaces FOLDER with the folder of the photos."""
     options = " --photos FOLDER" * is_log + (f" --since {since}" if since else "")
     return f"darkroom data next --from {shlex.quote(str(served))}{options} --run {run} --count 50 --output next"

@@ -149,7 +149,7 @@ def _trace_registry(name: str, prediction: TracedPrediction | None) -> Trace:
             )
     raise ArtifactError(
         f"{_describe_unknown(name)} MLflow's registry at {store_text} does not contain it either. Set "
-        "MLFLOW_TRACKING_URI to the store of the model's training."
+        "MLFLOW_TRACKING_URI to the store that contains the model's training run."
     )
 
 
@@ -198,11 +198,11 @@ def as_lines(chain: Trace) -> list[tuple[str, str]]:
         prediction = chain.prediction
         answer = ""
         if prediction.label and prediction.confidence is not None:
-            withheld = ", withheld" if prediction.abstained else ""
+            withheld = ", abstained" if prediction.abstained else ""
             answer = f": {prediction.label}, {percent(prediction.confidence)}{withheld}"
         lines.append(("prediction", f"{prediction.id} ({prediction.made:%Y-%m-%d %H:%M:%S} UTC){answer}"))
     lines += [
-        ("bento", f"{chain.bento}{f' in {chain.bento_path}' if chain.bento_path else ', no longer here'}"),
+        ("bento", f"{chain.bento}{f' in {chain.bento_path}' if chain.bento_path else ', no longer in this folder'}"),
         ("run", chain.run_id or "not in this folder"),
         (
             "MLflow run",

@@ -53,7 +53,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
         ]
         if searchers > 1:  # one more task, which runs after all trials and returns the best params
             search.append(tune(dataset=dataset, params=tune_params, train_params=train_params).after(*search))
-            for task in search:  # with equal inputs, KFP would use the result of the task before it
+            for task in search:  # their inputs are equal, so KFP would reuse the result of an earlier task
                 task.set_caching_options(enable_caching=False)
 
         train_task = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)

@@ -52,7 +52,7 @@ class LayerError(ModelError):
     """A layer cannot be used at its position in a list of layers.
 
     Attributes:
-        position: of the layer in the list, from 0; that of the last layer if the end of the list is invalid.
+        position: index of the layer in the list, from 0; that of the last layer if the end of the list is invalid.
     """
 
     def __init__(self, message: str, position: int):
@@ -73,7 +73,7 @@ class SearchError(DarkroomError):
 
 
 class ArtifactError(DarkroomError):
-    """A folder that another step writes is missing, damaged or of another format version."""
+    """A folder that another step writes is missing or damaged, or has another format version."""
 
 
 class TrackingError(DarkroomError):

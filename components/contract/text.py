@@ -29,7 +29,7 @@ def printable(text: str, *, lines: bool = False) -> str:
     r"""The text with all harmful characters escaped, as in `\x1b[31m`; escaping it again changes nothing.
 
     Args:
-        text: may contain lone surrogates, as file names that are not UTF-8 do.
+        text: the text, which may contain lone surrogates, as file names that are not UTF-8 do.
         lines: whether line breaks and tabs are kept: True for messages, False for names.
     """
     if text.isascii() and text.isprintable():
@@ -58,7 +58,7 @@ def json_text(content: object, **options: Any) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """Puts an apostrophe before a text that a spreadsheet would read as a formula; `from_csv_cell` removes it."""
+    """Puts an apostrophe before text that a spreadsheet would read as a formula; `from_csv_cell` removes it."""
     return f"'{text}" if FORMULA.match(text) else text
 
 
@@ -74,7 +74,7 @@ def join_names(names: Sequence[str], limit: int = 12) -> str:
 
 
 def pluralize(num: int, word: str = "photo") -> str:
-    """`1 photo`, `1,200 photos`."""
+    """A number with its noun: `1 photo`, `1,200 photos`."""
     return f"{num:,} {word}{'' if num == 1 else 's'}"
 
 

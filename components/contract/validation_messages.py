@@ -1,4 +1,4 @@
-"""Rewords pydantic's errors: the key, what was expected, what was found, and the nearest valid key."""
+"""Rewords pydantic's errors: they state the key, what was expected, what was found, and the nearest valid key."""
 
 import difflib
 import json
@@ -22,7 +22,7 @@ def fault(message: str) -> PydanticCustomError:
 
 
 def expects(description: str) -> WrapValidator:
-    """Replaces pydantic's errors for a union, one line per member, by one description of what is expected.
+    """Replaces pydantic's errors for a union, which have a line per member, with one description of what is expected.
 
     The wrapped validator receives a JSON array as a Python list, so tuples in it need `Strict(False)`.
     """
@@ -58,9 +58,9 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
             for prefix in ("Input should be ", "Value should be "):
                 problem = problem.removeprefix(prefix)
             if details["type"] == "too_short":
-                problem = f"at least {details['ctx']['min_length']} values"
+                problem = f"a length of at least {details['ctx']['min_length']}"
             elif details["type"] == "too_long":
-                problem = f"at most {details['ctx']['max_length']} values"
+                problem = f"a length of at most {details['ctx']['max_length']}"
             problem = f"expected {problem}; found {json.dumps(details['input'], default=str)}"
             if details["type"] == "literal_error":
                 problem += suggestion(str(details["input"]), re.findall(r"'([^']+)'", details["ctx"]["expected"]))
@@ -71,11 +71,11 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, st
 
 
 MAX_LISTED = 20
-"""Maximum number of valid words that a message lists."""
+"""The maximum number of valid words that a message lists."""
 
 
 def nearest(word: str, known_words: Iterable[str]) -> str:
-    """` (did you mean …?)`, or the list of the known words if none is similar."""
+    """` (did you mean …?)`, or the list of known words if none is similar."""
     words = list(known_words)
     listing = ", ".join(words[:MAX_LISTED]) + (f" … ({len(words)} in total)" if len(words) > MAX_LISTED else "")
     return suggestion(word, words) or (f"; valid values are {listing}" if words else "")

@@ -13,7 +13,7 @@ from components.deploy.step import deploy
 def main() -> None:
     """Runs the deployment that the arguments describe."""
     parser = argparse.ArgumentParser(prog="python -m components.deploy", description=__doc__)
-    parser.add_argument("--params", type=Path, required=True, help="params.yaml")
+    parser.add_argument("--params", type=Path, required=True, help="the params file")
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--model", type=Path, required=True, help="the model bundle's folder")
     parser.add_argument("--evaluation", type=Path, required=True, help="the evaluation's folder")

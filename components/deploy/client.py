@@ -1,4 +1,4 @@
-"""A client of the service that requires only Python's standard library.
+"""A client for the service that requires only Python's standard library.
 
 with Client("http://127.0.0.1:3000") as client:
     first, second = client.predict(["a.jpg", "b.jpg"])
@@ -26,9 +26,9 @@ FIELD: Final = "files"
 TIMEOUT_SECONDS = 60.0
 OVERLOADED = 503
 MAX_PHOTOS: Final = 32
-"""Photos in one request; the service accepts more."""
+"""The maximum number of photos per request; the service accepts more."""
 MAX_BYTES: Final = 32 * 2**20
-"""Bytes in one request, unless a single photo is larger."""
+"""The maximum size of a request, unless a single photo is larger."""
 
 Photo = bytes | str | os.PathLike[str]
 """The content of a file, or its path."""
@@ -40,12 +40,12 @@ class Prediction:
 
     Attributes:
         label: the most probable class, even if the model abstains.
-        confidence: its probability, calibrated if evaluation calibrated the model.
-        abstained: whether the confidence is below the threshold that evaluation chose: the label is a guess.
-        unfamiliar: how much the photo differs from the training photos; above 1, more than nearly all photos that
-            evaluation saw. None if evaluation did not measure it.
-        probabilities: by class, the most probable first.
-        id: of the service's answer; `darkroom trace ID` shows the model, the run and the data behind it.
+        confidence: the probability of this class, calibrated if evaluation calibrated the model.
+        abstained: whether the confidence is below the threshold that evaluation chose; the label is then a guess.
+        unfamiliar: how much the photo differs from the training photos; a value above 1 is higher than for nearly all
+            photos of the evaluation. None if evaluation did not measure it.
+        probabilities: the probability of each class, the most probable first.
+        id: the id of the prediction; `darkroom trace ID` shows the model, the run and the data behind it.
     """
 
     label: str
@@ -61,7 +61,7 @@ class Failure:
     """The answer for a file that is not a usable photo.
 
     Attributes:
-        code: the reason in one word.
+        code: a code for the reason, such as `truncated`.
         message: the reason in a sentence.
     """
 
@@ -78,7 +78,7 @@ class Client:
         Args:
             url: the address of the service, such as `http://127.0.0.1:3000`.
             timeout_seconds: the maximum time for one answer.
-            api_key: for a service that requires one.
+            api_key: the API key, if the service requires one.
 
         Raises:
             ServiceError: the URL is not an http or https address.
@@ -96,10 +96,10 @@ class Client:
         self._connection = kind(parts.hostname, parts.port, timeout=timeout_seconds)
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction | Failure]:
-        """Classifies photos: one entry per photo, in order. Many photos are sent in several requests.
+        """Classifies photos; returns one entry per photo, in order. Many photos are sent in several requests.
 
         Args:
-            photos: files, as their content or their path.
+            photos: the content or the path of each file.
 
         Raises:
             DataError: a file cannot be read.
@@ -155,7 +155,7 @@ class Client:
         self.close()
 
     def _post(self, path: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-        """Sends a request; if the service is overloaded, tries again until the timeout."""
+        """Sends a request; while the service is overloaded, tries again until the timeout."""
         deadline = time.monotonic() + self._timeout_seconds
         headers = {"Content-Type": content_type} | ({"X-API-Key": self._api_key} if self._api_key else {})
         while True:
@@ -190,7 +190,7 @@ def predict(url: str, photos: Sequence[Photo]) -> list[Prediction | Failure]:
 
 
 def encode_form(photos: Sequence[bytes]) -> tuple[str, bytes]:
-    """The Content-Type and the body of a form with photos in the field `files`."""
+    """Encodes a form with photos in the field `files`; returns its Content-Type and its body."""
     boundary = secrets.token_hex(16)
     parts = []
     for number, photo in enumerate(photos):
@@ -232,7 +232,7 @@ def _read(photo: Photo) -> bytes:
 
 
 def _group(photos: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Groups photos by number and by size, one group per request; yields at least one group."""
+    """Divides photos into requests of limited number and size; yields at least one group."""
     group: list[bytes] = []
     for photo in photos:
         if group and (len(group) == MAX_PHOTOS or sum(map(len, group)) + len(photo) > MAX_BYTES):

@@ -8,7 +8,7 @@ from kfp.dsl import Artifact, Dataset, Input, Model, Output
 def deploy(
     dataset: Input[Dataset], model: Input[Model], evaluation: Input[Artifact], params: str, bento: Output[Artifact]
 ) -> None:
-    """Builds the service, compares its answers over HTTP with evaluation, and registers the model."""
+    """Builds the service, compares its answers over HTTP with those of evaluation, and registers the model."""
     from pathlib import Path
 
     from components.contract.params.pipeline import DeployParams, parse_section

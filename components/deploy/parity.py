@@ -18,12 +18,13 @@ from components.deploy.service.settings import DEFAULT_DECODE_MB
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""The maximum difference from a probability in the evaluation."""
+"""The maximum difference between a probability of the service and one of the evaluation."""
 PHOTOS_PER_REQUEST = 16
 BYTES_PER_REQUEST = 32 * 2**20
 MAX_PHOTO_BYTES = MAX_BODY_BYTES - 2**20
 LARGE_IMAGE_SIZE = (1024, 1024)
-"""Larger than the input of most models: large JPEGs are scaled down while they are decoded."""
+"""The image size for which the decoding cost is estimated. Large JPEGs are scaled down while they are decoded, so it is
+larger than the input of most models."""
 NUM_TIMED = 50
 NUM_WARM = 3
 
@@ -68,7 +69,7 @@ def read_expected(evaluation_dir: Path) -> dict[str, ExpectedPrediction]:
 
 
 def golden_photos(dataset_dir: Path) -> list[Path]:
-    """The golden photos that the service accepts; larger ones are logged.
+    """The golden photos that the service accepts; photos that exceed its limits are logged.
 
     Raises:
         ArtifactError: there are no such photos.
@@ -107,8 +108,8 @@ def check_parity(
     """Sends all photos, several per request, and compares the answers.
 
     Args:
-        client: of the running service.
-        photos: golden photos, named by their image_id.
+        client: a client of the running service.
+        photos: golden photos, named after their image_id.
         expected: evaluation's predictions by image_id.
         class_names: in the order of the labels.
 
@@ -116,7 +117,7 @@ def check_parity(
         The largest difference between two probabilities.
 
     Raises:
-        ServiceError: an answer differs from evaluation; the message names the photo and both values.
+        ServiceError: an answer differs from evaluation; the message contains the photo and both values.
         ArtifactError: evaluation has no prediction for a photo.
     """
     largest = 0.0
@@ -131,7 +132,7 @@ def check_parity(
 
 
 def group_photos(photos: Sequence[Path]) -> Iterator[list[Path]]:
-    """Groups photos by number and by size, one group per request."""
+    """Divides photos into requests of limited number and size."""
     group: list[Path] = []
     num_bytes = 0
     for path in photos:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 32
 COLUMNS = ("path", "label", "confidence", "abstained", "unfamiliar", "error")
 MAX_DECODE_BYTES: Final = 2**30
-"""The memory for photos that are decoded at the same time; a larger photo is decoded alone."""
+"""The memory for photos that are decoded at the same time; a photo that needs more is decoded alone."""
 
 
 class FaultRow(TypedDict):
@@ -42,7 +42,7 @@ class FaultRow(TypedDict):
 
 
 class Row(TypedDict):
-    """The result for one file; if there is an `error`, the rest is None."""
+    """The result for one file; if there is an `error`, all values except the path are None."""
 
     path: str
     label: str | None
@@ -56,10 +56,10 @@ class Row(TypedDict):
 
 
 def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
-    """Classifies photos, and all files in folders; yields one row per file, in order, after each batch.
+    """Classifies photos, and all files in folders; yields one row per file, in order, batch by batch.
 
     Args:
-        bento_dir: deployment.json, bento/ (only bento/ is needed).
+        bento_dir: contains deployment.json and bento/; only bento/ is required.
         paths: files and folders.
 
     Raises:
@@ -88,7 +88,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         else:
             raise DataError(f"No photo or folder of photos exists at {path}.")
     if not files:
-        raise DataError(f"There are no photos to classify: {', '.join(map(str, paths))} contains no files.")
+        raise DataError(f"There are no photos to classify: no files were found in {', '.join(map(str, paths))}.")
     return files
 
 
@@ -100,7 +100,7 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
 
     Args:
         rows: from `predict_files`.
-        output: a file, which is created when it is complete; None for standard output.
+        output: the file to write, which appears only once it is complete; None for standard output.
         overwrite: whether an existing file is replaced.
 
     Raises:
@@ -120,12 +120,12 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
         write_file(output, table.getvalue().encode("utf-8"))
     except OSError as error:
         raise ArtifactError(f"Cannot write the table {output}: {error}{free_text(output.parent)}.") from None
-    log.info("Wrote %d rows to %s; %d files could not be classified.", num_rows, output, num_errors)
+    log.info("Rows: %d, written to %s. Files that could not be classified: %d.", num_rows, output, num_errors)
 
 
 def _write_table(rows: Iterable[Row], file: TextIO, cell: Callable[[str], str] = csv_cell) -> tuple[int, int]:
     rows = iter(rows)
-    # The columns are known from the first row with probabilities; earlier rows wait.
+    # The columns are known from the first row with probabilities, so earlier rows are collected first.
     first_rows = list(_until_first_prediction(rows))
     class_names = sorted(first_rows[-1]["probabilities"] or ()) if first_rows else []
     writer = csv.writer(file, lineterminator="\n")
@@ -158,11 +158,11 @@ def _until_first_prediction(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def predict_photos(classifier: "Classifier", files: Sequence[Path | bytes]) -> Iterator[Row]:
-    """Classifies photos: yields one row per photo, in order, after each batch.
+    """Classifies photos; yields one row per photo, in order, batch by batch.
 
     Args:
         classifier: the loaded model.
-        files: paths of files, or their contents; the rows of contents have an empty path.
+        files: the path or the content of each file; the rows for contents have an empty path.
     """
     progress = Progress(len(files), "files")
     num_done = 0
@@ -179,8 +179,8 @@ def predict_photos(classifier: "Classifier", files: Sequence[Path | bytes]) -> I
             progress.report(num_done)
     if clipped_files:
         log.warning(
-            "%d of %d files are 16-bit photos with values outside the model's pixel range, %d to %d, such as %s; these "
-            "values were clipped.",
+            "Values were clipped in %d of %d files, because values of 16-bit photos were outside the model's pixel "
+            "range, %d to %d; for example, in %s.",
             len(clipped_files),
             len(files),
             *classifier.facts.pixel_range,
@@ -199,7 +199,7 @@ def _submit(
 
 
 class _Memory:
-    """The memory that the photos being decoded need together."""
+    """Limits the memory for the photos that are decoded at the same time."""
 
     def __init__(self) -> None:
         self._num_bytes = 0

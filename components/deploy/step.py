@@ -1,4 +1,4 @@
-"""The deploy step: builds a bento whose answers over HTTP match evaluation."""
+"""The deploy step: builds a bento, and checks that its answers over HTTP match those of evaluation."""
 
 import logging
 import time
@@ -33,7 +33,7 @@ def deploy(
     *,
     outage_seconds: float | None = None,
 ) -> DeploymentInfo:
-    """Builds the bento, starts it, compares its answers with evaluation, and registers the model.
+    """Builds the bento, starts it, compares its answers with those of evaluation, and registers the model.
 
     Args:
         dataset_dir: contains dataset.json and golden/<image_id>.<suffix>.
@@ -42,7 +42,7 @@ def deploy(
             and familiarity.npz.
         params: the deploy section, with every `auto` resolved.
         bento_dir: the output folder for deployment.json and bento/.
-        outage_seconds: how long to wait for a registry that does not answer; None continues without it.
+        outage_seconds: how long to wait for a registry that does not answer; if None, deploy continues without it.
 
     Raises:
         TrackingError: the registry rejects the model, or does not answer in time.
@@ -64,7 +64,8 @@ def deploy(
         facts = build_bento(bundle_dir, bundle, name, folder / "bento", extras)
         log.info("Built the bento %s.", facts.tag)
         check = check_service(folder, photos, expected, bundle.class_names, params.start_timeout_seconds)
-        # The bento is published, so it contains only the last part of a local data path; deployment.json has the path.
+        # The bento is published, so it contains only the last part of a local data path; deployment.json contains the
+        # full path.
         facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"source": bundle.source})})
         registration = register(
             name, facts, evaluation.gate, Origin(bundle_dir, run), outage_seconds, bento_dir=folder / "bento"
@@ -100,8 +101,8 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
         if artifact_fingerprint != dataset_fingerprint:
             raise ArtifactError(
                 f"The data set, the model and the evaluation must belong together, but the {subject} the data set "
-                f"{artifact_fingerprint[:12]}, not on {dataset_fingerprint[:12]}. Run the steps in "
-                "between again."
+                f"{artifact_fingerprint[:12]}, not on {dataset_fingerprint[:12]}. Run the steps after "
+                "preprocess again."
             )
     if evaluation.export_sha256 != bundle.export.sha256:
         raise ArtifactError(

@@ -1,1 +1,1 @@
-"""Evaluates a model bundle: its figures, its report and its verdict."""
+"""Evaluates a model bundle: computes its figures and its verdict, and writes a report."""

@@ -1,4 +1,4 @@
-"""`python -m components.evaluate`: the step by hand, and as a DVC stage."""
+"""`python -m components.evaluate`: evaluates a model bundle, by hand and as a DVC stage."""
 
 import argparse
 import sys
@@ -13,10 +13,10 @@ from components.evaluate.step import evaluate
 def main() -> None:
     """Runs the evaluation that the arguments describe."""
     parser = argparse.ArgumentParser(prog="python -m components.evaluate", description=__doc__)
-    parser.add_argument("--params", type=Path, required=True, help="params.yaml")
+    parser.add_argument("--params", type=Path, required=True, help="the params file")
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--model", type=Path, required=True, help="the model bundle's folder")
-    parser.add_argument("--study", type=Path, help="the folder that tune wrote, for the report")
+    parser.add_argument("--study", type=Path, help="the folder that tune wrote; the report describes its search")
     parser.add_argument("--output", type=Path, required=True, help="the output folder of the evaluation")
     arguments = parser.parse_args()
     with running_step("evaluate"):

@@ -40,7 +40,7 @@ def evaluate(
     figures = read_figures(folder)
     for name, value in kfp_metrics(info, figures).items():
         metrics.log_metric(name, value)
-    if len(info.class_names) <= 60:  # KFP keeps each cell in its database, and draws all of them
+    if len(info.class_names) <= 60:  # KFP stores each cell in its database, and draws all of them
         confusion.log_confusion_matrix(list(info.class_names), figures.test.confusion_matrix.tolist())
     confusion.log_roc_curve(*roc_curve_points(folder))
     shutil.copyfile(folder / "report.html", report.path)

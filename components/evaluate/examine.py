@@ -1,4 +1,4 @@
-"""Computes everything about a model that its verdict depends on: scores, calibration, figures, doubtful labels."""
+"""Computes the results for the verdict and the report: predictions, calibration, figures, label errors, outliers."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -29,10 +29,10 @@ SCORED: tuple[SplitName, ...] = ("validation", "test")
 
 @dataclass(frozen=True)
 class Examination:
-    """The results of the examination.
+    """The results of `examine`.
 
     Attributes:
-        scored: validation and test, calibrated.
+        scored: the calibrated predictions for validation and test.
         label_errors: the most doubtful first.
         outliers: the farthest first.
     """
@@ -56,14 +56,14 @@ def examine(
 
     Args:
         graph: the exported graph.
-        splits: of the data set, all three.
-        bundle: of the graph.
-        params: the section.
-        originals: the files of the photos, by image_id, as far as they are known.
-        export_sha256: of the graph.
+        splits: all three splits of the data set.
+        bundle: the bundle that contains the graph.
+        params: the evaluate section of the params.
+        originals: the original files of the photos, by image_id, as far as they are known.
+        export_sha256: SHA-256 of the graph.
 
     Raises:
-        ArtifactError: a split that is scored is empty, or the graph's numbers are not finite.
+        ArtifactError: the validation or test split is empty, or the graph returns numbers that are not finite.
     """
     class_names, test_split = bundle.class_names, splits["test"]
     uncalibrated = {
@@ -101,7 +101,7 @@ def examine(
 def measure(
     scored: Mapping[SplitName, Predictions], class_names: tuple[str, ...], params: EvaluateParams
 ) -> dict[SplitName, Figures]:
-    """The figures of both splits. Each split draws its resamples by itself."""
+    """Computes the figures of each scored split, with resamples from a random generator of its own."""
     split_figures: dict[SplitName, Figures] = {}
     for name, predictions in scored.items():
         split_figures[name] = compute_figures(
@@ -113,7 +113,7 @@ def measure(
         )
         if split_figures[name].absent_classes:
             log.warning(
-                "The %s split has no photos of %s; its macro averages leave these classes out.",
+                "The %s split has no photos of %s; its macro averages exclude classes without photos.",
                 name,
                 ", ".join(split_figures[name].absent_classes),
             )
@@ -121,7 +121,7 @@ def measure(
 
 
 def new_generator(params: EvaluateParams, purpose: str) -> np.random.Generator:
-    """A random generator for one purpose, so that its draws do not depend on those for other purposes."""
+    """A random generator for one purpose; its draws do not depend on the draws for other purposes."""
     return np.random.default_rng((params.seed, *purpose.encode()))
 
 
@@ -132,10 +132,10 @@ def _cross_validate_features(
     bundle: BundleInfo,
     params: EvaluateParams,
 ) -> FoldFigures | None:
-    """The cross-validation where it is requested, with training photos if the features were not learned from them."""
+    """Cross-validates if it is requested, with the training photos if the features were not learned from them."""
     if params.folds is None:
         return None
-    # Without a feature map only the embedding is left, and a head may have learned it from the training photos.
+    # Without a feature map, only the embedding is available, and the head may have learned it from the training photos.
     frozen, num_classes = has_frozen_features(bundle) and "feature_map" in graph.outputs, len(bundle.class_names)
     fold_predictions = list(uncalibrated.values())
     if frozen and len(splits["train"]):
@@ -143,7 +143,7 @@ def _cross_validate_features(
     folds = cross_validate(fold_predictions, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed)
     if folds is None:
         log.warning(
-            "Cross-validation needs %d photos of each of two classes, one per fold; there are fewer.", params.folds
+            "Cross-validation is skipped: at least two classes must have %d photos each, one per fold.", params.folds
         )
     return folds
 
@@ -155,9 +155,9 @@ def _search_data(
     num_classes: int,
     params: EvaluateParams,
 ) -> tuple[list[LabelError], list[Outlier], int]:
-    """Doubtful labels and outliers among the photos of all splits, and how many photos these are.
+    """Doubtful labels and outliers among the photos of all splits, and the number of photos searched.
 
-    Held-out photos are judged by the network itself, training photos by a head that did not learn from them.
+    Held-out photos are judged by the network itself, training photos by a head that was not trained on them.
     """
     held_out = _hold_out(scored)
     errors = find_label_errors(held_out)
@@ -181,7 +181,7 @@ def _search_data(
 
 
 def _hold_out(scored: Mapping[SplitName, Predictions]) -> HeldOutPredictions:
-    """Validation and test photos, which the model did not learn from."""
+    """The predictions for the validation and test photos, which the model was not trained on."""
     all_scored = list(scored.values())
     return HeldOutPredictions(
         splits=[predictions.split for predictions in all_scored for _ in predictions.image_ids],

@@ -55,16 +55,16 @@ def evaluate(
     """Scores the exported graph on the validation and test splits, and judges it.
 
     Args:
-        dataset_dir: dataset.json, manifest.parquet, the shards of all splits, golden/.
-        bundle_dir: bundle.json, history.json, train_image_ids.txt, export/.
-        params: the section.
-        model_name: of the registered model.
-        evaluation_dir: what is written; see components/contract/artifacts/evaluation.py.
-        study_dir: of the search that found the params, for the report.
+        dataset_dir: contains dataset.json, manifest.parquet, the shards of all splits, golden/.
+        bundle_dir: contains bundle.json, history.json, train_image_ids.txt, export/.
+        params: the evaluate section of the params.
+        model_name: name of the registered model.
+        evaluation_dir: the folder to write; components/contract/artifacts/evaluation.py describes its files.
+        study_dir: the study that found the params, which the report describes.
 
     Raises:
-        ArtifactError: an input is missing or damaged, the two do not fit, a split is empty, or the graph returns
-            numbers that are not finite.
+        ArtifactError: an input is missing or damaged, data set and bundle do not match, a split is empty, or the graph
+            returns numbers that are not finite.
     """
     dataset, bundle = read_info(dataset_dir), read_bundle(bundle_dir)
     history = read_history(bundle_dir, bundle.params)
@@ -136,7 +136,7 @@ def evaluate(
             )
         run.set_tags({NOTE_TAG: describe_run(info, dataset, find_stored_id(run))})
         run.log_dataset(
-            name=f"{dataset.name}, test photos",  # another digest than the whole: MLflow has each digest once in a run
+            name=f"{dataset.name}, test photos",  # its own name and digest: MLflow logs each digest once per run
             digest=test_set,
             source=dataset.source.uri,
             context="evaluation",
@@ -155,7 +155,8 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
     """Refuses to score a model on photos that do not match it.
 
     Raises:
-        ArtifactError: classes, image size or resizing differ, or the exported graph is not that of the bundle.
+        ArtifactError: classes, image size, resizing or pixel range differ, or the exported graph is not the one that
+            the bundle describes.
     """
     for trait, actual, expected in (
         ("classes", bundle.class_names, dataset.class_names),
@@ -214,12 +215,12 @@ def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
 
 @contextlib.contextmanager
 def _open_run(model_name: str, upstream: str | None) -> Iterator[Run]:
-    """The MLflow run to log to; without a store the evaluation continues."""
+    """Opens the MLflow run to log to; if the store does not answer, the evaluation continues without it."""
     with contextlib.ExitStack() as stack:
         try:
             run = stack.enter_context(step_run(experiment=model_name, upstream=upstream))
         except TrackingError as error:
-            log.warning("%s The evaluation continues without it.", error)
+            log.warning("%s The evaluation continues without MLflow.", error)
             run = Run(None)
         yield run
 

@@ -1,1 +1,1 @@
-"""Prepares photos as a data set: lists, checks, splits and resizes them, and writes them once."""
+"""Prepares a data set from photos: lists, checks, splits and resizes them, and writes their pixels to shards."""

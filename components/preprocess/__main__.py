@@ -11,7 +11,7 @@ from components.contract.system.program import exit_code, running_step
 
 def main() -> None:
     """Reads the command line and prepares the data set."""
-    from components.preprocess.sources.probe import probe  # imported here, so that `exit_code` can report Windows
+    from components.preprocess.sources.probe import probe  # here, so that `exit_code` handles import errors
     from components.preprocess.step import preprocess
 
     parser = argparse.ArgumentParser(prog="python -m components.preprocess", description=__doc__)

@@ -1,4 +1,4 @@
-"""Preprocess as KFP components: the step, and the tasks that read photos in parallel for it."""
+"""KFP components for preprocessing: the step itself, and the tasks that read photos in parallel for it."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Output
@@ -28,7 +28,7 @@ def read_photos(listing: Input[Artifact], data: str, columns: str, params: str, 
     from components.contract.tracking.tracked_step import tracked_step
     from components.preprocess.parts.work import read_photos as run
 
-    with tracked_step(f"read-photos-{part + 1}" if part else "read-photos"):  # KFP's name of the task
+    with tracked_step(f"read-photos-{part + 1}" if part else "read-photos"):  # the name of the task in KFP
         read_params = parse_section(PreprocessParams, params)
         run(data, read_params, Path(listing.path), part, parts, parse_section(ColumnNames, columns))
 

@@ -15,11 +15,11 @@ from components.contract.system.atomic_files import new_folder
 from components.contract.system.program import exit_code
 
 LARGEST_VALUE = 16
-"""The digits of scikit-learn have 17 shades, 0 to 16."""
+"""The digits in scikit-learn have 17 shades, from 0 to 16."""
 
 
 def write_digits(digits_dir: Path) -> int:
-    """Writes the folders 0 to 9; the bytes are the same on every machine.
+    """Writes the folders 0 to 9, with the same bytes on every machine.
 
     Returns:
         The number of files.
@@ -30,7 +30,7 @@ def write_digits(digits_dir: Path) -> int:
     present = list(digits_dir.iterdir()) if digits_dir.is_dir() else [digits_dir] if digits_dir.exists() else []
     if not {path.name for path in present} <= set("0123456789"):
         raise ArtifactError(
-            f"The output must be a new folder, or one with earlier digits; {digits_dir} contains "
+            f"The output folder must be new, empty, or contain only digits of an earlier run; {digits_dir} contains "
             "something else. Choose another output folder."
         )
     from sklearn.datasets import load_digits
@@ -46,7 +46,7 @@ def write_digits(digits_dir: Path) -> int:
 
 
 def _encode_png(pixels: np.ndarray) -> bytes:
-    """Encodes uint8 (height, width) as a grayscale PNG, uncompressed, since versions of zlib compress differently."""
+    """Encodes uint8 (height, width) as a grayscale PNG, uncompressed because versions of zlib compress differently."""
     from PIL import Image
 
     file = io.BytesIO()

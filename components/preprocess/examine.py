@@ -49,10 +49,10 @@ class Examination:
     """The results of the examination.
 
     Attributes:
-        scan: provides the pixels of each record.
-        records: one per file with a class, with its split or the reason why it is left out.
+        scan: the result of reading the files; provides the pixels of each record.
+        records: one per file that has a class, with its split or the reason why it is left out.
         info: the content of audit.json.
-        mirror_pairs: pairs of classes whose photos look like those of the other class when mirrored.
+        mirror_pairs: pairs of classes in which mirrored photos of one class look like photos of the other.
         seconds: the duration of the examination.
     """
 
@@ -69,14 +69,14 @@ def examine(
     """Examines all files of a data set.
 
     Args:
-        name: of the data.
+        name: the name of the data.
         photo_set: the files.
-        params: without `auto`.
+        params: the section preprocess, in which no value is `auto`.
         store: the cache.
-        divisible: whether data that cannot be split raises an error; if False, it is reported as a finding.
+        divisible: if True, data that cannot be split raises an error; if False, it is reported as a finding.
 
     Raises:
-        DataError: a class has too few usable photos.
+        DataError: a file changed while it was read, or `divisible` is True and the data cannot be split.
     """
     start = time.monotonic()
     for line in describe(photo_set):
@@ -116,10 +116,10 @@ def examine(
 
 
 def refuse_failures(info: AuditInfo, where: str) -> None:
-    """Stops the run if the policy of a finding is `fail`.
+    """Stops the run if a finding has the policy `fail`.
 
     Raises:
-        AuditError: lists these findings.
+        AuditError: there are such findings; the message lists them and ends with `where`.
     """
     if info.failures:
         messages = " ".join(f"{finding.title}: {finding.message}" for finding in info.failures)
@@ -133,13 +133,13 @@ def _describe_reading(num_read: int, num_files: int, seconds: float) -> str:
     if not num_read:
         return f"All {num_files:,} files were in the cache."
     num_cached = num_files - num_read
-    cached = f"; {num_cached:,} were in the cache" if num_cached else ""
+    cached = f"; {num_cached:,} more in the cache" if num_cached else ""
     rate = num_read / max(seconds, 1e-9)
     return f"Read {pluralize(num_read, 'file')} in {seconds:.1f} s, {rate:.0f} per second{cached}."
 
 
 def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Record], dict[str, dict[int, str]]]:
-    """Checks single photos. Returns the records, with a reason for each photo to leave out, and the findings."""
+    """Checks each photo on its own. Returns the records, with reasons for those left out, and notes by kind and row."""
     oddities = judge_photos(photo_scan.records, photo_scan.sketches, params.size, params.audit)
     judged_records = list(photo_scan.records)
     for kind, rows in oddities.items():
@@ -152,7 +152,7 @@ def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Recor
 def _leave_out_placeholders(
     records: list[Record], photo_scan: Scan, params: PreprocessParams
 ) -> tuple[list[Record], list[tuple[int, ...]]]:
-    """Finds placeholders. Returns the records, with a reason for each photo to leave out, and the groups of rows."""
+    """Finds placeholders. Returns the records, with reasons for those left out, and the groups of rows."""
     policy = params.audit.placeholders
     if policy == "ignore":
         return records, []
@@ -175,7 +175,7 @@ def _find_near(records: Sequence[Record], photo_scan: Scan, params: PreprocessPa
         return np.empty((0, 2), np.int64)
     start = time.monotonic()
     near_pairs = find_near(photo_scan.sketches, np.array(is_usable, bool), photo_scan.pixels)
-    log.info("Compared %s photos with each other in %.1f s.", f"{sum(is_usable):,}", time.monotonic() - start)
+    log.info("Photos compared with each other: %s, in %.1f s.", f"{sum(is_usable):,}", time.monotonic() - start)
     return near_pairs
 
 
@@ -198,7 +198,7 @@ def _divide(
 
 
 def _report_reading(notices: Sequence[str]) -> list[Finding]:
-    """A finding that contains the notices about how the data was read, if there are any."""
+    """A finding that contains the notices about how the data was read, if there are notices."""
     if not notices:
         return []
     return [
@@ -223,7 +223,7 @@ def _report_mirror_pairs(mirror_pairs: Sequence[tuple[str, str]]) -> list[Findin
             kind="mirror_pairs",
             policy="report",
             title="Classes that are mirror images",
-            message=f"Mirrored photos of one class look like photos of another: {names}{more}. The augmentation "
+            message=f"Mirrored photos of one class look like photos of the other: {names}{more}. The augmentation "
             "presets do not mirror photos of this data set.",
             advice="Nothing to do. To mirror photos anyway, set train.augmentation to custom settings with "
             "horizontal_flip: true.",

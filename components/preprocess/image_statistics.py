@@ -17,11 +17,11 @@ class Measures:
     """The measurements of one photo.
 
     Attributes:
-        sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), gray, the complete photo stretched to this size.
+        sketch: uint8 (SKETCH_SIDE, SKETCH_SIDE), gray; the complete photo, resized to this size.
         brightness: the mean gray value, 0 to 255.
         sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) of the prepared pixels.
         chroma: the largest difference between color channels in any cell of a 32 × 32 grid; 0 for a gray photo.
-        pixel_hash: the same for files that decode to the same pixels, even if their bytes differ.
+        pixel_hash: a hash that is the same for files that decode to the same pixels, even if their bytes differ.
     """
 
     sketch: np.ndarray

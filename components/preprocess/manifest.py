@@ -18,16 +18,16 @@ class Record:
     """A file, or a folder that is not read: kept if `reason` is None, otherwise rejected.
 
     Attributes:
-        path: relative to the data, with forward slashes; bytes that are not UTF-8 are escaped.
+        path: the path relative to the data, with forward slashes; bytes that are not UTF-8 are escaped.
         reason: why it was rejected, in one word.
         message: why it was rejected, in a sentence.
-        native_height, native_width: of the upright photo, in pixels.
-        mode, format: of the file, by Pillow's names.
+        native_height, native_width: the size of the photo in pixels, after its orientation is applied.
+        mode, format: Pillow's names for the mode and the format of the file.
         brightness, sharpness, chroma, pixel_hash: see components/preprocess/image_statistics.py.
         perceptual_hash: 16 hexadecimal digits, see components/preprocess/audit/perceptual_hash.py.
-        group: photos of one group are always in the same split.
-        split_key: the same for files that are copies, near-duplicates or in one group, including files that were
-            rejected as copies; None if there is no other such file.
+        group: the group of the photo, if it has one; Darkroom puts all photos of a group into the same split.
+        split_key: a key that is the same for copies, near-duplicates and photos of one group, even if they were
+            rejected as copies; None if no other file has the same key.
     """
 
     path: str
@@ -57,14 +57,14 @@ class Record:
     @property
     def image_id(self) -> str:
         """The id of the photo: the first half of the SHA-256 of its content."""
-        assert self.sha256 is not None, "only files that were read have an id"
+        assert self.sha256 is not None, "a file that was not read has no id"
         return self.sha256[:32]
 
     @property
     def own_key(self) -> str:
         """The split key of a photo without copies: its group if it has one, otherwise its image_id.
 
-        Groups begin with a zero byte, so that they sort before ids.
+        Keys that are groups begin with a zero byte, so that they sort before ids.
         """
         return self.image_id if self.group is None else f"\0{self.group}"
 

@@ -22,12 +22,12 @@ class Reading:
     """The result of reading one file.
 
     Attributes:
-        identity: of the file when it was read; None if it is unreliable.
-        sha256: of the content; None if the file could not be read.
-        verdict: None if the file could not be read, or if it is a photo with more than 8 bits per value whose pixel
-            range is not yet known.
+        identity: the identity of the file when it was read; None if it is unreliable.
+        sha256: the hash of the content; None if the file could not be read.
+        verdict: the facts about the content; None if the file could not be read, or if it is a photo with more than
+            8 bits per value and the pixel range of the data set is not yet known.
         fault: why the file could not be read, as (reason, message).
-        depth: of a photo with more than 8 bits per value.
+        depth: the depth of a photo with more than 8 bits per value; None for other files.
         is_new: whether this result is not in the cache yet.
     """
 
@@ -66,7 +66,7 @@ def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, sto
     try:
         verdict = _judge(data, sha256, image_size, resize, store, admit=_refuse_deep)
     except _DeepPhotoError:
-        with contextlib.suppress(ImageError):  # `_judge` then returns the reason
+        with contextlib.suppress(ImageError):  # `_judge` below then returns the reason
             return Reading(file_identity, sha256, depth=store.find_depth(sha256) or measure_depth(data))
         verdict = _judge(data, sha256, image_size, resize, store)
     return Reading(file_identity, sha256, verdict)
@@ -123,7 +123,7 @@ def _judge(
 
 
 def _read(file: PhotoFile) -> tuple[bytes, str | None]:
-    """The content and the identity of a regular file; other kinds are rejected, since a table may name a device."""
+    """The content and identity of a regular file; other files are rejected, since a table may refer to a device."""
     with file.open() as stream:
         status = os.fstat(stream.fileno())
         if status.st_size > MAX_BYTES:

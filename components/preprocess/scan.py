@@ -5,7 +5,7 @@ them.
 
 The work runs in threads, not processes: reading, hashing, decoding and resizing release the GIL, nothing is copied
 between processes, and on two cores two threads read photos 1.9 times as fast as one. Results are saved every few
-hundred files, so that after a killed run only the rest must be read.
+hundred files, so that the run after a killed one only reads the remaining files.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Scan:
     Attributes:
         records: one per file, in the same order.
         sketches: uint8 (files, 32, 32), gray; zeros for files that were rejected.
-        depths: of each file; None if it is not a photo with more than 8 bits per value.
+        depths: the depth of each file; None if it is not a photo with more than 8 bits per value.
         pixel_range: the values of such photos that became black and white.
         num_read: the number of files that were read, because they were not in the cache.
     """
@@ -82,8 +82,8 @@ def scan(
         files: the files.
         image_size: (height, width) in pixels.
         resize: how photos of another shape are fitted.
-        store: the cache for this size; its pixel range is set.
-        given_range: the pixel range; None to determine it from the photos, without those of an existing test split.
+        store: the cache for this size; the scan sets its pixel range.
+        given_range: the pixel range; None to determine it from the photos, except those in an existing test split.
 
     Raises:
         DataError: a file changed while it was read.
@@ -156,14 +156,14 @@ def _scale(
         return scale_photo(files[row], readings[row], image_size, resize, store)
 
     with _opencv_in_one_thread():
-        for row, reading in _each(scale, deep_rows, files, store, "photos of more than 8 bits scaled"):
+        for row, reading in _each(scale, deep_rows, files, store, "photos with more than 8 bits scaled"):
             readings[row] = reading
 
 
 def _each(
     read: Callable[[int], Reading], rows: Sequence[int], files: Sequence[PhotoFile], store: PixelStore, what: str
 ) -> Iterator[tuple[int, Reading]]:
-    """Yields each row with its reading, from several threads; new readings are saved to the cache."""
+    """Reads rows in several threads and yields each row with its reading; saves new readings to the cache."""
     blocks = [rows[start : start + FILES_AT_ONCE] for start in range(0, len(rows), FILES_AT_ONCE)]
     pool = ThreadPoolExecutor(num_cores(), thread_name_prefix="scan")
     try:

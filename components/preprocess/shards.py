@@ -37,7 +37,7 @@ def write_shards(
         dataset_dir: the folder for the files `<split>-<number>.arrow`, which are links to the cache if possible.
         scan: provides the pixels.
         records: one per file of the scan; kept records have a split.
-        class_names: in the order of their labels.
+        class_names: the class names in the order of their labels.
         image_size: (height, width) in pixels.
         store: the cache, which keeps each shard.
 
@@ -94,7 +94,7 @@ def _write_whole(path: Path, members: Rows, labels: Mapping[str, int], scan: Sca
 
 
 def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy if the cache is on another disk."""
+    """Creates a hard link, or a copy if the cache is on another disk."""
     try:
         os.link(source, target)
     except OSError:
@@ -129,7 +129,7 @@ def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[
 
 
 def _alternate_classes(rows: Rows) -> Rows:
-    """Sorts rows so that the first photo of each class comes first, then the second; within a class by content hash."""
+    """Sorts rows: the first photo of each class, then the second of each, and so on; in a class, by content hash."""
     by_class: dict[str, Rows] = defaultdict(list)
     for row, record in sorted(rows, key=lambda member: member[1].image_id):
         by_class[str(record.class_name)].append((row, record))

@@ -4,10 +4,10 @@ Each photo is hashed with the seed to a position on a ring from 0 to 1. The arc 
 next arc is validation, and the rest is train. For a large class, the ends of the arcs are fixed: the split of a photo
 does not depend on other photos, so adding photos never moves others, and the fractions are met on average.
 
-For a small class, fixed ends could miss the fractions by far. Its counts are therefore exact, and the ends of the arcs
-move until the counts are met: that of test at 0, that of validation at its upper end. Train is beyond both, so an added
-photo moves at most one other photo per split, into train or out of it. For classes in between, the counts may differ
-from the exact ones, the more the larger the class is.
+For a small class, fixed ends could miss the fractions by far. Its counts are therefore exact, and the arcs grow or
+shrink until the counts are met: test at its end at 0, validation at its upper end. Train is beyond both ends, so an
+added photo moves at most one other photo per split, into train or out of it. For classes in between, the counts may
+differ from the exact ones, and more so for larger classes.
 
 Photos of one group and near-duplicates share a key, and therefore a position, so they are never separated. If a
 near-duplicate of a photo is added later, that photo may move to another split.
@@ -41,11 +41,11 @@ def assign_splits(
     """Assigns a split to every kept photo.
 
     Args:
-        records: of all files with a class; they contain existing splits.
+        records: the records of all files with a class; they contain the existing splits.
         class_names: the classes that must be in every split.
-        given_splits: the existing splits of the data. Missing splits are taken from train.
-        fractions: of validation and test.
-        seed: changes the assignment.
+        given_splits: the splits into which the data is already divided. Missing splits are taken from train.
+        fractions: the fractions of validation and test.
+        seed: another seed changes the assignment.
         keys: one per record; photos with the same key are never separated. None: each photo has its own key.
 
     Raises:
@@ -79,7 +79,7 @@ def divide(photo_keys: Mapping[str, Iterable[str]], cuts: Mapping[SplitName, flo
         photo_keys: for each class, the key of each photo; there must be more distinct keys than `cuts`. A key may be in
             several classes.
         cuts: the fraction of each split other than train; their sum is below 1.
-        seed: changes the assignment.
+        seed: another seed changes the assignment.
 
     Raises:
         DataError: not every split can be filled, because keys are in several classes.
@@ -133,7 +133,7 @@ class Ring:
 
 
 def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
-    """The number of photos of a class for each split: exactly its fraction or, in large classes, as in its arc."""
+    """The number of photos of a class for each split: its exact fraction or, in large classes, close to its arc."""
     num_photos = sum(sizes.values())
     slack = max(0, num_photos - MAX_EXACT_PHOTOS) // PHOTOS_PER_SLACK
     counts = apportion(num_photos, ring.fractions)
@@ -161,7 +161,7 @@ def _fill_empty_splits(
     classes_of: Mapping[str, Sequence[str]],
     ring: Ring,
 ) -> None:
-    """Moves a key to each split without photos of a class; large groups can leave a split empty."""
+    """Moves a key to each split that has no photos of a class; large groups can leave a split empty."""
     num_keys = {name: Counter(splits[key] for key in sizes) for name, sizes in key_sizes.items()}
 
     def is_spare(key: str) -> bool:

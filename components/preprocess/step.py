@@ -47,11 +47,11 @@ def preprocess(
     """Prepares a data set.
 
     Args:
-        data: the location of the photos, see components/preprocess/sources/source.py. It is only read.
-        params: the section preprocess, without `auto`.
+        data: the location of the photos, see components/preprocess/sources/source.py. The data is not changed.
+        params: the section preprocess, in which no value is `auto`.
         dataset_dir: the folder of the data set, see components/contract/artifacts/dataset.py. An earlier data set is
             replaced when the new one is complete.
-        columns: the columns of label files that the user named.
+        columns: the column names that the user set for label files.
         listing_dir: the output of `list_photos`, if other tasks have read the photos; None if this task reads them.
 
     Raises:
@@ -97,7 +97,7 @@ def _require_place(dataset_dir: Path, data: str) -> None:
     is_empty = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     if not (is_empty or (target / "dataset.json").is_file()):
         raise ArtifactError(
-            f"The output must be a new folder, or an earlier data set; {dataset_dir} contains something "
+            f"The output folder must be new, empty, or an earlier data set; {dataset_dir} contains something "
             "else. Choose another output folder."
         )
 
@@ -108,7 +108,7 @@ def _write(
     """Writes the shards, the report and the golden photos."""
     records = examination.records
     num_written = write_shards(folder, examination.scan, records, photo_set.class_names, params.size, store)
-    log.info("Wrote %d shards; the others are unchanged.", num_written)
+    log.info("Shards written: %d; the others are unchanged.", num_written)
     write_report(folder, examination)
     copy_golden(folder / "golden", photo_set.files, records, params.golden_photos)
 

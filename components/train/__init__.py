@@ -1,1 +1,1 @@
-"""The train step: builds, trains and exports a network from a prepared data set, as a model bundle."""
+"""The train step: builds a network, trains it on a prepared data set, and exports it as a model bundle."""

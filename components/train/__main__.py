@@ -1,4 +1,4 @@
-"""`python -m components.train [tune]`: trains or tunes a model, by hand and as a DVC stage."""
+"""`python -m components.train [tune]`: trains or tunes a model, when run by hand or as a DVC stage."""
 
 import argparse
 import logging

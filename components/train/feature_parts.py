@@ -18,9 +18,9 @@ def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_part
     in advance; train computes them.
 
     Args:
-        dataset_dir: written by preprocess.
-        params: the train section, resolved.
-        part: from 0 to below num_parts.
+        dataset_dir: the folder that preprocess wrote.
+        params: the resolved train section.
+        part: the index of the part, from 0 to num_parts - 1.
         num_parts: how many tasks share the work.
 
     Returns:
@@ -37,7 +37,7 @@ def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_part
     params = settle_mirror(params, info)
     photographs = open_photographs(dataset_dir, info)
     if is_probed(params):
-        log.info("No features are computed before train chooses the network.")
+        log.info("No features are computed in advance, because train has not chosen the network yet.")
         return 0
     network = open_network(params, info, use_all_devices=False).network
     from components.train.loop.features import FeatureCache
@@ -55,5 +55,5 @@ def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_part
             if trained_names.isdisjoint(layer.name for layer in frozen.layers) and cache.can_hold(*requests):
                 num_computed += cache.compute_part(requests, part, num_parts)
         trained_names.update(path.partition("/")[0] for path in selection.trained)
-    log.info("Computed %d portions of features; the rest of this part was already in the store.", num_computed)
+    log.info("Portions of features computed: %d; the others of this part were already in the store.", num_computed)
     return num_computed

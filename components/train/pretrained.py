@@ -30,9 +30,9 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     """Writes a backbone with its ImageNet head as a model bundle.
 
     Args:
-        name: of the backbone.
+        name: the name of the backbone.
         weights: `imagenet`, or the path of a weights file that includes the top.
-        bundle_dir: created, or replaced completely.
+        bundle_dir: the output folder, created or replaced completely.
 
     Raises:
         WeightsError: the weights or the class names are missing, or do not match.
@@ -42,7 +42,7 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     class_names = imagenet_class_names()
     path = find_weights(name, weights, (side, side), with_top=True)
     if path is None:
-        raise WeightsError("A model without training must have weights; received none. Set imagenet or a file.")
+        raise WeightsError("A model without training must have weights; found none. Set imagenet or a weights file.")
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)

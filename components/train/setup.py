@@ -1,4 +1,4 @@
-"""Opens what training starts from: the photos, and the network with its weights loaded. Tune does this per trial."""
+"""Opens the photos and the network for training. Tune opens the network again for each trial."""
 
 import contextlib
 import logging
@@ -29,7 +29,7 @@ class Photographs:
     Attributes:
         training: the photos that the network learns from.
         validation: the photos that select the best epoch; never augmented.
-        fingerprint: of the data set.
+        fingerprint: the fingerprint of the data set.
     """
 
     training: Split
@@ -42,8 +42,8 @@ class InitialNetwork:
     """The network before training.
 
     Attributes:
-        network: with its weights loaded.
-        weights_sha256: of the pretrained weights file; None if none was loaded.
+        network: the network with its weights loaded.
+        weights_sha256: the hash of the pretrained weights file; None if none was loaded.
         initial_model: the uploaded or earlier model that the params name, if any.
     """
 
@@ -68,13 +68,13 @@ def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
 
 
 def settle_mirror(params: TrainParams, info: DatasetInfo) -> TrainParams:
-    """The params, with mirroring by a preset removed if the mirrored photos of one class look like another class."""
+    """Removes mirroring from the preset of the augmentation if mirrored photos of one class look like another class."""
     settled_params = params.without_mirror() if info.mirror_pairs else params
     if settled_params != params:
         first, second = map(printable, info.mirror_pairs[0])
         log.info(
             "train.augmentation: the preset does not mirror these photos, because mirrored photos of %s look "
-            "like %s. To mirror them anyway, write settings with horizontal_flip: true.",
+            "like %s. To mirror them anyway, replace the preset with settings that include horizontal_flip: true.",
             first,
             second,
         )
@@ -91,10 +91,10 @@ def open_network(
     """Starts TensorFlow and builds the network that the params describe.
 
     Args:
-        params: resolved.
-        info: of the data set.
+        params: the resolved train section.
+        info: describes the data set.
         use_all_devices: whether to train on all devices; otherwise on one.
-        shared_backbone: on one device, returns the same backbone to every network that is opened with it.
+        shared_backbone: if there is only one device, provides the same backbone for every network.
 
     Raises:
         ModelError: the network cannot be built.
@@ -119,7 +119,7 @@ def open_network(
             and model.head != "imagenet"
             and num_devices() == 1
         ):
-            assert model.name is not None, "kind pretrained has a name"
+            assert model.name is not None, "the kind pretrained requires a name"
             backbone, weights_sha256 = shared_backbone.get(
                 model.name, weights_path, info.image_size, input_size, params.seed
             )

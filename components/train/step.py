@@ -40,9 +40,9 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
     """Trains the network that `params` describe and writes it as a bundle.
 
     Args:
-        dataset_dir: written by preprocess.
-        params: the train section, resolved.
-        bundle_dir: created, or replaced completely.
+        dataset_dir: the folder that preprocess wrote.
+        params: the resolved train section.
+        bundle_dir: the output folder, created or replaced completely.
 
     Raises:
         ParamsError: the time limit is too small for one epoch.
@@ -52,7 +52,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         UploadError: the uploaded model is rejected.
         ArtifactError: the earlier model is missing, the data set is damaged, or bundle_dir cannot be written.
         TrackingError: an MLflow run is required, but the store cannot be written.
-        SystemExit: SIGTERM arrived during training; the next call with the same data and params continues.
+        SystemExit: SIGTERM arrived during training; the next call with the same data and params continues it.
     """
     start_time = time.monotonic()
     info = read_info(dataset_dir)
@@ -153,7 +153,7 @@ def _model_facts(start: "InitialNetwork", params: TrainParams) -> ModelFacts:
 
 
 def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
-    """Draws one training photo with eight augmentations as used in training, a row per augmentation."""
+    """Draws eight augmented variants of one training photo, as in training; one row per phase."""
     phases = params.all_phases
     augmentations = {
         "training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params

@@ -1,4 +1,4 @@
-"""The tune step: a prepared data set and params in, the best params out. Train comes after it in the pipeline."""
+"""The tune step: a prepared data set and params in, the best params out. The train step follows it in the pipeline."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
-    """Returns the objective of a trial: train with the trial's params, then free the memory."""
+    """Returns the objective of a trial, which trains with the trial's params and then frees the memory."""
     from components.train.network.shared_backbone import SharedBackbone
 
     backbones = SharedBackbone()
@@ -42,13 +42,13 @@ def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
 
 
 def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: Path) -> StudyInfo:
-    """Searches for the best training params; without trials, these are the params of `train`.
+    """Searches for the best training params; if the number of trials is 0, writes the params of `train` unchanged.
 
     Args:
-        dataset_dir: written by preprocess.
+        dataset_dir: the folder that preprocess wrote.
         params: the tune section.
-        train: the train section, resolved.
-        study_dir: created, or replaced completely.
+        train: the resolved train section.
+        study_dir: the output folder, created or replaced completely.
 
     Raises:
         ParamsError: the search space contains invalid values.
@@ -76,7 +76,7 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
         best = next(trial for trial in study.trials if trial.number == study.best)
         values = ", ".join(f"{key} = {value}" for key, value in best.values.items())
         log.info(
-            "The best of %d trials is trial %d: validation accuracy %.4f with %s.",
+            "The best trial (of %d) is trial %d: validation accuracy %.4f with %s.",
             len(study.trials),
             best.number + 1,
             best.accuracy or 0,

@@ -22,7 +22,7 @@ TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variabl
     type=PATH,
     metavar="FOLDER",
     help="A folder to look for photos in. Can be repeated.",
-    show_default="the home folder and this one",
+    show_default="the home folder and the current folder",
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @click.option(
@@ -39,8 +39,8 @@ def studio(
 ) -> int:
     """Use all of Darkroom in a browser, without code.
 
-    On any address other than this machine's own, and behind a reverse proxy, the studio requires a token:
-    DARKROOM_STUDIO_TOKEN, or a new one that it prints.
+    If it listens on an address other than localhost, or runs behind a reverse proxy, the studio requires a token: the
+    value of DARKROOM_STUDIO_TOKEN or, if that is not set, a new token that it prints.
     """
     from pipelines.studio.server import serve_studio
 

@@ -18,7 +18,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def server_options(function: Function) -> Function:
-    """Adds the options that name a KFP server and log in to it."""
+    """Adds the options for the address of a KFP server and for logging in to it."""
     for option in (
         click.option("--insecure", is_flag=True, help="Do not verify the certificate of the server."),
         click.option(
@@ -54,7 +54,7 @@ def server_options(function: Function) -> Function:
     type=PATH,
     default=Path("build/training.yaml"),
     metavar="FILE",
-    help="The pipeline, *.yaml or *.json.",
+    help="The file to write, *.yaml or *.json.",
 )
 @json_option
 def compile_file(data: str | None, params: Path | None, settings: tuple[str, ...], output: Path, as_json: bool) -> None:
@@ -76,16 +76,16 @@ def compile_file(data: str | None, params: Path | None, settings: tuple[str, ...
 @params_options
 @server_options
 @placement_options
-@click.option("--cache/--no-cache", default=True, help="Skip tasks whose inputs are unchanged, except deploy.")
+@click.option("--cache/--no-cache", default=True, help="Skip tasks (except deploy) whose inputs are unchanged.")
 @click.option(
     "--local-images",
     is_flag=True,
     help="Use the locally built container images instead of images in a registry (for local clusters such as kind or "
     "minikube).",
 )
-@click.option("--cron", metavar="FIELDS", help="Run regularly: six fields, such as '0 0 3 * * 1'.")
+@click.option("--cron", metavar="FIELDS", help="Run on a schedule: six cron fields, such as '0 0 3 * * 1'.")
 @click.option("--no-wait", is_flag=True, help="Return as soon as the server has accepted the run.")
-@click.option("--output", type=PATH, metavar="FILE", help="Only write the pipeline, do not submit it.")
+@click.option("--output", type=PATH, metavar="FILE", help="Write the pipeline to this file, but do not submit it.")
 @json_option
 def submit(
     data: str | None,
@@ -163,7 +163,8 @@ def submit(
         with RunDisplay(console) as display:
             outcome = follow(submission.id, server, display)
         console.print(
-            outcome or f"The log of deploy with the outcome is no longer available. See {submission.url}", markup=False
+            outcome or f"The deploy log, which contains the outcome, is no longer available. See {submission.url}",
+            markup=False,
         )
 
 
@@ -186,7 +187,7 @@ def schedules(
     insecure: bool,
     as_json: bool,
 ) -> None:
-    """List or end the recurring runs of submit --cron."""
+    """List or end the recurring runs created by submit --cron."""
     from pipelines.cli import show
     from pipelines.runners.cluster.schedules import end_schedule, list_schedules
     from pipelines.runners.cluster.server_login import read_server
@@ -194,12 +195,12 @@ def schedules(
     server = read_server(host, token_file, namespace, ca_cert, verify=not insecure)
     for schedule_id in ended_ids:
         end_schedule(schedule_id, server)
-        show.line(f"Ended {schedule_id}. Runs that it has started continue.", to_stderr=as_json)
+        show.line(f"Ended {schedule_id}. Runs that it has already started continue.", to_stderr=as_json)
     recurring_runs = list_schedules(server)
     if as_json:
         show.as_json([asdict(schedule) for schedule in recurring_runs])
     elif not recurring_runs:
-        show.line("There are no recurring runs: darkroom submit --cron FIELDS")
+        show.line("There are no recurring runs. To create one: darkroom submit --cron FIELDS")
     else:
         rows = [[schedule.id, schedule.name, schedule.cron, schedule.status] for schedule in recurring_runs]
         show.listing(show.console(), ("id", "name", "cron", "status"), rows, fold_column="name")
@@ -218,16 +219,16 @@ image_option = click.option(
     help="Only this image. Can be repeated.",
     show_default="all but studio",
 )
-gpu_option = click.option("--gpu", is_flag=True, help="The variant of train that contains CUDA.")
+gpu_option = click.option("--gpu", is_flag=True, help="Use the variant of the train image that contains CUDA.")
 
 
 @images.command()
 @click.option("--base-image", default=PUBLIC_BASE, metavar="IMAGE", help="The image to build on.")
 @click.option(
-    "--network", metavar="NAME", help="The network of the build, such as host.", show_default="that of Docker"
+    "--network", metavar="NAME", help="The network for the build, such as host.", show_default="Docker's default"
 )
-@click.option("--index-url", metavar="URL", help="Your own package index. It must not contain a password.")
-@click.option("--offline", is_flag=True, help="Install packages from the folder wheels/ alone.")
+@click.option("--index-url", metavar="URL", help="Your own package index. The URL must not contain a password.")
+@click.option("--offline", is_flag=True, help="Install packages only from the folder wheels/.")
 @image_option
 @gpu_option
 @json_option
@@ -240,7 +241,7 @@ def build(
     gpu: bool,
     as_json: bool,
 ) -> None:
-    """Build all images of a cluster, or only those that are named, and print their sizes."""
+    """Build all images for a cluster, or only those selected with --image, and print their sizes."""
     from pipelines.cli import show
     from pipelines.images.build import BuildOptions, build_all
 
@@ -257,7 +258,7 @@ def build(
 
 
 @images.command()
-@click.argument("registry", metavar="REGISTRY", help="Such as registry.example.org/team.")
+@click.argument("registry", metavar="REGISTRY", help="The registry, such as registry.example.org/team.")
 @image_option
 @gpu_option
 @json_option
@@ -276,7 +277,7 @@ def push(registry: str, names: tuple[str, ...], gpu: bool, as_json: bool) -> Non
 @images.command()
 @json_option
 def pin(as_json: bool) -> None:
-    """Write the digests of the base image and of the public images of compose.yaml and k8s/ next to their tags."""
+    """Write the digests of the base image and of the public images in compose.yaml and k8s/ next to their tags."""
     from pipelines.cli import show
     from pipelines.images import pins
 

@@ -25,14 +25,14 @@ name_option = click.option("--name", metavar="NAME", help="The name of the data 
     "--output",
     type=PATH,
     metavar="FOLDER",
-    help="The report.",
-    show_default="audits/ and the name of DATA",
+    help="The folder for the report.",
+    show_default="audits/ followed by the name of DATA",
 )
 @params_option
 @set_option
 @json_option
 def audit(data: str, output: Path | None, params: Path | None, settings: tuple[str, ...], as_json: bool) -> None:
-    """Check photos before training: broken, duplicate, leaked, mislabeled, unusual."""
+    """Check for broken, duplicate, leaked, mislabeled and unusual photos before training."""
     from pipelines.cli import show, tables
     from pipelines.data.audit import audit_data
     from pipelines.run_options import resolve_data
@@ -51,7 +51,7 @@ def audit(data: str, output: Path | None, params: Path | None, settings: tuple[s
 
 @click.group(cls=Verbs)
 def data() -> None:
-    """Keep versions of data sets with DVC, and export them to other programs."""
+    """Keep versions of data sets with DVC, and export them for use in other programs."""
 
 
 @data.command()
@@ -61,10 +61,10 @@ def data() -> None:
     type=PATH,
     help="A folder or an archive. It is copied, unless it is in this repository.",
 )
-@click.option("--name", metavar="NAME", help="The name of the data set.", show_default="that of PATH")
+@click.option("--name", metavar="NAME", help="The name of the data set.", show_default="the name of PATH")
 @json_option
 def add(path: Path, name: str | None, as_json: bool) -> None:
-    """Add a folder or an archive to DVC, as a new data set or its next version."""
+    """Add a folder or an archive to DVC, as a new data set or as the next version of one."""
     from pipelines.cli import show
     from pipelines.data import versions
 
@@ -73,8 +73,8 @@ def add(path: Path, name: str | None, as_json: bool) -> None:
         show.as_json(asdict(version))
     else:
         show.line(
-            f"{version.path}: version {version.commit[:12]}, {version.num_files or 1:,} files. To upload it to a "
-            "remote: dvc push"
+            f"{version.path}: version {version.commit[:12]} (files: {version.num_files or 1:,}). To upload it to "
+            "a remote: dvc push"
         )
 
 
@@ -103,12 +103,12 @@ def list_data(as_json: bool) -> None:
 @data.command()
 @click.argument("before", metavar="REVISION", help="A commit, branch or tag.")
 @click.argument(
-    "now", metavar="[REVISION]", default="workspace", help="Another commit, branch or tag. [default: the folder itself]"
+    "now", metavar="[REVISION]", default="workspace", help="Another commit, branch or tag. [default: the workspace]"
 )
 @name_option
 @json_option
 def diff(before: str, now: str, name: str | None, as_json: bool) -> None:
-    """Show photos that were added, removed or relabeled, and the class counts."""
+    """Show which photos were added, removed, relabeled or moved, and the class counts."""
     from pipelines.cli import show, tables
     from pipelines.data.diff import compare_data
 
@@ -130,7 +130,7 @@ def diff(before: str, now: str, name: str | None, as_json: bool) -> None:
 @name_option
 @json_option
 def relabel(decisions: Path, name: str | None, as_json: bool) -> None:
-    """Apply decisions about labels as a new version."""
+    """Apply label decisions, and save the result as a new version."""
     from pipelines.data.relabel import relabel_data
 
     _show_change(relabel_data(name, decisions), as_json=as_json)
@@ -159,8 +159,8 @@ def _show_change(version: "Version", *, as_json: bool) -> None:
 )
 @click.option("--count", type=click.IntRange(1, 10_000), default=50, metavar="N", help="The number of photos.")
 @click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the photos and the tasks.")
-@click.option("--photos", type=PATH, metavar="FOLDER", help="The photos of a log, each named by its prediction's id.")
-@click.option("--run", default="latest", metavar="RUN", help="The run whose model learns from the labels.")
+@click.option("--photos", type=PATH, metavar="FOLDER", help="The logged photos, named after the prediction ids.")
+@click.option("--run", default="latest", metavar="RUN", help="The run whose model the labels should improve.")
 @click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Leave out older predictions of the log.")
 @json_option
 def next_photos(
@@ -174,8 +174,8 @@ def next_photos(
 ) -> None:
     """Choose the photos to label next, and write tasks for Label Studio.
 
-    It chooses the photos whose labels teach the model most: doubtful, unfamiliar or disputed by feedback, and different
-    from each other.
+    It chooses the photos whose labels would teach the model the most: photos that are uncertain, unfamiliar or disputed
+    by feedback, and that differ from each other.
     """
     from pipelines.cli import show
     from pipelines.data.next_photos import choose_next
@@ -209,7 +209,7 @@ def label(labels: Path, name: str | None, as_json: bool) -> None:
 
 @data.command()
 @click.argument("data", metavar="DATA", help="A folder, an archive, a label file or an address.")
-@click.option("--format", "label_format", required=True, type=click.Choice(EXPORT_FORMATS), help="The label file.")
+@click.option("--format", "label_format", required=True, type=click.Choice(EXPORT_FORMATS), help="The export format.")
 @click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the export.")
 @click.option("--labels-only", is_flag=True, help="Do not copy photos; the label file refers to those in DATA.")
 @set_option
@@ -217,9 +217,9 @@ def label(labels: Path, name: str | None, as_json: bool) -> None:
 def export(
     data: str, label_format: str, output: Path, labels_only: bool, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """Export photos and labels to other programs.
+    """Export photos and labels for use in other programs.
 
-    --set data.columns.KEY=NAME names a column of the label file of DATA.
+    --set data.columns.KEY=NAME names a column of DATA's label file.
     """
     from pipelines.cli import show
     from pipelines.data.export import export_data
@@ -230,7 +230,7 @@ def export(
     if as_json:
         show.as_json(asdict(result))
         return
-    left_out = f" {result.num_left_out:,} files without a label were left out." if result.num_left_out else ""
+    left_out = f" Files without a label that were left out: {result.num_left_out:,}." if result.num_left_out else ""
     show.line(f"{result.folder}: {result.num_photos:,} photos in {' and '.join(result.label_files)}.{left_out}")
 
 

@@ -1,4 +1,4 @@
-"""The frame of the command: groups of verbs, plain help, and one-line usage errors."""
+"""The framework of the command line: groups of verbs, plain help, and one-line usage errors."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from components.contract.system.posix import USER_ERROR
 from pipelines.usage_errors import explain_usage
 
 COMPLETION_VARIABLE: Final = "_DARKROOM_COMPLETE"
-"""The environment variable through which a shell requests completions, named by click."""
+"""The environment variable through which a shell requests completions; click defines its name."""
 
 
 UNBREAKABLE: Final = re.compile(r"\[[^\]]{1,50}\]|'[^']{1,50}'")
@@ -27,7 +27,7 @@ class CommandLineError(DarkroomError):
 
 
 def _print_help(context: click.Context, _: click.Parameter, is_requested: bool) -> None:
-    """Prints the help like any other output: click's `echo` bypasses the encoding of the terminal."""
+    """Prints the help with `print`, because click's `echo` bypasses the encoding of the terminal."""
     if is_requested and not context.resilient_parsing:
         print(context.get_help())
         context.exit()
@@ -42,7 +42,7 @@ class _Formatter(click.HelpFormatter):
         super().write_dl(glued_rows, *args, **kwargs)
 
     def getvalue(self) -> str:
-        """The text."""
+        """The formatted help."""
         return super().getvalue().replace(GLUE, " ")
 
 
@@ -65,7 +65,7 @@ class _Frame(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses the arguments; each error names the command."""
+        """Parses the arguments, and records in each usage error which command it belongs to."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -104,8 +104,8 @@ def run_command(darkroom: click.Group, words: Sequence[str]) -> int:
     """Parses a command line and runs its verb; returns the exit code.
 
     Args:
-        darkroom: the command.
-        words: the arguments, without the name of the program.
+        darkroom: the top-level command.
+        words: the arguments, without the program name.
 
     Raises:
         CommandLineError: the command line cannot be parsed.

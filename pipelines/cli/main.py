@@ -37,7 +37,7 @@ SECTIONS = {
       3  not promoted (run --require-promotion), or drift (drift)
       4  too few photos to detect drift (drift)
 
-    Completion in bash, zsh or fish, here for bash, in ~/.bashrc:
+    For completion in bash (zsh and fish also work), add this line to ~/.bashrc:
 
     \b
       eval "$(_DARKROOM_COMPLETE=bash_source darkroom)"
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def call(words: Sequence[str]) -> int:
-    """Runs a command line, without the name of the program; returns the exit code.
+    """Runs a command line that does not include the program name, and returns the exit code.
 
     Raises:
         CommandLineError: the command line cannot be parsed.
@@ -65,9 +65,9 @@ def call(words: Sequence[str]) -> int:
 
 
 def hide_addresses() -> None:
-    """Starts this program again without the secret if its arguments contain a data address with a secret.
+    """Restarts this program with redacted arguments if they contain a data address with a secret.
 
-    Every user of the machine sees the arguments of a process, but not its environment.
+    Every user of the machine can see the arguments of a process, but not its environment.
     """
     words = sys.argv[1:]
     redacted_words = [redact_word(word) for word in words]
@@ -78,7 +78,7 @@ def hide_addresses() -> None:
 
 
 def redact_word(word: str) -> str:
-    """Redacts the address in an argument; the environment keeps the whole address."""
+    """Redacts the address in an argument, and stores the full address in the environment."""
     start = re.search(r"[A-Za-z][A-Za-z0-9+.-]+:/|dvc\+", word)
     if start is None:
         return word

@@ -19,23 +19,26 @@ def model() -> None:
 @model.command()
 @click.argument("file", metavar="FILE", type=PATH, help="A .keras or .h5 file, or a zip of one.")
 @click.option(
-    "--architecture", type=parse_backbone, metavar="NAME", help="The network of a weights file, such as MobileNetV2."
+    "--architecture",
+    type=parse_backbone,
+    metavar="NAME",
+    help="The network that a weights file is for, such as MobileNetV2.",
 )
 @click.option(
     "--image-size",
     type=parse_image_size,
     metavar="HxW",
     help="The input size of the architecture.",
-    show_default="its own",
+    show_default="the architecture's own",
 )
 @click.option(
     "--classes",
     "num_classes",
     type=parse_num_classes,
     metavar="N",
-    help="Check that it classifies N classes unchanged.",
+    help="Check that the model can classify N classes without changes.",
 )
-@click.option("--data", metavar="URI", help="Check that it classifies the classes of these photos unchanged.")
+@click.option("--data", metavar="URI", help="Check that the model can classify the classes of these photos.")
 @set_option
 @json_option
 def check(
@@ -49,7 +52,7 @@ def check(
 ) -> int:
     """Check whether a model file is safe and can be trained, and describe it.
 
-    --set train.model.KEY=VALUE checks it with these params.
+    --set train.model.KEY=VALUE checks it with this param.
     """
     from pipelines.cli import show, tables
     from pipelines.models.check import check_model
@@ -74,12 +77,12 @@ def check(
 @click.option(
     "--classes", "num_classes", type=parse_num_classes, default=10, metavar="N", help="The number of classes."
 )
-@click.option("--output", type=PATH, default=Path("network.svg"), metavar="FILE", help="The drawing.")
+@click.option("--output", type=PATH, default=Path("network.svg"), metavar="FILE", help="Where to save the drawing.")
 @json_option
 def summary(
     data: str | None, params: Path | None, settings: tuple[str, ...], num_classes: int, output: Path, as_json: bool
 ) -> None:
-    """Print the layers and the cost of the network that params describe, and draw it."""
+    """Print the layers and the cost of the network that the params describe, and draw it."""
     from pipelines.cli import show, tables
     from pipelines.models.summary import resolve_model, summarize_model
 
@@ -101,7 +104,7 @@ def summary(
     default="savedmodel",
     help="The format: savedmodel for TensorFlow Serving, litert for phones.",
 )
-@click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder.")
+@click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the exported model.")
 @json_option
 def export(run: str, format_name: str, output: Path, as_json: bool) -> None:
     """Export the model of a run to another format, and compare it with the service."""
@@ -128,14 +131,14 @@ def export(run: str, format_name: str, output: Path, as_json: bool) -> None:
     "candidates",
     multiple=True,
     metavar="NAME_OR_FILE",
-    help="A backbone, or a file of weights or of a model. Can be repeated.",
+    help="A backbone, a weights file or a model file. Can be repeated.",
     show_default="those of the preset",
 )
 @json_option
 def probe(
     data: str | None, params: Path | None, settings: tuple[str, ...], candidates: tuple[str, ...], as_json: bool
 ) -> None:
-    """Compare pretrained networks on photos: a linear head on frozen features."""
+    """Compare pretrained networks on photos by training a linear head on their frozen features."""
     from components.train.probe.choose import table_lines
     from pipelines.cli import show
     from pipelines.models.probe import probe_networks
@@ -160,7 +163,7 @@ def probe(
     help="Write [layer, block] pairs as JSON to this file instead.",
 )
 def layers(name: str, output: Path | None) -> None:
-    """List the layers of a pretrained network that can be trained."""
+    """List the trainable layers of a pretrained network."""
     from components.contract.system.atomic_files import write_json
     from pipelines.models.backbones import list_layers
 
@@ -173,11 +176,16 @@ def layers(name: str, output: Path | None) -> None:
 
 @model.command()
 @click.argument(
-    "names", metavar="NAME...", nargs=-1, required=True, type=parse_backbone, help="Networks, such as MobileNetV2."
+    "names",
+    metavar="NAME...",
+    nargs=-1,
+    required=True,
+    type=parse_backbone,
+    help="Pretrained networks, such as MobileNetV2.",
 )
-@click.option("--output", type=PATH, metavar="FILE", help="Add the times by name to this JSON file.")
+@click.option("--output", type=PATH, metavar="FILE", help="Add the times to this JSON file, by network.")
 def speed(names: tuple[str, ...], output: Path | None) -> None:
-    """Measure the time of one photo through pretrained networks on this machine."""
+    """Measure how long pretrained networks take per photo on this machine."""
     from pipelines.models.backbones import measure_all
 
     for name, milliseconds in measure_all(names, output):
@@ -188,13 +196,13 @@ def speed(names: tuple[str, ...], output: Path | None) -> None:
 @click.option(
     "--pretrained", "name", required=True, type=parse_backbone, metavar="NAME", help="A network, such as MobileNetV2."
 )
-@click.option("--weights", default="imagenet", metavar="FILE", help="The weights, with their top layer.")
+@click.option("--weights", default="imagenet", metavar="FILE", help="The weights, including those of the top layer.")
 @click.option(
     "--output",
     type=PATH,
     metavar="FOLDER",
-    help="The package.",
-    show_default="packages/ and NAME",
+    help="The folder for the package.",
+    show_default="packages/NAME",
 )
 @json_option
 def package(name: str, weights: str, output: Path | None, as_json: bool) -> None:
@@ -208,7 +216,7 @@ def package(name: str, weights: str, output: Path | None, as_json: bool) -> None
     if as_json:
         show.as_json({"tag": facts.tag, "bento": str(folder / "bento" / "bento"), "bundle": str(folder / "model")})
     else:
-        show.line(f"{facts.tag} has {len(facts.class_names):,} classes. Serve it: darkroom serve {folder}")
+        show.line(f"{facts.tag} has {len(facts.class_names):,} classes. To serve it: darkroom serve {folder}")
 
 
 VERBS = (model, package)

@@ -22,13 +22,13 @@ PROGRESS_SECONDS: Final = 60.0
 
 
 class RunDisplay:
-    """Shows the steps of a run until the block ends."""
+    """Shows the steps of a run until the `with` block ends."""
 
     def __init__(self, out: "Console"):
         """Creates the display; nothing is shown yet.
 
         Args:
-            out: a terminal shows a table that is kept up to date; any other output receives lines.
+            out: the console. A terminal shows a table that is kept up to date; any other output receives lines.
         """
         self._out = out
         self._live = Live(console=out, auto_refresh=False) if out.is_terminal else None
@@ -65,7 +65,7 @@ class RunDisplay:
         self._out.print(printable(text, lines=True))
 
     def _is_news(self, step: "StepStatus") -> bool:
-        """Whether to print a line for a step's detail: the reason why it waits at once, progress once a minute."""
+        """Whether to print a step's new detail now: a reason for waiting at once, progress at most once a minute."""
         detail, shown_time = self._details.get(step.name, ("", 0.0))
         if detail == step.detail:
             return False
@@ -89,7 +89,7 @@ def _make_table(steps: "Sequence[StepStatus]") -> Table:
     table.add_column("progress")
     for step in steps:
         tries = f" (try {step.num_tries})" if step.num_tries > 1 else ""
-        # Progress is shortened to one line; the reason why a step does not start is shown completely.
+        # Progress is shortened to one line; the reason why a step does not start is shown in full.
         is_progress = step.state == "running"
         detail = Text(printable(step.detail), no_wrap=is_progress, overflow="ellipsis" if is_progress else "fold")
         table.add_row(step.name, f"{step.state}{tries}", _duration(step), detail)

@@ -54,7 +54,7 @@ def trace(name: str, photo: Path | None, prediction_log: Path | None, as_json: b
 @click.argument("run", metavar="[RUN]", default="latest", help="A run id. [default: latest]")
 @json_option
 def promote(run: str, as_json: bool) -> None:
-    """Make the model of a run champion, if its verdict allows it."""
+    """Make the model of a run the champion, if its verdict allows it."""
     from pipelines.cli import show
     from pipelines.promotion import promote
 
@@ -67,11 +67,11 @@ def promote(run: str, as_json: bool) -> None:
 
 @click.command(cls=Verb)
 @click.option("--keep", type=parse_count, default=3, metavar="N", help="The number of finished runs to keep.")
-@click.option("--cache", is_flag=True, help="Remove the cache, too.")
+@click.option("--cache", is_flag=True, help="Also remove the cache.")
 @click.option("--dry-run", is_flag=True, help="Only report what would be removed.")
 @json_option
 def clean(keep: int, cache: bool, dry_run: bool, as_json: bool) -> None:
-    """Remove old, failed and killed runs; never photos, never the latest run."""
+    """Remove old, failed and killed runs, but never photos or the latest run."""
     from components.contract.system.cache import cache_dir
     from pipelines.cli import show
     from pipelines.runners import runs

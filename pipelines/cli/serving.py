@@ -31,7 +31,7 @@ DRIFT_CODES = {"no drift": 0, "drift": 3, "cannot tell": 4}
     "allowed_origins",
     multiple=True,
     metavar="URL",
-    help="A web page of another origin that can send requests. Can be repeated.",
+    help="Another origin whose web pages can send requests. Can be repeated.",
 )
 @click.option(
     "--prediction-log",
@@ -65,7 +65,7 @@ def serve(
 
 @click.command(cls=Verb)
 @click.argument("paths", metavar="PHOTO_OR_FOLDER...", nargs=-1, required=True, type=PATH, help="The photos.")
-@click.option("--output", type=PATH, metavar="CSV", help="The table.", show_default="standard output")
+@click.option("--output", type=PATH, metavar="CSV", help="Where to save the table.", show_default="standard output")
 @click.option("--run", default="latest", metavar="RUN", help="The run whose model to use.")
 @click.option("--overwrite", is_flag=True, help="Replace the table if it exists.")
 @json_option
@@ -87,11 +87,11 @@ def predict(paths: tuple[Path, ...], output: Path | None, run: str, overwrite: b
 @click.argument("served", metavar="LOG_OR_PHOTOS", type=PATH, help="A prediction log, or a folder of photos.")
 @click.option("--run", default="latest", metavar="RUN", help="The run whose model and data set to compare with.")
 @click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Leave out older predictions of the log.")
-@click.option("--output", type=PATH, default=Path("drift.html"), metavar="FILE", help="The report.")
+@click.option("--output", type=PATH, default=Path("drift.html"), metavar="FILE", help="Where to save the report.")
 @click.option("--seed", type=int, default=42, metavar="N", help="The seed of the random draws.")
 @json_option
 def drift(served: Path, run: str, since: datetime.date | None, output: Path, seed: int, as_json: bool) -> int:
-    """Detect whether the photos that are classified differ from the data set.
+    """Detect whether the classified photos differ from the data set.
 
     Exit codes: 0 no drift, 3 drift, 4 too few photos to tell, 2 an error that you can fix.
     """

@@ -27,15 +27,15 @@ FOLDED_WIDTH: Final = 16
 
 
 class PlainConsole(Console):
-    """Prints every text unchanged: no markup, no emoji codes, no control characters; styles are never in a text."""
+    """Prints strings literally: it ignores markup and emoji codes, and escapes control characters."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Creates the text of a line, a cell or a title."""
+        """Creates the rich text of a line, a cell or a title."""
         return super().render_str(printable(text, lines=True), **options | {"markup": False, "emoji": False})
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """The terminal; on standard error if standard output is for JSON."""
+    """Creates the console; it writes to standard error if standard output is for JSON."""
     return PlainConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
 
 
@@ -60,7 +60,7 @@ def log_progress(*, to_stderr: bool = True) -> None:
 
 
 def decisions(out: Console, resolution: Resolution, title: str | None = None) -> None:
-    """Prints what the data contain, and how each `auto` was resolved and why, below a title."""
+    """Prints what the data contains, and how each `auto` was resolved and why, below a title."""
     if title is not None:
         out.print(f"{title}:", markup=False)
     for sentence in resolution.data:
@@ -195,7 +195,7 @@ def removals(out: Console, folders: "list[Removal]", *, dry_run: bool, as_json_t
         out.print(f"{removal.path} ({megabytes(removal.num_bytes)}, {removal.reason})", markup=False)
     verb = "Would remove" if dry_run else "Removed"
     total = megabytes(sum(removal.num_bytes for removal in folders))
-    out.print(f"{verb} {len(folders)} folders, {total}." if folders else "There is nothing to remove.")
+    out.print(f"{verb} {len(folders)} folder(s), {total}." if folders else "There is nothing to remove.")
 
 
 def megabytes(num_bytes: int) -> str:
@@ -210,10 +210,10 @@ def _figures(split: dict[str, Any]) -> str:
 
 
 def budget_text(budget: dict[str, Any]) -> str:
-    """Describes the time of a run with its limit and its estimate."""
+    """Describes how long a run took, with its time limit and its estimate."""
     estimated = budget["estimated_minutes"]
     estimate_text = "" if estimated is None else f", estimated {estimated:.1f}"
-    cut_text = "; training ended before its plan" if budget["is_cut"] else ""
+    cut_text = "; training ended early" if budget["is_cut"] else ""
     return f"{budget['real_minutes']:.1f} of {budget['minutes']:g} minutes{estimate_text}{cut_text}"
 
 
@@ -226,7 +226,7 @@ def _search(study: dict[str, Any]) -> str:
     choice_text = (
         f"{study['choice']} Its values: "
         if len(study["objectives"]) > 1
-        else f"the best is number {best['number'] + 1}: "
+        else f"the best is trial {best['number'] + 1}: "
     )
     counts = f"{sum(trials.values())} trials ({trials['pruned']} stopped early, {trials['failed']} failed)"
     return f"{counts}; {choice_text}{values}"

@@ -62,7 +62,7 @@ def difference(changes: "Difference") -> None:
         for line in lines[:NUM_SHOWN]:
             show.line(f"    {printable(line)}")
         if len(lines) > NUM_SHOWN:
-            show.line(f"    … {len(lines) - NUM_SHOWN:,} more: --json")
+            show.line(f"    … {len(lines) - NUM_SHOWN:,} more (--json lists all)")
     for name, (before, after) in changes.counts.items():
         change = f"  ({after - before:+,})" if after != before else ""
         show.line(f"  {printable(name):<24} {before:>8,} → {after:>8,}{change}")
@@ -110,7 +110,7 @@ def _format_count(number: int) -> str:
 
 
 def network(costs: "NetworkSummary") -> list[str]:
-    """Prints the layers of a network and their cost."""
+    """Formats the layers of a network and their cost as lines."""
     from components.contract.layers.shapes import shape_text
 
     width = max(len(f"{row.name} ({row.kind})") for row in costs.rows)
@@ -133,7 +133,7 @@ def network(costs: "NetworkSummary") -> list[str]:
 
 
 def upload_report(path: Path, report: "Report") -> list[str]:
-    """Prints the check of a model file."""
+    """Formats the result of checking a model file as lines."""
     if report.model is None:
         return [f"Refused after {report.seconds:.1f} s: {report.reason}"]
     rows = [f"{name:<14} {value}" for name, value in _list_facts(report.model)]
@@ -158,7 +158,7 @@ def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
     outputs = " × ".join(map(str, model.output_shape))
     preprocessing = model.preprocessing
     pixels = (
-        "unknown: set the pixel range on which it was trained"
+        "unknown: set the pixel range that the model was trained on"
         if preprocessing is None
         else f"{preprocessing.pixels}. {preprocessing.why}"
     )

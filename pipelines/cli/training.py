@@ -54,11 +54,11 @@ class TryOption(click.Option):
     """An option whose value is all words up to the next option, as in `--try train.epochs=5 train.seed=2`."""
 
     SEPARATOR = "\0"
-    """Joins the words; no argument of a process can contain this character."""
+    """Separates the joined words; no argument of a process can contain this character."""
 
     @classmethod
     def join(cls, words: Sequence[str], name: str) -> list[str]:
-        """Joins the words of each group in a command line."""
+        """Joins the words of each value of the option `name` into one argument."""
         joined: list[str] = []
         is_open = False
         for place, word in enumerate(words):
@@ -83,7 +83,7 @@ class CompareVerb(Verb):
 
 
 def split_group(text: str) -> tuple[str, ...]:
-    """Splits a group into its words again."""
+    """Splits a joined value of --try into its words."""
     return tuple(text.split(TryOption.SEPARATOR))
 
 
@@ -100,7 +100,7 @@ def split_group(text: str) -> tuple[str, ...]:
     multiple=True,
     type=split_group,
     metavar="SECTION.KEY=VALUE...",
-    help="Train a model with these params, one or more. Can be repeated.",
+    help="Train a model with these params (one or more). Can be repeated.",
 )
 @params_options
 @click.option(
@@ -108,9 +108,9 @@ def split_group(text: str) -> tuple[str, ...]:
     type=whole_number("a number from 1 to 100", 1, 100),
     default=1,
     metavar="N",
-    help="The number of trainings per model.",
+    help="The number of training runs per model.",
 )
-@click.option("--output", type=PATH, default=Path("comparison"), metavar="FOLDER", help="The results.")
+@click.option("--output", type=PATH, default=Path("comparison"), metavar="FOLDER", help="The folder for the results.")
 @json_option
 def compare(
     models: tuple[str, ...],
@@ -148,7 +148,7 @@ def compare(
     "dataset_dir",
     type=PATH,
     metavar="FOLDER",
-    help="Prepared photos, instead of --data.",
+    help="A folder of prepared photos, instead of --data.",
 )
 @click.option(
     "--batches",
@@ -158,7 +158,7 @@ def compare(
     metavar="N",
     help="The maximum number of batches.",
 )
-@click.option("--output", type=PATH, default=Path("lr-find.html"), metavar="FILE", help="The curve.")
+@click.option("--output", type=PATH, default=Path("lr-find.html"), metavar="FILE", help="Where to save the curve.")
 @json_option
 def lr_find(
     data: str | None,
@@ -169,7 +169,7 @@ def lr_find(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Suggest a learning rate: train briefly at rising rates, and plot the loss."""
+    """Suggest a learning rate: train briefly at increasing rates, and plot the loss."""
     from components.train.lr_finder.page import sentences
     from pipelines.cli import show
     from pipelines.lr_find import find_learning_rate
@@ -192,13 +192,13 @@ def lr_find(
 
 
 @click.command(cls=Verb)
-@click.argument("run", metavar="[RUN]", required=False, help="A run in progress. [default: the only one]")
+@click.argument("run", metavar="[RUN]", required=False, help="A run in progress. [default: the only run in progress]")
 def finish(run: str | None) -> None:
-    """Stop a training after its current epoch; the run continues with the best epoch."""
+    """Stop training after the current epoch; the run continues with the model of the best epoch."""
     from pipelines.cli import show
     from pipelines.runners.runs import ask_to_finish
 
-    show.line(f"{ask_to_finish(run)} stops its training after the current epoch.")
+    show.line(f"{ask_to_finish(run)} will stop training after the current epoch.")
 
 
 VERBS = (run, compare, lr_find, finish)

@@ -1,1 +1,1 @@
-"""`darkroom compare`: several models of one data set, trained, measured on the same photos and ranked."""
+"""`darkroom compare`: trains several models on one data set, measures them on the same photos, and ranks them."""

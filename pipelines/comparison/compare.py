@@ -3,7 +3,7 @@
 <output>/
     leaderboard.html, leaderboard.json   the table and the pick
     pick.yaml                            the params of the pick: darkroom run --params
-    models/<digest>/                     bundle/ and training.json of each training, which is not done twice
+    models/<digest>/                     bundle/ and training.json of each training run, which later calls reuse
     datasets/<digest>/                   the photos as prepared for a model
 """
 
@@ -40,14 +40,15 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
 
     Args:
         models: at least two.
-        num_seeds: the number of trainings of each model that is not a finished run.
-        output_dir: created; an interrupted comparison in it is continued.
+        num_seeds: how many times to train each model that does not come from a finished run, each time with a
+            different seed.
+        output_dir: created if it does not exist; an interrupted comparison in it is continued.
 
     Raises:
         ParamsError: there are fewer than two models.
         ArtifactError: the output folder has other content, or fewer than two models could be compared.
         DataError: the photos cannot be used.
-        TrackingError: the MLflow store cannot be written.
+        TrackingError: the MLflow store cannot be written to.
     """
     if len(models) < 2:
         raise ParamsError(
@@ -81,14 +82,14 @@ def _require_place(output_dir: Path) -> None:
     )
     if not is_ours:
         raise ArtifactError(
-            f"The output must be a new folder, or that of an earlier comparison; {output_dir} has "
+            f"The output must be a new folder, or the folder of an earlier comparison; {output_dir} has "
             "other content. Choose another one with --output."
         )
 
 
 @contextlib.contextmanager
 def _open_parent_run(experiment: str) -> Iterator[Run]:
-    """The MLflow run of the comparison; each training is a child of it."""
+    """The MLflow run of the comparison; the run of each training is a child of it."""
     parent = create_run(
         experiment=experiment, name=f"compare {time.strftime('%Y-%m-%d %H:%M')}", tags={"darkroom.comparison": "yes"}
     )

@@ -21,8 +21,8 @@ class Model:
 
     Attributes:
         name: unique in the comparison.
-        params: resolved.
-        run: the finished run that trained the model; None if it is not trained yet.
+        params: the resolved params.
+        run: the finished run that trained the model; None if the model is not trained yet.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Model:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model with all its trainings."""
+    """A model with the bundles of all its training runs, one for each seed."""
 
     model: Model
     dataset_dir: Path
@@ -50,7 +50,7 @@ def model_of_run(folder: RunFolder) -> Model:
     """
     summary = folder.summary
     if summary is None:
-        raise ArtifactError(f"Only a finished run can be compared; {folder.path.name} is not.")
+        raise ArtifactError(f"Only a finished run can be compared; {folder.path.name} is not finished.")
     params = with_trained(load_params(folder.path / PARAMS_FILE), folder.path / "model")
     return Model(f"{summary['model']['name']} of {folder.path.name}", params, folder)
 
@@ -63,14 +63,14 @@ def collect_models(
     settings: Sequence[str],
     show: Callable[[str, Resolution], None],
 ) -> list[Model]:
-    """Collects the models of a comparison, with unique names; uses all finished runs if none are named.
+    """Collects the models of a comparison, with unique names; uses all finished runs if no models are named.
 
     Args:
         names: run ids and params files.
-        trials: for each model to train, the params that it changes: `section.key=value`.
+        trials: for each model to train, the params to change, each as `section.key=value`.
         data: the address of the photos.
         params: the params file that the trials change.
-        settings: `section.key=value` for all models to train.
+        settings: the params to change for all models to train, each as `section.key=value`.
         show: called with the name and the resolved params of each model to train.
 
     Raises:

@@ -21,7 +21,7 @@ ROUNDS_OF_8: Final = 10
 
 
 def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> "Leaderboard":
-    """Scores and times the models that have the same photos as the first one."""
+    """Scores and times the models that have the same validation photos as the first one."""
     import numpy as np
 
     from components.contract.artifacts.dataset import open_split, read_info
@@ -65,7 +65,7 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
 def _score_entrant(
     trained_model: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
 ) -> "Entrant":
-    """Scores the model of each training on the validation photos, in the common order."""
+    """Scores each seed's bundle on the validation photos, in the given order of their ids."""
     import numpy as np
 
     from components.contract.artifacts.bundle import read_bundle

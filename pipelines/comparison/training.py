@@ -46,7 +46,7 @@ def train_model(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> 
         if note.exists():
             log.info("%s with seed %d is already trained.", model.name, seed)
         else:
-            log.info("%s with seed %d:", model.name, seed)
+            log.info("Training %s with seed %d.", model.name, seed)
             _train_once(dataset_dir, train, folder, child_run(parent, f"{model.name}, seed {seed}", {}))
         bundle_dirs.append(folder / "bundle")
         seconds.append(json.loads(note.read_text(encoding="utf-8"))["seconds"])

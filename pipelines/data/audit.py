@@ -30,7 +30,7 @@ class Audit:
 
     Attributes:
         info: the findings.
-        report_path: the report as a page.
+        report_path: the page with the report.
         seconds: how long the audit took.
     """
 
@@ -51,8 +51,8 @@ def audit_data(params: "Params", output_dir: Path | None = None) -> Audit:
     """Examines all photos and writes a report; nothing is trained.
 
     Args:
-        params: resolved.
-        output_dir: the folder of the report; None for audits/ and the name of the data.
+        params: the resolved params.
+        output_dir: the folder for the report; None means audits/ followed by the name of the data.
 
     Raises:
         ArtifactError: the folder has other content, or overlaps with the photos.
@@ -77,7 +77,7 @@ def audit_data(params: "Params", output_dir: Path | None = None) -> Audit:
 
 
 def _require_separate(folder: Path, uri: str) -> None:
-    """Requires a new folder, or that of an earlier report: the user's files are never replaced or mixed with ours."""
+    """Requires a new folder or that of an earlier report: a report must not replace or mix with the user's files."""
     target = folder.resolve()
     overlaps = not is_remote(uri) and (
         Path(uri).is_relative_to(target) or (Path(uri).is_dir() and target.is_relative_to(Path(uri)))
@@ -87,6 +87,6 @@ def _require_separate(folder: Path, uri: str) -> None:
     )
     if overlaps or not is_ours:
         raise ArtifactError(
-            f"The report must be a new folder, or an earlier report, outside the photos; {folder} is not. "
-            "Choose another one: --output FOLDER"
+            "The folder for the report must be new or contain an earlier report, and must not overlap with the photos; "
+            f"{folder} is not such a folder. Choose another one: --output FOLDER"
         )

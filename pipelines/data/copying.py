@@ -31,7 +31,7 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
     """Copies a folder or an archive into the repository; if the block fails, the copy is removed.
 
     Raises:
-        DataError: the name is taken, or the data cannot be copied.
+        DataError: the name is already used, or the data cannot be copied.
     """
     remove_remains(target)
     is_version = bool(committed_text(root, f"{target.relative_to(root)}.dvc"))
@@ -39,8 +39,8 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
         pass  # a partial copy from an interrupted call
     elif target.exists() or target.with_name(f"{target.name}.dvc").exists():
         raise DataError(
-            f"{target} already exists. Choose another name with --name. For a new version, change the "
-            f"photos in it and run: darkroom data add {os.path.relpath(target)}"
+            f"{target} already exists. Choose another name with --name. To add a new version of it, change "
+            f"the photos in it and run: darkroom data add {os.path.relpath(target)}"
         )
     else:
         try:
@@ -63,13 +63,13 @@ def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:
     files = source.rglob("*") if source.is_dir() else [source]
     needed = sum(path.stat().st_size for path in files if path.is_file())
     return DataError(
-        f"Cannot copy the data to {folder}: {reason}. It needs {needed / 1e6:,.1f} MB, "
+        f"Cannot copy the data to {folder}: {reason}. It needs {needed / 1e6:,.1f} MB; "
         f"{shutil.disk_usage(folder if folder.exists() else folder.parent).free / 1e6:,.1f} MB are free."
     )
 
 
 def _is_copy(source: Path, target: Path) -> bool:
-    """Whether both folders contain the same files: by size and time or, if these differ, by content."""
+    """Whether source and target contain the same files, compared by size and time or, if these differ, by content."""
     if source.is_file():
         return target.is_file() and filecmp.cmp(source, target)
     names = _list_files(source)
@@ -78,7 +78,7 @@ def _is_copy(source: Path, target: Path) -> bool:
 
 def _list_files(folder: Path) -> list[str]:
     return sorted(
-        os.path.relpath(os.path.join(parent, name), folder)  # noqa: PTH118 of ten thousands
+        os.path.relpath(os.path.join(parent, name), folder)  # noqa: PTH118 - fast enough for many thousands of files
         for parent, _, names in os.walk(folder, followlinks=True)
         for name in names
     )

@@ -1,4 +1,4 @@
-"""The changes of a data set from one version to another."""
+"""The changes to a data set from one version to another."""
 
 import tempfile
 from collections import Counter
@@ -13,7 +13,7 @@ from pipelines.data.snapshot import find_labels, read_contents
 
 @dataclass(frozen=True)
 class PhotoPlace:
-    """The place of a photo in a version."""
+    """The path and the class of a photo in a version."""
 
     path: str
     class_name: str
@@ -24,7 +24,7 @@ class Difference:
     """The differences between two versions.
 
     Attributes:
-        added, removed: paths.
+        added, removed: the paths of the photos.
         relabelled: (path, earlier class, current class).
         moved: (earlier path, current path), within the same class.
         counts: the earlier and current numbers of photos, by class.
@@ -50,13 +50,13 @@ def compare_versions(root: Path, path: str, before: str, now: str) -> Difference
     """Compares two revisions of a data set.
 
     Args:
-        root: of the repository.
-        path: of the data, relative to it.
+        root: the root of the repository.
+        path: the path of the data, relative to the root.
         before: a git revision.
         now: a git revision, or `workspace` for the current content of the folder.
 
     Raises:
-        DataError: a revision has no such data, or they cannot be read.
+        DataError: a revision does not contain this data, or the data cannot be read.
     """
     old, new = (read_photos(root, path, revision) for revision in (before, now))
     changes = Difference()
@@ -79,10 +79,10 @@ def compare_versions(root: Path, path: str, before: str, now: str) -> Difference
 
 
 def read_photos(root: Path, path: str, revision: str) -> dict[str, list[PhotoPlace]]:
-    """Returns the places of each photo of a version, by MD5.
+    """Returns where each photo of a version is, by the MD5 of the photo.
 
     Raises:
-        DataError: the revision has no such data, or neither folders nor a table contain their classes.
+        DataError: the revision does not contain this data, or the data has neither class folders nor a table of labels.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-") as scratch:
         contents = read_contents(root, path, revision, Path(scratch))

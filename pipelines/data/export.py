@@ -29,7 +29,7 @@ class ExportedPhoto:
     """A photo of the export.
 
     Attributes:
-        name: of its file, relative to the export.
+        name: the path of its file, relative to the export.
         label: its class.
         split: None if the data has no splits.
         group: None if the data has no groups.
@@ -48,7 +48,7 @@ class Export:
     """The result of an export.
 
     Attributes:
-        folder: of the export.
+        folder: the folder of the export.
         label_files: the names of the label files in the folder.
         num_photos: the number of photos in the label files.
         num_left_out: the number of files without a label, and of rows without a photo.
@@ -64,11 +64,12 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
     """Writes the photos of a data set and their labels into a new folder.
 
     Args:
-        uri: of the data, as for `darkroom run --data`.
-        columns: the columns of label files that the user named.
+        uri: the address of the data, as for `darkroom run --data`.
+        columns: the columns of the label file that the user named.
         format_name: one of FORMATS.
         target: the new folder, which is created completely or not at all.
-        labels_only: whether to write no copies of the photos; their names are then relative to the data.
+        labels_only: whether to write only the label files, without copies of the photos; the names of the photos are
+            then relative to the data.
 
     Raises:
         DataError: the data cannot be read.
@@ -102,7 +103,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
 
 
 def _name(folder: Path, record: "Record", number: int, has_splits: bool) -> str:
-    """The name of a photo in the export: its path in the data, in the folder of its split if there are splits."""
+    """The name of a photo in the export: its path in the data, below the folder of its split if there are splits."""
     from components.contract.artifacts.dataset import SPLIT_FOLDERS
 
     name = record.path
@@ -135,7 +136,7 @@ def _copy(photo: "PhotoFile", target: Path) -> None:
 
 
 def _write_csv(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """A table with the columns path, label, split and, if there are groups, group."""
+    """Writes a table with the columns path, label, split and, if there are groups, group."""
     has_groups = any(photo.group for photo in photos)
     with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -147,7 +148,7 @@ def _write_csv(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
 
 
 def _write_image_folder(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """Hugging Face's `metadata.jsonl`, in the folder of each split if there are splits."""
+    """Writes Hugging Face's `metadata.jsonl`, into the folder of each split if there are splits."""
     has_folders = (folder / photos[0].name).exists() and any(photo.split for photo in photos)
     lines: dict[str, list[str]] = defaultdict(list)
     for photo in photos:
@@ -162,7 +163,7 @@ def _write_image_folder(folder: Path, photos: Sequence[ExportedPhoto]) -> list[s
 
 
 def _write_label_studio(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """Tasks to import into a project of Label Studio, with the labels as annotations, and its labeling interface."""
+    """Writes tasks to import into a Label Studio project, with the labels as annotations, and a labeling interface."""
     tasks = [
         make_task(photo.name, {"split": photo.split, "group": photo.group})
         | {"annotations": [{"result": [make_choice(photo.label)]}]}
@@ -172,7 +173,7 @@ def _write_label_studio(folder: Path, photos: Sequence[ExportedPhoto]) -> list[s
 
 
 def _write_coco(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """One file for each split; an annotation is a category for a whole photo."""
+    """Writes one file for each split; each annotation assigns a category to a whole photo."""
     categories = [{"id": number, "name": name} for number, name in enumerate(_class_names(photos), start=1)]
     ids = {category["name"]: category["id"] for category in categories}
     by_split: dict[str, list[ExportedPhoto]] = defaultdict(list)
@@ -202,4 +203,4 @@ FORMATS: Final[Mapping[str, Callable[[Path, Sequence[ExportedPhoto]], list[str]]
     "label-studio": _write_label_studio,
     "coco": _write_coco,
 }
-"""A function that writes the label files of a format, and returns their names."""
+"""For each format, the function that writes its label files and returns their names."""

@@ -1,4 +1,4 @@
-"""Tasks for Label Studio, whose document root is the folder that contains them and their photos."""
+"""Tasks for Label Studio; its document root must be the folder that contains the tasks and their photos."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def make_task(name: str, facts: Mapping[str, str | None]) -> dict[str, Any]:
     """A task for a photo.
 
     Args:
-        name: of its file, relative to the folder.
+        name: the path of its file, relative to the folder of the tasks.
         facts: shown beside the photo, except those that are None.
     """
     values = {"image": LOCAL_FILES + quote(name)} | dict(facts)

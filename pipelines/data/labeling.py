@@ -26,8 +26,8 @@ class LabeledPhoto:
     """A photo to add to the data.
 
     Attributes:
-        path: a copy of it, in the scratch folder of the change.
-        name: of its file.
+        path: its copy in the scratch folder of the change.
+        name: its file name.
         label: its class.
     """
 
@@ -43,14 +43,14 @@ def add_labeled_photos(name: str | None, label_file: Path) -> Version:
 
 
 def label(root: Path, path: str, label_file: Path) -> Version:
-    """Adds labeled photos to a data set, and commits that as a new version.
+    """Adds labeled photos to a data set, and commits the result as a new version.
 
     If the data has class folders, a photo is copied to the folder of its class (in train, if there are splits); if the
     data has a table, the photo gets a row. Photos whose bytes are already in the data are left out.
 
     Args:
-        root: of the repository.
-        path: of the data, relative to it.
+        root: the root of the repository.
+        path: the path of the data, relative to the root.
         label_file: in any format that Darkroom reads, in the folder of the photos.
 
     Raises:
@@ -59,13 +59,13 @@ def label(root: Path, path: str, label_file: Path) -> Version:
     label_file = label_file.expanduser().resolve()
     if not label_file.is_file():
         raise DataError(
-            f"There is no label file at {label_file}. Export the labels, such as Label Studio's JSON, to it."
+            f"There is no label file at {label_file}. Export the labels, such as Label Studio's JSON, to this path."
         )
     request = json.dumps(["label", path, hashlib.sha256(label_file.read_bytes()).hexdigest()])
 
     def prepare(folder: Path, scratch: Path) -> tuple[Moves, str]:
         photos = _copy_photos(label_file, scratch, set(read_local_contents(folder).hashes.values()))
-        return _prepare_moves(folder, photos, scratch), f"Add {len(photos)} labeled photos to {folder.name}"
+        return _prepare_moves(folder, photos, scratch), f"Add {len(photos)} labeled photo(s) to {folder.name}"
 
     return change_photos(root, path, request, prepare)
 
@@ -80,8 +80,8 @@ def _copy_photos(label_file: Path, scratch: Path, known_hashes: set[str]) -> lis
     missing = [record for record in photo_set.rejected if record.class_name is not None]
     if missing:
         raise DataError(
-            f"The label file must be in the folder of its photos; {label_file} names {len(missing)} that cannot be "
-            f"read there, such as {missing[0].path!r}: {missing[0].message}"
+            f"The label file must be in the folder of its photos; of the photos that {label_file} names, "
+            f"{len(missing)} cannot be read there, such as {missing[0].path!r}: {missing[0].message}"
         )
     labels: dict[str, str] = {}
     photos = []
@@ -143,7 +143,7 @@ def _find_class_folder(layout: "Layout", class_name: str, folder: Path) -> Path:
     if parts is None:
         raise DataError(
             f"Labeled photos can be added to class folders (of train, if there are splits) and tables; {folder.name} "
-            f"has no such folder of {class_name}. Make it."
+            f"has no such folder for {class_name}. Create it."
         )
     return Path(*parts)
 
@@ -159,9 +159,9 @@ def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -
     """Returns a function that writes the table with rows for the new photos, in train if there are splits.
 
     Args:
-        path: of the table.
-        table: its names and labels.
-        photos: (path relative to the data, class).
+        path: the path of the table.
+        table: the names and labels of the table.
+        photos: (path relative to the data, class) of each new photo.
 
     Raises:
         DataError: the table has no header with these columns, or a class is unknown.
@@ -178,8 +178,8 @@ def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -
     places = find_columns(names, ColumnNames(), f"The table {path.name}")
     if not {"path", "label"} <= places.keys() or len(rows) != len(frame):
         raise DataError(
-            f"A table must have a header and columns of paths and labels to be changed; {path.name} has none. Write "
-            "one with: darkroom data export --format csv"
+            f"To be changed, a table must have a header and columns of paths and labels; {path.name} does not. "
+            "Create such a table: darkroom data export --format csv"
         )
     has_splits = any(row.split for row in rows)
     examples = {row.label: number for number, row in enumerate(rows) if not has_splits or row.split == "train"}

@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 PHOTOS_DIR: Final = "photos"
 MAX_STEM: Final = 50
 MAX_SUFFIX: Final = 10
-"""The number of characters of a photo's name that its copy keeps: file names have at most 255 bytes, and begin with a
-rank."""
+"""The maximum numbers of characters of a photo's stem and suffix that its copy keeps: the name of a copy begins with a
+rank, and file names have at most 255 bytes."""
 
 
 @dataclass(frozen=True)
 class NextPhotos:
-    """The result.
+    """The result of choosing photos.
 
     Attributes:
         folder: contains the tasks, the labeling interface and the photos.
@@ -53,8 +53,8 @@ class Candidates:
     """Photos to choose from.
 
     Attributes:
-        traits: of the photos, which are named by ids of predictions or by paths.
-        files: the photos' files, by these names.
+        traits: the traits of the photos, whose names are prediction ids or paths.
+        files: the file of each photo, by name.
         reported_labels: the classes from feedback, by prediction id.
     """
 
@@ -70,11 +70,11 @@ def choose_next(
 
     Args:
         source: a folder of photos, or a prediction log.
-        run: a run id, or `latest`: the run whose model will be trained with the labels.
+        run: a run id, or `latest`; the new labels should improve the model of this run.
         count: the maximum number of photos.
         output: the new folder, which is created completely or not at all.
-        photos_dir: the photos of a prediction log, each named by the id of its prediction.
-        since: leaves out older predictions of the log.
+        photos_dir: the photos of a prediction log, each named after the id of its prediction.
+        since: the first day of the predictions to use from the log; None for all.
 
     Raises:
         DataError: there are no photos to choose from.
@@ -118,18 +118,19 @@ def _find_logged(
 
     if photos_dir is None:
         raise DataError(
-            "A prediction log has no photos: name their folder with --photos. Each photo must have the id of its "
-            "prediction as its name, such as ID.jpg."
+            "A prediction log does not contain the photos: name their folder with --photos. Each photo must be named "
+            "after the id of its prediction, such as ID.jpg."
         )
     files = {file.stem: file for file in find_files([photos_dir])}
     predictions = {prediction.id: prediction for prediction in read_log(log_dir, since) if prediction.id in files}
     if not predictions:
         raise DataError(
-            f"Photos must be named by the ids of their predictions, such as ID.jpg; none of {len(files)} files in "
-            f"{photos_dir} has the id of a prediction in {log_dir}{f' since {since}' if since else ''}."
+            "Photos must be named after the ids of their predictions, such as ID.jpg; none of the "
+            f"{len(files)} file(s) in {photos_dir} has the id of a prediction in {log_dir}"
+            f"{f' since {since}' if since else ''}."
         )
     reported_labels = read_feedback(log_dir)
-    names = sorted(predictions, key=lambda name: name not in reported_labels)  # identical: one with feedback wins
+    names = sorted(predictions, key=lambda name: name not in reported_labels)  # prefer copies with feedback
     new_files = _find_new({name: files[name] for name in names}, dataset_dir, photos_dir)
     new_predictions = [prediction for name, prediction in predictions.items() if name in new_files]
     return Candidates(logged_traits(new_predictions, classifier.facts.tag), new_files, reported_labels)
@@ -145,7 +146,7 @@ def _find_in_folder(classifier: "Classifier", source: Path, dataset_dir: Path) -
 
 
 def _find_new(files: Mapping[str, Path], dataset_dir: Path, photos_dir: Path) -> dict[str, Path]:
-    """Returns the files whose content is not in the data set, without duplicates, by the same names."""
+    """Returns the files whose content is not in the data set, by name and without duplicates."""
     from components.deploy.monitoring.neighbors import read_paths
 
     known_ids = set(read_paths(dataset_dir))
@@ -161,7 +162,7 @@ def _find_new(files: Mapping[str, Path], dataset_dir: Path, photos_dir: Path) ->
             known_ids.add(image_id)
     if not new_files:
         raise DataError(
-            f"There is nothing to label: the run's data set already contains all {len(files)} photos of {photos_dir}."
+            f"There is nothing to label: the run's data set already contains all {len(files)} photo(s) of {photos_dir}."
         )
     return new_files
 
@@ -169,7 +170,7 @@ def _find_new(files: Mapping[str, Path], dataset_dir: Path, photos_dir: Path) ->
 def _write_task(
     folder: Path, rank: int, candidates: Candidates, index: int, classifier: "Classifier"
 ) -> dict[str, Any]:
-    """Copies a photo, and returns its task with the label for a person to confirm."""
+    """Copies a photo, and returns its task with a suggested label for a person to confirm."""
     traits = candidates.traits
     name, answer, confidence = traits.names[index], traits.labels[index], round(float(traits.confidence[index]), 4)
     file, reported_label = candidates.files[name], candidates.reported_labels.get(name)

@@ -1,4 +1,4 @@
-"""Makes changes of data sets safe against kills: one change at a time in a repository, with a journal for recovery.
+"""Makes changes to data sets safe against kills: a repository has one change at a time, with a journal for recovery.
 
 .dvc/tmp/darkroom.lock   held by the running change, and by the git and dvc processes that it started
 .dvc/tmp/darkroom.json   Journal of the running change, or of one that was killed
@@ -39,7 +39,7 @@ class Journal(BaseRecord):
         before: the text of the version file in the last commit.
         here: the text of the version file in the working tree; None if there is none.
         ignore_rules: the text of the .gitignore next to it; empty if there is none, None if unknown.
-        moves: (from, to), in order.
+        moves: (from, to) of each file, in the order of the moves.
         is_done: whether the change was committed or undone, so that nothing is left to undo.
     """
 
@@ -59,10 +59,10 @@ class Journal(BaseRecord):
 
 @contextlib.contextmanager
 def lock_changes(root: Path) -> Iterator[None]:
-    """Waits until no other change of data is running in the repository, nor a process of a killed change.
+    """Waits until no other change to data, and no process of a killed change, is running in the repository.
 
     Raises:
-        DataError: the repository cannot be written.
+        DataError: the repository cannot be written to.
     """
     path = root / STATE_DIR / LOCK_FILE
     try:
@@ -80,7 +80,7 @@ def lock_changes(root: Path) -> Iterator[None]:
 
 
 def require_whole(path: Path) -> None:
-    """Rejects data with an interrupted change: some of their labels are new, others old.
+    """Rejects data with an unfinished change, because some of its labels may be new and others old.
 
     Raises:
         DataError: a change was interrupted, or is in progress.
@@ -112,7 +112,7 @@ def read_journal(root: Path) -> Journal | None:
     except ValidationError as error:
         raise DataError(
             f"The journal of an interrupted change, {path}, cannot be read: {error.errors()[0]['msg']}. "
-            "Compare the data with their version (dvc status), then remove the journal."
+            "Compare the data with its version (dvc status), then remove the journal."
         ) from None
 
 
@@ -121,7 +121,7 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
     """Moves the files of a change; the moves are undone if the block fails or is killed.
 
     Raises:
-        DataError: the journal or a move cannot be written.
+        DataError: the journal cannot be written, or a file cannot be moved.
     """
     path = root / STATE_DIR / JOURNAL_FILE
     try:
@@ -142,8 +142,8 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
 def scratch_folder(root: Path, data: str) -> Iterator[Path]:
     """Creates a folder next to the data for the files that a change removes; it is kept only until the change is final.
 
-    Must be called within `lock_changes`, after an earlier change was finished or undone: it removes the remains of that
-    change.
+    Must be called within `lock_changes`, after any earlier change was finished or undone: it removes what that change
+    left behind.
     """
     data_dir = root / data
     remove_scratch(data_dir)
@@ -156,7 +156,7 @@ def scratch_folder(root: Path, data: str) -> Iterator[Path]:
 
 
 def remove_scratch(data_dir: Path) -> None:
-    """Removes the files that changes removed from the data. Nothing may be left to undo."""
+    """Deletes the files that changes have removed from the data; all changes must be final or undone."""
     for scratch in data_dir.parent.glob(f"{glob.escape(_scratch_prefix(data_dir))}*"):
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -179,7 +179,7 @@ def undo(root: Path, journal: Journal) -> None:
         elif Path(target).parent.name.startswith(_scratch_prefix(Path(journal.data))):
             raise DataError(
                 f"Cannot undo an interrupted change to {journal.data}: {root / source} is in the way of "
-                f"{root / target}. Move it away, and run the command again."
+                f"{root / target}. Move the former away, and run the command again."
             )
     if not journal.is_done:
         _put_back(root / journal.pointer, journal.here or "")
@@ -202,7 +202,7 @@ def conclude(root: Path, journal: Journal) -> None:
     try:
         nothing_to_undo = journal.model_copy(update={"is_done": True, "moves": ()})
         write_json(path, nothing_to_undo.model_dump(mode="json"))
-    except OSError:  # the disk is full: the files that are removed below cannot be restored
+    except OSError:  # the disk is full; the journal must not outlast the files that are removed below
         path.unlink(missing_ok=True)
     remove_scratch(root / journal.data)
     path.unlink(missing_ok=True)

@@ -31,8 +31,8 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
     All decisions are checked first; if one is invalid, none is applied.
 
     Args:
-        root: of the repository.
-        path: of the data, relative to it.
+        root: the root of the repository.
+        path: the path of the data, relative to the root.
         decisions: the new class of each photo.
 
     Raises:
@@ -42,7 +42,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
 
     def prepare(folder: Path, scratch: Path) -> tuple[Moves, str]:
         moves, num_changed = _prepare_moves(folder, decisions, scratch)
-        return moves, f"Relabel {num_changed} photos of {folder.name}"
+        return moves, f"Relabel {num_changed} photo(s) of {folder.name}"
 
     return change_photos(root, path, request, prepare)
 
@@ -72,8 +72,8 @@ def find_table_path(folder: Path, table: LabelTable) -> Path:
 
     if len(table.names) > 1 or not is_table(Path(table.names[0])):
         raise DataError(
-            f"Labels can be changed in one CSV or Parquet table; those of {folder.name} are "
-            f"in {' and '.join(table.names)}. Write one table first: darkroom data export {folder} "
+            f"Labels can only be changed in a single CSV or Parquet table; those of {folder.name} are "
+            f"in {' and '.join(table.names)}. Write such a table first: darkroom data export {folder} "
             "--format csv"
         )
     return folder / table.names[0]
@@ -119,9 +119,7 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
         file = files_by_name.get(name)
         place = layout.place(file.parts) if file is not None else None
         if file is None or place is None:
-            raise DataError(
-                f"A decision must refer to a photo of {folder.name} by its path in it; there is no photo {name!r}."
-            )
+            raise DataError(f"A decision must name a photo by its path in {folder.name}; there is no photo {name!r}.")
         if label == place[0]:
             continue
         if label is None:
@@ -137,7 +135,7 @@ def _plan_moves(folder: Path, decisions: Decisions) -> list[tuple[Path, Path | N
         if class_folder is None:
             raise DataError(
                 f"Photos can only be relabeled in class folders and tables; the class of {name!r} is in "
-                "its file name. Rename it."
+                "its file name. Rename the file."
             )
         class_dir = folder.joinpath(*class_folder)
         if class_dir not in taken_names:
@@ -172,8 +170,8 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     columns = find_label_columns([str(name) for name in frame.columns])
     if not columns or len(rows) != len(frame):
         raise DataError(
-            f"Labels can be changed in a table with a header and a column of labels; {path.name} has none. "
-            "Create one: darkroom data export --format csv"
+            f"Labels can only be changed in a table with a header and a column of labels; {path.name} is not such a "
+            "table. Create one: darkroom data export --format csv"
         )
     index, folder = FileIndex(table.labels), posixpath.dirname(table.names[0])
     places: dict[str, list[int]] = {}
@@ -188,8 +186,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
     for name, label in decisions.items():
         if name not in places:
             raise DataError(
-                f"A decision must refer to a photo by its path in the data; the table {path.name} has no "
-                f"row for {name!r}."
+                f"A decision must name a photo by its path in the data; the table {path.name} has no row for {name!r}."
             )
         if label is None:
             dropped_rows += places[name]
@@ -202,7 +199,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
             new_labels |= {place: label for place in places[name] if rows[place].label != label}
     if not dropped_rows and not new_labels:
         raise DataError("No decision changes anything: every photo already has the given label.")
-    for column in columns:  # a class may have a number and a name
+    for column in columns:  # a class may have a column with its number and one with its name
         cells = frame.iloc[:, column]
         values = cells.tolist()
         for place, label in new_labels.items():
@@ -213,7 +210,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
 
 
 def read_decisions(path: Path) -> dict[str, str | None]:
-    """Reads a CSV with the columns path and label: the class of each photo; an empty label removes the photo.
+    """Reads decisions from a CSV with the columns path and label; an empty label removes the photo.
 
     Raises:
         DataError: the file is not such a table, or contains two decisions about one photo.

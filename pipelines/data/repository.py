@@ -1,4 +1,4 @@
-"""git and DVC in the repository of this folder."""
+"""Runs git and DVC in the repository that contains the current folder."""
 
 import shlex
 import subprocess
@@ -13,7 +13,7 @@ GIT_SECONDS: Final = 600.0
 
 
 def find_repository() -> Path:
-    """Finds the root of the DVC repository that contains this folder; it may be a subfolder of the git repository.
+    """Finds the root of the DVC repository of the current folder; it may be a subfolder of the git repository.
 
     Raises:
         DataError: there is no such repository.
@@ -55,7 +55,7 @@ def require_ready(root: Path, path: str) -> None:
         rule = git(root, "check-ignore", "--verbose", "--", f"{path}.dvc", check=False).split("\t")[0]
         raise DataError(
             f"The version file {path}.dvc must be tracked by git, but {rule} ignores it. Change that rule; "
-            "DVC adds one for the photos."
+            "DVC itself adds a rule for the photos."
         )
     if not all(git(root, "var", f"GIT_{role}_IDENT", check=False) for role in ("AUTHOR", "COMMITTER")):
         raise DataError(

@@ -13,7 +13,7 @@ from components.contract.system.budget import Budget, read_regular
 from pipelines.data.repository import git
 
 MAX_BYTES = 2**29
-"""The maximum size of a file that is read completely: a table of labels."""
+"""The maximum size of a file that is read into memory as a whole, such as a table of labels."""
 
 WORKSPACE = "workspace"
 """Used instead of a git revision: the current content of the folder."""
@@ -49,13 +49,13 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
     """Opens the files of a data set at a revision.
 
     Args:
-        root: of the repository.
-        path: of the data, relative to it.
-        revision: of git, or WORKSPACE.
+        root: the root of the repository.
+        path: the path of the data, relative to the root.
+        revision: a git revision, or WORKSPACE.
         scratch: an empty folder that must exist as long as the contents are used.
 
     Raises:
-        DataError: the revision has no such data, or they are not available.
+        DataError: the revision does not contain this data, or its files are not available.
     """
     if revision == WORKSPACE:
         return read_local_contents(root / path)
@@ -80,8 +80,8 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
     except Exception as error:  # DVC raises its own, dulwich's and fsspec's errors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
-            f"{path} must be under DVC at {revision}, and its photos must be available (dvc fetch); they "
-            f"are not: {reason}."
+            f"{path} must be under DVC at {revision}, and its photos must be available (dvc fetch). "
+            f"Reading it failed: {reason}."
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""Versions of data sets: DVC keeps the photos, git the list of versions, both in the repository of this folder.
+"""Versions of data sets in the repository of the current folder: DVC keeps the photos, git the list of versions.
 
-`data/<name>.dvc` names a version by its hash; a commit of that file is a version. What DVC keeps only ever
-grows: an earlier version comes back with `git checkout <commit> data/<name>.dvc && dvc checkout`.
+`data/<name>.dvc` contains the hash of a version; each commit of that file is a version. DVC keeps the photos of all
+versions: to restore an earlier one, run `git checkout <commit> data/<name>.dvc && dvc checkout`.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ def add(path: Path, name: str | None) -> Version:
     Data in this repository is added in place; other data is copied to `data/<name>`, and the original is unchanged.
 
     Raises:
-        DataError: the path does not exist, there is no repository, or the name is taken.
+        DataError: the path does not exist, there is no repository, or the name is already used.
     """
     root = find_repository()
     source = path.expanduser().resolve()
@@ -85,20 +85,20 @@ def add(path: Path, name: str | None) -> Version:
                 undo.enter_context(copy_data(root, source, target))
             undo.enter_context(recovery.apply_moves(root, new_journal(root, path_in_root, request)))
             take_into_dvc(root, path_in_root)
-            return commit_version(root, target, f"{'Update' if existed else 'Add'} the data {target.name}")
+            return commit_version(root, target, f"{'Update' if existed else 'Add'} the data set {target.name}")
 
 
 def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, Path], tuple[Moves, str]]) -> Version:
     """Moves files into or out of the data, and commits the result as a new version; recovers from a kill.
 
     Args:
-        root: of the repository.
-        path: of the data, relative to it.
+        root: the root of the repository.
+        path: the path of the data, relative to the root.
         request: identifies the user's request; the same request is not carried out twice.
         prepare: receives the folder of the data and a scratch folder; returns the moves and the commit's subject.
 
     Raises:
-        DataError: the data is not a folder, or differs from its version in DVC; or as for `prepare`.
+        DataError: the data is not a folder, or differs from its version in DVC; also any error of `prepare`.
     """
     folder = root / path
     if not folder.is_dir():
@@ -110,8 +110,8 @@ def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, 
         require_ready(root, path)
         if not matches_commit(root, path):
             raise DataError(
-                f"{path} must be unchanged since its version, so that the change can be undone; it differs. Save "
-                f"it first: darkroom data add {path}"
+                f"{path} must be unchanged since its last version, so that the change can be undone; it has changed. "
+                f"Save it first: darkroom data add {path}"
             )
         with recovery.scratch_folder(root, path) as scratch:
             moves, subject = prepare(folder, scratch)
@@ -125,7 +125,7 @@ def recover(root: Path) -> recovery.Journal | None:
     """Finishes or undoes a killed change, and returns its journal if it had been committed.
 
     Raises:
-        DataError: git cannot change its index.
+        DataError: the journal is damaged, or the change cannot be undone.
     """
     journal = recovery.read_journal(root)
     if journal is None:
@@ -141,7 +141,7 @@ def recover(root: Path) -> recovery.Journal | None:
 
 
 def new_journal(root: Path, path: str, request: str, moves: Sequence[tuple[str, str]] = ()) -> recovery.Journal:
-    """Creates the journal of a change of the data at this path; the change has not begun yet."""
+    """Creates the journal of a change to the data at this path, before the change begins."""
     pointer = root / f"{path}.dvc"
     here = pointer.read_text(encoding="utf-8") if pointer.exists() else None
     ignore_file = pointer.with_name(".gitignore")
@@ -156,7 +156,7 @@ def new_journal(root: Path, path: str, request: str, moves: Sequence[tuple[str, 
 
 
 def _remove_dead_lock(root: Path) -> None:
-    """Removes git's own lock if the git process of a killed change left it; only a kill can do that."""
+    """Removes git's own lock file if the git process of a killed change has left it behind."""
     lock = root / git(root, "rev-parse", "--git-path", "index.lock")
     journal_path = root / recovery.STATE_DIR / recovery.JOURNAL_FILE
     if not lock.exists() or lock.stat().st_mtime < journal_path.stat().st_mtime or _git_is_at_work(root):
@@ -165,7 +165,7 @@ def _remove_dead_lock(root: Path) -> None:
 
 
 def _git_is_at_work(root: Path) -> bool:
-    """Whether a git process of this machine is using the repository; those of earlier changes have ended."""
+    """Whether a git process on this machine is using the repository; the processes of earlier changes have ended."""
     import psutil
 
     processes = psutil.process_iter(["name", "cwd"])
@@ -198,7 +198,7 @@ def _names_of(path: str) -> tuple[str, ...]:
 
 
 def find_data(root: Path, name: str | None) -> str:
-    """Finds the path of a data set by its name or path; without a name, the only data set.
+    """Finds the path of a data set by its name or path; if `name` is None, there must be only one data set.
 
     Raises:
         DataError: there is no such data set, or there are several.
@@ -214,7 +214,7 @@ def find_data(root: Path, name: str | None) -> str:
 
 
 def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> Version | None:
-    """None if the commit removed the data."""
+    """Reads the version in a commit; None if the commit removed the data."""
     text = git(root, "cat-file", "blob", f"{commit}:./{pointer}", check=False)
     try:
         tree = parse_yaml(text) if text else None
@@ -249,7 +249,7 @@ def _is_committed(root: Path, name: str) -> bool:
 
 
 def last_version(root: Path, pointer: str) -> Version:
-    """Returns the version of the last commit."""
+    """Returns the version in the last commit of the version file."""
     commit, date, text = git(root, "log", "-1", "--format=%H%x09%cs%x09%s", "--", pointer).split("\t", 2)
     version = _version(root, pointer, commit, date, text)
     assert version is not None, "it has just been committed"

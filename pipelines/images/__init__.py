@@ -1,1 +1,1 @@
-"""Container images: built, pinned, their licenses and bills of materials. Import any module."""
+"""Builds and pins container images, checks licenses, and writes bills of materials. Import any module."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 STEPS: Final = ("preprocess", "train", "evaluate", "deploy")
 IMAGES: Final = (*STEPS, "serve", "mlflow")
-"""serve starts a bento; mlflow is the tracking server of a cluster."""
+"""The image serve runs a bento; the image mlflow runs the tracking server of a cluster."""
 STUDIO: Final = "studio"
-"""The image of compose.yaml with all steps in one environment; it is only built if it is named."""
+"""The image of compose.yaml with all steps in one environment; it is built only on request."""
 SOURCE_DIR: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = "components/Dockerfile"
 DIGESTS_PATH: Final = Path("build/images.json")
@@ -37,7 +37,7 @@ def _public_base() -> str:
     """The base image in the Dockerfile, with its digest if it is pinned."""
     try:
         match = _BASE_ARGUMENT.search((SOURCE_DIR / DOCKERFILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:  # installed without the source tree, where nothing is built
+    except FileNotFoundError:  # Darkroom is installed without its source tree, and builds no images
         match = None
     return match[1] if match else "python:3.11-slim"
 
@@ -55,8 +55,8 @@ class BuildOptions:
 
     Attributes:
         base_image: must contain Python 3.11 with its venv module.
-        gpu: whether train contains TensorFlow with CUDA; its tag then ends in -gpu.
-        network: Docker's name of the network of the build, such as `host`; None for its default.
+        gpu: whether the train image contains TensorFlow with CUDA; its tag then ends in -gpu.
+        network: the Docker network for the build, such as `host`; None for Docker's default.
         index_url: a custom package index; None for the default.
         offline: whether to install packages only from the folder wheels/.
     """
@@ -75,7 +75,7 @@ def _version() -> str:
 
 
 def image_name(image: str, *, gpu: bool = False) -> str:
-    """The name and tag of a locally built image; KFP's local runner requires the word python in it."""
+    """The name and tag of a locally built image; KFP's local runner requires the name to contain python."""
     return f"darkroom-{image}-python:{_version()}{'-gpu' if gpu else ''}"
 
 
@@ -117,10 +117,10 @@ def build(image: str, options: BuildOptions) -> int:
 
     Args:
         image: one of IMAGES, or STUDIO.
-        options: for the build.
+        options: the build options.
 
     Returns:
-        Its size in bytes.
+        The size of the image in bytes.
 
     Raises:
         EngineError: there is no engine, no source tree, or the build failed.
@@ -135,7 +135,7 @@ def build(image: str, options: BuildOptions) -> int:
     _docker(
         "build", *build_arguments(image, options), "--tag", name, str(SOURCE_DIR), what=f"building {name}", show=True
     )
-    return int(_docker("image", "inspect", "--format", "{{.Size}}", name, what=f"looking at {name}"))
+    return int(_docker("image", "inspect", "--format", "{{.Size}}", name, what=f"inspecting {name}"))
 
 
 def write_sbom(image: str, *, gpu: bool = False) -> Path:
@@ -148,7 +148,7 @@ def write_sbom(image: str, *, gpu: bool = False) -> Path:
     from pipelines.images import inventory, sbom
 
     name = image_name(image, gpu=gpu)
-    what = f"listing the packages of {name}; build it with `make images`"
+    what = f"listing the packages of {name} (to build it: make images)"
     image_id, created = _docker("image", "inspect", "--format", "{{.Id}} {{.Created}}", name, what=what).split()
     program = Path(inventory.__file__).read_text(encoding="utf-8")
     command = ("run", "--rm", "--interactive", "--network", "none", "--entrypoint", "python3", name, "-")
@@ -206,7 +206,7 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
 
     Args:
         image: one of IMAGES, or STUDIO.
-        registry: such as `registry.example.org/team`.
+        registry: the registry, such as `registry.example.org/team`.
         gpu: whether to push the GPU variant.
 
     Returns:
@@ -217,8 +217,8 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
     """
     local = image_name(image, gpu=gpu)
     remote = f"{registry.rstrip('/')}/{local}"
-    _docker("tag", local, remote, what=f"finding {local}; build it with `make images`")
-    _docker("push", remote, what=f"pushing {remote}; is the registry right, and `docker login` done", show=True)
+    _docker("tag", local, remote, what=f"finding {local} (to build it: make images)")
+    _docker("push", remote, what=f"pushing {remote} (check its name, and run docker login)", show=True)
     digests = _docker("image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', remote, what=f"reading {remote}")
     prefix = f"{remote.rpartition(':')[0]}@"
     return next(digest for digest in digests.split() if digest.startswith(prefix))
@@ -264,7 +264,7 @@ def _docker(*arguments: str, what: str, show: bool = False, standard_input: str 
         ) from None
     if result.returncode != 0:
         reason = "see the output above" if show else (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineError(f"Docker failed in {what}: {reason}.")
+        raise EngineError(f"Docker failed while {what}: {reason}.")
     return (result.stdout or "").strip()
 
 
@@ -273,7 +273,7 @@ def connect_engine(purpose: str = "--runner docker") -> Iterator["DockerClient"]
     """Connects to the container engine.
 
     Args:
-        purpose: the use of the engine, for the error message.
+        purpose: what needs the engine, for the error message.
 
     Raises:
         EngineError: there is no engine, or it denies access.
@@ -285,7 +285,7 @@ def connect_engine(purpose: str = "--runner docker") -> Iterator["DockerClient"]
         client = docker.from_env()
         client.ping()
     except DockerException as error:
-        without = " Without containers: --runner subprocess." if purpose == "--runner docker" else ""
+        without = " To run without containers: --runner subprocess." if purpose == "--runner docker" else ""
         raise EngineError(
             f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
             f"join its group, or set DOCKER_HOST.{without}"

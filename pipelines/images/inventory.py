@@ -1,4 +1,6 @@
-"""Prints the packages of an image as JSON. The image's own Python runs it, so it uses only the standard library.
+"""Prints the packages of an image as JSON.
+
+The image's own Python runs this module, so the module uses only the standard library. The JSON object has these keys:
 
 {"python": version, "packages": [name, version, and the fields of the license], "system": the distribution's id and
 version, "debian": [package, version, architecture]}

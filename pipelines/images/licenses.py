@@ -39,15 +39,15 @@ ALLOWED: Final = frozenset(
         "Zlib",
     )
 )
-"""SPDX identifiers. The exception of GCC allows linking without conditions; NVIDIA's agreements allow to distribute the
-CUDA libraries inside an application."""
+"""SPDX identifiers. The GCC exception allows linking without conditions; NVIDIA's agreements allow distributing the
+CUDA libraries as part of an application."""
 ALLOWED_ON_LAPTOP: Final = ALLOWED | {"GPL-2.0-only", "GPL-2.0-or-later"}
 
 REVIEWED: Final = {
     "asyncssh": "EPL-2.0 OR GPL-2.0-or-later",
-    "docutils": "BSD-2-Clause AND BSD-3-Clause AND PSF-2.0",  # the rest is in the public domain
+    "docutils": "BSD-2-Clause AND BSD-3-Clause AND PSF-2.0",  # its other files are in the public domain
     "flask-wtf": "BSD-3-Clause",
-    "grandalf": "GPL-2.0-only OR EPL-1.0",  # its LICENSE: either one
+    "grandalf": "GPL-2.0-only OR EPL-1.0",  # its LICENSE file offers the choice
     "huey": "MIT",
     "namex": "Apache-2.0",
     "pillow-heif": "BSD-3-Clause AND LGPL-3.0-or-later AND GPL-2.0-or-later",  # libheif, libde265, x265
@@ -59,7 +59,7 @@ REVIEWED: Final = {
 }
 """Licenses of packages with missing, ambiguous or incomplete metadata, from a manual review of their license files."""
 NVIDIA: Final = "nvidia-"
-"""The prefixes of CUDA's packages, which only the GPU image contains."""
+"""The prefix of the CUDA packages, which only the GPU image contains."""
 
 NAMES: Final = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -96,7 +96,7 @@ def main() -> int:
 
 
 def problems_of(lock: Path) -> Iterator[str]:
-    """Yields a sentence for each package of a lock whose license is not allowed or not known."""
+    """Yields a sentence for each package of a lock file that has a forbidden or unknown license, or a GPL library."""
     from packaging.markers import Marker
 
     allowed = ALLOWED_ON_LAPTOP if lock.stem in NOT_IN_IMAGES else ALLOWED
@@ -111,8 +111,9 @@ def problems_of(lock: Path) -> Iterator[str]:
             expression = "LicenseRef-NVIDIA-SLA"
         if expression is None:
             yield (
-                f"requirements/{lock.name}: the license of {name} {version} must be known; its metadata contain none, "
-                "or it is not installed. Read its license file and add the package to REVIEWED in licenses.py."
+                f"requirements/{lock.name}: the license of {name} {version} must be known; the package's "
+                "metadata contain none, or it is not installed. Read its license file and add the package to REVIEWED "
+                "in licenses.py."
             )
         elif not is_allowed(expression, allowed):
             yield (
@@ -122,8 +123,8 @@ def problems_of(lock: Path) -> Iterator[str]:
         gpl_libraries = sorted(_gpl_libraries(package)) if package and "GPL-2.0-or-later" not in allowed else []
         if gpl_libraries:
             yield (
-                f"requirements/{lock.name}: {name} {version} must bundle no library under the GPL; its wheel contains "
-                f"{', '.join(gpl_libraries)}. Use another package, or leave it out of the image."
+                f"requirements/{lock.name}: {name} {version} must not bundle a library under the GPL; its wheel "
+                f"contains {', '.join(gpl_libraries)}. Use another package, or leave it out of the image."
             )
 
 

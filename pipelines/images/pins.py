@@ -1,7 +1,7 @@
 """Pins third-party images by digest: the base image, and the public images in compose.yaml and k8s/.
 
-A tag can be moved to another image, a digest cannot. The engine asks the registry, with its own login, proxy and
-mirror; nothing is pulled.
+A tag can be moved to another image, but a digest cannot. The container engine looks up the digests in the registry,
+with its own login, proxy and mirror; no image is pulled.
 """
 
 import re
@@ -16,7 +16,7 @@ REFERENCE: Final = re.compile(
     r"(?P<image>(?!darkroom-)[^\s@{}\"']+)(?P<digest>@sha256:[0-9a-f]{64})?(?=\s|$)",
     re.MULTILINE,
 )
-"""An image in a Dockerfile or a manifest; Darkroom's own are built here, and `darkroom images push` pins them."""
+"""A third-party image in a Dockerfile or a manifest; `darkroom images push` pins the images that Darkroom builds."""
 
 
 def list_pinned_files(root: Path = SOURCE_DIR) -> list[Path]:
@@ -26,7 +26,7 @@ def list_pinned_files(root: Path = SOURCE_DIR) -> list[Path]:
 
 
 def pin(root: Path = SOURCE_DIR) -> dict[str, str]:
-    """Writes the digest after each tag into the files that name it; nothing is written unless all can be resolved.
+    """Writes the digest after each tag in the files; writes nothing unless all digests can be looked up.
 
     Returns:
         The digest of each image by its name in the files, such as `postgres:17.5`.

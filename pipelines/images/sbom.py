@@ -18,9 +18,9 @@ def bill_of_materials(name: str, image_id: str, created: str, lock: str, invento
     """Creates the document for one image; the same image produces the same document.
 
     Args:
-        name: of the image, `name:tag`.
-        image_id: of its content, `sha256:…`.
-        created: the time when it was built, in ISO 8601.
+        name: the name and tag of the image, `name:tag`.
+        image_id: the digest of its content, `sha256:…`.
+        created: the time when the image was built, in ISO 8601.
         lock: the name of the requirements file, such as `train-gpu`; its hashes are those of the files that pip may
             install.
         inventory: the output of `pipelines/images/inventory.py` in the image.
@@ -88,7 +88,7 @@ def _component(kind: str, name: str, version: str, purl: str) -> Component:
 
 
 def _locked_hashes(lock: str) -> dict[str, list[str]]:
-    """The SHA-256 of every file that the lock allows, by package."""
+    """The SHA-256 of every file that the lock file allows, by package."""
     text = (LOCK_DIR / f"{lock}.txt").read_text(encoding="utf-8")
     blocks = re.split(r"^(?=[a-z0-9._-]+==)", text, flags=re.MULTILINE)
     return {

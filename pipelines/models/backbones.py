@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NUM_WARM, NUM_TIMED = 3, 20
 GROUP: Final = re.compile(r"(.*?\d+)(?:[_/]|$)")
-"""`block_13_expand` belongs to `block_13`."""
+"""Matches the block in the name of a layer: `block_13_expand` belongs to `block_13`."""
 
 
 def list_layers(name: str) -> list[tuple[str, str]]:
@@ -29,7 +29,7 @@ def list_layers(name: str) -> list[tuple[str, str]]:
 
 
 def measure_all(names: Iterable[str], output: Path | None) -> Iterator[tuple[str, float]]:
-    """Measures the milliseconds of each network for one photo, and adds them to a JSON file."""
+    """Measures how many milliseconds each network takes for one photo, and adds the times to a JSON file."""
     from components.contract.system.atomic_files import write_json
 
     times = json.loads(output.read_text(encoding="utf-8")) if output is not None and output.exists() else {}
@@ -41,7 +41,7 @@ def measure_all(names: Iterable[str], output: Path | None) -> Iterator[tuple[str
 
 
 def measure_milliseconds(name: str) -> float:
-    """The median time of the exported graph for one photo; the weights are random, which does not affect the time."""
+    """The exported graph's median time for one photo; the weights are random, which does not affect the time."""
     import numpy as np
 
     network = _build_network(name)

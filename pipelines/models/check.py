@@ -29,7 +29,7 @@ def check_model(
         image_size: (height, width) for the architecture; None for its default.
         num_classes: the number of classes that the model must have to be used unchanged.
         data: photos whose classes the model must have to be used unchanged.
-        settings: `train.model.key=value` each.
+        settings: the params to change, each as `train.model.key=value`.
     """
     from components.train.network.upload_check import check_upload
 

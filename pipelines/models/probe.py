@@ -1,4 +1,4 @@
-"""Probes pretrained networks on photos without a training, for `darkroom model probe`."""
+"""Probes pretrained networks on photos without a training run, for `darkroom model probe`."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ def probe_networks(
     Args:
         data: the address of the photos.
         params: the params file.
-        settings: `section.key=value` each.
+        settings: the params to change, each as `section.key=value`.
         candidates: backbones and files; empty for the candidates of the preset.
         show: called with the resolved params before the probe starts.
     """

@@ -1,4 +1,4 @@
-"""Describes the network of params without a training, for `darkroom model summary`."""
+"""Describes the network that params define, without training it, for `darkroom model summary`."""
 
 import tempfile
 from collections.abc import Iterable
@@ -34,8 +34,8 @@ def summarize_model(resolution: Resolution, num_classes: int, drawing_path: Path
     """Builds the network, measures it, and draws its layers as SVG.
 
     Args:
-        resolution: params without `auto`.
-        num_classes: of the output layer, unless the model has its own output layer.
+        resolution: the resolved params.
+        num_classes: the number of classes, unless the model has its own output layer.
         drawing_path: the path of the drawing.
     """
     from components.contract.system.atomic_files import write_file

@@ -1,1 +1,1 @@
-"""Runs the pipeline in subprocesses, in Docker or on Kubeflow; and the folders of runs. Import any module."""
+"""Runs the pipeline in subprocesses, in Docker or on Kubeflow, and manages run folders. Import any module."""

@@ -14,7 +14,7 @@ from pipelines.runners.runs import step_of
 
 MORE_MEMORY: Final = (
     "Allow more with --memory, give Docker more memory, or lower train.batch_size or "
-    "preprocess.image_size. If the container was removed by hand or the engine stopped, run again."
+    "preprocess.image_size. If the container was removed by hand or the engine stopped, start the run again."
 )
 
 
@@ -22,7 +22,7 @@ MORE_MEMORY: Final = (
 def watch_containers(run_id: str) -> Iterator[None]:
     """Adds events for containers that ended without reporting why.
 
-    KFP's runner knows the exit code at best, and considers a container that disappeared as succeeded.
+    KFP's runner knows at most the exit code, and treats a container that has disappeared as successful.
     """
     with connect_engine() as client:
         stream = client.events(decode=True, filters={"label": f"{RUN_LABEL}={run_id}", "type": "container"})
@@ -51,7 +51,7 @@ def _note_deaths(stream: Any) -> None:
 
 
 def _task_in(image: str) -> str:
-    """The task that ran in an image: the last one that started, unless it has another image."""
+    """The task that ran in an image: the task that started last or, if that has another image, the image's step."""
     image_step, task = image.removeprefix("darkroom-").partition("-python")[0], running_step()
     step = step_of(task)
     return task if image_step == ("train" if step == "tune" else step) else image_step

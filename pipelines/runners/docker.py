@@ -61,11 +61,11 @@ class Containers:
     """The settings of the containers of a run.
 
     Attributes:
-        run_id: of the run.
+        run_id: the id of the run.
         writable: the folders that the tasks write to.
-        readable: the files and folders that they only read.
-        environment: their environment variables.
-        limits: of each container.
+        readable: the files and folders that the tasks only read.
+        environment: the environment variables of the tasks.
+        limits: the limits of each container.
     """
 
     run_id: str
@@ -120,9 +120,9 @@ def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], 
 
     Args:
         run_dir: the run's folder.
-        params: contain the paths of the data and the weights.
-        environment: of the tasks, as without containers.
-        limits: of each container.
+        params: the resolved params, with the paths of the data and the weights.
+        environment: the environment variables that the tasks would have without containers.
+        limits: the limits of each container.
     """
     from components.preprocess.sources.provenance import ORIGIN_VARIABLE, find_origin
     from components.preprocess.sources.remote.addresses import is_remote, repository_of

@@ -14,21 +14,21 @@ from components.contract.system.signals import explain_signal, signal_of
 
 
 class KilledTaskError(DarkroomError):
-    """The system ended a task."""
+    """A task was killed."""
 
 
 STEP_OPTION: Final = "--function_to_execute"
-"""The option in KFP 2.17's command for a task that contains the name of its function."""
+"""The option with the name of the task's function, in the command of KFP 2.17 for a task."""
 INPUT_OPTION: Final = "--executor_input"
-"""The option that contains its arguments as JSON."""
+"""The option with the task's arguments as JSON."""
 
 
 def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
     """Adds a failure to the events of the run if a task was killed.
 
     Args:
-        code: its exit code.
-        command: of the task; if it is empty, the last started task is assumed.
+        code: the exit code of the task.
+        command: the command of the task; if it is empty, the task that started last is assumed.
     """
     if signal_of(code) is None:
         return
@@ -36,7 +36,7 @@ def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
 
 
 def _task_name(command: Sequence[str]) -> str | None:
-    """KFP's name of the task: if several share the work of a step, the second is `read-photos-2`."""
+    """KFP's name of the task: if several tasks share the work of a step, the second is `read-photos-2`."""
     options = dict(pairwise(command))
     if STEP_OPTION not in options:
         return None
@@ -54,7 +54,7 @@ def note_failure(step: str, error: str, kind: type[DarkroomError]) -> None:
 
 
 def running_step() -> str:
-    """The last started step that has not ended."""
+    """The step that started last; `the pipeline` if none has started."""
     path = Path(os.environ[EVENTS_VARIABLE])
     lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
     running = "the pipeline"

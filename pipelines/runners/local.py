@@ -1,9 +1,8 @@
 """Runs the pipeline on this machine with KFP's local runners: as subprocesses, or in containers.
 
-`run` is the parent: it resolves the params, owns the MLflow run and the run's folder, and shows the output of the
-steps.
-The child (`pipelines.runners.task_process`) contains the KFP runner and all its tasks in one process group. The two are
-connected by a pipe: if the parent ends for any reason, the child removes its containers and kills its process group.
+`run` is the parent: it owns the MLflow run and the run's folder, and shows the output of the steps. The child
+(`pipelines.runners.task_process`) contains the KFP runner and all its tasks in one process group. The two are connected
+by a pipe: if the parent ends for any reason, the child removes its containers and kills its process group.
 """
 
 import contextlib
@@ -47,26 +46,26 @@ UNSENT_SECONDS = 20.0
 REPEATING = "The params of this run, with every `auto` resolved. To repeat it: darkroom run --params THIS_FILE"
 
 COLOR: Final = re.compile(r"\x1b\[[\d;]*m")
-"""The marks of lines from KFP's runner."""
+"""The color codes in lines from KFP's runner."""
 
 Show = Callable[[str, str], None]
 """Called with a step and a line that it printed."""
 
 
 class PipelineError(Exception):
-    """A task failed because of an internal error; the text is its last output."""
+    """A task failed because of an internal error; the message contains the last output of the run."""
 
 
 def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None) -> runs.RunFolder:
     """Runs the whole pipeline and writes the summary.
 
     Args:
-        resolution: params without `auto`.
+        resolution: the resolved params.
         show: called with each line that a step prints.
-        limits: of the containers of the tasks; None for subprocesses.
+        limits: the limits of the tasks' containers; None for subprocesses.
 
     Raises:
-        DarkroomError: the user can fix the problem; it occurred in a step or at the start.
+        DarkroomError: a problem that the user can fix occurred in a step or at the start.
         PipelineError: there is a bug in a step.
         KeyboardInterrupt: SIGINT or SIGTERM arrived; the tasks have ended.
     """
@@ -99,7 +98,7 @@ def run(resolution: Resolution, show: Show, limits: docker.Limits | None = None)
 
 
 def params_logged_later(params: Params) -> dict[str, Any]:
-    """The params that are not logged to MLflow at the start: train resolves and logs them."""
+    """The params that are not logged to MLflow at the start: the leaderboard, and the params that train resolves."""
     settled: set[str] = set()
     if params.train.minutes is not None:
         settled |= {"epochs", "phases", "views"}
@@ -110,7 +109,7 @@ def params_logged_later(params: Params) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _open_mlflow_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
-    """Creates the MLflow run of this pipeline run; when the block ends, both get its status."""
+    """Creates the MLflow run of this pipeline run; when the block ends, both runs get its status."""
     run_id = folder.path.name
     mlflow_run = Run(None)
     try:
@@ -143,8 +142,8 @@ def _run_tasks(
         EVENTS_VARIABLE: str(events_path.resolve()),
         RUN_START_VARIABLE: str(time.time()),
         "PYTHONUNBUFFERED": "1",
-        # KFP decodes the steps' output in the locale's encoding, so it must be UTF-8, and invalid characters must not
-        # fail.
+        # KFP decodes the steps' output in the locale's encoding, so the output must be UTF-8, and characters that
+        # cannot be encoded must not cause an error.
         "PYTHONIOENCODING": ":backslashreplace",
     }
     if limits is not None:
@@ -241,7 +240,7 @@ def _gather_outputs(folder: runs.RunFolder) -> None:
             raise PipelineError(f"{step} finished without its output {name}; the log is {folder.path / runs.LOG_FILE}.")
         outputs[0].rename(folder.path / name)
         move_unsent(outputs[0], folder.path / name)
-    studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # the last of several concludes the search
+    studies = sorted((folder.path / "kfp").glob("*/tune*/study"))  # the last of several tune tasks ends the search
     if studies:
         studies[-1].rename(folder.path / "study")
     shutil.rmtree(folder.path / "kfp")

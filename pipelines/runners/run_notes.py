@@ -1,4 +1,4 @@
-"""Stores what is decided about a run after it has finished: its name, its notes, and the latest decision of the gate.
+"""Stores facts about a run that are set after it has finished: name, notes, and the latest decision of the gate.
 
 name.json        RunNotes
 promotion.json   Promotion
@@ -27,10 +27,10 @@ class RunNotes(BaseRecord):
 
 
 class Promotion(BaseRecord):
-    """A later decision of the gate.
+    """A decision of the gate after the run has finished.
 
     Attributes:
-        decided: the time, in ISO 8601.
+        decided: the time of the decision, in ISO 8601.
     """
 
     promoted: bool
@@ -51,7 +51,7 @@ def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
     """Stores a name and notes.
 
     Raises:
-        ArtifactError: a text is too long, or the name has several lines.
+        ArtifactError: the name or the notes are too long, or the name has several lines.
     """
     try:
         run_notes = RunNotes(name=name, notes=notes)
@@ -65,7 +65,7 @@ def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
 
 
 def read_promotion(run_dir: Path) -> Promotion | None:
-    """Reads the latest decision of the gate; None if there is none after that of the run."""
+    """Reads the latest decision of the gate after the run has finished; None if there is none."""
     with contextlib.suppress(ArtifactError):
         return read_json(run_dir / PROMOTION_FILE, Promotion, "promotion")
     return None

@@ -35,7 +35,7 @@ def count_tasks(params: Params) -> dict[str, int]:
 
 
 def with_trained(params: Params, bundle_dir: Path) -> Params:
-    """Returns the params with the section train of a trained model, which a time limit or a search may have changed."""
+    """Returns the params with the train section of a trained model, which a time limit or a search may have changed."""
     from components.contract.artifacts.bundle import read_bundle
 
     train = parse_section(TrainParams, json.dumps(read_bundle(bundle_dir).params))
@@ -43,7 +43,7 @@ def with_trained(params: Params, bundle_dir: Path) -> Params:
 
 
 def write_params(path: Path, params: Params, comment: str) -> None:
-    """Writes the params to a file for `--params`, in one step: the studio may read it at any time."""
+    """Writes the params to a file for `--params`, atomically because the studio can read the file at any time."""
     write_file(path, f"# {comment}\n{dump_yaml(params.model_dump(mode='json'))}".encode())
 
 
@@ -52,7 +52,7 @@ def dump_yaml(tree: Mapping[str, Any], width: int | None = None) -> str:
 
     Args:
         tree: the params by section.
-        width: of a line, in characters; None for ruamel's default.
+        width: the line width in characters; None for ruamel's default.
     """
     from ruamel.yaml import YAML
 

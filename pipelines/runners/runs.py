@@ -2,7 +2,7 @@
 
 run.json         RunState
 params.yaml      the params of this run, with every `auto` resolved
-log.txt          all that the run printed
+log.txt          everything that the run printed
 dataset/ model/ evaluation/ bento/    what the steps wrote
 summary.json     the results in one file, written last
 """
@@ -43,7 +43,7 @@ PARTS_OF: Final[Mapping[str, str]] = {
     "read-photos": "preprocess",
     "compute-features": "train",
 }
-"""Tasks that do a part of a step's work, if several tasks share it."""
+"""The tasks that do a part of a step's work if several tasks share it, and their step."""
 TASK_NUMBER: Final = re.compile(r"-\d+$")
 """The number of a task that shares the work of a step with others."""
 
@@ -118,7 +118,7 @@ class RunFolder:
 
 
 def is_held(lock_path: Path) -> bool:
-    """Whether a running process holds the lock; the system releases the lock of a process that ends."""
+    """Whether a running process holds the lock; the system releases the lock when the process ends."""
     try:
         with lock_path.open("r") as lock:
             return not try_lock(lock.fileno())
@@ -131,7 +131,7 @@ def start_run(data: str) -> Iterator[RunFolder]:
     """Creates the folder of a new run and locks it; the system releases the lock when this process ends.
 
     Raises:
-        ArtifactError: the runs folder cannot be written.
+        ArtifactError: the runs folder cannot be written to.
     """
     now = datetime.datetime.now().astimezone()
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -142,7 +142,7 @@ def start_run(data: str) -> Iterator[RunFolder]:
             folder.path.mkdir(parents=True)
             lock = stack.enter_context((folder.path / LOCK_FILE).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-            lock.write(str(os.getpid()))  # the parent process finds the run by it
+            lock.write(str(os.getpid()))  # the parent process finds the run by this id
             lock.flush()
             write_json(folder.path / STATE_FILE, state)
         except OSError as error:
@@ -209,7 +209,7 @@ def ask_to_finish(run_id: str | None) -> str:
 
 
 def mark_killed_runs() -> list[RunFolder]:
-    """Marks runs that were killed without recording it; returns these runs."""
+    """Marks and returns the runs that were killed before they could record their result."""
     killed_folders = []
     for folder in list_runs():
         if folder.was_killed:
@@ -229,7 +229,7 @@ class Removal(BaseRecord):
 def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
     """Plans the removal of all but the newest `keep` finished runs, and of the cache if its folder is passed.
 
-    Runs in progress and the run of runs/latest are never removed.
+    Runs in progress and the run that runs/latest points to are never removed.
     """
     latest = (RUNS_DIR / "latest").resolve()
     removals = []
@@ -277,6 +277,6 @@ def remove(removals: list[Removal]) -> None:
             path.unlink(missing_ok=True)
             continue
         trash_path = path.with_name(f".{path.name.removeprefix('.').partition('.removed-')[0]}.removed-{os.getpid()}")
-        with contextlib.suppress(FileNotFoundError):  # another `clean` was first
+        with contextlib.suppress(FileNotFoundError):  # another `clean` has already removed it
             path.rename(trash_path)
             shutil.rmtree(trash_path)

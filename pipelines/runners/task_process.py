@@ -34,10 +34,10 @@ def _die_with(pipe: int, run_id: str | None) -> None:
 
 
 def quote_python(command: list[str], executable: str) -> list[str]:
-    """Inserts the path of this interpreter into a task's command, instead of KFP 2.17's replacement.
+    """Inserts the path of this interpreter into a task's command; replaces the function of KFP 2.17 for this.
 
     KFP inserts the path unquoted into the script of `sh -c`, which fails if a folder's name contains a space. It also
-    replaces python3 in the arguments, where it can be a part of the user's paths.
+    replaces python3 in the arguments, where it can be part of a user's path.
     """
     shell, options, script, *arguments = command
     return [shell, options, script.replace("python3", shlex.quote(executable)), *arguments]

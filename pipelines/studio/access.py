@@ -1,7 +1,8 @@
-"""Access control: accepts only requests from the page itself, at its address, with the token if there is one.
+"""Access control: accepts only requests from the studio's own page, at its own address, with the token if one is set.
 
-Otherwise, a page of another origin in the same browser could start jobs: browsers send such requests, and only hide the
-answer. With another name for this address (DNS rebinding), such a page would even have the same origin.
+Otherwise, a page from another origin in the same browser could start jobs: browsers send such requests, and only hide
+the response. With DNS rebinding, where another host name resolves to this address, such a page would even have the same
+origin.
 """
 
 import hmac
@@ -35,8 +36,8 @@ class Guard:
 
         Args:
             app: the protected app.
-            hosts: the allowed hosts in the page's address; empty for any host, which requires a token.
-            token: None if no token is required.
+            hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
+            token: the required token; None if none is required.
             public_url: the address of the page behind a reverse proxy, which may keep or remove its path.
         """
         assert hosts or token, "without hosts, a token must protect the page"
@@ -78,7 +79,7 @@ class Guard:
         return self._ask_for_token(scope, headers) if self._token else None
 
     def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
-        assert self._token is not None, "only called with a token"
+        assert self._token is not None, "only called if a token is set"
         bearer_token = headers.get("authorization", "")[len("Bearer ") :]
         if _matches(self._token, _read_cookie(headers)) or _matches(self._token, bearer_token):
             return None
@@ -86,7 +87,7 @@ class Guard:
         if scope["type"] == "http" and scope["method"] == "GET" and _matches(self._token, query_token):
             answer = RedirectResponse(
                 "./", 303
-            )  # so that the token is not in the browser's history; also below a prefix
+            )  # keeps the token out of the browser's history; relative, so that it works below a prefix
             answer.set_cookie(
                 COOKIE,
                 self._token,
@@ -102,7 +103,10 @@ class Guard:
 
 
 def _is_same_origin(headers: Headers, hosts: set[str]) -> bool:
-    """Browsers send the origin with each changing request and each websocket; other programs need not."""
+    """Whether a request comes from one of these hosts, or does not state its origin.
+
+    Browsers send the origin with each changing request and each websocket; other programs may omit it.
+    """
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False

@@ -31,13 +31,13 @@ STEP_SECONDS: Final = 0.5
 
 
 async def answer_error(_request: Request, error: Exception) -> Response:
-    """Responds to an error that the user can fix with its message."""
+    """Responds with the message of an error that the user can fix."""
     status = error.status if isinstance(error, StudioError) else 400
     return JSONResponse({"error": str(error)}, status)
 
 
 async def answer_http_error(_request: Request, error: Exception) -> Response:
-    """Responds to an unknown address."""
+    """Responds to an HTTP error, such as an unknown address."""
     assert isinstance(error, HTTPException), "registered for HTTPException"
     return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
 
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Starlette:
     """Creates the application.
 
     Raises:
-        StudioError: the folder cannot be used.
+        StudioError: the studio's folder cannot be used.
     """
     from pipelines.studio.routes import data, follow, model, photos, results, runs
 
@@ -100,7 +100,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 async def _keep_stepping(studio: Studio) -> None:
-    """Starts waiting jobs in their order."""
+    """Starts waiting jobs in order, until it is canceled."""
     while True:
         try:
             await to_thread.run_sync(studio.queue.step)

@@ -1,7 +1,7 @@
 """The scripts and styles of the page, at an address that changes with their content.
 
-Browsers cache them for a year: a new version of Darkroom has another address. Modules import each other by relative
-paths, so one digest in the address of all files is enough, and no file has to be rewritten.
+Browsers can cache them for a year, because a new version of Darkroom has a different address. Modules import each other
+by relative paths, so one digest in the address of all files is enough, and no script has to be rewritten.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ FOREVER: Final = "private, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class Asset:
-    """A file."""
+    """The content of a file, and its media type."""
 
     content: bytes
     media_type: str
 
 
 class Assets:
-    """The files of a folder and single other files, in memory.
+    """The files of a folder, and individual files from elsewhere, in memory.
 
     Attributes:
-        digest: of all files.
+        digest: a hash of all files, which is part of their addresses.
     """
 
     def __init__(self, folder: Path, others: Mapping[str, Path]):
@@ -39,7 +39,7 @@ class Assets:
 
         Args:
             folder: contains the start page and all files that it loads.
-            others: the paths of other files, by their names within the folder.
+            others: the paths of files from elsewhere, by the names under which they are served.
         """
         paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         self._assets = {name: _read_asset(path) for name, path in sorted({**paths, **others}.items())}
@@ -49,7 +49,7 @@ class Assets:
         self.digest = digest.hexdigest()[:16]
 
     async def show_start_page(self, _request: Request) -> Response:
-        """`GET /`; its addresses are relative, so that it works below a prefix."""
+        """`GET /`: the start page; its addresses are relative, so that it works below a prefix."""
         page = self._assets[START_PAGE].content.replace(f'"{PREFIX}/'.encode(), f'"{PREFIX}/{self.digest}/'.encode())
         return Response(page, media_type="text/html")
 
@@ -57,7 +57,7 @@ class Assets:
         """`GET /static/{digest}/{name}`."""
         asset = self._assets.get(request.path_params["name"])
         if asset is None or request.path_params["digest"] != self.digest:
-            return Response("There is no such file; load the page again.", 404, media_type="text/plain")
+            return Response("There is no such file; reload the page.", 404, media_type="text/plain")
         return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": FOREVER})
 
 

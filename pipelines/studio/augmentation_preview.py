@@ -18,13 +18,13 @@ from pipelines.studio.workers import Workers
 
 
 def render_augmentation(album: Album, store: DraftStore, workers: Workers, query: Mapping[str, str]) -> bytes | None:
-    """Creates a JPEG of eight variants of a photo; None while the draft has no photos or no image size.
+    """Creates a JPEG of eight variants of a photo; None until the draft has photos and an image size.
 
     Args:
-        album: of the data.
+        album: reads the photo.
         store: contains the draft with the data and the image size.
         workers: decode the photo.
-        query: `augmentation`: JSON of a preset's name or of settings; `number`: the position of the photo.
+        query: `augmentation`: the name of a preset, or settings as JSON; `number`: selects the photo.
 
     Raises:
         StudioError: the photo cannot be read, or the settings are invalid.

@@ -1,4 +1,4 @@
-"""Creates endpoints from plain functions: the content of a request is their argument, and the response is JSON."""
+"""Creates endpoints from plain functions, whose argument is the parsed request and whose result is sent as JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ def answer_get(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
 
 
 def answer_post(work: Callable[[Studio, Body], Any], body_type: type[Body]) -> Endpoint:
-    """Creates an endpoint for changes, with a JSON object as the body; values in the path are added to it."""
+    """Creates a POST endpoint whose body is a JSON object; values in the path are added to it."""
 
     async def endpoint(request: Request) -> Response:
         body = parse_body(await read_json(request) | dict(request.path_params), body_type)
@@ -50,7 +50,7 @@ def parse_body(values: Mapping[str, Any], body_type: type[Body]) -> Body:
     """Parses the body of a request.
 
     Raises:
-        StudioError: a value is missing, unknown or of a wrong type.
+        StudioError: a value is missing, unknown or of the wrong type.
     """
     try:
         return body_type.model_validate(values)

@@ -37,7 +37,7 @@ class Exports:
 
         Raises:
             ArtifactError: there is no such run.
-            StudioError: the model cannot have this format.
+            StudioError: the model cannot be exported to this format.
         """
         require_format(model, format_name)
         run = find_finished_run(model).name
@@ -50,7 +50,7 @@ class Exports:
         return self._queue.add("export", f"Export {run} as {format_name}", command, about=about)
 
     def pack(self, model: str, format_name: str) -> Path:
-        """Packs the files of a format as a zip.
+        """Packs the exported files of a model into a zip file.
 
         Raises:
             StudioError: the model has not been exported to this format, or the disk is full.
@@ -89,7 +89,7 @@ class Exports:
 
 
 def formats_of(model: str) -> tuple[str, ...]:
-    """The possible formats of a model; a packaged pretrained network only has its bento."""
+    """The formats in which a model can be downloaded; a packaged pretrained network only has a bento."""
     return (BENTO,) if model.startswith(PACKAGE) else FORMATS
 
 
@@ -97,7 +97,7 @@ def require_format(model: str, format_name: str) -> None:
     """Checks the format in a request.
 
     Raises:
-        StudioError: the model cannot have this format.
+        StudioError: the model cannot be exported to this format.
     """
     formats = formats_of(model)
     if format_name not in formats:

@@ -1,4 +1,4 @@
-"""Classifies photos on the page with a finished model, with the code of the service."""
+"""Classifies photos for the page with a finished model, using the same code as the service."""
 
 import threading
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Playground:
             }
 
     def explain(self, name: str, photo: bytes, class_name: str) -> tuple[bytes, str]:
-        """Shows where in a photo the model saw a class: a PNG, and the method.
+        """Shows where in a photo the model saw a class; returns a PNG, and the method's name.
 
         Raises:
             StudioError: the file is not a usable photo, or there is no such model or class.
@@ -71,12 +71,12 @@ class Playground:
             return draw_overlay(pixels, heat.values, size), heat.method
 
     def explain_pixels(self, name: str, pixels: "np.ndarray", class_name: str) -> tuple[bytes, str]:
-        """The same for a prepared photo.
+        """Like `explain`, for a prepared photo.
 
         Args:
-            name: a run's id.
+            name: the id of a run.
             pixels: uint8 (height, width, 3), RGB.
-            class_name: of the data.
+            class_name: the class to look for.
 
         Raises:
             StudioError: there is no such model or class.
@@ -90,12 +90,12 @@ class Playground:
             return draw_overlay(pixels, heat.values, size), heat.method
 
     def _decode(self, classifier: "Classifier", photo: bytes) -> "tuple[np.ndarray, tuple[int, int]]":
-        """Returns the pixels for the graph, and the size of the original photo."""
+        """Returns the pixels for the model, and the size of the original photo."""
         facts = classifier.facts
         return self._workers.decode(photo, facts.image_size, facts.resize, facts.pixel_range)
 
     def models(self) -> list[str]:
-        """Lists the packages, without runs."""
+        """Lists the packaged pretrained networks, but not the runs."""
         paths = PACKAGES_DIR.glob("*/bento/bento/src/service.json")
         return sorted(PACKAGE + path.parents[3].name for path in paths)
 

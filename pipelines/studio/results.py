@@ -28,13 +28,13 @@ class Results:
         self._lock = threading.Lock()
 
     def all(self) -> list[dict[str, Any]]:
-        """Returns a line for each run, newest first."""
+        """Returns a summary of each run, the newest first."""
         lines = [_summarize_run(folder) for folder in runs.list_runs()]
         mark_champions(lines)
         return lines
 
     def leaderboard(self) -> list[dict[str, Any]]:
-        """Returns the finished runs of each version of the data, the best on validation first, with a summary."""
+        """Returns the finished runs of each version of the data, by validation accuracy, and a summary sentence."""
         by_data: dict[str, list[dict[str, Any]]] = {}
         for line in self.all():
             if line["status"] == "finished":
@@ -71,7 +71,7 @@ class Results:
         }
 
     def cell(self, run_id: str, label: int, predicted: int) -> list[dict[str, Any]]:
-        """Returns the test photos of one class that were predicted as another, the most confident first.
+        """Returns the test photos of a cell of the confusion matrix, the most confident predictions first.
 
         Raises:
             ArtifactError: there is no such run.
@@ -205,18 +205,18 @@ def _time_of(line: dict[str, Any]) -> datetime.datetime:
 
 
 def describe_ranking(lines: list[dict[str, Any]]) -> str:
-    """Describes how certain the order of the runs is, from the confidence intervals on the validation photos."""
+    """Describes how certain the order of the runs is, based on the confidence intervals on the validation photos."""
     best_line = lines[0]
     accuracy = best_line["validation"]["accuracy"]
     name = best_line.get("name") or f"{best_line['model']} ({best_line['run_id']})"
     text = f"{name} classifies {percent(accuracy['value'])} of the validation photos correctly"
     if len(lines) == 1:
-        return f"{text}; there is no other run with these photos to compare."
+        return f"{text}; there is no other run on these photos to compare it with."
     close_lines = [line for line in lines[1:] if line["validation"]["accuracy"]["high"] >= accuracy["low"]]
     if not close_lines:
         return f"{text}, clearly more than every other run."
     other_runs = "1 other run" if len(close_lines) == 1 else f"{len(close_lines)} other runs"
-    return f"{text}, the most of {len(lines)} runs; but with so few photos, {other_runs} may be just as good."
+    return f"{text}, the most among {len(lines)} runs; but with so few photos, {other_runs} may be just as good."
 
 
 def _read_json(path: Path) -> Any:

@@ -25,13 +25,13 @@ def serve_studio(
     """Serves the studio of this folder until it is stopped; jobs continue.
 
     Args:
-        host: to listen on; any address other than this machine requires a token.
-        port: to listen on.
+        host: the address to listen on; any that other machines can reach requires a token.
+        port: the port to listen on.
         roots: the folders that users can browse; empty for the defaults.
         token: the required token; None creates one if it is needed.
         open_browser: whether to open a browser.
         max_upload_bytes: the maximum size of an archive.
-        public_url: the address behind a reverse proxy; None if there is none.
+        public_url: the studio's address behind a reverse proxy; None if there is no proxy.
 
     Raises:
         StudioError: a root is not a folder, the token is too short, or another studio uses this folder.
@@ -68,7 +68,7 @@ def prepare(
     """
     for root in roots:
         if not root.is_dir():
-            raise StudioError(f"--root must be a folder; {root} does not exist.")
+            raise StudioError(f"--root must be an existing folder; {root} is not.")
     if token is not None and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable()):
         raise StudioError(
             f"A token must have at least {MIN_TOKEN} printable ASCII characters; this one has "

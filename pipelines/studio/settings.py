@@ -20,7 +20,7 @@ class StudioError(DarkroomError):
     """An error that the user of the page can fix.
 
     Attributes:
-        status: of the HTTP response.
+        status: the status of the HTTP response.
     """
 
     def __init__(self, message: str, status: int = 400):
@@ -35,10 +35,10 @@ class Settings:
     Attributes:
         home: the folder of its state: the draft, jobs, uploads.
         roots: the folders that users can browse.
-        token: required from each browser once; None if only this machine can reach the page.
-        hosts: the allowed hosts in the page's address, with the port; empty if a token is required.
+        token: the token that each browser must send once; None if only this machine can reach the page.
+        hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
         max_upload_bytes: the maximum size of an archive.
-        public_url: the address of the page behind a reverse proxy, with a slash at its end; None without a proxy.
+        public_url: the address of the page behind a reverse proxy, ending in a slash; None without a proxy.
     """
 
     home: Path = HOME / "studio"
@@ -55,7 +55,7 @@ class Settings:
 
     @property
     def photos_dir(self) -> Path:
-        """The folder of uploaded data sets."""
+        """The folder of data sets that were uploaded or created in the studio."""
         return self.home / "photos"
 
 

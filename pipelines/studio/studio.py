@@ -27,18 +27,18 @@ class Studio:
     """The parts of a studio; all state is on disk.
 
     Attributes:
-        num_changes: counts changes of the data, so that every tab reloads them.
+        num_changes: the number of changes to the data so far; every tab reloads the data when it increases.
     """
 
     def __init__(self, settings: Settings):
         """Opens the studio of a folder.
 
         Raises:
-            StudioError: another studio uses the folder, or it cannot be written.
+            StudioError: another studio uses the folder, or the folder is not writable.
         """
         self.settings = settings
         self._lock = _lock_home(settings)
-        # This process and its jobs only read files within the roots, even if tables or links refer to others.
+        # This process and its jobs only read files within the roots, even if tables or links refer to other files.
         os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in settings.allowed])
         self.queue = Queue(settings.home / "jobs")
         self.workers = Workers()
@@ -53,7 +53,7 @@ class Studio:
         self._count_lock = threading.Lock()
 
     def touch(self) -> None:
-        """Forgets everything that is known about the data, because they have changed."""
+        """Forgets everything that is known about the data, because it has changed."""
         self.album.forget()
         self.draft.forget()
         with self._count_lock:
@@ -86,7 +86,7 @@ def _lock_home(settings: Settings) -> FileLock:
 
 
 def _remove_partial_uploads(home: Path) -> None:
-    """Removes incomplete uploads and archives of a killed studio; no other studio runs in the folder."""
+    """Removes partial uploads and partly unpacked archives of a killed studio; no other studio uses the folder."""
     for folder in (home / "uploads", home / "models", home / "photos"):
         for partial in folder.rglob(f".{'[0-9a-f]' * 16}.partial"):  # as `receive` names them
             partial.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def _remove_partial_uploads(home: Path) -> None:
 
 
 def job_view(job: JobFolder) -> dict[str, Any]:
-    """A job for the list of jobs."""
+    """A job as shown in the job list."""
     run = job.run_folder
     return job.job.model_dump() | {
         "state": job.state,
@@ -106,5 +106,5 @@ def job_view(job: JobFolder) -> dict[str, Any]:
 
 
 def parse_whole(text: str | None, default: int, most: int = 10**6) -> int:
-    """Parses an integer in an address; returns the default for other texts."""
+    """Parses an integer in an address, at most `most`; returns the default if there is none."""
     return min(int(text), most) if text and text.isdecimal() and text.isascii() and len(text) < 10 else default

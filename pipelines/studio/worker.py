@@ -1,6 +1,6 @@
-"""A worker of the studio: reads tasks from standard input until it ends. Its argument is its address space in bytes.
+"""A worker of the studio: executes tasks from standard input until it is closed. Its argument is its memory limit.
 
-Workers read untrusted files. Whatever happens to this process, the server continues.
+Workers read untrusted files. If one of them crashes, the server continues.
 """
 
 import os
@@ -58,7 +58,7 @@ def decode_photo(content: bytes, size: tuple[int, int], resize: Any, pixel_range
 
 
 def probe_data(_: bytes, uri: str, columns: str = "{}") -> Result:
-    """Inspects the data briefly, for `auto` values."""
+    """Inspects the data briefly, to resolve `auto` values."""
     from components.contract.params.data import ColumnNames
     from components.contract.params.pipeline import parse_section
     from components.preprocess.sources.probe import probe
@@ -67,7 +67,7 @@ def probe_data(_: bytes, uri: str, columns: str = "{}") -> Result:
 
 
 def unpack(_: bytes, archive: str, folder: str) -> Result:
-    """Unpacks an archive; returns the names of skipped files, which belong to git and other tools, and notices."""
+    """Unpacks an archive; returns notices, and the names of skipped files, which belong to git and other tools."""
     from components.contract.foreign.archive import extract
 
     skipped: set[str] = set()
@@ -92,7 +92,7 @@ WORKS: Final[dict[str, Callable[..., Result]]] = {
 
 
 def main(memory_bytes: int) -> None:
-    """Executes tasks until standard input ends."""
+    """Executes tasks until standard input is closed."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries must not be mixed with answers
     limit_memory(memory_bytes)
@@ -104,7 +104,7 @@ def main(memory_bytes: int) -> None:
 
 
 def _listen(requests: IO[bytes], waiting: "queue.Queue[tuple[dict[str, Any], bytes]]") -> None:
-    """Ends the process when the server has ended, whatever it is doing."""
+    """Queues the requests; ends the process when the server has ended, even in the middle of a task."""
     try:
         while True:
             waiting.put(read_frame(requests))

@@ -1,7 +1,7 @@
-"""Reads data outside the server, in processes with limited memory and time; a crash becomes an error message.
+"""Reads data in separate processes with limited memory and time; if one crashes, the user gets an error message.
 
-A page needs many small results, so a worker continues with the next task. The server and a worker exchange frames: the
-sizes of both parts, a JSON object, and bytes such as a photo.
+A page needs many small results, so a worker is reused for further tasks. The server and a worker exchange frames: the
+sizes of the two parts, then a JSON object, then bytes such as a photo.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from components.contract.image.resize import Resize
 
 MEMORY_BYTES: Final = 4 * 2**30
-"""The address space of one worker: enough for the largest photo, or a million names."""
+"""The address space of one worker: enough for the largest photo, or a million file names."""
 MAX_ANSWER_BYTES: Final = 2**30
 QUICK_WORKERS: Final = 3
 LONG_WORKERS: Final = 2
-"""Longer tasks, such as unpacking, use a separate worker, so that they do not delay photos."""
+"""Longer tasks, such as unpacking, use separate workers, so that they do not delay photos."""
 WAIT_SECONDS: Final = 10.0
 QUICK_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 120.0
 """The time limit for reading a whole folder or table."""
 PROBE_SECONDS: Final = 3600.0
-"""The time limit for data at an address, which is fetched first; the fetch itself ends if it makes no progress."""
+"""The time limit for data at an address, which is downloaded first; a download that makes no progress is aborted."""
 
 SIZES: Final = struct.Struct(">QQ")
 
@@ -67,10 +67,10 @@ class Workers:
 
         Args:
             work: the name of the task in worker.py.
-            subject: the object of the task, for messages.
+            subject: what messages call the content of the task, such as "The photo".
             content: the bytes that the task needs.
             seconds: the time limit; tasks with a limit above QUICK_SECONDS have a separate queue.
-            arguments: the other arguments, as JSON values.
+            arguments: the other arguments of the task, as JSON values.
 
         Raises:
             StudioError: the task failed, took too long or too much memory, or crashed the worker.
@@ -94,7 +94,7 @@ class Workers:
                     ) from None
                 if isinstance(error, EOFError | OSError):
                     raise StudioError(
-                        f"{subject} could not be read: the process crashed. It is damaged, or needs too much memory.",
+                        f"{subject} could not be read: the process crashed. The content is damaged, or too large.",
                         422,
                     ) from None
                 raise
@@ -121,7 +121,7 @@ class Workers:
             photo: the content of the file.
             size: (height, width) in pixels.
             resize: how to fit a photo with a different aspect ratio.
-            pixel_range: of 16-bit photos; None for that of the photo, while that of the data set is not resolved.
+            pixel_range: the range of 16-bit photos; None, until that of the data set is known, uses the photo's own.
 
         Raises:
             StudioError: the file is not a usable photo.
@@ -166,8 +166,8 @@ class _Worker:
             TimeoutError: the deadline has passed.
             EOFError: the process has ended.
         """
-        assert self._process.stdin is not None, "both are pipes"
-        assert self._process.stdout is not None, "both are pipes"
+        assert self._process.stdin is not None, "stdin and stdout are pipes"
+        assert self._process.stdout is not None, "stdin and stdout are pipes"
         write_frame(self._process.stdin, head, content)
         sizes = SIZES.unpack(self._read(SIZES.size, deadline))
         if sum(sizes) > MAX_ANSWER_BYTES:
@@ -176,7 +176,7 @@ class _Worker:
         return answer, self._read(sizes[1], deadline)
 
     def _read(self, num_bytes: int, deadline: float) -> bytes:
-        assert self._process.stdout is not None, "it is a pipe"
+        assert self._process.stdout is not None, "stdout is a pipe"
         file, content = self._process.stdout.fileno(), bytearray()
         poll = select.poll()
         poll.register(file, select.POLLIN | select.POLLHUP)
@@ -193,14 +193,14 @@ class _Worker:
     def kill(self) -> None:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None, "both are pipes"
+            assert pipe is not None, "stdin and stdout are pipes"
             pipe.close()
         self._process.wait()
 
 
 @contextlib.contextmanager
 def hold_lock(lock: threading.Lock, subject: str) -> Iterator[None]:
-    """Holds a lock; fails after waiting too long, so that the server has threads for other requests.
+    """Holds a lock; gives up after WAIT_SECONDS, so that the server keeps threads for other requests.
 
     Raises:
         StudioError: another request still holds the lock.
@@ -223,7 +223,7 @@ def write_frame(file: IO[bytes], head: Mapping[str, Any], content: bytes) -> Non
 
 
 def read_frame(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    """Reads a frame of `write_frame`.
+    """Reads a frame that `write_frame` wrote.
 
     Raises:
         EOFError: the other side has closed the pipe.
@@ -236,5 +236,5 @@ def read_frame(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
 
 
 def seconds_to_unpack(archive: Path) -> float:
-    """The time limit for unpacking an archive of this size; unpacking itself ends if it makes no progress."""
+    """The time limit for unpacking an archive of this size; it is aborted earlier if it makes no progress."""
     return 600.0 + archive.stat().st_size / 10**6

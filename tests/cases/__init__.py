@@ -1,1 +1,1 @@
-"""Tables of inputs that many tests share: bad photos, hostile and honest models, decoding bombs."""
+"""Tables of inputs that many tests share: bad photos, hostile and harmless models, decompression bombs."""

@@ -1,4 +1,4 @@
-"""Small files that cost a decoder much time or memory, built by hand according to their formats."""
+"""Small files that take much time or memory to decode, built by hand according to their format."""
 
 import io
 import struct
@@ -35,8 +35,8 @@ def jpeg_of_many_scans(side: int, num_scans: int) -> bytes:
     header = [
         _segment(0xDB, b"\0" + b"\1" * 64),
         _segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0"),
-        _segment(0xC4, b"\0\1" + bytes(15) + b"\0"),  # one code: no difference
-        _segment(0xC4, b"\x10\0\2" + bytes(14) + b"\xe0\0"),  # two: the end of many bands, or of one
+        _segment(0xC4, b"\0\1" + bytes(15) + b"\0"),  # DC table with one code: no difference
+        _segment(0xC4, b"\x10\0\2" + bytes(14) + b"\xe0\0"),  # AC table with two codes: end of many bands, end of one
     ]
     return b"\xff\xd8" + b"".join([*header, *scans[:num_scans]]) + b"\xff\xd9"
 
@@ -56,7 +56,7 @@ def jpeg_with(*segments: bytes) -> bytes:
 
 
 def tiff_of_many_strips(number: int) -> bytes:
-    """Returns a TIFF that lists millions of strips."""
+    """Returns a TIFF that lists this number of strips."""
     own = [
         (256, 1, 8),
         (257, 1, 8),
@@ -90,11 +90,11 @@ def png_with(*chunks: bytes) -> bytes:
 
 HEADER_BOMBS: Final[dict[str, Callable[[], bytes]]] = {
     "EXIF in a thousand segments": lambda: jpeg_with(*[_segment(0xE1, b"Exif\0\0" + bytes(1_000))] * 1_000),
-    "a JPEG of 100,000 segments": lambda: jpeg_with(*[_segment(0xFE, b"")] * 100_000),
-    "a TIFF of a million strips": lambda: tiff_of_many_strips(1_000_000),
-    "a PNG of 50,000 chunks": lambda: png_with(chunk(b"prVt", b"") * 50_000),
+    "a JPEG with 100,000 segments": lambda: jpeg_with(*[_segment(0xFE, b"")] * 100_000),
+    "a TIFF with a million strips": lambda: tiff_of_many_strips(1_000_000),
+    "a PNG with 50,000 chunks": lambda: png_with(chunk(b"prVt", b"") * 50_000),
     "a GIF with a long comment": lambda: gif_with(b"\x21\xfe" + (b"\xff" + bytes(255)) * 8_000 + b"\0"),
     "a GIF with many comments": lambda: gif_with((b"\x21\xfe" + (b"\xff" + bytes(255)) * 8 + b"\0") * 1_000),
     "a GIF whose comment has blocks of one byte": lambda: gif_with(b"\x21\xfe" + b"\1a" * 500_000 + b"\0"),
-    "a GIF with rubbish before its picture": lambda: gif_with(b"\0" * 1_000_000),
+    "a GIF with garbage before its picture": lambda: gif_with(b"\0" * 1_000_000),
 }

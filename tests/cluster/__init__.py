@@ -1,1 +1,1 @@
-"""The manifests, the pipeline and the guide on a real Kubernetes: the throwaway cluster that KUBECONFIG names."""
+"""Tests of the manifests, the pipeline and the guide on a real Kubernetes cluster: the throwaway one in KUBECONFIG."""

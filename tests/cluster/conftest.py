@@ -1,6 +1,6 @@
-"""One cluster for all checks: what a check needs is made once, and found again by the next run.
+"""One cluster for all checks: the state that a check needs is created once, and reused by later runs.
 
-Each check runs alone; it makes what it needs of: images → installed → data → trained → served.
+Each check can run alone and creates the stages that it needs: images → installed → data → whole run → served.
 """
 
 import base64
@@ -29,7 +29,7 @@ from tests.support.source_tree import ROOT
 WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 PHOTOS_DIR = "/darkroom"
-"""On the node; k8s/photos.yaml names it."""
+"""The folder on the node that k8s/photos.yaml names."""
 LAYERS = '["MaxPooling2D", {"Conv2D": {"filters": 8, "kernel_size": 3}}, "GlobalAveragePooling2D"]'
 SMALL = ("--set", "train.model={kind: layers, layers: " + LAYERS + "}")
 """A small network, so that an epoch is short."""
@@ -37,7 +37,7 @@ MARKS = (pytest.mark.cluster, pytest.mark.proof)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks all tests of this folder."""
+    """Adds the markers in MARKS to all tests in this folder."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             for mark in MARKS:
@@ -46,9 +46,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster_name() -> str:
-    """The context of KUBECONFIG; skips where it names no cluster."""
+    """The context of KUBECONFIG; skips the test if KUBECONFIG names no cluster."""
     if "KUBECONFIG" not in os.environ:
-        pytest.skip("no cluster: set KUBECONFIG to that of a throwaway cluster, such as kind's")
+        pytest.skip("no cluster: set KUBECONFIG to the configuration of a throwaway cluster, such as kind's")
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not on PATH")
     kubectl("get", "--raw", "/readyz")
@@ -57,13 +57,13 @@ def cluster_name() -> str:
 
 @pytest.fixture(scope="session")
 def loaded_images(cluster_name: str) -> None:
-    """The images of this source tree in the cluster."""
+    """Loads the images of this source tree into the cluster."""
     _make_namespaces()
     images.load_images()
 
 
 def _make_namespaces() -> None:
-    """The namespace of KFP, which KFP would make, as strict as Kubernetes has it; and the proof's own."""
+    """Creates KFP's namespace, as KFP would, and the proof's own, both under restricted Pod Security."""
     for name in (KUBEFLOW, PROOF):
         cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": KUBEFLOW}}
@@ -72,7 +72,7 @@ def _make_namespaces() -> None:
 
 @pytest.fixture(scope="session")
 def installed(loaded_images: None) -> None:
-    """All that the guide applies, ready."""
+    """Applies all manifests of the guide and waits until everything is ready."""
     guide.run(5)
     guide.run(6)
     await_rollout("statefulset/postgres", "statefulset/s3", "deployment/mlflow")
@@ -80,20 +80,20 @@ def installed(loaded_images: None) -> None:
 
 
 def _has_bucket() -> bool:
-    """Whether the Job has succeeded; Kubernetes deletes it ten minutes later."""
+    """Whether the Job has succeeded; a missing Job has too, because Kubernetes deletes it after ten minutes."""
     jobs = cluster.get(DARKROOM, "jobs", "--field-selector=metadata.name=make-bucket")["items"]
     return all(job["status"].get("succeeded") for job in jobs)
 
 
 @pytest.fixture(scope="session")
 def data(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder on this machine with the photos and weights that the node has at /data."""
+    """The folder on this machine with the photos and weights that the tasks have in /data."""
     folder = tmp_path_factory.mktemp("data")
     make_photos(folder / "photos", per_class=30, size=(240, 240), suffix=".jpg")
     (folder / "weights").mkdir()
     shutil.copyfile(_find_weights(), folder / "weights" / WEIGHTS)
     _claim(ARTIFACTS_CLAIM)
-    # The label of the deploy task: this pod asks the service as deploy does.
+    # With the label of the deploy task, this pod may send requests to the service, as deploy does.
     volume = {"persistentVolumeClaim": {"claimName": ARTIFACTS_CLAIM}}
     _keep_pod(KUBEFLOW, FILES_POD, volume, ARTIFACTS_DIR, labels={STEP_LABEL: "deploy"})
     photo = base64.b64encode((folder / "photos" / "red" / "000.jpg").read_bytes()).decode()
@@ -103,7 +103,7 @@ def data(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _find_weights() -> Path:
-    """ImageNet's weights of MobileNetV2: a local file, or Keras' own, which needs a network."""
+    """Returns the file of MobileNetV2's ImageNet weights: in the shared folder or in Keras' cache."""
     path = Path(os.environ.get("DARKROOM_SHARED", ROOT.parent / "shared")) / "weights" / WEIGHTS
     keras_path = Path.home() / ".keras" / "models" / WEIGHTS
     for candidate in (path, keras_path):
@@ -148,7 +148,7 @@ def _keep_pod(
     user: int = USER_ID,
     labels: Mapping[str, str] | None = None,
 ) -> None:
-    """A pod that does nothing but mount a volume."""
+    """Starts a pod that only mounts a volume."""
     if not cluster.exists(namespace, "pod", name):
         cluster.wait_until(lambda: cluster.exists(namespace, "serviceaccount", "default"), "the service account", 60)
     container = {
@@ -172,27 +172,27 @@ def _keep_pod(
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled pipeline of the guide's command 8, with a training of two epochs."""
+    """The compiled pipeline of the guide's command 8, with only two epochs."""
     output = tmp_path_factory.mktemp("pipeline") / "pipeline.yaml"
     return guide.compile_pipeline(output, WEIGHTS, "--set", "train.epochs=2", "--memory", "4Gi")
 
 
 @pytest.fixture
 def bare_run(data: Path, pipeline: Path) -> Run:
-    """A run none of whose tasks has run."""
+    """A run of which no task has started yet."""
     return Run(pipeline)
 
 
 @pytest.fixture(scope="session")
 def stranger(loaded_images: None) -> str:
-    """A pod in a namespace that no policy names."""
+    """A pod in a namespace that no network policy names."""
     _keep_pod(PROOF, "stranger", {"emptyDir": {}}, "/scratch")
     return "stranger"
 
 
 @pytest.fixture(scope="session")
 def whole_run(data: Path, pipeline: Path) -> Run:
-    """A run of all tasks, of this source tree, that has succeeded; one that the cluster still has is used again."""
+    """A successful run of all tasks of this source tree; reuses one that is still in the cluster."""
     if (earlier_run := _find_run(pipeline)) is not None:
         return earlier_run
     run = Run(pipeline)
@@ -222,7 +222,7 @@ def _keep_run(run: Run) -> None:
 
 
 def _digest(pipeline: Path) -> str:
-    """Of the pipeline and the images that it runs in."""
+    """The digest of the pipeline and of the images that it runs in."""
     return hashlib.sha256(pipeline.read_bytes() + json.dumps(images.loaded_images()).encode()).hexdigest()
 
 
@@ -232,25 +232,25 @@ def is_serving() -> bool:
 
 
 def ready_replicas() -> int:
-    """How many pods of the service are ready."""
+    """Returns the number of ready pods of the service."""
     return int(cluster.get(DARKROOM, "deployment", "darkroom-serve")["status"].get("readyReplicas", 0))
 
 
 def compile_small(output: Path, *options: str) -> Path:
-    """The pipeline of the guide's command 8 with a small network."""
+    """Compiles the pipeline of the guide's command 8 with a small network."""
     return guide.compile_pipeline(output, WEIGHTS, *SMALL, *options)
 
 
 @pytest.fixture
 def small_training(whole_run: Run, tmp_path: Path) -> Run:
-    """A run of the small network whose data set is prepared."""
+    """A run with the small network; it reuses the data set of the whole run."""
     pipeline = compile_small(tmp_path / "small.yaml", "--set", "train.epochs=3", "--memory", "3Gi")
     return Run(pipeline, artifacts=dict(whole_run.artifacts))
 
 
 @pytest.fixture
 def served(whole_run: Run) -> Iterator[Run]:
-    """The run whose bento is served; the service is checked before and after."""
+    """The run whose bento is served; the service must be ready before and after the test."""
     await_rollout("deployment/darkroom-serve")
     yield whole_run
     await_rollout("deployment/darkroom-serve")

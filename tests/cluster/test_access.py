@@ -1,4 +1,4 @@
-"""What the accounts whose tokens are mounted in a pod may do, asked of the Kubernetes API from inside the pod."""
+"""Which requests the Kubernetes API accepts with the tokens that are mounted in the pods."""
 
 import json
 from collections.abc import Iterator
@@ -48,20 +48,18 @@ for path in Path("/var/run/secrets").rglob("token"):
             statuses[request] = error.code
 print("answers:", json.dumps(answers))
 """
-"""Sends requests with every mounted token, as dry runs; prints the answers by account."""
+"""Sends the requests as dry runs with every mounted token; prints the statuses by account."""
 
 
 @pytest.fixture
 def canary(installed: None) -> Iterator[None]:
-    """The canary's Deployment; without a bento, it serves nothing."""
+    """Creates the canary's Deployment, which has no bento and therefore does not serve."""
     kubectl("apply", "--server-side", "-n", DARKROOM, "-f", "k8s/components/canary/canary.yaml")
     yield
     kubectl("delete", "-n", DARKROOM, "-f", "k8s/components/canary/canary.yaml", "--ignore-not-found")
 
 
-def test_only_the_deploy_task_may_change_the_service_and_it_may_change_nothing_else(
-    data: Path, canary: None, tmp_path: Path
-) -> None:
+def test_only_the_deploy_task_may_change_the_service_and_nothing_else(data: Path, canary: None, tmp_path: Path) -> None:
     run = Run(compile_small(tmp_path / "pipeline.yaml", "--set", "tune.trials=2", "--memory", "1Gi"))
     jobs = {task: run.start(task, command=["python3", "-c", ASK, *SERVICE, *OTHERS]) for task in run.tasks}
     answers = {}

@@ -1,4 +1,4 @@
-"""The manifests, applied as they are: accepted, running under restricted Pod Security, and walled off."""
+"""The unchanged manifests are accepted, run under restricted Pod Security, and are isolated by network policies."""
 
 import subprocess
 

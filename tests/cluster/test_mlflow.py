@@ -1,4 +1,4 @@
-"""MLflow under its memory limit and a load."""
+"""MLflow's memory under load."""
 
 import json
 import time
@@ -65,7 +65,7 @@ def test_mlflow_stays_within_its_memory_limit_under_load(bare_run: Run) -> None:
 
 
 def memory_of(pod: str) -> int:
-    """What the pod uses now in MiB, by the control group of its container."""
+    """The memory in MiB that the pod's container uses now, according to its control group."""
     text = kubectl(
         "-n",
         DARKROOM,

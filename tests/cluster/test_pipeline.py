@@ -1,4 +1,4 @@
-"""The whole pipeline, from photos on a volume to an answer over HTTP, by the guide's commands."""
+"""The whole pipeline with the guide's commands, from photos on a volume to an answer over HTTP."""
 
 import json
 import shlex
@@ -13,18 +13,18 @@ from tests.cluster.support.pipeline_run import Run, job_log, wait_for_end
 from tests.support.processes import free_port
 
 
-def test_the_service_answers_by_the_commands_of_the_guide(served: Run, data: Path) -> None:
+def test_the_service_answers_the_commands_of_the_guide(served: Run, data: Path) -> None:
     photo = data / "photos" / "red" / "000.jpg"
     words = shlex.split(guide.commands()[9].removesuffix("&"))
     assert words[:2] == ["kubectl", "port-forward"]
-    # Another program on this machine may have the port of the guide.
+    # Another program on this machine may use the guide's port.
     guide_port, _, service_port = words[-1].partition(":")
     local_port = str(free_port())
     words = [*words[:-1], f"{local_port}:{service_port}"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as forwarder:
         try:
             assert forwarder.stdout is not None
-            assert f"127.0.0.1:{local_port}" in forwarder.stdout.readline(), "another program has the port"
+            assert f"127.0.0.1:{local_port}" in forwarder.stdout.readline(), "another program uses the port"
             answer = json.loads(guide.run(10, **{"PHOTO": str(photo), f":{guide_port}/": f":{local_port}/"}))
         finally:
             forwarder.terminate()
@@ -32,7 +32,7 @@ def test_the_service_answers_by_the_commands_of_the_guide(served: Run, data: Pat
     assert prediction["label"] == "red"
 
 
-def test_the_run_ends_as_one_finished_mlflow_run_with_the_champion(served: Run) -> None:
+def test_the_run_ends_as_a_single_finished_mlflow_run_with_the_champion(served: Run) -> None:
     with mlflow_client() as client:
         (run,) = find_runs(client, served.id)
         assert run.info.status == "FINISHED"
@@ -50,7 +50,7 @@ def bento_of(deployment: str) -> str:
     return str(find_bento(cluster.get(DARKROOM, "deployment", deployment)))
 
 
-def test_a_failed_step_is_not_tried_again_and_writes_its_error_to_mlflow(data: Path, pipeline: Path) -> None:
+def test_a_failed_step_is_not_retried_and_writes_its_error_to_mlflow(data: Path, pipeline: Path) -> None:
     run = Run(pipeline, arguments={"data": "/data/missing"})
     job = run.start("preprocess")
     wait_for_end(job, seconds=120)

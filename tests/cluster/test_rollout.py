@@ -1,4 +1,4 @@
-"""Rollouts by the code and the account of the deploy task, and what the service answers meanwhile."""
+"""Rollouts with the code and the account of the deploy task, while a client sends requests to the service."""
 
 import subprocess
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ elif change == "wrong":
 
 def check():
     if change == "wrong":
-        raise ServiceError("The answers must be evaluation's; they are not.")
+        raise ServiceError("The answers must equal evaluation's.")
 
 try:
     new_reference = publish(Reference.parse(reference).run_id, folder)
@@ -43,7 +43,7 @@ except RolloutError as error:
 
 @pytest.fixture
 def bento(served: Run) -> Iterator[str]:
-    """What the service serves; it must serve it again at the end."""
+    """The bento that the service serves; it is restored after the test."""
     reference = bento_of(SERVE)
     yield reference
     if bento_of(SERVE) != reference:
@@ -60,14 +60,14 @@ def generation(deployment: str) -> int:
 
 
 def roll_out(run: Run, reference: str, change: str, name: str = SERVE, seconds: float = 400) -> str:
-    """The outcome of a rollout in the deploy task's pod."""
+    """Rolls out a changed bento in the deploy task's pod and returns the outcome."""
     job = run.start("deploy", command=["python3", "-c", ROLL_OUT, name, reference, change])
     await_job(job, seconds=seconds)
     return next(line for line in job_log(job).splitlines() if line.startswith(("Outcome: ", "Refused: ")))
 
 
-def test_a_bento_that_cannot_start_is_rolled_back_and_every_request_answered(bento: str, served: Run) -> None:
-    # Kubernetes gives up after 300 s; the drill does not wait as long.
+def test_a_bento_that_cannot_start_is_rolled_back_and_every_request_is_answered(bento: str, served: Run) -> None:
+    # By default, Kubernetes gives up after 300 s; the drill shortens this to 60 s.
     kubectl("-n", DARKROOM, "patch", "deployment", SERVE, "-p", '{"spec": {"progressDeadlineSeconds": 60}}')
     try:
         with asking(SERVE) as answers:
@@ -87,7 +87,7 @@ def test_a_bento_that_cannot_start_is_rolled_back_and_every_request_answered(ben
 def test_a_bento_that_answers_wrongly_is_rolled_back(bento: str, served: Run) -> None:
     with asking(SERVE) as answers:
         outcome = roll_out(served, bento, "wrong")
-    assert outcome == f"Refused: The answers must be evaluation's; they are not. darkroom/{SERVE} serves {bento} again."
+    assert outcome == f"Refused: The answers must equal evaluation's. darkroom/{SERVE} serves {bento} again."
     assert bento_of(SERVE) == bento
     assert answers.failed == ()
 
@@ -111,7 +111,7 @@ def test_the_canary_is_rolled_out_beside_the_champion(bento: str, served: Run) -
         kubectl("delete", "-n", DARKROOM, "-f", "k8s/components/canary/canary.yaml", "--ignore-not-found")
 
 
-def test_a_drain_takes_one_replica_at_a_time_and_no_request_fails(bento: str, served: Run) -> None:
+def test_a_drain_evicts_one_replica_at_a_time_and_no_request_fails(bento: str, served: Run) -> None:
     (node,) = cluster.get(DARKROOM, "nodes")["items"]
     name = node["metadata"]["name"]
     kubectl("-n", DARKROOM, "patch", "hpa", SERVE, "-p", '{"spec": {"minReplicas": 2}}')
@@ -122,7 +122,7 @@ def test_a_drain_takes_one_replica_at_a_time_and_no_request_fails(bento: str, se
             drain = subprocess.Popen(
                 ["kubectl", "drain", name, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
-            # The new pod cannot be scheduled on a cordoned node, so the budget protects the last one.
+            # The replacement cannot be scheduled on the cordoned node, so the disruption budget protects the last pod.
             cluster.wait_until(lambda: ready_replicas() == 1, "the first eviction", 120)
             with pytest.raises(subprocess.TimeoutExpired):
                 drain.wait(20)

@@ -1,4 +1,4 @@
-"""Why the pod of a task does not start; and the autoscaler."""
+"""The reasons why the pod of a task does not start, and the autoscaler."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from tests.cluster.support.requests import asking
 
 WAIT_SECONDS = 120
 AS_WRITTEN = "cpu-requests"
-"""A label of namespaces: the throwaway cluster of this project reduces CPU requests elsewhere."""
+"""The label of namespaces in which this project's throwaway cluster does not reduce CPU requests."""
 
 
 def with_resources(**resources: str) -> Any:
@@ -87,8 +87,8 @@ def test_the_reason_why_a_task_does_not_start_is_found(
 
 @pytest.fixture
 def single_replica(served: Run, cpu_as_written: None) -> Iterator[None]:
-    """The service with one replica, which has the CPU request of the manifest."""
-    # Pods keep the requests that they were made with.
+    """Scales the service down to one replica, with the CPU request of the manifest."""
+    # Existing pods keep the CPU requests with which they were created, so they are replaced.
     kubectl("-n", DARKROOM, "rollout", "restart", "deployment/darkroom-serve")
     await_rollout("deployment/darkroom-serve")
     _set_stabilization(0)
@@ -98,7 +98,7 @@ def single_replica(served: Run, cpu_as_written: None) -> Iterator[None]:
 
 
 def _set_stabilization(seconds: int) -> None:
-    """How long the autoscaler waits before it removes a replica."""
+    """Sets how long the autoscaler waits before it removes a replica."""
     behavior = {"scaleDown": {"stabilizationWindowSeconds": seconds}}
     kubectl("-n", DARKROOM, "patch", "hpa", "darkroom-serve", "-p", json.dumps({"spec": {"behavior": behavior}}))
 

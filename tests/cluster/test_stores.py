@@ -1,4 +1,4 @@
-"""What is stored: the backup and its restore, photos in an S3 store, and volumes that belong to root."""
+"""The backup and its restoration, and photos in an S3 store."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ for key, text in json.load(sys.stdin).items():
 """
 
 
-def test_a_backup_is_restored_by_the_commands_of_the_guide(served: Run) -> None:
+def test_the_commands_of_the_guide_restore_a_backup(served: Run) -> None:
     kubectl("apply", "--server-side", "-n", DARKROOM, "-f", "k8s/overlays/production/backup.yaml")
     cluster.delete(DARKROOM, "job", "backup", "restore")
     kubectl("-n", DARKROOM, "create", "job", "backup", "--from=cronjob/postgres-backup")
@@ -36,7 +36,7 @@ def test_a_backup_is_restored_by_the_commands_of_the_guide(served: Run) -> None:
         assert client.get_model_version_by_alias("photos", "champion").version == version
 
 
-def test_photos_come_from_an_s3_store_with_an_endpoint(data: Path, pipeline: Path) -> None:
+def test_photos_are_read_from_an_s3_store_with_an_endpoint(data: Path, pipeline: Path) -> None:
     upload_photos(data / "photos")
     run = Run(pipeline, arguments={"data": "s3://photos/photos"})
     run.run("preprocess", seconds=300)
@@ -45,7 +45,7 @@ def test_photos_come_from_an_s3_store_with_an_endpoint(data: Path, pipeline: Pat
     assert sum(sum(counts.values()) for counts in info["counts"].values()) > 50
 
 
-def test_photos_that_the_s3_store_lacks_are_reported(data: Path, pipeline: Path) -> None:
+def test_an_address_without_photos_in_the_s3_store_is_reported(data: Path, pipeline: Path) -> None:
     run = Run(pipeline, arguments={"data": "s3://photos/absent"})
     job = run.start("preprocess")
     with pytest.raises(AssertionError):
@@ -54,7 +54,7 @@ def test_photos_that_the_s3_store_lacks_are_reported(data: Path, pipeline: Path)
 
 
 def upload_photos(folder: Path) -> None:
-    """Puts photos into the bucket `photos` from MLflow's pod, which has boto3 and the keys."""
+    """Uploads photos to the bucket `photos` from MLflow's pod, which has boto3 and the keys."""
     files = {
         f"photos/{path.relative_to(folder).as_posix()}": base64.b64encode(path.read_bytes()).decode()
         for path in sorted(folder.rglob("*.jpg"))

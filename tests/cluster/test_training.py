@@ -1,4 +1,4 @@
-"""Train and tune on a cluster: a killed pod resumes, workers share a search, MLflow goes away, memory runs out."""
+"""Train and tune on a cluster: training resumes after a kill, workers share a search, MLflow stops, memory runs out."""
 
 import json
 import re
@@ -13,10 +13,10 @@ from tests.cluster.support.mlflow import find_runs, mlflow_client
 from tests.cluster.support.pipeline_run import Run, await_job, job_log, read_artifact, wait_for_end
 
 NUM_EPOCHS = 60
-"""Enough that MLflow is back before the last one."""
+"""Enough epochs that MLflow is back before the last one."""
 
 
-def test_a_training_pod_that_is_killed_resumes_from_its_checkpoint(whole_run: Run, tmp_path: Path) -> None:
+def test_training_resumes_from_its_checkpoint_after_its_pod_is_killed(whole_run: Run, tmp_path: Path) -> None:
     epochs = ("--set", "train.epochs=12", "--set", "train.early_stopping=null")
     run = Run(
         compile_small(tmp_path / "pipeline.yaml", *epochs, "--memory", "4Gi"), artifacts=dict(whole_run.artifacts)
@@ -33,7 +33,7 @@ def test_a_training_pod_that_is_killed_resumes_from_its_checkpoint(whole_run: Ru
 
 
 def test_two_workers_share_a_search_on_postgresql(whole_run: Run, tmp_path: Path) -> None:
-    # A seed of its own makes a study of its own: PostgreSQL keeps those of earlier proofs.
+    # A random seed gives this run its own study: PostgreSQL still contains the studies of earlier proofs.
     options = ("--set", "tune.trials=4", "--set", "tune.workers=2", "--set", f"train.seed={secrets.randbits(31)}")
     pipeline = compile_small(tmp_path / "pipeline.yaml", *options, "--set", "train.epochs=2", "--memory", "3Gi")
     run = Run(pipeline, artifacts=dict(whole_run.artifacts))
@@ -41,14 +41,14 @@ def test_two_workers_share_a_search_on_postgresql(whole_run: Run, tmp_path: Path
     run.run("tune-3", seconds=300)
     trials = [re.findall(r"Trial (\d+), after", job_log(f"{run.id}-{name}")) for name in ("tune", "tune-2")]
     print(f"trials of the workers: {trials}")
-    assert all(trials), "each worker must have tried something"
+    assert all(trials), "each worker must have run a trial"
     assert sorted(trials[0] + trials[1]) == ["1", "2", "3", "4"]
     study = json.loads(read_artifact(f"{run.artifacts['tune-3', 'study']}/study.json"))
     assert len(study["trials"]) == 4
     assert json.loads(run.outputs["tune-3", "Output"])["epochs"] == 2
 
 
-def test_training_survives_mlflow_being_away_and_its_metrics_arrive(whole_run: Run, tmp_path: Path) -> None:
+def test_training_continues_while_mlflow_is_down_and_all_metrics_arrive(whole_run: Run, tmp_path: Path) -> None:
     epochs = ("--set", f"train.epochs={NUM_EPOCHS}", "--set", "train.early_stopping=null")
     run = Run(
         compile_small(tmp_path / "pipeline.yaml", *epochs, "--memory", "4Gi"), artifacts=dict(whole_run.artifacts)
@@ -72,7 +72,7 @@ def test_training_survives_mlflow_being_away_and_its_metrics_arrive(whole_run: R
 
 
 def last_epoch(job: str) -> int:
-    """The latest epoch that the log reports; 0 before the first."""
+    """The latest epoch in the log; 0 before the first."""
     return max(map(int, re.findall(r"Epoch +(\d+) of ", job_log(job))), default=0)
 
 
@@ -80,7 +80,7 @@ def await_epoch(epoch: int, job: str) -> None:
     cluster.wait_until(lambda: last_epoch(job) >= epoch, lambda: f"epoch {epoch}: {job_log(job)[-2000:]}", 240)
 
 
-def test_a_training_without_enough_memory_is_killed_and_the_reason_found(whole_run: Run, tmp_path: Path) -> None:
+def test_training_without_enough_memory_is_killed_and_the_reason_is_found(whole_run: Run, tmp_path: Path) -> None:
     from pipelines.runners.cluster.kubernetes.pod_reasons import PodReasons
 
     run = Run(compile_small(tmp_path / "pipeline.yaml", "--memory", "300Mi"), artifacts=dict(whole_run.artifacts))
@@ -93,18 +93,18 @@ def test_a_training_without_enough_memory_is_killed_and_the_reason_found(whole_r
         cluster.delete(KUBEFLOW, "job", job)
 
 
-def test_the_weights_on_the_volume_of_the_photos_are_used(whole_run: Run) -> None:
+def test_train_uses_the_weights_on_the_volume_of_the_photos(whole_run: Run) -> None:
     bundle = json.loads(read_artifact(f"{whole_run.artifacts['train', 'model']}/bundle.json"))
     assert WEIGHTS in json.dumps(bundle)
 
 
-def test_a_training_without_the_volume_of_its_weights_fails_with_their_path(whole_run: Run, pipeline: Path) -> None:
+def test_training_without_the_volume_of_its_weights_fails_with_their_path(whole_run: Run, pipeline: Path) -> None:
     run = Run(pipeline, artifacts=dict(whole_run.artifacts))
     job = without_volume(run.make_job("train"), "photos")
     cluster.apply(job)
     name = job["metadata"]["name"]
     wait_for_end(name, seconds=180)
-    assert cluster.get(KUBEFLOW, "job", name)["status"]["failed"] == 1, "it must not be tried again"
+    assert cluster.get(KUBEFLOW, "job", name)["status"]["failed"] == 1, "the task must not be retried"
     message = f"there is no file at /data/weights/{WEIGHTS}."
     assert message in job_log(name)
     run.run("close", status="FAILED")
@@ -116,7 +116,7 @@ def test_a_training_without_the_volume_of_its_weights_fails_with_their_path(whol
 
 
 def without_volume(job: dict[str, Any], claim: str) -> dict[str, Any]:
-    """The Job without the volume of a claim, which must be mounted."""
+    """Removes the volume of a claim from a Job, which must mount it."""
     pod = job["spec"]["template"]["spec"]
     (volume,) = [
         volume for volume in pod["volumes"] if volume.get("persistentVolumeClaim", {}).get("claimName") == claim

@@ -1,4 +1,4 @@
-"""A volume that belongs to root, as a new disk in a cloud does: refused with a reason, and opened by a Job."""
+"""A volume that belongs to root, like a new cloud disk: train refuses it until a Job has made it writable."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,13 +18,13 @@ CLAIM = "proof-root-owned"
 
 @pytest.fixture
 def root_owned_claim(installed: None) -> Iterator[str]:
-    """A new claim of a volume that only root can write to."""
+    """A new claim for a volume that only root can write to."""
     volumes = cluster.get(KUBEFLOW, "persistentvolumes")["items"]
     if not any(
         volume["spec"].get("storageClassName") == CLASS and volume["status"]["phase"] == "Available"
         for volume in volumes
     ):
-        pytest.skip(f"no free volume of the class {CLASS}, which belongs to root")
+        pytest.skip(f"no free volume of the storage class {CLASS}, whose volumes belong to root")
     spec = {
         "storageClassName": CLASS,
         "accessModes": ["ReadWriteOnce"],
@@ -37,14 +37,14 @@ def root_owned_claim(installed: None) -> Iterator[str]:
 
 
 def with_claim(job: dict[str, Any], claim: str) -> dict[str, Any]:
-    """The Job with another volume as its cache."""
+    """Replaces the volume claim that the Job uses as its cache."""
     for volume in job["spec"]["template"]["spec"]["volumes"]:
         if volume.get("persistentVolumeClaim", {}).get("claimName") == CACHE_CLAIM:
             volume["persistentVolumeClaim"]["claimName"] = claim
     return job
 
 
-def test_a_root_owned_cache_is_refused_until_the_job_has_given_it_to_the_tasks(
+def test_a_root_owned_cache_is_refused_until_the_job_has_made_it_writable_for_the_tasks(
     root_owned_claim: str, small_training: Run
 ) -> None:
     job = with_claim(small_training.make_job("train"), root_owned_claim)

@@ -1,4 +1,4 @@
-"""Every bad photo gets the same verdict from the scan of a data set and from the service, and quickly."""
+"""The scan of a data set and the service give each bad photo the same verdict, and quickly."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
 from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 SECONDS = 2.0
-"""Limit of processor time for one file: far more than any file needs, far less than a hang."""
+"""The limit of processor time for one file: far more than any file needs, but far less than a hang takes."""
 
 PARAMS = PreprocessParams(image_size=64, audit=AuditParams(duplicates="report", near_duplicates="ignore"))
 
@@ -56,7 +56,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, dict[str, dict]]:
-    """Prepares all kinds in one class folder beside two classes of good photos. Returns the manifest."""
+    """Prepares all kinds of bad photos in a class folder, beside two classes of good photos; returns the manifest."""
     folder = tmp_path_factory.mktemp("bad")
     data = make_photos(folder / "photos", per_class=6)
     names = {}
@@ -121,11 +121,11 @@ def verdict_of_service(classifier: Classifier, data: bytes) -> tuple[str | None,
     return None, None
 
 
-# --- beyond the bytes of a file --------------------------------------------------------------------------------------
+# --- folders, links, pipes and permissions ---------------------------------------------------------------------------
 
 
 def lay_traps(data: Path) -> dict[str, str | None]:
-    """Puts unusual entries among the photos and returns the verdict on each."""
+    """Puts unusual entries among the photos and returns the expected reason code of each rejected entry."""
     photo_bytes = (data / "red" / "000.png").read_bytes()
     (data / "red" / "folder.jpg").mkdir()
     (data / "red" / "loop").symlink_to(data)
@@ -164,7 +164,7 @@ def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
     real = reading._read
 
     def read_while_files_change(photo_file: PhotoFile) -> tuple[bytes, str | None]:
-        """Another program changes the folder at the same time."""
+        """Deletes or replaces two of the files just before they are read, as another program might."""
         if photo_file.location.name in ("vanishing.png", "becomes a pipe.png"):
             photo_file.location.unlink()
         if photo_file.location.name == "becomes a pipe.png":
@@ -180,7 +180,7 @@ def test_odd_entries_of_a_folder_are_reported_and_nothing_hangs(
     assert (info.num_kept, info.num_rejected, len(rows)) == (17, 12, 29)
 
 
-def test_a_photo_in_two_splits_is_kept_in_test_only(tmp_path: Path) -> None:
+def test_a_photo_in_several_splits_is_kept_only_in_test(tmp_path: Path) -> None:
     for seed, split in enumerate(("train", "validation", "test")):
         make_photos(tmp_path / "photos" / split, per_class=4, seed=seed)
     for name in ("train", "validation"):
@@ -196,7 +196,7 @@ def test_a_photo_in_two_splits_is_kept_in_test_only(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
-    """Within the block, this process has only the rights of a normal user: root may read everything."""
+    """Runs the block with the rights of a normal user, because root may read everything."""
     root = os.geteuid() == 0
     if root:
         try:

@@ -1,4 +1,4 @@
-"""The command line: its verbs, its exit codes, and the messages of commands that are refused before any work."""
+"""The command line: its verbs, its exit codes, and the messages for commands that are refused before any work."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def darkroom(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)], ids=lambda verb: " ".join(verb) or "darkroom")
-def test_every_verb_explains_itself(verb: tuple[str, ...], tmp_path: Path) -> None:
+def test_every_verb_has_help(verb: tuple[str, ...], tmp_path: Path) -> None:
     result = darkroom(*verb, "--help", cwd=tmp_path)
     assert result.returncode == 0
     assert "Usage: darkroom" in result.stdout
@@ -95,7 +95,7 @@ def test_a_user_error_exits_with_2_and_one_message(arguments: list[str], message
     assert result.returncode == 2, result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stderr
-    assert not (tmp_path / "runs").exists(), "refused before any work"
+    assert not (tmp_path / "runs").exists(), "the command must be refused before any work"
 
 
 def test_a_busy_port_is_reported_with_advice(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def documented_commands() -> list[str]:
 
 
 @pytest.mark.parametrize("line", documented_commands())
-def test_a_documented_command_can_be_parsed(line: str) -> None:
+def test_every_documented_command_can_be_parsed(line: str) -> None:
     words = shlex.split(re.sub(r"<[^>]+>|…", "x", line.replace(" …", "")), comments=True)
     parse(words[1:])
 

@@ -31,7 +31,7 @@ def test_the_file_contains_no_secret() -> None:
                 assert "${" in value, (name, key)
 
 
-def test_ports_are_open_on_this_machine_only() -> None:
+def test_ports_are_open_only_on_this_machine() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert set(ports) == {"mlflow", "studio", "service"}
     assert all(port.startswith("127.0.0.1:") for listed in ports.values() for port in listed)
@@ -58,7 +58,7 @@ def test_images_have_fixed_tags_and_are_built_by_darkroom() -> None:
         )
 
 
-def test_our_containers_are_confined() -> None:
+def test_the_containers_of_darkroom_are_confined() -> None:
     for name, service in SERVICES.items():
         if service["image"].startswith("darkroom-"):
             assert service["read_only"] is True, name

@@ -37,14 +37,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def change(text: str, diff: list[str]) -> str:
-    """Applies a diff: its old lines must occur once in the text."""
+    """Applies a diff to a text, in which its old lines must occur exactly once."""
     old, new = ("".join(f"{line[1:]}\n" for line in diff if line[:1] != sign) for sign in "+-")
     assert text.count(old) == 1, old
     return text.replace(old, new)
 
 
 def apply(recipe: str, folder: Path) -> set[str]:
-    """Writes the new files of a recipe and applies its changes. Returns the paths."""
+    """Writes the new files of a recipe and applies its changes; returns the paths of all these files."""
     paths = set()
     for path, language, text in FILE_BLOCK.findall(recipe):
         paths.add(path)

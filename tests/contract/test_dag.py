@@ -1,4 +1,4 @@
-"""KFP, DVC and the schema have the same DAG."""
+"""KFP and DVC have the same DAG, its tasks get the right params, and the schema and the examples are valid."""
 
 import json
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_every_stage_lists_the_params_that_it_reads(stages: dict[str, Any]) -> N
             assert name in stage["params"]
 
 
-def test_the_compiled_pipeline_carries_the_params_as_json(compiled: dict[str, Any]) -> None:
+def test_the_compiled_pipeline_contains_the_params_as_json(compiled: dict[str, Any]) -> None:
     inputs = compiled["root"]["inputDefinitions"]["parameters"]
     for step in STEPS:
         section = json.loads(inputs[f"{step}_params"]["defaultValue"])
@@ -101,13 +101,13 @@ def tasks_of(tmp_path: Path, *overrides: str) -> dict[str, Any]:
     return tasks
 
 
-def test_without_trials_there_is_no_search(tmp_path: Path) -> None:
+def test_without_trials_there_is_no_tune_task(tmp_path: Path) -> None:
     tasks = tasks_of(tmp_path)
     assert set(tasks) == STEPS - {"tune"}
     assert tasks["train"]["inputs"]["parameters"]["params"]["componentInputParameter"] == "train_params"
 
 
-def test_workers_share_a_search_and_one_finishes_it(tmp_path: Path) -> None:
+def test_workers_share_a_search_and_a_last_task_finishes_it(tmp_path: Path) -> None:
     tasks = tasks_of(tmp_path, "tune.trials=5", "tune.workers=3")
     assert set(tasks) == STEPS | {"tune-2", "tune-3", "tune-4"}
     assert set(tasks["tune-4"]["dependentTasks"]) == {"preprocess", "tune", "tune-2", "tune-3"}
@@ -134,10 +134,10 @@ def test_every_task_runs_in_its_image_and_installs_nothing(compiled: dict[str, A
 
 def test_the_committed_schema_is_up_to_date() -> None:
     committed = json.loads((ROOT / "params.schema.json").read_text())
-    assert committed == json_schema(), "write it again: python -m components.contract.params.schema params.schema.json"
+    assert committed == json_schema(), "regenerate it: python -m components.contract.params.schema params.schema.json"
 
 
-def test_params_name_their_schema_in_the_first_line() -> None:
+def test_params_files_name_their_schema_in_the_first_line() -> None:
     for path in (ROOT / "params.yaml", *(ROOT / "examples").glob("*.yaml")):
         first = path.read_text().splitlines()[0]
         prefix, _, schema = first.partition("$schema=")
@@ -146,9 +146,9 @@ def test_params_name_their_schema_in_the_first_line() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_example_is_valid_and_says_what_to_expect(path: Path) -> None:
+def test_every_example_is_valid_and_describes_what_to_expect(path: Path) -> None:
     params = load_params(path)
-    if params.train.model.described_kind == "upload":  # readers write this file themselves
+    if params.train.model.described_kind == "upload":  # users provide the model file
         params = params.model_copy(update={"preprocess": params.preprocess.model_copy(update={"image_size": 224})})
     resolve(params, native_size=(400, 300), data_name="photos")
     comments = [line for line in path.read_text().splitlines() if line.startswith("# ")]
@@ -156,7 +156,7 @@ def test_every_example_is_valid_and_says_what_to_expect(path: Path) -> None:
     assert any("xpected" in line or "Not run here" in line for line in comments)
 
 
-def test_workers_share_the_reading_and_preprocess_merges_it(tmp_path: Path) -> None:
+def test_workers_share_the_reading_and_preprocess_merges_their_results(tmp_path: Path) -> None:
     tasks = tasks_of(tmp_path, "data.workers=3")
     readers = {"read-photos", "read-photos-2", "read-photos-3"}
     assert set(tasks) == (STEPS - {"tune"}) | readers | {"list-photos"}

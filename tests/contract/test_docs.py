@@ -1,4 +1,4 @@
-"""The documentation: its commands and paths exist, its decisions are dated, its pictures are small."""
+"""The documentation: its commands and paths exist, its decisions have dates, its pictures are small."""
 
 import ast
 import functools
@@ -20,7 +20,7 @@ PACKAGES = ("darkroom", "components", "pipelines")
 
 PATH = re.compile(r"`((?:components|darkroom|pipelines|tests|docs|k8s|examples|requirements|benchmarks)/[\w./-]*)`")
 LABELS = ("darkroom/step", "darkroom/gateway")
-"""Of Kubernetes."""
+"""Kubernetes labels, which look like paths."""
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 MAKE = re.compile(r"(?:^|`)make ([a-z][a-z-]+)", re.MULTILINE)
 GROUPS = ("data", "model", "images")
@@ -41,7 +41,7 @@ def help_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def commands(text: str) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Yields (verb, options) of each `darkroom …` in a page, from code blocks and inline code."""
+    """Returns (verb, options) of each `darkroom …` in a page, from code blocks and inline code."""
     blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     spans = re.findall(r"`([^`\n]*(?:\n[^`\n]+)?)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     lines = [line for block in blocks for line in block.splitlines()] + [span.replace("\n", " ") for span in spans]
@@ -79,7 +79,7 @@ def test_every_make_target_in_the_documentation_exists() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_every_path_in_the_documentation_exists(page: Path) -> None:
-    text = page.read_text().split("\n### Add a step")[0]  # its files do not exist yet
+    text = page.read_text().split("\n### Add a step")[0]  # the files of this recipe do not exist yet
     assert [path for path in PATH.findall(text) if not (ROOT / path).exists() and path not in LABELS] == []
 
 
@@ -99,7 +99,7 @@ def test_a_picture_is_small_and_in_the_readme(path: Path) -> None:
 
 def test_every_import_from_darkroom_in_the_documentation_exists() -> None:
     names = set()
-    for page in (page for page in PAGES if page.name != "CONTRIBUTING.md"):  # test_contributing.py runs its recipes
+    for page in (page for page in PAGES if page.name != "CONTRIBUTING.md"):  # tested by test_contributing.py
         for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
             for node in ast.walk(ast.parse(block)):
                 if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in PACKAGES:

@@ -1,4 +1,4 @@
-"""Which packages may import which, and when: read from the code and checked in a new process."""
+"""The import rules between packages: read from the source code, and checked in a new process."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def test_a_step_imports_no_other_step(step: str) -> None:
         assert not within(imports(path), *others), path
 
 
-def test_the_contract_imports_no_step_no_kfp_and_no_tensorflow() -> None:
+def test_the_contract_imports_neither_steps_nor_kfp_nor_tensorflow() -> None:
     forbidden = [*(f"components.{step}" for step in STEPS), "kfp", "tensorflow", "keras"]
     for path in (ROOT / "components" / "contract").rglob("*.py"):
         assert not within(imports(path), *forbidden), path
@@ -39,7 +39,7 @@ def test_a_component_imports_only_kfp_until_it_runs(step: str) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_only_its_callers_import_a_step(step: str) -> None:
+def test_only_the_component_and_the_program_import_a_step(step: str) -> None:
     callers = {"component.py", "__main__.py"}
     for path in (ROOT / "components" / step).rglob("*.py"):
         if within(imports(path), f"components.{step}.step"):
@@ -47,11 +47,11 @@ def test_only_its_callers_import_a_step(step: str) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_program_of_a_step_is_short(step: str) -> None:
+def test_the_program_of_a_step_is_short(step: str) -> None:
     assert len((ROOT / "components" / step / "__main__.py").read_text().splitlines()) <= 40
 
 
-def test_only_one_folder_calls_a_kfp_server() -> None:
+def test_only_one_folder_imports_the_client_of_kfp() -> None:
     for path in (ROOT / "pipelines").rglob("*.py"):
         if path.parent != ROOT / "pipelines" / "runners" / "cluster":
             assert not within(imports(path), "kfp.client", "kfp.compiler", "kfp_server_api"), path
@@ -66,7 +66,7 @@ def test_only_one_folder_calls_a_kfp_server() -> None:
         *(f"import components.{step}.step" for step in STEPS),
     ],
 )
-def test_nothing_heavy_is_imported_before_it_is_used(statement: str) -> None:
+def test_no_heavy_package_is_imported_before_it_is_used(statement: str) -> None:
     program = f"{statement}\nimport sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert not set(loaded) & set(HEAVY)

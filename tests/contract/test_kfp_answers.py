@@ -1,4 +1,4 @@
-"""The stand-in for KFP answers as a real KFP 2.17 did, for each state and call."""
+"""The stand-in for KFP answers like a real KFP 2.17 server, in each state and for each call."""
 
 import json
 import os
@@ -21,7 +21,7 @@ STATES: Final = {
 }
 CALLS: Final = ("first-submit", "submit-again", "recurring", "terminate", "logs")
 UNCALLED: Final = ("get-runs.json", "get-artifacts")
-"""Recorded calls that Darkroom never makes: the stand-in does not answer them."""
+"""Recorded calls that Darkroom never makes, so the stand-in does not answer them."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def recordings() -> Path:
     shared = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[2] / "shared"))
     path = shared / "kfp-recordings"
     if not path.is_dir():
-        pytest.skip(f"no recordings of KFP at {path}: name the folder above them with DARKROOM_SHARED")
+        pytest.skip(f"no KFP recordings at {path}: set DARKROOM_SHARED to the folder that contains kfp-recordings")
     return path
 
 
@@ -104,7 +104,7 @@ EXPERIMENT: Final = {
     "last_run_created_at": "2026-11-29T10:58:24Z",
 }
 FREE: Final = ("pipeline_spec", "runtime_config", "trigger", "details", "description")
-"""Values that KFP passes on unchanged, or that only some entries have."""
+"""Keys whose values KFP returns unchanged, or that only some entries have."""
 
 
 def repeat(request: dict[str, Any], url: str, ids: dict[str, str]) -> tuple[int, Any]:
@@ -129,7 +129,7 @@ def repeat(request: dict[str, Any], url: str, ids: dict[str, str]) -> tuple[int,
 
 
 def form_of(answer: Any) -> Any:
-    """The keys of an answer and the types of their values; for a list, those of its first entry."""
+    """The keys of an answer and the types of their values; for a list, those of its last entry."""
     if isinstance(answer, dict):
         return {key: form_of(value) for key, value in sorted(answer.items()) if key not in FREE}
     if isinstance(answer, list):

@@ -1,4 +1,4 @@
-"""Only the launcher starts programs, only by absolute paths, and foreign names become paths in one place."""
+"""Only the launcher starts programs, and foreign names become paths in only one place."""
 
 import ast
 from pathlib import Path
@@ -12,7 +12,7 @@ KEEPERS = (
     ROOT / "components" / "deploy" / "bento" / "supervisor.py",
     ROOT / "pipelines" / "studio" / "jobs" / "job_process.py",
 )
-"""These import nothing of the project and start only the command that the launcher built for them."""
+"""Modules that import nothing from the project and start only the command that the launcher built for them."""
 STARTING = {
     "subprocess": ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput"),
     "psutil": ("Popen",),
@@ -43,7 +43,7 @@ STARTING = {
 
 
 def launches(tree: ast.AST) -> list[str]:
-    """The calls in a file that start a program, by module and by imported name."""
+    """The calls in a file that start a program, through a module or through an imported name."""
     own = {
         alias.asname or alias.name: node.module
         for node in ast.walk(tree)
@@ -70,7 +70,7 @@ def test_only_the_launcher_starts_programs(path: Path) -> None:
     if path in KEEPERS:
         assert not any(
             isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable" for node in ast.walk(tree)
-        ), "it starts only what it is given"
+        ), "it must start only the command that it is given"
     elif path != LAUNCHER:
         assert launches(tree) == []
         assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree))
@@ -83,13 +83,13 @@ def test_the_check_detects_a_started_program() -> None:
 
 
 def test_foreign_names_are_validated_in_one_place() -> None:
-    """Code that compares a part of a name with `..` decides about names; only these do, for the stated reasons."""
+    """Code that compares a part of a name with `..` validates names; only these files may, for the stated reasons."""
     allowed = {
         "components/contract/foreign/confinement.py": "the one place",
         "components/contract/foreign/repository.py": "names of git references",
-        "components/preprocess/sources/file_index.py": "names that are compared with those of files, and never opened",
-        "components/preprocess/sources/remote/addresses.py": "revisions: main..other is none",
-        "components/train/keras_import/description/network.py": "names of layers, which are no paths",
+        "components/preprocess/sources/file_index.py": "names that are only compared with file names, never opened",
+        "components/preprocess/sources/remote/addresses.py": "revisions: main..other is not a revision",
+        "components/train/keras_import/description/network.py": "names of layers, which are not paths",
         "pipelines/studio/playground.py": "names of packages, which have no parts",
     }
     judging = {

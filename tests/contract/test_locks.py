@@ -1,4 +1,4 @@
-"""Lock files hold versions and hashes, and no download addresses."""
+"""Lock files contain versions and hashes, but no download addresses."""
 
 from pathlib import Path
 

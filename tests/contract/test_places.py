@@ -1,6 +1,6 @@
-"""The project in a folder with any name, and on machines with another Python.
+"""The project in folders with unusual names, and on machines without a suitable Python.
 
-For the whole pipeline in such a folder see tests/e2e/pipeline/test_run.py.
+tests/e2e/pipeline/test_run.py runs the whole pipeline in such a folder.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ BAD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n'
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_kfp_task_runs_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+def test_a_kfp_task_runs_in_a_folder_with_any_name(name: str, tmp_path: Path) -> None:
     from kfp.local.subprocess_task_handler import run_local_subprocess
 
     (tmp_path / name).mkdir()
@@ -37,7 +37,7 @@ def test_a_kfp_task_runs_in_a_folder_of_any_name(name: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "name", ["it's [1] 100%41 $HOME #1 what?", *(pytest.param(name, marks=pytest.mark.proof) for name in NAMES)]
 )
-def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, empty_store: Path, tmp_path: Path) -> None:
+def test_the_store_is_in_a_working_folder_with_any_name(name: str, empty_store: Path, tmp_path: Path) -> None:
     store = tmp_path / name / ".darkroom" / "mlflow" / "mlflow.db"
     store.parent.mkdir(parents=True)
     shutil.copy(empty_store, store)
@@ -56,7 +56,7 @@ def test_the_store_is_in_the_working_folder_whatever_its_name(name: str, empty_s
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A PATH with the tools of a minimal system and an outdated Python; nothing is really installed."""
+    """A folder for PATH with the tools of a minimal system and an outdated Python; no test really installs anything."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in ("sh", "rm", "mkdir", "touch", "chmod"):
@@ -90,7 +90,7 @@ def test_an_unsuitable_python_is_reported_with_its_version(programs: Path) -> No
 
 
 def test_uv_fetches_a_python_if_none_is_suitable(programs: Path) -> None:
-    """A program that records its arguments replaces uv: downloads need a network."""
+    """A program that records its arguments replaces uv, because downloads need a network."""
     log = programs.parent / "log"
     write(programs / "uv", f'#!/bin/sh\necho "$@" >> {log}\n')
     result = environment_script(programs)
@@ -110,7 +110,7 @@ def test_a_failed_download_is_reported_with_advice(programs: Path) -> None:
     assert "uv could not fetch one" in result.stderr
 
 
-def test_make_works_in_a_folder_of_any_name(tmp_path: Path) -> None:
+def test_make_works_in_a_folder_with_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "it's [1] $HOME 100% #1 Büro"
     folder.mkdir()
     shutil.copy(ROOT / "Makefile", folder)
@@ -120,7 +120,7 @@ def test_make_works_in_a_folder_of_any_name(tmp_path: Path) -> None:
     (folder / ".venv" / "bin").mkdir(parents=True)
     write(folder / ".venv" / "bin" / "python", '#!/bin/sh\necho "$PWD"; echo "$PATH"; echo "$@"\n')
     (folder / ".venv" / ".ready").touch()
-    # `make test` may run this: a nested make prints its folder.
+    # `make test` may run this test, and a make that inherits its variables would print its folder.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", "ui"]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -45,7 +45,7 @@ def darkroom(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Comp
 
 
 @pytest.mark.parametrize("arguments", SAMPLED, ids=" ".join)
-def test_a_closed_pipe_is_no_error(arguments: list[str], folder: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(arguments: list[str], folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     result = subprocess.run([*COMMAND, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
@@ -64,7 +64,7 @@ def test_a_full_disk_is_reported_in_one_line(arguments: list[str], folder: Path)
     assert b"Standard output cannot be written: No space left on device." in result.stderr
 
 
-def test_a_closed_output_is_no_error(folder: Path) -> None:
+def test_a_closed_output_is_not_an_error(folder: Path) -> None:
     command = shlex.join([*COMMAND, "runs"])
     result = subprocess.run(["sh", "-c", f"{command} >&-"], cwd=folder, capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
@@ -99,13 +99,13 @@ def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedP
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv to become another user")
     bare = ["env", "-u", "HOME", "-u", "USER", "-u", "LOGNAME", "PYTHONDONTWRITEBYTECODE=1", f"DARKROOM_CACHE={cache}"]
-    # With this capability, the other user can read the interpreter (which may lie in root's home) but write nothing.
+    # With this capability, the other user can read the interpreter (which may be in root's home) but write nothing.
     capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", *capability]
     return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_a_user_without_name_and_home_works(folder: Path, tmp_path: Path) -> None:
+def test_a_command_works_for_a_user_without_a_name_and_a_home_folder(folder: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     photos = str(folder / "photos")
     result = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")

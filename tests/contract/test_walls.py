@@ -1,4 +1,4 @@
-"""The layout of the code: small folders, each described in one line, and imports in one direction only."""
+"""The layout of the code: small folders, each described in one line, and no import cycles."""
 
 import ast
 import functools
@@ -17,12 +17,12 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 
 @functools.cache
 def edges() -> dict[str, set[str]]:
-    """Maps each module of the project to the project's modules that it imports, also within functions."""
+    """Maps each module of the project to the project's modules that it imports, including imports within functions."""
     return {name: {other for other in imports(path) if other in NAMES} - {name} for name, path in NAMES.items()}
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """The strongly connected components of more than one node (Tarjan, 1972)."""
+    """The strongly connected components with more than one node (Tarjan, 1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -98,7 +98,7 @@ def test_a_module_is_short() -> None:
     assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
 
 
-def test_the_formatter_decides() -> None:
+def test_no_file_disables_the_formatter() -> None:
     marks = ("fmt: " + "skip", "fmt: " + "off")
     for top in ("benchmarks", "components", "darkroom", "pipelines", "tests"):
         for path in (ROOT / top).rglob("*.py"):
@@ -106,7 +106,7 @@ def test_the_formatter_decides() -> None:
 
 
 def private_imports(path: Path) -> Iterator[str]:
-    """The project's names that a file imports although they, or their modules, start with an underscore."""
+    """The project's private names that a file imports: those that, or whose modules, start with an underscore."""
     for name in imports(path):
         parts = name.split(".")
         if parts[0] in ("components", "pipelines") and any(part.startswith("_") for part in parts):
@@ -114,7 +114,7 @@ def private_imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_no_file_imports_private_names_of_another(path: Path) -> None:
+def test_no_file_imports_private_names_from_another(path: Path) -> None:
     assert not list(private_imports(path))
 
 
@@ -127,7 +127,7 @@ INNER = (
 
 
 @pytest.mark.parametrize("inner", INNER)
-def test_only_its_parent_imports_an_inner_folder(inner: str) -> None:
+def test_only_the_parent_folder_imports_an_inner_folder(inner: str) -> None:
     parent = inner.rpartition(".")[0]
     for name, targets in edges().items():
         if any(target == inner or target.startswith(f"{inner}.") for target in targets):

@@ -1,4 +1,4 @@
-"""The wheel: what `pip install .` installs, and that it works there."""
+"""The wheel, which `pip install .` installs: its files, and whether the command and the package work from it."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ TOP = {"components", "darkroom", "pipelines"}
 def site_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel's content, as in site-packages."""
     folder = tmp_path_factory.mktemp("wheel")
-    source_dir = folder / "source"  # a build in the checkout would include what earlier builds left there
+    source_dir = folder / "source"  # a build in the checkout would include files from earlier builds
     for name in TOP:
         shutil.copytree(ROOT / name, source_dir / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -37,7 +37,7 @@ def files_of(root: Path) -> set[Path]:
 
 
 def run(site_dir: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Python as in an environment with the wheel and the libraries of this one."""
+    """Runs Python code as in an environment with the wheel and the libraries of this environment."""
     program = f"import sys; sys.path.insert(0, {str(site_dir)!r})\n"
     return subprocess.run(
         [sys.executable, "-P", "-c", program + words[0], *words[1:]],
@@ -62,7 +62,7 @@ def test_the_command_and_the_public_package_work_from_the_wheel(site_dir: Path, 
     assert helped.stdout.startswith("Usage: darkroom")
 
 
-def test_a_package_that_shadows_ours_is_reported(site_dir: Path, tmp_path: Path) -> None:
+def test_a_package_that_shadows_one_of_darkroom_is_reported(site_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "components").mkdir()
     (tmp_path / "components" / "__init__.py").touch()
     failed = run(site_dir, tmp_path, f"sys.path.insert(0, {str(tmp_path)!r}); import darkroom")

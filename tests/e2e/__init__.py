@@ -1,1 +1,1 @@
-"""Real photos through real programs, by subject: the pipeline, the service, the studio, containers."""
+"""End-to-end tests with real photos and real programs: the pipeline, the service, the studio, containers."""

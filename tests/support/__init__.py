@@ -1,1 +1,1 @@
-"""Shared by tests: servers, browsers, container engines, processes and sample artifacts."""
+"""Helpers that tests share: servers, browsers, container engines, processes and sample artifacts."""

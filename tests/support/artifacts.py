@@ -1,4 +1,4 @@
-"""Small real inputs that tests create: photos, a prepared data set, and a model bundle without TensorFlow."""
+"""Creates small real inputs for tests: photos, a prepared data set, and a model bundle without TensorFlow."""
 
 import hashlib
 from pathlib import Path
@@ -27,7 +27,7 @@ COLORS = {"blue": (30, 40, 200), "green": (30, 180, 50), "red": (210, 40, 30)}
 
 
 def photo(class_name: str, rng: np.random.Generator, size: tuple[int, int] = (40, 32)) -> np.ndarray:
-    """A noisy picture in the color of its class: uint8 (height, width, 3), RGB."""
+    """Returns a noisy picture in the color of its class: uint8 (height, width, 3), RGB."""
     noise = rng.integers(-25, 26, (*size, 3))
     return np.clip(np.array(COLORS[class_name]) + noise, 0, 255).astype(np.uint8)
 
@@ -35,7 +35,7 @@ def photo(class_name: str, rng: np.random.Generator, size: tuple[int, int] = (40
 def make_photos(
     folder: Path, *, per_class: int = 20, size: tuple[int, int] = (40, 32), suffix: str = ".png", seed: int = 0
 ) -> Path:
-    """A folder of class folders with easily separable pictures."""
+    """Writes class folders with pictures that are easy to classify, and returns `folder`."""
     rng = np.random.default_rng(seed)
     for class_name in CLASS_NAMES:
         (folder / class_name).mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def make_photos(
 
 
 def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed: int = 0) -> DatasetInfo:
-    """A prepared data set, written through the contract; golden photos are PNG files of `side` pixels."""
+    """Writes a prepared data set of photos with `side` × `side` pixels, with the test photos as golden photos."""
     dataset_dir.mkdir(parents=True)
     (dataset_dir / "golden").mkdir()
     rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed
 
 
 def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlflow_run_id: str | None = None) -> None:
-    """A model bundle whose exported graph classifies `make_dataset`'s photos by their mean color.
+    """Writes a model bundle whose exported graph classifies `make_dataset`'s photos by their mean color.
 
     The graph is built from OpenVINO's own operations: logits = scale × (mean color · class color).
     """
@@ -121,7 +121,7 @@ def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlf
 
 
 def make_bundle_info(info: DatasetInfo, model: ModelFacts, export: ExportFacts) -> BundleInfo:
-    """The content of bundle.json for a model trained on a data set for two epochs."""
+    """Returns the content of bundle.json for a model trained on a data set for two epochs."""
     return BundleInfo(
         dataset_name=info.name,
         dataset_fingerprint=info.fingerprint,
@@ -148,7 +148,7 @@ def make_evaluation(
     model_name: str = "colors",
     calibrated: bool = False,
 ) -> None:
-    """An evaluation folder with all that deploy reads: the graph's real predictions and a verdict of your choice."""
+    """Writes an evaluation folder with everything that deploy reads: the graph's real predictions and the verdict."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -196,7 +196,7 @@ def make_evaluation(
 
 
 def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: str) -> Calibration:
-    """A temperature of 2, abstention below 0.6, and familiarity from the training photos."""
+    """Returns a temperature of 2, abstention below 0.6, and familiarity based on the training photos."""
     train, validation = open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
     reference = to_unit_length(graph.run(train.gather(np.arange(len(train)))).embedding)
     embeddings = graph.run(validation.gather(np.arange(len(validation)))).embedding

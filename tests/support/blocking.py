@@ -1,4 +1,4 @@
-"""How long a thread is blocked, regardless of other work on the machine."""
+"""Measures how long a thread is blocked, regardless of other work on the machine."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 BLOCKING = {"acquire", "connect", "join", "poll", "recv", "recv_into", "select", "sleep"}
-"""C functions that return only when another thread, a server or the clock lets them. They do no computing."""
+"""C functions that wait for another thread, a server or the clock, and compute nothing."""
 
 
 class BlockedTime:

@@ -1,4 +1,4 @@
-"""A page in a real browser, controlled over the browser's own protocol: no driver to install."""
+"""Controls a page in a real browser over the browser's own protocol, so that no driver has to be installed."""
 
 import asyncio
 import base64
@@ -20,20 +20,20 @@ class Page:
     """One page of a browser.
 
     Attributes:
-        width: of the window, in pixels.
+        width: the width of the window, in pixels.
         clicks: the number of clicks so far.
         replies: the answers to the browser's prompts, in order.
-        events: events that the browser has reported.
+        events: the events that the browser has reported.
     """
 
     def __init__(self, session: Any, socket: Any, address: str, width: int):
-        """Takes over a page.
+        """Controls a page through its websocket.
 
         Args:
-            session: aiohttp's.
-            socket: to the page.
-            address: of the socket.
-            width: of the window, in pixels.
+            session: the aiohttp session.
+            socket: the websocket to the page.
+            address: the address of the websocket.
+            width: the width of the window, in pixels.
         """
         self._session = session
         self._socket = socket
@@ -45,7 +45,7 @@ class Page:
         self.events: list[dict[str, Any]] = []
 
     async def open(self, url: str) -> None:
-        """Goes to an address, with all monitoring switched on."""
+        """Opens an address, with all events of the page switched on."""
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             await self.call(f"{domain}.enable")
         await self._resize(HEIGHT)
@@ -53,7 +53,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def tab(self, url: str) -> AsyncIterator["Page"]:
-        """Opens another window of the same browser, which is closed at the end, whatever it is doing."""
+        """Opens another window of the same browser, and closes it at the end, even if it is still busy."""
         target = (await self.call("Target.createTarget", url="about:blank", newWindow=True))["targetId"]
         async with self._attached(target) as page:
             await page.open(url)
@@ -62,7 +62,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def opened(self, part: str) -> AsyncIterator["Page"]:
-        """Finds the tab that a click has opened by a part of its address; it is closed at the end."""
+        """Finds the tab that a click has opened, by a part of its address, and closes it at the end."""
         deadline = time.monotonic() + 3 * SECONDS
         target_ids: list[str] = []
         while not target_ids:
@@ -74,7 +74,7 @@ class Page:
         async with self._attached(target_ids[0]) as page:
             await page.call("Page.enable")
             while True:
-                with contextlib.suppress(AssertionError):  # it is still loading
+                with contextlib.suppress(AssertionError):  # the tab is still loading
                     await page.until("document.readyState === 'complete'")
                     break
                 assert time.monotonic() < deadline, f"the tab of {part} did not load"
@@ -88,7 +88,7 @@ class Page:
             yield Page(self._session, socket, address, self.width)
 
     async def save_to(self, folder: Path) -> None:
-        """Sets the folder for downloads from now on."""
+        """Sets the folder for later downloads."""
         folder.mkdir(exist_ok=True)
         await self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
@@ -115,7 +115,7 @@ class Page:
                 return message["result"]
             if "method" in message:
                 self.events.append(message)
-            if message.get("method") == "Page.javascriptDialogOpening":  # the page is blocked until it is answered
+            if message.get("method") == "Page.javascriptDialogOpening":  # it blocks the page
                 await self._send("Page.handleJavaScriptDialog", accept=True, promptText=self.replies.pop(0))
 
     async def run(self, code: str) -> Any:
@@ -147,7 +147,7 @@ class Page:
         await self._click(f"document.querySelector({json.dumps(selector)})")
 
     async def click_on(self, name: str, within: str = "body") -> None:
-        """Clicks on an element by its name: its label, or else its text."""
+        """Clicks on an element whose label or text is `name`."""
         await self._click(
             f"[...document.querySelectorAll({json.dumps(within)})]"
             ".flatMap(one => [...one.querySelectorAll('button, a, label, summary, summary b')])"
@@ -163,7 +163,7 @@ class Page:
             x, y = await self._place(element)
             if await self.run(f"({met})({element}, document.elementFromPoint({x}, {y}))"):
                 break
-            assert time.monotonic() < deadline, f"something lies over {element}"
+            assert time.monotonic() < deadline, f"another element covers {element}"
         self.clicks += 1
         for kind in ("mousePressed", "mouseReleased"):
             await self._mouse(kind, x, y)
@@ -176,14 +176,14 @@ class Page:
             f"return box && [box.x + box.width / 2, box.y + box.height / 2]; }})({element})"
         )
         before = None
-        while (now := await self.until(place)) != before:  # an element that is still moving would be missed
+        while (now := await self.until(place)) != before:  # a click would miss an element that is still moving
             before = now
             await asyncio.sleep(0.15)
         x, y = now
         return x, y
 
     async def picture(self, path: Path) -> None:
-        """Saves a picture of the whole page, in a window as high as the page."""
+        """Saves a screenshot of the whole page, in a window as high as the page."""
         await self._resize(max(HEIGHT, int(await self.run("document.documentElement.scrollHeight"))))
         await asyncio.sleep(0.3)
         found = await self.call("Page.captureScreenshot")
@@ -191,7 +191,7 @@ class Page:
         await self._resize(HEIGHT)
 
     async def drop(self, files: list[Path], selector: str) -> None:
-        """Drags files from a folder onto an element and drops them there."""
+        """Drags files onto an element of the page and drops them there."""
         x, y = await self._place(f"document.querySelector({json.dumps(selector)})")
         dragged = {"items": [], "files": [str(path) for path in files], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -204,7 +204,7 @@ class Page:
         await self._mouse("mousePressed", x, y)
         for step in range(1, 4):
             await self._mouse("mouseMoved", x + 4 * step, y + 4 * step)
-        await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser reports it meanwhile
+        await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser reports the drag
         drag_event = [event for event in self.events if event["method"] == "Input.dragIntercepted"].pop()
         x, y = await self._place(f"document.querySelector({json.dumps(target)})")
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -230,15 +230,15 @@ def browse(
     ready: str = "document.querySelectorAll('#samples button').length > 0",
     expected: str | None = None,
 ) -> None:
-    """Opens the page, does the work, and checks that nothing failed or was loaded from elsewhere.
+    """Opens the page, does the work, and checks that nothing failed or was loaded from other servers.
 
     Args:
-        url: of the page.
-        folder: for the browser's own files.
-        work: called with the page once it is ready.
-        width: of the window, in pixels.
+        url: the address of the page.
+        folder: a folder for the browser's own files.
+        work: is called with the page once it is ready.
+        width: the width of the window, in pixels.
         ready: a JavaScript expression that is true once the page is ready.
-        expected: texts that may occur in the browser's error log, such as the address of an expected error.
+        expected: a string that marks an entry of the browser's error log as expected, such as an address.
     """
     import aiohttp
 
@@ -252,7 +252,7 @@ def browse(
                 await page.open(url)
                 await page.until(ready)
                 await work(page)
-                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling"
+                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
                 check(page.events)
 
     def check(events: list[dict[str, Any]]) -> None:

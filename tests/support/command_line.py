@@ -1,4 +1,4 @@
-"""Parses command lines of `darkroom` without running them."""
+"""Parses `darkroom` command lines without running them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ def parse(words: Sequence[str]) -> click.Context:
     """Parses the command line of a verb or an action.
 
     Raises:
-        UsageError: it cannot be parsed.
+        UsageError: the command line cannot be parsed.
     """
     command: click.Command = darkroom
     context = command.make_context("darkroom", list(words))
@@ -24,7 +24,7 @@ def parse(words: Sequence[str]) -> click.Context:
 def list_commands(
     group: click.Group = darkroom, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """All verbs and actions that can be run, with their names."""
+    """Yields all verbs and actions that can be run: their names and commands."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from list_commands(command, (*words, name))

@@ -1,4 +1,4 @@
-"""A container engine for the tests: a running one, or Docker, started and stopped here; and its images."""
+"""The container engine for the tests, started and stopped here if none is running, and the images."""
 
 import contextlib
 import os
@@ -27,13 +27,13 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def containers_of_runs() -> set[str]:
-    """All containers that a run of the pipeline has started, including ended ones."""
+    """Returns all containers that runs of the pipeline have started, including those that have ended."""
     return set(docker("ps", "--all", "--quiet", "--filter", f"label={docker_runner.RUN_LABEL}").split())
 
 
 @contextlib.contextmanager
 def running() -> Iterator[None]:
-    """A responding engine; the test is skipped if there is none and none can be started."""
+    """Ensures that an engine responds during the block; skips the test if none does and none can be started."""
     if shutil.which("docker") is None:
         pytest.skip("no container engine: apt-get install docker.io")
     with contextlib.nullcontext() if _answers() else _started_engine():
@@ -48,14 +48,14 @@ def _answers() -> bool:
 def _started_engine() -> Iterator[None]:
     if shutil.which("dockerd") is None or os.getuid() != 0:
         pytest.skip("no container engine answers, and none can be started here without dockerd and root")
-    with tempfile.TemporaryFile("w+") as log:  # never a pipe: the engine blocks once nobody reads it
+    with tempfile.TemporaryFile("w+") as log:  # not a pipe: the engine would block if the pipe were not read
         daemon = subprocess.Popen(["dockerd"], stdout=subprocess.DEVNULL, stderr=log)
         try:
             deadline = time.monotonic() + START_SECONDS
             while not _answers():
                 if daemon.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
-                    words = (log.read().strip().splitlines() or ["it says nothing"])[-1]
+                    words = (log.read().strip().splitlines() or ["it gives no reason"])[-1]
                     pytest.skip(f"dockerd cannot start here: {words}")
                 time.sleep(0.5)
             yield
@@ -65,20 +65,20 @@ def _started_engine() -> Iterator[None]:
 
 
 def build(*images: str) -> None:
-    """Builds images from the current source, on DARKROOM_BASE_IMAGE or on a base that is made now.
+    """Builds images from the current source, on DARKROOM_BASE_IMAGE or on a base image that is built if it is missing.
 
     The first build takes minutes.
     """
     base = os.environ.get("DARKROOM_BASE_IMAGE", BASE_IMAGE)
     if not docker("images", "--quiet", base):
         if shutil.which("mmdebstrap") is None:
-            pytest.skip("no base image: name one with DARKROOM_BASE_IMAGE, or apt-get install mmdebstrap")
+            pytest.skip("no base image: set DARKROOM_BASE_IMAGE to one, or apt-get install mmdebstrap")
         result = subprocess.run(
             [Path(__file__).with_name("make_base_image.sh"), base], stderr=subprocess.PIPE, text=True
         )
         if result.returncode != 0:
-            words = (result.stderr.strip().splitlines() or ["it says nothing"])[-1]
-            pytest.skip(f"no base image, and none can be made of Debian's packages here: {words}")
+            words = (result.stderr.strip().splitlines() or ["the script gives no reason"])[-1]
+            pytest.skip(f"no base image, and none can be built from Debian's packages here: {words}")
     command = [sys.executable, "-m", "pipelines.cli.main", "images", "build", "--base-image", base, "--network", "host"]
     if index := os.environ.get("PIP_INDEX_URL"):
         command += ["--index-url", index]

@@ -1,4 +1,4 @@
-"""Responses that the stand-ins for servers share."""
+"""Sends the responses of the servers that stand in for real ones."""
 
 import json
 from http.server import BaseHTTPRequestHandler

@@ -1,4 +1,4 @@
-"""The answers of a real KFP 2.17, read from tests/cases/kfp_answers."""
+"""Reads the recorded answers of a real KFP 2.17 server from tests/cases/kfp_answers."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,11 @@ FINAL_STATUSES: Final = {
     "unschedulable-then-terminated": "RUNNING",
     "image-missing-then-terminated": "RUNNING",
 }
-"""The final state that the exit handler received."""
+"""Scenario → the final state of the pipeline, as the exit handler received it."""
 
 
 def recorded_runs(scenario: str) -> list[dict[str, Any]]:
-    """The answers to GET of a run, from its creation to its end."""
+    """The successive answers to GET requests for a run, from its creation to its end."""
     runs: list[dict[str, Any]] = []
     fields: dict[str, Any] = {}
     tasks: dict[str, Any] = {}
@@ -38,14 +38,14 @@ def recorded_runs(scenario: str) -> list[dict[str, Any]]:
 
 
 def recorded_logs() -> dict[str, str]:
-    """Maps a node's id or its pod's name to its log, or to the JSON error of a node without one."""
+    """Maps a node's id or its pod's name to the node's log, or to the JSON error if it has no log."""
     lines = (FOLDER / "logs.jsonl").read_text(encoding="utf-8").splitlines()
     bodies = {answer["path"].split("/")[-2]: answer["body"] for answer in map(json.loads, lines)}
     return {node: body if isinstance(body, str) else json.dumps(body) for node, body in bodies.items()}
 
 
 def final_status(scenario: str) -> dict[str, Any]:
-    """The input `status` of the closing task; `error` was empty in every scenario."""
+    """The input `status` of the exit handler's task; `error` was empty in every scenario."""
     return {
         "error": {},
         "pipelineJobResourceName": "darkroom-training-2s4vt",

@@ -1,8 +1,8 @@
 """A stand-in for a KFP server, because no cluster can run where the tests run.
 
-It speaks the part of KFP's REST API that Darkroom uses, over real HTTP to KFP's real client: health, pipelines,
-versions, experiments, runs, recurring runs, logs. Its answers have the form of those of a real KFP 2.17
-(tests/contract/test_kfp_answers.py). It runs no task: a run passes through the states that the test names, such as
+It implements the part of KFP's REST API that Darkroom uses (health, pipelines, versions, experiments, runs, recurring
+runs, logs), over real HTTP for KFP's real client. Its answers have the form of those of a real KFP 2.17
+(tests/contract/test_kfp_answers.py). It runs no tasks: a run passes through the states that the test sets, such as
 those of tests/support/kfp_answers.py.
 """
 
@@ -21,11 +21,11 @@ from tests.support.json_response import send_json, send_text
 API = "/apis/v2beta1"
 CREATED = "2026-11-29T10:58:24Z"
 NEVER = "1970-01-01T00:00:00Z"
-"""How KFP writes an unset time."""
+"""The form in which KFP returns an unset time."""
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 """The id of a run that the server does not know."""
 DROPPED: Final[dict[str, Any]] = {"status": 0}
-"""In this state the server closes the connection instead of answering."""
+"""In this state, the server closes the connection instead of answering."""
 PLUGINS = {
     "mlflow": {
         "entries": {"experiment_name": {"value": "KFP-Default"}},
@@ -33,7 +33,7 @@ PLUGINS = {
         "state_message": "the CA file is missing",
     }
 }
-"""KFP's own manifests leave its MLflow plugin half configured."""
+"""The error of KFP's MLflow plugin, which KFP's own manifests configure only partly."""
 
 
 @dataclass
@@ -41,13 +41,13 @@ class StandIn:
     """The server's data and behavior."""
 
     states: list[dict[str, Any]] = field(default_factory=lambda: [{"state": "SUCCEEDED", "finished_at": CREATED}])
-    """The successive answers to GET of a run; the last one repeats. `status` is an HTTP error."""
+    """The successive answers to GET requests for a run; the last one repeats. `status` is an HTTP error status."""
     token: str | None = None
-    """Required in requests if it is set."""
+    """The token that requests must contain; None if they need none."""
     old: bool = False
     """Whether only KFP's v1 API exists."""
     refuse_runs: str | None = None
-    """The error message for new runs."""
+    """The error message with which new runs are refused; None if they are accepted."""
     url: str = ""
     logs: dict[str, str] = field(default_factory=dict)
     """Maps a node's id or its pod's name to its log."""
@@ -59,7 +59,7 @@ class StandIn:
     recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, dict[str, Any] | str]:
-        """Returns (status, JSON or text) for one request, as a real server does."""
+        """Returns (status, JSON or text) for a request, like a real server."""
         words = [word for part in path.removeprefix(API).strip("/").split("/") for word in part.split(":")]
         match method, words:
             case "GET", ["healthz"]:
@@ -162,7 +162,7 @@ def _version(name: str) -> dict[str, Any]:
 
 
 def _listing(kind: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Real servers answer an empty list with an empty object."""
+    """Returns a list in KFP's form; like KFP, an empty object if there are no entries."""
     return {kind: entries, "total_size": len(entries)} if entries else {}
 
 
@@ -177,7 +177,7 @@ def _refusal(code: int, message: str, reason: str) -> dict[str, Any]:
 
 
 def _log_error(node: str) -> str:
-    """KFP's answer for a node without a log: status 200, and JSON as text."""
+    """Returns KFP's answer for a node without a log: status 200, and JSON as text."""
     message = (
         f"BadRequestError: Failed to read logs for run: InternalServerError: Failed to read logs from archive {node}"
     )
@@ -230,7 +230,7 @@ def serving(stand_in: StandIn) -> Iterator[StandIn]:
 
 
 def _file_or_body(content_type: str | None, body: bytes) -> bytes:
-    """The file of a multipart upload, or the body as it is."""
+    """Returns the file of a multipart upload; any other body unchanged."""
     if not (content_type or "").startswith("multipart/"):
         return body
     message = email.message_from_bytes(b"Content-Type: " + str(content_type).encode() + b"\r\n\r\n" + body)

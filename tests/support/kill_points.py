@@ -1,4 +1,4 @@
-"""Kills a real process at a chosen moment: at its n-th rename, file or child process by Python's audit events."""
+"""Kills a real process at a chosen point: at the n-th of certain Python audit events, such as renames."""
 
 import os
 import signal
@@ -23,8 +23,13 @@ sys.addaudithook(kill_at)
 
 
 def killed(program: str, *arguments: str, at: Sequence[str], number: int) -> bool:
-    """Runs a Python program and kills it just before the n-th of these events, which may be `event:word` with a word
-    that must be among its arguments. False if the program ended before.
+    """Runs a Python program, and kills it just before the n-th of these events; False if the program ended before.
+
+    Args:
+        program: the Python code.
+        arguments: the arguments of the program.
+        at: audit events; `event:word` counts only events whose arguments contain the word.
+        number: n, counted from 1.
     """
     code = _HOOK.format(names=tuple(at), number=number) + program
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

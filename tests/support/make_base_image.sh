@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes a base image out of Debian's packages, for machines that reach no image registry:
+# Builds a base image from Debian's packages, for machines without access to an image registry:
 #
 #   tests/support/make_base_image.sh darkroom-base:bookworm && make images BASE_IMAGE=darkroom-base:bookworm
 #
-# It stands in for python:3.11-slim. This machine's certificates and pip settings go inside, so that packages can be
-# installed the way they are here; images that leave this machine should be built on a public base instead.
+# It replaces python:3.11-slim. It contains this machine's certificates and pip settings, so that packages can be
+# installed as on this machine; build images for other machines on a public base image instead.
 set -euo pipefail
 image=${1:?usage: make_base_image.sh NAME:TAG}
 for program in mmdebstrap docker; do

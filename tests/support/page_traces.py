@@ -1,4 +1,4 @@
-"""How smoothly a page works, by Chromium's trace: what the longest task of its main thread takes."""
+"""Measures with Chromium's trace how smoothly a page works: the durations of the tasks of its main thread."""
 
 import time
 from pathlib import Path
@@ -22,9 +22,9 @@ SCROLL_GRID = """
 
 
 async def trace_tasks(page: Page, code: str) -> list[float]:
-    """The processor time in milliseconds of each main-thread task of the page while code runs.
+    """Runs JavaScript, and returns the processor time in milliseconds of each task of the page's main thread.
 
-    Wall time would include other work of this machine.
+    Wall-clock time would include other work on this machine.
     """
     await page.call(
         "Tracing.start", transferMode="ReportEvents", categories="toplevel,disabled-by-default-devtools.timeline"
@@ -54,7 +54,7 @@ async def trace_tasks(page: Page, code: str) -> list[float]:
 
 
 def write_many(folder: Path, per_class: int) -> Path:
-    """Tiny photos of two classes: one file per class, and hard links to it as the others."""
+    """Writes tiny photos of two classes: one real file per class, and hard links to it as the other photos."""
     for name, color in (("ant", "black"), ("bee", "yellow")):
         (folder / name).mkdir(parents=True)
         first = folder / name / "00000.png"

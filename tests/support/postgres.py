@@ -1,4 +1,4 @@
-"""A real PostgreSQL on loopback in a separate folder."""
+"""Runs a real PostgreSQL server on this machine, with its data in a temporary folder."""
 
 import contextlib
 import os
@@ -17,9 +17,9 @@ PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 @contextlib.contextmanager
 def running_postgres(database: str) -> Iterator[str]:
-    """The address of an empty database; without PostgreSQL the test is skipped."""
+    """Yields the address of an empty database; skips the test if PostgreSQL is not installed."""
     if not PROGRAMS:
-        pytest.skip("no PostgreSQL here: apt-get install postgresql")
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 
 NOT_PASSED = {"connection", "content-encoding", "content-length", "host", "transfer-encoding", "upgrade"}
-"""These headers belong to one connection only, like sec-websocket-*, which each side negotiates."""
+"""Headers that belong to a single connection; so do those that begin with sec-websocket."""
 
 
 def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -65,13 +65,13 @@ async def serve(port: int, prefix: str, target: str, keeps_prefix: bool, stop: a
 
 @contextlib.contextmanager
 def prefix_proxy(port: int, prefix: str, target: str, *, keeps_prefix: bool) -> Iterator[None]:
-    """Serves at the port until it is stopped.
+    """Runs the proxy until the end of the block.
 
     Args:
-        port: to listen on.
-        prefix: such as `/lab`; other paths get a 404.
-        target: host and port of the server.
-        keeps_prefix: whether the path sent to the server includes it.
+        port: the port to listen on.
+        prefix: the beginning of all served paths, such as `/lab`; other paths get a 404.
+        target: the host and port of the server.
+        keeps_prefix: whether the path that the proxy sends to the server includes the prefix.
     """
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Programs that tests start and watch: which of them are alive, and waiting for a condition."""
+"""Finds live processes that tests have started, waits for conditions, and finds free ports."""
 
 import signal
 import socket
@@ -10,12 +10,12 @@ import pytest
 
 
 def signals_to_test(sampled: signal.Signals, *proofs: signal.Signals) -> list[object]:
-    """Parameters for tests that stop a program: one signal for `make test`, the others for `make proof`."""
+    """Test parameters for signals that stop a program: the first is always tested, the others only in `make proof`."""
     return [sampled, *(pytest.param(signum, marks=pytest.mark.proof) for signum in proofs)]
 
 
 def marked(mark: str) -> dict[int, str]:
-    """Live processes that inherited `mark` in their environment, with their command lines."""
+    """Maps the ids of live processes whose environment contains `mark` to their command lines."""
     commands = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""Real disks that are full or read-only, which only root can mount."""
+"""Mounts real disks that are full or read-only; only root can do so."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mounts a disk of this size at the new `folder` for the length of the block. Skips if mounting fails."""
+    """Mounts a disk of this size at the new `folder` during the block; skips the test if mounting fails."""
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no disk may be mounted here: that takes root")
+        pytest.skip("mounting a disk needs root")
     try:
         yield folder
     finally:
@@ -22,5 +22,5 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def remount(folder: Path, options: str) -> None:
-    """Remounts a disk with another size, or with `ro`."""
+    """Remounts a disk with different options, such as `size=…` or `ro`."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)

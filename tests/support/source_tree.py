@@ -1,4 +1,4 @@
-"""The source tree for the tests: its root, its modules and what each of them imports."""
+"""The source tree: its root, its modules and the imports of each module."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ MODULES = sorted(path for top in ("components", "pipelines") for path in (ROOT /
 
 
 def imports(path: Path, *, at_import_time: bool = False) -> set[str]:
-    """The modules that a file imports; with `at_import_time`, only imports outside functions."""
+    """The modules that a file imports; with `at_import_time`, only those that importing the file loads."""
     return {name for node in _nodes(ast.parse(path.read_text()), at_import_time) for name in _names(node)}
 
 

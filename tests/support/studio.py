@@ -1,6 +1,6 @@
-"""Operates the studio as a person does: steps that several tests share.
+"""Operates the studio as a user would; several tests share these steps.
 
-If DARKROOM_PICTURES names a folder, a picture of each screen is saved there.
+If DARKROOM_PICTURES is set to a folder, a screenshot of each screen is saved there.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ TOKEN = "a-token-for-this-test-alone"
 TRAIN_SECONDS = 600.0
 SIDE = 12
 LONGEST_PAUSE_MS = 3000
-"""The longest time that Live may look the same during a run."""
+"""The longest time for which the Live screen may stay unchanged during a run."""
 WATCH = """
 window.changes = [performance.now()];
 new MutationObserver(() => changes.push(performance.now()))
@@ -54,12 +54,12 @@ new MutationObserver(() => changes.push(performance.now()))
 """
 LONGEST_PAUSE = "Math.max(...changes.map((time, place) => (changes[place + 1] ?? performance.now()) - time))"
 DIALOG_CLICKS = 3
-"""In the browser's own dialog, when a person uploads a folder: the folder, Upload, and a confirmation."""
+"""The clicks in the browser's own dialog when a user uploads a folder: the folder, Upload, and a confirmation."""
 
 
 @contextlib.contextmanager
 def studio(folder: Path, port: int | None = None, *, public_url: str | None = None) -> Iterator[str]:
-    """Runs `darkroom studio` in a folder until the end of the block. Behind a proxy it requires TOKEN."""
+    """Runs `darkroom studio` in a folder until the end of the block; with `public_url`, it requires TOKEN."""
     port = port or free_port()
     command = [sys.executable, "-m", "pipelines.cli.main", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
@@ -81,7 +81,7 @@ def studio(folder: Path, port: int | None = None, *, public_url: str | None = No
                 time.sleep(0.05)
             yield url
         finally:
-            with contextlib.suppress(OSError):  # the test may have killed it
+            with contextlib.suppress(OSError):  # the test may have killed the studio
                 for job in ask(url, "api/jobs"):
                     if job["state"] in ("waiting", "running"):
                         ask(url, f"api/jobs/{job['id']}", {"action": "stop"})
@@ -121,7 +121,7 @@ async def keep(page: Page, name: str) -> None:
 
 
 async def saved(path: Path, begins: bytes) -> bytes:
-    """A file that the browser saves, once it is complete."""
+    """Waits until the browser has saved a file completely, and returns its content."""
     deadline = time.monotonic() + 60
     while not (path.is_file() and path.stat().st_size and not list(path.parent.glob("*.crdownload"))):
         assert time.monotonic() < deadline, f"{path.name} was not saved"
@@ -132,14 +132,14 @@ async def saved(path: Path, begins: bytes) -> bytes:
 
 
 async def finished(page: Page, seconds: float = TRAIN_SECONDS) -> None:
-    """Waits until the shown run has ended, without an error."""
+    """Waits until the shown run has ended, which must be without an error."""
     await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", seconds)
     fault = await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
     assert not fault, fault
 
 
 async def trained(page: Page) -> str:
-    """Waits for the started training and returns its run."""
+    """Waits until the started run has finished, opens its results, and returns its id."""
     await page.until("document.querySelector('.live h1')")
     await page.until("document.querySelector('.now')?.textContent")
     await page.until(
@@ -162,7 +162,7 @@ def png(class_name: str, rng: np.random.Generator) -> bytes:
 
 
 def colors(folder: Path, rng: np.random.Generator) -> Path:
-    """An archive of photos, as people have them."""
+    """Writes a zip of class folders with photos, and returns its path."""
     with zipfile.ZipFile(folder / "colors.zip", "w") as archive:
         for class_name in CLASS_NAMES:
             for number in range(40):
@@ -177,7 +177,7 @@ async def send_photos(page: Page, archive: Path) -> None:
 
 
 async def send_folder(page: Page, folder: Path) -> None:
-    """Uploads a folder as a person does; the clicks in the browser's own dialog count."""
+    """Uploads a folder as a user would; the clicks in the browser's own dialog are counted, too."""
     await page.call("Page.setInterceptFileChooserDialog", enabled=True)
     await page.click_on("Choose a folder")
     deadline = time.monotonic() + SECONDS
@@ -189,7 +189,7 @@ async def send_folder(page: Page, folder: Path) -> None:
 
 
 async def open_advanced(page: Page) -> None:
-    """Unfolds the parts of the Training screen that are hidden at first."""
+    """Opens the Advanced part of the Training screen."""
     await page.run("document.getElementById('advanced').open = true")
 
 
@@ -216,7 +216,7 @@ def server_pid(url: str) -> int:
 
 @contextlib.contextmanager
 def paused(url: str) -> Iterator[None]:
-    """The studio answers no requests within the block."""
+    """Pauses the studio: it answers no requests within the block."""
     process_id = server_pid(url)
     os.kill(process_id, signal.SIGSTOP)
     try:
@@ -226,7 +226,7 @@ def paused(url: str) -> Iterator[None]:
 
 
 async def try_photos(page: Page, folder: Path, rng: np.random.Generator) -> list[str]:
-    """Drops a photo of each class and a file that is no photo. Returns the predicted classes in that order."""
+    """Drops a photo of each class and a file that is not a photo; returns the predicted classes in that order."""
     files = [folder / f"one {class_name}.png" for class_name in CLASS_NAMES]
     for file, class_name in zip(files, CLASS_NAMES, strict=True):
         file.write_bytes(png(class_name, rng))

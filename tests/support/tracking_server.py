@@ -1,4 +1,4 @@
-"""A server that MLflow's client accepts as a tracking server: working, slow, silent, faulty or unreachable."""
+"""A stand-in for an MLflow tracking server that can be slow, silent, faulty, refusing or unreachable."""
 
 import json
 import threading
@@ -22,14 +22,14 @@ SLOW_SECONDS = 0.2
 
 
 class TrackingServer:
-    """The part of MLflow's REST interface that logs runs.
+    """The part of MLflow's REST API that logs runs.
 
     Attributes:
-        behavior: towards the next request: answers; answers late; never answers; answers 500 or 403; is not
-            there.
-        artifacts_dir: where files go, past the server.
-        run_id: the id of the run that it creates.
-        taken: (path, body) of all requests that it answered successfully.
+        behavior: how the server treats requests: good answers; slow answers late; silent never answers; faulty answers
+            500; refusing answers 403; gone does not listen.
+        artifacts_dir: the folder for artifacts; clients write there directly.
+        run_id: the id of the run that the server creates.
+        taken: (path, body) of all requests that the server answered successfully.
     """
 
     def __init__(self, artifacts_dir: Path):
@@ -59,7 +59,7 @@ class TrackingServer:
     def figures(self, run_id: str) -> list[tuple[str, float, int]]:
         """Returns (name, value, step) of all metrics of a run in the order of their arrival.
 
-        A metric that was sent again after a late answer counts once: in MLflow's database, the time is part of its key.
+        A metric that was sent twice because of a late answer counts once, as in MLflow, whose key includes the time.
         """
         metrics = dict.fromkeys(
             (metric["key"], metric["value"], int(metric["step"]), metric["timestamp"])
@@ -124,7 +124,7 @@ class TrackingServer:
                 try:
                     super().handle()
                 except ConnectionError:
-                    self.close_connection = True  # the client has gone
+                    self.close_connection = True  # the client has disconnected
 
             def log_message(self, *arguments: object) -> None:
                 pass
@@ -148,7 +148,7 @@ def run_status(run: Run) -> str:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
-    """Divides the time limits of a store by this number, and limits it to one attempt at a time."""
+    """Divides the time limits for a store by `times`, and turns off the retries of MLflow's client."""
     for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "STOP_SECONDS", "RETRY_SECONDS"):
         monkeypatch.setattr(spool, name, getattr(spool, name) / times)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -157,7 +157,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
 
 @contextmanager
 def tracking_server(artifacts_dir: Path) -> Iterator[TrackingServer]:
-    """Runs a server whose address is in MLFLOW_TRACKING_URI within the block."""
+    """Runs a server until the end of the block, and sets MLFLOW_TRACKING_URI to its address."""
     import os
 
     import mlflow

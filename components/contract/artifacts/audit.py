@@ -31,12 +31,12 @@ class Finding(StrictRecord):
     """A problem that the audit found, with all its cases."""
 
     kind: str
-    """Its name in params.yaml under preprocess.audit."""
+    """The check's key under preprocess.audit in params.yaml."""
     policy: Literal["report", "quarantine", "fail"]
     title: str
     message: str
     advice: str
-    """What the user can do about it."""
+    """What the user can do about the problem."""
     cases: tuple[Case, ...] = ()
 
     @property
@@ -49,12 +49,12 @@ class Check(StrictRecord):
     """A check of the audit, and its state."""
 
     kind: str
-    """Its name in params.yaml under preprocess.audit, or `label_errors` and `outliers`, which need a model."""
+    """The check's key under preprocess.audit in params.yaml, or `label_errors` or `outliers`, which need a model."""
     title: str
     state: Literal["found", "clear", "off", "not possible", "after training"]
-    """clear: nothing was found; off: the policy in the params is `ignore`."""
+    """clear: the check found nothing; off: the policy in the params is `ignore`."""
     detail: str = ""
-    """The reason if the check did not run, or did not cover all photos."""
+    """Explains the state: for example, why the check did not run or did not cover all photos."""
 
 
 class AuditInfo(StrictRecord):
@@ -65,12 +65,12 @@ class AuditInfo(StrictRecord):
     num_files: int
     num_kept: int
     rejected: dict[str, int]
-    """Files left out, per reason code; together with num_kept they add up to num_files."""
+    """Number of files left out, per reason code; these numbers and num_kept add up to num_files."""
     counts: dict[SplitName, dict[str, int]]
-    """Photos kept, per split and class."""
+    """Number of photos kept, per split and class."""
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...] = ()
-    """All checks of the audit; empty in files of earlier versions."""
+    """All checks of the audit; empty in files written by earlier versions."""
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -82,6 +82,6 @@ def read_audit(folder: Path) -> AuditInfo:
     """Reads audit.json.
 
     Raises:
-        ArtifactError: it is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     return read_json(folder / "audit.json", AuditInfo, "audit")

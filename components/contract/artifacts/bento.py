@@ -5,8 +5,8 @@ bento/            the built bento, which `bentoml serve` accepts; below bento/sr
     service.json      ServiceFacts
     export/           the inference graph: model.xml, model.bin
     calibration.json  and familiarity.npz, if evaluation calibrated the model
-    samples/          photos that the page offers to try, and samples.json
-    components/       the code of the service only
+    samples/          sample photos that users can try on the page, and samples.json
+    components/       only the code that the service needs
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ class Lineage(StrictRecord):
 
 
 class ServiceFacts(StrictRecord):
-    """The content of service.json: everything that the service needs, except its graph."""
+    """The content of service.json: everything that the service needs, except the inference graph."""
 
     tag: str
     """name:version of the bento; the version is a digest of all packed files."""
@@ -43,13 +43,13 @@ class ServiceFacts(StrictRecord):
     model: str | None = None
     """The name of the network."""
     precision: Literal["float32", "int8"] = "float32"
-    """The precision of the graph."""
+    """The precision of the inference graph."""
     test: SplitFigures | None = None
     """The headline figures of the evaluation on the test photos."""
     verdict: str | None = None
     """The verdict of the gate."""
     calibrated: bool = False
-    """Whether the probabilities are calibrated; otherwise they are those of the softmax, which is often
+    """Whether the probabilities are calibrated; otherwise they are plain softmax outputs, which are often
     overconfident."""
 
 
@@ -58,7 +58,7 @@ class ServiceCheck(StrictRecord):
 
     num_photos: int
     max_probability_difference: float
-    """The largest difference between a probability of the service and that of the evaluation."""
+    """The largest difference between a probability from the service and the same one from the evaluation."""
     latency_p50_ms: float
     """Median latency of one photo over HTTP, with the client on the same machine."""
     ready_seconds: float
@@ -79,7 +79,7 @@ class DeploymentInfo(StrictRecord):
     registered_version: str | None
     """The version of the model `model_name` in the MLflow registry; None if it could not be registered."""
     registered_run: str | None = None
-    """The MLflow run of the version: that of the training, or, if it was deleted, another run that has the bundle."""
+    """The MLflow run of this version: the training run, or another run that has the bundle if that one was deleted."""
     promoted: bool
     """Whether this version was given the alias `champion`."""
     promotion_reason: str
@@ -89,6 +89,6 @@ def read_deployment(bento_dir: Path) -> DeploymentInfo:
     """Reads deployment.json.
 
     Raises:
-        ArtifactError: it is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     return read_json(bento_dir / "deployment.json", DeploymentInfo, "bento folder")

@@ -1,7 +1,7 @@
 """The model bundle: written by train; read by evaluate and deploy.
 
 bundle.json          BundleInfo
-model.keras          the network in Keras' own format; its input is uint8 RGB, its output logits
+model.keras          the network in Keras' own format; its input is uint8 RGB, its output is logits
 train_image_ids.txt  the training photos, one image_id per line, sorted
 history.json         per-epoch figures: {"loss": [...], "val_loss": [...], ...}
 augmentation.jpg     eight augmented variants of one training photo
@@ -30,37 +30,37 @@ class ModelFacts(StrictRecord):
     trained_layers: tuple[str, ...]
     num_layers: int
     weights_sha256: str | None = None
-    """SHA-256 of the file of pretrained weights, if one was loaded."""
+    """SHA-256 of the pretrained weights file, if one was loaded."""
     uploaded_sha256: str | None = None
     """SHA-256 of the uploaded file, if there was one."""
     imported_sha256: str | None = None
-    """SHA-256 of the checked copy of the uploaded file, which was used."""
+    """SHA-256 of the model file that was rebuilt from the uploaded file and loaded for training."""
     from_mlflow_run_id: str | None = None
-    """The MLflow run of the earlier model that this training started from."""
+    """The MLflow run of the earlier model that this training run started from."""
 
 
 class ExportFacts(StrictRecord):
-    """The outputs of the exported graph, and how far they differ from those of Keras."""
+    """The outputs of the exported graph, and how far they differ from those of the Keras model."""
 
     outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
     precision: Literal["float32", "int8"] = "float32"
     max_probability_difference: float
-    """The largest difference from Keras; for int8, from the float32 graph, which was compared with Keras."""
+    """The largest difference from the Keras model; for int8, from the float32 graph, itself compared with Keras."""
     num_compared: int
     sha256: str
     """SHA-256 of model.xml followed by model.bin."""
 
 
 class BudgetFacts(StrictRecord):
-    """What became of a time limit."""
+    """The time limit of a training run, and how it was used."""
 
     minutes: float
-    """The limit, of the whole run."""
+    """The time limit for the whole run."""
     estimated_seconds: float | None
-    """Of the whole run, as planned before the training; None if the training continued an interrupted one."""
+    """The duration of the whole run, estimated before training; None if the run resumed an interrupted one."""
     plan: str
     is_cut: bool = False
-    """Whether the training ended before its plan did."""
+    """Whether training stopped before all planned epochs were done."""
 
 
 class BundleInfo(StrictRecord):
@@ -77,16 +77,16 @@ class BundleInfo(StrictRecord):
     pixel_range: PixelRange = FULL_RANGE
     model: ModelFacts
     params: dict[str, Any]
-    """The resolved section train."""
+    """The section `train` of the params, resolved."""
     export: ExportFacts
     library_versions: dict[str, str]
     epochs_run: int
     best_epoch: int
     """Counted from 1; the weights of this epoch were kept."""
     budget: BudgetFacts | None = None
-    """None without train.minutes."""
+    """None if train.minutes is not set."""
     probe: Probe | None = None
-    """None if the params name a network."""
+    """None if the params name the network, so that none was probed."""
     mlflow_run_id: str | None = None
 
 
@@ -94,7 +94,7 @@ def read_bundle(bundle_dir: Path) -> BundleInfo:
     """Reads bundle.json.
 
     Raises:
-        ArtifactError: it is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     return read_json(bundle_dir / "bundle.json", BundleInfo, "model bundle")
 

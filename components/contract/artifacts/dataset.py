@@ -5,7 +5,7 @@
     train-00000.arrow …          Arrow IPC files, uncompressed, one record batch each: pixels, label, image_id
     validation-00000.arrow …
     test-00000.arrow …
-    golden/<image_id>.<suffix>   test photos as their original files
+    golden/<image_id>.<suffix>   the original files of some test photos
     audit.json  audit.html       the findings of the audit
     samples.jpg                  a sheet of labeled samples
     augmentation.jpg             augmented variants of one photo
@@ -46,11 +46,11 @@ SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
 """Folder names that mark an existing split, in lowercase; case is ignored."""
 
 PixelRange = tuple[int, int]
-"""The values of 16-bit photos that become black and white; values outside are clipped."""
+"""The values that map to black and to white in 16-bit photos; values outside this range are clipped."""
 FULL_RANGE: Final[PixelRange] = (0, 65535)
 
 SHARD_BYTES = 64 * 2**20
-"""The approximate maximum of pixel bytes in a shard; a larger split gets more shards."""
+"""The approximate maximum number of pixel bytes per shard; larger splits are divided into more shards."""
 
 
 class Source(StrictRecord):
@@ -60,11 +60,11 @@ class Source(StrictRecord):
     dvc: str | None = None
     """The DVC hash of the data; None if DVC does not track it."""
     git_revision: str | None = None
-    """The commit of the data's repository, followed by `-dirty` if tracked files have been changed since."""
+    """The commit of the data's repository, followed by `-dirty` if tracked files have changed since."""
 
 
 class DatasetInfo(StrictRecord):
-    """The content of dataset.json. Data sets with the same content and preprocess params have the same file."""
+    """The content of dataset.json. All except `source` and `mlflow_run_id` depends only on the data and the params."""
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str
@@ -75,13 +75,13 @@ class DatasetInfo(StrictRecord):
     pixel_range: PixelRange = FULL_RANGE
     """The full range if there are no 16-bit photos and the params do not set a range."""
     native_size: tuple[int, int]
-    """(height, width) in pixels, the median of the original sizes of the kept photos."""
+    """(height, width) in pixels: the median original size of the kept photos."""
     mirror_pairs: tuple[tuple[str, str], ...] = ()
-    """Pairs of classes whose photos look like those of the other class when mirrored, such as arrows."""
+    """Pairs of classes whose mirrored photos look like photos of the other class, such as left and right arrows."""
     counts: dict[SplitName, dict[str, int]]
-    """Photos kept, per split and class."""
+    """Number of photos kept, per split and class."""
     rejected: dict[str, int]
-    """Files not kept, per reason code."""
+    """Number of files not kept, per reason code."""
     fingerprint: str
     """SHA-256 over the kept photos (content, label, split) and the preprocess params."""
     source: Source
@@ -106,7 +106,7 @@ def read_info(dataset_dir: Path) -> DatasetInfo:
     """Reads dataset.json.
 
     Raises:
-        ArtifactError: it is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     return read_json(dataset_dir / "dataset.json", DatasetInfo, "data set")
 
@@ -122,13 +122,13 @@ class Split:
     def __init__(
         self, shards: Sequence[np.ndarray], labels: np.ndarray, image_ids: Sequence[str], maps: Sequence[mmap.mmap] = ()
     ):
-        """Combines shards to a split.
+        """Combines shards into a split.
 
         Args:
             shards: each uint8 (number of photos in the shard, height, width, 3), RGB.
             labels: int32 (n,).
             image_ids: n strings.
-            maps: the memory maps of which the shards are views.
+            maps: the memory maps that the shards are views of.
         """
         self._shards = shards
         self._file_maps = FileMaps(maps)
@@ -185,8 +185,8 @@ def open_split(dataset_dir: Path, split: SplitName) -> Split:
             shards.append(pixels.reshape(batch.num_rows, *shape))
         except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
             raise ArtifactError(
-                f"The shard {path} is damaged: expected an Arrow file of {shape} pixels, but {error}. Run preprocess "
-                "again."
+                f"The shard {path} is damaged: expected an Arrow file of photos with shape {shape}, but reading it "
+                f"failed: {error}. Run preprocess again."
             ) from None
         labels.append(batch.column("label").to_numpy())
         image_ids += batch.column("image_id").to_pylist()
@@ -228,5 +228,5 @@ def num_shards(num_images: int, image_size: tuple[int, int]) -> int:
 
 
 def shard_of(image_id: str, shards: int) -> int:
-    """The index of the shard of a photo, which depends only on the photo's content."""
+    """The index of a photo's shard; for a given number of shards, it depends only on the photo's content."""
     return int.from_bytes(hashlib.blake2b(image_id.encode(), digest_size=8).digest(), "big") % shards

@@ -9,10 +9,10 @@ outliers.csv           photos unlike the others, the farthest first: path, label
 report.html            the report, one self-contained file
 report.pdf             the report for printing
 model_card.md          a summary for users of the model
-confusion_matrix.csv   of the test split: one row per true class, one column per predicted class
-confusion_matrix.png   the same as a picture, if there are at most 60 classes
-architecture.png       and reliability.png, coverage.png, robustness.png: figures of the report
-loss_curve.png         per epoch, and accuracy_curve.png; missing if the bundle has no history
+confusion_matrix.csv   for the test split: one row per true class, one column per predicted class
+confusion_matrix.png   the same matrix as a picture, if there are at most 60 classes
+architecture.png       with reliability.png, coverage.png and robustness.png: the pictures of the report
+loss_curve.png         with accuracy_curve.png: curves per epoch; missing if the bundle has no history
 """
 
 from pathlib import Path
@@ -25,10 +25,10 @@ from components.contract.system.atomic_files import read_json
 FORMAT_VERSION: Final = 1
 
 CHAMPION: Final = "champion"
-"""The registry alias of the version that was promoted last."""
+"""The registry alias of the most recently promoted version."""
 
 CHALLENGER: Final = "challenger"
-"""The registry alias of the latest version that was not clearly worse than the champion, or not comparable with it."""
+"""The registry alias of the latest version that was neither promoted nor found to be clearly worse."""
 BUNDLE_TAG: Final = "darkroom.bundle"
 """The tag of a registered version that contains the address of its model bundle."""
 
@@ -36,7 +36,7 @@ VerdictWord = Literal["first", "better", "worse", "cannot tell", "not comparable
 
 
 class Comparison(StrictRecord):
-    """Candidate and champion, scored on the same photos."""
+    """The candidate and the champion, scored on the same photos."""
 
     num_images: int
     """Number of test photos that both models were scored on; neither was trained on them."""
@@ -45,15 +45,15 @@ class Comparison(StrictRecord):
     candidate_accuracy: float
     champion_accuracy: float
     num_won: int
-    """Photos that only the candidate classifies correctly."""
+    """Number of photos that only the candidate classifies correctly."""
     num_lost: int
-    """Photos that only the champion classifies correctly."""
+    """Number of photos that only the champion classifies correctly."""
     p_value: float
     """P-value of McNemar's mid-p test."""
     accuracy_difference: Interval
-    """Candidate minus champion, by Bonett and Price (2012)."""
+    """Candidate minus champion; the interval is that of Bonett and Price (2012)."""
     macro_f1_difference: Interval
-    """Candidate minus champion, by paired bootstrap."""
+    """Candidate minus champion; the interval is from a paired bootstrap."""
 
 
 class Verdict(StrictRecord):
@@ -62,7 +62,7 @@ class Verdict(StrictRecord):
     verdict: VerdictWord
     reasons: tuple[str, ...]
     promoting: tuple[VerdictWord, ...] = ("first", "better")
-    """The verdicts that make a model champion, from the params."""
+    """The verdicts that, according to the params, make a model the champion."""
     champion: str | None = None
     """The champion at the time of the verdict; if there is another champion now, the verdict is outdated."""
     comparison: Comparison | None = None
@@ -71,7 +71,7 @@ class Verdict(StrictRecord):
 
     @property
     def promotes(self) -> bool:
-        """Whether the verdict makes the model champion."""
+        """Whether the verdict makes the model the champion."""
         return self.verdict in self.promoting
 
 
@@ -90,7 +90,7 @@ class EvaluationInfo(StrictRecord):
     latency_p50_ms: float | None = None
     """Median latency of the exported graph for one photo, on the machine that evaluated it."""
     size_bytes: int | None = None
-    """Size of the files of the exported graph."""
+    """Total size of the files of the exported graph."""
     mlflow_run_id: str | None = None
 
 
@@ -98,6 +98,6 @@ def read_evaluation(evaluation_dir: Path) -> EvaluationInfo:
     """Reads evaluation.json.
 
     Raises:
-        ArtifactError: it is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     return read_json(evaluation_dir / "evaluation.json", EvaluationInfo, "evaluation")

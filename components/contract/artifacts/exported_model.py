@@ -1,4 +1,4 @@
-"""The formats that a model can be exported to, and model.json, which is next to every exported model."""
+"""The formats that a model can be exported to, and model.json, which accompanies every exported model."""
 
 from typing import Final, Literal, get_args
 
@@ -14,13 +14,13 @@ class ExportedModelCard(StrictRecord):
 
     format: Format
     class_names: tuple[str, ...]
-    """In the order of the probabilities."""
+    """In the order of the model's output probabilities."""
     image_size: tuple[int, int]
     """(height, width) in pixels."""
     resize: Literal["stretch", "crop", "pad"]
     pixel_range: PixelRange
-    """The values of 16-bit photos that become black and white."""
+    """The values that map to black and to white in 16-bit photos."""
     abstention_threshold: float | None
-    """A label with a lower probability is only a guess; None if evaluation found no threshold."""
+    """A prediction with a lower probability is only a guess; None if evaluation found no threshold."""
     dataset_fingerprint: str
     mlflow_run_id: str | None

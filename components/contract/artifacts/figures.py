@@ -13,7 +13,7 @@ from components.contract.system.atomic_files import read_json
 
 FORMAT_VERSION: Final = 1
 CONFIDENCE: Final = 0.95
-"""The level of every interval."""
+"""The confidence level of every interval."""
 
 
 class Interval(StrictRecord):
@@ -25,14 +25,14 @@ class Interval(StrictRecord):
 
 
 def wilson_interval(num_correct: int, num_images: int) -> Interval:
-    """A share with its 95 % score interval (Wilson, 1927).
+    """A proportion with its 95 % score interval (Wilson, 1927).
 
-    A bootstrap would call a model that made no mistake on 30 photos certain to make none: every resample of 30 right
-    answers is 30 right answers, and its interval is [1, 1]. Wilson's interval is [0.89, 1] there, as it should be.
+    For a model that made no mistake on 30 photos, a bootstrap interval would be [1, 1], because every resample of 30
+    correct answers consists of 30 correct answers. Wilson's interval is [0.89, 1], which reflects the small sample.
 
     Args:
-        num_correct: from 0 to num_images.
-        num_images: at least 1.
+        num_correct: the number of correct predictions, from 0 to num_images.
+        num_images: the number of predictions, at least 1.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     center = num_correct + z**2 / 2
@@ -83,7 +83,7 @@ class ConfusedPair(StrictRecord):
     predicted_as: str
     num_images: int
     share: float
-    """As a fraction of the photos of the class."""
+    """The fraction of the photos of the class."""
 
 
 class Figures(SplitFigures):
@@ -99,7 +99,7 @@ class Figures(SplitFigures):
     cohen_kappa: Interval
     """0: chance agreement; 1: always correct."""
     roc_auc: Interval | None
-    """One versus rest, the mean over the classes that occur in the split; None if there is only one."""
+    """One versus rest, the mean over the classes that occur in the split; None if only one class occurs."""
     average_precision: Interval | None
     log_loss: Interval
     calibration_error: float
@@ -115,7 +115,7 @@ class Figures(SplitFigures):
     """The nonzero cells of the confusion matrix: true class, predicted class, number of photos. With 1,000 classes, the
     matrix has a million cells, and nearly all of them are 0."""
     whole_matrix: tuple[tuple[int, ...], ...] = Field((), alias="confusion_matrix", exclude=True)
-    """All cells, in files of earlier versions."""
+    """All cells of the confusion matrix; only in files written by earlier versions."""
     most_confused: tuple[ConfusedPair, ...]
     """At most ten, the most common first."""
 
@@ -146,12 +146,12 @@ class ReliabilityBin(StrictRecord):
 
     num_images: int
     sureness: float
-    """Their mean probability."""
+    """The mean confidence of these predictions."""
     accuracy: Interval
 
 
 class CoveragePoint(StrictRecord):
-    """Coverage and accuracy if the model abstains at confidences below a threshold."""
+    """Coverage and accuracy if the model abstains when its confidence is below a threshold."""
 
     threshold: float
     coverage: float
@@ -159,7 +159,7 @@ class CoveragePoint(StrictRecord):
 
 
 class FamiliarityCheck(StrictRecord):
-    """How often photos of a kind, such as noise, are flagged as unfamiliar."""
+    """How often photos of one kind, such as pure noise, are flagged as unfamiliar."""
 
     kind: str
     num_images: int
@@ -190,10 +190,10 @@ class CalibrationFigures(StrictRecord):
 
 
 class SliceFigures(StrictRecord):
-    """Test photos with a common property."""
+    """The accuracy on the test photos that share a property, such as low brightness."""
 
     trait: str
-    """brightness, sharpness, size, shape or folder."""
+    """The property: brightness, sharpness, size, shape or folder."""
     part: str
     num_images: int
     accuracy: Interval
@@ -208,18 +208,18 @@ class RobustnessFigures(StrictRecord):
     num_images: int
     accuracy: Interval
     num_lost: int
-    """Photos that are classified correctly only without the disturbance."""
+    """Number of photos that are classified correctly only without the disturbance."""
     num_won: int
-    """Photos that are classified correctly only with the disturbance."""
+    """Number of photos that are classified correctly only with the disturbance."""
 
 
 class FoldFigures(StrictRecord):
-    """A cross-validation on the network's features, for data so small that one test split is unreliable."""
+    """A cross-validation on the network's features, for data sets so small that one test split is unreliable."""
 
     num_folds: int
     num_images: int
     what: str
-    """A sentence: the photos and features that were used, and why."""
+    """A sentence that explains which photos and features were used, and why."""
     accuracy: Interval
     """The mean over the folds. The interval is that of Nadeau and Bengio (2003), because the folds share training
     photos."""
@@ -253,6 +253,6 @@ def read_figures(evaluation_dir: Path) -> AllFigures:
     """Reads figures.json.
 
     Raises:
-        ArtifactError: it is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     return read_json(evaluation_dir / "figures.json", AllFigures, "evaluation")

@@ -1,7 +1,7 @@
 """The leaderboard: the result of a comparison of several models.
 
-It is also part of the params of the picked model, so that the report on this model can show the models it was compared
-with.
+It is also part of the params of the chosen model, so that the report on this model can show the models that it was
+compared with.
 """
 
 from typing import Annotated
@@ -13,7 +13,7 @@ from components.contract.record import StrictRecord
 
 
 class Row(StrictRecord):
-    """The figures of one model, on the validation photos and on this machine."""
+    """The figures of one model; accuracies are on the validation photos, times on this machine."""
 
     name: str
     seeds: Annotated[tuple[int, ...], Strict(False)]
@@ -40,7 +40,7 @@ class Row(StrictRecord):
     """P-value of the difference in accuracy from the most accurate model, corrected for the number of comparisons
     (Holm); None for the most accurate model itself."""
     tied: bool
-    """Whether that difference is not significant; the most accurate model is tied with itself."""
+    """Whether the difference from the most accurate model is not significant; that model is tied with itself."""
 
 
 class Leaderboard(StrictRecord):

@@ -8,17 +8,17 @@ class ProbedNetwork(StrictRecord):
     """A candidate and its measurements."""
 
     candidate: str
-    """Its name in the params: a backbone or a file."""
+    """The candidate's name in the params: a backbone or a file."""
     name: str
-    """For display."""
+    """The name for display."""
     input_size: tuple[int, int] | None = None
-    """(height, width) of its input."""
+    """(height, width) of the network's input, in pixels."""
     accuracy: Interval | None = None
     """The cross-validated accuracy of a linear head on its frozen features; None if it could not be probed."""
     ms_per_photo: float | None = None
-    """The time of its frozen part, in batches, on this machine."""
+    """The time that the frozen layers take per photo, measured in batches on this machine."""
     is_tied: bool = False
-    """Whether it may be as accurate as the most accurate candidate."""
+    """Whether the candidate may be as accurate as the most accurate one."""
     reason: str | None = None
     """Why it could not be probed."""
 

@@ -1,7 +1,7 @@
 """The study: written by a search; read by train and by the report.
 
 study.json    StudyInfo
-best.json     the section train of params.yaml with the best values found
+best.json     the section `train` of params.yaml with the best values
 study.html    interactive plots in one file: history, importance, slices and parallel coordinates
 """
 
@@ -18,13 +18,13 @@ class Trial(StrictRecord):
     """One trial of a search.
 
     Attributes:
-        state: pruned: others were better, or its params are invalid; interrupted: its process was ended, and its params
-            are tried again.
-        values: by key of the section train.
-        accuracy: on the validation photos, at the kept epoch; None if no epoch finished.
-        latency_ms: of its network for one photo, on the machine of the search; None if not measured.
-        size_mb: of the network's weights; None if not measured.
-        reason: why it was stopped early or failed.
+        state: pruned if other trials were better or the params are invalid; interrupted if the process was terminated,
+            in which case another trial repeats the params.
+        values: the values of this trial, by key of the section `train`.
+        accuracy: the validation accuracy at the kept epoch; None if no epoch finished.
+        latency_ms: the network's latency for one photo, on the machine of the search; None if not measured.
+        size_mb: the size of the network's weights; None if not measured.
+        reason: why the trial was stopped early or failed.
     """
 
     number: int
@@ -62,6 +62,6 @@ def read_study(study_dir: Path) -> StudyInfo:
     """Reads study.json.
 
     Raises:
-        ArtifactError: it is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     return read_json(study_dir / "study.json", StudyInfo, "study")

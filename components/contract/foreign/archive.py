@@ -1,8 +1,9 @@
 """The only module that unpacks archives: zip, tar, tar.gz, tar.bz2 and tar.xz.
 
 No metadata in an archive is trusted. Names are checked before a file is created. Bytes are counted while they are
-unpacked, whatever the headers claim. Links, devices and encrypted files are rejected; permissions and owners are
-ignored. An archive is read as a stream, never as a whole in memory, and within one budget.
+unpacked, because the sizes in headers may be wrong. Links, devices and encrypted files are rejected; permissions and
+owners are ignored. An archive is read as a stream, never loaded as a whole, and all its content counts against one
+budget.
 """
 
 import itertools
@@ -26,17 +27,17 @@ log = logging.getLogger(__name__)
 SUFFIXES: Final = (".tar.bz2", ".tar.gz", ".tar.xz", ".tar", ".tbz2", ".tgz", ".txz", ".zip")
 
 MAX_SKIPPED: Final = 10_000
-"""How many names of files and folders that are not unpacked are kept."""
+"""The maximum number of skipped files and folders whose names are recorded."""
 SMALL_BYTES: Final = 2**30
 MAX_RATIO: Final = 200
-"""How many times its own size an archive may unpack to, if that is more than SMALL_BYTES. Photos are hardly
-compressible, and plain scans by a factor of ten; a zip bomb expands by a factor of a thousand."""
+"""How many times its own size an archive may unpack to, if that is more than SMALL_BYTES. Photos can
+hardly be compressed, and plain scans by a factor of ten; a zip bomb expands by a factor of a thousand."""
 
 MAX_NAME_BYTES: Final = 4096
 MAX_NAME_DEPTH: Final = 64
 
 SPARE_BYTES: Final = 500 * 10**6
-"""The space that remains free on the disk, so that other programs can still write."""
+"""The disk space that is kept free, so that other programs can still write."""
 
 
 def is_archive(path: Path) -> bool:
@@ -64,15 +65,15 @@ def extract(
         archive: a zip or tar.
         target: the new folder.
         skipped: receives the names of files and folders of git, DVC and other tools, which are not unpacked.
-        zip_encoding: of names in a zip that are not marked as Unicode; None to detect it.
+        zip_encoding: the encoding of names in a zip that are not marked as Unicode; None to detect it.
         notices: receives messages for the user about the names.
 
     Returns:
         The number of files.
 
     Raises:
-        ArchiveError: the archive is damaged, of an unknown kind or too large, or contains something other than regular
-            files and folders within it; nothing is left behind.
+        ArchiveError: the archive is damaged, of an unknown kind or too large, or has a member that is not a regular
+            file or folder, or whose path leads outside; nothing is left behind.
     """
     with new_folder(target) as folder:
         try:
@@ -114,7 +115,7 @@ def members(
     zip_encoding: str | None = None,
     notices: list[str] | None = None,
 ) -> Iterator[Member]:
-    """Yields and checks the members of an archive, one after another.
+    """Checks and yields the members of an archive, one after another.
 
     Args:
         archive: a zip or tar.
@@ -150,7 +151,7 @@ def members(
         if member.chunks is not None:
             if name in file_names:
                 raise ArchiveError(
-                    f"An archive must contain each file once; {archive} contains {name!r} twice. Create "
+                    f"An archive must contain each file only once; {archive} contains {name!r} twice. Create "
                     "the archive again."
                 )
             file_names.add(name)

@@ -21,7 +21,7 @@ class Member:
     """A file or folder in an archive.
 
     Attributes:
-        name: its path within the archive; `archive.members` checks that it is relative and has no `..`.
+        name: the member's path within the archive; `archive.members` checks that it is relative and has no `..`.
         chunks: yields the content, which must be read before the next member is requested; None for a folder.
     """
 
@@ -46,7 +46,7 @@ _BROKEN: Final = (
 
 @contextlib.contextmanager
 def explain_damage(archive: Path) -> Iterator[None]:
-    """Converts errors of the standard library's readers to an ArchiveError, within the block."""
+    """Within the block, converts errors of the standard library's readers to an ArchiveError."""
     try:
         yield
     except (*_BROKEN, OSError) as error:

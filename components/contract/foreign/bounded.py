@@ -1,4 +1,4 @@
-"""Runs a program of Darkroom on untrusted input, in a process with limited memory and time.
+"""Runs a Darkroom program on untrusted input, in a process with limited memory and time.
 
 Some libraries allocate as much memory as a file's header requests. Only the operating system can then enforce a limit:
 an allocation fails or the process is killed, and the caller gets an error message.
@@ -14,7 +14,7 @@ from components.contract.system.posix import USER_ERROR
 
 
 def environment() -> Mapping[str, str]:
-    """The environment of such a process: libraries must not reserve memory for each core."""
+    """The environment variables of such a process, which keep libraries from reserving memory for each core."""
     single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "ARROW_IO_THREADS"), "1")
     return {**launcher.environment(), "MALLOC_ARENA_MAX": "2", **single}
 
@@ -32,13 +32,13 @@ def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: f
 
     Args:
         module: the program; if it rejects the input, it prints one line on standard output and exits with code 2.
-        arguments: of the program.
-        budget: of the input, for the message.
+        arguments: the command-line arguments of the program.
+        budget: the limits of the input, for error messages.
         seconds: the time limit.
 
     Raises:
-        DarkroomError: of the budget's class `error`: the program rejected the input, ran out of memory or time, or
-            crashed.
+        DarkroomError: of the class `budget.error`, if the program rejected the input, ran out of memory or time,
+            or crashed.
     """
     try:
         result = launcher.run(launcher.python(module, *arguments), timeout_seconds=seconds, env=environment())

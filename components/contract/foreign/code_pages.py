@@ -1,8 +1,8 @@
-"""Guesses the code page of names in zips and of tables, by how likely the text is in the languages of each code page.
+"""Guesses the code page of tables and of names in zips, from how likely the decoded text is in each code page.
 
-Names are short, so each letter contributes: how frequent it is, whether it is next to a letter of another script, and
-whether a capital follows a lowercase letter. The score of a code page is the sum of the log-likelihoods; the highest
-score wins.
+Names are short, so each letter counts: how frequent it is in the languages of the code page, whether it is next to a
+letter of another script, and whether it is a capital after a lowercase letter. The score of a code page is the sum of
+the log-likelihoods; the highest score wins.
 """
 
 import re
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_NAMES: Final = 2_000
-"""This many different names are enough."""
+"""The maximum number of distinct names to score; more names are not needed for a good guess."""
 
 RARE_PAGE: Final = -3.0
 SYMBOL: Final = -11.0
@@ -42,11 +42,11 @@ HANZI_TRADITIONAL: Final = HANZI | frozenset(
 def detect_code_page(
     names: Iterable[bytes], file_names: Set[str] = frozenset(), *, is_windows: bool = False
 ) -> str | None:
-    """Guesses the code page of names: the one in which most are names of existing files, then the most likely one.
+    """Guesses the code page of names: the one in which most names match existing files; if tied, the most likely one.
 
     Args:
         names: bytes that are neither ASCII nor UTF-8.
-        file_names: of existing files that the names may refer to, in Unicode normalization form C.
+        file_names: the names of existing files that `names` may refer to, in Unicode normalization form C.
         is_windows: whether to exclude the DOS code pages, which only zip programs use.
 
     Returns:
@@ -71,8 +71,8 @@ class _Page:
     """A code page.
 
     Attributes:
-        encoding: Python's name.
-        score: the log-frequency of a character other than ASCII.
+        encoding: Python's name of the encoding.
+        score: returns the log-frequency of a non-ASCII character.
         prior: the log-frequency of the code page.
     """
 
@@ -113,10 +113,10 @@ def _is_ideographic(char: str) -> bool:
 
 
 def _alphabet(frequent: str, others: str) -> Callable[[str, str], float]:
-    """The score for a non-Latin alphabet, whose ten most frequent letters make up two thirds of a text.
+    """The score for a non-Latin alphabet, whose ten most frequent letters make up two thirds of typical text.
 
     Args:
-        frequent: these ten letters.
+        frequent: the ten most frequent letters.
         others: the other letters, the most frequent first.
     """
     rare_letters = others[len(others) // 2 :]
@@ -144,12 +144,12 @@ def _accents(letters: str) -> Callable[[str, str], float]:
 
 
 def _han(common: frozenset[str], first_level: tuple[int, int], likelihood: float) -> Callable[[str, str], float]:
-    """The score for Chinese and Korean: half of a text are common characters, half are others of the first level.
+    """The score for Chinese and Korean: half of typical text is common characters, half other first-level characters.
 
     Args:
         common: the common characters.
         first_level: the first and the last lead byte of the characters that the standard classifies as frequent.
-        likelihood: the log-frequency of such a character.
+        likelihood: the log-frequency of a first-level character.
     """
 
     def score(char: str, encoding: str) -> float:

@@ -1,4 +1,4 @@
-"""Checks whether untrusted names are inside a folder: the only module that converts them to paths.
+"""Checks that untrusted names stay inside a folder; the only module that converts such names to paths.
 
 A name is untrusted if it comes from an archive, a bucket, a table, a repository, a browser or a file from another
 machine.
@@ -37,22 +37,22 @@ TOOL_FILES: Final = frozenset(
         "cvs",
     )
 )
-"""Files and folders that git, DVC and other tools read when they are started in or above a folder."""
+"""Files and folders that git, DVC and other tools read when they run in the containing folder or above it."""
 ROOTS_VARIABLE: Final = "DARKROOM_DATA_ROOTS"
-"""Contains the folders from which data may be read, as a JSON list; the studio sets it for itself and its jobs."""
+"""The environment variable that lists the folders from which data may be read, as a JSON list; set by the studio."""
 Roots = tuple[Path, ...] | None
 """The folders from which files may be read; None if any file of this machine may be read."""
 
 
 class UnsafeNameError(ValueError):
-    """A name is invalid or leads outside its folder; the message is the end of a sentence: `leads outside`."""
+    """A name is invalid or leads outside its folder; the message completes a sentence: `leads outside`."""
 
 
 def checked_name(name: str) -> str:
     """The name as a relative path with single slashes, without `.`.
 
     Raises:
-        UnsafeNameError: the name is absolute, leads upwards, is too long, or is not valid for a file.
+        UnsafeNameError: the name is absolute, leads upwards, is too long, or is not a valid file name.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if (
@@ -103,7 +103,7 @@ def allowed_roots() -> Roots:
 
 
 def open_within(roots: Roots, path: Path) -> BinaryIO:
-    """Opens a regular file for reading; with roots, only a file in one of them.
+    """Opens a regular file for reading; if `roots` is not None, the file must be in one of these folders.
 
     The check applies to the opened file, so changing a link in the meantime has no effect. Opening a pipe does not
     block.
@@ -128,7 +128,7 @@ def _check_place(place: Path, roots: Iterable[Path]) -> None:
 
 
 def _place(descriptor: int, path: Path) -> Path:
-    """The real path of an open file; without /proc, the resolved path, which must still be the same file."""
+    """The real path of an open file; without /proc, the resolved path, which must still lead to the same file."""
     try:
         return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 - Path.readlink does the same
     except OSError:
@@ -139,6 +139,6 @@ def _place(descriptor: int, path: Path) -> Path:
 
 
 def is_tool_file(part: str) -> bool:
-    """Whether a part of a path names a file of a tool, on any file system: some ignore case or trailing dots."""
+    """Whether a part of a path names a tool's file on any file system; some systems ignore case or trailing dots."""
     plain = "".join(char for char in part.casefold() if unicodedata.category(char) != "Cf").rstrip(". ")
     return plain in TOOL_FILES or plain.endswith(".dvc")

@@ -1,4 +1,4 @@
-"""Parses untrusted YAML and JSON within limits of size, depth, number of values and time."""
+"""Parses untrusted YAML and JSON within limits on size, depth, number of values and time."""
 
 import datetime
 import json
@@ -22,7 +22,7 @@ MAX_SECONDS: Final = 30.0
 _BRACKETS: Final = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}")
 """More than MAX_DEPTH opening brackets in a row."""
 _PLAIN = str | int | float | bool | None | datetime.date
-"""Includes datetime.datetime, a subclass of date."""
+"""The types of plain values; datetime.date includes its subclass datetime.datetime."""
 
 
 class DocumentError(ValueError):
@@ -44,7 +44,7 @@ def parse_yaml(text: str) -> Any:
     """Parses a YAML document.
 
     Raises:
-        DocumentError: the text is not YAML of texts, numbers, lists and mappings, or exceeds a limit.
+        DocumentError: the text is not YAML of only strings, numbers, lists and mappings, or exceeds a limit.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -72,7 +72,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def parse_json(text: str | bytes, *, max_values: int = MAX_VALUES, max_characters: int = MAX_CHARACTERS) -> Any:
-    """Parses a JSON document with only finite numbers; the caller must limit the size of the text.
+    """Parses a JSON document, whose numbers must be finite; the caller must limit the size of the text.
 
     Raises:
         DocumentError: the text is not JSON, or exceeds a limit.

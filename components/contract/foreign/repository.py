@@ -1,8 +1,8 @@
 """Reads the commit of an untrusted git repository, without using its configuration.
 
 `.git/config` can name programs (`core.fsmonitor`, `filter.*.clean`, `diff.external`, includes of other files), and even
-`git status` runs them. Therefore HEAD and the references are read from their files. To find out whether files have been
-changed, git runs in an empty repository that uses only the objects and the index of the other.
+`git status` runs them. Therefore HEAD and the references are read from their files. To find out whether files have
+changed, git runs in an empty repository that uses only the objects and the index of the untrusted one.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ _VALUE: Final = re.compile(r"true|false|input|lf|crlf|native|default|minimal", r
 def git_revision(path: Path) -> str | None:
     """The checked-out commit of the repository that contains the path, followed by `-dirty` if tracked files differ.
 
-    Programs and files that the repository's configuration names are not used, nor any file outside the repository.
+    Does not use any program or file that the repository's configuration names, or any file outside the repository.
     """
     folder = path if path.is_dir() else path.parent
     for root in (folder, *folder.parents):
@@ -66,15 +66,15 @@ def find_git_dir(root: Path) -> Path | None:
     if not stat.S_ISREG(mode) or not target or "\0" in target:
         return None
     git_dir = (root / target).resolve()
-    back = _text(git_dir / "gitdir", MAX_REFERENCE_BYTES).strip()  # of a linked working tree
+    back = _text(git_dir / "gitdir", MAX_REFERENCE_BYTES).strip()  # only in a linked working tree
     if back:
         return git_dir if (git_dir / back).resolve() == entry.resolve() else None
-    worktree = _settings(git_dir).get("worktree", "")  # of a submodule
+    worktree = _settings(git_dir).get("worktree", "")  # only in a submodule
     return git_dir if worktree and (git_dir / worktree).resolve() == root.resolve() else None
 
 
 def _common_dir(git_dir: Path) -> Path:
-    """The folder of objects and references; for a linked working tree, that of the main one, two folders up."""
+    """The folder of objects and references; for a linked working tree, the main git folder, two folders up."""
     target = _text(git_dir / "commondir", MAX_REFERENCE_BYTES).strip()
     main = git_dir.parent.parent
     return main if target and git_dir.parent.name == "worktrees" and (git_dir / target).resolve() == main else git_dir
@@ -94,7 +94,7 @@ def _head(git_dir: Path, common_dir: Path) -> str | None:
 
 
 def _reference(git_dir: Path, name: str) -> str:
-    """The content of the file of a reference; empty if links lead it out of the git folder."""
+    """The content of a reference's file; empty if a link leads out of the git folder."""
     folder = (git_dir / name).parent
     return (
         _text(git_dir / name, MAX_REFERENCE_BYTES).strip() if folder.resolve().is_relative_to(git_dir.resolve()) else ""

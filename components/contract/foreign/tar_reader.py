@@ -1,4 +1,4 @@
-"""Reads the members of a tar, tar.gz, tar.bz2 or tar.xz; `archive` checks them."""
+"""Reads the members of a tar, tar.gz, tar.bz2 or tar.xz; the module `archive` checks them."""
 
 import bz2
 import gzip

@@ -1,7 +1,7 @@
 """The names of the files in a zip, which can be stored in several encodings.
 
 A name is read as UTF-8 if it has the UTF-8 flag or is valid UTF-8. Otherwise its Unicode path field (0x7075, Info-ZIP),
-which 7-Zip and WinRAR write, is used. Names without either are in a code page of the machine that created the zip.
+which 7-Zip and WinRAR write, is used. All other names are in a code page of the machine that created the zip.
 """
 
 import struct
@@ -16,7 +16,7 @@ from components.contract.foreign.code_pages import detect_code_page
 UTF8_FLAG: Final = 0x800
 UNICODE_PATH: Final = 0x7075
 MARKLESS_ENCODING: Final = "cp437"
-"""The encoding with which zipfile decodes names without the flag. It maps every byte, so the bytes can be restored."""
+"""The encoding that zipfile uses for names without the flag. It maps every byte, so the bytes can be restored."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class ZipNames:
     """The names of the files in a zip.
 
     Attributes:
-        names: with forward slashes, in the order of the zip's directory.
+        names: the names, with forward slashes, in the order of the zip's directory.
         code_page: the guessed code page; None if no guess was necessary.
-        example: a name that was decoded with it.
+        example: a name that was decoded with the code page.
     """
 
     names: list[str]
@@ -38,9 +38,9 @@ def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) ->
     """Decodes the names of the files.
 
     Args:
-        infos: from zipfile.
-        encoding: of names that are not marked as Unicode; None: UTF-8 if all of them are valid UTF-8, otherwise a
-            guess.
+        infos: the entries of the zip, from zipfile.
+        encoding: the encoding of names that are not marked as Unicode; None for UTF-8 if all of them are valid UTF-8,
+            and otherwise a guess.
 
     Raises:
         UnicodeDecodeError: a name is not valid in `encoding`.
@@ -55,7 +55,7 @@ def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) ->
             encoding = code_page = detect_code_page(sorted(parts)) or MARKLESS_ENCODING
     for place, raw_name in raw_names.items():
         names[place] = raw_name.decode(encoding or "utf-8")
-    # Zip files from Windows may separate folders by backslashes. They are replaced after decoding, because the same
+    # Zip files from Windows may separate folders with backslashes. They are replaced after decoding, because the same
     # byte can be part of a multibyte character.
     slashed_names = [(name or "").replace("\\", "/") for name in names]
     example = slashed_names[next(iter(raw_names))] if raw_names else ""

@@ -1,4 +1,4 @@
-"""Reads the members of a zip; `archive` checks them."""
+"""Reads the members of a zip; the module `archive` checks them."""
 
 import itertools
 import stat
@@ -14,7 +14,7 @@ from components.contract.foreign.zip_names import read_names
 from components.contract.system.budget import MAX_MEMBERS, Budget, PacedFile
 
 MAX_DIRECTORY_BYTES: Final = 2**28
-"""The maximum size of a zip's directory, which is read at once: 268 bytes for each of MAX_MEMBERS files."""
+"""The maximum size of a zip's directory, which is read as a whole: 268 bytes for each of MAX_MEMBERS files."""
 ZIP_HEADER_BYTES: Final = 30
 """The size of the header before each file of a zip, without the file name."""
 
@@ -26,9 +26,9 @@ def walk_zip(
 
     Args:
         file: the zip.
-        path: of the zip, for messages.
-        budget: of the archive.
-        encoding: of names that are not marked as Unicode; None to detect it.
+        path: the path of the zip, for messages.
+        budget: the budget of the archive.
+        encoding: the encoding of names that are not marked as Unicode; None to detect it.
         notices: receives messages for the user about the names.
 
     Raises:
@@ -61,7 +61,7 @@ def _read_names(
     except UnicodeDecodeError as error:
         raise ArchiveError(
             f"The names in the archive {path} must be valid in the code page {encoding}; {error.object!r} is "
-            "not. Set another code page, or none: --set preprocess.zip_encoding=auto"
+            "not. Set another code page, or let it be detected: --set preprocess.zip_encoding=auto"
         ) from None
     if zip_names.code_page is not None:
         notices.append(
@@ -73,7 +73,7 @@ def _read_names(
 
 
 class _DirectoryFile(PacedFile):
-    """The file that zipfile reads from; it limits the directory, which zipfile reads at once and keeps in memory."""
+    """The file that zipfile reads from; it limits the directory, which zipfile reads as a whole and keeps in memory."""
 
     def read(self, size: int = -1) -> bytes:
         if size > MAX_DIRECTORY_BYTES:

@@ -1,1 +1,1 @@
-"""Decoding, the same for training and serving, and augmentation. Import `decode`, `augment` or `preview`."""
+"""Augmentation, and decoding that is the same for training and serving: see `augment`, `preview` and `decode`."""

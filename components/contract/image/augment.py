@@ -19,7 +19,7 @@ from components.contract.system.cores import num_cores
 NUM_DRAWS: Final = 21
 """Random numbers per photo: two flips, rotation, zoom, shear, vertical and horizontal shift, brightness, contrast; the
 size of the crop and its position (two), saturation, hue, blur, noise; whether to erase, and the area, shape and
-position (two) of the rectangle. Add new kinds of changes only at the end, so that the existing ones keep their numbers.
+position (two) of the rectangle. Add new kinds of changes only at the end, so that existing ones keep their positions.
 """
 
 
@@ -86,11 +86,11 @@ def image_keys(image_ids: Sequence[str]) -> np.ndarray:
 
 
 def photo_seeds(keys: np.ndarray, *, seed: int, variant: int) -> np.ndarray:
-    """Seeds for `augment`, independent between photos, seeds and variants.
+    """Seeds for `augment`, which are unrelated for different photos, training seeds and variants.
 
     Args:
         keys: uint64 (n,), from `image_keys`.
-        seed: of the training run, from 0 to 2³² − 1.
+        seed: the seed of the training run, from 0 to 2³² − 1.
         variant: the epoch or the view, from 0 to 2³² − 1.
 
     Returns:
@@ -112,8 +112,8 @@ def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, 
     Args:
         params: the maximum changes.
         draws: float64 (n, NUM_DRAWS), from 0 to 1.
-        height: of the photos, in pixels.
-        width: as `height`.
+        height: the height of the photos, in pixels.
+        width: the width of the photos, in pixels.
     """
     signed = 2 * draws - 1
     flip_x = np.where(params.horizontal_flip & (draws[:, 0] < 0.5), -1.0, 1.0)

@@ -8,13 +8,13 @@ import numpy as np
 from components.contract.params.training import AugmentationParams
 
 LUMA: Final = np.array([0.299, 0.587, 0.114])
-"""The weights of red, green and blue in the lightness (ITU-R BT.601)."""
+"""The weights of red, green and blue in the luma of a pixel (ITU-R BT.601)."""
 ERASED_AREA: Final = (0.02, 0.2)
-"""The smallest and the largest area, as fractions of the photo (Zhong et al. 2017)."""
+"""The smallest and the largest area to erase, as fractions of the photo (Zhong et al. 2017)."""
 ERASED_SHAPE: Final = 3.3
-"""The maximum ratio of the longer to the shorter side."""
+"""The maximum ratio of the longer to the shorter side of the erased rectangle."""
 MIN_BLUR: Final = 0.1
-"""In pixels; a smaller blur is invisible, so it is skipped."""
+"""The minimum blur, in pixels; a smaller blur is invisible, so it is skipped."""
 
 Change = Callable[[int, np.ndarray], None]
 """A function that changes the variant with this index in place: uint8 (height, width, 3), RGB."""
@@ -70,7 +70,7 @@ def make_disturbance(params: AugmentationParams, draws: np.ndarray, seeds: np.nd
         seeds: uint64 (n,), for the noise.
 
     Returns:
-        None if the params contain none of these.
+        None if the params use none of these changes.
     """
     import cv2
 
@@ -95,9 +95,9 @@ def draw_erased_area(draws: np.ndarray, height: int, width: int) -> tuple[slice,
     """The rows and columns of the erased rectangle, at least one pixel high and wide.
 
     Args:
-        draws: float64 (NUM_DRAWS,), of one photo.
-        height: of the photo, in pixels.
-        width: as `height`.
+        draws: float64 (NUM_DRAWS,), the draws for one photo.
+        height: the height of the photo, in pixels.
+        width: the width of the photo, in pixels.
     """
     area = height * width * (ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * draws[17])
     ratio = ERASED_SHAPE ** (2 * draws[18] - 1)

@@ -1,4 +1,4 @@
-"""Converts all color modes except 16 bits to RGB.
+"""Converts all color modes except those with 16 bits to RGB.
 
 Pillow's own conversion would clip 32-bit values, and turn transparent pixels black or show their hidden colors. Photos
 are converted in bands of rows, so that a photo of 100 megapixels needs little more memory than its result.
@@ -51,10 +51,10 @@ def _band_to_rgb(image: Image.Image, bounds: tuple[float, float] | None) -> np.n
 
 
 def _bounds(image: Image.Image) -> tuple[float, float]:
-    """The values that become black and white, for floats and 32-bit integers, whose range the file does not contain.
+    """The values that map to black and to white, for float and 32-bit integer photos, whose files do not state them.
 
-    It is the smallest usual range that contains all values: 0 to 1 (only for floats), 0 to 255 or 0 to 65,535. If there
-    is none, the photo's minimum and maximum are used.
+    They are the ends of the smallest usual range that contains all values: 0 to 1 (only for floats), 0 to 255 or 0 to
+    65,535. If no usual range does, the photo's minimum and maximum are used.
 
     Raises:
         ImageError: a value is not finite.

@@ -7,11 +7,11 @@ decodes them; all other formats are decoded by Pillow. The same bytes, size and 
 Transparency is blended with white. 16-bit values are scaled by the range of the data set, see
 components/contract/image/sample_depth.py. CMYK is converted without its color profile. Floats are scaled by their own
 range, see components/contract/image/color_modes.py. Animations and files of several pages are rejected, because the
-label may mean any of the frames; the extra pictures that phones append to a JPEG are ignored. Camera raw files are
+label may refer to any frame; the extra pictures that phones append to a JPEG are ignored. Camera raw files are
 rejected: Pillow would read them as TIFF and decode only their thumbnail.
 
-Damage is detected if the format allows it. Every truncated file is rejected, and every PNG with a wrong bit. Other
-formats have no checksums, so a changed bit that leaves the file valid is not detected.
+Damage is detected if the format allows it. Every truncated file is rejected, and so is every PNG with a flipped bit.
+Other formats have no checksums, so a flipped bit that leaves the file valid is not detected.
 """
 
 import io
@@ -55,8 +55,8 @@ MIN_SIDE: Final = 4
 MAX_JPEG_SCANS: Final = 200
 """Real files have far fewer; a file with more is designed to keep a decoder busy."""
 
-# Pillow also checks its limit later, for example for the tiles of a TIFF. It only warns up to twice the limit; `_open`
-# rejects such photos.
+# Pillow also checks this limit after opening a photo, for example for the tiles of a TIFF. Up to twice the limit, it
+# only warns; `_open` rejects such photos.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Pillow's warnings about damaged tags do not name the file; files that cannot be read are rejected anyway.
@@ -98,9 +98,10 @@ def decode(
     Args:
         data: the file's content.
         size: (height, width) in pixels.
-        resize: stretch the photo; crop its center to the shape of `size`, then scale; or scale it and pad with black.
-        pixel_range: the values of a photo with more than 8 bits per value that become black and white.
-        admit: called with the cost before anything is decoded; it can raise an error to prevent that.
+        resize: whether to stretch the photo, to crop its center to the shape of `size` and scale that, or to scale the
+            photo and pad it with black.
+        pixel_range: for photos with more than 8 bits per value, the values that map to black and to white.
+        admit: called with the cost before anything is decoded; it can raise an error to prevent decoding.
 
     Raises:
         ImageError: the bytes are not a usable photo. Its code is one of empty, not_an_image, format_not_allowed,
@@ -124,7 +125,7 @@ def decode(
 
 
 def measure_depth(data: bytes) -> Depth | None:
-    """The values of a photo with more than 8 bits per value; None for other photos, which are not decoded.
+    """Measures the range of values of a photo with more than 8 bits per value; None for others, which are not decoded.
 
     Raises:
         ImageError: the bytes are not a usable photo.
@@ -176,9 +177,9 @@ def _open(source: bytes | BinaryIO) -> Image.Image:
         file.seek(0)
         raise unreadable_error(file.read(MAX_BYTES), error) from None
     if is_raw(image):
-        raise not_allowed_error("a camera's raw file")
+        raise not_allowed_error("a camera raw file")
     if is_deep_and_planar(image):
-        raise not_allowed_error("a TIFF with colors of more than 8 bits that are stored plane by plane")
+        raise not_allowed_error("a TIFF whose colors have more than 8 bits and are stored plane by plane")
     _check_size(image.width, image.height)
     if frames_follow:
         frame_kind = "pages" if image.format == "TIFF" else "frames"
@@ -195,7 +196,7 @@ def _check_size(width: int, height: int) -> None:
         raise ImageError(
             "too_large",
             f"A photo may have at most {MAX_PIXELS // 1_000_000} megapixels; this one's header declares "
-            f"{width} × {height}. Save a smaller copy.",
+            f"{width} × {height} pixels. Save a smaller copy.",
         )
     if min(width, height) < MIN_SIDE:
         raise ImageError(
@@ -225,7 +226,7 @@ def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize:
 
 
 def _check_equal_sizes(size: tuple[int, int], decoder_size: tuple[int, int]) -> None:
-    """Rejects a photo for which Pillow and libjpeg-turbo read a different (width, height)."""
+    """Rejects a photo whose (width, height) is not the same in Pillow and libjpeg-turbo."""
     if decoder_size != size:
         raise ValueError(f"it has two sizes, {size} and {decoder_size}")
 

@@ -1,4 +1,4 @@
-"""Estimates the memory and time to decode a photo from its header, so that it can be rejected or postponed."""
+"""Estimates from a photo's header how much memory and time decoding takes, so that it can be rejected or postponed."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,9 +22,9 @@ class DecodeCost:
 
     Attributes:
         num_bytes: the peak memory.
-        seconds: on one core of a typical processor.
+        seconds: the time on one core of a typical processor.
         text: describes the photo: `a PNG of 9,000 × 9,000 pixels`.
-        is_deep: whether it has more than 8 bits per value.
+        is_deep: whether the photo has more than 8 bits per value.
     """
 
     num_bytes: int
@@ -34,13 +34,13 @@ class DecodeCost:
 
 
 def accept_any(cost: DecodeCost) -> None:
-    """Accepts every photo, whatever its cost."""
+    """Accepts every photo, regardless of its cost."""
 
 
 def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
-    """Estimates the cost of decoding a photo from its header.
+    """Estimates, from its header, the cost of decoding a photo.
 
-    Measured on files of 16 megapixels in each format and mode; see tests/unit/contract/image/test_headers.py.
+    The constants were measured on files of 16 megapixels in each format and mode; test_headers.py checks the memory.
     """
     num_pixels, file_format = image.width * image.height, format_of(image)
     deep = is_deep(image)
@@ -61,7 +61,7 @@ def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: 
 
 
 def _strip_pixels(image: Image.Image) -> int:
-    """How many pixels of a TIFF libtiff unpacks at once."""
+    """The number of pixels of a TIFF that libtiff unpacks at once."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     width = tags.get(ExifTags.Base.TileWidth, image.width)
     height = tags.get(ExifTags.Base.TileLength, tags.get(ExifTags.Base.RowsPerStrip, image.height))
@@ -70,7 +70,7 @@ def _strip_pixels(image: Image.Image) -> int:
 
 
 def _jpeg_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> tuple[float, float]:
-    """(bytes, nanoseconds) to decode a JPEG."""
+    """The (bytes, nanoseconds) that decoding a JPEG takes."""
     frame, (height, width) = jpeg_frame(data), least_size(image, size, resize)
     num_pixels = image.width * image.height
     reserve = min(image.height // max(1, height), image.width // max(1, width))

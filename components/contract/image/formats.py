@@ -1,4 +1,4 @@
-"""The accepted picture formats, and the errors for files of other formats or with damage."""
+"""The accepted picture formats, and the errors for files that are damaged or have other formats."""
 
 import functools
 import io
@@ -38,7 +38,7 @@ _FOREIGN_BRANDS: Final = {
     b"msf1": "HEIF",
     b"avif": "AVIF",
     b"avis": "AVIF",
-    b"crx ": "a camera's raw file",
+    b"crx ": "a camera raw file",
 }
 _FOREIGN_PICTURES: Final = {
     b"8BPS": "a Photoshop file",
@@ -53,10 +53,10 @@ _FOREIGN_PICTURES: Final = {
     b"%!PS": "a PostScript file",
     b"DDS ": "a DDS texture",
     b"v/1\x01": "an OpenEXR picture",
-    b"FUJIFILMCCD-RAW": "a camera's raw file",
-    b"IIRO": "a camera's raw file",
-    b"IIU\0": "a camera's raw file",
-    b"II*\0\x10\0\0\0CR": "a camera's raw file",
+    b"FUJIFILMCCD-RAW": "a camera raw file",
+    b"IIRO": "a camera raw file",
+    b"IIU\0": "a camera raw file",
+    b"II*\0\x10\0\0\0CR": "a camera raw file",
 }
 _REDUCED_PICTURE: Final = 1
 """The bit of a TIFF's NewSubfileType for a smaller version of another picture in the file."""
@@ -66,18 +66,18 @@ _PLANE_BY_PLANE: Final = 2
 
 @functools.cache
 def reads_heif() -> bool:
-    """Whether HEIC photos, as iPhones take, can be read: whether the extra `heic` is installed."""
+    """Whether HEIC photos, such as those taken by iPhones, can be read, because the extra `heic` is installed."""
     try:
         import pillow_heif
     except ImportError:
         return False
-    # No thumbnails, depth maps or auxiliary pictures: only the photo is decoded.
+    # Thumbnails, depth maps and auxiliary pictures are skipped; only the photo is decoded.
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     return True
 
 
 def is_heif(start: bytes) -> bool:
-    """Whether a file with these first bytes is a HEIC or HEIF photo, as iPhones take."""
+    """Whether a file with these first bytes is a HEIC or HEIF photo, such as those taken by iPhones."""
     return start[4:8] == b"ftyp" and _FOREIGN_BRANDS.get(start[8:12], "").startswith("HEI")
 
 
@@ -127,7 +127,7 @@ def unreadable_error(data: bytes, error: Exception) -> ImageError:
         return ImageError(
             "format_not_allowed",
             f"A photo must be one of {', '.join(FORMATS)}; this is {_FOREIGN_BRANDS[data[8:12]]}, which "
-            "needs the extra heic: pip install 'darkroom[heic]'. Or save it as JPEG.",
+            "needs the extra heic. Run pip install 'darkroom[heic]', or save it as JPEG.",
         )
     foreign = _foreign_picture(data)
     if foreign is not None:

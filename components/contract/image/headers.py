@@ -1,4 +1,4 @@
-"""The header of a photo, before its pixels: limits on the cost of reading it, and the facts of a JPEG.
+"""Limits the cost of reading a photo's header, and reads the facts of a JPEG that determine its decoding cost.
 
 Pillow reads headers in Python, and keeps what it reads. A small file can make it copy the same bytes thousands of
 times, or walk through millions of empty blocks. The files of real cameras and encoders are far below these limits.
@@ -12,7 +12,7 @@ from typing import Final, Literal
 from components.contract.errors import ImageError
 
 MAX_SEGMENTS: Final = 10_000
-"""The maximum number of segments of a JPEG before its pixels, and of chunks of a PNG other than its pixels."""
+"""The maximum number of segments of a JPEG before its pixels, and of chunks of a PNG that contain no pixels."""
 MAX_EXTENSION_BYTES: Final = 2**18
 """The maximum size of the extensions of a GIF, such as comments, and of the EXIF data of a JPEG, which Pillow
 concatenates piece by piece."""
@@ -34,9 +34,10 @@ class JpegFrame:
     """The facts of a JPEG that determine the cost of decoding it.
 
     Attributes:
-        is_buffered: whether the decoder keeps the coefficients of the whole photo in memory, because it is progressive
-            or each color has its own scan.
-        coefficients_per_pixel: over all colors: 3 without subsampling, 1.5 if both chroma planes are halved both ways.
+        is_buffered: whether the decoder keeps the coefficients of the whole photo in memory, because the JPEG is
+            progressive or each color has its own scan.
+        coefficients_per_pixel: the sum over all colors: 3 without subsampling, 1.5 if the height and width of both
+            chroma planes are halved.
         num_scans: the number of passes over the photo.
     """
 
@@ -52,7 +53,7 @@ def check_header(data: bytes) -> None:
         data: the file's content, in any format; only JPEG, PNG, TIFF and GIF are checked.
 
     Raises:
-        ImageError: it needs far more; the code is corrupt.
+        ImageError: the header needs far more; the code is `corrupt`.
     """
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)
@@ -112,7 +113,7 @@ def _check_png(data: bytes) -> None:
         num_chunks += data[start + 4 : start + 8] != b"IDAT"
         start += 12 + int.from_bytes(data[start : start + 4], "big")
         if num_chunks > MAX_SEGMENTS:
-            raise _excess_error(f"have at most {MAX_SEGMENTS:,} chunks other than its pixels")
+            raise _excess_error(f"have at most {MAX_SEGMENTS:,} chunks that contain no pixels")
 
 
 def _check_gif(data: bytes) -> None:

@@ -18,13 +18,13 @@ GAP: Final = 4
 def augmentation_sheet(
     pixels: np.ndarray, image_id: str, strengths: Mapping[str, AugmentationParams], seed: int
 ) -> Image.Image:
-    """Draws eight augmented variants of a photo, in one row per strength of augmentation.
+    """Draws eight augmented variants of a photo for each augmentation strength, one row per strength.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
-        image_id: of the photo.
+        image_id: the id of the photo.
         strengths: the name of each row, and its augmentation.
-        seed: of the training run; the variants are those of its first eight epochs.
+        seed: the seed of the training run; the variants are those of the first eight epochs.
     """
     step = TILE + GAP
     font = ImageFont.load_default(size=15)

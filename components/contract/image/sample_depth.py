@@ -1,7 +1,7 @@
 """Photos with more than 8 bits per value: detects them, reads their values, and converts these to 8 bits.
 
 Cameras, X-ray scanners and microscopes measure 10, 12 or 14 bits and write them to 16-bit files, mostly without
-metadata about it: white is then 4,095, for example, although the file allows 65,535. Therefore one range is determined
+metadata on this: white is then 4,095, for example, although the file allows 65,535. Therefore one range is determined
 for the whole data set, stored with the model, and applied to every photo of the model. A separate range for each photo
 would hide differences in brightness.
 """
@@ -21,11 +21,11 @@ from components.contract.image.color_modes import split_into_bands
 
 NUM_VALUES: Final = 2**16
 MIN_BITS: Final = 8
-"""Pictures with only small values, such as masks, use the range of 8 bits, as in 8-bit files."""
+"""Pictures with only small values, such as masks, use the 8-bit range."""
 PHOTOS_PER_OUTLIER: Final = 100
-"""One in this many photos may be clipped, but only if it needs OUTLIER_BITS more bits than the others."""
+"""One in this many photos may be clipped, but only if it needs at least OUTLIER_BITS more bits than the others."""
 PHOTOS_FOR_AN_OUTLIER: Final = 30
-"""From this number of photos, one may be clipped, even if there are fewer than PHOTOS_PER_OUTLIER."""
+"""In a data set with at least this many photos, one may be clipped, even if there are fewer than PHOTOS_PER_OUTLIER."""
 OUTLIER_BITS: Final = 2
 
 _GRAY_RAW_MODES: Final = frozenset(("I;12", "I;16", "I;16B", "I;16N", "I;16R", "I;16S", "I;16BS"))
@@ -45,7 +45,7 @@ class Depth:
     """The range of the values of one photo with more than 8 bits per value; transparent pixels do not count.
 
     Attributes:
-        lowest, highest: of all pixels and colors.
+        lowest, highest: the extreme values over all pixels and colors.
         num_values: the number of distinct values.
         declared: the highest value according to the file's metadata; 0 if unknown.
     """
@@ -66,7 +66,7 @@ def settle_range(depths: Sequence[Depth]) -> PixelRange:
 
     Sensors have an integer number of bits, so the range usually stays the same when photos are added, and a few bright
     pixels do not shift it. A maximum in the metadata counts like a value: some programs that write PNG's sBIT scale the
-    values to 16 bits, as the standard requires, others do not, and only the values show which. A few photos that are
+    values to 16 bits, as the standard requires, others do not, and only the values show this. A few photos that are
     far brighter than all others are ignored. If there are negative values, the range begins at a negative power of two.
     """
     if not depths:
@@ -87,7 +87,7 @@ class Samples:
         """Loads the photo.
 
         Args:
-            image: opened but not loaded; `is_deep(image)` must be true.
+            image: the photo, opened but not loaded; `is_deep(image)` must be true.
             data: the file's content.
             open_again: opens the same file again, for the low bytes of colors.
         """
@@ -104,7 +104,7 @@ class Samples:
             self._low_bytes.load()
 
     def to_rgb(self, pixel_range: PixelRange) -> tuple[np.ndarray, float]:
-        """Pixels, uint8 (height, width, 3), RGB, with transparency on white; and the fraction of clipped values."""
+        """The pixels, uint8 (height, width, 3), RGB, with transparency on white; and the share of clipped values."""
         table = _level_table(pixel_range, self._is_signed)
         rgb, top = np.empty((self._image.height, self._image.width, 3), np.uint8), 0
         num_clipped = num_values = 0
@@ -130,7 +130,7 @@ class Samples:
         return Depth(lowest, highest, used.size, self._declared)
 
     def _bands(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Bands of values modulo 65,536, uint16 (rows, width, 1 or 3), and opacity, float32 (rows, width), or None."""
+        """Yields bands: values modulo 65,536, uint16 (rows, width, 1 or 3); opacity, float32 (rows, width) or None."""
         transparent_color = self._image.info.get("transparency")
         low_bands = itertools.repeat(None) if self._low_bytes is None else split_into_bands(self._low_bytes)
         for band, low_band in zip(split_into_bands(self._image), low_bands, strict=False):
@@ -158,7 +158,7 @@ def _level_table(pixel_range: PixelRange, is_signed: bool) -> np.ndarray:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """Pillow's raw mode: how it reads the file's values; empty for formats without one."""
+    """Pillow's raw mode, which determines how it reads the file's values; empty for formats without one."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0][3] if tiles else ""
     raw_mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -192,7 +192,7 @@ def _significant_bits(data: bytes) -> bytes:
         end = start + 8 + int.from_bytes(data[start : start + 4], "big")
         if kind == b"sBIT":
             content = data[start + 8 : end]
-            return content[:1] if len(content) <= 2 else content[:3]  # without the bits of the transparency
+            return content[:1] if len(content) <= 2 else content[:3]  # without those of the alpha channel
         start = end + 4
     return b""
 

@@ -3,7 +3,7 @@
     calibration.json   CalibrationFacts
     familiarity.npz    reference: float16 (n, features), unit-length embeddings of training photos
 
-This module needs only NumPy: neither scikit-learn nor SciPy is installed in the image of the service.
+This module needs only NumPy: neither scikit-learn nor SciPy is installed in the service's container image.
 """
 
 import zipfile
@@ -61,7 +61,7 @@ class CalibrationFacts(StrictRecord):
     export_sha256: str
     """SHA-256 of the graph that the calibration belongs to."""
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """The logits are divided by it; 1 changes nothing, and a larger value lowers the confidence."""
+    """The number that the logits are divided by; 1 changes nothing, and a larger value lowers the confidence."""
     abstention: Abstention
     familiarity: Familiarity
 
@@ -135,7 +135,7 @@ def neighbor_distance(embeddings: np.ndarray, reference: np.ndarray, num_neighbo
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:
-    """Writes both files; equal calibrations produce the same bytes."""
+    """Writes calibration.json and familiarity.npz; equal calibrations produce the same bytes."""
     write_json(folder / "calibration.json", calibration.facts)
     np.savez(folder / "familiarity.npz", reference=calibration.reference.astype(np.float16))
 
@@ -144,7 +144,7 @@ def read_calibration(folder: Path) -> Calibration:
     """Reads the calibration from an evaluation folder, or from the `src` folder of a bento.
 
     Raises:
-        ArtifactError: a file is missing, damaged, or of another format version.
+        ArtifactError: a file is missing or damaged, or has another format version.
     """
     facts = read_json(folder / "calibration.json", CalibrationFacts, "evaluation")
     path = folder / "familiarity.npz"

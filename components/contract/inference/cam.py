@@ -1,8 +1,8 @@
 """Explains which regions of a photo support a class, for the report, the service and the studio.
 
 An exported graph has no gradients. If the output layer follows global average pooling, the class activation map (Zhou
-et al., 2016) is exact and equal to Grad-CAM: the logit of the class is the mean of the map. For any other network, each
-region of the photo is covered in turn (occlusion: Zeiler and Fergus, 2014), which works for any network.
+et al., 2016) is exact and equal to Grad-CAM: the logit of the class is the mean of the map. Otherwise, each region of
+the photo is covered in turn (occlusion: Zeiler and Fergus, 2014), which works for any network.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from components.contract.inference.graph import InferenceGraph, Outputs
 Method = Literal["class activation map", "occlusion"]
 
 POOLING_TOLERANCE: Final = 1e-3
-"""The tolerance when the embedding is compared with the mean of the feature map, as a fraction of its largest value."""
+"""The tolerance when the embedding is compared with the feature map's means, as a fraction of the largest mean."""
 PATCHES = 8
 """The number of regions along each side."""
 BATCH_SIZE = 16
@@ -38,7 +38,7 @@ def class_activation(feature_map: np.ndarray, labels: np.ndarray, weights: np.nd
     Args:
         feature_map: float32 (n, rows, columns, channels).
         labels: int (n,), the class to explain for each photo.
-        weights: float32 (classes, channels), of the output layer.
+        weights: float32 (classes, channels), the weights of the output layer.
     """
     # A weight that all classes share does not change any probability.
     class_weights = weights[labels] - weights.mean(axis=0)
@@ -64,7 +64,7 @@ class Heat:
 
     Attributes:
         values: float32 (rows, columns), from 0 (not at all) to 1 (the most in this photo).
-        method: how it was computed.
+        method: how the values were computed.
     """
 
     values: np.ndarray
@@ -72,7 +72,7 @@ class Heat:
 
 
 class Explainer:
-    """Explains the predictions of a graph. Not thread-safe: no other thread may use it or run the graph meanwhile."""
+    """Explains the predictions of a graph. Not thread-safe: during a call, no other thread may use it or the graph."""
 
     def __init__(self, graph: InferenceGraph):
         """Chooses the method that fits the network.
@@ -100,8 +100,8 @@ class Explainer:
 
     def _activate(self, pixels: np.ndarray, label: int) -> np.ndarray:
         feature_map = self._graph.run(pixels[np.newaxis]).feature_map
-        assert feature_map is not None, "the constructor checked it"
-        assert self._weights is not None, "the constructor checked it"
+        assert feature_map is not None, "the constructor checked that there is a feature map"
+        assert self._weights is not None, "the caller checked that there are weights"
         values: np.ndarray = class_activation(feature_map, np.array([label]), self._weights)[0]
         return values
 
@@ -118,7 +118,7 @@ class Explainer:
         chunks = [occluded_photos[start : start + BATCH_SIZE] for start in range(0, len(occluded_photos), BATCH_SIZE)]
         logits = np.concatenate([self._graph.run(chunk, with_feature_map=False).logits for chunk in chunks])
         photo_logits = self._graph.run(pixels[np.newaxis], with_feature_map=False).logits
-        # Log-odds, because a probability near 1 hardly changes, whatever is covered.
+        # Log-odds are used because a probability near 1 hardly changes, no matter what is covered.
         values: np.ndarray = log_odds(photo_logits, label) - log_odds(logits, label)
         return values.reshape(rows, columns)
 
@@ -127,7 +127,7 @@ class Explainer:
             return False
         noise = np.random.default_rng(0).integers(0, 256, (1, *self._graph.image_size, 3)).astype(np.uint8)
         outputs = self._graph.run(noise)
-        assert outputs.feature_map is not None, "it is among the outputs"
+        assert outputs.feature_map is not None, "feature_map is among the outputs"
         # A map with only one cell explains nothing.
         return min(outputs.feature_map.shape[1:3]) > 1 and pools_by_mean(outputs)
 

@@ -1,4 +1,4 @@
-"""Runs the exported inference graph: the same code for the check in train, in evaluate and in the service."""
+"""Runs the exported inference graph, with the same code in train (to check the export), evaluate and the service."""
 
 import hashlib
 import sys
@@ -13,7 +13,7 @@ from components.contract.errors import ArtifactError
 from components.contract.system.library_settings import ignore_library_settings
 
 CPU_SETTINGS: Final[dict[str, str | int]] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-"""float32 on every processor: on those that support bfloat16, OpenVINO would use it, which would change the figures."""
+"""float32 on every processor: otherwise OpenVINO would use bfloat16 where supported, which would change the figures."""
 
 
 def openvino() -> Any:
@@ -121,7 +121,7 @@ class InferenceGraph:
         return weights if np.allclose(np.array(head(probe)[0]), expected, atol=1e-3 * scale) else None
 
     def _cut_head(self) -> Any:
-        """Compiles the part of the graph from embedding to logits; None if the logits need more than the embedding."""
+        """Compiles the part of the graph from embedding to logits; None if the logits depend on more than that."""
         from openvino import opset13 as ops
 
         model = openvino().Core().read_model(self._path)

@@ -1,4 +1,4 @@
-"""Arguments of layers that are more than numbers: activations, regularizers, initializers and constraints."""
+"""Layer arguments that are not plain numbers: activations, regularizers, initializers and constraints."""
 
 import math
 from dataclasses import dataclass
@@ -117,7 +117,7 @@ def _named(value: Any, what: str, classes: set[str]) -> tuple[str, dict[str, Any
 
 @Check
 def initializer(value: Any) -> Dropped:
-    """Checks an initializer. It is not kept, because stored weights replace the initial values."""
+    """Checks an initializer, which is not kept, because stored weights replace the initial values."""
     if value is None or (isinstance(value, str) and value in _INITIALIZER_CLASSES.values()):
         return DROPPED
     _, config = _named(value, "initializer", INITIALIZERS)

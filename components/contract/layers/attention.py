@@ -85,7 +85,8 @@ def _attended(_arguments: Arguments, shapes: list[Shape]) -> Shape:
     query, value, key = _check(shapes)
     if len(query) != 2 or query[-1] != key[-1]:
         raise ValueError(
-            f"its query and its key must be positions × channels, with equal channels; found {query} and {key}"
+            f"its query and its key must have the shape positions × channels, with equal numbers of channels; found "
+            f"{query} and {key}"
         )
     return (*query[:-1], value[-1])
 
@@ -137,6 +138,6 @@ ATTENTION: Final[dict[str, Kind]] = {
         lambda arguments, shapes: {"scale": (shapes[0][-1],)} if arguments.get("use_scale", True) else {},
         merges=True,
         num_inner_values=lambda _arguments, shapes: _num_scores(shapes) * shapes[0][-1],
-        help="Attention that compares with a sum instead of a dot product.",
+        help="Attention that compares positions by a sum instead of a dot product.",
     ),
 }

@@ -20,7 +20,7 @@ from components.contract.layers.shapes import same, sized
 _SIDE: Final = integer(1, 65_536)
 _COMMON: Final[dict[str, Check]] = {**DRAWN, **FORMAT, "bounding_box_format": ignored()}
 _IN_RANGE: Final[dict[str, Check]] = {**_COMMON, "value_range": optional(VALUE_RANGE).by_default((0.0, 255.0))}
-"""In custom networks, pixels are from 0 to 1, so value_range: [0, 1] must be set."""
+"""In custom networks, pixels range from 0 to 1, so value_range: [0, 1] must be set."""
 _SCALED: Final[dict[str, Check]] = {**_IN_RANGE, "factor": FACTOR}
 _MOVED: Final[dict[str, Check]] = {
     **_COMMON,
@@ -50,7 +50,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         },
     ),
     "RandAugment": _kind(
-        "Applies a few random changes out of a list.",
+        "Applies a few random changes from a list.",
         {
             **_SCALED,
             "factor": FACTOR.by_default(0.5),

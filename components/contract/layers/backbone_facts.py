@@ -1,4 +1,4 @@
-"""The types of the table of pretrained backbones: names, pixel scales, sizes and weights files."""
+"""The types used in the table of pretrained backbones: names, pixel scales, sizes and weights files."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -28,7 +28,7 @@ BackboneName = Literal[
 ]
 """Names as in keras.applications."""
 Step = tuple[int, int]
-"""(window, stride) of a layer without padding that reduces each side."""
+"""(window, stride) of an unpadded layer that reduces each side."""
 
 
 PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
@@ -73,7 +73,7 @@ class WeightFiles:
     """The files with the ImageNet weights of a backbone.
 
     Attributes:
-        folder: below Google's address of public files.
+        folder: the folder below the base URL of Google's public files.
         with_top: the name of the file with the classification layer.
         without_top: the name of the file without it.
         cache_names: the names of the two files in Keras' cache, if they differ.
@@ -91,13 +91,13 @@ class BackboneFacts:
 
     Attributes:
         size: the image size that it was designed for, in pixels.
-        smallest: the minimum length of a side.
+        smallest: the minimum length of a side, in pixels.
         steps: the layers that reduce each side, up to the feature map.
-        channels: of the feature map.
-        num_parameters: without the top.
-        giga_multiply_adds: approximately, for a photo of `size`.
+        channels: the number of channels of the feature map.
+        num_parameters: the number of parameters without the top.
+        giga_multiply_adds: approximately how many billion multiply-adds a photo of `size` takes.
         advice: when to choose this backbone.
-        weight_files: with the ImageNet weights.
+        weight_files: the files with the ImageNet weights.
         pixels: the scale of the pixels that the weights expect; None if Keras' network scales its input itself.
     """
 

@@ -18,7 +18,7 @@ def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int
     facts = BACKBONES[name]
     if min(image_size) < facts.smallest:
         raise ModelError(
-            f"{name} needs photos of at least {facts.smallest} px on each side; they are {image_size[0]} "
+            f"{name} needs photos of at least {facts.smallest} px on each side; the photos are {image_size[0]} "
             f"× {image_size[1]} px. Set a larger preprocess.image_size."
         )
     sides = []
@@ -30,7 +30,7 @@ def feature_shape(name: str, image_size: tuple[int, int]) -> tuple[int, int, int
 
 
 def warn_of_small_photos(name: str, native_size: tuple[int, int]) -> str | None:
-    """A warning if the photos are far smaller than the backbone's size; otherwise None."""
+    """A warning if the photos are far smaller than those that the backbone was trained on; otherwise None."""
     size = BACKBONES[name].size
     if max(native_size) * FAR_SMALLER >= size:
         return None

@@ -221,7 +221,7 @@ KINDS: Final[dict[str, Kind]] = {
             "Change values": _VALUES,
             "Change the shape": FORMS,
             "Join paths": _JOINTS,
-            "Compare places": ATTENTION,
+            "Compare positions": ATTENTION,
             "Augment the photos": AUGMENTATION,
         }.items()
         for name, kind in kinds.items()

@@ -16,10 +16,10 @@ class Check:
     """The check of one argument.
 
     Attributes:
-        read: converts the value in the JSON of an upload; raises a ValueError whose message contains what was expected
-            and what was found.
+        read: converts the value in the JSON of an uploaded model; raises a ValueError whose message states what was
+            expected and what was found.
         annotation: the type in params.yaml; None if the argument cannot be set there.
-        default: in params.yaml, the same as in Keras.
+        default: the default in params.yaml, the same as in Keras.
     """
 
     read: Callable[[Any], Any]
@@ -27,7 +27,7 @@ class Check:
     default: Any = None
 
     def __call__(self, value: Any) -> Any:
-        """Converts the value of an upload."""
+        """Converts a value from an uploaded model."""
         return self.read(value)
 
     def by_default(self, value: Any) -> "Check":
@@ -35,7 +35,7 @@ class Check:
         return replace(self, default=value)
 
     def named(self, name: str) -> "Check":
-        """The same check; the schema of params.yaml defines its type once, under this name."""
+        """The same check with a name for its type, which the schema of params.yaml then defines only once."""
         return replace(self, annotation=TypeAliasType(name, self.annotation))
 
 
@@ -46,7 +46,7 @@ def written_as(annotation: Any) -> Callable[[Callable[[Any], Any]], Check]:
 
 @cache
 def _pair_type(low: int, high: int) -> Any:
-    """The type of one number for height and width, or [height, width]."""
+    """The type of either one number for both height and width, or [height, width]."""
     side = Annotated[int, Field(ge=low, le=high)]
     both = side | Annotated[tuple[side, side], Strict(False)]
     return TypeAliasType(
@@ -144,7 +144,7 @@ def numbers(inner: Check, low: int, high: int) -> Check:
 
 
 def pair(low: int, high: int) -> Check:
-    """A check for one number for height and width, or [height, width]."""
+    """A check for either one number for both height and width, or [height, width]."""
     inner = integer(low, high)
 
     def check(value: Any) -> tuple[int, int]:
@@ -176,7 +176,7 @@ def plain_list(value: Any) -> Any:
 
 
 def ignored(*allowed: Any) -> Check:
-    """A check for an argument that must be None or one of the values that have no effect; it is not kept."""
+    """A check for an argument that must be None or one of `allowed`, which have no effect; it is not kept."""
     inner = choice(None, *allowed)
 
     def check(value: Any) -> Dropped:

@@ -22,8 +22,8 @@ class Kind:
         merges: whether the layer has several inputs.
         spreads: whether the inputs are separate arguments (query, value and key) instead of a list.
         num_inner_values: computes the maximum number of intermediate values from the same arguments.
-        help: its purpose, in one sentence.
-        group: the heading under which the studio lists it.
+        help: the purpose of the layer, in one sentence.
+        group: the heading under which the studio lists the layer.
     """
 
     arguments: dict[str, Check]

@@ -26,15 +26,15 @@ EarlierLayer = TypeAliasType(
     Annotated[
         LayerName,
         Field(
-            description="The name of an earlier layer whose output is the input, instead of the previous layer's; "
-            "input: the input of the list of layers."
+            description="The name of an earlier layer whose output becomes the input, instead of the previous layer's "
+            "output. input: the input of the list of layers."
         ),
     ],
 )
 
 
 class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True):
-    """A layer; subclasses made by `layer_class` have the arguments of their kind."""
+    """A layer; subclasses made by `layer_class` have the arguments of their kind as fields."""
 
     name: LayerName | None = None
     after: EarlierLayer | None = None

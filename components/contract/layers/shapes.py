@@ -1,7 +1,7 @@
 """Output shapes and weight shapes by Keras' rules, for one photo: without the batch axis, and with all sizes known.
 
-Each function has the checked arguments of a layer and its input shape as parameters (a list of shapes for layers with
-several inputs).
+Each function takes the checked arguments of a layer and its input shape (a list of shapes for layers with several
+inputs).
 """
 
 import math
@@ -29,7 +29,7 @@ def same(_arguments: Arguments, shape: Shape) -> Shape:
 
 def _spatial(shape: Shape) -> Shape:
     if len(shape) != 3:
-        raise ValueError("it needs height × width × channels")
+        raise ValueError("it needs an input of height × width × channels")
     return shape
 
 
@@ -46,8 +46,8 @@ def _slide(
             sides.append(-(-size // strides[axis]))
         elif reach > size:
             raise ValueError(
-                f"its window of {reach} is larger than its input; remove a pooling layer before it, use padding: same, "
-                "or larger photos"
+                f"its window of {reach} is larger than its input; remove a pooling layer before it, or use padding: "
+                "same or larger photos"
             )
         else:
             sides.append((size - reach) // strides[axis] + 1)
@@ -131,12 +131,12 @@ def reshaped(arguments: Arguments, shape: Shape) -> Shape:
 def permuted(arguments: Arguments, shape: Shape) -> Shape:
     """The output shape of Permute, whose axes count from 1."""
     if sorted(arguments["dims"]) != list(range(1, len(shape) + 1)):
-        raise ValueError(f"its dims must be an order of the axes of {shape}; found {arguments['dims']}")
+        raise ValueError(f"its dims must be a permutation of the axes of {shape}; found {arguments['dims']}")
     return tuple(shape[axis - 1] for axis in arguments["dims"])
 
 
 def bordered(key: str, sign: int) -> Callable[[Arguments, Shape], Shape]:
-    """The output shape of layers that add (sign 1) or crop (-1) a border; `key` is the argument with its width."""
+    """Computes the output shape of layers that add (sign 1) or crop (-1) a border; `key` names the width argument."""
 
     def shape_of(arguments: Arguments, shape: Shape) -> Shape:
         default = ((1, 1), (1, 1)) if sign > 0 else ((0, 0), (0, 0))
@@ -194,7 +194,7 @@ def joined(arguments: Arguments, shapes: list[Shape]) -> Shape:
 
 
 def _axis(axis: int, shape: Shape) -> int:
-    """Converts an axis of Keras, which also counts the batch axis, to an index of `shape`."""
+    """Converts a Keras axis number, which also counts the batch axis, to an index of `shape`."""
     place = axis + len(shape) if axis < 0 else axis - 1
     if not 0 <= place < len(shape):
         raise ValueError(f"its axis {axis} does not exist in its input {shape}")
@@ -205,7 +205,7 @@ def along_channels(arguments: Arguments, shape: Shape) -> Shape:
     """The output shape of normalization along the channels; other axes are not supported."""
     for place in _axes(arguments, shape):
         if place != len(shape) - 1:
-            raise ValueError("its axis must be that of the channels, the last one")
+            raise ValueError("its axis must be the channel axis, which is the last one")
     return shape
 
 

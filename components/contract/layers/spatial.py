@@ -115,7 +115,7 @@ FORMS: Final = {
         {"dims": numbers(integer(1, 4), 1, 4)},
         permuted,
         required=("dims",),
-        help="Changes the order of the axes, which count from 1.",
+        help="Changes the order of the axes, which are numbered from 1.",
     ),
     "ZeroPadding2D": Kind(
         {"padding": edges.by_default(1), **FORMAT}, bordered("padding", 1), help="Adds a border of zeros."

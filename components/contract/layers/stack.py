@@ -86,8 +86,8 @@ class TracedLayer:
     """A layer with its shapes in a network.
 
     Attributes:
-        input_shapes: the shape of its input, and those of the layers in `with`.
-        num_parameters: the number of its weights.
+        input_shapes: the shape of the layer's input, then the output shapes of the layers in `with`.
+        num_parameters: the number of the layer's weights.
     """
 
     layer: Layer
@@ -97,7 +97,7 @@ class TracedLayer:
 
     @property
     def multiply_adds(self) -> int:
-        """The approximate number of multiplications for one photo: each weight once per position."""
+        """The approximate number of multiplications for one photo: each weight is used once per position."""
         is_transposed = self.layer.kind == "Conv2DTranspose"
         return math.prod((self.input_shapes[0] if is_transposed else self.output_shape)[:-1]) * self.num_parameters
 
@@ -110,13 +110,13 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
     """Yields each layer with the shapes of its inputs and its output.
 
     Args:
-        layers: of the network, without its input and output layers.
+        layers: the layers of the network, without the input and output layers.
         input_shape: (height, width, channels), or (features,).
         where: the key in params.yaml, for messages.
 
     Raises:
-        LayerError: a layer cannot accept its input, refers to a layer that is not before it, or has the name of
-            another.
+        LayerError: a layer cannot accept its input, refers to a layer that is not before it, or has the same
+            name as an earlier layer.
     """
     shape_of: dict[str, Shape] = {START: input_shape}
     shape = input_shape
@@ -124,7 +124,8 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
         place = f"{where}[{position}] {layer}"
         if layer.name is not None and layer.name in shape_of:
             raise LayerError(
-                f"Layer names must be unique; {place} has the name of an earlier layer. Change or remove the name.",
+                f"Layer names must be unique; {place} has the same name as an earlier layer. Change or "
+                "remove the name.",
                 position,
             )
         for name in (layer.after, *layer.other_inputs):
@@ -152,7 +153,7 @@ def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mod
     """Like `follow`, for a complete network.
 
     Raises:
-        LayerError: as in `follow`; or a layer is not used, or the last one does not output a flat vector.
+        LayerError: as in `follow`, or if a layer is not used, or if the last layer does not output a flat vector.
     """
     traced = list(follow(layers, input_shape, where))
     _check_all_used(layers, where)
@@ -177,7 +178,7 @@ def _check_all_used(layers: tuple[Layer, ...], where: str) -> None:
     for position, (layer, following) in enumerate(itertools.pairwise(layers)):
         if following.after is not None and layer.name not in used_names - {None}:
             raise LayerError(
-                f"The output of {where}[{position}] {layer} is not used, because the next layer follows "
-                f"{following.after}. Remove the layer, or give it a name and join it with Add.",
+                f"The output of {where}[{position}] {layer} is not used, because the next layer takes its "
+                f"input from {following.after}. Remove the layer, or give it a name and join it with Add.",
                 position,
             )

@@ -5,9 +5,9 @@ from typing import Final
 from components.contract.record import BaseRecord
 
 BYTES_PER_TRAINED_WEIGHT: Final = 16
-"""In float32: the weight, its gradient, and two moments of the optimizer."""
+"""The weight, its gradient, and the optimizer's two moments, all in float32."""
 BYTES_PER_ACTIVATION: Final = 4
-"""In float32, kept for the backward pass."""
+"""A float32 value, which is kept for the backward pass."""
 
 
 class Row(BaseRecord):
@@ -18,7 +18,7 @@ class Row(BaseRecord):
         kind: the Keras class; for a pretrained part, the number of its layers.
         gives: the output shape for one photo.
         num_parameters: the number of weights.
-        multiply_adds: approximately, for one photo.
+        multiply_adds: the approximate number of multiply-adds for one photo.
         takes: the names of the rows that are its inputs.
     """
 

@@ -1,4 +1,4 @@
-"""The content of a report as blocks. `printer` renders them as HTML, and the PDF printer of evaluate on paper."""
+"""The content of a report as blocks. `printer` renders them as HTML; evaluate's PDF printer renders them for paper."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,9 +81,9 @@ class Table:
     """A table; the first cell of a row is its heading.
 
     Attributes:
-        columns: empty if the table needs no header.
-        rows: each with as many cells as there are columns.
-        label: the content of the table, for screen readers.
+        columns: the columns; empty if the table needs no header.
+        rows: the rows, each with as many cells as there are columns.
+        label: describes the content of the table, for screen readers.
         search: the label of a search field for a long table; None for no search field.
         foot: the last row, a summary.
         style: a class of the style sheet: narrow.
@@ -110,9 +110,9 @@ class Chart:
     """A chart.
 
     Attributes:
-        name: of the chart, for a printer that draws it in another way.
+        name: the name of the chart, for printers that draw it in another way.
         draw: returns the SVG element.
-        label: for screen readers, of a wide chart that scrolls.
+        label: describes a wide chart that scrolls, for screen readers; None for other charts.
     """
 
     name: str
@@ -133,9 +133,9 @@ class Photo:
 
     Attributes:
         pictures: each uint8 (height, width, 3), RGB; empty if there is nothing to show.
-        descriptions: of each picture, for screen readers.
-        caption: below the pictures.
-        path: of the file.
+        descriptions: one for each picture, for screen readers.
+        caption: the text below the pictures.
+        path: the path of the file.
     """
 
     pictures: Sequence[np.ndarray]
@@ -195,7 +195,7 @@ class Headlines:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The conclusion.
+    """The conclusion of a report.
 
     Attributes:
         word: the conclusion in a few words.
@@ -220,7 +220,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Beside:
-    """Two columns on a wide page; if `is_split` is False, one below the other."""
+    """Two groups of blocks, side by side on a wide page; if `is_split` is False, one below the other."""
 
     left: "Sequence[Block]"
     right: "Sequence[Block]"
@@ -267,10 +267,10 @@ class Section:
     """A part of a report.
 
     Attributes:
-        id: of the element, for links.
-        title: "" for the first section, which needs none.
-        blocks: in order.
-        link: its title in the table of contents; None if it is not listed there.
+        id: the id of the HTML element, for links.
+        title: the heading; "" for the first section, which needs none.
+        blocks: the blocks, in order.
+        link: the title in the table of contents; None if the section is not listed there.
     """
 
     id: str

@@ -12,7 +12,7 @@ TINY_PIXELS = 96
 
 
 def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, bytes]:
-    """Makes a thumbnail: its format ("png" for tiny pictures, otherwise "jpeg") and the content of its file.
+    """Makes a thumbnail; returns its format ("png" for tiny pictures, otherwise "jpeg") and the content of its file.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.

@@ -51,11 +51,11 @@ def render_page(title: str, *, eyebrow: str, heading: str, lead: str, sections: 
     """The page as HTML.
 
     Args:
-        title: of the browser window.
+        title: the title of the browser window.
         eyebrow: the kind of page, above the heading.
         heading: the subject of the page.
         lead: a sentence below the heading.
-        sections: in order; those with a link are listed in the table of contents.
+        sections: the sections, in order; those with a link are listed in the table of contents.
     """
     links = [node("li", node("a", part.link, href=f"#{part.id}")) for part in sections if part.link is not None]
     contents = node("nav", node("ul", links), aria_label="Contents", hidden=True) if links else None
@@ -146,7 +146,7 @@ def _paragraph(words: Words, style: str) -> Html:
 
 
 def _region(label: str | None) -> dict[str, str]:
-    """The attributes that let the keyboard reach and scroll an element."""
+    """The attributes that let users reach and scroll an element by keyboard."""
     return {} if label is None else {"tabindex": "0", "role": "region", "aria_label": label}
 
 

@@ -24,7 +24,7 @@ function addSearch(table) {
     table.tBodies[0].replaceChildren(...shown);
     status.textContent = matches.length
       ? `${start + 1} to ${start + shown.length} of ${matches.length.toLocaleString("en")}`
-      : "No row has this text.";
+      : "No row contains this text.";
     back.disabled = start === 0;
     forward.disabled = start + ROWS_PER_PAGE >= matches.length;
   }

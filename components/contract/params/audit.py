@@ -14,8 +14,8 @@ with an error before training."""
 class AuditParams(Section):
     """What to do about each finding of the audit.
 
-    Whatever the policy, only one of several files with the same bytes is kept, and none of them if their labels differ:
-    a photo is identified by its content, and has one label.
+    Under every policy, only one of several files with the same bytes is kept, or none if their labels differ, because a
+    photo is identified by its content and has one label.
     """
 
     broken: Literal["quarantine", "fail"] = Field(
@@ -34,7 +34,8 @@ class AuditParams(Section):
     grayscale: Policy = Field("report", description="Gray photos in a data set of mostly color photos.")
     placeholders: Policy = Field(
         "report",
-        description='The same picture, such as "no image", in at least three classes, or at least five times in two.',
+        description='The same picture, such as "no image", in at least three classes, or at least five times in two '
+        "classes.",
     )
     duplicates: Policy = Field(
         "quarantine", description="Files within a split that have the same bytes or the same pixels; one is kept."
@@ -47,7 +48,7 @@ class AuditParams(Section):
     leakage: Policy = Field(
         "quarantine",
         description="Copies, near-duplicates and groups that are in several of the data's own splits. quarantine keeps "
-        "them in only one: test, or otherwise validation.",
+        "them in only one split: test if they are in it, otherwise validation.",
     )
     contradictory_labels: Policy = Field(
         "quarantine", description="The same photo, or a near-duplicate, with two labels."

@@ -35,13 +35,13 @@ PixelRangeChoice = Annotated[
 
 
 def height_width(size: int | Sequence[int]) -> tuple[int, int]:
-    """Converts a size of params.yaml, where one number means a square, to (height, width)."""
+    """Converts a size from params.yaml, where one number means a square, to (height, width)."""
     height, width = (size, size) if isinstance(size, int) else size
     return height, width
 
 
 def black_white(pixel_range: int | tuple[int, int]) -> tuple[int, int]:
-    """Converts a pixel range of params.yaml, where one number is the value of white, to (black, white)."""
+    """Converts a pixel range from params.yaml, where one number is the value of white, to (black, white)."""
     return (0, pixel_range) if isinstance(pixel_range, int) else pixel_range
 
 

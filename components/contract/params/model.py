@@ -38,7 +38,7 @@ def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) 
 
     Args:
         head: a preset, a list, or None for the default, `linear`. `imagenet` adds no layers: it is the backbone's top.
-        on_a_map: whether its input is height × width × channels, which a preset pools; otherwise it is a flat vector.
+        on_a_map: whether the head's input is height × width × channels, which presets pool, or a flat vector.
     """
     if isinstance(head, tuple):
         return head
@@ -78,19 +78,19 @@ class ModelParams(Section, serialize_by_alias=True):
         Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False), Field(min_length=1)] | None
     ) = Field(
         None,
-        description="For name auto: backbones, and files of weights or models. null: those of the preset, as far "
-        "as their ImageNet weights are in Keras' cache or can be downloaded.",
+        description="For name auto: the backbones, weights files and model files to probe. null: those of the preset "
+        "whose ImageNet weights are in Keras' cache or can be downloaded.",
     )
     choose: Literal["fastest", "most_accurate"] | None = Field(
         None,
-        description="For name auto: fastest: of the candidates that may be as accurate as the best. null: fastest "
-        "for the preset fast, otherwise most_accurate.",
+        description="For name auto: the candidate to use. fastest: the fastest of those that may be as accurate as the "
+        "best. null: fastest for the preset fast, otherwise most_accurate.",
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,
         description="For kind pretrained: imagenet (the default), none (random weights), or the path of a weights "
-        "file, without the top unless the head is imagenet. Without `name`, the network is recognized from a file "
-        "without the top.",
+        "file, which must not contain the top unless the head is imagenet. If `name` is not set, the network is "
+        "recognized from a file without the top.",
     )
     head: Head | None = Field(
         None,
@@ -107,7 +107,7 @@ class ModelParams(Section, serialize_by_alias=True):
         None, description="For kinds upload and bundle: the layer to which a new head is attached."
     )
     pixels: PixelScale | None = Field(
-        None, description="For kind upload: the range of input pixels, if the file does not contain it."
+        None, description="For kind upload: the range of input pixels, if the file does not define it."
     )
     class_names: Annotated[tuple[str, ...], Strict(False), Field(min_length=2)] | None = Field(
         None,
@@ -139,10 +139,11 @@ class ModelParams(Section, serialize_by_alias=True):
             raise fault(f"kind {kind} needs {requirement}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
         if self.name == "auto" and (kind != "pretrained" or self.weights is not None or self.head == "imagenet"):
             raise fault(
-                "name auto chooses among networks with their own weights and a new head; remove weights and path"
+                "name auto chooses among networks with their own weights and a new head; remove weights, path and "
+                "head imagenet"
             )
         if self.name != "auto" and (self.candidates or self.choose):
-            raise fault("candidates and choose need name auto")
+            raise fault("candidates and choose require name auto")
         if self.head == "imagenet" and kind != "pretrained":
             raise fault(f"head imagenet needs a model of kind pretrained; found kind {kind}")
         if other_keys:

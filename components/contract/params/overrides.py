@@ -11,7 +11,7 @@ def apply_override(tree: dict[str, Any], override: str, sections: Mapping[str, C
     """Sets one value of a params tree.
 
     Args:
-        tree: sections and their values; changed in place.
+        tree: the sections and their values; changed in place.
         override: `section.key=value`; the value is read as YAML.
         sections: the keys of each section, to suggest the section of a key that is written without one.
 

@@ -1,6 +1,6 @@
 """The typed form of params.yaml: one frozen model per section, parsed once at the edge.
 
-YAML, `--set` and the JSON strings that KFP passes to the steps all go through the same strict models. Values called
+YAML, `--set` and the JSON strings that KFP passes to the steps all go through the same strict models. Values that are
 `auto` are resolved by `resolve` before anything is compiled or run.
 """
 
@@ -101,24 +101,26 @@ class PreprocessParams(Section):
 
     @property
     def given_range(self) -> tuple[int, int] | None:
-        """The values of 16-bit photos that become black and white; None if the photos determine them."""
+        """The values that map to black and to white in 16-bit photos; None if the photos determine them."""
         return None if self.pixel_range == "auto" else black_white(self.pixel_range)
 
 
 class GateParams(Section):
-    """The requirements that a model must meet to become champion."""
+    """The requirements that a model must meet to become the champion."""
 
-    min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Measured on the test photos.")
-    min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Measured on the test photos.")
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Minimum accuracy on the test photos.")
+    min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Minimum macro F1 on the test photos.")
     max_recall_drop: Annotated[float, Field(ge=0, le=1)] = Field(
         0.1, description="How far the recall of a class may be below the champion's."
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Median latency of the exported graph for one photo, on this machine."
+        None, description="Maximum median latency of the exported graph for one photo, on this machine."
     )
-    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(None, description="Size of the exported graph's files.")
+    max_size_mb: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Maximum size of the exported graph's files."
+    )
     promote: Annotated[tuple[VerdictWord, ...], Strict(False)] = Field(
-        ("first", "better"), description="The verdicts that make a model champion."
+        ("first", "better"), description="The verdicts that make a model the champion."
     )
 
 
@@ -152,7 +154,7 @@ class EvaluateParams(Section):
     )
     robustness_photos: Annotated[int, Field(ge=0, le=10_000)] = Field(
         200,
-        description="Number of test photos that are scored again with blur, noise, compression and changed brightness; "
+        description="Number of test photos that are scored again with blur, noise, compression or changed brightness; "
         "0: none.",
     )
     report_photos: Annotated[int, Field(ge=0, le=60)] = Field(
@@ -253,7 +255,7 @@ def _parse(section: type[S], tree: dict[str, Any], origin: str) -> S:
 
 
 def _drop_auto(tree: dict[str, Any]) -> None:
-    """Removes `auto` values from the section train if a preset sets them: `auto` then means the same as no key."""
+    """Removes the `train` keys that are `auto` and that a preset can set; `auto` means the same as a missing key."""
     train = tree.get("train")
     if isinstance(train, dict):
         tree["train"] = {
@@ -262,7 +264,7 @@ def _drop_auto(tree: dict[str, Any]) -> None:
 
 
 def _or_auto(part: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a key that a preset can set, with `auto` as a further value and the default."""
+    """The schema of a key that a preset can set, with `auto` as an additional value and as the default."""
     part = {name: value for name, value in part.items() if name != "default"}
     facts = {name: part.pop(name) for name in ("description",) if name in part}
     if "enum" in part:

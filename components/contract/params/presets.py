@@ -1,4 +1,4 @@
-"""Presets: the values that replace `auto` in the section train for a pretrained network."""
+"""Presets: the values that replace `auto` in the section `train` for a pretrained network."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +10,7 @@ from components.contract.params.training import Phase, TrainParams
 
 @dataclass(frozen=True)
 class Choice:
-    """A value of the section train, and the reason for it."""
+    """A value of the section `train`, and the reason for it."""
 
     value: Any
     reason: str
@@ -18,12 +18,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Preset:
-    """A set of values for the section train.
+    """A set of values for the section `train`.
 
     Attributes:
-        choices: by key of the section train.
+        choices: the values for all phases, by key of the section `train`.
         phases: the values of each phase; empty for a single phase that trains the head.
-        reason: for the phases.
+        reason: the reason for the phases.
     """
 
     choices: dict[str, Choice]
@@ -80,8 +80,8 @@ def apply_preset(train: TrainParams, model: ModelParams) -> tuple[TrainParams, l
     Keys that are set in params.yaml keep their values in all phases.
 
     Args:
-        train: as read: its set fields are the keys of params.yaml.
-        model: resolved.
+        train: the section as read; only the fields that params.yaml contains are set.
+        model: the resolved model.
 
     Raises:
         ParamsError: params.yaml names a preset, and has values that contradict it.
@@ -116,7 +116,7 @@ def apply_preset(train: TrainParams, model: ModelParams) -> tuple[TrainParams, l
 
 
 def without_preset(train: TrainParams) -> TrainParams:
-    """The section train for a search, which tunes the values that a preset would set.
+    """The section `train` for a search, which tunes the values that a preset would set.
 
     Raises:
         ParamsError: params.yaml names a preset, or sets a time limit.
@@ -129,7 +129,7 @@ def without_preset(train: TrainParams) -> TrainParams:
     if train.preset not in ("auto", "none"):
         raise ParamsError(
             f"train.preset must be auto or none if tune.trials searches for params; it is {train.preset}. "
-            "Remove one of the two."
+            "Remove one of the two settings."
         )
     return train.model_copy(update={"preset": "none"})
 
@@ -145,7 +145,7 @@ def _find_obstacle(train: TrainParams, model: ModelParams) -> str | None:
 
 
 def _make_phase(train: TrainParams, values: dict[str, Any], *, is_last: bool) -> Phase:
-    """A phase of a preset; values of params.yaml take precedence. Its `epochs` apply to the last phase."""
+    """A phase of a preset; params.yaml takes precedence. Its `epochs` sets the last phase and limits the others."""
     kept = {key: value for key, value in values.items() if key not in train.model_fields_set or key == "epochs"}
     if "epochs" in train.model_fields_set:
         kept["epochs"] = train.epochs if is_last else min(train.epochs, values["epochs"])

@@ -17,8 +17,8 @@ class ProbeRule:
     """The settings of a probe.
 
     Attributes:
-        candidates: backbones; the photos are prepared at the largest of their sizes.
-        choose: most_accurate; or fastest, among the candidates that may be as accurate as the most accurate one.
+        candidates: the backbones; the photos are prepared at the largest of their sizes.
+        choose: most_accurate, or fastest: the fastest of the candidates that may be as accurate as the best one.
     """
 
     candidates: tuple[str, ...]
@@ -39,15 +39,15 @@ def probe_rule(train: TrainParams) -> ProbeRule:
 
 
 def is_probed(train: TrainParams) -> bool:
-    """Whether a probe chooses the network before the training."""
+    """Whether a probe chooses the network before training."""
     return train.model.name == "auto"
 
 
 def largest_candidate(train: TrainParams, file_size: int = 0) -> tuple[int, str]:
-    """The size of the prepared photos, in pixels, and its reason.
+    """The size of the prepared photos, in pixels, and the reason for it.
 
     Args:
-        train: with `model.name: auto`.
+        train: the section `train`, with `model.name: auto`.
         file_size: the largest image size of the candidates that are files.
     """
     sizes = {name: BACKBONES[name].size for name in probe_rule(train).candidates if name in BACKBONES}
@@ -59,17 +59,17 @@ def largest_candidate(train: TrainParams, file_size: int = 0) -> tuple[int, str]
 
 
 def settle_candidates(train: TrainParams, *, num_trials: int = 0) -> tuple[TrainParams, list[str]]:
-    """Writes the rule of the preset into the section train, and describes it in a sentence.
+    """Writes the rule of the preset into the section `train`, and describes it in a sentence.
 
     Raises:
-        ParamsError: there is also a search.
+        ParamsError: the params also ask for a search.
     """
     if not is_probed(train):
         return train, []
     if num_trials:
         raise ParamsError(
-            "train.model.name must be a network if tune.trials searches for params; it is auto. Set it, or search it: "
-            "tune.space: {model.name: [MobileNetV2, EfficientNetB0]}."
+            "train.model.name must be a network if tune.trials searches for params; it is auto. Set a network, or "
+            "search for one: tune.space: {model.name: [MobileNetV2, EfficientNetB0]}."
         )
     rule = probe_rule(train)
     model = train.model.model_copy(update={"candidates": rule.candidates, "choose": rule.choose})

@@ -19,8 +19,8 @@ from components.contract.params.tuning import auto_space, check_space
 from components.contract.record import BaseRecord
 
 BATCH_NORMALIZATION = {"BatchNormalization": {"momentum": 0.9}}
-"""The moving statistics adapt within about ten steps. With Keras' default of 0.99 they lag behind for several epochs if
-an epoch has few steps."""
+"""With this momentum, the moving statistics adapt within about ten steps. With Keras' default of 0.99, they lag behind
+for several epochs if an epoch has few steps."""
 
 SMALL_CNN: tuple[Layer, ...] = tuple(
     parse_layer(layer)
@@ -48,10 +48,10 @@ class InitialModelFacts(BaseRecord):
     """The facts about an uploaded file or an earlier bundle that are needed before anything runs.
 
     Attributes:
-        display_name: for messages.
-        image_size: (height, width) of its input; None if it accepts any size.
-        usual_size: in pixels, the size that it was designed for, if that is known.
-        pixel_range: of the 16-bit photos that it was trained on; auto if there were none.
+        display_name: the name of the model in messages.
+        image_size: (height, width) of the model's input; None if it accepts any size.
+        usual_size: the image size that the model was designed for, in pixels; 224 if unknown.
+        pixel_range: the range of the 16-bit photos that the model was trained on; auto if there were none.
         features: the input shape of a new head; None if it depends on the size of the photos.
         decisions: a sentence for each fact that was detected.
     """
@@ -78,8 +78,8 @@ def resolve(
     """Replaces every `auto`, and checks the values that depend on the data.
 
     Args:
-        params: as read.
-        native_size: (height, width) in pixels, the median over the photos.
+        params: the params as read.
+        native_size: (height, width) in pixels: the median over the photos.
         data_name: the name of the data, for `deploy.model_name: auto`.
         initial_model: the upload or bundle of `train.model`, if it can be read here.
 
@@ -124,9 +124,9 @@ def resolve_train(
     *,
     num_trials: int = 0,
 ) -> tuple[TrainParams, list[str]]:
-    """Replaces the `auto` values of the section train for photos of `image_size` (height, width).
+    """Replaces the `auto` values of the section `train` for photos of `image_size` (height, width).
 
-    If there are trials, no preset is applied: the search tunes those values.
+    If there are trials, no preset is applied, because the search tunes its values.
     """
     if num_trials:
         train = without_preset(train)
@@ -222,14 +222,14 @@ def check_model(
         elif min(image_size) != max(image_size) or image_size[0] != BACKBONES[model.name].size:
             size = BACKBONES[model.name].size
             raise ModelError(
-                f"{model.name} with the head imagenet needs photos of {size} × {size} px; they are "
+                f"{model.name} with the head imagenet needs photos of {size} × {size} px; the photos are "
                 f"{_size_text(image_size)} px. Set preprocess.image_size: auto."
             )
     if initial_model is not None:
         if initial_model.image_size not in (None, image_size):
             raise ModelError(
                 f"{initial_model.display_name} needs photos of {_size_text(initial_model.image_size)} px; "
-                f"they are {_size_text(image_size)} px. Set preprocess.image_size: auto."
+                f"the photos are {_size_text(image_size)} px. Set preprocess.image_size: auto."
             )
         if initial_model.features is not None and isinstance(model.head, tuple):
             trace_shapes(model.head, initial_model.features, "train.model.head")

@@ -17,7 +17,7 @@ def format_json(node: Any, key: str = "", indent: int = 0) -> str:
     Args:
         node: the value.
         key: the text before the value, such as a key.
-        indent: of the line, in spaces.
+        indent: the indentation of the line, in spaces.
     """
     line = key + json.dumps(node, ensure_ascii=False)
     if not isinstance(node, dict | list) or indent + len(line) < LINE_LENGTH:

@@ -23,11 +23,13 @@ class AugmentationParams(Section):
     zoom: Fraction = 0.0
     shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
     shift: Fraction = Field(0.0, description="A fraction of height and width.")
-    brightness: Fraction = Field(0.0, description="A fraction of the full range, which is added.")
+    brightness: Fraction = Field(0.0, description="A fraction of the full range, which is added or subtracted.")
     contrast: Fraction = Field(0.0, description="A fraction of each pixel's distance from the photo's mean.")
-    crop: Fraction = Field(0.0, description="Fraction of height and width that may be cropped; the rest is enlarged.")
-    saturation: Fraction = Field(0.0, description="A fraction; 1 ranges from gray to twice the saturation.")
-    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="On the color wheel.")
+    crop: Fraction = Field(
+        0.0, description="Fraction of height and width that may be cut off; the remaining part is enlarged."
+    )
+    saturation: Fraction = Field(0.0, description="A fraction: 0.3 ranges from 70 % to 130 % of the saturation.")
+    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="Rotation on the color wheel.")
     blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
     noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
     erasing: Fraction = Field(
@@ -59,7 +61,9 @@ AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
 class EarlyStopping(Section):
     """Stops training when the validation loss no longer improves, and keeps the best weights."""
 
-    patience: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="Epochs without a better validation loss.")
+    patience: Annotated[int, Field(ge=1, le=1000)] = Field(
+        10, description="Number of epochs without a better validation loss after which training stops."
+    )
     min_delta: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
@@ -68,7 +72,7 @@ Trainable = Annotated[
     | Annotated[tuple[Annotated[str, Field(pattern=r"^\S+$")], ...], Strict(False), Field(min_length=1)],
     expects("auto, none, head, blocks, all, last N, from LAYER, or a list of layer names such as [block4_*, block5_*]"),
 ]
-"""Which layers are trained."""
+"""The layers that are trained."""
 
 Augmentation = Annotated[
     Annotated[Literal["auto", "none", "light", "medium", "strong"], Tag("preset")]
@@ -101,14 +105,14 @@ class Phase(Section):
 
     trainable: Trainable = Field(
         "auto",
-        description="The layers to train: none | head | blocks (the last blocks, which are half of a pretrained "
+        description="The layers to train: none | head | blocks (the last blocks, which make up half of a pretrained "
         "network's computation) | all | last N (layers with weights) | from LAYER (and all later layers) | "
         "[names and globs]. The head is trained with every choice except none. auto: all layers of a custom network, "
         "the head of a pretrained one.",
     )
     train_batch_norm: bool = Field(
         False,
-        description="Whether batch normalization in pretrained layers is trained with them; otherwise it keeps its "
+        description="Whether the batch normalization of pretrained layers is trained with them; otherwise it keeps its "
         "statistics, which a small data set would distort.",
     )
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
@@ -127,8 +131,8 @@ class Phase(Section):
     )
     schedule_epochs: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None,
-        description="Number of epochs for which the schedule, the views and swa are planned, if the phase ends before, "
-        "as after a time limit. null: the value of epochs.",
+        description="Number of epochs that the schedule, the views and swa are planned for, if the phase ends earlier, "
+        "as with a time limit. null: the value of epochs.",
     )
     decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="For the schedules step and plateau.")
     decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="For the schedules step and plateau.")
@@ -139,9 +143,9 @@ class Phase(Section):
     )
     augmentation: Augmentation = Field(
         "auto",
-        description="A preset, or custom settings. auto: medium; light, which does not flip, for tiny pictures, "
+        description="A preset, or custom settings. auto: medium; for tiny pictures light, which does not flip them, "
         "because they may be text or digits. The presets do not mirror photos if the audit finds classes that are "
-        "mirror images of each other, such as arrows.",
+        "mirror images of each other, such as left and right arrows.",
     )
     mixup: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0, description="Mixes each photo and its label with another photo: the α of the mixing ratio, such as 0.2."
@@ -153,7 +157,7 @@ class Phase(Section):
 
     @property
     def planned_epochs(self) -> int:
-        """What the schedule, the views and swa are planned for."""
+        """The number of epochs that the schedule, the views and swa are planned for."""
         return max(self.epochs, self.schedule_epochs or 0)
 
     @property
@@ -185,8 +189,8 @@ class TrainParams(Phase):
     )
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
         None,
-        description="Time limit of the whole run, evaluation and service included. Training measures a few batches, "
-        "then plans as many of its epochs and views as fit, and ends in time with its best weights. null: no limit.",
+        description="Time limit for the whole run, including evaluation and service. Training measures a few batches, "
+        "then plans as many epochs and views as fit, and ends in time with its best weights. null: no limit.",
     )
     model: ModelParams = ModelParams()
     image_size: (

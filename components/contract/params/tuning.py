@@ -83,7 +83,7 @@ Objective = Literal["accuracy", "latency", "size"]
 
 
 class TuneParams(Section):
-    """A search for the best values of `train`. Trials only use the validation photos."""
+    """A search for the best values of `train`. Trials are compared only on the validation photos."""
 
     trials: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="Number of trials; 0: no search.")
     minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="No trial starts after this many minutes.")
@@ -136,7 +136,7 @@ class TuneParams(Section):
 
     @property
     def searchers(self) -> int:
-        """How many tasks search; 0 if there are no trials."""
+        """The number of tasks that run the search; 0 if there are no trials."""
         return self.workers if self.trials else 0
 
 
@@ -147,8 +147,8 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
     """The params with some values replaced.
 
     Args:
-        train: the section train.
-        values: by key, as in `tune.space`.
+        train: the section `train`.
+        values: the new values, by key as in `tune.space`.
 
     Raises:
         ParamsError: a key does not exist, or its value is invalid.
@@ -169,10 +169,10 @@ def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
 
 
 def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -> None:
-    """Checks both ends of each range, and each choice, before any trial.
+    """Checks both ends of each range, and each choice, before any trial starts.
 
     Args:
-        train: the section train, resolved.
+        train: the resolved section `train`.
         space: the search space.
         image_size: (height, width) of the prepared photos.
 
@@ -180,7 +180,7 @@ def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -
         ParamsError: a key does not exist or cannot be tuned, or a value is invalid.
     """
     if not space:
-        raise ParamsError("tune.space must have at least one key of train; it is empty. Remove it for auto.")
+        raise ParamsError("tune.space must have at least one key of train; it is empty. Remove it to use auto.")
     for key, dimension in space.items():
         for value in dimension.ends():
             height, width = with_values(train, {key: value}).input_size(image_size)
@@ -223,7 +223,7 @@ def _set_value(tree: Any, key: str, value: Any) -> None:
         _check_entry(node, parts)
         node[parts[-1]] = value
     except (KeyError, IndexError, TypeError):
-        entries = f"; there are {len(node)} entries" if isinstance(node, list) else ""
+        entries = f"; the number of entries is {len(node)}" if isinstance(node, list) else ""
         hint = nearest(str(parts[-1] if parts else key), node) if isinstance(node, dict) else entries
         raise ParamsError(f"tune.space.{key}: train has no such key{hint}.") from None
 
@@ -235,7 +235,7 @@ def _check_entry(node: Any, parts: list[Any]) -> None:
 
 
 def _is_layer(parts: list[Any]) -> bool:
-    """Whether the last part is an argument of a layer: a layer lists only the arguments that are not defaults."""
+    """Whether the last part is an argument of a layer; layers list only the arguments that are not defaults."""
     return len(parts) > 1 and isinstance(parts[-2], str) and parts[-2][:1].isupper()
 
 

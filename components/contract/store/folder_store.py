@@ -13,7 +13,7 @@ from components.contract.system.disk_space import free_text
 
 STORE_VARIABLE: Final = "DARKROOM_STORE"
 LEFT_SECONDS: Final = 7 * 86_400.0
-"""One week. Older files are removed, so that the volume does not fill up: nobody resumes such an old run."""
+"""One week. Older files are removed, so that the volume does not fill up; runs that are this old are not resumed."""
 
 
 class FolderStore:
@@ -23,8 +23,8 @@ class FolderStore:
         """Uses a folder, which need not exist yet.
 
         Args:
-            folder: local or mounted.
-            is_own: whether it is part of this machine's cache, so that no other machine needs files that are discarded.
+            folder: a local or mounted folder.
+            is_own: whether the folder is part of this machine's cache, so that no other machine needs discarded files.
         """
         self._folder = folder
         self._is_own = is_own
@@ -58,7 +58,7 @@ class FolderStore:
             return False
         try:
             _link(self._folder / name, target)
-        except FileNotFoundError:  # another run has just discarded it
+        except FileNotFoundError:  # another run has just discarded the file
             return False
         return True
 
@@ -72,13 +72,13 @@ class FolderStore:
         self._swept_dirs.add(kind_dir)
         long_ago = time.time() - LEFT_SECONDS
         for path in kind_dir.glob("*/*"):
-            with contextlib.suppress(OSError):  # another task was faster, or the folder is read-only
+            with contextlib.suppress(OSError):  # another task has just removed it, or the folder is read-only
                 if path.stat().st_mtime < long_ago:
                     path.unlink()
 
 
 def _link(source: Path, target: Path) -> None:
-    """Links a file, or copies it to another disk; `target` appears only when it is complete."""
+    """Creates a hard link, or a copy if the disks differ; `target` appears only when it is complete."""
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         try:

@@ -4,8 +4,8 @@
     <name>/note.json          the size and the list of blocks, written last
 
 Each block is written, read and checked separately. An interrupted upload or download therefore resumes with the missing
-blocks, and several blocks are transferred in parallel. If the store loses a block, its size (after the upload) or its
-hash (at the download) reveals it.
+blocks, and several blocks are transferred in parallel. Lost or damaged blocks are detected by their size after the
+upload, or by their hash at the download.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 BLOCK_BYTES: Final = 16 * 2**20
 CONNECTIONS: Final = 8
 WRITES: Final = 2
-"""How often to write a block until the store has it."""
+"""The maximum number of attempts to write a block."""
 NOTE: Final = "note.json"
 ADDRESSING_VARIABLE: Final = "DARKROOM_S3_ADDRESSING_STYLE"
 ResultT = TypeVar("ResultT")
@@ -39,8 +39,8 @@ class ObjectStore:
         """Uses an address, without connecting yet.
 
         Args:
-            address: such as s3://bucket/darkroom.
-            system: an fsspec file system; None for that of the address.
+            address: the address, such as s3://bucket/darkroom.
+            system: an fsspec file system; None for the one that the address implies.
         """
         import fsspec
 
@@ -60,7 +60,7 @@ class ObjectStore:
         """Adds a file.
 
         Raises:
-            ArtifactError: the store cannot be reached, or loses what is written.
+            ArtifactError: the store cannot be reached, or does not keep what is written.
         """
         num_bytes = source.stat().st_size
         starts = range(0, num_bytes, BLOCK_BYTES)
@@ -77,7 +77,7 @@ class ObjectStore:
                 self._ask(lambda: self._system.pipe_file(path, content))
             if self._size(path) != len(content):
                 raise ArtifactError(
-                    f"The store {self._address} accepted {path}, but does not have all of it afterwards. "
+                    f"The store {self._address} accepted {path}, but does not contain all of it. "
                     "Check its permissions, its quota and its lifecycle rules."
                 )
             return block, len(content)

@@ -1,8 +1,8 @@
-"""Files that tasks share, by name, in a folder or in an object store.
+"""Files that tasks share by name, in a folder or in an object store.
 
 The tasks of a run may be on several machines, so a file that one task creates for another is stored here.
 DARKROOM_STORE is a folder on a volume that all machines mount, or an address such as s3://bucket/darkroom. If it is not
-set, the store is a folder of the cache.
+set, the store is a folder in the cache.
 """
 
 import os
@@ -14,7 +14,7 @@ from components.contract.system.cache import cache_dir
 
 
 class SharedStore(Protocol):
-    """Files by name. A name may contain slashes. A file is either complete or absent, and never changes."""
+    """Files with names, which may contain slashes. A file is either complete or absent, and never changes."""
 
     def has(self, name: str) -> bool:
         """Whether the file exists."""
@@ -29,7 +29,7 @@ class SharedStore(Protocol):
         ...
 
     def fetch(self, name: str, target: Path) -> bool:
-        """Creates `target` with the content of the file; False if the store does not have it, or has damaged it.
+        """Creates `target` with the content of the file; False if it is missing or damaged in the store.
 
         Raises:
             ArtifactError: the store cannot be reached.
@@ -43,7 +43,7 @@ class SharedStore(Protocol):
 
 
 def open_shared_store() -> SharedStore:
-    """Opens the store of DARKROOM_STORE, or a folder of the cache if it is not set."""
+    """Opens the store that DARKROOM_STORE specifies, or a folder in the cache if the variable is not set."""
     address = os.environ.get(STORE_VARIABLE)
     if address and "://" in address:
         from components.contract.store.object_store import ObjectStore

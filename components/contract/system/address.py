@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
 ADDRESSES_VARIABLE: Final = "DARKROOM_ADDRESSES"
-"""Contains complete addresses, one per line. Child processes, containers and tasks on a cluster look up the secret of a
-redacted address there."""
+"""The variable with complete addresses, one per line. Child processes, containers and tasks on a cluster look up the
+secret of a redacted address there."""
 MASK: Final = "***"
 MAX_REMEMBERED: Final = 20
 
@@ -37,16 +37,16 @@ _SECRET_VARIABLES: Final = (
     "KF_PIPELINES_TOKEN",
 )
 _MIN_SECRET: Final = 4
-"""In characters; a shorter secret would occur in ordinary words, so it is not replaced in texts."""
+"""The minimum length, in characters. Shorter secrets could also occur in ordinary words, so they are not masked."""
 _MIN_OPAQUE: Final = 16
-"""In characters; a query value of at least this length counts as a secret, whatever its name."""
+"""The length, in characters, from which a query value counts as a secret, regardless of its name."""
 
 
 class Address(str):
     """An address or a path; as a string, it is redacted: user info, query and fragment are `***`.
 
-    It is safe in params, logs, messages and files. Only `full` contains the secret. It is also stored in the
-    environment of this process, so that this process and its children can look it up by the redacted text.
+    The string is safe in params, logs, messages and files; only `full` contains the secret. `full` is also stored in
+    the environment of this process, so that this process and its children can look it up by the redacted string.
 
     Attributes:
         full: the complete address, for downloads.
@@ -67,7 +67,7 @@ class Address(str):
 
     @property
     def has_secret(self) -> bool:
-        """Whether the text is redacted: `full` contains a secret."""
+        """Whether `full` contains a secret, so that the string is redacted."""
         return self.full != str(self)
 
     @property
@@ -81,12 +81,12 @@ class Address(str):
         return "".join(_without_credentials(link) for link in _CHAIN_LINK.split(self.full))
 
     def hide(self, text: str) -> str:
-        """Removes the secrets of this address, and all others that `redact` finds, from a text such as an error."""
+        """Masks the secrets of this address, and all others that `redact` finds, in a string such as an error text."""
         return redact(_replace(text, _secrets_of(self.full)))
 
 
 def redact(text: str) -> str:
-    """Removes from a text the secrets of the addresses in it, and those in the environment."""
+    """Masks secrets in a string: those of the addresses in it, and those in the environment."""
     secrets = _environment_secrets(
         tuple(value for name, value in os.environ.items() if "://" in value and _may_hold_secret(name)),
         tuple(os.environ.get(name, "") for name in _SECRET_VARIABLES),
@@ -96,7 +96,7 @@ def redact(text: str) -> str:
 
 
 def shorten_address(uri: str) -> str:
-    """An address for publication: redacted; a path on this machine is reduced to its last component."""
+    """The redacted address, for publication; a path on this machine is reduced to its last component."""
     address = str(Address(uri))
     if address.startswith("dvc+") and "://" not in address:
         repository, at, rest = address.removeprefix("dvc+").rpartition("@")
@@ -108,7 +108,7 @@ def shorten_address(uri: str) -> str:
 
 
 def remember(addresses: Sequence[str]) -> None:
-    """Stores complete addresses from another process of Darkroom."""
+    """Stores complete addresses from another Darkroom process."""
     for address in addresses:
         Address(address)
 
@@ -151,7 +151,7 @@ def _last_name(path: str) -> str:
 
 
 def remembered_addresses() -> list[str]:
-    """The complete addresses that this process has stored, for another process of Darkroom. Never print them."""
+    """The complete addresses that this process has stored, to pass to another Darkroom process. Never print them."""
     return [line.strip() for line in os.environ.get(ADDRESSES_VARIABLE, "").splitlines() if line.strip()]
 
 
@@ -175,7 +175,7 @@ def _split(link: str) -> tuple[str, str, str]:
 
 
 def _redact_match(match: re.Match[str]) -> str:
-    """Redacts an address in a text, but keeps the route of a web page, as in http://127.0.0.1:5000/#/experiments."""
+    """Redacts an address in a string, but keeps the route of a web page, as in http://127.0.0.1:5000/#/experiments."""
     address, mark, route = match[0].partition("/#/")
     return f"{_redact_address(address)}{mark}{route}"
 

@@ -27,7 +27,7 @@ from components.contract.validation_messages import explain
 MAX_JSON_BYTES: Final = 2**28
 """The limit for JSON files of steps; with a thousand classes they have a few megabytes."""
 NOT_WRITABLE: Final = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
-"""Errors of the system for an output that cannot be written, for a reason that the user can fix."""
+"""System errors for an output that cannot be written, for a reason that the user can fix."""
 MAX_NAME_BYTES: Final = 200
 """The limit for a name to which a suffix is added; file systems allow 255 bytes."""
 DEVICE_FOLDERS: Final = (Path("/dev"), Path("/dev/fd"))
@@ -42,7 +42,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
     An earlier `target` remains until then, and is replaced in one move. After an error, or if the process is killed,
     `target` is unchanged. A killed process leaves a folder `.<target>.partial-*`, which the next writer of the same
-    target removes. Each writer holds a lock on its temporary folder, so several can write the same target at once; the
+    target removes. Each writer holds a lock on its temporary folder, so several can write the target in parallel; the
     last to finish wins.
 
     Raises:
@@ -90,7 +90,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 
 def remove_all_remains(folder: Path) -> None:
-    """Removes what killed writers left in a folder that belongs to Darkroom, for all targets."""
+    """Removes the partial outputs that killed writers left in a folder that belongs to Darkroom, for all targets."""
     for remains in folder.glob(".*.partial-*"):
         _remove_abandoned(remains)
 
@@ -157,7 +157,7 @@ def _locked_file(target: Path) -> Iterator[IO[bytes]]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Removes a partial output if its writer no longer runs; on a file system without locks, it is kept.
+    """Removes a partial output if its writer no longer runs; on a file system without locks, the output is kept.
 
     The lock is held during the removal: a writer that has just created the output finds it locked or missing, and tries
     again.
@@ -220,7 +220,7 @@ def write_json(target: Path, content: Any) -> None:
 
 
 def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a table in UTF-8, with a header. For spreadsheets, pass names from outside through `csv_cell`."""
+    """Writes a table in UTF-8, with a header. If a spreadsheet may open it, pass untrusted names through `csv_cell`."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
@@ -236,11 +236,11 @@ def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
 
     Args:
         path: the file.
-        model: the record that it must contain.
-        artifact_name: the name of the folder for messages, such as "data set" or "model bundle".
+        model: the class of the record that the file must contain.
+        artifact_name: what the folder is called in messages, such as "data set" or "model bundle".
 
     Raises:
-        ArtifactError: the file is missing, damaged, or of another format version.
+        ArtifactError: the file is missing or damaged, or has another format version.
     """
     try:
         return model.model_validate_json(read_regular(path, MAX_JSON_BYTES))
@@ -253,7 +253,7 @@ def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
         raise ArtifactError(f"{path} cannot be read: {error}.") from None
     except ValidationError as error:
         raise ArtifactError(
-            f"The {artifact_name} is damaged, or of another version; create it again.\n"
+            f"The {artifact_name} is damaged, or from another version of Darkroom; create it again.\n"
             f"{explain(error, model, str(path))}"
         ) from None
 
@@ -283,7 +283,7 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swaps two paths atomically, on Linux if the file system supports it; False if nothing was done."""
+    """Atomically swaps two paths; returns False and does nothing if the system or the file system cannot do this."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is None:
         return False

@@ -1,8 +1,8 @@
 """Limits for untrusted input: bytes, members, seconds and memory.
 
 Archives, tables, binary files, downloads, prediction logs and folders may come from anyone. A reader counts what it
-actually reads against a budget, whatever the file's header claims. Input that exceeds its budget raises an error that
-names the limit.
+actually reads against a budget, regardless of what the file's header claims. Input that exceeds its budget raises an
+error that names the limit.
 """
 
 import errno
@@ -27,7 +27,7 @@ MAX_MEMORY_BYTES: Final = 2**29
 START_SECONDS: Final = 30.0
 BYTES_PER_SECOND: Final = 10**6
 MEMBERS_PER_SECOND: Final = 100
-"""A slow disk is much faster than this; input that is slower is designed to keep the reader busy."""
+"""Even a slow disk is much faster than this; input that is slower is designed to keep the reader busy."""
 
 POLL_SECONDS: Final = 0.2
 
@@ -41,14 +41,14 @@ class Budget:
     Attributes:
         subject: the input, for messages, such as "The archive photos.zip".
         advice: what the user can do if the input exceeds a limit.
-        max_bytes: of its content.
-        max_members: files and folders, rows, pictures or keys.
+        max_bytes: the maximum size of the content.
+        max_members: the maximum number of files and folders, rows, pictures or keys.
         max_memory_bytes: see MAX_MEMORY_BYTES.
-        start_seconds: allowed for any input; more time is allowed as content is read.
+        start_seconds: the time allowed for any input; more time is allowed as content is read.
         bytes_per_second: the slowest acceptable rate.
         members_per_second: the slowest acceptable rate for members.
         basis: the reason for `max_bytes`, for the message.
-        members: the name of its members, for messages.
+        members: what the members are called in messages.
         error: the class of the error that is raised.
     """
 
@@ -92,7 +92,7 @@ class Budget:
         """Checks that the input is not so slow that it only keeps the reader busy.
 
         Raises:
-            DarkroomError: of the class `error`, if it is.
+            DarkroomError: of the class `error`, if the input is that slow.
         """
         allowed_seconds = (
             self.start_seconds + self.num_bytes / self.bytes_per_second + self.num_members / self.members_per_second
@@ -101,7 +101,7 @@ class Budget:
         if elapsed > allowed_seconds:
             raise self.limit_error(
                 f"be read within {allowed_seconds:,.0f} s",
-                f"after {elapsed:,.0f} s only {self.num_bytes:,} bytes had been read",
+                f"the number of bytes read after {elapsed:,.0f} s was only {self.num_bytes:,}",
             )
 
     def limit_error(self, limit: str, state: str) -> DarkroomError:
@@ -109,12 +109,12 @@ class Budget:
         return self.error(f"{self.subject} must {limit}; {state}. {self.advice}")
 
     def wait_for(self, work: Callable[[], T], seconds: float) -> T:
-        """Runs work that cannot be interrupted, such as a call of a library, within limits of time and memory.
+        """Runs work that cannot be interrupted, such as a library call, within limits on time and memory.
 
         Work that exceeds a limit continues in a daemon thread, which ends with the process at the latest.
 
         Raises:
-            DarkroomError: work exceeds a limit; the class is `error`. Errors of the work itself are raised as they are.
+            DarkroomError: of the class `error`, if the work exceeds a limit. Errors of the work are raised unchanged.
         """
         outcome: list[T] = []
         failure: list[BaseException] = []
@@ -174,7 +174,7 @@ def open_regular(path: Path) -> BinaryIO:
     """Opens a file for reading, but only a regular file: a pipe could block forever, and a device may never end.
 
     Raises:
-        OSError: it cannot be opened, or is not a regular file.
+        OSError: the file cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     status = os.fstat(descriptor)
@@ -194,7 +194,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     """Reads a regular file, up to the size that it has when it is opened.
 
     Raises:
-        OSError: it cannot be read, is not a regular file, or is larger than `max_bytes`.
+        OSError: the file cannot be read, is not a regular file, or is larger than `max_bytes`.
     """
     with open_regular(path) as file:
         num_bytes = os.fstat(file.fileno()).st_size

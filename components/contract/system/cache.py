@@ -33,11 +33,11 @@ def checkpoints_dir() -> Path:
 def require_resumable(folder: Path, error: OSError) -> None:
     """Raises an error if a folder from which work is resumed cannot be written, and this pod has a volume for it.
 
-    Without such a volume, work continues, but cannot be resumed.
+    Without such a volume, work continues, but cannot be resumed after an interruption.
 
     Args:
-        folder: in the cache or in DARKROOM_CHECKPOINTS.
-        error: the reason why it cannot be written.
+        folder: a folder in the cache or in DARKROOM_CHECKPOINTS.
+        error: why the folder cannot be written.
 
     Raises:
         ArtifactError: this pod has a volume for the cache or for checkpoints.
@@ -68,7 +68,7 @@ def cache_limit() -> int:
 
 
 def evict(files: Mapping[Path, float], used: Collection[Path], remove: Callable[[Path], bool]) -> None:
-    """Removes the least recently used files until the rest is within the limit, but no file that this run has used.
+    """Removes the least recently used files, except those that this run has used, until the others fit the limit.
 
     Args:
         files: all files of one kind, with the time of their last use.

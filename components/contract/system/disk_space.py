@@ -10,9 +10,9 @@ from typing import Final
 from components.contract.errors import ArtifactError
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""Errors of the system for a full disk or quota."""
+"""System errors for a full disk or an exhausted quota."""
 SMALL_SPACE: Final = 2**20
-"""In bytes. With less free space, a failed write is reported as a full disk, whatever error the library raised."""
+"""With less free space than this, in bytes, a failed write is reported as a full disk, whichever error was raised."""
 
 
 def full_disk_error(error: OSError) -> ArtifactError | None:

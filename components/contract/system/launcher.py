@@ -60,8 +60,8 @@ KEPT_GIT_VARIABLES: Final = frozenset(
         "GIT_CONFIG_NOSYSTEM",
     )
 )
-"""Authorship, configuration and connections. All other variables of git, which can select a repository or a program,
-are removed."""
+"""Variables for authorship, configuration and connections. All other git variables, which can select a repository or a
+program, are removed."""
 SEARCH_PATHS: Final = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
 """Empty or relative entries of these variables depend on the working folder, so they are removed."""
 
@@ -168,7 +168,7 @@ def run(
         env: the environment; `environment()` by default.
         timeout_seconds: after this time, the program is killed.
         input_text: the standard input.
-        options: all except stdin.
+        options: any of `Options` except stdin.
 
     Raises:
         OSError: the command cannot be started.
@@ -198,7 +198,7 @@ def _text(env: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def converse(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Starts a command, in a new session, that exchanges bytes with this process through pipes; does not wait.
+    """Starts a command that exchanges bytes with this process through pipes, in a new session, without waiting.
 
     Raises:
         OSError: the command cannot be started.
@@ -209,8 +209,8 @@ def converse(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Pope
 
 
 def become(command: Sequence[str], env: Mapping[str, str]) -> NoReturn:
-    """Replaces this process by a command, so that a signal to this process reaches the command."""
-    os.execve(command[0], list(command), dict(env))  # noqa: S606 - with a shell, it would remain as a third process
+    """Replaces this process with a command, so that a signal to this process reaches the command."""
+    os.execve(command[0], list(command), dict(env))  # noqa: S606 - a shell would remain as a third process
 
 
 def git(
@@ -220,7 +220,7 @@ def git(
     timeout_seconds: float = GIT_SECONDS,
     close_fds: bool = True,
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs git in a folder of the user; for untrusted repositories, use foreign/repository.py.
+    """Runs git in one of the user's folders; for untrusted repositories, use foreign/repository.py.
 
     Raises:
         MissingProgramError: git is not installed.

@@ -1,4 +1,4 @@
-"""Ignores environment variables of numeric libraries, set for other projects, that would change results.
+"""Ignores environment variables that were set for other projects and would change the results of numeric libraries.
 
 Darkroom's figures must depend only on the data, the params and the seed. With `ONEDNN_DEFAULT_FPMATH_MODE=BF16`, for
 example, TensorFlow multiplies in bfloat16, and its probabilities differ from those of a float32 export by up to 0.06.
@@ -16,13 +16,13 @@ IGNORED: Final = (
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "TF_SET_ONEDNN_FPMATH_MODE",
-    # Treats weights as constants, but they change during training.
+    # Treats weights as constants, although they change during training.
     "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS",
-    # Another compiler; an unknown flag aborts the process.
+    # Select another compiler; an unknown flag aborts the process.
     "TF_FUNCTION_JIT_COMPILE_DEFAULT",
     "TF_JIT_COMPILE_REWRITE",
     "TF_XLA_FLAGS",
-    # Another backend or version of Keras, or fewer epochs and steps than in the params.
+    # Select another backend or version of Keras, or fewer epochs and steps than in the params.
     "KERAS_BACKEND",
     "KERAS_MAX_EPOCHS",
     "KERAS_MAX_STEPS_PER_EPOCH",
@@ -32,7 +32,7 @@ IGNORED: Final = (
 
 
 def ignore_library_settings() -> None:
-    """Removes the variables from the environment, and logs it. Call it before the libraries are imported."""
+    """Removes the variables in IGNORED from the environment, and logs them. Call it before importing the libraries."""
     settings = {name: os.environ.pop(name) for name in IGNORED if os.environ.get(name) not in (None, "", "tensorflow")}
     if settings:
         log.info(

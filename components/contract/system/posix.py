@@ -1,4 +1,4 @@
-"""POSIX only: stops with a message on other systems, and locks files."""
+"""Requires a POSIX system, stopping with a message on others; and locks files."""
 
 import importlib.util
 import sys

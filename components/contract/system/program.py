@@ -22,7 +22,7 @@ from components.contract.text import escape_log_records, printable
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
 """The variable with the path of a file to which steps append a JSON line when they start, finish or fail."""
 FINISH_FILE = "finish"
-"""If a file with this name is next to that file, training ends early with the best epoch so far."""
+"""If a file with this name is next to the file in EVENTS_VARIABLE, training ends early with the best epoch so far."""
 RUN_START_VARIABLE: Final = "DARKROOM_RUN_START"
 """The variable with the start of the run that a step belongs to, in seconds since 1970."""
 BUG = 1
@@ -39,15 +39,15 @@ QUIET = {
 
 
 def quiet_libraries() -> None:
-    """Keeps libraries from sending usage statistics, and from logging what Darkroom says better."""
+    """Keeps libraries from sending usage statistics, and from logging what Darkroom reports more clearly."""
     os.environ.update(QUIET)
-    # Of a server that does not answer it would log every retry. KFP's client sets the level of its parent, "urllib3".
+    # Otherwise every retry is logged if a server does not answer. KFP's client sets the level of the parent, "urllib3".
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
 def running_step(name: str) -> Iterator[None]:
-    """Context of a step: sets up its log, and records its time and outcome."""
+    """The context manager for a step: sets up its log, and records its time and outcome."""
     escape_log_records()
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stdout, format=f"[{name}] %(message)s", force=True
@@ -90,7 +90,7 @@ def note_progress(event: str, **facts: object) -> None:
 
 
 def seconds_of_run() -> float | None:
-    """The seconds since the start of the run that this step belongs to; None if it is a step by itself."""
+    """The seconds since the start of the run that this step belongs to; None if the step was started on its own."""
     start = os.environ.get(RUN_START_VARIABLE)
     return max(0.0, time.time() - float(start)) if start else None
 
@@ -211,7 +211,7 @@ def _show(message: str, end: str = "\n") -> None:
 
 @contextlib.contextmanager
 def _safe_streams() -> Iterator[StandardStream | None]:
-    """Replaces standard output and error within the block, unless a test has; yields the new output or None."""
+    """Within the block, replaces standard output and error, unless a test did; yields the new output or None."""
     originals = sys.stdout, sys.stderr
     output, sys.stdout = _safe_stream(sys.stdout, sys.__stdout__, 1)
     _, sys.stderr = _safe_stream(sys.stderr, sys.__stderr__, 2)
@@ -226,7 +226,7 @@ def _safe_streams() -> Iterator[StandardStream | None]:
 def _safe_stream(current: TextIO | None, original: TextIO | None, number: int) -> tuple[StandardStream | None, TextIO]:
     if current is None:  # closed by the caller: >&-
         return None, Path(os.devnull).open("w", encoding="utf-8")
-    if current is not original:  # a test's
+    if current is not original:  # replaced by a test
         return None, current
     current.flush()
     raw = StandardStream(number, "w", closefd=False)

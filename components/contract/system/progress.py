@@ -50,7 +50,7 @@ def log_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """Yields the items, and logs the progress.
 
     Args:
-        items: to process.
+        items: the items to process.
         total: the number of items.
         what: the items and the work on them, as in "photos read".
     """

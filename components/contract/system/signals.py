@@ -1,11 +1,11 @@
-"""Explains why a process was ended by a signal, because such a process cannot log the reason."""
+"""Explains why a signal ended a process, because such a process cannot log the reason itself."""
 
 import signal
 from pathlib import Path
 from typing import Final
 
 SHELL_BASE: Final = 128
-"""Shells and Docker report a signal as exit code 128 + its number, Python as the negative number."""
+"""Shells and Docker report a signal as exit code 128 + its number; Python reports the negative number."""
 LESS_MEMORY: Final = (
     "Close other programs or use a machine with more memory; or lower train.batch_size, preprocess.image_size or "
     "tune.workers."
@@ -34,7 +34,7 @@ def explain_signal(code: int, *, what: str = "The task", remedy: str = LESS_MEMO
         name = signal.Signals(number or 0).name
     except ValueError:
         name = f"signal {number}"
-    return f"{what} was ended by {name}: a crash in a library, or a signal from outside. Run it again."
+    return f"{what} was ended by {name}: a crash in a library, or a signal from another process. Run it again."
 
 
 def _memory() -> str:

@@ -17,18 +17,17 @@ OUTAGE_SECONDS: Final = 600.0
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 POD_VARIABLE: Final = "KUBERNETES_SERVICE_HOST"
-"""Kubernetes sets it in every pod."""
+"""A variable that Kubernetes sets in every pod."""
 OUTAGE_WORDS: Final = re.compile(
     r"connect|timed? ?out|temporar|unavailable|reset by peer|starting up|shutting down|name resolution|\b50[234]\b",
     re.I,
 )
-"""Words in the messages of libraries, which have no common error class, about servers that may become available
-again."""
+"""Words in error messages about servers that may become available again; the libraries have no common error class."""
 ResultT = TypeVar("ResultT")
 
 
 def is_in_pod() -> bool:
-    """Whether this process runs on a cluster."""
+    """Whether this process runs in a Kubernetes pod."""
     return POD_VARIABLE in os.environ
 
 
@@ -53,13 +52,13 @@ def wait_for(
     """Returns the result of a call, and repeats the call while its errors are temporary.
 
     Args:
-        call: to repeat.
+        call: the call to repeat.
         subject: the server, for the log.
         is_temporary: whether an error is temporary.
         seconds: how long to repeat the call; 0 calls it once.
 
     Raises:
-        Exception: the last error of the call, if it is permanent or the time is over.
+        Exception: the last error of the call, if the error is permanent or the time is up.
     """
     deadline = time.monotonic() + seconds
     pause_seconds = FIRST_PAUSE_SECONDS

@@ -18,7 +18,7 @@ REFUSALS: Final = (
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
 )
-"""Errors that a retry does not change: for example, a param already has another value, or the run was deleted."""
+"""Error codes after which a retry is useless: for example, a param already has another value."""
 
 Kind = Literal["start", "params", "tags", "metrics", "dataset", "artifacts", "status"]
 
@@ -28,9 +28,9 @@ class Message:
     """A message to the MLflow store.
 
     Attributes:
-        run_id: of the MLflow run.
-        kind: of the message.
-        content: JSON-serializable.
+        run_id: the id of the MLflow run.
+        kind: what the message contains.
+        content: the content, which is JSON-serializable.
         is_settled: whether the store has accepted it or rejected it permanently.
     """
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 MAX_PARAMS_PER_CALL = 100
 """MLflow's limit."""
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""Settings for a single attempt at the start of a run, which is repeated."""
+"""Settings for each of the attempts to start a run, which are repeated until START_SECONDS have passed."""
 START_SECONDS = 15.0
 """How long the start of a run waits for a server that does not answer; then the run continues, and is logged later."""
 START_RETRY_SECONDS = 2.0
@@ -61,7 +61,7 @@ class Run:
         """Logs to a run.
 
         Args:
-            run_id: None to log nothing.
+            run_id: the id of the run; None to log nothing.
             outbox: the outbox of the step, if it has one; None creates one, which `close` closes.
         """
         self.run_id = run_id
@@ -106,17 +106,17 @@ class Run:
         """Logs which data set the run uses.
 
         Args:
-            name: of the data.
+            name: the name of the data set.
             digest: a digest of the content, at most 36 characters.
             source: the origin of the data.
-            context: such as "training" or "evaluation".
+            context: what the data set is used for, such as "training" or "evaluation".
             profile: the counts, as JSON.
         """
         content = {"name": name, "digest": digest, "source": source, "context": context, "profile": profile}
         self._enqueue("dataset", content)
 
     def log_artifacts(self, path: Path, folder: str) -> None:
-        """Logs a file, or a folder and its content. It must remain in place, because it may be sent later."""
+        """Logs a file, or a folder with its content, which must remain in place, because it may be sent later."""
         message = self._enqueue("artifacts", {"path": str(path.resolve()), "folder": folder})
         if message is not None:
             files = [file for file in (path, *path.rglob("*")) if file.is_file()]
@@ -127,7 +127,7 @@ class Run:
         self._enqueue("status", {"status": status, "end_time": now_ms()})
 
     def close(self, *, hurried: bool = False) -> None:
-        """Waits until the messages are sent, less long if hurried; the rest is stored for later, which is logged."""
+        """Waits a limited time, shorter if hurried, until all messages are sent; stores unsent messages for later."""
         if self._owns_outbox:
             self.outbox.close(hurried=hurried)
 
@@ -199,7 +199,7 @@ def _pending_run(start: Mapping[str, Any]) -> "Run":
 
 
 def find_stored_id(run: "Run") -> str | None:
-    """The id of the run in the store, if the store answers; otherwise the id that the run has here."""
+    """The id of the run in the store, if the store answers; otherwise the local id of the run."""
     run_id = run.run_id
     if run_id is None or not run_id.startswith(PENDING):
         return run_id

@@ -1,4 +1,4 @@
-"""Sends a step's messages to MLflow: in a thread, in order, with retries, so that the store never delays the step.
+"""Sends a step's messages to MLflow in a thread, in order, with retries, so that the store hardly delays the step.
 
 Messages that the store has not accepted when the step ends are kept in the folder `unsent` of the cache; the next step
 that logs to the same store sends them.
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 CALL_SECONDS: Final = 15.0
 """How long a step waits for the answer to one request, or for its files to be uploaded."""
 WAIT_SECONDS: Final = 35.0
-"""How long a step waits for all such requests together, before its end."""
+"""How long a step waits for all such requests in total, not counting the wait at its end."""
 CLOSE_SECONDS: Final = 20.0
 """How long a step waits at its end. Together with the system metrics of a training run, all waits are about a
 minute."""
@@ -32,7 +32,7 @@ STOP_SECONDS: Final = 5.0
 """How long a step waits at its end if it is being stopped: a pod then has 30 seconds for everything."""
 RETRY_SECONDS: Final = 2.0
 UPLOAD_RATE: Final = 5e6
-"""In bytes per second; the step does not wait for a store with a slower upload."""
+"""The assumed upload rate, in bytes per second; the step does not wait longer for a slower store."""
 MAX_VALUES_PER_CALL: Final = 1000
 """MLflow's limit."""
 AnswerT = TypeVar("AnswerT")
@@ -84,7 +84,7 @@ class Outbox:
         return answers[0] if answers else otherwise
 
     def close(self, *, hurried: bool = False) -> None:
-        """Waits a limited time until all messages are sent; the rest is written to the cache for the next step."""
+        """Waits a limited time until all messages are sent; the others are written to the cache for the next step."""
         with self._condition:
             # The store did not answer at the start of the run, so it has no id for the run yet.
             is_store_away = bool(self._queue) and self._queue[0].run_id.startswith(PENDING)
@@ -143,7 +143,7 @@ class Outbox:
 
 
 def send_unsent(wait_seconds: float = 0.0) -> None:
-    """Sends what earlier steps could not send to this store, in the background; waits for it up to `wait_seconds`."""
+    """Sends, in the background, what earlier steps could not send to this store; waits at most `wait_seconds`."""
     paths = sorted(_unsent_dir().glob("*.jsonl"))
     if paths:
         sender = threading.Thread(target=_resend, args=(paths,), name="mlflow-unsent", daemon=True)

@@ -44,7 +44,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
     """The run for a step to log to.
 
     Args:
-        experiment: of a new run.
+        experiment: the experiment of a new run.
         upstream: the run that created the step's input; used if the environment names no run and the store has it.
         own_name: the name of the new run to create if there is no other run; it ends with the step.
 

@@ -111,7 +111,7 @@ def find_or_create_run(
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The id of an experiment with the view of the headline figures; created, or restored if it was deleted.
+    """The id of an experiment, which is created or restored if necessary and gets the view of the headline figures.
 
     Raises:
         MlflowException: the store does not answer, or rejects the request.
@@ -123,7 +123,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
         try:
             created_id: str = client.create_experiment(name, _artifact_folder(), {VIEW_TAG: VIEW})
         except MlflowException as error:
-            experiment = client.get_experiment_by_name(name)  # another process may have created it meanwhile
+            experiment = client.get_experiment_by_name(name)  # another process may have just created it
             if experiment is None:
                 raise error from None
         else:
@@ -153,7 +153,7 @@ def reason_of(error: BaseException) -> str:
     """Why a request failed, without the secrets of addresses and without a period.
 
     The message of a failed connection repeats the address and the names of classes; the system's own reason at the end
-    of the chain of causes, such as "Connection refused", says all of it.
+    of the chain of causes, such as "Connection refused", is enough.
     """
     from urllib3.exceptions import MaxRetryError
 
@@ -169,7 +169,7 @@ def reason_of(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def store_lock() -> Iterator[None]:
-    """Prevents other processes from creating the tables of a SQLite store, or experiments in it, within the block."""
+    """Within the block, no other process can create the tables of a SQLite store, or experiments in it."""
     from mlflow import get_tracking_uri
 
     path = sqlite_file(get_tracking_uri())
@@ -210,7 +210,7 @@ def require_store() -> None:
 
 @contextlib.contextmanager
 def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
-    """Limits the wait for a server that does not answer, within the block; the environment takes precedence."""
+    """Within the block, limits the wait for a server that does not answer; the environment takes precedence."""
     new_names = [name for name in settings if name not in os.environ]
     os.environ.update({name: settings[name] for name in new_names})
     try:
@@ -221,7 +221,7 @@ def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
 
 
 def import_client() -> None:
-    """Imports MLflow's client before threads use it: if two threads import it at once, one finds it half imported."""
+    """Imports MLflow's client before threads use it: if two import it at the same time, one finds it half imported."""
     importlib.import_module("mlflow.tracking.client")
     at_server = importlib.import_module("mlflow").get_tracking_uri().startswith("http")
     importlib.import_module(f"mlflow.store.tracking.{'rest_store' if at_server else 'sqlalchemy_store'}")
@@ -233,5 +233,5 @@ def unreachable_error(error: Exception) -> TrackingError:
 
     return TrackingError(
         f"The MLflow store {redact(get_tracking_uri())} cannot be reached or written: {reason_of(error)}. "
-        "Fix it, or set another store with MLFLOW_TRACKING_URI."
+        "Fix the problem, or set another store with MLFLOW_TRACKING_URI."
     )

@@ -40,8 +40,8 @@ def tracking_uri(home: Path = HOME) -> str:
             ) from None
         path = (folder / "mlflow.db").resolve()
         if "%" in str(path) or "?" in str(path):
-            # SQLAlchemy would read % and ? as parts of the address, and if they were escaped, MLflow would create
-            # folders with the escaped name.
+            # SQLAlchemy would interpret % and ? as address syntax. If they were escaped, MLflow would create folders
+            # with the escaped name.
             path = folder / "mlflow.db"
         uri = f"sqlite:///{path}"
     if not re.match(r"[a-z][a-z0-9+.-]*://|arn:", uri) or uri.startswith(("file:", "databricks")):

@@ -1,4 +1,4 @@
-"""Context of a step in a pipeline run: sets up its log, and writes its error to the MLflow run.
+"""The context manager for a step in a pipeline run: sets up its log, and writes its error to the MLflow run.
 
 Kubeflow Pipelines reports that a task has failed but not why, so the step itself writes the cause to MLflow.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 ERROR_TAG: Final = "darkroom.error"
 """The tag with `<step>: <message>` of the step that failed."""
 ERROR_LOG_TAG: Final = "darkroom.error_log"
-"""The tag with the last lines of its log."""
+"""The tag with the last lines of that step's log."""
 NUM_LOG_LINES: Final = 20
 MAX_TAG_LENGTH: Final = 5000
 """A length that every MLflow store accepts."""

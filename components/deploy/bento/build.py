@@ -1,4 +1,4 @@
-"""Builds a bento that contains only the exported graph, its facts and the code of the service."""
+"""Builds a bento: the exported graph, its facts and calibration, sample photos, and the code of the service."""
 
 import ast
 import hashlib
@@ -27,7 +27,7 @@ from components.deploy.bento.samples import write_samples
 
 SERVICE = "components.deploy.service.app"
 PAGE = Path("components", "deploy", "service", "page")
-"""The files of the service's page, which are not imported by any module."""
+"""The folder of the service's page, whose files no module imports."""
 REQUIREMENTS = (
     "bentoml",
     "numpy",
@@ -46,13 +46,13 @@ EXPORT_FILES = ("model.xml", "model.bin")
 
 @dataclass(frozen=True)
 class Extras:
-    """The content of a bento besides the model.
+    """The content of a bento in addition to the model.
 
     Attributes:
-        evaluation: its metrics and verdict appear in /model; None without an evaluation.
-        evaluation_dir: the folder of the calibration, if there is one.
-        photos: golden photos, named by their image_id.
-        sample_labels: the true labels of the sample photos, by image_id, in order.
+        evaluation: the evaluation whose metrics and verdict /model returns, if there is one.
+        evaluation_dir: the folder that may contain a calibration.
+        photos: golden photos, named after their image_id.
+        sample_labels: the true label of each sample photo, by image_id, in the order of the page.
     """
 
     evaluation: EvaluationInfo | None = None
@@ -87,7 +87,7 @@ def build_bento(
             f"{graph_digest[:12]} instead of {bundle.export.sha256[:12]}. Train again."
         )
     with tempfile.TemporaryDirectory(prefix="darkroom-build-") as temporary:
-        # bentoml build packs its working directory, including its own store: two empty folders keep them apart.
+        # bentoml build packs its working directory, so its store must be in another folder.
         context, home = Path(temporary, "context"), Path(temporary, "home")
         facts = lay_out(context, bundle_dir, bundle, model_name, extras)
         _run_build(context, home, facts.tag)
@@ -100,7 +100,7 @@ def build_bento(
 def lay_out(
     context: Path, bundle_dir: Path, bundle: BundleInfo, model_name: str, extras: Extras = NOTHING
 ) -> ServiceFacts:
-    """Writes the source of the bento, its later `src`: service.json, export/, samples/, components/.
+    """Writes the source of the bento, which becomes its `src`: service.json, export/, samples/, components/.
 
     Args:
         context: a new folder.
@@ -139,7 +139,7 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
     calibrated_graph = read_calibration(evaluation_dir).facts.export_sha256
     if calibrated_graph != bundle.export.sha256:
         raise ArtifactError(
-            f"The calibration in {evaluation_dir} belongs to another model: to the graph "
+            f"The calibration in {evaluation_dir} belongs to another model: it is for the graph "
             f"{calibrated_graph[:12]}, but the bundle contains {bundle.export.sha256[:12]}. Run evaluate "
             "again."
         )
@@ -148,7 +148,7 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
 
 
 def make_facts(bundle: BundleInfo, tag: str, *, calibrated: bool) -> ServiceFacts:
-    """The facts of a bundle's model for the service."""
+    """The facts about a bundle's model that the service needs."""
     return ServiceFacts(
         tag=tag,
         class_names=bundle.class_names,
@@ -178,7 +178,7 @@ def find_code(module: str, root: Path) -> set[Path]:
     """The files below `root` that a module of the project needs, found by following imports in the code.
 
     Args:
-        module: `components.deploy.service.app`.
+        module: name of the module, such as `components.deploy.service.app`.
         root: the folder that contains `components`.
     """
     files: set[Path] = set()
@@ -211,7 +211,7 @@ def _compute_fingerprint(folder: Path) -> str:
 
 
 def _make_bentofile(model_name: str) -> dict[str, object]:
-    # JSON is YAML.
+    # It is written as JSON, which is valid YAML.
     return {
         "service": f"{SERVICE}:PhotoClassifier",
         "name": model_name,
@@ -219,7 +219,7 @@ def _make_bentofile(model_name: str) -> dict[str, object]:
         "include": ["components/", "export/", "samples/", "service.json", *CALIBRATION_FILES],
         "python": {
             "packages": [f"{package}=={version(package)}" for package in REQUIREMENTS],
-            # Locking requires a package index, which may not exist.
+            # Locking requires a package index, which may not be reachable.
             "lock_packages": False,
         },
     }
@@ -237,7 +237,7 @@ def _run_build(context: Path, home: Path, tag: str) -> None:
 
 
 def bento_environment(home: Path) -> dict[str, str]:
-    """The environment for BentoML's commands.
+    """The environment variables for BentoML's commands.
 
     Args:
         home: BentoML's folder, separate from the user's.

@@ -1,4 +1,4 @@
-"""The sample photos on the service's page: a few golden photos, from as many classes as possible."""
+"""Chooses the sample photos for the service's page: a few golden photos, from as many classes as possible."""
 
 import io
 import logging
@@ -15,7 +15,7 @@ from components.deploy.service.protocol import Sample
 log = logging.getLogger(__name__)
 
 MAX_SIDE: Final = 640
-"""Larger photos are scaled down: the page shows them small."""
+"""Larger photos are scaled down, because the page shows them small."""
 TINY_PIXELS: Final = 64
 """Photos up to this size are stored losslessly, as PNG."""
 INDEX: Final = "samples.json"
@@ -26,7 +26,7 @@ def choose_samples(labels: Mapping[str, int], number: int) -> list[str]:
 
     Args:
         labels: the true label of each golden photo, by image_id.
-        number: the maximum number.
+        number: the maximum number of sample photos.
     """
     by_class: dict[int, list[str]] = {}
     for image_id, label in sorted(labels.items()):
@@ -45,11 +45,12 @@ def write_samples(
     """Writes samples.json and the photos, upright and without camera metadata (place, time, maker).
 
     Args:
-        photos: golden photos, named by their image_id.
-        labels: of the chosen photos, by image_id, in the order of the page.
+        photos: golden photos, named after their image_id.
+        labels: the label of each chosen photo, by image_id, in the order of the page.
         class_names: in the order of the labels.
         folder: a new folder.
-        pixel_range: of the model; a 16-bit photo becomes an 8-bit photo with the same prediction.
+        pixel_range: the pixel range of the model, with which 16-bit photos become 8-bit photos with the same
+            prediction.
     """
     by_id = {path.stem: path for path in photos}
     folder.mkdir()

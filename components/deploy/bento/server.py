@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 120.0
 STOP_SECONDS = 70.0
-"""A little more than supervisor.py gives the service to end."""
+"""A little more than the time that supervisor.py gives the service to stop."""
 KEPT_LINES = 200
 TOLD_LINES = 12
 FAILED_START = "Application startup failed"
-"""The server's message if a worker cannot start; its supervisor would retry forever."""
+"""The server's message if a worker cannot start; BentoML would try to start it again forever."""
 
 
 LEAN: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""For glibc, which otherwise keeps most of the memory of large requests; containers set this in the Dockerfile."""
+"""For glibc, which otherwise keeps most of the memory of large requests; in containers, the Dockerfile sets these."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}
 
 
@@ -50,17 +50,17 @@ def serving(
     echo: bool = False,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Iterator[str]:
-    """Runs the service of a bento folder; it is ready and warm when the block begins, and stopped when it ends.
+    """Runs the service of a bento folder: it is ready and warm when the block begins, and stopped when the block ends.
 
-    It never outlives this process, however this process ends.
+    The service never outlives this process, however this process ends.
 
     Args:
         bento_dir: contains deployment.json and bento/; only bento/ is required.
         host: the address to listen on.
-        port: None for any free one.
-        timeout_seconds: the maximum time until it is ready.
-        echo: whether to also write its log to standard output.
-        settings: the variables of settings.py; those in this process's environment are not passed on.
+        port: the port to listen on; None for any free port.
+        timeout_seconds: the maximum time until the service is ready.
+        echo: whether to also write the log of the service to standard output.
+        settings: the variables of settings.py; those in this process's environment are not passed to the service.
 
     Yields:
         The address of the service, such as `http://127.0.0.1:3000`.
@@ -115,7 +115,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
             )
             while not stop_event.wait(1):
                 if not answers(url, "/livez"):
-                    raise ServiceError(f"The service at {url} has stopped unexpectedly; its last lines are above.")
+                    raise ServiceError(f"The service at {url} has stopped unexpectedly; its last log lines are above.")
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -123,10 +123,10 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
 
 
 def free_address(host: str, port: int | None) -> tuple[str, int]:
-    """The numeric address of a host of this machine, and the given port if it is free there, or any free port.
+    """Returns the numeric address of a host of this machine, and the port to use: any free one if `port` is None.
 
     Raises:
-        ServiceError: the host is not this machine's, or the port is taken.
+        ServiceError: the host does not belong to this machine, or the port is taken.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
@@ -195,7 +195,7 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
 
 
 def answers(url: str, path: str, timeout_seconds: float = 1.0) -> bool:
-    """Whether a program on this machine answers there with status 200; proxies are ignored."""
+    """Whether a program answers at this URL and path with status 200; proxies are ignored."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout_seconds)
     try:
@@ -208,17 +208,17 @@ def answers(url: str, path: str, timeout_seconds: float = 1.0) -> bool:
 
 
 def _last_lines(lines: deque[str]) -> str:
-    time.sleep(0.2)  # so that the reader receives the last lines
+    time.sleep(0.2)  # so that the reader can receive the last lines
     return "\n".join(f"  {line}" for line in tuple(lines)[-TOLD_LINES:])
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
-    # Not by closing its standard input: a library may have duplicated our end of the pipe.
+    # Closing its standard input may not suffice: a library may have duplicated our end of the pipe.
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        log.warning("The service did not stop within %.0f s; it is killed.", STOP_SECONDS)
+        log.warning("The service did not stop within %.0f s, so it is killed.", STOP_SECONDS)
         process.kill()
         process.wait()
     assert process.stdin is not None

@@ -1,7 +1,7 @@
 """Runs a program, and ends it and all its children when standard input closes.
 
-The parent process holds the other end of the pipe. However it ends, even by SIGKILL, the pipe closes and no server is
-left running. This script is run by its path and imports nothing of the project.
+The parent process holds the other end of the pipe. However the parent ends, even by SIGKILL, the pipe closes and no
+server is left running. This script is run by its path and imports nothing of the project.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ import psutil
 
 POLL_SECONDS = 0.2
 FAMILY_SECONDS = 1.0
-"""How often the children are listed; after the program has ended, they can no longer be listed."""
+"""The interval at which the child processes are listed; after the program has ended, this is no longer possible."""
 GRACE_SECONDS = 65.0
-"""The time for requests in progress after SIGTERM; each is answered within 60 s."""
+"""The time after SIGTERM to finish the requests in progress; each request takes at most 60 s."""
 
 
 def main(command: list[str]) -> int:

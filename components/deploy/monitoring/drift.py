@@ -1,8 +1,8 @@
 """Checks whether the photos of a service still resemble those that its model was trained for.
 
 Three signals are compared: brightness, confidence, and the content of the photos (the embeddings). Served photos are
-compared with the validation and test photos of the data set, not with its training photos: on those a model is more
-confident than on any others, so every photo would seem to have drifted.
+compared with the validation and test photos of the data set, not with its training photos: a model is more confident on
+its training photos than on any others, so confidence would always seem to have drifted.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ import numpy as np
 from components.contract.record import BaseRecord
 
 MIN_PHOTOS: Final = 50
-"""Photos required on each side."""
+"""The minimum number of photos on each side of the comparison."""
 MAX_PHOTOS: Final = 2000
-"""More photos on either side only take longer."""
+"""The maximum number of photos on each side; more would only take longer."""
 SIGNIFICANCE: Final = 0.01
-"""The probability of reporting drift if there is none, shared by the three signals."""
+"""The probability of reporting drift if there is none, divided among the three signals."""
 MIN_DISTANCE: Final = 0.2
 """The smallest Kolmogorov–Smirnov distance that matters, even if a smaller one is significant."""
 MIN_SEPARATION: Final = 0.65
-"""The smallest share of pairs in which a classifier separates a served photo from one of the data set that matters; by
-chance it is 0.5."""
+"""The smallest separation that matters: the share of pairs of a served photo and a photo of the data set that a
+classifier distinguishes correctly. By chance, it is 0.5."""
 SHRINKAGE: Final = 0.1
 
 Verdict = Literal["drift", "no drift", "cannot tell"]
@@ -35,10 +35,10 @@ class Traits:
 
     Attributes:
         brightness: float32 (n,), the mean of the pixels, from 0 to 255.
-        confidence: float32 (n,), of the most probable class.
+        confidence: float32 (n,), the probability of the most probable class.
         embeddings: float32 (n, features).
-        labels: n class names that the model predicted.
-        names: n ids of predictions or paths of photos; empty for the photos of a data set.
+        labels: the n class names that the model predicted.
+        names: the n ids of predictions or paths of photos; not set for the photos of a data set.
     """
 
     brightness: np.ndarray
@@ -51,7 +51,7 @@ class Traits:
         return len(self.labels)
 
     def draw(self, number: int, rng: np.random.Generator) -> "Traits":
-        """Draws at most `number` of the photos at random."""
+        """Draws at most `number` photos at random."""
         if len(self) <= number:
             return self
         indices = np.sort(rng.choice(len(self), number, replace=False))
@@ -77,7 +77,7 @@ class Signal(BaseRecord):
 
 
 class ClassShare(BaseRecord):
-    """The share of predictions of a class."""
+    """The share of a class among the predictions, for the data set and for the service."""
 
     class_name: str
     reference: float
@@ -102,7 +102,7 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
         reference: the validation and test photos.
         served: the photos of the service.
         class_names: in the order of the labels.
-        rng: splits the embeddings into halves.
+        rng: draws photos, and splits the embeddings into halves.
     """
     numbers = {"num_reference": len(reference), "num_served": len(served)}
     reference, served = reference.draw(MAX_PHOTOS, rng), served.draw(MAX_PHOTOS, rng)
@@ -114,8 +114,8 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
     )
     if min(len(reference), len(served)) < MIN_PHOTOS:
         reason = (
-            f"A comparison needs at least {MIN_PHOTOS} photos on each side, but there are "
-            f"{numbers['num_served']} served photos and {numbers['num_reference']} in the data set."
+            f"A comparison needs at least {MIN_PHOTOS} photos on each side, but the service has "
+            f"{numbers['num_served']} and the data set has {numbers['num_reference']}."
         )
         return Drift(verdict="cannot tell", reason=reason, signals=(), classes=classes, **numbers)
     signals = (
@@ -150,7 +150,7 @@ def _compare_values(
     text = (
         change
         if has_drifted
-        else f"{name.capitalize()} is the same as in the data set: the medians are {after:.3g} and {before:.3g}."
+        else f"{name.capitalize()} is about the same as in the data set: the medians are {after:.3g} and {before:.3g}."
     )
     return Signal(
         name=name,
@@ -188,7 +188,7 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
 
 
 def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """How often a linear discriminant, trained on half of the photos, separates a pair from the other half.
+    """How well a linear discriminant trained on half of the photos separates served from reference photos in the rest.
 
     Args:
         reference: float32 (n, features).
@@ -213,7 +213,7 @@ def _split_in_halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
 
 
 def _fisher_direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
-    """Fisher's discriminant, with the covariance shrunk towards a sphere: there may be fewer photos than features."""
+    """Fisher's discriminant, with the covariance shrunk toward a sphere, as there may be fewer photos than features."""
     centered = np.concatenate([reference - reference.mean(axis=0), served - served.mean(axis=0)])
     covariance = centered.T @ centered / len(centered)
     sphere = max(float(np.trace(covariance)) / len(covariance), 1e-12)

@@ -1,4 +1,4 @@
-"""The drift report: one self-contained HTML file."""
+"""Writes the drift report, one self-contained HTML file."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,8 +17,8 @@ HEIGHT, WIDTH = 120, 480
 TONES = {"drift": "bad", "no drift": "good", "cannot tell": "soft"}
 LIMITS = {"brightness": (0, 255), "confidence": (0, 1)}
 ADVICE = "Label the photos from which the model learns most, add them to the data, and train again:"
-PHOTOS_ADVICE = "FOLDER: the photos that you sent, each with the id of its prediction as its name, such as ID.jpg."
-LEGENDS = {"brightness": "From 0, black, to 255, white.", "confidence": "From 0 to 1."}
+PHOTOS_ADVICE = "FOLDER must contain the photos that you sent, each named after its prediction id, such as ID.jpg."
+LEGENDS = {"brightness": "From 0 (black) to 255 (white).", "confidence": "From 0 to 1."}
 
 
 def write_report(
@@ -34,13 +34,13 @@ def write_report(
     """Writes the report.
 
     Args:
-        path: of the file.
+        path: the file to write.
         drift: the result of the comparison.
         reference: the validation and test photos.
         served: the photos of the service.
-        name: of the bento.
+        name: the name of the bento.
         source: the origin of the served photos.
-        command: chooses photos to label; None proposes no command.
+        command: the command that chooses photos to label, which the report proposes; None for no proposal.
     """
     verdict = Verdict(drift.verdict.capitalize(), TONES[drift.verdict], [Text(drift.reason)])
     rows = [[one.class_name, f"{100 * one.reference:.1f} %", f"{100 * one.served:.1f} %"] for one in drift.classes]
@@ -49,7 +49,7 @@ def write_report(
         f"{name}: drift",
         eyebrow="Drift",
         heading=name,
-        lead=f"{drift.num_served:,} served photos ({source}) against {drift.num_reference:,} validation and test "
+        lead=f"{drift.num_served:,} served photos ({source}) compared with {drift.num_reference:,} validation and test "
         "photos of the data set.",
         sections=[
             Section("verdict", "", [verdict]),
@@ -82,7 +82,7 @@ def _signal_blocks(signal: Signal, reference: Traits, served: Traits) -> Iterato
         yield Chart(name, partial(_histograms, signal, getattr(reference, name), getattr(served, name)))
         yield Text(f"Filled: the data set. Line: the service. {LEGENDS[name]}", "soft small")
     yield Text(
-        f"{signal.method}: {signal.size:.2f} (matters from {signal.matters_from:.2f}), p = {signal.p_value:.2g}.",
+        f"{signal.method}: {signal.size:.2f} (threshold {signal.matters_from:.2f}), p = {signal.p_value:.2g}.",
         "soft small",
     )
 
@@ -100,5 +100,5 @@ def _histograms(signal: Signal, reference: np.ndarray, served: np.ndarray) -> Ht
     steps = "".join(f" V{HEIGHT - height} H{(number + 1) * step}" for number, height in enumerate(line_heights))
     color = "wrong" if signal.drifted else "right"
     line = node("path", d=f"M0 {HEIGHT}{steps} V{HEIGHT}", style=f"fill:none;stroke:var(--{color});stroke-width:2")
-    label = f"Histograms of {signal.name}: of the data set filled, of the service as a line"
+    label = f"Histograms of {signal.name}: filled for the data set, a line for the service"
     return node("svg", bars, line, viewBox=f"0 0 {WIDTH} {HEIGHT + 2}", role="img", aria_label=label, width=640)

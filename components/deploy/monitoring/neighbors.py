@@ -1,4 +1,4 @@
-"""Finds the training photos whose embeddings are most similar to that of a given photo."""
+"""Finds the training photos whose embeddings are most similar to the embedding of a photo."""
 
 import hashlib
 import logging
@@ -21,10 +21,10 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A training photo.
+    """A training photo, and how similar it is.
 
     Attributes:
-        image_id: of the photo.
+        image_id: the content hash of the photo.
         label: the index of its class.
         similarity: the cosine of the two embeddings, at most 1.
     """
@@ -43,7 +43,7 @@ def find_nearest(
         embedding: float32 (features,).
         classifier: the model that computed the embedding.
         dataset_dir: the data set that the model was trained on.
-        cache_dir: for the embeddings of the training photos.
+        cache_dir: the folder in which the embeddings of the training photos are cached.
         number: the number of photos to return.
 
     Raises:
@@ -65,7 +65,7 @@ def find_nearest(
 
 
 def read_paths(dataset_dir: Path) -> dict[str, str]:
-    """The path of each kept photo in the data, by image_id; empty if the manifest is missing."""
+    """The path of each kept photo, relative to the data, by image_id; empty if the manifest is missing."""
     import pyarrow.parquet as pq
 
     path = dataset_dir / "manifest.parquet"
@@ -77,7 +77,7 @@ def read_paths(dataset_dir: Path) -> dict[str, str]:
 
 
 def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.ndarray:
-    """float16 (n, features), unit length, cached for the next call."""
+    """Embeddings of unit length, float16 (n, features); they are computed once and then cached."""
     facts = classifier.facts.lineage
     key = hashlib.sha256(f"{facts.export_sha256} {facts.dataset_fingerprint}".encode()).hexdigest()[:32]
     path = cache_dir / "embeddings" / f"{key}.npy"
@@ -96,7 +96,7 @@ def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> n
 
 
 def _compute_embeddings(classifier: Classifier, split: Split) -> np.ndarray:
-    log.info("Computing the embeddings of %d training photos; they are cached for the next time.", len(split))
+    log.info("Computing the embeddings of %d training photos; they are then cached.", len(split))
     progress = Progress(len(split))
     parts = []
     for start in range(0, len(split), BATCH_SIZE):

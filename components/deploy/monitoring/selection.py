@@ -10,12 +10,12 @@ from components.contract.inference.calibration import to_unit_length
 def weigh(confidence: np.ndarray, unfamiliar: Sequence[float | None], disputed: np.ndarray) -> np.ndarray:
     """How informative the label of each photo would be, from 0 to 1: float32 (n,).
 
-    A prediction is as doubtful as its confidence is low; an unfamiliar photo is doubtful despite a high confidence, and
-    a photo with feedback for another class is entirely doubtful.
+    The lower the confidence, the more informative the label. The label of an unfamiliar photo is informative despite
+    high confidence, and that of a photo with feedback for another class has the weight 1.
 
     Args:
-        confidence: float32 (n,), of the most probable class.
-        unfamiliar: n values, above 1 for photos unlike the training photos; None if unmeasured.
+        confidence: float32 (n,), the probability of the most probable class.
+        unfamiliar: n values, above 1 for photos unlike the training photos; None if it was not measured.
         disputed: bool (n,), whether feedback names another class.
     """
     distances = np.array([0.0 if value is None else value for value in unfamiliar])
@@ -25,12 +25,12 @@ def weigh(confidence: np.ndarray, unfamiliar: Sequence[float | None], disputed: 
 
 
 def choose(weights: np.ndarray, embeddings: np.ndarray, count: int) -> list[int]:
-    """Chooses the photos to label, in order: each with a high weight, and unlike those chosen before it.
+    """Chooses the photos to label, in order; each has a high weight and is unlike those chosen before it.
 
     Args:
         weights: float32 (n,), from `weigh`.
         embeddings: float32 (n, features).
-        count: the maximum number.
+        count: the maximum number of photos.
     """
     unit = to_unit_length(embeddings)
     distances = np.full(len(weights), 2, np.float32)

@@ -23,7 +23,7 @@ BATCH_SIZE = 32
 
 
 def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Generator) -> Traits:
-    """Computes the traits of the validation and test photos, at most MAX_PHOTOS.
+    """Computes the traits of the validation and test photos, of at most MAX_PHOTOS of them.
 
     Args:
         classifier: the model that was trained on the data set.
@@ -49,16 +49,16 @@ def folder_traits(classifier: Classifier, files: Sequence[Path]) -> Traits:
     photos = ((str(file), pixels) for file in files if (pixels := _decode(classifier, file)) is not None)
     traits = _examine(classifier, photos, len(files))
     if not len(traits):
-        raise DataError(f"None of the {len(files)} files is a usable photo.")
+        raise DataError(f"At least one file must be a usable photo; none of {len(files)} is.")
     return traits
 
 
 def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
-    """Reads the traits of predictions that one bento has logged; embeddings of other bentos are not comparable.
+    """Reads the traits of the predictions that one bento logged; embeddings of other bentos are not comparable.
 
     Args:
         predictions: from `read_log`.
-        tag: of the bento.
+        tag: the tag of the bento.
 
     Raises:
         DataError: there are no such predictions.
@@ -87,7 +87,7 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
             "Choose the served run with --run, or other days with --since."
         )
     if others_by_tag:
-        log.info("%d predictions of other bentos are skipped.", others_by_tag.total())
+        log.info("Number of skipped predictions of other bentos: %d.", others_by_tag.total())
     light, confidence, embeddings, labels, ids = zip(*rows, strict=True)
     return Traits(
         np.array(light, np.float32), np.array(confidence, np.float32), np.stack(embeddings), list(labels), list(ids)

@@ -1,1 +1,1 @@
-"""The MLflow registry and the rollout to Kubernetes. Import `registry` or `rollout`."""
+"""Registers models in MLflow, and rolls them out to Kubernetes. Import `registry` or `rollout`."""

@@ -1,4 +1,4 @@
-"""The init container: `python -m components.deploy.release.download /bento` writes the bento to /bento/bento."""
+"""The program of the init container: `python -m components.deploy.release.download /bento` writes /bento/bento."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ def main() -> None:
     from components.deploy.release.package import fetch, read_reference
 
     parser = argparse.ArgumentParser(prog="python -m components.deploy.release.download")
-    parser.add_argument("folder", type=Path, help="the folder for bento/")
+    parser.add_argument("folder", type=Path, help="the folder in which bento/ is created")
     arguments = parser.parse_args()
     with running_step("fetch"):
         fetch(read_reference(), arguments.folder / "bento")

@@ -1,9 +1,9 @@
 """Writes a bento's model in MLflow's format, for `mlflow.pyfunc.load_model` and `mlflow models serve`.
 
-MLmodel                 signature, pinned requirements
-data/model/             service.json, export/, calibration.json and familiarity.npz: as in the bento
-code/components/        only the modules that classify
-input_example.json      a photo; serving_input_example.json, the same as an HTTP request
+MLmodel                 the signature and the pinned requirements
+data/model/             service.json, export/, calibration.json and familiarity.npz, as in the bento
+code/components/        only the modules that are needed to classify photos
+input_example.json      a photo; serving_input_example.json contains the same photo as an HTTP request
 """
 
 import io
@@ -26,11 +26,11 @@ REQUIREMENTS: Final = ("numpy", "opencv-python-headless", "openvino", "pandas", 
 
 
 def write_mlflow_model(source_dir: Path, facts: ServiceFacts, target: Path) -> None:
-    """Writes the model of a built bento.
+    """Writes the model of a built bento in MLflow's format.
 
     Args:
         source_dir: `src` of the bento, with service.json, export/ and, if there is one, the calibration.
-        facts: of the bento.
+        facts: the facts of the bento.
         target: a new folder.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-mlflow-") as scratch, warnings.catch_warnings():
@@ -70,14 +70,14 @@ def _make_signature() -> "ModelSignature":
         "error": DataType.string,
     }
     return ModelSignature(
-        # The content of a file, base64, or pixels.
+        # A photo is the content of a file, the same in base64, or its pixels.
         inputs=Schema([ColSpec(AnyType(), "image")]),  # type: ignore[no-untyped-call]  # MLflow's constructor
         outputs=Schema([ColSpec(kind, name, required=False) for name, kind in outputs.items()]),
     )
 
 
 def _make_photo(image_size: tuple[int, int]) -> bytes:
-    """A gray PNG as an example that shows no real photo."""
+    """A gray PNG: an example input that is not a real photo."""
     from PIL import Image
 
     file = io.BytesIO()

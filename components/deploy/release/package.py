@@ -1,4 +1,4 @@
-"""Transfers a bento to a cluster: packs it into MLflow under its digest, from where the pods download it."""
+"""Transfers a bento to a cluster: packs it and stores it in MLflow under its digest; the pods download it."""
 
 import logging
 import os
@@ -18,9 +18,9 @@ from components.contract.tracking.store import is_refusal, reason_of
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "bento"
-"""The artifact folder of packed bentos. A run can have several: a cached training can be deployed again later."""
+"""The artifact folder of packed bentos. A run can have several, because its model can be deployed again later."""
 BENTO_VARIABLE: Final = "DARKROOM_BENTO"
-"""The environment variable of the container `fetch`: the bento that its pod serves."""
+"""The environment variable of the container `fetch` that contains the reference of the bento to serve."""
 REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")
 
 
@@ -30,7 +30,7 @@ class Reference:
 
     Attributes:
         run_id: the MLflow run that contains it.
-        sha256: of the packed file.
+        sha256: the SHA-256 of the packed file.
     """
 
     run_id: str
@@ -61,7 +61,7 @@ class Reference:
 
 
 def is_same_content(earlier_text: str, reference: Reference) -> bool:
-    """Whether an earlier reference has the same content, and MLflow still stores it there.
+    """Whether an earlier reference has the same content, and MLflow still stores that content.
 
     A pipeline run whose steps are all cached publishes an identical bento again, in a new MLflow run.
     """
@@ -117,19 +117,19 @@ def fetch(reference: Reference, target: Path) -> None:
     """Downloads a bento from MLflow, verifies its digest, and unpacks it.
 
     Args:
-        reference: of the bento.
-        target: the folder of the bento, which is created.
+        reference: the reference of the bento.
+        target: the folder to create for the bento.
 
     Raises:
         TrackingError: MLflow did not return the bento.
-        ArtifactError: its digest is wrong.
+        ArtifactError: the digest of the bento is wrong.
     """
     from mlflow import MlflowClient
 
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
-        except Exception as error:  # as above
+        except Exception as error:  # see `publish`
             raise TrackingError(f"MLflow did not return the bento {reference}: {reason_of(error)}.") from None
         digest = file_sha256(path)
         if digest != reference.sha256:

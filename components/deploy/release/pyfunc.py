@@ -1,7 +1,7 @@
 """The served model in MLflow: `mlflow.pyfunc.load_model("models:/clothes@champion").predict(photos)`.
 
-MLflow imports this module from the `code` folder of the logged model, where neither Darkroom nor TensorFlow needs to be
-installed. It uses the service's graph, decoder and calibration, so the predictions are the same.
+MLflow imports this module from the `code` folder of the logged model, so neither Darkroom nor TensorFlow needs to be
+installed. It uses the service's graph, decoder and calibration, so the predictions are the same as the service's.
 """
 
 import base64
@@ -40,7 +40,7 @@ class PhotoModel:
         self._classifier = Classifier(folder)
 
     def predict(self, model_input: Any) -> pd.DataFrame:
-        """Predicts each photo, in order.
+        """Classifies the photos, in order.
 
         Args:
             model_input: a table with the column `image`, or a sequence of photos. A photo is the content of a file, the
@@ -57,7 +57,7 @@ class PhotoModel:
         contents = [file for file in files if isinstance(file, bytes)]
         rows = iter(predict_photos(self._classifier, contents) if contents else ())
         answers = [_error_answer(file) if isinstance(file, ImageError) else _to_answer(next(rows)) for file in files]
-        # Only a column of objects can contain both numbers and None; pandas replaces None with NaN in others.
+        # Only a column of objects can contain both numbers and None; in other columns, pandas replaces None with NaN.
         return pd.DataFrame(answers, columns=list(NO_ANSWER), dtype=object)
 
 
@@ -81,7 +81,7 @@ def _read_photos(model_input: Any) -> list[Any]:
 
 
 def _to_file(photo: Any) -> bytes | ImageError:
-    """The photo as the content of a file."""
+    """Converts a photo to the content of a file."""
     try:
         if isinstance(photo, str):
             return _read_base64(photo)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUNDLE_FOLDER = "bundle"
-"""The folder of the run's artifacts in which train logs the model bundle."""
+"""The artifact folder of the run to which train logs the model bundle."""
 MODELS_FOLDER = "models"
-"""The folder of the run's artifacts with a model in MLflow's format for each bento, by the bento's version."""
+"""The artifact folder of the run with a model in MLflow's format for each bento, by the bento's version."""
 BENTO_TAG = "darkroom.bento"
 CHALLENGES = ("cannot tell", "not comparable")
 """The verdicts that do not decide which model is better."""
@@ -32,9 +32,9 @@ class Registration:
     """The result of the registration.
 
     Attributes:
-        version: of the registered model; None if it was not registered.
-        promoted: whether it has the alias `champion`.
-        reason: why it was or was not promoted.
+        version: the version of the registered model; None if the model was not registered.
+        promoted: whether this version has the alias `champion`.
+        reason: why this version was or was not promoted.
         run_id: the MLflow run that the version belongs to.
     """
 
@@ -50,7 +50,7 @@ class Origin:
 
     Attributes:
         bundle_dir: the model bundle, which is logged again if the training run no longer exists.
-        run: of the deploy step, to which the bundle is logged in that case.
+        run: the run of the deploy step, to which the bundle is logged in that case.
     """
 
     bundle_dir: Path
@@ -67,17 +67,18 @@ def register(
 ) -> Registration:
     """Registers a version of `model_name` for this bento, or finds the version if the bento is already registered.
 
-    A verdict that promotes sets the alias `champion`; one that does not decide sets the alias `challenger`.
+    A verdict that promotes sets the alias `champion`; a verdict in CHALLENGES sets the alias `challenger`.
 
     Args:
-        model_name: of the registered model.
-        facts: of the bento.
-        verdict: of the evaluation.
-        origin: the bundle, and the run that receives it if the training run no longer exists; None requires that run.
-        outage_seconds: how long to wait for a registry that does not answer; None continues without it after one try,
-            with a warning and a reason.
-        bento_dir: the built bento; a new version contains its model in MLflow's format. None uses the bundle as the
-            version, which `mlflow.pyfunc` cannot load.
+        model_name: name of the registered model.
+        facts: the facts of the bento.
+        verdict: the verdict of the evaluation.
+        origin: the bundle, and the run that receives it if the training run no longer exists; if None, the training run
+            must exist.
+        outage_seconds: how long to wait for a registry that does not answer; if None, there is only one attempt, and a
+            failure is logged as a warning.
+        bento_dir: the built bento; a new version contains its model in MLflow's format. If None, the version is the
+            bundle, which `mlflow.pyfunc` cannot load.
 
     Raises:
         TrackingError: the registry rejects the model, or does not answer in time.
@@ -100,7 +101,7 @@ def register(
                 "registered and not rolled out. Fix the registry or its permissions and run deploy again."
             ) from None
         log.warning("The MLflow registry did not accept %s: %s. The bento is not promoted.", model_name, reason)
-        return Registration(None, False, f"Not registered: the MLflow registry did not accept it: {reason}")
+        return Registration(None, False, f"Not registered: the MLflow registry did not accept the model: {reason}")
 
 
 def _register(
@@ -114,7 +115,7 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     client = _client()
     client.set_model_version_tag(model_name, version, "darkroom.verdict", verdict.verdict)
     client.set_model_version_tag(model_name, version, "darkroom.reasons", " ".join(verdict.reasons)[:5000])
-    # The registry's page shows this first.
+    # The registry shows the description at the top of the page.
     client.update_model_version(model_name, version, f"Verdict: {verdict.verdict}. {' '.join(verdict.reasons)}"[:5000])
     aliases = client.get_registered_model(model_name).aliases
     current_champion = str(aliases[CHAMPION]) if CHAMPION in aliases else None
@@ -132,7 +133,7 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
             version,
             False,
             f"Version {version} is {CHALLENGER}: it was compared when the {CHAMPION} was {earlier_text}, but "
-            f"now it is {current_text}. Evaluate it again.",
+            f"now the champion is {current_text}. Evaluate the model again.",
         )
     if verdict.promotes:
         client.set_registered_model_alias(model_name, CHAMPION, version)
@@ -152,7 +153,7 @@ def _end_challenge(model_name: str, version: str) -> None:
 
 
 def _find_version(model_name: str, tag: str) -> tuple[str, str] | None:
-    """(version, run) of a bento that is registered, if the run still exists."""
+    """The (version, run) of a registered bento; None if the bento is not registered, or the run no longer exists."""
     for version in _client().search_model_versions(f"name = '{model_name}'"):
         if version.tags.get(BENTO_TAG) == tag and version.run_id and _is_kept(version.run_id):
             return str(version.version), str(version.run_id)
@@ -160,7 +161,7 @@ def _find_version(model_name: str, tag: str) -> tuple[str, str] | None:
 
 
 def _is_kept(run_id: str) -> bool:
-    """Whether the store has a run that is not deleted."""
+    """Whether the store contains this run, and the run is not deleted."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -178,18 +179,18 @@ def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
         run = create_run(experiment=model_name, name=f"{model_name} registered again")
         run.end("FINISHED")
         run.close()
-    assert run.run_id is not None, "a run that was created has an id"
+    assert run.run_id is not None, "a created run has an id"
     run_id = stored_id(run.run_id)
     _client().log_artifacts(run_id, str(origin.bundle_dir), BUNDLE_FOLDER)
     _client().set_tag(run_id, "darkroom.lost_run", lost_run_id)
-    log.warning("MLflow has no run %s, which trained the model; run %s has its bundle now.", lost_run_id, run_id)
+    log.warning("MLflow has no run %s, which trained the model; run %s now contains the bundle.", lost_run_id, run_id)
     return run_id
 
 
 def _create_version(
     model_name: str, facts: ServiceFacts, origin: Origin | None, bento_dir: Path | None
 ) -> tuple[str, str]:
-    """(version, run) of a new version."""
+    """Creates a version; returns (version, run)."""
     from mlflow.exceptions import MlflowException
 
     client, lineage = _client(), facts.lineage

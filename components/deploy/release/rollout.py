@@ -1,4 +1,4 @@
-"""Rolls out a bento on Kubernetes: sets it in the Deployment, waits, checks its answers, and rolls back on failure."""
+"""Rolls out a bento on Kubernetes: patches the Deployment, waits, checks the answers, and rolls back on failure."""
 
 import json
 import logging
@@ -25,12 +25,12 @@ from components.deploy.service.settings import read_settings
 log = logging.getLogger(__name__)
 
 TARGET_VARIABLE: Final = "DARKROOM_ROLLOUT"
-"""`<namespace>/<deployment>` that promoted models are rolled out to; without it there is no rollout."""
+"""The variable with the `<namespace>/<deployment>` for promoted models; if it is not set, there is no rollout."""
 OUTCOME: Final = "Outcome: "
 """The prefix of the log line that reports which model is served; `darkroom submit` looks for it."""
 INIT_CONTAINER: Final = "fetch"
 ACCOUNT_DIR: Final = Path("/var/run/secrets/darkroom-rollout")
-"""The account that may change the service's Deployments. Only the deploy task has it, other tasks of KFP do not."""
+"""The credentials of the account that may change the service's Deployments; of KFP's tasks, only deploy has them."""
 TIMEOUT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 30.0
@@ -45,9 +45,9 @@ class Cluster:
     """The Kubernetes API, accessed from a pod.
 
     Attributes:
-        url: of the API server.
-        token: of the account that may change the service.
-        ca_path: the certificate that verifies the server's; None for plain HTTP.
+        url: the address of the API server.
+        token: the token of the account that may change the service.
+        ca_path: the certificate that verifies the server's certificate; None for plain HTTP.
         outage_seconds: how long to wait for a server that does not answer.
     """
 
@@ -108,24 +108,24 @@ class Cluster:
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Whether the Kubernetes API may answer later, because it restarts or has too many requests."""
+    """Whether the Kubernetes API may answer later, because it is restarting or has too many requests."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code == 429 or error.code >= 500
     return isinstance(error, OSError)
 
 
 def find_target() -> str | None:
-    """The Deployment for promoted models, `<namespace>/<deployment>`; None for no rollout."""
+    """The Deployment for promoted models, `<namespace>/<deployment>`; None if no rollout was requested."""
     return os.environ.get(TARGET_VARIABLE) or None
 
 
 def report_outcome(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
     """Rolls out a promoted bento if DARKROOM_ROLLOUT names a Deployment, and reports which model is served and why.
 
-    `darkroom submit` prints the line, and the MLflow run has it as a tag. Runs outside a cluster have no rollout.
+    `darkroom submit` prints this report, and the MLflow run has it as a tag. Runs outside a cluster have no rollout.
 
     Args:
-        info: deploy's record of the bento.
+        info: the result of the deploy step.
         bento_dir: contains deployment.json and bento/.
         dataset_dir: contains golden/<image_id>.<suffix>.
         evaluation_dir: contains predictions.parquet.
@@ -193,9 +193,9 @@ def roll_out(
 
     Args:
         cluster: the Kubernetes API.
-        namespace: of the Deployment.
-        name: of the Deployment.
-        reference: the bento.
+        namespace: the namespace of the Deployment.
+        name: the name of the Deployment.
+        reference: the bento to serve.
         check: sends known photos to the new service; raises a ServiceError if an answer is wrong.
         timeout_seconds: the maximum time until the new pods are ready.
 
@@ -222,7 +222,7 @@ def roll_out(
         cluster.deployment(namespace, name, make_patch(earlier_bento))
         _await_rollout(cluster, namespace, name, timeout_seconds)
         raise RolloutError(f"{error} {namespace}/{name} serves {earlier_bento} again.") from None
-    return f"{namespace}/{name} now serves {reference} and gives the same answers as evaluation."
+    return f"{namespace}/{name} now serves {reference} and returns the same answers as evaluation."
 
 
 def find_bento(deployment: dict[str, Any]) -> str | None:
@@ -236,7 +236,7 @@ def find_bento(deployment: dict[str, Any]) -> str | None:
 
 
 def make_patch(reference: str) -> dict[str, Any]:
-    """The patch that sets a Deployment's bento and changes nothing else."""
+    """The patch that sets the bento of a Deployment and changes nothing else."""
     container = {"name": INIT_CONTAINER, "env": [{"name": BENTO_VARIABLE, "value": reference}]}
     return {"spec": {"template": {"spec": {"initContainers": [container]}}}}
 
@@ -245,7 +245,7 @@ def _await_rollout(cluster: Cluster, namespace: str, name: str, timeout_seconds:
     """Waits until every replica is updated and ready.
 
     Raises:
-        RolloutError: it takes too long, or Kubernetes has given up.
+        RolloutError: the rollout takes too long, or Kubernetes has given up.
     """
     deadline = time.monotonic() + timeout_seconds
     while True:

@@ -45,21 +45,21 @@ PACKED_DIR = Path(__file__).resolve().parents[3]
 MAX_BATCH_SIZE = 4
 """On a CPU, larger batches are no faster per photo, delay the photos behind them, and need more memory."""
 MAX_LANES = 4
-"""Batches that run in parallel if there are enough cores; each needs memory for the outputs of its layers."""
+"""The maximum number of batches that run in parallel; each needs memory for the outputs of the layers."""
 TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
 """Photos that would wait longer for the graph are rejected with status 503."""
 MIN_WAITING = 64
 """This many photos, the maximum of one request, are always accepted."""
 MAX_IN_FLIGHT = 16
-"""Photos of one request that are decoded and classified at the same time; the others wait encoded, which is smaller."""
+"""The maximum number of photos of one request in progress; the others wait in encoded form, which needs less memory."""
 STUCK_SECONDS = 20.0
 """No batch takes this long; if one does, the service reports that it is not ready and, later, not alive."""
 OUR_FAULT = "internal"
 
 log = logging.getLogger("bentoml.darkroom")
 escape_log_records()
-"""A child of BentoML's logger, which writes to standard output."""
+"""`log` is a child of BentoML's logger, which writes to standard output."""
 
 
 class Upload(bentoml.IODescriptor):
@@ -69,7 +69,7 @@ class Upload(bentoml.IODescriptor):
 
     @classmethod
     async def from_http_request(cls, request: Request, _serde: Any) -> Self:
-        """Reads the form, because BentoML's reader fetches addresses, and answers a wrong field name with 500."""
+        """Reads the form, because BentoML's reader would fetch addresses, and answer a wrong field name with 500."""
         wants_picture = "image/png" in request.headers.get("accept", "")
         try:
             return cls.model_construct(files=(await read_request(request), wants_picture))
@@ -80,13 +80,13 @@ class Upload(bentoml.IODescriptor):
 @bentoml.service(
     name="darkroom",
     traffic={"timeout": TIMEOUT_SECONDS},
-    logging={"access": {"enabled": False}},  # log_request contains more
+    logging={"access": {"enabled": False}},  # log_request logs more
     metrics={"enabled": False},  # see metrics.py
-    tracing={"excluded_urls": "."},  # all: spans without a collector would cost a millisecond per request
+    tracing={"excluded_urls": "."},  # all URLs: without a collector, tracing would only cost a millisecond per request
 )
 @bentoml.asgi_app(pages, path="/")
 class PhotoClassifier:
-    """Decodes photos in threads, and classifies the photos of several requests in common batches."""
+    """Decodes photos in threads, and classifies the photos of several requests in shared batches."""
 
     def __init__(self) -> None:
         settings = read_settings()
@@ -126,7 +126,7 @@ class PhotoClassifier:
 
     @bentoml.api(route="/explain", input_spec=Upload, output_spec=Explanation)
     async def explain(self, files: tuple[UploadRequest | RefusedUpload, bool]) -> Response:
-        """Shows which parts of a photo indicate a class: as JSON, or with `Accept: image/png` as a picture only."""
+        """Shows which parts of a photo indicate a class: as JSON or, with `Accept: image/png`, as a picture only."""
         upload_or_refusal, wants_picture = files
         try:
             with self._accept(upload_or_refusal) as (upload, share):
@@ -166,14 +166,14 @@ class PhotoClassifier:
         """Registers a request; rejects it if its photos would wait too long."""
         if isinstance(upload, RefusedUpload):
             raise upload
-        # In fair order, at most as many photos of each other request go first as this request has.
+        # In fair order, no other request can have more photos classified first than this request has.
         num_photos = len(upload.photos)
         num_waiting = num_photos + sum(min(other.num_waiting, num_photos) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:
             raise RefusedUpload(
                 503,
                 "overloaded",
-                "The service has too many photos to classify in time; try again in a moment.",
+                "The service has too many photos to classify this request in time; try again in a moment.",
             )
         share = Share(num_waiting=num_photos)
         self.shares.add(share)
@@ -195,7 +195,7 @@ class PhotoClassifier:
         try:
             return await asyncio.gather(*tasks)
         finally:
-            for task in tasks:  # if the whole request is rejected
+            for task in tasks:  # in case the whole request is rejected
                 task.cancel()
 
     async def _predict(self, data: bytes | np.ndarray, options: Options, share: Share) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class PhotoClassifier:
         except RefusedUpload:
             raise
         except Exception:
-            # The other photos of the request and of the batch are answered.
+            # The other photos of the request and of the batch still get an answer.
             log.exception("A photo could not be classified.")
             return {"error": fault(OUR_FAULT, "This photo could not be classified because of an internal error.")}
         label, confidence = ranking[0]

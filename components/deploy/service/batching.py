@@ -1,8 +1,9 @@
 """Classifies photos of several requests in batches, without waiting to fill a batch, in fair order.
 
-If a lane is idle, a photo is classified at once. Photos that arrive while all lanes are busy wait and form the next
-batch: batches grow with the load. A batch that runs alone uses all cores, so that an idle service answers as fast as
-possible; batches that run in parallel share the cores, without waiting for each other at every layer.
+A lane runs one batch at a time. If a lane is idle, a photo is classified at once. Photos that arrive while all lanes
+are busy wait and form the next batch, so batches grow with the load. A batch that runs alone uses all cores, so that an
+idle service answers as fast as possible; batches that run in parallel share the cores, without waiting for each other
+at every layer.
 """
 
 import asyncio
@@ -23,15 +24,15 @@ SMOOTHING = 0.2
 
 
 class Batcher(Generic[Row]):
-    """Runs a function for batches on single photos, in threads."""
+    """Collects single photos into batches, and runs a function on these batches in threads."""
 
     def __init__(self, run: Callable[[np.ndarray, bool], Sequence[Row]], max_batch_size: int, num_lanes: int = 1):
         """Creates a batcher; it starts no work.
 
         Args:
-            run: takes uint8 (n, height, width, 3), and whether no other batch runs when it starts; returns n rows.
+            run: called with uint8 (n, height, width, 3), and whether no other batch is running; returns n rows.
             max_batch_size: the maximum number of photos per batch.
-            num_lanes: the maximum number of batches at the same time.
+            num_lanes: the maximum number of batches that run at the same time.
         """
         self._run = run
         self._max_batch_size = max_batch_size
@@ -54,7 +55,7 @@ class Batcher(Generic[Row]):
 
         Args:
             pixels: uint8 (height, width, 3), RGB.
-            share: of the request that the photo belongs to; None for a separate request.
+            share: the queue entry of the photo's request; None treats the photo as a request of its own.
         """
         loop = asyncio.get_running_loop()
         row: asyncio.Future[Row] = loop.create_future()
@@ -64,14 +65,14 @@ class Batcher(Generic[Row]):
         return await row
 
     async def apart(self, work: Callable[[], Result]) -> Result:
-        """Runs other work of the graph, one piece at a time, in parallel with the batches."""
+        """Runs other work that needs the graph, one piece at a time, in parallel with the batches."""
         return await asyncio.get_running_loop().run_in_executor(self._apart, work)
 
     async def _work(self) -> None:
-        """Runs one lane until no photo waits."""
+        """Runs one lane until no photos are waiting."""
         lane = asyncio.current_task()
         while len(self._queue):
-            # Only powers of two: the graph prepares itself again for each new batch size.
+            # Only powers of two, because the graph must be prepared for each new batch size.
             size = 1 << (min(len(self._queue), self._max_batch_size).bit_length() - 1)
             batch = [self._queue.pop() for _ in range(size)]
             batch = [(pixels, row) for pixels, row in batch if not row.cancelled()]
@@ -83,7 +84,7 @@ class Batcher(Generic[Row]):
         self._lanes.discard(lane)  # immediately: a photo that arrives now must start a new lane
 
     async def _run_batch(self, batch: list[np.ndarray]) -> Sequence[Any]:
-        """Returns a row for each photo, or the error of the batch."""
+        """Returns one row per photo or, if the batch fails, its error for each photo."""
         lane, alone = asyncio.current_task(), not self._start_times
         self._start_times[lane] = start_time = time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""The packed model: maps the content of a photo file to a prediction. The service and `darkroom predict` share it."""
+"""The packed model, which maps the content of a photo file to a prediction, for the service and `darkroom predict`."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -26,7 +26,8 @@ class Finding:
     Attributes:
         probabilities: float32 (classes,), calibrated if evaluation calibrated the model.
         embedding: float32 (features,).
-        unfamiliar: the distance from the training photos, relative to the familiarity threshold; None if unmeasured.
+        unfamiliar: the distance from the training photos, relative to the familiarity threshold; None if it was
+            not measured.
     """
 
     probabilities: np.ndarray
@@ -39,7 +40,7 @@ class Classifier:
 
     Attributes:
         facts: the content of service.json.
-        calibration: None if the model is not calibrated.
+        calibration: the calibration; None if the model is not calibrated.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class Classifier:
         Args:
             folder: contains service.json, export/ and, if the model is calibrated, calibration.json and familiarity.npz
                 (`src` of a built bento).
-            num_lanes: batches that may run in parallel; a second copy of the graph is compiled for them.
-            facts: of a graph without a service.json; None reads the file.
+            num_lanes: the maximum number of parallel batches; if above 1, a second copy of the graph is compiled.
+            facts: the facts of a graph that has no service.json; None to read service.json.
             calibration_dir: the folder of the calibration; None for `folder`.
 
         Raises:
@@ -79,7 +80,7 @@ class Classifier:
         return self.open(data).pixels
 
     def open(self, data: bytes, admit: Callable[[DecodeCost], None] = accept_any) -> Photo:
-        """Like `decode`, with the facts of the file; `admit` is called with the cost first and may raise."""
+        """Like `decode`, but also returns facts about the file; first calls `admit` with the cost, which may raise."""
         return decode(data, self.facts.image_size, self.facts.resize, self.facts.pixel_range, admit=admit)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
@@ -95,7 +96,7 @@ class Classifier:
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
-            alone: whether to use all cores; otherwise the cores of one lane.
+            alone: whether the batch runs alone and uses all cores; otherwise it uses those of one lane.
         """
         outputs = (self.graph if alone else self._lane_graph).run(pixels, with_feature_map=False)
         unfamiliar = self.measure_unfamiliar(outputs.embedding)
@@ -105,10 +106,13 @@ class Classifier:
         ]
 
     def measure_unfamiliar(self, embeddings: np.ndarray) -> Sequence[float | None]:
-        """Distances of photos from the training photos, relative to the familiarity threshold; None if unmeasured.
+        """The distance of each photo from the training photos, relative to the familiarity threshold.
 
         Args:
             embeddings: float32 (n, features).
+
+        Returns:
+            One distance per photo; all are None if the model is not calibrated.
         """
         if self.calibration is None:
             return [None] * len(embeddings)
@@ -127,7 +131,7 @@ class Classifier:
             threshold: the minimum confidence; None for the threshold that evaluation chose, if any.
         """
         if threshold is not None:
-            # The confidence as reported, rounded to seven decimals.
+            # Compared with the confidence as the answer contains it, rounded to seven decimals.
             return round(float(probabilities.max()), 7) < threshold
         return self.calibration is not None and bool(self.calibration.abstains(probabilities[np.newaxis])[0])
 
@@ -135,7 +139,7 @@ class Classifier:
         """Classifies blank photos, so that the first real photo is answered as fast as later ones.
 
         Args:
-            max_batch_size: batches of 1, 2, 4 … photos up to this size are tried.
+            max_batch_size: batches of 1, 2, 4 … photos up to this size are classified.
         """
         from PIL import Image
 

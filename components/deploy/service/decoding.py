@@ -1,4 +1,4 @@
-"""Decodes photos in threads, within a budget of memory and time, in an order that is fair to all requests.
+"""Decodes photos in threads, within a budget of memory and time, and in an order that is fair to all requests.
 
 Most photos need a few milliseconds and megabytes; a separate thread pool decodes them at once. Photos that need more
 are recognized by their headers and wait in a queue: only a few are decoded at the same time, within the budget and in
@@ -25,15 +25,15 @@ from components.deploy.service.fair_queue import FairQueue, Share
 from components.deploy.service.gateway.upload import RefusedUpload
 
 SMALL_SHARE: Final = 4
-"""The small photos in all threads together use at most the budget divided by this number."""
+"""All small photos that are being decoded use at most the memory budget divided by this number."""
 SMALL_SECONDS: Final = 0.05
 MAX_PHOTO_SECONDS: Final = 5.0
 MAX_REQUEST_SECONDS: Final = 10.0
-"""The estimated time to decode all large photos of one request."""
+"""The maximum estimated time to decode all large photos of one request."""
 MAX_WAIT_SECONDS: Final = 10.0
 """Large photos that would wait longer are rejected with status 503."""
 HEADER_COST: Final = 50_000
-"""The cost of inspecting a photo in addition to its bytes, in bytes."""
+"""The cost of inspecting any photo, in bytes; the size of its file is added."""
 LOW_PRIORITY: Final = 10
 
 Result = TypeVar("Result")
@@ -49,9 +49,9 @@ class DecodedPhoto:
     """One decoded photo.
 
     Attributes:
-        pixels: uint8 (height, width, 3), RGB, in the size of the graph's input.
-        native_size: (height, width) of the file, in pixels.
-        decode_seconds: processor time for decoding.
+        pixels: uint8 (height, width, 3), RGB, at the size of the graph's input.
+        native_size: (height, width) of the original photo, in pixels.
+        decode_seconds: the processor time for decoding.
         clipped_share: for a 16-bit photo, the share of values outside the model's pixel range.
     """
 
@@ -88,10 +88,10 @@ class Decoder:
 
         Args:
             data: the content of the file.
-            share: of the request that it belongs to.
+            share: the queue entry of the photo's request.
 
         Raises:
-            ImageError: it is not a usable photo, or needs more memory or time than is allowed for one photo.
+            ImageError: the file is not a usable photo, or needs more memory or time than is allowed for one photo.
             RefusedUpload: 413 if the photos of this request take too long, 503 if those of other requests do.
         """
         try:
@@ -118,7 +118,7 @@ class Decoder:
             )
             raise RefusedUpload(413, "too_large", text + "longer. Send smaller copies, or fewer photos in one request.")
         if self._large.seconds_before(share, cost.seconds) > MAX_WAIT_SECONDS:
-            text = "The service has too many large photos to decode in time; try again in a moment."
+            text = "The service has too many large photos to decode this one in time; try again in a moment."
             raise RefusedUpload(503, "overloaded", text)
 
     def _check_photo(self, cost: DecodeCost) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page: no script, no library, and nothing from elsewhere."""
+"""Renders the OpenAPI document as a page without scripts, libraries or files from other servers."""
 
 import json
 import re
@@ -14,11 +14,11 @@ CODE: Final = re.compile(r"`([^`]+)`")
 
 
 def render_docs(document: Mapping[str, Any], base_url: str) -> str:
-    """The page as HTML; its own links are relative, so that it works below a prefix.
+    """Renders the page as HTML; its links are relative, so that it also works below a path prefix.
 
     Args:
-        document: OpenAPI 3.1.
-        base_url: of the service, for the commands.
+        document: the OpenAPI 3.1 document.
+        base_url: the address of the service, for the example commands.
     """
     operations = [
         (method, path, item[method]) for path, item in document["paths"].items() for method in METHODS if method in item
@@ -100,7 +100,7 @@ def _schema(name: str, schema: Mapping[str, Any]) -> Html:
 
 
 def _type_name(schema: Mapping[str, Any]) -> str:
-    """A type of JSON Schema in words."""
+    """Describes a JSON Schema type in words."""
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     if "enum" in schema:
@@ -127,6 +127,6 @@ def _code(text: str, label: str) -> Html:
 
 
 def _mark_code(text: str) -> Iterator[Child]:
-    """Text whose parts between backticks are code."""
+    """Marks the parts of a text between backticks as code."""
     for position, part in enumerate(CODE.split(text)):
         yield node("code", part) if position % 2 else part

@@ -1,8 +1,8 @@
-"""A fair queue: requests share the service by the cost of their photos, not by their number.
+"""A fair queue: requests share the service equally, by the cost of their photos.
 
-Self-clocked fair queueing (Golestani, 1994): a photo's tag is the total cost of what its request has added since it was
-last idle, and the photo with the lowest tag goes first. A single photo does not wait behind the 64 photos of another
-request.
+Self-clocked fair queueing (Golestani, 1994): a photo's tag is the total cost of the photos that its request has added
+since the request was last idle, and the photo with the lowest tag is next. A single photo does not have to wait for all
+64 photos of another request.
 """
 
 import heapq
@@ -16,12 +16,12 @@ Item = TypeVar("Item")
 
 @dataclass(eq=False)
 class Share:
-    """The work of one request.
+    """The queue entry of one request.
 
     Attributes:
-        num_waiting: its photos that wait for the graph or are still being decoded.
-        decode_seconds: of its large photos, estimated in advance and corrected afterwards.
-        tags: of its newest item in each queue.
+        num_waiting: number of its photos that are waiting for the graph or still being decoded.
+        decode_seconds: decoding time of its large photos, estimated in advance and corrected afterwards.
+        tags: the tag of its newest item in each queue.
     """
 
     num_waiting: int = 0
@@ -45,8 +45,8 @@ class FairQueue(Generic[Item]):
 
         Args:
             item: any object.
-            share: of the request that the item belongs to.
-            cost: above 0, in the same unit for all items of the queue.
+            share: the queue entry of the request that the item belongs to.
+            cost: the cost of the item, above 0, in the same unit for all items of the queue.
         """
         tag = share.tags[self] = self._tag(share, cost)
         heapq.heappush(self._heap, (tag, next(self._numbers), cost, item))
@@ -67,7 +67,7 @@ class FairQueue(Generic[Item]):
         return self._heap[0][3]
 
     def cost_before(self, share: Share, cost: float) -> float:
-        """The cost of all items that would go before a new item."""
+        """The total cost of the items that would come before a new item."""
         tag = self._tag(share, cost)
         return sum(other_cost for other_tag, _, other_cost, _ in self._heap if other_tag <= tag)
 

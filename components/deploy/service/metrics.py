@@ -1,4 +1,4 @@
-"""The service's metrics, at GET /metrics for Prometheus.
+"""The service's metrics, which Prometheus reads at GET /metrics.
 
 BentoML's metrics are disabled: they keep a time series for every requested path, until the memory is full.
 """
@@ -16,11 +16,11 @@ class Instruments:
     """Counters and histograms, created on first use."""
 
     def __init__(self) -> None:
-        # Only in a worker: BentoML configures prometheus_client for several processes before it starts one.
+        # Imported only in a worker: BentoML configures prometheus_client for several processes before it starts one.
         from prometheus_client import Counter, Histogram
 
-        self.requests = Counter("darkroom_requests_total", "Requests, by address and status.", ["path", "status"])
-        self.request_seconds = Histogram("darkroom_request_seconds", "Time of requests.", ["path"], buckets=SECONDS)
+        self.requests = Counter("darkroom_requests_total", "Requests, by path and status.", ["path", "status"])
+        self.request_seconds = Histogram("darkroom_request_seconds", "Duration of requests.", ["path"], buckets=SECONDS)
         self.predictions = Counter("darkroom_predictions_total", "Photos classified, by class.", ["class_name"])
         self.abstentions = Counter("darkroom_abstentions_total", "Photos for which the model abstained.")
         self.unfamiliar_photos = Counter("darkroom_unfamiliar_total", "Photos unlike the training photos.")
@@ -29,7 +29,7 @@ class Instruments:
             "darkroom_broken_photos_total", "Files that are not usable photos, by reason.", ["code"]
         )
         self.refused_requests = Counter("darkroom_refused_requests_total", "Refused requests, by reason.", ["code"])
-        self.feedback = Counter("darkroom_feedback_total", "Reported labels, by the prediction's answer.", ["answer"])
+        self.feedback = Counter("darkroom_feedback_total", "Labels reported for right and wrong answers.", ["answer"])
         self.clipped_photos = Counter(
             "darkroom_clipped_photos_total", "16-bit photos with values outside the pixel range."
         )

@@ -1,4 +1,4 @@
-"""The routes besides /predict: the page for trying the service, the model, its samples and the OpenAPI document."""
+"""The routes besides /predict and /explain: pages, the model card, samples, metrics and the OpenAPI document."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,12 @@ INDEX = "samples.json"
 
 
 async def show_start(_request: Request) -> Response:
-    """`GET /`."""
+    """`GET /`: the page for trying the service."""
     return FileResponse(PAGE_DIR / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 def show_docs(request: Request) -> Response:
-    """`GET /docs`. BentoML's own page loads a tracker from the network, and screen readers cannot use it."""
+    """`GET /docs`: replaces BentoML's page, which loads a tracker and cannot be used with a screen reader."""
     return HTMLResponse(render_docs(_make_document(request), str(request.base_url).rstrip("/")))
 
 
@@ -42,7 +42,7 @@ async def show_theme(_request: Request) -> Response:
 
 
 async def show_openapi(request: Request) -> Response:
-    """`GET /docs.json`."""
+    """`GET /docs.json`: the OpenAPI document."""
     return JSONResponse(_make_document(request))
 
 
@@ -52,18 +52,18 @@ def _make_document(request: Request) -> dict[str, Any]:
 
 
 async def show_model(request: Request) -> Response:
-    """`GET /model`."""
+    """`GET /model`: the model card."""
     card: ModelCard = request.app.state.card
     return JSONResponse(card.model_dump(mode="json"))
 
 
 async def show_sample_list(request: Request) -> Response:
-    """`GET /samples.json`."""
+    """`GET /samples.json`: the list of sample photos."""
     return FileResponse(request.app.state.samples_dir / INDEX)
 
 
 async def show_sample(request: Request) -> Response:
-    """`GET /samples/{name}`."""
+    """`GET /samples/{name}`: a sample photo."""
     folder: Path = request.app.state.samples_dir
     path = next((path for path in folder.iterdir() if path.name == request.path_params["name"]), None)
     if path is None:
@@ -72,7 +72,7 @@ async def show_sample(request: Request) -> Response:
 
 
 def show_metrics(_request: Request) -> Response:
-    """`GET /metrics`; in a thread, because it reads files of all workers."""
+    """`GET /metrics`: the metrics. Not async, so that it runs in a thread: it reads files of all workers."""
     content, kind = render_metrics()
     return Response(content, headers={"Content-Type": kind})
 

@@ -1,4 +1,4 @@
-"""The requests and answers of the service: the service, its OpenAPI document and its client share these types."""
+"""The types of the service's requests and answers, which its OpenAPI document and its client also use."""
 
 from typing import Annotated, Final
 
@@ -18,7 +18,7 @@ VERSION_PREFIX: Final = "/v1"
 FIELD: Final = "files"
 """The form field of POST /predict that contains the photos."""
 MAX_FILES: Final = 64
-"""Photos in one request."""
+"""The maximum number of photos in one request."""
 MAX_BODY_BYTES: Final = 64 * 2**20
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -48,7 +48,7 @@ class Prediction(BaseRecord):
 
     id: str = Field(description="Id of this prediction; `darkroom trace ID` leads back to the model, run and data.")
     label: str = Field(description="The most probable class, even if the model abstains.")
-    confidence: Share = Field(description="Its probability; calibrated if `GET /model` says so.")
+    confidence: Share = Field(description="Its probability; calibrated if `calibrated` is true in `GET /model`.")
     abstained: bool = Field(description="Whether the confidence is below the threshold: treat the label as a guess.")
     unfamiliar: float | None = Field(
         description="Distance from the training photos: above 1, the photo is farther from them than nearly all "
@@ -58,9 +58,9 @@ class Prediction(BaseRecord):
 
 
 class Fault(BaseRecord):
-    """The reason for an error."""
+    """An error and its reason."""
 
-    code: str = Field(description="A code for the reason.")
+    code: str = Field(description="The reason as a code, such as `truncated`.")
     message: str
 
 
@@ -136,8 +136,6 @@ class ModelCard(ServiceFacts):
     temperature: float | None = Field(
         description="The logits are divided by this temperature; null if the model is not calibrated."
     )
-    abstention: Abstention | None = Field(
-        description="Below this confidence the model abstains; null if evaluation chose none."
-    )
+    abstention: Abstention | None = Field(description="When the model abstains; null if the model is not calibrated.")
     predictions_logged: bool = Field(description="Whether summaries of predictions are stored; photos never are.")
     limits: Limits = Limits()

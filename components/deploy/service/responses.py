@@ -1,4 +1,4 @@
-"""Responses and log lines besides predictions: errors, the model card, a line for each request."""
+"""Responses other than predictions (errors and the model card), and the log line of each request."""
 
 import sys
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ def log_request(event: str, predictions: list[dict[str, Any]], seconds: float) -
 
 
 def respond_refusal(refused: RefusedUpload) -> JSONResponse:
-    """Counts a rejected request and returns its response."""
+    """Counts a rejected request, and returns the response to it."""
     instruments().refused_requests.labels(refused.code).inc()
     return JSONResponse({"error": fault(refused.code, str(refused)), "predictions": []}, refused.status)
 

@@ -29,8 +29,8 @@ class ServiceSettings:
     """The settings of a service.
 
     Attributes:
-        api_key: required in requests; None if the service is open.
-        allowed_origins: other origins whose web pages may send requests from a browser.
+        api_key: the key that requests must contain; None if no key is required.
+        allowed_origins: other origins whose web pages may send requests to the service.
         prediction_log: the folder of the prediction log; None for no log.
         log_share: the share of predictions that are logged, from 0 to 1.
         decode_mb: the memory for decoding large photos, in MiB.

@@ -1,1 +1,1 @@
-"""Problems of the data that a trained model reveals: doubtful labels, and photos unlike all others."""
+"""Finds problems of the data that a trained model reveals: doubtful labels, and photos unlike all others."""

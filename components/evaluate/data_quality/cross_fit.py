@@ -14,21 +14,22 @@ from components.evaluate.measure.calibration import fit_temperature
 
 NUM_FOLDS: Final = 5
 SHRINKAGE: Final = 0.3
-"""The share of the covariance that is replaced by the same variance in all directions."""
+"""The share of the covariance matrix that is replaced by an equal variance in all directions."""
 MIN_SCALE: Final = 1e-6
 CALIBRATION_PHOTOS: Final = 2_000
-"""One scalar is enough."""
+"""Enough photos to fit the temperature, a single scalar."""
 MAX_FEATURES: Final = 2048
-"""Wider embeddings are projected at random (Johnson and Lindenstrauss 1984): the covariance grows quadratically."""
+"""Wider embeddings are projected to this width at random (Johnson and Lindenstrauss 1984), because the size of the
+covariance matrix grows quadratically."""
 
 
 def cross_fit(embeddings: np.ndarray, labels: np.ndarray, num_classes: int, rng: np.random.Generator) -> np.ndarray:
-    """Calibrated probabilities of each photo from a head that did not learn from it: float32 (n, num_classes).
+    """Calibrated probabilities for each photo, from a head that was not trained on it: float32 (n, num_classes).
 
     Args:
         embeddings: float32 (n, features).
         labels: int32 (n,).
-        num_classes: of the data set.
+        num_classes: number of classes in the data set.
         rng: divides the photos into folds.
     """
     features = _narrow(embeddings, rng)
@@ -52,7 +53,7 @@ def _narrow(embeddings: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _assign_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The fold of each photo: int64 (n,); the photos of a class are in different folds as far as they can be."""
+    """The fold of each photo: int64 (n,). The photos of each class are spread over the folds as evenly as possible."""
     shuffled = rng.permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     folds = np.empty(len(labels), np.int64)
@@ -61,7 +62,10 @@ def _assign_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _fit_discriminant(features: np.ndarray, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights float32 (features, classes) and bias (classes,) of the logits; a class without photos gets none."""
+    """Weights, float32 (features, classes), and bias, (classes,), of the logits.
+
+    A class without photos gets a very low bias, so that it is never predicted.
+    """
     mean = features.mean(axis=0, dtype=np.float64)
     scale = features.std(axis=0, dtype=np.float64) + MIN_SCALE
     standardized = ((features - mean) / scale).astype(np.float32)

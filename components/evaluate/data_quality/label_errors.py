@@ -1,7 +1,7 @@
-"""Photos whose label is doubtful, by confident learning (Northcutt, Jiang and Chuang, 2021).
+"""Finds photos whose label is doubtful, by confident learning (Northcutt, Jiang and Chuang, 2021).
 
-The label of a photo is doubtful if another class is as probable as it usually is for photos of that class. The
-probabilities must come from a model that did not learn from the photo.
+The label of a photo is doubtful if another class is at least as probable as it is, on average, for photos that have
+that class as their label. The probabilities must come from a model that was not trained on the photo.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ COLUMNS = ("path", "label", "suggested_label", "confidence", "split", "image_id"
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """Photos with probabilities from a model that did not learn from them.
+    """Photos with probabilities from a model that was not trained on them.
 
     Attributes:
-        splits: n names.
-        image_ids: n strings.
+        splits: the split of each of the n photos.
+        image_ids: the content hash of each photo.
         labels: int32 (n,).
         probabilities: float32 (n, classes).
     """
@@ -39,10 +39,10 @@ class LabelError:
     """A photo whose label is doubtful.
 
     Attributes:
-        split: of the photo.
+        split: the split that contains the photo.
         image_id: its content hash.
         label: the current label.
-        suggested: the class that it looks like.
+        suggested: the class that the photo looks like.
         confidence: the probability of that class, from 0 to 1.
         margin: how much more probable that class is than the label.
     """
@@ -90,13 +90,14 @@ def rank_errors(errors: Sequence[LabelError]) -> list[LabelError]:
 def write_label_errors(
     target: Path, errors: Sequence[LabelError], class_names: Sequence[str], paths: Mapping[str, str]
 ) -> None:
-    """The table that `darkroom data relabel` accepts after its labels have been corrected.
+    """Writes the table that `darkroom data relabel` accepts after its labels have been corrected.
 
     Args:
         target: the CSV file.
-        errors: ranked.
+        errors: the most doubtful first.
         class_names: in the order of the labels.
-        paths: of the original files, relative to the data, by image_id; if a path is unknown, the image_id replaces it.
+        paths: paths of the original files, relative to the data, by image_id; if a path is unknown, the image_id is
+            written instead.
     """
     rows = (
         (

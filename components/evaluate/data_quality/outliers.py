@@ -1,6 +1,7 @@
-"""Photos unlike all others, by the distance to their nearest neighbors among the embeddings of all photos.
+"""Finds photos unlike all others, by the distance to their nearest neighbors among the embeddings of all photos.
 
-The k-nearest-neighbor distance is that of Ramaswamy, Rastogi and Shim (2000), in cosine as in Sun et al. (2022).
+The k-nearest-neighbor distance follows Ramaswamy, Rastogi and Shim (2000), with cosine distances as in Sun et al.
+(2022).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,12 @@ from components.contract.text import csv_cell
 COLUMNS: Final = ("path", "label", "distance", "split", "image_id")
 NUM_NEIGHBORS: Final = 10
 REACH: Final = 2.0
-"""An outlier is farther than the median plus this many times the distance from the median to the 95th percentile: 1 of
-2,000 photos whose distances are normal, 1 of 200 with an exponential tail. None of 3,781 photos of clothes is an
-outlier by this rule; noise, plain colors, digits and a text "no image" added to them all are."""
+"""A photo is an outlier if its distance exceeds the median plus this many times the gap between the median and the 95th
+percentile: 1 photo in 2,000 if the distances are normally distributed, 1 in 200 if they are exponentially distributed.
+None of 3,781 photos of clothes is an outlier by this rule; when pictures of noise, plain colors, digits and the words
+"no image" are added to them, all of these are."""
 MIN_PHOTOS: Final = 100
-"""With fewer photos, each one is far from all others."""
+"""With fewer photos, every photo is far from all others."""
 ROWS_AT_ONCE: Final = 512
 
 
@@ -30,10 +32,10 @@ class Outlier:
     """A photo that is unlike all others.
 
     Attributes:
-        split: of the photo.
+        split: the split that contains the photo.
         image_id: its content hash.
         label: its class.
-        distance: to its nearest neighbors, from 0 to 2.
+        distance: mean distance to its nearest neighbors, from 0 to 2.
     """
 
     split: str
@@ -47,12 +49,12 @@ def find_outliers(
 ) -> list[Outlier]:
     """The outliers, the farthest first.
 
-    Training photos are closer to each other than held-out ones, since the network learned from them: the two groups
-    have separate thresholds.
+    Training photos are closer to each other than held-out photos are, because the network learned from them. The two
+    groups therefore have separate thresholds.
 
     Args:
-        splits: n names.
-        image_ids: n strings.
+        splits: the split of each of the n photos.
+        image_ids: the content hash of each photo.
         labels: int32 (n,).
         embeddings: float32 (n, features).
     """
@@ -72,7 +74,7 @@ def find_outliers(
 
 
 def neighbor_distances(unit_embeddings: np.ndarray) -> np.ndarray:
-    """The mean cosine distance of each photo to its nearest others: float32 (n,).
+    """The mean cosine distance of each photo to its nearest neighbors: float32 (n,).
 
     Args:
         unit_embeddings: float32 (n, features), each of length 1.
@@ -97,13 +99,13 @@ def _far_out(distances: np.ndarray) -> np.ndarray:
 def write_outliers(
     target: Path, outliers: Sequence[Outlier], class_names: Sequence[str], paths: Mapping[str, str]
 ) -> None:
-    """The table of the outliers.
+    """Writes the table of the outliers.
 
     Args:
         target: the CSV file.
-        outliers: ranked.
+        outliers: the farthest first.
         class_names: in the order of the labels.
-        paths: of the original files, by image_id; the image_id replaces one that is unknown.
+        paths: paths of the original files, by image_id; if a path is unknown, the image_id is written instead.
     """
     rows = (
         (

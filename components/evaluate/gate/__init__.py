@@ -1,1 +1,1 @@
-"""The verdict: candidate against champion, and the leaderboard of a comparison. Import any module."""
+"""The verdict on a candidate, compared with the champion, and the leaderboard of compared models. Import any module."""

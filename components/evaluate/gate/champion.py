@@ -23,7 +23,7 @@ from components.evaluate.measure.predictions import BATCH_SIZE, run_batches
 
 
 class NotComparableError(DarkroomError):
-    """Champion and candidate cannot be scored on the same photos; the message gives the reason."""
+    """Champion and candidate cannot be scored on the same photos; the message contains the reason."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ class Rival:
     """The champion's predictions for the photos that both models are compared on.
 
     Attributes:
-        predicted: int (m,), the candidate's label of each photo's class as the champion names it.
-        indices: int (m,), which of the test photos these are.
-        num_left_out: test photos that one of the two models was trained on.
+        predicted: int (m,), the class that the champion predicts for each photo, as a label of the candidate.
+        indices: int (m,), the indices of these photos in the test split.
+        num_left_out: number of test photos left out because one of the two models was trained on them or on a
+            near-duplicate.
     """
 
     predicted: np.ndarray
@@ -54,7 +55,7 @@ def find_champion(model_name: str) -> Champion | None:
     """The version with the alias `champion`; None if there is none.
 
     Raises:
-        Exception: the registry does not answer, as an error of MLflow or its libraries.
+        Exception: the registry does not answer. The type is that of MLflow or one of its libraries.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -69,7 +70,7 @@ def find_champion(model_name: str) -> Champion | None:
     if not version:
         return None
     model_version = client.get_model_version(model_name, version)
-    # The bundle is the source itself of versions that were registered before MLflow could load them.
+    # For versions that were registered before MLflow could load them, the source itself is the bundle.
     bundle_uri = model_version.tags.get(BUNDLE_TAG, model_version.source)
     return Champion(str(version), model_version.run_id, str(bundle_uri))
 
@@ -80,21 +81,23 @@ def score_champion(
     """Scores the champion now, on the test photos that neither model was trained on.
 
     Args:
-        champion: from the registry.
-        dataset_dir: golden/ contains photos for a champion with another image size, manifest.parquet lists the copies.
-        dataset: the candidate's.
-        split: its test photos.
-        train_image_ids: that the candidate was trained on.
+        champion: the registered champion.
+        dataset_dir: contains golden/, photos as files for a champion with another image size, and manifest.parquet,
+            which lists copies and near-duplicates.
+        dataset: the candidate's data set.
+        split: the test photos of that data set.
+        train_image_ids: IDs of the photos that the candidate was trained on.
 
     Raises:
-        NotComparableError: classes differ, the model is gone, or no photo is left to compare on.
+        NotComparableError: the classes differ, the champion is missing or damaged, or no photo is left for the
+            comparison.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-champion-") as folder:
         bundle_dir = download_bundle(champion, Path(folder))
         try:
             bundle = read_bundle(bundle_dir)
             if export_sha256(bundle_dir / "export") != bundle.export.sha256:
-                raise NotComparableError("Its exported graph has changed since training; a file was modified.")
+                raise NotComparableError("The champion's graph has changed since training; a file was modified.")
             champion_image_ids = read_train_image_ids(bundle_dir)
             require_known_photos(bundle, champion_image_ids, dataset)
             seen_ids = frozenset(train_image_ids).union(champion_image_ids or ())
@@ -102,9 +105,9 @@ def score_champion(
             require_photos(indices, dataset)
             graph = InferenceGraph(bundle_dir / "export")
         except (ArtifactError, UnicodeDecodeError) as error:
-            raise NotComparableError(f"Its artifact is damaged: {str(error).splitlines()[0]}") from None
+            raise NotComparableError(f"The champion's bundle is damaged: {str(error).splitlines()[0]}") from None
         if graph.image_size != bundle.image_size:
-            raise NotComparableError("The image size of its graph differs from its bundle.")
+            raise NotComparableError("The image size of the champion's graph differs from that of its bundle.")
         candidate_labels = class_order(bundle, dataset)
         num_left_out = len(split) - len(indices)
         if _preparation(bundle) == _preparation(dataset):
@@ -115,7 +118,7 @@ def score_champion(
             batches = ((start, pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE))
         logits = run_batches(graph, batches, len(indices), "champion")[0]
     if logits.shape[1] != len(candidate_labels) or not np.isfinite(logits).all():
-        raise NotComparableError("It does not return one finite number per class for every photo.")
+        raise NotComparableError("The champion does not return one finite number per class for every photo.")
     return Rival(candidate_labels[logits.argmax(axis=1)], indices, num_left_out)
 
 
@@ -123,7 +126,7 @@ def download_bundle(champion: Champion, folder: Path) -> Path:
     """Downloads the parts of the champion's bundle that are needed.
 
     Raises:
-        NotComparableError: it is gone, or its store does not answer.
+        NotComparableError: the bundle is missing, or its store does not answer.
     """
     from mlflow.artifacts import download_artifacts
 
@@ -133,45 +136,46 @@ def download_bundle(champion: Champion, folder: Path) -> Path:
             download_artifacts(artifact_uri=f"{champion.bundle_uri.rstrip('/')}/{name}", dst_path=str(folder))
         except Exception as error:  # MLflow raises its own errors and those of the file system and the store
             if name == names[-1]:
-                continue  # bundles of before did not name their photos
-            raise NotComparableError(f"Its artifact is missing or unreachable: {reason_of(error)}.") from None
+                continue  # older bundles do not list their training photos
+            raise NotComparableError(f"The champion's bundle is missing or unreachable: {reason_of(error)}.") from None
     return folder
 
 
 def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | None, dataset: DatasetInfo) -> None:
-    """Refuses a champion that may have been trained on any of the test photos.
+    """Refuses a champion that may have been trained on test photos.
 
     Raises:
-        NotComparableError: it does not record which photos it was trained on.
+        NotComparableError: its training photos are not recorded, and it was trained on other data.
     """
-    # Of the same data it has the same split: what was a training photo then is one now.
+    # The same data has the same split, so the training photos of the champion are training photos now, too.
     if train_image_ids is None and bundle.dataset_fingerprint != dataset.fingerprint:
         raise NotComparableError(
-            "Its training photos are not recorded, and it was trained on other data; test photos may be among them."
+            "The champion's training photos are not recorded, and it was trained on other data, so it may have been "
+            "trained on test photos."
         )
 
 
 def require_photos(indices: np.ndarray, dataset: DatasetInfo) -> None:
-    """Refuses to compare if there are no photos to compare on.
+    """Refuses the comparison if there are no photos for it.
 
     Raises:
         NotComparableError: there is no test photo that neither model was trained on.
     """
     if not len(indices):
         raise NotComparableError(
-            f"One of the two models was trained on each of the {pluralize(dataset.num_images('test'), 'test photo')}, "
-            "or on a near-duplicate of it, so none is left for the comparison. "
+            f"The data set has {pluralize(dataset.num_images('test'), 'test photo')}, but none is left for the "
+            "comparison: each, or a near-duplicate of it, was used to train one of the two models. "
             f"{advise_more_photos(dataset, MIN_COMPARED)}"
         )
 
 
 def advise_more_photos(dataset: DatasetInfo, num_missing: int) -> str:
-    """How many photos to add so that the test split gains about `num_missing`, and the alternative, as text."""
+    """Advises how many photos to add so that the test split gains about `num_missing`, and names an alternative."""
     num_photos = math.ceil(num_missing * dataset.num_kept / dataset.num_images("test"))
     return (
-        f"Add photos until the test split has {num_missing} more (with the fractions of this data set, "
-        f"about {num_photos:,} in total), and run again. Or decide yourself: evaluate.gate.promote lists "
-        "the verdicts that promote."
+        f"Add photos until the test split has {num_missing} more (about {num_photos:,} in total with the split "
+        f"fractions of this data set), and run again. Or decide yourself: evaluate.gate.promote lists "
+        "the verdicts that promote a model."
     )
 
 
@@ -179,7 +183,7 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
     """Maps each label of the champion to the candidate's label of the same class.
 
     Raises:
-        NotComparableError: they do not have the same classes.
+        NotComparableError: the two models do not have the same classes.
     """
     missing_classes, extra_classes = (
         sorted(set(ours) - set(theirs))
@@ -188,22 +192,22 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
     if missing_classes or extra_classes:
         differences = [
             f"{word} {', '.join(names[:5])}"
-            for word, names in (("it lacks", missing_classes), ("only it has", extra_classes))
+            for word, names in (("it lacks", missing_classes), ("only the champion has", extra_classes))
             if names
         ]
-        raise NotComparableError(f"Its classes differ: {'; '.join(differences)}.")
+        raise NotComparableError(f"The champion's classes differ: {'; '.join(differences)}.")
     return np.array([dataset.class_names.index(name) for name in bundle.class_names])
 
 
 def _preparation(info: BundleInfo | DatasetInfo) -> tuple[tuple[int, int], Resize, PixelRange]:
-    """How photos become pixels."""
+    """The settings with which photos become pixels."""
     return info.image_size, info.resize, info.pixel_range
 
 
 def _decode_golden(
     dataset_dir: Path, bundle: BundleInfo, split: Split, unseen_indices: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Those of the photos that are kept as files, decoded as the champion takes them: their places, their pixels."""
+    """Decodes the unseen photos that are stored as files, as the champion needs them; returns indices and pixels."""
     indices, pixels = [], []
     candidates = frozenset(unseen_indices.tolist())
     for path in sorted((dataset_dir / "golden").glob("*")):
@@ -213,12 +217,12 @@ def _decode_golden(
         try:
             pixels.append(decode(path.read_bytes(), *_preparation(bundle)).pixels)
         except (OSError, ImageError):
-            continue  # deploy reports it; here, the photo is left out
+            continue  # deploy reports the damaged photo; here, it is left out
         indices.append(index)
     if not indices:
         height, width = bundle.image_size
         raise NotComparableError(
-            f"It needs photos of {height} × {width} px ({bundle.resize}), and no test photo that neither "
-            "model was trained on is stored as a file."
+            f"The champion needs photos of {height} × {width} px ({bundle.resize}), but none of the test photos "
+            "that neither model was trained on is stored as a file."
         )
     return np.array(indices), np.stack(pixels)

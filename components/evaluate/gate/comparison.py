@@ -1,4 +1,4 @@
-"""Whether two models differ by more than chance on the same photos: McNemar's test, paired intervals, recalls."""
+"""Tests whether two models differ by more than chance on the same photos: McNemar's test, intervals, recalls."""
 
 import math
 from collections.abc import Sequence
@@ -18,26 +18,27 @@ MIN_COMPARED = 5
 MIN_RESAMPLED = 30
 """With fewer photos, a bootstrap interval is too narrow to decide.
 
-With 6 to 15 photos, it prefers one of two equally good models in 5 to 7 % of cases instead of the intended 2.5 %.
+With 6 to 15 photos, such an interval favors one of two equally good models in 5 to 7 % of cases instead of the intended
+2.5 %.
 """
 
 
 def compare(
     candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, *, resamples: int, rng: np.random.Generator
 ) -> Comparison:
-    """McNemar's mid-p test, and paired intervals, on photos that both have classified.
+    """Compares two models on the same photos, with McNemar's mid-p test and paired intervals.
 
     Args:
-        candidate: int (n,), the label that it gave each photo.
-        champion: the same.
-        labels: int32 (n,), the true ones.
-        resamples: of the photos.
-        rng: draws them.
+        candidate: int (n,), the labels that the candidate predicted.
+        champion: int (n,), the labels that the champion predicted.
+        labels: int32 (n,), the true labels.
+        resamples: number of bootstrap resamples of the photos.
+        rng: draws the resamples.
     """
     ours, theirs = candidate == labels, champion == labels
     num_won, num_lost = count_disagreements(ours, theirs)
     num_images, num_classes = len(labels), int(max(candidate.max(), champion.max(), labels.max())) + 1
-    # Photos that both classify in the same way are drawn together: cells of (label, candidate, champion).
+    # Photos with the same label and predictions are drawn together, as a cell of (label, candidate, champion).
     cells, counts = np.unique(np.stack([labels, candidate, champion]), axis=1, return_counts=True)
     draws = rng.multinomial(num_images, counts / num_images, size=resamples)
     resampled_counts = np.concatenate([counts[None], draws]).astype(np.float64)
@@ -65,7 +66,7 @@ def compare(
 
 
 def count_disagreements(candidate_correct: np.ndarray, champion_correct: np.ndarray) -> tuple[int, int]:
-    """The photos that only the candidate classifies correctly, and those that only the champion does."""
+    """How many photos only the candidate classifies correctly, and how many only the champion."""
     num_won = int(np.count_nonzero(candidate_correct & ~champion_correct))
     num_lost = int(np.count_nonzero(~candidate_correct & champion_correct))
     return num_won, num_lost
@@ -79,7 +80,7 @@ def mcnemar(num_won: int, num_lost: int) -> float:
 
 
 def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
-    """The same with half the weight for the observed division (mid-p; Fagerland et al., 2013).
+    """Like `mcnemar`, but with half the weight for the observed division (mid-p; Fagerland et al., 2013).
 
     The exact test is so strict on few photos that it rejects equal models in 1 % of cases instead of the intended 5 %;
     mid-p also stays below 5 % and detects more true differences.
@@ -93,8 +94,8 @@ def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
 def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interval:
     """Candidate minus champion with the 95 % interval of Bonett and Price (2012).
 
-    It does not become too narrow with few photos: a bootstrap returns ± 0 if the models agree on every photo, even if
-    there are only three.
+    It does not become too narrow with few photos, unlike a bootstrap, which returns ± 0 if the models agree on every
+    photo, even if there are only three.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share_won, share_lost = ((number + 1) / (num_images + 2) for number in (num_won, num_lost))
@@ -109,7 +110,7 @@ def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interva
 def find_recall_losses(
     candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, class_names: Sequence[str], floor: float
 ) -> tuple[list[str], bool]:
-    """A sentence for each class whose recall falls by more than the floor; and whether any fall is significant."""
+    """A sentence for each class whose recall falls by more than `floor`, and whether any fall is significant."""
     sentences, any_significant = [], False
     for label, name in enumerate(class_names):
         in_class = labels == label
@@ -117,12 +118,12 @@ def find_recall_losses(
         if not in_class.any() or theirs.mean() - ours.mean() <= floor:
             continue
         num_won, num_lost = count_disagreements(ours, theirs)
-        # one-sided: the question is whether it fell
+        # one-sided: the question is whether the recall fell
         is_significant = mcnemar(num_won, num_lost) / 2 < SIGNIFICANCE_LEVEL
         any_significant |= is_significant
         sentences.append(
-            f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} on "
-            f"{np.count_nonzero(in_class)} photos, by more than evaluate.gate.max_recall_drop, {percent(floor)}"
-            f"{'' if is_significant else '; with so few photos this may be chance'}."
+            f"The recall of {name} falls from {percent(theirs.mean())} to {percent(ours.mean())} (number of photos: "
+            f"{np.count_nonzero(in_class)}), by more than evaluate.gate.max_recall_drop, {percent(floor)}"
+            f"{'' if is_significant else '; with so few photos, this may be chance'}."
         )
     return sentences, any_significant

@@ -17,7 +17,7 @@ RESAMPLES: Final = 10_000
 MAX_SLOWDOWN: Final = 1.1
 """Among tied models, one that takes at most this many times as long as the fastest counts as equally fast."""
 MIN_P: Final = 0.001
-"""A smaller p is shown as "< 0.001"."""
+"""A smaller p-value is shown as "< 0.001"."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Entrant:
     """A model, trained with one or more seeds.
 
     Attributes:
-        name: unique.
-        seeds: of its training runs.
+        name: the unique name of the model.
+        seeds: the seed of each training run.
         correct: bool (seeds, n), whether the model of each seed classifies each validation photo correctly.
         predicted: int32 (seeds, n), the predicted class.
-        num_parameters, bundle_mb, latency_ms, latency_of_8_ms: of the first seed's model.
-        train_minutes: the mean per training run.
+        num_parameters, bundle_mb, latency_ms, latency_of_8_ms: measured on the model of the first seed.
+        train_minutes: the mean duration of a training run.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Entrant:
 
     @property
     def accuracy(self) -> float:
-        """The share of photos that are classified correctly, over all training runs."""
+        """The share of photos that are classified correctly, averaged over all training runs."""
         return float(self.correct.mean())
 
 
@@ -56,17 +56,17 @@ def rank(
     left_out: Sequence[str],
     rng: np.random.Generator,
 ) -> Leaderboard:
-    """The table, the most accurate first, and the pick.
+    """Ranks the models, the most accurate first, and picks the one to use.
 
-    The most accurate is compared with each other one on the same photos: by McNemar's exact test where each was trained
-    once, otherwise by a bootstrap of photos and training runs. The pick is the fastest of those that are as good.
+    The most accurate model is compared with each of the others on the same photos: by McNemar's exact test if both were
+    trained once, otherwise by a bootstrap of photos and training runs. `choose_pick` explains the choice.
 
     Args:
         entrants: at least one.
-        labels: int32 (n,), of the validation photos, in the order of all entrants.
+        labels: int32 (n,), the labels of the validation photos, in the same order as in every entrant.
         dataset_name: the name of the data.
         left_out: a sentence for each model that could not be compared.
-        rng: draws resamples.
+        rng: draws the resamples.
     """
     ranked_entrants = sorted(entrants, key=lambda entrant: (-entrant.accuracy, entrant.latency_ms))
     best, *others = ranked_entrants
@@ -103,7 +103,8 @@ def rank(
 def choose_pick(rows: Sequence[Row]) -> Row:
     """The model to use.
 
-    It is the most accurate of the models that are tied with the best and about as fast as the fastest of those.
+    Of the models that are tied with the best, those about as fast as the fastest are considered; the most accurate of
+    these is the pick.
     """
     as_good = [row for row in rows if row.tied]
     fastest = min(row.latency_ms for row in as_good)
@@ -115,20 +116,20 @@ def explain_pick(rows: Sequence[Row], pick: Row, num_images: int) -> str:
     best, share = rows[0], f"{percent(pick.accuracy.value)} of the {num_images:,} validation photos"
     ties = [row for row in rows if row.tied and row is not pick]
     if len(rows) == 1:
-        return f"Use {pick.name}, the only one that could be compared: it classifies {share} correctly."
+        return f"Use {pick.name}, the only model that could be compared: it classifies {share} correctly."
     if not ties:
         second = rows[1]
         return (
             f"Use {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, "
-            f"significantly more than any other ({second.name} is next with "
+            f"significantly more than any other model ({second.name} is next with "
             f"{percent(second.accuracy.value)}, p {format_p(second.p_value)})."
         )
     if pick is best:
         names, verb = join_names([row.name for row in ties]), "is" if len(ties) == 1 else "are"
         return (
-            f"Use {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, and "
-            f"{names}, tied with it (p {format_p(ties[0].p_value)}), {verb} not faster by more than a "
-            "tenth."
+            f"Use {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each; "
+            f"{names}, tied with it (p {format_p(ties[0].p_value)}), {verb} at most a tenth "
+            "faster."
         )
     return (
         f"Use {pick.name}: it classifies {share} correctly, which is tied with the most accurate, "
@@ -147,7 +148,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _p_value(first: Entrant, second: Entrant, rng: np.random.Generator) -> float:
-    """How often chance alone makes them differ so much, in both directions."""
+    """The two-sided p-value of the difference between two models."""
     if len(first.correct) == len(second.correct) == 1:
         return mcnemar(*count_disagreements(first.correct[0], second.correct[0]))
     first_accuracies, second_accuracies = _resample_accuracies([first, second], rng)
@@ -164,8 +165,8 @@ def _accuracy_interval(entrant: Entrant, rng: np.random.Generator) -> Interval:
 
 
 def _resample_accuracies(entrants: Sequence[Entrant], rng: np.random.Generator) -> list[np.ndarray]:
-    """Each one's mean accuracy over resamples of the photos, which are the same for all, and of its training runs."""
-    # Photos on which all trainings agree are drawn together, so that no resample ever touches a photo.
+    """The mean accuracy of each entrant in each resample of the photos (the same for all) and of its training runs."""
+    # Photos that the same training runs classify correctly are drawn together: a resample is a count per pattern.
     trainings = np.concatenate([entrant.correct for entrant in entrants])
     patterns, counts = np.unique(trainings, axis=1, return_counts=True)
     photo_weights = rng.multinomial(counts.sum(), counts / counts.sum(), size=RESAMPLES) / counts.sum()
@@ -196,6 +197,6 @@ def _dominates(entrant: Entrant, other: Entrant) -> bool:
 
 
 def format_p(value: float | None) -> str:
-    """`= 0.388`, or `< 0.001`."""
-    assert value is not None, "only the most accurate has none"
+    """Formats a p-value as `= 0.388` or `< 0.001`."""
+    assert value is not None, "only the most accurate model has no p-value"
     return f"< {MIN_P}" if value < MIN_P else f"= {value:.3f}"

@@ -1,4 +1,4 @@
-"""How often models were scored on the same test photos, according to the tags of their MLflow runs."""
+"""Counts how many models were scored on the same test photos, by the tags of their MLflow runs."""
 
 import hashlib
 import logging
@@ -9,7 +9,7 @@ from components.contract.tracking.store import reason_of
 log = logging.getLogger(__name__)
 
 TEST_SET_TAG = "darkroom.test_set"
-"""The tag of an MLflow run that identifies the test photos on which its model was scored."""
+"""The tag of an MLflow run that identifies the test photos on which the model was scored."""
 
 
 def hash_test_set(split: Split) -> str:
@@ -21,11 +21,11 @@ def hash_test_set(split: Split) -> str:
 def count_looks(split: Split, run_id: str | None) -> int:
     """How many models have been scored on these test photos, this one included.
 
-    Each look is a tag on its MLflow run, so that none is lost or counted twice, even if several models are scored at
-    the same time.
+    Each evaluation sets a tag on its MLflow run, so that no model is missed or counted twice, even if several models
+    are scored at the same time.
 
     Raises:
-        Exception: the store does not answer, as an error of MLflow or its libraries.
+        Exception: the store does not answer. The type is that of MLflow or one of its libraries.
     """
     from mlflow import MlflowClient
     from mlflow.entities import ViewType
@@ -43,9 +43,9 @@ def count_looks(split: Split, run_id: str | None) -> int:
 
 
 def try_count_looks(split: Split, run_id: str | None) -> int | None:
-    """The same; None, with a warning, if the store does not answer."""
+    """Like `count_looks`, but logs a warning and returns None if the store does not answer."""
     try:
         return count_looks(split, run_id)
-    except Exception as error:  # as above
+    except Exception as error:  # see `count_looks`
         log.warning("MLflow did not report how often these test photos have been used: %s.", reason_of(error))
         return None

@@ -1,4 +1,4 @@
-"""The test photos that no model was trained on, neither on the photo itself nor on a near-duplicate of it."""
+"""Finds the test photos that no model was trained on, not even through a near-duplicate."""
 
 import logging
 from collections.abc import Collection
@@ -11,19 +11,19 @@ from components.contract.artifacts.dataset import Split
 log = logging.getLogger(__name__)
 
 COLUMNS = ("sha256", "split", "reason", "split_key")
-"""Columns of manifest.parquet; files that are copies, near-duplicates or in one group share a split_key."""
+"""Columns of manifest.parquet. Copies, near-duplicates and files of the same group share a split_key."""
 
 
 def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: Path) -> np.ndarray:
     """The indices of the photos of a split that are in no training set: int (m,).
 
-    A photo is seen, too, if a file with its split key was trained on and has since left train: it was moved with the
-    photo, or rejected as a copy of it. Files that are still in train are there because the user's own splits separate
-    them from the photo, and the audit reports that.
+    A photo also counts as seen if a file with the same split key was trained on and is no longer in train: that file
+    was moved together with the photo, or rejected as a copy of it. If such a file is still in train, the user's own
+    splits separate it from the photo, and the audit reports that.
 
     Args:
-        split: the photos.
-        train_image_ids: of all training sets.
+        split: the photos to check.
+        train_image_ids: IDs of the photos of all training sets.
         manifest_path: manifest.parquet; if it is missing, or older than split keys, only identical photos are detected.
     """
     seen_ids = set(train_image_ids)
@@ -41,7 +41,7 @@ def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: P
 
 
 def _read_keys(manifest_path: Path) -> list[tuple[str, str | None, str | None, str]]:
-    """Of the files that share a key: SHA-256, split, reason of rejection, and key."""
+    """SHA-256, split, reason for rejection and split key of each file that has a split key."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -37,15 +37,15 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Candidate:
-    """The model that is judged.
+    """The model to judge.
 
     Attributes:
-        figures: on the test split.
-        predictions: on that split.
-        split: its photos.
-        latency_ms: of one photo through the graph.
-        size_bytes: of the graph's files.
-        train_image_ids: the photos that it was trained on, if its bundle lists them.
+        figures: the figures on the test split.
+        predictions: the predictions for the test split.
+        split: the photos of the test split.
+        latency_ms: time of the graph for one photo.
+        size_bytes: total size of the graph's files.
+        train_image_ids: IDs of the photos that the model was trained on, if its bundle lists them.
     """
 
     figures: Figures
@@ -79,14 +79,14 @@ def judge(
     """Decides whether a candidate may be promoted, with every reason as a sentence.
 
     Args:
-        candidate: what is judged.
-        model_name: of the registered model.
-        params: floors, budgets, and which verdicts promote.
-        dataset_dir: golden/ contains photos for a champion with another image size.
-        dataset: the candidate's.
-        run_id: of the candidate's MLflow run, which is not counted twice.
-        resamples: of the paired bootstrap.
-        rng: draws them.
+        candidate: the model to judge.
+        model_name: name of the registered model.
+        params: floors, budgets, and the verdicts that promote a model.
+        dataset_dir: contains golden/, photos as files for a champion with another image size.
+        dataset: the candidate's data set.
+        run_id: ID of the candidate's MLflow run, so that it is not counted twice.
+        resamples: number of resamples of the paired bootstrap.
+        rng: draws the resamples.
     """
     champion: Champion | None = None
     try:
@@ -124,28 +124,28 @@ def find_broken_floors(candidate: Candidate, params: GateParams) -> tuple[str, .
     checks = (
         (
             len(class_counts) > 1 and is_chance,
-            f"It classifies {percent(accuracy)} of the test photos correctly; always predicting the "
-            f"majority class would reach {percent(majority_share)}. It has not learned to separate the "
+            f"This model classifies {percent(accuracy)} of the test photos correctly; always predicting the "
+            f"majority class would reach {percent(majority_share)}. The model has not learned to separate the "
             "classes.",
         ),
         (
             accuracy < params.min_accuracy,
-            f"Its accuracy of {percent(accuracy)} is below evaluate.gate.min_accuracy, {percent(params.min_accuracy)}.",
+            f"The accuracy, {percent(accuracy)}, is below evaluate.gate.min_accuracy, {percent(params.min_accuracy)}.",
         ),
         (
             macro_f1 < params.min_macro_f1,
-            f"Its macro F1 of {percent(macro_f1)} is below evaluate.gate.min_macro_f1, {percent(params.min_macro_f1)}.",
+            f"The macro F1, {percent(macro_f1)}, is below evaluate.gate.min_macro_f1, {percent(params.min_macro_f1)}.",
         ),
         (
             params.max_latency_ms is not None and latency_ms > params.max_latency_ms,
             (
-                f"It takes {latency_ms:.1f} ms per photo, more than evaluate.gate.max_latency_ms, "
+                f"The graph takes {latency_ms:.1f} ms per photo, more than evaluate.gate.max_latency_ms, "
                 f"{params.max_latency_ms}."
             ),
         ),
         (
             params.max_size_mb is not None and size_mb > params.max_size_mb,
-            f"Its graph is {size_mb:.1f} MB, more than evaluate.gate.max_size_mb, {params.max_size_mb}.",
+            f"The graph is {size_mb:.1f} MB, more than evaluate.gate.max_size_mb, {params.max_size_mb}.",
         ),
     )
     return tuple(reason for is_broken, reason in checks if is_broken)
@@ -174,8 +174,8 @@ def _compare_with_champion(
     if num_missing <= 0:
         return finding
     advice = (
-        f"At least {MIN_COMPARED} test photos that neither model was trained on are needed for a "
-        f"significant difference. {advise_more_photos(dataset, num_missing)}"
+        f"A significant difference requires at least {MIN_COMPARED} test photos that neither model was "
+        f"trained on. {advise_more_photos(dataset, num_missing)}"
     )
     return replace(finding, reasons=(*finding.reasons, advice))
 
@@ -192,8 +192,9 @@ def decide(
 ) -> Finding:
     """The verdict and its reasons, from the predictions of both models for the same photos.
 
-    Better: significantly better in accuracy or macro F1, and significantly worse in neither. Worse: significantly worse
-    in one of them, or in a class. Otherwise the verdict is "cannot tell". On few photos macro F1 does not count.
+    "better": significantly better in accuracy or macro F1, significantly worse in neither, and no class whose recall
+    drops too far. "worse": significantly worse in accuracy, in macro F1 or in the recall of a class. Otherwise:
+    "cannot tell". With fewer than MIN_RESAMPLED photos, macro F1 is ignored.
     """
     labels, candidate = predictions.labels[rival.indices], predictions.predicted[rival.indices]
     comparison = compare(candidate, rival.predicted, labels, resamples=resamples, rng=rng)
@@ -219,14 +220,14 @@ def decide(
     return Finding(
         word,
         (
-            f"On the same {pluralize(comparison.num_images, 'test photo')} that neither model was trained "
-            f"on, scored now, this model classifies {percent(comparison.candidate_accuracy)} correctly "
+            f"Both models were scored now on {pluralize(comparison.num_images, 'test photo')} that neither was "
+            f"trained on: this model classifies {percent(comparison.candidate_accuracy)} correctly "
             f"and the champion, version {version}, {percent(comparison.champion_accuracy)}.{missing}",
-            f"Only this model classifies {comparison.num_won} of them correctly, only the champion "
+            f"Only this model is correct on {comparison.num_won} of them, only the champion on "
             f"{comparison.num_lost}; McNemar's mid-p test gives p = {comparison.p_value:.3f}: {chance}.",
-            f"The difference is {_format_difference(comparison.accuracy_difference)} points in accuracy, and in macro "
-            f"F1 {_format_difference(macro_f1_difference)}"
-            f"{'.' if is_resampled else f', which counts only from {MIN_RESAMPLED} photos on.'}",
+            f"The difference is {_format_difference(comparison.accuracy_difference)} points in accuracy and "
+            f"{_format_difference(macro_f1_difference)} points in macro F1"
+            f"{'.' if is_resampled else f', which counts only with {MIN_RESAMPLED} or more photos.'}",
             *recall_losses,
         ),
         comparison,
@@ -234,12 +235,12 @@ def decide(
 
 
 def _describe_missing(rival: Rival, labels: np.ndarray, predictions: Predictions, class_names: Sequence[str]) -> str:
-    """Which of the test photos are not compared, and why; empty if all are."""
+    """States which test photos are not compared, and why; empty if all are compared."""
     num_images, text = len(predictions.labels), ""
     if rival.num_left_out:
         text += (
             f" Left out: {rival.num_left_out:,} of the {num_images:,} test photos, because one of the models was "
-            "trained on them or on near-duplicates of them."
+            "trained on such a photo or on a near-duplicate."
         )
         absent_classes = [name for label, name in enumerate(class_names) if label not in labels]
         if absent_classes:
@@ -250,5 +251,5 @@ def _describe_missing(rival: Rival, labels: np.ndarray, predictions: Predictions
 
 
 def _format_difference(figure: Interval) -> str:
-    """`+1.2 (-0.3 to +2.7)`, in hundredths."""
+    """Formats a difference and its interval in percentage points, as `+1.2 (-0.3 to +2.7)`."""
     return f"{100 * figure.value:+.1f} ({100 * figure.low:+.1f} to {100 * figure.high:+.1f})"

@@ -1,1 +1,1 @@
-"""Figures of a model: predictions, metrics, calibration, robustness, label errors. Import `run` or a metric."""
+"""Measures a model: predictions, metrics, calibration, slices, robustness and latency. Import any module."""

@@ -27,22 +27,22 @@ from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 20.0
 NUM_NEIGHBORS = 5
 MIN_ANSWERED = 10
-"""With fewer answered validation photos, the accuracy of the answers is meaningless."""
+"""With fewer answered validation photos, the accuracy of the answers is not meaningful."""
 CURVE_POINTS = 40
 NUM_OUT_OF_DISTRIBUTION = 48
 
 
 def learn(validation: Predictions, reference: np.ndarray, params: EvaluateParams, export_sha256: str) -> Calibration:
-    """Temperature and thresholds.
+    """Fits the temperature and the thresholds.
 
     Args:
-        validation: uncalibrated.
+        validation: the uncalibrated predictions for the validation photos.
         reference: float32 (n, features), embeddings of training photos.
-        params: the section.
-        export_sha256: of the graph.
+        params: the evaluate section of the params.
+        export_sha256: SHA-256 of the graph.
     """
     temperature = fit_temperature(validation.logits, validation.labels)
-    # As it will be read from its file: in half precision.
+    # The reference is stored in half precision, so the thresholds are fitted on the rounded values.
     stored_reference = to_unit_length(reference).astype(np.float16).astype(np.float32)
     facts = CalibrationFacts(
         export_sha256=export_sha256,
@@ -56,10 +56,10 @@ def learn(validation: Predictions, reference: np.ndarray, params: EvaluateParams
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature with the lowest log loss (Guo et al., 2017), drawn towards 1 by a weak prior.
+    """The temperature with the lowest log loss (Guo et al., 2017), pulled toward 1 by a weak prior.
 
-    The prior, a standard normal on its logarithm, weighs less than one photo. It matters if every answer is right: log
-    loss alone would then drive the confidence to infinity.
+    The prior, a standard normal distribution of the log temperature, weighs less than one photo. It matters if every
+    answer is correct: log loss alone would then push the temperature toward 0.
 
     Args:
         logits: float32 (n, classes).
@@ -82,12 +82,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float) -> Abstention:
-    """The lowest threshold at which the answered validation photos are right as often as the target asks.
+    """Finds the lowest threshold at which the accuracy of the answered validation photos reaches the target.
 
     Args:
         probabilities: float32 (n, classes), calibrated.
         labels: int32 (n,).
-        target: from 0 to 1.
+        target: the target accuracy, from 0 to 1.
     """
     confidence = probabilities.max(axis=1)
     thresholds, accuracy, coverage = sweep_thresholds(confidence, probabilities.argmax(axis=1) == labels)
@@ -98,7 +98,7 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
     best = qualifying[-1]
     return Abstention(
         target_accuracy=target,
-        # The model never abstains if every answer is good enough, whatever its confidence.
+        # If all answers together reach the target, the model never abstains.
         threshold=0.0 if coverage[best] == 1 else float(thresholds[best]),
         coverage=float(coverage[best]),
         accuracy=float(accuracy[best]),
@@ -106,10 +106,10 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
 
 
 def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each distinct threshold from the highest, with the accuracy of its answers and its coverage."""
+    """Each distinct threshold, the highest first, with the accuracy of the answers and the coverage at it."""
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence = confidence[order]
-    # Of photos equally sure, all are answered or none.
+    # Photos with equal confidence are either all answered, or none of them is.
     last_of_ties = np.flatnonzero(np.diff(sorted_confidence, append=-1) != 0)
     num_answered = last_of_ties + 1
     accuracy = np.cumsum(correct[order])[last_of_ties] / num_answered
@@ -117,10 +117,10 @@ def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.nd
 
 
 def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> np.ndarray:
-    """The training photos that familiarity is measured against: about the same number per class, in their order."""
+    """Draws the photos that familiarity is measured against, about the same number per class: sorted indices."""
     shuffled = rng.permutation(len(split))
     labels = split.labels[shuffled]
-    # The place of each photo within its class: the first of every class come before any second.
+    # The rank of each photo within its class: the first photos of all classes come before the second photos.
     rank_in_class = np.empty(len(split), np.int64)
     for label in np.unique(labels):
         rank_in_class[labels == label] = np.arange(np.count_nonzero(labels == label))
@@ -128,10 +128,10 @@ def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> n
 
 
 class Embedder:
-    """The embeddings of the photos of a split. Each photo passes the graph once, however often it is requested."""
+    """Computes embeddings of the photos of a split; each photo is computed once, however often it is requested."""
 
     def __init__(self, graph: InferenceGraph, split: Split):
-        """Computes nothing yet."""
+        """Stores the graph and the split; embeddings are computed when they are requested."""
         self._graph = graph
         self._split = split
         self._embeddings: dict[int, np.ndarray] = {}
@@ -151,12 +151,12 @@ class Embedder:
 def assess(
     calibration: Calibration, test: Predictions, graph: InferenceGraph, split: Split, rng: np.random.Generator
 ) -> CalibrationFigures:
-    """Measures the calibration.
+    """Measures the calibration on the test photos.
 
     Args:
-        calibration: learned from the validation photos.
-        test: calibrated.
-        graph: scores pictures that belong to no class.
+        calibration: fitted on the validation photos.
+        test: the calibrated predictions for the test photos.
+        graph: the exported graph, which scores pictures that belong to no class.
         split: the test photos.
         rng: draws these pictures.
     """
@@ -182,7 +182,7 @@ def assess(
 
 
 def reliability_bins(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
-    """Confidence against accuracy, in bins that are not empty."""
+    """Confidence and accuracy of each confidence bin that is not empty."""
     confidence = predictions.probabilities.max(axis=1).astype(np.float64)
     bins = confidence_bins(confidence)
     return tuple(
@@ -199,7 +199,7 @@ def reliability_bins(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
 
 
 def coverage_curve(predictions: Predictions) -> tuple[CoveragePoint, ...]:
-    """Coverage against accuracy at some thresholds, from all photos answered to few."""
+    """Coverage and accuracy at some thresholds, from the lowest (all photos answered) to the highest (few answered)."""
     thresholds, accuracy, coverage = sweep_thresholds(predictions.probabilities.max(axis=1), predictions.correct)
     indices = np.unique(np.linspace(0, len(thresholds) - 1, CURVE_POINTS).round().astype(int))[::-1]
     return tuple(
@@ -213,7 +213,7 @@ def coverage_curve(predictions: Predictions) -> tuple[CoveragePoint, ...]:
 def check_familiarity(
     calibration: Calibration, test: Predictions, graph: InferenceGraph, split: Split, rng: np.random.Generator
 ) -> tuple[FamiliarityCheck, ...]:
-    """How often test photos, noise and pictures of other things are called unfamiliar."""
+    """How often test photos, noise and pictures of other things are flagged as unfamiliar."""
     threshold = calibration.facts.familiarity.threshold
     test_distances = calibration.unfamiliarity(test.embeddings)
     checks = [_familiarity_check("the test photos", test_distances, threshold, None)]

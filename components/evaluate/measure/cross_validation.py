@@ -18,7 +18,7 @@ from components.evaluate.measure.predictions import Predictions
 FEW_PHOTOS = 1000
 """With fewer photos, cross-validation is more reliable than one test split."""
 REGULARIZATION = 0.01
-"""scikit-learn's C for standardized features: there are at least as many of them as photos."""
+"""scikit-learn's C for standardized features; low because there are at least as many features as photos."""
 MAX_STEPS = 300
 
 FROZEN = (
@@ -34,8 +34,8 @@ TRAINED = (
 def has_frozen_features(bundle: BundleInfo) -> bool:
     """Whether the feature map is that of a pretrained backbone.
 
-    This is the case if no layer before the head was trained, and the head has no convolutions, which would produce
-    another feature map.
+    This is the case if no layer before the head was trained, and the head has no convolutions, because these would
+    produce another feature map.
     """
     model = bundle.params.get("model", {})
     if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):
@@ -54,17 +54,17 @@ def has_frozen_features(bundle: BundleInfo) -> bool:
 def cross_validate(
     scored: Sequence[Predictions], num_folds: int, *, frozen: bool, num_classes: int, seed: int
 ) -> FoldFigures | None:
-    """Trains a logistic regression on all folds but one, and tries it on that one, in turn.
+    """For each fold in turn, trains a logistic regression on the other folds and tests it on this fold.
 
     Args:
-        scored: splits with features; for a network that was trained completely, without its training photos.
-        num_folds: at least 2.
-        frozen: whether the features were learned from none of the photos.
-        num_classes: of the data set.
-        seed: divides the photos.
+        scored: predictions with features; they must not include photos that the features were learned from.
+        num_folds: number of folds, at least 2.
+        frozen: whether the features were learned from none of the photos in the data set.
+        num_classes: number of classes in the data set.
+        seed: for dividing the photos into folds.
 
     Returns:
-        None if there are too few photos of two classes.
+        The figures; None if fewer than two classes have a photo for each fold.
     """
     from sklearn.metrics import f1_score
     from sklearn.model_selection import StratifiedKFold
@@ -73,7 +73,7 @@ def cross_validate(
         [predictions.embeddings if predictions.features is None else predictions.features for predictions in scored]
     )
     labels = np.concatenate([predictions.labels for predictions in scored])
-    # A class needs a photo in each fold.
+    # A class needs at least one photo in each fold.
     usable = np.flatnonzero(np.bincount(labels, minlength=num_classes)[labels] >= num_folds)
     features, labels = features[usable], labels[usable]
     if len(np.unique(labels)) < 2:
@@ -92,7 +92,7 @@ def cross_validate(
         num_folds=num_folds,
         num_images=len(labels),
         what=FROZEN if frozen else TRAINED,
-        # If the folds happen to agree, the interval must not be narrower than that of all photos.
+        # If the folds happen to agree, the interval must not be narrower than the interval for all photos together.
         accuracy=accuracy.model_copy(
             update={"low": min(accuracy.low, pooled_interval.low), "high": max(accuracy.high, pooled_interval.high)}
         ),
@@ -102,9 +102,9 @@ def cross_validate(
 
 
 def corrected_interval(scores: Sequence[float]) -> Interval:
-    """The mean with its 95 % interval after Nadeau and Bengio (2003).
+    """The mean with its 95 % interval, by Nadeau and Bengio (2003).
 
-    Any two folds share most of their training photos, so their figures differ less than those of fresh data would; the
+    Any two folds share most of their training photos, so their scores differ less than scores on fresh data would; the
     usual standard error of the mean would be far too small.
     """
     from scipy.stats import t
@@ -119,14 +119,14 @@ def corrected_interval(scores: Sequence[float]) -> Interval:
 def _fit_and_predict(
     train_features: np.ndarray, train_labels: np.ndarray, test_features: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Probabilities of a logistic regression: float64 (n, num_classes); 0 for a class that it never saw."""
+    """Probabilities of a logistic regression: float64 (n, num_classes); 0 for a class without training photos."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=MAX_STEPS))
     with warnings.catch_warnings():
-        # Features that distinguish the classes without error have no best regression; the last step is as good.
+        # If the features separate the classes perfectly, the fit never converges; the result of the last step is fine.
         warnings.simplefilter("ignore")
         model.fit(train_features, train_labels)
     probabilities = np.zeros((len(test_features), num_classes))

@@ -1,4 +1,4 @@
-"""Measures the time per photo of the exported graph, and its size."""
+"""Measures the time that the exported graph takes per photo, and its size."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ NUM_WARM, NUM_TIMED = 3, 30
 
 
 def measure_latency_ms(graph: InferenceGraph, split: Split) -> float:
-    """The median time of one photo at a time."""
+    """The median time for one photo, if photos are sent one at a time."""
     photos = [split.gather(np.array([number % len(split)])) for number in range(NUM_WARM + NUM_TIMED)]
     times = []
     for photo in photos:
@@ -27,7 +27,7 @@ def measure_latency_ms(graph: InferenceGraph, split: Split) -> float:
 def measure_latencies_ms(models: Sequence[tuple[InferenceGraph, Split]], batch_size: int, rounds: int) -> list[float]:
     """The median time that each graph takes for one batch of photos.
 
-    The graphs alternate, so that other load slows all of them equally.
+    The graphs alternate, so that other load on the machine slows all of them equally.
     """
     batches = [(graph, split.gather(np.arange(batch_size) % len(split))) for graph, split in models]
     times: list[list[float]] = [[] for _ in batches]

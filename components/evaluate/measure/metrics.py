@@ -1,4 +1,4 @@
-"""Figures of a classifier on one split; scikit-learn does the math."""
+"""Computes the figures of a classifier on one split, mostly with scikit-learn."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from components.evaluate.measure.ranking import RESAMPLES_AT_ONCE, Ranking, rank
 
 MOST_CONFUSED = 10
 NUM_BINS = 15
-"""Bins of confidence in the calibration error."""
+"""The number of confidence bins for the calibration error."""
 
 
 def compute_figures(
@@ -30,14 +30,14 @@ def compute_figures(
     resamples: int,
     rng: np.random.Generator,
 ) -> Figures:
-    """Every figure of one split.
+    """Computes every figure of one split.
 
     Args:
         labels: int32 (n,), n ≥ 1.
         probabilities: float32 (n, classes), finite, each row sums to 1.
         class_names: in the order of the labels.
-        resamples: of the photos, behind the interval of macro F1.
-        rng: draws them.
+        resamples: number of bootstrap resamples of the photos, for the intervals.
+        rng: draws the resamples.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -73,16 +73,17 @@ def compute_figures(
 
 
 def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Generator) -> dict[str, Interval]:
-    """The metrics of MATRIX_METRICS, by name, with their 95 % percentile bootstrap intervals.
+    """The metrics of MATRIX_METRICS by name, with 95 % percentile bootstrap intervals.
 
-    Drawing n photos with replacement is drawing the cells of the confusion matrix from a multinomial distribution,
-    so no resample ever touches a photo. If all photos are right, or all are wrong, no two resamples differ; the metrics
-    are then 1 or 0, as accuracy is, and get accuracy's Wilson interval. Kappa gets that interval beyond chance.
+    Drawing n photos with replacement is equivalent to drawing the cells of the confusion matrix from a multinomial
+    distribution, so the resamples do not depend on single photos. If all predictions are correct, or all are wrong, the
+    resamples are all the same. The metrics are then 1 or 0, like accuracy, and get its Wilson interval; for kappa, the
+    interval is corrected for chance.
 
     Args:
-        matrix: int64 (classes, classes), photos by true and by predicted class; at least one photo.
-        resamples: how many.
-        rng: draws them.
+        matrix: int64 (classes, classes), number of photos by true and predicted class; at least one photo.
+        resamples: number of resamples.
+        rng: draws the resamples.
     """
     from scipy.sparse import csr_matrix
 
@@ -98,7 +99,7 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
     true_labels, predicted_labels = np.nonzero(matrix)
     num_classes, num_cells, cells = len(matrix), len(true_labels), np.arange(len(true_labels))
     is_right = (true_labels == predicted_labels).astype(np.float64)
-    # Sparse: with 1,000 classes each cell adds to three of 3,000 sums.
+    # Sparse matrices: with 1,000 classes, each cell adds to only three of 3,000 sums.
     right, true, predicted = (
         csr_matrix((weights, (cells, labels)), shape=(num_cells, num_classes))
         for weights, labels in (
@@ -134,7 +135,7 @@ def balanced_accuracy(num_right: np.ndarray, num_true: np.ndarray, _num_predicte
 
 
 def cohen_kappa(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
-    """Accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 if chance is always right."""
+    """Accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 if chance alone is always correct."""
     num_images = num_true.sum(axis=-1)
     chance = (num_true * num_predicted).sum(axis=-1) / num_images**2
     kappa: np.ndarray = (num_right.sum(axis=-1) / num_images - chance) / np.where(chance < 1, 1 - chance, 1)
@@ -154,12 +155,12 @@ MATRIX_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndar
     "balanced_accuracy": balanced_accuracy,
     "cohen_kappa": cohen_kappa,
 }
-"""The metrics that follow from the confusion matrix, under the names of their fields in `Figures`."""
+"""The metrics that follow from the confusion matrix, by the names of their fields in `Figures`."""
 
 
 def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """The negative log probability of each photo's true class: float64 (n,)."""
-    # float32 rows sum to 1 within 1e-7 only.
+    # Rows of float32 sum to 1 only within 1e-7.
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
     losses: np.ndarray = -np.log(np.maximum(exact[np.arange(len(labels)), labels], np.finfo(np.float64).eps))
@@ -169,11 +170,11 @@ def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 PHOTO_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "log_loss": photo_losses,
 }
-"""The metrics that are means over the photos, under the names of their fields in `Figures`."""
+"""The metrics that are means over the photos, by the names of their fields in `Figures`."""
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:
-    """The expected calibration error (Naeini et al., 2015): |confidence − accuracy|, averaged over bins by photos."""
+    """The expected calibration error (Naeini et al., 2015): |confidence − accuracy| of the bins, weighted by photos."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     bins = confidence_bins(confidence, num_bins)
@@ -182,12 +183,12 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: i
 
 
 def confidence_bins(confidence: np.ndarray, num_bins: int = NUM_BINS) -> np.ndarray:
-    """The bin, of this many of equal width, that each probability falls into: int64 (n,)."""
+    """The index of the bin that each probability falls into, among bins of equal width: int64 (n,)."""
     return np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
 
 
 def confused_pairs(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
-    """All mistakes, the most common first; among equals the one with the larger share of its class comes first."""
+    """All confused pairs, the most common first; among equally common ones, the larger share of its class first."""
     num_true = matrix.sum(axis=1)
     pairs = [
         ConfusedPair(
@@ -235,13 +236,13 @@ def _per_class(
 
 
 def _mean_interval(class_figures: np.ndarray, resampled: np.ndarray) -> Interval | None:
-    """The mean over the classes that can be ranked; None if there are none."""
+    """The mean over the classes that can be ranked, with its interval; None if there are no such classes."""
     defined = class_figures[~np.isnan(class_figures)]
     return percentile_interval(float(defined.mean()), resampled) if len(defined) else None
 
 
 def _top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int) -> float | None:
-    """None if k classes are all that there are, or nearly chance."""
+    """The top-k accuracy; None if there are k classes or fewer."""
     from sklearn.metrics import top_k_accuracy_score
 
     num_classes = probabilities.shape[1]

@@ -1,4 +1,4 @@
-"""The photos that show where a model fails: confident errors, photos of each confused pair, and correct answers."""
+"""Selects photos that show where a model fails: confident errors and confused pairs; and some correct answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ class Answer:
     """The model's prediction for one photo.
 
     Attributes:
-        index: where it is in its split.
-        image_id: its content hash.
-        label: its class.
+        index: index of the photo in its split.
+        image_id: content hash of the photo.
+        label: the true class.
         predicted: the predicted class.
-        probability: of the predicted class, from 0 to 1.
-        true_probability: of its true class.
+        probability: probability of the predicted class, from 0 to 1.
+        true_probability: probability of the true class.
     """
 
     index: int
@@ -36,7 +36,7 @@ def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
 
 
 def right_answers(predictions: Predictions, num: int) -> list[Answer]:
-    """Right answers of medium confidence, from as many classes as possible: how the model treats a typical photo."""
+    """Correct answers of medium confidence, at most one per class: how the model classifies typical photos."""
     confidence = predictions.probabilities.max(axis=1)
     correct = np.flatnonzero(predictions.correct)
     if len(correct) == 0:
@@ -52,7 +52,7 @@ def right_answers(predictions: Predictions, num: int) -> list[Answer]:
 def pair_mistakes(
     predictions: Predictions, pairs: Sequence[ConfusedPair], class_names: Sequence[str], num: int
 ) -> list[list[Answer]]:
-    """The photos behind each confused pair, at most `num` of each, the most confident errors first."""
+    """The photos of each confused pair, at most `num` per pair, the most confident errors first."""
     answers = []
     for pair in pairs:
         label, predicted = class_names.index(pair.class_name), class_names.index(pair.predicted_as)

@@ -1,4 +1,4 @@
-"""Pictures that belong to no class of the data, to see whether a model notices: noise, plain colors, other scenes."""
+"""Makes pictures that belong to no class of the data, such as noise, to test whether a model detects them."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -11,16 +11,16 @@ PictureMaker: TypeAlias = Callable[[Split, int, np.random.Generator], np.ndarray
 """Maps the test photos, a number and a random generator to that many pictures: uint8 (num, height, width, 3), RGB."""
 
 TILES = 4
-"""Tiles along each side of a shuffled photo."""
+"""The number of tiles along each side of a shuffled photo."""
 
 
 def noise(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
-    """Random pixels."""
+    """Pictures of random pixels."""
     return rng.integers(0, 256, (num, *split.image_shape), dtype=np.uint8)
 
 
 def plain_colors(split: Split, num: int, rng: np.random.Generator) -> np.ndarray:
-    """One color each, like a photo with the lens covered."""
+    """Pictures of one color each, like photos taken with the lens covered."""
     return np.broadcast_to(rng.integers(0, 256, (num, 1, 1, 3), dtype=np.uint8), (num, *split.image_shape)).copy()
 
 

@@ -1,4 +1,4 @@
-"""Scores the exported graph, which is what the service runs, on one split of the prepared data set."""
+"""Scores the exported graph, the one that the service runs, on one split of the prepared data set."""
 
 import logging
 import time
@@ -24,14 +24,14 @@ class Predictions:
     """The graph's predictions for one split.
 
     Attributes:
-        split: its name.
-        image_ids: n strings.
+        split: the name of the split.
+        image_ids: the content hash of each of the n photos.
         labels: int32 (n,), the true classes.
         logits: float32 (n, classes), finite.
         embeddings: float32 (n, features), the input of the output layer.
-        features: float32 (n, channels), the feature map's means over space; None if they were not requested or do not
-            exist.
-        temperature: divides the logits, as fitted by the calibration.
+        features: float32 (n, channels), the means of the feature map over all positions; None if they were not
+            requested, or the graph has no feature map.
+        temperature: the temperature that the logits are divided by, as fitted by the calibration.
     """
 
     split: SplitName
@@ -44,12 +44,12 @@ class Predictions:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """float32 (n, classes)."""
+        """The probabilities at this temperature: float32 (n, classes)."""
         return softmax(np.asarray(self.logits, np.float64) / self.temperature)
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """int32 (n,), the class of the highest probability."""
+        """The class with the highest probability: int32 (n,)."""
         labels: np.ndarray = self.probabilities.argmax(axis=1).astype(np.int32)
         return labels
 
@@ -68,9 +68,9 @@ def score(
     Args:
         graph: the exported graph.
         split: the photos.
-        name: what the split is called.
-        num_classes: of the data set.
-        with_features: whether the feature map's means are kept.
+        name: the name of the split.
+        num_classes: number of classes in the data set.
+        with_features: whether to return the means of the feature map.
 
     Raises:
         ArtifactError: the split is empty, or the graph does not return one finite number per class.
@@ -104,14 +104,14 @@ def run_batches(
     *,
     with_features: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Logits, flat embeddings, and the feature map's means if they are requested and exist.
+    """Returns logits, flat embeddings, and the means of the feature map if they are requested and it exists.
 
     Args:
         graph: the exported graph.
-        batches: where each starts, and its photos: uint8 (b, height, width, 3), RGB.
-        num_images: in all batches.
-        name: of these photos in the log.
-        with_features: whether to return the means.
+        batches: the start index of each batch and its photos: uint8 (b, height, width, 3), RGB.
+        num_images: number of photos in all batches.
+        name: what these photos are called in the log.
+        with_features: whether to return the means of the feature map.
     """
     logits, embeddings, features = [], [], []
     progress = Progress(num_images, f"{name} photos")
@@ -126,7 +126,7 @@ def run_batches(
 
 
 def write_predictions(path: Path, all_predictions: Sequence[Predictions]) -> None:
-    """One parquet file: split, image_id, label, predicted, probabilities."""
+    """Writes a Parquet file with the columns split, image_id, label, predicted and probabilities."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -151,6 +151,6 @@ def _require_finite(logits: np.ndarray, split: Split, name: SplitName) -> None:
         num_invalid, first_id = len(invalid_rows), split.image_ids[invalid_rows[0]]
         raise ArtifactError(
             f"The exported graph must return finite numbers for every photo; for {num_invalid} of "
-            f"{len(split)} {name} photos it returned NaN or infinity, the first is {first_id}. The "
+            f"{len(split)} {name} photos it returned NaN or infinity (first photo: {first_id}). The "
             "network diverged: train it again with a lower learning rate."
         )

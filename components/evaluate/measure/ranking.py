@@ -1,4 +1,4 @@
-"""How well probabilities rank photos, class against class: ROC AUC and average precision with bootstrap intervals."""
+"""Measures how well probabilities rank photos, each class versus the rest: ROC AUC and average precision."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 RESAMPLES_AT_ONCE = 128
 MAX_DRAWS = 4_000_000_000
-"""Classes × photos × resamples. Many photos of many classes get fewer resamples, at least MIN_RESAMPLES."""
+"""The maximum of classes × photos × resamples. For many photos of many classes, there are fewer resamples, but at least
+MIN_RESAMPLES."""
 MIN_RESAMPLES = 100
 BLOCK = 32
 TRIANGLE = np.tril(np.ones((BLOCK, BLOCK), np.float32))
@@ -18,11 +19,11 @@ TRIANGLE = np.tril(np.ones((BLOCK, BLOCK), np.float32))
 
 @dataclass(frozen=True)
 class Ranking:
-    """One figure per class against the rest.
+    """The figures of each class versus the rest.
 
     Attributes:
-        roc_auc: float64 (classes,), NaN for a class without photos, or with all of them.
-        average_precision: the same.
+        roc_auc: float64 (classes,), NaN for a class that has none of the photos, or all of them.
+        average_precision: float64 (classes,), NaN for the same classes.
     """
 
     roc_auc: np.ndarray
@@ -30,7 +31,7 @@ class Ranking:
 
 
 def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
-    """The same figures as scikit-learn's, class by class, without its checks, which take a minute for 1,000 classes.
+    """Computes the same figures as scikit-learn, but without its checks, which take a minute for 1,000 classes.
 
     Args:
         labels: int32 (n,).
@@ -44,19 +45,19 @@ def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
 
 
 def ranked_classes(labels: np.ndarray) -> np.ndarray:
-    """The classes that have photos, if there are others to rank them against."""
+    """The classes that have photos; empty if there is only one, as there is no other class to rank it against."""
     present_labels = np.unique(labels)
     return present_labels if len(present_labels) > 1 else present_labels[:0]
 
 
 @dataclass(frozen=True)
 class ResampledFigures:
-    """Figures of each bootstrap resample.
+    """The figures of each bootstrap resample.
 
     Attributes:
         roc_auc: float64 (resamples,), the mean over the classes in a resample.
-        average_precision: the same.
-        photo_means: the same, of each figure of the photos, by its name.
+        average_precision: float64 (resamples,), the mean over the same classes.
+        photo_means: float64 (resamples,), the mean over the photos in a resample, by the name of the figure.
     """
 
     roc_auc: np.ndarray
@@ -77,9 +78,9 @@ def resample(
     Args:
         labels: int32 (n,).
         probabilities: float32 (n, classes).
-        photo_figures: float64 (n,) by name, of each photo.
-        resamples: how many.
-        rng: draws them.
+        photo_figures: float64 (n,), one figure per photo, by the name of the figure.
+        resamples: number of resamples.
+        rng: draws the resamples.
     """
     ranked = ranked_classes(labels)
     resamples = max(min(resamples, MIN_RESAMPLES), min(resamples, MAX_DRAWS // max(1, len(ranked) * len(labels))))
@@ -88,7 +89,7 @@ def resample(
         for start in range(0, resamples, RESAMPLES_AT_ONCE)
     ]
     sums, num_ranked = np.zeros((2, resamples)), np.zeros((2, resamples))
-    # One class after the other: the orders of 1,000 classes would not fit into memory.
+    # One class at a time: the photo orders of 1,000 classes would not fit into memory.
     for label in ranked:
         order = _Order(labels == label, probabilities[:, label])
         class_figures = np.concatenate([order.ranking_figures(weights) for weights in weight_blocks], axis=1)
@@ -104,7 +105,7 @@ def resample(
 
 def draw_weights(num_images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """How often each photo is drawn: float32 (num_images, resamples); each column sums to num_images."""
-    # Each resample is counted by itself: its counters stay in the processor's cache.
+    # Resamples are counted one at a time, so that the counters stay in the processor's cache.
     counts = [np.bincount(rng.integers(0, num_images, num_images), minlength=num_images) for _ in range(resamples)]
     return np.ascontiguousarray(np.array(counts, np.float32).T)
 
@@ -113,13 +114,13 @@ def cumulate(values: np.ndarray) -> np.ndarray:
     """The running sums of each column: float32 (n, m); NumPy's `cumsum` is slow along this axis.
 
     Args:
-        values: float32 (n, m), integers, which float32 sums exactly up to 16 million.
+        values: float32 (n, m), whole numbers; float32 sums these exactly up to 16 million.
     """
     num, width = values.shape
     blocks = -(-num // BLOCK)
     padded = np.zeros((blocks, BLOCK, width), np.float32)
     padded.reshape(-1, width)[:num] = values
-    # Within blocks the sums are a product with a triangle of ones, which BLAS does; then the blocks are added up.
+    # Within each block, the sums are a matrix product with a triangle of ones; then the earlier blocks are added.
     sums = np.matmul(TRIANGLE, padded)
     sums[1:] += np.cumsum(sums[:-1, -1], axis=0)[:, None]
     cumulated: np.ndarray = sums.reshape(-1, width)[:num]
@@ -127,9 +128,9 @@ def cumulate(values: np.ndarray) -> np.ndarray:
 
 
 class _Order:
-    """The photos by their probability of one class, the highest first, in segments that sums are taken over.
+    """The photos, sorted by their probability of one class, the highest first, and divided into segments to sum over.
 
-    Photos of equal probability share a segment: their order has no meaning.
+    Photos of equal probability share a segment, because their order has no meaning.
     """
 
     def __init__(self, is_positive: np.ndarray, scores: np.ndarray):
@@ -137,7 +138,7 @@ class _Order:
         new_score = np.diff(scores[order], prepend=np.inf) != 0
         group = np.cumsum(new_score) - 1
         has_positive = np.bincount(group, is_positive[order]) > 0
-        # Neighboring groups without a photo of the class give one sum together.
+        # Neighboring groups without a photo of the class share a segment.
         starts_segment = has_positive | np.concatenate([[True], has_positive[:-1]])
         segment = (np.cumsum(starts_segment) - 1)[group]
         self._photos = _segment_sums(segment, order, len(scores))
@@ -146,7 +147,7 @@ class _Order:
         )
 
     def ranking_figures(self, weights: np.ndarray) -> np.ndarray:
-        """ROC AUC and average precision: float64 (2, resamples), NaN where a resample lacks the class or the rest.
+        """ROC AUC and average precision: float64 (2, resamples), NaN if a resample lacks the class or the rest.
 
         Args:
             weights: float32 (n, resamples).

@@ -1,4 +1,4 @@
-"""Robustness: the same test photos slightly blurred, noisy, compressed, darker and brighter."""
+"""Measures robustness: scores test photos again, slightly blurred, noisy, compressed, darker and brighter."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
@@ -14,7 +14,7 @@ Disturbance: TypeAlias = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Maps a photo, uint8 (height, width, 3), RGB, to another of the same shape."""
 
 BLUR_SHARE = 1 / 150
-"""The blur's standard deviation, of the shorter side: 1.5 pixels at 224."""
+"""The blur's standard deviation, relative to the shorter side: 1.5 pixels at 224."""
 NOISE = 12
 JPEG_QUALITY = 30
 LIGHT = 0.3
@@ -41,7 +41,7 @@ def compress(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
 
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     pixels_or_none = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert pixels_or_none is not None, "it was encoded a line above"
+    assert pixels_or_none is not None, "OpenCV has just encoded it"
     decoded_pixels: np.ndarray = pixels_or_none
     return decoded_pixels
 
@@ -73,8 +73,8 @@ def disturb(
     Args:
         graph: the exported graph.
         split: the test photos.
-        predictions: of them.
-        num: how many photos to draw; 0 for no figures.
+        predictions: the predictions for the test photos.
+        num: how many photos to draw; 0 to skip the measurement.
         rng: draws photos and noise.
     """
     if num == 0:

@@ -1,4 +1,4 @@
-"""Test photos with a common property other than their class: light, sharpness, size, shape, folder."""
+"""Slices: test photos with a common property other than their class (brightness, sharpness, size, shape, folder)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SIGNIFICANCE_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Original:
-    """The manifest's entry for a photo's file."""
+    """The original file of a photo, from the manifest."""
 
     path: str
     native_height: int | None
@@ -86,11 +86,11 @@ def _iterate_slices(
     )
     names, counts = np.unique(folders, return_counts=True)
     for name in names[np.argsort(-counts, kind="stable")][:MAX_FOLDERS]:
-        yield "folder", str(name) or "the data's own folder", folders == name
+        yield "folder", str(name) or "the top folder of the data", folders == name
 
 
 def source_folder(path: str, class_name: str) -> str:
-    """The folders that show a file's origin, without those of its class and split."""
+    """The folders of a file, without those named after its class or a split: they show its origin."""
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 
@@ -105,7 +105,7 @@ def _split_into_thirds(
 
 
 def _measure_light(split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Mean brightness, and the spread of the Laplacian, of each photo: float64 (n,) each."""
+    """Mean brightness, and standard deviation of the Laplacian, of each photo: float64 (n,) each."""
     import cv2
 
     gray_photos = (cv2.cvtColor(split.image(index), cv2.COLOR_RGB2GRAY) for index in range(len(split)))

@@ -17,15 +17,15 @@ HEADLINES = tuple(
 )
 """The fields of `Figures` that have an interval."""
 TRACKED_INTERVALS: Final = ("accuracy", "macro_f1")
-"""The others are in the report; here they would add 24 rows to MLflow's list."""
+"""The figures whose intervals are tracked. All others would add 24 rows to MLflow's list; the report has them."""
 ROC_POINTS = 100
 NOTE_TAG: Final = "mlflow.note.content"
 MAX_NOTE: Final = 5000
-"""Characters that MLflow accepts in a tag."""
+"""The most characters that MLflow accepts in a tag."""
 
 
 def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
-    """All headline figures, the first ones with their intervals, and other single figures."""
+    """All headline figures, those of TRACKED_INTERVALS with their intervals, and other single figures."""
     metrics: dict[str, float] = {}
     for name, split in (("validation", figures.validation), ("test", figures.test)):
         for key in HEADLINES:
@@ -67,11 +67,11 @@ def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float
 
 
 def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None) -> str:
-    """The description that MLflow shows first on the page of the run, in Markdown.
+    """The description, in Markdown, that MLflow shows at the top of the page of the run.
 
     Args:
         info: the results.
-        dataset: of the photos.
+        dataset: the data set that was evaluated.
         run_id: the run's ID in the store, for the link to the report.
     """
     rows = [
@@ -94,7 +94,7 @@ def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None)
 
 
 def _escape(text: str) -> str:
-    """Text with names of classes and data, in which nothing is Markdown."""
+    """Escapes text that contains names of classes and data, so that none of it is read as Markdown."""
     return re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(text, quote=False))
 
 
@@ -113,9 +113,12 @@ def kfp_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
 
 
 def roc_curve_points(evaluation_dir: Path) -> tuple[list[float], list[float], list[float]]:
-    """The ROC curve of all classes pooled, each against the rest, on test: false and true positive rates, thresholds.
+    """The ROC curve on test, of all classes pooled, each versus the rest.
 
-    scikit-learn's first threshold is infinite, which KFP cannot store: it becomes 1, as no probability is higher.
+    scikit-learn's first threshold is infinite, which KFP cannot store. It is replaced by 1, the highest probability.
+
+    Returns:
+        False positive rates, true positive rates and thresholds.
     """
     import pyarrow.parquet as pq
     from sklearn.metrics import roc_curve

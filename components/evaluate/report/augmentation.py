@@ -13,20 +13,20 @@ PHRASES: Final = {
     "shear_degrees": "sheared by up to {value:g}°",
     "shift": "shifted by up to {percent:g} %",
     "brightness": "made brighter or darker by up to {percent:g} %",
-    "contrast": "given up to {percent:g} % more or less contrast",
+    "contrast": "changed in contrast by up to {percent:g} %",
     "crop": "cropped by up to {percent:g} %",
-    "saturation": "given up to {percent:g} % more or less color",
+    "saturation": "changed in saturation by up to {percent:g} %",
     "hue_degrees": "shifted in hue by up to {value:g}°",
     "blur": "blurred by up to {value:g} px",
-    "noise": "made noisy by up to {percent:g} %",
-    "erasing": "erased in a rectangle, {percent:g} % of them",
+    "noise": "overlaid with up to {percent:g} % noise",
+    "erasing": "erased in a random rectangle ({percent:g} % of the photos)",
 }
 NEVER_VARIED: Final = "Validation and test photos are never augmented."
 UNVARIED: Final = "used without augmentation"
 
 
 def augmentation_sentences(params: Mapping[str, Any]) -> list[str]:
-    """A sentence, or one for each phase where they differ; none if the params do not define it.
+    """Describes the augmentation in sentences, one per phase if phases differ; empty if the params do not define it.
 
     Args:
         params: the resolved train section.
@@ -38,7 +38,7 @@ def augmentation_sentences(params: Mapping[str, Any]) -> list[str]:
     descriptions = [_describe(section) for section in phase_params]
     closing = [NEVER_VARIED] if set(descriptions) != {UNVARIED} else []
     if len(set(descriptions)) == 1:
-        return [f"During training the photos were {descriptions[0]}.", *closing]
+        return [f"During training, the photos were {descriptions[0]}.", *closing]
     sentences = (
         f"In training phase {number}, the photos were {description}."
         for number, description in enumerate(descriptions, start=1)

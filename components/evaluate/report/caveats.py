@@ -12,13 +12,13 @@ from components.evaluate.report.output_order import describe_order
 FEW_PHOTOS = 100
 """With fewer test photos, intervals are wide."""
 MANY_LOOKS = 10
-"""From this many models scored on the same test photos, the best result is partly luck."""
+"""If at least this many models were scored on the same test photos, the best result is partly luck."""
 
 
 def list_caveats(
     figures: AllFigures, dataset: DatasetInfo, bundle: BundleInfo, gate: Verdict, mlflow_run_id: str | None
 ) -> list[str]:
-    """Sentences; none if there is nothing to say."""
+    """Lists the caveats as sentences; empty if there are none."""
     test, validation = figures.test, figures.validation
     sentences = []
     if bundle.dataset_fingerprint != dataset.fingerprint:
@@ -31,7 +31,7 @@ def list_caveats(
         sentences.append(f"There {fact}, so the intervals are wide. More photos would help more than another model.")
     if test.num_correct == test.num_images:
         sentences.append(
-            "No errors on these test photos does not mean none on others: an error rate of up to "
+            "No errors on these test photos does not mean no errors on others: an error rate of up to "
             f"{percent(1 - test.accuracy.low)} would be consistent with this result."
         )
     for split, split_figures in (("test", test), ("validation", validation)):
@@ -57,14 +57,14 @@ def list_caveats(
         )
     if dataset.num_kept < FEW_FOR_ONE_SPLIT and figures.folds is None and test.num_images >= FEW_PHOTOS:
         sentences.append(
-            f"With {dataset.num_kept:,} photos, one test split is not very reliable; evaluate.folds: 5 "
-            "adds cross-validation."
+            f"With {dataset.num_kept:,} photos, one test split is not very reliable. Set evaluate.folds to 5 "
+            "to add cross-validation."
         )
     return sentences
 
 
 def _never_predicted(test: Figures) -> list[str]:
-    """Classes that the model never names, or always."""
+    """A sentence if the model never predicts some classes, or always predicts the same one."""
     predicted_classes = [class_figures.class_name for class_figures in test.per_class if class_figures.num_predicted]
     if len(predicted_classes) == 1:
         name = predicted_classes[0]

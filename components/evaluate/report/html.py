@@ -1,4 +1,4 @@
-"""The report as a page: one self-contained HTML file."""
+"""Renders the report as a page: one self-contained HTML file."""
 
 from components.contract.pages.printer import render_page
 from components.evaluate.report.model import Content

@@ -12,13 +12,13 @@ from components.evaluate.formatting import estimate, interval, percent
 from components.evaluate.measure.slices import is_clear
 
 WEAK_RECALL = 0.1
-"""A class this far below the mean recall is mentioned."""
+"""A class whose recall is this far below the mean recall is mentioned."""
 OVERFITTING_GAP = 0.08
 """A gap between training and validation accuracy that matters."""
 MEMORIZED_ACCURACY = 0.95
-"""From this training accuracy, the network has learned all it can from its training photos."""
+"""At this training accuracy or above, the network has memorized its training photos."""
 SLIGHT_AGREEMENT = 0.2
-"""Agreement of a classifier with the labels, beyond chance (Landis and Koch 1977)."""
+"""Up to this value, the agreement of predictions and labels beyond chance is slight (Landis and Koch 1977)."""
 MAX_LOST_SHARE = 0.03
 UNRELIABLE_AUC = 0.85
 OVERCONFIDENCE = 0.02
@@ -31,7 +31,7 @@ def list_insights(
     bundle: BundleInfo,
     history: Mapping[str, Sequence[float]],
 ) -> list[str]:
-    """Sentences, the most useful first."""
+    """Lists the insights as sentences, the most useful first."""
     return [
         *_validation_at_chance(figures.validation, bundle, history),
         *_worth(info, figures, bundle),
@@ -62,9 +62,9 @@ def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Ite
         )
         num_differing = comparison.num_won + comparison.num_lost
         yield (
-            f"{conclusion}: of {pluralize(num_differing)} that the two models classify differently, this "
-            f"model is correct on {comparison.num_won} and the champion on {comparison.num_lost}. They were compared "
-            f"on {pluralize(comparison.num_images, 'test photo')} that neither was trained "
+            f"{conclusion}: of {pluralize(num_differing)} that only one of the two models classifies "
+            f"correctly, this model is correct on {comparison.num_won} and the champion on {comparison.num_lost}. The "
+            f"models were compared on {pluralize(comparison.num_images, 'test photo')} that neither was trained "
             "on."
         )
     if figures.folds is not None:
@@ -100,13 +100,13 @@ def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
     )
     if num_photos < usual_num:
         yield (
-            f"{text} It had {pluralize(num_photos, 'training photo')}; the median is {usual_num:g}. Add photos of "
-            f"{weakest.class_name} next."
+            f"{text} The class has {pluralize(num_photos, 'training photo')}; the median is {usual_num:g}. Add photos "
+            f"of {weakest.class_name} next."
         )
     else:
         yield (
-            f"{text} It had as many training photos as others ({num_photos}), so the photos are difficult: add "
-            "photos like those that the model gets wrong, or check the labels."
+            f"{text} The class does not have fewer training photos than usual ({num_photos}), so its photos are "
+            "difficult: add photos like those that the model gets wrong, or check the labels."
         )
 
 
@@ -149,15 +149,15 @@ def _slices(figures: AllFigures) -> Iterator[str]:
     if not figures.slices:
         return
     worst = figures.slices[0]
-    subject = f"photos of {worst.trait} {worst.part!r}" if worst.trait == "folder" else f"{worst.part} photos"
+    subject = f"photos in {worst.trait} {worst.part!r}" if worst.trait == "folder" else f"{worst.part} photos"
     qualifier = "" if worst.trait == "folder" else f" (by {worst.trait})"
     text = f"Its accuracy is lowest on {subject}{qualifier}: {percent(worst.accuracy.value)} of {worst.num_images}"
     if worst.accuracy.value >= figures.test.accuracy.value:
         return
     if is_clear(worst, figures.slices):
-        yield f"{text}, which is significant. Add more photos like these."
+        yield f"{text}. The difference is significant: add more photos like these."
     else:
-        yield f"{text}; with so many slices compared, this may be chance."
+        yield f"{text}. With so many slices compared, this may be chance."
 
 
 def _validation_at_chance(
@@ -181,7 +181,7 @@ def _validation_at_chance(
 
 
 def _is_at_chance(validation: Figures, history: Mapping[str, Sequence[float]]) -> bool:
-    """Whether the network has learned its training photos and nothing that holds for validation photos."""
+    """Whether the network has memorized its training photos but is at chance on the validation photos."""
     accuracy, chance = validation.accuracy, _majority_class(validation).num_images / validation.num_images
     is_guessing = accuracy.low <= chance < 1 and accuracy.value - chance <= SLIGHT_AGREEMENT * (1 - chance)
     return is_guessing and max(history.get("accuracy", ()), default=0.0) >= MEMORIZED_ACCURACY
@@ -203,7 +203,7 @@ def _training(validation: Figures, bundle: BundleInfo, history: Mapping[str, Seq
             "more photos or stronger augmentation would help, longer training would not."
         )
     elif bundle.best_epoch == bundle.epochs_run > 1:
-        yield (f"Its last epoch, {bundle.best_epoch}, was its best: it was still improving, so more epochs may help.")
+        yield (f"The last epoch, {bundle.best_epoch}, was the best: the model still improved, so more epochs may help.")
 
 
 def _calibration(figures: AllFigures) -> Iterator[str]:
@@ -239,7 +239,7 @@ def _robustness(figures: AllFigures) -> Iterator[str]:
     lost_share = (worst.num_lost - worst.num_won) / worst.num_images
     if lost_share > MAX_LOST_SHARE:
         yield (
-            f"Photos that are {worst.disturbance} reduce accuracy most: {percent(lost_share)} of the "
+            f"Of all disturbances, “{worst.disturbance}” reduces accuracy most: {percent(lost_share)} of the "
             "answers become wrong. If you expect such photos, train with them."
         )
     else:

@@ -1,4 +1,4 @@
-"""The leaderboard as a page, one self-contained file, and as a part of the report."""
+"""Renders the leaderboard as a page, one self-contained file, and as a part of the report."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -66,7 +66,7 @@ def render_leaderboard(board: Leaderboard) -> str:
 
 
 def board_blocks(board: Leaderboard) -> list[Block]:
-    """The table of the models, and how to read it."""
+    """The table of the models, and a legend that explains it."""
     rows = [[_name_cell(row, board), *row_cells(row)[1:]] for row in board.rows]
     return [Table(HEADINGS, rows, "Models side by side"), Text(LEGEND, "soft small")]
 
@@ -78,7 +78,7 @@ def _name_cell(row: Row, board: Leaderboard) -> Words:
 
 
 def row_cells(row: Row) -> tuple[str, ...]:
-    """A model's row of the table, in the order of HEADINGS."""
+    """The cells of a model's row, in the order of HEADINGS."""
     return (
         f"{ON_FRONT if row.on_front else OFF_FRONT} {row.name}",
         percent(row.accuracy.value),
@@ -96,7 +96,7 @@ def row_cells(row: Row) -> tuple[str, ...]:
 def leaderboard_sentences(board: Leaderboard) -> list[str]:
     """The reason for the pick, and notes on the table."""
     best = board.rows[0]
-    # Where the most accurate is the pick, its ties is in the reason.
+    # If the most accurate model is the pick, the reason already mentions its ties.
     ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]
     texts = [board.reason]
     for row in ties:
@@ -108,7 +108,7 @@ def leaderboard_sentences(board: Leaderboard) -> list[str]:
 
 
 def front_chart(board: Leaderboard) -> "Figure":
-    """Accuracy against time per photo; models on the Pareto front are filled."""
+    """Accuracy against time per photo; the points of models on the Pareto front are filled."""
     from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
     slowest, fastest = (extreme(row.latency_ms for row in board.rows) for extreme in (max, min))

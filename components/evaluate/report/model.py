@@ -1,4 +1,4 @@
-"""The content of the report, and the texts and pictures that the page and the PDF share."""
+"""The content of the report, with the text and pictures that the page and the PDF share."""
 
 import io
 import json
@@ -38,25 +38,25 @@ VERDICT_WORDS = {
     "not comparable": "Not comparable",
 }
 EXPLANATION_TEXTS = {
-    "class activation map": "Bright areas support the predicted class: the class activation map. In this network, "
-    "whose output layer follows global average pooling, it is exact and equals Grad-CAM.",
-    "occlusion": "Bright areas support the predicted class: the brighter, the more its score drops if that place is "
-    "covered.",
+    "class activation map": "Bright areas support the predicted class, according to the class activation map. In "
+    "this network, whose output layer follows global average pooling, the map is exact and equals Grad-CAM.",
+    "occlusion": "Bright areas support the predicted class: the brighter an area, the more the score drops if the "
+    "area is covered.",
     None: "",
 }
 SHEET_PIXELS = 880
-"""The width of the sheet of samples."""
+"""The maximum width of the sheet of samples."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A test photo with what the page shows of it.
+    """A test photo with everything that the report shows about it.
 
     Attributes:
         answer: the model's prediction.
         pixels: uint8 (height, width, 3), RGB.
-        path: of the original file within the data, if known.
-        heat: float32 (rows, columns), how much each place supports the answer, from 0 to 1; None if there is no
+        path: path of the original file, relative to the data; None if it is unknown.
+        heat: float32 (rows, columns), how much each area supports the answer, from 0 to 1; None if there is no
             explanation.
     """
 
@@ -89,12 +89,12 @@ class Showcase:
     """The photos that the report shows.
 
     Attributes:
-        mistakes: the worst ones.
-        right: some right answers.
-        pairs: the most common confusions with the photos behind them.
-        doubts: the first of the doubtful labels.
-        outliers: the first of the photos that are unlike all others.
-        method: of the explanations, None if there are none.
+        mistakes: the most confident wrong answers.
+        right: some correct answers.
+        pairs: the most commonly confused pairs of classes, with their photos.
+        doubts: the photos with the most doubtful labels.
+        outliers: the photos that are most unlike all others.
+        method: the method of the explanations; None if there are no explanations.
     """
 
     mistakes: Sequence[Photo] = ()
@@ -110,8 +110,8 @@ class Content:
     """The content of the report.
 
     Attributes:
-        charts: those of `draw_charts`, and architecture.
-        pictures: the same as PNG files.
+        charts: by name, those of `draw_charts`, and `architecture`.
+        pictures: the same charts as PNG files.
         samples: a JPEG file of labeled photos, if preprocess wrote one.
         variants: a JPEG file of one photo's augmented variants, if train wrote one.
         study: the search that found the params, if there was one.
@@ -146,9 +146,9 @@ def charts_of(content: Content, *names: tuple[str, str], label: str | None = Non
     """The named charts that the report contains.
 
     Args:
-        content: of the report.
-        names: of each chart, with what it shows, for screen readers.
-        label: as in Chart.
+        content: the content of the report.
+        names: the name of each chart, and a description of it for screen readers.
+        label: the label of each chart, as in `Chart`.
     """
     return [
         Chart(name, partial(inline_svg, content.charts[name], description, name), label)
@@ -163,7 +163,7 @@ def file_name(path: str | None) -> str | None:
 
 
 def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
-    """The parameters of the training, by name; those of its phases are prefixed with the phase's number."""
+    """The train params by name; the name of a param of a phase starts with `phases.` and the phase's number."""
     params = dict(bundle.params)
     phases = phase_settings(params)
     params |= {"phases": None} | {f"phases.{number}": phase for number, phase in enumerate(phases, start=1)}
@@ -171,7 +171,7 @@ def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
 
 
 def balance_sentence(dataset: DatasetInfo) -> str:
-    """A sentence on the class imbalance of the training photos; empty if it is small."""
+    """A sentence on the class imbalance of the training photos; empty if the imbalance is small."""
     counts = [num for num in dataset.counts["train"].values() if num]
     ratio = max(counts, default=1) / min(counts, default=1)
     return (
@@ -194,7 +194,7 @@ def reproduce_commands(content: Content) -> str:
 
 
 def reproduce_params(content: Content) -> str:
-    """params.yaml of this run, limited to the sections that the model and its evaluation depend on; JSON is YAML."""
+    """The part of this run's params.yaml that the model and its evaluation depend on; the JSON is valid YAML."""
     dataset = content.dataset
     pixel_range = {} if dataset.pixel_range == FULL_RANGE else {"pixel_range": list(dataset.pixel_range)}
     sections = {
@@ -218,7 +218,7 @@ def use_commands() -> str:
 
 
 def shrink_sheet(jpeg: bytes) -> bytes:
-    """The sheet of samples as a JPEG file of a size that fits a report."""
+    """Shrinks a sheet of samples to a size that fits a report; returns a JPEG file."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(jpeg)).convert("RGB")

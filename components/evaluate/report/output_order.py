@@ -1,4 +1,4 @@
-"""Finds a model whose outputs are in another order than the classes: its confusion matrix is a permuted diagonal."""
+"""Detects outputs in another order than the classes: the confusion matrix is then a permuted diagonal."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from components.contract.text import join_names
 from components.evaluate.formatting import percent
 
 MIN_GAIN: Final = 0.3
-"""The accuracy that another order of the outputs must gain."""
+"""The increase in accuracy that another order of the outputs must bring."""
 MIN_SHARE: Final = 0.5
 """The share of each swapped class that must be predicted as the same other class."""
 MAX_SWAPS: Final = 5
@@ -19,10 +19,10 @@ MAX_SWAPS: Final = 5
 def find_order(confusion_matrix: ArrayLike) -> tuple[int, ...] | None:
     """The class that each output seems to represent; None if the outputs seem to be in the order of the classes.
 
-    The assignment of classes to outputs that classifies most photos correctly is found by the Hungarian method.
+    The Hungarian method finds the assignment of classes to outputs with which most photos are classified correctly.
 
     Args:
-        confusion_matrix: photos, [true class][output].
+        confusion_matrix: number of photos, [true class][output].
     """
     from scipy.optimize import linear_sum_assignment
 

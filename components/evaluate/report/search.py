@@ -14,7 +14,7 @@ MAX_KEYS: Final = 4
 
 
 def search_sentences(study: StudyInfo) -> list[str]:
-    """What was tried, the outcome, and what mattered."""
+    """Describes the trials, the best of them, and the params that mattered, in sentences."""
     states = Counter[str](trial.state for trial in study.trials)
     outcomes = [
         f"{states[state]} {words}"
@@ -43,24 +43,24 @@ def search_sentences(study: StudyInfo) -> list[str]:
     weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MAX_KEYS]
     if weights:
         shares = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)
-        sentences.append(f"Share of each param in the differences in accuracy: {shares}.")
+        sentences.append(f"How much each param contributed to the differences in accuracy: {shares}.")
     return sentences
 
 
 def best_trials(study: StudyInfo) -> list[Trial]:
-    """The chosen one and the next, the best first."""
+    """The chosen trial, followed by the next most accurate ones."""
     scored_trials = [trial for trial in study.trials if trial.accuracy is not None]
     return sorted(scored_trials, key=lambda trial: (trial.number != study.best, -(trial.accuracy or 0)))[:MAX_TRIALS]
 
 
 def trial_row(trial: Trial) -> tuple[str, str, str, str]:
-    """Its number counted from 1, accuracy, epochs, and values."""
+    """The cells of a trial: its number, counted from 1, its accuracy, epochs and values."""
     values = ", ".join(f"{key} {_short(value)}" for key, value in flatten(trial.values).items())
     return str(trial.number + 1), percent(trial.accuracy), str(trial.epochs), values
 
 
 def _short(value: str) -> str:
-    """A number with three digits that count; any other text unchanged."""
+    """Rounds a decimal number to three significant digits; any other text is unchanged."""
     try:
         return value if value.isdigit() else f"{float(value):.3g}"
     except ValueError:

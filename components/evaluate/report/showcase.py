@@ -1,4 +1,4 @@
-"""The photos that the report shows, with their pixels, file names and explanations."""
+"""Selects the photos that the report shows, with their pixels, file names and explanations."""
 
 import logging
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ def build_showcase(
     Args:
         graph: computes the explanations.
         splits: all three; any of them may contain doubtful labels.
-        examination: names the mistakes, confused pairs, doubtful labels and outliers.
-        originals: the files of the photos, by image_id.
+        examination: contains the mistakes, confused pairs, doubtful labels and outliers.
+        originals: the original files of the photos, by image_id.
         num_mistakes: how many are shown; 0 shows no photos of any kind.
     """
     if num_mistakes == 0:
@@ -70,7 +70,7 @@ def build_showcase(
 
 
 def read_originals(manifest_path: Path) -> dict[str, Original]:
-    """The manifest's facts of each kept photo, by image_id; empty if there is no manifest."""
+    """The original file of each kept photo, from the manifest, by image_id; empty if there is no manifest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -93,7 +93,7 @@ def read_originals(manifest_path: Path) -> dict[str, Original]:
 def _find_photo(
     finding: LabelError | Outlier, splits: Mapping[SplitName, Split], originals: Mapping[str, Original]
 ) -> tuple[np.ndarray, str | None]:
-    """The pixels of a photo that is named, and the path of its file."""
+    """The pixels of the photo of a finding, and the path of its file."""
     split = next(split for name, split in splits.items() if name == finding.split)
     return split.image(split.index_of[finding.image_id]), _path(originals, finding.image_id)
 

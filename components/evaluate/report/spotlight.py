@@ -1,17 +1,17 @@
-"""The picture of an explanation: the photo, bright where it mattered."""
+"""Draws an explanation: the photo, bright in the areas that mattered for the answer."""
 
 import numpy as np
 
 SHADE = 0.25
-"""The brightness of places that did not matter; brightness is understood without colors."""
+"""The brightness of areas that did not matter. Brightness can be seen without color vision."""
 
 
 def spotlight(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A photo that is bright where it mattered: uint8 (height, width, 3), RGB.
+    """Darkens the areas of a photo that did not matter for the answer: uint8 (height, width, 3), RGB.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
-        heat: float32 (rows, columns), from 0 to 1.
+        heat: float32 (rows, columns), how much each area mattered, from 0 to 1.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""The history of the training: its curves and phases."""
+"""Reads the training history: its curves and phases."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from components.contract.system.atomic_files import read_json
 from components.contract.tracking.run import flatten
 
 PHASE = "phase"
-"""In history.json: which phase each epoch belongs to, as a number or a name; missing if there is only one."""
+"""The key in history.json for the phase of each epoch, a number or a name; missing if there is only one phase."""
 
 _File = RootModel[dict[str, list[float] | list[str]]]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the training with its own settings.
+    """A phase of the training, with its own settings.
 
     Attributes:
-        name: from the params, otherwise its number.
-        epochs: the first and the last, counted from 1; None if it never ran.
-        settings: the params of the phase, in a row.
+        name: its name in the params, otherwise its number.
+        epochs: its first and last epoch, counted from 1; None if it never ran.
+        settings: the params of the phase, in one line.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class History:
-    """All epochs.
+    """The training history.
 
     Attributes:
-        curves: figures by name, one per epoch: loss, val_loss, accuracy, …
-        phases: in their order; none if the training had only one.
+        curves: the values of each figure by its name, one per epoch: loss, val_loss, accuracy, …
+        phases: the phases in their order; empty if the training had only one.
     """
 
     curves: Mapping[str, Sequence[float]]
@@ -49,7 +49,7 @@ def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
     """Reads the history from history.json and the params of the training.
 
     Args:
-        bundle_dir: history.json.
+        bundle_dir: contains history.json.
         params: the resolved train section.
 
     Raises:
@@ -74,7 +74,7 @@ def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def build_phases(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
-    """The phases recorded in the epochs, with their settings from the params; none if there is only one."""
+    """The phases recorded for the epochs, with their settings from the params; empty if there is only one."""
     epochs = []
     last = 0
     for mark, group in itertools.groupby(marks):

@@ -1,1 +1,1 @@
-"""The audit of a set of photos: duplicates, leakage, drift and other checks. Import `findings` or a check."""
+"""The audit of the photos: duplicates, leakage, drift and other checks. Import `findings` or the module of a check."""

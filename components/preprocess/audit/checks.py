@@ -1,4 +1,4 @@
-"""The list of all checks of the audit, with their state and, for checks that were not made, the reason."""
+"""The list of all checks of the audit, with their state and, for checks that were not run, the reason."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,8 +12,8 @@ from components.preprocess.audit.placeholders import MIN_SIDE
 from components.preprocess.manifest import Record
 
 AFTER_TRAINING: Final = {
-    "label_errors": ("Labels that another class fits better", "label_errors.csv and the report of the evaluation"),
-    "outliers": ("Photos unlike all others", "outliers.csv and the report of the evaluation"),
+    "label_errors": ("Photos that fit another class better", "label_errors.csv and the evaluation report"),
+    "outliers": ("Photos unlike all others", "outliers.csv and the evaluation report"),
 }
 
 
@@ -24,9 +24,9 @@ def list_checks(
 
     Args:
         records: one per file.
-        findings: of the audit.
+        findings: the findings of the audit.
         params: the policy of each check.
-        has_given_splits: whether the data has existing splits.
+        has_given_splits: whether the data was already split when it was read.
     """
     found_kinds = {finding.kind for finding in findings}
     obstacles = _find_obstacles(records, has_given_splits=has_given_splits)
@@ -48,7 +48,7 @@ def list_checks(
 
 
 def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Mapping[str, str]:
-    """For each kind of check that cannot be made on this data, the reason."""
+    """For each kind of check that cannot be run on this data, the reason."""
     kept_records = [record for record in records if record.is_kept]
     obstacles = {}
     for kind, num_needed in (
@@ -57,15 +57,15 @@ def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Map
         ("odd_size", MIN_PHOTOS),
     ):
         if len(kept_records) < num_needed:
-            obstacles[kind] = f"It needs {num_needed} photos; there are {len(kept_records)}."
+            obstacles[kind] = f"This check needs {num_needed} photos; the data has {len(kept_records)}."
     num_gray = sum((record.chroma or 0) <= MAX_GRAY_CHROMA for record in kept_records)
     if kept_records and num_gray >= MAX_GRAY_SHARE * len(kept_records):
-        obstacles["grayscale"] = f"{num_gray:,} of {len(kept_records):,} photos are gray."
+        obstacles["grayscale"] = f"At least half of the photos are gray: {num_gray:,} of {len(kept_records):,}."
     num_tiny = sum(min(record.native_height or 0, record.native_width or 0) < MIN_SIDE for record in kept_records)
     if kept_records and num_tiny == len(kept_records):
         obstacles["near_duplicates"] = f"Photos smaller than {MIN_SIDE} px are only compared for equality."
     if not has_given_splits:
-        obstacles["leakage"] = "The data has no splits, and Darkroom keeps copies in the same split."
+        obstacles["leakage"] = "The data had no splits, and Darkroom keeps copies in the same split."
     if not all(any(record.split == split for record in kept_records) for split in ("train", "validation", "test")):
         obstacles |= dict.fromkeys(("tiny_classes", "split_drift"), "The data does not have all three splits.")
     return obstacles

@@ -1,4 +1,4 @@
-"""Tests whether the photos of two splits come from the same source, with statistics of their measurements."""
+"""Tests whether the photos of two splits come from the same source, by comparing statistics of their measurements."""
 
 import math
 from collections import Counter
@@ -11,13 +11,13 @@ from components.preprocess.manifest import Record
 
 SIGNIFICANCE: Final = 0.001
 MIN_DISTANCE: Final = 0.2
-"""The minimum distance of two distributions, from 0 to 1; smaller differences are irrelevant even if significant."""
+"""The minimum distance between two distributions, from 0 to 1; smaller ones are irrelevant even if significant."""
 MIN_SHIFT: Final = 0.2
-"""The minimum difference of the means, in standard deviations of the training photos; less is hardly visible."""
+"""The minimum difference between the means, in standard deviations of the training photos; less is hardly visible."""
 
 
 def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
-    """Describes how the photos of a split differ from the training photos, one text per difference.
+    """Yields a description of each difference between the photos of a split and the training photos.
 
     Args:
         train: the kept training photos.
@@ -32,7 +32,7 @@ def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests:
             and distance >= ks_bound(len(train), len(other), SIGNIFICANCE / num_tests)
         ):
             means = [float(np.mean(side)) for side in values]
-            yield f"{what}: mean {means[1]:,.3g}, in train {means[0]:,.3g} (distance {distance:.2f})"
+            yield f"{what}: mean {means[1]:,.3g}, but {means[0]:,.3g} in train (distance {distance:.2f})"
     distance, bound = class_distance(train, other, SIGNIFICANCE / num_tests)
     if distance >= max(MIN_DISTANCE, bound):
         yield f"classes: {100 * distance:.0f} % of the photos would need another class to match the balance in train"
@@ -58,26 +58,26 @@ def _round_to_two_digits(values: np.ndarray) -> np.ndarray:
 
 
 def mean_shift(reference: np.ndarray, other: np.ndarray) -> float:
-    """The difference of two means, in standard deviations of the reference."""
+    """The difference between two means, in standard deviations of the reference."""
     return float(abs(reference.mean() - other.mean()) / max(reference.std(), 1e-12))
 
 
 def ks_distance(reference: np.ndarray, other: np.ndarray) -> float:
-    """The Kolmogorov–Smirnov distance: the largest difference of two distribution functions, from 0 to 1."""
+    """The Kolmogorov–Smirnov distance: the largest difference between two distribution functions, from 0 to 1."""
     values = np.concatenate([reference, other])
     shares = [np.searchsorted(np.sort(side), values, side="right") / len(side) for side in (reference, other)]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
 def ks_bound(num_reference: int, num_other: int, significance: float) -> float:
-    """The distance that large samples of one source exceed with probability `significance` (Smirnov 1948)."""
+    """The distance that two large samples from one source exceed with probability `significance` (Smirnov 1948)."""
     return math.sqrt(-math.log(significance / 2) / 2 * (num_reference + num_other) / (num_reference * num_other))
 
 
 def class_distance(train: Sequence[Record], other: Sequence[Record], significance: float) -> tuple[float, float]:
-    """The total variation distance of the class frequencies, and the bound for samples of one source.
+    """The total variation distance between the class frequencies, and its bound for samples from one source.
 
-    Such samples exceed the bound, that of Bretagnolle, Huber and Carol, with at most the probability `significance`.
+    Such samples exceed the bound (Bretagnolle–Huber–Carol inequality) with a probability of at most `significance`.
     """
     counts = [Counter(record.class_name for record in side) for side in (train, other)]
     names = counts[0].keys() | counts[1].keys()

@@ -1,4 +1,4 @@
-"""Finds copies of photos: within a split, in two splits, or with two labels."""
+"""Finds copies of photos: within a split, in different splits, or with different labels."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ WORDS: Final[dict[Relation, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two files that show the same photo, by row, the smaller row first, and their relation."""
+    """The rows of two files that show the same photo, the smaller row first, and how the files are related."""
 
     first: int
     second: int
@@ -42,7 +42,7 @@ class CopyAudit:
 
     Attributes:
         records: one per file; files that are left out now have a reason.
-        cases: for each kind of finding, the groups of rows, each with a text about their relation.
+        cases: for each kind of finding, the groups of rows, each with a phrase that describes how they are related.
     """
 
     records: list[Record]
@@ -50,9 +50,9 @@ class CopyAudit:
 
 
 def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
-    """Links all kept files that show the same photo, each pair with its closest relation.
+    """Links all kept files that show the same photo; each link has the closest relation of its two files.
 
-    Files with the same bytes or pixels are each linked only to the first of them.
+    A file with the same bytes or pixels as earlier files is linked only to the first of them.
 
     Args:
         records: one per file.
@@ -86,8 +86,8 @@ def audit_copies(records: Sequence[Record], links: Sequence[Link], params: Audit
     """Leaves out copies of photos according to the params.
 
     First, copies with contradictory labels are left out, because all these labels are doubtful. Then leakage is
-    removed: the copy outside the training split is kept. Finally, one of several copies within a split is kept. Two
-    files with the same bytes are never both kept.
+    removed: the copy outside the training split is kept. Finally, only one of several copies within a split is kept.
+    Whatever the params, at most one of several files with the same bytes is kept.
     """
     copy_audit = CopyAudit(list(records))
     _audit_contradictions(copy_audit, links, params.contradictory_labels)
@@ -114,7 +114,7 @@ def _leave_out_contradictory(copy_audit: CopyAudit, rows: Sequence[int], relatio
     records = [copy_audit.records[row] for row in rows]
     for row, record in zip(rows, records, strict=True):
         other = next(mate for mate in records if mate.class_name != record.class_name)
-        _leave_out(copy_audit, row, "contradictory_labels", f"{WORDS[relation]} is in another class, as {other.path}.")
+        _leave_out(copy_audit, row, "contradictory_labels", f"{WORDS[relation]} is in another class: {other.path}.")
 
 
 def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy) -> None:
@@ -136,7 +136,7 @@ def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy)
 
 
 def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relation, list[tuple[int, ...]]]]:
-    """Groups of rows with the same bytes, then with the same pixels (which includes bytes), then near pairs."""
+    """Yields groups of rows with the same bytes, then with the same bytes or pixels, then pairs of near-duplicates."""
     exact = [link for link in links if link.relation != "near"]
     yield "bytes", clusters([link for link in exact if link.relation == "bytes"], size)
     yield "pixels", clusters(exact, size)
@@ -144,7 +144,7 @@ def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relat
 
 
 def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
-    """Finds groups in several existing splits; their photos in the last of these splits are kept."""
+    """Finds groups that span several existing splits; only their photos in the last of these splits are kept."""
     records = copy_audit.records
     members: dict[str, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
@@ -156,7 +156,7 @@ def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
         if leaked:
             _note(copy_audit, "leakage", policy, (best, *leaked), f"The group {name}")
             if policy in ("quarantine", "fail"):
-                message = f"The group {name} is also in {records[best].split}, as {records[best].path}."
+                message = f"The group {name} also has photos in {records[best].split}: {records[best].path}."
                 for row in leaked:
                     _leave_out(copy_audit, row, "leakage", message)
 
@@ -181,7 +181,7 @@ def _audit_copies(copy_audit: CopyAudit, links: Sequence[Link], kind: str, polic
 
 
 def _iter_kept_links(copy_audit: CopyAudit, links: Iterable[Link]) -> Iterator[Link]:
-    """Yields the links whose files are both still kept at that moment."""
+    """Yields each link if both of its files are still kept when the link is reached."""
     for link in links:
         if copy_audit.records[link.first].is_kept and copy_audit.records[link.second].is_kept:
             yield link
@@ -205,9 +205,9 @@ def _leave_out(copy_audit: CopyAudit, row: int, kind: str, message: str) -> None
 def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_together: bool) -> list[str]:
     """The split key of each file; photos with the same key are never separated.
 
-    A photo without copies or a group has its content id as the key. Photos that belong together share the smallest of
-    their group names or, without groups, of their content ids. A file that is left out has the key of its kept copies,
-    or "" if there are none.
+    A photo with neither copies nor a group uses its content id as its key. Photos that belong together use the smallest
+    of their group names or, if they have no groups, the smallest of their content ids. A file that is left out has the
+    key of its kept copies, or "" if it has none.
     """
     groups = Groups(len(records))
     for link in links:

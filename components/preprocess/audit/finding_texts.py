@@ -33,11 +33,12 @@ ADVICE: Final = {
         "better than it is."
     ),
     "duplicates": "Nothing to do: one copy is used. Many copies may mean that something went wrong during collection.",
-    "near_duplicates": "Check whether they are intended. They are in one split, so they do not distort the figures.",
+    "near_duplicates": "Check whether they are intended. Darkroom keeps them in the same split, so they do not distort "
+    "the figures.",
     "wrong_extension": "Nothing to do for training, which ignores the extension. Rename the files for other programs.",
     "extreme_aspect": "Crop them to the object, or set preprocess.resize to pad or crop.",
     "low_resolution": "Find the originals, or set a smaller preprocess.image_size.",
-    "brightness_outliers": "Check whether they show anything; if not, remove them.",
+    "brightness_outliers": "Check whether anything is visible in them; if not, remove them.",
     "blur_outliers": "Check whether they are blurred or just plain; remove photos that show nothing.",
     "pixel_depth": "Nothing to do if the photos look right: training and the service use this range. If the relevant "
     "values fill only a part of it, set preprocess.pixel_range, for example to [1000, 3000].",
@@ -50,7 +51,7 @@ ADVICE: Final = {
     "the same; those are correct.",
     "imbalance": "Add photos of the rare classes. Until then, judge the model by macro F1 and the recall of each "
     "class, not only by accuracy.",
-    "few_photos": "Add photos: 50 per class are a start, a few hundred are good. Until then, use a pretrained model "
+    "few_photos": "Add photos: 50 per class is a start, a few hundred is good. Until then, use a pretrained model "
     "and strong augmentation.",
     "tiny_classes": "Add photos, or increase preprocess.validation_fraction and preprocess.test_fraction: with so few "
     "photos, one more error changes the recall of the class by at least ten points.",

@@ -1,4 +1,4 @@
-"""Makes the findings of the audit: each with a message, its photos, and advice."""
+"""Creates the findings of the audit, each with a message, photos and advice."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,8 +49,8 @@ SUFFIXES: Final = {
 
 MAX_ASPECT: Final = 4.0
 OUTLIER_SCORE: Final = 5.0
-"""The modified z-score (Iglewicz and Hoaglin 1993) above which a photo is reported. They propose 3.5, but with that,
-too many photos of large data sets would be reported."""
+"""The modified z-score (Iglewicz and Hoaglin 1993) above which a photo is reported. They propose 3.5, but this
+would report too many photos of large data sets."""
 MIN_PHOTOS_FOR_OUTLIERS: Final = 30
 MAX_IMBALANCE: Final = 5.0
 FEW_PHOTOS: Final = 50
@@ -69,7 +69,7 @@ class Reporter:
         """Adds a finding, unless its policy is `ignore`.
 
         Args:
-            kind: as in params.yaml.
+            kind: the name of the check in params.yaml.
             message: what was found, with numbers.
             cases: (paths, note) for each case.
         """
@@ -95,7 +95,7 @@ class Reporter:
 def judge_photos(
     records: Sequence[Record], sketches: np.ndarray, image_size: tuple[int, int], params: AuditParams
 ) -> dict[str, dict[int, str]]:
-    """Checks single photos. Returns, for each kind of finding that is not ignored, a note by row.
+    """Checks each photo on its own. Returns the notes by row, for each kind of finding that is not ignored.
 
     Args:
         records: one per file.
@@ -187,7 +187,7 @@ def report_copies(reporter: Reporter, copy_audit: CopyAudit) -> None:
 
 
 def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mapping[str, Mapping[int, str]]) -> None:
-    """Reports findings about single usable photos."""
+    """Reports findings about individual usable photos."""
     for kind, rows in oddities.items():
         reporter.add(
             kind,
@@ -197,7 +197,7 @@ def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mappi
 
 
 def report_placeholders(reporter: Reporter, records: Sequence[Record], groups: Sequence[Sequence[int]]) -> None:
-    """Reports pictures that are in so many classes that they belong to none."""
+    """Reports pictures that occur in so many classes that they cannot belong to any of them."""
     if groups:
         num_photos = sum(map(len, groups))
         pictures = "1 picture is" if len(groups) == 1 else f"{len(groups):,} pictures are"

@@ -2,7 +2,7 @@
 
 It uses multi-index hashing (Norouzi, Punjani and Fleet 2012): the bits are divided into chunks. If two hashes differ in
 at most `radius` bits, they differ in at most `radius / chunks` bits in at least one chunk. Only hashes with such a
-chunk are compared. If there are few hashes, or most of them share chunks, all pairs are compared directly.
+chunk are compared. If there are few hashes, or if most have the same chunks, all pairs are compared directly.
 """
 
 import itertools
@@ -18,13 +18,13 @@ PAIRS_AT_ONCE: Final = 2**20
 MIN_CHUNKS, MAX_CHUNKS = 3, 16
 """With fewer chunks, the table of a chunk's values would be too large; more chunks are hardly ever faster."""
 COMPARED, LOOKED_UP, PROBED, TABLED = 1.0, 6.0, 10.0, 15.0
-"""Approximate costs in nanoseconds: for a pair that is compared directly, for a pair that is found by a chunk, for each
-probe of a hash, and for each value in the table of a chunk."""
+"""Approximate costs in nanoseconds, in this order: a pair that is compared directly, a pair that is found through a
+chunk, one lookup of a hash, and one value in the table of a chunk."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk of the bits; hashes are compared if they differ in at most `radius` of them."""
+    """A range of adjacent bits; hashes that differ in at most `radius` of these bits are compared."""
 
     shift: int
     width: int
@@ -42,7 +42,7 @@ class Chunk:
 
     @property
     def num_masks(self) -> int:
-        """The number of these masks."""
+        """The number of masks that `masks` yields."""
         return sum(comb(self.width, count) for count in range(self.radius + 1))
 
 
@@ -64,7 +64,7 @@ class _Nearest:
             self.gather()
 
     def gather(self) -> np.ndarray:
-        """The pairs: int64 (pairs, 3). Once there are enough, the radius is reduced to keep only nearer pairs."""
+        """The pairs: int64 (pairs, 3). If there are too many, reduces the radius, so that only nearer pairs follow."""
         self._pairs = np.concatenate([self._pairs, *self._new])
         self._new, self._num_new = [], 0
         if len(self._pairs) > self._most:
@@ -79,13 +79,13 @@ def find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int, most: 
 
     Args:
         hashes: uint64 (n,), distinct; the first of each pair.
-        others: uint64 (m,), distinct; the second of each pair. None for pairs within `hashes`, each of which is
+        others: uint64 (m,), distinct; the second of each pair. None to find pairs within `hashes`, each of which is
             returned once.
         radius: from 0 to 63.
-        most: the maximum number of pairs; the nearest are returned.
+        most: the maximum number of pairs; if there are more, the nearest are returned.
 
     Returns:
-        int64 (pairs, 2), indices into the two arrays; and whether there are more pairs.
+        int64 (pairs, 2), indices into the two arrays; and whether there are more pairs than these.
     """
     nearest = _Nearest(radius, most)
     chunks = _plan(hashes, hashes if others is None else others, radius, is_same=others is None)
@@ -97,7 +97,7 @@ def find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int, most: 
 
 
 def divide(radius: int, count: int) -> list[Chunk]:
-    """Divides the bits into chunks, so that hashes within the radius are within the radius of at least one chunk."""
+    """Divides the bits into chunks so that hashes that differ in at most `radius` bits match in at least one chunk."""
     bounds = [BITS * number // count for number in range(count + 1)]
     each, rest = divmod(radius, count)
     radii = [each] * (rest + 1) + [each - 1] * (count - rest - 1)

@@ -1,4 +1,4 @@
-"""Finds classes that are mirror images of each other, such as left and right arrows, which must not be mirrored."""
+"""Finds classes that are mirror images of each other, such as left and right arrows; training must not mirror them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,9 +13,9 @@ NUM_CELLS: Final = 4
 NUM_DIRECTIONS: Final = 12
 NUM_FOLDS: Final = 5
 SHRINKAGE: Final = 0.5
-"""The shrinkage of the covariance towards a multiple of the identity, since there may be fewer photos than features."""
+"""How much the covariance shrinks towards a multiple of the identity, since there may be fewer photos than features."""
 MIN_EXCHANGED: Final = 0.5
-"""The minimum fraction of each class whose mirrored photos are classified as the other class."""
+"""The minimum fraction of the photos of each class that are classified as the other class when mirrored."""
 MAX_CONFUSED: Final = 0.5
 """The maximum number of photos that are confused without mirroring, as a fraction of those confused when mirrored."""
 MIN_DEVIATIONS: Final = 3.0
@@ -23,10 +23,10 @@ MIN_DEVIATIONS: Final = 3.0
 
 
 def find_mirror_pairs(records: Sequence[Record], sketches: np.ndarray) -> list[tuple[str, str]]:
-    """Finds pairs of classes whose photos look like those of the other class when mirrored.
+    """Finds pairs of classes in which the mirrored photos of each class look like photos of the other one.
 
     Photos and their mirror images are classified by a linear discriminant analysis of histograms of gradients (Dalal
-    and Triggs 2005), with cross-validation: the classifier was trained on neither form of the photo.
+    and Triggs 2005), with cross-validation: no photo is classified by a model that was trained on it.
 
     Args:
         records: one per file, with its split; only training photos are used.
@@ -72,7 +72,7 @@ def gradient_histograms(sketches: np.ndarray) -> np.ndarray:
         sketches: uint8 (n, side, side), gray.
 
     Returns:
-        float32 (n, NUM_CELLS² · NUM_DIRECTIONS); each row has length 1, or 0 for a picture of one color.
+        float32 (n, NUM_CELLS² · NUM_DIRECTIONS); the norm of each row is 1, or 0 for a picture of one color.
     """
     num_photos, side, _ = sketches.shape
     histograms = np.zeros((num_photos, NUM_CELLS, NUM_CELLS, NUM_DIRECTIONS), np.float32)

@@ -1,10 +1,10 @@
 """Finds near-duplicates: photos that were resized, recompressed, slightly cropped, or mirrored.
 
 Three filters are applied, each more precise and slower than the previous one. The perceptual hash pHash (Zauner 2010:
-the signs of the low frequencies of a cosine transform) finds candidates. The correlation of their 32 × 32 sketches
-keeps those that look similar. ORB features (Rublee et al. 2011) that agree on one similarity transform (RANSAC,
-Fischler and Bolles 1981) keep those that show the same object, so that two shirts on the same bed do not count as
-copies.
+the signs of the low frequencies of a cosine transform) finds candidate pairs. The correlation of their sketches, which
+have 32 × 32 pixels, keeps the pairs that look similar. ORB features (Rublee et al. 2011) that agree on one similarity
+transform (RANSAC, Fischler and Bolles 1981) keep the pairs that show the same object, so that two shirts on the same
+bed do not count as copies.
 
 In a test with 307 photos of clothes and one changed copy of each, the search found all copies that were saved at
 quality 30, halved in size or mirrored; 304 that were 25 % brighter; 252 that were cropped by 4 %; and 224 that were
@@ -25,24 +25,24 @@ from components.preprocess.audit.perceptual_hash import find_candidates, find_mi
 log = logging.getLogger(__name__)
 
 RADIUS: Final = 11
-"""The maximum number of the 63 bits in which candidates differ."""
+"""The maximum number of bits, out of 63, in which the hashes of two candidates differ."""
 MIRRORED_RADIUS: Final = 7
 
 PLAIN_DEVIATION: Final = 4.0
 """A sketch with a smaller standard deviation is almost of one color, so its hash is mostly noise."""
 SIMILAR: Final = 0.9
 SAME: Final = 0.995
-"""Correlations of sketches: below SIMILAR, photos are different; from SAME, they are the same; in between, features
-decide."""
+"""Correlations of sketches: photos are different if theirs is below SIMILAR, and the same if it is at least SAME; in
+between, features decide."""
 
 FEATURE_SIDE: Final = 256
 MIN_FEATURE_SIDE: Final = 96
-"""Smaller prepared photos have too few features; for them, only SAME counts."""
+"""Smaller prepared photos have too few features, so only those that correlate by at least SAME are near-duplicates."""
 NUM_FEATURES: Final = 400
 MAX_FEATURE_DISTANCE: Final = 50
 RANSAC_PIXELS: Final = 4.0
 MIN_AGREEING: Final = 30
-"""Near-duplicates agree in about 100 features, and photos of different objects before the same background in up to
+"""Near-duplicates agree in about 100 features, and photos of different objects in front of the same background in up to
 20."""
 
 MAX_COMPARED: Final = 100_000

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 MAX_CANDIDATES: Final = 2_000_000
 ALL_PAIRS: Final = 50
-"""If more photos than this have the same hash, each is only paired with the first of them."""
+"""If more photos than this have the same hash, each of them is paired only with the first one."""
 
 
 def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +50,8 @@ def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
         radius: from 0 to 63.
 
     Returns:
-        int64 (pairs, 2) of indices into `hashes`, the smaller first; if there are more pairs than MAX_CANDIDATES, the
-        nearest.
+        int64 (pairs, 2) of indices into `hashes`, the smaller first; if there are more pairs than MAX_CANDIDATES, only
+        the nearest.
     """
     distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     groups = _Members(inverse)
@@ -83,7 +83,7 @@ def _find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> np
 
 
 def _ordered(pair_blocks: Sequence[np.ndarray]) -> np.ndarray:
-    """Combines blocks of pairs to int64 (pairs, 2): of two different indices, the smaller first; distinct, sorted."""
+    """Combines blocks of pairs of different indices: int64 (pairs, 2), the smaller index first; distinct, sorted."""
     pairs = np.sort(np.concatenate([np.empty((0, 2), np.int64), *pair_blocks]).astype(np.int64), axis=1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
 

@@ -16,13 +16,13 @@ MAX_BITS: Final = 2.0
 """The entropy of a sketch below which a photo is reported. Blank frames and plain graphics have up to 1.8 bits, and
 3,781 photos of clothes have 3.1 to 5.8. CleanVision uses the entropy of all pixels, which noise increases."""
 MEDIAN_SHARE: Final = 0.5
-"""Photos are only reported below this fraction of the median, because all drawings in a data set have low entropy."""
+"""Only photos below this fraction of the median are reported: in a data set of drawings, all have a low entropy."""
 FENCE: Final = 3.0
-"""The number of interquartile ranges beyond the quartiles from which values are "far out" (Tukey)."""
+"""Values that are more than this number of interquartile ranges outside the quartiles are "far out" (Tukey)."""
 MIN_SIZE_RATIO: Final = 3.0
-"""The minimum ratio to the median length of a side; the cameras of one generation differ by less."""
+"""The minimum ratio between the side length of a photo and the median; cameras of one generation differ by less."""
 MAX_GRAY_CHROMA: Final = 2.0
-"""The maximum chroma of a gray photo. JPEG rounding causes up to this; 3,781 color photos of clothes have 7 or more."""
+"""The maximum chroma of a gray photo, which JPEG rounding can cause; 3,781 color photos of clothes have 7 or more."""
 MAX_GRAY_SHARE: Final = 0.5
 """If at least this fraction of the photos is gray, gray photos are not reported."""
 
@@ -59,7 +59,7 @@ def _entropy(sketches: np.ndarray) -> np.ndarray:
 def find_odd_sizes(records: Sequence[Record]) -> dict[int, str]:
     """Finds photos that are far larger or smaller than the others. Returns notes by row.
 
-    The measure is the logarithm of the square root of the area, which CleanVision uses without the logarithm.
+    The measure is the logarithm of the square root of the area; CleanVision uses the square root itself.
     """
     rows, sides = _values(records, lambda record: ((record.native_height or 0) * (record.native_width or 0)) ** 0.5)
     if len(rows) < MIN_PHOTOS:
@@ -70,13 +70,13 @@ def find_odd_sizes(records: Sequence[Record]) -> dict[int, str]:
     is_odd = ((logs < low - reach) | (logs > high + reach)) & (np.abs(logs - middle) >= np.log(MIN_SIZE_RATIO))
     return {
         rows[index]: f"{records[rows[index]].native_width} × {records[rows[index]].native_height} px; the median area "
-        f"is that of a square of {np.exp(middle):.0f} px."
+        f"is that of a square with sides of {np.exp(middle):.0f} px."
         for index in np.flatnonzero(is_odd).tolist()
     }
 
 
 def find_gray_among_color(records: Sequence[Record]) -> dict[int, str]:
-    """Finds photos without color, if most photos have color. Returns empty notes by row."""
+    """Finds photos without color, if most photos have color. Returns their rows, each with an empty note."""
     rows, chroma = _values(records, lambda record: record.chroma)
     is_gray = chroma <= MAX_GRAY_CHROMA
     if is_gray.sum() >= MAX_GRAY_SHARE * len(rows):

@@ -41,9 +41,9 @@ def report_depth(
     Args:
         reporter: receives the finding.
         records: one per file.
-        depths: of each file; None if it has at most 8 bits per value.
+        depths: the depth of each file; None if it has at most 8 bits per value.
         pixel_range: the values that became black and white.
-        read_pixels: the prepared pixels of rows, uint8 (rows, height, width, 3).
+        read_pixels: returns the prepared pixels of rows, uint8 (rows, height, width, 3).
     """
     rows = [row for row, record in enumerate(records) if record.is_kept and depths[row] is not None]
     if not rows:

@@ -2,7 +2,7 @@
 
 A placeholder is recognized by its repetition. Its copies may be different files: shops serve them in several sizes and
 qualities, and a plain graphic has too few features for the search for near-duplicates. Here, photos count as the same
-if their 32 × 32 sketches agree almost everywhere, and their colors too.
+if their 32 × 32 sketches agree almost everywhere, and so do their colors.
 """
 
 from collections import Counter, defaultdict
@@ -16,21 +16,22 @@ from components.preprocess.audit.near_duplicates import Pixels
 from components.preprocess.manifest import Record
 
 MIN_SIDE: Final = 32
-"""Smaller pictures, such as digits, can look the same although they differ, so only equal pixels count for them."""
+"""Smaller pictures, such as digits, can look the same although they differ; they must have equal pixels."""
 CELL: Final = 8
 """The size of a cell in gray values. Two sketches are compared if the means of their four quarters are in the same
 cells."""
 MAX_MEAN_DIFFERENCE: Final = 3.0
 MAX_DIFFERENCE: Final = 20
-"""The mean and the maximum difference of two sketches of the same picture, in gray values. Saving a picture of 64 px at
-quality 30 changes it by up to 2.3 and 19; if something moves in a static scene, the maximum is larger."""
+"""The limits for the mean and the largest difference between two sketches of the same picture, in gray values. Saving a
+picture of 64 px at quality 30 causes up to 2.3 and 19; if something moves in a static scene, the largest one exceeds
+this."""
 MIN_CORRELATION: Final = 0.98
 FLAT_DEVIATION: Final = 2.0
 """Photos of plain walls also differ little, but their noise is not correlated. Therefore sketches must correlate,
 unless their standard deviation is below FLAT_DEVIATION."""
 COLOR_SIDE: Final = 8
 BLOCK_SIDE: Final = 4
-"""The mean difference of the means in 4 × 4 blocks is a lower bound of the mean difference, and faster to compute."""
+"""The mean difference between block means, with 4 × 4 blocks, is a lower bound of the mean difference, and faster."""
 MAX_PAIRED: Final = 512
 """In cells with up to this many rows, the block means of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256
@@ -41,8 +42,8 @@ MAX_LEADERS: Final = 200
 """The maximum number of different pictures that are compared in a cell, the most common hashes first: thousands of
 product photos on white may be in one cell."""
 COPIES: Final = ((3, 3), (2, 5))
-"""The minimum (classes, copies) of a placeholder. In two classes, more copies are required, because a photo that is in
-two classes by mistake is more common there than a placeholder."""
+"""A picture with at least one of these numbers of (classes, copies) is a placeholder. In two classes, more copies are
+required, because a photo that is in two classes by mistake is more common than a placeholder there."""
 
 
 def find_placeholders(records: Sequence[Record], sketches: np.ndarray, pixels: Pixels) -> list[tuple[int, ...]]:
@@ -70,7 +71,7 @@ def _is_placeholder(records: Sequence[Record], rows: Sequence[int]) -> bool:
 
 
 def _equal_groups(records: Sequence[Record]) -> Iterator[list[int]]:
-    """Groups of placeholders with equal pixels, of any size."""
+    """Groups of photos with equal pixels that are placeholders; the photos may have any size."""
     rows_of: dict[str | None, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
         if record.is_kept:
@@ -79,7 +80,7 @@ def _equal_groups(records: Sequence[Record]) -> Iterator[list[int]]:
 
 
 def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixels) -> Iterator[list[int]]:
-    """Groups of placeholders that differ only as much as recompressed copies do."""
+    """Groups of photos that are placeholders and differ only as much as recompressed copies do."""
     sides = (min(record.native_height or 0, record.native_width or 0) if record.is_kept else 0 for record in records)
     rows = np.flatnonzero(np.fromiter(sides, np.int64, len(records)) >= MIN_SIDE)
     hashes = [records[row].perceptual_hash for row in rows.tolist()]
@@ -90,7 +91,7 @@ def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixel
     savings = _lossless_savings(records)
     blocks = _block_means(sketches, rows)
     quarters = blocks.reshape(-1, 2, BLOCK_SIDE // 2, 2, BLOCK_SIDE // 2).mean(axis=(2, 4)).reshape(-1, 4)
-    for shift in (0, CELL / 2):  # copies that a line of one grid separates are in the same cell of the other grid
+    for shift in (0, CELL / 2):  # copies that one grid separates are in the same cell of the other grid
         for cell in _cells(np.floor((quarters + shift) / CELL)):
             for leader, row in _same_pairs(sketches, savings, rows[cell[_has_near_blocks(blocks[cell])]]):
                 union.join(leader, row)
@@ -115,7 +116,7 @@ def _block_means(sketches: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _has_near_blocks(blocks: np.ndarray) -> np.ndarray:
-    """Which rows of a cell may show the same picture as another row of it: bool (n,); in a large cell, all rows."""
+    """Which rows of a cell may show the same picture as another of its rows: bool (n,); in a large cell, all rows."""
     if len(blocks) > MAX_PAIRED:
         return np.ones(len(blocks), bool)
     differences = np.abs(blocks[:, None] - blocks[None]).mean(axis=(2, 3))
@@ -134,14 +135,14 @@ def _cells(keys: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _lossless_savings(records: Sequence[Record]) -> np.ndarray:
-    """A number for each combination of size, format and mode of lossless files, -1 for other files: int64 (files,)."""
+    """A number per file: int64 (files,). Lossless files of the same size, format and mode share it; others have -1."""
     numbers: dict[tuple[object, ...], int] = {}
     keys = ((record.native_height, record.native_width, record.format, record.mode) for record in records)
     return np.array([numbers.setdefault(key, len(numbers)) if key[2] in LOSSLESS else -1 for key in keys], np.int64)
 
 
 def _same_pairs(sketches: np.ndarray, savings: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yields (leader, row) for rows of the same picture: the leader is the first row that the row agrees with."""
+    """Yields (leader, row) for rows that show the same picture; the leader is the first row with which a row agrees."""
     for _ in range(MAX_LEADERS):
         if len(rows) < 2:
             return

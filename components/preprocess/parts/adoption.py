@@ -25,11 +25,11 @@ PORTIONS_AT_ONCE: Final = 64
 
 
 def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore) -> None:
-    """Adds results that the store lacks, portion by portion; photos of missing portions will be read by the merge.
+    """Adds results that this cache lacks, portion by portion; the merge then reads the photos of missing portions.
 
     Args:
-        listing: of the photos.
-        params: with which the portions were read.
+        listing: the list of the photos.
+        params: the params with which the portions were read.
         store: the cache for these params.
 
     Raises:
@@ -57,7 +57,7 @@ def _adopt(portions: list[Portion], params: PreprocessParams, store: PixelStore,
             contents[name] = content
         else:
             log.warning(
-                "Portion %d is not in the shared store, so this task reads its %d files; the first is %s.",
+                "Portion %d is not in the shared store, so this task reads it; number of files: %d, first file: %s.",
                 portion.number + 1,
                 len(portion.files),
                 portion.files[0].record.path,
@@ -70,7 +70,7 @@ def _adopt(portions: list[Portion], params: PreprocessParams, store: PixelStore,
 
 
 def _fetch(portion: Portion, name: str, store: PixelStore, shared: SharedStore) -> IndexContent | None:
-    """Fetches the results of a portion, and its pack into the store; None if one of them is missing or damaged."""
+    """Fetches the results of a portion, and its pack to this cache; None if one of them is missing or damaged."""
     with scratch_folder(store.folder / "portion") as scratch:
         index_path = scratch / "index.sqlite"
         if not shared.fetch(index_name(name), index_path):

@@ -1,8 +1,9 @@
 """The list of the photos as a file: written once, so that all tasks of a run read parts of the same list.
 
-It is a Parquet file with a row for each file to read, and for each record that was rejected without reading. Each
-portion is a row group, so that a task only reads the rows of its portions; the last row group contains the rejected
-records. Paths are relative to the folder of the data, because each task unpacks an archive to another folder.
+It is a Parquet file with one row for each file to read, and one for each record that was rejected without reading the
+file. Each portion is a row group, so that a task only reads the rows of its portions; the last row group contains the
+rejected records. Paths are relative to the folder of the data, because each task unpacks an archive to a different
+folder.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ PLACE_COLUMNS: Final = ("row", "location", "state_bytes", "state_version", "remo
 
 @dataclass(frozen=True)
 class Listing:
-    """The photos of a data set, and the portions that they are read in."""
+    """The photos of a data set, and the portions in which they are read."""
 
     photo_set: PhotoSet
     portions: tuple[Portion, ...]
@@ -47,7 +48,7 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
         folder: receives listing.parquet.
         photo_set: the files.
         data_folder: the folder of the data.
-        is_lasting: whether other tasks have the same files there.
+        is_lasting: whether other tasks find the same files in this folder; False if it is a temporary one.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -143,7 +144,7 @@ def read_portions(folder: Path, data_folder: DataFolder, part: int, num_parts: i
 
 @contextlib.contextmanager
 def _open(folder: Path) -> Iterator[tuple["pq.ParquetFile", dict[str, Any]]]:
-    """Opens the file; returns it with its metadata."""
+    """Opens the list; yields the file and its metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -159,7 +160,7 @@ def _open(folder: Path) -> Iterator[tuple["pq.ParquetFile", dict[str, Any]]]:
 def _portion(number: int, table: "pa.Table", data_folder: DataFolder) -> Portion:
     root = os.fsencode(data_folder.path)
     locations = [
-        Path(os.fsdecode(os.path.join(root, location)))  # noqa: PTH118 - of bytes
+        Path(os.fsdecode(os.path.join(root, location)))  # noqa: PTH118 - pathlib does not accept bytes
         for location in table["location"].to_pylist()
     ]
     columns = zip(table["state_bytes"].to_pylist(), table["state_version"].to_pylist(), strict=True)
@@ -185,7 +186,7 @@ def _records(table: "pa.Table") -> list[Record]:
 
 
 def _below(root: bytes, location: Path) -> bytes:
-    """The path relative to the root; for a file outside the root, which a table can name, the full path."""
+    """The path relative to the root; the full path if a table refers to a file outside the root."""
     path = os.fsencode(location)
     return path[len(root) + 1 :] if path.startswith(root + b"/") else path
 

@@ -1,7 +1,7 @@
 """Portions: fixed groups of files to read, which do not depend on the number of tasks.
 
-A hash of its path assigns each file to a portion, and the portions are distributed evenly among the tasks. The results
-are therefore the same for any number of tasks, and can be reused if that number changes.
+The hash of its path assigns each file to a portion, and the portions are distributed evenly among the tasks. Therefore,
+the results are the same for any number of tasks, and can be reused if that number changes.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ class FileState:
 
     Attributes:
         num_bytes: the size; None if it could not be determined.
-        version: the modification time, or the ETag of the server; None if it is unreliable: the file was unpacked by
-            one task, or has just changed.
+        version: the modification time, or the ETag of the server; None if it is unreliable, because the file was
+            unpacked to a temporary folder or has just changed.
     """
 
     num_bytes: int | None
@@ -43,9 +43,9 @@ class Portion:
     """A group of files that one task reads.
 
     Attributes:
-        number: from 0; portions without files are not numbered.
-        files: in the order of the list.
-        states: of the files when they were listed.
+        number: the number of the portion, from 0; portions without files have no number.
+        files: the files, in the order of the list.
+        states: the states of the files when they were listed.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Portion:
     states: tuple[FileState, ...]
 
     def name(self, params: PreprocessParams) -> str:
-        """The name in the shared store; the same for the same files and the same params."""
+        """The name in the shared store, which depends only on the files and the params."""
         recipe = [VERSION, params.size, params.resize, params.given_range]
         states = [
             (file.record.path, state.num_bytes, state.version)
@@ -63,12 +63,12 @@ class Portion:
 
 
 def index_name(portion_name: str) -> str:
-    """The name of the index, which contains all results except the pixels; it is stored last."""
+    """The name of the index, which contains all results except the pixels; the index is stored after the pixels."""
     return f"{portion_name}/index.sqlite"
 
 
 def pack_name(portion_name: str, pack: str) -> str:
-    """The name of a pack of pixels. It includes the name of the pack in the index, because the order may differ."""
+    """The name of a pack. It ends with the unique name in the index, since two packs of one portion may differ."""
     return f"{portion_name}/{pack}"
 
 

@@ -1,4 +1,4 @@
-"""The tasks before the merge: one lists the photos, and several others each read a part of them."""
+"""The tasks before the merge: one lists the photos, and each of the others reads a part of them."""
 
 import contextlib
 import logging
@@ -28,10 +28,10 @@ def list_photos(data: str, params: PreprocessParams, listing_dir: Path, columns:
     """Lists the photos of a data set for the tasks that read them.
 
     Args:
-        data: as in `preprocess`.
-        params: the section preprocess, without `auto`.
+        data: the data, as in `preprocess`.
+        params: the section preprocess, in which no value is `auto`.
         listing_dir: the output folder, for listing.parquet.
-        columns: the columns of label files that the user named.
+        columns: the column names that the user set for label files.
 
     Raises:
         DataError: the data cannot be read, or has neither class folders nor a label file.
@@ -62,12 +62,12 @@ def read_photos(
     resume.
 
     Args:
-        data: as in `preprocess`.
-        params: the section preprocess, without `auto`.
+        data: the data, as in `preprocess`.
+        params: the section preprocess, in which no value is `auto`.
         listing_dir: the output of `list_photos`.
         part: the number of this task, from 0 to num_parts - 1.
         num_parts: the number of tasks.
-        columns: the columns of label files that the user named.
+        columns: the column names that the user set for label files.
 
     Raises:
         DataError: the data cannot be read.
@@ -90,7 +90,7 @@ def read_photos(
                 log.info("Portion %d has already been read.", portion.number + 1)
                 continue
             _read_portion(new_files, name, params, shared)
-            log.info("Read portion %d, %d files.", portion.number + 1, len(new_files))
+            log.info("Read portion %d; number of files: %d.", portion.number + 1, len(new_files))
     if not num_portions:
         log.info("There are fewer portions of photos than tasks, so this task has nothing to do.")
 
@@ -108,12 +108,13 @@ def open_listed(
     """Opens the data as a folder; a local folder is not listed again, because its files are in the list.
 
     Args:
-        data: as in `preprocess`.
-        params: the section preprocess, without `auto`.
+        data: the data, as in `preprocess`.
+        params: the section preprocess, in which no value is `auto`.
         listing_dir: the output of `list_photos`.
-        scratch_dir: for a temporary folder, which exists until the block ends.
-        columns: the columns of label files that the user named.
-        is_part: whether only a part of the files is read, in the listed version; if not, a server is asked for changes.
+        scratch_dir: receives a temporary folder, which exists until the block ends.
+        columns: the column names that the user set for label files.
+        is_part: if True, the caller reads a part of the files in the listed versions; if False, a remote folder is
+            listed again, so that changes on the server are detected.
     """
     place = read_place(listing_dir)
     if place == "folder":

@@ -1,1 +1,1 @@
-"""The audit as JSON, HTML and pictures. Import `pages`."""
+"""The audit report as JSON, HTML and pictures. Import `pages`."""

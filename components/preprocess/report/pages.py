@@ -43,7 +43,7 @@ PREVIEW_SEED: Final = 42
 OWN_LINE: Final = "params"
 
 SHOWN_CASES: Final = 12
-"""Number of cases that the report shows per finding; audit.json lists all."""
+"""The number of cases that the report shows per finding; audit.json lists all cases."""
 SHOWN_PER_CASE: Final = 6
 WORDS: Final = {
     "fine": ("No problems found", "good"),
@@ -67,8 +67,8 @@ def write_report(folder: Path, examination: Examination, training: TrainParams |
     Args:
         folder: receives audit.json, audit.html, samples.jpg, augmentation.jpg and classes.svg.
         examination: the results.
-        training: the section train; its augmentation is shown before the presets. None in the step of a pipeline, where
-            a change of the training params must not prepare the data again.
+        training: the section train; its augmentation is shown before the presets. None in a pipeline step, so that a
+            change of the training params does not cause the data to be prepared again.
     """
     info, records = examination.info, examination.records
     class_names = tuple(info.counts["train"])
@@ -143,7 +143,7 @@ def _finding_sections(examination: Examination) -> Iterator[Section]:
             blocks.append(Cases([_case(case, pixels) for case in finding.cases[:SHOWN_CASES]]))
         num_more = len(finding.cases) - SHOWN_CASES
         if num_more > 0:
-            blocks.append(Text((f"{num_more:,} more are in ", Mark("code", "audit.json"), "."), "soft small"))
+            blocks.append(Text((f"{num_more:,} more in ", Mark("code", "audit.json"), "."), "soft small"))
         yield Section(finding.kind, finding.title, blocks, finding.title)
 
 
@@ -164,7 +164,7 @@ def _check_sections(info: AuditInfo) -> Iterator[Section]:
     if info.checks:
         rows = [[check.title, (f"{STATE_WORDS[check.state]} ", Mark("soft", check.detail))] for check in info.checks]
         table = Table(["Check", Column("Result", "word")], rows, "All checks")
-        lead = Text("The audit makes only these checks; other problems of the data are not detected.", "soft")
+        lead = Text("The audit runs only these checks; it does not detect other problems of the data.", "soft")
         yield Section("checks", "What was checked", [lead, table], "What was checked")
 
 
@@ -205,13 +205,13 @@ def _picture_sections(info: AuditInfo, folder: Path) -> Iterator[Section]:
         )
     if (folder / AUGMENTATION_NAME).is_file():
         lead = (
-            "Eight variants of one photo, as in the first eight epochs of training; if the params were known, their "
-            "augmentation is in the first row. If the class is no longer recognizable, choose a weaker augmentation "
-            "with ",
+            "Eight variants of one photo, as in the first eight epochs of training; if the training params were known, "
+            "the first row shows their augmentation. If the class is no longer recognizable, choose a weaker "
+            "augmentation with ",
             Mark("code", "train.augmentation"),
             ".",
         )
-        description = "Variants of one photo, in rows: augmentation of the params if known, light, medium, strong"
+        description = "Variants of one photo, by row: the augmentation of the params if known, light, medium, strong"
         sheet = Sheet((folder / AUGMENTATION_NAME).read_bytes(), description)
         yield Section("augmentation", "Augmentation", [Text(lead, "soft"), sheet], "Augmentation")
 
@@ -220,15 +220,15 @@ def verdict_sentence(info: AuditInfo) -> str:
     """The summary of the findings."""
     if info.failures:
         stopping = ", ".join(finding.title.lower() for finding in info.failures)
-        return f"A run on this data ends before training: {stopping}."
+        return f"A run on this data stops before training: {stopping}."
     if not info.findings:
         num_clear = sum(check.state == "clear" for check in info.checks)
         num_others = len(info.checks) - num_clear
-        return f"{num_clear} checks have no findings; {num_others} others were not made, for the reasons below."
+        return f"Checks without findings: {num_clear}. Checks that were not run, for the reasons below: {num_others}."
     num_findings = len(info.findings)
     num_left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
-    files = f" {pluralize(num_left_out, 'file')} in findings whose photos are left out." if num_left_out else ""
-    return f"{num_findings} {'finding' if num_findings == 1 else 'findings'}, none of which stops a run.{files}"
+    files = f" Findings that leave photos out concern {pluralize(num_left_out, 'file')}." if num_left_out else ""
+    return f"{num_findings} {'finding' if num_findings == 1 else 'findings'}; runs on this data do not stop.{files}"
 
 
 def _shown_pixels(examination: Examination) -> dict[str, np.ndarray]:
@@ -251,7 +251,7 @@ def counts_line(info: AuditInfo) -> str:
 
 
 def describe_checks(checks: Sequence[Check]) -> list[str]:
-    """Lines for a terminal: the checks without findings, and each check that was not made, with the reason."""
+    """Lines for a terminal: the checks without findings, and each check that was not run, with the reason."""
     clear_titles = [check.title for check in checks if check.state == "clear"]
     lines = [f"Checked, nothing found: {'; '.join(clear_titles)}."] if clear_titles else []
     for check in checks:

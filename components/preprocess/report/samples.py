@@ -24,7 +24,7 @@ MAX_CLASSES: Final = 40
 
 
 def choose_samples(records: Sequence[Record], class_names: Sequence[str]) -> dict[str, list[int]]:
-    """Chooses training photos of each class to show, by content hash: the rows per class."""
+    """Chooses training photos of each class to show, in the order of their content hashes. Returns rows by class."""
     sample_rows: dict[str, list[int]] = {name: [] for name in class_names[:MAX_CLASSES]}
     for row, record in sorted(rows_of(records, "train"), key=lambda member: member[1].image_id):
         rows = sample_rows.get(str(record.class_name), [])
@@ -91,7 +91,7 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> Html:
 
 
 def _bar(split: str, left: float, top: int, width: float, height: int, title: str | None = None) -> Html:
-    """A bar in the color of a split: that of the page or, in a file, that of the theme."""
+    """A bar in the color of a split, as defined by the page; in a file without a page, in the color of the theme."""
     return node(
         "rect",
         node("title", title) if title else None,

@@ -39,15 +39,15 @@ class DataFolder:
     """The folder of the data.
 
     Attributes:
-        path: of the folder with the photos.
-        unwrap: whether to skip a single folder around all others, which many archives have.
-        label_file: the file with the labels; None if they are the folder names or are in files within the folder.
+        path: the path of the folder with the photos.
+        unwrap: whether to skip a single outer folder that contains everything else, as in many archives.
+        label_file: the file with the labels; None if the labels come from folder names or from files in the folder.
         confined: whether the label file may only refer to files in the folder.
         roots: the folders from which files may be read.
         skipped: the names of files in an archive that were not unpacked.
-        columns: the columns of label files that the user named.
-        name: for messages; None if it is the path.
-        notices: about an archive.
+        columns: the column names that the user set for label files.
+        name: the name of the data in messages; None to use the path.
+        notices: notices about an archive.
         remote: the folder on a server, if its photos are downloaded when they are needed.
     """
 

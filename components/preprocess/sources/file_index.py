@@ -34,7 +34,7 @@ class Match:
     """The result of the search for a file.
 
     Attributes:
-        name: of the file, relative to the data; None if no file or several files match.
+        name: the path of the file, relative to the data; None if no file or several files match.
         candidates: if several files match, some of them.
     """
 
@@ -43,13 +43,13 @@ class Match:
 
 
 def names_photo(text: str) -> bool:
-    """Whether a text is the name or the address of a photo, by its suffix."""
+    """Whether a string has the suffix of a photo's file name or address."""
     parts, _ = split_name(text)
     return bool(parts) and parts[-1].lower().endswith(PHOTO_SUFFIXES)
 
 
 def split_name(text: str) -> tuple[Parts, bool]:
-    """The parts of a name, and whether it is absolute: begins with an address, a drive or a root."""
+    """The parts of a name, and whether it is absolute, that is, begins with an address, a drive or a root."""
     path, is_elsewhere = _path_of(text)
     upload = _UPLOAD.match(path)
     if upload is not None:
@@ -81,7 +81,7 @@ class FileIndex:
 
         Args:
             text: the path in the row.
-            folder: of the label file, relative to the data.
+            folder: the folder of the label file, relative to the data.
             label: the label in the row, which may select one of several matching files.
         """
         beside = f"{folder}/{text}" if folder else text

@@ -1,8 +1,8 @@
 """Finds label files within the data, and decides whether the labels come from them or from the folders.
 
-Label files are searched at the top and one level down: a table, Roboflow's `train/_classes.csv`, Hugging Face's
-`metadata.jsonl`, COCO's `annotations/instances_train.json`. A file is not used instead of the folders if it refers to
-no photo of the data or, as a sample submission does, only to photos outside the folders named after its classes.
+Label files are searched for at the top and one level down: a table, Roboflow's `train/_classes.csv`, Hugging Face's
+`metadata.jsonl`, COCO's `annotations/instances_train.json`. A label file does not replace the folder names if it refers
+to no photo of the data or, like a sample submission, only to photos outside the folders named after its classes.
 """
 
 import posixpath
@@ -42,11 +42,11 @@ class FoundLabels:
 
     Attributes:
         label_files: the names of the files that are used.
-        rows: by photo, relative to the data, and label.
+        rows: the rows by the path of the photo, relative to the data, and its label.
         faults: rows that refer to no photo, each with the reason.
-        notices: for the user.
-        reasons: why other files are not used, for an error if the folders have no labels either.
-        split_places: for photos in the folder of a split without class folders, the path in a folder of their class.
+        notices: messages for the user.
+        reasons: why other files are not used; added to the error if the folders have no labels either.
+        split_places: for each photo in a split folder without class folders, the path that it would have with them.
     """
 
     label_files: list[str] = field(default_factory=list)
@@ -67,10 +67,10 @@ class LabeledPhotos:
     """The photos of a folder with label files.
 
     Attributes:
-        photo_set: None if the labels come from the folders.
-        notices: for the user, in that case.
-        reasons: why its files are not used, for an error if the folders have no labels either.
-        split_places: for photos in the folder of a split without class folders, the path in a folder of their class.
+        photo_set: the photos; None if the labels come from the folders.
+        notices: messages for the user if the labels come from the folders.
+        reasons: why label files are not used; added to the error if the folders have no labels either.
+        split_places: for each photo in a split folder without class folders, the path that it would have with them.
     """
 
     photo_set: PhotoSet | None = None
@@ -80,7 +80,7 @@ class LabeledPhotos:
 
 
 def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
-    """Finds the photos in a folder that its label files label.
+    """Finds the photos in a folder whose labels are in its label files.
 
     Raises:
         DataError: label files contradict each other, or a photo has several labels.
@@ -88,7 +88,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     try:
         listing = data_folder.listing
     except OSError:
-        return LabeledPhotos()  # the reader of folders reports the error
+        return LabeledPhotos()  # `class_folders` reports the error
     files = {"/".join(file.parts): file for file in listing.files}
     found = find_labels(files, lambda name: data_folder.locate(files[name].path), data_folder.columns)
     if not found.label_files:
@@ -105,7 +105,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
         record = Record(name, row.label, split, num_bytes=files[name].num_bytes, group=row.group)
         photos.append(PhotoFile(files[name].path, record, data_folder.roots))
     labeled = {name for name, _ in found.rows} | {row.path for row, _ in found.faults} | set(found.label_files)
-    message = f"{' and '.join(found.label_files)} does not label it."
+    message = f"There is no label for this file in {' and '.join(found.label_files)}."
     rejected += [Record(name, reason="no_label", message=message) for name in files if name not in labeled]
     photos.sort(key=lambda photo: photo.record.path)
     class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))
@@ -115,15 +115,15 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
 
 
 def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: ColumnNames) -> FoundLabels:
-    """Reads the label files among some files.
+    """Reads the label files among the files of the data.
 
     Args:
-        names: of all files, relative to the data.
-        locate: returns the path of the file with a name.
-        columns: the columns that the user named.
+        names: the names of all files, relative to the data.
+        locate: returns the path of the file with a given name.
+        columns: the column names that the user set.
 
     Raises:
-        DataError: label files contradict each other, a photo has several labels, or a named column is missing.
+        DataError: label files contradict each other, a photo has several labels, or a column that was set is missing.
     """
     visible_names = sorted(name for name in names if not any(map(is_hidden, name.split("/"))))
     index, split_indexes = FileIndex(visible_names), index_splits(visible_names)
@@ -163,10 +163,10 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         split_places = {} if num_labeled else _find_split_places(photo_labels, in_folders)
         subject = " and ".join(found.label_files)
         notice = (
-            f"{subject} contains the classes of {len(split_places):,} photos in split folders."
+            f"{subject}: used for the classes of {len(split_places):,} photos in split folders."
             if split_places
-            else f"{subject} labels {num_labeled:,} of the {len(in_folders):,} files in folders that are named "
-            "after its classes, so it is not used."
+            else f"{subject}: these labels are not used, because they cover only {num_labeled:,} of the "
+            f"{len(in_folders):,} files in folders that are named after the classes."
         )
         found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons, split_places=split_places)
     if found.label_files:
@@ -176,7 +176,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         found.notices.append(
             f"The labels come from {' and '.join(found.label_files)}: {len(photo_labels):,} photos in "
             f"{len(class_names):,} classes. Folder names are not "
-            f"used{f'; {len(moved):,} of the photos are in a folder named after another class' if moved else ''}."
+            f"used{f'; photos in folders named after another class: {len(moved):,}' if moved else ''}."
         )
     elif columns != ColumnNames() and not found.split_places:
         reason = (
@@ -187,7 +187,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
 
 
 def _name_numbers(found: FoundLabels) -> None:
-    """Renames classes that are numbers after the folders of their photos, if each class has a separate folder."""
+    """Replaces class numbers with the names of the folders of their photos, if each class has its own folder."""
     folders: dict[str, set[str]] = {}
     for name, label in found.labels.items():
         folders.setdefault(label, set()).add(posixpath.basename(posixpath.dirname(name)))
@@ -201,7 +201,7 @@ def _name_numbers(found: FoundLabels) -> None:
 
 
 def _find_split_places(labels: Mapping[str, str], in_folders: Collection[str]) -> dict[str, Parts]:
-    """Paths for photos in the folder of a split without class folders, as in `val/images/1.jpg` next to `train/cat`."""
+    """Paths for photos in a split folder without class folders: `val/cat/1.jpg` for a cat in `val/images/1.jpg`."""
     folders = {part for name in in_folders for part in name_key(name)[:-1]}
     places: dict[str, Parts] = {}
     for name, label in labels.items():
@@ -213,7 +213,7 @@ def _find_split_places(labels: Mapping[str, str], in_folders: Collection[str]) -
 
 
 def _candidates(names: Sequence[str]) -> list[str]:
-    """The files that may contain labels: at the top or one level down, at most MAX_FILES in a folder."""
+    """The files that may contain labels: at the top or one level down, in folders with at most MAX_FILES of them."""
     top = posixpath.commonpath([posixpath.dirname(name) for name in names]) if names else ""
     label_files = [name for name in names if is_label_file(Path(name))]
     by_folder = Counter(map(posixpath.dirname, label_files))
@@ -237,7 +237,7 @@ def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], La
     for name, label in rows:
         if labels.get(name, label) != label:
             raise DataError(
-                f"Label files must agree; {' and '.join(found.label_files)} labels {name} as "
-                f"{labels[name]!r}, and {label_file} as {label!r}. Move one of the files out of the data, "
+                f"Label files must agree; in {' and '.join(found.label_files)}, the label of {name} is "
+                f"{labels[name]!r}, but in {label_file} it is {label!r}. Move one of the files out of the data, "
                 "or pass the other: --data FILE"
             )

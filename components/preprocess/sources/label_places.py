@@ -26,7 +26,7 @@ def find_split(name: str) -> SplitName | None:
 
 
 def index_splits(names: Collection[str]) -> dict[SplitName, FileIndex]:
-    """Indexes the files in the folders of each split, so that `1` in `trainLabels.csv` is found as `train/1.png`."""
+    """Indexes the files in the folders of each split, so that `1` in `trainLabels.csv` matches `train/1.png`."""
     names_of_split: dict[SplitName, list[str]] = {split: [] for split in SPLITS}
     names_of_folder: dict[str, list[str]] = {}
     for name in names:
@@ -62,13 +62,13 @@ def place_rows(
 def find_refusal(
     label_file: str, rows: PlacedRows, faults: Sequence[tuple[LabelRow, Fault]], names: Collection[str]
 ) -> str | None:
-    """Why a label file is not used; None if it is.
+    """The reason why a label file is not used; None if it is used.
 
     Args:
-        label_file: its name.
+        label_file: the name of the label file.
         rows: the rows that refer to a photo.
         faults: the rows that refer to no photo, each with the reason.
-        names: of all files.
+        names: the names of all files.
 
     Raises:
         DataError: most names match several photos, and no folders are named after the labels.
@@ -88,7 +88,7 @@ def find_refusal(
     if not rows:
         return "refers to no photo of the data"
     if all(is_annotation(name.rpartition("/")[0]) for name, _ in rows):
-        return "refers only to pictures in folders next to the photos"
+        return "refers only to pictures in folders of masks or annotations"
     labels = {str(row.label) for row in rows.values()}
     if len(labels) < 2:
         return f"contains only one class, '{printable(labels.pop())}'"

@@ -36,12 +36,12 @@ SYSTEM_ENTRIES: Final = frozenset(
 
 MAX_ENTRIES: Final = 2_000_000
 START_SECONDS: Final = 600.0
-"""Long, because the user's folder may be on a slow network."""
+"""This time is long, because the user's folder may be on a slow network."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A regular file: the parts of its path relative to the folder as text, its path, and its size."""
+    """A regular file: the parts of its path relative to the folder, as valid Unicode; its path; and its size."""
 
     parts: tuple[str, ...]
     path: Path
@@ -54,9 +54,9 @@ class Listing:
 
     Attributes:
         files: the regular files.
-        folders: the parts of the relative paths of all folders, including empty ones, as text.
+        folders: the parts of the relative paths of all folders, including empty ones, as valid Unicode.
         rejected: hidden entries, broken links, links to a folder that was already read, pipes and devices, and entries
-            that may not be read. A folder that is not read has one record.
+            that cannot or must not be read. A folder that is not read has one record.
     """
 
     files: list[ListedFile] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Listing:
 
 
 def list_folder(root: Path, roots: Roots = None) -> Listing:
-    """Lists a folder. Links are followed, but no folder is read twice, so that loops of links end.
+    """Lists a folder. Links are followed, but no folder is read twice, so that cyclic links do no harm.
 
     Args:
         root: the folder.
@@ -107,7 +107,7 @@ def list_folder(root: Path, roots: Roots = None) -> Listing:
 def _list_entry(
     listing: Listing, parts: tuple[str, ...], path: Path, entered_folders: set[tuple[int, int]], roots: Roots
 ) -> bool:
-    """Records one entry; True if it is a folder to read."""
+    """Adds one entry to the listing; returns True if it is a folder to read."""
     if is_hidden(parts[-1]):
         listing.rejected.append(_rejection(parts, "hidden", "Hidden files and folders are left out."))
         return False
@@ -138,7 +138,7 @@ def as_text(name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether an entry is hidden or was created by an operating system or a file server, by its name."""
+    """Whether an entry is hidden or was created by an operating system or a file server, judging by its name."""
     return name.startswith(".") or name.casefold() in SYSTEM_ENTRIES
 
 

@@ -37,6 +37,6 @@ def locate(data: str, columns: ColumnNames | None = None) -> Path:
     except OSError as error:
         content = f"something that cannot be read ({error.strerror})"
     raise DataError(
-        "The data must be a folder of class folders, an archive of one, or a label file, whose name "
-        f"ends in {', '.join((*archive.SUFFIXES, *LABEL_SUFFIXES))}; there is {content} at {path}."
+        "The data must be a folder of class folders, an archive of such a folder, or a label file (archives and label "
+        f"files end in {', '.join((*archive.SUFFIXES, *LABEL_SUFFIXES))}); there is {content} at {path}."
     )

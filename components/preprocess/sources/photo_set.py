@@ -1,4 +1,4 @@
-"""The photos of the data, with their labels: the result of every reader."""
+"""The photos of the data, with their labels, as every reader returns them."""
 
 import os
 from collections import Counter, defaultdict
@@ -16,7 +16,7 @@ from components.preprocess.sources.folders.names import may_be_photo, spelling_k
 from components.preprocess.store.cache_index import identity
 
 SHOWN_CLASSES: Final = 30
-"""The maximum number of classes in the log; the audit lists all."""
+"""The maximum number of classes in the log; the audit lists all classes."""
 
 
 class Remote(Protocol):
@@ -24,7 +24,7 @@ class Remote(Protocol):
 
     @property
     def key(self) -> bytes:
-        """The address."""
+        """The address of the photo."""
         ...
 
     @property
@@ -38,7 +38,7 @@ class Remote(Protocol):
         ...
 
     def fetch(self) -> None:
-        """Downloads it to the cache, if it is not there.
+        """Downloads the photo to the cache, if it is not there.
 
         Raises:
             DataError: the server cannot be reached.
@@ -52,8 +52,8 @@ class PhotoFile:
 
     Attributes:
         location: the path of the file.
-        record: its class, split and group, according to its folders or a label file.
-        roots: the folders in which it must be when it is opened; None for any.
+        record: the class, split and group of the file, according to its folders or a label file.
+        roots: the folders in which the file must be when it is opened; None for any.
         remote: the photo on a server, if it is downloaded when it is opened.
     """
 
@@ -71,7 +71,7 @@ class PhotoFile:
         """A string that changes whenever the content changes; None if unknown, or if the file has just changed.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         if self.remote is not None:
             return self.remote.identity
@@ -96,9 +96,9 @@ class PhotoSet:
     Attributes:
         files: the files that should be photos, sorted by path.
         rejected: records of files and folders that are rejected without being read.
-        class_names: sorted.
-        given_splits: the existing splits of the data.
-        notices: for the user, about how the data was read; a sentence each.
+        class_names: the class names, sorted.
+        given_splits: the splits into which the data is already divided.
+        notices: messages for the user about how the data was read, one sentence each.
     """
 
     files: tuple[PhotoFile, ...]
@@ -133,7 +133,7 @@ def describe_reading(photo_set: PhotoSet) -> list[str]:
 
 
 def _describe_unlabeled(rejected: Sequence[Record]) -> list[str]:
-    """A line about photos without a row in the label file."""
+    """A line about the photos without a label in the label file."""
     counts = Counter(
         record.path.rpartition("/")[0] or "the top folder"
         for record in rejected
@@ -142,7 +142,7 @@ def _describe_unlabeled(rejected: Sequence[Record]) -> list[str]:
     if not counts:
         return []
     folders = sorted(counts)
-    return [f"Left out, because they have no label: {join_names(folders, [counts[name] for name in folders])}."]
+    return [f"Photos left out because they have no label: {join_names(folders, [counts[name] for name in folders])}."]
 
 
 def _describe_twins(counts: Mapping[str, int]) -> list[str]:

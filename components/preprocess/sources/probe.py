@@ -1,4 +1,4 @@
-"""Takes a quick look at the data, to resolve `auto` values: its name, and the size of the photos."""
+"""Takes a quick look at the data to find its name and the size of its photos, which determine `auto` values."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ from components.preprocess.sources.source import (
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
-"""The number of chunks to read from a file in an archive, 16 MiB: the header of a photo is at its beginning."""
+"""The number of chunks to read from a file in an archive (16 MiB): the header of a photo is at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Probe:
     Attributes:
         name: the name of the data: lowercase letters, digits, `_` and `-`.
         native_size: (height, width), the medians over some photos, in pixels.
-        description: of the data, a sentence each; empty for an archive, which is not unpacked.
+        description: sentences that describe the data; usually empty for archives and for data that must be converted.
     """
 
     name: str
@@ -50,11 +50,11 @@ class Probe:
 
 
 def probe(data: str, columns: ColumnNames | None = None) -> Probe:
-    """Takes a quick look at the data: its name, and the median size of some photos, from their headers.
+    """Takes a quick look at the data: finds its name, and the median size of some photos from their headers.
 
     Args:
         data: the path or the address.
-        columns: the columns of label files that the user named.
+        columns: the column names that the user set for label files.
 
     Raises:
         DataError: there are no class folders, or none of the photos can be read.
@@ -85,7 +85,7 @@ def _describe(data: str, place: str, sizes: Sequence[tuple[int, int]], descripti
 def _sizes_in_folder(
     path: Path, data: str, columns: ColumnNames | None, description: list[str]
 ) -> Iterator[tuple[int, int]]:
-    """The sizes of photos in a folder or of a label file; adds the description of the data to `description`."""
+    """The sizes of photos in a folder or a label file; adds the description of the data to `description`."""
     data_folder = data_folder_at(path, data, columns)
     if path.is_dir():
         listed_files = data_folder.listing.files
@@ -123,7 +123,7 @@ def _sizes_in_binary(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[int, i
 def _sizes_in_archive(
     path: Path, data: str, columns: ColumnNames | None, description: list[str]
 ) -> Iterator[tuple[int, int]]:
-    """The sizes of the first photos in an archive; for later ones, a tar.gz would have to be unpacked to its end."""
+    """The sizes of the first photos in an archive; to find later ones, a tar.gz would have to be unpacked entirely."""
     num_sizes, names = 0, []
     for member in archive.members(path):
         names.append(member.name)

@@ -1,4 +1,4 @@
-"""The origin of the data: the DVC hash and the git revision, from the files next to it."""
+"""The origin of the data: its DVC hash and git revision, read from the repository that contains the data."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from components.preprocess.sources.remote.fetch import origin_of
 log = logging.getLogger(__name__)
 
 ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
-"""Contains the source as JSON if the files of git and DVC are not visible, as in a container."""
+"""The environment variable with the source as JSON, for containers in which the files of git and DVC are missing."""
 
 
 def find_origin(data: str) -> Source:
@@ -68,6 +68,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path)
     except (OSError, ValueError) as error:  # content that is not UTF-8 or not YAML raises a ValueError
-        log.warning("%s is not recorded as a source of the data: %s.", path, error)
+        log.warning("%s cannot be read, so its DVC hash is not recorded: %s.", path, error)
         return {}
     return content if isinstance(content, dict) else {}

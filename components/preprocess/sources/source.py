@@ -64,9 +64,9 @@ def open_data(
 
     Args:
         data: the path or the address.
-        scratch_dir: for temporary folders.
-        columns: the columns of label files that the user named.
-        zip_encoding: of names in a zip that are not marked as Unicode; None to detect it.
+        scratch_dir: receives temporary folders.
+        columns: the column names that the user set for label files.
+        zip_encoding: the encoding of names in a zip file that are not marked as Unicode; None to detect it.
 
     Raises:
         DataError: the data does not exist, is of another kind, or cannot be reached.
@@ -94,9 +94,9 @@ def data_folder_at(path: Path, data: str, columns: ColumnNames | None = None) ->
     """The folder of the data, or of a label file. If it was downloaded, files outside the folder must not be read.
 
     Args:
-        path: of the folder or the label file.
+        path: the path of the folder or the label file.
         data: the path or the address.
-        columns: the columns of label files that the user named.
+        columns: the column names that the user set for label files.
     """
     folder, label_file = (path.parent, path) if path.is_file() else (path, None)
     data_folder = DataFolder(folder, label_file=label_file, columns=columns or ColumnNames())

@@ -1,1 +1,1 @@
-"""The cache of decoded pixels and of facts about files. Import `pixel_cache`."""
+"""The cache of prepared pixels and of facts about files. Import `pixel_cache`."""

@@ -3,7 +3,7 @@
 files     path and identity → content hash
 depths    content hash → the range of the values of a photo with more than 8 bits per value
 verdicts  content hash and recipe → the facts about the content, and the place of its pixels
-used      the time of the last use of each file of pixels
+used      pack or shard → the time of its last use
 """
 
 import contextlib
@@ -81,7 +81,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class IndexContent:
-    """What the index of a portion contains.
+    """The content of the index of a portion.
 
     Attributes:
         verdicts: (content hash, recipe, container, place, *COLUMNS).
@@ -105,10 +105,10 @@ class IndexContent:
 
 
 def read_index(path: Path) -> IndexContent:
-    """Reads the index of a portion, to which nothing is written any more.
+    """Reads the index of a portion, which must be complete.
 
     Raises:
-        sqlite3.DatabaseError: it is damaged.
+        sqlite3.DatabaseError: the index is damaged.
     """
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as index:
         return IndexContent(
@@ -121,14 +121,14 @@ def read_index(path: Path) -> IndexContent:
 def select_in(
     connection: sqlite3.Connection, query: str, keys: Sequence[Any], *values: str
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query that ends with `in`, which is asked for up to `KEYS_AT_ONCE` keys at once."""
+    """The rows of a query that ends with `in`; it is run for up to `KEYS_AT_ONCE` keys at a time."""
     for start in range(0, len(keys), KEYS_AT_ONCE):
         some = keys[start : start + KEYS_AT_ONCE]
         yield from connection.execute(f"{query} ({', '.join('?' * len(some))})", (*values, *some))
 
 
 def identity(status: os.stat_result) -> str | None:
-    """A text that changes whenever the content of a file changes; None for a file that has just changed."""
+    """A string that changes whenever the content of a file changes; None for a file that has just changed."""
     changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
     if time.time_ns() - changed_ns < SETTLED_NANOSECONDS:
         return None
@@ -162,7 +162,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(index: sqlite3.Connection) -> None:
-    """Adds the columns that an index of an earlier version lacks; its verdicts have other recipes."""
+    """Adds the columns that an index of an earlier version lacks; its verdicts have other recipes, so none is used."""
     with index:
         index.execute("begin immediate")  # another run may be adding the columns
         existing = {name for _, name, *_ in index.execute("pragma table_info(verdicts)")}

@@ -12,7 +12,7 @@ from components.preprocess.store.pixel_files import PixelFiles
 
 
 def thin_packs(index: sqlite3.Connection, files: PixelFiles) -> None:
-    """Replaces each pack of which at least half of the rows are also in shards by a pack with the other rows."""
+    """If at least half of the rows of a pack are also in shards, replaces it with a pack of the other rows."""
     for path in (files.folder / "packs").glob(f"{files.recipe}-*.pack"):
         container = f"packs/{path.name}"
         if container != files.pack_name and not _lockable(path):
@@ -38,7 +38,7 @@ def _move_rest(
 
 
 def evict_oldest(index: sqlite3.Connection, files: PixelFiles) -> None:
-    """Removes the least recently used files until the cache is within its limit, but no file that this run has used."""
+    """Removes the least recently used files until the cache is within its limit; keeps files that this run has used."""
     now = time.time()
     with index:
         index.executemany(

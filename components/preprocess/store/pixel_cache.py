@@ -69,7 +69,7 @@ class PixelStore:
         return f"{self.recipe}-{self.pixel_range[0]}:{self.pixel_range[1]}" if is_deep else self.recipe
 
     def find_files(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, str, Verdict]]:
-        """(path, identity, verdict) of the known files among these, without photos with more than 8 bits per value."""
+        """(path, identity, verdict) of given files that are known, except photos with more than 8 bits per value."""
         query = (
             f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "  # noqa: S608 - COLUMNS is a constant
             "on v.sha256 = f.sha256 and v.recipe = ? where path in"
@@ -137,7 +137,7 @@ class PixelStore:
         """Adds the content of other stores with the same recipe, in one transaction.
 
         Args:
-            contents: of the indexes of the other stores, whose packs have already been copied to the packs here.
+            contents: the contents of the indexes of the other stores; their packs must already be in this cache.
 
         Returns:
             Whether the content was added; False if the index cannot be written.
@@ -179,7 +179,7 @@ class PixelStore:
         """Reads pixels in the order of `places`: uint8 (len(places), height, width, 3).
 
         Raises:
-            DataError: another program has removed them.
+            DataError: another program has removed the pixels.
         """
         return self._files.read(places)
 
@@ -187,7 +187,7 @@ class PixelStore:
         """Logs once that the cache cannot be written, and that the run continues without it.
 
         Raises:
-            OSError: `error`, if its cause is not a full or read-only disk or missing permissions.
+            OSError: `error` itself, unless its cause is a full disk, a read-only disk or missing permissions.
         """
         self._files.warn_unwritable(error)
 
@@ -225,7 +225,7 @@ class PixelStore:
 
 @contextlib.contextmanager
 def open_store(image_size: tuple[int, int], resize: str) -> Iterator[PixelStore]:
-    """Opens the cache; if its folder cannot be written, a temporary one for this run."""
+    """Opens the cache; if its folder cannot be written, opens a temporary cache for this run."""
     folder = cache_dir() / "pixels"
     with contextlib.ExitStack() as stack:
         try:

@@ -29,9 +29,9 @@ class PixelFiles:
     """Writes pixels to a new pack, and reads pixels from all packs and shards.
 
     Attributes:
-        folder: of the cache.
+        folder: the folder of the cache.
         recipe: the prefix of the names of the packs.
-        image_shape: (height, width, 3) of a row.
+        image_shape: the shape of a row, (height, width, 3).
         row_bytes: the size of a row.
         used: the files that this run has used.
         pack_name: the name of the pack to which this run writes.
@@ -79,7 +79,7 @@ class PixelFiles:
         """(name of the pack, its descriptor, start of the next row)."""
         if self._pack is None:
             self._pack = os.open(self.folder / self.pack_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            with contextlib.suppress(OSError):  # some network disks have no locks
+            with contextlib.suppress(OSError):  # some network disks do not support locks
                 fcntl.flock(self._pack, fcntl.LOCK_EX)  # prevents other runs from removing it
         start = self._pack_rows * self.row_bytes
         self._pack_rows += 1
@@ -89,7 +89,7 @@ class PixelFiles:
         """Switches to a temporary file, because the cache cannot be written.
 
         Raises:
-            OSError: `error`, if the temporary file itself cannot be written, or if the error has another cause.
+            OSError: `error` itself, if the temporary file cannot be written either, or if the error has another cause.
         """
         with self._lock:
             if name != self.pack_name:
@@ -106,7 +106,7 @@ class PixelFiles:
         """Logs once that the cache cannot be written, and that the run continues without it.
 
         Raises:
-            OSError: `error`, if its cause is not a full or read-only disk or missing permissions.
+            OSError: `error` itself, unless its cause is a full disk, a read-only disk or missing permissions.
         """
         if isinstance(error, OSError) and error.errno not in NOT_WRITABLE:
             raise error
@@ -123,7 +123,7 @@ class PixelFiles:
         """Reads pixels in the order of `places`: uint8 (len(places), height, width, 3).
 
         Raises:
-            DataError: another program has removed them.
+            DataError: another program has removed the pixels.
         """
         pixels = np.empty((len(places), *self.image_shape), np.uint8)
         for target, place in zip(pixels, places, strict=True):

@@ -1,1 +1,1 @@
-"""The time limit of a run: measures a few batches, and plans the epochs that fit. Import `settle`."""
+"""Plans runs with a time limit: measures a few batches and chooses the epochs that fit. Import `settle`."""

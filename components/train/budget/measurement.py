@@ -1,4 +1,4 @@
-"""Measures the speed of a training on this machine: a few batches of each phase, and the inference of some photos.
+"""Measures the speed of this machine: a few batches of each training phase, and inference on some photos.
 
 A measurement leaves the network unchanged: the training after it produces the same weights as without it.
 """
@@ -31,18 +31,18 @@ from components.train.tensorflow.precision import compute_in
 log = logging.getLogger(__name__)
 
 LONG_ENOUGH: Final = ((3, 1.0), (1, 4.0))
-"""A measurement ends after this many batches (or groups of batches) and this many seconds; the first one is not
-counted."""
+"""(number of batches, or groups of batches; seconds): a measurement ends when it has reached both values of a pair. The
+first batch or group is not counted."""
 NUM_EPOCHS: Final = 4
-"""The maximum number of epochs of a measurement, for data sets of only a few batches."""
+"""The maximum number of epochs of a measurement; data sets of a few batches need several."""
 MAX_BLOCKS: Final = 9
-"""The maximum number of blocks of PHOTOS_AT_ONCE photos that pass the frozen layers; the first is not timed."""
+"""The maximum number of blocks of PHOTOS_AT_ONCE photos that pass through the frozen layers; the first is not timed."""
 UPKEEP: Final = 1.05
 """The factor by which checkpoints and logs lengthen an epoch."""
 
 
 class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Times the batches of a training, and ends it when enough of them have been timed."""
+    """Times the batches of a training run, and stops it when enough of them have been timed."""
 
     def __init__(self, training: Batches):
         super().__init__()
@@ -66,13 +66,13 @@ class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
     @property
     def seconds_per_batch(self) -> float:
-        """The mean time of a batch, without the first."""
+        """The mean time of a batch, not counting the first."""
         (first, start), (last, end) = self._ends[0], self._ends[-1]
         return (end - start) / (last - first) if last > first else (end - self._start) / last
 
     @property
     def seconds_at_start(self) -> float:
-        """The additional time of the first batch: compilation."""
+        """The additional time of the first batch, for compilation."""
         return max(0.0, self._ends[0][1] - self._start - self._ends[0][0] * self.seconds_per_batch)
 
 
@@ -83,8 +83,8 @@ class Sample:
         """Stores the inputs.
 
         Args:
-            values: (few, …).
-            labels: int32 (n,), of all photos.
+            values: the inputs of the few photos, (few, …).
+            labels: the labels of all photos, int32 (n,).
         """
         self.labels = labels
         self._values = values
@@ -144,11 +144,11 @@ def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: 
         model.fit(as_input(model, batches), epochs=NUM_EPOCHS, shuffle=False, verbose=0, callbacks=[clock])
         validation_seconds, seconds_at_start = _time_validation(model, make_validation(params.batch_size), batches)
     log.info(
-        "Measured: %.0f ms for a batch of %d photos, %.1f s for a validation%s.",
+        "Measured: %.0f ms for a batch of %d photos, %.1f s for validation%s.",
         1000 * clock.seconds_per_batch,
         params.batch_size,
         validation_seconds,
-        f", {sum(views) / len(views):.1f} s for a view of the frozen layers" if views else "",
+        f", {sum(views) / len(views):.1f} s for the frozen features of a view" if views else "",
     )
     epoch = UPKEEP * (len(batches) * clock.seconds_per_batch + validation_seconds)
     return PhaseCost(epoch, views, once + clock.seconds_at_start + seconds_at_start)
@@ -164,7 +164,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
         ends.append(time.monotonic())
         if any(len(ends) > least and ends[-1] - ends[0] >= enough for least, enough in LONG_ENOUGH):
             break
-    if len(ends) == 1:  # with few photos, there is only one block: it is repeated, so that the first is not timed
+    if len(ends) == 1:  # there are few photos, so only one block: it is repeated, because the first run is not timed
         start = time.monotonic()
         infer(request.split.gather(np.arange(num_photos)))
         return (time.monotonic() - start) / num_photos, blocks[0]
@@ -172,7 +172,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
 
 
 def _time_validation(model: keras.Model, validation: Batches, training: Batches) -> tuple[float, float]:
-    """Returns the seconds of a validation, and how much longer the first one takes."""
+    """Returns the seconds of a validation, and the additional seconds of the first validation."""
     num_batches = min(len(validation), 2 * model.steps_per_execution)
     seconds = []
     for _ in range(2):

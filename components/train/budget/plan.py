@@ -1,4 +1,4 @@
-"""Plans a training with a time limit: how many epochs of each phase, and how many views, fit into the limit."""
+"""Plans a training run with a time limit: how many epochs of each phase, and how many views, fit into the limit."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,10 @@ class PhaseCost:
     """The cost of a phase in seconds, estimated from a few batches.
 
     Attributes:
-        epoch: for one epoch, including its validation.
-        views: for the frozen features of each view of the training photos; 0 if they are cached. Empty without
-            features.
-        once: for everything else: features of the validation photos, compilation.
+        epoch: the cost of one epoch, including its validation.
+        views: the cost of the frozen features of each view of the training photos; 0 if they are cached. Empty if the
+            phase does not use cached features.
+        once: the cost of everything else: the features of the validation photos, and compilation.
     """
 
     epoch: float
@@ -33,12 +33,12 @@ class PhaseCost:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a training.
+    """The plan of a training run.
 
     Attributes:
-        epochs: of each phase; phases at the end may be missing.
-        views: of each training photo.
-        seconds: of the training.
+        epochs: the number of epochs of each phase; phases at the end may be missing.
+        views: the number of views of each training photo.
+        seconds: the estimated time of the training.
     """
 
     epochs: tuple[int, ...]
@@ -47,15 +47,16 @@ class Plan:
 
 
 def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, seconds: float) -> Plan | None:
-    """Returns the longest training that fits the time, but never a longer one than the params set.
+    """Returns the longest training that fits into the time, but never one longer than the params require.
 
-    All phases are shortened by the same factor. Fewer views are computed before the last phase loses more than half
-    of its epochs. If the last phase would keep too few epochs, it is left out, and the phase before it gets its epochs.
+    All phases are shortened by the same factor. The number of views is reduced before the last phase loses more than
+    half of its epochs. If the last phase would keep too few epochs, it is left out, and the phase before it gets its
+    epochs.
 
     Args:
-        costs: of each phase.
-        epochs: of each phase in the params.
-        views: of each training photo in the params.
+        costs: the cost of each phase.
+        epochs: the epochs of each phase in the params.
+        views: the views of each training photo in the params.
         seconds: the maximum time of the training.
 
     Returns:
@@ -90,7 +91,7 @@ def _longest(
 
 
 def _shorten(epochs: Sequence[int], least: int) -> Iterator[tuple[int, ...]]:
-    """Yields fewer and fewer epochs for all phases, by the same factor, down to `least` epochs of the last one."""
+    """Yields the epochs of all phases, reduced step by step by a common factor, down to `least` in the last phase."""
     for last in range(epochs[-1], least - 1, -1):
         factor = last / epochs[-1]
         yield (*(max(1, round(number * factor)) for number in epochs[:-1]), last)

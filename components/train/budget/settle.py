@@ -1,4 +1,4 @@
-"""Chooses the epochs and views of a training for its time limit, and records how many epochs it actually ran."""
+"""Chooses the epochs and views of a training run for its time limit, and records how many epochs actually ran."""
 
 import collections
 import json
@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 RESERVE: Final = 0.05
 """The share of the time limit that the plan leaves unused, because a measurement of a few batches is not exact."""
 STARTS: Final = 5.5
-"""The time reserved for evaluate and deploy besides inference, as a multiple of the time that train takes to import its
-libraries and build the network. Both steps and the service also spend most of their time on imports."""
+"""The time reserved for evaluate and deploy, not counting inference, as a multiple of the time that train takes to
+import its libraries and build the network. Both steps and the service also spend most of their time on imports."""
 MOST_SECONDS: Final = 120.0
-"""The maximum of this reserve: a slow import from a busy disk says little about later imports."""
+"""The maximum of this reserved time: if a busy disk makes one import slow, later imports may still be fast."""
 SEARCHED: Final = EvaluateParams().searched_photos
 """The maximum number of training photos that evaluate scores."""
 SCORED_AGAIN: Final = 2_000
-"""The number of other photos that evaluate scores: disturbed, reference and golden photos."""
+"""The number of other photos that evaluate scores: photos for the robustness check, reference and golden photos."""
 EXPORTS: Final = 1.5
-"""The time of the final export, relative to the one before training: it compares more photos."""
+"""The time of the final export, relative to the export before training, which compares fewer photos."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Settled:
     """The training that a time limit allows.
 
     Attributes:
-        params: without the limit; training with them again produces the same model.
-        deadline: of the training.
-        facts: for the bundle; None without a time limit.
+        params: the params without the limit; training with them again produces the same model.
+        deadline: the deadline of the training.
+        facts: the facts about the time limit for the bundle; None without a time limit.
     """
 
     params: TrainParams
@@ -66,14 +66,14 @@ def settle_budget(
     """Plans the training that its time limit allows; without a limit, the params are unchanged.
 
     Args:
-        params: resolved.
-        network: with its weights loaded; not modified.
-        photos: for training and validation.
-        info: of the data set.
-        checkpoint: of the same training, if it was interrupted; its plan is kept.
+        params: the resolved train section.
+        network: the network with its weights loaded; not modified.
+        photos: the photos for training and validation.
+        info: describes the data set.
+        checkpoint: the checkpoint of the same training run if it was interrupted; its plan is kept.
         elapsed_seconds: returns the seconds since the start of the run.
         export_seconds: the time that an export of the network took.
-        startup_seconds: from the start of the step until its network was built.
+        startup_seconds: the time from the start of the step until its network was built.
 
     Raises:
         ParamsError: the limit is too small for one epoch.
@@ -104,7 +104,7 @@ def settle_budget(
 
 
 def apply_plan(params: TrainParams, plan: Plan) -> TrainParams:
-    """The params with the epochs and views of a plan, and without a time limit."""
+    """Returns the params with the epochs and views of a plan, and without a time limit."""
     updates: dict[str, object] = {"views": plan.views, "minutes": None}
     if params.phases == "auto":
         return params.model_copy(update=updates | {"epochs": plan.epochs[0]})
@@ -114,11 +114,11 @@ def apply_plan(params: TrainParams, plan: Plan) -> TrainParams:
 
 
 def record_epochs(params: TrainParams, result: FitResult) -> TrainParams:
-    """Returns the params with the epochs that a training actually ran: a training with them ends after the same epoch.
+    """Returns the params with the epochs that actually ran, so that training with them ends after the same epoch.
 
     Args:
-        params: of the training.
-        result: of the training; its last phase was cut short, and phases after it did not run.
+        params: the params of the training run.
+        result: the result of the training run; its last phase was cut short, and the phases after it did not run.
     """
     num_epochs = collections.Counter(int(number) for number in result.history["phase"])
     last = max(num_epochs)
@@ -140,11 +140,11 @@ def describe_plan(plan: Plan, params: TrainParams, before: float, later: float) 
     """Describes the plan, its reason and its estimate in a few sentences."""
     phases = params.all_phases
     parts = [
-        _count(epochs, phase.epochs if len(phases) == len(plan.epochs) else None) + f" of {_layers(phase)}"
+        _count(epochs, phase.epochs if len(phases) == len(plan.epochs) else None) + f" (trainable: {_layers(phase)})"
         for epochs, phase in zip(plan.epochs, phases, strict=False)
     ]
     views = f", {_number(plan.views, params.views)} views" if plan.views != params.views else ""
-    dropped = f", without {_layers(phases[-1])}" if len(plan.epochs) < len(phases) else ""
+    dropped = f", without the phase (trainable: {_layers(phases[-1])})" if len(plan.epochs) < len(phases) else ""
     total = before + plan.seconds + later
     at_most = "at most " if any(phase.early_stopping for phase in phases) else ""
     return (
@@ -171,7 +171,7 @@ def _too_small(minutes: float, before: float, costs: Sequence[PhaseCost], later:
     least = least_seconds(costs)
     needed = (before + least + later) / (1 - RESERVE) / 60
     return ParamsError(
-        f"train.minutes must be enough for one epoch, about {needed + 0.05:.1f} on this machine; it is {minutes:g}. "
+        f"train.minutes must be enough for one epoch: about {needed + 0.05:.1f} on this machine; it is {minutes:g}. "
         f"{before:.0f} s passed before the training, the shortest training takes {least:.0f} s, and export, "
         f"evaluation and service take {later:.0f} s. Set a higher value, or null for no limit."
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TOLERANCE: Final = 1e-4
 """The maximum difference between probabilities of the exported graph and of Keras."""
 FEATURE_TOLERANCE: Final = 1e-3
-"""The maximum difference between features of both, relative to the largest feature."""
+"""The maximum difference between features of the exported graph and of Keras, relative to the largest feature."""
 NUM_COMPARED_PHOTOS: Final = 64
 PHOTOS_AT_ONCE: Final = 16
 
@@ -29,9 +29,9 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     """Writes model.xml and model.bin in float32, and checks that their results match those of Keras.
 
     Args:
-        network: trained.
-        export_dir: created by this function.
-        photos: uint8 (n, height, width, 3), RGB, for the comparison; noise and a black photo are added.
+        network: the network to export.
+        export_dir: the output folder, created by this function.
+        photos: photos for the comparison, uint8 (n, height, width, 3), RGB; noise and a black photo are added.
 
     Raises:
         ModelError: the exported graph disagrees with Keras.
@@ -51,7 +51,7 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
     try:
         difference = max(largest_difference(_keras_outputs(traced, batch), graph.run(batch)) for batch in batches)
     except RuntimeError as error:
-        raise _disagreement(f"it fails: {str(error).strip().splitlines()[-1]}") from None
+        raise _disagreement(f"running it fails: {str(error).strip().splitlines()[-1]}") from None
     return ExportFacts(
         outputs=("logits", "embedding") if network.feature_map is None else ("logits", "embedding", "feature_map"),
         max_probability_difference=difference,
@@ -85,7 +85,7 @@ def check_exportable(network: Network) -> None:
 
 
 def trace(model: keras.Model) -> Callable[[np.ndarray], Any]:
-    """The network in inference mode as a TensorFlow graph, for any number of photos."""
+    """Traces the network in inference mode as a TensorFlow graph, for any number of photos."""
     pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
     function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
     concrete: Callable[[np.ndarray], Any] = function.get_concrete_function()
@@ -101,14 +101,15 @@ def to_openvino(traced: Callable[[np.ndarray], Any]) -> "ov.Model":
     try:
         return openvino().convert_model(traced)
     except Exception as error:  # the converter's errors have no other common base class
-        raise _disagreement(f"it cannot be converted: {str(error).strip().splitlines()[-1]}") from None
+        raise _disagreement(f"the network cannot be converted: {str(error).strip().splitlines()[-1]}") from None
 
 
 def largest_difference(expected: Outputs, actual: Outputs) -> float:
-    """The largest difference between probabilities.
+    """Returns the largest difference between probabilities.
 
     Raises:
-        ModelError: it is above TOLERANCE, a photo has another class, or an output has another shape or other values.
+        ModelError: the difference is above TOLERANCE, a photo gets a different class, or an output has a different
+            shape or different values.
     """
     for name in ("logits", "embedding", "feature_map"):
         reference, output = getattr(expected, name), getattr(actual, name)
@@ -143,7 +144,7 @@ def _keras_outputs(traced: Callable[[np.ndarray], Any], pixels: np.ndarray) -> O
 
 
 def with_odd_photos(photos: np.ndarray) -> np.ndarray:
-    """The first 64 photos, three noise images and a black one: uint8 (n, height, width, 3)."""
+    """Returns the first 64 photos, three noise images and a black one: uint8 (n, height, width, 3)."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (3, *photos.shape[1:]), dtype=np.uint8)
     return np.concatenate([photos[:NUM_COMPARED_PHOTOS], noise, np.zeros((1, *photos.shape[1:]), np.uint8)])

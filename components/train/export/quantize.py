@@ -1,7 +1,7 @@
 """Quantizes the exported graph to eight-bit integers: a quarter of the size, and faster with int8 instructions.
 
 NNCF determines the ranges of all tensors on training photos and corrects the bias from rounding. The output layer stays
-in float32: it is cheap, and the explanations read its weights.
+in float32, because it is cheap and the explanations read its weights.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 MAX_LOST: Final = 0.005
 """The maximum loss of validation accuracy of an int8 graph."""
 NUM_PHOTOS: Final = 300
-"""NNCF's recommendation; more photos change nothing."""
+"""The number that NNCF recommends; more photos make no difference."""
 BATCH_SIZE: Final = 32
 FILES: Final = ("model.xml", "model.bin")
 
@@ -34,11 +34,11 @@ FILES: Final = ("model.xml", "model.bin")
 def quantize_export(
     export_dir: Path, facts: ExportFacts, training: Split, validation: Split, rng: np.random.Generator
 ) -> ExportFacts:
-    """Replaces the float32 graph by an int8 one, unless its accuracy is too low; then a warning is logged.
+    """Replaces the float32 graph with an int8 one; if that loses too much accuracy, logs a warning and keeps float32.
 
     Args:
         export_dir: contains model.xml and model.bin.
-        facts: of the float32 graph.
+        facts: the facts of the float32 graph.
         training: photos for calibrating the ranges.
         validation: photos for comparing the accuracies.
         rng: selects the training photos.
@@ -55,7 +55,7 @@ def quantize_export(
         )
         if lost_accuracy > MAX_LOST:
             log.warning(
-                "int8 would lose %.1f points of validation accuracy, more than the %.1f allowed, so the "
+                "int8 would lose %.1f percentage points of validation accuracy, more than the %.1f allowed, so the "
                 "exported graph stays in float32.",
                 100 * lost_accuracy,
                 100 * MAX_LOST,
@@ -65,7 +65,7 @@ def quantize_export(
         for name in FILES:
             Path(folder, name).replace(export_dir / name)
     log.info(
-        "The exported graph is in int8: %.1f MB instead of %.1f; validation accuracy %+.1f points.",
+        "The exported graph is in int8: %.1f MB instead of %.1f; validation accuracy %+.1f percentage points.",
         sizes[1],
         sizes[0],
         -100 * lost_accuracy,
@@ -81,7 +81,7 @@ def quantize_export(
 
 
 def _quantize(export_dir: Path, training: Split, rows: np.ndarray) -> "ov.Model":
-    model = openvino().Core().read_model(export_dir / FILES[0])  # before NNCF is imported: it would send usage data
+    model = openvino().Core().read_model(export_dir / FILES[0])  # openvino() disables telemetry before NNCF is imported
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)

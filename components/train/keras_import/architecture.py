@@ -1,4 +1,4 @@
-"""The network of a weights file: the user must name it, and it must be one of keras.applications."""
+"""Describes the network of a weights file, which the user must name and which must be in keras.applications."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def complete(
     """Adds the description of the named architecture, with a head that matches the weights.
 
     Raises:
-        UploadError: no network is named, or it is unknown.
+        UploadError: no network is named, or the name is unknown.
     """
     if name is None:
         raise UploadError(
@@ -50,7 +50,7 @@ def complete(
 
 
 def _num_classes(contents: Contents, name: str) -> int | None:
-    """The number of classes of the stored head; None if there is no head.
+    """Returns the number of classes of the stored head; None if there is no head.
 
     In Keras 2's layout, the head is found by its name. Keras 3's layout has no names, so it is found by its class: the
     last Dense layer or, for MobileNetV3, the last convolution if it has a bias.
@@ -82,7 +82,7 @@ def describe(name: str, image_size: list[int] | None, num_classes: int | None, f
     """Writes the description as architecture.json.
 
     Raises:
-        UploadError: Keras cannot build it for this image size or number of classes.
+        UploadError: Keras cannot build the network for this image size or number of classes.
     """
     import keras
 

@@ -1,7 +1,7 @@
 """Builds a checked network with Keras' constructors, loads its weights, tries it out, and saves our own copy.
 
-As a program, it runs confined: even a network of known layers may exceed TensorFlow's limits. Keras receives only
-names, numbers and plain strings that have been checked, never a part of the upload.
+The program runs confined, because even a network of known layers may exceed TensorFlow's limits. Keras receives only
+checked names, numbers and plain strings, never a part of the upload.
 """
 
 import math
@@ -33,7 +33,7 @@ TRIAL_SEED: Final = 7
 
 
 def main(argv: list[str]) -> int:
-    """Builds the network of `description.json` and `limits.json` in the folder, and saves it as model.keras."""
+    """Builds the network that description.json and limits.json in the folder describe; saves it as model.keras."""
     confinement.enter(argv)
     folder = Path(argv[0])
     import keras  # noqa: F401  imported before `handle`, so that a broken TensorFlow is not reported as a bad upload
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 
 
 def make_copy(plan: "Plan", folder: Path) -> None:
-    """Builds the network, tries it, and saves it as model.keras.
+    """Builds the network, tries it out, and saves it as model.keras.
 
     Raises:
         UploadError: the network cannot be built, or its outputs are unusable.
@@ -66,7 +66,7 @@ def make_copy(plan: "Plan", folder: Path) -> None:
 
 
 _TOO_LARGE: Final = (
-    "The uploaded model does not fit into memory with one photo. Use a smaller model, or smaller photos."
+    "The memory is too small for the uploaded model and one photo. Use a smaller model, or smaller photos."
 )
 
 
@@ -131,7 +131,7 @@ def _connect(graph: Graph, start: "keras.KerasTensor", name: str) -> "keras.Mode
 
 
 def call_arguments(kind_name: str, inputs: list[Any]) -> list[Any]:
-    """The arguments of a layer's call: its input, a list of several inputs, or several inputs one by one."""
+    """Returns the arguments of a layer's call: its input, a list of several inputs, or several inputs one by one."""
     kind = KINDS.get(kind_name)
     if kind is None or not kind.merges:
         return inputs[:1]
@@ -139,7 +139,7 @@ def call_arguments(kind_name: str, inputs: list[Any]) -> list[Any]:
 
 
 def has_modes(layer: Layer) -> bool:
-    """Whether it can be called with a fixed training mode."""
+    """Whether the layer can be called with a fixed training mode."""
     return layer.model is not None or layer.kind in _WITH_MODES
 
 
@@ -166,7 +166,7 @@ def _submodel(name: str, graph: Graph, tensor: "keras.KerasTensor") -> Any:
 
 
 def construct(kind: str, checked_arguments: Mapping[str, Any], name: str, policy: str | None = None) -> Any:
-    """Constructs the Keras layer of that kind, with random weights."""
+    """Constructs a Keras layer of this kind, with random weights."""
     arguments = {key: _value(value) for key, value in checked_arguments.items()}
     if "padding" in arguments and isinstance(arguments["padding"], str):
         arguments["padding"] = arguments["padding"].lower()
@@ -194,7 +194,7 @@ def _value(value: Any) -> Any:
 
 
 def find_class(kind: str) -> Callable[..., Any]:
-    """Returns the Keras class of that name, which must be on our list."""
+    """Returns the Keras class with this name, which must be a key of KINDS."""
     import keras
 
     assert kind in KINDS
@@ -219,7 +219,8 @@ def assign(
         layers: the Keras layers by path.
         matches: the stored arrays of each layer.
         values: float32 (n,), the values of all arrays in order.
-        output_columns: for an output layer, float32 (outputs, classes): each class as a sum of the stored outputs.
+        output_columns: for an output layer, each class as a weighted sum of the stored outputs: float32 (outputs,
+            classes).
     """
     for path, arrays in matches.items():
         layer = layers[path]
@@ -231,7 +232,7 @@ def assign(
         variables = layer.weights
         if [tuple(variable.shape) for variable in variables] != [value.shape for value in stored_values]:
             raise UploadError(
-                f"The weights in the upload do not match its network: Keras expects {'.'.join(path)} "
+                f"The weights in the upload do not match its network: for {'.'.join(path)}, Keras expects "
                 f"weights of the shapes {[tuple(v.shape) for v in variables]}, but the file has "
                 f"{[value.shape for value in stored_values]}. Save the model again with Keras."
             )
@@ -256,12 +257,12 @@ def try_out(model: "keras.Model", plan: "Plan") -> None:
         answers = np.asarray(model(photos.astype(plan.graph.input_dtype), training=False), np.float32)
         if answers.shape != (2, *plan.sizes.output_shape):
             raise UploadError(
-                f"The uploaded model was expected to output {plan.sizes.output_shape} values; for {what}, it "
-                f"output {answers.shape[1:]}. Save it again with Keras."
+                f"The output of the uploaded model must have the shape {plan.sizes.output_shape}; for {what}, it "
+                f"has the shape {answers.shape[1:]}. Save it again with Keras."
             )
         if not np.isfinite(answers).all():
             raise UploadError(
-                f"The uploaded model outputs NaN or infinity for {what}, as after a failed training. Train it again."
+                f"The uploaded model outputs NaN or infinity for {what}, as if training had failed. Train it again."
             )
         if plan.output == "softmax" and np.abs(answers.sum(axis=-1) - 1).max() > SUM_TOLERANCE:
             raise UploadError(

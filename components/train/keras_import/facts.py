@@ -1,4 +1,4 @@
-"""The content of import.json, which is stored next to our copy of an uploaded model."""
+"""Collects the content of import.json, which is stored next to our copy of an uploaded model."""
 
 import math
 from collections.abc import Iterator
@@ -21,25 +21,25 @@ class LayerFacts(StrictRecord):
 
 
 class ImportedModel(StrictRecord):
-    """The content of import.json beside model.keras.
+    """The content of import.json, next to model.keras.
 
     Attributes:
         form: the file format of the upload.
-        keras_version: that saved it, if it is recorded.
+        keras_version: the version of Keras that saved the file, if it is recorded.
         input_shape: (height, width, channels); None for a variable size.
-        input_dtype: of the input tensor.
-        output_shape: for one photo; of 224 px if the size is variable.
+        input_dtype: the type of the input tensor.
+        output_shape: the shape of the output for one photo; for a photo of 224 px if the size is variable.
         num_outputs: the number of values per photo; None if the output is a map, as in a network without a head.
-        class_names: in the order of the outputs, from a file in the zip; None if there is none.
-        output: softmax and sigmoid are probabilities; values may be logits; features are a map.
-        num_layers: including those of submodels.
-        layers: of the outermost network, in order; each can be used as features.
+        class_names: the class names in the order of the outputs, from a file in the zip; None if there is none.
+        output: the kind of output: softmax and sigmoid are probabilities, values may be logits, features are a map.
+        num_layers: the number of layers, including those of submodels.
+        layers: the layers of the outermost network, in order; the output of each can be used as features.
         feature_layer: the input of a new head: the last feature map if no attention layer follows it; otherwise the
             layer before the output layer.
-        num_parameters: of the network.
+        num_parameters: the number of parameters of the network.
         preprocessing: the pixel range of its photos; None if the upload does not determine it and the user must set it.
-        uploaded_sha256: of the uploaded file.
-        model_sha256: of our own copy, model.keras; None before it is created.
+        uploaded_sha256: the hash of the uploaded file.
+        model_sha256: the hash of our copy, model.keras; None before it is created.
     """
 
     form: str
@@ -63,7 +63,7 @@ def read_import(imported_dir: Path) -> ImportedModel:
     """Reads import.json.
 
     Raises:
-        ArtifactError: it is missing or damaged.
+        ArtifactError: import.json is missing or damaged.
     """
     return read_json(imported_dir / "import.json", ImportedModel, "imported model")
 

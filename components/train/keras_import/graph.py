@@ -15,7 +15,7 @@ class Call:
 
     Attributes:
         inputs: its input tensors; several for a layer that merges.
-        training: the fixed training mode of this call; None for that of the whole model.
+        training: the fixed training mode of this call; None for the mode of the whole model.
     """
 
     inputs: tuple[Reference, ...]
@@ -27,14 +27,14 @@ class Layer:
     """A layer, or a model used as one.
 
     Attributes:
-        name: unique in its graph, without slashes.
+        name: its name, unique in its graph and without slashes.
         stored_name: its name in the weights file.
         kind: a key of KINDS; "Model" for a submodel.
-        arguments: checked; without those that have no effect after training, such as initializers.
-        trainable: as stored in the file.
+        arguments: its checked arguments, without those that have no effect after training, such as initializers.
+        trainable: the value stored in the file.
         policy: the name of its precision policy; None for Keras' default.
-        calls: in Keras' order; empty for an InputLayer.
-        model: the submodel.
+        calls: its calls in Keras' order; empty for an InputLayer.
+        model: the submodel; None for a layer.
         class_name: the Keras class, by which its weights are found.
     """
 
@@ -54,11 +54,11 @@ class Graph:
     """A network with one input and one output.
 
     Attributes:
-        layers: in the file's order.
+        layers: the layers in the file's order.
         input: the name of the InputLayer.
         input_shape: usually (height, width, channels), with None for a variable size; None if it is not declared, as in
             some Sequential models.
-        input_dtype: of the input tensor.
+        input_dtype: the type of the input tensor.
         output: the output tensor.
     """
 
@@ -72,11 +72,11 @@ class Graph:
 
     @property
     def num_layers(self) -> int:
-        """Including the layers of submodels."""
+        """The number of layers, including those of submodels."""
         return sum(1 if layer.model is None else layer.model.num_layers for layer in self.layers)
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name."""
+        """Returns the layer with this name."""
         return next(layer for layer in self.layers if layer.name == name)
 
 
@@ -108,7 +108,7 @@ def order(layers: tuple[Layer, ...], where: str) -> list[tuple[Layer, int]]:
 
 
 def refused(where: str, why: object) -> UploadError:
-    """The error for a description that Keras would not write."""
+    """Creates the error for a description that Keras would not write."""
     return UploadError(
         f"The description of the uploaded model is invalid at {where}: {why}. Save the model again with "
         "Keras, or replace that layer."

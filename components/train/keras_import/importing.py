@@ -35,9 +35,9 @@ class Expectation:
     """The requirements on an upload.
 
     Attributes:
-        num_classes: the number of probabilities or logits of a model that is used unchanged; None if its head is
-            replaced.
-        architecture: the name in keras.applications, for a weights file.
+        num_classes: the number of classes for which a model that is used unchanged must have outputs; None if its head
+            is replaced.
+        architecture: the name of the network in keras.applications, required for a weights file.
         image_size: (height, width) in pixels for which an architecture is built; None for its default.
     """
 
@@ -57,14 +57,15 @@ def import_model(
 
     Args:
         path: a .keras file, an HDF5 file of a whole model or of weights, or a zip that contains one of these.
-        output_dir: replaced completely or not at all:
+        output_dir: the output folder, replaced completely or not at all:
             model.keras     our copy, which `load` reads
             import.json     ImportedModel
         expected: the requirements on the model.
-        limits: on its size.
+        limits: the limits on its size.
 
     Raises:
-        UploadError: it is rejected; the message contains the reason, the place, and what to do. Nothing is written.
+        UploadError: the upload is rejected; the message contains the reason, the place, and what to do. Nothing is
+            written.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:
         folder = Path(scratch)
@@ -88,7 +89,7 @@ def inspect_upload(path: Path, *, expected: Expectation = Expectation(), limits:
     """Inspects an uploaded model by its description alone: nothing is built or kept.
 
     Raises:
-        UploadError: it is rejected at this point; the import checks more.
+        UploadError: the upload is rejected at this point; the import checks more.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-look-") as scratch:
         folder = Path(scratch)
@@ -103,7 +104,7 @@ def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
     """Copies the upload, so that the hashed file is the one that is read; returns its SHA-256.
 
     Raises:
-        UploadError: it is missing, too large or unreadable.
+        UploadError: the upload is missing, too large or unreadable.
     """
     digest, bytes_left = hashlib.sha256(), limits.max_bytes
     try:
@@ -126,7 +127,7 @@ def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
 
 
 def read_stored(folder: Path, limits: Limits) -> Contents:
-    """Reads `upload` in the folder in a confined process, which writes its weights to weights.bin."""
+    """Reads the file `upload` in the folder in a confined process, which writes its weights to weights.bin."""
     run_confined(
         inspection.MODULE,
         [str(folder / "upload"), json.dumps(asdict(limits))],
@@ -138,7 +139,7 @@ def read_stored(folder: Path, limits: Limits) -> Contents:
 
 
 def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
-    """Reads `upload` in the folder: its weights are written to weights.bin, its network becomes a plan."""
+    """Reads the file `upload` in the folder: writes its weights to weights.bin, and makes a plan of its network."""
     contents = read_stored(folder, limits)
     if contents.config is None:
         contents = architecture.complete(contents, expected.architecture, expected.image_size, folder, limits)
@@ -155,7 +156,7 @@ def check_classes(output_shape: Shape, num_classes: int) -> None:
     """
     is_binary = num_classes == 2 and output_shape == (1,)
     if output_shape != (num_classes,) and not is_binary:
-        gives = f"{output_shape[0]} values" if len(output_shape) == 1 else f"a map of {output_shape}"
+        gives = f"a vector of {output_shape[0]}" if len(output_shape) == 1 else f"a map of {output_shape}"
         raise UploadError(
             f"A model that is used unchanged must output one value for each of the {num_classes} classes; "
             f"this one outputs {gives}. Replace its head (train.model.head=linear), or use a model for "

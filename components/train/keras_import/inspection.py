@@ -33,7 +33,7 @@ def inspect(folder: Path, upload: Path, limits: Limits) -> None:
     """Writes the content of the upload into the folder.
 
     Raises:
-        UploadError: it is rejected.
+        UploadError: the upload is rejected.
     """
     try:
         contents = Reader(folder, limits.max_bytes, limits.max_config_bytes).read(upload)

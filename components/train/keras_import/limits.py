@@ -10,18 +10,18 @@ class Limits:
     """The limits on an upload, and on the processes that handle it.
 
     Attributes:
-        max_bytes: of the file, of its unpacked content, and of its weights.
-        max_config_bytes: of the description of the network.
-        max_depth: of the JSON of the description.
-        max_layers: in all submodels together.
-        max_parameters: of the network.
-        max_values: of one photo between two layers.
-        max_multiply_adds: for one photo.
-        reader_memory_bytes: address space of the process that reads the file.
-        builder_memory_bytes: address space of the process that builds the network; TensorFlow alone needs 3 GiB.
-        reader_cpu_seconds: processor time of the process that reads the file.
-        builder_cpu_seconds: processor time of the process that builds the network.
-        timeout_seconds: wall time of each.
+        max_bytes: the size of the file, of its unpacked content, and of its weights.
+        max_config_bytes: the size of the description of the network.
+        max_depth: the nesting depth of the description's JSON.
+        max_layers: the number of layers in all submodels together.
+        max_parameters: the number of parameters of the network.
+        max_values: the number of values between two layers for one photo.
+        max_multiply_adds: the number of multiply-adds for one photo.
+        reader_memory_bytes: the address space of the process that reads the file.
+        builder_memory_bytes: the address space of the process that builds the network; TensorFlow alone needs 3 GiB.
+        reader_cpu_seconds: the processor time of the process that reads the file.
+        builder_cpu_seconds: the processor time of the process that builds the network.
+        timeout_seconds: the wall-clock time of each process.
     """
 
     max_bytes: int = 2 * GIB

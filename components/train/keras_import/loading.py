@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
-    """Within the block, provides the plan and the weights file of a folder that `import_model` wrote.
+    """Yields the plan and the weights file of a folder that `import_model` wrote.
 
     Raises:
         ArtifactError: import.json is missing or damaged.
@@ -53,11 +53,11 @@ def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
     """Returns the part of a network from its input to a named layer, on which a head can be added.
 
     Args:
-        model: from `load`; shares its layers with the part.
+        model: the result of `load`; the returned part shares its layers.
         layer_name: the name of one of its outermost layers.
 
     Raises:
-        UploadError: no such layer exists, or it is used several times.
+        UploadError: no such layer exists, or the layer is used several times.
     """
     import keras
 

@@ -22,8 +22,8 @@ class Weight:
         path: the names of the submodels that contain the layer, and its name.
         stored_layer: the layer's name in the file.
         name: Keras' name of the weight: kernel, gamma …
-        shape: required by the network.
-        is_trained: whether it is trained, which requires that all `trainable` flags above it are true.
+        shape: the shape that the network requires.
+        is_trained: whether it is trained: its layer and all enclosing models must be trainable.
     """
 
     path: Path
@@ -73,7 +73,7 @@ def _missing(weight: Weight, why: str) -> UploadError:
 
 
 def _weights(graph: Graph, sizes: Sizes, within: Path = (), *, trained: bool = True) -> Iterator[list[Weight]]:
-    """Yields the weights of each layer of the graph; those of a submodel together, in Keras' order."""
+    """Yields the weights of each layer of the graph in Keras' order; those of a submodel are one item."""
     trained = trained and graph.trainable
     for layer in graph.layers:
         path = (*within, layer.name)
@@ -111,7 +111,7 @@ def _by_group(graph: Graph, sizes: Sizes, contents: Contents, by_order: bool) ->
 
 
 def _sorted_for(layer: Layer, weights: list[Weight], arrays: list[StoredArray]) -> list[StoredArray]:
-    """Sorts the arrays of a group in the order of `weights`: in a submodel by name, if all names are unique."""
+    """Sorts the arrays of a group in the order of `weights`: those of a submodel by name, if all names are unique."""
     if layer.model is None:
         return arrays
     array_by_name = {f"/{re.sub(r':[0-9]+$', '', array.path)}": array for array in arrays}
@@ -148,13 +148,13 @@ def _by_path(graph: Graph, sizes: Sizes, contents: Contents) -> Iterator[tuple[W
 
 
 def _part_folders(part: str) -> tuple[str, ...]:
-    """Folders for weights of a part of a layer: for `query/kernel`, query_dense or, in older files, _query_dense."""
+    """Returns where a part of a layer may be stored: `query` in query_dense or, in older files, _query_dense."""
     attribute = f"{part.removeprefix('attention_')}_dense/"
     return (attribute, f"_{attribute}") if part else ("",)
 
 
 def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator[tuple[Path, str]]:
-    """Yields the folder of each layer's weights in Keras 3, which depends on class and number, not on the name."""
+    """Yields the folder of each layer's weights in Keras 3; its name depends on the layer's class and number."""
     used: dict[str, int] = {}
     for layer in graph.layers:
         if layer.class_name != layer.kind and layer.model is None:

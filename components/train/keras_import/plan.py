@@ -1,4 +1,4 @@
-"""A plan: all facts of an upload before anything is built: its network, its sizes, and the place of its weights."""
+"""The plan of an uploaded network before anything is built: its layers, its sizes, and where its weights are stored."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from components.train.keras_import.matching import Matches, match
 from components.train.keras_import.sizes import Sizes, measure
 
 Output = Literal["softmax", "sigmoid", "values", "features"]
-"""The output of the network: probabilities that sum to 1; one probability each; a flat vector; a map."""
+"""The output of the network: probabilities that sum to 1; independent probabilities; a flat vector; a map."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
     Raises:
         UploadError: the network is not allowed; the message names the place.
     """
-    assert contents.config is not None, "the architecture of a weights file has been added before"
+    assert contents.config is not None, "for a weights file, the architecture must be added first"
     where = "config.json" if ".keras" in contents.form else "model_config"
     tree = strict_json.parse(contents.config, where, max_bytes=limits.max_config_bytes, max_depth=limits.max_depth)
     sweep(tree, where)
@@ -48,16 +48,16 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
 
 
 def write_plan(folder: Path, contents: Contents, limits: Limits) -> None:
-    """Passes a plan to the builder as the data that it is computed from."""
+    """Writes the data from which the builder computes the same plan."""
     (folder / "description.json").write_text(contents.model_dump_json(), encoding="utf-8")
     (folder / "limits.json").write_text(json.dumps(asdict(limits)), encoding="utf-8")
 
 
 def read_contents(folder: Path, limits: Limits) -> Contents:
-    """Reads the output of the reader, and checks it, because the reader has processed the upload.
+    """Reads and checks the output of the reader, which is untrusted because the reader has processed the upload.
 
     Raises:
-        UploadError: it is missing, too long, or invalid.
+        UploadError: the output is missing, too long, or invalid.
     """
     path = folder / "description.json"
     try:

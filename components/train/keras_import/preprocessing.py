@@ -1,4 +1,4 @@
-"""The preprocessing of an uploaded network, if the upload contains it; otherwise the user must set it."""
+"""Infers the preprocessing of an uploaded network from its layers; if they do not show it, the user must set it."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,7 +10,7 @@ from components.train.keras_import.graph import Graph, Layer, Reference
 
 
 class Preprocessing(BaseRecord):
-    """The preprocessing of pixels from 0 to 255 for the network.
+    """How pixels from 0 to 255 must be preprocessed for the network.
 
     Attributes:
         pixels: the pixel range that the network expects; "0 to 255" for no preprocessing.

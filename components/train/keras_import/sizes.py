@@ -1,4 +1,4 @@
-"""Computes shapes, parameters and work of a network by arithmetic, before anything is built."""
+"""Computes the shapes, parameters and multiply-adds of a network by arithmetic, before anything is built."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from components.train.keras_import.graph import Graph, Layer, order
 from components.train.keras_import.limits import Limits
 
 OPEN_SIDE: Final = 224
-"""Replaces a variable side of the input."""
+"""The side in pixels that replaces a variable side of the input."""
 
 Path = tuple[str, ...]
 """The names of the submodels that contain a layer, and its name."""
@@ -22,13 +22,13 @@ class Sizes:
     """The sizes of a network for one photo.
 
     Attributes:
-        input_shape: with `OPEN_SIDE` for variable sides.
-        output_shape: of the network.
+        input_shape: the input shape, with `OPEN_SIDE` for variable sides.
+        output_shape: the output shape of the network.
         layer_shapes: the output shape of each layer of the outermost network at its last call.
         weights: the names and shapes of each layer's weights, in Keras' order.
         num_parameters: the number of values in all weights.
         num_values: the number of values in all tensors between layers.
-        num_multiply_adds: approximate.
+        num_multiply_adds: the approximate number of multiply-adds.
     """
 
     input_shape: Shape
@@ -41,7 +41,7 @@ class Sizes:
 
 
 def measure(graph: Graph, limits: Limits) -> Sizes:
-    """Computes the shapes of one photo through the network.
+    """Computes the shapes of all tensors and weights for one photo.
 
     Raises:
         UploadError: a layer does not accept its input, or a limit is exceeded; the message names the layer.
@@ -49,7 +49,7 @@ def measure(graph: Graph, limits: Limits) -> Sizes:
     declared = graph.input_shape
     if declared is None:
         raise UploadError(
-            "An uploaded model must have an input shape; its Sequential model has none. Call it on a "
+            "An uploaded model must have an input shape; this Sequential model has none. Call it on a "
             "photo, or start it with keras.Input, and save it again."
         )
     if len(declared) != 3 or declared[2] not in (1, 3):

@@ -11,7 +11,7 @@ from components.train.keras_import.limits import Limits
 
 
 def recognize_network(path: Path, limits: Limits = Limits()) -> str:  # noqa: B008 frozen
-    """Returns the backbone that has as many weights without top as the file; all numbers are different.
+    """Returns the backbone whose number of weights without its top is that of the file; all backbones differ in it.
 
     Raises:
         WeightsError: the file is missing, is not HDF5, or matches no known backbone.

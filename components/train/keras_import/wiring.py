@@ -1,4 +1,4 @@
-"""Builds an imported network on a given tensor, flat: submodels are dissolved, so that each layer has a unique name.
+"""Builds an imported network on a given tensor, and flattens it: layers replace submodels and get unique names.
 
 A flat network can be cut, frozen and trained from any of its layers. A final softmax is removed (output_layer.py): the
 loss and the service use logits.
@@ -28,15 +28,15 @@ class FlatNetwork:
     """A network on a given tensor.
 
     Attributes:
-        tensors: the output of each layer at its last call, by its name; also of each submodel.
-        output: of the network; logits if it was a softmax.
+        tensors: the output of each layer and each submodel at its last call, by name.
+        output: the output of the network: logits if the output layer is kept.
     """
 
     tensors: dict[str, "keras.KerasTensor"]
     output: "keras.KerasTensor"
 
     def features(self, layer_name: str) -> "keras.KerasTensor":
-        """The output of a layer, for a new head.
+        """Returns the output of a layer, for a new head.
 
         Raises:
             UploadError: no such layer exists.
@@ -69,7 +69,7 @@ def wire(
         columns: the result of `output_layer.find_columns`.
 
     Raises:
-        UploadError: it keeps its output layer, but ends in something else.
+        UploadError: the network keeps its output layer, but does not end in logits, a softmax, or one sigmoid.
     """
     graph, output_layer = as_logits(plan.graph, columns) if as_it_is else (plan.graph, None)
     wiring = _Wiring(used_names)
@@ -91,7 +91,7 @@ class _Wiring:
     def graph(
         self, graph: Graph, start: "keras.KerasTensor", within: LayerPath, training: bool | None
     ) -> "keras.KerasTensor":
-        """The output of a graph inside the submodels `within`, called on `start`; `training` is its fixed mode."""
+        """Returns the output of a graph, inside the submodels `within`, on `start`; `training` is its fixed mode."""
         tensors = {(graph.input, 0): start}
         for layer, number in order(graph.layers, graph.name):
             inputs = [tensors[reference] for reference in layer.calls[number].inputs]

@@ -1,4 +1,4 @@
-"""Renews the moving statistics of batch normalization if they lag behind the weights in a short epoch."""
+"""Renews the moving statistics of batch normalization if they lag behind the weights after a short epoch."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from components.train.loop.batches import Batches
 OLD_SHARE: Final = 0.05
 """The moving statistics are renewed if statistics from before the epoch have more than this weight at its end."""
 MAX_BATCHES: Final = 32
-"""The statistics are means over at most this many batches."""
+"""The renewed statistics are means over at most this many batches."""
 
 
 def renew_statistics(model: keras.Model, training: Batches) -> None:

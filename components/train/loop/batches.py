@@ -22,13 +22,13 @@ class Examples(Protocol):
     """The source of batches.
 
     Attributes:
-        labels: int32 (n,).
+        labels: the label of each example, int32 (n,).
     """
 
     labels: np.ndarray
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
-        """The inputs of these rows in this epoch: (len(rows), …)."""
+        """Returns the inputs of these rows in this epoch: (len(rows), …)."""
         ...
 
 
@@ -43,7 +43,7 @@ class Photos:
         self._keys = image_keys(split.image_ids)
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
-        """uint8 (len(rows), height, width, 3), RGB."""
+        """Returns the augmented photos of these rows: uint8 (len(rows), height, width, 3), RGB."""
         seeds = photo_seeds(self._keys[rows], seed=self._seed, variant=epoch)
         return augment(self._split.gather(rows), self._augmentation, seeds)
 
@@ -55,8 +55,8 @@ class Features:
         """Stores the features.
 
         Args:
-            views: float16 or float32 (n, …) each.
-            labels: int32 (n,).
+            views: the features of each view, float16 or float32 (n, …).
+            labels: the label of each photo, int32 (n,).
             in_memory: whether to hold them in memory as float32; otherwise they are read from the mapped files.
         """
         self.labels = labels
@@ -65,7 +65,7 @@ class Features:
         self._mapped = FileMaps(maps)
 
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
-        """float32 (len(rows), …)."""
+        """Returns the features of these rows: float32 (len(rows), …)."""
         values = np.empty((len(rows), *self._views[0].shape[1:]), np.float32)
         view_numbers = (rows + epoch) % len(self._views)  # so that each epoch contains photos of every view
         for view in np.unique(view_numbers):
@@ -75,14 +75,14 @@ class Features:
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
-    """All examples once per epoch, in an order that depends only on the seed and the epoch.
+    """The batches of an epoch, with all examples in an order that depends only on the seed and the epoch.
 
     Attributes:
-        num_examples: per epoch.
-        num_batches_of_epoch: including the batches before first_batch.
-        first_batch: the batches before it are skipped.
-        labels: int32 (n,), of all examples.
-        made_at: float64 (batches,), the time when each batch was ready, by `time.monotonic`; 0 if it is not ready.
+        num_examples: the number of examples per epoch.
+        num_batches_of_epoch: the number of batches per epoch, including those before first_batch.
+        first_batch: the index of the first batch; the batches before it are skipped.
+        labels: the labels of all examples, int32 (n,).
+        made_at: the time when each batch was ready, by `time.monotonic`, or 0 if it is not ready: float64 (batches,).
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
 
         Args:
             examples: the source of the batches.
-            batch_size: the last batch of an epoch may be smaller.
-            shuffle_seed: None keeps the order of the examples.
+            batch_size: the number of examples per batch; the last batch of an epoch may be smaller.
+            shuffle_seed: the seed of the order; None keeps the order of the examples.
             oversample: whether to repeat examples of rarer classes so that all classes are equally frequent.
-            passes: through the examples per epoch; each pass has a different order and different variants.
-            mixing: requires a shuffle_seed; the labels of a mixed batch are float32 (n, k).
+            passes: how often an epoch uses all examples, each time in a different order and with different variants.
+            mixing: mixes each batch; requires a shuffle_seed. The labels of a mixed batch are float32 (n, k).
             multiple_of: the number of devices that share a batch. If it does not divide a batch evenly, the batch is
                 padded with examples of weight 0, and batches include weights.
         """
@@ -135,7 +135,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             self._make_ahead(0)
 
     def num_seen(self, num_batches: int) -> int:
-        """The number of examples of the epoch that are done after num_batches, including skipped batches."""
+        """Returns how many examples of the epoch are done after num_batches, including those of skipped batches."""
         return min((self.first_batch + num_batches) * self._batch_size, self.num_examples)
 
     @property
@@ -159,19 +159,20 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(positions), num_fill))
 
     def full_batches(self, most: int) -> Iterator[np.ndarray]:
-        """The inputs of the first batches of the epoch, not mixed; skipped batches are included."""
+        """Yields the inputs of the first batches of the epoch, not mixed; skipped batches are included."""
         for number in range(min(most, max(1, self.num_examples // self._batch_size))):
             start = number * self._batch_size
             yield self._inputs(np.arange(start, min(start + self._batch_size, self.num_examples)))
 
     def in_groups(self, size: int) -> tf.data.Dataset:
-        """The same batches, passed to TensorFlow in groups; the next group is prepared while the current one trains.
+        """Passes the same batches to TensorFlow in groups; prepares the next group while the current one trains.
 
         For a small network, passing a batch takes as long as a training step, and in deterministic mode TensorFlow does
         not prefetch from Python.
 
         Args:
-            size: batches per group. `begin` may change the epoch afterwards, but not its number of batches.
+            size: the number of batches per group. Afterwards, `begin` may change the epoch, but not its number of
+                batches.
         """
         self._group_size = size
         first = self[0]
@@ -208,7 +209,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return group
 
     def _weights(self, num_rows: int, num_fill: int) -> np.ndarray:
-        """float32 (rows,): 0 for padding; scaled so that the mean over the batches is the mean over the examples."""
+        """Returns the weight of each row, float32 (rows,): 0 for padding.
+
+        The other weights are scaled so that the mean over the batches is the mean over the examples.
+        """
         last = self.num_examples % self._batch_size
         filled = self.num_examples // self._batch_size * (-self._batch_size % self._multiple_of)
         total = self.num_examples + filled + -last % self._multiple_of
@@ -217,7 +221,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return weights
 
     def _inputs(self, positions: np.ndarray) -> np.ndarray:
-        """The inputs at ascending positions of the epoch; each pass has different variants."""
+        """Returns the inputs at ascending positions of the epoch; each pass has different variants."""
         passes = positions // len(self._rows)
         parts = [
             self._examples.gather(self._order[positions[passes == number]], self._first_pass + number)
@@ -230,7 +234,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return self._epoch * self._passes
 
     def _draw_order(self) -> np.ndarray:
-        """The rows of the epoch, one pass after another."""
+        """Returns the rows of the epoch, one pass after another."""
         if self._shuffle_seed is None:
             return np.tile(self._rows, self._passes)
         numbers = range(self._first_pass, self._first_pass + self._passes)

@@ -1,6 +1,6 @@
 """Checkpoints of training: written atomically, verified when read, and removed when the bundle is complete.
 
-<data set>-<all else>/                           one training: its data set, params and initial weights
+<data set>-<all else>/                           one training run, by its data set, params and initial weights
     phase-01-epoch-0003-step-000000-accuracy-0.9125/
         arrays.npz                               current and best weights, the state of the optimizer
         state.json                               the position in the training, its history, its callbacks
@@ -31,9 +31,9 @@ from components.contract.tracking.run import flatten
 log = logging.getLogger(__name__)
 
 NUM_KEPT: Final = 2
-"""This many of the newest checkpoints are kept, in case one is damaged."""
+"""The number of newest checkpoints that are kept, in case one is damaged."""
 UNUSED_DAYS: Final = 30
-"""After this many days without progress, the checkpoints of an unfinished training are removed."""
+"""After this many days without progress, the checkpoints of an unfinished training run are removed."""
 SUMS: Final = "SHA256SUMS"
 
 Arrays = dict[str, list[np.ndarray]]
@@ -41,11 +41,11 @@ Arrays = dict[str, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class TrainingIdentity:
-    """Identifies the training that a checkpoint belongs to.
+    """Identifies the training run that a checkpoint belongs to.
 
     Attributes:
-        fingerprint: of the data set.
-        params: the train section, resolved.
+        fingerprint: the fingerprint of the data set.
+        params: the resolved train section.
         network: the digest of the layers and of the initial weights.
     """
 
@@ -62,14 +62,14 @@ class TrainingIdentity:
 
 @dataclass(frozen=True)
 class State:
-    """The complete state of a training, so that it continues as if it had not been interrupted.
+    """The complete state of a training run, from which it continues as if it had not been interrupted.
 
     Attributes:
-        phase: counted from 1.
-        epoch: completed epochs of the phase.
-        step: completed batches of the next epoch.
+        phase: the number of the phase, counted from 1.
+        epoch: the number of completed epochs of the phase.
+        step: the number of completed batches of the next epoch.
         ended: whether the phase has ended.
-        facts: values for JSON: history, callbacks.
+        facts: values that are stored as JSON, such as the history and the state of the callbacks.
         arrays: weights and other arrays, by kind.
     """
 
@@ -89,14 +89,14 @@ class State:
 
 
 class Checkpoints:
-    """The checkpoints of one training, opened by `open_checkpoints`."""
+    """The checkpoints of one training run, opened by `open_checkpoints`."""
 
     def __init__(self, folder: Path, identity: TrainingIdentity):
         self._folder = folder
         self._identity = identity
 
     def newest(self) -> State | None:
-        """The newest intact checkpoint of this training; others are removed with a warning."""
+        """Returns the newest intact checkpoint of this training run; removes unusable ones with a warning."""
         for folder in reversed(_stored(self._folder)):
             try:
                 state, stored_identity = _read(folder)
@@ -107,7 +107,7 @@ class Checkpoints:
             if stored_identity == asdict(self._identity):
                 return state
             differing = ", ".join(_differences(stored_identity, asdict(self._identity)))
-            log.warning("The checkpoint %s belongs to another training (%s); training restarts.", folder, differing)
+            log.warning("The checkpoint %s differs from this training run in %s; training restarts.", folder, differing)
             shutil.rmtree(folder, ignore_errors=True)
         return None
 
@@ -135,10 +135,10 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]:
-    """Opens the checkpoints of a training while it runs.
+    """Opens the checkpoints of a training run while it runs.
 
     Yields:
-        None if the folder cannot be written, or another process runs the same training.
+        The checkpoints; None if the folder cannot be written, or another process runs the same training.
 
     Raises:
         ArtifactError: on a cluster, the folder cannot be written.
@@ -150,12 +150,12 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         lock = lock_path.open("a")
     except OSError as error:
         require_resumable(folder, error)
-        log.warning("No checkpoints: %s is not writable: %s. Training continues without them.", folder, error)
+        log.warning("No checkpoints are written: %s is not writable: %s. Training continues.", folder, error)
         yield None
         return
     with lock:
         if not try_lock(lock.fileno()):
-            log.warning("No checkpoints: another process runs the same training, in %s.", folder)
+            log.warning("No checkpoints are written: another process runs the same training and uses %s.", folder)
             yield None
             return
         _remove_remains(folder)
@@ -167,7 +167,7 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
 
 
 def _stored(folder: Path) -> list[Path]:
-    """All checkpoints, oldest first."""
+    """Returns all checkpoints, oldest first."""
     return sorted(folder.glob("phase-*"))
 
 
@@ -186,10 +186,10 @@ def _write(folder: Path, state: State, identity: TrainingIdentity) -> None:
 
 
 def _read(folder: Path) -> tuple[State, dict[str, Any]]:
-    """Reads a state and the identity of its training.
+    """Reads a state and the identity of its training run.
 
     Raises:
-        OSError, ValueError, KeyError, zipfile.BadZipFile: it is damaged.
+        OSError, ValueError, KeyError, zipfile.BadZipFile: the checkpoint is damaged.
     """
     sums = [line.split() for line in (folder / SUMS).read_text().splitlines()]
     if {name for _, name in sums} != {"arrays.npz", "state.json"}:
@@ -216,7 +216,7 @@ def _sync(path: Path) -> None:
 
 
 def _remove_remains(folder: Path) -> None:
-    """Removes partial files of killed processes, and the checkpoints of abandoned trainings."""
+    """Removes partial files of killed processes, and the checkpoints of abandoned training runs."""
     for remains in folder.glob(".*.partial-*"):
         shutil.rmtree(remains, ignore_errors=True)
     long_ago = time.time() - UNUSED_DAYS * 86_400
@@ -226,7 +226,7 @@ def _remove_remains(folder: Path) -> None:
 
 
 def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
-    """Logs why an unfinished training with the same photos is not continued."""
+    """Logs why an unfinished training run with the same photos is not continued."""
     if _stored(folder):
         return
     for other in folder.parent.glob(f"{identity.fingerprint[:16]}-*"):
@@ -236,7 +236,7 @@ def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
             other_identity = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
             log.info(
-                "An unfinished training with these photos in %s is not continued, because its %s is different; "
+                "The unfinished training run in %s, with these photos, is not continued, because it differs in %s; "
                 "training starts from the beginning.",
                 other,
                 ", ".join(_differences(other_identity, asdict(identity))),

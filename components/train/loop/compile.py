@@ -11,10 +11,10 @@ from components.train.loop.optimizer import accuracy, make_loss, make_optimizer
 from components.train.tensorflow.devices import num_devices
 
 STEPS_PER_EXECUTION: Final = 8
-"""Steps between two returns from TensorFlow to Python; saves up to half of the time of small networks."""
+"""The number of steps between two returns from TensorFlow to Python; saves up to half of the time of small networks."""
 MANY_NUMBERS: Final = 2**20
-"""If a batch has more numbers, TensorFlow returns to Python after every step: this costs nothing, and training can stop
-sooner."""
+"""If a batch has more numbers, TensorFlow returns to Python after every step: for such a batch, this costs almost
+nothing, and training can stop sooner."""
 
 
 def compile_model(
@@ -25,11 +25,11 @@ def compile_model(
     scales: Mapping[str, float] | None,
     batches_a_step: int,
 ) -> None:
-    """Compiles the model with optimizer, loss and metric.
+    """Compiles the model with the optimizer, the loss and the accuracy.
 
     Args:
         model: the trained part of the network; outputs logits.
-        phase: resolved.
+        phase: the resolved phase.
         params: determine the loss and weight averaging.
         training: the training batches.
         scales: the factor of the learning rate for each weight, by its path.
@@ -53,5 +53,5 @@ def compile_model(
 
 
 def as_input(model: keras.Model, batches: Batches) -> Any:
-    """The batches in the form that the compiled model reads fastest."""
+    """Returns the batches in the form that the compiled model reads fastest."""
     return batches.in_groups(model.steps_per_execution) if model.steps_per_execution > 1 else batches

@@ -1,11 +1,11 @@
-"""The deadline of a training that has a time limit."""
+"""The deadline of a training run with a time limit."""
 
 import math
 import time
 
 
 class Deadline:
-    """The time by which a training must end.
+    """The time by which a training run must end.
 
     Attributes:
         is_reached: whether `allows` has returned False.
@@ -15,7 +15,7 @@ class Deadline:
         """Starts the clock.
 
         Args:
-            seconds: until the end; infinite without a time limit.
+            seconds: the time until the deadline; infinite if there is no time limit.
         """
         self._end = time.monotonic() + seconds
         self.is_reached = False

@@ -11,7 +11,7 @@ from components.train.loop.inference import gpu_names
 
 
 def network_digest(model: keras.Model) -> str:
-    """SHA-256 of everything that a network's outputs depend on: layers, weights, library versions and GPUs."""
+    """Returns the SHA-256 of everything that the outputs depend on: layers, weights, library versions and GPUs."""
     config_text = json.dumps(_without_trainable(model.get_config()), sort_keys=True, default=str)
     digest = hashlib.sha256(config_text.encode())
     for weight in model.weights:

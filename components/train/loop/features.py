@@ -1,7 +1,7 @@
 """Features at the freeze boundary: the frozen layers' outputs for each photo, computed once.
 
 They are cached for all runs: one file for each view of a split, named by a digest of everything that it depends on. A
-view contains one variant of every photo: the first view the original photos, the others augmented ones.
+view contains one variant of every photo: the first view contains the original photos, the others augmented ones.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ from components.train.loop.inference import FeatureRequest, Infer, compute_featu
 log = logging.getLogger(__name__)
 
 LARGEST_IN_MEMORY: Final = 3 * 2**29
-"""Bytes; larger features, as float32, are read from their files batch by batch."""
+"""The maximum bytes of features, as float32, in memory; larger ones are read from their files batch by batch."""
 PORTION_PHOTOS: Final = 1024
-"""A multiple of the inference batch size; seconds to a minute of work."""
+"""The number of photos in a portion, a multiple of the inference batch size; a portion takes seconds to a minute."""
 FREE_PART: Final = 0.9
 """The share of the free disk space that features may use."""
 
@@ -47,8 +47,8 @@ class FeatureCache:
         """Prepares the cache of these layers; nothing is computed yet.
 
         Args:
-            frozen_part: from pixels to the freeze boundary, with its weights loaded.
-            precision: of the cached numbers.
+            frozen_part: the network from pixels to the freeze boundary, with its weights loaded.
+            precision: the precision of the cached numbers.
         """
         self._frozen_part = frozen_part
         self._shape = tuple(frozen_part.output.shape[1:])
@@ -90,7 +90,7 @@ class FeatureCache:
         return num_bytes <= room
 
     def missing(self, request: FeatureRequest) -> list[bool]:
-        """Whether each view has to be computed."""
+        """Returns whether each view has to be computed."""
         return [not path.exists() for path in self._paths(request)]
 
     def _needs(self, requests: Sequence[FeatureRequest]) -> tuple[int, int, list[bool]]:
@@ -116,10 +116,10 @@ class FeatureCache:
         )
 
     def get(self, request: FeatureRequest) -> Features:
-        """The features of all views.
+        """Returns the features of all views; computes missing ones.
 
         Raises:
-            OSError: they cannot be written: the disk is full or read-only.
+            OSError: the features cannot be written, because the disk is full or read-only.
         """
         paths = self._paths(request)
         views = [self._view(request, view, path) for view, path in enumerate(paths)]
@@ -153,7 +153,7 @@ class FeatureCache:
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy", delete=False) as file:
             partial = Path(file.name)
             try:
-                # Not through a memory map of the file: if the disk is full, the system would kill the process.
+                # A memory map is not used: if the disk is full, the system would kill the process.
                 file.write(_npy_header(expected, self._dtype))
                 progress = _view_progress(request, view)
                 for rows in portions_of(request.split):
@@ -183,7 +183,7 @@ class FeatureCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         values = self._fetch_portion(path.stem, rows)
         if values is None:
-            progress = Progress(len(rows), "photos have passed the frozen layers")
+            progress = Progress(len(rows), "photos have passed through the frozen layers")
             self._put_portion(request, 0, rows, path.stem, progress)
             values = self._fetch_portion(path.stem, rows)
         assert values is not None, "_put_portion has stored it"
@@ -196,7 +196,7 @@ class FeatureCache:
 
         Args:
             requests: all features that are needed.
-            part: from 0 to below num_parts.
+            part: the index of the part, from 0 to num_parts - 1.
             num_parts: how many tasks share the work.
 
         Returns:
@@ -234,7 +234,7 @@ class FeatureCache:
         return compute_features(self._infer, request, view, self._dtype, rows, progress)
 
     def _fetch_portion(self, key: str, rows: range) -> np.ndarray | None:
-        """Features that another task has computed; None if the shared store does not have them, or they are damaged."""
+        """Fetches features that another task has computed; None if they are not in the shared store, or are damaged."""
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".partial-") as scratch:
             path = Path(scratch) / "portion.npy"
             if not self._shared.fetch(_portion_name(key, rows), path):
@@ -262,7 +262,7 @@ def _remove(path: Path) -> bool:
 
 
 def portions_of(split: Split) -> Iterator[range]:
-    """The rows of a view in portions that tasks share."""
+    """Yields the rows of a view in portions, which tasks divide among themselves."""
     return (range(start, min(start + PORTION_PHOTOS, len(split))) for start in range(0, len(split), PORTION_PHOTOS))
 
 
@@ -271,7 +271,7 @@ def _portion_name(key: str, rows: range) -> str:
 
 
 def _view_progress(request: FeatureRequest, view: int) -> Progress:
-    what = f"photos have passed the frozen layers (view {view + 1} of {request.views})"
+    what = f"photos have passed through the frozen layers (view {view + 1} of {request.views})"
     return Progress(len(request.split), what)
 
 
@@ -281,7 +281,7 @@ def _memory_map(path: Path) -> np.memmap:
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
-    """The header of a .npy file, before the numbers."""
+    """Creates the header of a .npy file, which comes before the numbers."""
     header = io.BytesIO()
     header_fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, header_fields)

@@ -31,8 +31,8 @@ class PhaseFitter:
     """Trains one phase after another and keeps the best weights.
 
     Attributes:
-        next_phase: counted from 1; above 1 if an interrupted run has already trained the phases before it.
-        batch_size: from the params, or smaller if the memory requires it.
+        next_phase: the number of the next phase, counted from 1; higher if an interrupted run has trained earlier ones.
+        batch_size: the batch size of the params, or a smaller one if the memory is too small for it.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class PhaseFitter:
         checkpoints: Checkpoints | None = None,
         deadline: Deadline | None = None,
     ):
-        """Starts a training, or restores an interrupted one; nothing is trained yet.
+        """Starts a training run, or restores an interrupted one; nothing is trained yet.
 
         Args:
             network: the whole network; receives the weights of the checkpoint.
-            params: determine loss, weight averaging and phases.
-            run: receives the metrics of each epoch, after a resume also those of earlier epochs.
-            watch: receives the same metrics.
-            checkpoints: None trains without checkpoints.
-            deadline: None trains without a deadline.
+            params: determine the loss, weight averaging and the phases.
+            run: receives the metrics of each epoch; after a resume, also those of earlier epochs.
+            watch: receives the metrics of each epoch.
+            checkpoints: store the state of the training run; None trains without checkpoints.
+            deadline: ends the training run; None trains without a time limit.
         """
         self.result = FitResult()
         self.next_phase = 1
@@ -83,15 +83,15 @@ class PhaseFitter:
         On one device, an optimizer step still uses the same number of photos, from several batches.
 
         Args:
-            phase: resolved.
+            phase: the resolved phase.
             model: the trained part of the network.
             make_training: creates training batches of a given size.
             make_validation: creates validation batches of a given size; they select the epoch.
             scales: the factor of the learning rate for each weight, by its path.
 
         Raises:
-            ModelError: the memory is too small even for one photo at a time, or as for `fit`.
-            SystemExit: as for `fit`.
+            ModelError: the memory is too small even for one photo at a time, or `fit` raises it.
+            SystemExit: `fit` raises it.
         """
         from tensorflow import errors
 
@@ -133,7 +133,7 @@ class PhaseFitter:
         If the loss becomes NaN or infinite, the phase ends, and the best weights so far are kept.
 
         Args:
-            phase: resolved.
+            phase: the resolved phase.
             model: the trained part of the network; outputs logits.
             training: the training batches.
             validation: the batches that select the epoch.
@@ -194,7 +194,7 @@ class PhaseFitter:
             "verbose": 0,
             "callbacks": callbacks,
         }
-        if training.first_batch:  # the rest of an interrupted epoch; Keras sees fewer batches
+        if training.first_batch:  # an interrupted epoch continues; Keras sees only its remaining batches
             model.fit(as_input(model, training), initial_epoch=epoch, epochs=epoch + 1, **options)
             epoch += 1
             training.begin(epoch)
@@ -211,7 +211,7 @@ class PhaseFitter:
             self.result.best_epoch = self.result.epochs_run + 1
 
     def _batches_a_step(self) -> int:
-        """Batches per optimizer step; 1 on several devices, where TensorFlow cannot accumulate gradients."""
+        """Returns the batches per optimizer step: 1 on several devices, where gradients cannot be accumulated."""
         return self._params.accumulate * self._params.batch_size // self.batch_size if num_devices() == 1 else 1
 
     def _epoch_log(self, phase: Phase, training: Batches) -> EpochLog:
@@ -265,7 +265,7 @@ class PhaseFitter:
         self.next_phase = checkpoint.phase
         self.batch_size = facts["batch_size"]
         log.info(
-            "Resuming from a checkpoint: phase %d, after %d epochs and %d batches of the next one.",
+            "Resuming from a checkpoint: phase %d; epochs completed: %d; batches completed of the next epoch: %d.",
             checkpoint.phase,
             checkpoint.epoch,
             checkpoint.step,
@@ -282,7 +282,7 @@ class PhaseFitter:
                 self._run.set_tags({"darkroom.resumed_from": facts["mlflow_run_id"]})
 
     def _restore_phase(self, model: keras.Model, callbacks: list[Any], training: Batches) -> int:
-        """Restores optimizer, callbacks and batches from the checkpoint; returns the completed epochs of the phase."""
+        """Restores optimizer, callbacks and batches from the checkpoint; returns how many epochs are completed."""
         checkpoint = self._checkpoint
         if checkpoint is None or checkpoint.ended or checkpoint.phase != self.next_phase:
             return 0

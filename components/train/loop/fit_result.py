@@ -1,4 +1,4 @@
-"""The metrics of a training, epoch by epoch."""
+"""The metrics of a training run, epoch by epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ class FitResult:
     """The metrics of the epochs, and the best epoch.
 
     Attributes:
-        history: per epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, images_per_second,
-            input_wait (the share of the time spent waiting for batches), seconds.
-        best_epoch: counted from 1; the network has its weights. 0 if nothing was trained.
+        history: the metrics of each epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate,
+            images_per_second, input_wait (the share of the time spent waiting for batches) and seconds.
+        best_epoch: the number of the epoch whose weights the network has, counted from 1; 0 if nothing was trained.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)
@@ -27,5 +27,5 @@ class FitResult:
         return len(self.history.get("loss", ()))
 
     def at_best(self, name: str) -> float:
-        """A metric of the best epoch."""
+        """Returns a metric of the best epoch."""
         return self.history[name][self.best_epoch - 1]

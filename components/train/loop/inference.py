@@ -33,11 +33,11 @@ class FeatureRequest:
     """A request for the features of one split.
 
     Attributes:
-        split: n photos.
-        fingerprint: of the data set and the split; identifies the pixels.
-        views: variants of each photo.
-        augmentation: of all views but the first.
-        seed: of the augmentation.
+        split: the photos of the split.
+        fingerprint: identifies the data set and the split, and therefore the pixels.
+        views: the number of variants of each photo.
+        augmentation: the augmentation of all views but the first.
+        seed: the seed of the augmentation.
     """
 
     split: Split
@@ -48,7 +48,7 @@ class FeatureRequest:
 
 
 def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """TensorFlow on a GPU; on a CPU OpenVINO, which is several times faster, in float32 as in the service."""
+    """Uses TensorFlow on a GPU, and OpenVINO in float32, which is several times faster, on a CPU."""
     traced = trace(frozen_part)
     if gpu_names():
         return lambda pixels: np.asarray(traced(tf.constant(pixels)))
@@ -57,7 +57,7 @@ def fastest_inference(frozen_part: keras.Model) -> Infer:
 
 
 def gpu_names() -> list[str]:
-    """The GPUs that TensorFlow sees."""
+    """Returns the names of the GPUs that TensorFlow sees."""
     return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
@@ -67,15 +67,15 @@ def compute_features(
     """Computes the features of some rows of a view, (n, …), batch by batch.
 
     Args:
-        infer: the frozen layers.
+        infer: computes the outputs of the frozen layers.
         request: determines the photos.
         view: the index of the view.
-        dtype: of the features.
-        rows: start at a multiple of PHOTOS_AT_ONCE, so that the batches are those of the whole view: the batch size can
-            change the last digits of a result.
-        progress: of the view.
+        dtype: the type of the features.
+        rows: the rows; they start at a multiple of PHOTOS_AT_ONCE, so that the batches are those of the whole view,
+            because the batch size can change the last digits of a result.
+        progress: counts the photos of the view.
     """
-    assert rows.start % PHOTOS_AT_ONCE == 0, "batches are those of the whole view"
+    assert rows.start % PHOTOS_AT_ONCE == 0, "the rows must start at a multiple of PHOTOS_AT_ONCE"
     largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
     for num_photos, pixels in _prefetch(_variants(request, view, rows)):
         values = np.clip(infer(pixels), -largest, largest).astype(dtype)
@@ -89,7 +89,7 @@ def compute_features(
 
 
 def _variants(request: FeatureRequest, view: int, rows: range) -> Iterator[tuple[int, np.ndarray]]:
-    """(photos so far, uint8 (n, height, width, 3)), batch by batch."""
+    """Yields (number of photos so far, pixels: uint8 (n, height, width, 3)), batch by batch."""
     split = request.split
     keys = image_keys(split.image_ids)
     for start in rows[::PHOTOS_AT_ONCE]:
@@ -102,7 +102,7 @@ def _variants(request: FeatureRequest, view: int, rows: range) -> Iterator[tuple
 
 
 def _prefetch(items: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """The same items; the next is prepared in another thread while the current one is in use."""
+    """Yields the same items; the next is prepared in another thread while the current one is in use."""
     with ThreadPoolExecutor(1, "photos") as maker:
         next_item = maker.submit(next, items, None)
         while (item := next_item.result()) is not None:

@@ -9,12 +9,13 @@ from components.contract.errors import ModelError
 
 @dataclass(frozen=True)
 class Mixing:
-    """Mixes a batch. With both mixup and CutMix, each is used for half of the batches.
+    """Mixes the examples of a batch; if both mixup and CutMix are on, a random choice with equal odds selects one.
 
     Attributes:
-        mixup: α of Beta(α, α), the distribution of the mixing ratio (Zhang et al. 2018); 0 for none.
-        cutmix: the same for the area outside the rectangle from the other example (Yun et al. 2019); 0 for none.
-        num_classes: k.
+        mixup: α of Beta(α, α), the distribution of the mixing ratio (Zhang et al. 2018); 0 for no mixup.
+        cutmix: α of Beta(α, α), the distribution of the share of the area that is kept (Yun et al. 2019); 0 for no
+            CutMix.
+        num_classes: the number of classes, k.
     """
 
     mixup: float
@@ -27,8 +28,8 @@ class Mixing:
         """Mixes each example with another of the batch.
 
         Args:
-            inputs: uint8 or float32 (n, …): photos or features; not modified.
-            labels: int32 (n,).
+            inputs: photos or features, uint8 or float32 (n, …); not modified.
+            labels: the label of each example, int32 (n,).
             rng: the generator of this batch.
 
         Returns:

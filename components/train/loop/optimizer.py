@@ -10,7 +10,7 @@ import numpy as np
 from components.contract.params.training import Phase, TrainParams
 
 FOCAL_GAMMA: Final = 2.0
-"""Lin et al. 2017."""
+"""γ of the focal loss (Lin et al. 2017)."""
 RISE: Final = 0.3
 """The share of one_cycle's steps in which the learning rate rises (Smith and Topin 2018)."""
 START: Final = 0.04
@@ -35,8 +35,8 @@ def make_optimizer(
     """Creates the optimizer of a phase.
 
     Args:
-        phase: resolved.
-        steps_per_epoch: batches per epoch.
+        phase: the resolved phase.
+        steps_per_epoch: the number of batches per epoch.
         ema: the momentum of the running mean of the weights; None for no mean.
         scales: the factor of the learning rate for each trained weight, in the order of the model.
         accumulate: the number of batches whose mean gradient makes one step.
@@ -60,7 +60,7 @@ def make_optimizer(
             super().update_step(gradient, variable, learning_rate * scale if is_scaled else learning_rate)
 
         def finalize_variable_values(self, var_list: Any) -> None:
-            """Keras would replace the weights by their running mean; here validation decides which are kept."""
+            """Does nothing: Keras would load the running mean of the weights, but validation decides which are kept."""
 
     return ScaledOptimizer(**settings)
 
@@ -69,7 +69,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
     """The learning rate of each step of a phase.
 
     Attributes:
-        scale: the factor that the schedule `plateau` sets: 1 at first, then less.
+        scale: the factor that the schedule `plateau` sets; 1 at first, later smaller.
     """
 
     def __init__(self, phase: Phase, steps_per_epoch: int):
@@ -81,7 +81,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         self.scale = keras.Variable(1.0, trainable=False, name="rate_scale")
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step, counted from 0 in the phase."""
+        """Returns the learning rate of a step, counted from 0 in the phase."""
         step = keras.ops.cast(step, "float32")
         warmup = self._warmup_steps
         part = keras.ops.clip((step - warmup) / (self._num_steps - warmup), 0.0, 1.0)
@@ -89,7 +89,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         return rate if not warmup else rate * keras.ops.minimum(1.0, (step + 1.0) / (warmup + 1.0))
 
     def _shape(self, part: Any, step: Any) -> Any:
-        """The learning rate as a share of its maximum; `part` is the completed share of the steps after the warmup."""
+        """Returns the rate as a share of its maximum; `part` is the completed share of the steps after the warmup."""
         if self._phase.schedule == "cosine":
             return (1 + keras.ops.cos(math.pi * part)) / 2
         if self._phase.schedule == "one_cycle":
@@ -107,12 +107,12 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
 
 
 def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Callable[[Any, Any], Any]:
-    """Creates the loss of logits and labels, which are integers, or class weights for mixed examples.
+    """Creates the loss of labels and logits; labels are integers or, for mixed examples, class weights.
 
     Args:
-        params: loss, label_smoothing and imbalance.
-        labels: int32 (n,), of the training photos.
-        num_classes: k.
+        params: determine the kind of loss, the label smoothing and the weights of the classes.
+        labels: the labels of the training photos, int32 (n,).
+        num_classes: the number of classes, k.
     """
     weights = class_weights(labels, num_classes) if params.imbalance == "class_weights" else None
     smoothing = params.label_smoothing
@@ -131,19 +131,19 @@ def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Call
 
 
 def accuracy(labels: Any, logits: Any) -> Any:
-    """Whether the class of the highest logit is the label; for a mixed example, the class with the larger weight."""
+    """Whether the highest logit is that of the label or, for a mixed example, of the class with the largest weight."""
     targets = as_parts(labels, logits.shape[-1])
     return keras.ops.equal(keras.ops.argmax(targets, axis=-1), keras.ops.argmax(logits, axis=-1))
 
 
 def as_parts(labels: Any, num_classes: int) -> Any:
-    """Labels, integers (n,) or (n, 1), as class weights (n, k); labels in that form are returned unchanged."""
+    """Converts integer labels, (n,) or (n, 1), to class weights, (n, k); returns class weights unchanged."""
     if len(labels.shape) == 2 and labels.shape[-1] == num_classes:
         return labels
     return keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), num_classes)
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """float32 (k,): weights that make all classes count equally; their mean over the photos is 1."""
+    """Computes weights that make all classes count equally, float32 (k,); their mean over the photos is 1."""
     counts = np.bincount(labels, minlength=num_classes)
     return np.asarray(len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)), np.float32)

@@ -43,13 +43,13 @@ def train_phases(
     """Trains a network in place, phase by phase, then loads the weights of the best epoch.
 
     Args:
-        network: with its weights loaded.
-        photos: for training and validation.
-        params: resolved.
+        network: the network with its weights loaded.
+        photos: the photos for training and validation.
+        params: the resolved train section.
         run: receives the metrics of each epoch.
-        watch: receives the same metrics.
-        checkpoints: an interrupted training is continued from them; None trains without checkpoints.
-        deadline: training ends when it is reached, but not before the first epoch.
+        watch: receives the metrics of each epoch.
+        checkpoints: an interrupted training run continues from them; None trains without checkpoints.
+        deadline: training ends when it is reached, but not before the end of the first epoch.
 
     Raises:
         ModelError: a phase names layers that do not exist, the loss was not finite in the first epoch, or gradients
@@ -125,12 +125,12 @@ def describe(network: Network, selection: Selection) -> Iterator[str]:
             yield f"{word}: {_shortened(names)}."
     if selection.boundary is not None:
         shape = " × ".join(map(str, selection.boundary.shape[1:]))
-        yield f"the freeze boundary follows {selection.boundary_name}, {shape} numbers per photo."
+        yield f"the freeze boundary is after {selection.boundary_name}, with {shape} numbers per photo."
 
 
 def _describe_passes(passes: int, photos: Photographs, params: TrainParams) -> str:
     return (
-        f"an epoch passes {passes} times over the {len(photos.training)} training photos, to reach at "
+        f"an epoch makes {passes} passes over the {len(photos.training)} training photos, to reach at "
         f"least {params.min_epoch_steps} steps (train.min_epoch_steps)."
     )
 
@@ -143,7 +143,7 @@ def _shortened(names: tuple[str, ...]) -> str:
 def make_examples(
     network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
-    """The training and validation examples of a phase, and the tensor of the network at which they enter."""
+    """Returns the training and validation examples of a phase, and the tensor of the network that they replace."""
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
         training_request, validation_request = feature_requests(photos, phase, params)
@@ -157,9 +157,9 @@ def make_examples(
 
 
 def feature_requests(photos: Photographs, phase: Phase, params: TrainParams) -> tuple[FeatureRequest, FeatureRequest]:
-    """Requests for the training and the validation features of a phase."""
+    """Returns the requests for the training and the validation features of a phase."""
     augmentation, seed = phase.augmentation_params, params.seed
-    # An epoch uses one view of each photo; without augmentation, all views are equal.
+    # An epoch uses one view of each photo; without augmentation, one view is enough, because all would be equal.
     views = min(params.views, phase.planned_epochs) if augmentation != AugmentationParams() else 1
     return (
         FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed),

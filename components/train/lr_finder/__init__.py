@@ -1,1 +1,1 @@
-"""The learning rate range test and its page. Import `range_test` or `page`."""
+"""The learning rate range test and its page. Import `finder` or `page`."""

@@ -1,8 +1,8 @@
 """The learning rate range test: trains with a rate that rises from batch to batch, and finds where the loss falls.
 
-The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks, section 3.3), who raises the
-rate linearly and looks at accuracy. Multiplying the rate by a constant factor, smoothing the loss and proposing the
-rate of the steepest fall are later practice, as in fastai.
+The test was proposed by Leslie Smith (2015, Cyclical Learning Rates for Training Neural Networks, section 3.3), who
+raises the rate linearly and looks at the accuracy. Multiplying the rate by a constant factor, smoothing the loss and
+proposing the rate of the steepest fall are later practice, as in fastai.
 """
 
 import logging
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 LOWEST, HIGHEST = 1e-6, 1.0
 SMOOTHING: Final = 0.85
-"""The weight of the running mean of the losses when a batch is added."""
+"""The weight that the running mean of the losses keeps when a batch is added."""
 SETTLING: Final = 5
-"""The number of first batches that are ignored, because their mean is not meaningful yet."""
+"""The number of batches at the start that are ignored, because their running mean is not meaningful yet."""
 BURST: Final = 4.0
 """The test ends when the running mean of the loss exceeds its minimum by this factor."""
 LEAST_FALL: Final = 0.02
@@ -36,14 +36,14 @@ class RangeTest(BaseRecord):
     """The losses while the learning rate rises.
 
     Attributes:
-        rates: of each batch, ascending.
-        losses: of each batch, before its step.
-        smoothed: the average of the running means from both sides, so that it does not lag behind.
+        rates: the learning rate of each batch, ascending.
+        losses: the loss of each batch, before its step.
+        smoothed: the losses, smoothed by `smooth`.
         proposed: the rate at which the smoothed loss fell fastest; None if it hardly fell.
         lowest_at: the rate at which the smoothed loss was lowest.
         learning_rate: the value in the params.
-        optimizer: of the first phase.
-        batch_size: photos per batch; the best rate depends on it.
+        optimizer: the optimizer of the first phase.
+        batch_size: the number of photos per batch; the best rate depends on it.
         trained_layers: the names of the trained layers.
     """
 
@@ -61,13 +61,13 @@ class RangeTest(BaseRecord):
 def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) -> RangeTest:
     """Runs the range test under the conditions of the first phase: the same layers, batches, loss and optimizer.
 
-    The network is discarded. Validation photos are only passed through the frozen layers into the feature cache, where
-    training finds them; their loss is not used.
+    The network is discarded. The features of the validation photos are computed for the feature cache, where training
+    finds them, but their loss is not used.
 
     Args:
-        dataset_dir: written by preprocess.
-        params: the train section, resolved.
-        num_batches: the maximum; fewer if the loss bursts earlier.
+        dataset_dir: the folder that preprocess wrote.
+        params: the resolved train section.
+        num_batches: the maximum number of batches; the test ends earlier if the loss grows too much.
 
     Raises:
         DataError: a split that training needs is empty, or there are fewer than two classes.
@@ -93,7 +93,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
     if not selection.trained:
         raise ModelError("A range test needs trainable layers; the first phase has none. Set train.trainable.")
     for line in describe(network, selection):
-        log.info("The first phase %s", line)
+        log.info("The first phase: %s", line)
     examples, _, boundary = make_examples(network, selection, photos, phase, params)
     batches = Batches(
         examples, params.batch_size, shuffle_seed=params.seed, oversample=params.imbalance == "oversample"
@@ -107,7 +107,7 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
         losses = raise_rate(model, batches, rates, _bursts)
     if len(losses) <= SETTLING:
         raise ModelError(
-            f"The loss became NaN or infinite after {len(losses)} batches, although the learning rate starts at "
+            f"The loss became NaN or infinite after batch {len(losses)}, although the learning rate starts at "
             f"{LOWEST:g}. Check the network: does it scale its pixels?"
         )
     smoothed, rates_used = smooth(losses), [float(rate) for rate in rates[: len(losses)]]
@@ -125,17 +125,17 @@ def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) ->
 
 
 def smooth(losses: Sequence[float]) -> list[float]:
-    """The average of the running means from both sides."""
+    """Returns the average of the running means from both ends, which does not lag behind the losses."""
     return [
         (before + after) / 2 for before, after in zip(_running(losses), reversed(_running(losses[::-1])), strict=True)
     ]
 
 
 def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """The rate at which the loss falls fastest over the logarithm of the rate; None if it hardly falls.
+    """Returns the rate at which the loss falls fastest over the logarithm of the rate; None if it hardly falls.
 
     Args:
-        rates: ascending.
+        rates: the learning rates, ascending.
         smoothed: the loss at each rate.
     """
     losses = np.asarray(smoothed)
@@ -150,7 +150,7 @@ def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
 
 
 def _running(losses: Sequence[float]) -> list[float]:
-    """The running mean, corrected for its start at 0."""
+    """Returns the running means, corrected for their start at 0."""
     means, mean = [], 0.0
     for number, loss in enumerate(losses, start=1):
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss

@@ -17,15 +17,15 @@ HEADROOM: Final = 1.5
 ROOM: Final = 0.08
 """The margin above and below the curve, as a share of its height."""
 EXPLANATION: Final = (
-    "Dots are the losses of the batches; the line is their smoothed course. Each batch was trained at a higher rate. "
-    "The test is Leslie Smith's (2015, Cyclical Learning Rates for Training Neural Networks); multiplying the rate by "
-    "a constant factor and proposing the rate at which the loss falls fastest are later practice. The proposal is a "
-    "starting point, not an optimum: it describes only the first steps."
+    "The dots are the losses of the batches; the line is the smoothed loss. Each batch was trained at a higher rate. "
+    "The test was proposed by Leslie Smith (2015, Cyclical Learning Rates for Training Neural Networks); multiplying "
+    "the rate by a constant factor and proposing the rate at which the loss falls fastest are later practice. The "
+    "proposal is a starting point, not an optimum: it describes only the first steps."
 )
 
 
 def page(test: RangeTest) -> str:
-    """The complete page."""
+    """Returns the complete HTML page."""
     first, *others = sentences(test)
     return render_page(
         "Range test of the learning rate",
@@ -39,7 +39,7 @@ def page(test: RangeTest) -> str:
 
 
 def sentences(test: RangeTest) -> list[str]:
-    """The result as sentences."""
+    """Describes the result in sentences."""
     layers = "1 layer" if len(test.trained_layers) == 1 else f"{len(test.trained_layers)} layers"
     procedure = (
         f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, "
@@ -98,7 +98,7 @@ def _curve(test: RangeTest) -> Html:
 
 
 def _bounds(test: RangeTest) -> tuple[float, float]:
-    """The losses at the bottom and the top of the chart; higher losses are drawn at the top."""
+    """Returns the losses at the bottom and the top of the chart; losses above the top are drawn at the top."""
     lowest, highest = min(test.losses), min(max(test.losses), max(HEADROOM * test.losses[0], min(test.losses)))
     room = (highest - lowest) * ROOM or 1.0
     return max(0.0, lowest - room), highest + room

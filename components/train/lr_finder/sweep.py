@@ -23,7 +23,7 @@ class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: igno
         self._rates = keras.ops.convert_to_tensor(rates.astype(np.float32))
 
     def __call__(self, step: Any) -> Any:
-        """The rate of a step, counted from 0; the last rate for all further steps."""
+        """Returns the rate of a step, counted from 0; all further steps get the last rate."""
         return keras.ops.take(self._rates, keras.ops.minimum(step, len(self._rates) - 1))
 
     def get_config(self) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: igno
 
 
 class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Records the loss of each single batch, and ends the training."""
+    """Records the loss of each batch, and stops the training at the end of the range test."""
 
     def __init__(self, num_batches: int, burst: Callable[[Sequence[float]], bool]):
         super().__init__()
@@ -64,9 +64,9 @@ def raise_rate(
     """Trains one batch at each rate.
 
     Args:
-        model: compiled.
-        batches: repeated as often as necessary.
-        rates: float (n,).
+        model: the compiled model.
+        batches: the training batches, repeated as often as necessary.
+        rates: the learning rates, float (n,).
         burst: called with the losses so far; returns whether to stop early.
 
     Returns:

@@ -29,7 +29,7 @@ class Network:
     """A network and its named tensors.
 
     Attributes:
-        model: from pixels (uint8, RGB) to logits (float32).
+        model: the model from pixels (uint8, RGB) to logits (float32).
         embedding: the input of the output layer.
         feature_map: the last tensor with height and width; None if the network has none.
         backbone: the part of `model` that is usually pretrained; None in a custom network.
@@ -54,25 +54,25 @@ def build_network(
     """Builds the network of `train.model`, with the weights of an uploaded or earlier model, or random weights.
 
     Args:
-        params: resolved.
+        params: the resolved params of the model.
         image_size: (height, width) in pixels.
         num_classes: the number of logits.
-        batch_size: for the check that training fits into memory.
-        initial_model: for kinds upload and bundle: the result of `import_initial_model`.
+        batch_size: the batch size, for the check that training fits into memory.
+        initial_model: the result of `import_initial_model` for the kinds upload and bundle.
         input_size: (height, width) to which the network scales the photos down; None for `image_size`.
-        backbone: that of `params`, already built for these sizes; gets a new head.
+        backbone: the backbone of `params`, if it has already been built for these sizes; it gets a new head.
 
     Raises:
         ModelError: the network cannot be built; the message names the layer and its input.
     """
     if params.name == "auto":
-        raise ModelError("train.model.name must be a network here; auto is resolved only by a training. Set it.")
+        raise ModelError("train.model.name must name a network here; only training resolves auto. Set it.")
     input_size = input_size or image_size
     pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
     if initial_model is not None:
         return _stack_on_initial_model(initial_model, pixels, input_size, params, num_classes, batch_size)
     if params.name is None:
-        assert params.layers is not None, "kind layers has layers"
+        assert params.layers is not None, "the kind layers requires layers"
         start = shrink(scale_pixels(pixels, "0 to 1"), input_size)
         return _stack_layers(
             pixels, start, None, params.layers, "train.model.layers", "own_network", num_classes, batch_size
@@ -105,7 +105,7 @@ def _stack_on_initial_model(
     num_classes: int,
     batch_size: int,
 ) -> Network:
-    """Builds on an uploaded or earlier model, with its output layer or a new head."""
+    """Builds a network from an uploaded or earlier model, with its output layer or a new head."""
     if (
         initial_model.pixels == "0 to 255"
         and initial_model.facts.input_dtype == "uint8"
@@ -183,7 +183,7 @@ def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tup
     """Returns the layers before the output layer, and the output layer, which outputs logits.
 
     If the list ends in `Dense` with one unit per class, with or without softmax, that is the output layer; otherwise
-    one is added.
+    an output layer is added.
 
     Raises:
         ModelError: the list ends in a softmax over a different number of classes.
@@ -200,7 +200,7 @@ def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tup
         if softmax or activation == "softmax":
             raise ModelError(
                 f"{where} ends in a softmax over {arguments['units']} classes, but the data has "
-                f"{num_classes}. Set units: {num_classes}, or leave that layer out: it is added "
+                f"{num_classes}. Set units: {num_classes}, or leave that layer out, and a matching one is added "
                 "automatically."
             )
     return layers, parse_layer({"Dense": {"units": num_classes, "name": "logits"}})
@@ -218,10 +218,10 @@ def model_facts(
     """Describes the network in numbers.
 
     Args:
-        network: with its weights loaded.
-        params: resolved.
-        weights_sha256: of the pretrained weights file.
-        initial_model: for kinds upload and bundle.
+        network: the network with its weights loaded.
+        params: the resolved params of the model.
+        weights_sha256: the hash of the pretrained weights file; None if there is none.
+        initial_model: the uploaded or earlier model, for the kinds upload and bundle.
         trained: the layers that any phase trains.
         num_trained: the number of their parameters.
     """
@@ -243,7 +243,7 @@ def model_facts(
 def summary_lines(network: Network) -> Iterator[str]:
     """Yields the network as a table, line by line; a backbone is one line."""
     inside = {layer.name for layer in network.backbone.layers} if network.backbone else set()
-    yield f"{'layer':<44} {'gives':<18} {'parameters':>12}"
+    yield f"{'layer':<44} {'output':<18} {'parameters':>12}"
     if network.backbone is not None:
         name = f"{network.model.name} ({len(inside)} layers)"
         yield _table_row(name, network.backbone.output, network.backbone)

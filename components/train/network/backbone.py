@@ -1,6 +1,6 @@
-"""Pretrained backbones: their list, the sources of their weights, and how they are built.
+"""Builds pretrained backbones, and finds or downloads their weights.
 
-A backbone is built flat into the network, so that each of its layers can be addressed by name.
+The layers of a backbone become layers of the network itself, so that each of them can be addressed by name.
 """
 
 import http.client
@@ -40,7 +40,7 @@ class WeightsFile:
 
 
 def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = False) -> WeightsFile:
-    """The ImageNet weights of a backbone for photos of (height, width)."""
+    """Returns the file with the ImageNet weights of a backbone for photos of (height, width)."""
     files = BACKBONES[name].weight_files
     height, width = image_size
     side = height if height == width and height in _MOBILENET_SIDES else 224
@@ -58,13 +58,13 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
     """Finds the pretrained weights; ImageNet weights are downloaded into Keras' cache folder if they are missing.
 
     Args:
-        name: of the backbone.
+        name: the name of the backbone.
         weights: `imagenet`, `none`, or a path.
         image_size: (height, width) in pixels.
-        with_top: whether to include the weights of the 1,000 classes.
+        with_top: whether to include the output layer for the 1,000 ImageNet classes.
 
     Returns:
-        None for `none`.
+        The path of the weights file; None for `none`.
 
     Raises:
         WeightsError: the file is missing and cannot be downloaded, or is not an HDF5 file.
@@ -99,12 +99,12 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
 def build_backbone(
     name: str, pixels: "keras.KerasTensor", *, image_size: tuple[int, int] | None = None, with_top: bool = False
 ) -> "keras.Model":
-    """Builds the network from pixels to its feature map, or with its top to 1,000 logits; with random weights.
+    """Builds a backbone with random weights, from pixels to its feature map or, with its top, to 1,000 logits.
 
     Args:
         name: a key of BACKBONES.
         pixels: uint8 (batch, height, width, 3), RGB.
-        image_size: (height, width) of its input; None for that of the pixels.
+        image_size: (height, width) of its input; None for the size of the pixels.
         with_top: whether to output logits.
 
     Raises:
@@ -137,7 +137,7 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
         The SHA-256 of the file.
 
     Raises:
-        WeightsError: they do not match the network, or are damaged.
+        WeightsError: the weights do not match the network, or are damaged.
     """
     import numpy as np
 
@@ -150,10 +150,10 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
         top = "with" if with_top else "without"
         raise WeightsError(
             f"{path} does not contain the weights of {name} {top} its top: {reason}. Set the "
-            "correct file with train.model.weights, or remove a damaged one."
+            "correct file with train.model.weights, or remove this file if it is damaged."
         ) from None
     if not all(np.isfinite(values).all() for values in model.get_weights()):
-        raise WeightsError(f"Pretrained weights must be finite numbers; {path} has others. Use another file.")
+        raise WeightsError(f"Pretrained weights must be finite numbers; {path} has NaN or infinity. Use another file.")
     return file_sha256(path)
 
 
@@ -161,13 +161,13 @@ def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Pat
     """Returns a file of Keras from its cache folder, and downloads it if it is missing.
 
     Args:
-        url: of the download.
-        name: in Keras' cache.
+        url: the address of the file.
+        name: the name of the file in Keras' cache.
         what: the subject of the error message.
         other_way: an alternative for the error message.
 
     Raises:
-        WeightsError: it is missing and cannot be downloaded; the message names the file and the folder.
+        WeightsError: the file is missing and cannot be downloaded; the message names the file and the folder.
     """
     path = _keras_path(name)
     if path.exists():

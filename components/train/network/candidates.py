@@ -1,4 +1,4 @@
-"""The models that params name: one initial model, or the candidates of `train.model.name: auto`."""
+"""Inspects the models that the params name: one initial model, or the candidates of `train.model.name: auto`."""
 
 import logging
 from pathlib import Path
@@ -57,7 +57,7 @@ def _inspect_candidates(model: ModelParams) -> tuple[ModelParams, InitialModelFa
 
 
 def inspect_initial_model(params: Params) -> tuple[Params, InitialModelFacts | None]:
-    """Inspects the initial model, or the candidates, that the section train names; see `inspect_model`."""
+    """Inspects the initial model, or the candidates, that the train section names; see `inspect_model`."""
     inspect = _inspect_candidates if is_probed(params.train) else inspect_model
     model, given_model = inspect(params.train.model)
     return params.model_copy(update={"train": params.train.model_copy(update={"model": model})}), given_model

@@ -11,11 +11,11 @@ from components.contract.pages.theme import COLORS
 WIDTH: Final = 420
 BOX_HEIGHT, GAP, MARGIN = 40, 18, 16
 LANE: Final = 14
-"""Pixels between two lines that bypass boxes."""
+"""The distance in pixels between two lines that bypass boxes."""
 
 
 def draw(rows: Sequence[Row], title: str) -> Html:
-    """The picture as the text of an SVG file."""
+    """Returns the picture as the content of an SVG file."""
     place = {row.name: number for number, row in enumerate(rows)}
     passing = [
         (place[name], place[row.name]) for row in rows for name in row.takes if place[row.name] - place[name] > 1
@@ -43,7 +43,7 @@ def draw(rows: Sequence[Row], title: str) -> Html:
 
 
 def _lanes(passing: Sequence[tuple[int, int]]) -> list[int]:
-    """For each line that bypasses boxes, the nearest lane that is free along its length."""
+    """Returns, for each line that bypasses boxes, the nearest lane that is free along its length."""
     spans_by_lane: list[list[tuple[int, int]]] = []
     lanes = []
     for start, end in passing:
@@ -80,7 +80,7 @@ def _path(course: str, color: str) -> Html:
 
 
 def _box(number: int, row: Row) -> Html:
-    """A layer with its name, kind, shape and parameters; layers with parameters are highlighted."""
+    """Draws a layer with its name, kind, shape and parameters; layers with parameters are highlighted."""
     top, left, right = _top(number), MARGIN + 12, MARGIN + WIDTH - 12
     fill = COLORS["glow" if row.num_parameters else "well"]
     box = {"x": MARGIN, "y": top, "width": WIDTH, "height": BOX_HEIGHT, "rx": 6}

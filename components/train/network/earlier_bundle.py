@@ -1,4 +1,4 @@
-"""Finds the bundle of an earlier run: in a folder, among the runs here, or in MLflow."""
+"""Finds the bundle of an earlier run: in a given folder, in runs/, or in MLflow."""
 
 import os
 import re
@@ -17,11 +17,11 @@ from components.contract.validation_messages import suggestion
 
 RUNS_DIR: Final = Path("runs")
 BUNDLE: Final = "bundle"
-"""The folder of the bundle among a run's artifacts in MLflow."""
+"""The name of the bundle's folder among a run's artifacts in MLflow."""
 
 
 def find_bundle(name: str) -> Path:
-    """Returns the absolute folder of an earlier model; a model in MLflow is downloaded into the cache.
+    """Returns the absolute path of the bundle of an earlier run; a bundle in MLflow is downloaded into the cache.
 
     Args:
         name: a run id, a bundle's folder, the id of an MLflow run, or name@alias (or name@version) of the registry.
@@ -38,7 +38,7 @@ def find_bundle(name: str) -> Path:
     finished = sorted(
         path.parent.parent.name for path in RUNS_DIR.glob("*/model/bundle.json") if not path.parent.parent.is_symlink()
     )
-    known_runs = f"runs here are {', '.join(finished[-5:])}" if finished else "this folder has no runs"
+    known_runs = f"latest runs in this folder: {', '.join(finished[-5:])}" if finished else "this folder has no runs"
     raise ArtifactError(
         "train.model.from must be a run id, a bundle's folder, an MLflow run id or the name@alias of a "
         f"registered model; {name!r} is none of these{suggestion(name, finished)}; {known_runs}."

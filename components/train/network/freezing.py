@@ -1,7 +1,7 @@
-"""Which layers of a network are trained, and where its freeze boundary is.
+"""Selects the layers of a network that are trained, and finds the freeze boundary.
 
-The freeze boundary is the last tensor before which no layer is trained: everything before it has the same output in
-every epoch, so it is computed once.
+The freeze boundary is the last tensor before which no layer is trained. The layers before it have the same output in
+every epoch, so their output is computed once.
 """
 
 import fnmatch
@@ -59,7 +59,7 @@ class Selection:
         trained: the trained layers in the order of the network; layers of a submodel as `submodel/layer`.
         frozen: the other layers with weights.
         boundary: the freeze boundary; None if it is the pixels.
-        boundary_name: the layer that outputs it.
+        boundary_name: the name of the layer that outputs the boundary.
     """
 
     trained: tuple[str, ...]
@@ -73,7 +73,7 @@ class TrainingPlan:
     """The layers that all phases together train.
 
     Attributes:
-        layers: in the order of the network; layers of a submodel as `submodel/layer`.
+        layers: the trained layers in the order of the network; layers of a submodel as `submodel/layer`.
         num_parameters: the number of their trained parameters.
     """
 
@@ -101,8 +101,8 @@ def select(network: Network, phase: Phase) -> Selection:
     """Sets which layers of the network are trained in a phase.
 
     Args:
-        network: modified in place.
-        phase: resolved.
+        network: the network, modified in place.
+        phase: the resolved phase.
 
     Raises:
         ModelError: no layer has such a name.
@@ -125,19 +125,19 @@ def select(network: Network, phase: Phase) -> Selection:
 
 
 def frozen_part(network: Network, boundary: keras.KerasTensor) -> keras.Model:
-    """The network from pixels to the freeze boundary."""
+    """Returns the network from pixels to the freeze boundary."""
     return keras.Model(network.model.input, boundary, name="frozen_part")
 
 
 def learning_part(network: Network, boundary: keras.KerasTensor | None) -> keras.Model:
-    """The network from the freeze boundary, or from pixels, to logits; it shares its layers with the network."""
+    """Returns the part from the freeze boundary, or from pixels, to logits; it shares its layers with the network."""
     return keras.Model(
         network.model.input if boundary is None else boundary, network.model.output, name="learning_part"
     )
 
 
 def rate_scales(network: Network, selection: Selection, layer_decay: float) -> dict[str, float]:
-    """The factor of the learning rate for each weight: 1 in the last layer, smaller in earlier layers.
+    """Computes the factor of the learning rate for each weight: 1 in the last layer, smaller in earlier layers.
 
     Returns:
         The factors by the path of the Keras variable.
@@ -166,7 +166,7 @@ def _in_base(network: Network, path: str) -> bool:
 
 
 def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], inside: set[str]) -> set[str]:
-    """The paths of the layers that a phase names, with or without weights."""
+    """Returns the paths of the layers that a phase names, with or without weights."""
     if trainable == "none":
         return set()
     # The head of a custom network is its output layer.
@@ -198,8 +198,8 @@ def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
 
 
 def _boundary(network: Network) -> Any:
-    """The node of the freeze boundary: the last tensor that cuts the network and depends on fixed layers only."""
-    # Not only layers: MobileNetV3 also has operations such as x + 3.
+    """Finds the node of the freeze boundary: its output cuts the network and depends only on fixed layers."""
+    # Operations include those that are not layers, such as x + 3 in MobileNetV3.
     inside = {operation.name for operation in network.backbone.operations} if network.backbone else set()
     boundary, saves = None, False
     for node, is_cut in _nodes_with_cuts(network.model):
@@ -216,7 +216,7 @@ def _boundary(network: Network) -> Any:
 
 
 def _nodes_with_cuts(model: keras.Model) -> Iterator[tuple[Any, bool]]:
-    """Yields the nodes in the order of computation, and whether all later nodes depend on this output alone."""
+    """Yields each node in the order of computation, and whether all later nodes depend on its output alone."""
     levels = model._nodes_by_depth  # noqa: SLF001 - Keras has no public name for this
     nodes = [node for _, level in sorted(levels.items(), reverse=True) for node in level]
     last_use: dict[int, int] = {id(model.output): len(nodes)}
@@ -231,11 +231,12 @@ def _nodes_with_cuts(model: keras.Model) -> Iterator[tuple[Any, bool]]:
 
 
 def _first_of_last_blocks(network: Network) -> str:
-    """The first layer of the last blocks of a backbone.
+    """Finds the first layer of the last blocks of a backbone.
 
-    They begin after the first small tensor that cuts the network with at most half of the multiply-adds left. Small
-    means: compared with the other cuts, because before wide layers within a block, the features would need several
-    times as much space. Without such a tensor, as in NASNet, the last blocks are the second half of the work.
+    The last blocks begin after the first small tensor that cuts the network and is followed by at most half of the
+    multiply-adds. Small means at most LARGEST_CUT times the smallest of these tensors: the features before wide layers
+    within a block would need several times as much space. If there is no such tensor, as in NASNet, the last blocks are
+    the layers with the second half of the multiply-adds.
 
     Raises:
         ModelError: the network has no pretrained part.

@@ -1,7 +1,7 @@
 """Initial models: uploaded files, and bundles of earlier runs to continue from.
 
-Both pass the safe import (components/train/keras_import), because a bundle may also come from an untrusted source.
-`inspect_model` is called once before anything runs, `import_initial_model` by the train step.
+Both go through the safe import (components/train/keras_import), because a bundle may also come from an untrusted
+source. `inspect_model` is called once before any step runs; the train step calls `import_initial_model`.
 """
 
 import logging
@@ -32,12 +32,12 @@ class InitialModel:
     Attributes:
         folder: the folder that `import_model` wrote.
         facts: the content of its import.json.
-        name: for display.
+        name: the name for display.
         pixels: the pixel range of its input.
         layer: the layer whose output is the input of a new head; None if the model is used unchanged.
-        bundle: the bundle that it comes from; None for an uploaded file.
-        train_image_ids: the photos that it was trained on, if known.
-        class_order: the model's output for each class of the data; None for the same order.
+        bundle: the bundle that the model comes from; None for an uploaded file.
+        train_image_ids: the ids of the photos that the model was trained on; empty if they are unknown.
+        class_order: the index of the model's output for each class of the data; None for the same order.
     """
 
     folder: Path
@@ -102,10 +102,10 @@ def import_initial_model(
     """Passes the model that the params name through the safe import.
 
     Args:
-        model: resolved.
-        image_size: (height, width) of the photos for this training.
-        class_names: of the data; None if any classes are allowed.
-        folder: for our copy of the model; created by this function.
+        model: the resolved params of the model.
+        image_size: (height, width) of the photos for this training run.
+        class_names: the class names of the data; None if any classes are allowed.
+        folder: the folder for our copy of the model, created by this function.
 
     Returns:
         None if the params name no model.
@@ -113,7 +113,7 @@ def import_initial_model(
     Raises:
         UploadError: the model is rejected, or cannot be used with these params.
         ArtifactError: no such bundle exists.
-        ModelError: the model needs other photos, or the user must set the pixel range.
+        ModelError: the model needs photos of another size, or the user must set the pixel range.
     """
     if model.kind == "upload":
         path, bundle, train_image_ids = _file(model), None, frozenset[str]()
@@ -129,7 +129,7 @@ def import_initial_model(
         as_it_is = model.head is None and model.layer is None and class_names in (None, bundle.class_names)
         name = bundle.model.name
         if model.head is None and not as_it_is:
-            log.info("The head is new: %s.", "layer is set" if model.layer else "the classes have changed")
+            log.info("The model gets a new head: %s.", "layer is set" if model.layer else "the classes have changed")
     else:
         return None
     expected = Expectation(
@@ -168,23 +168,23 @@ def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, displa
     """Returns the pixel range that a network expects, and how it is known.
 
     Args:
-        facts: of the network.
+        facts: the facts of the network.
         requested_scale: the value in the params.
         display_name: the name of the network in the message.
 
     Raises:
-        ModelError: neither the params nor the network determine it.
+        ModelError: neither the params nor the network determine the pixel range.
     """
     inferred = facts.preprocessing
     if requested_scale is not None:
         return requested_scale, "It is set in the params."
     if inferred is not None and inferred.is_certain:
         return inferred.pixels, inferred.why
-    likely = f' Probably it is --set train.model.pixels="{inferred.pixels}": {inferred.why}' if inferred else ""
+    likely = f' Probably, it is --set train.model.pixels="{inferred.pixels}": {inferred.why}' if inferred else ""
     raise ModelError(
-        f"train.model.pixels must be the pixel range on which {display_name} was trained, because the "
-        "network does not scale its photos itself: 0 to 255, -1 to 1, 0 to 1, ImageNet mean and "
-        f"deviation, or BGR less ImageNet mean.{likely}"
+        f"train.model.pixels must be the pixel range on which {display_name} was trained (0 to 255, -1 to 1, "
+        "0 to 1, ImageNet mean and deviation, or BGR less ImageNet mean), because the network does not scale "
+        f"its photos itself.{likely}"
     )
 
 
@@ -196,7 +196,7 @@ def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tu
     """Adds the classes of a model that is used unchanged to the params, and returns notes about their order.
 
     Raises:
-        UploadError: their number does not match the outputs.
+        UploadError: the number of classes does not match the outputs.
     """
     if model.head is not None or model.layer is not None or facts.num_outputs is None:
         return model, ()
@@ -233,7 +233,7 @@ def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_si
     if model.head is None and model.layer is None:
         if facts.num_outputs is None:
             raise ModelError(f"{display_name} has no classification head; add one: --set train.model.head=linear.")
-        decisions.append(f"train.model.head: {display_name} is used unchanged, for {facts.num_outputs} classes.")
+        decisions.append(f"train.model.head: {display_name} is used unchanged; outputs per photo: {facts.num_outputs}.")
     else:
         decisions.append(f"train.model.layer: the new head follows {layer} of {display_name}.")
     features = shapes.get(layer) if size is not None else None
@@ -247,10 +247,10 @@ def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_si
 
 
 def check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) -> None:
-    """Requires that a model accepts photos of a size.
+    """Requires that a model accepts photos of this size.
 
     Raises:
-        ModelError: it needs another size.
+        ModelError: the model needs another size.
     """
     for side, own in zip(image_size, facts.input_shape[:2], strict=True):
         if own not in (None, side):

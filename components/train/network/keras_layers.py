@@ -1,4 +1,4 @@
-"""Builds the layers of params.yaml as Keras layers, one after another on a tensor."""
+"""Builds the layers of params.yaml as Keras layers, starting from a tensor."""
 
 import itertools
 import math
@@ -44,7 +44,7 @@ def layer_outputs(
 
 
 def _names(layer: Layer) -> Iterator[str]:
-    """Numbered names for layers of a kind: conv2d_1, conv2d_2 and so on."""
+    """Yields numbered names for layers of a kind: conv2d_1, conv2d_2 and so on."""
     stem = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", layer.kind).lower()
     return (f"{stem}_{number}" for number in itertools.count(1))
 
@@ -54,7 +54,7 @@ def check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None
 
     Args:
         traced: the layers with their shapes.
-        batch_size: photos whose activations are in memory at once.
+        batch_size: the number of photos whose activations are in memory at once.
         where: the key in params.yaml, for the message.
     """
     weights = sum(layer.num_parameters for layer in traced)

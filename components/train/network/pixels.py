@@ -1,7 +1,7 @@
 """Converts the pixels of a photo to a network's pixel range, with layers that become part of the exported graph.
 
-Only layers without weights that the safe import supports are used: every network that Darkroom trains can be imported
-again.
+The layers have no weights, and the safe import supports them, so that every network that Darkroom trains can be
+imported again.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 _LUMA: Final = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as in Pillow, OpenCV and TensorFlow."""
+"""The weights of red, green and blue in ITU-R BT.601, as in Pillow, OpenCV and TensorFlow."""
 
 
 def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.KerasTensor":
@@ -24,10 +24,10 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
         scale: the pixel range of the network.
 
     Returns:
-        float32, of the same shape.
+        The scaled pixels: float32, of the same shape.
 
     Raises:
-        ModelError: the scale is for colors, but the pixels are gray.
+        ModelError: the scale is for color photos, but the pixels are gray.
     """
     import keras
 
@@ -37,7 +37,7 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
             "train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "
             f"{scale} is for color photos."
         )
-    name = "division" if scale == "ImageNet mean and root of deviation" else "rescaling"  # Keras' own is next
+    name = "division" if scale == "ImageNet mean and root of deviation" else "rescaling"  # Keras has a "rescaling"
     rescaled = keras.layers.Rescaling(factor, offset=offset, name=name)(pixels)
     return _reverse_channels(rescaled) if scale.startswith("BGR") else rescaled
 
@@ -53,7 +53,7 @@ def to_gray(pixels: "keras.KerasTensor") -> "keras.KerasTensor":
 
 
 def shrink(photos: "keras.KerasTensor", image_size: tuple[int, int]) -> "keras.KerasTensor":
-    """Scales photos down to the network's input size: first by means over whole pixels, so that no pixel is skipped.
+    """Scales photos down to the network's input size; averages windows of pixels first, so that no pixel is skipped.
 
     Args:
         photos: float32 (batch, height, width, channels).

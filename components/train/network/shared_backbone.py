@@ -1,4 +1,4 @@
-"""The backbone that the trials of a search share: built once, and its weights are read once."""
+"""The backbone that the trials of a search share: it is built once, and its weights are read once."""
 
 import random
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SharedBackbone:
-    """Keeps the last backbone; each trial gets it with its initial weights."""
+    """Keeps the most recent backbone; each trial gets it with its initial weights."""
 
     def __init__(self) -> None:
         self._key: object = None
@@ -27,10 +27,10 @@ class SharedBackbone:
 
         Args:
             name: a key of BACKBONES.
-            weights_path: from `find_weights`; None for random weights.
+            weights_path: the result of `find_weights`; None for random weights.
             image_size: (height, width) of the photos.
             input_size: (height, width) to which the network scales them down.
-            seed: with which TensorFlow was started.
+            seed: the seed with which TensorFlow was started.
 
         Raises:
             ModelError: the network cannot be built for photos of this size.

@@ -1,4 +1,4 @@
-"""The cost of a network before training: its layers with shapes, parameters and work, and its memory."""
+"""The cost of a network before training: shapes, parameters and multiply-adds of its layers, and its memory."""
 
 import math
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ class NetworkSummary(BaseRecord):
     """A network in numbers.
 
     Attributes:
-        rows: from the photo to the logits.
-        num_parameters: total.
-        multiply_adds: approximate, for one photo.
-        weights_bytes: of the served network, in float32.
-        training_bytes: approximate, if all layers are trained with batches of `batch_size`.
-        batch_size: photos per batch.
+        rows: the layers, from the photo to the logits.
+        num_parameters: the total number of parameters.
+        multiply_adds: the approximate number of multiply-adds for one photo.
+        weights_bytes: the size of the weights of the served network, in float32.
+        training_bytes: the approximate memory for training if all layers are trained with batches of `batch_size`.
+        batch_size: the number of photos per batch.
     """
 
     rows: tuple[Row, ...]
@@ -78,17 +78,17 @@ def _takes(layer: keras.Layer) -> list[str]:
 
 
 def _gives(layer: keras.Layer) -> tuple[int, ...]:
-    """The shape of its output at its last call."""
+    """Returns the shape of a layer's output at its last call."""
     return tuple(_last_call(layer).outputs[0].shape[1:])
 
 
 def _last_call(layer: keras.Layer) -> Any:
-    """The node of a layer's last call."""
+    """Returns the node of a layer's last call."""
     return layer._inbound_nodes[-1]  # noqa: SLF001 - Keras has no public name for this
 
 
 def multiply_adds(layer: keras.Layer) -> int:
-    """Multiply-adds of kernels, which are nearly all of a layer's."""
+    """Returns the multiply-adds of a layer's kernels, which are nearly all of its multiply-adds."""
     if isinstance(layer, keras.Model):
         return sum(map(multiply_adds, layer.layers))
     kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))

@@ -6,7 +6,7 @@ import keras
 
 
 def find_embedding(output: keras.KerasTensor) -> keras.KerasTensor:
-    """The input of the output layer; the output itself if the last layer is not dense."""
+    """Returns the input of the output layer; the output itself if the last layer is not dense."""
     tensor = output
     while isinstance(_history(tensor).operation, keras.layers.Activation | keras.layers.Identity):
         (tensor,) = _inputs(tensor)
@@ -23,12 +23,12 @@ def _inputs(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
 
 
 def _history(tensor: keras.KerasTensor) -> Any:
-    """The operation that created a tensor, the index of its call and the index of its output."""
+    """Returns the operation that created a tensor, the index of its call and the index of its output."""
     return tensor._keras_history  # noqa: SLF001 - Keras has no public name for this
 
 
 def find_feature_map(model: keras.Model) -> keras.KerasTensor | None:
-    """The tensor with height and width that is closest to the output; None if only the photo has these axes."""
+    """Returns the tensor with height and width that is closest to the output; None if only the photo has these axes."""
     for _, nodes in sorted(model._nodes_by_depth.items()):  # noqa: SLF001 - Keras has no public name for this
         for node in nodes:
             if len(node.outputs[0].shape) == 4 and max(node.outputs[0].shape[1:3]) > 1 and not _is_photo(node):
@@ -38,6 +38,6 @@ def find_feature_map(model: keras.Model) -> keras.KerasTensor | None:
 
 
 def _is_photo(node: Any) -> bool:
-    """Whether the photo has only been scaled or reordered so far."""
+    """Whether the node's output is still the photo, only scaled or with reordered values."""
     kinds = ("InputLayer", "Rescaling", "Normalization", "Reshape", "Cropping2D")
     return type(node.operation).__name__ in kinds or node.operation.name in ("grey", "channels_turned")

@@ -1,4 +1,4 @@
-"""Checks whether a model file can be used: by the safe import, and by train with the given params."""
+"""Checks whether the safe import accepts a model file, and whether train can use it with the given params."""
 
 import tempfile
 import time
@@ -22,10 +22,10 @@ class Report(BaseRecord):
     """Whether an upload can be used, and why not.
 
     Attributes:
-        accepted: whether the safe import accepts it.
-        reason: why it is rejected; None if it is accepted.
-        model: its facts; None if it is rejected.
-        train_refusals: reasons why train would reject it with these params; each names the param to set.
+        accepted: whether the safe import accepts the upload.
+        reason: why the safe import rejects it; None if it is accepted.
+        model: the facts of the imported model; None if it is rejected.
+        train_refusals: the reasons why train would reject it with these params; each names the param to set.
         seconds: the duration of the check.
     """
 
@@ -44,13 +44,13 @@ def check_upload(
     class_names: Sequence[str] | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Report:
-    """Imports a file like train, and looks for everything else that train would reject; writes nothing.
+    """Imports a file as train does, and looks for everything else that train would reject; writes nothing.
 
     Args:
         path: the file.
-        model: its params.
-        num_classes: of the data; None if unknown.
-        class_names: of the data; None if unknown.
+        model: the params of the model.
+        num_classes: the number of classes of the data; None if unknown.
+        class_names: the class names of the data; None if unknown.
         image_size: (height, width) of the photos; None for the model's input size.
     """
     start = time.monotonic()
@@ -79,7 +79,7 @@ def _list_refusals(
     def check_outputs() -> None:
         named_model, _ = find_class_names(model, facts, path)
         names, count = named_model.class_names, len(class_names) if class_names else num_classes
-        assert facts.num_outputs is not None, "checked before"
+        assert facts.num_outputs is not None, "the caller must check this"
         if count is not None:
             check_classes(facts.output_shape, count)
         order = order_outputs(names, class_names, path.name) if names and class_names else None

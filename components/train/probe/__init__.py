@@ -1,1 +1,1 @@
-"""Chooses a pretrained network by a linear head on its frozen features. Import `choose`."""
+"""Chooses a pretrained network by the accuracy of a linear head on its frozen features. Import `choose`."""

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 NUM_PHOTOS: Final = 1_000
 TIME_SHARE: Final = 0.3
-"""The share of the time limit that the frozen features of all views may take."""
+"""The share of the time limit that computing the frozen features of all views may take."""
 
 Probing = tuple[TrainParams, Probe | None]
 
@@ -38,9 +38,9 @@ def settle_network(params: TrainParams, info: DatasetInfo, photos: Photographs) 
     """Returns the params with the network that the probe chooses; params that name a network are unchanged.
 
     Args:
-        params: resolved.
-        info: of the data set.
-        photos: for training.
+        params: the resolved train section.
+        info: describes the data set.
+        photos: the photos for training.
 
     Raises:
         WeightsError: no candidate has weights.
@@ -78,14 +78,14 @@ def table_lines(probe: Probe) -> list[str]:
             lines.append(f"{network.name:<{width}} not probed: {network.reason}")
     if probe.num_photos:
         lines.append(
-            f"A linear head on frozen features, cross-validated on {probe.num_photos:,} training photos. * may be as "
-            "accurate as the best. After the last blocks are trained, the differences are often smaller."
+            f"Accuracy of a linear head on frozen features, cross-validated on {probe.num_photos:,} training photos. "
+            "* marks networks that may be as accurate as the best. Training the last blocks often reduces differences."
         )
     return [*lines, f"train.model.name: auto became {probe.why}"]
 
 
 def _open_candidates(params: TrainParams, info: DatasetInfo) -> tuple[dict[str, TrainParams], list[ProbedNetwork]]:
-    """Returns the params of each usable candidate, and the other candidates with reasons."""
+    """Returns the params of each usable candidate, and the other candidates with the reasons."""
     settled: dict[str, TrainParams] = {}
     others: list[ProbedNetwork] = []
     offline: str | None = None
@@ -102,8 +102,8 @@ def _open_candidates(params: TrainParams, info: DatasetInfo) -> tuple[dict[str, 
         reasons = offline or "; ".join(str(network.reason) for network in others)
         raise WeightsError(
             "train.model.name: auto needs at least one candidate with weights; none of "
-            f"{', '.join(map(_display_name, probe_rule(params).candidates))} can be used: {reasons} To name a file of "
-            "weights: --set train.model.candidates='[FILE]'."
+            f"{', '.join(map(_display_name, probe_rule(params).candidates))} can be used: {reasons} To use a weights "
+            "file: --set train.model.candidates='[FILE]'."
         )
     return settled, others
 
@@ -113,8 +113,8 @@ def _settle(candidate: str, params: TrainParams, info: DatasetInfo, offline: str
 
     Args:
         candidate: a backbone or a file.
-        params: with `model.name: auto`.
-        info: of the data set.
+        params: the params with `model.name: auto`.
+        info: describes the data set.
         offline: the reason why an earlier download failed; None if none has failed.
     """
     from components.train.network.backbone import find_weights
@@ -152,8 +152,8 @@ def _probe_once(
     usable = np.isin(labels, np.flatnonzero(np.bincount(labels) >= 2))
     if len(np.unique(labels[usable])) < 2:
         raise DataError(
-            "To compare networks, at least two classes must have two training photos each; "
-            f"{len(np.unique(labels[usable]))} of {len(info.class_names)} have. Add photos, or set train.model.name."
+            "To compare networks, at least two classes must have two training photos each; found "
+            f"{len(np.unique(labels[usable]))} of {len(info.class_names)}. Add photos, or set train.model.name."
         )
     folds = draw_folds(labels[usable], np.random.default_rng(params.seed))
     measured: list[Measured] = []

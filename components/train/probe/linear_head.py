@@ -6,14 +6,14 @@ import numpy as np
 
 NUM_FOLDS: Final = 5
 STRENGTHS: Final = np.logspace(-1, 5, 13)
-"""Regularization strengths; the one with the lowest leave-one-out error on the training photos of a head is used."""
+"""The regularization strengths to try; a head uses the one with the lowest leave-one-out error on its photos."""
 
 
 def draw_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws the fold of each photo, int64 (n,): the photos of each class are spread over all folds.
+    """Draws the fold of each photo, int64 (n,); the photos of each class are spread over all folds.
 
     Args:
-        labels: int (n,).
+        labels: the label of each photo, int (n,).
         rng: shuffles the photos.
     """
     shuffled = rng.permutation(len(labels))
@@ -27,9 +27,9 @@ def cross_validate(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) 
     """Returns whether a head trained on the other folds classifies each photo correctly: bool (n,).
 
     Args:
-        features: float (n, d).
-        labels: int (n,).
-        folds: int (n,).
+        features: the features of each photo, float (n, d).
+        labels: the label of each photo, int (n,).
+        folds: the fold of each photo, int (n,).
     """
     is_right = np.zeros(len(labels), bool)
     for fold in np.unique(folds):
@@ -45,9 +45,9 @@ def fit_and_predict(features: np.ndarray, labels: np.ndarray, new_features: np.n
     without fitting again (Allen, 1974).
 
     Args:
-        features: float (n, d), of the training photos.
-        labels: int (n,).
-        new_features: float (m, d).
+        features: the features of the training photos, float (n, d).
+        labels: the labels of the training photos, int (n,).
+        new_features: the features of the new photos, float (m, d).
     """
     classes, targets = np.unique(labels, return_inverse=True)
     mean, deviation = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)

@@ -20,8 +20,8 @@ class Measured:
     """A candidate that was probed.
 
     Attributes:
-        network: without accuracy.
-        is_right: bool (n,), for the same photos of all candidates.
+        network: the facts of the candidate, without its accuracy.
+        is_right: whether each photo is classified correctly, bool (n,); the photos are the same for all candidates.
     """
 
     network: ProbedNetwork
@@ -39,8 +39,8 @@ class Measured:
 
     @property
     def milliseconds(self) -> float:
-        """The time per photo."""
-        assert self.network.ms_per_photo is not None, "it was measured"
+        """The time per photo in milliseconds."""
+        assert self.network.ms_per_photo is not None, "the time was measured"
         return self.network.ms_per_photo
 
 

@@ -1,1 +1,1 @@
-"""TensorFlow on this machine: start, devices, precision, faster operations. Import any module."""
+"""Sets up TensorFlow on this machine: start, devices, precision, faster operations. Import any module."""

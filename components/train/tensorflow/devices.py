@@ -1,4 +1,4 @@
-"""Several GPUs, or TensorFlow's logical CPUs: each has a copy of the network and processes a part of every batch."""
+"""Trains on several GPUs, or on TensorFlow's logical CPUs: each has a copy of the network and a part of every batch."""
 
 import contextlib
 import functools
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def on_all_devices() -> contextlib.AbstractContextManager[Any]:
-    """Within the block, networks and optimizers are created for all devices; with one device, nothing changes."""
+    """Within the block, networks and optimizers are created for all devices; if there is only one, nothing changes."""
     strategy = _strategy()
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 

@@ -34,7 +34,7 @@ def resolve_precision(requested: Precision) -> Precision:
 
 @contextlib.contextmanager
 def compute_in(precision: Precision, model: keras.Model) -> Iterator[None]:
-    """Within the block, the layers compute in this precision; models compiled within it must not be used after it.
+    """Within the block, layers compute in this precision; models compiled in the block must not be used after it.
 
     With float16, Keras scales the loss so that small gradients are not lost.
     """
@@ -56,10 +56,10 @@ def compute_in(precision: Precision, model: keras.Model) -> Iterator[None]:
 
 
 def unwrap_optimizer(model: keras.Model) -> Any:
-    """The optimizer that was compiled, without Keras' wrapper that scales the loss."""
+    """Returns the optimizer that was compiled, without Keras' wrapper that scales the loss."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def optimizer_variables(model: keras.Model) -> list[Any]:
-    """The variables of the optimizer, and the current factor of the learning rate schedule."""
+    """Returns the variables of the optimizer, and the current factor of the learning rate schedule."""
     return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - its public name is a number

@@ -11,14 +11,14 @@ from components.contract.system.library_settings import ignore_library_settings
 log = logging.getLogger(__name__)
 
 KEEP_FREED_MEMORY: Final = {-1: 2**31 - 1, -2: 2**26, -4: 0, -8: 1}
-"""For mallopt of glibc: M_TRIM_THRESHOLD and M_TOP_PAD in bytes, M_MMAP_MAX, M_ARENA_MAX."""
+"""Parameters and values for glibc's mallopt: M_TRIM_THRESHOLD and M_TOP_PAD in bytes, M_MMAP_MAX, M_ARENA_MAX."""
 
 
 def start_tensorflow(seed: int) -> None:
     """Imports TensorFlow and Keras; must be called before any other module that imports them.
 
     Args:
-        seed: from 0 to 2³² − 1. On the same CPU, the same seed, data and params produce the same weights.
+        seed: an integer from 0 to 2³² − 1. On the same CPU, the same seed, data and params produce the same weights.
     """
     _keep_freed_memory()
     ignore_library_settings()
@@ -39,7 +39,7 @@ def start_tensorflow(seed: int) -> None:
         "TensorFlow %s and Keras %s on %s.",
         tf.__version__,
         keras.__version__,
-        f"{len(gpus)} GPU" if gpus else "the CPU",
+        f"{len(gpus)} × GPU" if gpus else "the CPU",
     )
 
 
@@ -58,7 +58,7 @@ def _keep_freed_memory() -> None:
     """Keeps freed memory in the process, so that the next training step can reuse it.
 
     By default, the allocator of Linux returns large arrays to the system as soon as they are freed, and requests them
-    again page by page in the next step: a third of the time of partial fine-tuning on a CPU.
+    again page by page in the next step. This takes a third of the time of partial fine-tuning on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # glibc has it; musl does not

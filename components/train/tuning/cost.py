@@ -20,8 +20,8 @@ class Cost:
     """The cost of a network, which does not depend on the values of its weights.
 
     Attributes:
-        latency_ms: the median for one photo on this machine's CPU.
-        size_mb: of the weights in float32.
+        latency_ms: the median time for one photo on this machine's CPU.
+        size_mb: the size of the weights in float32.
     """
 
     latency_ms: float
@@ -29,7 +29,7 @@ class Cost:
 
 
 class CostMeter:
-    """Measures each kind of network once: a search tries the same network with many learning rates."""
+    """Measures each network only once, because a search tries the same network with many learning rates."""
 
     def __init__(self, info: DatasetInfo):
         self._info = info
@@ -39,7 +39,7 @@ class CostMeter:
         """Builds the network and times it on the runtime of the service.
 
         Args:
-            train: resolved.
+            train: the resolved train section.
 
         Raises:
             ModelError: the network cannot be built.

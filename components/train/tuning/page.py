@@ -22,7 +22,7 @@ PLOTS = {
     "All params together": "plot_parallel_coordinate",
 }
 FRONT, EPOCHS = "plot_pareto_front", "plot_intermediate_values"
-"""Plots for several objectives, and for one."""
+"""The additional plot of a study with several objectives, and that of a study with a single objective."""
 MOST_ON_A_PLOT = 3
 TEMPLATE: dict[str, Any] = {
     "font": {"color": COLORS["soft"], "family": "system-ui, sans-serif"},
@@ -39,9 +39,9 @@ def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
     """Writes every plot for which the study has enough trials.
 
     Args:
-        study: with at least one complete trial.
-        info: its result.
-        path: of the HTML file.
+        study: the study, with at least one complete trial.
+        info: the result of the study.
+        path: the path of the HTML file.
     """
     from plotly.offline import get_plotlyjs
 
@@ -50,7 +50,7 @@ def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
         info.name,
         eyebrow="Search",
         heading=f"Search {info.name}",
-        lead=f"Best of {len(info.trials)} trials: trial {best.number + 1}, validation accuracy "
+        lead=f"Best trial (of {len(info.trials)}): trial {best.number + 1}, validation accuracy "
         f"{best.accuracy or 0:.4f} with {_values_text(best)}. {info.choice}",
         sections=[
             Section("script", "", [Raw(node("script", Html(get_plotlyjs())))]),
@@ -83,7 +83,7 @@ def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> Block:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # if all trials are equal
+            warnings.simplefilter("ignore", UserWarning)  # Optuna warns if all trials are equal
             figure = getattr(visualization, name)(study, **options)
     except (ValueError, RuntimeError) as error:
         return Text(f"Nothing to show: {error}")

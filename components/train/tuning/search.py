@@ -1,4 +1,4 @@
-"""The search for the best params: an Optuna study whose trials are trained, pruned, resumed and shared."""
+"""The search for the best params: an Optuna study, whose trials can be pruned, resumed and shared between searches."""
 
 import contextlib
 import hashlib
@@ -59,9 +59,9 @@ class Search:
         """Names the study; nothing is opened yet.
 
         Args:
-            info: the data set.
-            train: the train section, resolved.
-            tune: budget, sampler and pruner.
+            info: describes the data set.
+            train: the resolved train section.
+            tune: determines the budget, the sampler and the pruner.
             space: the search space.
         """
         self._info = info
@@ -84,7 +84,7 @@ class Search:
         Args:
             objective: trains one trial.
             parent: the MLflow run whose children are the trials.
-            measure_cost: measures the cost of a network; required if tune limits or minimizes costs.
+            measure_cost: measures the cost of a network; required if the tune section limits or minimizes costs.
 
         Raises:
             SearchError: the study cannot be opened, another search uses it, or no trial finished.
@@ -137,7 +137,7 @@ class Search:
         values = {key: suggest(trial, key, searched) for key, searched in self._space.items()}
         values_text = ", ".join(f"{key.rpartition('.')[2]} {_text(value)}" for key, value in values.items())
         log.info(
-            "Trial %d, after %d of %d: %s.", trial.number + 1, count_ended(trial.study), self._tune.trials, values_text
+            "Trial %d (done: %d of %d): %s.", trial.number + 1, count_ended(trial.study), self._tune.trials, values_text
         )
         run = child_run(parent, f"trial {trial.number + 1}: {values_text}", {"darkroom.trial": str(trial.number)})
         run.log_params(for_mlflow(values))
@@ -147,13 +147,13 @@ class Search:
         try:
             train, cost = self._resolve_params(values), None
             if self._tune.weighs_costs:
-                assert measure_cost is not None, "the caller passes it if tune weighs costs"
+                assert measure_cost is not None, "measure_cost is required if the tune section weighs costs"
                 cost = measure_cost(train)
                 run.log_metrics({"latency_ms": cost.latency_ms, "size_mb": cost.size_mb})
                 record_cost(trial, cost, self._tune)
             result = objective(train, run, lambda epoch, figures: report(trial, epoch, figures))
             accuracy = result.at_best("val_accuracy")
-            run.log_metrics({"validation/accuracy": accuracy})  # same column as for training runs
+            run.log_metrics({"validation/accuracy": accuracy})  # the same column in MLflow as for training runs
             state, status = "complete", "FINISHED"
             log.info(
                 "Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.",
@@ -190,7 +190,7 @@ class Search:
             end_run(run, status)
 
     def _resolve_params(self, values: dict[str, Any]) -> TrainParams:
-        """The params of a trial, resolved; if backbones are searched, each one uses its default image size."""
+        """Resolves the params of a trial; a searched backbone uses its default image size if the photos are larger."""
         params = with_values(
             self._train, {key: choice_of(value, self._space.get(key)) for key, value in values.items()}
         )
@@ -201,7 +201,7 @@ class Search:
         return resolve_train(params, dataset_size)[0]
 
     def _finished_trials(self, study: "optuna.Study") -> tuple[Trial, ...]:
-        """All finished trials, including those of earlier searches."""
+        """Returns all finished trials, including those of earlier searches."""
         return tuple(
             describe_trial(trial, self._tune.objectives)
             for trial in study.get_trials(deepcopy=False)
@@ -219,7 +219,7 @@ class Search:
         if len(all_accuracies) > WARM_UP_TRIALS and len(set(all_accuracies)) > 1:
             place = objectives.index("accuracy")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # if all trials are equal
+                warnings.simplefilter("ignore", UserWarning)  # Optuna warns if all trials are equal
                 importances = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[place])
             importance = {key: round(value, 4) for key, value in importances.items()}
         return StudyInfo(
@@ -235,7 +235,7 @@ class Search:
         )
 
     def with_best(self, study: StudyInfo) -> TrainParams:
-        """The params of the best trial, resolved."""
+        """Returns the resolved params of the best trial."""
         best = next(trial for trial in study.trials if trial.number == study.best)
         return self._resolve_params(best.values)
 
@@ -248,7 +248,7 @@ class Search:
 
 
 def for_mlflow(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """The values of a trial as MLflow params, whose names cannot contain brackets."""
+    """Returns the values of a trial as MLflow params, whose names cannot contain brackets."""
     return {f"{prefix}{key}".replace("[", ".").replace("]", ""): str(value) for key, value in values.items()}
 
 

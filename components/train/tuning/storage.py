@@ -1,4 +1,4 @@
-"""Storage of studies: a file on this machine, or a database that several searches share."""
+"""Stores studies in a file on this machine, or in a database that several searches can share."""
 
 import contextlib
 import itertools
@@ -42,13 +42,13 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
     """Creates or opens the study; a study in a local file is locked until the block ends.
 
     Args:
-        name: of the study.
-        fingerprint: of the data set.
-        tune: objectives, sampler, pruner, and number of workers.
-        epochs: per trial, at most.
+        name: the name of the study.
+        fingerprint: the fingerprint of the data set.
+        tune: determines the objectives, the sampler, the pruner, and the number of workers.
+        epochs: the maximum number of epochs per trial.
 
     Raises:
-        ParamsError: several workers are to share a file.
+        ParamsError: there are several workers, but no database that they can share.
         SearchError: the study cannot be reached, another search uses it, or it belongs to other photos.
     """
     import optuna
@@ -80,7 +80,7 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
 
 @contextlib.contextmanager
 def _studies_folder() -> Iterator[Path]:
-    """The folder for studies in the cache, or a temporary one if the cache cannot be written.
+    """Yields the folder for studies in the cache, or a temporary one if the cache cannot be written.
 
     Raises:
         ArtifactError: on a cluster, the cache cannot be written.
@@ -93,7 +93,7 @@ def _studies_folder() -> Iterator[Path]:
             probe.flush()
     except OSError as error:
         require_resumable(folder, error)
-        log.warning("The studies cannot be stored in %s: %s. An interrupted search will start again.", folder, error)
+        log.warning("The studies cannot be stored in %s: %s. An interrupted search will start over.", folder, error)
         with tempfile.TemporaryDirectory(prefix="darkroom-study-") as scratch:
             yield Path(scratch)
     else:
@@ -104,7 +104,7 @@ def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler"
     """Creates the sampler of a trial.
 
     Each trial has a different seed, so that a search that continues after an interruption draws the same values as
-    without it, and never draws twice. If several searches share a study, each draws different values.
+    without the interruption, and never repeats values. If several searches share a study, each draws different values.
     """
     import optuna
 
@@ -120,7 +120,7 @@ def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler"
 def fail_interrupted_trials(study: "optuna.Study") -> None:
     """Fails interrupted trials so that they are repeated.
 
-    In a local file, all running trials are interrupted ones, because no other search uses the file.
+    In a local file, all trials that are marked as running were interrupted, because no other search uses the file.
     """
     import optuna
 
@@ -139,7 +139,7 @@ def fail_interrupted_trials(study: "optuna.Study") -> None:
 
 
 def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-    """Fails a trial and repeats it, but not forever: the trial itself may be what interrupts the search."""
+    """Fails a trial and repeats it at most RETRIES times, because the trial itself may interrupt the search."""
     from optuna.trial import TrialState
 
     failed = study.get_trials(deepcopy=False, states=[TrialState.FAIL])

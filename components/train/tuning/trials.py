@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import optuna
 
 REASON, EPOCHS, DATASET, LATENCY, SIZE, RUN_ID = "reason", "epochs", "dataset", "latency_ms", "size_mb", "mlflow_run_id"
-"""Attributes of a trial, or of the study."""
+"""The names of attributes of a trial or of the study in Optuna."""
 
 
 class TooCostlyError(ModelError):
@@ -25,18 +25,18 @@ class OutOfMemoryError(Exception):
 
 
 def label_of(choice: Choice) -> Any:
-    """A choice in the form that Optuna stores: settings as JSON."""
+    """Returns the label by which Optuna stores a choice: JSON if the choice is a mapping or a list."""
     return json.dumps(choice, sort_keys=True) if isinstance(choice, dict | list) else choice
 
 
 def choice_of(label: Any, searched: Any) -> Any:
-    """The choice that belongs to a label of `label_of`; a value from a range is returned unchanged."""
+    """Returns the choice for which `label_of` returns this label; a value from a range is returned unchanged."""
     choices = searched.choices if isinstance(searched, Choices) else ()
     return next((choice for choice in choices if label_of(choice) == label), label)
 
 
 def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
-    """The value to try; for settings, their label."""
+    """Returns the value to try; for a choice, its label."""
     if isinstance(searched, Choices):
         return trial.suggest_categorical(key, [label_of(choice) for choice in searched.choices])
     if searched.is_whole:
@@ -75,11 +75,11 @@ def record_cost(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
         if largest is not None:
             trial.set_constraint(key, cost_value - largest)
             if cost_value > largest:
-                raise TooCostlyError(f"its network needs {cost_value:.1f} {unit}, more than tune.{key}, {largest:g}")
+                raise TooCostlyError(f"its network needs {cost_value:.1f} {unit}, more than tune.{key}: {largest:g}")
 
 
 def objective_values(objectives: Sequence[Objective], accuracy: float, cost: Cost | None) -> list[float]:
-    """The values of the objectives, in their order."""
+    """Returns the values of the objectives, in their order."""
     figures = {"accuracy": accuracy}
     if cost is not None:
         figures |= {"latency": cost.latency_ms, "size": cost.size_mb}
@@ -87,7 +87,7 @@ def objective_values(objectives: Sequence[Objective], accuracy: float, cost: Cos
 
 
 def count_ended(study: "optuna.Study") -> int:
-    """The number of trials that count towards the budget: all that ended, except interrupted ones."""
+    """Counts the trials that use up the budget: all that ended, except interrupted ones."""
     from optuna.trial import TrialState
 
     return sum(
@@ -97,14 +97,14 @@ def count_ended(study: "optuna.Study") -> int:
 
 
 def count_begun(study: "optuna.Study") -> int:
-    """The number of trials that count or are still running, also in other searches that share the study."""
+    """Counts the trials of `count_ended` and all running trials, also those of other searches that share the study."""
     from optuna.trial import TrialState
 
     return count_ended(study) + len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
 
 
 def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[float]:
-    """The accuracies of the completed trials."""
+    """Returns the accuracies of the completed trials."""
     from optuna.trial import TrialState
 
     place = objectives.index("accuracy")
@@ -112,7 +112,7 @@ def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[f
 
 
 def describe_trial(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]) -> Trial:
-    """A finished trial in the form of study.json."""
+    """Returns a finished trial in the form of study.json."""
     from optuna.trial import TrialState
 
     states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
@@ -132,7 +132,7 @@ def describe_trial(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objec
 
 
 def pareto_front(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, ...]:
-    """The numbers of the Pareto-optimal trials: the most accurate first, then the faster.
+    """Returns the numbers of the Pareto-optimal trials, the most accurate first; of equally accurate ones, the fastest.
 
     Raises:
         SearchError: no trial finished.
@@ -157,13 +157,13 @@ def explain_choice(front: Sequence[int], tune: TuneParams) -> str:
         return f"Train uses the most accurate trial{within}, trial {front[0] + 1}."
     numbers = ", ".join(str(number + 1) for number in front)
     return (
-        f"The Pareto front of {' and '.join(tune.objectives)}{within} has {len(front)} trials "
+        f"Trials on the Pareto front of {' and '.join(tune.objectives)}{within}: {len(front)} "
         f"({numbers}); train uses the most accurate of them, trial {front[0] + 1}."
     )
 
 
 def _failed_by_itself(trial: "optuna.trial.FrozenTrial") -> bool:
-    """Whether it failed with a reason; an interrupted trial has none and is repeated."""
+    """Whether a trial failed with a reason; an interrupted trial has none and is repeated."""
     from optuna.trial import TrialState
 
     return bool(trial.state == TrialState.FAIL and trial.user_attrs.get(REASON))

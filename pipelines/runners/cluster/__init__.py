@@ -1,1 +1,1 @@
-"""The pipeline on a cluster: compiles it, places its tasks, submits it to a KFP server, and watches it there."""
+"""Compiles the pipeline for a cluster, places its tasks, submits it to a KFP server, and watches its runs."""

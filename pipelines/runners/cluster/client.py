@@ -31,8 +31,8 @@ class Server:
     Attributes:
         host: its address, with the scheme.
         token: a bearer token; None if none is needed.
-        namespace: in a multi-user installation; None in others.
-        ca_path: the certificates that verify the server's; None for the system's.
+        namespace: the namespace in a multi-user installation; None in other installations.
+        ca_path: a file with the certificates to verify the server with; None for those of the system.
         verify: whether to verify the server's certificate.
     """
 
@@ -58,7 +58,7 @@ class Server:
 
 @contextlib.contextmanager
 def connect(server: Server) -> Iterator["Client"]:
-    """Provides KFP's client within the block; its errors become a ClusterError.
+    """Provides KFP's client within the block; errors of the client become a ClusterError.
 
     Raises:
         ClusterError: the server is missing, too old, or rejects a request.
@@ -93,7 +93,7 @@ def connect(server: Server) -> Iterator["Client"]:
 
 
 def _check_health(server: Server) -> None:
-    """Checks the server's health with a short timeout: KFP's client would try for half a minute."""
+    """Checks the server's health with a short timeout, because KFP's client would try for half a minute."""
     if not server.host.startswith(("http://", "https://")):
         raise ClusterError(
             f"The address of a KFP server must look like https://kfp.example.org; found {server.host!r}."

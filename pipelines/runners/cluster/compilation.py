@@ -18,12 +18,12 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
     """Writes the pipeline as KFP IR, with these params as its defaults.
 
     Args:
-        params: without `auto`.
-        output: ends in .yaml or .json.
-        placement: the place of its tasks on a cluster; None for the bare DAG.
+        params: the resolved params.
+        output: the path of the file, which ends in .yaml or .json.
+        placement: where its tasks run on a cluster; None for the bare DAG.
 
     Raises:
-        ArtifactError: the name has another ending, or the place cannot be written.
+        ArtifactError: the file name has another ending, or the file cannot be written.
     """
     if output.suffix not in (".yaml", ".yml", ".json"):
         raise ArtifactError(f"The file name of a compiled pipeline must end in .yaml or .json; found {output}.")
@@ -39,10 +39,10 @@ def compile_ir(
     """The pipeline as KFP IR.
 
     Args:
-        params: without `auto`.
-        placement: the place of its tasks on a cluster; None for the bare DAG.
-        defaults: of the pipeline's arguments; None for none.
-        suffix: of a file in the format that is returned.
+        params: the resolved params.
+        placement: where its tasks run on a cluster; None for the bare DAG.
+        defaults: the default values of the pipeline's arguments; None for no defaults.
+        suffix: the file name ending of the format to return.
     """
     from kfp.compiler import Compiler
 

@@ -15,7 +15,7 @@ COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def resolve_revision(uri: str) -> str:
-    """Replaces the revision in `dvc+<repository>@<revision>:<path>` by a commit, so that caching is correct.
+    """Replaces the revision in `dvc+<repository>@<revision>:<path>` with a commit, so that caching is correct.
 
     Raises:
         DataError: the repository cannot be read, or has no such revision.
@@ -31,7 +31,7 @@ def resolve_revision(uri: str) -> str:
     if COMMIT.fullmatch(revision):
         return uri
     require_harmless(Address(uri))
-    if Path(repository).exists():  # a path of this machine; git itself runs outside any repository
+    if Path(repository).exists():  # a relative path must become absolute, because git runs in /
         repository = str(Path(repository).resolve())
     place, credentials = _git_credentials(repository)
     listing = launcher.git(
@@ -46,7 +46,7 @@ def resolve_revision(uri: str) -> str:
     if listing.returncode != 0:
         reason = Address(repository).hide((listing.stderr.strip().splitlines() or ["git gave no reason"])[-1])
         raise DataError(f"The repository {Address(repository)} must be readable with git; it is not: {reason}.")
-    # An annotated tag is a separate object; the name with ^{}, which sorts last, is its commit.
+    # An annotated tag is a separate object; the line of its commit ends in ^{} and sorts last.
     lines = sorted(listing.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
     commit = lines[-1].partition("\t")[0] if lines else None
     if commit is None:
@@ -60,7 +60,7 @@ def resolve_revision(uri: str) -> str:
 def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:
     """Returns (the repository without user and password, the environment variables that pass them to git).
 
-    In arguments of git and of the programs that it starts, every user of this machine would see them.
+    They must not be arguments of git or of the programs that it starts: every user of this machine can see arguments.
     """
     place, user, password = split_credentials(repository)
     if not place.startswith(("http://", "https://")) or not user:

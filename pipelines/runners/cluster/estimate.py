@@ -1,4 +1,4 @@
-"""Estimates the pod-hours of a run before its submission, from measured rates: docs/scale.md."""
+"""Estimates the pod-hours of a run before its submission, from the measured rates in docs/scale.md."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from components.contract.text import pluralize
 from pipelines.runners.cluster.placement import DEMANDS, Placement, count_cores
 
 READ_RATE: Final = 300.0
-"""JPEGs of 500 × 375 px per second that one core reads, decodes and inspects."""
+"""The number of JPEGs of 500 × 375 px per second that one core reads, decodes and inspects."""
 MERGE_RATE: Final = 800.0
-"""Photos of up to 224 px per second that one task merges: duplicates, splits, report, shards."""
+"""The number of photos of up to 224 px per second that one task merges: duplicates, splits, report and shards."""
 FEATURE_RATE: Final = 100.0
-"""Photos of 224 px per second through MobileNetV2 on one core."""
+"""The number of photos of 224 px per second whose MobileNetV2 features one core computes."""
 HEAD_RATE: Final = 4000.0
-"""Photos per second whose features a head is trained on, on two cores."""
+"""The number of photos per second on whose features two cores train a head."""
 TRAIN_RATE: Final = 30.0
-"""Photos of 224 px per second that train some blocks of MobileNetV2, on one core."""
+"""The number of photos of 224 px per second on which one core trains some blocks of MobileNetV2."""
 START_SECONDS: Final = 60.0
 """The time until a pod starts its work: it is scheduled, and its libraries are loaded."""
 REFERENCE_PIXELS: Final = 224 * 224
-"""Larger photos take proportionally longer."""
+"""The number of pixels of a photo to which the rates apply; larger photos take proportionally longer."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Work:
     """The estimated work of all tasks of one kind.
 
     Attributes:
-        name: of the tasks.
+        name: the name of the tasks.
         pods: the number of tasks that run at the same time.
-        hours: the time of each task.
+        hours: the hours that each task takes.
     """
 
     name: str
@@ -43,9 +43,9 @@ def estimate(params: Params, placement: Placement, num_photos: int) -> list[Work
     """Estimates the work of the tasks of a run; trials are assumed to run one after another.
 
     Args:
-        params: without `auto`.
+        params: the resolved params.
         placement: determines the cores for training; GPUs are ignored.
-        num_photos: of the data set.
+        num_photos: the number of photos in the data set.
     """
     height, width = params.preprocess.size
     scale = height * width / REFERENCE_PIXELS

@@ -1,4 +1,4 @@
-"""The last task on a cluster: ends the MLflow run with the status of the pipeline and the reason of a failure."""
+"""The last task on a cluster: ends the MLflow run with the status of the pipeline and the reason for a failure."""
 
 from kfp import dsl
 

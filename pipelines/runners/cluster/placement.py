@@ -1,6 +1,6 @@
 """Places the pipeline on a cluster: images by digest, limits, GPUs, secrets, retries, and the end of its MLflow run.
 
-KFP stores half of this in a second YAML document, platforms.kubernetes. None of it applies to local runs.
+KFP stores half of this in a second YAML document, platforms.kubernetes. Local runs use none of this.
 """
 
 import functools
@@ -35,7 +35,7 @@ SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     },
     "tune": {"darkroom-studies": {"url": "DARKROOM_STUDIES"}},
 }
-"""The environment variable of each key, by secret and step: each step receives only the secrets that it needs."""
+"""The environment variable for each key of a secret, by step: each step receives only the secrets that it needs."""
 SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
 STEP_LABEL: Final = "darkroom/step"
@@ -51,7 +51,7 @@ SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that
 HOUR: Final = 3600
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 RESUMING: Final = ("preprocess", "tune", "train")
-"""Steps whose tasks lose little if their node is taken away: portions, trials and checkpoints are kept."""
+"""Steps whose tasks lose little if their node is taken away: finished parts, trials and checkpoints are kept."""
 SPOT_RETRIES: Final = 10
 """The retries of a task on nodes that can be taken away at any time."""
 
@@ -92,8 +92,8 @@ class Placement:
         data_claim: a volume claim with the photos and, if there are any, weights and uploaded models; mounted at
             DATA_DIR in preprocess, tune and train. None if the photos have a URI.
         queue: the LocalQueue of Kueue that admits the tasks; None for no queue.
-        spot: the label (key, value), also used as a taint, of nodes that can be taken away at any time, for tasks that
-            can resume; None to run no task there.
+        spot: the label (key, value) of nodes that can be taken away at any time, which also have it as a taint; tasks
+            that can resume run there. None for no such nodes.
         store: the store that all tasks share: a folder that they mount, or an address; None for the volume of the
             cache.
     """
@@ -132,7 +132,7 @@ def place_pipeline(
     """Builds the DAG of pipelines/training.py with all tasks placed, and a final task that ends its MLflow run.
 
     Args:
-        placement: of the tasks.
+        placement: where the tasks run.
         searchers: as for `training`.
         readers: as for `training`.
         feature_workers: as for `training`.
@@ -171,7 +171,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
         task.set_container_image(image_name("train", gpu=True))
     kubernetes.add_pod_label(task, STEP_LABEL, step)
     kubernetes.set_security_context(task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True)
-    # From the run's label, not from an argument: an argument would be part of the task's cache key.
+    # A label of the pod contains the key of the run; an argument would be part of the task's cache key.
     kubernetes.use_field_path_as_env(task, "DARKROOM_RUN_KEY", "metadata.labels['pipeline/runid']")
     kubernetes.use_config_map_as_env(task, SETTINGS, {name: name for name in SETTINGS_VARIABLES})
     kubernetes.use_secret_as_env(task, "darkroom-mlflow", MLFLOW_SECRET, optional=True)
@@ -202,7 +202,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
         task.set_env_variable(STORE_VARIABLE, f"{CACHE_DIR}/shared")
     if placement.store and step in RESUMING:
         task.set_env_variable(STORE_VARIABLE, placement.store)
-        if step != "preprocess":  # which has the credentials for the photos
+        if step != "preprocess":  # preprocess already has these credentials
             kubernetes.use_secret_as_env(task, "darkroom-s3", dict(SECRETS["preprocess"]["darkroom-s3"]), optional=True)
     if not placement.cache:
         task.set_caching_options(enable_caching=False)
@@ -220,7 +220,7 @@ def _set_demand(demand: Demand, task: "PipelineTask") -> None:
 
     task.set_cpu_request(demand.cpu)
     task.set_cpu_limit(demand.cpu_limit)
-    # Equal request and limit: a task that fits is not evicted for memory.
+    # The request equals the limit, so that a task that fits on a node is not evicted for lack of memory.
     task.set_memory_request(demand.memory)
     task.set_memory_limit(demand.memory)
     # Only lost pods are retried: KFP's manifests set Argo's policy to OnError, so an exit code of 1 is final.

@@ -23,10 +23,10 @@ def require_success(run_id: str, run: Any, causes: Mapping[str, str], server: Se
     """Requires that an ended run has succeeded.
 
     Args:
-        run_id: of the run.
+        run_id: the id of the run.
         run: KFP's V2beta1Run.
         causes: the cause of each failed step, if its log or its pod shows it.
-        server: of the run.
+        server: the server of the run.
 
     Raises:
         ClusterError: the run did not succeed; the message names the failed steps and the causes.
@@ -37,7 +37,7 @@ def require_success(run_id: str, run: Any, causes: Mapping[str, str], server: Se
         found = "was terminated"
     else:
         reasons = "; ".join(f"{step} failed: {cause or 'no log contains the cause'}" for step, cause in causes.items())
-        found = f"is {run.state.lower()}{f': {reasons}' if reasons else ''}"
+        found = f"ended as {run.state.lower()}{f': {reasons}' if reasons else ''}"
     page = server.run_url(run_id)
     raise ClusterError(
         f"The run {run_id} must succeed; it {found}{'' if found.endswith('.') else '.'} Its page: {page}"

@@ -1,4 +1,4 @@
-"""Resolves params for a cluster before the submission, without the data, which this machine may not reach."""
+"""Resolves params for a cluster before submission, without the data, which this machine may be unable to access."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
-    """Returns the params without `auto`.
+    """Resolves every `auto` of the params.
 
     Args:
-        params: unresolved; values that depend on the data must be set.
-        on_volume: whether a volume is mounted to /data.
+        params: the unresolved params; values that depend on the data must be set.
+        on_volume: whether a volume is mounted at /data.
 
     Raises:
         ParamsError: the cluster cannot access the data or a model, or a value is missing.
@@ -48,9 +48,9 @@ def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
         )
     if MASK in uri:
         log.warning(
-            "The address of the data contains a secret, and everybody who sees a run in Kubeflow Pipelines sees its "
-            "parameters: it is submitted as %s. Write the whole address to a file and make it a secret in the "
-            "namespace of the pipelines, which only the preprocess task reads: "
+            "The address of the data contains a secret, but everyone who can see a run in Kubeflow Pipelines can see "
+            "its parameters. Therefore, the address is submitted as %s. Write the full address to a file, and create a "
+            "secret from it in the namespace of the pipelines; only the preprocess task reads the secret: "
             "kubectl create secret generic darkroom-data --from-file=address=FILE",
             uri,
         )

@@ -12,8 +12,8 @@ class Schedule:
     """A recurring run.
 
     Attributes:
-        id: the id to end it by.
-        name: the model's name and the time of its submission.
+        id: the id of the recurring run, for `end_schedule`.
+        name: the name of the model, and the time of the submission.
         cron: the six fields of KFP; empty if the run has an interval instead.
         status: `enabled` or `disabled`.
     """
@@ -25,7 +25,7 @@ class Schedule:
 
 
 def list_schedules(server: Server) -> list[Schedule]:
-    """Lists all recurring runs of a server, or of its namespace.
+    """Lists the recurring runs of a server or, if it has a namespace, of that namespace.
 
     Raises:
         ClusterError: the server is missing, too old, or rejects the request.
@@ -43,7 +43,7 @@ def list_schedules(server: Server) -> list[Schedule]:
 
 
 def end_schedule(schedule_id: str, server: Server) -> None:
-    """Deletes a recurring run; the runs that it has started continue.
+    """Deletes a recurring run; runs that it has already started continue.
 
     Raises:
         ClusterError: no recurring run has this id, or the server is missing, too old, or rejects the request.

@@ -19,9 +19,9 @@ def read_server(
     """Returns the server that the options name.
 
     Args:
-        host: the address; None raises an error.
+        host: the address, which must not be None.
         token_file: a file with the token; None for the token in the environment.
-        namespace: of a multi-user installation.
+        namespace: the namespace in a multi-user installation.
         ca_path: the certificates to verify the server with.
         verify: whether to verify the server.
 

@@ -26,11 +26,11 @@ class StepStatus:
     """The status of one step.
 
     Attributes:
-        name: of the step, such as `train` or `tune-2`.
+        name: the name of the step, such as `train` or `tune-2`.
         state: pending (no pod runs yet), running, succeeded, cached or failed.
         start_time: the time when KFP started it.
         end_time: the time when it ended; None while it runs.
-        node_id: of the latest try of its executor, which identifies its log and its pod; None before the first try.
+        node_id: the node id of its executor's latest try, which identifies the log and the pod; None before the first.
         num_tries: the number of tries of its executor.
         detail: its progress, or the reason why it does not start.
     """
@@ -49,7 +49,7 @@ class StepStatus:
         return self.state in ("pending", "running")
 
     def with_detail(self, detail: str) -> "StepStatus":
-        """Returns the status with another detail: the progress, or the reason of a delay."""
+        """Returns the status with another detail: the progress, or the reason for a delay."""
         return replace(self, detail=detail)
 
 
@@ -76,12 +76,12 @@ def task_details(run: Any) -> list[Any]:
 
 
 def is_terminated(run: Any) -> bool:
-    """Whether a user has terminated the run: its state is FAILED, and only its history shows the reason."""
+    """Whether a user has terminated the run: its state is then FAILED, and only its history shows the reason."""
     return any(status.state == "CANCELING" for status in run.state_history or ())
 
 
 def make_node_id(workflow: str, path: str) -> str:
-    """The id of the node with this path in an Argo workflow: the name and its FNV-1a hash."""
+    """The id of the node with this path in an Argo workflow: the workflow's name, and a hash of the node's name."""
     value = FNV_OFFSET
     for byte in f"{workflow}(0).{path}".encode():
         value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF

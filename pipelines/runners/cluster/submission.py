@@ -28,8 +28,8 @@ class Submission:
     """A submitted run or recurring run.
 
     Attributes:
-        id: of the run, or of the recurring run.
-        url: of its page.
+        id: the id of the run or of the recurring run.
+        url: the address of its page.
         version: the pipeline version that it runs.
     """
 
@@ -44,9 +44,9 @@ def submit(
     """Uploads the pipeline if the server does not have this version yet, and starts a run.
 
     Args:
-        params: without `auto`; the data address must be valid on the cluster.
-        placement: of the tasks.
-        server: the destination.
+        params: the resolved params; the data address must be valid on the cluster.
+        placement: where the tasks run.
+        server: the server to submit to.
         cron: the six fields of KFP for a recurring run; None for a single run now.
         max_concurrency: the maximum number of overlapping runs of a recurring run.
 

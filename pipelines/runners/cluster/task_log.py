@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kfp.client import Client
 
 LOG_LINES: Final = 5
-"""The number of last lines of a failed step's log that are shown."""
+"""How many of the last lines of a failed step's log are shown."""
 LOG_SECONDS: Final = 10.0
 OUTCOME: Final = "Outcome: "
 """The prefix of the line in which deploy reports its result."""
@@ -21,7 +21,7 @@ POD_TEMPLATES: Final = ("metadata-0-1-retry-system-container-impl", "retry-syste
 LAUNCHER_LINE: Final = re.compile(
     r"[IWEF]\d{4} \d\d:\d\d:\d\d|\[KFP Executor |time=\S+ level=|Error: exit status|\S* ?(sub-process exited)"
 )
-"""Lines of KFP's launcher and executor and of Argo, which are not from the step."""
+"""Matches lines that come from KFP's launcher and executor or from Argo, not from the step."""
 STEP_LINE: Final = re.compile(r"\[[a-z-]+\] (?P<text>.*)")
 ERROR_LINE: Final = re.compile(r"(?P<type>[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit))(: (?P<message>.*))?")
 EXIT_STATUS: Final = re.compile(r"exit status (\d+)")
@@ -29,12 +29,12 @@ KILLED, TERMINATED = "137", "143"
 
 
 def read_log(client: "Client", run_id: str, node_id: str) -> str:
-    """Reads the log of a task; empty if there is no log (anymore), or the server does not return it.
+    """Reads the log of a task; empty if the server does not return a log, or no longer has it.
 
     Args:
-        client: of KFP.
-        run_id: of the run.
-        node_id: of the task's executor in Argo.
+        client: KFP's client.
+        run_id: the id of the run.
+        node_id: the id of the task's executor in Argo.
     """
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
@@ -82,10 +82,10 @@ def find_outcome(log: str) -> str:
 
 
 def find_cause(log: str) -> str:
-    """Describes from a task's log why it failed: the error, the exit status of a kill, and the step's last lines.
+    """Describes why a task failed, from its log: the error, or the exit status and the step's last lines.
 
     Args:
-        log: of the task; an empty log shows no cause.
+        log: the log of the task; an empty log shows no cause.
     """
     lines = [line for line in log.splitlines() if line.strip() and not LAUNCHER_LINE.match(line)]
     statuses = EXIT_STATUS.findall(log)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 3.0
 DETAIL_SECONDS: Final = 10.0
-"""How often logs and pods are read; the reason why a pod does not start is shown within 30 s."""
+"""The interval at which logs and pods are read; the reason why a pod does not start is shown within 30 s."""
 SILENT_SECONDS: Final = 25.0
 """How long a step can wait for its pod until the command that shows the reason is printed, if kubectl found no
 reason."""
@@ -28,12 +28,12 @@ def follow(run_id: str, server: Server, display: Display) -> str:
     """Shows the progress of the steps until the run has ended.
 
     Args:
-        run_id: of the run.
-        server: of the run.
+        run_id: the id of the run.
+        server: the server of the run.
         display: shows the progress.
 
     Returns:
-        The report of the deploy step: the registered model, and the served model. Empty if its log no longer exists.
+        The outcome from the deploy step: the registered and the served model; empty if its log no longer exists.
 
     Raises:
         ClusterError: the run did not succeed, or the server was unreachable for too long.
@@ -100,7 +100,7 @@ class _Details:
         return " ".join(text for text in (f"{reason}." if reason else "", cause) if text)
 
     def find_outcome(self, step: StepStatus) -> str:
-        """The report of a step at its end."""
+        """The outcome that a step reported at its end."""
         return find_outcome(read_log(self._client, self._run_id, step.node_id)) if step.node_id else ""
 
 

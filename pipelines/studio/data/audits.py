@@ -17,14 +17,14 @@ from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.queue import PARAMS, Queue
 
 SHOWN_CASES: Final = 24
-"""The maximum number of cases of each finding on the page; the report shows more."""
+"""The maximum number of cases of each finding that the page shows; the report shows more."""
 
 
 class AuditView(BaseRecord):
-    """The audit for the page.
+    """The audit as the page shows it.
 
     Attributes:
-        state: of the job; `none` if there is no job.
+        state: the state of the job; `none` if there is neither a job nor a report.
         job: the id of the job.
         told: the last line of the job's log.
         error: why the job failed.
@@ -52,12 +52,12 @@ class Audits:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def report_dir(self, key: str) -> Path:
-        """The folder of audit.json, audit.html and its pictures."""
+        """The folder that contains audit.json, audit.html and its pictures."""
         return self._folder / key
 
     def start(self, draft: Draft) -> JobFolder:
-        """Adds an audit of the data to the queue, unless there already is one."""
-        assert draft.data is not None, "checked by the caller"
+        """Adds an audit of the data to the queue, unless one is already waiting or running."""
+        assert draft.data is not None, "the caller has checked that data is chosen"
         key = self.key(draft)
         running = self._job(key)
         if running is not None and not running.is_over:
@@ -112,4 +112,4 @@ def _dump_info(info: AuditInfo) -> dict[str, Any]:
 
 
 POLICIES: Final = {name: tuple(get_args(field.annotation)) for name, field in AuditParams.model_fields.items()}
-"""The possible policies of each finding."""
+"""The policies that can be chosen for each kind of finding."""

@@ -31,7 +31,7 @@ def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
     """Unpacks an archive into a new data set, in a worker; returns the folder of its classes.
 
     Raises:
-        StudioError: the archive is damaged, an archive bomb, or has paths outside of its folder.
+        StudioError: the archive is damaged, is an archive bomb, or contains paths that lead outside its folder.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
     try:
@@ -80,8 +80,8 @@ def check_class_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name or is_tool_file(name):
         raise StudioError(
-            "A class needs a name of letters, digits and spaces, without slashes and without a leading "
-            f"dot; found {name[:80]!r}."
+            "A class name must not be empty, start with a dot, contain slashes or control characters, or be reserved "
+            f"by a tool such as git; found {name[:80]!r}."
         )
     if len(name.encode()) > MAX_NAME_BYTES:
         raise StudioError(f"A class name may have at most {MAX_NAME_BYTES} bytes; this one has {len(name.encode())}.")
@@ -103,7 +103,7 @@ def rename_class(folder: Path, old_name: str, new_name: str) -> Path:
 
 
 def remove_class(folder: Path, name: str) -> None:
-    """Removes a class with its copies of photos."""
+    """Removes a class and its photos, which are copies."""
     shutil.rmtree(class_folder(folder, name))
 
 
@@ -123,7 +123,7 @@ def class_folder(folder: Path, name: str) -> Path:
 
 
 def file_name(name: str) -> str:
-    """The file name for an uploaded photo: its original name, without invalid parts."""
+    """The name under which an uploaded file is stored: its original name, without invalid parts."""
     plain = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(char if char.isprintable() else "_" for char in plain).lstrip(".").strip()
     plain = f"{plain}.photo" if is_tool_file(plain) else plain

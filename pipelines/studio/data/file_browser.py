@@ -16,7 +16,7 @@ from pipelines.studio.settings import StudioError
 
 MOST_ENTRIES: Final = 500
 MOST_SEEN: Final = 100_000
-"""The maximum number of entries of a folder that are read, so that the page does not wait."""
+"""The maximum number of entries that are read from a folder, so that the page does not have to wait long."""
 
 
 class Entry(BaseRecord):
@@ -25,15 +25,16 @@ class Entry(BaseRecord):
     name: str
     path: str
     kind: str
-    """folder, archive or table."""
+    """`folder`, `archive` or `table`."""
 
 
 class Place(BaseRecord):
-    """The content of a folder; without a path, the list of the roots.
+    """The content of a folder, or the list of the roots.
 
     Attributes:
-        parent: the parent folder; None for the list of the roots.
-        num_photos: the number of files in the folder that may be photos, without subfolders.
+        path: the folder; None for the list of the roots.
+        parent: the parent folder; empty for a root, whose parent is the list of the roots; None for that list.
+        num_photos: the number of files in the folder that may be photos, not counting subfolders.
         more: the number of entries that are not listed.
     """
 
@@ -85,7 +86,7 @@ def data_within(roots: tuple[Path, ...], uri: str) -> str:
 
 
 def model_within(roots: tuple[Path, ...], tree: Mapping[str, Any]) -> None:
-    """Checks that the files that `train.model` names are in one of the roots.
+    """Checks that each file that `train.model` names is in one of the roots.
 
     Raises:
         StudioError: a file is outside the roots.

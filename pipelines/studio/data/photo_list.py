@@ -1,4 +1,4 @@
-"""Lists the photos of the chosen data with the facts from their audit, filtered by class, text, finding and split."""
+"""Lists the photos of the chosen data with the results of their audit, filtered by class, text, finding and split."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -25,10 +25,10 @@ LEFT_OUT: Final = "left out"
 
 
 class PhotoRow(BaseRecord):
-    """A photo.
+    """A photo in the list.
 
     Attributes:
-        split: from the audit; None before the audit.
+        split: its split according to the audit, or LEFT_OUT; None before the audit.
         findings: the kinds of findings that contain the photo.
     """
 
@@ -54,14 +54,14 @@ class PhotoPage(BaseRecord):
 
 
 class Division(BaseRecord):
-    """The splits of the photos for other fractions.
+    """How other fractions would split the photos.
 
     Attributes:
         counts: the number of photos of each class in each split.
-        num_moved: the number of photos that change their split.
-        moves: (path, current split, new split) of the first photos.
-        given: splits that the data defines; they are kept.
-        fault: why the photos cannot be split like this.
+        num_moved: the number of photos whose split would change.
+        moves: (path, current split, new split) of the first of these photos.
+        given: the splits that the data itself defines, which are kept.
+        fault: why the photos cannot be split in this way; None if they can.
     """
 
     counts: dict[SplitName, dict[str, int]] = Field(default_factory=dict)
@@ -76,9 +76,9 @@ def list_photos(files: Mapping[str, PhotoFile], audit_dir: Path, query: Mapping[
 
     Args:
         files: all photos by their paths.
-        audit_dir: of the audit of these photos; may not exist yet.
+        audit_dir: the folder of the audit of these photos; it may not exist yet.
         query: `class`, `text`, `finding` and `split`; missing or empty values match all photos.
-        offset: of the page's first photo among the matching photos.
+        offset: the position of the page's first photo among the matching photos.
     """
     kinds, titles = _read_findings(audit_dir)
     splits = read_splits(audit_dir)
@@ -118,13 +118,13 @@ def _match(
 
 
 def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: int, given: tuple[str, ...]) -> Division:
-    """Splits the photos that the audit kept by other fractions, with the function of the pipeline.
+    """Splits the photos of an audit again with other fractions, using the pipeline's own function.
 
     Args:
-        audit_dir: of a finished audit.
-        fractions: of validation and test.
-        seed: of the split.
-        given: splits that the data defines.
+        audit_dir: the folder of a finished audit.
+        fractions: the fractions of the validation and test splits.
+        seed: the seed of the split.
+        given: the splits that the data itself defines.
 
     Raises:
         ArtifactError: there is no audit.
@@ -145,13 +145,13 @@ def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: in
     ]
     counts: dict[SplitName, dict[str, int]] = {split: dict.fromkeys(class_names, 0) for split in SPLITS}
     for record in divided:
-        assert record.split is not None, "assign_splits assigns each photo"
+        assert record.split is not None, "assign_splits assigns a split to each photo"
         counts[record.split][str(record.class_name)] += 1
     return Division(counts=counts, num_moved=len(moves), moves=tuple(moves[:SHOWN_MOVES]), given=given)
 
 
 def read_splits(audit_dir: Path) -> dict[str, str]:
-    """The split of each photo by its path, or LEFT_OUT; empty before the audit."""
+    """The split of each photo, or LEFT_OUT, by path; empty before the audit."""
     try:
         records = _read_records(audit_dir)
     except ArtifactError:
@@ -176,7 +176,9 @@ def _read_findings(audit_dir: Path) -> tuple[Mapping[str, set[str]], dict[str, s
 def _read_records(audit_dir: Path) -> tuple[Record, ...]:
     path = audit_dir / MANIFEST_FILE
     if not path.is_file():
-        raise ArtifactError(f"The photos in {path} have not been audited yet. Audit them again.")
+        raise ArtifactError(
+            f"The photos have not been audited with these settings; {path} does not exist. Audit them first."
+        )
     return _records_of(path, path.stat().st_mtime_ns)
 
 

@@ -29,9 +29,9 @@ from pipelines.studio.workers import LOOK_SECONDS, Workers, hold_lock
 
 SAMPLES: Final = 12
 FRESH_SECONDS: Final = 5.0
-"""The time for which a list of files is used without reading the folder again."""
+"""How long a list of files is reused before the folder is read again."""
 PATIENCE: Final = 4
-"""A list is used for at least this many times the time that it took to read."""
+"""A list that took long to read is reused for at least this multiple of its reading time."""
 NO_CLASSES: Final = "Add at least two classes, and photos to each."
 TINY: Final = 96
 
@@ -45,14 +45,14 @@ class ClassView(BaseRecord):
 
 
 class DataView(BaseRecord):
-    """The facts about the chosen data for the page.
+    """The facts about the chosen data that the page shows.
 
     Attributes:
         editable: whether classes and photos can be added on the page.
         rejected: (path, reason) of the first files and folders that are ignored.
         notices: how the data was read, if that is not obvious.
         has_table: whether there is a file that may contain the classes of the photos.
-        columns: the columns of that file that the user named.
+        columns: the columns of that file that the user assigned, by role.
         fault: why the data cannot be used for training; None if it can.
     """
 
@@ -79,7 +79,7 @@ class _Listing:
 
 
 class Album:
-    """Lists the most recently requested data, and reads single photos."""
+    """Lists the photos of the most recently requested data, and reads single photos."""
 
     def __init__(self, photos_dir: Path, workers: Workers, read_columns: Callable[[], object]):
         """Creates the album.
@@ -96,7 +96,7 @@ class Album:
         self._lock = threading.Lock()
 
     def view(self, uri: str) -> DataView:
-        """Returns the facts about the data for the page."""
+        """Returns the facts about the data that the page shows."""
         return self._list(uri).view
 
     def forget(self) -> None:
@@ -163,7 +163,7 @@ class Album:
 
 
 def read_data(uri: str, photos_dir: Path, columns: ColumnNames) -> tuple[DataView, dict[str, PhotoFile]]:
-    """Reads data: the facts for the page, and all photos by path."""
+    """Reads a data set: returns the facts for the page, and all photos by path."""
     path = Path(uri)
     editable = path.is_relative_to(photos_dir) and path.is_dir()
     view = DataView(name=name_of(uri), uri=uri, editable=editable, columns=columns.model_dump(exclude_none=True))
@@ -215,8 +215,8 @@ def _find_fault(classes: tuple[ClassView, ...], error: str | None) -> str | None
     empty = [class_view.name for class_view in classes if not class_view.num_photos]
     if empty:
         return (
-            f"Each class needs photos; {', '.join(empty)} {'has' if len(empty) == 1 else 'have'} none. Drop some "
-            "there, or remove it."
+            f"Each class needs photos; {', '.join(empty)} {'has' if len(empty) == 1 else 'have'} none. Add "
+            "some, or remove empty classes."
         )
     return error
 
@@ -257,7 +257,7 @@ def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
 
 
 def range_for(data: bytes) -> PixelRange:
-    """The pixel range of a single photo, for display before that of its data set is resolved.
+    """The pixel range for displaying a single photo until that of its data set is known.
 
     Raises:
         ImageError: the file is not a usable photo.

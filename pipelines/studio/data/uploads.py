@@ -14,14 +14,14 @@ from pipelines.studio.settings import SPARE_BYTES, StudioError
 async def receive(
     chunks: AsyncIterator[bytes], target: Path, *, max_bytes: int, content_length: int | None, subject: str
 ) -> Path:
-    """Writes an upload to a file; nothing is left of it after an error, or if the browser disconnects.
+    """Writes an upload to a file; leaves nothing behind after an error or if the browser disconnects.
 
     Args:
-        chunks: of the content.
+        chunks: the parts of the content, in order.
         target: the path; if it exists, a number is added to the name.
         max_bytes: the maximum size.
-        content_length: the size that the browser announced, if it did.
-        subject: the name of the upload in messages.
+        content_length: the size that the browser announced; None if it did not.
+        subject: what messages call the upload, such as "A photo".
 
     Raises:
         StudioError: the upload is too large or empty, or the disk is full.
@@ -43,12 +43,12 @@ async def receive(
                 else:
                     await to_thread.run_sync(file.write, chunk)
         if not num_bytes:
-            raise StudioError(f"{subject} must not be empty; {target.name} is.")
+            raise StudioError(f"{subject} must not be empty; {target.name} has 0 bytes.")
         place = free_name(target)
         partial.replace(place)
     except OSError as error:
         raise StudioError(
-            f"Cannot write {subject} to {target.parent}: {error.strerror or error}. Free some disk space, "
+            f"{subject} cannot be written to {target.parent}: {error.strerror or error}. Free some disk space, "
             "and send it again.",
             507,
         ) from None
@@ -72,7 +72,7 @@ def _require_room(target: Path, num_bytes: int, subject: str) -> None:
     if free < num_bytes + SPARE_BYTES:
         raise StudioError(
             f"{subject} needs {(num_bytes + SPARE_BYTES) / 1e6:,.0f} MB of disk space, including a "
-            f"reserve; {folder} has {free / 1e6:,.0f} MB. Remove old runs: darkroom clean",
+            f"reserve; {folder} has {free / 1e6:,.0f} MB free. Remove old runs: darkroom clean",
             507,
         )
 

@@ -28,9 +28,9 @@ class Version(BaseRecord):
     """A version of the data.
 
     Attributes:
-        uri: for `--data`.
-        origin: the folder or table of the first version.
-        parent: the version that it was created from.
+        uri: the path of its table, which `--data` accepts.
+        origin: the original folder or table.
+        parent: the address of the data that it was created from.
         what: a description of the change.
     """
 
@@ -44,7 +44,7 @@ class Version(BaseRecord):
 
 
 class Changes(BaseRecord):
-    """The differences between two versions; lists are shortened, counts are complete."""
+    """The differences between two versions; the lists are shortened, but the counts are complete."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -86,7 +86,7 @@ class Versions:
         unknown = [path for path in decisions if path not in files]
         if not decisions or unknown:
             problem = f"{unknown[0][:200]!r} does not exist" if unknown else "there are no decisions"
-            raise StudioError(f"Decisions must refer to photos of the data; {problem}.")
+            raise StudioError(f"Decisions must name photos of this data set; {problem}.")
         known_names = {file.record.class_name for file in files.values()}
         for label in {label for label in decisions.values() if label not in (None, *known_names)}:
             if check_class_name(str(label)) != label:
@@ -102,8 +102,8 @@ class Versions:
         """Stores the current state of the data as a version.
 
         Args:
-            uri: of the data.
-            keep_photos: whether photos can be removed in the studio; if so, they are linked into the version.
+            uri: the address of the data.
+            keep_photos: whether a photo can be removed in the studio; such photos are linked into the version.
 
         Raises:
             StudioError: the data cannot be read, or the disk is full.
@@ -121,7 +121,7 @@ class Versions:
     ) -> Version:
         classes = {label for _, label, _ in rows}
         if len(classes) < 2:
-            raise StudioError("With these decisions, fewer than two classes keep photos. At least two are needed.")
+            raise StudioError("A version must have photos of at least two classes; this one would have fewer.")
         earlier_versions = self.list_for(uri)
         name = name_of(uri)
         number = 1 + max((int(path.name) for path in (self._folder / name).glob("[0-9]*")), default=1)
@@ -171,7 +171,7 @@ class Versions:
 
 
 def dvc_versions() -> list[dict[str, object]]:
-    """Lists the versions of data under DVC in this repository; empty if there is no repository."""
+    """Lists the data versions that DVC tracks in this repository; empty if there is no repository."""
     from dataclasses import asdict
 
     from pipelines.data import versions
@@ -183,7 +183,7 @@ def dvc_versions() -> list[dict[str, object]]:
 
 
 def _link_photos(paths: Sequence[str], folder: Path) -> dict[str, str]:
-    """Creates a hard link for each photo, which is kept if the photo is removed; the content is not copied."""
+    """Creates a hard link to each photo, which keeps the content if the photo is removed; nothing is copied."""
     links = {}
     for number, path in enumerate(paths):
         link = folder / f"{number:06}{Path(path).suffix}"

@@ -1,4 +1,4 @@
-"""Converts drafts: to the text of a params.yaml, and from a params.yaml or a command."""
+"""Converts drafts to the text of a params.yaml, and back from such a text or a command."""
 
 import shlex
 import tempfile
@@ -17,12 +17,12 @@ from pipelines.runners.run_params import dump_yaml
 from pipelines.usage_errors import explain_usage
 
 UNNAMED: Final = "unnamed"
-"""Replaces the data address while no data is chosen, so that the other params can be checked."""
+"""Used as the data address while no data is chosen, so that the other params can be checked."""
 
 
 def format_draft(tree: Mapping[str, Any]) -> str:
-    """Formats the text of a params.yaml."""
-    return dump_yaml(tree, width=120) if tree else "# Every value is its default.\n"
+    """Formats params as the text of a params.yaml."""
+    return dump_yaml(tree, width=120) if tree else "# All values are defaults.\n"
 
 
 def parse_text(text: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
 
     Args:
         text: the command.
-        within: returns the path of a params file if reading it is allowed.
+        within: returns the resolved path of a params file, or raises an error if reading it is not allowed.
 
     Raises:
         ParamsError: the text is not such a command, or a value is invalid.
@@ -78,7 +78,7 @@ def _split_command(text: str) -> list[str]:
     """Returns the words of a command after `darkroom`.
 
     Raises:
-        ValueError: the command is of another program, or a quotation mark is not closed; the message says which.
+        ValueError: the command is not a darkroom command, or a quotation mark is not closed.
     """
     program, *words = shlex.split(text) or [""]
     if Path(program).name != "darkroom":

@@ -1,6 +1,6 @@
-"""The three choices for how thorough a training is, and the params that each sets; other params are unchanged.
+"""Three presets for how thorough training is, and the params that each sets; other params are unchanged.
 
-For a pretrained network, they are the recipes of `train.preset`; for other networks, more or fewer epochs.
+For a pretrained network, they are the recipes of `train.preset`; for other networks, they differ in the epochs.
 """
 
 import copy
@@ -14,10 +14,10 @@ PresetName = Literal["quick", "balanced", "thorough"]
 
 
 class Preset(BaseRecord):
-    """One of the choices.
+    """One of the presets.
 
     Attributes:
-        values: by dotted key; None removes the key, which restores its default.
+        values: the params that it sets, by dotted key; None removes the key, which restores its default.
     """
 
     name: PresetName
@@ -34,13 +34,13 @@ PRESETS: Final = (
     Preset(
         name="quick",
         title="Quick",
-        text="A first impression: whether a network can separate these classes at all.",
+        text="A first impression: can a network tell these classes apart at all?",
         values=_DEFAULTS | {"train.epochs": 8, "train.early_stopping": {"patience": 3}},
     ),
     Preset(
         name="balanced",
         title="Balanced",
-        text="The right choice for most photos. It stops by itself when nothing is gained.",
+        text="The right choice for most photos. It stops by itself when the model no longer improves.",
         values=_DEFAULTS,
     ),
     Preset(
@@ -50,7 +50,7 @@ PRESETS: Final = (
         values=_DEFAULTS | {"train.epochs": 80, "train.early_stopping": {"patience": 20}, "tune.trials": 8},
     ),
 )
-"""The presets for a network without pretrained layers, in the order of the page."""
+"""The presets for a network without pretrained layers, in the order in which the page shows them."""
 
 PRETRAINED_PRESETS: Final = (
     Preset(
@@ -68,7 +68,7 @@ PRETRAINED_PRESETS: Final = (
     Preset(
         name="thorough",
         title="Thorough",
-        text="The same for more epochs, with more variants of each photo.",
+        text="Like Balanced, but with more epochs and more variants of each photo.",
         values=_DEFAULTS | {"train.preset": "best"},
     ),
 )
@@ -80,7 +80,7 @@ def list_presets(tree: Mapping[str, Any], model: ModelParams | None) -> tuple[Pr
 
     Args:
         tree: the values that differ from the defaults.
-        model: resolved; None if it cannot be resolved yet.
+        model: the resolved model; None if it cannot be resolved yet.
     """
     train = tree.get("train", {})
     if model is None:
@@ -106,16 +106,16 @@ def apply(preset: Preset, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_preset(tree: Mapping[str, Any], presets: Sequence[Preset]) -> PresetName | None:
-    """Returns the preset whose values the params have; None for other values."""
+    """Returns the name of the preset that the params match; None if they match none."""
     return next((preset.name for preset in presets if apply(preset, tree) == tree), None)
 
 
 def follow_network(tree: Mapping[str, Any], presets: Sequence[Preset]) -> dict[str, Any] | None:
-    """Replaces a preset for the other kind of network by its equivalent; None if there is nothing to replace.
+    """After a change of the network, replaces the preset by its equivalent; None if there is nothing to replace.
 
     Args:
         tree: the values that differ from the defaults.
-        presets: for the current network.
+        presets: the presets for the current network.
     """
     if find_preset(tree, presets) is not None:
         return None

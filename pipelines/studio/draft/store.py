@@ -32,7 +32,7 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, hold_lock
 
 PATIENCE: Final = 4
-"""The result of a failed resolution is used for this many times the time that it took."""
+"""After a failed attempt to read the data, the next one waits this many times as long as the failed one took."""
 REMEMBERED: Final = 32
 """The maximum number of drafts whose resolution is cached."""
 
@@ -51,12 +51,12 @@ class Draft(BaseRecord):
 
     @property
     def columns(self) -> object:
-        """The columns of a label file that the user named."""
+        """The columns of a label file that the user assigned, by role."""
         return self.params.get("data", {}).get("columns", {})
 
 
 class Fault(BaseRecord):
-    """An error in a draft, and its place."""
+    """An error in a draft: the key of the value, and the problem."""
 
     where: str
     what: str
@@ -75,7 +75,11 @@ class DraftStore:
         self._failures: dict[tuple[str, str], tuple[float, str]] = {}
 
     def read(self) -> Draft:
-        """Reads the current draft; a damaged file counts as an empty draft."""
+        """Reads the current draft, which is empty if there is no file.
+
+        Raises:
+            ArtifactError: the file is damaged.
+        """
         if not self._path.exists():
             return Draft()
         return read_json(self._path, Draft, "draft of the studio")
@@ -90,9 +94,9 @@ class DraftStore:
         """Sets and removes values by their dotted keys.
 
         Args:
-            revision: of the draft that the change is based on.
-            values: by key.
-            removed_keys: the keys that get their defaults again.
+            revision: the revision of the draft that the change is based on.
+            values: the values to set, by dotted key.
+            removed_keys: the keys to reset to their defaults.
             require: called with the resulting params; raises an error if they are not allowed.
 
         Raises:
@@ -112,8 +116,8 @@ class DraftStore:
         """Replaces the params of the draft.
 
         Args:
-            revision: of the draft that the change is based on.
-            tree: what differs from the defaults.
+            revision: the revision of the draft that the change is based on.
+            tree: the values that differ from the defaults.
 
         Raises:
             StudioError: the draft has changed in the meantime.
@@ -123,7 +127,10 @@ class DraftStore:
             return self._write(dict(tree), draft.revision + 1)
 
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
-        """Resolves every `auto` of the draft by inspecting the data, or returns why that fails; None without data."""
+        """Resolves every `auto` of the draft by inspecting the data.
+
+        Returns why that fails, if it does; None if no data is chosen or a value is invalid.
+        """
         if draft.data is None or check(draft.params):
             return None
         key = json.dumps(draft.params, sort_keys=True)
@@ -162,7 +169,7 @@ class DraftStore:
         return self._probes[key]
 
     def forget(self) -> None:
-        """Forgets the resolution, because the data has changed."""
+        """Forgets what was resolved from the data, because the data has changed."""
         self._resolutions = {}
         self._probes = {}
         self._failures = {}
@@ -171,8 +178,8 @@ class DraftStore:
         """Chooses other data: stores the settings of the current data, and restores those of the new data.
 
         Args:
-            revision: of the draft that the change is based on.
-            uri: of the new data.
+            revision: the revision of the draft that the change is based on.
+            uri: the address of the new data.
             inherit: whether data that was never chosen before gets the current settings; otherwise it gets the
                 defaults.
 
@@ -195,7 +202,7 @@ class DraftStore:
             return self._write(tree, draft.revision + 1)
 
     def _path_of(self, uri: str) -> Path:
-        """The path of the draft of data that is not chosen at the moment."""
+        """The path of the stored draft for data that is not currently chosen."""
         return self._path.parent / "drafts" / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.json"
 
     def _current(self, revision: int) -> Draft:
@@ -212,9 +219,9 @@ class DraftStore:
         try:
             check_tree(tree, finite=True)
         except DocumentError as error:
-            raise StudioError(f"Params are too large: {error}.") from None
+            raise StudioError(f"The params cannot be stored: {error}.") from None
         if isinstance(uri := (tree.get("data") or {}).get("uri"), str):
-            # The secret of an address is only in the memory of this process, for its jobs, and not in the draft's file.
+            # The secrets of an address stay in the memory of this process, for its jobs; the draft's file omits them.
             tree["data"]["uri"] = str(Address(uri))
         draft = Draft(revision=revision, params=tree)
         self._write_to(self._path, draft)
@@ -231,7 +238,7 @@ class DraftStore:
 
 
 def check(tree: Mapping[str, Any]) -> list[Fault]:
-    """Returns the errors in the values that can be found without the data."""
+    """Returns the errors that can be found in the values without reading the data."""
     try:
         _validate(tree)
     except ValidationError as error:
@@ -240,7 +247,7 @@ def check(tree: Mapping[str, Any]) -> list[Fault]:
 
 
 def _find_missing_files(tree: Mapping[str, Any]) -> list[Fault]:
-    """Returns errors for missing model files, which a training would only find after minutes."""
+    """Returns errors for missing model files, which a run would only report after minutes."""
     model = tree.get("train", {}).get("model", {})
     return [
         Fault(where=f"train.model.{key}", what=f"must be a file on this computer; there is nothing at {value}")

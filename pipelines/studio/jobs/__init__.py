@@ -1,1 +1,1 @@
-"""Commands that the studio runs, their queue and their state. Import any module."""
+"""The commands that the studio runs as jobs, their queue and their state. Import any module."""

@@ -1,4 +1,4 @@
-"""Estimates the time of a training on this machine: from earlier runs, otherwise from the size of the network."""
+"""Estimates the time of a training run on this machine, from earlier runs or else from the size of the network."""
 
 import json
 import math
@@ -16,15 +16,15 @@ from components.contract.record import BaseRecord
 from pipelines.runners import runs
 
 AROUND: Final = 45.0
-"""The seconds before and after a training: loading the libraries, exporting, checking the service."""
+"""The seconds of a run outside training: loading the libraries, exporting, checking the service."""
 BACKWARD: Final = 3.0
 """A training step takes about three times the work of a forward pass."""
 SHARE: Final = 0.35
-"""The speed of a network, as a share of the machine's speed in large matrix products."""
+"""The speed at which a network is computed, as a share of the machine's speed in large matrix products."""
 SPREAD: Final = 1.8
 UNKNOWN_MULTIPLY_ADDS: Final = 1e9
 UNKNOWN_SIZE: Final = 224
-"""The assumed cost of an unknown network: so many multiply-adds for a photo with sides of so many pixels."""
+"""The assumed cost of an unknown network: UNKNOWN_MULTIPLY_ADDS for a square photo of UNKNOWN_SIZE pixels a side."""
 
 
 class Estimate(BaseRecord):
@@ -44,7 +44,7 @@ def estimate(params: Params, num_photos: int) -> Estimate:
     """Estimates the time of a run.
 
     Args:
-        params: resolved.
+        params: the resolved params.
         num_photos: the approximate number of training photos.
     """
     work, why = _estimate_training(params, num_photos)
@@ -52,7 +52,7 @@ def estimate(params: Params, num_photos: int) -> Estimate:
     seconds = AROUND + num_photos / 400 + work * (1 + trials)
     stops = any(phase.early_stopping is not None for phase in params.train.all_phases)
     if stops:
-        why += " It stops earlier if the validation loss no longer improves."
+        why += " Training stops earlier if the validation loss no longer improves."
     low, high = seconds / (SPREAD if stops else 1.3), seconds * SPREAD
     if (minutes := params.train.minutes) is not None and high > 60 * minutes:
         why = f"Limited by train.minutes: {minutes:g}. {why}"
@@ -90,7 +90,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
 
 
 def _find_measured_rate(params: Params) -> float | None:
-    """The photos per second in the newest run with the same network and image size."""
+    """The training speed, in photos per second, of the newest run with the same network and image size."""
     for run in runs.list_runs():
         summary = run.summary
         if summary is None or summary["dataset"]["image_size"] != list(params.preprocess.size):
@@ -113,7 +113,7 @@ def _median(values: Iterable[float]) -> float | None:
 
 @lru_cache(maxsize=1)
 def measure_machine_rate() -> float:
-    """The multiply-adds per second of this machine, in one matrix product."""
+    """Measures the multiply-adds per second of this machine with a matrix product."""
     side = 768
     matrix, other = (np.ones((side, side), np.float32) for _ in range(2))
     shortest_seconds = math.inf

@@ -2,8 +2,8 @@
 
 jobs/<id>/job.json      Job
 jobs/<id>/params.yaml   its params, if it has any
-jobs/<id>/cancelled     exists if the user ended it
-and the files of job_process.py. All state of a job is in its folder, so that a restarted studio can read it.
+jobs/<id>/cancelled     exists if the user stopped it
+and the files that job_process.py writes. All state of a job is in its folder, so that a restarted studio can read it.
 """
 
 import contextlib
@@ -47,11 +47,11 @@ TAIL_BYTES: Final = 64 * 1024
 
 
 class Job(BaseRecord):
-    """A request for a job.
+    """A job as it was requested.
 
     Attributes:
-        command: the words after `darkroom`; or a whole command, whose first word is a path.
-        about: facts for the page: the data, the file, the run.
+        command: the words after `darkroom`, or a whole command if the first word is a path.
+        about: facts that the page needs, such as the data, the file or the run.
     """
 
     id: str
@@ -83,7 +83,7 @@ class JobFolder:
 
     def _read_state(self) -> State:
         # The process acquires its lock, writes its pid and its result, and releases the lock. So if the pid exists and
-        # the lock is free afterwards, the process has ended, and its result is written unless it was killed.
+        # the lock is free afterwards, the process has ended, and it has written its result unless it was killed.
         pid, is_held = self._pid, self._is_held
         result = self._read("result.json")
         if result is not None:
@@ -102,28 +102,28 @@ class JobFolder:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, in any state."""
+        """Whether the job has ended, for whatever reason."""
         return self.state not in ("waiting", "running")
 
     @property
     def started_at(self) -> float | None:
-        """The start time, in seconds since 1970; None if it has not started."""
+        """The start time, in seconds since 1970; None if the job has not started."""
         return (self.path / "started").stat().st_mtime if (self.path / "started").exists() else None
 
     @property
     def ended_at(self) -> float | None:
-        """The end time of its command, in seconds since 1970; None if there is no result."""
+        """The end time of the job's command, in seconds since 1970; None if there is no result."""
         result = self._read("result.json")
         return None if result is None else float(result["ended"])
 
     @property
     def error(self) -> str | None:
-        """Why it failed, according to the command."""
+        """Why the job failed or was lost; None in other states."""
         state = self.state
         if state == "lost":
             return (
-                "The machine or the process stopped unexpectedly. Start it again: it continues from the last "
-                "saved state."
+                "The machine or the process stopped unexpectedly. Start the job again: it continues from the "
+                "last saved state."
             )
         if state != "failed":
             return None
@@ -135,7 +135,7 @@ class JobFolder:
             return "\n".join(lines[start:]).removeprefix("darkroom: ")
         if signal_of(int(result.get("code", 0))) is not None:
             return explain_signal(int(result["code"]), what="The job")
-        return "\n".join(lines[-12:]) or f"It exited with code {result.get('code')}."
+        return "\n".join(lines[-12:]) or f"The job exited with code {result.get('code')}."
 
     @property
     def output(self) -> Any:
@@ -161,7 +161,7 @@ class JobFolder:
         return self._run
 
     def _holds(self, lock: Path) -> bool:
-        """Whether this job's process locked a run."""
+        """Whether this job's process wrote the lock file of a run."""
         if not lock.exists() or lock.read_text() != str(self._pid):
             return False
         return lock.stat().st_mtime >= (self.started_at or 0)
@@ -176,14 +176,14 @@ class JobFolder:
             return file.read().decode("utf-8", "replace")
 
     def stop(self) -> None:
-        """Ends the job, or removes it from the queue."""
+        """Stops the job, or removes it from the queue."""
         write_file(self.path / "cancelled", b"")
         if self._pid and self._is_held:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGTERM)
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Starts the job as a process that continues if this one ends."""
+        """Starts the job as a process that continues if the studio ends."""
         command = self.job.command
         words = list(command) if Path(command[0]).is_absolute() else launcher.python("pipelines.cli.main", *command)
         write_file(self.path / "started", b"")

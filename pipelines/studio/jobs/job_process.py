@@ -1,9 +1,9 @@
 """Runs a job of the studio, and records its result even if the studio has ended.
 
-It is run by its path and imports nothing of the project. Arguments: the job's folder, then the command.
+It is run as a script and imports nothing from the project. Arguments: the job's folder, then the command.
 
 lock           held while the job runs
-keeper.json    {"pid": of the command}
+keeper.json    {"pid": process id of the command}
 log.txt        the log of the command
 output.txt     its standard output: the result as JSON
 result.json    {"code": exit code, "ended": seconds since 1970}
@@ -31,7 +31,7 @@ def main(folder: Path, command: list[str]) -> int:
             )
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         write(folder / "keeper.json", {"pid": child.pid})
-        if (folder / "cancelled").exists():  # by a studio that did not know the pid yet
+        if (folder / "cancelled").exists():  # the studio stopped the job before it knew the pid
             child.terminate()
         code = child.wait()
         write(folder / "result.json", {"code": code, "ended": time.time()})

@@ -16,7 +16,7 @@ LOG_BYTES: Final = 200_000
 
 
 class Progress(BaseRecord):
-    """The progress of the running training, which every screen shows."""
+    """The progress of the current training run, which every screen shows."""
 
     job: str
     step: str
@@ -27,11 +27,11 @@ class LiveView(BaseRecord):
     """The state of a job for the Live screen.
 
     Attributes:
-        epochs: the metrics of each epoch of the training; during a search, of the latest trial.
-        part: the progress of the current epoch.
-        log: the text after `log_from`.
-        log_to: the position after this text.
-        finishing: whether the training was requested to end with the best epoch so far.
+        epochs: the metrics of each training epoch; during a search, those of the latest trial.
+        part: the progress of the current epoch; None between epochs.
+        log: the new text of the log.
+        log_to: the position in the log after this text, in bytes.
+        finishing: whether the user has asked the training to end early with the best epoch so far.
     """
 
     id: str
@@ -57,8 +57,8 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
     """Returns the current state of a job.
 
     Args:
-        job: of any kind; only runs have steps.
-        log_from: the position in the log from which text is requested, in bytes.
+        job: a job of any kind; only runs have steps.
+        log_from: the position in the log, in bytes, after which the text is new.
     """
     state = job.state
     run = job.run_folder
@@ -86,7 +86,7 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
 
 
 def _read_events(run: runs.RunFolder | None) -> list[dict[str, Any]]:
-    """Reads the events of a run; the file is only read again if it has changed, because every tab requests it."""
+    """Reads the events of a run; the file is only read again if it has changed, because every tab requests them."""
     path = (run.path / EVENTS_FILE).absolute() if run is not None else None
     if path is None or not path.exists():
         return []
@@ -104,7 +104,7 @@ def _mlflow_run(run: runs.RunFolder | None) -> str | None:
 
 
 def show_progress(job: JobFolder) -> Progress | None:
-    """The step in which a training is; None if no training is running."""
+    """The current step of a run and its progress; None if the job is not a run, or is not running."""
     if job.job.kind != "run" or job.state != "running":
         return None
     steps = _steps(job, _read_events(job.run_folder), "running")
@@ -119,7 +119,7 @@ def _steps(job: JobFolder, events: list[dict[str, Any]], job_state: str) -> tupl
 
 
 def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """The epochs of the latest training; a resumed training reports its earlier epochs again."""
+    """The epochs of the latest training or trial, each once, even if a resumed one reports earlier epochs again."""
     rows: dict[int, dict[str, Any]] = {}
     training: tuple[Any, ...] = ()
     trial = None
@@ -136,7 +136,7 @@ def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def _trials(events: list[dict[str, Any]], *, is_over: bool) -> tuple[dict[str, Any], ...]:
-    """The trials with their last state; a trial that was running when the job was killed is interrupted."""
+    """The trials with their last state; a trial that was running when the job was killed counts as interrupted."""
     rows: dict[int, dict[str, Any]] = {}
     for event in events:
         if event["event"] == "trial":

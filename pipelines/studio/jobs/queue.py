@@ -13,12 +13,12 @@ from pipelines.studio.jobs.job_folder import Job, JobFolder, Kind
 from pipelines.studio.settings import StudioError
 
 ALONGSIDE: Final = ("check", "serve", "ui", "layers", "promote", "submit")
-"""Kinds of jobs that start at once: they need little, or run until they are stopped."""
+"""Kinds of jobs that start immediately, because they need few resources or run until they are stopped."""
 KEPT_JOBS: Final = 200
 
 
 class Queue:
-    """The jobs of a studio. They run one at a time, except for those that need little."""
+    """The jobs of a studio, which run one at a time except for the kinds in ALONGSIDE."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -36,8 +36,8 @@ class Queue:
         """Adds a job to the end of the queue.
 
         Args:
-            kind: of the job.
-            title: for display.
+            kind: the kind of the job.
+            title: the title that the page shows.
             command: see `Job`; PARAMS in it is replaced by the path of the params.
             params: the text of a params.yaml for the job.
             about: see `Job`.

@@ -11,7 +11,7 @@ from pipelines.runners import runs
 from pipelines.runners.events import EVENTS_FILE, read_events
 
 START: Final = "start"
-"""The time before the first step: the libraries are loaded, and the params resolved."""
+"""Shown before the first step, while the libraries are loaded and the params are resolved."""
 FEATURES: Final = "compute-features"
 STEPS: Final = ("preprocess", FEATURES, "tune", "train", "evaluate", "deploy")
 OPTIONAL: Final = (FEATURES, "tune")
@@ -19,7 +19,7 @@ OPTIONAL: Final = (FEATURES, "tune")
 
 
 class PartView(BaseRecord):
-    """A task that does a part of a step: state is running, done, failed or stopped."""
+    """One of the tasks that share a step; its state is running, done, failed or stopped."""
 
     name: str
     state: str
@@ -31,9 +31,9 @@ class StepView(BaseRecord):
 
     Attributes:
         state: waiting, running, done, failed or stopped.
-        expected_seconds: its time in the latest finished run of this folder; None if there is none.
+        expected_seconds: how long the step took in the latest finished run; None if there is no such run.
         share: the completed share, from 0 to 1; None if the step does not report it.
-        parts: the tasks that share its work and have started.
+        parts: the tasks that share its work, as far as they have started.
         num_parts: the number of tasks that share its work.
     """
 
@@ -50,12 +50,12 @@ class StepView(BaseRecord):
 def read_steps(
     events: Sequence[dict[str, Any]], job_state: str, started_at: float | None, num_parts: Mapping[str, int]
 ) -> tuple[StepView, ...]:
-    """Returns the steps after these events.
+    """Returns the state of each step after these events.
 
     Args:
-        events: of the run.
-        job_state: of the job that runs it.
-        started_at: when the job started.
+        events: the events of the run.
+        job_state: the state of the job.
+        started_at: when the job started; None if it has not.
         num_parts: the number of tasks that share a step, by the step's name.
     """
     expected_seconds = _expect_seconds()
@@ -86,7 +86,7 @@ def read_steps(
 
 
 def count_parts(run: runs.RunFolder | None) -> dict[str, int]:
-    """The number of tasks that share each step of this run, by its name; empty until the params are written."""
+    """The number of tasks that share each step of this run, by the step's name; empty until the params are written."""
     path = (run.path / runs.PARAMS_FILE).absolute() if run is not None else None
     return _parts_by(path) if path is not None and path.exists() else {}
 
@@ -96,7 +96,7 @@ def _parts_by(params_path: Path) -> dict[str, int]:
     data = load_params(params_path).data
     readers, feature_workers = data.workers, data.feature_workers
     return {
-        "preprocess": readers + 1 if readers > 1 else 0,  # and the task that lists the photos
+        "preprocess": readers + 1 if readers > 1 else 0,  # plus the task that lists the photos
         FEATURES: feature_workers if feature_workers > 1 else 0,
     }
 
@@ -107,7 +107,7 @@ def _step_of(task: str) -> str:
 
 
 def _after(event: dict[str, Any], step: StepView, job_state: str) -> StepView:
-    """Returns a step after an event of the step or of one of its parts."""
+    """Returns the state of a step after an event of its own task or of one of its parts."""
     kind, time = event["event"], event["time"]
     is_part = runs.kind_of(str(event["step"])) in runs.PARTS_OF
     if kind == "started":
@@ -125,7 +125,7 @@ def _after(event: dict[str, Any], step: StepView, job_state: str) -> StepView:
     parts = _with_part(step, PartView(name=event["step"], state=state, seconds=seconds))
     num_done = sum(part.state == "done" for part in parts)
     is_over = state != "done" or (step.name == FEATURES and num_done >= step.num_parts)
-    # The step itself runs after its parts, as the last part; the features have no other parts.
+    # A step's own task runs last, after its parts; only the step that computes features has no such task.
     num_tasks = step.num_parts + (step.name != FEATURES)
     return step.model_copy(
         update={
@@ -143,7 +143,7 @@ def _with_part(step: StepView, part: PartView) -> tuple[PartView, ...]:
 
 
 def _mark_next_step(steps: list[StepView], last_time: float | None) -> list[StepView]:
-    """Between two steps, the next step is starting, which takes seconds: libraries are loaded."""
+    """Between two steps, marks the next one as running, because it needs seconds to load its libraries."""
     if any(step.state == "running" for step in steps):
         return steps
     position = next((number for number, step in enumerate(steps) if step.state == "waiting"), None)
@@ -163,7 +163,7 @@ def _share_done(event: dict[str, Any], share: float | None) -> float | None:
 
 
 def _expect_seconds() -> dict[str, float]:
-    """The time of each step of the latest finished run; empty if there is none."""
+    """The time that each step took in the latest finished run; empty if there is none."""
     latest = runs.RUNS_DIR / "latest"
     return _measured_seconds(latest.resolve()) if latest.exists() else {}
 

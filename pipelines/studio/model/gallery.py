@@ -1,4 +1,4 @@
-"""The pretrained backbones for the page: the cost of each, and when to choose it."""
+"""The pretrained backbones that the page shows: the cost of each, and when to choose it."""
 
 import json
 import os
@@ -13,9 +13,9 @@ class Card(BaseRecord):
 
     Attributes:
         image_size: the image size that it was designed for, in pixels.
-        megabytes: of its weights.
-        giga_multiply_adds: for one photo of this size.
-        milliseconds: for one photo in the service, measured on this machine; None if not measured yet.
+        megabytes: the size of its weights.
+        giga_multiply_adds: billions of multiply-adds for one photo of this size.
+        milliseconds: the time per photo in the service, measured on this machine; None if not measured yet.
         is_here: whether its ImageNet weights are on this machine.
     """
 
@@ -48,7 +48,7 @@ def list_cards(home: Path) -> list[Card]:
 
 
 def has_weights(name: str) -> bool:
-    """Whether Keras' cache contains the backbone's weights without top."""
+    """Whether Keras' cache contains the backbone's weights without its top layers."""
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     files = BACKBONES[name].weight_files
     file = files.cache_names[1] if files.cache_names else files.without_top
@@ -56,12 +56,12 @@ def has_weights(name: str) -> bool:
 
 
 def speeds_path(home: Path) -> Path:
-    """The path of the measurements."""
+    """The path of the measured speeds."""
     return home / "speeds.json"
 
 
 def read_speeds(home: Path) -> dict[str, float]:
-    """Reads the milliseconds for one photo, by backbone."""
+    """Reads the measured milliseconds per photo, by backbone."""
     try:
         speeds: dict[str, float] = json.loads(speeds_path(home).read_text(encoding="utf-8"))
     except (OSError, ValueError):

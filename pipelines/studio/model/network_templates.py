@@ -33,7 +33,7 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     },
     {
         "name": "Shortcuts",
-        "help": "Residual blocks: layers that learn only what to add. Deeper, but still stable to train.",
+        "help": "Residual blocks: layers that learn only what to add to their input. Deeper, yet stable to train.",
         "layers": [
             _make_conv(32, name="start"),
             _make_conv(32),
@@ -50,7 +50,7 @@ TEMPLATES: Final[tuple[dict[str, Any], ...]] = (
     },
     {
         "name": "Light",
-        "help": "Separable convolutions: a fraction of the weights and computation.",
+        "help": "Separable convolutions, with a fraction of the usual weights and computation.",
         "layers": [
             _make_conv(24, strides=2),
             *(

@@ -20,13 +20,13 @@ class LayerView(BaseRecord):
 
 
 class NetworkView(BaseRecord):
-    """A network in numbers.
+    """The size and cost of a network, or why it cannot be built.
 
     Attributes:
         layers: one entry for each layer of the list.
         fault: why the network cannot be built; None if it can.
-        position: of the invalid layer.
-        drawing: SVG; None if the network cannot be built.
+        position: the position of the invalid layer, from 0; None if there is none.
+        drawing: the network as SVG; None if it cannot be built.
     """
 
     layers: tuple[LayerView, ...]
@@ -43,10 +43,10 @@ def inspect_network(specs: list[Any], image_size: tuple[int, int], num_classes: 
     """Checks a list of layers.
 
     Args:
-        specs: as in params.yaml.
+        specs: the layers, as in params.yaml.
         image_size: (height, width) of the photos.
-        num_classes: of the data.
-        batch_size: of the training, for the memory.
+        num_classes: the number of classes of the data.
+        batch_size: the batch size of training, which affects the memory.
     """
     layers: list[Layer] = []
     nodes: list[TracedLayer] = []

@@ -1,1 +1,1 @@
-"""The HTTP and WebSocket routes, one module per screen. Imported by `app` alone."""
+"""The HTTP and WebSocket routes, one module per screen. Imported only by `app`."""

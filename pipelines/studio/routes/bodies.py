@@ -11,12 +11,12 @@ from components.contract.validation_messages import fault
 
 def _require_text(text: str) -> str:
     if not text.strip():
-        raise fault("a text is expected; found none")
+        raise fault("must not be empty")
     return text.strip()
 
 
 Text = Annotated[str, AfterValidator(_require_text)]
-"""A text without surrounding spaces; may contain file names that are not UTF-8."""
+"""Non-empty text without surrounding spaces; it may contain file names that are not UTF-8."""
 
 
 class Nothing(StrictRecord):
@@ -30,7 +30,7 @@ class OnRevision(StrictRecord):
 
 
 class ChosenData(OnRevision):
-    """The address of photos."""
+    """The address of the photos to use."""
 
     uri: Text
 
@@ -48,7 +48,7 @@ class NewDataSet(OnRevision):
 
 
 class Decisions(OnRevision):
-    """The new class of each photo, by its path; null removes it."""
+    """The new class of each photo, by its path; null removes the photo."""
 
     decisions: dict[str, str | None]
 
@@ -82,7 +82,7 @@ class DraftImport(OnRevision):
 
 
 class NewJob(StrictRecord):
-    """A job to start; `host` is that of Kubeflow Pipelines."""
+    """A job to start; `host` is the address of Kubeflow Pipelines."""
 
     kind: Literal["run", "rate", "submit"]
     host: str = ""
@@ -103,13 +103,13 @@ class Network(StrictRecord):
 
 
 class Backbones(StrictRecord):
-    """Networks to measure."""
+    """Backbones whose speed is measured."""
 
     names: Annotated[list[str], Field(min_length=1)]
 
 
 class Backbone(StrictRecord):
-    """A network."""
+    """A backbone to package."""
 
     name: Text
 
@@ -142,6 +142,6 @@ class Model(StrictRecord):
 
 
 class ModelFormat(Model):
-    """A format of a finished model."""
+    """A finished model, and the format to export it to."""
 
     format: Text

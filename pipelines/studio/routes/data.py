@@ -65,7 +65,7 @@ def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def choose(studio: Studio, body: ChosenData) -> dict[str, Any]:
-    """`POST /api/data/choose`: a folder, table or archive of this machine, an address, or a data set of the studio."""
+    """`POST /api/data/choose`: uses a folder, table or archive on this machine, an address, or data of the studio."""
     text = data_within(studio.settings.allowed, body.uri)
     if not is_remote(text):
         path = Path(text)
@@ -82,8 +82,8 @@ def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
 
     Args:
         studio: contains the draft.
-        revision: of the draft that the change is based on.
-        uri: of the photos.
+        revision: the revision of the draft that the change is based on.
+        uri: the address of the photos.
 
     Raises:
         StudioError: the path is not UTF-8, or the draft has changed in the meantime.
@@ -98,7 +98,7 @@ def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
 
 
 def name_columns(studio: Studio, body: NamedColumns) -> dict[str, Any]:
-    """`POST /api/data/columns`: the columns of a label file; columns that are not named are detected again."""
+    """`POST /api/data/columns`: assigns the columns of a label file; those that are not named are detected again."""
     columns = parse_section(ColumnNames, json.dumps(body.columns))
     values = {f"data.columns.{role}": column for role, column in columns.model_dump(exclude_none=True).items()}
     draft = studio.draft.change(body.revision, values, ["data.columns"])
@@ -107,7 +107,7 @@ def name_columns(studio: Studio, body: NamedColumns) -> dict[str, Any]:
 
 
 def choose_demo(studio: Studio, body: OnRevision) -> dict[str, Any]:
-    """`POST /api/data/demo`: the handwritten digits that come with scikit-learn."""
+    """`POST /api/data/demo`: uses the handwritten digits that come with scikit-learn."""
     folder = studio.settings.photos_dir / "digits"
     if not folder.exists():
         process = launcher.run(launcher.python("components.preprocess.demo", "--output", str(folder)))
@@ -126,8 +126,8 @@ def _own_folder(studio: Studio) -> Path:
     data = studio.draft.read().data
     if data is None or not Path(data).is_relative_to(studio.settings.photos_dir.resolve()) or not Path(data).is_dir():
         raise StudioError(
-            "Photos can only be added to data created here. Your own photos stay unchanged; create new "
-            "data, or upload a copy.",
+            "Photos can only be added to data sets created here. Your own photos stay unchanged; create a new data "
+            "set, or upload a copy.",
             409,
         )
     return Path(data)
@@ -148,13 +148,13 @@ def change_class(studio: Studio, body: ChangedClass) -> dict[str, Any]:
     elif body.to is not None:
         dataset_editor.rename_class(folder, body.name, body.to)
     else:
-        raise StudioError("A change of a class must be another name or its removal.")
+        raise StudioError("A class can be renamed or removed; the request asks for neither.")
     studio.touch()
     return {}
 
 
 async def add_photo(request: Request) -> Response:
-    """`PUT /api/data/photos?class=…&name=…`: one photo, as the body."""
+    """`PUT /api/data/photos?class=…&name=…`: adds the photo in the body to a class."""
     studio: Studio = request.app.state.studio
     query = request.query_params
     folder = dataset_editor.class_folder(_own_folder(studio), query.get("class", ""))
@@ -167,12 +167,12 @@ async def add_photo(request: Request) -> Response:
 
 
 async def add_archive(request: Request) -> Response:
-    """`PUT /api/data/archive?name=…&revision=…`: an archive, as the body; it is unpacked and becomes the data."""
+    """`PUT /api/data/archive?name=…&revision=…`: unpacks the archive in the body, and uses its photos."""
     studio: Studio = request.app.state.studio
     query = request.query_params
     name = dataset_editor.file_name(query.get("name", ""))
     if not archive.is_archive(Path(name)):
-        raise StudioError(f"The name of an archive must end in {', '.join(archive.SUFFIXES)}; found {name!r}.")
+        raise StudioError(f"The name of an archive must end in one of {', '.join(archive.SUFFIXES)}; found {name!r}.")
     path = await receive(
         request.stream(),
         studio.settings.home / "uploads" / name,
@@ -196,7 +196,7 @@ def content_length(request: Request) -> int | None:
 
 
 def finish_upload(studio: Studio, _body: Nothing) -> dict[str, Any]:
-    """`POST /api/data/uploaded`: all dropped photos have been uploaded."""
+    """`POST /api/data/uploaded`: reports that all dropped photos have been uploaded."""
     studio.touch()
     return {}
 
@@ -228,7 +228,7 @@ def show_audit_report(studio: Studio, _query: Mapping[str, str]) -> Response:
 
 
 def decide(studio: Studio, body: Decisions) -> dict[str, Any]:
-    """`POST /api/data/decide`: relabels or removes photos, as a new version."""
+    """`POST /api/data/decide`: relabels or removes photos in a new version of the data."""
     data = studio.draft.read().data
     if data is None:
         raise StudioError("Choose photos first.", 409)

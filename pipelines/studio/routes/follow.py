@@ -1,8 +1,8 @@
 """The websocket that reports changes to every tab immediately.
 
-The page sends the job that it watches: {"job": id, "log": bytes of the log so far}. It receives {"jobs": […],
-"revision": …, "changed": …} whenever one of these values changes, {"progress": Progress or null} during a training, and
-{"live": LiveView} when the watched job changes.
+The page sends the job that it watches: {"job": id, "log": bytes of the log that it has}. It receives {"jobs": […],
+"revision": …, "changed": …} whenever one of these values changes, {"progress": Progress or null} during a training run,
+and {"live": LiveView} when the watched job changes.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ async def _send_changes(socket: WebSocket, subscription: dict[str, Any], listene
 
 
 def _state(studio: Studio) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The facts that every tab shows, and the progress of the running training."""
+    """The facts that every tab shows, and the progress of the current training run."""
     jobs = studio.queue.all()[:SHOWN_JOBS]
     state = {
         "jobs": [job_view(job) for job in jobs],

@@ -35,7 +35,7 @@ def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def inspect_network(studio: Studio, body: Network) -> dict[str, Any]:
-    """`POST /api/network`: the current list of layers, which may be invalid."""
+    """`POST /api/network`: checks the current list of layers, which may be invalid."""
     size, num_classes = find_network_input(studio)
     view = networks.inspect_network(body.layers, size, num_classes, body.batch_size)
     return view.model_dump() | {"image_size": size, "num_classes": num_classes}
@@ -72,7 +72,7 @@ def measure(studio: Studio, body: Backbones) -> Any:
 
 
 def package(studio: Studio, body: Backbone) -> Any:
-    """`POST /api/gallery/package`: packages a backbone with ImageNet's classes, without training."""
+    """`POST /api/gallery/package`: packages a backbone with ImageNet's classes, without training it."""
     name = body.name
     if name not in BACKBONES:
         raise StudioError(f"A backbone must be one of {', '.join(BACKBONES)}; found {name[:80]!r}.")
@@ -87,11 +87,11 @@ def package(studio: Studio, body: Backbone) -> Any:
 
 
 async def upload(request: Request) -> Response:
-    """`PUT /api/model/upload?name=…`: a model file, as the body; the safe import checks it."""
+    """`PUT /api/model/upload?name=…`: stores the model file in the body; a job checks it with the safe import."""
     studio: Studio = request.app.state.studio
     name = file_name(request.query_params.get("name", "model"))
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
-        raise StudioError(f"A model file must end in .keras, .h5 or .zip; found {name!r}.")
+        raise StudioError(f"The name of a model file must end in .keras, .h5 or .zip; found {name!r}.")
     path = await receive(
         request.stream(),
         studio.settings.home / "models" / name,
@@ -103,7 +103,7 @@ async def upload(request: Request) -> Response:
 
 
 def check_upload(studio: Studio, body: UploadedModel) -> Any:
-    """`POST /api/model/check`: checks a file again, as weights of a known network."""
+    """`POST /api/model/check`: checks an uploaded file again, as the weights of a backbone."""
     path = studio.settings.home.resolve() / "models" / file_name(body.name)
     if not path.is_file():
         raise StudioError(f"There is no uploaded model {path.name!r}.", 404)
@@ -122,7 +122,7 @@ def _check(studio: Studio, path: Path, architecture: str | None) -> JobFolder:
 
 
 def show_uploads(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/model/uploads`: the files and their checks, the newest first."""
+    """`GET /api/model/uploads`: the uploaded model files and their checks, the newest first."""
     jobs_by_name: dict[str, Any] = {}
     for job in studio.queue.all():
         name = job.job.about.get("name", "")

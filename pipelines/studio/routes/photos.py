@@ -71,7 +71,7 @@ def _parse_share(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise StudioError(f"A share must be a number such as 0.15; found {text[:80]!r}.") from None
+        raise StudioError(f"A fraction must be a number such as 0.15; found {text[:80]!r}.") from None
 
 
 ROUTES = [

@@ -46,7 +46,7 @@ def show_run(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def note_run(_studio: Studio, body: RunNotes) -> Any:
-    """`POST /api/runs/{run}`: its name and notes."""
+    """`POST /api/runs/{run}`: stores the name and the notes of a run."""
     run_dir = find_finished_run(body.run)
     return write_notes(run_dir, printable(body.name), printable(body.notes, lines=True))
 
@@ -57,7 +57,7 @@ def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def show_image(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo; with `class_name`, its explanation."""
+    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo, or with `class_name` its explanation."""
     split = studio.results.split(query["run"], query["split"])
     if query["image"] not in split.index_of:
         raise StudioError(f"There is no photo {query['image'][:80]!r} in this split.", 404)
@@ -78,7 +78,7 @@ def show_comparison(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def compare(studio: Studio, body: ComparedRuns) -> Any:
-    """`POST /api/compare`: recommends one of several runs with `darkroom compare`."""
+    """`POST /api/compare`: starts `darkroom compare`, which recommends one of several runs."""
     names = [find_finished_run(name).name for name in body.runs]
     output = comparison_dir(studio, names)
     command = ["compare", *names, "--output", str(output), "--json"]
@@ -113,14 +113,14 @@ def show_file(_studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 async def predict(request: Request) -> Response:
-    """`PUT /api/models/{model}/predict`: one photo, as the body."""
+    """`PUT /api/models/{model}/predict`: classifies the photo in the body."""
     studio: Studio = request.app.state.studio
     photo = await _read_photo(request)
     return JSONResponse(await to_thread.run_sync(studio.playground.predict, request.path_params["model"], photo))
 
 
 async def explain(request: Request) -> Response:
-    """`PUT /api/models/{model}/explain?class_name=…`: one photo, as the body."""
+    """`PUT /api/models/{model}/explain?class_name=…`: shows where the model saw a class in the photo in the body."""
     studio: Studio = request.app.state.studio
     photo = await _read_photo(request)
     picture, method = await to_thread.run_sync(
@@ -156,7 +156,7 @@ def serve(studio: Studio, body: Model) -> Any:
 
 
 def _find_service_address() -> tuple[str, int]:
-    """Returns the same port each time, so that programs find the service again; another port if it is taken."""
+    """Returns the same port each time, so that programs find the service again; a free one if that is taken."""
     try:
         return free_address("127.0.0.1", SERVICE_PORT)
     except ServiceError:
@@ -200,7 +200,7 @@ def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/jobs/{job}/ready`: whether the page that a job serves is ready."""
     job = studio.queue.find(query["job"])
     if job.job.kind not in ("serve", "ui"):
-        raise StudioError("Only a service and the MLflow page can be opened.", 404)
+        raise StudioError("Only a service or the MLflow page can be ready; this job is neither.", 404)
     path = "/readyz" if job.job.kind == "serve" else "/"
     return {"ready": answers(job.job.about["url"], path, READY_SECONDS)}
 

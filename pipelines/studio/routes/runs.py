@@ -23,7 +23,7 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.studio import Studio, job_view
 
 FILE = "studio.yaml"
-"""The name of the params file in the commands on the page."""
+"""The name of the params file in the commands that the page shows."""
 LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
 """How messages name a layer of a custom network; the page counts layers from 1."""
 
@@ -34,7 +34,7 @@ def show_draft(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
-    """Returns the draft for the page."""
+    """Returns the draft as the page needs it."""
     faults = check(draft.params)
     resolution = studio.draft.resolve(draft)
     data_fault = studio.album.view(draft.data).fault if draft.data else "Choose photos first."
@@ -90,7 +90,7 @@ def export_draft(studio: Studio, _query: Mapping[str, str]) -> Response:
 
 
 def import_draft(studio: Studio, body: DraftImport) -> Any:
-    """`POST /api/draft/import`: replaces the draft by the text of a params.yaml or a command."""
+    """`POST /api/draft/import`: replaces the draft with the params of a params.yaml or a command."""
     text = body.text.strip()
     if not text:
         raise StudioError("Paste a params.yaml or a command; the text is empty.")
@@ -123,7 +123,7 @@ def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/presets?times=…`: the presets, the chosen one and, with `times`, their times, which needs the data."""
+    """`GET /api/presets?times=…`: the presets and the chosen one; `times` adds estimates, which requires the data."""
     draft = studio.draft.read()
     choices = _list_presets(studio, draft)
     presets = []
@@ -152,7 +152,7 @@ def _estimate(studio: Studio, draft: Draft) -> Estimate | None:
 
 
 def start_job(studio: Studio, body: NewJob) -> Any:
-    """`POST /api/jobs`: a training here or on a cluster, or a range test."""
+    """`POST /api/jobs`: starts a training run, here or on a cluster, or a range test."""
     draft = studio.draft.read()
     view = draft_view(studio, draft)
     if body.kind != "submit" and not view["ready"]:
@@ -172,7 +172,7 @@ def start_job(studio: Studio, body: NewJob) -> Any:
         host = body.host.strip()
         if not host.startswith(("http://", "https://")):
             raise StudioError(
-                f"The address of Kubeflow Pipelines begins with https:// or http://; found {host[:80]!r}."
+                f"The address of Kubeflow Pipelines must begin with https:// or http://; found {host[:80]!r}."
             )
         job = studio.queue.add(
             "submit",
@@ -196,7 +196,7 @@ def show_job(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def act_on_job(studio: Studio, body: JobAction) -> Any:
-    """`POST /api/jobs/{job}`: stop, finish (keeps the best epoch so far), or again (continues a stopped job)."""
+    """`POST /api/jobs/{job}`: `stop`, `finish` (keeps the best epoch so far) or `again` (continues a stopped job)."""
     job = studio.queue.find(body.job)
     if body.action == "stop":
         job.stop()
@@ -205,7 +205,7 @@ def act_on_job(studio: Studio, body: JobAction) -> Any:
 
         run = job.run_folder
         if run is None or job.is_over:
-            raise StudioError("Only a training in progress can be finished early.", 409)
+            raise StudioError("Only a training run in progress can be finished early.", 409)
         ask_to_finish(run.path.name)
     else:
         params = job.path / "params.yaml"

@@ -13,11 +13,11 @@ import { showTitle } from "./frame/title.js";
 /**
  * @typedef {object} Screen The module of a screen.
  * @property {(page: HTMLElement, parts: string[]) => Promise<Leave>} show Fills the page.
- * @property {(commands: Commands) => string[]} commands The equivalent commands.
+ * @property {(commands: Commands) => string[]} commands Returns the equivalent commands.
  */
-/** @typedef {(() => unknown) | null | undefined} Leave Ends a screen. */
+/** @typedef {(() => unknown) | null | undefined} Leave Cleans up when the user leaves a screen. */
 
-/** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} A script is loaded with its screen. */
+/** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} Scripts are loaded with their screens. */
 const SCREENS = {
   data: { title: "Data", load: () => import("./data/data.js") },
   model: { title: "Model", load: () => import("./model/model.js") },

@@ -1,7 +1,7 @@
-"""Files that people put among their photos: real encoders wrote them; they are intact, damaged or disguised.
+"""Files that users may have among their photos: intact, damaged or disguised, and written by real encoders.
 
 Each file comes with the verdict that both the scan of a data set and the prediction service must return: a reason code,
-or None if the file is a photo after all. Importing this package fills `BAD_PHOTOS`.
+or None if the file is a valid photo. Importing this package fills `BAD_PHOTOS`.
 """
 
 from tests.cases.bad_photos import damaged_photos, foreign_files, odd_photos, sizes, truncated_photos

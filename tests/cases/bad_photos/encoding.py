@@ -1,4 +1,4 @@
-"""Encodes pictures with real encoders, or by the rules of the format where no encoder is available."""
+"""Encodes pictures with real encoders, or by hand if no encoder is available."""
 
 import functools
 import io
@@ -32,13 +32,13 @@ def photo(file_format: str, *, mode: str = "RGB", size: tuple[int, int] = (60, 8
 
 
 def beginning(fraction: float, file_format: str, **options: object) -> bytes:
-    """Returns the first bytes of an intact file."""
+    """Returns this fraction of an intact file, from its beginning."""
     data = photo(file_format, **options)  # type: ignore[arg-type]
     return data[: round(len(data) * fraction)]
 
 
 def with_flipped_bits(data: bytes, *places: float) -> bytes:
-    """Flips one bit at each place, given as a fraction of the length."""
+    """Flips one bit at each place; a place is a fraction of the length of the data."""
     damaged = bytearray(data)
     for place in places:
         damaged[int(place * len(data))] ^= 0x10
@@ -54,7 +54,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, *chunks: bytes, pixels: bytes = b"") -> bytes:
-    """Returns a PNG that states this size and holds the given pixel bytes and extra chunks."""
+    """Returns a PNG whose header contains this size, with the given pixel bytes and extra chunks."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"".join(
         [b"\x89PNG\r\n\x1a\n", header, *chunks, png_chunk(b"IDAT", zlib.compress(pixels)), png_chunk(b"IEND", b"")]
@@ -62,7 +62,7 @@ def png(width: int, height: int, *chunks: bytes, pixels: bytes = b"") -> bytes:
 
 
 def with_size(data: bytes, old: bytes, new: bytes) -> bytes:
-    """Returns the same file with another size in its header."""
+    """Returns the same file with a different size in its header."""
     assert data.count(old) >= 1
     return data.replace(old, new, 1)
 

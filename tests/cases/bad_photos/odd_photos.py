@@ -1,4 +1,4 @@
-"""Unusual files that are valid photos."""
+"""Unusual files, all of which are valid photos."""
 
 import numpy as np
 from PIL import Image
@@ -16,7 +16,7 @@ from tests.cases.bad_photos.encoding import (
 )
 from tests.cases.bad_photos.table import add
 
-add("a JPEG with a zip behind it", ".jpg", None, lambda: photo("JPEG") + in_zip(b"another"))
+add("a JPEG followed by a zip", ".jpg", None, lambda: photo("JPEG") + in_zip(b"another"))
 add(
     "a PNG with a web page in its comment",
     ".png",
@@ -24,27 +24,27 @@ add(
     lambda: photo("PNG", pnginfo=png_comment("<script>alert(1)</script>")),
 )
 add(
-    "a JPEG with a depth map behind it",
+    "a JPEG followed by a depth map",
     ".jpg",
     None,
     lambda: encoded(scene(40, 60), "MPO", save_all=True, append_images=[scene(10, 15, seed=1)]),
 )
 add("a PNG named as a JPEG", ".jpg", None, lambda: photo("PNG"))
-add("a JPEG named as a text", ".txt", None, lambda: photo("JPEG", quality=60))
+add("a JPEG with the extension .txt", ".txt", None, lambda: photo("JPEG", quality=60))
 add(
-    "a PNG of 16 bits",
+    "a 16-bit PNG",
     ".png",
     None,
     lambda: encoded(Image.fromarray(np.linspace(0, 65535, 4800, dtype=np.uint16).reshape(60, 80)), "PNG"),
 )
 add(
-    "a color PNG of 16 bits",
+    "a 16-bit color PNG",
     ".png",
     None,
     lambda: encoded_by_opencv(".png", np.asarray(scene(60, 80)).astype(np.uint16) * 257),
 )
 add(
-    "a color TIFF of 16 bits",
+    "a 16-bit color TIFF",
     ".tif",
     None,
     lambda: encoded_by_opencv(".tif", np.asarray(scene(60, 80)).astype(np.uint16) * 257),
@@ -56,12 +56,12 @@ add(
     lambda: encoded(Image.fromarray(np.asarray(scene(60, 80).convert("L"), np.float32) / 255), "TIFF"),
 )
 add(
-    "a TIFF of 32 bits",
+    "a 32-bit TIFF",
     ".tif",
     None,
     lambda: encoded(Image.fromarray(np.asarray(scene(60, 80, 4).convert("L"), np.int32) * 99), "TIFF"),
 )
-add("a big TIFF", ".tif", None, lambda: photo("TIFF", big_tiff=True))
+add("a BigTIFF", ".tif", None, lambda: photo("TIFF", big_tiff=True))
 add(
     "a TIFF whose list of pages never ends",
     ".tif",
@@ -73,21 +73,21 @@ add("a JPEG in a TIFF", ".tif", None, lambda: photo("TIFF", compression="jpeg"))
 add("a CMYK JPEG", ".jpg", None, lambda: photo("JPEG", mode="CMYK"))
 add("a CMYK TIFF", ".tif", None, lambda: photo("TIFF", mode="CMYK"))
 add(
-    "a palette with transparency",
+    "a palette PNG with transparency",
     ".png",
     None,
     lambda: encoded(scene(60, 80).quantize(16), "PNG", transparency=bytes(range(0, 256, 16))),
 )
 add("a still GIF", ".gif", None, lambda: photo("GIF"))
-add("a wide strip of 800 × 8", ".png", None, lambda: photo("PNG", size=(8, 800)))
+add("a wide strip of 800 × 8 pixels", ".png", None, lambda: photo("PNG", size=(8, 800)))
 add(
-    "a JPEG whose EXIF points nowhere",
+    "a JPEG whose EXIF has an invalid offset",
     ".jpg",
     None,
     lambda: photo("JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff", quality=70),
 )
-add("a JPEG whose EXIF is cut short", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(6)[:20], quality=71))
-add("a JPEG turned by 77", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(77), quality=72))
+add("a JPEG whose EXIF is truncated", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(6)[:20], quality=71))
+add("a JPEG with the orientation 77", ".jpg", None, lambda: photo("JPEG", exif=exif_orientation(77), quality=72))
 add(
     "a JPEG with a broken color profile",
     ".jpg",
@@ -96,7 +96,7 @@ add(
 )
 add("a HEIC", ".heic", None, heic)
 add(
-    "25 megapixels of 16 bits in 50 KB",
+    "a 16-bit PNG with 25 megapixels in 50 KB",
     ".png",
     None,
     lambda: encoded(Image.fromarray(np.full((5_000, 5_000), 9_000, np.uint16)), "PNG"),

@@ -15,25 +15,25 @@ add("a column of 20,000 pixels", ".jpg", "too_small", lambda: encoded(Image.new(
 add("a bomb: a PNG of 30,000 × 30,000", ".png", "too_large", lambda: png(30_000, 30_000))
 add("a PNG just over the limit", ".png", "too_large", lambda: png(MAX_PIXELS // 10_000 + 1, 10_000))
 add(
-    "a JPEG that says 65,000 × 65,000",
+    "a JPEG that declares 65,000 × 65,000",
     ".jpg",
     "too_large",
     lambda: with_size(photo("JPEG"), struct.pack(">HH", 60, 80), struct.pack(">HH", 65_000, 65_000)),
 )
 add(
-    "a GIF that says 65,000 × 65,000",
+    "a GIF that declares 65,000 × 65,000",
     ".gif",
     "too_large",
     lambda: with_size(photo("GIF"), struct.pack("<HH", 80, 60), struct.pack("<HH", 65_000, 65_000)),
 )
 add(
-    "a BMP that says 2,000,000,000 × 60",
+    "a BMP that declares 2,000,000,000 × 60",
     ".bmp",
     "too_large",
     lambda: with_size(photo("BMP"), struct.pack("<ii", 80, 60), struct.pack("<ii", 2_000_000_000, 60)),
 )
 add(
-    "a TIFF that says 4,000,000 × 60",
+    "a TIFF that declares 4,000,000 × 60",
     ".tif",
     "too_large",
     lambda: with_size(photo("TIFF"), struct.pack("<HHII", 256, 4, 1, 80), struct.pack("<HHII", 256, 4, 1, 4_000_000)),

@@ -1,4 +1,4 @@
-"""The table of all bad photos: each file with its name and verdict."""
+"""The table of bad photos: each entry has a name, a file and the expected verdict."""
 
 import functools
 from collections.abc import Callable
@@ -12,7 +12,7 @@ class BadPhoto:
 
     Attributes:
         suffix: the suffix that such a file usually has.
-        make: returns its content.
+        make: returns the content of the file.
         verdict: the reason code; None if the file is accepted.
     """
 
@@ -25,12 +25,12 @@ BAD_PHOTOS: Final[dict[str, BadPhoto]] = {}
 
 
 def add(name: str, suffix: str, verdict: str | None, make: Callable[[], bytes] | bytes) -> None:
-    """Adds a file to the table. Its content is made once, when it is first needed."""
+    """Adds a file to the table. Its content is created once, when it is first needed."""
     assert name not in BAD_PHOTOS, name
     content = (lambda: make) if isinstance(make, bytes) else make
     BAD_PHOTOS[name] = BadPhoto(suffix, functools.cache(content), verdict)
 
 
 def needs_heic(name: str) -> bool:
-    """Whether making this kind requires the optional extra."""
+    """Whether creating this file requires the optional extra `heic`."""
     return BAD_PHOTOS[name].suffix == ".heic"

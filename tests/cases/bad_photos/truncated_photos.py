@@ -16,13 +16,13 @@ for file_format, suffix in {
     "GIF": ".gif",
 }.items():
     add(f"half a {file_format}", suffix, "truncated", functools.partial(beginning, 0.5, file_format))
-add("the head of a JPEG", ".jpg", "truncated", lambda: beginning(0.02, "JPEG"))
+add("only the beginning of a JPEG", ".jpg", "truncated", lambda: beginning(0.02, "JPEG"))
 add("nine tenths of a JPEG", ".jpg", "truncated", lambda: beginning(0.9, "JPEG"))
 add("a JPEG without its last two bytes", ".jpg", "truncated", lambda: photo("JPEG")[:-2])
-add("a progressive JPEG cut short", ".jpg", "truncated", lambda: beginning(0.9, "JPEG", progressive=True))
+add("a truncated progressive JPEG", ".jpg", "truncated", lambda: beginning(0.9, "JPEG", progressive=True))
 add("half a CMYK JPEG", ".jpg", "truncated", lambda: beginning(0.5, "JPEG", mode="CMYK"))
 add(
-    "a JPEG cut behind its thumbnail",
+    "a JPEG truncated after its thumbnail",
     ".jpg",
     "truncated",
     lambda: photo("JPEG", exif=b"Exif\0\0" + exif_orientation(1)[6:] + photo("JPEG", size=(8, 8)))[:-300],
@@ -33,12 +33,12 @@ add(
     "truncated",
     lambda: (data := photo("JPEG"))[: len(data) // 2] + bytes(len(data) // 2),
 )
-add("a PNG without its end", ".png", "truncated", lambda: photo("PNG")[:-12])
+add("a PNG without its last chunk", ".png", "truncated", lambda: photo("PNG")[:-12])
 add(
-    "an interlaced PNG cut short",
+    "a truncated interlaced PNG",
     ".png",
     "truncated",
     lambda: (data := encoded_by_opencv(".png", np.asarray(scene(60, 80))))[: len(data) // 3],
 )
-add("half a TIFF by LZW", ".tif", "truncated", lambda: beginning(0.5, "TIFF", compression="tiff_lzw"))
+add("half an LZW-compressed TIFF", ".tif", "truncated", lambda: beginning(0.5, "TIFF", compression="tiff_lzw"))
 add("half a HEIC", ".heic", "truncated", lambda: (data := heic())[: len(data) // 2])

@@ -1,1 +1,1 @@
-"""Harmless models of every kind for upload, with their answers to compare with those of our copies."""
+"""Harmless models of every kind to upload, with their predictions to compare with those of the imported copies."""

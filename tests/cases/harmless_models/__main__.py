@@ -1,10 +1,10 @@
 """Writes or compares harmless models in a separate process, because TensorFlow starts slowly and keeps its memory.
 
 python -m tests.cases.harmless_models make FOLDER NAME…
-    writes each NAME's file, and NAME.npz with photos and answers
+    writes the file of each NAME, and NAME.npz with photos and the model's outputs
 python -m tests.cases.harmless_models compare FOLDER
-    loads FOLDER/NAME/ (an import) for each NAME.npz and prints JSON: the largest difference of each, relative to
-    the largest answer
+    loads FOLDER/NAME/ (an import) for each NAME.npz and prints as JSON, by name, the largest difference, relative to
+    the largest output
 """
 
 import json

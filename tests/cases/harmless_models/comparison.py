@@ -1,4 +1,4 @@
-"""Compares the answers of our copies with those of the original models."""
+"""Compares the outputs of imported copies with those of the original models."""
 
 from pathlib import Path
 
@@ -6,9 +6,10 @@ import numpy as np
 
 
 def compare(folder: Path) -> dict[str, float]:
-    """Returns each model's largest difference to our copy's answers, relative to the largest answer above 1.
+    """Returns the largest difference between the outputs of each model and its imported copy.
 
-    Our copy answers twice: as imported, and flattened for further training.
+    The difference is relative to the model's largest output if that is above 1. The copy is evaluated twice: as
+    imported, and flattened for further training.
     """
     import keras
 
@@ -25,13 +26,13 @@ def compare(folder: Path) -> dict[str, float]:
         recorded_shape = next(layer.output_shape for layer in facts.layers if layer.name == facts.feature_layer)
         assert None in facts.input_shape or features.shape[1:] == recorded_shape, (path.stem, facts.feature_layer)
         assert answers.shape == expected["answers"].shape
-        assert np.ptp(expected["answers"], axis=0).max() > 1e-3, f"{path.stem} answers every photo in the same way"
+        assert np.ptp(expected["answers"], axis=0).max() > 1e-3, f"{path.stem} has the same output for every photo"
         scale = max(1.0, float(np.abs(expected["answers"]).max()))
         with open_imported(folder / path.stem) as (plan, weights_path):
             start = keras.Input(expected["photos"].shape[1:], dtype=plan.graph.input_dtype)
             wired_model = wire(plan, weights_path, start, set(), as_it_is=False)
         flat = keras.Model(start, wired_model.output)
-        assert not any(isinstance(layer, keras.Model) for layer in flat.layers), "submodels dissolve"
+        assert not any(isinstance(layer, keras.Model) for layer in flat.layers), "submodels must be flattened"
         flat_answers = np.asarray(flat(expected["photos"], training=False))
         for copied_answers in (answers, flat_answers):
             difference = float(np.abs(copied_answers - expected["answers"]).max()) / scale

@@ -1,4 +1,4 @@
-"""Writes harmless models as files, with photos and the models' answers to them."""
+"""Writes harmless models as files, with photos and the models' outputs for them."""
 
 import zipfile
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.cases.harmless_models.weights import fit_batch_normalization, randomi
 BACKBONES = dict.fromkeys(FACTS, 64) | dict.fromkeys(
     ("InceptionV3", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "Xception"), 96
 )
-"""Side of the photos in pixels; small, to be fast."""
+"""Backbone → height and width of its input in pixels; small, so that the tests are fast."""
 
 
 def _backbone(name: str) -> Callable[[], Any]:
@@ -48,13 +48,13 @@ FORMS = {"keras": "{}.keras", "h5": "{}.h5", "zip": "{}.zip", "weights": "{}.wei
 
 
 def file_name(name: str) -> str:
-    """The file of `plain.keras`, `plain.h5`, `plain.zip` (an .h5 in a zip) or `MobileNetV2.weights` (weights only)."""
+    """The file for `plain.keras`, `plain.h5`, `plain.zip` (an .h5 in a zip) or `MobileNetV2.weights` (only weights)."""
     model, form = name.split(".")
     return FORMS[form].format(model)
 
 
 def make(folder: Path, names: list[str]) -> None:
-    """Writes the models' files and their answers."""
+    """Writes the models' files and their outputs."""
     import keras
 
     for name in names:
@@ -83,7 +83,7 @@ def make(folder: Path, names: list[str]) -> None:
 
 
 def _save_legacy_weights(model: Any, path: Path) -> None:
-    """Writes only the weights in Keras 2's layout, as in the files of keras.applications."""
+    """Writes only the weights, in Keras 2's layout, as in the files of keras.applications."""
     import h5py
     from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 

@@ -1,4 +1,4 @@
-"""Small harmless networks of every kind that people train with Keras."""
+"""Small harmless networks, one of each kind that users train with Keras."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def residual() -> Any:
 
 
 def transfer() -> Any:
-    """A frozen submodel called in inference mode behind augmentation layers, as in every tutorial."""
+    """A frozen submodel, called in inference mode after augmentation layers, as in most tutorials."""
     import keras
     from keras import layers
 
@@ -152,7 +152,7 @@ def open_size() -> Any:
 
 
 def adapted() -> Any:
-    """Normalization whose statistics are weights, and resizing, cropping and padding."""
+    """A Normalization layer whose statistics are weights, and resizing, cropping and padding layers."""
     import keras
     from keras import layers
 
@@ -187,7 +187,7 @@ def features() -> Any:
 
 
 def pixels() -> Any:
-    """Takes uint8 and is compiled with an optimizer that has state."""
+    """A model with uint8 input that is compiled with an optimizer that has state."""
     import keras
     from keras import layers
 

@@ -1,4 +1,4 @@
-"""Weights with which two copies of a random network can be compared."""
+"""Sets weights with which two copies of a random network can be compared."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def randomize(model: Any) -> None:
-    """Sets weights that all differ, so that swapped weights are noticed."""
+    """Sets all weights to different values, so that swapped weights are noticed."""
     rng = np.random.default_rng(5)
     for weight in model.weights:
         value = np.asarray(weight)
@@ -21,7 +21,7 @@ def randomize(model: Any) -> None:
 
 
 def fit_batch_normalization(model: Any, photos: np.ndarray) -> None:
-    """Gives batch normalization the statistics of `photos`, so that the answers of deep random networks differ."""
+    """Gives batch normalization the statistics of `photos`, so that deep random networks have different outputs."""
     import keras
 
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]

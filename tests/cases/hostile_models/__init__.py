@@ -1,6 +1,7 @@
-"""Makers of hostile model files. None needs Keras. Code in these files writes a marker and opens a socket if it is run.
+"""Functions that create hostile model files, without Keras.
 
-Each maker takes an `Attack` and returns the path of the file to upload. Importing this package fills `HOSTILE`.
+If code in such a file runs, it writes a marker and opens a socket. Each function takes an `Attack` and returns the path
+of the file to upload. Importing this package fills `HOSTILE`.
 """
 
 from tests.cases.hostile_models import (

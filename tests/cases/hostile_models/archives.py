@@ -1,4 +1,4 @@
-"""Hostile archives: paths that lead outside, links, bombs, archives in archives."""
+"""Hostile archives: paths that lead outside, links, decompression bombs, archives in archives."""
 
 import json
 import struct
@@ -87,7 +87,7 @@ def zip_of_many_files(attack: Attack) -> Path:
 
 
 def _bomb(path: Path, name: str, num_gib: int) -> Path:
-    """Returns a zip of zeros, made by repeating one compressed block."""
+    """Writes a zip of zeros by repeating one compressed block, and returns its path."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(bytes(2**26)) + packer.flush(zlib.Z_FULL_FLUSH)
     data = block * (16 * num_gib) + zlib.compressobj(9, zlib.DEFLATED, -15).flush()

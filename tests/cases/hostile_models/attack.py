@@ -1,4 +1,4 @@
-"""An attack by a model file, and the table of all makers of hostile files."""
+"""The description of an attack by a model file, and the tables of all functions that create hostile files."""
 
 import base64
 import marshal
@@ -12,13 +12,13 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Attack:
-    """The surroundings of an attack.
+    """The paths and the port of an attack.
 
     Attributes:
-        folder: where the file is written.
+        folder: the folder in which the hostile file is written.
         marker: the file that hostile code would write.
         port: the local port that hostile code would connect to.
-        outside: a folder with a file `secret.txt` and `secret.h5`, which must neither be read into a model nor change.
+        outside: a folder with `secret.txt` and `secret.h5`, which must neither be read into a model nor change.
     """
 
     folder: Path
@@ -28,7 +28,7 @@ class Attack:
 
     @property
     def source(self) -> str:
-        """Returns a program that leaves traces."""
+        """Returns a program that writes the marker and connects to the port."""
         return (
             f"__import__('pathlib').Path({str(self.marker)!r}).write_text('ran') or "
             f"__import__('socket').create_connection(('127.0.0.1', {self.port}))"
@@ -36,7 +36,7 @@ class Attack:
 
     @property
     def code(self) -> str:
-        """Returns a marshaled function that leaves traces, in the form in which Keras stores a Lambda."""
+        """Returns `source` as a marshaled function, in the form in which Keras stores a Lambda."""
         function = eval(f"lambda x: ({self.source}) and x")
         return base64.b64encode(marshal.dumps(function.__code__)).decode()
 
@@ -47,21 +47,21 @@ class Attack:
 
 Maker = Callable[[Attack], Path]
 HOSTILE: dict[str, tuple[Maker, str]] = {}
-"""By name: the maker, and words that the error must contain."""
+"""Name → the function that creates the file, and words that the error must contain."""
 
 
 COMPILED: dict[str, Maker] = {}
-"""Makers of files with code in their compile settings, which are dropped unread."""
+"""Name → a function that creates a file with code in its compile settings, which the import removes unread."""
 
 
 def compiled(maker: Maker) -> Maker:
-    """Adds a maker to COMPILED."""
+    """Adds a function to COMPILED."""
     COMPILED[maker.__name__] = maker
     return maker
 
 
 def hostile(reason: str) -> Callable[[Maker], Maker]:
-    """Adds a maker to the table, with words of the reason for rejecting its file."""
+    """Adds a function to HOSTILE, with words from the reason for which its file must be rejected."""
 
     def add(maker: Maker) -> Maker:
         HOSTILE[maker.__name__] = (maker, reason)

@@ -103,7 +103,7 @@ def subclassed_model(attack: Attack) -> Path:
 
 @hostile("download")
 def keras_function_of_utils(attack: Attack) -> Path:
-    """Keras' deny-list once let every name under keras through, such as its downloader."""
+    """Keras' deny list once allowed every name in keras, including its download function."""
     evil = {
         "module": "keras.utils",
         "class_name": "download",

@@ -1,4 +1,4 @@
-"""A harmless model and the files that Keras writes of it; every hostile file is a variation of these."""
+"""A harmless model in the file formats of Keras; every hostile file is a variation of these files."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from tests.cases.hostile_models.attack import Attack, Config
 
 
 def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any) -> Config:
-    """A layer in Keras 3's format, called on the layer (or layers) `on`."""
+    """A layer in Keras 3's format, called on the output of the layer or layers `on`."""
 
     def tensor(source: str) -> Config:
         return {
@@ -35,13 +35,13 @@ def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any)
 
 
 def called_on_tokens(attention: Config, *names: str) -> Config:
-    """An attention layer called on the layers with these names: query, value, key."""
+    """An attention layer, called on the outputs of the layers with these names (query, value, key)."""
     tensors = [layer("", "", name)["inbound_nodes"][0]["args"][0] for name in names or ("input", "input")]
     return {**attention, "inbound_nodes": [{"args": tensors, "kwargs": {}}]}
 
 
 def network(*inner: Config, last: str = "input", compile_config: Config | None = None, **dense: Any) -> Config:
-    """A Functional model: input, the inner layers, Flatten, Dense. Its weights come from `write_weights`."""
+    """A Functional model: input, the inner layers, Flatten, Dense. Its weights come from `weights_file`."""
     layers = [
         layer("InputLayer", "input", None, batch_shape=[None, 8, 8, 3], dtype="float32"),
         *inner,
@@ -71,7 +71,7 @@ def weights_file(change: Callable[[h5py.File], None] | None = None) -> bytes:
 
 
 def keras_file(attack: Attack, tree: Config | str, weights: bytes | None = None) -> Path:
-    """Writes a .keras file with a description and weights."""
+    """Writes a .keras file with this description and these weights."""
     path = attack.folder / "model.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
@@ -98,5 +98,5 @@ def legacy_file(attack: Attack, tree: Config, training: Config | None = None) ->
 
 
 def honest(attack: Attack) -> Path:
-    """The model that all others are made from; it must be accepted."""
+    """Writes the harmless model, from which all hostile files are derived; it must be accepted."""
     return keras_file(attack, network())

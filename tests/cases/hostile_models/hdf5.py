@@ -1,4 +1,4 @@
-"""Hostile HDF5 files: links, bombs, foreign types and filters, and invalid weights."""
+"""Hostile HDF5 files: links, decompression bombs, unsupported types and filters, and invalid weights."""
 
 import pickle
 import zlib
@@ -15,7 +15,7 @@ KERNEL = "layers/dense/vars/0"
 
 
 def _with_kernel(attack: Attack, change: Callable[[h5py.File], None]) -> Path:
-    """The harmless model with another kernel."""
+    """Writes the harmless model with a different kernel."""
 
     def replace(file: h5py.File) -> None:
         del file[KERNEL]
@@ -146,7 +146,7 @@ def h5_of_deep_groups(attack: Attack) -> Path:
 
 @hostile("filter")
 def h5_foreign_filter(attack: Attack) -> Path:
-    """For an unknown filter, HDF5 looks for a plug-in in a folder, and plug-ins are programs."""
+    """HDF5 searches a folder for a plugin if it does not know a filter, and plugins are programs."""
 
     def change(file: h5py.File) -> None:
         created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

@@ -21,7 +21,7 @@ def layer_name_that_is_a_path(attack: Attack) -> Path:
     return keras_file(attack, network(layer("Identity", "../../../marker", "input"), last="../../../marker"))
 
 
-@hostile("2 outputs")
+@hostile("found 1 and 2")
 def two_outputs(attack: Attack) -> Path:
     tree = network()
     tree["config"]["output_layers"] = [["dense", 0, 0], ["flatten", 0, 0]]

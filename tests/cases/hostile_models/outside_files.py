@@ -1,4 +1,4 @@
-"""Model files that name vocabularies, addresses or files outside the network."""
+"""Model files that refer to vocabularies, addresses or files outside the network."""
 
 import zipfile
 from pathlib import Path

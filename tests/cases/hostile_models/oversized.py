@@ -1,4 +1,4 @@
-"""Networks and descriptions that would take too much memory or time."""
+"""Networks and descriptions that would require too much memory or time."""
 
 import json
 from pathlib import Path
@@ -63,7 +63,7 @@ def json_of_a_million_levels(attack: Attack) -> Path:
     return keras_file(attack, '{"x":' * 10**6 + "1" + "}" * 10**6)
 
 
-@hostile("nested deeper")
+@hostile("levels deep")
 def models_within_models(attack: Attack) -> Path:
     tree = network()
     for number in range(12):

@@ -1,1 +1,1 @@
-"""What the proof on a cluster needs: kubectl, images, the guide's commands, and the pipeline's tasks as Jobs."""
+"""Helpers of the proof on a cluster: kubectl, images, the guide's commands, and the pipeline's tasks as Jobs."""

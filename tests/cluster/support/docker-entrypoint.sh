@@ -1,10 +1,10 @@
 #!/bin/sh
-# Does what the entry point of the image postgres does with the variables and the folder that k8s/ sets.
+# Handles the variables and the folder that k8s/ sets in the same way as the entry point of the image postgres.
 set -eu
 case ${1:-postgres} in -*) set -- postgres "$@" ;; esac
 if [ "$1" = postgres ]; then
   mkdir -p "$PGDATA"
-  chmod 700 "$PGDATA" # fsGroup has opened it to the group
+  chmod 700 "$PGDATA" # fsGroup has made it accessible to the group
 fi
 if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
   (umask 077 && printf '%s' "$POSTGRES_PASSWORD" > /tmp/password)

@@ -1,4 +1,4 @@
-"""The ten commands of docs/kubernetes.md, as the guide has them."""
+"""Reads and runs the ten commands of the guide, docs/kubernetes.md, as written there."""
 
 import re
 import shlex
@@ -21,16 +21,16 @@ def commands() -> dict[int, str]:
 
 
 def needs() -> dict[int, str]:
-    """Number → what a command needs beyond a cluster, such as a network."""
+    """Number → what a command needs in addition to a cluster; only for commands with such a mark."""
     return {int(match["number"]): match["needs"] for match in COMMAND.finditer(_section()) if match["needs"]}
 
 
 def run(number: int, **replacements: str) -> str:
-    """Runs a command of the guide to its end, and returns what it prints.
+    """Runs a command of the guide, and returns its output when it has finished.
 
     Args:
-        number: of the command.
-        replacements: word of the command → what is in its place here.
+        number: the number of the command.
+        replacements: word of the command → the text that replaces it.
     """
     command = commands()[number]
     for word, text in replacements.items():
@@ -40,7 +40,7 @@ def run(number: int, **replacements: str) -> str:
 
 
 def run_block(heading: str) -> str:
-    """Runs the first block of commands of a section, and returns what it prints."""
+    """Runs the first block of commands in a section, and returns its output."""
     match = re.search(r"```sh\n(.*?)```", _section(heading), re.DOTALL)
     assert match is not None, heading
     return _run(match[1])
@@ -56,9 +56,9 @@ def compile_pipeline(output: Path, weights: str, *options: str) -> Path:
     """Writes the pipeline that command 8 submits.
 
     Args:
-        output: the file.
-        weights: the name of the file of weights.
-        options: come after the guide's, and win.
+        output: the file to write.
+        weights: the name of the weights file.
+        options: added after the guide's options, and take precedence over them.
     """
     words = shlex.split(commands()[8].replace("FILE.h5", weights))
     assert words[:2] == ["darkroom", "submit"]

@@ -1,7 +1,7 @@
 """The images of the manifests and of the pipeline, built here and copied into the cluster.
 
 Images that this machine cannot pull are replaced: PostgreSQL by Debian's package of the same version, SeaweedFS by
-another S3 store. Both accept what the manifests pass to the originals.
+another S3 store. Both replacements accept the arguments and variables that the manifests pass to the originals.
 """
 
 import os
@@ -19,15 +19,15 @@ from tests.support import container_engine
 from tests.support.container_engine import docker
 
 PROOF = "darkroom-proof"
-"""The namespace of what only the proof needs."""
+"""The namespace of the objects that only the proof needs."""
 STAND_INS = {"postgres:17.5": "make_postgres_image.sh", "chrislusf/seaweedfs:3.97": "make_s3_image.sh"}
-"""Public image → the script beside this file that makes a stand-in."""
+"""Public image → the script beside this file that builds a stand-in."""
 LOADER_VARIABLE = "DARKROOM_LOAD_IMAGES"
-"""A command that copies the images that it gets as arguments from the engine into the cluster; default: kind's."""
+"""The variable with a command that copies images, its arguments, from the engine into the cluster; default: kind's."""
 
 
 def load_images() -> None:
-    """Builds the images of this source tree and copies into the cluster those that it lacks."""
+    """Builds the images of this source tree and copies those that are missing in the cluster into it."""
     with container_engine.running():
         if outdated := [image for image in IMAGES if _label(image) != source_digest(image)]:
             container_engine.build(*outdated)
@@ -53,7 +53,7 @@ def _label(image: str) -> str:
 
 
 def _provide(name: str, script: str) -> None:
-    """A public image, or its stand-in."""
+    """Pulls a public image, or builds its stand-in."""
     if docker("images", "--quiet", name):
         return
     if subprocess.run(["docker", "pull", "--quiet", name], capture_output=True, check=False).returncode != 0:
@@ -70,7 +70,7 @@ def _loader() -> list[str]:
     context = kubectl("config", "current-context").strip()
     if shutil.which("kind") and context.startswith("kind-"):
         return ["kind", "load", "docker-image", "--name", context.removeprefix("kind-")]
-    pytest.skip(f"no way to copy images into the cluster {context}: name a command with {LOADER_VARIABLE}")
+    pytest.skip(f"no way to copy images into the cluster {context}: set {LOADER_VARIABLE} to a command that does")
 
 
 def loaded_images() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""kubectl, which reaches the cluster that KUBECONFIG names."""
+"""Calls kubectl for the cluster that KUBECONFIG names."""
 
 import contextlib
 import json
@@ -11,16 +11,16 @@ from tests.support.processes import free_port
 from tests.support.source_tree import ROOT
 
 DARKROOM, KUBEFLOW = "darkroom", "kubeflow"
-"""The namespaces that the manifests name."""
+"""The namespaces of the manifests."""
 ANSWER_SECONDS = 300
 
 
 class KubectlError(AssertionError):
-    """kubectl has failed."""
+    """kubectl returned an error."""
 
 
 def kubectl(*arguments: str, stdin: str = "", seconds: float = ANSWER_SECONDS) -> str:
-    """What kubectl prints; it runs in the root of the repository, as the guide's commands do."""
+    """Runs kubectl in the root of the repository, like the guide's commands, and returns its output."""
     result = subprocess.run(
         ["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=seconds, cwd=ROOT
     )
@@ -38,7 +38,7 @@ def apply(*manifests: Mapping[str, Any]) -> None:
 
 
 def get(namespace: str, *arguments: str) -> dict[str, Any]:
-    """Objects as Kubernetes has them."""
+    """Returns Kubernetes objects, as `kubectl get` reports them in JSON."""
     answer: dict[str, Any] = json.loads(kubectl("-n", namespace, "get", *arguments, "-o", "json"))
     return answer
 
@@ -48,7 +48,7 @@ def exists(namespace: str, *arguments: str) -> bool:
 
 
 def pods(namespace: str, selector: str) -> list[dict[str, Any]]:
-    """The pods with these labels, without those that are being deleted."""
+    """The pods with these labels, except those that are being deleted."""
     items: list[dict[str, Any]] = get(namespace, "pods", "-l", selector)["items"]
     return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
 
@@ -58,7 +58,7 @@ def delete(namespace: str, *arguments: str, seconds: int = 120) -> None:
 
 
 def run_in(namespace: str, pod: str, *command: str, stdin: str = "", container: str = "") -> str:
-    """What a command prints in a container."""
+    """Runs a command in a container and returns its output."""
     options = [*(["-c", container] if container else []), *(["-i"] if stdin else [])]
     return kubectl("-n", namespace, "exec", pod, *options, "--", *command, stdin=stdin)
 
@@ -67,9 +67,9 @@ def wait_until(condition: Callable[[], object], what: Callable[[], str] | str, s
     """Returns as soon as `condition` is true.
 
     Args:
-        condition: is asked every second.
-        what: was waited for; a function can describe how far it came.
-        seconds: after which the test fails.
+        condition: is checked every second.
+        what: the text for the error, such as "the second replica"; a function can add the state at that time.
+        seconds: the time after which the test fails.
     """
     deadline = time.monotonic() + seconds
     while not condition():
@@ -86,9 +86,9 @@ def await_rollout(*names: str, namespace: str = DARKROOM, seconds: int = 600) ->
 
 @contextlib.contextmanager
 def forwarded(service: str, namespace: str = DARKROOM, port: int = 80) -> Iterator[str]:
-    """The address on this machine of a service in the cluster."""
+    """Forwards a service of the cluster to this machine; yields the local address."""
     local = free_port()
-    # By default kubectl is content with ::1 if another program has the port of 127.0.0.1.
+    # By default kubectl accepts only ::1 without an error if another program uses the port of 127.0.0.1.
     options = ["--address", "127.0.0.1"]
     command = ["kubectl", "-n", namespace, "port-forward", *options, f"svc/{service}", f"{local}:{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarder:

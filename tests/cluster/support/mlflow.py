@@ -1,4 +1,4 @@
-"""The MLflow of the cluster, as a client on this machine sees it."""
+"""An MLflow client on this machine for the MLflow server in the cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ def mlflow_client() -> Iterator[Any]:
 
 @cache
 def _name_server() -> None:
-    """Sends a host name that the server accepts: it refuses that of a forwarded port other than 5000."""
+    """Makes MLflow's client send 127.0.0.1:5000 as its host, because the server refuses other forwarded ports."""
     from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
     from mlflow.tracking.request_header.registry import _request_header_provider_registry
 

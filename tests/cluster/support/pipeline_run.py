@@ -1,6 +1,6 @@
-"""A run of the compiled pipeline whose tasks are Jobs: the part of KFP that a cluster without KFP lacks.
+"""Runs the tasks of the compiled pipeline as Jobs, in place of KFP, which the cluster does not have.
 
-Nothing is cached. As with KFP, a lost pod is replaced, and a step that exits with an error is not tried again.
+Nothing is cached. As with KFP, a lost pod is replaced, and a step that exits with an error is not retried.
 """
 
 import json
@@ -20,9 +20,9 @@ from tests.cluster.support.task_pods import ARTIFACTS_DIR, pod_spec
 ROOT_URI = "minio://mlpipeline/v2/artifacts"
 RUN_LABEL, NODE_ANNOTATION = "pipeline/runid", "workflows.argoproj.io/node-id"
 STEP_ERRORS = [1, 2]
-"""Exit codes that end a task for good."""
+"""Exit codes after which a task is not retried."""
 FILES_POD = "proof-files"
-"""Mounts the volume of the artifacts."""
+"""The pod that mounts the volume of the artifacts."""
 
 
 @dataclass
@@ -31,10 +31,10 @@ class Run:
 
     Attributes:
         path: the compiled pipeline.
-        id: of the run; the MLflow run has it as its key.
-        arguments: replace the pipeline's defaults.
-        artifacts: (task, output) → URI; those of an earlier run can be given.
-        outputs: (task, output) → value of a parameter.
+        id: the id of this run, which is also the run key of its MLflow run.
+        arguments: values that replace the defaults of the pipeline's parameters.
+        artifacts: (task, output) → URI; can be filled with those of an earlier run.
+        outputs: (task, output) → value of an output parameter.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Run:
 
     @cached_property
     def tasks(self) -> dict[str, dict[str, Any]]:
-        """The tasks, each after those that it depends on, and the exit handler's task last."""
+        """The tasks, each after the tasks that it depends on, and the exit handler's task last."""
         ir, _ = self.documents
         steps: dict[str, dict[str, Any]] = dict(ir["components"]["comp-exit-handler-1"]["dag"]["tasks"])
         tasks: dict[str, dict[str, Any]] = {}
@@ -64,9 +64,9 @@ class Run:
         """Creates the Job of a task.
 
         Args:
-            name: of the task.
-            command: runs in the task's pod in place of the task.
-            status: of the pipeline, which the exit handler's task gets.
+            name: the name of the task.
+            command: a command to run in the task's pod instead of the task.
+            status: the state of the pipeline that the exit handler's task gets.
 
         Returns:
             The name of the Job.
@@ -76,14 +76,14 @@ class Run:
         return str(job["metadata"]["name"])
 
     def run(self, *names: str, seconds: float = 600, status: str = "COMPLETE") -> None:
-        """Runs tasks at the same time, until they have succeeded."""
+        """Runs tasks at the same time, and waits until all have succeeded."""
         jobs = {name: self.start(name, status=status) for name in names}
         for name, job in jobs.items():
             await_job(job, seconds=seconds)
             self._read_outputs(name)
 
     def run_all(self, seconds: float = 600) -> None:
-        """Runs all tasks, one after the other."""
+        """Runs all tasks, one after another."""
         for name in self.tasks:
             self.run(name, seconds=seconds)
 
@@ -203,7 +203,7 @@ def wait_for_end(name: str, *, namespace: str = KUBEFLOW, seconds: float = 600) 
 
 
 def job_log(name: str, *, namespace: str = KUBEFLOW) -> str:
-    """What the newest pod of a Job has written; empty if it has not started."""
+    """The log of a Job's newest pod; empty if the pod has not started."""
     try:
         return kubectl("-n", namespace, "logs", f"job/{name}", "--all-containers", "--tail=-1")
     except cluster.KubectlError:

@@ -1,4 +1,4 @@
-"""A client that asks the service again and again while something happens to it."""
+"""A client that sends requests to the service continuously during a rollout or another change."""
 
 import contextlib
 import json
@@ -42,7 +42,12 @@ PHOTO = "/minio/photo.jpg"
 
 @dataclass
 class Answers:
-    """What the client got; filled when it ends."""
+    """The client's counts; filled in when the client ends.
+
+    Attributes:
+        answered: the number of answered requests.
+        failed: the time and the error of each failed request.
+    """
 
     answered: int = 0
     failed: tuple[str, ...] = ()
@@ -50,7 +55,7 @@ class Answers:
 
 @contextlib.contextmanager
 def asking(service: str, *, pause: float = 0.3, num_threads: int = 1) -> Iterator[Answers]:
-    """Asks a service from a pod of the namespace of the pipelines until the block ends."""
+    """Sends requests to a service from a pod in the pipelines' namespace until the block ends."""
     import threading
 
     answers = Answers()

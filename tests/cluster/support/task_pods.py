@@ -1,7 +1,7 @@
-"""The pod of a task, from its executor in the IR and in the platform document: what KFP's driver makes of them.
+"""Builds the pod of a task as KFP's driver would, from the task's executor in the IR and in the platform document.
 
-It has the form of pods that a real KFP 2.17 made. Artifacts are on a volume instead of KFP's object store, at the same
-paths.
+The pods have the form of those created by a real KFP 2.17. Artifacts are on a volume instead of KFP's object store, at
+the same paths.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,16 +19,16 @@ PLACEMENT_KEYS = {
     *("activeDeadlineSeconds", "configMapAsEnv", "emptyDirMounts", "fieldPathAsEnv", "imagePullPolicy", "nodeSelector"),
     *("podMetadata", "pvcMount", "secretAsEnv", "secretAsVolume", "securityContext", "tolerations"),
 }
-"""Of the platform document, as far as it is understood here."""
+"""The keys of the platform document that this module supports."""
 
 
 def pod_spec(container: Mapping[str, Any], placement: Mapping[str, Any], arguments: list[str]) -> dict[str, Any]:
-    """The pod of a task.
+    """Returns the pod specification of a task.
 
     Args:
-        container: of its executor in the IR.
-        placement: of its executor in the platform document.
-        arguments: of its container, without placeholders.
+        container: the container of the task's executor in the IR.
+        placement: the executor's entry in the platform document.
+        arguments: the container's arguments, with all placeholders replaced.
     """
     assert set(placement) <= PLACEMENT_KEYS, f"unknown keys of the platform document: {set(placement) - PLACEMENT_KEYS}"
     volumes, mounts = _volumes(placement)
@@ -92,7 +92,7 @@ def _environment(placement: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _volumes(placement: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(volumes, mounts) of a pod: KFP's own, and what the platform document names."""
+    """(volumes, mounts) of a pod: KFP's own, and those that the platform document names."""
     volumes: list[dict[str, Any]] = [{"name": "artifacts", "persistentVolumeClaim": {"claimName": ARTIFACTS_CLAIM}}]
     mounts: list[dict[str, Any]] = [{"name": "artifacts", "mountPath": ARTIFACTS_DIR}]
 

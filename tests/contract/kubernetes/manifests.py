@@ -1,4 +1,4 @@
-"""The manifests in k8s/ as `kubectl kustomize` renders them, and their parts."""
+"""Renders the manifests in k8s/ with `kubectl kustomize`, and finds objects and parts of objects in them."""
 
 import functools
 import os
@@ -36,15 +36,15 @@ def render_path(path: Path) -> list[dict[str, Any]]:
             result = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
             assert result.returncode == 0, result.stderr
             return [document for document in YAML(typ="safe").load_all(result.stdout) if document]
-    pytest.skip("neither kubectl nor kustomize is here to render the overlays")
+    pytest.skip("rendering the overlays needs kubectl or kustomize; neither is on PATH")
 
 
 def render_with(folder: str, component: str, scratch: Path) -> list[dict[str, Any]]:
-    """Renders a folder of k8s/ with a component that it does not include.
+    """Renders a folder of k8s/ together with a component that it does not include.
 
     Args:
-        folder: of k8s/.
-        component: of k8s/components/.
+        folder: the folder, relative to k8s/.
+        component: the component, relative to k8s/components/.
         scratch: a folder for the kustomization that combines both.
     """
     (scratch / "kustomization.yaml").write_text(
@@ -65,7 +65,7 @@ def secret_commands() -> dict[str, str]:
 def find_module(name: str, version: str) -> Path:
     """The folder of the newest cached version of a Go module."""
     if shutil.which("go") is None:
-        pytest.skip(f"the CRDs come from the Go module {name}, and no go is here")
+        pytest.skip(f"the CRDs come from the Go module {name}, and go is not on PATH")
     cache = subprocess.run(["go", "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
     folders = sorted(
         Path(cache).glob(f"{name}@v*"), key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)]
@@ -76,8 +76,8 @@ def find_module(name: str, version: str) -> Path:
 
 
 def read_schemas(paths: Iterable[Path]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Maps (kind, version) to the schemas in CRDs, as the API server reads them with field validation."""
-    crds = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]  # 20 times as fast
+    """Maps (kind, version) to the schemas in CRDs, as the API server applies them with strict field validation."""
+    crds = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]  # 20 times as fast as ruamel.yaml
     return {
         (crd["spec"]["names"]["kind"], version["name"]): strict(version["schema"]["openAPIV3Schema"])
         for crd in crds
@@ -86,7 +86,7 @@ def read_schemas(paths: Iterable[Path]) -> dict[tuple[str, str], dict[str, Any]]
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema, but unknown fields are errors."""
+    """Returns the schema, changed so that unknown fields are errors."""
     if schema.get("properties") and schema["properties"].get("metadata") != schema:
         schema = {**schema, "properties": {name: strict(child) for name, child in schema["properties"].items()}}
         schema.setdefault("additionalProperties", False)
@@ -100,7 +100,7 @@ def of_kind(manifests: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]
 
 
 def pods(manifests: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """(name, labels, pod spec) of each workload."""
+    """Yields (name, labels, pod spec) of each workload."""
     for manifest in of_kind(manifests, "InferenceService"):
         predictor = manifest["spec"]["predictor"]
         yield manifest["metadata"]["name"], predictor["labels"], predictor

@@ -1,4 +1,4 @@
-"""Who may reach and change what: network policies, roles, tokens and keys."""
+"""Permissions in the manifests: network policies, roles, tokens and keys."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 
 
 def admits(manifests: list[dict[str, Any]], target: str, port: int, namespace: str, labels: dict[str, str]) -> bool:
-    """Whether the policies of the namespace darkroom let a pod from another namespace reach a workload."""
+    """Whether the policies of the namespace darkroom let a pod, described by namespace and labels, reach a workload."""
     for policy in of_kind(manifests, "NetworkPolicy"):
         if not matches(policy["spec"]["podSelector"], {"app.kubernetes.io/name": target}):
             continue
@@ -65,7 +65,7 @@ SERVICES = (workload("darkroom-serve"), workload("darkroom-serve-canary"))
         ("darkroom-serve-canary", 3000, [task("deploy"), ("monitoring", {"app": "prometheus"})]),
     ],
 )
-def test_each_server_is_reached_by_those_who_need_it_and_no_others(
+def test_each_server_can_be_reached_only_by_the_pods_that_need_it(
     target: str, port: int, visitors: list[tuple[str, dict[str, str]]], production: list[dict[str, Any]]
 ) -> None:
     everybody = [
@@ -81,7 +81,7 @@ def test_each_server_is_reached_by_those_who_need_it_and_no_others(
     assert sorted(map(str, admitted)) == sorted(map(str, visitors))
 
 
-def test_among_tasks_only_preprocess_reaches_the_store_of_the_local_overlay() -> None:
+def test_preprocess_is_the_only_task_that_reaches_the_store_of_the_local_overlay() -> None:
     manifests = render("overlays/local")
     assert [step for step in STEPS if admits(manifests, "s3", 8333, *task(step))] == ["preprocess"]
     assert admits(manifests, "s3", 8333, *workload("mlflow"))
@@ -100,7 +100,7 @@ def test_network_policies_deny_by_default(production: list[dict[str, Any]]) -> N
         assert selected_names <= labels | {gateway}, name
 
 
-def test_only_the_token_of_its_own_account_may_change_the_service(production: list[dict[str, Any]]) -> None:
+def test_only_the_rollout_account_may_change_the_service(production: list[dict[str, Any]]) -> None:
     deployments = {manifest["metadata"]["name"] for manifest in of_kind(production, "Deployment")}
     (role,) = of_kind(production, "Role")
     (rule,) = role["rules"]
@@ -123,7 +123,7 @@ def test_only_the_token_of_its_own_account_may_change_the_service(production: li
 
 def test_no_secret_is_in_the_repository(overlay: list[dict[str, Any]]) -> None:
     for secret in of_kind(overlay, "Secret"):
-        assert secret["type"] == "kubernetes.io/service-account-token", "Kubernetes fills it in"
+        assert secret["type"] == "kubernetes.io/service-account-token", "Kubernetes fills in the token"
         assert not {"data", "stringData"} & set(secret)
     for _, _, pod in pods(overlay):
         for container in containers(pod):
@@ -143,7 +143,7 @@ def test_production_does_not_serve_without_a_key(production: list[dict[str, Any]
         assert f"kubectl -n {namespace} create secret generic darkroom-serve --from-literal=api_key=" in guide
 
 
-def test_the_service_passes_credentials_under_the_names_that_mlflow_reads(overlay: list[dict[str, Any]]) -> None:
+def test_the_service_gets_credentials_in_the_variables_that_mlflow_reads(overlay: list[dict[str, Any]]) -> None:
     for deployment in of_kind(overlay, "Deployment"):
         for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
             if container["name"] == rollout.INIT_CONTAINER:
@@ -152,13 +152,13 @@ def test_the_service_passes_credentials_under_the_names_that_mlflow_reads(overla
                 assert all(key["name"] == "darkroom-mlflow" and key["optional"] for key in keys.values())
 
 
-def test_mlflow_with_authentication_keeps_its_users_beside_the_runs(tmp_path: Path) -> None:
+def test_mlflow_with_authentication_keeps_its_users_in_the_database_of_the_runs(tmp_path: Path) -> None:
     manifests = render_with("overlays/local", "mlflow-auth", tmp_path)
     (container,) = named(manifests, "Deployment", "mlflow")["spec"]["template"]["spec"]["containers"]
     assert container["args"][-1] == "--app-name=basic-auth"
     variables = {entry["name"]: entry for entry in container["env"]}
     assert variables["MLFLOW_BACKEND_STORE_URI"]["value"].endswith("@postgres:5432/mlflow?client_encoding=utf8"), (
-        "the patch adds"
+        "the patch must keep the variables of the base"
     )
     folder = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "auth")
     settings = named(manifests, "ConfigMap", "mlflow-auth")["data"]
@@ -172,8 +172,8 @@ def test_mlflow_with_authentication_keeps_its_users_beside_the_runs(tmp_path: Pa
     assert keys == set(re.findall(r"--from-literal=(\w+)=", block))
 
 
-def test_the_settings_of_kfp_s_store_are_those_that_its_launcher_reads() -> None:
-    """The fields of S3ProviderDefault in backend/src/v2/config/s3.go of KFP 2.17; KFP itself does not run here."""
+def test_the_settings_of_the_kfp_store_are_those_that_its_launcher_reads() -> None:
+    """The fields are those of S3ProviderDefault in backend/src/v2/config/s3.go of KFP 2.17; KFP does not run here."""
     (store,) = YAML(typ="safe").load_all((ROOT / "k8s" / "kfp-store.yaml").read_text())
     (settings,) = YAML(typ="safe").load(store["data"]["providers"])["s3"].values()
     assert set(settings) <= {"endpoint", "credentials", "region", "disableSSL", "forcePathStyle", "maxRetries"}
@@ -184,8 +184,8 @@ def test_the_settings_of_kfp_s_store_are_those_that_its_launcher_reads() -> None
         assert f"--from-literal={reference[key]}=" in block
 
 
-def test_the_secret_of_the_store_is_stronger_than_the_config_map(overlay: list[dict[str, Any]]) -> None:
-    """The last of several sources wins: endpoint, region and addressing style may come from the secret."""
+def test_the_secret_of_the_store_overrides_the_config_map(overlay: list[dict[str, Any]]) -> None:
+    """The last source takes precedence, so endpoint, region and addressing style can be set in the secret."""
     for deployment in of_kind(overlay, "Deployment"):
         if deployment["metadata"]["name"] == "mlflow":
             (container,) = deployment["spec"]["template"]["spec"]["containers"]

@@ -1,4 +1,4 @@
-"""The entry: a route of the Gateway API or an Ingress, valid by the API's own schemas, with the service's limits.
+"""The entry point: a Gateway API route or an Ingress, valid according to the API's schemas, with the service's limits.
 
 No implementation of the Gateway API runs here, so the division of requests by weight is not tested.
 """
@@ -32,7 +32,7 @@ def schemas() -> dict[tuple[str, str], dict[str, Any]]:
     return read_schemas(folder / f"{GROUP}_{plural}.yaml" for plural in ("gateways", "httproutes"))
 
 
-def test_the_route_and_the_gateway_are_valid_by_the_schemas_of_the_api(
+def test_the_route_and_the_gateway_match_the_schemas_of_the_api(
     production: list[dict[str, Any]], schemas: dict[tuple[str, str], dict[str, Any]]
 ) -> None:
     import jsonschema
@@ -42,7 +42,7 @@ def test_the_route_and_the_gateway_are_valid_by_the_schemas_of_the_api(
     for manifest in routes:
         schema = schemas[manifest["kind"], manifest["apiVersion"].partition("/")[2]]
         jsonschema.validate(manifest, schema)
-        with pytest.raises(jsonschema.ValidationError):  # the schema does not accept everything
+        with pytest.raises(jsonschema.ValidationError):  # the schema must reject unknown fields
             jsonschema.validate({**manifest, "spec": {**manifest["spec"], "hostName": "darkroom.example.org"}}, schema)
 
 
@@ -76,7 +76,7 @@ def test_the_policies_select_the_gateway_by_its_label(production: list[dict[str,
     assert re.search(r"kubectl label namespace \S+ darkroom/gateway=true\n", GUIDE.read_text())
 
 
-def test_an_ingress_is_an_option(production: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_an_ingress_can_be_used_instead(production: list[dict[str, Any]], tmp_path: Path) -> None:
     assert of_kind(production, "Ingress") == []
     ingresses = of_kind(render_with("base", "ingress", tmp_path), "Ingress")
     assert {rule["host"] for ingress in ingresses for rule in ingress["spec"]["rules"]} == {"darkroom.example.org"}
@@ -89,8 +89,8 @@ def test_all_layers_have_the_same_upload_limit(tmp_path: Path) -> None:
     for ingress in of_kind(render_with("base", "ingress", tmp_path), "Ingress"):
         annotations = ingress["metadata"]["annotations"]
         assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == f"{mebibytes}m"
-    assert f"maxSize: {mebibytes}m" in GUIDE.read_text(), "the gateway that has a limit of its own"
+    assert f"maxSize: {mebibytes}m" in GUIDE.read_text(), "the gateway with its own limit"
     assert f"| files, bytes of a request | 64, {mebibytes} MiB |" in (ROOT / "docs" / "serving.md").read_text()
-    assert Limits().body_bytes == MAX_BODY_BYTES, "what clients and the page read"
-    assert MAX_HELD_BYTES * LARGE_SHARE >= MAX_BODY_BYTES, "one request of the largest size is held whole"
-    assert BYTES_PER_REQUEST <= MAX_BODY_BYTES, "what deploy sends"
+    assert Limits().body_bytes == MAX_BODY_BYTES, "the limit that clients and the page read"
+    assert MAX_HELD_BYTES * LARGE_SHARE >= MAX_BODY_BYTES, "a request of the largest size must fit in memory"
+    assert BYTES_PER_REQUEST <= MAX_BODY_BYTES, "the size of deploy's requests"

@@ -1,4 +1,4 @@
-"""The paths, flags and names in docs/kubernetes.md exist."""
+"""The paths, flags and object names in docs/kubernetes.md exist."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ def test_every_flag_in_the_guide_exists() -> None:
             assert flag in own_flags | foreign_flags, flag
 
 
-def test_every_object_that_the_guide_names_is_in_the_manifests(production: list[dict[str, Any]]) -> None:
+def test_every_object_that_is_named_in_the_guide_is_in_the_manifests(production: list[dict[str, Any]]) -> None:
     names = {manifest["metadata"]["name"] for manifest in [*production, *render("pipelines")]}
     text = GUIDE.read_text()
     object_names = re.findall(r"kubectl -n darkroom \w+ (?:deployment|ingress) ([\w-]+)", text)
@@ -43,7 +43,7 @@ def test_every_object_that_the_guide_names_is_in_the_manifests(production: list[
     assert set(object_names) <= names
 
 
-def test_the_guide_installs_the_kfp_version_of_the_lock() -> None:
+def test_the_guide_installs_the_kfp_version_in_the_lock() -> None:
     lock = (ROOT / "requirements" / "laptop.txt").read_text()
     (version,) = re.findall(r"^kfp==(\S+)", lock, re.MULTILINE)
     assert set(re.findall(r"\?ref=(\S+?)\"", GUIDE.read_text())) == {version}

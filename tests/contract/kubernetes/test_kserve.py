@@ -1,4 +1,4 @@
-"""The InferenceService is valid by KServe's CRD and has the pods of the Deployment that it replaces.
+"""The InferenceService matches KServe's CRD, and its pods equal those of the Deployment that it replaces.
 
 KServe itself does not run here.
 """
@@ -23,7 +23,7 @@ def kserve() -> list[dict[str, Any]]:
     return render("overlays/kserve")
 
 
-def test_the_inference_service_is_valid_by_the_crd(kserve: list[dict[str, Any]]) -> None:
+def test_the_inference_service_matches_the_crd(kserve: list[dict[str, Any]]) -> None:
     import jsonschema
 
     folder = find_module(*KSERVE_MODULE) / "config" / "crd" / "full"
@@ -37,7 +37,7 @@ def test_the_inference_service_is_valid_by_the_crd(kserve: list[dict[str, Any]])
             jsonschema.validate({**service, "spec": {"predictor": wrong}}, schema)
 
 
-def test_the_pods_are_those_of_the_deployment(kserve: list[dict[str, Any]]) -> None:
+def test_the_pods_equal_those_of_the_deployment(kserve: list[dict[str, Any]]) -> None:
     template = named(render("overlays/local"), "Deployment", "darkroom-serve")["spec"]["template"]
     predictor = named(kserve, "InferenceService", "darkroom")["spec"]["predictor"]
     assert predictor["labels"] == template["metadata"]["labels"]
@@ -65,7 +65,7 @@ def test_nothing_else_owns_or_scales_the_pods(kserve: list[dict[str, Any]]) -> N
     )
 
 
-def test_everything_else_equals_the_overlay_local(kserve: list[dict[str, Any]]) -> None:
+def test_all_other_objects_equal_those_of_the_overlay_local(kserve: list[dict[str, Any]]) -> None:
     replaced = ("darkroom-serve", "darkroom", "darkroom-bento")
     own_names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in kserve}
     for manifest in render("overlays/local"):

@@ -1,4 +1,4 @@
-"""The manifests in k8s/: every overlay renders offline, is valid by Kubernetes' own schemas, and follows our rules."""
+"""The manifests in k8s/: every overlay renders offline, matches Kubernetes' schemas, and follows Darkroom's rules."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_every_overlay_is_tested() -> None:
     assert {path.name for path in (ROOT / "k8s" / "overlays").iterdir()} == set(OVERLAYS)
 
 
-def test_every_object_is_valid_by_kubernetes_schema(overlay: list[dict[str, Any]]) -> None:
+def test_every_object_matches_the_kubernetes_schema(overlay: list[dict[str, Any]]) -> None:
     import kubernetes_validate
 
     extensions = ("gateway.networking.k8s.io/", "serving.kserve.io/")
@@ -63,7 +63,7 @@ def test_every_container_declares_its_resources(overlay: list[dict[str, Any]]) -
         for container in containers(pod):
             resources = container["resources"]
             assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}, name
-            # Request and limit are equal, so that no pod is evicted for memory that it was granted.
+            # Request and limit are equal, so that no pod is evicted because it uses the memory that it is allowed.
             assert resources["requests"]["memory"] == resources["limits"]["memory"], name
 
 
@@ -81,7 +81,7 @@ def test_every_serving_pod_has_probes(overlay: list[dict[str, Any]]) -> None:
 
 
 def test_a_probe_waits_for_a_busy_server(overlay: list[dict[str, Any]]) -> None:
-    """Kubernetes' default of 1 s kills busy servers: it killed MLflow under load."""
+    """Kubernetes' default timeout of 1 s kills busy servers, such as MLflow under load."""
     for name, _, pod in pods(overlay):
         for container in containers(pod):
             for kind in ("readinessProbe", "livenessProbe"):
@@ -89,7 +89,7 @@ def test_a_probe_waits_for_a_busy_server(overlay: list[dict[str, Any]]) -> None:
                 assert "tcpSocket" in probe or probe["timeoutSeconds"] >= 10, (name, kind)
 
 
-def test_every_service_selects_pods_that_listen_there(overlay: list[dict[str, Any]]) -> None:
+def test_every_service_selects_pods_that_listen_on_its_ports(overlay: list[dict[str, Any]]) -> None:
     all_pods = list(pods(overlay))
     for service in of_kind(overlay, "Service"):
         selector = service["spec"]["selector"].items()
@@ -103,7 +103,7 @@ def test_every_service_selects_pods_that_listen_there(overlay: list[dict[str, An
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, service["metadata"]["name"]
 
 
-def test_every_object_that_a_pod_mounts_or_reads_exists_or_is_in_the_guide(overlay: list[dict[str, Any]]) -> None:
+def test_every_config_map_of_a_pod_exists_and_every_secret_is_in_the_guide(overlay: list[dict[str, Any]]) -> None:
     maps = {manifest["metadata"]["name"] for manifest in of_kind(overlay, "ConfigMap")}
     secrets = secret_commands()
     for name, _, pod in pods(overlay):
@@ -146,7 +146,7 @@ def test_mlflow_allows_every_host_name_of_its_service(production: list[dict[str,
         assert {name, f"{name}:5000"} <= set(allowed)
 
 
-def test_the_namespace_of_the_pipeline_contains_every_object_it_references() -> None:
+def test_the_namespace_of_the_pipeline_contains_every_object_that_its_tasks_use() -> None:
     manifests = render("pipelines")
     objects = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
     assert objects == {
@@ -163,7 +163,7 @@ def test_the_namespace_of_the_pipeline_contains_every_object_it_references() -> 
         assert all(re.search(rf"(\b|\\n){key}=", commands[secret]) for key in keys), secret
 
 
-def test_both_config_maps_are_the_same(production: list[dict[str, Any]]) -> None:
+def test_the_settings_are_the_same_in_both_namespaces(production: list[dict[str, Any]]) -> None:
     here, there = (
         next(manifest["data"] for manifest in manifests if manifest["metadata"]["name"] == SETTINGS)
         for manifests in (production, render("pipelines"))
@@ -182,7 +182,7 @@ def test_the_images_are_built_by_darkroom(overlay: list[dict[str, Any]]) -> None
 
 
 def test_a_service_selects_only_the_pods_of_its_workload() -> None:
-    """A Job with the labels of another workload would receive its requests."""
+    """A Job with the labels of another workload would receive requests for that workload."""
     manifests = render("overlays/local")
     for service in of_kind(manifests, "Service"):
         selector = service["spec"]["selector"].items()
@@ -217,14 +217,14 @@ def test_the_cache_can_be_shared_by_nodes(tmp_path: Path) -> None:
     assert shared_claim["spec"]["storageClassName"]
 
 
-def test_the_autoscaler_has_what_a_metrics_server_needs(overlay: list[dict[str, Any]]) -> None:
+def test_the_autoscaler_targets_a_deployment_with_cpu_requests(overlay: list[dict[str, Any]]) -> None:
     for scaler in of_kind(overlay, "HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         deployment = named(overlay, target["kind"], target["name"])
         assert target["apiVersion"] == deployment["apiVersion"]
-        assert "replicas" not in deployment["spec"], "each apply would undo what the autoscaler has set"
+        assert "replicas" not in deployment["spec"], "each apply would reset the number that the autoscaler has set"
         (metric,) = scaler["spec"]["metrics"]
         assert (metric["type"], metric["resource"]["name"]) == ("Resource", "cpu")
         for container in deployment["spec"]["template"]["spec"]["containers"]:
-            assert container["resources"]["requests"]["cpu"], "a share of utilization is one of the request"
+            assert container["resources"]["requests"]["cpu"], "utilization is a share of the CPU request"
         assert scaler["spec"]["minReplicas"] <= scaler["spec"]["maxReplicas"]

@@ -1,1 +1,1 @@
-"""Images and containers, if a container engine is available."""
+"""Tests of container images and containers, skipped if no container engine is available."""

@@ -1,4 +1,4 @@
-"""One container engine, the images and one run of the pipeline for all tests that start containers.
+"""The container engine, the images and the pipeline runs that all container tests share.
 
 Building the images takes minutes the first time.
 """
@@ -24,20 +24,20 @@ def engine() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def step_images(engine: None) -> None:
-    """The images of all steps and of the service."""
+    """Builds the images of all steps and of the service."""
     build(*STEPS, "serve")
 
 
 @pytest.fixture(scope="session")
 def containers_left(engine: None) -> Callable[[], set[str]]:
-    """The containers of runs that these tests started."""
+    """Returns a function that lists the containers of the runs that these tests have started."""
     before = containers_of_runs()
     return lambda: containers_of_runs() - before
 
 
 @pytest.fixture(scope="session")
 def runs(step_images: None, containers_left: object, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """Maps runner to (folder, summary, seconds) of a run of the whole pipeline."""
+    """Runs the whole pipeline once with each runner; maps the runner to (folder, summary, seconds)."""
     results = {}
     for runner in ("subprocess", "docker"):
         folder = tmp_path_factory.mktemp(runner)

@@ -1,4 +1,4 @@
-"""A run of the pipeline in containers: started, watched and finished."""
+"""Starts, watches and finishes a run of the pipeline in containers."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 def await_container(step: str) -> str:
-    """The id of the container that runs a step."""
+    """Waits for the container that runs a step, and returns its id."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         container_ids = docker("ps", "--quiet", "--filter", f"ancestor={image_name(step)}").split()

@@ -1,4 +1,4 @@
-"""compose.yaml for real: its servers become healthy, the studio's container trains, and the service answers."""
+"""Runs compose.yaml: its servers become healthy, the studio's container trains, and the service answers."""
 
 import json
 import os
@@ -26,7 +26,7 @@ MLFLOW, STUDIO, SERVICE = (f"http://127.0.0.1:{port}" for port in (5000, 3001, 3
 
 
 class Compose:
-    """A Docker Compose project with a unique name and secrets."""
+    """A Docker Compose project with generated secrets."""
 
     def __init__(self, folder: Path):
         self.secrets = {name: secrets.token_hex(24) for name in NAMES}
@@ -53,7 +53,7 @@ def compose(plugin: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     build("mlflow", "serve", "studio")
     folder = tmp_path_factory.mktemp("compose")
     make_photos(folder / "photos", size=(64, 64), per_class=30)
-    for path in (folder, *folder.rglob("*")):  # another user reads them in the container
+    for path in (folder, *folder.rglob("*")):  # in the container, another user reads the photos
         path.chmod(path.stat().st_mode | 0o555)
     compose = Compose(folder)
     try:
@@ -63,7 +63,7 @@ def compose(plugin: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def status_of(url: str) -> int:
-    """The status after redirects that set a cookie."""
+    """Returns the HTTP status after redirects, which may set a cookie."""
     try:
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         return int(opener.open(url, timeout=20).status)
@@ -81,7 +81,7 @@ def test_without_secrets_nothing_starts(plugin: None) -> None:
 
 def test_photos_become_a_served_model(compose: Compose) -> None:
     compose("up", "--no-start")
-    # The data folder belongs to its user in the public image, but to no user in the stand-in.
+    # In the public image, the data folder belongs to the user postgres; in the stand-in, it does not.
     volume = "darkroom-proof_postgres:/data"
     docker("run", "--rm", "--user", "0", "--entrypoint", "chown", "--volume", volume, POSTGRES, "999:999", "/data")
     compose("up", "--detach", "--wait", "--wait-timeout", "600")

@@ -1,4 +1,4 @@
-"""The images of the steps: complete, lean, without privileges, and checked before a run."""
+"""The images of the steps: complete, small, without privileges, and checked before a run."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ def test_an_image_for_another_processor_is_refused(
 
 
 def image_archive(folder: Path, name: str, architecture: str) -> Path:
-    """An image with one empty layer, for a processor that this machine does not have."""
+    """Writes the archive of an image with one empty layer, built for a different processor, and returns its path."""
     with tarfile.open(folder / "layer.tar", "w"):
         pass
     layer = hashlib.sha256((folder / "layer.tar").read_bytes()).hexdigest()

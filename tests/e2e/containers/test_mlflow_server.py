@@ -1,6 +1,6 @@
-"""The MLflow server of a cluster, as its manifest starts it, on a real PostgreSQL and an S3 store.
+"""The MLflow server of a cluster, as its manifest starts it, with a real PostgreSQL and an S3 store.
 
-moto stands in for the S3 store; image, database, migration, proxied artifacts and host check are real.
+moto replaces the S3 store; image, database, migration, proxied artifacts and host check are real.
 """
 
 import base64
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.proof]
 
 
 def manifest() -> tuple[dict[str, Any], dict[str, str]]:
-    """The pod of the server, and its settings."""
+    """Returns the pod specification of the server, and its settings."""
     documents = list(YAML(typ="safe").load_all((ROOT / "k8s" / "base" / "mlflow.yaml").read_text()))
     (settings,) = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
     (pod,) = [document["spec"]["template"]["spec"] for document in documents if document["kind"] == "Deployment"]
@@ -41,14 +41,14 @@ def manifest() -> tuple[dict[str, Any], dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """The address of an empty database in a server for this test."""
+    """The address of an empty database on a PostgreSQL server for this module."""
     with running_postgres("mlflow") as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """The address of an S3 store with the bucket that the manifest names."""
+    """The address of an empty S3 store."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0)
@@ -62,19 +62,19 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
-    """The server as the manifest starts it, except for the addresses of the other servers."""
+    """The address of the server, started as in the manifest except for the addresses of database and store."""
     with serving(postgres, s3) as url:
         yield url
 
 
 @contextlib.contextmanager
 def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
-    """The address of a server that runs in the manifest's container.
+    """Runs a server in the manifest's container; yields its address.
 
     Args:
         postgres: the address of the database.
         s3: the address of the store.
-        options: options of `docker run`, and after `--` further arguments of the server.
+        options: options of `docker run`, then `--` and further arguments of the server.
     """
     build("mlflow")
     docker_options = options[: options.index("--")] if options else ()
@@ -110,7 +110,7 @@ def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
         [*common, "--detach", image_name("mlflow"), *arguments], check=True, capture_output=True, text=True
     ).stdout.strip()
     try:
-        for _ in range(1800):  # as long as the startup probe
+        for _ in range(1800):  # at least 180 s; the startup probe allows 600
             if status(f"http://127.0.0.1:{port}{serve['readinessProbe']['httpGet']['path']}") == 200:
                 break
             time.sleep(0.1)
@@ -121,7 +121,7 @@ def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
 
 
 def make_bucket(variables: dict[str, str]) -> None:
-    """Runs the program of the job in k8s/overlays/local/s3.yaml twice: the second run finds what the first made."""
+    """Runs the program of the Job in k8s/overlays/local/s3.yaml twice: it must accept an existing bucket."""
     documents = YAML(typ="safe").load_all((ROOT / "k8s" / "overlays" / "local" / "s3.yaml").read_text())
     (job,) = [document for document in documents if document["kind"] == "Job"]
     (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -147,7 +147,7 @@ def status(url: str, host: str | None = None) -> int:
     return 0
 
 
-def test_runs_and_artifacts_go_through_the_server_alone(
+def test_a_client_needs_only_the_server_for_runs_and_artifacts(
     mlflow_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
@@ -179,7 +179,7 @@ def test_the_server_accepts_only_its_own_host_names(host: str, expected: int, ml
     assert status(f"{mlflow_url}/api/2.0/mlflow/experiments/get?experiment_id=0", host) == expected
 
 
-def test_artifacts_are_in_the_bucket_that_the_secret_names(mlflow_url: str, s3: str, tmp_path: Path) -> None:
+def test_artifacts_are_in_the_store_and_region_that_the_secret_names(mlflow_url: str, s3: str, tmp_path: Path) -> None:
     import boto3
     from mlflow import MlflowClient
 
@@ -196,7 +196,7 @@ def test_artifacts_are_in_the_bucket_that_the_secret_names(mlflow_url: str, s3: 
 
 @pytest.fixture(scope="module")
 def guarded_url(engine: None, s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server with the component mlflow-auth, its administrator, and a user for the tasks."""
+    """The address of a server with the component mlflow-auth, an administrator, and a user for the tasks."""
     scratch = tmp_path_factory.mktemp("guarded")
     manifests = render_with("overlays/local", "mlflow-auth", scratch)
     (settings,) = named(manifests, "ConfigMap", "mlflow-auth")["data"].values()
@@ -229,7 +229,7 @@ def guarded_url(engine: None, s3: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 def create_user(url: str, name: str, password: str) -> None:
-    """Sends requests with curl, as the guide does."""
+    """Creates a user as the administrator, with the same request as in the guide."""
     request = urllib.request.Request(
         f"{url}/api/2.0/mlflow/users/create", json.dumps({"username": name, "password": password}).encode()
     )
@@ -264,7 +264,7 @@ def test_a_task_logs_in_and_owns_its_runs(guarded_url: str, tmp_path: Path, monk
     monkeypatch.setenv(MLFLOW_SECRET["username"], "guest")
     monkeypatch.setenv(MLFLOW_SECRET["password"], "of-nobody-in-particular")
     guest = MlflowClient(guarded_url)
-    assert guest.get_run(run_id).info.run_id == run_id, "others may read"
+    assert guest.get_run(run_id).info.run_id == run_id, "other users may read the run"
     with pytest.raises(MlflowException, match=r"403|[Pp]ermission"):
         guest.set_registered_model_alias("photos", "champion", "1")
     monkeypatch.setenv(MLFLOW_SECRET["password"], "wrong")

@@ -38,7 +38,7 @@ def test_the_caller_owns_every_file_that_containers_write(runs: Runs, containers
     assert containers_left() == set()
 
 
-def test_containers_log_to_the_one_mlflow_run(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_containers_log_to_the_same_mlflow_run(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
 
     folder, summary, _ = runs["docker"]

@@ -1,4 +1,4 @@
-"""Base images are pinned by the digest that a registry reports."""
+"""Base images are pinned to the digest that a registry reports."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 
 
 class Registry(BaseHTTPRequestHandler):
-    """A registry on loopback with one image, speaking version 2 of the protocol."""
+    """A registry on this machine with one image, for version 2 of the registry protocol."""
 
     manifest = json.dumps({"schemaVersion": 2, "mediaType": MEDIA_TYPE, "manifests": []}).encode()
 
@@ -41,10 +41,10 @@ class Registry(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Logs nothing."""
+        """Does not log requests."""
 
 
-def test_the_engine_resolves_the_digest_that_a_registry_has(engine: None, tmp_path: Path) -> None:
+def test_the_engine_resolves_a_digest_at_the_registry(engine: None, tmp_path: Path) -> None:
     (tmp_path / "components").mkdir()
     (tmp_path / "k8s").mkdir()
     manifest = tmp_path / "k8s" / "store.yaml"

@@ -1,4 +1,4 @@
-"""The image of the service answers from a read-only root, and quickly."""
+"""The image of the service answers on a read-only root file system, and starts quickly."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from tests.support.container_engine import docker
 pytestmark = [pytest.mark.docker, pytest.mark.proof]
 
 
-def test_the_service_image_answers_from_a_read_only_root(runs: Runs) -> None:
+def test_the_service_image_answers_on_a_read_only_root_file_system(runs: Runs) -> None:
     folder, summary, _ = runs["docker"]
     photo = next((folder / summary["bento"]["path"]).parent.glob("dataset/golden/*"))
     with running_service(folder / summary["bento"]["path"] / "bento") as (container, url, _):
@@ -31,7 +31,7 @@ def test_the_service_image_answers_from_a_read_only_root(runs: Runs) -> None:
 
 
 def test_the_service_image_is_ready_within_ten_seconds(runs: Runs) -> None:
-    """The best of several starts counts: other work on the machine may delay some."""
+    """The fastest of several starts counts, because other work on the machine may delay some of them."""
     folder, summary, _ = runs["docker"]
     seconds: list[float] = []
     while len(seconds) < 5 and min(seconds, default=10) >= 10:
@@ -42,7 +42,7 @@ def test_the_service_image_is_ready_within_ten_seconds(runs: Runs) -> None:
 
 @contextlib.contextmanager
 def running_service(bento: Path) -> Iterator[tuple[str, str, float]]:
-    """The container and address of a service on a read-only root, and the seconds until it was ready."""
+    """Starts the service on a read-only root file system; yields (container, address, seconds until it was ready)."""
     start_time = time.monotonic()
     container = docker(
         "run",

@@ -1,1 +1,1 @@
-"""The command line, DVC and MLflow on real runs of the pipeline."""
+"""Tests of the command line, DVC and MLflow with real runs of the pipeline."""

@@ -1,4 +1,4 @@
-"""A shop owner trains on 12 photos per class, adds 10 per class and runs again; the better model becomes champion."""
+"""A user trains on 12 photos per class, adds 10 per class and trains again; the better model becomes champion."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from tests.unit.evaluate.gate.registry import register
 COLORS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 PATTERNS = ("columns", "rows")
 FIRST_NETWORK = ("--set", "train.model.layers=[GlobalAveragePooling2D]")
-"""It sees colors but no patterns, so that it is right on about half of the photos."""
+"""It sees colors but no patterns, so it classifies about half of the photos correctly."""
 SECOND_NETWORK = (
     "--set",
     "train.model.layers=[{Conv2D: {filters: 16, kernel_size: 5, activation: relu}}, GlobalMaxPooling2D]",
@@ -51,7 +51,7 @@ PARAMS = PreprocessParams(image_size=(16, 16))
 
 
 def add_photos(folder: Path, numbers: range) -> None:
-    """Striped pictures of 24 pixels: the six classes differ in the color and the direction of the stripes."""
+    """Writes striped pictures of 24 pixels: the six classes differ in the color and the direction of the stripes."""
     for (color, values), pattern in product(COLORS.items(), PATTERNS):
         class_dir = folder / f"{color} {pattern}"
         class_dir.mkdir(parents=True, exist_ok=True)
@@ -78,14 +78,14 @@ def run(folder: Path, *settings: str) -> dict[str, Any]:
 
 
 def make_champion(folder: Path, info: DatasetInfo, *, scale: float) -> None:
-    """A registered champion, trained on the training photos of `dataset/`; with scale 0 it always answers blue."""
+    """Registers a champion, trained on the training photos of `dataset/`; with scale 0 it always predicts blue."""
     make_bundle(folder / "champion", info, scale=scale)
     write_train_image_ids(folder / "champion", open_split(folder / "dataset", "train").image_ids)
     register(info.name, folder / "champion")
 
 
 def evaluate_candidate(folder: Path, info: DatasetInfo) -> Verdict:
-    """The verdict on a faultless model that was trained on the training photos of `dataset/`."""
+    """Returns the verdict on a perfect model that was trained on the training photos of `dataset/`."""
     make_bundle(folder / "model", info)
     write_train_image_ids(folder / "model", open_split(folder / "dataset", "train").image_ids)
     params = EvaluateParams(bootstrap_resamples=200, robustness_photos=0)
@@ -110,8 +110,8 @@ def test_a_champion_trained_on_fewer_photos_is_compared_on_unseen_photos(tmp_pat
     assert (verdict.comparison.num_images, verdict.comparison.num_left_out) == (9 - num_left_out, num_left_out)
 
 
-def test_near_duplicates_of_training_photos_are_not_compared(tmp_path: Path, mlflow_store: str) -> None:
-    """Each photo is added again, slightly brighter: test photos may be copies of training photos."""
+def test_the_comparison_leaves_out_near_duplicates_of_training_photos(tmp_path: Path, mlflow_store: str) -> None:
+    """A slightly brighter copy of each photo is added, so test photos may be near-duplicates of training photos."""
     folder = make_photos(tmp_path / "photos", per_class=12)
     info = preprocess(str(folder), PARAMS, tmp_path / "dataset")
     learned_ids = frozenset(open_split(tmp_path / "dataset", "train").image_ids)
@@ -126,7 +126,7 @@ def test_near_duplicates_of_training_photos_are_not_compared(tmp_path: Path, mlf
     info = preprocess(str(folder), PARAMS, tmp_path / "dataset")
     test_ids = open_split(tmp_path / "dataset", "test").image_ids
     unseen_ids = [each for each in test_ids if not learned_ids.intersection((each, originals.get(each, each)))]
-    assert len(unseen_ids) < len(test_ids), "else nothing is tried"
+    assert len(unseen_ids) < len(test_ids), "some test photos must be left out"
     comparison = evaluate_candidate(tmp_path, info).comparison
     assert comparison is not None
     assert comparison.num_images == len(unseen_ids)
@@ -156,8 +156,8 @@ def test_a_better_model_trained_on_more_photos_becomes_champion(tmp_path: Path) 
     num_left_out = len(learned_ids.intersection(split.image_ids))
     comparison = gate["comparison"]
     assert (comparison["num_images"], comparison["num_left_out"]) == (18 - num_left_out, num_left_out)
-    assert num_left_out <= 3, "few photos move from train to test"
-    assert f"On the same {18 - num_left_out} test photos that neither model was trained on" in gate["reasons"][0]
+    assert num_left_out <= 3, "only few photos may move from train to test"
+    assert f"scored now on {18 - num_left_out} test photos that neither was trained on" in gate["reasons"][0]
     report = (runs_dir / second["run_id"] / "evaluation" / "report.html").read_text()
-    assert f"{18 - num_left_out} test photos that neither model was trained on" in report
+    assert f"{18 - num_left_out} test photos that neither was trained on" in report
     assert read_info(runs_dir / second["run_id"] / "dataset").num_kept == 6 * 22

@@ -1,4 +1,4 @@
-"""`dvc repro` runs the same steps, and only reruns those whose inputs changed."""
+"""`dvc repro` runs the same steps as `darkroom run`, and reruns only those whose inputs changed."""
 
 import os
 import re
@@ -68,7 +68,7 @@ def test_repro_runs_the_pipeline_and_then_only_changed_stages(repository: Path) 
     steps = ["preprocess", "tune", "train", "evaluate", "deploy"]
     assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == steps
     deployment = read_deployment(repository / "artifacts" / "bento")
-    assert deployment.lineage.source.dvc is not None, "the photos are under DVC, and the lineage says in which version"
+    assert deployment.lineage.source.dvc is not None, "the photos are under DVC, so the lineage must have their version"
     assert deployment.lineage.source.git_revision is not None
 
     assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == []

@@ -1,4 +1,4 @@
-"""Names that control terminals, hide or reorder text: none of it reaches the screen, a log or a page."""
+"""Names with characters that control terminals, or hide or reorder text, are escaped on screens, in logs and pages."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ NAMES = (
 
 
 def harmful(text: str) -> set[str]:
-    """The characters in a text that must not be shown."""
+    """Returns the characters of a string that must not be shown."""
     bad = ("Cc", "Cf", "Cs", "Zl", "Zp")
     return {char for char in text if char not in f"\n\t{JOINERS}" and unicodedata.category(char) in bad}
 
@@ -78,7 +78,7 @@ def save_photo(path: Path, seed: int) -> None:
 
 
 def make_data(folder: Path, per_class: int) -> Path:
-    """One class for each name, with photos of all names, one of them broken."""
+    """Creates a class folder for each name, with photos that have several of the names, and a broken photo."""
     for number, name in enumerate(NAMES):
         name = name.replace("/", "_")
         for photo in range(per_class):
@@ -88,7 +88,7 @@ def make_data(folder: Path, per_class: int) -> Path:
     return folder
 
 
-def test_an_audit_shows_foreign_names_without_running_them(tmp_path: Path) -> None:
+def test_an_audit_escapes_foreign_names(tmp_path: Path) -> None:
     data = make_data(tmp_path / "set\x1b[31m[red]", per_class=4)
     _, output, _ = darkroom("audit", str(data), "--output", "out\x1b[31m\udce9", cwd=tmp_path)
     assert r"Report: out\x1b[31m\udce9/audit.html" in output
@@ -101,7 +101,7 @@ def test_an_audit_shows_foreign_names_without_running_them(tmp_path: Path) -> No
     assert "👩\u200d🚀" in output
 
 
-def test_tables_archives_and_params_show_foreign_text_without_running_it(tmp_path: Path) -> None:
+def test_messages_about_tables_archives_and_params_escape_foreign_text(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('path,label\n"x\x1b[31m.png","\x1b[31mred\r"\n=cmd,\u202e\n', encoding="utf-8")
     assert darkroom("audit", "t.csv", cwd=tmp_path)[0] == 2
     (tmp_path / "s.csv").write_text("path,label,split\na,b,ev\x1b[31mil\n", encoding="utf-8")
@@ -118,7 +118,7 @@ def test_tables_archives_and_params_show_foreign_text_without_running_it(tmp_pat
 @pytest.mark.parametrize(
     "arguments", [("\x1b[31m\udce9",), ("audit", "\x1b[31m\udce9"), ("audit", "x", "--set", "a\x1b=\udce9\u202e")]
 )
-def test_arguments_are_shown_without_running_them(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_arguments_are_escaped_in_messages(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert darkroom(*arguments, cwd=tmp_path)[0] == 2
 
 
@@ -131,7 +131,7 @@ def test_a_data_folder_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.proof
-def test_a_run_shows_foreign_names_without_running_them(tmp_path: Path) -> None:
+def test_a_run_escapes_foreign_names(tmp_path: Path) -> None:
     data = make_data(tmp_path / "set\x1b[31m[red]", per_class=12)
     small = ("--set", "train.epochs=1", "--set", "train.batch_size=64")
     assert darkroom("run", "--data", str(data), *small, cwd=tmp_path)[0] == 0

@@ -1,4 +1,4 @@
-"""kill -9 at every point of `data add` and `data relabel`, and at random: photos stay, and the next call finishes."""
+"""kill -9 at every point of `data add` and `data relabel`, and at random: no photo is lost; the next call completes."""
 
 import os
 import random
@@ -22,7 +22,7 @@ __all__ = ["_empty_repository", "repository"]
 pytestmark = pytest.mark.proof
 
 POINTS = ("os.rename", "os.remove", "subprocess.Popen", "shutil.copyfile", "shutil.rmtree", "os.mkdir")
-"""The points: moves, removals, started programs, copies."""
+"""The kinds of calls at which the process is killed: moves, removals, started programs, copies, new folders."""
 DECISIONS = '{"red/a.png": "blue", "green/001.png": null}'
 
 
@@ -60,7 +60,7 @@ def test_relabeling_continues_after_a_kill_at_any_point(repository: Path) -> Non
         if is_complete:
             break
         version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
-        assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos"), number
+        assert (version.num_files, version.subject) == (5, "Relabel 2 photo(s) of photos"), number
         assert run("git", "status", "--porcelain", cwd=repository) == ""
         assert [path.name for path in repository.iterdir() if "removed" in path.name] == []
         run("git", "checkout", "-q", first.commit, "--", "photos.dvc", cwd=repository)
@@ -71,8 +71,8 @@ def test_relabeling_continues_after_a_kill_at_any_point(repository: Path) -> Non
     assert number > 12
 
 
-def test_a_kill_of_all_processes_at_random_loses_nothing(repository: Path) -> None:
-    """As in a power cut, git and dvc die as well."""
+def test_killing_all_processes_at_a_random_time_loses_no_photo(repository: Path) -> None:
+    """git and dvc are killed too, as in a power cut."""
     photos = make_photos(repository / "photos", per_class=4)
     (photos / "red" / "000.png").rename(photos / "red" / "a.png")
     first = versions.add(photos, None)

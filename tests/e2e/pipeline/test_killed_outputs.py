@@ -1,4 +1,4 @@
-"""kill -9 while a command writes its output: afterwards the old or the new output is there, never half of one."""
+"""kill -9 while a command writes its output leaves the old or the new output, never a partial one."""
 
 import itertools
 import shutil
@@ -24,12 +24,12 @@ POINTS = ("tempfile.mkstemp", "tempfile.mkdtemp:partial", "shutil.copyfile", "os
 
 @dataclass(frozen=True)
 class Command:
-    """A writer of one output.
+    """A command that writes one output.
 
     Attributes:
-        program: Python code, run as the command runs it; its arguments are `inputs` and the output.
-        prepare: makes the inputs in a folder.
-        old: the previous output; None without one.
+        program: Python code that does the work of the command; its arguments are the inputs and the output.
+        prepare: creates the inputs in a folder and returns their paths.
+        old: the content of the previous output; None if there is none.
     """
 
     program: str
@@ -83,7 +83,7 @@ COMMANDS = {
     ),
 }
 SLOW = ("model export", "model import")
-"""Each TensorFlow start takes seconds."""
+"""These start TensorFlow for each kill, which takes seconds."""
 
 
 def content(output: Path) -> str | list[str] | None:
@@ -115,7 +115,7 @@ def test_an_output_is_old_or_new_after_a_kill_at_any_point(name: str, tmp_path: 
     assert new not in (None, [], command.old)
     assert number > 2
     assert all(state in (command.old, new) for state in seen), seen
-    assert list(output.parent.iterdir()) == [output], "the next writer removes what killed ones left"
+    assert list(output.parent.iterdir()) == [output], "the next writer removes the partial files of killed ones"
 
 
 REGISTER = """

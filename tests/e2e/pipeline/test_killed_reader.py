@@ -1,4 +1,4 @@
-"""kill -9 of a task that reads a part of the photos: the run names the task, and the next run only repeats this one."""
+"""kill -9 of a task that reads a part of the photos: the run names the task, and the next run repeats only its work."""
 
 import json
 import os
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.proof
 
 NUM_PHOTOS = 4600
 NUM_FIRST, NUM_SECOND = 6, 5
-"""Portions, of 16, that the first and second of three readers read: seconds of work."""
+"""The numbers of portions, of 16, that the first and the second of three readers read; this takes seconds."""
 OPTIONS = (*SMALL, "--set", "data.workers=3", "--set", "train.epochs=1", "--set", "preprocess.image_size=64")
 
 
 def find_reader(mark: str, part: int) -> int | None:
-    """Returns the id of the process that reads a part, not of its shell."""
+    """Returns the id of the Python process, not the shell, that reads a part."""
     for pid, command in marked(mark).items():
         is_python = "python" in Path(f"/proc/{pid}/exe").readlink().name
         if is_python and "read_photos" in command and re.search(rf'"part": ?{part}\b', command):
@@ -33,7 +33,7 @@ def find_reader(mark: str, part: int) -> int | None:
 
 
 def find_data_sets(folder: Path) -> list[Path]:
-    """The complete data sets."""
+    """Returns the folders of the complete data sets."""
     return list(folder.glob("runs/*/kfp/*/preprocess/dataset"))
 
 
@@ -51,7 +51,7 @@ def test_a_killed_reader_is_reported_and_only_its_work_is_repeated(tmp_path: Pat
     assert pid is not None
 
     def has_stored_a_portion() -> bool:
-        """The reader runs for a tenth of a second at a time, so that it cannot finish unnoticed."""
+        """Pauses the reader for the check, so that it cannot finish before the next check."""
         os.kill(pid, signal.SIGSTOP)
         if len(stored()) > NUM_FIRST:
             return True
@@ -64,11 +64,11 @@ def test_a_killed_reader_is_reported_and_only_its_work_is_repeated(tmp_path: Pat
     assert run.returncode == 2
     assert "read-photos-2: The task was killed by the system (SIGKILL)" in error
     num_kept = len(stored()) - NUM_FIRST
-    assert 0 < num_kept < NUM_SECOND, "killed in the middle of its work"
+    assert 0 < num_kept < NUM_SECOND, "the reader must be killed in the middle of its work"
 
     run = darkroom("run", "--data", "photos", *OPTIONS, cwd=tmp_path, DARKROOM_CACHE=str(cache))
     wait_for(lambda: run.poll() is not None or find_data_sets(tmp_path), "the data set", seconds=600)
-    run.terminate()  # later steps do not concern readers
+    run.terminate()  # the later steps do not matter here
     run.communicate(timeout=120)
     (dataset,) = find_data_sets(tmp_path)
     run_dir = dataset.parents[3]

@@ -1,4 +1,4 @@
-"""`darkroom ui` shows the runs of this folder and leaves nothing behind."""
+"""`darkroom ui` shows the runs of this folder and leaves no process behind."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_the_ui_answers_and_stops_with_all_its_processes(
         with urllib.request.urlopen(request, timeout=30) as answer:
             names = {experiment["name"] for experiment in json.load(answer)["experiments"]}
         assert "digits" in names
-        assert not any(mlflow_store in arguments for arguments in marked(mark).values()), "it may hold a password"
+        assert not any(mlflow_store in arguments for arguments in marked(mark).values()), "it may contain a password"
     finally:
         process.send_signal(signum)
         output, _ = process.communicate(timeout=60)

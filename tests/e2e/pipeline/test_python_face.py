@@ -1,4 +1,4 @@
-"""Runs the notebook and the page about the Python interface on the demo data, line by line."""
+"""Runs the code of the notebook and of docs/python.md on the demo data."""
 
 import ast
 import inspect
@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "python.md"
 def read_cells() -> list[str]:
     notebook = json.loads(NOTEBOOK.read_text())
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    assert all(cell.get("outputs", []) == [] for cell in notebook["cells"]), "results would rot"
+    assert all(cell.get("outputs", []) == [] for cell in notebook["cells"]), "stored outputs would become outdated"
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
@@ -29,7 +29,7 @@ def read_snippets() -> list[str]:
 
 
 @pytest.mark.parametrize("code", [*read_cells(), *read_snippets()])
-def test_a_snippet_only_calls_existing_functions(code: str) -> None:
+def test_a_snippet_calls_only_existing_functions(code: str) -> None:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             owner = {"darkroom": darkroom, "run": darkroom.Run, "classifier": darkroom.Classifier}.get(node.value.id)
@@ -41,7 +41,7 @@ def test_a_snippet_only_calls_existing_functions(code: str) -> None:
 
 
 def run_cells(cells: list[str], cwd: Path) -> str:
-    """Runs cells in one new interpreter and prints the value of a last expression, as a notebook does."""
+    """Runs cells in a new interpreter and prints the value of each cell's last expression, as a notebook does."""
     program = []
     for cell in cells:
         tree = ast.parse(cell)
@@ -76,7 +76,7 @@ address = stack.enter_context(serving(run.path / "bento"))
 
 
 @pytest.mark.proof
-def test_the_page_runs_on_the_demo_data(tmp_path: Path) -> None:
+def test_the_snippets_of_the_page_run_on_the_demo_data(tmp_path: Path) -> None:
     snippets = [snippet.replace('"http://127.0.0.1:3000"', "address") for snippet in read_snippets()]
     output = run_cells([snippets[0], SERVE, *snippets[1:], "stack.close()"], tmp_path)
     assert "train.epoch: unknown key (did you mean epochs?)." in output

@@ -1,4 +1,4 @@
-"""A secret in an address is used for fetching but never written, printed or shown.
+"""A secret in an address is used only for the download, and never written, printed or shown.
 
 A real HTTP server requires a user, a password and a token for its archive.
 """
@@ -33,7 +33,7 @@ DARKROOM = str(Path(sys.executable).with_name("darkroom"))
 
 
 class Server:
-    """Serves one archive to clients that know the password and the token."""
+    """Serves one archive to clients that send the password and the token."""
 
     def __init__(self, archive: bytes):
         self.num_fetched = 0
@@ -88,7 +88,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def files_with_secrets(folder: Path) -> list[str]:
-    """The files that contain a secret in their bytes, in an archive's members, or in a database's rows."""
+    """Returns the files that contain a secret in their bytes, or in the members of an archive."""
     leaks = []
     for path in folder.rglob("*"):
         if not path.is_file():
@@ -102,7 +102,7 @@ def files_with_secrets(folder: Path) -> list[str]:
 
 
 class Watch(threading.Thread):
-    """Reads the arguments of all child processes while a command runs."""
+    """Records the arguments of all processes while a command runs."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -115,11 +115,11 @@ class Watch(threading.Thread):
                 try:
                     self.seen.add(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
                 except OSError:
-                    continue  # it has ended
+                    continue  # the process has ended
 
 
 def run(folder: Path, *words: str, code: int = 0, **variables: str) -> str:
-    """Runs a command and returns both output streams; its folder contains everything that it writes."""
+    """Runs a command and returns both output streams; everything that it writes is in the folder."""
     environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache"), "HOME": str(folder), "TMPDIR": str(folder)}
     result = subprocess.run(
         [DARKROOM, *words],
@@ -138,12 +138,12 @@ def leaks(texts: Sequence[str]) -> list[str]:
     return [text for text in texts for secret in SECRETS if secret in text]
 
 
-def test_an_audit_fetches_with_the_secret_and_hides_it(server: Server, tmp_path: Path) -> None:
+def test_an_audit_downloads_with_the_secret_and_hides_it(server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     printed = run(folder, "audit", server.address())
     printed += run(folder, "audit", server.shown(), DARKROOM_ADDRESSES=f"other\n{server.address()}\n")
-    assert server.num_fetched == 1, "the cache is kept for the address, whatever its secret"
+    assert server.num_fetched == 1, "the cache key must not depend on the secret of the address"
     assert leaks([printed]) == []
     assert files_with_secrets(folder) == []
 
@@ -170,7 +170,7 @@ def test_error_messages_hide_the_secret(server: Server, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def git_server(folder: Path) -> Iterator[str]:
-    """The address of a git repository with photos over smart HTTP, for clients that know the password."""
+    """Serves a git repository with photos over smart HTTP to clients that send the password; yields its address."""
     from dulwich.repo import Repo
     from dulwich.server import DictBackend
     from dulwich.web import WSGIRequestHandlerLogger, make_wsgi_chain
@@ -234,7 +234,7 @@ def test_a_run_never_writes_or_prints_the_secret(server: Server, tmp_path: Path)
     assert server.num_fetched == 1
     assert leaks([printed]) == []
     exposed = [arguments for arguments in leaks(sorted(watch.seen)) if DARKROOM not in arguments]
-    assert exposed == [], "only the command that a person typed, until it has started itself again"
+    assert exposed == [], "only the typed command may contain the secret, until it restarts itself without it"
     assert any("pipelines.runners.task_process" in arguments for arguments in watch.seen)
     assert files_with_secrets(folder) == []
 
@@ -246,7 +246,7 @@ def test_a_run_never_writes_or_prints_the_secret(server: Server, tmp_path: Path)
         rows = "\n".join(store.iterdump())
     assert server.shown() in rows
     assert leaks([rows]) == []
-    # The params of the run reproduce it if the secret is known.
+    # With the secret, the params of the run can be used again.
     again = run(
         folder, "audit", server.shown(), "--params", str(latest / "params.yaml"), DARKROOM_ADDRESSES=server.address()
     )
@@ -267,4 +267,4 @@ def test_the_service_publishes_no_path_of_this_machine(tmp_path: Path) -> None:
     ]
     assert files_with_paths == []
     traced = run(folder, "trace", facts["tag"], "--json")
-    assert str(folder / "my-photos") in traced, "the project itself knows the whole path"
+    assert str(folder / "my-photos") in traced, "only the project itself records the full path"

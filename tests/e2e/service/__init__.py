@@ -1,1 +1,1 @@
-"""A real BentoML server, deployed by the real step."""
+"""Tests with a real BentoML server, deployed by the real step."""

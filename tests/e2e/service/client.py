@@ -1,4 +1,4 @@
-"""Plain HTTP requests to a service, and photos to send."""
+"""Sends plain HTTP requests to a service, and provides photos for them."""
 
 import contextlib
 import http.client

@@ -1,4 +1,4 @@
-"""One bento for all tests that send requests to a service, deployed by the real step and served once."""
+"""The bento that all tests with requests share, deployed by the real step and served once."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Malicious requests to a real server are refused with a reason, and good ones are still answered."""
+"""A real server refuses malicious requests with a reason, and still answers good ones."""
 
 import contextlib
 import gzip
@@ -21,7 +21,7 @@ from tests.e2e.service.conftest import Deployed
 
 KEY = "0123456789abcdef0123"
 NORMAL_SECONDS = 10
-"""Seconds within which good requests must be answered after any attack here."""
+"""The time within which the server must answer good requests again after each attack."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def _good_photos_are_answered_afterwards(url: str, photo: bytes) -> Iterator[Non
     yield
     deadline = time.monotonic() + NORMAL_SECONDS
     while post(url, *encode_form([photo]))[0] != 200:
-        assert time.monotonic() < deadline, "good photos are not answered any more"
+        assert time.monotonic() < deadline, "the server no longer answers good photos"
         time.sleep(0.2)
 
 
@@ -62,7 +62,7 @@ def code(answer: dict[str, object]) -> str:
     error = answer["error"]
     assert isinstance(error, dict)
     for inside in ("components", "Traceback", "/tmp", "site-packages", "0x"):
-        assert inside not in str(error["message"]), "nothing of the inside is told"
+        assert inside not in str(error["message"]), "messages must not reveal internals"
     return str(error["code"])
 
 
@@ -107,7 +107,7 @@ def test_an_invalid_request_is_refused_with_a_reason(
     assert (answer_status, code(answer)) == (status, reason)
 
 
-def test_a_compressed_bomb_is_not_unpacked(url: str) -> None:
+def test_a_compressed_bomb_is_not_decompressed(url: str) -> None:
     bomb = gzip.compress(bytes(50_000_000))
     status, answer = post(url, FORM, bomb, **{"Content-Encoding": "gzip"})
     assert (status, code(answer)) == (415, "encoded")
@@ -128,7 +128,7 @@ def test_a_body_of_a_gigabyte_is_refused_early_and_not_kept_in_memory(url: str, 
             while num_chunks < 1024:
                 connection.sendall(chunk)
                 num_chunks += 1
-    assert num_chunks < 128, "the rest is not taken"
+    assert num_chunks < 128, "the server must not accept the rest of the body"
     time.sleep(1)
     assert memory_mb(bento_dir) < before + 200
 
@@ -142,7 +142,7 @@ def test_a_client_that_disconnects_does_not_affect_others(url: str, photo: bytes
     assert post(url, content_type, body)[0] == 200
 
 
-def test_concurrent_requests_are_answered_or_shed(url: str, photo: bytes) -> None:
+def test_concurrent_requests_are_answered_or_refused_with_503(url: str, photo: bytes) -> None:
     content_type, body = encode_form([photo] * 4)
     with ThreadPoolExecutor(100) as clients:
         answers = list(clients.map(lambda _: post(url, content_type, body), range(300)))
@@ -152,7 +152,7 @@ def test_concurrent_requests_are_answered_or_shed(url: str, photo: bytes) -> Non
     assert {code(answer) for status, answer in answers if status == 503} <= {"overloaded"}
 
 
-def test_the_service_opens_no_connection_to_the_outside(url: str, bento_dir: Path, photo: bytes) -> None:
+def test_the_service_opens_no_connection_to_other_machines(url: str, bento_dir: Path, photo: bytes) -> None:
     post(url, FORM, part('name="files"; filename="a"', b"http://127.0.0.1:9/cat.jpg") + END)
     for process in processes(bento_dir):
         for connection in process.net_connections("inet"):

@@ -1,6 +1,6 @@
-"""Malicious requests to the running service: each gets its reason and does no harm.
+"""Malicious requests to the running service: each is refused with a reason and does no harm.
 
-The fast ones are sent in every test run; all of them, in parallel and with 500 clients at once, in `make proof`.
+Every test run sends the fast ones; `make proof` sends all of them in parallel, with 500 good requests at the same time.
 """
 
 import contextlib
@@ -33,26 +33,26 @@ END = b"--cut--\r\n"
 NUM_AT_ONCE = 500
 RECOVERY_SECONDS = 10.0
 MAX_GROWTH_MB = 40.0
-"""Allowed growth for thread pools and pages that the allocator keeps; a single kept body of many would exceed it."""
+"""Allowed growth for thread pools and memory that the allocator keeps; one body left in memory would exceed it."""
 
 
 @dataclass(frozen=True)
 class Bait:
-    """A photo and an address that bad requests may refer to."""
+    """A photo and an address that bad requests may contain."""
 
     photo: bytes
     address: str
-    """An address that nobody may call."""
+    """An address that the service must never connect to."""
 
 
 @dataclass(frozen=True)
 class Harm:
-    """A bad request and its answer.
+    """A bad request and its expected answer.
 
     Attributes:
         sends: yields the request in pieces.
-        status: of the answer.
-        code: the code of its error or of its only photo's error; None for a prediction.
+        status: the HTTP status of the answer.
+        code: the code of the answer's error, or of the error of its only photo; None for a prediction.
     """
 
     sends: Callable[[Bait], Iterator[bytes]]
@@ -105,26 +105,26 @@ HARMS = {
     "a slow body": Harm(slow_body, 408, "too_slow"),
     "1,001 files": Harm(lambda bait: request_of(part(bait.photo[:100]) * 1001 + END), 400, "bad_form"),
     "1,001 fields": Harm(lambda bait: request_of(part(b"x", None, "note") * 1001 + END), 400, "bad_form"),
-    "a packed bomb": Harm(lambda bait: request_of(BOMB, "image/jpeg", "Content-Encoding: gzip"), 415, "encoded"),
-    "a packed bomb for a photo": Harm(lambda bait: request_of(part(BOMB, "a.jpg") + END), 400, "not_an_image"),
-    "another type": Harm(lambda bait: request_of(bait.photo, "application/json"), 415, "not_a_photo"),
-    "a photo for a form": Harm(lambda bait: request_of(bait.photo), 400, "bad_form"),
-    "another field": Harm(lambda bait: request_of(part(bait.photo, name="image") + END), 400, "no_files"),
+    "a compressed bomb": Harm(lambda bait: request_of(BOMB, "image/jpeg", "Content-Encoding: gzip"), 415, "encoded"),
+    "a compressed bomb as a photo": Harm(lambda bait: request_of(part(BOMB, "a.jpg") + END), 400, "not_an_image"),
+    "a wrong content type": Harm(lambda bait: request_of(bait.photo, "application/json"), 415, "not_a_photo"),
+    "a photo instead of a form": Harm(lambda bait: request_of(bait.photo), 400, "bad_form"),
+    "a wrong field name": Harm(lambda bait: request_of(part(bait.photo, name="image") + END), 400, "no_files"),
     "an address as text": Harm(lambda bait: request_of(part(bait.address.encode(), None) + END), 400, "not_a_file"),
     "an address in a file": Harm(lambda bait: request_of(part(bait.address.encode()) + END), 400, "not_an_image"),
-    "an address in a drawing": Harm(
+    "an address in an SVG drawing": Harm(
         lambda bait: request_of(part(drawing(bait), "a.svg") + END), 400, "format_not_allowed"
     ),
     "a path as text": Harm(lambda bait: request_of(part(b"/etc/passwd", None) + END), 400, "not_a_file"),
     "a path in a file": Harm(lambda bait: request_of(part(b"file:///etc/passwd") + END), 400, "not_an_image"),
-    "a name that climbs": Harm(lambda bait: request_of(part(bait.photo, "../../../tmp/a.jpg") + END), 200, None),
-    "a name with NUL": Harm(lambda bait: request_of(part(bait.photo, "a.jpg\0.sh") + END), 200, None),
-    "a name that is long": Harm(lambda bait: request_of(part(bait.photo, "x" * 10_000) + END), 400, "bad_form"),
+    "a file name with ..": Harm(lambda bait: request_of(part(bait.photo, "../../../tmp/a.jpg") + END), 200, None),
+    "a file name with NUL": Harm(lambda bait: request_of(part(bait.photo, "a.jpg\0.sh") + END), 200, None),
+    "a long file name": Harm(lambda bait: request_of(part(bait.photo, "x" * 10_000) + END), 400, "bad_form"),
 }
 
 
 def send(url: str, pieces: Iterator[bytes]) -> tuple[int, dict[str, Any]]:
-    """Sends until an answer comes. Returns its status and content."""
+    """Sends the pieces until an answer arrives, and returns its status and content."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=2 * BODY_SECONDS) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -156,16 +156,16 @@ def assert_answered(url: str, harm: Harm, bait: Bait, *, may_shed: bool = False)
 
 @contextlib.contextmanager
 def nobody_calls() -> Iterator[str]:
-    """Yields an address, and checks at the end that nobody has connected to it."""
+    """Yields an address, and checks at the end that no one has connected to it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert not select.select([listener], [], [], 0)[0], "somebody called"
+        assert not select.select([listener], [], [], 0)[0], "a connection was opened"
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.proof) if name in SLOW else name for name in HARMS]
 )
-def test_a_bad_request_gets_its_reason_and_no_address_is_called(url: str, name: str) -> None:
+def test_a_bad_request_is_refused_with_a_reason_and_no_address_is_called(url: str, name: str) -> None:
     with nobody_calls() as address:
         assert_answered(url, HARMS[name], Bait(served_model.photo(), address))
 
@@ -178,7 +178,7 @@ def test_photos_are_answered_while_other_clients_disconnect(url: str) -> None:
 
 
 @pytest.mark.proof
-def test_the_service_survives_all_bad_requests_at_once(tmp_path: Path) -> None:
+def test_the_service_survives_all_bad_requests_at_the_same_time(tmp_path: Path) -> None:
     served_model.build(tmp_path)
     with serving(tmp_path) as url, nobody_calls() as address, contextlib.ExitStack() as stack:
         bait = Bait(served_model.photo(), address)
@@ -197,18 +197,18 @@ def test_the_service_survives_all_bad_requests_at_once(tmp_path: Path) -> None:
             assert time.monotonic() - end_time < RECOVERY_SECONDS
         growth_mb = own_memory_mb(tmp_path) - memory
         print(
-            f"{usual_seconds * 1000:.1f} ms usually, back after {time.monotonic() - end_time:.1f} s; "
-            f"{memory:.0f} MB and {growth_mb:+.0f}; {statuses.count(200)} of {NUM_AT_ONCE} answered"
+            f"usually {usual_seconds * 1000:.1f} ms, recovered after {time.monotonic() - end_time:.1f} s; "
+            f"{memory:.0f} MB, growth {growth_mb:+.0f} MB; {statuses.count(200)} of {NUM_AT_ONCE} answered"
         )
         assert set(statuses) <= {200, 503}
         assert 200 in statuses
         assert growth_mb < MAX_GROWTH_MB
-        assert {process.pid for process in processes(tmp_path)} == workers, "no process died of it"
+        assert {process.pid for process in processes(tmp_path)} == workers, "no process may have died"
         assert not strangers
 
 
 def at_once(url: str, photo: bytes) -> list[int]:
-    """The statuses of many simultaneous requests."""
+    """Sends many requests at the same time and returns their statuses."""
     ready = threading.Barrier(NUM_AT_ONCE)
 
     def ask(_: int) -> int:

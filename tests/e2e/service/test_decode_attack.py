@@ -1,4 +1,4 @@
-"""Forms full of photos that are expensive to decode: meanwhile the service still answers ordinary photos."""
+"""The service still answers ordinary photos while it receives forms full of photos that are expensive to decode."""
 
 import contextlib
 import functools
@@ -25,20 +25,20 @@ from tests.e2e.service.client import photos
 from tests.e2e.service.conftest import Deployed
 
 MAX_MEMORY_MB = 700
-"""Memory when idle with MobileNetV2, for decoding, and for the bodies of two forms; the container has 1,024."""
+"""Enough for the idle service with MobileNetV2, decoding and the bodies of two forms; the container has 1,024 MiB."""
 BOMBS = {
     "PNGs of 89 megapixels": lambda: encoded("1", 9433, "PNG"),
     "PNGs of 24 megapixels": lambda: encoded("RGB", 4900, "PNG"),
-    "JPEGs of 180 scans": lambda: jpeg_of_many_scans(3000, 180),
+    "JPEGs with 180 scans": lambda: jpeg_of_many_scans(3000, 180),
     "progressive JPEGs of 49 megapixels": lambda: encoded("RGB", 7000, "JPEG", progressive=True, quality=10),
     "WebPs of 12 megapixels": lambda: encoded("RGB", 3450, "WEBP", lossless=True, method=0),
     "GIFs of 25 megapixels": lambda: encoded("L", 5000, "GIF"),
-    "BMPs of run lengths": lambda: run_lengths(3000),
+    "run-length encoded BMPs": lambda: run_lengths(3000),
 }
 
 
 def run_lengths(side: int) -> bytes:
-    """A BMP that Pillow unpacks in Python."""
+    """Returns a run-length encoded BMP, which Pillow decodes in Python."""
     rows = (b"\xff\0" * (side // 255) + bytes((side % 255, 0, 0, 0))) * side + b"\0\1"
     plain = bytearray(encoded("L", 4, "BMP")[:1078])
     plain[2:6] = (1078 + len(rows)).to_bytes(4, "little")
@@ -48,7 +48,7 @@ def run_lengths(side: int) -> bytes:
 
 
 def ask(url: str, files: list[bytes], path: str = "/predict") -> tuple[int, dict[str, Any], str | None]:
-    """Returns status, answer and Retry-After."""
+    """Sends files and returns the status, the answer and the Retry-After header."""
     content_type, body = encode_form(files)
     with contextlib.closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=90)) as connection:
         connection.request("POST", path, body, {"Content-Type": content_type})
@@ -57,7 +57,7 @@ def ask(url: str, files: list[bytes], path: str = "/predict") -> tuple[int, dict
 
 
 @pytest.mark.parametrize("path", ["/predict", "/explain"])
-def test_a_photo_that_is_too_large_is_refused_by_its_header(url: str, path: str) -> None:
+def test_a_photo_that_is_too_large_is_refused_because_of_its_header(url: str, path: str) -> None:
     start_time = time.process_time()
     status, answer, _ = ask(url, [BOMBS["PNGs of 89 megapixels"]()], path)
     entry = answer["predictions"][0] if path == "/predict" else answer
@@ -71,7 +71,7 @@ def test_a_form_whose_photos_take_too_long_in_total_is_rejected(url: str) -> Non
     assert (status, answer["error"]["code"]) == (413, "too_large")
 
 
-def test_slow_headers_do_not_affect_other_photos(deployed: Deployed, url: str) -> None:
+def test_photos_with_slow_headers_do_not_affect_other_photos(deployed: Deployed, url: str) -> None:
     (honest_photo,) = photos(deployed, 1)
     status, answer, _ = ask(url, [honest_photo, *(make() for make in HEADER_BOMBS.values()), honest_photo])
     assert status == 200
@@ -80,7 +80,7 @@ def test_slow_headers_do_not_affect_other_photos(deployed: Deployed, url: str) -
     assert {entry["error"]["code"] for entry in refusals} == {"corrupt"}
 
 
-def test_a_normal_photo_is_answered_before_large_forms_of_others(deployed: Deployed, url: str) -> None:
+def test_a_normal_photo_is_answered_before_large_forms_of_other_clients(deployed: Deployed, url: str) -> None:
     (honest_photo,) = photos(deployed, 1)
     bomb = encoded("RGB", 2500, "PNG")
     answers: list[int] = []
@@ -139,7 +139,7 @@ def test_no_normal_photo_fails_and_memory_stays_below_its_limit(tmp_path: Path, 
 
 
 @pytest.mark.proof
-def test_accepted_requests_are_answered_while_the_service_stops(tmp_path: Path) -> None:
+def test_requests_in_progress_are_answered_while_the_service_stops(tmp_path: Path) -> None:
     served_model.build(tmp_path)
     answers: list[int] = []
     form = [encoded("RGB", 4900, "PNG")] * 6

@@ -1,4 +1,4 @@
-"""The deploy step makes a bento that answers as evaluation did, or none at all."""
+"""The deploy step builds a bento whose answers equal evaluation's, or no bento at all."""
 
 import os
 import shutil
@@ -54,10 +54,10 @@ def test_a_service_that_differs_from_the_evaluation_is_not_deployed(deployed: De
     pq.write_table(table.from_pylist(rows, schema=table.schema), path)
     with pytest.raises(ServiceError, match=changed_row["image_id"]):
         deployed.redeploy(tmp_path, evaluation_dir=tmp_path / "evaluation")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evaluation"], "no bento, and nothing half made"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evaluation"], "no bento, and no partial one"
 
 
-def test_photos_of_12_bits_get_the_answer_of_the_evaluation_over_http(deployed: Deployed, tmp_path: Path) -> None:
+def test_answers_to_12_bit_photos_equal_those_of_evaluation(deployed: Deployed, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for class_name in CLASS_NAMES:
         (tmp_path / "photos" / class_name).mkdir(parents=True)
@@ -119,7 +119,7 @@ def test_deploying_the_same_bundle_again_returns_the_same_bento_and_version(depl
     )
     assert result.returncode == 0, result.stderr
     info = read_deployment(tmp_path / "artifacts" / "bento")
-    assert info.model_name == "colors", "auto is the name of the data"
+    assert info.model_name == "colors", "auto must become the name of the data"
     assert info.tag == deployed.info.tag
     assert info.registered_version == deployed.info.registered_version
     assert "All answers match evaluation" in result.stdout

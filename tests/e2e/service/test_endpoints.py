@@ -1,4 +1,4 @@
-"""The service's endpoints beside predictions: explanations, page, metrics, model card and API document."""
+"""The service's endpoints other than predictions: explanations, page, metrics, model card and API document."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from tests.support.source_tree import ROOT
 TRAINING_CODE = ("tensorflow", "keras", "mlflow", "pandas", "sklearn", "kfp", "dvc")
 
 
-def test_an_explanation_is_a_picture_with_its_method(deployed: Deployed, url: str) -> None:
+def test_an_explanation_contains_a_picture_and_its_method(deployed: Deployed, url: str) -> None:
     (photo,) = photos(deployed, 1)
     status, explanation = post(url, [photo], "/explain?class_name=red")
     assert (status, explanation["label"], explanation["method"]) == (200, "red", "class activation map")
@@ -43,7 +43,7 @@ def test_the_page_offers_sample_photos_and_no_other_files(deployed: Deployed, ur
         assert (status, answer["error"]["code"]) == (404, "not_found")
 
 
-def test_metrics_count_answers_without_a_label_per_path(deployed: Deployed, url: str) -> None:
+def test_metrics_count_answers_and_have_one_series_for_all_unknown_paths(deployed: Deployed, url: str) -> None:
     def count(name: str) -> float:
         lines = request(url, "GET", "/metrics")[1].splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
@@ -76,11 +76,11 @@ def test_the_model_card_contains_the_lineage(deployed: Deployed, url: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/", "/page/docs.css"])
-def test_the_service_is_operable(url: str, path: str) -> None:
+def test_pages_and_operational_endpoints_answer(url: str, path: str) -> None:
     status, content = request(url, "GET", path)
     assert status == 200
     if path in ("/docs", "/"):
-        assert "http" not in content.replace(url, ""), "nothing is loaded from elsewhere"
+        assert "http" not in content.replace(url, ""), "nothing may be loaded from other servers"
 
 
 def test_answers_match_the_openapi_document(deployed: Deployed, url: str) -> None:
@@ -107,7 +107,7 @@ def test_answers_match_the_openapi_document(deployed: Deployed, url: str) -> Non
 
 
 def examples(tree: Any) -> Iterator[dict[str, Any]]:
-    """All parts of a document that have an example beside their schema."""
+    """Yields all parts of a document that have both an example and a schema."""
     if isinstance(tree, dict):
         if "example" in tree and "schema" in tree:
             yield tree
@@ -143,7 +143,7 @@ def test_predictions_without_a_server_equal_those_of_the_service(deployed: Deplo
 
 
 def test_the_serving_process_imports_no_training_code(deployed: Deployed, tmp_path: Path) -> None:
-    """Runs a worker's code from the bento alone: this project's folder is not on the path."""
+    """Runs a worker's code only from the bento: the project's folder is not on Python's path."""
     program = """
 import sys
 from pathlib import Path

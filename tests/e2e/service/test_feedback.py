@@ -27,7 +27,7 @@ class LoggingService:
     log_dir: Path
 
     def report(self, content: object, **headers: str) -> tuple[int, str]:
-        """The status and code of the answer to feedback."""
+        """Sends feedback and returns the status with the error code, or with the predicted class if it is accepted."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         headers = {"Content_Type": "application/json", "X_API_Key": KEY} | headers
         status, answer = request(self.url, "POST", "/feedback", body, **headers)
@@ -80,7 +80,7 @@ def test_a_service_without_a_log_refuses_feedback(url: str) -> None:
         client.send_feedback("4c1f0a9b2d3e-0199f0c2d3e4-5f6a7b8c9d0e", "red")
 
 
-def test_disputed_answers_come_first_among_the_photos_to_label(
+def test_disputed_predictions_come_first_among_the_photos_to_label(
     deployed: Deployed,
     service: LoggingService,
     predictions: list[Prediction],
@@ -89,7 +89,7 @@ def test_disputed_answers_come_first_among_the_photos_to_label(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "sent").mkdir()
-    with Client(service.url, api_key=KEY) as client:  # the same photo twice, and one from the data set
+    with Client(service.url, api_key=KEY) as client:  # sends two photos again
         repeated = client.predict([photos(deployed, 12)[5], photos(deployed, 12)[6]])
     for prediction, content in zip(repeated, photos(deployed, 12)[5:7], strict=True):
         assert isinstance(prediction, Prediction)
@@ -119,7 +119,7 @@ def test_disputed_answers_come_first_among_the_photos_to_label(
     assert (first["source"], first["answer"], first["reported"]) == (disputed.id, disputed.label, right_label)
     (suggestion,) = tasks[0]["predictions"]
     assert (suggestion["model_version"], suggestion["result"][0]["value"]) == ("feedback", {"choices": [right_label]})
-    assert "score" not in suggestion, "it would be the confidence in another label"
+    assert "score" not in suggestion, "the score would be the confidence in another label"
     assert {task["predictions"][0]["score"] for task in tasks[1:]} == {
         float(task["data"]["confidence"]) for task in tasks[1:]
     }

@@ -1,4 +1,4 @@
-"""A third-party tool reads the OpenAPI document and searches for requests whose answers contradict it."""
+"""Schemathesis reads the OpenAPI document and searches for requests whose answers contradict it."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.mark.proof
-@pytest.mark.skipif(find_spec("schemathesis") is None, reason="no schemathesis in this environment, which is locked")
+@pytest.mark.skipif(find_spec("schemathesis") is None, reason="schemathesis is not in the locked environment")
 def test_schemathesis_finds_no_failure(url: str, tmp_path: Path) -> None:
     result = subprocess.run(
         [
@@ -36,4 +36,4 @@ def test_schemathesis_finds_no_failure(url: str, tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout
-    assert "Tested: 9" in result.stdout, "every address was asked"
+    assert "Tested: 9" in result.stdout, "every endpoint must be tested"

@@ -1,4 +1,4 @@
-"""The page in a real browser: sending photos and reading answers, by keyboard, on a phone, from the camera."""
+"""The page in a real browser: sending photos and reading answers, also with the keyboard, on a phone, by camera."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_the_camera_takes_a_photo(url: str, tmp_path: Path) -> None:
         await page.until("document.getElementById('video').videoWidth > 0")
         await page.run("document.getElementById('shoot').click()")
         await page.until("document.querySelectorAll('.card:not(.waiting):not(.failed)').length === 1")
-        assert await page.run("document.getElementById('video').srcObject === null"), "the camera is let go"
+        assert await page.run("document.getElementById('video').srcObject === null"), "the camera must be released"
 
     browse(url, tmp_path, work)
 
@@ -78,6 +78,6 @@ def test_the_pages_are_accessible(url: str, tmp_path: Path, path: str, width: in
             await page.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
             await keep(page, f"service{path.replace('/', '-')}-{scheme}-{width}")
             assert await violations(page) == [], scheme
-            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling"
+            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
 
     browse(url, tmp_path, work, width=width)

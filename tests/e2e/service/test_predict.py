@@ -1,4 +1,4 @@
-"""A real BentoML server answers each photo on its own over HTTP, and refuses everything else with a reason."""
+"""A real BentoML server answers each photo separately over HTTP, and refuses everything else with a reason."""
 
 import io
 import socket
@@ -44,7 +44,7 @@ def test_good_and_broken_photos_are_answered_in_order(deployed: Deployed, url: s
     for prediction, expected in zip(
         (answer["predictions"][0], answer["predictions"][3]), single_predictions, strict=True
     ):
-        assert {**prediction, "id": None} == {**expected, "id": None}, "batch-mates are unharmed"
+        assert {**prediction, "id": None} == {**expected, "id": None}, "broken photos must not affect the others"
 
 
 def test_a_request_of_broken_photos_gets_400_and_a_reason_per_photo(url: str) -> None:
@@ -55,7 +55,7 @@ def test_a_request_of_broken_photos_gets_400_and_a_reason_per_photo(url: str) ->
 
 
 SAMPLED = 12
-"""Some of the bad photos. `make proof` sends all of them here; each test run checks all of them without a server."""
+"""The number of bad photos that each test run sends to the server; `make proof` sends all of them."""
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.proof), len(BAD_PHOTOS) // SAMPLED])
@@ -93,7 +93,7 @@ def test_a_request_without_files_gets_a_description_of_the_expected_body(
     assert all(text in answer["error"]["message"] for text in message_parts)
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_sent(url: str) -> None:
+def test_a_body_with_a_too_large_content_length_is_refused_before_it_is_sent(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(
@@ -135,13 +135,13 @@ def test_a_raw_photo_gets_the_same_answer_as_in_a_form(deployed: Deployed, url: 
     assert {**raw["predictions"][0], "id": None} == {**post(url, [photo])[1]["predictions"][0], "id": None}
 
 
-def test_options_shorten_the_answer_and_move_the_threshold(deployed: Deployed, url: str) -> None:
+def test_options_shorten_the_answer_and_change_the_threshold(deployed: Deployed, url: str) -> None:
     (photo,) = photos(deployed, 1)
     (plain,) = post(url, [photo])[1]["predictions"]
     (short,) = post(url, [photo], "/predict?top_k=1&threshold=1")[1]["predictions"]
     assert short["probabilities"] == plain["probabilities"][:1]
     assert (plain["abstained"], short["abstained"]) == (False, True)
-    assert short["label"] == plain["label"], "a withheld answer is still told, as a guess"
+    assert short["label"] == plain["label"], "an answer that abstains still contains the label"
     assert not post(url, [photo], "/predict?threshold=0")[1]["predictions"][0]["abstained"]
     status, refusal = post(url, [photo], "/predict?top_k=none")
     assert (status, refusal["error"]["code"]) == (400, "bad_option")

@@ -1,4 +1,4 @@
-"""The Python interface and the service give the same answers: labels, probabilities, abstention and familiarity."""
+"""The Python API and the service return the same labels, probabilities, abstention and familiarity."""
 
 import io
 from pathlib import Path
@@ -41,10 +41,10 @@ def test_a_loaded_classifier_answers_like_the_service(deployed: Deployed, url: s
     require_same(classifier.predict([np.asarray(Image.open(path)) for path in photos]), served)
     values = [answer.unfamiliar for answer in served if isinstance(answer, darkroom.Prediction)]
     assert None not in values
-    assert len(set(values)) > 10, "familiarity is compared in earnest"
+    assert len(set(values)) > 10, "otherwise the familiarity of different photos is not compared"
 
 
-def test_a_jpeg_gets_the_answer_of_the_service(deployed: Deployed, url: str) -> None:
+def test_a_jpeg_gets_the_same_answer_as_from_the_service(deployed: Deployed, url: str) -> None:
     content = io.BytesIO()
     pixels = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(content, "JPEG")

@@ -1,4 +1,4 @@
-"""The service under steady load for an hour, with occasional faults: no errors and no growing memory."""
+"""The service under steady load for an hour, with occasional bad requests: no errors and no growing memory."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ from components.deploy.client import Client, encode_form
 MINUTES = float(os.environ.get("DARKROOM_SOAK_MINUTES", "60"))
 SLICE_SECONDS = 20.0
 SHARE = 0.5
-"""The share of the capacity: within an hour, the machine does other work as well."""
+"""The share of the capacity that is used: within an hour, the machine does other work as well."""
 MAX_GROWTH_MB = 20.0
 
 
@@ -35,14 +35,14 @@ def test_memory_does_not_grow_in_an_hour_of_requests(tmp_path: Path) -> None:
             mishaps(url)
             memory.append(own_memory_mb(tmp_path))
             print(f"{memory[-1]:.0f} MB", end=" ", flush=True)
-    # The first slices fill caches and pools.
+    # The first slices fill caches and memory pools, so they are not compared.
     steady_memory = memory[len(memory) // 5 :]
     third = max(1, len(steady_memory) // 3)
     assert statistics.median(steady_memory[-third:]) - statistics.median(steady_memory[:third]) < MAX_GROWTH_MB, memory
 
 
 def mishaps(url: str) -> None:
-    """Disturbances between good requests: broken photos, explanations, unknown addresses, clients that leave."""
+    """Sends other requests between the good ones: broken photos, explanations, unknown paths, incomplete bodies."""
     photo = served_model.photo()
     with Client(url) as client:
         client.predict([photo[:-2000], b"no photo", b"", photo])

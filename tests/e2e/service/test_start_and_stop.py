@@ -1,4 +1,4 @@
-"""A service starts or says why it cannot, and ends together with the process that serves it."""
+"""A service starts or reports why it cannot, and ends together with the process that started it."""
 
 import contextlib
 import http.client
@@ -24,7 +24,7 @@ from tests.support.processes import signals_to_test
 
 
 def processes_serving(bento_dir: Path) -> list[psutil.Process]:
-    """All processes that belong to this bento, however they were started."""
+    """Returns all processes that belong to this bento, regardless of how they were started."""
     processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -42,7 +42,7 @@ def await_gone(bento_dir: Path, seconds: float = 15) -> None:
 
 @pytest.fixture
 def own_bento(deployed: Deployed, tmp_path: Path) -> Path:
-    """A bento folder at a unique path, so that its processes can be recognized."""
+    """A copy of the bento at a unique path, so that its processes can be recognized."""
     shutil.copytree(deployed.bento_dir, tmp_path / "bento folder")
     return tmp_path / "bento folder"
 
@@ -78,7 +78,7 @@ def test_a_service_that_cannot_start_reports_why_and_leaves_no_process(own_bento
         serving(own_bento),
     ):
         pass
-    assert time.monotonic() - start_time < 60, "it does not wait for the whole of the time that a start may take"
+    assert time.monotonic() - start_time < 60, "it must not wait until the timeout for the start"
     await_gone(own_bento)
 
 
@@ -117,7 +117,7 @@ def test_the_service_stops_with_its_parent_and_finishes_its_requests(
         )
         with socket.create_connection((host, port), timeout=10) as connection:
             connection.sendall(head.encode() + body[:100])
-            time.sleep(0.2)  # until the service has read it
+            time.sleep(0.2)  # until the service has read the beginning of the request
             process.send_signal(number)
             if number != signal.SIGKILL:
                 time.sleep(0.5)  # until the signal has reached the worker

@@ -1,1 +1,1 @@
-"""The studio in a real browser."""
+"""Tests of the studio in a real browser."""

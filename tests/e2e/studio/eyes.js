@@ -1,14 +1,14 @@
-// What people see and reach on a page; the tests run this in the page.
+// Checks what people can see and reach on a page; the tests run this script in the page.
 
 const MIN_CONTRAST = 4.5; // WCAG 2.1, level AA, for text of any size
 const UNSEEN = ":disabled, .away, svg, option, noscript";
-const SCROLLING = ".scroll, pre, .places, .tree, nav, .away, svg"; // these scroll on their own or are invisible
+const SCROLLING = ".scroll, pre, .places, .tree, nav, .away, svg"; // these scroll separately or are invisible
 const TEXT_LENGTH = 40;
 
-/** @typedef {number[]} Color Red, green and blue from 0 to 255, and the opacity unless it is 1. */
+/** @typedef {number[]} Color Red, green and blue from 0 to 255, then the opacity unless it is 1. */
 
 /**
- * The color of a computed style.
+ * Parses the color of a computed style.
  * @param {string} style
  * @returns {Color}
  */
@@ -19,7 +19,7 @@ function parseColour(style) {
 }
 
 /**
- * The relative luminance by WCAG 2.1.
+ * The relative luminance as defined in WCAG 2.1.
  * @param {Color} color
  */
 function luminance(color) {
@@ -30,7 +30,7 @@ function luminance(color) {
 }
 
 /**
- * A color over another one.
+ * The color that results from a translucent color over another color.
  * @param {Color} top
  * @param {Color} below
  * @returns {Color}
@@ -41,7 +41,7 @@ function blend(top, below) {
 }
 
 /**
- * The background color of an element's text; white behind the page.
+ * The background color of an element's text; the page itself is on white.
  * @param {Element | null} element
  * @returns {Color}
  */
@@ -51,7 +51,7 @@ function backgroundOf(element) {
 }
 
 /**
- * The contrast of an element's text by WCAG 2.1.
+ * The contrast of an element's text as defined in WCAG 2.1.
  * @param {Element} element
  */
 function contrastOf(element) {
@@ -62,7 +62,7 @@ function contrastOf(element) {
 }
 
 /**
- * Texts with too little contrast to their background.
+ * All text with too little contrast to its background.
  * @returns {[className: string, text: string, contrast: string][]}
  */
 function lowContrastTexts() {
@@ -87,7 +87,7 @@ function overflowingElements() {
     .map((element) => `${element.tagName} ${element.className}`);
 }
 
-/** Ids that several elements share. */
+/** Ids that more than one element has. */
 function duplicateIds() {
   const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
   return ids.filter((id, position) => ids.indexOf(id) !== position);
@@ -96,12 +96,12 @@ function duplicateIds() {
 /** @type {HTMLElement | null} */
 let lastFocused = null;
 
-/** The look of the focused element and whether it follows the previous one; null after the focus left the page. */
+/** Describes the focused element and whether it follows the previous one; null if the focus has left the page. */
 function describeFocus() {
   const focused = /** @type {HTMLElement} */ (document.activeElement);
   const last = lastFocused?.isConnected ? lastFocused : null;
   lastFocused = focused;
-  // Some browsers continue at the start of the page.
+  // After the last element, some browsers continue at the start of the page.
   if (focused === document.body || (last && focused.matches(".skip"))) return null;
   const shown = visibleElement(focused);
   return {
@@ -113,7 +113,7 @@ function describeFocus() {
 }
 
 /**
- * For an invisible input, its label counts.
+ * The element that a user sees: for an invisible input, its label.
  * @param {HTMLElement} element
  */
 function visibleElement(element) {
@@ -121,7 +121,10 @@ function visibleElement(element) {
   return label || element;
 }
 
-/** @param {Element} element */
+/**
+ * Whether no other element covers the element.
+ * @param {Element} element
+ */
 function isUncovered(element) {
   const box = element.getBoundingClientRect();
   const x = box.x + Math.min(box.width / 2, 20);

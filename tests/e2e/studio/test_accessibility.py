@@ -1,4 +1,4 @@
-"""Every screen of the studio for every user: narrow and wide, light and dark, by keyboard, and with a screen reader."""
+"""The accessibility of every screen of the studio: narrow and wide, light and dark, keyboard and screen reader."""
 
 import json
 from pathlib import Path
@@ -28,12 +28,12 @@ CONTROLS = {
     "DisclosureTriangle",
     "dialog",
 }
-"""Roles that say nothing on their own: each needs a name for screen readers."""
+"""Roles of controls, each of which needs a name for screen readers."""
 EYES = Path(__file__).with_name("eyes.js").read_text(encoding="utf-8")
 
 
 async def nameless(page: Page) -> list[str]:
-    """The controls without anything that a screen reader could read."""
+    """Returns the controls without a name that a screen reader could read."""
     nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
     return [
         json.dumps(node.get("properties", []))[:200] + node["role"]["value"]
@@ -55,7 +55,7 @@ async def look(page: Page, name: str) -> None:
 
 
 async def tab(page: Page, name: str) -> bool:
-    """Moves the focus one step: it must be visible and follow the order of the page. False at the end."""
+    """Moves the focus one step; False after the last element. The focus must be visible and follow the page's order."""
     await page.press("Tab")
     stop = await page.run("describeFocus()")
     if stop is None:
@@ -69,7 +69,7 @@ async def tab_to(page: Page, selector: str) -> None:
     while await tab(page, selector):
         if await page.run(f"document.activeElement.matches({selector!r})"):
             return
-    raise AssertionError(f"the focus never came to {selector}")
+    raise AssertionError(f"the focus never reached {selector}")
 
 
 async def in_every_light(page: Page, places: list[str]) -> None:
@@ -88,7 +88,7 @@ def test_every_screen_is_readable_and_accessible(tmp_path: Path, width: int) -> 
         await in_every_light(page, list(SCREENS))
         await page.click("#queue-button")
         await page.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-        await look(page, "the jobs, and all that is folded")
+        await look(page, "the list of jobs, with all details open")
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, width=width, ready=READY)
@@ -112,7 +112,7 @@ def test_the_check_detects_unreadable_and_unnamed_elements(tmp_path: Path) -> No
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_the_keyboard_alone_is_enough_from_photos_to_a_finished_training(tmp_path: Path) -> None:
+def test_everything_from_photos_to_a_stopped_run_works_with_the_keyboard(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await page.run(EYES)
         for selector, then in (
@@ -130,7 +130,7 @@ def test_the_keyboard_alone_is_enough_from_photos_to_a_finished_training(tmp_pat
             steps = 0
             while await tab(page, place):
                 steps += 1
-                assert steps < 400, f"the focus is caught in {place}"
+                assert steps < 400, f"the focus is trapped in {place}"
             assert steps >= 2, place
 
     with studio(tmp_path) as url:

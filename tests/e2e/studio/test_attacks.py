@@ -1,4 +1,4 @@
-"""A real studio on loopback gets requests for files outside its roots, and an archive that contains programs."""
+"""A real studio gets requests for files outside its roots, and an archive that contains programs."""
 
 import http.client
 import io
@@ -27,7 +27,7 @@ class Browser:
     def __init__(self, port: int, folder: Path):
         self.port = port
         self.folder = folder
-        """Contains root/ and outside/."""
+        """The folder that contains `root/` and `outside/`."""
 
     def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -106,7 +106,7 @@ def test_a_model_file_outside_the_roots_is_not_opened(browser: Browser) -> None:
     assert browser.post("/api/draft/import", text=f"train: {{model: {{path: '{secret}'}}}}")[0] == 403
 
 
-def test_tables_and_links_within_the_roots_show_no_outside_files(browser: Browser) -> None:
+def test_tables_and_links_within_the_roots_give_no_access_to_other_files(browser: Browser) -> None:
     photo = next((browser.folder / "outside").rglob("*.png"))
     photos = make_photos(browser.folder / "root" / "photos", per_class=2)
     (photos / "red" / "link.png").symlink_to(photo)
@@ -121,8 +121,8 @@ def test_tables_and_links_within_the_roots_show_no_outside_files(browser: Browse
         assert (status, b"PNG" in content) == (404, False)
 
 
-def test_a_zip_of_photos_runs_no_program(browser: Browser) -> None:
-    """The archive is uploaded, previewed, and audited in a job, as a person would do it."""
+def test_no_program_in_a_zip_of_photos_is_run(browser: Browser) -> None:
+    """Uploads an archive, and audits it in a job, as a user would."""
     pets, mark = browser.folder / "made" / "pets", browser.folder / "ran"
     make_photos(pets, per_class=4)
     git(pets, "init", "--quiet")

@@ -1,4 +1,4 @@
-"""Every screen of the studio shows the params and the command to copy, and loads them again."""
+"""Every screen of the studio shows the params and the command to copy, and the studio can import both."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ TAKE_OVER = "#magic form input"
 
 
 async def command_and_params(page: Page) -> tuple[list[str], str]:
-    """The commands and the params.yaml of this screen."""
+    """The commands and the params.yaml that this screen shows."""
     commands, text = await page.run(
         "[[...document.querySelectorAll('#magic .two > div:first-child pre')].map(one => one.textContent), "
         "document.querySelector('#magic .two > div:last-child pre').textContent]"

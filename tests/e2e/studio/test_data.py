@@ -1,4 +1,4 @@
-"""The studio's Data screen in a real browser: choosing photos, making classes, and fixing audit findings."""
+"""The studio's Data screen in a real browser: choosing photos, creating classes, and fixing audit findings."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ FEW = "Few training photos"
 
 
 def write_photos(folder: Path, *class_names: str) -> list[Path]:
-    """One photo of each class, as on somebody's desktop."""
+    """Writes a photo for each class name into one folder, like files on a user's desktop."""
     rng = np.random.default_rng(5)
     files = []
     for number, class_name in enumerate(class_names):
@@ -32,11 +32,11 @@ def shown_class(name: str) -> str:
 
 
 def case(path: str) -> str:
-    """The selector of the action for a photo of a finding."""
+    """The selector of the menu for a photo of a finding."""
     return f".case select[aria-label$='{path}']"
 
 
-def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
+def test_a_folder_can_be_browsed_and_chosen_by_clicks(tmp_path: Path) -> None:
     make_photos(tmp_path / "pictures" / "colors")
     (tmp_path / "pictures" / "notes.txt").write_text("milk, eggs")
 
@@ -65,7 +65,7 @@ def test_a_folder_can_be_selected_by_clicks_and_browsed(tmp_path: Path) -> None:
         assert ask(url, "api/draft")["params"]["data"]["uri"] == str(tmp_path / "pictures" / "colors")
 
 
-def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> None:
+def test_photos_from_drag_and_drop_and_the_camera_fill_new_classes(tmp_path: Path) -> None:
     async def make_class(page: Page, name: str) -> None:
         await pick(page, "#class-name", name)
         await page.click("#add-class")
@@ -81,7 +81,7 @@ def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> No
         await page.run("document.getElementById('class-name').focus(); document.querySelector('.class').id = 'old'")
         ask(url, "api/data/uploaded", {})
         await page.until("!document.getElementById('old')")
-        assert await page.run("document.activeElement.value") == "half a na", "what is being typed stays"
+        assert await page.run("document.activeElement.value") == "half a na", "a redraw must keep the text being typed"
         for name in ("green", "blue"):
             await page.drop(write_photos(tmp_path, *[name] * 12), shown_class(name))
             await says(page, shown_class(name), "12 photos")
@@ -113,7 +113,7 @@ def test_classes_are_created_and_filled_by_drop_and_camera(tmp_path: Path) -> No
         browse(url, tmp_path, work, ready=READY)
     for path in (tmp_path / ".darkroom" / "studio" / "photos" / "my-colors" / "red").iterdir():
         with Image.open(path) as camera_photo:
-            assert min(camera_photo.size) >= 240, "as the camera gave it"
+            assert min(camera_photo.size) >= 240, "the camera's full resolution"
 
 
 def test_photos_of_findings_are_relabeled_or_removed_as_a_new_version(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_photos_of_findings_are_relabeled_or_removed_as_a_new_version(tmp_path: 
         await pick(page, "#few label select", "ignore")
         await page.until("document.querySelectorAll('.finding').length === 6", PATIENCE)
         await says(page, "#accepted", "few photos")
-        assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "those stay open"
+        assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "the others must stay open"
         await decide(page)
         await versions(page)
         await page.click_on("Report few photos again", "#accepted")
@@ -175,7 +175,7 @@ def test_photos_of_findings_are_relabeled_or_removed_as_a_new_version(tmp_path: 
         ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})
         ask(url, "api/audit", {})
         browse(url, tmp_path, work, ready=READY, expected="torn.png")
-    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before, "one's own photos stay as they are"
+    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before, "the user's photos must not change"
 
 
 def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
     slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Rotation'))"
 
     async def preview_source(page: Page, before: object = None) -> object:
-        """The current picture, once it differs from another."""
+        """Waits until the preview differs from the one before, and returns its address."""
         preview = "document.querySelector('.preview')"
         await page.until(f"{preview}.complete && {preview}.naturalWidth > 0 && {preview}.src !== {before or ''!r}", 30)
         size = await page.run(f"fetch({preview}.src).then(answer => answer.blob()).then(blob => blob.size)")

@@ -1,4 +1,4 @@
-"""The studio in a real browser: from an empty folder to a model that answers, only by mouse."""
+"""The studio in a real browser: from an empty folder to a model that predicts, with only the mouse."""
 
 import os
 import re
@@ -37,7 +37,7 @@ from tests.support.studio import (
 )
 
 LIGHT_LIBRARIES = {"PIL", "numpy", "numpy.libs", "pillow.libs", "pydantic_core", "simplejpeg", "watchfiles"}
-"""Libraries that the studio loads before its page answers; TensorFlow, MLflow or Arrow would cost seconds each."""
+"""Libraries that may be loaded before the studio answers; TensorFlow, MLflow or Arrow would take seconds each."""
 MAX_CLICKS = 8
 
 
@@ -48,7 +48,7 @@ def test_the_page_answers_before_any_heavy_library_is_loaded(tmp_path: Path) -> 
         maps = Path(f"/proc/{server_pid(url)}/maps").read_text()
     libraries = {path.split("/")[0] for path in re.findall(r"/site-packages/(\S+\.so)", maps)}
     assert libraries - LIGHT_LIBRARIES == set()
-    assert "pydantic_core" in libraries, "the server's libraries are seen"
+    assert "pydantic_core" in libraries, "otherwise this test sees no libraries"
 
 
 @pytest.mark.proof
@@ -66,7 +66,7 @@ def test_a_restarted_studio_finds_the_jobs_that_continued_without_it(tmp_path: P
         with studio(tmp_path) as again:
             waiting = ask(again, "api/jobs")[0]
             assert waiting["kind"] == "run"
-            assert waiting["state"] in ("waiting", "running"), "where the audit was quick, its turn has come"
+            assert waiting["state"] in ("waiting", "running"), "it already runs if the audit has finished"
             ask(again, f"api/jobs/{waiting['id']}", {"action": "stop"})
             while ask(again, "api/audit")["state"] != "done":
                 assert time.monotonic() < deadline
@@ -77,7 +77,7 @@ def test_a_restarted_studio_finds_the_jobs_that_continued_without_it(tmp_path: P
 
 @needs_browser
 @pytest.mark.proof
-def test_a_custom_network_from_empty_start_to_predictions(tmp_path: Path) -> None:
+def test_a_custom_network_is_built_trained_and_predicts(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 
     async def build(page: Page) -> None:
@@ -116,13 +116,13 @@ def test_a_custom_network_from_empty_start_to_predictions(tmp_path: Path) -> Non
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY, expected="predict")
         assert "site-packages/tensorflow/" not in Path(f"/proc/{server_pid(url)}/maps").read_text(), (
-            "it stays with the work"
+            "only jobs and workers may load TensorFlow"
         )
 
 
 @needs_browser
 @pytest.mark.proof
-def test_a_first_walk_takes_at_most_eight_clicks(tmp_path: Path) -> None:
+def test_the_first_run_on_the_demo_data_takes_at_most_eight_clicks(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await page.click("#demo")
         await walk(page)
@@ -134,7 +134,7 @@ def test_a_first_walk_takes_at_most_eight_clicks(tmp_path: Path) -> None:
 
 @needs_browser
 @pytest.mark.proof
-def test_the_first_model_of_custom_photos_takes_at_most_eight_clicks(tmp_path: Path) -> None:
+def test_the_first_run_on_custom_photos_takes_at_most_eight_clicks(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "elsewhere" / "colors", per_class=30)
 
     async def work(page: Page) -> None:
@@ -151,7 +151,7 @@ def test_the_first_model_of_custom_photos_takes_at_most_eight_clicks(tmp_path: P
 
 
 async def walk(page: Page) -> str:
-    """From chosen photos to the results of their first run, which this returns, with the defaults."""
+    """Trains on the chosen photos with the defaults, opens the results of the run, and returns its id."""
     start_time = time.monotonic()
     await page.click(".data #next")
     await page.click(".model #next")

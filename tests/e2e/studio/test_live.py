@@ -39,7 +39,7 @@ with runs.start_run("photos") as run:
     time.sleep(2)
     with running_step("preprocess"):
         say("preprocess 120 of 300 photos read, 60 a second.")
-        time.sleep(8)  # nothing is reported, and the page must not stand still
+        time.sleep(8)  # the step reports nothing, but the page must not stand still
     time.sleep(1)
     with running_step("train"):
         for epoch in range(1, 7):
@@ -61,7 +61,7 @@ with runs.start_run("photos") as run:
 
 @contextlib.contextmanager
 def studio_with_run(folder: Path, ending: str) -> Iterator[str]:
-    """A studio whose queue holds the run, which starts at once."""
+    """Starts a studio whose queue contains RUN as a job, which starts at once; yields its address."""
     job = {"id": "20260101-000000-000000-0000", "kind": "run", "title": "Train on photos", "created": "2026-01-01"}
     home = folder / ".darkroom" / "studio" / "jobs" / job["id"]
     home.mkdir(parents=True)
@@ -112,7 +112,7 @@ def test_live_always_shows_progress_and_its_charts_are_readable(tmp_path: Path) 
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_failed_run_links_to_the_setting_at_fault(tmp_path: Path) -> None:
+def test_a_failed_run_links_to_the_setting_that_caused_it(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "live")
         await says(page, ".notice.fault", "The loss became", 60)

@@ -1,4 +1,4 @@
-"""The studio's Model and Training screens in a real browser: layers, backbones, phases, and their effects."""
+"""The studio's Model and Training screens in a real browser: layers, backbones, phases, and their effect on a run."""
 
 import json
 import subprocess
@@ -79,7 +79,7 @@ def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> No
         await go(page, "training", "document.getElementById('start')?.disabled")
         await page.until("document.getElementById('reasons').textContent")
         assert (await page.run("document.getElementById('reasons').textContent")).startswith("Layer 2, Dense")
-        assert "flat vector" in await page.run("document.getElementById('spoken').textContent"), "it is read out"
+        assert "flat vector" in await page.run("document.getElementById('spoken').textContent"), "for screen readers"
         await keep(page, "training-off")
 
     async def put_right(page: Page) -> None:
@@ -121,7 +121,7 @@ def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> No
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keras' cache with random weights in place of ImageNet's, and no network access; their classes are objects."""
+    """Keras' cache with random weights instead of ImageNet's and made-up class names, without network access."""
     models = tmp_path / "keras" / "models"
     models.mkdir(parents=True)
     names = {str(number): [f"n{number:08d}", f"thing_{number}"] for number in range(NUM_CLASSES)}
@@ -165,7 +165,7 @@ def test_a_backbone_is_benchmarked_and_predicts_without_training(tmp_path: Path,
 
 
 async def phase(page: Page, number: int, label: str, text: str) -> None:
-    """Sets a value of a phase."""
+    """Enters a value into a field of a training phase."""
     fields = f"[...document.querySelectorAll('.phase:nth-child({number}) .field')]"
     field = f"{fields}.find(one => one.textContent === {label!r})"
     await page.run(f"{field}.querySelector('input').dataset.label = {label!r}")
@@ -181,7 +181,7 @@ def test_quick_successive_edits_are_all_kept(tmp_path: Path) -> None:
         await open_advanced(page)
         await page.click("#two-phases")
         await page.until(f"document.querySelectorAll('.phase').length === 2 && {STARTS}")
-        with paused(url):  # so that the server knows no edit when the next one is made
+        with paused(url):  # the server receives no edit before the next one is made
             await phase(page, 2, "Epochs", "5")
             await phase(page, 2, "Learning rate", "0.002")
             await page.run("document.querySelector('.phase:nth-child(2) [data-label=Epochs]').focus()")
@@ -189,8 +189,8 @@ def test_quick_successive_edits_are_all_kept(tmp_path: Path) -> None:
             await page.until("document.querySelectorAll('.tree input').length === 1")
         draft = "fetch('api/draft').then(answer => answer.json())"
         await page.until(f"{draft}.then(({{params}}) => params.train.phases?.[1].learning_rate === 0.002)")
-        await page.run("new Promise(done => setTimeout(done, 500))")  # a redraw would have happened by now
-        assert await page.run("document.activeElement.value") == "5", "the field is still the same, with the focus"
+        await page.run("new Promise(done => setTimeout(done, 500))")  # long enough for a redraw
+        assert await page.run("document.activeElement.value") == "5", "the same field must still have the focus"
         assert await page.run("document.getElementById('trainable').value") == "names"
         await page.click_on("eyes", ".tree")
         await page.click("[data-key='train.phases'] > .reset")
@@ -208,7 +208,7 @@ def test_quick_successive_edits_are_all_kept(tmp_path: Path) -> None:
         assert params(url, "train") == {"model": {"layers": layers}, "trainable": ["eyes"]}
 
 
-def test_the_selected_layers_and_phases_are_the_ones_trained(tmp_path: Path, shared_dir: Path) -> None:
+def test_the_run_trains_the_selected_layers_in_the_selected_phases(tmp_path: Path, shared_dir: Path) -> None:
     photos = make_photos(tmp_path / "colors")
 
     async def choose_model(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The photos of a data set in a real browser: a grid of ten thousand, filters, decisions, undo, splits, a folder."""
+"""The grid of photos in a real browser: ten thousand photos, decisions, undo, splits, and an uploaded folder."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def cell(name: str, part: str) -> str:
     return f".photo-cell {part}[aria-label$='{name}']"
 
 
-def test_photos_are_moved_removed_and_the_last_step_is_undone(tmp_path: Path) -> None:
+def test_photos_are_moved_and_the_removal_of_a_photo_is_undone(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors", per_class=8)
     names = sorted(path.name for path in (photos / "red").iterdir())
 
@@ -76,7 +76,7 @@ def test_photos_are_moved_removed_and_the_last_step_is_undone(tmp_path: Path) ->
         assert (version["what"], version["num_photos"]) == ("3 relabeled", 24)
 
 
-def test_a_slider_shows_which_photos_would_move(tmp_path: Path) -> None:
+def test_a_slider_shows_how_many_photos_would_move(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors", per_class=40)
 
     async def work(page: Page) -> None:

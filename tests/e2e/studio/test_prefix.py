@@ -16,7 +16,7 @@ PREFIX = "/lab/darkroom"
 
 
 @pytest.mark.parametrize("keeps_prefix", [True, False], ids=["kept", "removed"])
-def test_every_screen_works_below_a_path(tmp_path: Path, keeps_prefix: bool) -> None:
+def test_every_screen_works_below_a_path_prefix(tmp_path: Path, keeps_prefix: bool) -> None:
     port, proxy_port = free_port(), free_port()
     url = f"http://127.0.0.1:{proxy_port}{PREFIX}/"
     choice = {"uri": str(make_photos(tmp_path / "colors")), "revision": 0}

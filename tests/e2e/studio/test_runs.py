@@ -1,4 +1,4 @@
-"""Everything around trainings in the studio, clicked in a real browser on two finished runs."""
+"""The studio's screens about runs, operated in a real browser with two finished runs."""
 
 import asyncio
 import json
@@ -147,7 +147,7 @@ def test_a_search_shows_its_trials_and_can_be_stopped_and_resumed(url: str, tmp_
             "[...document.querySelectorAll('.trials-part tbody tr')].map(row => row.cells[1].textContent)"
         )
         await keep(page, "trials")
-        assert len([state for state in states if state != "failed"]) == 3, "the one that was stopped is tried again"
+        assert len([state for state in states if state != "failed"]) == 3, "the stopped trial must be repeated"
         await go(page, "training")
         await pick(page, "[data-key='tune.trials'] input", "0")
         await page.until(f"{READY}")
@@ -155,7 +155,7 @@ def test_a_search_shows_its_trials_and_can_be_stopped_and_resumed(url: str, tmp_
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_model_is_served_called_with_the_shown_command_and_stopped(url: str, tmp_path: Path) -> None:
+def test_a_served_model_answers_the_shown_command_and_can_be_stopped(url: str, tmp_path: Path) -> None:
     (tmp_path / "PHOTO.jpg").write_bytes(png("green", np.random.default_rng(3)))
 
     async def answer_to(line: str) -> str:
@@ -190,7 +190,7 @@ def test_a_model_is_served_called_with_the_shown_command_and_stopped(url: str, t
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, folder: Path, tmp_path: Path) -> None:
+def test_one_run_can_be_promoted_and_another_is_refused_with_a_reason(url: str, folder: Path, tmp_path: Path) -> None:
     *_, good_run, slow = (run["run_id"] for run in ask(url, "api/runs")["runs"])
     registry = MlflowClient(f"sqlite:///{folder / '.darkroom' / 'mlflow' / 'mlflow.db'}")
 
@@ -217,7 +217,7 @@ def test_the_gate_promotes_one_run_and_refuses_another_with_a_reason(url: str, f
     assert str(registry.get_model_version_by_alias("colors", "champion").version) == "2"
 
 
-def test_the_photos_of_a_cell_the_report_the_pdf_and_mlflow_can_be_opened(url: str, tmp_path: Path) -> None:
+def test_report_pdf_mlflow_and_the_photos_of_a_cell_can_be_opened(url: str, tmp_path: Path) -> None:
     run_id = ask(url, "api/runs")["runs"][0]["run_id"]
 
     async def work(page: Page) -> None:
@@ -278,7 +278,7 @@ def test_a_run_continues_an_earlier_one_and_finishes_with_its_best_epoch(
         print(await page.run("document.querySelector('.figures.big').innerText"))
         ticks = "[...one.querySelectorAll('[text-anchor=end]')].map(text => text.textContent)"
         axes = await page.run(f"[...document.querySelectorAll('.chart')].map(one => {ticks})")
-        assert all(len(axis) == len(set(axis)) >= 3 for axis in axes), "each line has a figure of its own"
+        assert all(len(axis) == len(set(axis)) >= 3 for axis in axes), "each grid line must have a different number"
         assert axes[0][0].strip("0.") == ""
         assert axes[1][-1] == "100\u00a0%"
         await keep(page, "finished")

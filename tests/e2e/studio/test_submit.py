@@ -1,4 +1,4 @@
-"""Submitting a training to a cluster from the studio, clicked in a real browser."""
+"""Submitting a run to a cluster from the studio in a real browser."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.studio import READY, go, keep, needs_browser, open_advanced, 
 pytestmark = [needs_browser, pytest.mark.proof]
 
 
-def test_a_training_is_submitted_to_a_cluster_and_shown(tmp_path: Path) -> None:
+def test_a_run_is_submitted_to_a_cluster_and_shown(tmp_path: Path) -> None:
     digests = {step: f"registry.example.org/darkroom-{step}@sha256:{'0' * 64}" for step in STEPS}
     (tmp_path / DIGESTS_PATH).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / DIGESTS_PATH).write_text(json.dumps(digests))

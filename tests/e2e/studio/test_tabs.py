@@ -1,4 +1,4 @@
-"""What users do to the studio: edit in two tabs at once, close one too early, drop 5,000 photos at once."""
+"""Unusual use of the studio: edits in two tabs at once, a tab that is closed too early, 5,000 photos at once."""
 
 import os
 import signal
@@ -34,10 +34,10 @@ EPOCHS = "[data-key='train.epochs'] input"
 PHOTOS = 5_000
 UPLOAD_BYTES = 20_000_000
 SLOW = 400_000
-"""Bytes per second of an upload, so slow that it is unfinished when its tab is closed."""
+"""Bytes per second of an upload, slow enough that its tab is closed before the upload finishes."""
 
 
-def test_two_tabs_that_edit_at_once_converge(tmp_path: Path) -> None:
+def test_two_tabs_that_edit_at_the_same_time_converge(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         async with page.tab(url) as other:
             await other.until(READY)
@@ -54,7 +54,7 @@ def test_two_tabs_that_edit_at_once_converge(tmp_path: Path) -> None:
             assert ["another tab" in text for text in problems].count(True) == 1, problems
 
     async def at_once(page: Page, other: Page) -> None:
-        with paused(url):  # so that neither tab knows the other's change
+        with paused(url):  # neither tab learns of the other's change
             await pick(page, EPOCHS, "11")
             await pick(other, EPOCHS, "12")
         for tab in (page, other):
@@ -104,8 +104,8 @@ def test_a_tab_closed_during_an_upload_leaves_no_partial_photos(tmp_path: Path) 
             )
             await other.choose([tmp_path / "large.zip"], "#archive")
             await other.until("document.querySelector('.door progress').value > 0")
-            assert list((home / "uploads").glob(".*.partial")), "it is under way"
-        wait_for(lambda: not any((home / "uploads").iterdir()), "the rest of the upload to be removed", 10)
+            assert list((home / "uploads").glob(".*.partial")), "the upload must have started"
+        wait_for(lambda: not any((home / "uploads").iterdir()), "the partial upload to be removed", 10)
         assert not (home / "photos").exists()
         await send_photos(page, colors(tmp_path, np.random.default_rng(1)))
 
@@ -113,7 +113,7 @@ def test_a_tab_closed_during_an_upload_leaves_no_partial_photos(tmp_path: Path) 
         browse(url, tmp_path, work, ready=READY)
 
 
-def test_five_thousand_photos_can_be_dropped_beside_an_empty_class(tmp_path: Path) -> None:
+def test_five_thousand_photos_can_be_dropped_and_an_empty_class_is_reported(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     files = [tmp_path / f"{number}.png" for number in range(PHOTOS)]
     for file in files:
@@ -148,7 +148,7 @@ def test_five_thousand_photos_can_be_dropped_beside_an_empty_class(tmp_path: Pat
         browse(url, tmp_path, work, ready=READY, expected="api/data/classes")
 
 
-def test_a_training_continues_without_the_studio_and_the_page_reconnects(tmp_path: Path) -> None:
+def test_training_continues_without_the_studio_and_the_page_reconnects(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors", per_class=40)
     epochs = "document.querySelector('.line.train')?.points.length"
     port = free_port()
@@ -165,7 +165,7 @@ def test_a_training_continues_without_the_studio_and_the_page_reconnects(tmp_pat
         with studio(tmp_path, port) as again:
             assert again == url
             await page.until(f"{epochs} > {epochs_before} && !document.querySelector('#queue-dot.off')", 60)
-            print(f"found again after {time.monotonic() - start_time:.1f} s")
+            print(f"reconnected after {time.monotonic() - start_time:.1f} s")
             assert await page.run("document.getElementById('problem').hidden")
             await page.call("Page.reload")
             await page.until(f"{READY} && {epochs} > {epochs_before}", 60)

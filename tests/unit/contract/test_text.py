@@ -1,4 +1,4 @@
-"""Foreign text: harmful characters are escaped, normal text stays."""
+"""Untrusted text: harmful characters are escaped, and normal text is unchanged."""
 
 import io
 import json
@@ -77,7 +77,7 @@ def test_normal_text_is_unchanged(text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_escaping_leaves_nothing_to_escape_and_json_loses_nothing(text: str) -> None:
+def test_escaping_twice_changes_nothing_and_json_preserves_all_text(text: str) -> None:
     escaped = printable(text)
     assert printable(escaped) == escaped
     escaped.encode()
@@ -86,13 +86,13 @@ def test_escaping_leaves_nothing_to_escape_and_json_loses_nothing(text: str) -> 
     assert from_csv_cell(csv_cell(text)) == text
 
 
-def test_messages_keep_their_line_breaks_and_no_other_controls() -> None:
+def test_messages_keep_line_breaks_and_tabs_but_no_other_control_characters() -> None:
     assert str(DataError("one\n\ttwo\r\x1b[2J")) == "one\n\ttwo\\r\\x1b[2J"
     assert str(ImageError("code", "\u202e")) == r"\u202e"
 
 
 @pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1.jpg", "@x", "\tx", "\r=x", "'=x", "''-x"])
-def test_no_cell_of_a_table_begins_a_formula(text: str) -> None:
+def test_a_cell_that_looks_like_a_formula_is_escaped(text: str) -> None:
     assert csv_cell(text) == f"'{text}"
     assert from_csv_cell(csv_cell(text)) == text
 
@@ -114,7 +114,7 @@ def test_log_records_cannot_forge_lines_or_colors() -> None:
         logger.warning("Rejected %(name)s", {"name": name})
         logger.warning("100 %s without arguments \x07")
         try:
-            raise ValueError(name)  # noqa: TRY301 - the traceback that is logged is the point
+            raise ValueError(name)  # noqa: TRY301 - the test needs a traceback in the log
         except ValueError:
             logger.exception("Failed")
     finally:

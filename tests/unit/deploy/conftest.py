@@ -1,4 +1,4 @@
-"""One small data set with its model and evaluation, made only once."""
+"""One small data set with its model and evaluation, created once per session."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.artifacts import make_bundle, make_dataset, make_evaluation
 
 @dataclass(frozen=True)
 class Artifacts:
-    """The folders that deploy reads. Read-only: tests copy what they change."""
+    """The folders that deploy reads. Read-only: a test that changes a folder works on a copy."""
 
     dataset_dir: Path
     bundle_dir: Path

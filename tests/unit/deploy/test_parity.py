@@ -62,7 +62,7 @@ def test_photos_are_grouped_into_requests_by_number_and_size(tmp_path: Path, mon
     assert [len(group) for group in groups] == [3, 1, 1, 1, 1, 1]
 
 
-def test_expected_values_are_those_of_the_test_photos(artifacts: Artifacts) -> None:
+def test_expected_values_are_those_of_the_golden_photos(artifacts: Artifacts) -> None:
     expected = read_expected(artifacts.evaluation_dir)
     assert {path.stem for path in golden_photos(artifacts.dataset_dir)} == set(expected)
     assert all(entry.probabilities.argmax() == entry.label for entry in expected.values())
@@ -82,7 +82,7 @@ def test_a_data_set_without_golden_photos_is_reported(artifacts: Artifacts, tmp_
         golden_photos(tmp_path / "dataset")
 
 
-def test_a_golden_photo_larger_than_a_request_is_left_out_with_a_notice(
+def test_a_golden_photo_that_is_too_large_to_send_is_left_out_with_a_warning(
     artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = golden_photos(artifacts.dataset_dir)

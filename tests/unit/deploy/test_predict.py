@@ -33,7 +33,7 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def bento_dir(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The parts of a bento folder that predicting reads: the packed files without BentoML's own."""
+    """The parts of a bento folder that prediction reads: the packed files, without those of BentoML."""
     folder = tmp_path_factory.mktemp("bento")
     lay_out(folder / "bento" / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colors")
     return folder
@@ -99,7 +99,7 @@ def test_batches_give_the_same_results_as_single_photos(
     assert [row["label"] for row in whole if row["label"]] == [CLASS_NAMES[number % 3] for number in range(20)]
 
 
-def test_photos_of_16_bits_are_scaled_by_the_range_of_the_model(
+def test_photos_of_16_bits_are_scaled_by_the_pixel_range_of_the_model(
     artifacts: Artifacts, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})
@@ -112,8 +112,8 @@ def test_photos_of_16_bits_are_scaled_by_the_range_of_the_model(
     assert deep["probabilities"] == plain["probabilities"]
     assert bright["probabilities"] != plain["probabilities"]
     assert (
-        "1 of 3 files are 16-bit photos with values outside the model's pixel range, 0 to 4095, such as "
-        f"{tmp_path / 'c.png'}; these values were clipped."
+        "Values were clipped in 1 of 3 files, because values of 16-bit photos were outside the model's pixel range, "
+        f"0 to 4095; for example, in {tmp_path / 'c.png'}."
     ) in caplog.text
 
 
@@ -135,13 +135,13 @@ def test_without_an_output_the_table_goes_to_standard_output(
     assert ",green," in row
 
 
-def test_broken_files_alone_still_give_a_table(bento_dir: Path, tmp_path: Path) -> None:
+def test_broken_files_alone_still_produce_a_table(bento_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     write_csv(predict_files(bento_dir, [tmp_path / "a.png"]), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().splitlines()[0] == "path,label,confidence,abstained,unfamiliar,error"
 
 
-def test_an_existing_table_is_only_replaced_on_request(bento_dir: Path, tmp_path: Path) -> None:
+def test_an_existing_table_is_replaced_only_on_request(bento_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     output.write_text("mine")
     path = save(tmp_path / "a.png", "red")
@@ -158,7 +158,7 @@ def test_paths_without_photos_are_reported_before_any_work(bento_dir: Path, tmp_
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"No photo or folder of photos exists at .*missing\.png"):
         predict_files(bento_dir, [tmp_path / "missing.png"])
-    with pytest.raises(DataError, match="contains no files"):
+    with pytest.raises(DataError, match="no files were found in"):
         predict_files(bento_dir, [tmp_path / "empty"])
 
 
@@ -179,9 +179,7 @@ def test_a_name_that_is_not_utf_8_can_be_written(bento_dir: Path, tmp_path: Path
     assert read_table(tmp_path / "out.csv")[0]["path"].endswith("caf\\xe9.png")
 
 
-def test_a_model_that_outputs_nan_answers_with_an_error(
-    bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_prediction_of_nan_becomes_an_error(bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from components.deploy.service.classifier import Classifier
 
     monkeypatch.setattr(Classifier, "_probabilities", lambda self, logits: np.full((len(logits), 3), np.nan))

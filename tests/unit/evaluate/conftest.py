@@ -1,4 +1,4 @@
-"""The folder that the tests of evaluate share."""
+"""A folder with a data set and a model, for the tests of evaluate."""
 
 from pathlib import Path
 
@@ -9,6 +9,6 @@ from tests.support.artifacts import make_bundle, make_dataset
 
 @pytest.fixture
 def folder(tmp_path: Path, mlflow_store: str) -> Path:
-    """dataset/ and model/, with a model that classifies every photo correctly."""
+    """A folder with dataset/ and model/; the model classifies every photo correctly."""
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset"))
     return tmp_path

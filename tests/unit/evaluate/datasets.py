@@ -1,4 +1,4 @@
-"""Prepared data sets with faults that preprocess rarely leaves: other labels, missing classes, a single photo."""
+"""Prepared data sets with content that preprocess rarely produces: changed labels, missing classes, a single photo."""
 
 from pathlib import Path
 

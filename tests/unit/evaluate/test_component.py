@@ -41,7 +41,7 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
     return artifacts
 
 
-def test_metrics_are_finite_numbers_of_both_splits(outputs: dict[str, Any]) -> None:
+def test_metrics_are_finite_numbers_of_validation_and_test(outputs: dict[str, Any]) -> None:
     info = read_evaluation(Path(outputs["evaluation"].path))
     metrics = outputs["metrics"].metadata
     assert metrics["validation_accuracy"] == metrics["validation_macro_f1"] == 1.0
@@ -51,7 +51,7 @@ def test_metrics_are_finite_numbers_of_both_splits(outputs: dict[str, Any]) -> N
     json.dumps(outputs["metrics"].metadata, allow_nan=False)
 
 
-def test_the_confusion_matrix_holds_plain_integers_of_the_test_split(outputs: dict[str, Any]) -> None:
+def test_the_confusion_matrix_contains_plain_integers_of_the_test_split(outputs: dict[str, Any]) -> None:
     matrix = outputs["confusion"].metadata["confusionMatrix"]
     assert [annotation["displayName"] for annotation in matrix["annotationSpecs"]] == list(CLASS_NAMES)
     rows = [row["row"] for row in matrix["rows"]]
@@ -59,7 +59,7 @@ def test_the_confusion_matrix_holds_plain_integers_of_the_test_split(outputs: di
     assert {type(number) for row in rows for number in row} == {int}
 
 
-def test_the_roc_curve_is_finite_and_rises_from_nothing_to_everything(outputs: dict[str, Any]) -> None:
+def test_the_roc_curve_is_finite_and_rises_from_zero_to_one(outputs: dict[str, Any]) -> None:
     points = outputs["confusion"].metadata["confidenceMetrics"]
     json.dumps(points, allow_nan=False)
     rates = [(point["falsePositiveRate"], point["recall"]) for point in points]
@@ -75,7 +75,7 @@ def test_report_and_verdict_are_passed_on(outputs: dict[str, Any]) -> None:
     assert outputs["evaluation"].metadata == {"verdict": "first"}
 
 
-def test_the_component_uses_the_image_of_the_step_and_installs_nothing() -> None:
+def test_the_component_uses_the_container_image_of_the_step_and_installs_nothing() -> None:
     assert isinstance(evaluate, dsl.base_component.BaseComponent)
     container = evaluate.component_spec.implementation.container
     assert container is not None

@@ -82,7 +82,7 @@ def test_an_invalid_history_is_rejected(folder: Path) -> None:
         run(folder)
 
 
-def test_nan_logits_are_reported_and_leave_nothing(tmp_path: Path, mlflow_store: str) -> None:
+def test_nan_logits_are_reported_and_nothing_is_written(tmp_path: Path, mlflow_store: str) -> None:
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset", per_class=3), scale=float("nan"))
     with pytest.raises(
         ArtifactError, match="finite numbers for every photo; for 9 of 9 validation photos it returned NaN"
@@ -131,7 +131,7 @@ def test_a_model_of_another_version_of_the_data_is_scored_with_a_warning(
     assert "trained on another version of the data" in report
 
 
-def test_a_folder_without_training_photos_is_accepted(folder: Path) -> None:
+def test_a_data_set_without_training_photos_is_accepted(folder: Path) -> None:
     rewrite_split(folder / "dataset", "train", indices=[], labels=[])
     assert read_calibration(run(folder)).facts.familiarity.num_reference == 36
 
@@ -152,8 +152,10 @@ def test_a_single_validation_photo_is_enough_for_calibration(folder: Path) -> No
     assert facts.abstention.coverage == 1.0
 
 
-def test_folds_of_too_few_photos_are_left_out_with_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_cross_validation_of_too_few_photos_is_skipped_with_a_warning(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for split in ("validation", "test"):
         rewrite_split(folder / "dataset", split, indices=[0, 12, 24], labels=[0, 1, 2])
     assert read_figures(run(folder, folds=5)).folds is None
-    assert "Cross-validation needs 5 photos of each of two classes" in caplog.text
+    assert "Cross-validation is skipped: at least two classes must have 5 photos each" in caplog.text

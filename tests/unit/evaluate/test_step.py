@@ -119,11 +119,11 @@ def test_metrics_verdict_and_report_are_logged_to_the_run_of_the_model(folder: P
     assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "evaluation")]
     logged = {file.path for file in MlflowClient().list_artifacts(str(trained.run_id), "evaluation")}
     assert {"evaluation/report.html", "evaluation/confusion_matrix.png", "evaluation/loss_curve.png"} <= logged
-    assert stored.info.status == "RUNNING", "the run's owner ends it"
+    assert stored.info.status == "RUNNING", "only the owner of the run may end it"
 
 
-def test_the_note_links_to_the_report_by_the_id_of_the_store(folder: Path) -> None:
-    """The steps know a run that began during an MLflow outage by its key."""
+def test_the_note_links_to_the_report_by_the_run_id_in_mlflow(folder: Path) -> None:
+    """If a run begins during an MLflow outage, the steps know it by its key."""
     trained = create_run(experiment="colors", name="pipeline-7", key="pipeline-7")
     change_bundle(folder, mlflow_run_id="key:pipeline-7")
     run(folder)
@@ -131,7 +131,7 @@ def test_the_note_links_to_the_report_by_the_id_of_the_store(folder: Path) -> No
     assert f"run_uuid={trained.run_id})" in note
 
 
-def test_names_in_the_note_are_not_markdown(folder: Path) -> None:
+def test_markdown_in_names_and_reasons_is_escaped_in_the_note(folder: Path) -> None:
     info, dataset = read_evaluation(run(folder)), read_info(folder / "dataset")
     reason = "The recall of *all* [photos](http://x) | falls."
     gate = info.gate.model_copy(update={"reasons": (reason,)})
@@ -155,7 +155,7 @@ def test_the_evaluation_continues_without_the_mlflow_server(
 
 
 @pytest.mark.parametrize("num", [0, 2, 60])
-def test_as_many_mistakes_are_shown_as_requested(folder: Path, num: int) -> None:
+def test_at_most_the_requested_number_of_mistakes_is_shown(folder: Path, num: int) -> None:
     labels = [1, 1, 1, *[0] * 9, *[1] * 12, *[2] * 12]
     rewrite_split(folder / "dataset", "test", indices=list(range(36)), labels=labels)
     report = (run(folder, report_photos=num) / "report.html").read_text()
@@ -163,7 +163,7 @@ def test_as_many_mistakes_are_shown_as_requested(folder: Path, num: int) -> None
     assert worst.partition("</section>")[0].count("A test photo of green that was predicted as blue") == min(num, 3)
 
 
-def test_file_names_come_from_the_manifest(folder: Path) -> None:
+def test_file_names_in_the_report_come_from_the_manifest(folder: Path) -> None:
     import pyarrow as pa
 
     split = open_split(folder / "dataset", "test")
@@ -181,7 +181,7 @@ def test_file_names_come_from_the_manifest(folder: Path) -> None:
     assert "blue/a &lt;b&gt;.png" in (run(folder) / "report.html").read_text()
 
 
-def test_the_program_resolves_the_name_and_returns_an_exit_code(
+def test_the_program_resolves_the_model_name_and_returns_an_exit_code(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\nevaluate: {bootstrap_resamples: 100}\n")
@@ -211,7 +211,7 @@ def test_the_program_resolves_the_name_and_returns_an_exit_code(
     assert message.count("\n") == 1
 
 
-def test_the_calibration_belongs_to_the_graph_and_its_answers_are_written(folder: Path) -> None:
+def test_the_calibration_belongs_to_the_graph_and_the_written_predictions_are_calibrated(folder: Path) -> None:
     evaluation_dir = run(folder)
     calibration = read_calibration(evaluation_dir)
     assert calibration.facts.export_sha256 == read_evaluation(evaluation_dir).export_sha256
@@ -230,7 +230,7 @@ def test_folds_are_reported_in_figures_and_report(folder: Path) -> None:
     folds = read_figures(evaluation_dir).folds
     assert folds is not None
     assert (folds.num_folds, folds.num_images) == (3, 72)
-    assert "so only validation and test photos are divided" in folds.what, "a network that learned its features"
+    assert "so only validation and test photos are divided" in folds.what, "the network learned its features"
     assert "3 folds" in (evaluation_dir / "report.html").read_text()
 
 
@@ -255,7 +255,7 @@ def test_doubtful_labels_are_written_for_relabeling(folder: Path) -> None:
     assert {"path", "label", "suggested_label", "confidence"} <= set(rows[0])
 
 
-def test_the_minimums_of_the_gate_come_from_the_params(folder: Path) -> None:
+def test_the_limits_of_the_gate_come_from_the_params(folder: Path) -> None:
     info = read_evaluation(run(folder, gate=GateParams(max_latency_ms=1e-6, max_size_mb=1e-6, min_accuracy=0.5)))
     assert info.gate.verdict == "worse"
     assert not info.gate.promotes
@@ -268,5 +268,5 @@ def test_uses_of_a_test_set_are_counted_by_run(folder: Path) -> None:
         change_bundle(folder, mlflow_run_id=create_run(experiment="colors", name=name).run_id)
         looks.append(read_evaluation(run(folder)).gate.looks)
     looks.append(read_evaluation(run(folder)).gate.looks)
-    assert looks == [1, 2, 2], "the same model again is no new look"
+    assert looks == [1, 2, 2], "evaluating the same model again must not count"
     assert "With this one, 2 models have been scored" in (folder / "evaluation" / "report.html").read_text()

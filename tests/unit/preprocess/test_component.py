@@ -1,4 +1,4 @@
-"""The step in a KFP component, as a program and in an MLflow run."""
+"""The step as a KFP component, as a program, and in an MLflow run."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
 
 
-def test_the_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mlflow_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
 
     data = make_photos(tmp_path / "photos", per_class=20)
@@ -118,7 +118,7 @@ def test_a_failed_reader_is_reported_and_other_portions_are_kept(
     for part in range(3):
         read(part)
     assert len(indexes) > 1
-    assert {path: path.stat().st_mtime_ns for path in indexes} == indexes, "what was read is not read again"
+    assert {path: path.stat().st_mtime_ns for path in indexes} == indexes, "portions that were read are not read again"
     assert capsys.readouterr().out.count("Read portion") == len(
         set((tmp_path / "cache" / "shared").rglob("index.sqlite")) - set(indexes)
     )

@@ -13,7 +13,7 @@ from components.preprocess.demo import write_digits
 from components.preprocess.sources.probe import probe
 
 
-def test_the_digits_are_those_of_scikit_learn_and_always_the_same_bytes(tmp_path: Path) -> None:
+def test_the_digits_are_those_of_scikit_learn_and_their_bytes_never_change(tmp_path: Path) -> None:
     assert write_digits(tmp_path / "digits") == 1797
     files = sorted((tmp_path / "digits").rglob("*.png"))
     assert len(files) == 1797
@@ -24,10 +24,10 @@ def test_the_digits_are_those_of_scikit_learn_and_always_the_same_bytes(tmp_path
     together = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     assert together == "81fbfecfa5e137c174bc2434852057fca008c3907c33cb6949920d2fd78544dd"
     assert probe(str(tmp_path / "digits")).native_size == (8, 8)
-    write_digits(tmp_path / "digits")  # replaces itself
+    write_digits(tmp_path / "digits")  # replaces the earlier digits
 
 
-def test_the_digits_replace_nothing_else(tmp_path: Path) -> None:
+def test_the_digits_never_replace_other_files(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     with pytest.raises(ArtifactError, match="contains something else"):
         write_digits(tmp_path)

@@ -20,7 +20,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("size", ["4k", "100k", "200k", "300k", "600k", "900k"])
-def test_photos_are_prepared_although_the_cache_is_full(
+def test_photos_are_prepared_even_if_the_cache_is_full(
     size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos = make_photos(tmp_path / "photos", per_class=20, size=(64, 64))
@@ -37,7 +37,7 @@ def test_photos_are_prepared_although_the_cache_is_full(
         assert again.fingerprint == expected.fingerprint
 
 
-def test_photos_are_prepared_although_the_cache_became_read_only(
+def test_photos_are_prepared_even_if_the_cache_becomes_read_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with small_disk(tmp_path / "disk", "32m") as disk, caplog.at_level(logging.WARNING):

@@ -1,4 +1,4 @@
-"""Malicious data: archives, buckets, addresses and DVC repositories. The tools are real; marks show failed defenses."""
+"""Malicious data: archives, buckets, addresses and DVC repositories. A mark file appears if a defense fails."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ def test_a_git_repository_in_a_zip_runs_nothing_and_is_reported(tmp_path: Path) 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """A client of a real S3 server on loopback with somebody else's bucket `photos`."""
+    """A client of a local S3 server with the bucket `photos`, which belongs to somebody else."""
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(
         ip_address="127.0.0.1", port=0, verbose=False
     )
@@ -67,7 +67,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     import boto3
     import s3fs
 
-    s3fs.S3FileSystem.clear_instance_cache()  # it would connect to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # otherwise, it would connect to the server of an earlier test
     client = boto3.client("s3")
     client.create_bucket(Bucket="photos")
     yield client
@@ -195,10 +195,10 @@ def test_only_safe_settings_of_an_untrusted_repository_are_used(
     info = preprocess(f"dvc+{foreign}@main:photos", PreprocessParams(image_size=16), tmp_path / "dataset")
     assert (info.num_kept, info.source.git_revision is None) == (9, False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset"], (
-        "no folder that the repository names is made"
+        "no folder from the repository's settings is created"
     )
     assert (
-        "Ignored settings of the DVC remote r, because another repository sets them: ask_password, "
+        "Ignored settings of the DVC remote r from an untrusted repository: ask_password, "
         "bearer_token_command, keyfile, url." in (caplog.text)
     )
 
@@ -215,11 +215,11 @@ def test_an_untrusted_remote_cannot_be_a_local_path(
     (secret / "files" / "md5" / "00" / ("0" * 30)).write_bytes(b"secret")
     with pytest.raises(DataError):
         probe(f"dvc+{foreign}@main:gone")
-    assert "Ignored settings of the DVC remote r, because another repository sets them: url." in caplog.text
+    assert "Ignored settings of the DVC remote r from an untrusted repository: url." in caplog.text
 
 
 def test_an_untrusted_pointer_can_only_refer_to_its_own_data(foreign: Path, tmp_path: Path) -> None:
-    """Imports from elsewhere, outputs elsewhere, and links in the cache: none of them reaches a file."""
+    """Imports, outputs outside the repository, and settings: none of them reaches another file or runs a program."""
     secret = next(make_photos(tmp_path / "secret", per_class=1).rglob("*.png"))
     md5, mark = "d41d8cd98f00b204e9800998ecf8427e", tmp_path / "ran"
     for name, content in {
@@ -234,7 +234,7 @@ def test_an_untrusted_pointer_can_only_refer_to_its_own_data(foreign: Path, tmp_
     assert not mark.exists()
 
 
-def test_within_roots_nothing_outside_is_listed_or_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_outside_the_roots_is_listed_or_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, outside = tmp_path / "root", make_photos(tmp_path / "outside", per_class=3)
     photos = make_photos(root / "photos", per_class=3)
     first = next(outside.rglob("*.png"))

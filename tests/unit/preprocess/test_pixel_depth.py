@@ -1,4 +1,4 @@
-"""Photos with more than 8 bits per value: one range per data set, stored with the data and in the cache's keys."""
+"""Photos with more than 8 bits per value: each data set has one range, which is stored with it and in cache keys."""
 
 import shutil
 import time
@@ -71,7 +71,7 @@ def shards(dataset_dir: Path) -> Iterator[tuple[str, int]]:
     return ((path.name, path.stat().st_ino) for path in sorted(dataset_dir.glob("*.arrow")))
 
 
-def test_twelve_bits_are_scaled_by_one_range_and_reported(xrays: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_12_bit_photos_are_scaled_by_one_range_and_reported(xrays: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     info = prepare(xrays)
     assert info.pixel_range == (0, 4095)
@@ -111,7 +111,7 @@ def test_cached_photos_are_neither_read_nor_written_again(
     assert preprocess(str(xrays.parent / "copy" / "xrays"), PARAMS, xrays.parent / "other").pixel_range == (0, 4095)
     monkeypatch.setattr(reading, "_read", lambda _: pytest.fail("it was read before"))
     assert prepare(xrays, name="second") == first
-    assert "Wrote 0 shards" in caplog.text
+    assert "Shards written: 0" in caplog.text
     assert list(shards(xrays.parent / "second")) == list(shards(xrays.parent / "first"))
 
 
@@ -180,7 +180,7 @@ def test_photos_that_use_all_16_bits_are_not_reported(tmp_path: Path) -> None:
     assert depth_finding(tmp_path / "dataset") is None
 
 
-def test_given_test_photos_do_not_affect_the_range(tmp_path: Path) -> None:
+def test_photos_in_an_existing_test_split_do_not_affect_the_range(tmp_path: Path) -> None:
     data = tmp_path / "split"
     for seed, (split, name) in enumerate((split, name) for split in SPLITS for name in ("left", "right")):
         add_deep_photos(data / split / name, highest=9000 if split == "test" else 1000, seed=seed)

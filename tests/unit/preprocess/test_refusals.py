@@ -1,4 +1,4 @@
-"""Unusable data and unwritable outputs are refused; previous outputs stay."""
+"""Unusable data and unwritable outputs are refused; previous outputs are kept."""
 
 import shutil
 import zipfile

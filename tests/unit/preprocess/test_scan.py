@@ -1,4 +1,4 @@
-"""Reading files: each gets a verdict, whatever its content or later changes."""
+"""Reading files: each is kept or rejected, whatever it contains and even if it has changed since it was listed."""
 
 import hashlib
 import io
@@ -69,13 +69,13 @@ def test_a_record_describes_the_file(tmp_path: Path, store: PixelStore) -> None:
     )
 
 
-def test_unusable_files_are_rejected_by_name(tmp_path: Path, store: PixelStore) -> None:
+def test_unusable_files_are_rejected_with_a_reason(tmp_path: Path, store: PixelStore) -> None:
     content = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(content, "JPEG")
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "page.jpg").write_text("<html></html>")
     (tmp_path / "half.jpg").write_bytes(content.getvalue()[:1000])
-    os.mkfifo(tmp_path / "pipe.jpg")  # replaced a file after the listing
+    os.mkfifo(tmp_path / "pipe.jpg")  # as if it had replaced a photo after the listing
     (tmp_path / "folder.jpg").mkdir()
     names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
     records = scan([photo_file(tmp_path / name) for name in names], (6, 5), "stretch", store).records
@@ -115,7 +115,7 @@ class Failing:
         raise ZeroDivisionError
 
 
-def test_rejections_are_summed_up_by_reason() -> None:
+def test_rejections_are_summarized_by_reason() -> None:
     records = [Record(f"cats/{number}", reason="empty") for number in range(5)]
     records += [Record("dogs/a\nb", reason="corrupt"), Record("dogs/fine")]
     assert count_reasons(records) == {"corrupt": 1, "empty": 5}

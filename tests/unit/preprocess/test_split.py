@@ -1,4 +1,4 @@
-"""The division into splits: by content, complete for every class, and stable as the data grow."""
+"""Splitting the photos: by content, with every class in every split, and stable as the data grows."""
 
 import hashlib
 from collections import Counter
@@ -51,7 +51,7 @@ def test_split_keeps_every_class_in_every_split(
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1), more=st.integers(1, 40))
 @settings(max_examples=100, deadline=None)
 def test_adding_photos_to_a_large_class_moves_no_other(start: int, seed: int, more: int) -> None:
-    """From 200 photos on, a draw that the exact counts would correct has a probability below one in ten million."""
+    """With 200 photos or more, the exact counts correct the draws with a probability below one in ten million."""
     before = divide({"cats": ids(200, start)}, CUTS, seed)
     after = divide({"cats": ids(200 + more, start)}, CUTS, seed)
     assert {image_id: after[image_id] for image_id in before} == before
@@ -100,7 +100,7 @@ def test_the_split_of_a_larger_class_is_approximate(num_photos: int, start: int,
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20, deadline=None)
 def test_one_more_photo_in_a_small_class_moves_at_most_two(start: int, seed: int) -> None:
-    """One for test and one for validation, each moved to or from train; about one move per two new photos in total."""
+    """At most one for test and one for validation, each to or from train; in total, no more moves than new photos."""
     num_moved = 0
     before = divide({"cats": ids(6, start)}, CUTS, seed)
     for num_photos in range(7, 61):
@@ -148,7 +148,7 @@ def test_a_burst_of_near_duplicates_never_fills_the_test_split(seed: int, start:
 def test_large_groups_still_fill_every_split() -> None:
     for seed in range(20):
         keys = ["a"] * 8 + ["b"] * 5 + ["c"] * 6
-        assert divide({"cats": keys}, CUTS, seed)["a"] == "train", "the smallest groups leave train"
+        assert divide({"cats": keys}, CUTS, seed)["a"] == "train", "only the smallest groups are moved out of train"
         assert set(divide({"cats": keys}, CUTS, seed).values()) == set(SPLITS)
 
 
@@ -235,7 +235,7 @@ def test_photos_of_one_group_are_never_separated(seed: int, groups: list[int]) -
     try:
         divided_records = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, seed, keys)  # type: ignore[arg-type]
     except DataError as error:
-        assert "group" in str(error)  # few groups that contain both classes may leave no solution
+        assert "group" in str(error)  # if there are few groups with both classes, there may be no solution
         return
     assert len({(key, each.split) for key, each in zip(keys, divided_records, strict=True)}) == len(set(keys))
     assert {(each.class_name, each.split) for each in divided_records} == {

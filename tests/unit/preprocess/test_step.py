@@ -84,7 +84,7 @@ def test_golden_photos_are_original_test_photos_of_all_classes(tmp_path: Path) -
     assert {path.suffix for path in golden} == {".png"}
 
 
-def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_a_second_run_produces_the_same_bytes(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos")
     preprocess(str(data), PARAMS, tmp_path / "one")
     for path in data.rglob("*.png"):
@@ -95,7 +95,7 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_adding_a_photo_does_not_change_the_other_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # only draws, as in a large class
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in a large class
     data = make_photos(tmp_path / "photos", per_class=30)
     preprocess(str(data), PARAMS, tmp_path / "before")
     add_photo(data / "red" / "added.png")
@@ -145,7 +145,7 @@ def test_given_splits_are_kept_and_missing_ones_drawn_from_train(
     assert all(info.num_images(split) >= 3 for split in SPLITS)
 
 
-def test_archives_give_the_same_data_set_as_their_folders(tmp_path: Path) -> None:
+def test_archives_produce_the_same_data_set_as_their_folders(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos")
     (data / "LICENSE").write_text("free")
     expected = preprocess(str(data), PARAMS, tmp_path / "dataset")
@@ -229,7 +229,7 @@ def test_a_rotated_photo_becomes_upright(tmp_path: Path) -> None:
     assert (image[8:] == 255).all()
 
 
-def test_the_sheet_shows_each_class(tmp_path: Path) -> None:
+def test_the_sample_sheet_shows_each_class(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=20)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
     sheet = np.asarray(Image.open(tmp_path / "dataset" / "samples.jpg")).astype(int)

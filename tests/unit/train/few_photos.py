@@ -18,9 +18,9 @@ from components.train.loop.phases import train_phases
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
-"""The shares of validation and test among the pictures of a class, as in preprocess by default."""
+"""The share of each class for validation, and again for test; the default of preprocess."""
 NUM_TEST: Final = 40
-"""Test pictures per class; more than the share, for a more precise accuracy."""
+"""Test pictures per class; more than HELD_OUT, for a more precise accuracy."""
 NOISE: Final = 12
 
 
@@ -61,7 +61,7 @@ def with_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 Draw = Callable[[int, np.random.Generator, int], np.ndarray]
 PROBLEMS: Final[dict[str, tuple[Draw, int]]] = {"colors": (colors, 3), "shapes": (shapes, 3)}
-"""How a picture of a class is drawn, and the number of classes."""
+"""The function that draws a picture of a class, and the number of classes, by the name of the problem."""
 
 OWN_LAYERS: Final = (
     {"Conv2D": {"filters": 16, "kernel_size": 3, "padding": "same"}},
@@ -77,20 +77,20 @@ OWN_LAYERS: Final = (
     {"Activation": {"activation": "relu"}},
     "GlobalAveragePooling2D",
 )
-"""As in tutorials, with Keras' default momentum."""
+"""A network as in tutorials; batch normalization has Keras' default momentum."""
 
 SIDES: Final = {"small CNN": 16, "own layers": 72, "MobileNetV2": 224}
 
 
 def model_params(network: str, weights: Path | None) -> ModelParams:
-    """The params that a user writes for this network."""
+    """The model params that a user writes for this network."""
     if network == "MobileNetV2":
         return ModelParams(name="MobileNetV2", weights=str(weights))
     return ModelParams() if network == "small CNN" else ModelParams(layers=tuple(map(parse_layer, OWN_LAYERS)))
 
 
 def draw_split(problem: str, num_photos: int, side: int, seed: list[int]) -> Split:
-    """This many pictures of each class."""
+    """A split with `num_photos` pictures of each class."""
     draw, num_classes = PROBLEMS[problem]
     labels = np.arange(num_classes * num_photos, dtype=np.int32) % num_classes
     rng = np.random.default_rng(seed)
@@ -111,16 +111,16 @@ def learn(
     """Trains a network with the default params on a problem.
 
     Args:
-        problem: its name.
+        problem: a key of PROBLEMS.
         num_photos: photos per class, for training and validation; test photos are added.
-        network: of SIDES.
-        seed: of the pictures and of the training.
-        side: of the pictures, in pixels; None for that of the network.
-        weights: of MobileNetV2.
-        params: of train, where they differ from the defaults.
+        network: a key of SIDES.
+        seed: for the pictures and for training.
+        side: width and height of the pictures in pixels; None for those in SIDES.
+        weights: the weights file of MobileNetV2.
+        params: params of train that differ from the defaults.
 
     Returns:
-        The test accuracy, and a line with the other figures.
+        The test accuracy, and a line that summarizes the result.
     """
     side = side or SIDES[network]
     num_held_out = round(HELD_OUT * num_photos)

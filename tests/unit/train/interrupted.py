@@ -1,6 +1,6 @@
-"""A small training that can be killed at a point and resumed.
+"""A small training run that can be killed at a chosen point and resumed.
 
-python -m tests.unit.train.interrupted FOLDER JSON    kills one process for each of the points that JSON lists
+python -m tests.unit.train.interrupted FOLDER JSON    kills one process at each of the points that JSON lists
 python -m tests.unit.train.interrupted FOLDER SEED    kills five processes, one after another, at random moments
 """
 
@@ -24,23 +24,24 @@ SEED = 3
 EPOCHS = 2
 """Epochs per phase."""
 AT_RANDOM = "at-random"
-"""The folder of the training that is killed at random."""
+"""The folder of the training run that is killed at random moments."""
 EPOCHS_AT_RANDOM = 15
-"""Epochs per phase in that folder: enough for five kills."""
+"""Epochs per phase of that run: enough for five kills."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The point at which a training is interrupted: the n-th call of a function, by a signal to itself.
+    """The point at which a training run is interrupted: at the n-th call of a function, it sends itself a signal.
 
     Attributes:
         function: such as `components.train.loop.checkpoint:_write`, or `…:Checkpoints.save`.
-        call: counted from 1.
-        signum: SIGKILL, or SIGTERM.
+        call: the number of the call, counted from 1; 0 never interrupts.
+        signum: SIGKILL or SIGTERM.
         averaging: how the weights are averaged: ema or swa.
-        where: the folder of the training; by default a new one.
-        whole: whether the whole step runs, instead of only the training.
-        num_devices: logical CPUs; more than one train without what differs among them: dropout and statistics.
+        where: the folder of the training run; by default, it is named after the point.
+        whole: whether the whole train step runs instead of only the training loop.
+        num_devices: the number of logical CPUs; with more than one, the network has no dropout and no batch
+            normalization, which differ between devices.
     """
 
     function: str
@@ -71,7 +72,7 @@ def train_small(
     from components.train.network.architecture import build_network
     from components.train.tensorflow.devices import on_all_devices
 
-    saving.SAVE_SECONDS = -1.0  # type: ignore[misc]  # after each step, so that there is something to go on from
+    saving.SAVE_SECONDS = -1.0  # type: ignore[misc]  # after each step, so that a checkpoint exists at any point
     saving.LARGEST_SHARE = 1e9  # type: ignore[misc]
     params = small_params(averaging, epochs=epochs, plain=plain)
     _keep_in(folder)
@@ -89,7 +90,7 @@ def train_small(
 
 
 def train_whole(folder: Path, averaging: str = "ema") -> Path:
-    """Runs the whole step with the MLflow store of the parent folder, and returns the bundle's folder in `folder`."""
+    """Runs the train step in `folder`, with the MLflow store of the parent folder; returns the bundle's folder."""
     from components.train.step import train
 
     _keep_in(folder)
@@ -99,12 +100,12 @@ def train_whole(folder: Path, averaging: str = "ema") -> Path:
 
 
 def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -> "TrainParams":
-    """Combines everything that makes resuming hard: dropout, statistics, augmentation, passes, a plateau, two phases.
+    """Params with all that makes resuming hard: dropout, batch statistics, augmentation, passes, a plateau, two phases.
 
     Args:
         averaging: ema or swa.
         epochs: of each phase.
-        plain: without dropout and batch normalization.
+        plain: whether to omit dropout and batch normalization.
     """
     from components.contract.layers.stack import parse_layer
     from components.contract.params.model import ModelParams
@@ -141,7 +142,7 @@ def _keep_in(folder: Path) -> None:
 
 
 def interrupt_at(point: Point) -> None:
-    """From now on, the n-th call of the function ends this process or asks it to end."""
+    """Makes the n-th call of the function kill this process or ask it to end."""
     module_name, _, path = point.function.partition(":")
     owner: Any = __import__(module_name, fromlist=["_"])
     *outer, name = path.split(".")
@@ -161,7 +162,7 @@ def interrupt_at(point: Point) -> None:
 
 
 def run_until(point: Point, folder: Path) -> None:
-    """Trains until the point is reached. Without it, the weights are written beside the folder, to `…-weights.npz`."""
+    """Trains until the point is reached; if it never is, the final weights are written to `<folder>-weights.npz`."""
     interrupt_at(point)
     if point.whole:
         train_whole(folder, point.averaging)
@@ -176,7 +177,7 @@ def run_until(point: Point, folder: Path) -> None:
 
 
 def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[int]:
-    """Interrupts trainings at points, or at random with a seed. Returns the exit code of each process."""
+    """Interrupts training runs at points, or at random with a seed. Returns the exit code of each process."""
     order_text = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
     command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), order_text]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -184,7 +185,7 @@ def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[
 
 
 def interrupt(folder: Path, points: list[Point]) -> None:
-    """Each point has a separate process, forked before TensorFlow computes anything."""
+    """Trains in a separate process for each point, forked before TensorFlow computes anything."""
     for point in points:
         child = os.fork()
         if child == 0:
@@ -195,7 +196,7 @@ def interrupt(folder: Path, points: list[Point]) -> None:
 
 
 def kill_at_random(folder: Path, rng: np.random.Generator, times: int = 5) -> None:
-    """Kills a training repeatedly, each time after some more progress."""
+    """Kills a training run repeatedly, each time after further progress."""
     reached = ""
     for _ in range(times):
         child = os.fork()
@@ -217,7 +218,7 @@ def _newest(folder: Path) -> str:
 
 
 def main(folder: Path, order: str) -> None:
-    """TensorFlow is imported once."""
+    """Imports TensorFlow once, before the processes are forked."""
     import components.train.loop.phases  # noqa: F401
 
     if order.isdecimal():

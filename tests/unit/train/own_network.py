@@ -1,4 +1,4 @@
-"""The params of a small training of three layers."""
+"""Params for training a small network of three layers."""
 
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams

@@ -1,4 +1,4 @@
-"""The task that computes a part of the features knows which ones tune and train will need."""
+"""The tasks that compute parts of the features compute exactly those that tune and train need."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refuse(*_: object) -> None:
-    raise AssertionError("features are computed again")
+    raise AssertionError("features must not be computed again")
 
 
 @pytest.mark.parametrize("mirror_pairs", [(), (("left", "right"),)], ids=["mirrored", "mirror changes the class"])
@@ -47,6 +47,6 @@ def test_train_uses_the_features_of_the_tasks(
     assert boundary is not None
 
 
-def test_features_of_layers_that_an_earlier_phase_trains_are_computed_by_train(dataset: Path) -> None:
+def test_if_an_earlier_phase_trains_the_layers_their_features_are_left_to_train(dataset: Path) -> None:
     phases = (Phase(trainable="all", epochs=1), Phase(trainable="head", epochs=1))
     assert compute_features(dataset, PARAMS.model_copy(update={"phases": phases}), 0, 1) == 0

@@ -11,7 +11,7 @@ SEEDS = (0, 1, 2)
 
 
 @pytest.mark.parametrize("network", ["small CNN", "own layers"])
-def test_twenty_pictures_of_a_color_each_are_learned_in_few_epochs(network: str) -> None:
+def test_twenty_pictures_per_color_are_learned_in_few_epochs(network: str) -> None:
     accuracy, line = learn("colors", 20, network, 0, side=8, epochs=5)
     assert accuracy >= 0.95, line
 

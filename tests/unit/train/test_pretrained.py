@@ -18,7 +18,7 @@ from components.train.pretrained import NUM_CLASSES, write_pretrained
 def test_an_unchanged_backbone_becomes_a_bundle_without_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = dataclasses.replace(pretrained.BACKBONES["MobileNetV2"], size=32)  # small, to be quick
+    facts = dataclasses.replace(pretrained.BACKBONES["MobileNetV2"], size=32)  # small, so that the test is quick
     monkeypatch.setattr(pretrained, "BACKBONES", {"MobileNetV2": facts})
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
@@ -26,7 +26,7 @@ def test_an_unchanged_backbone_becomes_a_bundle_without_training(
     (tmp_path / "models" / "imagenet_class_index.json").write_text(json.dumps(index))
     network = keras.applications.MobileNetV2((32, 32, 3), weights=None)
     photos = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
-    for layer in network.layers:  # otherwise nothing of a photo survives so many random weights
+    for layer in network.layers:  # otherwise, the output of so many random layers hardly depends on the photo
         layer.momentum = 0.0
     network(photos / 127.5 - 1, training=True)
     network.save_weights(tmp_path / "top.weights.h5")

@@ -1,4 +1,4 @@
-"""The values that a training reads from the data set before it starts."""
+"""What training reads from the data set before it starts."""
 
 import logging
 
@@ -30,7 +30,7 @@ INFO = DatasetInfo(
         ((("left", "right"),), {"horizontal_flip": True}, True, False),
     ],
 )
-def test_presets_do_not_mirror_classes_that_a_mirror_exchanges(
+def test_presets_do_not_mirror_photos_if_mirroring_exchanges_classes(
     pairs: tuple[tuple[str, str], ...],
     augmentation: object,
     flips: bool,

@@ -27,7 +27,7 @@ class Trained:
     """The results of a run of the step.
 
     Attributes:
-        run_states: (status, epochs) of the MLflow run during the training, in order.
+        run_states: (status, epochs) of the MLflow run during training, in order.
     """
 
     info: DatasetInfo
@@ -41,7 +41,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Trained]:
-    """One training, watched through MLflow while it runs."""
+    """One training run, watched through MLflow while it runs."""
     import shutil
 
     import mlflow
@@ -123,12 +123,12 @@ def test_history_and_the_kept_epoch_agree(trained: Trained) -> None:
     assert min(history["val_loss"]) == history["val_loss"][trained.bundle.best_epoch - 1]
 
 
-def test_keras_file_export_and_labels_agree_on_the_validation_photos(trained: Trained) -> None:
+def test_the_keras_file_the_export_and_the_history_agree_on_the_validation_photos(trained: Trained) -> None:
     validation = open_split(trained.dataset_dir, "validation")
     photos = validation.gather(np.arange(len(validation)))
     model = keras.saving.load_model(trained.bundle_dir / "model.keras")
     assert model.input.dtype == "uint8"
-    assert not model.compiled, "what training needs is not kept"
+    assert not model.compiled, "what only training needs must not be saved"
     from_keras = softmax(model.predict(photos, verbose=0))
     from_export = softmax(InferenceGraph(trained.bundle_dir / "export").run(photos).logits)
     assert np.abs(from_keras - from_export).max() < 1e-4
@@ -142,7 +142,7 @@ def test_epochs_appear_in_mlflow_during_training(trained: Trained) -> None:
     assert any(status == "RUNNING" and 0 < epochs < EPOCHS for status, epochs in trained.run_states), trained.run_states
 
 
-def test_mlflow_contains_params_data_metrics_load_and_the_bundle(trained: Trained) -> None:
+def test_mlflow_contains_params_data_metrics_system_load_and_the_bundle(trained: Trained) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(trained.store)
@@ -157,7 +157,7 @@ def test_mlflow_contains_params_data_metrics_load_and_the_bundle(trained: Traine
     assert run.data.metrics.keys() >= {"loss", "val_loss", "val_accuracy", "learning_rate", "images_per_second"}
     assert run.data.metrics.keys() >= {f"step/{name}" for name in ("loss", "images_per_second", "learning_rate")}
     within = [metric.step for metric in client.get_metric_history(run.info.run_id, "step/loss")]
-    assert sorted(within) == sorted(set(within)), "each step has one"
+    assert sorted(within) == sorted(set(within)), "each step must have one value"
     assert max(within) == EPOCHS * 15
     assert 0 <= run.data.metrics["input_wait"] <= 1
     assert any(name.startswith("system/cpu") for name in run.data.metrics)
@@ -166,7 +166,7 @@ def test_mlflow_contains_params_data_metrics_load_and_the_bundle(trained: Traine
     assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "training")]
     bundle_files = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "bundle")}
     assert bundle_files == {path.name for path in trained.bundle_dir.iterdir()}
-    assert "augmentation.jpg" in bundle_files, "what the run's own settings make of a photo is seen in its MLflow run"
+    assert "augmentation.jpg" in bundle_files, "the MLflow run must show a photo augmented with its settings"
 
 
 def test_the_network_is_shown_before_it_is_trained(trained: Trained) -> None:

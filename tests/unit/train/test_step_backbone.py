@@ -24,7 +24,7 @@ def backbone() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def random_weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The weights of this network in Keras' weights format."""
+    """The weights of `backbone` in Keras' weights format."""
     path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
     backbone.save_weights(path)
     return path

@@ -1,1 +1,1 @@
-"""Handles every request: connections, middleware, uploads. Import any module."""
+"""Handles every request before the service does: connections, middleware, uploads. Import any module."""

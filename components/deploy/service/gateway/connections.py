@@ -1,4 +1,4 @@
-"""Protects connections: uvicorn's HTTP/1.1 protocol with time limits, and without ambiguous requests.
+"""Protects connections: adds time limits to uvicorn's HTTP/1.1 protocol, and rejects ambiguous requests.
 
 If two programs parse a request differently, one request can hide in another (request smuggling: RFC 9112, 11.2), so
 ambiguous requests are rejected. Clients that send a header slowly or do not read an answer are disconnected.
@@ -26,24 +26,24 @@ WRITE_SECONDS: Final = 30.0
 MAX_HEADER_BYTES: Final = 32 * 2**10
 MAX_HEADERS: Final = 100
 MAX_CONNECTIONS: Final = 800
-"""Below the limit of 1,024 open files on many systems; above it, the connection that is idle longest is closed."""
+"""Lower than the usual limit of 1,024 open files. With more connections, the one that is idle longest is closed."""
 MAX_LENGTH_DIGITS: Final = 15
 SINGLE_HEADERS: Final = (b"content-length", b"transfer-encoding", b"host", b"content-type")
 END_OF_HEADER: Final = re.compile(rb"\n\r?\n")
-"""The same as in h11; a header without CR is rejected."""
+"""The same pattern as in h11; `header_fault` then rejects a header without CR."""
 
 
 def install() -> None:
-    """Makes this protocol uvicorn's default."""
+    """Makes `GuardedProtocol` uvicorn's default protocol."""
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{GuardedProtocol.__name__}"
 
 
 @functools.cache
 def listeners(port: int | None) -> list[socket.socket]:
-    """Copies the sockets on which this process listens at a port.
+    """Returns copies of the sockets on which this process listens on a port.
 
-    BentoML's supervisor holds them as well. Unless they are shut down, new clients could connect and wait in vain while
-    this process answers its last requests.
+    BentoML's supervisor also holds these sockets. Unless they are shut down, new clients could connect and wait in vain
+    while this process answers its last requests.
     """
     copies = []
     sockets = [entry for entry in Path("/dev/fd").iterdir() if entry.is_socket()]
@@ -68,7 +68,7 @@ class GuardedProtocol(H11Protocol):
         self.idle_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Starts the time limit of the header; closes the longest idle connection if there are too many."""
+        """Starts the time limit of the header; closes the longest idle connection if there are too many of them."""
         super().connection_made(transport)
         listeners(self._port())
         self._await_header()
@@ -164,7 +164,7 @@ class GuardedProtocol(H11Protocol):
 
 
 class _StrictConnection(h11.Connection):
-    """Rejects requests that RFC 9112 lets a recipient accept, or that h11 repairs."""
+    """Also rejects requests that RFC 9112 allows a recipient to accept, or that h11 repairs."""
 
     def next_event(self) -> Any:
         if self.their_state is h11.IDLE:

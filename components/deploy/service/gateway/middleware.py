@@ -20,22 +20,23 @@ from components.deploy.service.protocol import VERSION_PREFIX
 from components.deploy.service.settings import ServiceSettings
 
 MAX_REQUESTS = 256
-"""Requests with a body in progress; further requests are rejected before their body is read."""
+"""The maximum number of POST requests in progress. To accept another one, a request whose body is still arriving is
+aborted; if there is none, the new request is rejected before its body is read."""
 MAX_HELD_BYTES = 96 * 2**20
-"""The size of all bodies in progress together, in bytes."""
+"""The maximum total size of all bodies in progress, in bytes."""
 LARGE_SHARE = 0.75
 """The share of these bytes for large bodies; the rest is for small ones."""
 MAX_SMALL_BYTES = 4 * 2**20
 RETRY_SECONDS = 1
 
 PICKLED: Final = "application/vnd.bentoml"
-"""BentoML's content types, including pickles, which BentoML would read before this middleware."""
+"""The prefix of BentoML's own content types, which include pickles; a pickle can run code when it is loaded."""
 
 OPEN_PATHS: Final = ("/", "/docs", "/docs.json", "/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready")
 KNOWN_PATHS: Final = (*OPEN_PATHS, "/predict", "/explain", "/feedback", "/model", "/metrics", "/samples.json")
-"""Counted by path in the metrics; counting arbitrary paths would fill the memory."""
+"""The paths that the metrics count separately; counting arbitrary paths would fill the memory."""
 OPEN_FOLDERS: Final = ("/page/",)
-"""Paths that require no API key, like OPEN_PATHS: the page, which asks for the key."""
+"""Folders that require no API key, like OPEN_PATHS: the files of the page, which asks for the key."""
 
 PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -65,8 +66,8 @@ class _Body:
     """A body that is being received.
 
     Attributes:
-        num_bytes: received so far.
-        deadline: set while waiting for the next chunk.
+        num_bytes: number of bytes received so far.
+        deadline: the deadline for the next chunk; set only while the service waits for it.
     """
 
     num_bytes: int = 0
@@ -78,14 +79,14 @@ class _Body:
 
 
 class GatewayMiddleware:
-    """The middleware around the whole service."""
+    """The middleware through which all requests and responses pass."""
 
     def __init__(self, app: ASGIApp, settings: Callable[[], ServiceSettings]):
         """Wraps an ASGI app.
 
         Args:
-            app: handles the accepted requests.
-            settings: returns the settings; called when the service starts, not when it is imported.
+            app: the app that handles the accepted requests.
+            settings: returns the settings; called when the service starts, not when the module is imported.
         """
         self._app = app
         self._settings = settings()
@@ -94,7 +95,7 @@ class GatewayMiddleware:
         self._bodies: dict[_Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on if it is within the limits, otherwise rejects it; only HTTP is checked."""
+        """Forwards a request that is within the limits, and rejects any other; only HTTP is checked."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -119,7 +120,7 @@ class GatewayMiddleware:
                 "KEY`; it is missing or wrong.",
             )
         elif headers.get("content-type", "").startswith(PICKLED):
-            await refuse(scope, send, 415, "not_a_photo", "The body must contain photos; code is never run.")
+            await refuse(scope, send, 415, "not_a_photo", "The body must contain photos; pickles are rejected.")
         elif scope["method"] == "POST":
             await self._admit(scope, receive, send)
         else:
@@ -265,7 +266,7 @@ def error_body(scope: Scope, code: str, message: str) -> bytes:
 
 
 async def refuse(scope: Scope, send: Send, status: int, code: str, message: str) -> None:
-    """Responds without reading the body."""
+    """Responds with an error, without reading the body of the request."""
     body = error_body(scope, code, message) if code else b""
     headers = [(b"content-length", str(len(body)).encode())] if body else []
     if body:

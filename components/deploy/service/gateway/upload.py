@@ -1,4 +1,4 @@
-"""Reads the photos of a request, within limits; the error of an invalid request names the problem."""
+"""Reads the photos of a request, within limits; the error for an invalid request describes the problem."""
 
 import asyncio
 import io
@@ -37,7 +37,7 @@ class RefusedUpload(Exception):  # noqa: N818 an answer to the client, not an in
 
     Attributes:
         status: the HTTP status of the response.
-        code: the reason in one word.
+        code: a code for the reason, such as `too_large`.
     """
 
     def __init__(self, status: int, code: str, message: str):
@@ -51,8 +51,9 @@ class UploadRequest:
     """The content of a request.
 
     Attributes:
-        photos: at least one: the content of a file, or pixels of the model's size: uint8 (height, width, 3), RGB.
-        options: from the query.
+        photos: at least one photo, each as the content of a file, or as pixels at the size of the model's input: uint8
+            (height, width, 3), RGB.
+        options: the options in the query.
     """
 
     photos: "list[bytes | np.ndarray]"
@@ -63,7 +64,7 @@ async def read_request(request: Request) -> UploadRequest:
     """Reads the photos and the options of a request.
 
     Raises:
-        RefusedUpload: the options are invalid, or as for `read_photos`.
+        RefusedUpload: the options are invalid; or as for `read_photos`.
     """
     options = read_options(request.query_params)
     return UploadRequest([*await read_photos(request)], options)
@@ -90,7 +91,7 @@ async def read_photos(request: Request) -> list[bytes]:
     """Reads the files of the form field `files`, in order, or a single photo that is sent as the body.
 
     Raises:
-        RefusedUpload: the body is neither, is too large or too slow, or contains no such files.
+        RefusedUpload: the body is neither of these, is too large, arrives too slowly, or contains no files.
     """
     # A body without a type may be anything (RFC 9110, 8.3); it is treated as a photo.
     kind = request.headers.get("content-type", RAW_TYPE).partition(";")[0].strip().lower() or RAW_TYPE
@@ -108,7 +109,7 @@ async def read_body(request: Request, max_bytes: int | None = None) -> bytes:
     """Reads the whole body of a request, at most `max_bytes`; the default is the limit of uploads, MAX_BODY_BYTES.
 
     Raises:
-        RefusedUpload: it is too large, too slow, or incomplete.
+        RefusedUpload: the body is too large or incomplete, or arrives too slowly.
     """
     _refuse_compressed(request)
     return await _receive_in_time(_read_raw(request, max_bytes))

@@ -1,1 +1,1 @@
-"""The Open Inference Protocol v2, which Triton, KServe and their clients use: `routes.routes`."""
+"""The Open Inference Protocol v2, which Triton, KServe and their clients use. Import `routes`."""

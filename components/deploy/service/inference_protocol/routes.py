@@ -30,27 +30,27 @@ EXTENSIONS: Final = ("binary_tensor_data",)
 
 
 class Predictor(Protocol):
-    """The service."""
+    """The part of the service that these routes need."""
 
     async def infer(self, inference: Inference) -> list[dict[str, Any]]:
-        """The predictions for the photos, as in /predict."""
+        """Returns the predictions for the photos, as in /predict."""
 
     def __is_ready__(self) -> bool:
         """Whether the service can answer."""
 
 
 async def show_server(_request: Request) -> Response:
-    """`GET /v2`."""
+    """`GET /v2`: the server and its extensions."""
     return JSONResponse({"name": "darkroom", "version": "2", "extensions": EXTENSIONS})
 
 
 async def show_live(_request: Request) -> Response:
-    """`GET /v2/health/live`."""
+    """`GET /v2/health/live`: whether the server is alive."""
     return JSONResponse({"live": True})
 
 
 async def show_ready(request: Request) -> Response:
-    """`GET /v2/health/ready`, and the same for a model."""
+    """`GET /v2/health/ready` and `GET /v2/models/{model}/ready`: whether the service can answer."""
     if request.path_params:
         _find_model(request)
     is_ready = request.app.state.predictor.__is_ready__()
@@ -58,7 +58,7 @@ async def show_ready(request: Request) -> Response:
 
 
 async def show_metadata(request: Request) -> Response:
-    """`GET /v2/models/{model}`."""
+    """`GET /v2/models/{model}`: the inputs and outputs of the model."""
     card = _find_model(request)
     name, _, version = card.tag.partition(":")
     shapes = {"probabilities": [-1, len(card.class_names)]}
@@ -81,7 +81,7 @@ async def show_metadata(request: Request) -> Response:
 
 
 async def infer(request: Request) -> Response:
-    """`POST /v2/models/{model}/infer`."""
+    """`POST /v2/models/{model}/infer`: classifies photos."""
     card = _find_model(request)
     predictor: Predictor = request.app.state.predictor
     try:
@@ -112,7 +112,7 @@ def _require_answers(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _find_model(request: Request) -> "ModelCard":
-    """The model card, if the path names the model and its version."""
+    """Returns the model card if the path names the model and its version; responds with 404 otherwise."""
     card: ModelCard = request.app.state.card
     name, _, version = card.tag.partition(":")
     if request.path_params["model"] != name or request.path_params.get("version", version) != version:

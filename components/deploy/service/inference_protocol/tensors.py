@@ -1,6 +1,6 @@
 """Requests and responses of the protocol: JSON that contains the tensors, or JSON followed by their bytes.
 
-The bytes are the binary tensor data extension, which clients use by default. The header
+The second form is the binary tensor data extension, which clients use by default. The header
 `Inference-Header-Content-Length` contains the length of the JSON; the tensors follow it in order.
 """
 
@@ -25,18 +25,18 @@ from components.deploy.service.protocol import MAX_FILES
 JSON_LENGTH: Final = "inference-header-content-length"
 MAX_JSON_BYTES: Final = 16 * 2**20
 MAX_VALUES: Final = 2**20
-"""The maximum in JSON, where a value takes up to 200 bytes of memory while it is parsed: six photos of 224 px."""
+"""The maximum number of values in JSON, enough for six photos of 224 px. Parsing takes up to 200 bytes per value."""
 MAX_QUICK_VALUES: Final = 2**14
-"""This many values are parsed in a few milliseconds."""
+"""Up to this many values are parsed within a few milliseconds."""
 MAX_LENGTH_DIGITS: Final = 9
 NUMPY_TYPES: Final = {"FP32": np.float32, "BOOL": np.bool_}
 OUTPUTS: Final = {"label": "BYTES", "confidence": "FP32", "probabilities": "FP32", "abstained": "BOOL"}
 UNFAMILIAR: Final = "unfamiliar"
-"""The output of models whose evaluation measured familiarity."""
+"""The additional output of models whose evaluation measured familiarity."""
 
 
 class _Record(BaseRecord, extra="ignore"):
-    """Ignores unknown parameters, as the protocol requires."""
+    """A record that ignores unknown parameters, as the protocol requires."""
 
 
 class TensorParameters(_Record):
@@ -47,7 +47,7 @@ class TensorParameters(_Record):
 
 
 class RequestInput(_Record):
-    """A tensor of a request; `data` is absent if its bytes follow the JSON."""
+    """An input tensor of a request; `data` is missing if its bytes follow the JSON."""
 
     name: str
     datatype: str
@@ -95,12 +95,12 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
     """Parses a request.
 
     Args:
-        body: of the HTTP request.
+        body: the body of the HTTP request.
         json_length: the value of the header JSON_LENGTH; None if the whole body is JSON.
         image_size: (height, width) of the model's input.
 
     Raises:
-        RefusedUpload: it is malformed, or its tensor is not one of the model's inputs.
+        RefusedUpload: the request is malformed, or its tensor is not one of the model's inputs.
     """
     num_bytes = find_json_length(body, json_length)
     num_values = count_values(body, num_bytes)
@@ -124,7 +124,8 @@ def parse_inference(body: bytes, json_length: str | None, image_size: tuple[int,
     if (num_expected or payload) if has_data else num_expected != len(payload):
         raise _refusal(
             f"The input {tensor.name[:40]!r} must have data, or binary_data_size and the same number of bytes after "
-            f"the JSON; found {'data' if has_data else 'no data'}, and {len(payload)} bytes for {num_expected}."
+            f"the JSON; found {'data' if has_data else 'no data'}, {len(payload)} bytes and "
+            f"binary_data_size {num_expected}."
         )
     photos: list[bytes | np.ndarray]
     if (tensor.name, tensor.datatype) == ("image", "BYTES"):
@@ -155,7 +156,7 @@ def find_json_length(body: bytes, json_length: str | None) -> int:
 
 
 def count_values(body: bytes, num_bytes: int) -> int:
-    """Returns the maximum number of values in the JSON at the beginning of a body, by counting commas."""
+    """Returns an upper bound for the number of values in the JSON at the beginning of a body, by counting commas."""
     return body.count(b",", 0, num_bytes) + 1
 
 
@@ -166,14 +167,14 @@ def _require_outputs(request: InferenceRequest, names: Collection[str]) -> None:
 
 
 def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
-    """Reads the files in a BYTES tensor: base64 in JSON, otherwise each one after its length."""
+    """Reads the files in a BYTES tensor: in base64 if they are in the JSON, otherwise each one after its length."""
     num_photos = math.prod(tensor.shape)
     if num_photos > MAX_FILES:
         raise _refusal(f"A request must have at most {MAX_FILES} photos; found {num_photos}.")
     elements = _split_elements(payload) if tensor.data is None else _decode_elements(tensor.data)
     files = list(itertools.islice(elements, num_photos + 1))
     if not 0 < len(files) == num_photos:
-        raise _refusal(f"The shape {list(tensor.shape)} must match the data; found {_count_found(files, num_photos)}.")
+        raise _refusal(f"The shape {list(tensor.shape)} must match the files; found {_count_found(files, num_photos)}.")
     return files
 
 
@@ -181,7 +182,7 @@ def _split_elements(payload: memoryview) -> Iterator[bytes]:
     while payload:
         length = struct.unpack_from("<I", payload)[0] if len(payload) >= 4 else len(payload)
         if 4 + length > len(payload):
-            raise _refusal("Each BYTES element must have its length in four bytes and its content; one is truncated.")
+            raise _refusal("Each BYTES element must contain its length in four bytes, then its data; one is truncated.")
         yield bytes(payload[4 : 4 + length])
         payload = payload[4 + length :]
 
@@ -195,11 +196,11 @@ def _decode_elements(values: list[Any]) -> Iterator[bytes]:
 
 
 def _count_found(files: Sequence[bytes], num_expected: int) -> str:
-    return f"{len(files)} photos" if len(files) <= num_expected else "more photos"
+    return f"{len(files)}" if len(files) <= num_expected else "more"
 
 
 def _flatten(values: list[Any]) -> Iterator[Any]:
-    """The values of nested lists, in their order."""
+    """Yields the values of nested lists, in order."""
     for value in values:
         if isinstance(value, list):
             yield from _flatten(value)
@@ -208,7 +209,7 @@ def _flatten(values: list[Any]) -> Iterator[Any]:
 
 
 def _read_pixels(tensor: RequestInput, payload: memoryview, image_size: tuple[int, int]) -> np.ndarray:
-    """uint8 (n, height, width, 3), RGB."""
+    """Reads the pixels in a tensor: uint8 (n, height, width, 3), RGB."""
     if tensor.shape[1:] != (*image_size, 3) or not 1 <= tensor.shape[0] <= MAX_FILES:
         raise _refusal(
             f"Pixels must have the shape [n, {image_size[0]}, {image_size[1]}, 3], with n from 1 to {MAX_FILES}; found "
@@ -233,8 +234,8 @@ def encode_answer(
 
     Args:
         inference: the request.
-        model: name and version.
-        predictions: the predictions of /predict, one per photo, with all classes.
+        model: the name and version of the model.
+        predictions: one per photo, as in /predict, with all classes.
         class_names: in the order of the model's outputs.
 
     Raises:

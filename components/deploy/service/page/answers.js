@@ -1,4 +1,4 @@
-// The cards of the photos: the model's answer and its explanation.
+// The cards of the photos, with the model's answer and its explanation.
 
 import { KeyNeededError, refusal, request } from "./client.js";
 import { byId, child, keepTinyPixels, messageOf } from "./dom.js";
@@ -12,7 +12,7 @@ const NUM_FIRST_BARS = 5;
 const NUM_MORE_BARS = 50;
 
 /**
- * The card of a photo that waits for its answer.
+ * Creates the card of a photo that waits for its answer.
  * @param {File} file
  * @param {string} name
  * @returns {HTMLElement}

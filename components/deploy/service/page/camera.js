@@ -7,7 +7,7 @@ let stream = null;
 
 async function openCamera() {
   if (!navigator.mediaDevices?.getUserMedia) {
-    byId("camera-files").click(); // no camera access without HTTPS; phones offer their camera app
+    byId("camera-files").click(); // without HTTPS, there is no camera access; phones then offer their camera app
     return;
   }
   const shoot = byId("shoot", HTMLButtonElement);

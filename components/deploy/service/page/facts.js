@@ -10,26 +10,26 @@ const FINGERPRINT_LENGTH = 16;
 export const MAX_LISTED = 60;
 
 /**
- * The classes whose names contain a text, shortened to a readable length.
+ * Lists the classes whose names contain a text, shortened to a readable length.
  * @param {string[]} names
  * @param {string} text
  */
 export function describeMatches(names, text) {
   const wanted = text.trim().toLowerCase();
   const matches = names.filter((name) => name.toLowerCase().includes(wanted));
-  if (!matches.length) return "No class contains this text.";
+  if (!matches.length) return "No class name contains this text.";
   const more = matches.length > MAX_LISTED ? ` and ${(matches.length - MAX_LISTED).toLocaleString("en")} more` : "";
   return matches.slice(0, MAX_LISTED).join(", ") + more;
 }
 
 /**
- * A share in per cent.
+ * Formats a share as a percentage.
  * @param {number} share
  */
 export const formatPercent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /**
- * A share with its confidence interval.
+ * Formats a share with its confidence interval.
  * @param {Interval} interval
  */
 const formatShareWithRange = ({ value, low, high }) =>
@@ -102,7 +102,7 @@ function testFacts({ test, verdict }) {
 function abstentionFacts({ abstention }) {
   if (!abstention) return [];
   const { threshold } = abstention;
-  const text = threshold > 0 ? `below ${formatPercent(threshold)}` : "never: all its answers are accurate enough";
+  const text = threshold > 0 ? `below ${formatPercent(threshold)}` : "never";
   return [{ term: "Abstains", text }];
 }
 
@@ -120,7 +120,7 @@ function lineageFacts({ dataset_fingerprint: fingerprint, source, mlflow_run_id:
 }
 
 /**
- * Shortens the hash of a Git revision, and keeps what follows it.
+ * Shortens the hash of a Git revision, and keeps a suffix such as `-dirty`.
  * @param {string} revision
  */
 export const shortRevision = (revision) => revision.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1");

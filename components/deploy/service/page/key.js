@@ -1,8 +1,8 @@
-// The form for the API key, which is stored for this tab until it is closed.
+// The form for the API key, which the browser stores for this tab until the tab is closed.
 
 import { byId } from "./dom.js";
 
-/** Shows the form; forgets a key that the service rejected. */
+/** Shows the form, and deletes a key that the service rejected. */
 export function askForKey() {
   byId("key-wrong").hidden = !sessionStorage.getItem("key");
   sessionStorage.removeItem("key");

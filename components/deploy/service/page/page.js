@@ -1,4 +1,4 @@
-// The page of the service: accepts photos, shows answers. It sends requests only to its own service.
+// The page of the service: accepts photos and shows answers. It sends requests only to this service.
 
 import { acceptCamera } from "./camera.js";
 import { byId } from "./dom.js";

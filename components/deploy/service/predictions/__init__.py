@@ -1,1 +1,1 @@
-"""The ids of predictions, and the log that keeps summaries of them. Imports NumPy and the contract only."""
+"""The ids of predictions, the log with summaries of them, and feedback. Import any module."""

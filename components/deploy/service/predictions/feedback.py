@@ -1,6 +1,6 @@
-"""Feedback of clients: the correct label of a photo, by the id of its prediction.
+"""Stores feedback from clients: the correct label of a photo, by the id of its prediction.
 
-There is a line of JSON per report, in `feedback/<day>-<process>.jsonl` of the prediction log. Anyone with access to the
+Each report is a line of JSON in `feedback/<day>-<process>.jsonl` of the prediction log. Anyone with access to the
 service can send feedback, so it may be wrong: `darkroom data next` asks a person to confirm it.
 """
 
@@ -16,11 +16,12 @@ from components.deploy.service.protocol import Feedback
 
 FEEDBACK_DIR: Final = "feedback"
 MAX_BYTES: Final = 64 * 2**20
-"""The maximum size of the feedback of one process."""
+"""The maximum size of the feedback that one process writes."""
 MAX_LABELS: Final = 3
-"""The maximum number of labels for one prediction, one after another."""
+"""The maximum number of labels that clients can report for one prediction, one after another."""
 MAX_REMEMBERED: Final = 10_000
-"""The number of predictions whose labels are counted; more feedback requires as many new predictions."""
+"""The number of predictions whose labels are remembered. To exceed MAX_LABELS for a prediction, a client must first
+send feedback for this many others."""
 
 
 class LoggedFeedback(BaseRecord):
@@ -45,10 +46,11 @@ class FeedbackBook:
 
         Args:
             feedback: its label must be a class of the model.
-            predicted_label: of the logged prediction; None if the log does not have it.
+            predicted_label: the predicted label in the log; None if the log does not contain the prediction.
 
         Raises:
-            RefusedUpload: the prediction is unknown or has the maximum number of labels, or the log is full or broken.
+            RefusedUpload: the prediction is unknown or has the maximum number of labels, or the log is full or
+                cannot be written.
         """
         if predicted_label is None:
             raise RefusedUpload(

@@ -1,4 +1,4 @@
-"""The files of the log: one JSON record per line, in order of time, read within limits."""
+"""The files of the prediction log: one JSON record per line, in chronological order, read within limits."""
 
 import bisect
 import errno
@@ -19,7 +19,7 @@ from components.deploy.service.predictions.prediction_id import parse_id
 MAX_LINE_BYTES: Final = 2**20
 """The maximum size of one prediction; an embedding of 2,048 values needs 6 kB."""
 MAX_BYTES: Final = 2**30
-"""The maximum size of the log of one process; then it stops logging, with a warning."""
+"""The maximum size of the log that one process writes; after that, it stops logging, with a warning."""
 
 _TIME_OF_LINE: Final = re.compile(rb'\{"id":"[^"]*-([0-9a-f]{12})-[0-9a-f]{12}"')
 
@@ -33,19 +33,19 @@ class DailyFiles:
     """
 
     def __init__(self, folder: Path):
-        """Chooses the name of the process.
+        """Chooses a random name for the process.
 
         Args:
-            folder: created with the first record.
+            folder: the folder of the files, which is created with the first record.
         """
         self._folder = folder
         self._process = secrets.token_hex(6)
 
     def append(self, time: datetime, line: bytes) -> None:
-        """Appends a line to the file of its day, completely or not at all: a partial line would damage the next one.
+        """Appends a line to the file of its day, completely or not at all: a partial line would damage the next line.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the line cannot be written.
         """
         self._folder.mkdir(exist_ok=True)
         with (self._folder / f"{time:%Y%m%d}-{self._process}.jsonl").open("ab", buffering=0) as file:
@@ -100,7 +100,8 @@ def find_line(folder: Path, prediction_id: str) -> bytes | None:
     if facts is None:
         return None
     start = f'{{"id":"{prediction_id}"'.encode()
-    days = {f"{facts.created_at + delay:%Y%m%d}" for delay in (timedelta(0), timedelta(minutes=1))}  # written later
+    # The prediction may have been written a little later, on the next day.
+    days = {f"{facts.created_at + delay:%Y%m%d}" for delay in (timedelta(0), timedelta(minutes=1))}
     paths = sorted(path for day in days for path in folder.glob(f"{day}-*.jsonl"))
     return next((line for line in (_find_in_file(path, start) for path in paths) if line is not None), None)
 
@@ -126,6 +127,6 @@ def _find_in_file(path: Path, start: bytes) -> bytes | None:
 
 
 def _read_time(line: bytes) -> bytes:
-    """The hexadecimal time of a line's id; after the last line, a time that is later than any."""
+    """The hexadecimal time of a line's id; after the last line, a value above all times."""
     match = _TIME_OF_LINE.match(line)
     return match[1] if match else b"g"

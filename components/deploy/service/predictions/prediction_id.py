@@ -17,8 +17,8 @@ class PredictionId:
     """The content of an id.
 
     Attributes:
-        bento_version: of the bento that answered.
-        time: of the prediction.
+        bento_version: version of the bento that answered.
+        created_at: time of the prediction.
     """
 
     bento_version: str

@@ -1,8 +1,8 @@
 """The prediction log, for detecting drift: it never contains photos, file names or addresses.
 
-There is a line of JSON per prediction, in `<day>-<process>.jsonl`: id, label, confidence, brightness, embedding … An
+Each prediction is a line of JSON in `<day>-<process>.jsonl`: id, label, confidence, brightness, embedding … An
 embedding is computed from the photo: it shows which photos are similar, and is personal data if the photo shows people.
-Therefore the log is off unless a folder is set, and can be limited to a share of the predictions. Feedback is in
+Therefore, the log is off unless a folder is set, and it can be limited to a share of the predictions. Feedback is in
 `feedback/`.
 """
 
@@ -32,7 +32,7 @@ from components.deploy.service.settings import ServiceSettings
 log = logging.getLogger("bentoml.darkroom")
 
 MAX_WAITING: Final = 1000
-"""Predictions that wait to be written; further ones are skipped, so that a slow disk never delays a response."""
+"""The maximum number of predictions waiting to be written; others are skipped, so that the disk delays no response."""
 
 
 class LoggedPrediction(BaseRecord):
@@ -87,14 +87,14 @@ def brightness(pixels: np.ndarray) -> float:
 
 
 class PredictionLog:
-    """Writes a share of the predictions in a separate thread; a full or slow disk loses lines, not responses."""
+    """Writes a share of the predictions in a separate thread, so that a full or slow disk does not affect responses."""
 
     def __init__(self, folder: Path, share: float, chance: random.Random | None = None):
         """Opens the log.
 
         Args:
-            folder: created if it is missing.
-            share: of the logged predictions, from 0 to 1.
+            folder: the folder of the log, which is created if it is missing.
+            share: the share of predictions that are logged, from 0 to 1.
             chance: selects the predictions; unpredictable by default.
 
         Raises:
@@ -126,7 +126,7 @@ class PredictionLog:
             self._warn_once("predictions arrive faster than the disk can write them")
 
     def add_feedback(self, feedback: Feedback) -> "Future[str]":
-        """Adds feedback to the queue; the result is the predicted label, or an error of `FeedbackBook.add`.
+        """Adds feedback to the queue; the future returns the predicted label, or raises an error of `FeedbackBook.add`.
 
         Raises:
             RefusedUpload: too many records wait to be written.
@@ -134,12 +134,12 @@ class PredictionLog:
         future: Future[str] = Future()
 
         def write() -> None:
-            """Runs in the writing thread, after all earlier predictions are written."""
+            """Runs in the writer thread, after all earlier predictions have been written."""
             if not future.set_running_or_notify_cancel():  # the request has been canceled
                 return
             try:
                 future.set_result(self._feedback.add(feedback, self._find_label(feedback.id)))
-            except Exception as error:  # the waiting request raises it
+            except Exception as error:  # raised again in the waiting request
                 future.set_exception(error)
 
         try:
@@ -149,7 +149,7 @@ class PredictionLog:
         return future
 
     def close(self) -> None:
-        """Writes the queue and ends the thread."""
+        """Writes the predictions in the queue, and stops the thread."""
         self._queue.put(None)
         self._writer.join(10)
 

@@ -23,13 +23,13 @@ MAX_BODY_BYTES: Final = 2**13
 
 
 class Predictor(Protocol):
-    """The service."""
+    """The part of the service that this route needs."""
 
     prediction_log: "PredictionLog | None"
 
 
 async def take_feedback(request: Request) -> Response:
-    """`POST /feedback`."""
+    """`POST /feedback`: stores the correct label."""
     try:
         feedback = await _read_feedback(request)
         predicted_label = await _keep(feedback, request.app.state.predictor)

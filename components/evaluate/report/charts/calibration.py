@@ -27,7 +27,7 @@ BOX = (0.14, 0.16, 0.84, 0.73)
 
 
 def reliability_chart(calibration: CalibrationFigures) -> "Figure":
-    """Confidence against accuracy; the area of a point shows the number of photos, its line the 95 % interval."""
+    """Accuracy by confidence; the area of a point shows the number of photos, its bar the 95 % interval."""
     bins = calibration.bins
     confidence = np.array([item.sureness for item in bins])
     accuracy = np.array([item.accuracy.value for item in bins])
@@ -45,7 +45,7 @@ def reliability_chart(calibration: CalibrationFigures) -> "Figure":
 
 
 def coverage_chart(calibration: CalibrationFigures) -> "Figure":
-    """Accuracy if only the most confident answers are given."""
+    """Accuracy by coverage: how accurate the answers are if only the most confident ones are given."""
     from matplotlib.ticker import MaxNLocator
 
     points = calibration.curve

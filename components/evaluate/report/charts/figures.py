@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
-"""A chart inside the page takes the page's colors; a separate file keeps its own colors, on white."""
+"""CSS variables by color: a chart inside the page uses the page's colors; a separate file keeps its own, on white."""
 
 MAX_SHRUNK = 640
-"""A chart up to this width shrinks a little with the page; a wider one keeps its size and is scrolled."""
+"""A chart up to this width shrinks a little on a narrow page; a wider one keeps its size and can be scrolled."""
 SMALLEST = 0.86
-"""The smallest share of its width at which its text is still readable on a phone."""
+"""The smallest share of its width to which a chart shrinks, so that its text remains readable on a phone."""
 MAX_NUMBERED = 30
-"""With more classes, the matrix has no numbers: they would be illegible."""
+"""With more classes, the cells of the matrix have no numbers, because these would be illegible."""
 MAX_DRAWN = 60
-"""With more classes, no matrix is drawn: a picture of a million cells is unreadable and takes 23 GB."""
+"""With more classes, no matrix is drawn: a picture of a million cells is unreadable and needs 23 GB of memory."""
 MAX_OPACITY = 0.65
 """Up to this opacity, numbers are readable on either color, in light and dark mode."""
 LETTER_WIDTH = 0.62
@@ -53,10 +53,10 @@ MAX_NAME = 22
 
 
 def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> dict[str, "Figure"]:
-    """Every chart by its name.
+    """Draws all charts, by name.
 
-    The names are confusion_matrix, of at most MAX_DRAWN classes; loss_curve and accuracy_curve, if the history
-    contains them; reliability, coverage and robustness, if these figures exist.
+    The names are confusion_matrix, if there are at most MAX_DRAWN classes; loss_curve and accuracy_curve, if the
+    history contains them; reliability, coverage and robustness, if these figures exist.
     """
     charts = {}
     if len(all_figures.class_names) <= MAX_DRAWN:
@@ -78,12 +78,12 @@ def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> d
 
 
 def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
-    """The confusion matrix: each row is a true class, shaded by the share of its photos.
+    """The confusion matrix: each row is a true class, and each cell is shaded by its share of the row.
 
     Right answers and mistakes have different colors, so that rare mistakes are visible next to a dark diagonal.
 
     Args:
-        matrix: int (classes, classes), photos by true and by predicted class.
+        matrix: int (classes, classes), number of photos by true and predicted class.
         class_names: in the order of the labels.
     """
     size = len(class_names)
@@ -117,13 +117,13 @@ def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
 def curve_chart(
     curves: Mapping[str, Sequence[float]], best_epoch: int, metric: str, phases: Sequence[Phase] = ()
 ) -> "Figure":
-    """One figure per epoch, for training and validation, with the kept epoch and the start of each phase marked.
+    """A metric by epoch, for training and validation; the kept epoch and the start of each phase are marked.
 
     Args:
-        curves: "training" and "validation", or one of the two; a value per epoch.
-        best_epoch: counted from 1.
+        curves: one value per epoch, for "training", "validation", or both.
+        best_epoch: the kept epoch, counted from 1.
         metric: "loss" or "accuracy".
-        phases: of the training.
+        phases: the phases of the training.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -143,7 +143,7 @@ def curve_chart(
             axes.plot([best_epoch], [marked_curve[best_epoch - 1]], "o", color=INK, markersize=6)
         if phases:
             low, high = axes.get_ylim()
-            axes.set_ylim(low, high + 0.12 * (high - low))  # room for their names above the curves
+            axes.set_ylim(low, high + 0.12 * (high - low))  # room for the names of the phases above the curves
         for phase in phases:
             if phase.epochs is not None:
                 _mark_phase(axes, phase)
@@ -167,13 +167,13 @@ def inline_svg(figure: "Figure", description: str, name: str) -> Html:
     Args:
         figure: one of the charts of this module.
         description: what it shows, for screen readers.
-        name: makes its ids unique within the page.
+        name: prefix that makes its ids unique within the page.
     """
     with style():
         file = io.StringIO()
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)
-    root = ElementTree.fromstring(file.getvalue())  # noqa: S314 - matplotlib has written it above
+    root = ElementTree.fromstring(file.getvalue())  # noqa: S314 - written by matplotlib above
     width, height = (POINTS_PER_INCH * side for side in figure.get_size_inches())
     _adapt_to_page(root, name)
     smallest = width if width > MAX_SHRUNK else SMALLEST * width
@@ -209,8 +209,8 @@ def _number_cells(axes: "Axes", matrix: np.ndarray, fontsize: int) -> None:
 
 
 def _mark_phase(axes: "Axes", phase: Phase) -> None:
-    """A line before the first epoch of a phase, and its name below the curves' edge."""
-    assert phase.epochs is not None, "the caller has looked"
+    """Draws a line before the first epoch of a phase, and the name of the phase at the top of the plot."""
+    assert phase.epochs is not None, "the caller has checked that the phase has epochs"
     first = phase.epochs[0]
     if first > 1:
         axes.axvline(first - 0.5, color=SOFT, linewidth=0.8)
@@ -227,7 +227,7 @@ def _mark_phase(axes: "Axes", phase: Phase) -> None:
 
 
 def _adapt_to_page(root: ElementTree.Element, name: str) -> None:
-    """Makes matplotlib's SVG a part of an HTML page: no namespaces, no styles for all, ids and colors of the page."""
+    """Adapts matplotlib's SVG to an HTML page: no namespaces or global styles, unique ids, the page's colors."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag.endswith(("}metadata", "}style")):
@@ -251,12 +251,12 @@ def _adapt_to_page(root: ElementTree.Element, name: str) -> None:
 
 
 def _cell_colors(matrix: np.ndarray, opacity: float) -> np.ndarray:
-    """RGBA, float (classes, classes, 4): the more of its row a cell holds, the more opaque, at most `opacity`."""
+    """RGBA, float (classes, classes, 4): the larger a cell's share of its row, the more opaque, up to `opacity`."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     is_diagonal = np.eye(len(matrix), dtype=bool)
     colors = np.empty((*matrix.shape, 4))
     for color, mask in ((RIGHT, is_diagonal), (WRONG, ~is_diagonal)):
         colors[mask, :3] = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    # The root lifts rare mistakes, which would be as good as white.
+    # The square root makes rare mistakes visible, which would otherwise be almost white.
     colors[..., 3] = opacity * np.where(is_diagonal, share, np.sqrt(share))
     return colors

@@ -1,4 +1,4 @@
-"""The network as a picture: one box per layer, a backbone as one box, with shapes and parameters."""
+"""Draws the network: one box per layer, a single box for a backbone, with shapes and parameters."""
 
 import contextlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BOXES = 26
-"""For a longer network, only the first and last layers are shown."""
+"""If the network has more boxes, only the first and last ones are shown."""
 BOX_HEIGHT, GAP, WIDTH = 26, 8, 360
 NAME_SIZE, FACTS_SIZE = 11.5, 10.5
 LETTER_WIDTH = 0.55
@@ -32,10 +32,10 @@ class Box:
     """One part of the network.
 
     Attributes:
-        name: what it is.
-        output_shape: the shape of its output, if known.
-        num_parameters: 0 if it has none, or they are unknown.
-        state: "trained", "frozen", or nothing.
+        name: the name of the part.
+        output_shape: the shape of its output; empty if it is unknown.
+        num_parameters: the number of its parameters; 0 if it has none, or the number is unknown.
+        state: "trained", "partly trained", "frozen", or empty.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Box:
 
 
 def build_boxes(bundle: BundleInfo) -> list[Box]:
-    """From the photo to the classes; anything that the bundle does not contain is left out."""
+    """The boxes from the photo to the classes; parts that the bundle does not describe are left out."""
     model = bundle.params.get("model") or {}
     input_size = _input_size(bundle)
     input_shape: Shape | None = (*input_size, 3)
@@ -62,7 +62,7 @@ def build_boxes(bundle: BundleInfo) -> list[Box]:
 
 
 def architecture_chart(boxes: Sequence[Box]) -> "Figure":
-    """The boxes from top to bottom; trained layers have a solid blue line, frozen layers a dashed one."""
+    """Draws the boxes from top to bottom; trained layers have a solid blue outline, frozen layers a dashed one."""
     from matplotlib.patches import FancyBboxPatch
 
     visible_boxes = list(boxes)
@@ -104,7 +104,7 @@ def architecture_chart(boxes: Sequence[Box]) -> "Figure":
 
 
 def describe_boxes(boxes: Sequence[Box]) -> str:
-    """The picture described in words, for screen readers."""
+    """Describes the diagram in words, for screen readers."""
     parts = "; ".join(f"{box.name} {box.output_shape}".strip() for box in boxes)
     return f"From the photo to the classes: {parts}."
 
@@ -112,7 +112,7 @@ def describe_boxes(boxes: Sequence[Box]) -> str:
 def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes: int) -> list[Box]:
     traced_layers: Sequence[TracedLayer] = ()
     if input_shape is not None:
-        with contextlib.suppress(ModelError):  # a head that is traced from another place than the backbone's end
+        with contextlib.suppress(ModelError):  # the head may start before the end of the backbone
             traced_layers = trace(tuple(layers), input_shape)
     boxes = [Box(_describe_layer(layer), "", 0, "") for layer in layers[len(traced_layers) :]]
     for node in traced_layers:
@@ -126,7 +126,7 @@ def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes
 
 
 def _parse_head(head: str | list[Any] | None) -> list[Layer]:
-    """Parses the head; None for the head of the network, or of ImageNet."""
+    """Parses the head; empty if it is None, the network's own head, or `imagenet`, the backbone's own top."""
     if isinstance(head, list):
         return [parse_layer(layer) for layer in head]
     return list(head_layers(head)) if head is not None else []
@@ -137,21 +137,21 @@ def _outputs_classes(layer: Layer, num_classes: int) -> bool:
 
 
 def _describe_layer(layer: Layer) -> str:
-    """`Conv2D(filters=32, kernel_size=3)` as `Conv2D 32, 3`; only the kind if there are no arguments."""
+    """Shortens `Conv2D(filters=32, kernel_size=3)` to `Conv2D 32, 3`, or to the kind if there are no arguments."""
     kind, _, arguments = str(layer).rstrip(")").partition("(")
     values = [part.partition("=")[2] or part for part in arguments.split(", ") if not part.startswith("padding=")]
     return f"{kind} {', '.join(filter(None, values))}".strip()
 
 
 def _backbone_shape(bundle: BundleInfo, name: str | None) -> Shape | None:
-    """What the backbone gives, as far as that is known; a picture must not keep a verdict from being written."""
+    """The backbone's output shape, None if unknown: a missing shape must not prevent the verdict from being written."""
     input_size = _input_size(bundle)
     fits = name in BACKBONES and min(input_size) >= BACKBONES[name].smallest
     return feature_shape(str(name), input_size) if fits else None
 
 
 def _input_size(bundle: BundleInfo) -> tuple[int, int]:
-    """(height, width) that the network scales photos down to, or takes them at."""
+    """The (height, width) of the network's input, to which larger photos are scaled down."""
     return height_width(bundle.params.get("image_size") or bundle.image_size)
 
 

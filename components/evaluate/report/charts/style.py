@@ -15,7 +15,7 @@ INK, SOFT, LINE, RIGHT, WRONG, TRAIN, VALIDATION = map(
     COLORS.__getitem__, ("ink", "soft", "line", "right", "wrong", "train", "validation")
 )
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, read aloud, and follows the page's font
+    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud, and uses the page's font
     "svg.hashsalt": "darkroom",
     "text.parse_math": False,  # a class named $x$ is not a formula
     "font.family": "sans-serif",
@@ -27,13 +27,13 @@ STYLE: dict[Any, Any] = {
     "ytick.color": SOFT,
 }
 CHART_WIDTH = 350
-"""The width of a chart in a column: a phone shows it, and its text, at full size."""
+"""The width of a chart in a column: a phone shows the chart and its text at full size."""
 POINTS_PER_INCH = 72
 """In matplotlib's SVG files one point is one unit, which the page shows as one pixel."""
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """A figure of a size in points."""
+    """A figure with this width and height, in points."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH))
@@ -42,11 +42,11 @@ def new_figure(width: float, height: float) -> "Figure":
 def new_axes(
     width: float, height: float, box: tuple[float, float, float, float], title: str = ""
 ) -> "tuple[Figure, Axes]":
-    """A figure of a size in points with one plot: a light grid, no frame, and its title above, on the left.
+    """A figure with one plot: a light grid, no frame, and its title above, on the left.
 
     Args:
-        width: of the figure.
-        height: of the figure.
+        width: width of the figure, in points.
+        height: height of the figure, in points.
         box: left, bottom, width and height of the plot, as shares of the figure.
         title: what the vertical axis shows.
     """
@@ -62,16 +62,16 @@ def new_axes(
 
 
 def as_percent(share: float, _position: float) -> str:
-    """A share as the label of a tick."""
+    """Formats a share as a tick label."""
     return f"{100 * share:.0f} %"
 
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """The context for all drawing and saving."""
+    """The context in which charts must be drawn and saved."""
     from matplotlib import rc_context
 
     with rc_context(STYLE), warnings.catch_warnings():
-        # The page draws SVG text with the reader's fonts, which have more signs than matplotlib's own.
+        # The page draws SVG text with the reader's fonts, which have more characters than matplotlib's own.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield

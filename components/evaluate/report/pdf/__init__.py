@@ -1,1 +1,1 @@
-"""The report as a PDF, made with reportlab. Import `document`."""
+"""The report as a PDF, made with ReportLab. Import `document`."""

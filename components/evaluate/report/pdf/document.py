@@ -1,4 +1,4 @@
-"""The report as a PDF, made with reportlab, without a browser or a system library."""
+"""Writes the report as a PDF with ReportLab, without a browser or a system library."""
 
 import io
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write_pdf(target: Path, content: Content) -> None:
-    """The report as a PDF file; equal content produces equal bytes."""
+    """Writes the report as a PDF file; the same content produces the same bytes."""
     from reportlab.platypus import SimpleDocTemplate
 
     file = io.BytesIO()
@@ -45,6 +45,6 @@ def write_pdf(target: Path, content: Content) -> None:
 
 
 def lay_out(content: Content) -> "list[Flowable]":
-    """All blocks, in the order of the page."""
+    """All blocks of the report, in the same order as on the page."""
     printer, texts = Printer(content), headings(content)
     return [*printer.title(texts["heading"], texts["lead"]), *printer.lay_out(build_sections(content))]

@@ -1,4 +1,4 @@
-"""The photos of the PDF report."""
+"""Lays out the photos of the PDF report."""
 
 import io
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ def lay_out_photos(photos: Sequence[Photo], per_row: int, width: float, caption_
     Args:
         photos: at least one.
         per_row: photos in one row.
-        width: of a row.
-        caption_style: of reportlab.
+        width: width of a row, in points.
+        caption_style: the ReportLab paragraph style of the captions.
     """
     from reportlab.platypus import Table
 
@@ -42,7 +42,7 @@ def lay_out_photos(photos: Sequence[Photo], per_row: int, width: float, caption_
 
 
 def fit_picture(file: io.BytesIO, width: float, height: float) -> "Flowable":
-    """A picture, as large as possible within these dimensions."""
+    """A picture, as large as possible within this width and height."""
     from reportlab.platypus import Image
 
     picture = Image(file, hAlign="LEFT")

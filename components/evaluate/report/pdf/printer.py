@@ -45,22 +45,22 @@ PAGE: Final = (595.28, 841.89)
 """A4, in points."""
 WIDTH: Final = PAGE[0] - 2 * MARGIN
 MOST_ROWS = 60
-"""Rows of a table; the page contains all of them, the PDF the first."""
+"""The PDF contains at most this many rows of a table, the page all of them."""
 LEAST_SCALE = 0.6
-"""The smallest width of a chart; below it, the text is too small in print."""
+"""The smallest scale of a chart; at a smaller scale, its text is too small in print."""
 CHART_SHARE = 0.8
 """The share of the page's width that a single chart takes."""
 CELL_GAP = 12.0
 
 
 class Printer:
-    """Makes flowables of blocks."""
+    """Converts blocks to ReportLab flowables."""
 
     def __init__(self, content: Content) -> None:
-        """Reads the charts of the report.
+        """Registers the fonts, and stores the content with its charts.
 
         Args:
-            content: whose pictures are the charts as PNG files.
+            content: the content of the report; its pictures are the charts as PNG files.
         """
         register_fonts()
         self._styles = text_styles()
@@ -169,7 +169,7 @@ class Printer:
         figure = self._content.charts[chart.name]
         chart_width, chart_height = (POINTS_PER_INCH * side for side in figure.get_size_inches())
         page_height = PAGE[1] - 2 * MARGIN
-        # A tall chart shares its page where its letters can still be read.
+        # A tall chart is limited to half a page if its text is still readable at that size.
         height = min(max(0.5 * page_height, LEAST_SCALE * chart_height), 0.85 * page_height)
         scale = min(1.0, width / chart_width, height / chart_height)
         picture = io.BytesIO(self._content.pictures[chart.name])
@@ -191,7 +191,7 @@ def _words(cell: Cell) -> Words:
 
 
 def _markup(words: Words) -> str:
-    """Words in reportlab's own markup."""
+    """Converts words to ReportLab's own markup."""
     if isinstance(words, str):
         return escape(printable(words))
     if not isinstance(words, Mark):
@@ -212,7 +212,7 @@ def _font(words: Words) -> str:
 
 
 def _fit_widths(rows: Sequence[Sequence[Words]]) -> list[float]:
-    """A width for each column: what its cells need; if that is too much, the widest share what the others leave."""
+    """The width that each column needs; if the sum is too large, the widest columns share the remaining space."""
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
     needed = [

@@ -7,7 +7,7 @@ from components.evaluate.report.charts.style import INK, RIGHT, SOFT
 
 
 def register_fonts() -> None:
-    """Registers the DejaVu fonts that come with matplotlib: Latin, Greek and Cyrillic on every machine."""
+    """Registers matplotlib's DejaVu fonts, which contain Latin, Greek and Cyrillic on every machine."""
     from matplotlib import get_data_path
     from reportlab.lib.fonts import addMapping
     from reportlab.pdfbase.pdfmetrics import registerFont

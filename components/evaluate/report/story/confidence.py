@@ -1,4 +1,4 @@
-"""How reliable the probabilities are, and which photos are detected as unfamiliar."""
+"""Describes how reliable the probabilities are, and which photos are detected as unfamiliar."""
 
 from components.contract.artifacts.figures import CalibrationFigures
 from components.contract.pages.blocks import Block, Charts, Heading, Section, Table, Text
@@ -57,7 +57,7 @@ def _threshold_text(calibration: CalibrationFigures) -> str:
     correct = f", {estimate(accuracy)} of them correctly" if accuracy else ""
     return (
         f"Answers below {percent(calibration.threshold)} are withheld, so that {target} of the others are correct on "
-        f"validation photos. Of the test photos {estimate(calibration.coverage)} are answered{correct}."
+        f"the validation photos. Of the test photos, {estimate(calibration.coverage)} are answered{correct}."
     )
 
 
@@ -74,8 +74,9 @@ def _familiarity(calibration: CalibrationFigures) -> list[Block]:
     ]
     return [
         Text(
-            "Based on the cosine distance of a photo’s embedding to its nearest neighbors among training photos (Sun "
-            f"et al., 2022); with the threshold, {percent(checks[0].flagged.value)} of the test photos are unfamiliar.",
+            "A photo is unfamiliar if its embedding is far, in cosine distance, from its nearest neighbors among the "
+            "training photos (Sun et al., 2022). With the threshold used here, "
+            f"{percent(checks[0].flagged.value)} of the test photos are unfamiliar.",
             "soft",
         ),
         Table(

@@ -1,4 +1,4 @@
-"""Where the model fails: errors, weak slices, doubtful labels and outliers."""
+"""Shows where the model fails: errors, weak slices, doubtful labels and outliers."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,7 @@ def mistake_section(content: Content) -> Section:
         extent = (
             "All wrong answers, the most confident first."
             if len(showcase.mistakes) == num_wrong
-            else f"Of {num_wrong:,} wrong answers, the most confident ones."
+            else f"The most confident of {num_wrong:,} wrong answers."
         )
         shown = [
             Text(f"{extent} Check the labels too: some may be wrong.", "soft"),
@@ -53,9 +53,7 @@ def mistake_section(content: Content) -> Section:
         ]
     else:
         setting = Mark("code", "evaluate.report_photos")
-        shown = [
-            Text((f"{num_wrong:,} test photos were classified incorrectly; none is shown because of ", setting, "."))
-        ]
+        shown = [Text((f"Number of wrong answers: {num_wrong:,}. None is shown because of ", setting, "."))]
     if showcase.right:
         shown += [Heading("Some correct answers, for comparison"), _explained(content, showcase.right)]
     return Section("mistakes", "Errors", shown, "Mistakes")
@@ -108,7 +106,8 @@ def slice_section(content: Content) -> Section:
         body = [
             Text(
                 f"Groups of test photos with a common property other than their class, the worst first{extent}. A "
-                f"difference is called clear if it is significant (5 %), corrected for {len(slices)} slices.",
+                f"slice is called clearly different if the difference is significant (5 %) after a correction for "
+                f"{len(slices)} slices.",
                 "soft",
             ),
             Table(columns, rows, "Accuracy by slice"),
@@ -128,10 +127,8 @@ def _robustness(content: Content) -> list[Block]:
     chart = charts_of(content, ("robustness", f"Accuracy of the same photos: {points}."))
     if not chart:
         return []
-    changes = "; ".join(
-        f"{check.disturbance}: {check.num_lost} answers lost, {check.num_won} won" for check in checks[1:]
-    )
-    text = f"{checks[0].num_images:,} test photos, scored again; {changes}."
+    changes = "; ".join(f"{check.disturbance}: {check.num_lost} lost, {check.num_won} gained" for check in checks[1:])
+    text = f"Number of test photos scored again: {checks[0].num_images:,}. Correct answers lost and gained: {changes}."
     return [Heading("Robustness"), Beside(chart, [Text(text, "soft small")])]
 
 
@@ -140,9 +137,9 @@ def label_section(content: Content) -> Section:
     figures, names = content.figures, content.figures.class_names
     if figures.num_label_errors == 0:
         extent = (
-            f", of {figures.num_searched:,} in all splits"
+            f" among the {figures.num_searched:,} searched in all splits"
             if figures.num_searched
-            else ", of those in validation and test; training photos were not searched"
+            else " in validation and test; training photos were not searched"
         )
         return Section(
             "labels",
@@ -168,17 +165,15 @@ def label_section(content: Content) -> Section:
 
 def _label_text(figures: AllFigures) -> Words:
     num, num_searched = figures.num_label_errors, figures.num_searched
-    among = f"among {num_searched:,} photos of all splits, " if num_searched else ""
-    head = (
-        ": for training photos, a linear head that was cross-fitted on the network’s features" if num_searched else ""
-    )
+    among = f", out of {num_searched:,} photos in all splits" if num_searched else ""
+    head = ": for training photos, a cross-fitted linear head on the network’s features" if num_searched else ""
     return (
-        f"{num:,} photo{'s look' if num > 1 else ' looks'} mislabeled, {among}found by confident learning "
-        f"(Northcutt et al., 2021) with probabilities of a model that was not trained on them{head}. ",
+        f"{num:,} photo{'s look' if num > 1 else ' looks'} mislabeled{among}. The method is confident learning "
+        f"(Northcutt et al., 2021) with probabilities from a model that was not trained on the photo{head}. The file ",
         Mark("code", "label_errors.csv"),
-        " ranks them all: correct its column ",
+        " ranks all such photos: correct its column ",
         Mark("code", "label"),
-        ", leave out the lines that are correct, and pass it to ",
+        ", delete the rows of photos whose label is right, and pass the file to ",
         Mark("code", "darkroom data relabel"),
         ".",
     )
@@ -190,9 +185,9 @@ def outlier_section(content: Content) -> Section:
     body: list[Block]
     if not figures.num_searched:
         setting = Mark("code", "evaluate.searched_photos")
-        body = [Text(("Outliers were not searched: ", setting, " is 0, or there are no training photos."))]
+        body = [Text(("Outliers were not searched for: ", setting, " is 0, or there are no training photos."))]
     elif figures.num_outliers == 0:
-        body = [Text(f"Of {figures.num_searched:,} photos of all splits, none is far from the others.")]
+        body = [Text(f"None of {figures.num_searched:,} photos of all splits is far from the others.")]
     else:
         photos = [
             blocks.Photo(
@@ -206,9 +201,9 @@ def outlier_section(content: Content) -> Section:
         text = (
             f"{figures.num_outliers:,} of {figures.num_searched:,} photos of all splits "
             f"{'are' if figures.num_outliers > 1 else 'is'} far from the others, by the mean cosine distance to the "
-            "ten nearest in the network’s features. Often they show none of the classes. ",
+            "ten nearest photos in the network’s features. Such photos often show none of the classes. ",
             Mark("code", "outliers.csv"),
-            " ranks them.",
+            " ranks all of them.",
         )
         body = [Text(text, "soft"), Photos(photos, "small")]
     return Section("outliers", "Outliers", body, "Outliers")

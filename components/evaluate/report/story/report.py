@@ -11,7 +11,7 @@ from components.evaluate.report.story.verdict import verdict_section
 
 
 def build_sections(content: Content) -> list[Section]:
-    """All sections, the most important first."""
+    """All sections of the report, starting with the verdict."""
     return [
         verdict_section(content),
         data_section(content),
@@ -49,7 +49,7 @@ def build_sections(content: Content) -> list[Section]:
 
 
 def headings(content: Content) -> dict[str, str]:
-    """The title of the report and what it is about, in one sentence."""
+    """The title, the headings and the first sentence of the report."""
     dataset, num_images = content.dataset, content.figures.test.num_images
     photos = "the one photo" if num_images == 1 else f"the {num_images:,} photos"
     return {

@@ -1,4 +1,4 @@
-"""The figures of both splits, of each pair of classes, and of each class."""
+"""Shows the figures of both splits, of each pair of classes, and of each class."""
 
 import math
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ from components.evaluate.report.model import Content, charts_of, file_name
 from components.evaluate.report.story.verdict import track
 
 MOST_PAIRS = 5_000
-"""Rows of the table of confused pairs; confusion_matrix.csv contains all."""
+"""The most rows in the table of confused pairs; confusion_matrix.csv contains all pairs."""
 MOST_BESIDE = 15
-"""The most classes of a matrix that leaves room for a table next to it."""
+"""The most classes for which the matrix leaves room for a table next to it."""
 INTERVALS = (
     ("Accuracy", "accuracy"),
     ("Balanced accuracy", "balanced_accuracy"),
@@ -58,15 +58,15 @@ def result_section(content: Content) -> Section:
         "Results",
         [
             Text(
-                "Each figure has a 95 % interval: the range in which the true value plausibly lies, given the number "
-                "of photos.",
+                "Ranges in parentheses are 95 % intervals, in which the true value plausibly lies, given the number of "
+                "photos.",
                 "soft",
             ),
             Heading("All figures"),
             Table(["Figure", "Test", "Validation"], list(_rows(test, validation)), "All figures", style="narrow"),
             Text(
-                "The validation photos selected the epoch and the calibration, so their figures are too optimistic; "
-                "those of the test photos are not.",
+                "The epoch and the calibration were chosen with the validation photos, so the figures for these photos "
+                "are too optimistic; the figures for the test photos are not.",
                 "soft small",
             ),
             *_folds(content),
@@ -112,16 +112,16 @@ def _folds(content: Content) -> list[Block]:
             f"{', '.join(map(percent, folds.accuracies))}."
         ),
         Text(
-            f"{folds.what} {folds.num_images:,} photos took part. With so few photos, the result of one test split "
-            "depends strongly on which photos it contains; the interval (Nadeau and Bengio, 2003) accounts for folds "
-            "that share training photos.",
+            f"{folds.what} The number of photos is {folds.num_images:,}. With so few photos, the result of one test "
+            "split depends strongly on which photos it contains; the interval (Nadeau and Bengio, 2003) takes into "
+            "account that the folds share training photos.",
             "soft",
         ),
     ]
 
 
 def confusion_section(content: Content) -> Section:
-    """Which classes are confused: a matrix, or a table if there are many classes."""
+    """Shows which classes are confused: a matrix, or a table if there are many classes."""
     test, names = content.figures.test, content.figures.class_names
     all_pairs = confused_pairs(test.confusion_matrix, names)
     matrix = charts_of(content, ("confusion_matrix", _describe_matrix(test)), label="Confusion matrix")

@@ -1,4 +1,4 @@
-"""What was evaluated: the data and the model."""
+"""Describes what was evaluated: the data and the model."""
 
 from collections.abc import Iterator, Sequence
 
@@ -41,8 +41,8 @@ def data_section(content: Content) -> Section:
         "Data",
         [
             Text(
-                f"{dataset.num_kept:,} photos were kept, {counts}{rejected}; each was resized to {height} × {width} px "
-                f"({dataset.resize}).{balance_sentence(dataset)}",
+                f"{dataset.num_kept:,} photos were kept, {counts}{rejected}. Each kept photo was resized to {height} × "
+                f"{width} px ({dataset.resize}).{balance_sentence(dataset)}",
                 "soft",
             ),
             Beside([classes], list(_origin(dataset))),
@@ -89,15 +89,15 @@ def _preparation(content: Content) -> Iterator[Block]:
     yield Heading("Preprocessing")
     yield Text(
         "Every photo was decoded once, rotated according to its EXIF data, converted to RGB and "
-        f"{RESIZING[dataset.resize]} to {height} × {width} px; the median photo had {dataset.native_size[0]} × "
-        f"{dataset.native_size[1]}. The service does the same."
+        f"{RESIZING[dataset.resize]} to {height} × {width} px; the median photo was {dataset.native_size[0]} × "
+        f"{dataset.native_size[1]} px before. The service processes photos in the same way."
     )
     sentences = augmentation_sentences(content.bundle.params)
     if sentences:
         yield Heading("Augmentation")
         yield Text(" ".join(sentences))
     if content.variants and NEVER_VARIED in sentences:
-        lines = ", a line for each phase" if content.history.phases else ""
+        lines = ", one row per phase" if content.history.phases else ""
         description = f"One training photo eight times, augmented as in training{lines}"
         yield Sheet(shrink_sheet(content.variants), description)
 
@@ -107,8 +107,8 @@ def model_section(content: Content) -> Section:
     bundle = content.bundle
     diagram = charts_of(content, ("architecture", describe_boxes(build_boxes(bundle))), label="Architecture")
     caption = (
-        "Each box shows a layer, its parameters and its output shape. Solid blue line: trained here; dashed line: "
-        "frozen."
+        "Each box shows a layer, or a whole backbone, with its parameters and its output shape. Solid blue outline: "
+        "trained here; dashed outline: frozen."
     )
     architecture: list[Block] = [Heading("Architecture"), Text(caption, "soft"), *diagram] if diagram else []
     trained_layers = bundle.model.trained_layers
@@ -142,7 +142,7 @@ def _model_facts(content: Content) -> Iterator[tuple[str, Words]]:
     yield "Input", f"{bundle.image_size[0]} × {bundle.image_size[1]} px, RGB"
     yield "Epochs", f"{bundle.epochs_run} run, epoch {bundle.best_epoch} kept"
     yield "Exported graph", Mark("code", info.export_sha256[:16])
-    yield "Export against Keras", f"within {bundle.export.max_probability_difference:.1e} in probability"
+    yield "Export compared with Keras", f"within {bundle.export.max_probability_difference:.1e} in probability"
     if facts.weights_sha256:
         yield "Pretrained weights", Mark("code", facts.weights_sha256[:16])
     if info.latency_p50_ms is not None:

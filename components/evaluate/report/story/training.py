@@ -1,4 +1,4 @@
-"""How the model was trained, and which models it was compared with."""
+"""Describes how the model was trained, and which models it was compared with."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ def _curves(content: Content) -> Iterator[Block]:
             f" {params['optimizer']}, learning rate {params['learning_rate']:.3g}, batches of {params['batch_size']}."
         )
     yield Text(
-        "Solid: training photos. Dashed: validation photos, which selected epoch "
+        "Solid: training photos. Dashed: validation photos, which were used to select epoch "
         f"{bundle.best_epoch} of {bundle.epochs_run}.{settings}",
         "soft",
     )
@@ -69,8 +69,8 @@ def _probe(content: Content) -> Iterator[Block]:
     yield Heading("Choice of the network")
     if probe.num_photos:
         yield Text(
-            f"A linear head on the frozen features of each network, cross-validated on {probe.num_photos:,} training "
-            f"photos. {probe.why}"
+            f"For each network, a linear head on its frozen features was cross-validated on {probe.num_photos:,} "
+            f"training photos. {probe.why}"
         )
     else:
         yield Text(probe.why)
@@ -106,7 +106,7 @@ def _search(content: Content) -> Iterator[Block]:
     )
     yield Text(
         (
-            "The validation photos were used to choose among all trials, so the figure of the best is too optimistic. ",
+            "The validation photos were used to choose among all trials, so the best accuracy is too optimistic. ",
             Mark("code", "study.html"),
             ", in the folder of the run, shows every trial.",
         ),
@@ -120,6 +120,6 @@ def _board(content: Content) -> Iterator[Block]:
         yield Heading("Compared models")
         yield Text(
             f"{' '.join(leaderboard_sentences(board))} The models were compared on the {board.num_images:,} validation "
-            "photos, in the state of that time."
+            "photos, as the data was at that time."
         )
         yield from board_blocks(board)

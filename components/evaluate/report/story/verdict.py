@@ -6,11 +6,11 @@ from components.evaluate.formatting import interval, per_hundred, percent
 from components.evaluate.report.model import VERDICT_WORDS, Content
 
 IN_SHORT = 3
-"""Insights shown next to the verdict, for readers who stop there."""
+"""The number of insights shown next to the verdict, for readers who read no further."""
 
 
 def track(figure: Interval) -> Track:
-    """A figure between 0 and 1 as a line."""
+    """A figure between 0 and 1, with its interval, as a line on a track."""
     return Track(figure.low, figure.value, figure.high)
 
 
@@ -19,7 +19,7 @@ def verdict_section(content: Content) -> Section:
     gate, test = content.evaluation.gate, content.figures.test
     reasons: Block = Text(gate.reasons[0]) if len(gate.reasons) == 1 else Items(gate.reasons)
     consequence = (
-        "This model becomes the champion as soon as its service has returned the same answers as here."
+        "This model becomes the champion once deploy has verified that its service returns the same answers as here."
         if gate.promotes
         else "This model can be served, but it is not promoted."
     )
@@ -61,5 +61,5 @@ def _accuracy_text(test: Figures) -> str:
         fact = f"{test.num_correct:,} of {test.num_images:,} test photos were classified correctly."
     return (
         f"{fact} On new photos of the same kind, expect {int(100 * test.accuracy.low)} to "
-        f"{per_hundred(test.accuracy.high)} right answers in a hundred."
+        f"{per_hundred(test.accuracy.high)} correct answers in a hundred."
     )

@@ -1,4 +1,4 @@
-"""Class folders, and the words to describe them."""
+"""Class folders, and functions that describe them in messages."""
 
 import shlex
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ class Classes:
 
     Attributes:
         folders: the class and the split of each folder.
-        notices: for the user, about these folders.
-        left_out: folders in class folders whose pictures are not photos of the class.
+        notices: messages for the user about these folders.
+        left_out: subfolders of class folders with pictures that are not photos of the class.
     """
 
     folders: dict[Parts, tuple[str, SplitName | None]] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class Classes:
 
 
 def add_class(tree: FolderTree, folder: Parts, split: SplitName | None, classes: Classes) -> None:
-    """Adds a class folder; folders in it with masks or annotations are left out."""
+    """Adds a class folder; its subfolders with masks or annotations are left out."""
     classes.folders[folder] = class_name(folder[-1]), split
     classes.left_out |= {(*folder, name) for name in set(tree.photo_folders(folder)) - set(class_content(tree, folder))}
 
 
 def class_content(tree: FolderTree, folder: Parts) -> list[str]:
-    """The folders in a class folder, without those next to photos that have names such as masks or annotations."""
+    """The subfolders of a class folder; if photos are next to them, without folders of masks or annotations."""
     names = tree.photo_folders(folder)
     content = [name for name in names if not is_annotation(name)]
     return content if tree.photo_names(folder) or any(map(is_container, content)) else names
@@ -50,17 +50,17 @@ def join_names(names: Sequence[str], counts: Sequence[int] | None = None) -> str
 
 
 def shown_name(name: str) -> str:
-    """Formats a name for a sentence; in quotes if it begins or ends with a space."""
+    """Formats a name for a sentence, in quotes if it begins or ends with a space."""
     return printable(name) if name == name.strip() else repr(printable(name))
 
 
 def data_option(path: str) -> str:
-    """The command-line option for other data, quoted for a shell."""
+    """The command-line option that selects this path as the data, quoted for a shell."""
     return f"--data {shlex.quote(printable(path))}"
 
 
 def repeats_siblings(tree: FolderTree, parent: Parts, name: str, names: Sequence[str]) -> bool:
-    """Whether a folder next to class folders contains no photos itself, but folders of the same classes."""
+    """Whether a folder next to class folders contains no photos directly, but subfolders for the same classes."""
     inner = set(tree.photo_folders((*parent, name)))
     repeated = inner & (set(names) - {name})
     return not tree.photo_names((*parent, name)) and bool(repeated) and (len(repeated) > 1 or repeated == inner)

@@ -8,11 +8,11 @@ from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 
 def describe_documents(tree: FolderTree, prefix: Parts, class_names: Sequence[str], has_splits: bool) -> list[str]:
-    """Notices about documents with names of numbered classes, and about lists of the photos of a split.
+    """Notices about documents that may contain the names of numbered classes or list the photos of a split.
 
     Args:
         tree: the folders of the data.
-        prefix: the folders around the class folders.
+        prefix: the outer folders that contain the class folders.
         class_names: the names of the class folders.
         has_splits: whether there are folders for splits.
     """
@@ -21,8 +21,8 @@ def describe_documents(tree: FolderTree, prefix: Parts, class_names: Sequence[st
         names = {name for folder in ((), prefix) for name in tree.document_names(folder) if may_name_classes(name)}
         if names:
             lines.append(
-                f"The classes are numbers; {join_names(sorted(names))} is not read. If it lists the class names, "
-                "rename the folders accordingly."
+                f"The classes are numbers; Darkroom does not read {join_names(sorted(names))}. If the class names are "
+                "listed there, rename the folders accordingly."
             )
     around = {prefix[:depth] for depth in range(len(prefix) + 1)}
     folders = around | {(*folder, name) for folder in around for name in tree.children(folder)}

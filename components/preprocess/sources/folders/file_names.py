@@ -1,4 +1,4 @@
-"""Reads classes from file names such as `cat.0.jpg`, if no folder has them."""
+"""Reads classes from file names such as `cat.0.jpg`, if there are no class folders."""
 
 import re
 from collections import Counter
@@ -33,7 +33,7 @@ class FileNames:
     Attributes:
         folders: the folders whose file names contain the class, with their splits.
         labels: the classes.
-        notices: for the user, a sentence each.
+        notices: messages for the user, one sentence each.
     """
 
     folders: Mapping[Parts, SplitName | None]
@@ -76,7 +76,7 @@ def label_of(file_name: str) -> str | None:
 def read_file_names(
     photo_names: Mapping[Parts, Sequence[str]], folders: Mapping[Parts, SplitName | None]
 ) -> FileNames | None:
-    """Reads the classes from file names, if the names of all training photos begin with one of at least two classes.
+    """Reads the classes from file names, if each training photo's name begins with one of two or more classes.
 
     Args:
         photo_names: the file names in each folder.
@@ -101,7 +101,7 @@ def read_file_names(
     left_out = sorted("/".join(folder) for folder in folders if folder not in labeled_folders)
     if left_out:
         sizes = [len(photo_names[folder]) for folder in sorted(folders) if folder not in labeled_folders]
-        notices.append(f"Left out, because their file names contain no class: {join_names(left_out, sizes)}.")
+        notices.append(f"Folders left out because their file names contain no class: {join_names(left_out, sizes)}.")
     return FileNames(labeled_folders, frozenset(labels), tuple(notices))
 
 

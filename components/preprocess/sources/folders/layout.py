@@ -48,13 +48,13 @@ class Layout:
     """The layout of the data.
 
     Attributes:
-        prefix: the folders around all others.
-        class_folders: the class and the split of each folder.
+        prefix: the outer folders, which contain all others.
+        class_folders: the class and the split of each class folder.
         flat_folders: if there are no class folders, the folders with photos and the split of each. The classes may be
             in a label file or in the file names.
         file_names: the classes in the file names of flat folders, if there are any.
-        notices: for the user, a sentence each.
-        left_out: folders in class folders whose pictures are not photos of the class.
+        notices: messages for the user, one sentence each.
+        left_out: subfolders of class folders with pictures that are not photos of the class.
         masks: files in class folders whose names mark them as masks of photos next to them.
     """
 
@@ -93,7 +93,7 @@ class Layout:
         return None
 
     def class_folder(self, parts: Parts, class_name: str) -> Parts | None:
-        """The folder of another class in the split of a file; None if the class is only in the file name."""
+        """The folder for photos of a class in the same split as a file; None if the file is not in a class folder."""
         own = next(
             (parts[:depth] for depth in range(len(parts) - 1, 0, -1) if parts[:depth] in self.class_folders), None
         )
@@ -108,12 +108,12 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
     """Reads the layout from the names of the folders.
 
     The data is split if there is a training folder with class folders, either alone or next to folders of other splits.
-    All other folders are classes: next to `bus`, for example, `train` is a class.
+    Otherwise, all folders are classes: next to `bus`, for example, `train` is a class.
 
     Args:
         tree: the folders of the data.
         data: the path of the data, for messages.
-        unwrap: whether to skip a single folder around all others, whatever its name.
+        unwrap: whether to skip a single outer folder that contains everything else, whatever its name.
 
     Raises:
         DataError: the folders are ambiguous, or a class has no training photos.
@@ -133,8 +133,8 @@ def find_layout(tree: FolderTree, *, data: str = "the data", unwrap: bool = Fals
     masks = {file for folder in classes.folders for file in find_masks(tree, folder)}
     if masks:
         notices.append(
-            f"Left out, because they have the names of masks of the photos next to them: {pluralize(len(masks))}, such "
-            f"as {printable('/'.join(min(masks)))}."
+            "Photos left out because their names mark them as masks of the photos next to them: "
+            f"{pluralize(len(masks))}, such as {printable('/'.join(min(masks)))}."
         )
     left_out = frozenset(classes.left_out)
     return Layout(prefix, classes.folders, notices=tuple(notices), left_out=left_out, masks=frozenset(masks))
@@ -147,24 +147,22 @@ def _describe_neighbors(tree: FolderTree, prefix: Parts) -> list[str]:
         others = [other for other in tree.photo_folders(prefix[:depth]) if other != name]
         if others:
             counts = join_names(others, [tree.num_photos((*prefix[:depth], other)) for other in others])
-            lines.append(f"Left out, because they are next to {shown_name(name)}, not in it: {counts}.")
+            lines.append(f"Folders left out because they are next to {shown_name(name)}, not in it: {counts}.")
     return lines
 
 
 def _describe_left_out(tree: FolderTree, classes: Classes) -> list[str]:
-    """A notice about the folders in class folders that are left out."""
+    """A notice about the subfolders of class folders that are left out."""
     counts: Counter[str] = Counter()
     for folder in classes.left_out:
         counts[folder[-1]] += tree.num_photos(folder)
     names = sorted(counts)
     text = join_names(names, [counts[name] for name in names])
-    return (
-        [f"Left out of the class folders, because they have names for masks or annotations: {text}."] if names else []
-    )
+    return [f"Subfolders left out because they have names for masks or annotations: {text}."] if names else []
 
 
 def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
-    """The prefix: the folders around all others."""
+    """The prefix: the outer folders, which contain all others."""
     prefix: Parts = ()
     while (name := _wrapper(tree, prefix, data, unwrap=unwrap)) is not None:
         prefix = (*prefix, name)
@@ -254,7 +252,7 @@ def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], whe
     ):
         raise DataError(
             f"The folders of the data must be classes; {where} contains {join_names(names)}, whose names are usual for "
-            "folders around class folders. If they are classes, rename them; otherwise pass one of "
+            "folders that contain class folders. If they are classes, rename them; otherwise pass one of "
             f"them: {data_option(f'{where}/{names[0]}')}"
         )
     if inner and len(names) > 1:
@@ -275,12 +273,12 @@ def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: 
     if filled:
         counts = join_names(filled, [tree.num_photos((*prefix, name)) for name in filled])
         classes.notices.append(
-            f"Left out, because their names are unlikely to be classes: {counts}. If they are classes, "
+            f"Folders left out because their names are unlikely to be classes: {counts}. If they are classes, "
             "rename the folders."
         )
     if classes.folders and (num_photos := len(tree.photo_names(prefix))):
         photos = f"{pluralize(num_photos)} next to the class folders"
-        classes.notices.append(f"Left out, because they are not in a class folder: {photos}.")
+        classes.notices.append(f"Photos left out because they are not in a class folder: {photos}.")
 
 
 def flat_error(layout: Layout, tree: FolderTree, where: str) -> DataError:

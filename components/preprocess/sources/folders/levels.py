@@ -27,17 +27,17 @@ from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 
 def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: SplitName | None, where: str) -> Classes:
-    """Reads the classes from the folders in a folder.
+    """Reads the classes from the subfolders of a folder.
 
     Args:
         tree: the folders of the data.
         parent: the folder that contains the class folders.
-        names: its folders that may be classes.
-        split: of all photos in it.
+        names: the folders in `parent` that may be classes.
+        split: the split of all photos in `parent`.
         where: the path of `parent`, for messages.
 
     Raises:
-        DataError: either of two levels may be the classes, or only some classes are split.
+        DataError: the classes may be on either of two levels, or only some classes are split.
     """
     classes = Classes()
     repeated_names = [name for name in names if repeats_siblings(tree, parent, name, names)]
@@ -46,8 +46,8 @@ def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: S
         for folder in inner:
             add_class(tree, (*parent, name, folder), split, classes)
         classes.notices.append(
-            f"The folder {shown_name(name)} contains the class folders again ({join_names(inner)}); its "
-            f"{pluralize(tree.num_photos((*parent, name)))} are added to these classes, and copies count once."
+            f"The folder {shown_name(name)} contains the class folders again ({join_names(inner)}); Darkroom adds its "
+            f"{pluralize(tree.num_photos((*parent, name)))} to these classes, and counts copies once."
         )
     _read_levels(tree, parent, [name for name in names if name not in repeated_names], split, where, classes)
     return classes
@@ -81,7 +81,7 @@ def _read_levels(
 
 
 def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts:
-    """The single folder in each folder, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
+    """The only subfolder of each folder, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
     stem: Parts = ()
     while len(names) > 1:
         content = {tuple(class_content(tree, (*parent, name, *stem))) for name in names}
@@ -93,7 +93,7 @@ def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts
 
 
 def _are_splits(tree: FolderTree, folder: Parts, names: Sequence[str]) -> bool:
-    """Whether the folders in a class folder are a training split and other splits."""
+    """Whether the subfolders of a class folder are a training split and other splits."""
     splits = split_candidates(names)
     is_flat = all(tree.photo_names((*folder, name)) for name in names)
     return is_flat and len(splits) == len(names) > 1 and "train" in splits.values()

@@ -13,7 +13,7 @@ CONTAINERS: Final = frozenset(
         *("jpg", "jpeg", "png", "data", "dataset", "dcim"),
     )
 )
-"""Names of folders around all photos; only the last word of a name counts, as in `flower_photos`."""
+"""Names of folders that contain all photos; only the last word of a name counts, as in `flower_photos`."""
 ANNOTATIONS: Final = frozenset(
     (
         *("annotations", "annotation", "labels", "label", "masks", "mask", "trimaps", "xml", "xmls", "meta"),
@@ -21,7 +21,7 @@ ANNOTATIONS: Final = frozenset(
         *("groundtruth", "groundtruths"),
     )
 )
-"""Names of folders next to the photos with facts about them; they may contain pictures, such as masks."""
+"""Names of folders with facts about the photos next to them; these folders may contain pictures, such as masks."""
 UNLABELED: Final = frozenset(
     ("unlabeled", "unlabelled", "unsup", "pred", "predict", "prediction", "predictions", "submission")
 )
@@ -33,7 +33,7 @@ VARIANTS: Final = frozenset(
 )
 """Names of folders for variants of the same photos."""
 PARTS: Final = frozenset(("fold", "part", "batch", "chunk", "shard", "images", "data", "set", "archive"))
-"""Names of folders that, with a number as in `fold1`, are parts of one collection."""
+"""Names of folders that are parts of one collection if a number follows, as in `fold1`."""
 
 _DRIVE_PART: Final = re.compile(r".+-\d{8}T\d{6}Z(-\d+)+")
 """A part of a download from Google Drive: `photos-20240131T101500Z-001`."""
@@ -56,14 +56,14 @@ _SPLIT_WORD: Final = re.compile(r"(trainval|training|train|testing|test|validati
 
 
 def may_be_photo(file_name: str) -> bool:
-    """Whether a file may be a photo, by its name: its suffix is not that of a document, table, archive or video."""
+    """Whether a file may be a photo: whether its suffix is not that of a document, table, archive or video."""
     lower_name = file_name.casefold()
     _, dot, ending = lower_name.rpartition(".")
     return f".{ending}" not in _DOCUMENTS if dot else lower_name not in _TEXTS
 
 
 def may_name_classes(file_name: str) -> bool:
-    """Whether a document may contain the names of the classes, by its name: `labels.csv`, `cat_to_name.json`."""
+    """Whether a document may contain the class names, judging by its name: `labels.csv`, `cat_to_name.json`."""
     return any(
         re.fullmatch("(sign)?(names?|class(es)?|labels?|category|categories|indices)", w) for w in words_of(file_name)
     )
@@ -84,13 +84,13 @@ def split_of(folder_name: str) -> tuple[SplitName, str] | None:
 
 
 def may_list_split(file_name: str) -> bool:
-    """Whether a document may list the photos of a split, by its name: `test.txt`, `train_test_split.txt`."""
+    """Whether a document may list the photos of a split, judging by its name: `test.txt`, `train_test_split.txt`."""
     stem, _, ending = file_name.rpartition(".")
     return ending.casefold() in ("txt", "lst", "list", "json") and (is_split(stem) or words_of(stem)[-1:] == ["split"])
 
 
 def split_candidates(folder_names: Iterable[str]) -> dict[str, SplitName]:
-    """The folders of splits: those whose name contains only a split, or a split and the same words as another folder.
+    """The folders of splits: named only after a split, or after a split and with the same other words as another one.
 
     For example, `seg_train` next to `seg_test` is a split, but `steam_train` next to `bus` is not.
     """
@@ -103,29 +103,29 @@ def split_candidates(folder_names: Iterable[str]) -> dict[str, SplitName]:
 
 
 def is_split(folder_name: str) -> bool:
-    """Whether the name contains only a split, as in `Training_set` and `train_images`."""
+    """Whether the folder is named only after a split, as in `Training_set` and `train_images`."""
     split = split_of(folder_name)
     return split is not None and not split[1]
 
 
 def is_train(folder_name: str) -> bool:
-    """Whether the name contains only the training split."""
+    """Whether the folder is named only after the training split."""
     return split_of(folder_name) == ("train", "")
 
 
 def is_container(folder_name: str) -> bool:
-    """Whether the name is that of a folder around all photos, as in `flower_photos`."""
+    """Whether the name is that of a folder that contains all photos, as in `flower_photos`."""
     words = [word for word in words_of(folder_name) if word not in ("dir", "folder")]
     return words[-1:] != [] and words[-1] in CONTAINERS
 
 
 def mentions_container(folder_name: str) -> bool:
-    """Whether any word of the name is that of a folder around photos, as in `images_background`."""
+    """Whether any word of the name is a usual name of a folder of photos, as in `images_background`."""
     return not CONTAINERS.isdisjoint(words_of(folder_name))
 
 
 def is_plain_container(folder_name: str) -> bool:
-    """Whether the name is only a word for a folder around photos, as in `images`."""
+    """Whether the name is just a usual name of a folder of photos, as in `images`."""
     return len(words_of(folder_name)) == 1 and is_container(folder_name)
 
 
@@ -141,19 +141,19 @@ def is_unlabeled(folder_name: str) -> bool:
 
 
 def is_reserved(folder_name: str) -> bool:
-    """Whether the name is so unusual for a class that the user must be told if it is read as a class."""
+    """Whether the name is so unusual for a class that the user must be notified if it is read as a class."""
     words = words_of(folder_name)
     plain = words[0] if len(words) == 1 else ""
     return is_split(folder_name) or plain in ("images", "image", "labels", "label", "annotations", "annotation")
 
 
 def are_variants(folder_names: list[str]) -> bool:
-    """Whether the folders are variants of the same photos, by their names: `color` and `grayscale`."""
+    """Whether the folders are variants of the same photos, judging by their names: `color` and `grayscale`."""
     return all(any(word in VARIANTS for word in words_of(name)) for name in folder_names)
 
 
 def are_numbered_parts(folder_names: list[str]) -> bool:
-    """Whether the folders are parts of one collection, by their names: `fold1` and `fold2`."""
+    """Whether the folders are parts of one collection, judging by their names: `fold1` and `fold2`."""
     words = words_of(folder_names[0])
     is_collection = len(folder_names) > 1 and words[-1:] != [] and words[-1] in PARTS
     return (is_collection and all(words_of(name) == words and name[-1].isdigit() for name in folder_names)) or (

@@ -50,9 +50,9 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
     if "train" not in splits.values():
         flat_names = [name for name, split in candidates.items() if split == "train"]
         state = (
-            f"{join_names(flat_names)} has none"
+            f"there are none in {join_names(flat_names)}"
             if flat_names
-            else f"there is only {join_names(sorted(splits))} in {where}"
+            else f"found only {join_names(sorted(splits))} in {where}"
         )
         raise DataError(
             f"Split data must have a folder train with class folders; {state}. Move the training photos "
@@ -64,7 +64,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
 def _refuse_lone_split(
     tree: FolderTree, prefix: Parts, name: str, split: SplitName, others: list[str], where: str
 ) -> None:
-    """Raises an error if the only folder of a split is next to splits with other names, or to classes."""
+    """Raises an error if the only recognized split folder is next to splits with other names, or to class folders."""
     parent = split_parent(tree, (*prefix, name))
     inner = set(tree.photo_folders(parent))
     twins = [
@@ -148,17 +148,18 @@ def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName]
         classes.left_out |= split_classes.left_out
         if rest := [folder for folder in folders if is_unlabeled(folder)]:
             counts = join_names(rest, [tree.num_photos((*parent, folder)) for folder in rest])
-            classes.notices.append(f"Left out of {shown_name(name)}, because they have no labels: {counts}.")
+            classes.notices.append(f"Photos left out of {shown_name(name)} because they have no labels: {counts}.")
         if num_photos := len(tree.photo_names(parent)):
             classes.notices.append(
-                f"Left out of {shown_name(name)}, because they are not in a class folder: {pluralize(num_photos)}."
+                f"Photos left out of {shown_name(name)} because they are not in a class folder: "
+                f"{pluralize(num_photos)}."
             )
     _report_rest(tree, prefix, splits, unlabeled, classes)
     return classes
 
 
 def _is_placeholder(names: set[str], train_names: set[str]) -> bool:
-    """Whether the only folder of a split is not a class, as in `test/unknown`, which some programs require."""
+    """Whether the only folder of a split is a placeholder such as `test/unknown`, which some programs require."""
     keys = set(map(spelling_key, names))
     return len(names) == 1 and len(train_names) > 1 and not keys & set(map(spelling_key, train_names))
 
@@ -185,7 +186,7 @@ def _require_training(tree: FolderTree, classes: Classes, train_names: set[str],
     )
     raise DataError(
         f"Each class must have photos in train; {split_folder} has {join_names(names, list(counts.values()))}, and "
-        f"train has none of {'it' if len(names) == 1 else 'them'}. {advice}."
+        f"train has no photos of {'it' if len(names) == 1 else 'them'}. {advice}."
     )
 
 
@@ -210,6 +211,6 @@ def _report_rest(
     others = [name for name in names if name not in splits and name not in flat_names]
     if others:
         counts = join_names(others, [tree.num_photos((*prefix, name)) for name in others])
-        classes.notices.append(f"Left out, because they are next to the folders of the splits: {counts}.")
+        classes.notices.append(f"Folders left out because they are next to the split folders: {counts}.")
     if num_photos := len(tree.photo_names(prefix)):
-        classes.notices.append(f"Left out, because they are not in a class folder: {pluralize(num_photos)}.")
+        classes.notices.append(f"Photos left out because they are not in a class folder: {pluralize(num_photos)}.")

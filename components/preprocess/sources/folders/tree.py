@@ -39,15 +39,15 @@ class FolderTree:
         self._children = {parent: sorted(names) for parent, names in children.items()}
 
     def children(self, parent: Parts) -> list[str]:
-        """The names of the folders in a folder."""
+        """The names of the subfolders of a folder."""
         return self._children.get(parent, [])
 
     def photo_folders(self, parent: Parts) -> list[str]:
-        """The names of the folders in a folder that contain photos, at any depth."""
+        """The names of the subfolders of a folder that contain photos, at any depth."""
         return [name for name in self.children(parent) if self._num_photos[*parent, name]]
 
     def empty_folders(self, parent: Parts) -> list[str]:
-        """The names of the empty folders in a folder."""
+        """The names of the empty subfolders of a folder."""
         return [name for name in self.children(parent) if self._is_empty((*parent, name))]
 
     def innermost(self, folder: Parts) -> Parts:

@@ -1,1 +1,1 @@
-"""One module per layout of data and format of label or picture files; see `label_files.FORMATS`."""
+"""One module for each layout of the data and each format of label or picture files; see `label_files.FORMATS`."""

@@ -31,7 +31,7 @@ CLASS_FILES: Final = ("batches.meta.txt", "fine_label_names.txt")
 
 IDX_IMAGES, IDX_LABELS = 0x803, 0x801
 MAX_BYTES: Final = 2**30
-"""The maximum size of the pictures in a file; the largest data sets in these formats have 640 MB."""
+"""The maximum total size of the pictures in a file; the largest data sets in these formats have 640 MB."""
 SMALL_BYTES: Final = 2**26
 MAX_RATIO: Final = 200
 CHUNK_BYTES: Final = 2**20
@@ -43,8 +43,8 @@ class Batch:
     """The pictures of one file.
 
     Attributes:
-        name: of the file, for the names of the pictures.
-        split: according to the name of the file.
+        name: the name of the file, which is part of the names of the pictures.
+        split: the split, according to the name of the file.
         pixels: uint8 (n, height, width) or (n, height, width, 3), RGB.
         labels: int (n,).
     """
@@ -56,7 +56,7 @@ class Batch:
 
 
 def is_binary(names: Sequence[str]) -> bool:
-    """Whether files are CIFAR batches or IDX files, by their names."""
+    """Whether files are CIFAR batches or IDX files, judging by their names."""
     plain = [name.rsplit("/", 1)[-1] for name in names]
     if any(IDX_NAME.fullmatch(name) for name in plain):
         return True
@@ -69,12 +69,12 @@ def refuse_pickles(names: Sequence[str]) -> None:
     if {"data_batch_1", "batches.meta"} <= {name.rsplit("/", 1)[-1] for name in names}:
         raise DataError(
             "The data must be pictures; these are pickles of CIFAR's Python version, which can run code. "
-            "Use its binary version: cifar-10-binary.tar.gz."
+            "Use CIFAR's binary version: cifar-10-binary.tar.gz."
         )
 
 
 def native_size(name: str, content: bytes) -> tuple[int, int] | None:
-    """(height, width) of the pictures in a CIFAR or IDX file, by its name and first bytes; None for other files."""
+    """(height, width) of the pictures in a CIFAR or IDX file, from its name and first bytes; None for other files."""
     plain = name.rsplit("/", 1)[-1]
     if CIFAR_NAME.fullmatch(plain):
         return CIFAR_SIDE, CIFAR_SIDE

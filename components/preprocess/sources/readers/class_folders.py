@@ -26,7 +26,7 @@ def find_photos(data_folder: DataFolder, split_places: Mapping[str, Parts] | Non
 
     Args:
         data_folder: the data.
-        split_places: for photos whose class is in a label file, the path in a folder of their class.
+        split_places: for each photo whose class is in a label file, the path that it would have in a class folder.
 
     Raises:
         DataError: the data cannot be read, or is not a folder of class folders.
@@ -95,5 +95,5 @@ def _place_files(data_folder: DataFolder, listing: Listing, layout: Layout, plac
     links = [record.path for record in listing.rejected if record.reason == "folder_seen"]
     notices = [*data_folder.archive_notices(), *layout.notices]
     if links:
-        notices.append(f"Left out, because they are links to folders that are already read: {join_names(links)}.")
+        notices.append(f"Links left out because they lead to folders that have already been read: {join_names(links)}.")
     return PhotoSet(tuple(files), tuple(rejected), layout.class_names, layout.splits, tuple(notices))

@@ -53,12 +53,12 @@ _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 
 @dataclass(frozen=True)
 class Cells:
-    """A table as text.
+    """A table of strings.
 
     Attributes:
         subject: the table, for messages, such as `The table labels.csv`.
-        names: of the columns; None if the table has no header.
-        columns: all of the same length, normalized by `normalize_cell`.
+        names: the names of the columns; None if the table has no header.
+        columns: the cells of each column, normalized by `normalize_cell`; all columns have the same length.
     """
 
     subject: str
@@ -76,7 +76,7 @@ def read_labels(cells: Cells, wanted: ColumnNames) -> Labels:
 
     Args:
         cells: the table.
-        wanted: the columns that the user named.
+        wanted: the column names that the user set.
 
     Raises:
         DataError: a column is missing, a split is invalid, or photos have several labels.
@@ -110,7 +110,7 @@ def find_columns(names: Sequence[str], wanted: ColumnNames, subject: str) -> dic
     """The indices of the columns `path`, `label`, `split` and `group` that exist in a table with a header.
 
     Raises:
-        DataError: a column that the user named does not exist.
+        DataError: a column that the user set does not exist.
     """
     by_name = {_normal(name): place for place, name in reversed(list(enumerate(names)))}
     places: dict[str, int] = {}
@@ -197,7 +197,7 @@ def _one_label_each(subject: str, paths: Column, labels: Sequence[list[str]]) ->
 
 
 def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
-    """The index of a column with the names of the classes if the label column has only numbers, with a notice."""
+    """The index of the label column or, if it has only numbers, that of a column with their names, with a notice."""
     numbers = cells.columns[place]
     if cells.names is None or not all(cell is None or re.fullmatch(r"\d+(\.0)?", cell) for cell in numbers):
         return place, ()
@@ -213,7 +213,7 @@ def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
 
 
 def _announce_choice(cells: Cells, place: int) -> tuple[str, ...]:
-    """A notice if other columns may also contain the classes, by their names, but differ from the chosen column."""
+    """A notice if other columns have names that suggest classes, but group the rows differently."""
     names = cells.names or ()
     others = [
         names[other].strip()
@@ -223,8 +223,8 @@ def _announce_choice(cells: Cells, place: int) -> tuple[str, ...]:
     if not others:
         return ()
     return (
-        f"{cells.subject} has several columns that may contain the classes; {names[place].strip()} is used, and "
-        f"{_listed(others)} is not. To use another column, set data.columns.label.",
+        f"{cells.subject} has several columns that may contain the classes; {names[place].strip()} is used instead of "
+        f"{_listed(others)}. To use another column, set data.columns.label.",
     )
 
 
@@ -261,7 +261,7 @@ def _missing_column(cells: Cells, role: str) -> NoLabelsError:
     examples = " or ".join(COLUMNS[role][:4])
     return NoLabelsError(
         f"{cells.subject} must have a column of {role}s, with a name such as {examples}; it has "
-        f"{_listed(cells.names or ())}. If it is one of these, set it: --set data.columns.{role}=NAME"
+        f"{_listed(cells.names or ())}. If one of these is right, set it: --set data.columns.{role}=NAME"
     )
 
 

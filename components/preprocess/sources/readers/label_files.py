@@ -27,7 +27,7 @@ class LabelFormat:
     """A format of label files.
 
     Attributes:
-        suffixes: of the file names, in lowercase.
+        suffixes: the suffixes of the file names, in lowercase.
         read: reads a file; raises a DataError if it does not have this format.
         recognizes: distinguishes formats with the same suffix by the beginning of the file.
     """
@@ -53,7 +53,7 @@ def is_label_file(path: Path) -> bool:
 
 
 def has_labels(path: Path) -> bool:
-    """Whether the file has a known format, by its name and its beginning."""
+    """Whether the file has a known format, judging by its name and its beginning."""
     return _find_format(path) is not None
 
 
@@ -83,7 +83,7 @@ def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
         DataError: the label file cannot be read, has too few classes, or refers to no existing photo.
     """
     label_file = data_folder.label_file
-    assert label_file is not None, "the caller has a label file"
+    assert label_file is not None, "this function is only for data with a label file"
     labels = read_labels(label_file, data_folder.columns)
     rows = list(dict.fromkeys(labels.rows))
     require_classes({row.label for row in rows if row.path}, label_file, min_classes)
@@ -118,7 +118,7 @@ def require_classes(labels: Iterable[str | None], label_file: Path | str, min_cl
 
 
 def list_referenced_files(path: Path, columns: ColumnNames | None = None) -> list[str]:
-    """The names of the files next to a label file to which it refers, without unsafe names."""
+    """The names of the files to which a label file refers, relative to its folder; unsafe names are left out."""
     names = set()
     for row in read_labels(path, columns).rows:
         if row.path is not None and row.label is not None:
@@ -154,7 +154,7 @@ def find_hindrance(row: LabelRow, match: Match, *, confined: bool) -> Fault:
             f"{danger}."
         )
         return "outside_data", message
-    return "unreadable", "The label file refers to this file, but it does not exist."
+    return "unreadable", "The label file refers to this file, which does not exist."
 
 
 def _find_photos(rows: list[LabelRow], data_folder: DataFolder) -> list[PhotoFile | Record]:
@@ -195,5 +195,5 @@ def _find_danger(name: str) -> str | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # the name is not valid for a file
+    except (OSError, ValueError):  # the name is not a valid file name
         return False

@@ -12,7 +12,7 @@ from components.contract.errors import DataError
 from components.contract.foreign.documents import DocumentError, parse_json
 
 UNASSIGNED: Final = frozenset({"unassigned", "none", "null", "nan"})
-"""The values in tables for a photo without a split."""
+"""The values in a column of splits that mean that a photo has no split."""
 SHOWN: Final = 3
 _JOINT: Final = re.compile(r"\s*[|;,/+&]\s*| and |\s+")
 
@@ -32,8 +32,8 @@ class Labels:
     """All rows of a label file.
 
     Attributes:
-        rows: in the order of the file.
-        notices: for the user, about how the file was read; a sentence or two each.
+        rows: the rows, in the order of the file.
+        notices: messages for the user about how the file was read, one or two sentences each.
     """
 
     rows: list[LabelRow]
@@ -57,7 +57,7 @@ class SeveralLabelsError(DataError):
 
 
 def normalize_cell(value: object) -> str | None:
-    """A cell as text, in Unicode normalization form C and without surrounding spaces; None if it is empty."""
+    """A cell as a string in Unicode normalization form C, without surrounding spaces; None if it is empty."""
     if value is None or value != value:  # NaN is not equal to itself
         return None
     text = str(value).strip()
@@ -68,7 +68,7 @@ def parse_split(text: str | None) -> SplitName | None:
     """The split in a cell; None if the cell is empty or means that there is no split.
 
     Raises:
-        KeyError: the text is not a split.
+        KeyError: the cell does not contain the name of a split.
     """
     name = (text or "none").casefold()
     return None if name in UNASSIGNED else SPLIT_FOLDERS[name]
@@ -106,8 +106,8 @@ def refuse_several_labels(subject: str, several: Mapping[str, Sequence[str]], nu
 
     Args:
         subject: the label file, for messages, such as `The table labels.csv`.
-        several: the labels of each photo with more than one.
-        num_photos: in the label file.
+        several: the labels of each photo that has more than one.
+        num_photos: the number of photos in the label file.
 
     Raises:
         SeveralLabelsError: there are photos with several labels.

@@ -30,7 +30,7 @@ ANNOTATION_KEYS: Final = ("annotations", "completions")
 
 
 def recognizes(path: Path) -> bool:
-    """Whether a JSON document may be from Label Studio, because it is a list."""
+    """Whether a JSON document is a list, as exports of Label Studio are."""
     return first_sign(path) == "["
 
 
@@ -107,7 +107,7 @@ def _find_labels(annotation: Mapping[str, Any], control: str) -> list[str]:
 
 
 def _read_data(data: Mapping[str, Any], wanted: ColumnNames) -> tuple[str | None, SplitName | None, str | None]:
-    """(address, split, group) of the photo in a task; the address is under a usual key, or is the first photo."""
+    """(address, split, group) of the photo in a task; the address has a usual key, or is the first name of a photo."""
     names = list(data)
     places = find_columns(names, wanted, "A task of Label Studio")
     cells = {role: as_cell(data[names[place]]) for role, place in places.items()}

@@ -27,7 +27,7 @@ def table_budget(path: Path) -> Budget:
     """The budget for a table."""
     return Budget(
         f"The table {path}",
-        "Use one with fewer rows or shorter texts.",
+        "Use a table with fewer rows or shorter cells.",
         max_bytes=MAX_BYTES,
         max_members=MAX_ROWS,
         max_memory_bytes=MEMORY_BYTES,
@@ -42,7 +42,7 @@ def check_parquet(path: Path) -> None:
         OSError: the file is not a regular file.
         DataError: the file is not a Parquet table, or exceeds its budget.
     """
-    open_regular(path).close()  # the process would block on a pipe
+    open_regular(path).close()  # otherwise, the process would block on a pipe
     run_bounded(
         "components.preprocess.sources.readers.parquet", [str(path.absolute())], table_budget(path), seconds=SECONDS
     )
@@ -66,7 +66,7 @@ def measure_parquet(path: Path) -> None:
             budget.spend(num_members=file.metadata.num_rows)
             texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
         num_rows = 0
-        # Texts are read as dictionaries, so that repeated texts need no memory before they are counted.
+        # Strings are read as dictionaries, so that repeated strings need no memory before they are counted.
         with pq.ParquetFile(path, memory_map=False, read_dictionary=texts) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE):
                 num_rows += len(batch)

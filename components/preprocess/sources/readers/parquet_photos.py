@@ -39,18 +39,18 @@ def unpack_photos(
     """Writes the photos in a table to a folder, and adds rows to its LABELS_FILE; does nothing if there are no photos.
 
     Args:
-        path: of the table.
+        path: the path of the table.
         target: the folder.
-        name: of the table, relative to the data, for the names of the photos.
-        split: of all photos in the table.
-        columns: the columns that the user named.
-        max_photos: the number of photos that is enough; None for all.
+        name: the path of the table relative to the data, which is part of the names of the photos.
+        split: the split of all photos in the table.
+        columns: the column names that the user set.
+        max_photos: the number of photos after which to stop; None to write all photos.
 
     Raises:
         OSError: the file is not a regular file.
         DataError: the file is not a Parquet table, has no column of labels, or exceeds its budget.
     """
-    open_regular(path).close()  # the process would block on a pipe
+    open_regular(path).close()  # otherwise, the process would block on a pipe
     arguments = [str(path.absolute()), str(target.absolute()), name, split or "", dump_section(columns)]
     run_bounded(
         "components.preprocess.sources.readers.parquet_photos",

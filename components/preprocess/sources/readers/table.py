@@ -34,7 +34,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def recognizes_list(path: Path) -> bool:
-    """Whether a text file is a table of photos: has a header, or begins with a photo, as `val_0.JPEG n03444034`."""
+    """Whether a text file is a table of photos: it has a header, or begins with a photo: `val_0.JPEG n03444034`."""
     try:
         first_row = read_first_row(path, find_format(path))
     except (OSError, ValueError, DataError):
@@ -120,7 +120,7 @@ def _read_parquet(path: Path, subject: str) -> Cells:
 
 
 def find_class_names(schema: "pa.Schema") -> dict[str, list[str]]:
-    """The class names of columns with numbers, by column, in order; Hugging Face stores them in the schema."""
+    """For each column of class numbers, the class names in order; Hugging Face stores them in the schema."""
     try:
         features: Any = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         return {

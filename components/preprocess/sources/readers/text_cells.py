@@ -1,6 +1,6 @@
 """Reads text tables from other programs within a budget: detects the code page and the separator, and reads the cells.
 
-Excel writes `sep=;` lines, semicolons, UTF-16 with tabs ("Unicode text") or, by default, the code page of its country.
+Excel writes `sep=;` lines, semicolons, UTF-16 with tabs ("Unicode text") or, by default, the local code page.
 """
 
 import codecs
@@ -41,7 +41,7 @@ class TextFormat:
     """The format of a text table.
 
     Attributes:
-        encoding: Python's name.
+        encoding: Python's name of the encoding.
         separator: the character between cells.
         has_separator_line: whether the first line is Excel's `sep=;`.
         is_guess: whether the encoding is a guessed code page.

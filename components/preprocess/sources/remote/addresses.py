@@ -9,8 +9,8 @@ from components.contract.foreign.confinement import UnsafeNameError, checked_nam
 
 DVC_URI: Final = re.compile(r"dvc\+(?P<repository>.+)@(?P<revision>[^@:]+):(?P<path>.+)")
 SCHEMES: Final = ("https", "http", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf")
-"""The schemes that are allowed. fsspec supports others that are unsafe: some read this machine (file, local, memory),
-chain other schemes (simplecache, zip) or interpret downloaded content (reference)."""
+"""The allowed schemes. fsspec supports others that are unsafe: some access this machine (file, local, memory), chain
+other schemes (simplecache, zip) or interpret downloaded content (reference)."""
 
 
 def is_remote(data: str) -> bool:
@@ -25,7 +25,7 @@ def repository_of(data: str) -> Path | None:
 
 
 def require_harmless(uri: str) -> None:
-    """Checks that an address can only lead to a server, or to the repository in it.
+    """Checks that an address can only lead to a server, or to the repository that it contains.
 
     Raises:
         DataError: the address has another scheme, or a part of it could be read as an option or a command.

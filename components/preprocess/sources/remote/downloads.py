@@ -37,7 +37,7 @@ def download_files(
     with FileLock(note_path(target, "lock")):
         for name, file in download_missing(system, files, target, uri).items():
             if file is None:
-                raise FileNotFoundError(f"{files[name].name} is not there any more")
+                raise FileNotFoundError(f"{files[name].name} no longer exists")
         if not keep_others:
             remove_others(files, target)
 
@@ -47,7 +47,7 @@ def download_missing(
 ) -> dict[str, RemoteFile | None]:
     """Downloads the files that are missing in `target` or have another tag.
 
-    A file gets its name and its tag when it is complete, so that an interrupted download resumes after it.
+    A file gets its name and its tag only when it is complete, so that a repeated download skips the complete files.
 
     Returns:
         The downloaded version of each file; None if it no longer exists on the server.
@@ -81,7 +81,7 @@ def download_missing(
 
 
 def remove_others(files: Collection[str], target: Path) -> None:
-    """Removes earlier downloads that are no longer among the files."""
+    """Removes earlier downloads that are not among these files."""
     tags = tags_of(target)
     others = tags.names().difference(files)
     for name in others:
@@ -161,7 +161,7 @@ def _open_stream(system: Any, file: RemoteFile, uri: str) -> Any:
 
 @contextlib.contextmanager
 def _cancel_on_error(pool: ThreadPoolExecutor) -> Iterator[None]:
-    """Cancels the remaining downloads after the first error, within the block."""
+    """Cancels the remaining downloads after the first error in the block."""
     try:
         yield
     except BaseException:

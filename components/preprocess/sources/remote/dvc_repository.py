@@ -1,9 +1,9 @@
 """Reads data from an untrusted DVC repository: `dvc+<repository>@<revision>:<path>`.
 
-The files of DVC can name programs (`bearer_token_command`), keys and paths of this machine, so DVC must not read those
-of an untrusted repository. Instead, this module reads them from git's objects, and DVC works in a temporary folder with
-only the hashes of the data and the safe settings of the remote. Git does not check out files of the repository, so
-neither filters nor hooks run. Submodules and links are ignored.
+DVC's files can refer to programs (`bearer_token_command`), keys and paths of this machine, so DVC must not read its
+files from an untrusted repository. Instead, this module reads them from git's objects, and DVC works in a temporary
+folder with only the hashes of the data and the safe settings of the remote. Git does not check out files of the
+repository, so neither filters nor hooks run. Submodules and links are ignored.
 """
 
 import contextlib
@@ -48,8 +48,8 @@ REMOTE_SETTINGS: Final = frozenset(
         "version_aware",
     )
 )
-"""The settings of an untrusted remote that are used: its location. Users set keys, passwords and programs themselves,
-with `dvc config --global` or in the environment."""
+"""The settings of an untrusted remote that are used; they only describe where it is. Users set keys, passwords and
+programs themselves, with `dvc config --global` or in the environment."""
 PLAIN: Final = re.compile(r"[\w.-]{1,100}")
 HASH: Final = re.compile(r"[0-9a-f]{32}(\.dir)?")
 MAX_POINTER_BYTES: Final = 16 * 2**20
@@ -62,7 +62,7 @@ class DvcView:
 
     Attributes:
         system: an fsspec file system; its `/` is the root of the repository.
-        commit: of the revision.
+        commit: the id of the commit.
     """
 
     system: Any
@@ -97,10 +97,10 @@ def open_repository(repository: str, revision: str, path: str) -> Iterator[DvcVi
     Args:
         repository: the address, or the folder on this machine.
         revision: a branch, a tag or a commit.
-        path: of a file or folder in the repository; for a label file, its folder is also available.
+        path: the path of a file or folder in the repository; for a label file, its folder is also available.
 
     Raises:
-        DataError: it is not a git repository, or the revision does not exist.
+        DataError: `repository` is not a git repository, or the revision does not exist.
     """
     from dvc.api import DVCFileSystem
     from dvc.repo import Repo
@@ -210,7 +210,7 @@ def _read_yaml(content: bytes) -> dict[str, Any]:
 
 
 def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
-    """DVC's settings: all settings if the working folder is in the repository, otherwise only safe ones."""
+    """DVC's settings: all of them if the current working folder is in the repository, otherwise only safe ones."""
     from dvc.config import Config
 
     if local is not None and Path.cwd().resolve().is_relative_to(local):
@@ -256,7 +256,7 @@ def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[
         dropped_settings = sorted(settings.keys() - REMOTE_SETTINGS) + ([] if url else ["url"])
         if dropped_settings:
             log.warning(
-                "Ignored settings of the DVC remote %s, because another repository sets them: %s. To use them, set "
+                "Ignored settings of the DVC remote %s from an untrusted repository: %s. To use them, set "
                 "them yourself: dvc config --global remote.%s.KEY VALUE",
                 name,
                 ", ".join(dropped_settings),

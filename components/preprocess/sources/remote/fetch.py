@@ -1,6 +1,6 @@
 """Downloads data at an address: https://, s3://, gs:// and others, and dvc+<repository>@<revision>:<path>.
 
-Downloads remain in the cache, in one folder per address. The next run downloads only files whose tag at the server has
+Downloads remain in the cache, in one folder per address. The next run downloads only files whose tag on the server has
 changed. A file appears under its name only when it is complete.
 """
 
@@ -101,7 +101,7 @@ def _fetch_files(uri: Address, list_referenced: Callable[[Path], list[str]] | No
 
 def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
     match = DVC_URI.fullmatch(uri.full)
-    assert match is not None, "checked above"
+    assert match is not None, "`checked_address` has checked the address"
     path_in_repository = checked_name(match["path"].strip("/"))
     repository = open_repository(match["repository"], match["revision"], path_in_repository)
     with _remove_clone(uri), repository as view:
@@ -128,7 +128,7 @@ def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None
 
 
 def origin_of(uri: str) -> Source:
-    """The origin of downloaded data; for data under DVC, with the hash and the commit of the revision."""
+    """The origin of downloaded data; for data under DVC, it includes the hash and the commit."""
     path = note_path(target_of(uri), "origin.json")
     with contextlib.suppress(OSError, ValueError):
         return Source.model_validate_json(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Lists files on a server: those of a folder, a single file, or the files to which a label file refers."""
+"""Lists files on a server: the files of a folder, a single file, or the files to which a label file refers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ SPARE_BYTES: Final = 2**30
 def fetch_budget(uri: str, *, is_listed: bool = False) -> Budget:
     """The budget for downloading the data at an address, or for listing a folder there.
 
-    The first answer alone may take as long as any answer, so the rate is only required beyond that time.
+    The first answer may take as long as any other, so the minimum rate only applies after that time.
     """
     advice = "Download the data yourself and pass the folder, or use another address."
     return Budget(

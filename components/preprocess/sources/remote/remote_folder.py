@@ -51,7 +51,7 @@ class RemoteFolder:
         self._lock = threading.Lock()
 
     def photo_at(self, location: Path, listed_file: RemoteFile | None = None) -> "RemotePhoto":
-        """The photo for a path in the cache, in the version that this task or, otherwise, another one has listed."""
+        """The photo for a path in the cache, in the version listed by this task or else in `listed_file`."""
         name = location.relative_to(self.path).as_posix()
         file = listed_file if self.files is None else self.files.get(name)
         if file is None:
@@ -86,7 +86,7 @@ class RemoteFolder:
 
     def list(self) -> Listing:
         """Lists the folder as if it were completely in the cache."""
-        assert self.files is not None, "checked by the caller"
+        assert self.files is not None, "only the task that has listed the folder calls this"
         listing = Listing()
         folders: set[tuple[str, ...]] = set()
         hidden_names: set[str] = set()

@@ -57,13 +57,13 @@ class ExportedModel:
     """The result of comparing an exported model with the service.
 
     Attributes:
-        path: its folder.
-        format: of the model.
+        path: the folder of the exported model.
+        format: the format of the exported model.
         num_photos: the number of compared golden photos.
-        same_label: the number of them with the same label as in the service.
-        max_probability_difference: over the golden photos.
-        size_bytes: of the model's files.
-        latency_ms: the median for one photo on this machine, without decoding.
+        same_label: the number of golden photos with the same label as in the service.
+        max_probability_difference: the largest difference of a probability over the golden photos.
+        size_bytes: the size of the model's files.
+        latency_ms: the median time for one photo on this machine, without decoding.
     """
 
     path: str
@@ -85,7 +85,7 @@ def export_model(
         bundle_dir: contains bundle.json, model.keras and export/.
         evaluation_dir: contains calibration.json with the temperature; without it, probabilities are uncalibrated.
         target: a new folder.
-        format_name: of the model.
+        format_name: the format to write.
 
     Raises:
         ArtifactError: the target exists, or a folder is missing or damaged.
@@ -143,7 +143,7 @@ def export_model(
         latency_ms=_measure_latency(ask, photos[:1]),
     )
     log.info(
-        "%s: %d of %d golden photos have the service's label, probabilities within %.1e; %.1f MB, %.1f ms per photo.",
+        "%s: %d of %d golden photos get the service's label, with probabilities within %.1e; %.1f MB, %.1f ms a photo.",
         target,
         exported.same_label,
         exported.num_photos,
@@ -204,7 +204,7 @@ def _check_accuracy(ask: Ask, serve: Ask, split: Split) -> None:
     accuracy, served_accuracy = (float((run(photos).argmax(axis=1) == labels).mean()) for run in (ask, serve))
     if not served_accuracy - accuracy <= MAX_LOST:
         raise ModelError(
-            f"An int8 model may lose at most {100 * MAX_LOST:g} points of validation accuracy; this model reaches "
+            f"An int8 model may lose at most {100 * MAX_LOST:g} percentage points of validation accuracy; this one has "
             f"{100 * accuracy:.1f} % instead of {100 * served_accuracy:.1f} % ({len(rows)} photos). Nothing is "
             "written. Export with --format litert."
         )

@@ -18,7 +18,7 @@ CARD = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
 
 
 def load() -> Callable[[np.ndarray], Any]:
-    """The model: uint8 (1, height, width, 3), RGB, in; probabilities (1, classes) out."""
+    """Loads the model as a function from uint8 (1, height, width, 3), RGB, to probabilities (1, classes)."""
     if CARD["format"] == "savedmodel":
         import tensorflow as tf
 
@@ -42,7 +42,7 @@ def load() -> Callable[[np.ndarray], Any]:
 
 
 def read_photo(path: str) -> np.ndarray:
-    """The pixels of a photo as the model expects them: uint8 (1, height, width, 3), RGB."""
+    """Reads the pixels of a photo as the model expects them: uint8 (1, height, width, 3), RGB."""
     photo = ImageOps.exif_transpose(Image.open(path))
     height, width = CARD["image_size"]
     if photo.mode.startswith("I;16"):

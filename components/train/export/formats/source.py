@@ -30,7 +30,7 @@ class Source:
     Attributes:
         bundle_dir: contains bundle.json, model.keras and export/.
         bundle: the content of bundle.json.
-        temperature: the divisor of the logits in the service; 1 if it is uncalibrated.
+        temperature: the divisor of the logits in the service; 1 if the model is uncalibrated.
         calibration_photos: training photos for the int8 ranges, one at a time: uint8 (1, height, width, 3).
     """
 
@@ -41,7 +41,7 @@ class Source:
 
     @cached_property
     def model(self) -> "keras.Model":
-        """The network: uint8 (n, height, width, 3) in, logits out.
+        """The Keras network, from uint8 (n, height, width, 3), RGB, to logits (n, classes).
 
         Raises:
             ArtifactError: model.keras cannot be loaded.
@@ -71,7 +71,7 @@ class Source:
         return answer
 
     def signature(self, batch_size: int | None = None) -> Any:
-        """The signature of the input for TensorFlow."""
+        """Returns the signature of the input for TensorFlow."""
         import tensorflow as tf
 
         return tf.TensorSpec((batch_size, *self.bundle.image_size, 3), tf.uint8, name=INPUT)
@@ -79,7 +79,7 @@ class Source:
 
 @contextlib.contextmanager
 def needs_formats(format_name: str) -> Iterator[None]:
-    """If an import fails, raises an error that names the extra to install.
+    """If an import in the block fails, raises an error that names the extra to install.
 
     Raises:
         ModelError: an import in the block fails.
@@ -97,9 +97,9 @@ def unsupported_error(format_name: str, source: Source, text: str) -> ModelError
     """Creates an error about an operation that a format does not support.
 
     Args:
-        format_name: of the format.
+        format_name: the name of the format in the message.
         source: the model.
-        text: the converter's message, in which operations appear with their path: `functional_1/gelu_1/Erfc`.
+        text: the converter's message, which names operations with their path, such as `functional_1/gelu_1/Erfc`.
     """
     layer_names = {layer.name for layer in source.model._flatten_layers()}  # noqa: SLF001 - Keras has no public name for this
     scopes = [scope for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", text) for scope in path.split("/")[1:-1]]

@@ -1,8 +1,8 @@
 """SavedModel, for TensorFlow Serving, and LiteRT, for phones and small devices.
 
-<target>/1/saved_model.pb   and variables/, in the layout of TensorFlow Serving for version 1
-<target>/1/assets.extra/class_names.json    in the order of the probabilities
-<target>/model.tflite       one photo at a time
+<target>/1/    the SavedModel: saved_model.pb and variables/, in the layout of TensorFlow Serving for version 1
+<target>/1/assets.extra/class_names.json    the class names, in the order of the probabilities
+<target>/model.tflite    the LiteRT model, for one photo at a time
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def write_saved_model(source: Source, folder: Path) -> None:
 
 
 def load_saved_model(folder: Path) -> Ask:
-    """Loads the model like TensorFlow Serving."""
+    """Loads the model as TensorFlow Serving does."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(folder / VERSION)
@@ -48,7 +48,7 @@ def write_litert(source: Source, folder: Path) -> None:
 
 
 def write_litert_int8(source: Source, folder: Path) -> None:
-    """Writes the model in eight-bit integers, with ranges from training photos.
+    """Writes the model quantized to eight-bit integers, with value ranges from training photos.
 
     Raises:
         ModelError: LiteRT has no equivalent of a layer.

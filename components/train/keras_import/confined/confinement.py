@@ -1,11 +1,13 @@
-"""Confines a process that reads an untrusted model: memory, time, disk, network and other programs.
+"""Confines a process that reads an untrusted model: limits its memory, time, disk, network and other programs.
 
 A confined process runs one of our own programs. It locks itself down before it reads a byte of the upload, and
-processes the upload within `handle`: any failure there rejects the upload with a reason. A failure before it is a bug.
+processes the upload within `handle`: any failure there rejects the upload with a reason. A failure before `handle` is a
+bug. The process is subject to
 - resource limits: address space, processor time, file size, open files, no core dump;
 - Landlock: files can only be written, created and removed in one folder, and signals reach no other process;
 - seccomp: no sockets, no new processes or programs, no tracing, no changes of owners and permissions.
-The last two require Linux. If the kernel lacks them, the first still applies, and `lock_down` reports what is missing.
+The last two require Linux. If the kernel lacks them, the resource limits still apply, and `lock_down` reports what is
+missing.
 """
 
 import ctypes
@@ -38,14 +40,14 @@ _STARTED: Final = "handling-started"
 
 @dataclass(frozen=True)
 class Confinement:
-    """The resources of a confined process.
+    """The limits of a confined process.
 
     Attributes:
         folder: the only folder that it may write to.
-        memory_bytes: address space.
-        cpu_seconds: processor time.
-        max_file_bytes: of each file that it writes.
-        timeout_seconds: wall time; enforced by the parent.
+        memory_bytes: the maximum address space.
+        cpu_seconds: the maximum processor time.
+        max_file_bytes: the maximum size of each file that it writes.
+        timeout_seconds: the maximum wall-clock time, enforced by the parent.
     """
 
     folder: Path
@@ -100,7 +102,7 @@ def enter(argv: list[str]) -> list[str]:
 def handle(folder: Path, work: Callable[[], None]) -> int:
     """Handles the upload: any exception rejects it.
 
-    Imports must come before, so that a broken library does not reject the upload.
+    Import libraries before this call, so that a broken library does not reject the upload.
 
     Args:
         folder: the folder of the confinement.
@@ -134,7 +136,7 @@ def refuse(reason: str) -> int:
 
 
 def _printable(text: str) -> str:
-    """The text with escapes for control characters and lone surrogates."""
+    """Returns the text with escapes for control characters and lone surrogates."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
@@ -149,7 +151,7 @@ def _as_arguments(confinement: Confinement) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """An environment without the caller's tokens, proxies and plug-in paths."""
+    """Returns an environment without the caller's tokens, proxies and plug-in paths."""
     return {
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -178,7 +180,7 @@ def _explain(code: int, output_path: Path, confinement: Confinement, *, has_star
     if -code == signal.SIGXFSZ:
         return UploadError(_exceeded(f"{confinement.max_file_bytes / 2**30:.1f} GiB on disk"))
     if not has_started:
-        return RuntimeError(f"A confined program ended with {code}:\n" + "\n".join(lines[-40:]))
+        return RuntimeError(f"A confined program ended with exit code {code}:\n" + "\n".join(lines[-40:]))
     how = f"crash ({signal.strsignal(-code)})" if code < 0 else f"end with exit code {code}"
     return UploadError(_unreadable(f"it made the process that read it {how}"))
 
@@ -192,7 +194,7 @@ def _unreadable(what: str) -> str:
 
 def _exceeded(what: str) -> str:
     return (
-        f"Checking the uploaded model takes more than {what}. Save a smaller model, or save it without its optimizer."
+        f"Checking the uploaded model needs more than {what}. Save a smaller model, or save it without its optimizer."
     )
 
 
@@ -223,7 +225,7 @@ def lock_down(confinement: Confinement) -> list[str]:
 def _limit(kind: int, value: int) -> None:
     hard = resource.getrlimit(kind)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    # Above the soft limit of processor time comes a signal that can be caught; above the hard limit, the process ends.
+    # Exceeding the soft limit on processor time sends a signal that can be caught; the hard limit ends the process.
     resource.setrlimit(kind, (value, value))
 
 

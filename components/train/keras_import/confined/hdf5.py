@@ -1,8 +1,8 @@
 """Reads the weights of an untrusted HDF5 file; only within the confinement of `reader`.
 
 HDF5 files can refer to other files, run code in filter plug-ins, describe arrays of any size in a few bytes, and
-contain cycles. No object is opened before its link is known to be plain, and no data is read before its type, size and
-storage are checked.
+contain cycles. Each link is checked before its object is opened; the type, size and storage of each array are checked
+before its data is read.
 """
 
 import math
@@ -23,7 +23,7 @@ MAX_PATH: Final = 4000
 MAX_NAME: Final = 1000
 MAX_TEXT_BYTES: Final = 2**25
 MAX_RATIO: Final = 50
-"""The maximum ratio of an array's size to its stored bytes. Weights hardly compress; a bomb grows a thousandfold."""
+"""The maximum ratio of an array's size to its stored bytes. Weights hardly compress; a bomb expands a thousandfold."""
 SMALL_BYTES: Final = 2**16
 VALUES_AT_ONCE: Final = 2**20
 
@@ -31,7 +31,7 @@ _FILTERS: Final = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32
 _LAYOUTS: Final = {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED}
 _LINKS: Final = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
 _NOT_WEIGHTS: Final = ("optimizer_weights", "optimizer", "_optimizer")
-"""The state of training in the file; it is neither opened nor read."""
+"""Names of optimizer state in the file, which is neither opened nor read."""
 
 
 def _refused(where: str, why: str) -> UploadError:
@@ -110,7 +110,7 @@ class Hdf5Model:
 
     def _check_dataset(self, dataset: h5d.DatasetID, where: str) -> None:
         created = dataset.get_create_plist()
-        # The layout first: the size of a virtual array must not be queried.
+        # The layout is checked first, because the size of a virtual array must not be queried.
         if created.get_layout() not in _LAYOUTS:
             raise _refused(where, "is a virtual array that refers to other files")
         if created.get_external_count():
@@ -143,7 +143,7 @@ class Hdf5Model:
             yield path, tuple(map(int, dataset.shape)), offset
             for values in self._values(dataset, path):
                 if not np.isfinite(values).all():
-                    raise _refused(path, "contains NaN or infinity, as after a failed training")
+                    raise _refused(path, "contains NaN or infinity, as if training had failed")
                 target.write(values.tobytes())
                 offset += values.size
 
@@ -157,7 +157,7 @@ class Hdf5Model:
             raise _refused(where, f"cannot be read: {' '.join(str(error).split())[:200]}") from None
 
     def text(self, name: str) -> str | None:
-        """A text attribute of the file, such as the description of the network."""
+        """Returns a text attribute of the file, such as the description of the network; None if it is missing."""
         for where in ("", "model_weights"):
             if where in self._groups and h5a.exists(self._groups[where], name.encode()):
                 values = self._strings(where, name)
@@ -165,7 +165,7 @@ class Hdf5Model:
         return None
 
     def layers(self) -> list[tuple[str, list[str]]] | None:
-        """The layers and the names of their weights in Keras 2's layout; None in Keras 3's layout."""
+        """Returns the layers and the names of their weights in Keras 2's layout; None in Keras 3's layout."""
         top = "model_weights" if "model_weights" in self._groups else ""
         names = self._list(top, "layer_names")
         if names is None:
@@ -185,7 +185,7 @@ class Hdf5Model:
         return layers
 
     def _list(self, where: str, name: str) -> list[str] | None:
-        """A list of names; HDF5 files store a long list in parts: name0, name1 and so on."""
+        """Reads a list of names; HDF5 files store a long list in parts: name0, name1 and so on."""
         group = self._groups[where]
         if h5a.exists(group, name.encode()):
             return self._strings(where, name)
@@ -218,7 +218,7 @@ class Hdf5Model:
 
 
 def _slabs(array: h5py.Dataset) -> Iterator[np.ndarray]:
-    """Yields the values of an array in slabs, so that its size does not matter."""
+    """Yields the values of an array in slabs, so that an array of any size fits into memory."""
     if not array.shape or array.size <= VALUES_AT_ONCE:
         yield array[()] if array.size else np.zeros(0)
         return

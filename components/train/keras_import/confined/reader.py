@@ -1,6 +1,6 @@
 """Unpacks an upload and converts its HDF5 weights to plain numbers; only within the confinement of `inspection`.
 
-Everything that C libraries parse is parsed here, in the confined process. It writes only float32 values:
+All input to C libraries is parsed here, in the confined process. It writes the weights only as float32 values:
 weights.bin       the values of all arrays in order, float32, little-endian
 """
 
@@ -28,8 +28,8 @@ class StoredArray(StrictRecord):
     """An array of the upload.
 
     Attributes:
-        path: in the HDF5 file, without the leading slash.
-        shape: as stored.
+        path: its path in the HDF5 file, without the leading slash.
+        shape: its shape as stored.
         offset: the index of its first value in weights.bin.
     """
 
@@ -51,11 +51,11 @@ class Contents(StrictRecord):
     Attributes:
         form: the file format, for display.
         config: the description of the network as JSON; None in a weights file.
-        keras_version: that saved it, if it is recorded.
+        keras_version: the version of Keras that saved the file, if it is recorded.
         layers: the groups of weights in order, in Keras 2's layout; None in Keras 3's layout.
         arrays: all weights.
-        class_names: in the order of the outputs, from a label file in the zip.
-        by_order: whether layers whose names differ from the network may be matched by their order.
+        class_names: the class names in the order of the outputs, from a label file in the zip; None if there is none.
+        by_order: whether layers whose names differ from those of the network may be matched by their order.
     """
 
     form: str
@@ -73,8 +73,8 @@ class Reader:
 
     Attributes:
         folder: receives the unpacked files and weights.bin.
-        max_bytes: of all unpacked files, and of the weights.
-        max_config_bytes: of the description.
+        max_bytes: the maximum total size of the unpacked files, and of the weights.
+        max_config_bytes: the maximum size of the description.
     """
 
     folder: Path
@@ -85,7 +85,7 @@ class Reader:
         """Reads the content of the upload.
 
         Raises:
-            UploadError, ArchiveError: it is rejected.
+            UploadError, ArchiveError: the upload is rejected.
         """
         if _magic(upload).startswith(HDF5_MAGIC):
             return self._hdf5(upload, "an HDF5 file")
@@ -93,7 +93,7 @@ class Reader:
         return self._keras(names, ".keras") if "config.json" in names else self._packed(names)
 
     def _unpack(self, upload: Path, folder: Path) -> dict[str, Path]:
-        """Unpacks plain files under numbers, never under names from the upload."""
+        """Unpacks regular files and names them with numbers, never with names from the upload."""
         _check_directory(upload)
         folder.mkdir()
         unpacked: dict[str, Path] = {}
@@ -188,7 +188,7 @@ class Reader:
 
 
 def _class_names(files: dict[str, Path]) -> tuple[str, ...] | None:
-    """The class names from the label file in a zip, if there is one."""
+    """Reads the class names from the label file in a zip, if there is one."""
     label_files = [name for name in files if name.rsplit("/", 1)[-1] in LABEL_FILES]
     if len(label_files) > 1:
         raise UploadError(

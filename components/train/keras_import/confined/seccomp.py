@@ -161,7 +161,7 @@ def filter_calls(libc: ctypes.CDLL) -> bool:
         (_LOAD, 0, 0, _NUMBER_AT),
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, deny),
-        # clone3 has its flags in memory that a filter cannot read; without it, glibc uses clone.
+        # clone3 passes its flags in memory that a filter cannot read; if clone3 is missing, glibc uses clone.
         (_EQUAL, 0, 1, machine.clone3),
         (_RETURN, 0, 0, absent),
     ]

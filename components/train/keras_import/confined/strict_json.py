@@ -10,7 +10,7 @@ from components.train.keras_import.description.allow_list import MODELS
 
 COMPILE_KEY: Final = "compile_config"
 MAX_TEXT: Final = 1000
-"""Longer than any name in a network's description."""
+"""The maximum number of characters in a string; longer than any name in a network's description."""
 
 
 def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, Any]:
@@ -18,13 +18,13 @@ def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, 
 
     Args:
         text: the JSON.
-        what: its place in the upload, for the message.
-        max_bytes: of the text.
-        max_depth: of nested objects and lists.
+        what: its name in the message, such as `config.json`.
+        max_bytes: the maximum size of the text.
+        max_depth: the maximum nesting of objects and lists.
 
     Raises:
-        UploadError: it is not a JSON object, too long, too deep, has a duplicate key, or contains a number or text that
-            no network's description contains.
+        UploadError: the text is not a JSON object, is too long or too deeply nested, has a duplicate key, or contains a
+            number or a string that no network's description contains.
     """
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise UploadError(
@@ -48,7 +48,7 @@ def _refused(what: str, why: str) -> UploadError:
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Rejects duplicate keys, and drops how a model was compiled: it is not needed, and may name anything."""
+    """Rejects duplicate keys, and drops the compile config, which is not needed and may name anything."""
     tree = dict(pairs)
     if len(tree) != len(pairs):
         counts = Counter(name for name, _ in pairs)
@@ -60,7 +60,7 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(tree: Any, max_depth: int) -> None:
-    """Checks values without recursion, so that depth costs nothing."""
+    """Checks values without recursion, so that deep nesting does no harm."""
     level = [tree]
     for _ in range(max_depth):
         children: list[Any] = []
@@ -70,7 +70,7 @@ def _check(tree: Any, max_depth: int) -> None:
             elif isinstance(value, list):
                 children += value
             elif isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):
-                raise ValueError(f"a text has {len(value):,} characters or a zero byte: {value[:40]!r}…")
+                raise ValueError(f"a string has {len(value):,} characters or a zero byte: {value[:40]!r}…")
             elif isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{json.dumps(value)} is not a number")
             elif isinstance(value, int) and abs(value) > 2**63:

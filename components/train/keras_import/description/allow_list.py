@@ -1,9 +1,9 @@
 """Checks that every name in a model's description is on an allow-list.
 
-Keras' formats name classes, functions and modules in nested dicts; Keras' loader looks them up, and that can run code.
-Darkroom looks nothing up. This first pass walks every dict of the network, including unused ones (such as the shapes
-that layers were built on), and rejects names that are not on the list. How the model was compiled is not part of the
-network: `strict_json` drops it without reading it.
+Keras' formats name classes, functions and modules in nested dicts. Keras' loader looks these names up, which can run
+code; Darkroom never looks up a name. This first pass walks every dict of the network, including unused ones (such as
+the shapes with which layers were built), and rejects names that are not on the list. The compile config is not part of
+the network: `strict_json` drops it without reading it.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ _KNOWN: Final = {
 }
 
 _MODULES: Final = ("keras", "tf_keras", "builtins")
-"""Modules that files of Keras 2 and 3 name for their classes. They are never imported."""
+"""The modules of classes in files of Keras 2 and 3. They are never imported."""
 
 _WHY: Final = {
     "Lambda": "it contains custom code",
@@ -112,14 +112,15 @@ _FILES: Final = ("vocabulary", "idf_weights", "filepath", "file_path", "filename
 
 
 def sweep(tree: dict[str, Any], root: str) -> None:
-    """Walks a description; the limit on its depth bounds the recursion.
+    """Checks every dict of a description; the limit on its depth bounds the recursion.
 
     Args:
         tree: the JSON.
-        root: the name of the file in the messages: `config.json`.
+        root: the name of the file in the messages, such as `config.json`.
 
     Raises:
-        UploadError: a class, module, registered name or external file is not on the list; the message names it.
+        UploadError: a class, module or registered name is not on the list, or an argument refers to an external file;
+            the message names it.
     """
     for where, node in _dicts(tree, root):
         name = node.get("class_name")
@@ -171,7 +172,7 @@ def _check_class(name: Any, node: dict[str, Any], where: str) -> None:
 
 
 def refusal(name: Any, where: str, module: Any = None) -> UploadError:
-    """The error for a class that is not on the list."""
+    """Creates the error for a class that is not on the list."""
     text = str(name)[:80]
     why = _WHY.get(text) or _WHY_KERAS.get(text)
     hint = "" if why else suggestion(text, KINDS, 0.75)

@@ -38,11 +38,11 @@ def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_versio
     Args:
         tree: the JSON.
         where: the name of the file in the messages.
-        limits: for the number of layers.
-        keras_version: that saved the file.
+        limits: the limits on the upload, such as the number of layers.
+        keras_version: the version of Keras that saved the file.
 
     Raises:
-        UploadError: it is not a Functional or Sequential model, or contains an invalid value; the message names its
+        UploadError: the network is not a Functional or Sequential model, or a value is invalid; the message names the
             place.
     """
     return _Reader(limits, keras_version.startswith(("1", "2"))).model(tree, where, 0)
@@ -64,7 +64,7 @@ class _Reader:
                 f"{str(class_name)[:80]!r}. Rebuild it as one and save it again."
             )
         if depth > MAX_NESTING:
-            raise refused(where, f"models are nested deeper than {MAX_NESTING}")
+            raise refused(where, f"models are nested more than {MAX_NESTING} levels deep")
         if not isinstance(config, dict) or not isinstance(config.get("layers"), list) or not config["layers"]:
             raise refused(where, "it has no list of layers")
         where = f"{where}.config.layers"
@@ -90,14 +90,14 @@ class _Reader:
         outputs = parse_endpoints(config.get("output_layers"), f"{where}: output_layers")
         if len(inputs) != 1 or len(outputs) != 1:
             raise UploadError(
-                f"An uploaded model must have one input and one output; {where} has {len(inputs)} inputs "
-                f"and {len(outputs)} outputs. Save a model with one of each."
+                f"An uploaded model must have one input and one output; in {where}, found {len(inputs)} and "
+                f"{len(outputs)}. Save a model with one of each."
             )
         (input_name, _), (output_name, output_call) = inputs[0], outputs[0]
         if input_name not in layers or layers[input_name].kind != "InputLayer" or output_name not in layers:
             raise refused(where, f"{input_name!r} or {output_name!r} is not one of its layers")
         last = layers[output_name]
-        # Keras counts the creation of a Functional model as its call 0, and sometimes that of a Sequential model.
+        # Keras counts the creation of a Functional model, and sometimes of a Sequential model, as its call 0.
         if last.model is not None and (last.class_name != "Sequential" or output_call >= len(last.calls)):
             output_call = max(0, output_call - 1)
         check_references(layers, input_name, (output_name, output_call), where)
@@ -177,7 +177,7 @@ class _Reader:
         calls = () if kind == "InputLayer" else tuple(self._call(call, where, KINDS[kind].spreads) for call in inbound)
         for call in calls:
             if KINDS[kind].merges != (len(call.inputs) > 1):
-                raise refused(where, f"it is called on {len(call.inputs)} tensors")
+                raise refused(where, f"the number of tensors in its call is {len(call.inputs)}, which is invalid")
         return Layer(**common, kind=str(kind), arguments=arguments, policy=policy, calls=calls)
 
     def _arguments(self, kind: str, config: dict[str, Any], where: str) -> tuple[str | None, dict[str, Any]]:
@@ -201,7 +201,7 @@ class _Reader:
                 continue
             own_key = _LEGACY_NAMES.get((kind, key), key)
             if own_key not in checks:
-                if value is None:  # arguments of newer versions, which None disables
+                if value is None:  # an argument of a newer version; None disables it
                     continue
                 raise refused(where, f"it has the unknown argument {key[:60]!r} = {str(value)[:60]!r}")
             try:
@@ -254,7 +254,7 @@ class _Reader:
 
 
 def _stands_alone(layer: Layer) -> bool:
-    """Whether a layer cannot follow a single layer."""
+    """Whether a layer cannot take the output of a single layer as its input."""
     return layer.model is None and (layer.kind == "InputLayer" or KINDS[layer.kind].merges)
 
 
@@ -279,7 +279,7 @@ def _dtype_name(value: Any) -> Any:
 
 
 def _input_shape(shape: Any, where: str) -> tuple[int | None, ...]:
-    """An input shape from the file, without its batch axis."""
+    """Checks an input shape from the file, and returns it without its batch axis."""
     shape = check.plain_list(shape)
     if not isinstance(shape, list) or not 2 <= len(shape) <= 5:
         raise refused(where, f"its input must have a batch axis and one to four other axes; found {str(shape)[:80]}")

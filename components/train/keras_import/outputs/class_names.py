@@ -1,4 +1,4 @@
-"""The classes of a finished model in the order of its outputs: read from a file next to it, matched with the data."""
+"""Reads the classes of a finished model from a file next to it, and matches its outputs with the data's classes."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def read_class_names(content: bytes, file_name: str) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise _refused(file_name, "a class is listed twice")
     if not 2 <= len(names) <= _MAX_CLASSES:
-        raise _refused(file_name, f"it lists {len(names):,} classes")
+        raise _refused(file_name, f"the number of classes that it lists is {len(names):,}")
     for name in names:
         if not 0 < len(name) <= _MAX_NAME or not name.isprintable():
             raise _refused(file_name, f"{name[:40]!r} is not a class name")
@@ -80,7 +80,7 @@ def find_beside(path: Path) -> tuple[Path, tuple[str, ...]] | None:
     """Finds a file of LABEL_FILES next to a model, and reads its classes; None if there is none.
 
     Raises:
-        UploadError: it is not a list of classes.
+        UploadError: the file is not a list of classes.
     """
     for name in LABEL_FILES:
         label_path = path.with_name(name)

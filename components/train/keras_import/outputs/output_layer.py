@@ -17,14 +17,14 @@ _PASSES: Final = ("Dropout", "GlobalAveragePooling2D", "Identity")
 
 
 def find_columns(num_outputs: int, num_classes: int, class_order: Sequence[int] | None) -> np.ndarray | None:
-    """float32 (outputs, classes): each class's logit as a weighted sum of the outputs; None if nothing changes.
+    """Returns each class's logit as a weighted sum of the outputs, float32 (outputs, classes); None if unchanged.
 
     A single output z is the logit of the second of two classes: softmax([-z/2, z/2]) = [1 - sigmoid(z), sigmoid(z)].
 
     Args:
-        num_outputs: of the network.
-        num_classes: of the data.
-        class_order: the model's output for each class; None for the same order.
+        num_outputs: the number of outputs of the network.
+        num_classes: the number of classes of the data.
+        class_order: the index of the model's output for each class; None for the same order.
     """
     is_binary = num_outputs == 1 and num_classes == 2
     columns = np.array([[-0.5, 0.5]], np.float32) if is_binary else np.eye(num_outputs, dtype=np.float32)

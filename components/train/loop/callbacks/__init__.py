@@ -1,1 +1,1 @@
-"""Keras callbacks: early stopping, progress, saving. Import `progress`; the rest is for `loop`."""
+"""Keras callbacks: early stopping, progress, saving. Import `progress`; only `loop` imports the others."""

@@ -1,4 +1,4 @@
-"""Keras callbacks after the validation of an epoch: keep the best weights, stop early, lower the learning rate."""
+"""Keras callbacks that validate averaged weights, keep the best weights, stop early, and lower the learning rate."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
     """Validates the averaged weights if averaging is on, keeps the best weights, and stops early.
 
     Attributes:
-        mean: of the weights at the ends of the last epochs, if they are averaged; empty before the first of them.
+        mean: the mean of the weights at the ends of the last epochs; empty before the first averaged epoch.
     """
 
     def __init__(self, keep: Callable[[float], None], phase: Phase, swa: float | None, training: Batches):
@@ -25,7 +25,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
 
         Args:
             keep: called with the validation loss if the weights are the best of the phase.
-            phase: resolved.
+            phase: the resolved phase.
             swa: the share of the last epochs whose weights are averaged; None for no averaging.
             training: its batches renew the moving statistics of batch normalization.
         """
@@ -42,7 +42,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self._waited = 0
 
     def state(self) -> dict[str, float]:
-        """The state for a checkpoint, without the loss before the first validation."""
+        """Returns the state for a checkpoint; before the first validation, it contains no loss."""
         return _waiting(self._lowest, self._waited) | {"averaged": self._num_averaged}
 
     def restore(self, state: dict[str, Any], mean: Sequence[np.ndarray] = ()) -> None:
@@ -107,7 +107,7 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         self._waited = 0
 
     def state(self) -> dict[str, float]:
-        """The state for a checkpoint; empty before the first validation."""
+        """Returns the state for a checkpoint; empty before the first validation."""
         return _waiting(self._lowest, self._waited)
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 10.0
 PART_SECONDS: Final = 1.0
-"""Between two progress reports to the studio or another follower."""
+"""The time between two progress reports to the studio or another program."""
 SYSTEM_METRICS_SECONDS: Final = 5
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Logs metrics per epoch and within it, and stops the training if they or the weights are not finite."""
+    """Logs metrics during and after each epoch, and stops the training if the loss or a weight is not finite."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         Args:
             note: called with the metrics of each epoch.
             note_step: called every few seconds with metrics and the number of completed steps.
-            phase: counted from 1.
+            phase: the number of the phase, counted from 1.
             first: the number of its first epoch, counted from 1 over all phases.
-            planned: the epochs of all phases without early stopping.
-            training: the training batches; of a resumed epoch, Keras sees only the rest.
+            planned: the number of epochs of all phases if none stops early.
+            training: the training batches; in a resumed epoch, Keras sees only the remaining ones.
             deadline: ends the training before an epoch that would exceed it.
         """
         super().__init__()
@@ -65,11 +65,11 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._num_ended = 0
 
     def state(self) -> dict[str, float]:
-        """The state for a checkpoint within an epoch: the means over the batches so far."""
+        """Returns the state for a checkpoint within an epoch: the means over the batches so far."""
         return self._means
 
     def restore(self, state: dict[str, float]) -> None:
-        """Restores the means of an interrupted epoch, of which the remaining batches follow."""
+        """Restores the means of an interrupted epoch, before its remaining batches are trained."""
         self._earlier = state
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
@@ -92,7 +92,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._means = self._over_epoch(logs or {}, num_seen)
         self._check(self._means["loss"])
         if self._epoch > 1 and not self._deadline.allows(0.0):
-            raise OutOfTimeError(f"The time limit was reached within epoch {self._epoch}; it does not count.")
+            raise OutOfTimeError(f"The time limit was reached within epoch {self._epoch}, which does not count.")
         rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_start)
         seconds_left = (num_examples - num_seen) / rate
         if now - self._last_note >= PART_SECONDS:
@@ -175,7 +175,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             self.model.stop_training = True
 
     def _over_epoch(self, logs: Mapping[str, Any], num_seen: int) -> dict[str, float]:
-        """The means over the epoch so far, including the part before a resume, which Keras does not see."""
+        """Returns the means over the epoch so far, including the batches before a resume, which Keras does not see."""
         num_earlier = self._training.num_seen(0)
         return {
             name: (self._earlier.get(name, 0.0) * num_earlier + float(logs[name]) * (num_seen - num_earlier)) / num_seen
@@ -188,7 +188,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
                 raise self._diverged("The loss", loss)
 
     def _check_weights(self) -> None:
-        """NaN stays in the weights even if the loss never shows it: oneDNN's ReLU turns NaN into 0."""
+        """Checks the weights, because the loss may not show their NaN: oneDNN's ReLU turns NaN into 0."""
         if (broken := broken_weight(self.model)) is not None:
             raise self._diverged(f"The weight {broken[0]}", broken[1])
 
@@ -202,7 +202,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
 
 
 def broken_weight(model: keras.Model) -> tuple[str, float] | None:
-    """The path of the first weight that contains NaN or infinity, and that value; None if all are finite."""
+    """Returns the path of the first weight with NaN or infinity, and that value; None if all weights are finite."""
     for weight, values in zip(model.weights, model.get_weights(), strict=True):
         is_number = np.isfinite(values)
         if not is_number.all():
@@ -211,9 +211,10 @@ def broken_weight(model: keras.Model) -> tuple[str, float] | None:
 
 
 def measure_input_wait(made_at: np.ndarray, start: float, end: float) -> float:
-    """The time that steps have waited for their batches.
+    """Computes the time that steps have waited for their batches.
 
-    A step begins when the previous step has ended and its batch is ready; all steps are assumed to take equally long.
+    A step begins when the previous step has ended and its own batch is ready. All steps are assumed to take equally
+    long.
 
     Args:
         made_at: float64 (steps,), the time when each batch was ready.
@@ -242,12 +243,12 @@ class OutOfTimeError(EndedError):
 
 @contextlib.contextmanager
 def system_metrics(run: Run) -> Iterator[None]:
-    """Sends the machine's load to the MLflow run within the block, without delaying the training."""
+    """Sends the machine's load to the MLflow run while the block runs, without delaying the training."""
     if run.run_id is None:
         yield
         return
     logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
-    try:  # imported before the thread starts: two threads that import MLflow at once see it half imported
+    try:  # imported before the thread starts: if two threads import MLflow at once, they see it half imported
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
     except ImportError as error:
         log.warning("No system metrics: %s. Training continues.", error)

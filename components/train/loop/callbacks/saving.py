@@ -1,4 +1,4 @@
-"""When training is saved: at the end of epochs, every few minutes within one, and on SIGTERM."""
+"""Saves the training at the end of epochs, every few minutes within an epoch, and on SIGTERM."""
 
 import contextlib
 import logging
@@ -18,16 +18,16 @@ from components.train.loop.checkpoint import Checkpoints, State
 log = logging.getLogger(__name__)
 
 SAVE_SECONDS: Final = 120.0
-"""Between two checkpoints within an epoch."""
+"""The minimum time between two checkpoints within an epoch."""
 LARGEST_SHARE: Final = 0.05
-"""The maximum share of the time that checkpoints may take: very short epochs are not all saved."""
+"""The maximum share of the time that checkpoints may take; if epochs are very short, not all of them are saved."""
 
 MakeState = Callable[[int, int, bool], State]
 """Arguments: the completed epochs of the phase, the completed batches of the next epoch, whether the phase is over."""
 
 
 class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Saves the training; must be the last callback, so that the state of the others is up to date."""
+    """Saves the training; must be the last callback, so that the state of the other callbacks is up to date."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         Args:
             checkpoints: the destination.
             make_state: returns the current state of the training.
-            training: the training batches; of a resumed epoch, Keras sees only the rest.
-            epochs: of the phase.
+            training: the training batches; in a resumed epoch, Keras sees only the remaining ones.
+            epochs: the number of epochs of the phase.
             stop_requested: set if the training must end now.
         """
         super().__init__()
@@ -98,7 +98,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
 @contextlib.contextmanager
 def catch_sigterm(listens: bool) -> Iterator[threading.Event]:
-    """Within the block, SIGTERM sets the event instead of ending the process, if the caller checks the event."""
+    """If `listens`, SIGTERM sets the event instead of ending the process; the caller must check the event."""
     stop_requested = threading.Event()
     if not listens or threading.current_thread() is not threading.main_thread():
         yield stop_requested  # only the main thread receives signals in Python

@@ -15,11 +15,11 @@ class KubectlError(DarkroomError):
 
 
 def get(*arguments: str, namespace: str) -> list[dict[str, Any]]:
-    """Returns the objects of `kubectl get`.
+    """Returns the objects that `kubectl get` finds.
 
     Args:
-        arguments: a kind, and the selection of the objects.
-        namespace: of the objects, if the kind has one.
+        arguments: the kind of the objects, and the options that select them.
+        namespace: the namespace of the objects; ignored for kinds without namespaces.
 
     Raises:
         KubectlError: kubectl is missing, fails or does not answer.

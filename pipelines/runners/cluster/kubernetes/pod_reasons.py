@@ -1,4 +1,4 @@
-"""Finds out with kubectl why a pod of a run does not start or was killed; KFP does not report it."""
+"""Finds out with kubectl why a pod of a run does not start or was killed, which KFP does not report."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ NODE_ANNOTATION: Final = "workflows.argoproj.io/node-id"
 MAX_FAILURES: Final = 3
 """After this many failures in a row, kubectl is not called again: it is missing, or not allowed to list pods."""
 STARTING: Final = ("ContainerCreating", "PodInitializing")
-"""Generic reasons; the actual reason is in an event, such as a volume that cannot be mounted."""
+"""Generic reasons for waiting; the actual reason, such as a volume that cannot be mounted, is in an event."""
 ADVICE: Final = {
     "nvidia.com/gpu": "request fewer with --gpus, or set the resource with --gpu-type",
     "amd.com/gpu": "request fewer with --gpus",
@@ -23,7 +23,7 @@ ADVICE: Final = {
     "PersistentVolumeClaims": "the volume claim has no volume: check its storage class",
     "volume node affinity": "the volume is on another node or in another zone",
     "Multi-Attach": "the volume is ReadWriteOnce and mounted on another node",
-    "FailedMount": "check the volume or secret that it refers to",
+    "FailedMount": "check the volume or secret that the message names",
     "ErrImagePull": "push the images with `darkroom images push`, and let the nodes pull from the registry",
     "ImagePullBackOff": "push the images with `darkroom images push`, and let the nodes pull from the registry",
     "InvalidImageName": "build and push the images again",
@@ -31,21 +31,21 @@ ADVICE: Final = {
     "node affinity/selector": "correct --node-selector",
     "untolerated taint": "no node accepts the task: correct --gpu-type or the taints",
 }
-"""What to do about a message of Kubernetes, by a word in it; the first match counts."""
+"""What to do if a message of Kubernetes contains these words; the first match counts."""
 
 
 class PodReasons:
-    """Asks Kubernetes for the pods of one run.
+    """Asks Kubernetes why pods of one run do not run.
 
-    Without kubectl, or without the right to list pods, there are no reasons, only the command that shows them.
+    If kubectl is missing or not allowed to list pods, there are no reasons, but only the command that shows them.
     """
 
     def __init__(self, run_id: str, namespace: str):
         """Creates the object; kubectl is not called yet.
 
         Args:
-            run_id: of the run.
-            namespace: of its pods.
+            run_id: the id of the run.
+            namespace: the namespace of its pods.
         """
         self._selector = f"{RUN_LABEL}={run_id}"
         self._namespace = namespace
@@ -93,7 +93,7 @@ def find_reason(pod: Mapping[str, Any], events_of: Callable[[str], list[dict[str
     for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         state = container.get("state", {})
         if state.get("terminated", {}).get("reason") == "OOMKilled":
-            return "OOMKilled: it needs more memory than its limit (raise train's with --memory)"
+            return "OOMKilled: it needs more memory than its limit (raise the limit of train with --memory)"
         waiting = state.get("waiting", {})
         if waiting and waiting.get("reason") not in STARTING:
             return _advise(f"{waiting.get('reason')}: {waiting.get('message', '')}")

@@ -1,4 +1,4 @@
-"""Rejects a run whose volumes cannot be mounted before it is submitted: its tasks would be pending forever."""
+"""Rejects a run before submission if its volumes cannot be mounted: its tasks would be pending forever."""
 
 import logging
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ def check_volumes(placement: Placement, num_workers: int, namespace: str) -> Non
     Args:
         placement: names the claims and the nodes.
         num_workers: the number of tasks that share the work of a step and run at the same time.
-        namespace: of the tasks.
+        namespace: the namespace of the tasks.
 
     Raises:
-        ClusterError: a claim is missing, cannot be written, or cannot be mounted by all tasks that need it.
+        ClusterError: a claim is missing, cannot be written to, or cannot be mounted by all tasks that need it.
     """
     try:
         if not kubectl.get("configmaps", f"--field-selector=metadata.name={SETTINGS}", namespace=namespace):

@@ -1,4 +1,4 @@
-// Requests to the studio's server: answers as JSON, rejected requests as errors with a message.
+// Sends requests to the studio's server. Answers are parsed as JSON; rejected requests become errors with a message.
 
 /** A request that the server rejected or did not answer. */
 export class RequestError extends Error {
@@ -13,7 +13,7 @@ export class RequestError extends Error {
 }
 
 /**
- * The body of an answer.
+ * Parses the body of an answer.
  * @param {string} text
  * @param {number} status The HTTP status.
  * @returns {unknown}
@@ -61,7 +61,7 @@ const NUM_TRIES = 60;
 const RETRY_MILLISECONDS = 1000;
 
 /**
- * Requests again while the server is busy: it reads data for one request at a time.
+ * Sends a GET request, and repeats it while the server is busy, because it reads data for one request at a time.
  * @template Answer
  * @param {string} path
  * @param {number} [retryMilliseconds]
@@ -118,7 +118,7 @@ export function upload(path, file, onProgress) {
         reject(error);
       }
     });
-    xhr.addEventListener("error", () => reject(new RequestError("The upload was cut off. Send it again.", 0)));
+    xhr.addEventListener("error", () => reject(new RequestError("The upload was interrupted. Send it again.", 0)));
     xhr.send(file);
   });
 }

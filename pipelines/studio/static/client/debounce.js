@@ -1,7 +1,8 @@
 // Delays work until there are no more calls for a while.
 
 /**
- * Delays work until it has not been called again for some time. `now` runs waiting work immediately.
+ * Returns a function that delays work until it has not been called again for some time. Its `now` runs waiting work
+ * immediately.
  * @template Result
  * @param {() => Result} work
  * @param {number} [milliseconds]

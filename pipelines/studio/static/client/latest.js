@@ -1,8 +1,8 @@
 // Drops answers that arrive after a newer request.
 
 /**
- * Makes a function that returns null instead of the answer if it was called again meanwhile: answers may arrive in
- * another order than the requests, and an old one would replace a newer one.
+ * Wraps a request so that it returns null instead of the answer if it was called again in the meantime: answers may
+ * arrive in a different order than their requests, and an old answer would replace a newer one.
  * @template {unknown[]} Arguments
  * @template Answer
  * @param {(...args: Arguments) => Promise<Answer>} request

@@ -71,7 +71,7 @@ export function valueKind(schema, part) {
 
 /**
  * Parses user input: null, a number, a pair such as 96 × 128, or the text itself.
- * @param {string} text Without spaces around it.
+ * @param {string} text The input, trimmed.
  * @param {{ isNullable: boolean }} kind
  * @returns {null | number | string | [number, number]}
  */
@@ -90,7 +90,7 @@ export function parseValue(text, kind) {
 export const isSame = (first, second) => JSON.stringify(first) === JSON.stringify(second);
 
 /**
- * The dotted keys of the values that differ from the defaults, without those of the data and the model.
+ * The dotted keys of the values that differ from the defaults, except those of the data, its audit and the model.
  * @param {{ [section: string]: Json | undefined }} params
  * @returns {string[]}
  */

@@ -1,5 +1,5 @@
-// The state that all screens share: the draft of params.yaml, the jobs, and the websocket that updates both in every
-// tab.
+// The state that all screens share: the draft of params.yaml, the jobs, and the websocket that keeps them up to date in
+// every tab.
 
 import { ignoreFailure, showProblem } from "../elements/dom.js";
 import { get, hasStatus, post } from "./api.js";
@@ -25,10 +25,10 @@ const EMPTY_DRAFT = {
  * @typedef {object} State
  * @property {Draft} draft
  * @property {Job[]} jobs The newest first.
- * @property {number | null} changed Changes when the data change.
+ * @property {number | null} changed A counter that changes whenever the data changes.
  * @property {Schema} schema
  * @property {boolean} online
- * @property {Progress | null} progress Of the running training.
+ * @property {Progress | null} progress The progress of the current training run.
  */
 
 /** @type {State} */
@@ -38,7 +38,7 @@ export const state = { draft: EMPTY_DRAFT, jobs: [], changed: null, schema: {}, 
 
 /**
  * @typedef {object} Events The names of events and what their listeners receive.
- * @property {{ elsewhere: boolean }} draft Whether it was changed elsewhere.
+ * @property {{ elsewhere: boolean }} draft `elsewhere`: whether another tab changed it.
  * @property {undefined} data
  * @property {undefined} jobs
  * @property {undefined} online
@@ -57,7 +57,7 @@ const listeners = {
 };
 
 /**
- * Calls a listener for every event with a name until the returned function is called.
+ * Registers a listener for the events with a name; the returned function removes it.
  * @template {keyof Events} Name
  * @param {Name} name
  * @param {(event: Events[Name]) => unknown} listener
@@ -104,8 +104,8 @@ let lastChange = Promise.resolve();
 
 /**
  * Changes params. Each change waits for the previous one, and is based on its revision.
- * @param {{ [key: string]: unknown }} values By dotted key.
- * @param {string[]} [removedKeys] Keys that get their defaults again.
+ * @param {{ [key: string]: unknown }} values The values to set, by dotted key.
+ * @param {string[]} [removedKeys] The keys to reset to their defaults.
  */
 export function changeParams(values, removedKeys = []) {
   lastChange = lastChange.catch(ignoreFailure).then(async () => {
@@ -121,7 +121,7 @@ export function changeParams(values, removedKeys = []) {
 }
 
 /**
- * Starts a job after all pending changes.
+ * Starts a job as soon as all pending changes are stored.
  * @param {{ kind: string, host?: string }} job
  * @returns {Promise<Job>}
  */
@@ -132,7 +132,7 @@ export async function startJob(job) {
 
 /**
  * Changes the data.
- * @param {string} path Of the request.
+ * @param {string} path The path of the request.
  * @param {object} [body]
  */
 export async function changeData(path, body = {}) {
@@ -190,8 +190,8 @@ export const findJob = (id) => state.jobs.find((job) => job.id === id);
 export const isUnfinished = (job) => job.state === "waiting" || job.state === "running";
 
 /**
- * Waits until the program that a job started answers; asks about once per second.
- * @param {string} id Of the job.
+ * Whether the program that a job started answers; if not, waits for a second, so that callers can ask repeatedly.
+ * @param {string} id The id of the job.
  * @returns {Promise<boolean>}
  */
 export async function isReady(id) {
@@ -211,7 +211,7 @@ let logPosition = 0;
 
 /**
  * Watches a job; its events are named `live`.
- * @param {string | null} id Null watches no job.
+ * @param {string | null} id Null to watch no job.
  */
 export function watchJob(id) {
   watchedJobId = id;
@@ -269,7 +269,7 @@ function receiveJobs(message) {
   const isNewer = message.revision > state.draft.revision;
   const dataChanged = state.changed !== null && message.changed !== state.changed;
   state.changed = message.changed;
-  // The data affects whether the draft can be trained.
+  // Whether training can start also depends on the data.
   if (isNewer || dataChanged)
     reload()
       .then(() => dataChanged && emit("data", undefined))

@@ -12,9 +12,9 @@
  * @property {string} [name]
  * @property {string} [head]
  * @property {string} [weights]
- * @property {string} [path] Of an uploaded model.
+ * @property {string} [path] The path of an uploaded model.
  * @property {string} [pixels] The pixel range that an uploaded model expects.
- * @property {string} [from] The run that the training continues from.
+ * @property {string} [from] The run whose model training continues from.
  * @property {LayerSpec[]} [layers]
  */
 
@@ -39,7 +39,7 @@
  *   "train.model.weights": string,
  *   "train.phases": "auto" | Phase[],
  *   "train.trainable": string | string[],
- * }} KnownParams The params that screens read by name, by dotted key.
+ * }} KnownParams The params that screens read, by dotted key.
  */
 
 /** @typedef {{ where: string, what: string }} Fault A param that is invalid, and why. */
@@ -47,10 +47,10 @@
 
 /**
  * @typedef {object} Draft The params that the user edits on the page.
- * @property {number} revision Grows with every change.
- * @property {{ data?: Json, [section: string]: Json | undefined }} params What differs from the defaults.
+ * @property {number} revision Increases with every change.
+ * @property {{ data?: Json, [section: string]: Json | undefined }} params The values that differ from the defaults.
  * @property {Fault[]} faults
- * @property {string[]} reasons Why a training cannot be started; empty if it can.
+ * @property {string[]} reasons Why training cannot start; empty if it can.
  * @property {{ [section: string]: Json } | null} resolved All params, with every `auto` resolved.
  * @property {string[]} decisions How each `auto` was resolved, in sentences.
  * @property {string} yaml
@@ -74,11 +74,11 @@
 /** @typedef {{ low: number, high: number, why: string }} Estimate The time of a run, in seconds. */
 
 /**
- * @typedef {object} Preset How thorough a training is.
+ * @typedef {object} Preset A choice of how thorough training is.
  * @property {string} name
  * @property {string} title
  * @property {string} text
- * @property {{ [key: string]: Json }} values By dotted key; null means the default.
+ * @property {{ [key: string]: Json }} values The values that it sets, by dotted key; null means the default.
  * @property {Estimate | null} estimate
  */
 
@@ -87,14 +87,14 @@
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 /** @typedef {"waiting" | "running" | "done" | "failed" | "stopped" | "lost"} JobState */
-/** @typedef {JobState | "none"} WorkState Also for work without a job. */
+/** @typedef {JobState | "none"} WorkState `none` is for work without a job. */
 
 /**
  * @typedef {object} Job
  * @property {string} id
  * @property {string} kind
  * @property {string} title
- * @property {string[]} command The words after `darkroom`; a whole command if the first word is a path.
+ * @property {string[]} command The words after `darkroom`, or a whole command if the first word is a path.
  * @property {string} created ISO 8601.
  * @property {{ [fact: string]: string }} about
  * @property {JobState} state
@@ -110,7 +110,7 @@
  */
 
 /**
- * @typedef {{ name: string, state: JobState, seconds: number | null }} PartView A task that shares a step.
+ * @typedef {{ name: string, state: JobState, seconds: number | null }} PartView A task that does part of a step.
  */
 
 /**
@@ -118,20 +118,20 @@
  * @property {string} name
  * @property {JobState} state
  * @property {number | null} started Seconds since 1970.
- * @property {number | null} seconds Its time.
- * @property {number | null} expected_seconds Its time in the latest finished run.
+ * @property {number | null} seconds How long the step took.
+ * @property {number | null} expected_seconds How long it took in the latest finished run.
  * @property {number | null} share The completed share, if the step reports it.
- * @property {PartView[]} parts The tasks that share its work and have started.
+ * @property {PartView[]} parts The tasks that share its work, as far as they have started.
  * @property {number} num_parts The number of tasks that share its work.
  */
 
-/** @typedef {{ job: string, step: string, share: number | null }} Progress The progress of the running training. */
+/** @typedef {{ job: string, step: string, share: number | null }} Progress The progress of the current training run. */
 
 /** @typedef {"loss" | "val_loss" | "accuracy" | "val_accuracy"} CurveName */
 
 /**
  * @typedef {object} Epoch
- * @property {number} epoch From 1.
+ * @property {number} epoch The number of the epoch, from 1.
  * @property {number} planned
  * @property {number} loss
  * @property {number} accuracy

@@ -17,7 +17,7 @@ import { splitsCard } from "./splits.js";
 const POLL_MILLISECONDS = 700;
 
 /**
- * The card of the audit; `leave` ends it.
+ * The card of the audit; `leave` stops its updates.
  * @param {DataView} data
  */
 export function auditCard(data) {
@@ -137,7 +137,7 @@ function acceptedKinds() {
 }
 
 /**
- * The checks without findings, and the checks that were not done and why.
+ * The checks without findings, the checks that were not done, and why they were not.
  * @param {import("./types.js").Check[]} checks
  */
 function checkList(checks) {

@@ -26,7 +26,7 @@ export function classesCard(data, update, newClass) {
   const numClasses = pluralize(data.classes.length, "class", "classes");
   const facts = data.classes.length ? `${pluralize(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
   const splits = data.splits.length ? ` · splits from the data: ${data.splits.join(", ")}` : "";
-  const later = "The photos of an archive or an address are read by the audit.";
+  const later = "The audit reads the photos of an archive or an address.";
   const classes = h("div", { class: "classes" });
   const bar = pages(
     data.classes,
@@ -69,7 +69,7 @@ function dataActions() {
 }
 
 /**
- * The progress of a class to the recommended number of photos; null if it has enough.
+ * How close a class is to the recommended number of photos; null if it has enough.
  * @param {number} numPhotos
  */
 function balance(numPhotos) {
@@ -142,8 +142,8 @@ function classActions({ name, num_photos: numPhotos }, add, update) {
     if (newName && newName !== name) await post(path, { to: newName }).then(update);
   };
   const remove = async () => {
-    const copies = pluralize(numPhotos, "copy", "copies");
-    if (confirm(`Remove the class ${name} with its ${copies} of photos?`)) {
+    const copies = pluralize(numPhotos, "copied photo", "copied photos");
+    if (confirm(`Remove the class ${name} and its ${copies}?`)) {
       await post(path, { remove: true }).then(update);
     }
   };
@@ -218,7 +218,7 @@ async function addPhotos(className, files, status) {
   );
   if (failures.length) {
     const numbers = `${pluralize(failures.length, "photo")} of ${formatCount(files.length)}`;
-    showProblem(`${numbers} were not uploaded. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
+    showProblem(`${numbers} could not be uploaded. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
   }
   await post("api/data/uploaded").catch(showProblem);
 }

@@ -1,4 +1,4 @@
-// The form that assigns the columns of a label file with custom names.
+// The form in which the user assigns the columns of a label file.
 
 import { changeData } from "../client/state.js";
 import { actionButton, field, h } from "../elements/dom.js";
@@ -14,7 +14,7 @@ const LABELS = { path: "Photos", label: "Classes", split: "Splits", group: "Grou
 export function columnsForm({ columns }) {
   const inputs = Object.entries(LABELS).map(([role, label]) => {
     const value = String(columns[role] ?? "");
-    const input = h("input", { type: "text", id: `column-${role}`, value, autocomplete: "off", placeholder: "found" });
+    const input = h("input", { type: "text", id: `column-${role}`, value, autocomplete: "off", placeholder: "auto" });
     return { role, label, input };
   });
   const save = () => {
@@ -22,7 +22,7 @@ export function columnsForm({ columns }) {
     return changeData("api/data/columns", { columns: parseColumns(texts) });
   };
   const help =
-    "The name of the column, or its number from 1 if the file has no header. Empty columns are detected automatically.";
+    "The name of each column, or its number from 1 if the file has no header. Empty fields are detected automatically.";
   return h(
     "details",
     { class: "small", id: "columns", open: Object.keys(columns).length > 0 },
@@ -38,7 +38,7 @@ export function columnsForm({ columns }) {
 }
 
 /**
- * Converts the form to `data.columns`: numbers as numbers, without columns that are to be detected.
+ * Converts the form to `data.columns`: digits become numbers, and empty fields are left out.
  * @param {{ [role: string]: string }} texts
  */
 export function parseColumns(texts) {

@@ -1,4 +1,4 @@
-// Data: the source of the photos, the classes, and the audit.
+// The Data screen: the source of the photos, the classes, and the audit.
 
 import { get } from "../client/api.js";
 import { latest } from "../client/latest.js";
@@ -19,9 +19,9 @@ import { dvcCard, versionsCard } from "./versions.js";
 export const commands = ({ data }) => [data];
 
 /**
- * Fills the page; the returned function ends the screen.
+ * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: `photos` and a class, to show its photos.
+ * @param {string[]} parts The parts of the address: `photos` and a class, to show its photos.
  */
 export async function show(page, [part, className = ""]) {
   if (part === "photos") {
@@ -45,7 +45,7 @@ export async function show(page, [part, className = ""]) {
     const isTyping = newClass.contains(document.activeElement);
     audit?.leave();
     audit = null;
-    // Open panels and text in the cards are kept until other photos are chosen.
+    // Open panels and typed text in these cards are kept until other photos are chosen.
     const doors = JSON.stringify([answer.data?.uri, answer.own]);
     if (doors !== lastDoors) doorsPart.replaceChildren(doorsView(answer));
     lastDoors = doors;

@@ -1,4 +1,4 @@
-// The decisions of the user about the photos of an audit: another class, or to leave a photo out.
+// The user's decisions about audited photos: to move a photo to another class, or to leave it out.
 
 /** @import { DecisionLog } from "../photos/decision_log.js" */
 /** @import { AuditInfo, SplitName } from "./types.js" */
@@ -34,7 +34,7 @@ export function decide(decisions, path, choice) {
 /**
  * The possible decisions about a photo.
  * @param {string[]} classNames
- * @param {string | null} className Of the photo.
+ * @param {string | null} className The current class of the photo.
  * @returns {[key: string, text: string][]}
  */
 export function choicesFor(classNames, className) {
@@ -47,14 +47,14 @@ export function choicesFor(classNames, className) {
 }
 
 /**
- * The photos of each split.
+ * The number of photos in each split.
  * @param {AuditInfo} info
  * @returns {number[]} In the order of SPLITS.
  */
 export const splitTotals = (info) => SPLITS.map((split) => sum(Object.values(info.counts[split])));
 
 /**
- * The photos of each class in each split.
+ * The number of photos of each class: in each split, and in total.
  * @param {AuditInfo} info
  */
 export function classTotals(info) {

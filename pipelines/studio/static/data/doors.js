@@ -11,7 +11,7 @@ import { filesOfDrop, folderUpload } from "./folder_upload.js";
 
 async function startAudit() {
   announce("The photos have been chosen.");
-  await post("api/audit").catch(ignoreFailure); // incomplete data is audited later
+  await post("api/audit").catch(ignoreFailure); // incomplete data cannot be audited yet
 }
 
 /** @param {string} uri */
@@ -103,7 +103,7 @@ function uploadDoor(maxBytes) {
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
     h("h2", {}, "Upload"),
-    h("p", { class: "soft" }, "Drop a folder with one folder per class here, or a zip or tar file of it."),
+    h("p", { class: "soft" }, "Drop a folder here that contains one folder per class, or a zip or tar file of it."),
     h(
       "div",
       { class: "row" },
@@ -117,7 +117,7 @@ function uploadDoor(maxBytes) {
   );
 }
 
-/** @param {string[]} ownNames Of the data sets that were created or uploaded in the studio. */
+/** @param {string[]} ownNames The data sets that were created or uploaded in the studio. */
 function newDataDoor(ownNames) {
   const name = h("input", {
     type: "text",

@@ -57,7 +57,7 @@ function folderParts(view, open, choose) {
   const { path, parent } = view;
   const take = path && actionButton("Use this folder", () => choose(path), { class: "button small" });
   const numPhotos = view.num_photos ? `${pluralize(view.num_photos, "photo")} in this folder. ` : "";
-  const numMore = view.more ? `${formatCount(view.more)} more entries are not listed.` : "";
+  const numMore = view.more ? `Entries that are not listed: ${formatCount(view.more)}.` : "";
   const entries = view.entries.map((entry) => {
     const isFolder = entry.kind === "folder";
     const onclick = () => (isFolder ? open(entry.path) : choose(entry.path).catch(showProblem));

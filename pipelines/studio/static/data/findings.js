@@ -10,7 +10,7 @@ import { choiceOf, choicesFor, decide, NUM_GENERAL_CHOICES } from "./decisions.j
 /** @import { AuditedPhoto, AuditView, DataView, Finding, Policy } from "./types.js" */
 
 /**
- * @typedef {object} FindingsState The user's decisions about the findings, which are kept when they are drawn again.
+ * @typedef {object} FindingsState The user's decisions and expanded findings, which are kept when the card is redrawn.
  * @property {DecisionLog} decisions
  * @property {Set<string>} openKinds The kinds of findings that are expanded.
  */
@@ -64,7 +64,7 @@ export function findingItem(finding, view, data, { decisions, openKinds }, showD
       h("p", { class: "small" }, finding.advice),
       policyField(finding, view.policies[finding.kind] ?? []),
       h("ul", { class: "cases" }, cases),
-      numHidden > 0 ? h("p", { class: "soft small" }, `${formatCount(numHidden)} more are in the report.`) : null,
+      numHidden > 0 ? h("p", { class: "soft small" }, `The report contains ${formatCount(numHidden)} more.`) : null,
     ),
   );
 }
@@ -99,7 +99,7 @@ function caseItem(audited, note, data, decisions, showDecisions) {
   const classNames = data.classes.map(({ name }) => name);
   const facts = [audited.class_name, audited.split, audited.kept ? null : "left out"].filter(Boolean).join(" · ");
   const choices = choicesFor(classNames, audited.class_name);
-  // A thousand classes for each photo would be too many elements: they are added when the list is used.
+  // Lists of a thousand classes for each photo would be too many elements: the classes are added when a list is used.
   const choice = select(
     classNames.length > MANY_CLASSES ? choices.slice(0, NUM_GENERAL_CHOICES) : choices,
     choiceOf(decisions, path),
@@ -130,7 +130,7 @@ function complete(choice, choices) {
 }
 
 /**
- * Selects a key, which a list of many classes may not contain yet.
+ * Selects a choice; if the list does not contain it yet, the missing choices are added first.
  * @param {HTMLSelectElement} choice
  * @param {string} key
  */

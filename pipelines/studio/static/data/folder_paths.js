@@ -1,7 +1,7 @@
-// The class of a photo, from its path relative to a chosen folder, such as pets/cat/1.jpg.
+// Derives the class of a photo from its path, such as pets/cat/1.jpg in the chosen folder pets.
 
 /**
- * The folder that contains a photo; empty for photos directly in the chosen folder.
+ * The name of the folder that contains a photo; empty for photos directly in the chosen folder.
  * @param {string} path
  */
 export function classOfPath(path) {
@@ -10,7 +10,7 @@ export function classOfPath(path) {
 }
 
 /**
- * The chosen folder.
+ * The name of the chosen folder.
  * @param {string} path
  */
 export const rootOfPath = (path) => path.split("/").filter(Boolean)[0] ?? "photos";

@@ -7,13 +7,13 @@ import { formatCount, pluralize } from "../elements/format.js";
 import { classOfPath, rootOfPath } from "./folder_paths.js";
 import { uploadAll } from "./upload_queue.js";
 
-/** @typedef {{ file: File, path: string }} FolderFile A file, and its path relative to the chosen folder. */
+/** @typedef {{ file: File, path: string }} FolderFile A file, and its path, which starts with the chosen folder. */
 
 const PHOTO = /\.(jpe?g|png|webp|bmp|tiff?|gif|hei[cf])$/i;
 const NUM_FAILURES = 3;
 
 /**
- * The input for a folder, and `send` for files that were dropped. The progress is shown over every screen.
+ * Returns an input for a folder, and `send`, which uploads dropped files. The progress is shown on top of every screen.
  * @param {() => Promise<void>} onDone
  */
 export function folderUpload(onDone) {
@@ -71,7 +71,7 @@ async function sendFolder(files, onProgress) {
   await post("api/data/uploaded");
   if (failures.length) {
     const numbers = `${pluralize(failures.length, "photo")} of ${formatCount(photos.length)}`;
-    showProblem(`${numbers} were not uploaded. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
+    showProblem(`${numbers} could not be uploaded. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
   }
 }
 

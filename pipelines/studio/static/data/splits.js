@@ -40,7 +40,7 @@ export function splitsCard({ splits }) {
   const sliders = /** @type {HeldOut[]} */ (["validation", "test"])
     .filter((split) => !splits.includes(split))
     .map((split) => shareSlider(split, shares, updateLater));
-  const given = splits.length ? h("p", { class: "soft small" }, `From the data: ${splits.join(", ")}.`) : null;
+  const given = splits.length ? h("p", { class: "soft small" }, `Defined by the data: ${splits.join(", ")}.`) : null;
   const ontoggle = (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
     if (currentTarget.open) updateLater();
   };

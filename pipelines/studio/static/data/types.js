@@ -15,8 +15,8 @@
  * @property {[path: string, why: string][]} rejected
  * @property {string[]} splits
  * @property {string[]} notices How the data was read, if that is not obvious.
- * @property {boolean} has_table Whether there is a file that may contain the classes.
- * @property {{ [role: string]: string | number }} columns The columns of that file that the user named.
+ * @property {boolean} has_table Whether there is a file that may contain the classes of the photos.
+ * @property {{ [role: string]: string | number }} columns The columns of that file that the user assigned, by role.
  * @property {string | null} fault
  */
 
@@ -46,7 +46,7 @@
  * @property {string | null} parent
  * @property {{ name: string, path: string, kind: EntryKind }[]} entries
  * @property {number} num_photos
- * @property {number} more Entries that are not listed.
+ * @property {number} more The number of entries that are not listed.
  */
 
 /** @typedef {"train" | "validation" | "test"} SplitName */

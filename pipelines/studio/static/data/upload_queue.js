@@ -8,13 +8,13 @@ const NO_ANSWER = 0;
 
 /**
  * @typedef {object} UploadResult
- * @property {number} numDone Files that were sent, including those that the server rejected.
+ * @property {number} numDone The number of files that were sent, including those that the server rejected.
  * @property {string[]} failures A sentence for each file that failed.
  */
 
 /**
  * Uploads files, and continues after a failure unless the disk is full or the server does not answer. Empty files are
- * left out.
+ * skipped.
  * @param {File[]} files
  * @param {(file: File) => Promise<unknown>} upload
  * @param {(numDone: number) => void} onProgress

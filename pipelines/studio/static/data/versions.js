@@ -73,7 +73,7 @@ async function chooseVersion(uri) {
   await post("api/audit");
 }
 
-/** The data of this repository under DVC, as in `darkroom data list`. */
+/** The versions of data that DVC tracks in this repository, as listed by `darkroom data list`. */
 export function dvcCard() {
   const list = h("div", {});
   const ontoggle = async (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
@@ -99,13 +99,13 @@ function dvcTable(versions) {
       h("td", {}, version.subject),
     ),
   );
-  const head = tableHead(["Data", "Version", "Date", "Files", "What"]);
+  const head = tableHead(["Data", "Version", "Date", "Files", "Description"]);
   return h("div", { class: "scroll" }, h("table", { class: "small" }, head, h("tbody", {}, rows)));
 }
 
 /**
  * @param {DataChanges} changes
- * @param {number} number Of the version to which the chosen version is compared.
+ * @param {number} number The number of the version that the chosen version is compared with.
  */
 function changesView(changes, number) {
   const relabelings = changes.relabelled.map(([path, oldClass, newClass]) => `${path}: ${oldClass} → ${newClass}`);
@@ -125,7 +125,7 @@ function changesView(changes, number) {
     { role: "status" },
     h("h3", {}, `From v${number} to the chosen version`),
     lists,
-    h("table", { class: "small" }, tableHead(["Class", "before", "now"]), h("tbody", {}, rows)),
+    h("table", { class: "small" }, tableHead(["Class", "Before", "Now"]), h("tbody", {}, rows)),
   );
 }
 

@@ -3,7 +3,7 @@
 import { h, showProblem } from "./dom.js";
 
 /**
- * Takes photos until the user closes the window. Pages without access to the camera open the phone's camera app.
+ * Takes photos until the user closes the window. Without access to the camera, the page opens the phone's camera app.
  * @param {string} title
  * @param {(photo: File) => unknown} onPhoto
  */
@@ -29,7 +29,7 @@ export async function takePhotos(title, onPhoto) {
   const takePhoto = () =>
     capture(video, (blob) => {
       numTaken += 1;
-      status.textContent = `${numTaken} taken.`;
+      status.textContent = `Photos taken: ${numTaken}.`;
       onPhoto(new File([blob], `camera-${Date.now()}.jpg`, { type: "image/jpeg" }));
     });
   const close = () => {
@@ -66,7 +66,7 @@ export async function takePhotos(title, onPhoto) {
 }
 
 /**
- * The current picture of a video.
+ * Captures the current frame of a video as a JPEG.
  * @param {HTMLVideoElement} video
  * @param {(blob: Blob) => void} onBlob
  */

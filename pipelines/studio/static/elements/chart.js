@@ -11,15 +11,15 @@ import { h, svg } from "./dom.js";
 /**
  * @typedef {object} Series A line of a chart.
  * @property {string} name
- * @property {string} kind Its style: train, validation, or the number of a run.
- * @property {number[]} values One for each epoch.
+ * @property {string} kind The style of the line: `train`, `validation`, or `run-` and a number.
+ * @property {number[]} values One value for each epoch.
  */
 
 /**
  * @typedef {object} ChartOptions
  * @property {boolean} [isShare] Whether the values are shares, whose axis ends at 100 %; other axes start at 0.
  * @property {number} [numPlanned] The minimum number of epochs on the axis.
- * @property {number | null} [bestEpoch] From 1.
+ * @property {number | null} [bestEpoch] The number of the best epoch, from 1.
  * @property {string} [note] The text of an empty chart.
  */
 
@@ -27,10 +27,11 @@ import { h, svg } from "./dom.js";
 
 const NUM_MEASURED_FOR_CONTROLS = 3;
 const MAX_SMOOTHING = 0.95;
-const HELP = "Arrow keys move through the epochs; to zoom, drag over a range, or press + and -; Escape shows all.";
+const HELP = "Arrow keys move through the epochs; to zoom in, drag over a range or press +; Escape shows all epochs.";
 
 /**
- * A chart of values over epochs. Charts with the same title share their view, so that a redrawn chart keeps it.
+ * A chart of values over epochs. Charts with the same title share their zoom and smoothing, so that a redrawn chart
+ * keeps them.
  * @param {string} title
  * @param {Series[]} series
  * @param {ChartOptions} [options]
@@ -101,7 +102,7 @@ function smoothingControl(title, view, draw) {
 }
 
 /**
- * Shows the epoch under the pointer; a drag zooms to its range, and keys do the same.
+ * Shows the values of the epoch under the pointer, and zooms to a dragged range; keys do the same.
  * @param {SVGSVGElement} element
  * @param {Pointer} pointer Modified in place.
  * @param {() => [first: number, last: number]} range
@@ -209,7 +210,7 @@ export function summary(title, series, formats) {
     .filter((line) => line.values.length)
     .map((line) => {
       const [first, last] = [line.values[0], line.values[line.values.length - 1]];
-      return `${line.name} from ${formats.value(first)} to ${formats.value(last)} in ${line.values.length} epochs`;
+      return `${line.name} from ${formats.value(first)} to ${formats.value(last)} by epoch ${line.values.length}`;
     });
   return `${title}: ${lines.join("; ") || "nothing yet"}`;
 }

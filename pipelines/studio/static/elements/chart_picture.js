@@ -22,7 +22,7 @@ const NUM_EPOCH_MARKS = 8;
 /**
  * @typedef {object} Line A drawn line of a chart.
  * @property {Series} series
- * @property {number[]} values Smoothed, or as measured.
+ * @property {number[]} values The values, smoothed or as measured.
  */
 
 /**

@@ -4,7 +4,7 @@
  * @typedef {object} ChartView
  * @property {number} first The first visible position, from 0.
  * @property {number | null} last The last visible position; null for the end.
- * @property {number} smoothing From 0 for no smoothing to below 1.
+ * @property {number} smoothing From 0, which means none, to below 1.
  */
 
 export const MIN_SHOWN = 2;
@@ -13,7 +13,7 @@ export const MIN_SHOWN = 2;
 const views = new Map(); // a redrawn chart keeps its view
 
 /**
- * The view of the chart with a title.
+ * The view of the chart with this title.
  * @param {string} title
  * @returns {ChartView}
  */

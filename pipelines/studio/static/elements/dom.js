@@ -91,7 +91,7 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
- * Returns the element with an id, which must exist.
+ * Returns the element with this id; it must exist.
  * @param {string} id
  * @returns {HTMLElement}
  * @throws {Error} if it does not exist.
@@ -103,7 +103,7 @@ export function byId(id) {
 }
 
 /**
- * Returns the first match within an element, which must exist.
+ * Returns the first match of a selector within a parent; it must exist.
  * @param {ParentNode} parent
  * @param {string} selector
  * @returns {HTMLElement}
@@ -147,11 +147,11 @@ export function announce(text) {
   byId("spoken").textContent = text;
 }
 
-/** Handles rejected promises whose failure does not matter to the user. */
+/** Ignores a rejected promise whose failure does not matter to the user. */
 export const ignoreFailure = () => undefined;
 
 /**
- * A button that shows whether its work is running, and its errors.
+ * A button that shows while its work is running, and reports its errors.
  * @param {string} label
  * @param {(button: HTMLButtonElement) => unknown} work
  * @param {Attributes<HTMLButtonElement>} [attributes]
@@ -219,7 +219,7 @@ export function tableHead(names) {
 }
 
 /**
- * A photo. Tiny photos keep their pixels; unreadable ones are dimmed.
+ * A photo. The pixels of tiny photos are enlarged without blur; unreadable photos are dimmed.
  * @param {string} src
  * @param {string} alt
  */

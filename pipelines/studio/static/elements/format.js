@@ -1,13 +1,13 @@
 // Formats numbers, sizes, times and shares.
 
 /**
- * A whole number with separators of thousands.
+ * A whole number with thousands separators.
  * @param {number} number
  */
 export const formatCount = (number) => Number(number).toLocaleString("en");
 
 /**
- * A number and its noun.
+ * A number and its noun, in the singular or the plural.
  * @param {number} number
  * @param {string} noun
  * @param {string} [nouns] The plural of the noun.
@@ -15,14 +15,14 @@ export const formatCount = (number) => Number(number).toLocaleString("en");
 export const pluralize = (number, noun, nouns = `${noun}s`) => `${formatCount(number)} ${number === 1 ? noun : nouns}`;
 
 /**
- * A share in per cent without its unit: 100.0 is rounded, 100 is exact.
+ * A share as a percentage, without the percent sign: 100.0 is rounded, 100 is exact.
  * @param {number} share
  * @param {number} [digits]
  */
 export const formatPoints = (share, digits = 1) => (100 * share).toFixed(share === 0 || share === 1 ? 0 : digits);
 
 /**
- * A share in per cent.
+ * A share as a percentage.
  * @param {number} share
  * @param {number} [digits]
  */
@@ -31,7 +31,7 @@ export const formatPercent = (share, digits = 1) => `${formatPoints(share, digit
 /** @typedef {import("../client/types.js").Interval} Interval */
 
 /**
- * The confidence interval of a share, without its unit.
+ * The confidence interval of a share in percent, without the percent sign.
  * @param {Interval} interval
  */
 export const formatRange = (interval) => `${formatPoints(interval.low)} to ${formatPoints(interval.high)}`;
@@ -54,7 +54,7 @@ export function abbreviate(number) {
 }
 
 /**
- * A size in bytes, at least 1 kB.
+ * A number of bytes as kB, MB or GB, at least 1 kB.
  * @param {number} number
  */
 export function formatBytes(number) {
@@ -104,7 +104,7 @@ export const formatSides = (imageSize) =>
   Array.isArray(imageSize) ? imageSize.join(" × ") : `${imageSize} × ${imageSize}`;
 
 /**
- * A number with few digits, without trailing zeros.
+ * A number rounded to a number of significant digits, without trailing zeros.
  * @param {number} number
  * @param {number} digits
  */

@@ -1,4 +1,4 @@
-// Long lists in pages, with a search.
+// Shows long lists page by page, with a search field.
 
 import { h } from "./dom.js";
 import { formatCount } from "./format.js";
@@ -9,7 +9,7 @@ const PAGE_SIZE = 24;
 const positions = new Map(); // a redrawn list keeps its search and page
 
 /**
- * The items of a list that contain a text.
+ * The items of a list whose text contains a search term, ignoring case.
  * @template Item
  * @param {Item[]} items
  * @param {(item: Item) => string} textOf
@@ -24,8 +24,8 @@ export function search(items, textOf, text) {
  * Shows the items of a list page by page; a short list gets no search field.
  * @template Item
  * @param {Item[]} items
- * @param {string} label Of the search field; lists with the same label share their position.
- * @param {(item: Item) => string} textOf Returns the searched text.
+ * @param {string} label The label of the search field; lists with the same label share their position.
+ * @param {(item: Item) => string} textOf Returns the text to search in.
  * @param {(items: Item[]) => void} show Draws the items of a page.
  * @returns {HTMLElement | null} The search field and the buttons.
  */

@@ -5,14 +5,14 @@ import { formatPercent } from "./format.js";
 /**
  * @typedef {object} Scale
  * @property {number[]} ticks Round values that enclose the lowest and the highest value.
- * @property {number} step Between two ticks.
+ * @property {number} step The distance between two ticks.
  */
 
 const NUM_STEPS = 5;
 const MAX_DIGITS = 6;
 
 /**
- * Round values around a range.
+ * Round values that enclose a range.
  * @param {number} low
  * @param {number} high Above low.
  * @returns {Scale}
@@ -38,7 +38,7 @@ export function valueRange(values, isShare) {
 }
 
 /**
- * The number of decimals that a step needs.
+ * The number of decimal places that a step needs.
  * @param {number} step
  */
 export const digitsOf = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
@@ -51,7 +51,7 @@ export const digitsOf = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-
 
 /**
  * The formats of values and ticks in a chart.
- * @param {number} step Between two ticks.
+ * @param {number} step The distance between two ticks.
  * @param {boolean} isShare
  * @returns {Formats}
  */
@@ -67,7 +67,7 @@ export function formatsOf(step, isShare) {
 /**
  * Maps a value to a position between two edges of a picture.
  * @param {number} value
- * @param {[from: number, to: number]} range Of the values.
+ * @param {[from: number, to: number]} range The range of the values.
  * @param {[start: number, end: number]} edges
  */
 export function place(value, [from, to], [start, end]) {

@@ -9,8 +9,8 @@ import { formatDateTime, formatSeconds } from "../elements/format.js";
 
 /** @type {Record<JobState, string>} */
 const STATE_NAMES = {
-  waiting: "waits",
-  running: "runs",
+  waiting: "waiting",
+  running: "running",
   done: "done",
   failed: "failed",
   stopped: "stopped",
@@ -19,13 +19,13 @@ const STATE_NAMES = {
 const NUM_SHOWN = 30;
 
 /**
- * Kinds that run until they are stopped.
+ * Whether a job runs until it is stopped.
  * @param {Job} job
  */
 const isService = (job) => job.kind === "serve" || job.kind === "ui";
 
 /**
- * The text of the button of the list.
+ * The text of the button that opens the list.
  * @param {Job[]} jobs
  * @param {boolean} online
  */

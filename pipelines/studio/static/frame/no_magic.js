@@ -8,7 +8,7 @@ let isOpen = false;
 
 /**
  * Shows the current commands and params.
- * @param {string[]} commands Of the screen.
+ * @param {string[]} commands The equivalent commands of the screen.
  * @param {() => unknown} showScreen Draws the screen again after an import.
  */
 export function showNoMagic(commands, showScreen) {
@@ -61,7 +61,7 @@ function commandPart(commands, importText) {
     {},
     h("h3", {}, "On the command line"),
     commands.map(copyableCode),
-    h("p", { class: "soft small" }, "Your settings, to be saved as studio.yaml. All other params have their defaults."),
+    h("p", { class: "soft small" }, "First save your settings as studio.yaml. All other params have their defaults."),
     h("form", { class: "row", onsubmit }, input, h("button", { class: "button small" }, "Import")),
   );
 }

@@ -1,7 +1,7 @@
 // The address of a screen: #screen/part/part.
 
 /**
- * A part of an address; one that is not encoded correctly, such as a single %, is used as is.
+ * Decodes a part of an address; a part that is not encoded correctly, such as a single %, is used as is.
  * @param {string} part
  */
 function decodePart(part) {
@@ -13,8 +13,8 @@ function decodePart(part) {
 }
 
 /**
- * The screen and the rest of a location's hash.
- * @param {string} hash With its #.
+ * Splits the hash of an address into the screen and the other parts.
+ * @param {string} hash Including the #.
  * @param {readonly string[]} screens All screens; the first is shown for unknown names.
  * @returns {[screen: string, parts: string[]]}
  */

@@ -1,4 +1,4 @@
-// The title of the tab: the progress of a running training, then the screen.
+// The title of the tab: the progress of the current training run, then the screen.
 
 import { state } from "../client/state.js";
 import { formatPercent } from "../elements/format.js";

@@ -1,4 +1,4 @@
-// Why a job failed, with a button to each setting that its message names.
+// Why a job failed, with a button for each setting that the message names.
 
 import { schemaOf } from "../client/state.js";
 import { h } from "../elements/dom.js";
@@ -19,7 +19,7 @@ export function faultCard(live) {
     { class: "notice fault", role: "alert" },
     h("p", {}, h("b", {}, first)),
     rest.length
-      ? h("details", {}, h("summary", {}, "The last lines of its log"), h("pre", { tabIndex: 0 }, rest.join("\n")))
+      ? h("details", {}, h("summary", {}, "The last lines of the log"), h("pre", { tabIndex: 0 }, rest.join("\n")))
       : null,
     h(
       "div",

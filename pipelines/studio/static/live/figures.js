@@ -1,4 +1,4 @@
-// The current figures of a training.
+// The current metrics of a training run.
 
 import { figure, h } from "../elements/dom.js";
 import { formatCount, formatPercent, formatSeconds, roundTo } from "../elements/format.js";
@@ -7,7 +7,7 @@ import { bestEpoch, isLearning } from "./progress.js";
 /** @import { LiveView } from "../client/types.js" */
 
 /**
- * The figures of the newest epoch.
+ * The metrics of the newest epoch.
  * @param {LiveView} live
  */
 export function epochFigures(live) {

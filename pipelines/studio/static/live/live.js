@@ -1,4 +1,4 @@
-// Live: the progress of a job, in every tab, also after a restart of the studio.
+// The Live screen: the progress of a job, in every tab, and even after a restart of the studio.
 
 import { findJob, isUnfinished, on, state, watchJob } from "../client/state.js";
 import { announce, h } from "../elements/dom.js";
@@ -31,7 +31,7 @@ export const commands = ({ training }) => {
 };
 
 /**
- * The job to show: a running training; otherwise the newest training or, if there is none, the newest job.
+ * The job to show: a running training run; otherwise the newest one or, if there is none, the newest job.
  * @param {Job[]} jobs The newest first.
  * @returns {string | undefined} Its id.
  */
@@ -41,9 +41,9 @@ export function pickJob(jobs) {
 }
 
 /**
- * Fills the page; the returned function ends the screen.
+ * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: the id of a job.
+ * @param {string[]} parts The parts of the address: the id of a job.
  */
 export async function show(page, [jobId]) {
   const body = h("div", {});
@@ -76,7 +76,7 @@ export async function show(page, [jobId]) {
     view.draw(live);
   };
   begin();
-  // The clock runs between messages from the server.
+  // The clock keeps running between messages from the server.
   const timer = setInterval(() => {
     if (view && previousLive && isUnfinished(previousLive)) view.draw(previousLive);
   }, TICK_MILLISECONDS);
@@ -97,7 +97,7 @@ export async function show(page, [jobId]) {
 const emptyScreen = () => [
   h("h1", {}, "Live"),
   h("p", { class: "lead" }, "The progress of a training run appears here."),
-  h("a", { class: "button main", href: "#training" }, "Start a training"),
+  h("a", { class: "button main", href: "#training" }, "Start training"),
 ];
 
 /**
@@ -114,7 +114,7 @@ function showLog(log, text) {
 }
 
 /**
- * The parts of the page. Each is only redrawn if its facts have changed, so that a pressed button stays in place.
+ * The parts of the page. Each is only redrawn if its facts change, so that a button stays in place while it is pressed.
  * @param {Log} log
  * @returns {JobView}
  */

@@ -10,7 +10,7 @@ const MIN_PLANNED = 10;
 const MAX_LOG_LENGTH = 300_000;
 
 /**
- * The number of the epoch with the lowest validation loss, or of the first of several.
+ * The number of the epoch with the lowest validation loss; the first one if several are equal.
  * @param {Epoch[]} epochs
  * @returns {number} From 1.
  */
@@ -38,7 +38,7 @@ export function plannedEpochs(epochs) {
 export const curve = (epochs, name) => epochs.map((epoch) => epoch[name]);
 
 /**
- * Appends text to a log, and removes its start if it is too long.
+ * Appends text to a log, and cuts off the start if the log becomes too long.
  * @param {string} log
  * @param {string} text
  */
@@ -65,15 +65,15 @@ export function partsText({ parts, num_parts: numParts }) {
   if (!parts.length) return "";
   const isIn = (/** @type {string} */ wanted) => parts.filter(({ state }) => state === wanted).map(({ name }) => name);
   const failed = isIn("failed");
-  const done = `${isIn("done").length} of ${Math.max(numParts, parts.length)} tasks are done`;
+  const done = `${isIn("done").length} of ${Math.max(numParts, parts.length)} tasks done`;
   const running = isIn("running");
-  if (failed.length) return `${done}; ${failed.join(", ")} failed`;
-  return running.length ? `${done}; ${running.join(", ")} is running` : done;
+  if (failed.length) return `${done}; failed: ${failed.join(", ")}`;
+  return running.length ? `${done}; running: ${running.join(", ")}` : done;
 }
 
 /**
  * Quotes a command for a shell.
- * @param {string[]} words The words after `darkroom`; a whole command if the first word is a path.
+ * @param {string[]} words The words after `darkroom`, or a whole command if the first word is a path.
  */
 export function shellCommand(words) {
   const program = words[0].startsWith("/") ? "" : "darkroom ";
@@ -84,7 +84,7 @@ export function shellCommand(words) {
 const quoteWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /**
- * Whether a training is running.
+ * Whether a model is being trained, including the trials of a search.
  * @param {LiveView} live
  */
 export const isLearning = (live) =>

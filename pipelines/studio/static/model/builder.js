@@ -30,7 +30,7 @@ async function loadCatalogue() {
   return catalogue;
 }
 
-/** The layers of the params; before a model is chosen, the layers that Darkroom suggests. */
+/** The layers in the params; before a model is chosen, the layers that Darkroom suggests. */
 function firstLayers() {
   const ownLayers = paramValue("train.model.layers");
   if (ownLayers) return ownLayers;
@@ -50,7 +50,7 @@ export async function builder(panel, drawFoot) {
   const { element: side, showNetwork } = networkView();
 
   const check = async () => {
-    const batchSize = paramValue("train.batch_size"); // the default if it is not set
+    const batchSize = paramValue("train.batch_size"); // undefined means the default
     try {
       /** @type {NetworkView} */
       const view = await post("api/network", { layers: layers.map(specOf), batch_size: batchSize });
@@ -105,7 +105,7 @@ export async function builder(panel, drawFoot) {
     drawFoot();
   });
   const head = h("div", { class: "row between" }, h("h2", {}, "Layers"), templateChoice(templates, useTemplate));
-  const input = h("p", { class: "soft small" }, "Photos enter at the top, with values from 0 to 1.", proposalNote);
+  const input = h("p", { class: "soft small" }, "Photos enter at the top, as values from 0 to 1.", proposalNote);
   const fields = h("div", { class: "fields" }, imageSize);
   const card = h("section", { class: "card" }, head, fields, input, list, layerChoice(kinds, addLayer));
   panel.replaceChildren(h("div", { class: "build" }, card, side));
@@ -172,7 +172,7 @@ function markLayers(list, views) {
 
 /** @param {() => void} onChange */
 function imageSizeField(onChange) {
-  const help = "auto, 96, or height × width: 96 × 128.";
+  const help = "auto, one side such as 96, or height × width such as 96 × 128.";
   return settingField("preprocess.image_size", "Input size, pixels", { help, onChange });
 }
 

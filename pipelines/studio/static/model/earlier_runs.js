@@ -1,4 +1,4 @@
-// Continuing from the model of an earlier run.
+// Continues training from the model of an earlier run.
 
 import { get } from "../client/api.js";
 import { changeParams, paramValue } from "../client/state.js";
@@ -17,7 +17,7 @@ export async function earlierRuns(panel, drawFoot) {
   /** @type {RunsAnswer} */
   const { runs } = await get("api/runs");
   const finishedRuns = runs.filter(isFinished);
-  const help = "With the same classes, the whole network is trained further; otherwise, it gets a new head.";
+  const help = "If the classes are the same, the whole network is trained further; otherwise, it gets a new head.";
   /** @param {FinishedRun} run */
   const continueFrom = async (run) => {
     await changeParams({ "train.model": { from: run.run_id } });

@@ -22,7 +22,7 @@ const WEIGHTS = [
 const MAX_MEASURED = 14;
 
 /**
- * Fills the panel; the returned function ends it.
+ * Fills the panel; the returned function cleans up when the user leaves it.
  * @param {HTMLElement} panel
  * @param {() => void} drawFoot
  */
@@ -53,7 +53,7 @@ export async function gallery(panel, drawFoot) {
     const names = backbones.filter(({ milliseconds }) => milliseconds === null).map(({ name }) => name);
     return post("api/gallery/measure", { names: names.slice(0, MAX_MEASURED) });
   };
-  const help = "Sorted by size. Work is in billions of multiplications per photo.";
+  const help = "Sorted by work, which is measured in billions of multiply-adds per photo.";
   panel.replaceChildren(
     h(
       "div",
@@ -91,7 +91,7 @@ function backboneCard(backbone, isChosen, choose) {
     h(
       "dl",
       { class: "figures small" },
-      figure("Photos", `${backbone.image_size} px`),
+      figure("Image size", `${backbone.image_size} px`),
       figure("Weights", `${(backbone.num_parameters / 1e6).toFixed(1)} M`),
       figure("Size", `${formatCount(Math.round(backbone.megabytes))} MB`),
       figure("Work", backbone.giga_multiply_adds.toFixed(1)),
@@ -129,9 +129,9 @@ function backboneActions(backbone, isChosen, choose) {
       ? null
       : actionButton("Choose", () => choose(name), { class: "button small", "aria-label": `Choose ${name}` }),
     canMeasure ? actionButton("Measure", measure, { class: "link", "aria-label": `Measure ${name}` }) : null,
-    actionButton("ImageNet's classes, no training", packageIt, {
+    actionButton("Use with ImageNet's classes, without training", packageIt, {
       class: "link",
-      "aria-label": `ImageNet's classes, no training, with ${name}`,
+      "aria-label": `Use ${name} with ImageNet's classes, without training`,
     }),
   );
 }
@@ -169,7 +169,7 @@ function weightsFields(drawFoot) {
     spellcheck: false,
     onchange: ({ currentTarget }) => currentTarget.value.trim() && keep(currentTarget.value.trim()),
   });
-  const pathField = field("File", path, "An .h5 file of this network's weights, without top.");
+  const pathField = field("File", path, "An .h5 file with this network's weights, without its top layers.");
   pathField.hidden = !isFile;
   /** @param {string} choice */
   const choose = (choice) => {

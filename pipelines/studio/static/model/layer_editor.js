@@ -12,7 +12,7 @@ import { parseArgument } from "./layer_list.js";
  * @property {(step: -1 | 1) => void} move
  * @property {() => void} copy
  * @property {() => void} remove
- * @property {(from: number) => void} drop Another layer was dropped here.
+ * @property {(from: number) => void} drop Called when the layer at position `from` is dropped here.
  */
 
 const MAIN_ARGUMENTS = [
@@ -31,7 +31,7 @@ const MAIN_ARGUMENTS = [
 const DRAG_TYPE = "text/x-layer";
 
 /**
- * The item of a layer.
+ * The list item of a layer.
  * @param {Layer} layer Its values are modified in place.
  * @param {LayerKind} kind
  * @param {{ position: number, numLayers: number }} place
@@ -70,7 +70,7 @@ export function layerItem(layer, kind, { position, numLayers }, actions) {
 }
 
 /**
- * Only the head can be dragged, because the mouse selects text in the fields.
+ * The head of a layer. Only the head can be dragged, because dragging selects text in the fields.
  * @param {Layer} layer
  * @param {LayerKind} kind
  * @param {{ position: number, numLayers: number }} place

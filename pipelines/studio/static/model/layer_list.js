@@ -1,4 +1,4 @@
-// The edited list of layers: conversion from and to params.yaml, arguments, and order.
+// The list of layers in the editor: conversion from and to params.yaml, parsing of arguments, and moving.
 
 /** @import { Json, LayerSpec } from "../client/types.js" */
 /** @import { Argument, Layer, LayerArguments, LayerKind } from "./types.js" */
@@ -78,9 +78,9 @@ export function moveLayer(layers, from, to) {
 }
 
 /**
- * Parses the user's input for an argument; undefined if the field is empty. An invalid number stays a text, which the
+ * Parses the user's input for an argument; undefined if the field is empty. An invalid number remains text, which the
  * server rejects with a reason.
- * @param {string} text Without spaces around it.
+ * @param {string} text The input, trimmed.
  * @param {Pick<Argument, "kind">} argument
  * @returns {Json | undefined}
  */

@@ -1,4 +1,4 @@
-// Model: the ways to choose a network, and Darkroom's default.
+// The Model screen: the ways to choose a network, and Darkroom's default.
 
 import { changeParams, paramValue, resolvedValue, state } from "../client/state.js";
 import { actionButton, child, h } from "../elements/dom.js";
@@ -50,9 +50,9 @@ const FOCUS_MILLISECONDS = 150;
 const chosenWay = () => wayOf(paramValue("train.model") ?? {});
 
 /**
- * Fills the page; the returned function ends the screen.
+ * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: the way to open.
+ * @param {string[]} parts The parts of the address: the way to open.
  */
 export async function show(page, [part]) {
   const open = WAYS.find((way) => way === part) ?? chosenWay();
@@ -144,7 +144,7 @@ async function automaticModel(panel, drawFoot) {
       h("h2", {}, "Automatic"),
       automaticChoice(),
       isChosen ? h("p", { class: "good" }, "The network has been chosen.") : takeAutomatic(),
-      layers ? h("p", {}, actionButton("Copy its layers and change them", takeLayers)) : null,
+      layers ? h("p", {}, actionButton("Copy the layers and change them", takeLayers)) : null,
     ),
   );
   drawFoot();
@@ -156,7 +156,7 @@ function automaticChoice() {
   if (!model) return h("p", {}, "Darkroom chooses a network that fits the size of your photos, and explains why.");
   const name = model.name ?? `a network of ${model.layers?.length} layers`;
   const imageSize = formatSides(resolvedValue("preprocess.image_size") ?? 0);
-  return h("p", {}, "For these photos, it chooses ", h("b", {}, name), `, at ${imageSize} pixels.`);
+  return h("p", {}, "For these photos, Darkroom chooses ", h("b", {}, name), `, at ${imageSize} pixels.`);
 }
 
 function takeAutomatic() {

@@ -1,4 +1,4 @@
-// The ways to choose a model, and the one in the params.
+// The ways to choose a model, and the one that the params use.
 
 /** @import { ModelParams } from "../client/types.js" */
 
@@ -8,7 +8,7 @@
 export const WAYS = ["auto", "pretrained", "layers", "upload", "bundle"];
 
 /**
- * The way to choose a model in the params.
+ * The way in which the params choose a model.
  * @param {ModelParams} model
  * @returns {ModelWay}
  */

@@ -8,7 +8,7 @@
  * @param {{ [fact: string]: string }} about The facts about the upload: its file, and the architecture of a weights
  *   file.
  * @param {UploadedModel} model
- * @param {string} head Empty for the model's head.
+ * @param {string} head Empty to keep the model's own head.
  * @param {string} pixels
  * @returns {ModelParams}
  */

@@ -12,7 +12,7 @@ const PIXEL_SCALES = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviat
 const DEFAULT_PIXELS = "0 to 1";
 /** @type {[string, string][]} */
 const HEADS = [
-  ["", "Keep its head, which has the classes of my data"],
+  ["", "Keep its head, whose classes are those of my data"],
   ["linear", "New: pooling and dropout"],
   ["dense", "New: pooling, dropout and a layer of 100 units"],
   ["vgg", "New: flatten and 256 units, as in VGG"],
@@ -25,7 +25,7 @@ const OUTPUTS = {
 };
 
 /**
- * Fills the panel; the returned function ends it.
+ * Fills the panel; the returned function cleans up when the user leaves it.
  * @param {HTMLElement} panel
  * @param {() => void} drawFoot
  */
@@ -73,8 +73,8 @@ function uploadDoor(load) {
     uploadModel(event.dataTransfer?.files[0]);
   };
   const help =
-    "No code in the file is run: its weights are read in a confined process, its layers are compared with a list, " +
-    "and the network is built again.";
+    "No code in the file is run: its weights are read in a confined process, its layers are checked against a list, " +
+    "and the network is rebuilt from them.";
   return h(
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
@@ -87,7 +87,7 @@ function uploadDoor(load) {
 
 /**
  * @param {Upload} job
- * @param {string[]} architectures Names of networks to which a weights file can belong.
+ * @param {string[]} architectures The networks that a weights file can belong to.
  * @param {() => void} drawFoot
  * @param {() => Promise<void>} load
  */
@@ -139,9 +139,9 @@ function architectureField({ about }, architectures, load) {
 function modelFacts(model) {
   const { preprocessing } = model;
   const facts = [
-    ["Form", `${model.form}, Keras ${model.keras_version}`],
-    ["Takes", model.input_shape.map((side) => side ?? "any").join(" × ")],
-    ["Gives", `${model.output_shape.join(" × ")} ${OUTPUTS[model.output] ?? ""}`],
+    ["Format", `${model.form}, Keras ${model.keras_version}`],
+    ["Input", model.input_shape.map((side) => side ?? "any").join(" × ")],
+    ["Output", `${model.output_shape.join(" × ")} ${OUTPUTS[model.output] ?? ""}`],
     ["Layers", formatCount(model.num_layers)],
     ["Weights", formatCount(model.num_parameters)],
     ["Pixels", preprocessing ? `${preprocessing.pixels}. ${preprocessing.why}` : "unknown"],
@@ -181,13 +181,13 @@ function modelChoices(job, model, drawFoot, load) {
   const fields = h(
     "div",
     { class: "fields" },
-    field("Head", heads, "A new head learns your classes from its features."),
+    field("Head", heads, "A new head learns your classes from the model's features."),
     preprocessing?.is_certain
       ? null
       : field(
-          "Pixel range of its training",
+          "Pixel range in training",
           pixelScales,
-          "The file does not contain it. Ask the person who trained the model.",
+          "The file does not specify it. Ask the person who trained the model.",
         ),
   );
   const use = actionButton("Use this model", take, { class: "button main" });

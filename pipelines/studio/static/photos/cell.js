@@ -56,7 +56,7 @@ export class Cell {
     clearTimeout(this.timer);
     this.position = position;
     this.photo = photo;
-    this.picture.removeAttribute("src"); // ends its request
+    this.picture.removeAttribute("src"); // cancels the request
     this.picture.className = "";
     this.box.disabled = this.open.disabled = !photo;
     if (!photo) return;

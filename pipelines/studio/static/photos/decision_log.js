@@ -1,7 +1,8 @@
-// The decisions of the user about photos before they become a new version: another class, or to leave a photo out.
+// The user's decisions about photos, before they are saved as a new version: to move photos to other classes, or to
+// leave them out.
 
 /** @typedef {string | null | undefined} Decision A class, null to leave the photo out, undefined to keep it. */
-/** @typedef {[path: string, before: Decision][]} Step The changes of one action. */
+/** @typedef {[path: string, before: Decision][]} Step The photos of one action, and their earlier decisions. */
 
 /** The decisions about the photos of one data set, each of which can be undone. */
 export class DecisionLog {

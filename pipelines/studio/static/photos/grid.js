@@ -18,8 +18,8 @@ const CELL = { width: 132, height: 156 };
  */
 
 /**
- * The grid; `draw` shows changed marks, `leave` ends it.
- * @param {PhotoSource} source Its first block has been fetched.
+ * The grid; `draw` shows changed marks, `leave` stops all updates.
+ * @param {PhotoSource} source The photos, whose first block must already be fetched.
  * @param {GridActions} actions
  */
 export function photoGrid(source, actions) {

@@ -6,13 +6,13 @@ const NUM_SPARE_ROWS = 2;
  * @typedef {object} VisibleRange
  * @property {number} first
  * @property {number} last Below `first` if no cell is visible.
- * @property {number} height Of all rows.
+ * @property {number} height The height of all rows.
  * @property {(position: number) => number} left
  * @property {(position: number) => number} top
  */
 
 /**
- * The visible cells, and two more rows on each side.
+ * The visible cells, and those of two more rows above and below.
  * @param {{ clientWidth: number, clientHeight: number, scrollTop: number }} view
  * @param {{ width: number, height: number }} cell
  * @param {number} total

@@ -19,7 +19,7 @@ import { openViewer } from "./viewer.js";
 const SPLITS = ["train", "validation", "test", "left out"];
 
 /**
- * Fills the page; the returned function ends the screen.
+ * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
  * @param {string} className The class that is shown first; empty for all.
  */
@@ -86,7 +86,7 @@ export async function showPhotos(page, className) {
   const filters = filterBar(filter, classNames, first, () => load().catch(showProblem));
   page.append(h("section", { class: "card" }, filters, h("div", { class: "row between" }, status, actions.element)));
   page.append(gridPart, bar.element);
-  // The Data screen shows other photos, such as the new version.
+  // After a change of the data, such as a new version, the Data screen is shown.
   const stopListening = on("data", () => {
     location.hash = "#data";
   });
@@ -103,7 +103,7 @@ export async function showPhotos(page, className) {
 function markOf(photo, decision) {
   if (decision === null) return { text: "removed", kind: "out" };
   if (decision !== undefined) return { text: `→ ${decision}`, kind: "moved" };
-  return photo.findings.length ? { text: "found", kind: "found" } : null;
+  return photo.findings.length ? { text: "finding", kind: "found" } : null;
 }
 
 /**
@@ -156,7 +156,7 @@ function selectionBar(selection, classNames, decide, selectAll) {
   const element = h("div", { class: "row" });
   const clear = () => {
     selection.clear();
-    decide(undefined); // of no photo: only redraws
+    decide(undefined); // no photo is selected, so this only redraws
   };
   const move = (/** @type {string} */ name) => {
     const className = name === "+" ? prompt("The name of the new class")?.trim() : name;

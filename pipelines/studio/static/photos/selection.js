@@ -9,7 +9,7 @@ export class Selection {
   }
 
   /**
-   * Selects or deselects a photo; with a range, all photos since the last selected one get the same state.
+   * Selects or deselects a photo; with `isRange`, also all photos between it and the previous one.
    * @param {string} path
    * @param {number} position
    * @param {boolean} isSelected

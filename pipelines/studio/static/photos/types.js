@@ -12,14 +12,14 @@
  * @typedef {object} PhotoPage
  * @property {number} total
  * @property {PhotoRow[]} photos
- * @property {{ [kind: string]: string }} finding_kinds Their titles.
+ * @property {{ [kind: string]: string }} finding_kinds The title of each kind of finding.
  * @property {boolean} has_splits
  */
 
-/** @typedef {{ class: string, text: string, finding: string, split: string }} PhotoFilter Empty texts match all. */
+/** @typedef {{ class: string, text: string, finding: string, split: string }} PhotoFilter Empty values match all. */
 
 /**
- * @typedef {object} Division The splits of the photos for other fractions.
+ * @typedef {object} Division How other fractions would split the photos.
  * @property {import("../data/types.js").SplitCounts} counts
  * @property {number} num_moved
  * @property {[path: string, before: string, after: string][]} moves

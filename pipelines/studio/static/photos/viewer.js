@@ -13,7 +13,7 @@ const FULL_SIDE = 1600;
  * @typedef {object} ViewerFacts
  * @property {string[]} classNames
  * @property {DecisionLog} log
- * @property {{ [kind: string]: string }} findingKinds Their titles.
+ * @property {{ [kind: string]: string }} findingKinds The title of each kind of finding.
  */
 
 /**

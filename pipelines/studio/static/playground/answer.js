@@ -47,7 +47,7 @@ export const labelText = ({ abstained, label }) => (abstained ? `Unsure: perhaps
 /**
  * The most probable classes as items of a list.
  * @param {Prediction} prediction
- * @param {number} [digits] Of the percentages.
+ * @param {number} [digits] The decimal places of the percentages.
  */
 export function shareItems({ probabilities }, digits) {
   return probabilities
@@ -76,7 +76,7 @@ function predictionParts(prediction) {
 }
 
 /**
- * Shows where the model saw a class, and the photo again.
+ * A button that switches between the photo and a picture of where the model saw a class.
  * @param {string} model
  * @param {File} file
  * @param {string} className

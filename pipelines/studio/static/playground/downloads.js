@@ -15,7 +15,7 @@ const FORMAT_NAMES = {
 };
 
 /**
- * The card; `update` shows the current state of the formats.
+ * The card of the downloads; `update` shows the current state of the formats.
  * @param {string} model
  */
 export function downloadsCard(model) {

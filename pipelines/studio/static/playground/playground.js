@@ -1,4 +1,4 @@
-// Try and serve: classifies photos with any finished model, starts its service, and promotes it.
+// The Try screen: classifies photos with any finished model, starts its service, and promotes it.
 
 import { get } from "../client/api.js";
 import { on } from "../client/state.js";
@@ -47,9 +47,9 @@ function listModels({ runs, packages }) {
 }
 
 /**
- * Fills the page; the returned function ends the screen.
+ * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: the model.
+ * @param {string[]} parts The parts of the address: the model.
  */
 export async function show(page, [part]) {
   /** @type {RunsAnswer} */
@@ -164,8 +164,8 @@ function dropZone(add, watch) {
       { class: "row center" },
       h("label", { class: "button main", htmlFor: "photos" }, "Choose photos"),
       input,
-      actionButton("Camera", openCamera),
-      navigator.mediaDevices ? actionButton("Use the camera", watch, { id: "watch" }) : null,
+      actionButton("Take photos", openCamera),
+      navigator.mediaDevices ? actionButton("Live camera", watch, { id: "watch" }) : null,
     ),
   );
   zone.addEventListener("dragover", (event) => {

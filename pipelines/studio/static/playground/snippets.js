@@ -2,7 +2,7 @@
 
 /**
  * The same request in three languages, each without additional packages.
- * @param {string} url Of the service.
+ * @param {string} url The address of the service.
  * @returns {[language: string, code: string][]}
  */
 export const snippets = (url) => [

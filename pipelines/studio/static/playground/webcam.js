@@ -1,4 +1,4 @@
-// Classifies the picture of the camera continuously.
+// Continuously classifies what the camera shows.
 
 import { put } from "../client/api.js";
 import { capture } from "../elements/camera.js";
@@ -10,7 +10,7 @@ import { labelText, shareItems } from "./answer.js";
 const PAUSE_MILLISECONDS = 250;
 
 /**
- * Opens a window with the camera and the answers, until it is closed.
+ * Opens a window that shows the camera and the answers until the user closes it.
  * @param {string} model
  */
 export async function watchCamera(model) {

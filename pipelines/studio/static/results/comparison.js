@@ -93,7 +93,7 @@ function figuresTable(comparison) {
       runs.map((run) => formatCount(run.num_parameters)),
     ),
     row(
-      "Took",
+      "Duration",
       runs.map((run) => formatSeconds(run.seconds)),
     ),
   );

@@ -7,7 +7,7 @@ import { colorLevels } from "./runs.js";
 
 /** @import { Matrix } from "./types.js" */
 
-/** @typedef {{ class_names: string[], test: Pick<Matrix, "confusions"> }} Confusions The displayed part. */
+/** @typedef {{ class_names: string[], test: Pick<Matrix, "confusions"> }} Confusions The part of a run to show. */
 
 /** @typedef {{ label: number, predicted: number, number: number, share: number }} Pair */
 /** @typedef {(label: number, predicted: number) => unknown} ShowCell */
@@ -24,7 +24,7 @@ export function confusions(run, showCell) {
 }
 
 /**
- * The whole matrix.
+ * The full matrix, including the cells without photos.
  * @param {[label: number, predicted: number, number: number][]} cells The cells with photos.
  * @param {number} numClasses
  */
@@ -64,7 +64,7 @@ function pairTable(run, showCell) {
     ({ label, predicted }) => `${names[label]} ${names[predicted]}`,
     (shown) => body.replaceChildren(...shown.map((pair) => pairRow(pair, names, showCell))),
   );
-  const head = tableHead(["Photos of", "called", "Photos", "Share of the class"]);
+  const head = tableHead(["Photos of", "predicted as", "Photos", "Share of the class"]);
   return h("div", {}, bar, h("div", { class: "scroll" }, h("table", {}, head, body)));
 }
 

@@ -1,4 +1,4 @@
-// Results: all runs, the best of each data set first, and a recommendation.
+// The Results screen: all runs, the best of each data set first, and a recommendation.
 
 import { get, post } from "../client/api.js";
 import { findJob, isReady, isUnfinished, on, state } from "../client/state.js";
@@ -18,7 +18,7 @@ import { canCompare, isFinished, isUnfinishedRun, runTitle, standingStyle, verdi
 /** @import { Job, JobWithOutput } from "../client/types.js" */
 /** @import { FinishedRun, OtherRun, PickOutput, RunsAnswer } from "./types.js" */
 
-const FIGURES = ["Validation", "Test", "Verdict", "Weights", "Took", "When"];
+const FIGURES = ["Validation", "Test", "Verdict", "Weights", "Duration", "Started"];
 
 /** @type {string | null} */
 let shownRunId = null;
@@ -31,9 +31,9 @@ export const commands = () => [
 ];
 
 /**
- * Fills the page; the returned function ends the screen.
+ * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: the id of a run, or `compare` and the ids of several.
+ * @param {string[]} parts The parts of the address: the id of a run, or `compare` and the ids of several.
  * @returns {Promise<(() => void) | null>}
  */
 export async function show(page, [part, ...runIds]) {
@@ -54,7 +54,7 @@ function showAll(page, { runs, boards }) {
   page.append(h("h1", {}, "Results"));
   if (!runs.length) {
     page.append(
-      h("p", { class: "lead" }, "Results of trainings appear here: metrics and misclassified photos."),
+      h("p", { class: "lead" }, "The results of training runs appear here: metrics and misclassified photos."),
       h("a", { class: "button main", href: "#training" }, "Train a model"),
     );
     return null;

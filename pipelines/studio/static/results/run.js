@@ -136,7 +136,7 @@ async function showCell(run, id, label, predicted, slot) {
 const confidence = ({ sureness }) => h("span", { class: "soft small" }, formatPercent(sureness, 0));
 
 /**
- * A photo that shows on click where the model saw a class.
+ * A photo that, when selected, shows where the model saw a class.
  * @param {string} path
  * @param {string} className
  * @param {string} predictedName

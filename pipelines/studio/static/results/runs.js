@@ -46,13 +46,13 @@ const STANDING_STYLES = { champion: "done", "former champion": "waiting", "not p
 export const standingStyle = ({ standing }) => `tag ${STANDING_STYLES[standing]}`;
 
 /**
- * The verdict of the quality gate when a run was evaluated; later promotions do not change it.
+ * The gate's reasons when a run was evaluated; later promotions do not change them.
  * @param {{ reasons: string[] }} gate
  */
 export const reasonsText = ({ reasons }) => (reasons.length ? `When it was evaluated: ${reasons.join(" ")}` : "");
 
 /**
- * The current standing of a run at the quality gate.
+ * Why a run is, was or was not promoted to champion.
  * @param {FinishedRun} run
  */
 export const promotionText = ({ standing, promotion_reason: reason }) =>
@@ -69,7 +69,7 @@ const PYTHON_WORDS = { None: "–", True: "yes", False: "no" };
 export const plainValue = (text) => PYTHON_WORDS[text] ?? text.slice(0, MAX_VALUE_LENGTH);
 
 /**
- * The parts of a dotted key; a narrow column breaks between them.
+ * The parts of a dotted key, between which a narrow column can break the line.
  * @param {string} key
  */
 export const keyParts = (key) => key.split(/(?<=[._])/);
@@ -77,7 +77,7 @@ export const keyParts = (key) => key.split(/(?<=[._])/);
 const NUM_LEVELS = 5;
 
 /**
- * The levels of color of a confusion matrix, by the share of the photos of each class: 0 for none, otherwise 1 to 5.
+ * The color level of each cell of a confusion matrix, by its share of the class's photos: 0 for none, otherwise 1 to 5.
  * @param {number[][]} matrix One row for each class.
  */
 export function colorLevels(matrix) {
@@ -103,7 +103,7 @@ export const canCompare = (number) => number >= 2 && number <= 6;
 export const haveSameData = (runs) => new Set(runs.map((run) => run.fingerprint)).size === 1;
 
 /**
- * The lines of loss and accuracy of a training.
+ * The loss and accuracy curves of a training run.
  * @param {History} history
  * @returns {{ loss: import("../elements/chart.js").Series[], accuracy: import("../elements/chart.js").Series[] }}
  */

@@ -63,7 +63,7 @@
 /**
  * @typedef {object} RunView
  * @property {RunSummary} summary
- * @property {FinishedRun} line The entry of the list of runs.
+ * @property {FinishedRun} line The run's entry in the list of runs.
  * @property {{ verdict: string, champion: Json, reasons: string[] }} gate
  * @property {TestFigures} test
  * @property {string[]} class_names
@@ -96,7 +96,7 @@
  * @typedef {object} Prediction
  * @property {string} label
  * @property {boolean} abstained
- * @property {number | null} unfamiliar Above 1 the photo is unlike the training photos.
+ * @property {number | null} unfamiliar If above 1, the photo is unlike the training photos.
  * @property {[className: string, share: number][]} probabilities
  */
 

@@ -13,11 +13,11 @@ const STRENGTHS = [
   ["auto", "Automatic (recommended)"],
   ["none", "None"],
   ["light", "Light: slightly rotated, zoomed and shifted"],
-  ["medium", "Medium: also mirrored, with other colors"],
-  ["strong", "Strong: also sheared, with stronger colors and erased parts"],
+  ["medium", "Medium: also mirrored, with changed colors"],
+  ["strong", "Strong: also sheared, with larger color changes and erased parts"],
   ["own", "Custom …"],
 ];
-/** @type {{ name: string, label: string, max: number | null }[]} Those without a maximum are on or off. */
+/** @type {{ name: string, label: string, max: number | null }[]} Settings without a maximum are on or off. */
 const PARTS = [
   { name: "horizontal_flip", label: "Mirror horizontally", max: null },
   { name: "vertical_flip", label: "Mirror vertically", max: null },
@@ -79,7 +79,7 @@ export function augmentationCard() {
   });
 }
 
-/** Eight variants of a photo as in training, which are updated with the draft. */
+/** Shows eight variants of a photo as in training, and updates them when the draft changes. */
 function preview() {
   const picture = h("img", {
     class: "preview",

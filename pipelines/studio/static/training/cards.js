@@ -9,7 +9,7 @@ import { currentValue, setParam, settingBox, settingField } from "./setting.js";
 
 const DEFAULT_PATIENCE = 10;
 
-/** Against overfitting. */
+/** The card of the settings against overfitting. */
 export function regularizationCard() {
   return card(
     "Against overfitting",
@@ -64,7 +64,7 @@ function moreSettings() {
     settingField("train.mixup", "Mixup"),
     settingField("train.cutmix", "CutMix"),
     settingField("train.ema", "Running mean of the weights", { empty: "none" }),
-    settingField("train.swa", "Mean of the last epochs", { empty: "none" }),
+    settingField("train.swa", "Mean weights of the last epochs", { empty: "none" }),
     settingField("train.weight_decay", "Weight decay", { empty: "the optimizer's default" }),
     settingField("train.layer_decay", "Learning rate decay by layer"),
     settingField("train.views", "Variants of each photo"),
@@ -78,7 +78,7 @@ function moreSettings() {
   );
 }
 
-/** How photos are prepared. */
+/** The card of how photos are prepared. */
 export function photosCard() {
   return card(
     "Photos",
@@ -86,13 +86,13 @@ export function photosCard() {
       "div",
       { class: "fields" },
       settingField("preprocess.image_size", "Size, pixels", {
-        help: "auto: the size that the model was designed for. Or a size such as 128 or 96 × 128.",
+        help: "auto, which is the size that the model was designed for, or a size such as 128 or 96 × 128.",
       }),
       settingField("preprocess.resize", "Other aspect ratios are", {
         names: { stretch: "stretched", crop: "cropped", pad: "padded" },
       }),
       settingField("preprocess.pixel_range", "White value of 16-bit photos", {
-        help: "auto: from the bits that the photos use. Or the value that is white, such as 4095.",
+        help: "auto, which follows from the bits that the photos use, or the value that means white, such as 4095.",
       }),
       settingField("preprocess.validation_fraction", "Validation fraction"),
       settingField("preprocess.test_fraction", "Test fraction"),
@@ -100,10 +100,10 @@ export function photosCard() {
   );
 }
 
-/** The hyperparameter search. */
+/** The card of the hyperparameter search. */
 export function tuneCard() {
   const help =
-    "Tries short trainings with other learning rates, batch sizes and augmentation, and uses the values with the " +
+    "Tries other learning rates, batch sizes and augmentation in short training runs, and uses the values with the " +
     "highest validation accuracy.";
   return card(
     "Search for better values",
@@ -114,12 +114,12 @@ export function tuneCard() {
       settingField("tune.trials", "Trials"),
       settingField("tune.minutes", "Time limit, minutes", { empty: "no limit" }),
       settingField("tune.sampler", "Sampler", { names: { tpe: "learns from earlier trials", random: "random" } }),
-      settingField("tune.pruner", "Stopping of poor trials"),
+      settingField("tune.pruner", "Pruning of poor trials"),
     ),
   );
 }
 
-/** The quality gate. */
+/** The card of the quality gate. */
 export function gateCard() {
   return card(
     "Requirements for a champion",
@@ -133,11 +133,11 @@ export function gateCard() {
   );
 }
 
-/** Training on Kubeflow Pipelines instead. */
+/** The card for training on Kubeflow Pipelines. */
 export function clusterCard() {
   const host = h("input", { type: "url", id: "host", placeholder: "https://kfp.example.org", autocomplete: "off" });
   const isRemote = resolvedValue("data.uri")?.includes("://");
-  const help = "The cluster must be able to read the photos: set an address such as s3://…, and the size in pixels.";
+  const help = "The cluster must be able to read the photos: use an address such as s3://… and set the size in pixels.";
   const submit = async () => {
     const job = await startJob({ kind: "submit", host: host.value });
     location.hash = `#live/${job.id}`;

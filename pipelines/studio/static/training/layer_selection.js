@@ -18,7 +18,7 @@ export function groupLayers(layers) {
 /**
  * The layers that a list of names and patterns selects. Names of other networks are kept.
  * @param {string[]} patterns
- * @param {string[]} names Of all layers.
+ * @param {string[]} names The names of all layers.
  * @returns {Set<string>}
  */
 export function selectLayers(patterns, names) {
@@ -49,7 +49,7 @@ export function customNames(specs) {
 }
 
 /**
- * The word and the rest of `train.trainable`, such as "last 20"; a list of layers has the word "names".
+ * The word and the rest of `train.trainable`, such as "last 20"; for a list of layers, the word is "names".
  * @param {unknown} trainable
  * @returns {{ word: string, rest: string | undefined }}
  */

@@ -19,7 +19,7 @@ const CHOICES = [
 const DEFAULT_LAST = 20;
 
 /**
- * @param {string | number | undefined} value Of the phase.
+ * @param {string | number | undefined} value The `trainable` of the phase.
  * @param {(text: string) => unknown} keep
  */
 export function phaseLayers(value, keep) {

@@ -33,11 +33,11 @@ export const withAnotherPhase = (phases) => [...phases, { trainable: "all", epoc
 export const withoutPhase = (phases, position) => phases.filter((_, candidate) => candidate !== position);
 
 /**
- * Sets a value of one phase from user input; an empty text removes it.
+ * Sets a value of one phase from user input; empty text removes it.
  * @param {Phase[]} phases
  * @param {number} position
  * @param {string} key
- * @param {string} text Without spaces around it.
+ * @param {string} text The input, trimmed.
  * @param {boolean} isNumber
  */
 export function withPhaseValue(phases, position, key, text, isNumber) {

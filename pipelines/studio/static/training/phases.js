@@ -1,4 +1,4 @@
-// Phases: parts of a training, each with its own layers, length and learning rate.
+// Phases: the parts of a training run, each with its own layers, length and learning rate.
 
 import { isSame } from "../client/params.js";
 import { changeParams, paramValue, resolvedValue } from "../client/state.js";
@@ -27,8 +27,8 @@ const OPTIMIZERS = [
 /** @typedef {(change: (phases: Phase[]) => Phase[]) => unknown} EditPhases */
 
 /**
- * The card of the phases. It is only redrawn if their number changes, or if they were changed elsewhere: the focused
- * field stays in place, and an edit that quickly follows another one keeps it.
+ * The card of the phases. It is only redrawn if their number changes, or if they were changed elsewhere, so that
+ * the focused field stays in place, and an edit does not undo a previous one that is still being stored.
  */
 export function phasesCard() {
   const body = h("div", { class: "phases" });
@@ -81,7 +81,7 @@ function chosenPhases() {
  * @param {EditPhases} edit
  */
 function noPhases(chosen, edit) {
-  const texts = chosen.map(({ epochs, trainable }) => `${epochs} epochs of ${trainable}`);
+  const texts = chosen.map(({ epochs, trainable }) => `${trainable} (epochs: ${epochs})`);
   const help = chosen.length
     ? `Chosen for this network: ${texts.join(", then ")}.`
     : "One phase, with the values above. For a pretrained network, two are often better: first the head, then the " +

@@ -1,4 +1,4 @@
-// The thoroughness of the training: three cards with the time of each.
+// Three cards to choose how thorough training is, with the estimated time of each.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -58,7 +58,7 @@ function presetCard({ name, title, text, values, estimate }, isChosen) {
 }
 
 /**
- * The time of a training in words; empty before the data are chosen.
+ * The estimated time of a training run in words; empty before data is chosen.
  * @param {Estimate | null} estimate
  */
 export function estimateText(estimate) {

@@ -18,7 +18,7 @@ export function scheduleCard() {
       "div",
       { class: "fields" },
       settingField("train.epochs", "Epochs", {
-        help: "The number of passes through the photos. Training stops earlier if it no longer improves.",
+        help: "The number of passes through the photos. Training stops earlier if the model no longer improves.",
       }),
       settingField("train.batch_size", "Batch size", {
         help: "Halved automatically if the memory is too small.",
@@ -40,7 +40,7 @@ export function scheduleCard() {
           plateau: "decay on plateaus",
         },
       }),
-      settingField("train.warmup_epochs", "Warm-up, epochs", { help: "First, the learning rate rises to its value." }),
+      settingField("train.warmup_epochs", "Warm-up, epochs", { help: "The learning rate first rises to its value." }),
     ),
     actionButton("Find a learning rate by a range test", start, attributes),
     status,

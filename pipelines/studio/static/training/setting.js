@@ -29,8 +29,8 @@ export async function setParam(key, value) {
 
 /**
  * @typedef {object} SettingOptions
- * @property {string} [help] The schema's description if it is left out.
- * @property {{ [choice: string]: string }} [names] The names of the choices.
+ * @property {string} [help] The help text; by default the schema's description.
+ * @property {{ [choice: string]: string }} [names] The displayed names of the choices.
  * @property {string} [empty] The meaning of an empty field.
  * @property {() => void} [onChange] Called after each change.
  */
@@ -85,8 +85,8 @@ export function settingBox(box, key, onDraft) {
     const isChanged = valueAt(state.draft.params, key) !== undefined;
     box.classList.toggle("changed", isChanged);
     onDraft();
-    // The button disappears. The control shows its new value before it gets the focus, because input is not
-    // overwritten.
+    // The button disappears, so the control gets the focus. It must show its new value before, because the value of a
+    // focused control is not replaced.
     const control = box.querySelector("input, select, button");
     if (reset === document.activeElement && !isChanged && control instanceof HTMLElement) control.focus();
     reset.hidden = !isChanged;

@@ -1,4 +1,4 @@
-// Which layers learn.
+// The card that chooses which layers are trained.
 
 import { isSame } from "../client/params.js";
 import { card, child, field, h, select, showProblem } from "../elements/dom.js";
@@ -47,7 +47,7 @@ export function trainableCard() {
   const box = card("Trained layers", h("div", { class: "fields" }, layers, number), tree);
   let shown = value;
   return settingBox(box, "train.trainable", () => {
-    // "Selected layers" stays chosen while no layer is selected, whatever else changes.
+    // "Selected layers" stays chosen while no layer is selected, even if other settings change.
     if (isSame(currentValue("train.trainable"), shown)) return;
     shown = currentValue("train.trainable");
     const { word: current } = parseTrainable(shown);

@@ -1,4 +1,4 @@
-// Training: its thoroughness, all other settings behind "Advanced", the estimated time, and the start.
+// The Training screen: the thoroughness, all other settings behind "Advanced", the estimated time, and the start.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -22,9 +22,9 @@ import { trainableCard } from "./trainable.js";
 export const commands = ({ training, rate }) => [training, rate];
 
 /**
- * Fills the page; the returned function ends the screen.
+ * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts Of the address: the setting to show.
+ * @param {string[]} parts The parts of the address: the setting to show.
  */
 export async function show(page, [key]) {
   page.append(

@@ -1,1 +1,1 @@
-"""Protocols of other projects, tested with their own clients."""
+"""Tests of protocols from other projects, with the clients of those projects."""

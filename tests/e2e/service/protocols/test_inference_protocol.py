@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 on a real service, with Triton's client and with plain requests."""
+"""The Open Inference Protocol v2 of a real service, tested with Triton's client and with plain requests."""
 
 import json
 import urllib.error
@@ -49,7 +49,7 @@ def as_pixels(photos: list[Path], deployed: Deployed, *, binary: bool) -> triton
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "JSON"])
 @pytest.mark.parametrize("kind", ["image", "pixels"])
-def test_tritons_client_gets_the_answers_of_evaluation(
+def test_tritons_client_gets_the_predictions_of_evaluation(
     client: triton.InferenceServerClient, deployed: Deployed, photos: list[Path], kind: str, binary: bool
 ) -> None:
     name, _, version = deployed.info.tag.partition(":")

@@ -1,4 +1,4 @@
-"""The bundle and its graph: written ones can be read again, and errors for damaged ones say what to do."""
+"""The bundle and its graph: they can be read after they are written, and errors for damaged files say what to do."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.artifacts import make_bundle, make_dataset
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
-    """A folder with a data set and a bundle that classifies it."""
+    """A folder with a data set and a bundle that classifies its photos."""
     folder = tmp_path_factory.mktemp("made")
     info = make_dataset(folder / "dataset")
     make_bundle(folder / "model", info)
@@ -54,11 +54,11 @@ def test_a_damaged_bundle_or_one_of_another_version_is_rejected(
     (tmp_path / "bundle.json").write_text(json.dumps(content | change))
     with pytest.raises(ArtifactError) as error:
         read_bundle(tmp_path)
-    assert "The model bundle is damaged, or of another version" in str(error.value)
+    assert "The model bundle is damaged, or from another version" in str(error.value)
     assert message in str(error.value)
 
 
-def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_bundle_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(
         ArtifactError,
         match=r"The model bundle must contain bundle\.json; it is missing in .* Run the step that writes it",
@@ -73,7 +73,7 @@ def test_the_training_photos_of_a_model_are_stored_sorted(tmp_path: Path) -> Non
     assert read_train_image_ids(tmp_path) == frozenset("abc")
 
 
-def test_the_graph_of_a_bundle_classifies_its_photos(artifacts: tuple[Path, DatasetInfo]) -> None:
+def test_the_graph_of_a_bundle_classifies_the_test_photos(artifacts: tuple[Path, DatasetInfo]) -> None:
     folder, _ = artifacts
     split = open_split(folder / "dataset", "test")
     pixels = split.gather(np.arange(len(split)))

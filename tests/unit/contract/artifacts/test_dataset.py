@@ -25,13 +25,13 @@ def test_a_split_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert np.array_equal(split.gather(np.array([7, 2]))[1], split.image(2))
 
 
-def test_pixels_are_views_on_the_mapped_file(tmp_path: Path) -> None:
+def test_pixels_are_views_of_the_mapped_file(tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset", per_class=4, side=6)
     split = open_split(tmp_path / "dataset", "train")
     image = split.image(3)
     assert not image.flags.owndata
     assert not image.flags.writeable
-    # Both views share the file's bytes, so that changes are visible here.
+    # The view shares the file's bytes, so a change to the file is visible in the view.
     path = tmp_path / "dataset" / "train-00000.arrow"
     content = path.read_bytes()
     start = content.index(image.tobytes())
@@ -41,13 +41,13 @@ def test_pixels_are_views_on_the_mapped_file(tmp_path: Path) -> None:
     assert image.flat[0] == content[start] ^ 0xFF
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what a map holds in memory")
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux reports how much of a map is in memory")
 def test_read_pages_are_released_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_dataset(tmp_path / "dataset", per_class=100, side=32)
     split = open_split(tmp_path / "dataset", "train")
 
     def held_kb() -> int:
-        """The kilobytes of this shard in memory; other tests may still have mapped a file of the same name."""
+        """The kilobytes of this shard in memory; files of the same name from other tests may still be mapped."""
         maps = Path("/proc/self/smaps").read_text().split("\n")
         shard = str(tmp_path / "dataset" / "train-00000.arrow")
         (place,) = (number for number, line in enumerate(maps) if line.endswith(shard))
@@ -78,7 +78,7 @@ def test_a_split_can_have_several_shards(tmp_path: Path) -> None:
     assert np.array_equal(split.gather(everything), whole.gather(everything))
 
 
-def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+def test_equal_content_produces_equal_bytes(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
     labels = np.array([2, 0, 1], np.int32)
     for name in ("a.arrow", "b.arrow"):
@@ -98,7 +98,7 @@ def test_photos_are_assigned_to_shards_only_by_content() -> None:
     image_ids = [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(200)]
     counts = np.bincount([shard_of(image_id, 4) for image_id in image_ids], minlength=4)
     assert counts.min() > 25
-    # Doubling the number of shards splits each in two without mixing them.
+    # Doubling the number of shards splits each shard in two, without moving photos between the original shards.
     assert all(shard_of(image_id, 8) % 4 == shard_of(image_id, 4) for image_id in image_ids)
 
 
@@ -117,7 +117,7 @@ def other_size(dataset_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [damage_shard, remove_shard, other_size])
-def test_a_damaged_shard_is_reported(spoil, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_shard_is_reported(spoil, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset", per_class=4, side=6)
     spoil(tmp_path / "dataset")
     with pytest.raises(ArtifactError, match="Run preprocess again"):
@@ -125,7 +125,7 @@ def test_a_damaged_shard_is_reported(spoil, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format_version": 2}'])
-def test_a_damaged_description_is_reported(content: str | None, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_dataset_json_is_reported(content: str | None, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset", per_class=4, side=6)
     path = tmp_path / "dataset" / "dataset.json"
     path.unlink()

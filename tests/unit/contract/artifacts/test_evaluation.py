@@ -1,4 +1,4 @@
-"""The guarantees of evaluation.json and figures.json."""
+"""evaluation.json and figures.json: written files can be read again, and damaged or missing ones are reported."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ INFO = EvaluationInfo(
 )
 
 
-def test_a_written_evaluation_is_read_again(tmp_path: Path) -> None:
+def test_a_written_evaluation_can_be_read_again(tmp_path: Path) -> None:
     write_json(tmp_path / "evaluation.json", INFO)
     assert read_evaluation(tmp_path) == INFO
 
@@ -55,5 +55,5 @@ def test_a_folder_without_an_evaluation_is_reported_with_the_step_to_run(tmp_pat
     ("verdict", "promotes"),
     [("first", True), ("better", True), ("worse", False), ("cannot tell", False), ("not comparable", False)],
 )
-def test_only_first_and_better_promote(verdict: Any, promotes: bool) -> None:
+def test_only_the_verdicts_first_and_better_promote_a_model(verdict: Any, promotes: bool) -> None:
     assert Verdict(verdict=verdict, reasons=()).promotes is promotes

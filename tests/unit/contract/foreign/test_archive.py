@@ -78,7 +78,7 @@ def test_every_kind_of_archive_is_unpacked_completely(name: str, content: bytes,
     assert contents(tmp_path / "unpacked") == FILES
 
 
-def test_the_kind_is_read_from_the_content(tmp_path: Path) -> None:
+def test_the_kind_of_archive_is_determined_by_its_content(tmp_path: Path) -> None:
     assert extract(write_archive(tmp_path, "photos.zip", make_tar(FILES)), tmp_path / "unpacked") == len(FILES)
 
 
@@ -91,7 +91,7 @@ def test_empty_folders_permissions_and_dots_in_names_are_handled(tmp_path: Path)
     assert (tmp_path / "unpacked" / "photos" / "cats" / "a.jpg").stat().st_mode & 0o7111 == 0
 
 
-def test_windows_separators_in_a_zip_are_folders(tmp_path: Path) -> None:
+def test_backslashes_in_a_zip_separate_folders(tmp_path: Path) -> None:
     content = make_zip({"cats/a.jpg": b"a"}).replace(b"cats/a.jpg", b"cats\\a.jpg")
     extract(write_archive(tmp_path, "photos.zip", content), tmp_path / "unpacked")
     assert contents(tmp_path / "unpacked") == {"cats/a.jpg": b"a"}
@@ -146,7 +146,7 @@ def encrypted_zip() -> bytes:
         (encrypted_zip(), "is encrypted"),
     ],
 )
-def test_only_plain_files_are_unpacked(content: bytes, what: str, tmp_path: Path) -> None:
+def test_only_regular_files_are_unpacked(content: bytes, what: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=what):
         extract(write_archive(tmp_path, "photos.zip", content), tmp_path / "unpacked")
     assert not (tmp_path / "unpacked").exists()
@@ -176,7 +176,7 @@ def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [make_zip, lambda files: gzip.compress(make_tar(files))])
-def test_a_bomb_is_stopped_while_it_unpacks(
+def test_an_archive_bomb_is_stopped_while_it_is_unpacked(
     make: Callable[[dict[str, bytes]], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "SMALL_BYTES", 1_000_000)
@@ -187,12 +187,12 @@ def test_a_bomb_is_stopped_while_it_unpacks(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_small_archive_may_expand_like_scans(tmp_path: Path) -> None:
+def test_a_small_archive_may_exceed_the_maximum_ratio(tmp_path: Path) -> None:
     files = {f"cats/{number}.bmp": bytes(500_000) for number in range(4)}
     assert extract(write_archive(tmp_path, "photos.zip", make_zip(files)), tmp_path / "unpacked") == 4
 
 
-def test_a_header_that_fills_the_memory_is_stopped(tmp_path: Path) -> None:
+def test_a_header_that_would_fill_the_memory_is_rejected(tmp_path: Path) -> None:
     giant = tarfile.TarInfo("cats/a.jpg")
     giant.pax_headers = {"comment": "x" * 5_000_000}
     with pytest.raises(ArchiveError, match="must have headers of at most"):
@@ -214,7 +214,7 @@ WHOLE = {"zip": make_zip(FILES), "tar": make_tar(FILES), "tar.gz": gzip.compress
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_a_truncated_archive_is_rejected_and_leaves_nothing(kind: str, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_rejected_and_leaves_no_files(kind: str, tmp_path: Path) -> None:
     # The last 1024 bytes of a tar's content are zeros that only pad its last record.
     for length in range(0, len(WHOLE[kind].rstrip(b"\0")) - 600, 97):
         path = write_archive(tmp_path, f"photos.{kind}", WHOLE[kind][:length])
@@ -230,7 +230,7 @@ def test_a_damaged_header_within_a_tar_is_not_treated_as_its_end(tmp_path: Path)
         extract(write_archive(tmp_path, "photos.tar", bytes(content)), tmp_path / "unpacked")
 
 
-def test_a_flipped_bit_in_a_zip_is_found(tmp_path: Path) -> None:
+def test_a_flipped_bit_in_a_zip_is_detected(tmp_path: Path) -> None:
     content = bytearray(make_zip({"cats/a.jpg": os.urandom(1000)}, zipfile.ZIP_STORED))
     content[500] ^= 1
     with pytest.raises(ArchiveError, match="CRC"):
@@ -248,7 +248,7 @@ def test_a_file_that_is_not_an_archive_is_rejected(content: bytes, tmp_path: Pat
     changes=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=6),
 )
 @settings(max_examples=150, deadline=None)
-def test_a_damaged_archive_is_unpacked_or_rejected(
+def test_a_damaged_archive_is_unpacked_or_rejected_without_leaving_files(
     kind: str, changes: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     damaged = bytearray(WHOLE[kind])
@@ -282,7 +282,7 @@ TOOLS = {
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_files_of_git_and_dvc_are_skipped_and_named(make: Callable[[dict[str, bytes]], bytes], tmp_path: Path) -> None:
+def test_git_and_dvc_files_are_skipped_and_reported(make: Callable[[dict[str, bytes]], bytes], tmp_path: Path) -> None:
     path = write_archive(tmp_path, "pets.zip", make({"pets/a/1.png": b"1"} | TOOLS))
     skipped: set[str] = set()
     assert extract(path, tmp_path / "unpacked", skipped) == 1

@@ -1,4 +1,4 @@
-"""Archives made to exhaust memory, time or the disk: each is refused with a message."""
+"""Archives that are designed to exhaust memory, time or the disk are refused with a message."""
 
 import bz2
 import contextlib
@@ -23,12 +23,12 @@ from components.contract.foreign.archive import extract, members
 from components.preprocess.sources.probe import probe
 
 MEMORY_BYTES = 300 * 2**20
-"""The growth of the tests' address space that each attack may cause."""
+"""How much the address space of the tests may grow during each attack."""
 
 
 @contextlib.contextmanager
 def bounded_memory() -> Iterator[None]:
-    """An attack that exhausts memory fails instead of stopping this machine."""
+    """Within the block, an attack that exhausts memory raises an error instead of stopping this machine."""
     limits = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, limits[1]))
@@ -39,7 +39,7 @@ def bounded_memory() -> Iterator[None]:
 
 
 def tar_header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
-    """A header with a correct checksum that announces a given size."""
+    """A header with a correct checksum that declares a given size."""
     info = tarfile.TarInfo(name)
     info.type = kind
     header = bytearray(info.tobuf(tarfile.GNU_FORMAT)[:512])
@@ -59,7 +59,7 @@ def pax_header(**values: object) -> bytes:
 
 
 def refuse(folder: Path, name: str, content: bytes, match: str) -> None:
-    """Unpacking and previewing only give the message, and leave nothing behind."""
+    """Checks that unpacking and probing the archive raise the error, and leave nothing behind."""
     path = folder / name
     path.write_bytes(content)
     with bounded_memory(), pytest.raises(ArchiveError, match=match):
@@ -74,23 +74,23 @@ SIZES = {
     "negative": tar_header("a/1.png", -512),
     "negative, in the extended header": pax_header(size=-1024) + tar_header("a/1.png", 0),
     "larger than the disk, in the extended header": pax_header(size=2**62) + tar_header("a/1.png", 0),
-    "of a folder": pax_header(size=2**62) + tar_header("a/", 0, tarfile.DIRTYPE),
-    "of an unknown kind": tar_header("a/1.png", 2**62, b"Z"),
-    "of a sparse file": pax_header(**{"GNU.sparse.map": "0,1", "GNU.sparse.size": 2**60}) + tar_header("a/1.png", 512),
+    "huge, for a folder": pax_header(size=2**62) + tar_header("a/", 0, tarfile.DIRTYPE),
+    "huge, for an unknown kind of member": tar_header("a/1.png", 2**62, b"Z"),
+    "huge, sparse file": pax_header(**{"GNU.sparse.map": "0,1", "GNU.sparse.size": 2**60}) + tar_header("a/1.png", 512),
 }
 
 
 @pytest.mark.parametrize("kind", SIZES)
-def test_a_size_that_causes_an_endless_loop_is_rejected(kind: str, tmp_path: Path) -> None:
+def test_a_size_that_would_cause_an_endless_loop_is_rejected(kind: str, tmp_path: Path) -> None:
     refuse(tmp_path, "photos.tar", SIZES[kind] + b"x" * 512, "must contain at most 1,073,741,824 bytes.*declares")
 
 
-def test_a_size_of_zero_in_the_extended_header_is_damage(tmp_path: Path) -> None:
+def test_a_size_of_zero_in_the_extended_header_is_reported_as_damage(tmp_path: Path) -> None:
     content = pax_header(size=0) + tar_header("a/1.png", 512) + b"x" * 512 + bytes(1024)
     refuse(tmp_path, "photos.tar", content, "cannot be read as a zip or tar")
 
 
-def test_a_sparse_map_without_an_end_is_damage(tmp_path: Path) -> None:
+def test_a_sparse_map_without_an_end_is_reported_as_damage(tmp_path: Path) -> None:
     sparse = pax_header(**{"GNU.sparse.major": 1, "GNU.sparse.minor": 0, "GNU.sparse.realsize": 2**60})
     content = sparse + tar_header("a/1.png", 512) + b"99999999\n" + b"1\n" * 200
     refuse(tmp_path, "photos.tar", content, "cannot be read as a zip or tar")
@@ -104,13 +104,13 @@ def test_consecutive_headers_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dict_size", [2**30, 3 * 2**29])
 def test_an_xz_dictionary_of_gigabytes_is_refused(dict_size: int, tmp_path: Path) -> None:
     content = bytearray(lzma.compress(b"x" * 1000, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**20}]))
-    assert content[16] == 16, "the byte of the dictionary's size"
+    assert content[16] == 16, "this byte contains the size of the dictionary"
     content[16] = {2**30: 36, 3 * 2**29: 37}[dict_size]
     content[20:24] = struct.pack("<I", zlib.crc32(content[12:20]))
     refuse(tmp_path, "photos.tar.xz", bytes(content), "must unpack in 256 MiB of memory; its dictionary is larger")
 
 
-def test_xz_of_several_streams_unpacks(tmp_path: Path) -> None:
+def test_an_xz_file_of_several_streams_is_unpacked(tmp_path: Path) -> None:
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as file:
         info = tarfile.TarInfo("a/1.png")
@@ -141,7 +141,7 @@ def test_zip_methods_that_decompress_without_a_limit_are_refused(method: int, tm
 
 
 def zip_of(names: list[bytes], *, directory_bytes: int | None = None, distance: int = 0) -> bytes:
-    """A zip64 of empty files, all at the same offset or at a given distance, whose directory size may be false."""
+    """A zip64 of empty files that are `distance` bytes apart (0: they overlap); its directory size may be false."""
     files = b"".join(
         struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, len(name), 0) + name for name in names
     )
@@ -188,11 +188,11 @@ def test_two_million_names_are_read_quickly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("directory_bytes", [2**40, 2**63])
-def test_a_list_with_a_wrong_size_is_rejected(directory_bytes: int, tmp_path: Path) -> None:
+def test_a_zip_directory_with_a_wrong_size_is_rejected(directory_bytes: int, tmp_path: Path) -> None:
     refuse(tmp_path, "photos.zip", zip_of([b"a/1", b"a/2"], directory_bytes=directory_bytes), "cannot be read as a zip")
 
 
-def test_a_list_of_files_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_directory_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zip_reader, "MAX_DIRECTORY_BYTES", 90)
     refuse(
         tmp_path, "photos.zip", zip_of([b"a/1", b"a/2"], distance=33), "list its files in at most 90 bytes; .* has 98"
@@ -204,7 +204,7 @@ def test_files_that_share_bytes_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/" * 1900 + "1.png", "a/" + "b" * 5000])
-def test_names_longer_than_any_system_has_are_refused(name: str, tmp_path: Path) -> None:
+def test_names_longer_than_any_system_allows_are_refused(name: str, tmp_path: Path) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
         file.writestr(name, b"")
@@ -233,7 +233,7 @@ def test_an_archive_that_does_not_fit_on_the_disk_is_not_unpacked(
         extract(path, tmp_path / "unpacked")
 
 
-def test_a_member_of_a_gigabyte_is_not_kept_in_memory(tmp_path: Path) -> None:
+def test_a_huge_member_is_not_kept_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "photos.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("a/1.png", "w") as member:
         for _ in range(350):
@@ -242,7 +242,7 @@ def test_a_member_of_a_gigabyte_is_not_kept_in_memory(tmp_path: Path) -> None:
         probe(str(path))
 
 
-def test_a_pipe_that_is_called_an_archive_is_refused(tmp_path: Path) -> None:
+def test_a_pipe_with_the_name_of_an_archive_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "photos.zip")
     with pytest.raises(ArchiveError, match="pipe or device"):
         list(members(tmp_path / "photos.zip"))

@@ -1,4 +1,4 @@
-"""Decides in one place whether a foreign name lies within a folder."""
+"""Untrusted names and paths: which stay within a folder, and which are refused."""
 
 import os
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_names_that_no_file_can_have_are_refused(name: str, reason: str) -> None
         ("a:b/c", "a:b/c"),
     ],
 )
-def test_names_within_are_kept(name: str, path: str, tmp_path: Path) -> None:
+def test_names_within_the_folder_are_kept(name: str, path: str, tmp_path: Path) -> None:
     assert within(tmp_path, name) == tmp_path / path
 
 
@@ -87,7 +87,7 @@ def test_a_checked_name_never_leaves_its_folder(name: str) -> None:
     assert os.path.normpath(f"/folder/{path}").startswith("/folder/")
 
 
-def test_a_linked_parent_leads_outside(tmp_path: Path) -> None:
+def test_a_link_to_a_parent_folder_leads_outside(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link").symlink_to(tmp_path)
     with pytest.raises(UnsafeNameError, match="leads outside"):
@@ -122,7 +122,7 @@ def test_other_files_are_not_tool_files(name: str) -> None:
     assert not is_tool_file(name)
 
 
-def test_only_a_regular_file_within_its_roots_is_opened(tmp_path: Path) -> None:
+def test_only_a_regular_file_within_the_roots_is_opened(tmp_path: Path) -> None:
     root, secret = tmp_path / "root", tmp_path / "secret"
     root.mkdir()
     secret.write_bytes(b"secret")
@@ -138,7 +138,7 @@ def test_only_a_regular_file_within_its_roots_is_opened(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r"regular file|outside"):
             open_within((root,), path)
     with open_within(None, root / "link") as file:
-        assert file.read() == b"secret", "without roots every file may be read"
+        assert file.read() == b"secret", "without roots, every file may be read"
 
 
 def test_a_link_that_is_swapped_while_it_is_opened_is_not_followed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Foreign git repositories: real ones whose configuration names programs that leave a mark when run."""
+"""Untrusted git repositories: real ones, whose configuration names programs that create a mark file when they run."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def plant(folder: Path, mark: Path) -> None:
     os.utime(folder / "photos" / "a.txt", (1, 1))
 
 
-def test_no_program_of_a_repository_runs(tmp_path: Path) -> None:
+def test_no_program_configured_in_a_repository_runs(tmp_path: Path) -> None:
     commit, mark = make_repository(tmp_path / "foreign"), tmp_path / "ran"
     plant(tmp_path / "foreign", mark)
     assert git_revision(tmp_path / "foreign" / "photos") == commit
@@ -55,10 +55,10 @@ def test_no_program_of_a_repository_runs(tmp_path: Path) -> None:
     assert git_revision(tmp_path / "foreign" / "photos") == f"{commit}-dirty"
     assert not mark.exists()
     subprocess.run(["git", "-C", str(tmp_path / "foreign"), "status"], check=False, capture_output=True)
-    assert mark.exists(), "git itself would have run it"
+    assert mark.exists(), "git status itself runs the program"
 
 
-def test_no_program_of_the_users_repository_runs_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_program_configured_in_the_users_repository_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit, mark = make_repository(tmp_path / "own"), tmp_path / "ran"
     plant(tmp_path / "own", mark)
     monkeypatch.chdir(tmp_path / "own")
@@ -66,7 +66,7 @@ def test_no_program_of_the_users_repository_runs_either(tmp_path: Path, monkeypa
     assert not mark.exists()
 
 
-def test_a_submodule_and_its_configuration_are_left_alone(tmp_path: Path) -> None:
+def test_the_configuration_of_a_submodule_is_not_used(tmp_path: Path) -> None:
     make_repository(tmp_path / "inner")
     make_repository(tmp_path / "outer")
     git(tmp_path / "outer", "submodule", "--quiet", "add", str(tmp_path / "inner"), "sub")
@@ -75,7 +75,7 @@ def test_a_submodule_and_its_configuration_are_left_alone(tmp_path: Path) -> Non
         config.write(f"[core]\n\tfsmonitor = touch {tmp_path}/ran; false\n")
     assert git_revision(tmp_path / "outer" / "photos") == git(tmp_path / "outer", "rev-parse", "HEAD")
     inner = git(tmp_path / "inner", "rev-parse", "HEAD")
-    assert git_revision(tmp_path / "outer" / "sub") == inner, "a submodule of the repository around it"
+    assert git_revision(tmp_path / "outer" / "sub") == inner, "the commit of the submodule, not of the outer repository"
     assert not (tmp_path / "ran").exists()
 
 
@@ -107,7 +107,7 @@ def test_a_gitdir_file_that_leads_to_another_repository_is_not_followed(tmp_path
     "head",
     ["ref: ../../../secret", "ref: refs/../../secret", "ref: /etc/hostname", "x" * 9000, "", "ref: refs/heads/link"],
 )
-def test_a_head_that_points_elsewhere_is_ignored(head: str, tmp_path: Path) -> None:
+def test_a_head_that_is_invalid_or_points_elsewhere_is_ignored(head: str, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("f" * 40)
     (tmp_path / "data" / ".git" / "refs" / "heads").mkdir(parents=True)
     (tmp_path / "data" / ".git" / "refs" / "heads" / "link").symlink_to(tmp_path / "secret")
@@ -121,7 +121,7 @@ def test_a_pipe_in_place_of_a_file_does_not_block(tmp_path: Path) -> None:
     assert git_revision(tmp_path) is None
 
 
-def test_settings_that_change_the_comparison_are_kept(tmp_path: Path) -> None:
+def test_settings_that_affect_the_comparison_are_used(tmp_path: Path) -> None:
     commit = make_repository(tmp_path / "own")
     (tmp_path / "own" / "photos" / "a.txt").chmod(0o755)
     assert git_revision(tmp_path / "own") == f"{commit}-dirty"

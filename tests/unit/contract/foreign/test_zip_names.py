@@ -1,4 +1,4 @@
-"""The names of files in a zip, as written by programs of all countries."""
+"""The names of files in zips that were written on systems in many languages."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ from components.contract.foreign.code_pages import detect_code_page
 
 
 def write_zip(path: Path, names: list[bytes], flags: int = 0, extras: dict[bytes, bytes] | None = None) -> Path:
-    """A zip of files whose content is their raw name."""
+    """Writes a zip of files, each of which contains its own raw name."""
     body, directory = b"", b""
     for name in names:
         extra = (extras or {}).get(name, b"")
@@ -49,7 +49,7 @@ CODE_PAGES = [
     ("gbk", ["厨余垃圾", "可回收物", "有害垃圾"]),
     ("cp932", ["りんご", "ソース"]),
     ("cp932", ["猫", "犬"]),
-    ("cp932", ["表", "能", "十"]),  # each ends with the byte of a backslash or contains one
+    ("cp932", ["表", "能", "十"]),  # the second byte of each is that of a backslash
     ("cp949", ["고양이", "강아지"]),
     ("big5", ["蘋果", "香蕉"]),
     ("big5", ["良品", "功"]),
@@ -79,11 +79,11 @@ def test_names_in_a_code_page_are_read_and_the_guess_is_reported(
 
 @pytest.mark.parametrize("name", ["Äpfel/1.png", "苹果/1.png", "りんご/1.png", "apple/1.png"])
 @pytest.mark.parametrize("flags", [0, 0x800])
-def test_utf_8_names_need_no_guess_with_or_without_a_flag(name: str, flags: int, tmp_path: Path) -> None:
+def test_utf_8_names_need_no_guess_with_or_without_the_flag(name: str, flags: int, tmp_path: Path) -> None:
     assert unpack(write_zip(tmp_path / "photos.zip", [name.encode()], flags)) == ({name}, [])
 
 
-def test_a_unicode_path_is_used_if_it_belongs_to_the_name(tmp_path: Path) -> None:
+def test_a_unicode_path_is_used_if_its_checksum_matches_the_name(tmp_path: Path) -> None:
     name = "猫/1.png"
     raw_name = name.encode("cp932")
     archive = write_zip(tmp_path / "a.zip", [raw_name], extras={raw_name: unicode_path(raw_name, name)})
@@ -114,12 +114,12 @@ def test_an_invalid_code_page_is_rejected(tmp_path: Path) -> None:
         unpack(archive, "ascii")
 
 
-def test_backslashes_are_folders_in_decoded_names_only(tmp_path: Path) -> None:
+def test_backslashes_separate_folders_only_after_decoding(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "photos.zip", ["ソース\\1.png".encode("cp932"), b"nut\\2.png"])
     assert unpack(archive)[0] == {"ソース/1.png", "nut/2.png"}
 
 
-def test_any_bytes_can_be_guessed() -> None:
+def test_a_code_page_is_guessed_for_any_bytes() -> None:
     assert detect_code_page([bytes(range(128, 256))])
     assert detect_code_page([b"\xff"])
     assert detect_code_page([b"\x81"])

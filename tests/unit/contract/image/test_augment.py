@@ -1,4 +1,4 @@
-"""Augmentation: the effect of each change, and that a variant depends only on its photo and its seed."""
+"""Augmentation: each change has the expected effect, and a variant depends only on its photo and its seed."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_presets_change_photos_but_not_their_shape(photos: np.ndarray, preset: s
     assert variants.shape == photos.shape
     assert variants.dtype == np.uint8
     assert all(not np.array_equal(variant, other) for variant, other in zip(variants, photos, strict=True))
-    assert np.array_equal(photos, before), "what was given is never modified"
+    assert np.array_equal(photos, before), "the input is never modified"
 
 
 def test_a_variant_depends_on_its_own_seed_and_not_on_its_batch(photos: np.ndarray) -> None:
@@ -46,7 +46,7 @@ def test_a_variant_depends_on_its_own_seed_and_not_on_its_batch(photos: np.ndarr
     assert np.array_equal(augment(photos[5:6], STRONG, seeds(12)[5:6])[0], whole[5])
 
 
-def test_a_different_variant_seed_or_photo_gives_a_different_picture(photos: np.ndarray) -> None:
+def test_different_variants_seeds_or_photos_give_different_pictures(photos: np.ndarray) -> None:
     keys = image_keys(["a", "b"])
     variants = {
         int(seed)
@@ -58,7 +58,7 @@ def test_a_different_variant_seed_or_photo_gives_a_different_picture(photos: np.
     assert not np.array_equal(augment(photos, STRONG, seeds(12, 1)), augment(photos, STRONG, seeds(12, 2)))
 
 
-def test_keys_depend_on_the_content_not_on_the_position() -> None:
+def test_image_keys_depend_on_the_content_not_on_the_position() -> None:
     assert np.array_equal(image_keys(["a", "b", "c"])[[2, 0]], image_keys(["c", "a"]))
     assert image_keys([]).shape == (0,)
 
@@ -112,7 +112,7 @@ def test_shear_keeps_the_middle_row_and_moves_the_others() -> None:
     assert 4 < np.abs(places[:, 0] - 15).max() < 5.6  # 15 × tan 20° = 5.5
 
 
-def test_pixels_from_outside_mirror_the_photo() -> None:
+def test_areas_outside_the_photo_are_filled_by_reflection() -> None:
     white = np.full((20, 16, 16, 3), 255, np.uint8)
     assert (augment(white, AugmentationParams(shift=0.5, rotation_degrees=45, zoom=0.5), seeds(20)) == 255).all()
 
@@ -148,12 +148,12 @@ def test_a_crop_enlarges_a_part_and_uses_nothing_from_outside() -> None:
     ramp = np.zeros((200, 50, 50, 3), np.uint8)
     ramp[:] = np.arange(50)[:, None, None] * 5
     columns = augment(ramp, AugmentationParams(crop=0.4), seeds(200))[:, :, 25, 0].astype(float)
-    assert (np.diff(columns, axis=1) >= 0).all(), "nothing is mirrored in"
+    assert (np.diff(columns, axis=1) >= 0).all(), "no reflected pixels are visible"
     spans = (columns[:, -1] - columns[:, 0]) / 245
     assert 0.6 <= spans.min() < 0.63
     assert 0.97 < spans.max() <= 1
-    assert columns[:, 0].max() > 60, "now from the top"
-    assert columns[:, -1].min() < 185, "now from the bottom"
+    assert columns[:, 0].max() > 60, "some crops start far below the top"
+    assert columns[:, -1].min() < 185, "some crops end far above the bottom"
 
 
 def test_saturation_and_hue_change_colors_but_not_grays() -> None:
@@ -167,7 +167,7 @@ def test_saturation_and_hue_change_colors_but_not_grays() -> None:
     assert np.abs(lightness - np.dot((200, 100, 60), LUMA)).max() <= 1
 
 
-def test_a_third_of_the_color_circle_turns_red_into_green() -> None:
+def test_a_hue_rotation_of_120_degrees_turns_red_into_green() -> None:
     seed = seeds(400)
     angles = 120 / (2 * uniform_draws(seed)[:, 13] - 1)
     index = int(np.argmax((angles > 120) & (angles < 180)))
@@ -176,7 +176,7 @@ def test_a_third_of_the_color_circle_turns_red_into_green() -> None:
     assert np.abs(rotated.astype(int) - (20, 200, 20)).max() <= 1
 
 
-def test_brightness_is_the_same_with_and_without_a_change_of_colors(photos: np.ndarray) -> None:
+def test_brightness_is_the_same_with_and_without_color_changes(photos: np.ndarray) -> None:
     recolored = AugmentationParams(brightness=0.2, contrast=0.2)
     alone = augment(photos, recolored, seeds(12)).astype(int)
     together = augment(photos, recolored.model_copy(update={"saturation": 1e-9}), seeds(12)).astype(int)
@@ -190,7 +190,7 @@ def test_blur_smooths_and_keeps_the_mean() -> None:
     assert blurred.std(axis=(1, 2, 3)).min() < 0.15 * noise.std()
 
 
-def test_noise_has_the_requested_spread() -> None:
+def test_noise_has_the_requested_standard_deviation() -> None:
     gray = np.full((100, 32, 32, 3), 128, np.uint8)
     noisy = augment(gray, AugmentationParams(noise=0.1), seeds(100)).astype(float)
     spreads = noisy.std(axis=(1, 2, 3)) / 255
@@ -215,7 +215,7 @@ def test_an_empty_batch_stays_empty() -> None:
     assert augment(np.empty((0, 8, 8, 3), np.uint8), STRONG, np.empty(0, np.uint64)).shape == (0, 8, 8, 3)
 
 
-def test_views_on_mapped_files_can_be_augmented(photos: np.ndarray) -> None:
+def test_read_only_photos_can_be_augmented(photos: np.ndarray) -> None:
     photos.flags.writeable = False
     assert augment(photos, STRONG, seeds(12)).flags.writeable
 

@@ -1,4 +1,4 @@
-"""Files of every color mode become RGB."""
+"""Photos of every color mode are converted to RGB."""
 
 import io
 
@@ -57,7 +57,7 @@ def test_every_mode_produces_the_same_color(mode: str, file_format: str, expecte
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "I;16", "F", "I", "P", "RGBA", "CMYK"])
-def test_a_photo_that_is_converted_in_bands_is_the_same(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_converting_a_photo_in_bands_does_not_change_the_result(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = scene(40, 30)
     if mode in ("I;16", "F", "I"):
         shades = np.asarray(image.convert("L")).astype({"I;16": np.uint16, "F": np.float32, "I": np.int32}[mode])
@@ -81,7 +81,7 @@ def test_a_black_and_white_picture_keeps_both_colors() -> None:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
-def test_16_bits_are_scaled_not_truncated(file_format: str) -> None:
+def test_16_bit_values_are_scaled_not_truncated(file_format: str) -> None:
     shades = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     pixels = decode(encoded(Image.fromarray(shades), file_format), (16, 16)).pixels
     assert np.array_equal(pixels[..., 0].ravel(), np.arange(256))
@@ -99,13 +99,13 @@ def test_16_bits_are_scaled_not_truncated(file_format: str) -> None:
         ([-7.0, -7.0, -7.0], [0, 0, 0]),
     ],
 )
-def test_floats_are_scaled_by_the_range_that_contains_them(values: list[float], expected: list[int]) -> None:
+def test_floats_are_scaled_by_the_smallest_usual_range(values: list[float], expected: list[int]) -> None:
     picture = np.repeat(np.array(values, np.float32), 4).reshape(3, 4).repeat(2, axis=0)
     pixels = decode(encoded(Image.fromarray(picture), "TIFF"), (6, 4)).pixels
     assert pixels[::2, 0, 0].tolist() == pytest.approx(expected, abs=1)
 
 
-def test_32_bit_integers_are_scaled_by_the_range_that_contains_them() -> None:
+def test_32_bit_integers_are_scaled_by_the_smallest_usual_range() -> None:
     for factor, expected in ((1, 100), (257, 100), (1 << 20, 128)):
         picture = np.array([[0] * 4, [100] * 4, [200] * 4, [200] * 4], np.int32) * factor
         pixels = decode(encoded(Image.fromarray(picture), "TIFF"), (4, 4)).pixels
@@ -129,13 +129,13 @@ def test_transparent_pixels_become_white() -> None:
         (Image.new("RGB", (24, 16), COLOR), COLOR),
         (Image.fromarray(np.full((16, 24), 5000, np.uint16)), 5000),
     ],
-    ids=["palette", "grey", "colour", "16 bits"],
+    ids=["palette", "gray", "color", "16 bits"],
 )
 def test_a_transparent_color_becomes_white(image: Image.Image, key: object) -> None:
     assert mean_color(encoded(image, "PNG", transparency=key)).tolist() == [255, 255, 255]
     assert mean_color(encoded(image, "PNG")).tolist() != [255, 255, 255]
 
 
-def test_cmyk_is_converted_like_pillow() -> None:
+def test_cmyk_is_converted_as_in_pillow() -> None:
     data = encoded(scene(32, 48).convert("CMYK"), "JPEG", quality=95)
     assert np.array_equal(decode(data, (32, 48)).pixels, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))

@@ -1,6 +1,6 @@
-"""The decoder: which files it reads, and how; all inputs come from real encoders.
+"""The decoder: which files it reads, and how. Nearly all inputs come from real encoders.
 
-For the files that it refuses, see tests/cases/bad_photos/.
+For the files that the decoder refuses, see tests/cases/bad_photos/.
 """
 
 import struct
@@ -65,7 +65,7 @@ def test_mode_and_format_are_those_of_the_file() -> None:
     "what",
     ["a bomb: a PNG of 30,000 × 30,000", "one pixel", "a web page", "an empty file", "a GIF animation", "an AVIF"],
 )
-def test_the_header_alone_is_rejected_for_the_same_reason(what: str, tmp_path: Path) -> None:
+def test_reading_only_the_header_rejects_a_photo_for_the_same_reason(what: str, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(BAD_PHOTOS[what].make())
     with pytest.raises(ImageError) as refusal, path.open("rb") as file:
@@ -109,7 +109,7 @@ def test_a_file_truncated_anywhere_is_rejected_or_only_lacks_padding(name: str) 
 
 @given(st.integers(0, len(WHOLE["png"]) - 1), st.integers(0, 7))
 @settings(max_examples=150, deadline=None)
-def test_every_flipped_bit_of_a_png_is_found(position: int, bit: int) -> None:
+def test_every_flipped_bit_of_a_png_is_detected(position: int, bit: int) -> None:
     damaged = bytearray(WHOLE["png"])
     damaged[position] ^= 1 << bit
     with pytest.raises(ImageError):
@@ -146,8 +146,8 @@ def heic() -> bytes:
     return encoded(scene(40, 60), "HEIF", exif=exif)
 
 
-def test_iphone_photos_are_decoded_like_in_viewers(heic: bytes) -> None:
-    """HEIF has its own rotation, which the reader applies; that of EXIF is ignored."""
+def test_iphone_photos_are_decoded_as_image_viewers_show_them(heic: bytes) -> None:
+    """HEIF has its own rotation, which the reader applies; the rotation in EXIF is ignored."""
     photo = decode(heic, (40, 60))
     assert (photo.format, photo.native_size, read_size(heic)) == ("HEIF", (40, 60), (40, 60))
     expected = np.asarray(scene(40, 60))
@@ -160,7 +160,7 @@ def test_a_damaged_heic_is_refused(heic: bytes) -> None:
             decode(heic[:end], (60, 40))
 
 
-def test_without_the_extra_a_heic_is_rejected_with_advice(heic: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_a_heic_photo_is_rejected_with_advice(heic: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.image.formats.reads_heif", lambda: False)
     monkeypatch.setattr("components.contract.image.decode.reads_heif", lambda: False)
     with pytest.raises(ImageError, match=r"pip install 'darkroom\[heic\]'") as refusal:

@@ -1,4 +1,4 @@
-"""Headers that keep their reader busy are refused, and the cost of decoding is known in advance."""
+"""Headers that would keep the reader busy are refused, and the cost of decoding is estimated in advance."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[4]
 SIZE = (32, 32)
 SIDE = 2_000
 OVERHEAD_BYTES = 12 * 2**20
-"""Memory for libraries that are loaded meanwhile, and for bands and rows."""
+"""Memory for libraries that are loaded meanwhile, and for bands and rows of pixels."""
 
 MEASURE = """
 import sys
@@ -44,12 +44,12 @@ def test_a_header_that_takes_too_long_is_rejected(name: str) -> None:
     assert caught.value.code == "corrupt"
 
 
-def test_as_many_chunks_as_allowed_are_read() -> None:
+def test_a_png_with_nearly_the_maximum_number_of_chunks_is_read() -> None:
     assert decode(png_with(chunk(b"prVt", b"") * 9_990), SIZE).native_size == (64, 64)
 
 
 @pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="the peak memory of a process is Linux's to tell"
+    not Path("/proc/self/clear_refs").exists(), reason="only Linux can reset the peak memory of a process"
 )
 @pytest.mark.parametrize(
     "make",
@@ -69,17 +69,17 @@ def test_as_many_chunks_as_allowed_are_read() -> None:
     ],
     ids=[
         "PNG",
-        "PNG of one bit",
-        "PNG of 16 bits",
-        "color PNG of 16 bits",
-        "color TIFF of 16 bits",
+        "1-bit PNG",
+        "16-bit PNG",
+        "16-bit color PNG",
+        "16-bit color TIFF",
         "WebP",
         "JPEG",
         "progressive JPEG",
         "CMYK TIFF",
         "GIF",
         "BMP",
-        "JPEG of 20 scans",
+        "JPEG with 20 scans",
     ],
 )
 def test_decoding_needs_no_more_memory_than_estimated(make: Callable[[], bytes], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The EXIF orientation of a photo is applied, wherever it is stored and whatever its value."""
+"""The EXIF orientation of a photo is applied in every format; damaged EXIF data is ignored."""
 
 import io
 

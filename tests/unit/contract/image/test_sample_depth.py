@@ -31,7 +31,7 @@ def with_opaque_alpha(colors: np.ndarray) -> np.ndarray:
 
 
 def gray_alpha_png(gray: np.ndarray, alpha: np.ndarray) -> bytes:
-    """Built by hand: no available encoder writes this kind."""
+    """A gray PNG with alpha, built by hand because no available encoder writes this kind."""
     import zlib
 
     rows = np.stack([gray, alpha], axis=-1).astype(">u2").reshape(len(gray), -1)
@@ -66,7 +66,7 @@ def packed_tiff(picture: np.ndarray) -> bytes:
 
 
 def planar_tiff(colors: np.ndarray) -> bytes:
-    """A TIFF whose colors are stored one after another as planes."""
+    """A TIFF whose colors are stored plane by plane."""
     height, width = colors.shape[:2]
     num_bytes = 2 * height * width
     entries = [(256, 1, width), (257, 1, height), (258, 3, 300), (259, 1, 1), (262, 1, 2), (277, 1, 3), (284, 1, 2)]
@@ -113,20 +113,20 @@ RAW = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
         "PNG",
         "TIFF",
         "big-endian TIFF",
-        "packed TIFF by LZW",
-        "big-endian TIFF by LZW",
-        "TIFF of 12 bits",
+        "LZW-compressed TIFF",
+        "LZW-compressed big-endian TIFF",
+        "12-bit TIFF",
         "gray PNG with alpha",
         "color PNG",
         "color PNG with alpha",
-        "color TIFF by LZW",
+        "LZW-compressed color TIFF",
         "color TIFF",
         "color TIFF with alpha",
     ],
 )
-def test_twelve_bits_become_all_levels_in_every_kind_of_file(data: bytes, picture: np.ndarray) -> None:
+def test_twelve_bit_values_are_mapped_to_8_bits_in_every_kind_of_file(data: bytes, picture: np.ndarray) -> None:
     assert np.array_equal(decode(data, (HEIGHT, WIDTH), pixel_range=TWELVE_BITS).pixels, scaled(picture, 4095))
-    assert np.array_equal(decode(data, (HEIGHT, WIDTH)).pixels, scaled(picture, 65535)), "as before without a range"
+    assert np.array_equal(decode(data, (HEIGHT, WIDTH)).pixels, scaled(picture, 65535)), "the default is the full range"
     depth = measure_depth(data)
     assert depth is not None
     assert (depth.lowest, depth.highest, depth.num_values) == (picture.min(), 4095, len(np.unique(picture)))
@@ -140,7 +140,7 @@ def test_values_outside_the_range_are_clipped_and_counted() -> None:
     assert decode(gray_file(picture, "PNG"), (4, 4)).clipped_share == 0
 
 
-def test_photos_of_eight_bits_have_no_depth_and_no_range() -> None:
+def test_photos_without_16_bit_values_have_no_depth_and_ignore_the_range() -> None:
     for mode, file_format in (
         ("RGB", "JPEG"),
         ("L", "PNG"),
@@ -157,7 +157,7 @@ def test_photos_of_eight_bits_have_no_depth_and_no_range() -> None:
         assert photo.clipped_share == 0
 
 
-def test_signed_values_begin_at_a_power_of_two_below_zero() -> None:
+def test_the_range_of_signed_values_begins_at_a_negative_power_of_two() -> None:
     hounsfield = np.linspace(-1024, 3071, HEIGHT * WIDTH).astype(np.int16).reshape(HEIGHT, WIDTH)
     data = cv2.imencode(".tif", hounsfield)[1].tobytes()
     depth = measure_depth(data)
@@ -227,15 +227,15 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
         (depths(16_383), (0, 16_383)),
         (depths(65_535), FULL_RANGE),
         (depths(900, declared=4095), (0, 4095)),
-        (depths(60_000, declared=4095), FULL_RANGE),  # sBIT of a program that scales to 16 bits, per the standard
+        (depths(60_000, declared=4095), FULL_RANGE),  # scaled to 16 bits, as the standard requires for sBIT
         (depths(*[900] * 11, 4095), (0, 4095)),
-        (depths(*[4095] * 99, 65_535), (0, 4095)),  # one percent is clipped to gain four bits for all others
+        (depths(*[4095] * 99, 65_535), (0, 4095)),  # one percent is clipped, which gains four bits for the others
         (depths(*[4095] * 98, 65_535, 65_535), FULL_RANGE),
         (depths(*[4095] * 29, 65_535), (0, 4095)),
         (depths(*[4095] * 28, 65_535), FULL_RANGE),
         (depths(*[4095] * 197, *[65_535] * 3), FULL_RANGE),
         (depths(*[4095] * 198, *[65_535] * 2), (0, 4095)),
-        (depths(*[4095] * 99, 8191), (0, 8191)),  # but not to gain one bit
+        (depths(*[4095] * 99, 8191), (0, 8191)),  # no photo is clipped to gain only one bit
         (depths(3071, lowest=-1), (-1, 4095)),
         (depths(3071, lowest=-1024), (-1024, 4095)),
         (depths(3071, lowest=-1025), (-2048, 4095)),
@@ -253,14 +253,14 @@ def test_planar_colors_are_rejected() -> None:
         assert caught.value.code == "format_not_allowed"
 
 
-def test_the_measurement_rejects_a_damaged_photo_too() -> None:
+def test_measuring_the_depth_rejects_a_damaged_photo() -> None:
     for data in (gray_file(GRAY, "PNG"), encoded_by_opencv(".tif", COLORS), packed_tiff(GRAY)):
         with pytest.raises(ImageError):
             measure_depth(data[: len(data) * 2 // 3])
 
 
 @pytest.mark.parametrize("make", [lambda: encoded_by_opencv(".png", COLORS), lambda: gray_file(GRAY, "PNG")])
-def test_colors_are_read_twice(make: Callable[[], bytes]) -> None:
+def test_the_cost_includes_reading_16_bit_colors_twice(make: Callable[[], bytes]) -> None:
     data = make()
     with Image.open(io.BytesIO(data)) as image:
         expected = 11 if image.mode == "RGB" else 6

@@ -1,4 +1,4 @@
-"""The calibration gives the same answers wherever it is applied, and errors name a damaged one."""
+"""The calibration: what it computes, and how it is written and read; errors name damaged files."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def test_unfamiliarity_is_the_distance_of_the_embedding_from_the_reference() -> 
     assert make_calibration().is_unfamiliar(embeddings).tolist() == [False, True, True, True, False]
 
 
-def test_the_kth_neighbor_counts_or_the_farthest_of_a_small_reference() -> None:
+def test_the_distance_is_to_the_kth_neighbor_or_to_the_farthest_in_a_small_reference() -> None:
     reference = to_unit_length(np.array([[1, 0], [1, 1], [0, 1], [-1, 0]], np.float32))
     distances = [float(neighbor_distance(np.array([[2, 0]]), reference, k)[0]) for k in (1, 2, 3, 4, 9)]
     assert distances == pytest.approx([0, 1 - np.sqrt(0.5), 1, 2, 2], abs=1e-6)
@@ -102,7 +102,7 @@ def test_embeddings_with_height_and_width_are_flattened() -> None:
     ("name", "content", "message"),
     [
         ("calibration.json", None, "must contain calibration.json"),
-        ("calibration.json", b"{}", "damaged, or of another version"),
+        ("calibration.json", b"{}", "damaged, or from another version"),
         ("familiarity.npz", None, r"familiarity.npz cannot be read"),
         ("familiarity.npz", b"PK no archive", "cannot be read"),
         ("familiarity.npz", b"", "cannot be read"),
@@ -117,7 +117,7 @@ def test_a_damaged_calibration_is_reported(tmp_path: Path, name: str, content: b
         read_calibration(tmp_path)
 
 
-def test_a_reference_whose_size_differs_from_its_facts_is_rejected(tmp_path: Path) -> None:
+def test_a_reference_whose_size_differs_from_calibration_json_is_rejected(tmp_path: Path) -> None:
     write_calibration(tmp_path, make_calibration())
     np.savez(tmp_path / "familiarity.npz", reference=np.ones((2, 4), np.float16))
     with pytest.raises(ArtifactError, match="must contain the 3 embeddings"):

@@ -1,4 +1,4 @@
-"""The exported graph gives the same answers for every batch size, and its errors name the damaged file."""
+"""The exported graph returns the same outputs for every batch size, and its errors name the damaged file."""
 
 import hashlib
 import sys
@@ -35,7 +35,7 @@ def test_a_graph_outputs_logits_embedding_and_feature_map(export_dir: Path) -> N
 
 
 @pytest.mark.parametrize("num_threads", [None, 1])
-def test_answers_do_not_depend_on_the_batch(export_dir: Path, num_threads: int | None) -> None:
+def test_outputs_do_not_depend_on_the_batch_size(export_dir: Path, num_threads: int | None) -> None:
     graph = InferenceGraph(export_dir, num_threads)
     pixels = np.random.default_rng(1).integers(0, 256, (9, 12, 12, 3)).astype(np.uint8)
     together = graph.run(pixels).logits
@@ -43,7 +43,7 @@ def test_answers_do_not_depend_on_the_batch(export_dir: Path, num_threads: int |
     assert np.allclose(together, alone, atol=1e-4)
 
 
-def test_an_answer_is_not_overwritten_by_the_next(export_dir: Path) -> None:
+def test_outputs_are_not_overwritten_by_the_next_run(export_dir: Path) -> None:
     graph = InferenceGraph(export_dir)
     first = graph.run(np.zeros((1, 12, 12, 3), np.uint8)).logits
     before = first.copy()
@@ -66,7 +66,7 @@ def test_a_graph_that_cannot_be_loaded_is_reported(tmp_path: Path, damage: str) 
         InferenceGraph(tmp_path)
 
 
-def test_the_digest_covers_both_files_in_order(export_dir: Path, tmp_path: Path) -> None:
+def test_the_digest_covers_both_files_of_the_graph_in_order(export_dir: Path, tmp_path: Path) -> None:
     together = b"".join((export_dir / name).read_bytes() for name in ("model.xml", "model.bin"))
     assert export_sha256(export_dir) == hashlib.sha256(together).hexdigest()
     (tmp_path / "model.xml").touch()

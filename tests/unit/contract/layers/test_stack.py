@@ -1,4 +1,4 @@
-"""The layers of params.yaml: the predicted shapes and numbers of parameters, and the errors for impossible layers."""
+"""The layers of params.yaml: the predicted shapes and numbers of parameters, and the errors for invalid layers."""
 
 import json
 from typing import Any
@@ -122,13 +122,13 @@ def test_an_invalid_layer_is_rejected_with_a_reason(spec: Any, message: str) -> 
         ),
         (
             ["Flatten", {"Conv2D": {"filters": 8, "kernel_size": 3}}],
-            "train.model.layers[1] Conv2D(filters=8, kernel_size=3) cannot be used here: it needs height × width × "
-            "channels. Its input is 192.",
+            "train.model.layers[1] Conv2D(filters=8, kernel_size=3) cannot be used here: it needs an input of height × "
+            "width × channels. Its input is 192.",
         ),
         (
             ["MaxPooling2D", {"Conv2D": {"filters": 8, "kernel_size": 5}}, "Flatten"],
             "layers[1] Conv2D(filters=8, kernel_size=5) cannot be used here: its window of 5 is larger than its "
-            "input; remove a pooling layer before it, use padding: same, or larger photos. Its input is 4 × 4 × 3.",
+            "input; remove a pooling layer before it, or use padding: same or larger photos. Its input is 4 × 4 × 3.",
         ),
         (
             ["MaxPooling2D"],
@@ -150,7 +150,8 @@ def test_an_invalid_layer_is_rejected_with_a_reason(spec: Any, message: str) -> 
         ),
         (
             ["MaxPooling2D", {"Flatten": {"after": "input"}}],
-            "The output of train.model.layers[0] MaxPooling2D() is not used, because the next layer follows input.",
+            "The output of train.model.layers[0] MaxPooling2D() is not used, because the next layer takes its input "
+            "from input.",
         ),
         (
             [{"Conv2D": {"filters": 8, "kernel_size": 3, "strides": 2, "dilation_rate": 2}}],
@@ -184,11 +185,11 @@ def test_layers_that_do_not_fit_together_are_reported_with_their_shape(specs: li
         (
             ["GlobalAveragePooling2D"],
             31,
-            "MobileNetV2 needs photos of at least 32 px on each side; they are 31 × 31 px.",
+            "MobileNetV2 needs photos of at least 32 px on each side; the photos are 31 × 31 px.",
         ),
     ],
 )
-def test_a_head_is_checked_before_any_work(head: list[Any], size: int, message: str) -> None:
+def test_a_head_is_checked_before_training(head: list[Any], size: int, message: str) -> None:
     train = TrainParams(model=ModelParams(name="MobileNetV2", head=layers(*head)))
     with pytest.raises(ModelError) as error:
         resolve_train(train, (size, size))
@@ -203,7 +204,7 @@ def test_layers_survive_a_round_trip_through_json() -> None:
     assert '"layers": [{"Conv2D": {"filters": 8, "kernel_size": [3, 1]}}, "Flatten"' in text
 
 
-def test_every_layer_is_printed_as_it_was_written() -> None:
+def test_layers_and_shapes_are_printed_in_readable_form() -> None:
     assert str(parse_layer({"Conv2D": {"filters": 8, "kernel_size": 3}})) == "Conv2D(filters=8, kernel_size=3)"
     assert all(name == layer_class(name).__name__ for name in LAYERS)
     assert shape_text((224, 224, 3)) == "224 × 224 × 3"

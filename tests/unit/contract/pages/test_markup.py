@@ -1,4 +1,4 @@
-"""Markup stays valid with any text."""
+"""Markup stays valid, no matter which text it contains."""
 
 import pytest
 

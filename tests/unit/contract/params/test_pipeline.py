@@ -17,7 +17,7 @@ def resolve_params(*overrides: str, native_size: tuple[int, int] = (8, 8)) -> Re
     return resolve(load_params(ROOT / "params.yaml", overrides), native_size=native_size, data_name="digits")
 
 
-def test_the_committed_params_are_the_defaults() -> None:
+def test_params_yaml_contains_the_defaults() -> None:
     committed = load_params(ROOT / "params.yaml").model_dump()
     defaults = Params.model_validate({"data": {"uri": "data/digits"}}).model_dump()
     for section in committed.keys() | defaults.keys():
@@ -168,12 +168,12 @@ def test_explicit_values_are_not_resolved() -> None:
         ("[{Dense: {units: 4}}]", "train.model.layers[0] Dense(units=4) cannot be used here: it needs a flat vector"),
         (
             "[Flatten, MaxPooling2D]",
-            "layers[1] MaxPooling2D() cannot be used here: it needs height × width × channels",
+            "layers[1] MaxPooling2D() cannot be used here: it needs an input of height × width × channels",
         ),
         ("[MaxPooling2D, MaxPooling2D, MaxPooling2D, MaxPooling2D]", "Its input is 1 × 1 × 3."),
     ],
 )
-def test_layers_that_do_not_fit_together_are_rejected_before_any_work(layers: str, message: str) -> None:
+def test_layers_that_do_not_fit_together_are_rejected_before_a_run(layers: str, message: str) -> None:
     with pytest.raises(ModelError) as error:
         resolve_params(f"train.model.layers={layers}")
     assert message in str(error.value)
@@ -207,7 +207,7 @@ def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
 
 
 @pytest.mark.parametrize(("image_size", "kind"), [(64, "layers"), (65, "pretrained")])
-def test_an_explicit_size_not_the_native_size_decides_the_model(image_size: int, kind: str) -> None:
+def test_an_explicit_size_determines_the_model_instead_of_the_native_size(image_size: int, kind: str) -> None:
     for native_size in ((8, 8), (400, 533)):
         params = resolve_params(f"preprocess.image_size={image_size}", native_size=native_size).params
         assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
@@ -222,13 +222,13 @@ def test_custom_layers_get_the_native_size_up_to_64_pixels_and_128_above(side: i
 @pytest.mark.parametrize(
     ("side", "image_size"), [(MIN_SIZE - 1, MIN_SIZE), (MIN_SIZE, MIN_SIZE), (MIN_SIZE + 1, MIN_SIZE + 1)]
 )
-def test_auto_never_goes_below_the_smallest_size(side: int, image_size: int) -> None:
+def test_an_automatic_size_is_never_below_the_minimum(side: int, image_size: int) -> None:
     params = resolve_params("train.model.layers=[Flatten]", native_size=(side, side)).params
     assert params.preprocess.image_size == image_size
 
 
-def test_train_alone_is_resolved_like_in_all_params() -> None:
-    """`dvc repro` resolves the train section from the prepared data set; `darkroom run` previews the photos."""
+def test_resolving_the_section_train_alone_produces_the_same_values() -> None:
+    """`dvc repro` resolves the section `train` for the prepared data set; `darkroom run` resolves all params first."""
     for native_size in ((8, 8), (64, 48), (65, 65), (400, 533)):
         whole = resolve_params(native_size=native_size).params
         alone, _ = resolve_train(load_params(ROOT / "params.yaml").train, whole.preprocess.size)
@@ -239,14 +239,14 @@ def test_train_alone_is_resolved_like_in_all_params() -> None:
     ("text", "given_range"),
     [("auto", None), ("4095", (0, 4095)), ("[-1024, 3071]", (-1024, 3071)), ("[27000, 31000]", (27_000, 31_000))],
 )
-def test_a_pixel_range_is_one_number_or_two(text: str, given_range: tuple[int, int] | None) -> None:
+def test_a_pixel_range_can_be_one_number_or_two(text: str, given_range: tuple[int, int] | None) -> None:
     preprocess = resolve_params(f"preprocess.pixel_range={text}").params.preprocess
     assert preprocess.given_range == given_range
     assert parse_section(PreprocessParams, dump_section(preprocess)) == preprocess
 
 
 @pytest.mark.parametrize(("text", "given_range"), [("auto", (0, 4095)), ("1023", (0, 1023))])
-def test_a_training_that_continues_a_model_keeps_its_pixel_range(text: str, given_range: tuple[int, int]) -> None:
+def test_the_pixel_range_of_an_earlier_model_is_the_default(text: str, given_range: tuple[int, int]) -> None:
     earlier_model = InitialModelFacts(
         display_name="the model today", image_size=(32, 32), pixel_range=(0, 4095), features=None
     )

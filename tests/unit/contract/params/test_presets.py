@@ -1,4 +1,4 @@
-"""Presets: which params they set, which written ones they keep, and which contradict them."""
+"""Presets: which params they set, which explicit values they keep, and which settings contradict them."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_fast_trains_only_the_head() -> None:
         ("train.swa=0.3", "ema", None),
     ],
 )
-def test_each_choice_can_be_set_alone_even_to_its_plain_default(setting: str, key: str, value: object) -> None:
+def test_each_choice_of_a_preset_can_be_overridden_alone(setting: str, key: str, value: object) -> None:
     plain, changed = differing(settle().params.train), differing(settle(setting).params.train)
     assert changed == plain | {key: value}
     if key == "early_stopping":
@@ -85,7 +85,7 @@ def test_auto_means_the_same_as_an_absent_key() -> None:
 
 
 @pytest.mark.parametrize("settings", [(), ("train.preset=best",), ("train.model.layers=[Flatten]",)])
-def test_a_resolved_section_is_unchanged(settings: tuple[str, ...]) -> None:
+def test_resolving_a_resolved_section_changes_nothing(settings: tuple[str, ...]) -> None:
     train = settle(*settings).params.train
     again = parse_section(TrainParams, dump_section(train))
     assert again == train
@@ -111,7 +111,7 @@ def test_without_a_preset_the_values_are_unchanged(settings: tuple[str, ...]) ->
     assert len(train.all_phases) == 1
 
 
-def test_tiny_pictures_have_no_preset() -> None:
+def test_no_preset_is_applied_to_tiny_pictures() -> None:
     train = settle(native_size=(8, 8)).params.train
     assert differing(train) == differing(TrainParams())
     assert train.phases == "auto"
@@ -132,19 +132,19 @@ def test_params_that_contradict_a_preset_are_refused(setting: str, message: str)
     assert message in str(error.value)
 
 
-def test_a_search_has_its_own_time_limit() -> None:
+def test_a_search_does_not_accept_the_time_limit_of_training() -> None:
     with pytest.raises(ParamsError, match=r"train\.minutes must be null if tune\.trials .* it is 5\. .*tune\.minutes"):
         settle("train.minutes=5", "tune.trials=2")
 
 
 @pytest.mark.parametrize("settings", [(), ("train.preset=fast",), ("train.model.layers=[Flatten]",)])
-def test_a_time_limit_is_kept_until_training_has_measured(settings: tuple[str, ...]) -> None:
+def test_resolving_keeps_the_time_limit_and_changes_nothing_because_of_it(settings: tuple[str, ...]) -> None:
     train = settle(*settings).params.train
     limited = settle(*settings, "train.minutes=5").params.train
     assert limited == train.model_copy(update={"minutes": 5.0})
 
 
-def test_an_unknown_preset_is_refused_with_those_that_exist() -> None:
+def test_the_error_for_an_unknown_preset_lists_the_presets() -> None:
     with pytest.raises(ParamsError, match=r"train\.preset: .*'fast', 'balanced' or 'best'"):
         settle("train.preset=better")
 

@@ -21,7 +21,7 @@ def settle(*settings: str) -> Resolution:
     ("preset", "choose", "image_size"),
     [("fast", "fastest", 224), ("balanced", "most_accurate", 224), ("best", "most_accurate", 260)],
 )
-def test_each_preset_has_a_rule(preset: str, choose: str, image_size: int) -> None:
+def test_each_preset_has_a_probe_rule(preset: str, choose: str, image_size: int) -> None:
     resolution = settle(f"train.preset={preset}")
     train = resolution.params.train
     assert train.model.choose == choose
@@ -38,7 +38,7 @@ def test_resolved_candidates_are_kept() -> None:
     assert resolve(params, native_size=(400, 533), data_name="x").params == params
 
 
-def test_the_rule_can_be_set() -> None:
+def test_the_params_override_the_rule() -> None:
     train = settle("train.preset=fast", "train.model.candidates=[VGG16, Xception]", "train.model.choose=most_accurate")
     assert train.params.train.model.candidates == ("VGG16", "Xception")
     assert train.params.train.model.choose == "most_accurate"
@@ -51,7 +51,7 @@ def test_the_rule_can_be_set() -> None:
         (("train.model.weights=imagenet",), "name auto chooses among networks with their own weights"),
         (("train.model.head=imagenet",), "name auto chooses among networks with their own weights and a new head"),
         (("train.model.path=model.keras",), "name auto chooses among networks"),
-        (("train.model.name=VGG16", "train.model.candidates=[VGG16]"), "candidates and choose need name auto"),
+        (("train.model.name=VGG16", "train.model.candidates=[VGG16]"), "candidates and choose require name auto"),
         (("train.model.candidates=[]",), "train.model.candidates: "),
         (
             ("train.model.candidates=[MobilNetV2]",),
@@ -66,7 +66,7 @@ def test_invalid_settings_are_rejected(settings: tuple[str, ...], message: str) 
     assert message in str(error.value)
 
 
-def test_a_file_without_a_network_is_rejected_before_any_work(tmp_path: Path) -> None:
+def test_a_candidate_file_without_a_network_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "notes.keras").write_text("no model")
     with pytest.raises(Exception, match=r"notes\.keras"):
         settle(f"train.model.candidates=[{tmp_path / 'notes.keras'}]")

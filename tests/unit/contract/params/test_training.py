@@ -1,4 +1,4 @@
-"""The train section: values that follow from others."""
+"""The section `train`: values that are derived from others."""
 
 import math
 from typing import Any

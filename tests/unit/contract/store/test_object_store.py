@@ -1,4 +1,4 @@
-"""The object store that tasks share: objects are complete or absent, resumed by blocks, and losses are noticed."""
+"""The object store that tasks share: files are complete or absent, transfers can resume, and losses are detected."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 
 class CountingSystem:
-    """fsspec's in-memory files, with counters for reads and writes, and losses on demand."""
+    """fsspec's in-memory file system, which records reads and writes, and loses files on demand."""
 
     def __init__(self) -> None:
         self._system = fsspec.filesystem("memory")
@@ -91,7 +91,7 @@ def test_an_interrupted_upload_resumes_after_the_existing_blocks(
     system.loses = fail
     with pytest.raises(ArtifactError, match="cannot be reached or written"):
         store.put(NAME, source)
-    assert not store.has(NAME), "half a file is none"
+    assert not store.has(NAME), "an incomplete file counts as missing"
     system.loses, system.written = lambda path: False, []
     store.put(NAME, source)
     assert sorted(system.written) == ["00002", "note."]
@@ -125,19 +125,19 @@ def test_a_lost_write_is_repeated_once_and_then_reported(
         store.put(NAME, source)
         assert store.has(NAME)
     else:
-        with pytest.raises(ArtifactError, match=r"accepted .*00001-.*, but does not have all of it"):
+        with pytest.raises(ArtifactError, match=r"accepted .*00001-.*, but does not contain all of it"):
             store.put(NAME, source)
         assert not store.has(NAME)
 
 
-def test_a_lost_list_of_blocks_is_an_error(source: Path, store: ObjectStore, system: CountingSystem) -> None:
+def test_a_lost_list_of_blocks_is_reported(source: Path, store: ObjectStore, system: CountingSystem) -> None:
     system.loses = lambda path: path.endswith("note.json")
     with pytest.raises(ArtifactError, match="does not return the list of blocks"):
         store.put(NAME, source)
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed", "shorter"])
-def test_a_block_that_is_lost_later_is_detected_and_can_be_stored_again(
+def test_a_block_that_is_lost_or_damaged_later_is_detected_and_can_be_stored_again(
     damage: str, source: Path, store: ObjectStore, system: CountingSystem, tmp_path: Path, caplog: Any
 ) -> None:
     store.put(NAME, source)
@@ -149,7 +149,7 @@ def test_a_block_that_is_lost_later_is_detected_and_can_be_stored_again(
     assert not store.fetch(NAME, tmp_path / "target")
     assert f"has lost or changed {NAME}/00001-" in caplog.text
     assert not (tmp_path / "target").exists()
-    assert not store.has(NAME), "so that a task makes it again"
+    assert not store.has(NAME), "so that a task creates the file again"
     if damage != "changed":
         store.put(NAME, source)
         assert store.fetch(NAME, tmp_path / "target")
@@ -169,7 +169,7 @@ def test_an_error_hides_the_secret_of_the_address(source: Path, system: Counting
 @pytest.mark.parametrize(
     ("address", "kind"), [(None, FolderStore), ("/mnt/shared", FolderStore), ("memory://darkroom", ObjectStore)]
 )
-def test_the_environment_names_the_store(
+def test_the_environment_determines_the_kind_of_store(
     address: str | None, kind: type[SharedStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DARKROOM_STORE", raising=False)
@@ -189,13 +189,13 @@ def test_only_a_store_in_the_cache_discards_used_files(is_own: bool, source: Pat
     assert store.fetch(NAME, tmp_path / "target")
     store.discard(NAME)
     assert store.has(NAME) is not is_own
-    assert not old.exists(), "what an interrupted run left a week ago goes as well"
+    assert not old.exists(), "files that are more than a week old are also removed"
     assert (tmp_path / "target").read_bytes() == CONTENT
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of an empty bucket in a stand-in for S3."""
+    """The address of an empty bucket in a simulated S3."""
     moto = pytest.importorskip("moto.server", reason="moto is not installed")
     s3fs = pytest.importorskip("s3fs")
     import boto3

@@ -1,4 +1,4 @@
-"""The secret of an address is only used for fetching and never printed."""
+"""The secret of an address is used only for downloads, and never printed."""
 
 import json
 import os
@@ -70,19 +70,19 @@ def test_an_address_without_a_secret_is_unchanged(plain: str) -> None:
     assert (Address(plain), Address(plain).full, Address(plain).has_secret) == (plain, plain, False)
 
 
-def test_a_redacted_address_gets_its_secret_from_the_environment_or_is_reported() -> None:
+def test_a_redacted_address_gets_its_secret_from_the_environment_or_lacks_it() -> None:
     full = "https://user:hunter2@host/a.zip?token=TOPSECRET"
     assert Address("https://***@host/a.zip?***").lacks_secret
     Address(full)
     address = Address("https://***@host/a.zip?***")
     assert (address.full, address.has_secret, address.lacks_secret) == (full, True, False)
     Address("https://user:hunter3@host/a.zip?token=OTHER")
-    assert "hunter3" in Address("https://***@host/a.zip?***").full, "the one that was named last"
+    assert "hunter3" in Address("https://***@host/a.zip?***").full, "the most recent address is used"
     assert os.environ["DARKROOM_ADDRESSES"].count("\n") == 1
     assert pickle.loads(pickle.dumps(address)).full == full
 
 
-def test_a_revision_that_became_a_commit_keeps_the_secret_of_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_with_a_pinned_commit_gets_the_secret_of_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_ADDRESSES", "dvc+https://user:hunter2@host/repo@main:photos")
     pinned = f"@{'a' * 40}:photos"
     assert Address(f"dvc+https://***@host/repo{pinned}").full == f"dvc+https://user:hunter2@host/repo{pinned}"
@@ -109,11 +109,11 @@ def test_a_revision_that_became_a_commit_keeps_the_secret_of_its_repository(monk
         ("https://host/a b.zip", "https://host/a+b.zip", False),
     ],
 )
-def test_a_new_token_does_not_change_the_cache_folder(first: str, second: str, is_same: bool) -> None:
+def test_credentials_do_not_change_the_cache_key(first: str, second: str, is_same: bool) -> None:
     assert (Address(first).cache_key == Address(second).cache_key) is is_same
 
 
-def test_the_cache_folder_of_an_address_without_a_secret_is_unchanged() -> None:
+def test_the_cache_key_of_an_address_without_a_secret_is_the_address() -> None:
     assert Address("https://host/a.zip").cache_key == "https://host/a.zip"
 
 
@@ -133,7 +133,7 @@ def test_messages_of_libraries_are_shown_without_the_secrets_of_the_address(text
     redacted = Address("https://user:hunter2@h/a.zip?token=TOPSECRET").hide(text)
     assert not any(secret in redacted for secret in ("hunter2", "TOPSECRET", "dXNlcjpodW50ZXIy"))
     assert "***" in redacted
-    assert redact(text) == redacted, "the environment remembers the address"
+    assert redact(text) == redacted, "the environment contains the address"
 
 
 def test_the_secrets_of_other_addresses_in_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,18 +160,18 @@ def test_the_secrets_of_other_addresses_in_the_environment_are_hidden(monkeypatc
         ("s3://bucket/photos", "s3://bucket/photos"),
     ],
 )
-def test_a_local_path_is_published_by_its_last_name(uri: str, published: str) -> None:
+def test_only_the_last_component_of_a_local_path_is_published(uri: str, published: str) -> None:
     assert shorten_address(uri) == published
 
 
-def test_files_and_params_contain_the_redacted_form() -> None:
+def test_files_and_params_contain_the_redacted_address() -> None:
     params = load_params(None, ('data.uri="https://user:hunter2@host/a.zip?token=TOPSECRET"',))
     for text in (params.model_dump_json(), str(params.model_dump()), repr(params), str(Source(uri=params.data.uri))):
         assert "hunter2" not in text
         assert "TOPSECRET" not in text
     assert Address(params.data.uri).full.endswith("TOPSECRET")
     old = Source.model_validate_json('{"uri": "https://user:hunter2@host/a.zip"}')
-    assert old.uri == "https://***@host/a.zip", "a file that an earlier version wrote"
+    assert old.uri == "https://***@host/a.zip", "an unredacted address, from a file of an earlier version"
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

@@ -1,4 +1,4 @@
-"""Outputs appear complete or not at all."""
+"""Outputs are written completely or not at all."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def test_an_error_leaves_the_earlier_folder_unchanged(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_pipe_gets_the_file_and_stays_a_pipe(tmp_path: Path) -> None:
+def test_a_pipe_receives_the_content_and_remains_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with ThreadPoolExecutor() as pool:
@@ -57,7 +57,7 @@ def test_a_new_folder_replaces_the_earlier_one_completely(tmp_path: Path) -> Non
     assert [path.name for path in target.iterdir()] == ["new"]
 
 
-def test_after_a_kill_there_is_no_target_and_the_next_writer_removes_the_remains(tmp_path: Path) -> None:
+def test_after_a_kill_there_is_no_target_and_the_next_writer_removes_the_partial_output(tmp_path: Path) -> None:
     target = tmp_path / "output"
     program = (
         "import os, pathlib, signal, sys\n"
@@ -85,7 +85,7 @@ with new_folder(pathlib.Path(sys.argv[1])) as folder:
 """
 
 
-def test_writers_of_one_target_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_writers_of_one_target_do_not_interfere_with_each_other(tmp_path: Path) -> None:
     target = tmp_path / "output"
     writers = [
         subprocess.Popen(
@@ -118,7 +118,7 @@ def test_many_writers_of_one_target_at_once_all_succeed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "output"]
 
 
-def test_a_folder_exists_at_every_moment_of_its_replacement(tmp_path: Path) -> None:
+def test_a_folder_exists_at_all_times_while_it_is_replaced(tmp_path: Path) -> None:
     target = tmp_path / "output"
     with new_folder(target):
         pass
@@ -139,7 +139,7 @@ def test_a_folder_exists_at_every_moment_of_its_replacement(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["[abc]", "a" * 255, "猫" * 85])
-def test_only_remains_of_the_same_target_are_removed(tmp_path: Path, name: str) -> None:
+def test_only_partial_outputs_of_the_same_target_are_removed(tmp_path: Path, name: str) -> None:
     other = tmp_path / ".a.partial-12345678"
     other.mkdir()
     own = tmp_path / f".{name[:60]}.partial-12345678"
@@ -150,12 +150,12 @@ def test_only_remains_of_the_same_target_are_removed(tmp_path: Path, name: str) 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, name])
 
 
-def test_a_library_that_hides_the_full_disk_does_not_hide_it_from_the_user(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_even_if_a_library_hides_it(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "256k") as disk:
         message = r"disk is too full for .*more than 0\.\d MB; 0\.0 MB are free in "
         with pytest.raises(ArtifactError, match=message):  # noqa: SIM117
             with new_folder(disk / "output") as folder:
-                np.save(folder / "array.npy", np.zeros(100_000))  # an OSError without a number
+                np.save(folder / "array.npy", np.zeros(100_000))  # raises an OSError without an error number
         assert list(disk.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""The budget for foreign input, and the files and documents that are read within it."""
+"""The budget for untrusted input, and the files and documents that are read within it."""
 
 import os
 import time
@@ -33,16 +33,16 @@ def test_a_budget_accepts_exactly_its_limit(
         budget.spend(**beyond)
 
 
-def test_the_time_limit_grows_with_content_only() -> None:
+def test_the_time_limit_grows_only_with_content() -> None:
     budget = budget_of(start_seconds=0.0, bytes_per_second=1000)
     budget.spend(10_000)
     budget = budget_of(start_seconds=0.0, bytes_per_second=1000)
     time.sleep(0.05)
-    with pytest.raises(DataError, match="must be read within 0 s; after 0 s only 1 bytes had been read"):
+    with pytest.raises(DataError, match="must be read within 0 s; the number of bytes read after 0 s was only 1"):
         budget.spend(1)
 
 
-def test_uninterruptible_work_is_abandoned() -> None:
+def test_uninterruptible_work_is_abandoned_after_its_time_limit() -> None:
     with pytest.raises(DataError, match="must answer within 0 s"):
         budget_of().wait_for(lambda: time.sleep(5), 0.1)
     assert budget_of().wait_for(lambda: 7, 5.0) == 7
@@ -86,12 +86,12 @@ def test_an_override_that_attacks_the_parser_is_rejected(override: str) -> None:
     assert len(str(refusal.value)) < 5000
 
 
-def test_aliases_are_accepted_if_they_expand_to_little() -> None:
+def test_aliases_are_accepted_if_they_expand_to_few_values() -> None:
     tree = parse_yaml("base: &base {epochs: 3}\ntrain: {<<: *base}\nlist: [*base, *base]")
     assert tree["train"]["epochs"] == tree["list"][1]["epochs"] == 3
 
 
 @pytest.mark.parametrize("text", ["[" * 5000, "1e999", "-Infinity", "9" * 400, '{"a": ' * 40 + "1" + "}" * 40])
-def test_json_that_cannot_be_written_again_is_rejected(text: str) -> None:
+def test_json_that_is_too_deep_or_has_invalid_numbers_is_rejected(text: str) -> None:
     with pytest.raises(DocumentError):
         parse_json(text)

@@ -1,4 +1,4 @@
-"""A folder that work resumes from must be writable."""
+"""In a pod with a volume, the folder from which work resumes must be writable."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_a_pod_must_be_able_to_write_to_its_volume(variable: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("variable", [POD_VARIABLE, CACHE_VARIABLE])
-def test_without_a_pod_or_a_volume_work_starts_from_the_beginning(
+def test_outside_a_pod_or_without_a_volume_an_unwritable_folder_is_accepted(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "/cache")

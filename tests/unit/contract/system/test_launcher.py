@@ -1,4 +1,4 @@
-"""Programs are only searched for in PATH, and nothing of the working folder is imported."""
+"""Programs are started only from PATH, and nothing is imported from the working folder."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import pytest
 from components.contract.system import launcher
 
 
-def test_a_program_of_the_working_folder_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_in_the_working_folder_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "git").write_text("#!/bin/sh\ntouch ran\n")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.chdir(tmp_path)
@@ -23,7 +23,7 @@ def test_a_program_of_the_working_folder_is_not_started(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("name", ["random.py", "json.py", "components/__init__.py", "sitecustomize.py", "dvc.py"])
-def test_a_module_of_the_working_folder_is_not_imported(
+def test_a_module_in_the_working_folder_is_not_imported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -35,7 +35,7 @@ def test_a_module_of_the_working_folder_is_not_imported(
     assert (result.returncode, "--output" in result.stdout) == (0, True), result.stderr
 
 
-def test_grandchildren_import_nothing_from_the_working_folder_either(tmp_path: Path) -> None:
+def test_programs_of_child_processes_import_nothing_from_the_working_folder(tmp_path: Path) -> None:
     """KFP's local runner starts `sh -c "python -m kfp.dsl.executor_main …"` in the working folder."""
     (tmp_path / "random.py").write_text("raise SystemExit('imported from the working folder')")
     program = f"'{sys.executable}' -m calendar 2026"  # imports locale, and datetime

@@ -1,4 +1,4 @@
-"""A call is repeated as long as its error may pass."""
+"""A call is repeated while its errors are temporary."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ def test_a_call_with_a_temporary_error_is_repeated(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize(("seconds", "is_tried_again"), [(0, False), (0.05, True)])
-def test_a_permanent_error_is_raised_in_time(seconds: float, is_tried_again: bool) -> None:
+def test_a_persistent_error_is_raised_when_the_time_is_up(seconds: float, is_tried_again: bool) -> None:
     calls, call = make_call([ConnectionError("refused")] * 1000)
     with pytest.raises(ConnectionError):
         wait_for(call, "The server", lambda _: True, seconds)
@@ -61,7 +61,7 @@ def test_a_rejection_is_raised_at_once() -> None:
         (DataError("The data must be within reach; the connection timed out."), False),
     ],
 )
-def test_only_a_temporarily_missing_server_is_an_outage(error: Exception, is_temporary: bool) -> None:
+def test_only_a_temporarily_unavailable_server_is_an_outage(error: Exception, is_temporary: bool) -> None:
     assert is_outage(error) is is_temporary
 
 

@@ -35,11 +35,11 @@ def test_a_run_accepts_params_metrics_tags_data_and_files(mlflow_store: str, tmp
     assert [(metric.step, metric.value) for metric in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     assert stored.inputs.dataset_inputs[0].dataset.digest == ("ab" * 32)[:36]
     assert [file.path for file in MlflowClient().list_artifacts(run.run_id, "evaluation")] == ["evaluation/report.html"]
-    assert (tmp_path / "mlflow" / "artifacts").is_dir(), "artifacts stand beside the SQLite file"
+    assert (tmp_path / "mlflow" / "artifacts").is_dir(), "the artifacts are next to the SQLite file"
     assert run_status(run) == "FINISHED"
 
 
-def test_an_unwritable_store_is_reported_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_store_is_reported_when_a_run_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     (tmp_path / "file").touch()
@@ -55,8 +55,8 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "START_RETRY_SECONDS", 0.05)
 
 
-def test_the_start_of_a_run_is_bounded() -> None:
-    """The cost of an unreachable server: reported within ten seconds; the run continues within a minute."""
+def test_the_time_to_start_a_run_is_limited() -> None:
+    """An unreachable server is reported within ten seconds, and the run continues within a minute."""
     one_try = float(tracking.START_PATIENCE["MLFLOW_HTTP_REQUEST_TIMEOUT"])
     assert one_try < 10
     assert tracking.START_PATIENCE["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
@@ -68,7 +68,7 @@ def test_the_start_of_a_run_is_bounded() -> None:
 def test_a_run_that_starts_during_an_outage_is_logged_completely(
     fault: Behavior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The parent and a step log to a run that the server has not created; a later step sends it all."""
+    """The owner and a step log to a run that the server has not created yet; all messages are sent later."""
     (tmp_path / "kfp").mkdir()
     (tmp_path / "kfp" / "model.txt").write_text("weights")
     with tracking_server(tmp_path / "artifacts") as server:
@@ -88,7 +88,7 @@ def test_a_run_that_starts_during_an_outage_is_logged_completely(
         server.behave("good")
         spool.send_unsent(10)
         created = [body for path, body in server.taken if path == "runs/create"]
-        assert len(created) == 1, "both told of it, and it was made once"
+        assert len(created) == 1, "the owner and the step request the run, which is created once"
         assert {"key": "darkroom.run_key", "value": "20260101-run"} in created[0]["tags"]
         assert server.figures(server.run_id) == [("accuracy", 0.5, 0)]
         batches = [body for path, body in server.taken if path == "runs/log-batch"]
@@ -98,7 +98,7 @@ def test_a_run_that_starts_during_an_outage_is_logged_completely(
 
 
 @pytest.mark.usefixtures("_hurried")
-def test_a_run_waits_for_a_server_that_is_back_soon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_waits_for_a_server_that_recovers_soon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with tracking_server(tmp_path / "artifacts") as server:
         server.behave("gone")
         threading.Timer(0.3, server.behave, ["good"]).start()

@@ -1,4 +1,4 @@
-"""Everything logged reaches MLflow in the end, and a slow, silent, faulty or unreachable store delays nobody."""
+"""All messages reach MLflow in the end, and a slow, silent, faulty or unreachable store does not delay the step."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ FAULTS: tuple[Behavior, ...] = ("silent", "faulty", "gone")
 
 @pytest.fixture
 def run_id() -> str:
-    """A new id for each test: MLflow's client remembers where a run's files go."""
+    """A new id for each test, because MLflow's client caches where the files of a run are stored."""
     return uuid.uuid4().hex
 
 
@@ -60,15 +60,15 @@ def test_unsent_messages_are_sent_when_the_store_is_back(
     end_run(run, "FINISHED")
     assert server.figures(run_id) == [("loss", 1.0, 0), ("loss", 0.5, 1), ("loss", pytest.approx(1 / 3), 2)]
     batches = [body for path, body in server.taken if path == "runs/log-batch"]
-    assert batches[0]["params"] == [{"key": "epochs", "value": "3"}], "in the order in which they were told"
-    assert len(batches) == 2, "figures that wait go together"
-    assert server.taken[-1][0] == "runs/update", "and the run ends last"
-    assert len([message for message in caplog.messages if "did not accept" in message]) == 1, "told once"
+    assert batches[0]["params"] == [{"key": "epochs", "value": "3"}], "messages are sent in order"
+    assert len(batches) == 2, "waiting metrics are sent together"
+    assert server.taken[-1][0] == "runs/update", "the end of the run is sent last"
+    assert len([message for message in caplog.messages if "did not accept" in message]) == 1, "one warning"
 
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_missing_store_delays_nothing_and_gets_all_messages_later(
+def test_an_unavailable_store_delays_nothing_and_gets_all_messages_later(
     server: TrackingServer,
     run_id: str,
     fault: Behavior,
@@ -87,7 +87,7 @@ def test_a_missing_store_delays_nothing_and_gets_all_messages_later(
             run.log_metrics({"loss": 1.0}, step=epoch)
         for _ in range(60):
             run.log_artifacts(tmp_path / "report.html", "evaluation")
-    assert time.monotonic() - start_time < 5, "0.4 s for all that is waited for, 0.2 s at the end"
+    assert time.monotonic() - start_time < 5, "0.4 s for all waits before the end, 0.2 s at the end"
     assert "did not accept 121 records" in caplog.text
     server.behave("good")
     with step_run(experiment="digits"):
@@ -107,7 +107,7 @@ def test_a_slow_store_gets_many_metrics_at_once(server: TrackingServer, run_id: 
     assert [value for name, value, _ in server.figures(run_id) if name == "loss"] == list(range(500))
 
 
-def test_permanently_rejected_messages_do_not_block_the_rest(
+def test_permanently_rejected_messages_do_not_block_other_messages(
     mlflow_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = create_run(experiment="digits", name="one")

@@ -9,7 +9,7 @@ from components.contract.tracking.store import find_run
 from tests.support.tracking_server import run_status
 
 
-def test_a_step_joins_the_run_of_the_environment_and_leaves_it_open(
+def test_a_step_joins_the_run_that_the_environment_names_and_leaves_it_open(
     mlflow_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = create_run(experiment="digits", name="pipeline")

@@ -1,4 +1,4 @@
-"""Runs by their keys, experiments, and the first use of a store."""
+"""The MLflow store: finding runs by key, experiments, the first use of a store, and the reasons of errors."""
 
 import json
 import os
@@ -98,7 +98,7 @@ end_run(create_run(experiment="photos", name=sys.argv[1]), "FINISHED")
 """
 
 
-def test_two_first_runs_at_once_create_one_store(tmp_path: Path) -> None:
+def test_two_programs_that_start_at_once_create_one_store(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DARKROOM_CACHE": str(tmp_path / "cache")}
     programs = [
         subprocess.Popen(
@@ -128,7 +128,7 @@ def test_two_first_runs_at_once_create_one_store(tmp_path: Path) -> None:
     assert sorted((run.info.run_name, run.info.status) for run in runs) == [("0", "FINISHED"), ("1", "FINISHED")]
 
 
-def test_the_sending_modules_are_imported_before_a_thread_imports_them() -> None:
+def test_starting_a_run_imports_the_store_modules_before_a_thread_does() -> None:
     program = (
         "import sys\n"
         "from components.contract.tracking.run import Run\n"
@@ -149,7 +149,7 @@ def test_the_sending_modules_are_imported_before_a_thread_imports_them() -> None
         ("http://nowhere.invalid", "Name or service not known (nowhere.invalid:80)"),
     ],
 )
-def test_a_failed_connection_is_told_in_the_words_of_the_system(
+def test_the_reason_of_a_failed_connection_is_the_message_of_the_system(
     monkeypatch: pytest.MonkeyPatch, address: str, reason: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -158,7 +158,7 @@ def test_a_failed_connection_is_told_in_the_words_of_the_system(
     assert store.reason_of(caught.value) == reason
 
 
-def test_the_reason_of_a_file_names_the_file(tmp_path: Path) -> None:
+def test_the_reason_of_a_file_error_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file") as caught:
         (tmp_path / "missing").read_bytes()
     assert store.reason_of(caught.value) == f"[Errno 2] No such file or directory: '{tmp_path / 'missing'}'"

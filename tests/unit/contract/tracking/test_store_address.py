@@ -54,7 +54,7 @@ def test_an_address_is_shown_without_its_password(text: str, redacted: str) -> N
         ("databricks://profile", "Databricks is not supported"),
     ],
 )
-def test_an_address_of_another_project_is_rejected_with_advice(
+def test_an_unsupported_address_is_rejected_with_advice(
     address: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -69,7 +69,7 @@ def test_a_blank_address_means_the_local_store(tmp_path: Path, monkeypatch: pyte
 
 
 def log_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A run in the local store of a project folder, with an artifact and a champion."""
+    """Logs a run with an artifact to the local store of a project folder, and registers a champion."""
     import mlflow
 
     monkeypatch.chdir(folder)

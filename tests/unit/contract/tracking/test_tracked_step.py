@@ -28,7 +28,7 @@ def test_an_error_is_written_to_the_run_that_the_environment_names(
     assert recorded_error(run) == tags[ERROR_TAG]
 
 
-def test_an_internal_error_has_its_type(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_written_with_its_type(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = create_run(experiment="digits", name="run")
     monkeypatch.setenv("MLFLOW_RUN_ID", str(run.run_id))
     with pytest.raises(KeyError), tracked_step("train"):

@@ -1,4 +1,4 @@
-"""The built bento holds the service and nothing else."""
+"""The built bento contains the service and nothing else."""
 
 import shutil
 from importlib.metadata import version
@@ -81,7 +81,7 @@ def test_a_bento_contains_the_export_its_facts_and_the_code(artifacts: Artifacts
     assert facts.lineage.export_sha256 == bundle.export.sha256
 
 
-def test_a_bento_requires_the_versions_that_built_it_and_no_tensorflow(bento: Path) -> None:
+def test_a_bento_requires_the_library_versions_that_built_it_and_no_tensorflow(bento: Path) -> None:
     manifest = YAML(typ="safe").load((bento / "bento.yaml").read_text())
     assert f"{manifest['name']}:{manifest['version']}".startswith("colors:")
     requirements = set((bento / "env" / "python" / "requirements.txt").read_text().split())
@@ -90,7 +90,7 @@ def test_a_bento_requires_the_versions_that_built_it_and_no_tensorflow(bento: Pa
 
 
 def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colors") -> str:
-    """The tag, without a build: the tag does not depend on one."""
+    """The tag of a bento that is laid out but not built: the build does not change the tag."""
     return build.lay_out(folder, bundle_dir, bundle, name).tag
 
 
@@ -110,7 +110,7 @@ def test_the_tag_depends_on_the_packed_content(artifacts: Artifacts, tmp_path: P
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing"])
-def test_an_export_of_another_bundle_is_rejected(artifacts: Artifacts, tmp_path: Path, harm: str) -> None:
+def test_a_changed_or_missing_export_is_rejected(artifacts: Artifacts, tmp_path: Path, harm: str) -> None:
     bundle_dir = tmp_path / "bundle"
     shutil.copytree(artifacts.bundle_dir, bundle_dir)
     path = bundle_dir / "export" / "model.bin"

@@ -13,7 +13,8 @@ import pytest
 
 from components.deploy.bento import supervisor
 
-# A program with a child in a separate session, like BentoML's workers; it writes both ids to a file and waits.
+# A program whose child runs in a separate session, like BentoML's workers. It writes both process ids and its BentoML
+# folder to a file, and waits.
 FAMILY = """
 import os, signal, subprocess, sys, time
 if len(sys.argv) > 2:
@@ -28,7 +29,7 @@ GUARD = str(Path(supervisor.__file__))
 
 @contextlib.contextmanager
 def started(*arguments: str, grace_seconds: float | None = None) -> Iterator["subprocess.Popen[str]"]:
-    """A guard around FAMILY."""
+    """Runs FAMILY under the supervisor."""
     program = [sys.executable, "-c", FAMILY, *arguments]
     command = [sys.executable, "-I", GUARD, *program]
     if grace_seconds is not None:
@@ -42,7 +43,7 @@ def started(*arguments: str, grace_seconds: float | None = None) -> Iterator["su
 
 
 def family(path: Path) -> tuple[list[psutil.Process], Path]:
-    """The processes of FAMILY and their folder."""
+    """The two processes of FAMILY and their BentoML folder, once FAMILY has written them to the file."""
     while not path.exists():
         time.sleep(0.02)
     program, child, home = path.read_text().split(" ", 2)
@@ -54,7 +55,7 @@ def assert_gone(processes: list[psutil.Process], home: Path) -> None:
     while (any(map(runs, processes)) or home.exists()) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not [process for process in processes if runs(process)]
-    assert not home.exists(), "its folder is removed"
+    assert not home.exists(), "the BentoML folder must be removed"
 
 
 def runs(process: psutil.Process) -> bool:
@@ -65,7 +66,7 @@ def runs(process: psutil.Process) -> bool:
         return False
 
 
-def test_the_family_ends_when_the_pipe_closes(tmp_path: Path) -> None:
+def test_the_program_and_its_child_end_when_the_pipe_closes(tmp_path: Path) -> None:
     with started(str(tmp_path / "pids")) as process:
         processes, home = family(tmp_path / "pids")
         assert home.is_dir()
@@ -75,7 +76,7 @@ def test_the_family_ends_when_the_pipe_closes(tmp_path: Path) -> None:
         assert_gone(processes, home)
 
 
-def test_the_family_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
+def test_the_program_and_its_child_end_when_the_parent_is_killed(tmp_path: Path) -> None:
     starter = subprocess.Popen(
         [
             sys.executable,
@@ -97,7 +98,7 @@ def test_the_family_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
     assert_gone(processes, home)
 
 
-def test_the_family_ends_when_the_supervisor_is_terminated(tmp_path: Path) -> None:
+def test_the_program_and_its_child_end_when_the_supervisor_is_terminated(tmp_path: Path) -> None:
     with started(str(tmp_path / "pids")) as process:
         processes, home = family(tmp_path / "pids")
         process.send_signal(signal.SIGTERM)
@@ -124,7 +125,7 @@ def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 7])
-def test_the_exit_code_is_that_of_the_program(code: int) -> None:
+def test_the_supervisor_exits_with_the_exit_code_of_its_program(code: int) -> None:
     command = [sys.executable, "-I", GUARD, sys.executable, "-c", f"raise SystemExit({code})"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.wait(10) == code

@@ -1,4 +1,4 @@
-"""Real drift is detected, and none is reported without it."""
+"""Real drift is detected, and photos without drift are not reported."""
 
 from datetime import date
 from html import escape
@@ -89,7 +89,7 @@ def test_the_report_is_self_contained_and_escapes_names(tmp_path: Path) -> None:
     assert "https://" not in page
 
 
-def test_the_proposal_names_the_run_and_the_days_and_explains_what_to_fill_in(tmp_path: Path) -> None:
+def test_the_proposed_command_names_the_run_and_the_first_day_and_its_placeholder_is_explained(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference, served = traits(rng, 300), traits(rng, 200, light=60)
     command = propose_labeling(Path("my log"), "20261121-091520-47ff", date(2026, 11, 1), is_log=True)
@@ -99,12 +99,12 @@ def test_the_proposal_names_the_run_and_the_days_and_explains_what_to_fill_in(tm
     )
     drift = compare(reference, served, NAMES, rng)
     write_report(tmp_path / "drift.html", drift, reference, served, name="x", source="y", command=command)
-    assert "FOLDER: the photos that you sent" in (tmp_path / "drift.html").read_text()
+    assert "FOLDER must contain the photos that you sent" in (tmp_path / "drift.html").read_text()
     photos_command = propose_labeling(Path("photos"), "run", None, is_log=False)
     assert photos_command == "darkroom data next --from photos --run run --count 50 --output next"
 
 
-def test_a_report_of_too_few_photos_is_a_report(tmp_path: Path) -> None:
+def test_too_few_photos_still_get_a_report(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference, served = traits(rng, 300), traits(rng, 3)
     write_report(

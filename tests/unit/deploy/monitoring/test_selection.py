@@ -1,4 +1,4 @@
-"""The photos to label next are doubtful, unfamiliar or disputed, and differ from each other."""
+"""The photos to label next are unfamiliar or have uncertain or disputed predictions, and differ from each other."""
 
 import numpy as np
 import pytest
@@ -14,20 +14,20 @@ from components.deploy.monitoring.selection import choose, weigh
         ([0.9] * 4, [0.2, None, 2.0, 0.5], [True, False, True, False], [1, 0.1, 1, 0.1]),
     ],
 )
-def test_a_weight_comes_from_doubt_unfamiliarity_or_a_dispute(
+def test_a_weight_comes_from_uncertainty_unfamiliarity_or_a_dispute(
     confidence: list[float], unfamiliar: list[float | None], disputed: list[bool], weights: list[float]
 ) -> None:
     result = weigh(np.array(confidence, np.float32), unfamiliar, np.array(disputed))
     np.testing.assert_allclose(result, weights, atol=1e-5)
 
 
-def test_one_of_several_identical_photos_is_chosen_before_the_others() -> None:
+def test_different_photos_are_chosen_before_copies_of_a_chosen_photo() -> None:
     embeddings = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [-1, 0]], np.float32)
     weights = np.array([0.9, 0.9, 0.9, 0.5, 0.2], np.float32)
     assert choose(weights, embeddings, 3) == [0, 3, 4]
 
 
-def test_many_disputed_copies_take_one_place() -> None:
+def test_only_one_of_many_disputed_copies_is_chosen() -> None:
     rng = np.random.default_rng(0)
     flood = np.repeat(rng.normal(size=(1, 8)), 500, axis=0) + rng.normal(scale=1e-4, size=(500, 8))
     others = rng.normal(size=(20, 8))
@@ -37,5 +37,5 @@ def test_many_disputed_copies_take_one_place() -> None:
 
 
 def test_each_photo_is_chosen_at_most_once() -> None:
-    embeddings = np.zeros((5, 3), np.float32)  # no direction: all vectors are equal
+    embeddings = np.zeros((5, 3), np.float32)  # zero vectors have no direction: all are equal
     assert sorted(choose(np.zeros(5, np.float32), embeddings, 50)) == [0, 1, 2, 3, 4]

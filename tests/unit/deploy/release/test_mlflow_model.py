@@ -45,7 +45,7 @@ def evaluation_dir(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def bento_dir(artifacts: Artifacts, evaluation_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder `src` of a bento, laid out but not built."""
+    """A bento folder whose `src` is laid out; the bento is not built."""
     folder = tmp_path_factory.mktemp("bento")
     bundle = read_bundle(artifacts.bundle_dir)
     extras = Extras(read_evaluation(evaluation_dir), evaluation_dir)
@@ -65,7 +65,7 @@ def model_dir(bento_dir: Path, facts: ServiceFacts, tmp_path_factory: pytest.Tem
     return target
 
 
-def test_the_champion_loads_without_darkroom_and_answers_like_evaluation(
+def test_the_champion_loads_without_darkroom_and_predicts_the_same_as_evaluation(
     mlflow_store: str,
     artifacts: Artifacts,
     evaluation_dir: Path,
@@ -127,7 +127,7 @@ def test_bytes_base64_and_pixels_of_a_photo_get_the_same_answer(
         (None, "bad_pixels"),
     ],
 )
-def test_a_bad_photo_gets_an_error_and_the_others_their_answer(
+def test_a_bad_photo_gets_an_error_and_the_others_get_their_answers(
     model_dir: Path, artifacts: Artifacts, photo: object, code: str
 ) -> None:
     from components.deploy.release.pyfunc import PhotoModel
@@ -140,7 +140,7 @@ def test_a_bad_photo_gets_an_error_and_the_others_their_answer(
     assert rows[0]["error"] is None
 
 
-def test_a_table_without_the_column_is_rejected_with_its_name(model_dir: Path) -> None:
+def test_a_table_without_the_image_column_is_rejected(model_dir: Path) -> None:
     import pandas as pd
 
     from components.deploy.release.pyfunc import PhotoModel
@@ -168,7 +168,7 @@ def test_mlflow_serves_the_model_over_http(
         server = subprocess.Popen(
             [*command, "--env-manager", "local"],
             cwd=tmp_path,
-            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # it calls uvicorn
+            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # MLflow runs uvicorn
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -27,7 +27,10 @@ def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
 
 
 def test_a_later_bento_of_the_same_run_keeps_the_earlier_one(bento: Path, run_id: str, tmp_path: Path) -> None:
-    """After a rollback, new pods fetch the earlier bento; a cached training is deployed again in a new run."""
+    """After a rollback, new pods fetch the earlier bento.
+
+    An MLflow run gets a second bento if a later pipeline run deploys the model of a cached train step.
+    """
     earlier, earlier_content = publish(run_id, bento), content(bento / "bento")
     (bento / "bento" / "bento.yaml").write_text("name: other\n")
     assert publish(run_id, bento) != earlier
@@ -54,7 +57,7 @@ def test_a_missing_bento_is_reported(run_id: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "latest", "a" * 32, f"{'a' * 32}@sha256:short"])
-def test_a_pod_without_a_bento_is_reported(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_or_invalid_bento_reference_is_reported(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_BENTO", text)
     with pytest.raises(ArtifactError, match="must have the form <run id>@sha256:<digest>"):
         read_reference()

@@ -57,7 +57,9 @@ def test_a_model_that_is_not_better_is_registered_but_not_promoted(run_id: str) 
 
 
 @pytest.mark.parametrize(("word", "challenges"), [("cannot tell", True), ("not comparable", True), ("worse", False)])
-def test_a_model_that_may_be_as_good_becomes_challenger(run_id: str, word: Any, challenges: bool) -> None:
+def test_a_model_of_unclear_quality_becomes_challenger_and_a_worse_one_does_not(
+    run_id: str, word: Any, challenges: bool
+) -> None:
     from mlflow import MlflowClient
 
     register("colors", facts(run_id), FIRST)
@@ -69,7 +71,7 @@ def test_a_model_that_may_be_as_good_becomes_challenger(run_id: str, word: Any, 
     assert MlflowClient().get_model_version("colors", "2").tags["darkroom.verdict"] == word
 
 
-def test_a_promoted_challenger_is_only_champion(run_id: str) -> None:
+def test_a_promoted_challenger_loses_its_challenger_alias(run_id: str) -> None:
     from mlflow import MlflowClient
 
     register("colors", facts(run_id), FIRST)
@@ -80,7 +82,7 @@ def test_a_promoted_challenger_is_only_champion(run_id: str) -> None:
     assert {name: str(version) for name, version in aliases.items()} == {CHAMPION: "2"}
 
 
-def test_a_promotion_that_was_killed_between_its_aliases_is_completed(run_id: str) -> None:
+def test_a_promotion_that_was_interrupted_between_two_alias_changes_is_completed(run_id: str) -> None:
     from mlflow import MlflowClient
 
     register("colors", facts(run_id), FIRST)
@@ -95,12 +97,12 @@ def test_a_verdict_against_an_earlier_champion_does_not_promote(run_id: str) -> 
     register("colors", facts(run_id), FIRST)
     late = register("colors", facts(run_id, "colors:2"), FIRST)
     assert not late.promoted
-    assert "it was compared when the champion was none, but now it is version 1" in late.reason
+    assert "it was compared when the champion was none, but now the champion is version 1" in late.reason
     assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) == "1"
-    assert register("colors", facts(run_id), WORSE).promoted, "the champion itself stays what it is"
+    assert register("colors", facts(run_id), WORSE).promoted, "the champion itself must stay champion"
 
 
-def test_the_same_bento_again_is_the_same_version(run_id: str) -> None:
+def test_registering_the_same_bento_again_returns_the_same_version(run_id: str) -> None:
     register("colors", facts(run_id), WORSE)
     register("colors", facts(run_id, "colors:2"), WORSE)
     assert register("colors", facts(run_id), FIRST).version == "1"
@@ -129,7 +131,7 @@ def test_an_unreachable_registry_is_reported_and_nothing_is_promoted(
         host, port = free_address("127.0.0.1", None)
         uri = f"http://{host}:{port}"
     else:
-        (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be seen as a file of another kind")
+        (tmp_path / "mlflow.db").write_text("not a database, but long enough for SQLite to recognize that it is none")
         uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
@@ -137,7 +139,7 @@ def test_an_unreachable_registry_is_reported_and_nothing_is_promoted(
     registration = register("colors", facts("some run"), FIRST)
     assert time.monotonic() - start_time < 30
     assert (registration.version, registration.promoted) == (None, False)
-    assert "did not accept it" in registration.reason
+    assert "did not accept the model" in registration.reason
     assert "not promoted" in caplog.text
 
 
@@ -148,11 +150,11 @@ def write_bundle(folder: Path) -> Path:
     return bundle_dir
 
 
-@pytest.mark.parametrize("loss", ["never there", "deleted"])
+@pytest.mark.parametrize("loss", ["never existed", "deleted"])
 def test_a_model_whose_run_is_gone_is_registered_again_from_its_bundle(
     loss: str, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As for a cached step after MLflow was restored from an older backup."""
+    """This happens to a cached train step after MLflow is restored from an older backup."""
     from mlflow import MlflowClient
 
     lost_run_id = "0" * 32
@@ -178,7 +180,7 @@ def test_a_version_whose_run_was_deleted_is_registered_again(run_id: str, tmp_pa
     assert registration.run_id not in (None, run_id)
 
 
-def test_a_rejection_by_the_registry_fails_deploy(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejection_by_the_registry_fails_the_deploy_step(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_pb2 import PERMISSION_DENIED

@@ -1,4 +1,4 @@
-"""A rollout names a bento, reports which one is served, and is reverted if it fails."""
+"""A rollout changes only the bento of a Deployment, reports which bento is served, and is reverted if it fails."""
 
 import json
 import threading
@@ -24,8 +24,7 @@ OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
 class StandIn:
     """A stand-in for the Kubernetes API, because no cluster can run here: one Deployment over real HTTP.
 
-    It merges a rollout's only patch as Kubernetes does, and its pods become ready unless the bento that they would
-    serve is in `failures`.
+    It merges the patch of a rollout as Kubernetes does, and its pods become ready unless their bento is in `failures`.
     """
 
     def __init__(self, serves: str | None):
@@ -113,10 +112,10 @@ def roll(stand_in: StandIn, check: Callable[[], None] = lambda: None, timeout_se
     return roll_out(Cluster(stand_in.url, "token", None), "darkroom", "darkroom-serve", NEW, check, timeout_seconds)
 
 
-@pytest.mark.parametrize("before", [None, str(OLD)], ids=["the first", "after another"])
-def test_a_rollout_names_the_bento_and_changes_nothing_else(before: str | None, api: Api) -> None:
+@pytest.mark.parametrize("before", [None, str(OLD)], ids=["no bento before", "another bento before"])
+def test_a_rollout_sets_the_bento_and_changes_nothing_else(before: str | None, api: Api) -> None:
     stand_in = api(before)
-    assert roll(stand_in) == f"darkroom/darkroom-serve now serves {NEW} and gives the same answers as evaluation."
+    assert roll(stand_in) == f"darkroom/darkroom-serve now serves {NEW} and returns the same answers as evaluation."
     assert stand_in.env == {"OTHER": "kept", "DARKROOM_BENTO": str(NEW)}
     assert find_bento(stand_in.deployment()) == str(NEW)
 
@@ -128,7 +127,7 @@ def test_a_bento_that_is_already_served_is_left_alone(api: Api) -> None:
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_an_identical_bento_of_another_run_is_rolled_out_only_if_its_own_is_gone(
+def test_an_identical_bento_of_another_run_is_rolled_out_only_if_the_served_one_is_gone(
     is_kept: bool, bento: Path, run_id: str, api: Api
 ) -> None:
     earlier = publish(run_id, bento) if is_kept else Reference("0" * 32, NEW.sha256)
@@ -147,7 +146,7 @@ def test_a_rollout_outlasts_an_outage_of_the_kubernetes_api(api: Api, monkeypatc
 
 
 @pytest.mark.parametrize("serves", [str(OLD), None])
-def test_a_model_that_is_not_promoted_reports_what_is_served(
+def test_without_a_promotion_the_outcome_reports_the_served_bento(
     serves: str | None, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stand_in = api(serves)
@@ -160,7 +159,7 @@ def test_a_model_that_is_not_promoted_reports_what_is_served(
     assert stand_in.patches == []
 
 
-def test_without_a_target_the_outcome_is_that_of_the_registry(
+def test_without_a_rollout_target_an_outcome_is_reported_only_in_a_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -225,14 +224,14 @@ def test_the_first_rollout_has_nothing_to_roll_back_to(api: Api) -> None:
         roll(stand_in)
 
 
-def test_a_task_without_permission_names_the_role(api: Api) -> None:
+def test_a_missing_permission_is_reported_with_the_manifest_that_grants_it(api: Api) -> None:
     stand_in = api(str(OLD))
     stand_in.is_forbidden = True
     with pytest.raises(RolloutError, match=r"403 Forbidden. See k8s/base/rollout\.yaml"):
         roll(stand_in)
 
 
-def test_the_patch_reaches_the_init_container_of_the_manifest() -> None:
+def test_the_patch_names_the_init_container_of_the_manifest() -> None:
     from ruamel.yaml import YAML
 
     manifests = list(YAML(typ="safe").load_all((Path(__file__).parents[4] / "k8s/base/serve.yaml").read_text()))
@@ -254,6 +253,6 @@ def test_the_new_service_is_tested_with_its_key(key: str | None, monkeypatch: py
     assert client._api_key == key
 
 
-def test_outside_of_a_cluster_there_is_no_api() -> None:
+def test_outside_a_cluster_the_missing_service_account_token_is_reported() -> None:
     with pytest.raises(RolloutError, match=r"the token of the service account darkroom-rollout.*Apply k8s/pipelines"):
         Cluster.from_pod()

@@ -27,7 +27,7 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 @pytest.fixture
 def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Sends requests to a service in this process, whose decoder fails on the bytes `crash`."""
+    """Sends requests to a service in this process; its decoder fails on the bytes `crash`."""
     from components.deploy.service import app
 
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})
@@ -57,7 +57,7 @@ def test_an_internal_error_does_not_affect_other_photos_or_leak_details(artifact
     assert status == 200
     first, failure, last = body["predictions"]
     assert {**first, "id": None} == {**last, "id": None}
-    assert first["id"] != last["id"], "each prediction has an id of its own"
+    assert first["id"] != last["id"], "each prediction must have its own id"
     assert first["label"] in CLASS_NAMES
     assert failure["error"]["code"] == "internal"
     assert "0x7f00" not in json.dumps(body)

@@ -31,7 +31,7 @@ class Graph:
 
 
 def answers(graph: Graph, *, first: list[int], later: list[int], max_batch_size: int = 8) -> list[object]:
-    """The answer for each photo; `later` arrive while `first` are in the graph."""
+    """The answer for each photo; the `later` photos arrive while the graph runs the `first` ones."""
 
     async def ask() -> list[object]:
         batcher = Batcher(graph.run, max_batch_size)
@@ -64,7 +64,7 @@ def test_waiting_photos_form_a_batch_and_each_gets_its_answer(
     assert graph.batch_sizes == batch_sizes
 
 
-def test_a_failing_batch_only_fails_its_photos() -> None:
+def test_a_failing_batch_fails_only_its_own_photos() -> None:
     graph = Graph()
     results = answers(graph, first=[1], later=[99, 2, 3], max_batch_size=2)
     assert results[0] == 1
@@ -91,7 +91,7 @@ def test_a_canceled_photo_is_left_out() -> None:
     assert graph.batch_sizes == [1, 1]
 
 
-def test_batches_run_in_parallel_and_know_it() -> None:
+def test_batches_run_in_parallel_and_the_graph_is_told_whether_one_runs_alone() -> None:
     graph = Graph()
 
     async def ask() -> list[object]:

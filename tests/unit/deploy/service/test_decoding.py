@@ -1,4 +1,4 @@
-"""Photos are decoded within the budget, in fair order."""
+"""Photos are decoded within memory and time limits, in a fair order."""
 
 import asyncio
 import threading
@@ -89,7 +89,7 @@ def test_large_photos_wait_for_memory_and_small_ones_do_not(max_mb: int, num_cor
     assert decode_photo.most_running == most
 
 
-def test_a_photo_that_never_fits_is_rejected_by_its_header() -> None:
+def test_a_photo_that_can_never_fit_is_rejected_based_on_its_header() -> None:
     def ask(data: bytes) -> None:
         asyncio.run(Decoder(lambda *photo: decode(photo[0], (32, 32), admit=photo[1]), 2, 16 * MIB)(data, Share()))
 
@@ -105,7 +105,7 @@ def test_a_photo_that_never_fits_is_rejected_by_its_header() -> None:
                 ask(data)
 
 
-def test_the_time_of_one_photo_of_one_request_and_of_all_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_decoding_time_of_a_photo_of_a_request_and_of_the_queue_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     decode_photo = BlockingDecode()
     seconds = 40e-9 * 1500**2
 

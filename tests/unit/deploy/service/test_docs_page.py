@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page."""
+"""The OpenAPI document, rendered as a page."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An explanation highlights the decisive place for every kind of network."""
+"""An explanation highlights the decisive region for every kind of network."""
 
 import io
 from pathlib import Path
@@ -26,7 +26,7 @@ def graph(artifacts: Artifacts) -> InferenceGraph:
     return InferenceGraph(artifacts.bundle_dir / "export")
 
 
-def test_a_network_that_pools_is_explained_by_its_own_map(graph: InferenceGraph) -> None:
+def test_a_network_with_mean_pooling_is_explained_by_its_class_activation_map(graph: InferenceGraph) -> None:
     heat = Explainer(graph).explain(with_corner(), 2)
     assert heat.method == "class activation map"
     assert heat.values.shape == (16, 16)
@@ -43,7 +43,7 @@ def test_any_other_network_is_explained_by_occlusion(graph: InferenceGraph, monk
     assert heat.values[3:, 3:].max() < 0.1
 
 
-def test_the_map_of_an_absent_class_is_empty_at_another_class(graph: InferenceGraph) -> None:
+def test_the_map_of_an_absent_class_does_not_highlight_another_class(graph: InferenceGraph) -> None:
     heat = Explainer(graph).explain(with_corner(), 0)
     assert heat.values[:4, :4].max() < 0.01
 

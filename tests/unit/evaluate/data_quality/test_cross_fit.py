@@ -1,4 +1,4 @@
-"""Label errors are found by a head that was not trained on these labels, and photos unlike all others are found."""
+"""Label errors are found by heads that were not trained on these labels, and photos unlike all others are outliers."""
 
 import csv
 from pathlib import Path
@@ -18,7 +18,7 @@ def clusters(num: int, num_classes: int, features: int = 32, seed: int = 0) -> t
     return (centers[labels] + rng.normal(0, 1, (num, features))).astype(np.float32), labels
 
 
-def test_planted_labels_are_found_among_all_photos() -> None:
+def test_planted_wrong_labels_are_found_among_all_photos() -> None:
     embeddings, labels = clusters(600, 6)
     rng = np.random.default_rng(1)
     planted = rng.permutation(600)[:30]
@@ -35,17 +35,17 @@ def test_planted_labels_are_found_among_all_photos() -> None:
 
 
 def test_no_photo_is_checked_by_a_head_trained_on_it() -> None:
-    """With more features than photos a head can memorize random labels; on held-out photos it is at chance."""
+    """With more features than photos, a head can memorize random labels; on held-out photos it is at chance."""
     rng = np.random.default_rng(0)
     embeddings, labels = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
     probabilities = cross_fit(embeddings, labels, 2, rng)
     assert 0.35 < (probabilities.argmax(axis=1) == labels).mean() < 0.65
 
 
-@pytest.mark.parametrize("case", ["one photo a class", "a class without photos", "constant features", "wide embedding"])
-def test_unusual_data_have_finite_probabilities(case: str) -> None:
+@pytest.mark.parametrize("case", ["one-photo classes", "a class without photos", "constant features", "wide embedding"])
+def test_probabilities_are_finite_for_unusual_data(case: str) -> None:
     embeddings, labels = clusters(40, 4, 3000 if case == "wide embedding" else 8)
-    if case == "one photo a class":
+    if case == "one-photo classes":
         labels[:4], labels[4:] = np.arange(4), 0
     if case == "constant features":
         embeddings[:] = 1
@@ -54,7 +54,7 @@ def test_unusual_data_have_finite_probabilities(case: str) -> None:
     assert np.isfinite(probabilities).all()
 
 
-def test_distances_are_those_of_a_full_search() -> None:
+def test_neighbor_distances_equal_those_of_a_full_search() -> None:
     embeddings, _ = clusters(700, 5)
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     similarity = unit @ unit.T
@@ -64,7 +64,7 @@ def test_distances_are_those_of_a_full_search() -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_an_outlier_is_found_in_both_kinds_of_splits(split: str, tmp_path: Path) -> None:
+def test_an_outlier_is_found_in_train_and_in_other_splits(split: str, tmp_path: Path) -> None:
     embeddings, labels = clusters(600, 4)
     splits = ["train"] * 300 + ["test"] * 300
     row = 10 if split == "train" else 400
@@ -80,7 +80,7 @@ def test_an_outlier_is_found_in_both_kinds_of_splits(split: str, tmp_path: Path)
     assert not any(line["label"].startswith("=") for line in rows)
 
 
-def test_few_photos_have_no_outliers() -> None:
+def test_no_outliers_are_reported_for_too_few_photos() -> None:
     embeddings, labels = clusters(MIN_PHOTOS - 1, 2)
     embeddings[0] = 100
     num = len(labels)

@@ -1,4 +1,4 @@
-"""The folder that the tests of the gate share."""
+"""A folder with a data set and a champion, for the tests of the gate."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.unit.evaluate.gate.registry import make_champion
 
 @pytest.fixture
 def folder(tmp_path: Path, mlflow_store: str) -> Path:
-    """dataset/ and champion/, a bundle that classifies every photo correctly and was trained on no test photo."""
+    """A folder with dataset/ and champion/, a bundle that is right on every photo and was trained on no test photo."""
     info = make_dataset(tmp_path / "dataset")
     make_champion(tmp_path, info)
     return tmp_path

@@ -1,4 +1,4 @@
-"""The champion is compared if possible; otherwise the verdict gives the reason instead of an error."""
+"""The champion is compared if possible; otherwise the verdict contains the reason, and there is no error."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ def test_training_photos_of_either_model_are_not_compared(folder: Path) -> None:
     assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (32, 4)
     assert (gate_verdict.comparison.num_won, gate_verdict.comparison.num_lost) == (0, 8)
     assert gate_verdict.reasons[0] == (
-        "On the same 32 test photos that neither model was trained on, scored now, this model classifies 75.0 % "
+        "Both models were scored now on 32 test photos that neither was trained on: this model classifies 75.0 % "
         "correctly and the champion, version 1, 100 %. Left out: 4 of the 36 test photos, because one of the models "
-        "was trained on them or on near-duplicates of them."
+        "was trained on such a photo or on a near-duplicate."
     )
 
 
@@ -43,11 +43,11 @@ def test_too_few_unseen_photos_are_reported_with_advice(
     assert gate_verdict.comparison is not None
     assert gate_verdict.comparison.num_images == gate_verdict.comparison.num_won == num_compared
     assert "The comparison has no photos of blue and green." in gate_verdict.reasons[0]
-    assert "which counts only from 30 photos on" in gate_verdict.reasons[2]
+    assert "which counts only with 30 or more photos" in gate_verdict.reasons[2]
     advice = (
-        "At least 5 test photos that neither model was trained on are needed for a significant difference. "
-        "Add photos until the test split has 1 more (with the fractions of this data set, about 3 in total), and run "
-        "again. Or decide yourself: evaluate.gate.promote lists the verdicts that promote."
+        "A significant difference requires at least 5 test photos that neither model was trained on. "
+        "Add photos until the test split has 1 more (about 3 in total with the split fractions of this data set), and "
+        "run again. Or decide yourself: evaluate.gate.promote lists the verdicts that promote a model."
     )
     assert (gate_verdict.reasons[-1] == advice) == (num_compared < 5)
 
@@ -57,30 +57,30 @@ def test_without_unseen_photos_models_are_not_comparable(folder: Path) -> None:
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("not comparable", False, "1")
-    assert "One of the two models was trained on each of the 36 test photos" in gate_verdict.reasons[0]
+    assert "The data set has 36 test photos, but none is left for the comparison" in gate_verdict.reasons[0]
     assert (
-        "Add photos until the test split has 5 more (with the fractions of this data set, about 15 in total"
+        "Add photos until the test split has 5 more (about 15 in total with the split fractions of this data set"
         in (gate_verdict.reasons[0])
     )
 
 
-def test_a_champion_without_a_list_of_its_photos_is_only_comparable_on_its_data(folder: Path) -> None:
+def test_a_champion_without_a_list_of_training_photos_is_comparable_only_on_its_data_set(folder: Path) -> None:
     (folder / "champion" / "train_image_ids.txt").unlink()
     register("colors", folder / "champion")
-    assert verdict(folder).verdict == "cannot tell", "the same data have the same split"
+    assert verdict(folder).verdict == "cannot tell", "the same data set has the same splits"
     make_champion_say(folder, dataset_fingerprint="f" * 64)
     run_id = register("others", folder / "champion")
     gate_verdict = verdict(folder, name="others")
     assert gate_verdict.verdict == "not comparable"
     assert run_id
-    assert "Its training photos are not recorded" in gate_verdict.reasons[0]
+    assert "The champion's training photos are not recorded" in gate_verdict.reasons[0]
 
 
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (("blue", "green", "yellow"), "Its classes differ: it lacks red; only it has yellow."),
-        (("blue", "green"), "Its classes differ: it lacks red."),
+        (("blue", "green", "yellow"), "The champion's classes differ: it lacks red; only the champion has yellow."),
+        (("blue", "green"), "The champion's classes differ: it lacks red."),
     ],
 )
 def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tuple[str, ...], reason: str) -> None:
@@ -102,7 +102,7 @@ def test_a_champion_with_another_class_order_is_compared_by_class_names(folder: 
     assert gate_verdict.comparison.champion_accuracy == 1.0
 
 
-def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_kept_as_files(folder: Path) -> None:
+def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_stored_as_files(folder: Path) -> None:
     make_champion_say(folder, pixel_range=(0, 4095))
     register("colors", folder / "champion")
     golden = sorted((folder / "dataset" / "golden").iterdir())
@@ -112,7 +112,9 @@ def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_kept_as_fil
     assert comparison.num_images == 35
 
 
-def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(folder: Path, tmp_path: Path) -> None:
+def test_a_champion_of_another_image_size_is_compared_on_the_photos_stored_as_files(
+    folder: Path, tmp_path: Path
+) -> None:
     make_bundle(tmp_path / "small", make_dataset(tmp_path / "photos", side=8))
     write_train_image_ids(tmp_path / "small", ["x"])
     register("colors", tmp_path / "small")
@@ -131,7 +133,7 @@ def test_a_champion_of_another_size_is_compared_on_the_photos_kept_as_files(fold
         path.unlink()
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
-    assert "It needs photos of 8 × 8 px" in gate_verdict.reasons[0]
+    assert "The champion needs photos of 8 × 8 px" in gate_verdict.reasons[0]
 
 
 @pytest.mark.parametrize("deleted_part", ["all", "export", "bundle.json"])
@@ -144,7 +146,7 @@ def test_a_champion_whose_artifact_was_deleted_is_not_comparable(folder: Path, d
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes) == ("not comparable", False)
-    assert "Its artifact is missing" in gate_verdict.reasons[0]
+    assert "The champion's bundle is missing" in gate_verdict.reasons[0]
 
 
 def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> None:
@@ -156,10 +158,10 @@ def test_a_champion_whose_graph_was_changed_is_not_comparable(folder: Path) -> N
     assert "changed since training" in gate_verdict.reasons[0]
 
 
-def test_an_artifact_store_that_does_not_answer_is_a_reason_not_an_error(
+def test_an_artifact_store_that_does_not_answer_is_reported_in_the_verdict_without_an_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The registry answers, but the files have an address where nobody answers."""
+    """The registry answers, but no server answers at the address of the files."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     client = MlflowClient()
     client.create_registered_model("colors")
@@ -172,10 +174,10 @@ def test_an_artifact_store_that_does_not_answer_is_a_reason_not_an_error(
         "1",
         1,
     )
-    assert "Its artifact is missing or unreachable" in gate_verdict.reasons[0]
+    assert "The champion's bundle is missing or unreachable" in gate_verdict.reasons[0]
 
 
-def test_a_store_that_fails_after_naming_the_champion_is_a_reason_not_an_error(
+def test_a_store_that_fails_after_naming_the_champion_is_reported_in_the_verdict_without_an_error(
     folder: Path, mlflow_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     import sqlite3
@@ -190,24 +192,24 @@ def test_a_store_that_fails_after_naming_the_champion_is_a_reason_not_an_error(
         "1",
         None,
     )
-    assert "Its artifact is missing or unreachable" in gate_verdict.reasons[0]
+    assert "The champion's bundle is missing or unreachable" in gate_verdict.reasons[0]
     assert "how often these test photos have been used" in caplog.text
 
 
-def test_a_champion_whose_list_of_photos_is_damaged_is_not_comparable(folder: Path) -> None:
+def test_a_champion_whose_list_of_training_photos_is_damaged_is_not_comparable(folder: Path) -> None:
     (folder / "champion" / "train_image_ids.txt").write_bytes(b"\xff\xfe\x00")
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
-    assert "Its artifact is damaged" in gate_verdict.reasons[0]
+    assert "The champion's bundle is damaged" in gate_verdict.reasons[0]
 
 
-def test_a_champion_whose_size_differs_from_its_graph_is_not_comparable(folder: Path) -> None:
+def test_a_champion_whose_image_size_differs_from_its_graph_is_not_comparable(folder: Path) -> None:
     make_champion_say(folder, image_size=(8, 8))
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
     assert gate_verdict.verdict == "not comparable"
-    assert "image size of its graph differs from its bundle" in gate_verdict.reasons[0]
+    assert "image size of the champion's graph differs from that of its bundle" in gate_verdict.reasons[0]
 
 
 def test_a_champion_is_scored_like_a_candidate(folder: Path) -> None:

@@ -27,21 +27,21 @@ def decide_between(ours: list[int], theirs: list[int], labels: list[int], floor:
     )
 
 
-def test_a_better_model_that_loses_a_class_is_undecided_or_worse_if_significant() -> None:
+def test_a_better_model_with_less_recall_on_a_class_is_undecided_or_worse() -> None:
     labels = [0] * 60 + [1] * 60 + [2] * 12
     champion = [1] * 30 + [0] * 30 + [1] * 60 + [2] * 12
     lost_some = [0] * 60 + [1] * 60 + [0] * 3 + [2] * 9
     finding = decide_between(lost_some, champion, labels)
     assert finding.word == "cannot tell"
-    assert "The recall of c falls from 100 % to 75.0 % on 12 photos" in finding.reasons[-1]
-    assert "with so few photos this may be chance" in finding.reasons[-1]
+    assert "The recall of c falls from 100 % to 75.0 % (number of photos: 12)" in finding.reasons[-1]
+    assert "with so few photos, this may be chance" in finding.reasons[-1]
     assert decide_between(lost_some, champion, labels, floor=0.3).word == "better"
     lost_all = [0] * 60 + [1] * 60 + [0] * 12
     assert decide_between(lost_all, champion, labels).word == "worse"
 
 
-def test_other_seeds_of_the_same_model_are_seldom_called_better_or_worse() -> None:
-    """Two models that are right on 80 % of the photos, independently of each other: 200 pairs."""
+def test_equally_good_models_are_seldom_called_better_or_worse() -> None:
+    """200 pairs of models, each right on 80 % of the photos, independently of the other."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 60).astype(np.int32)
     words = []

@@ -1,4 +1,4 @@
-"""The leaderboard: which model is the most accurate, which are as good, and which to choose."""
+"""The leaderboard: which model is the most accurate, which are tied with it, and which to choose."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LABELS = np.arange(200, dtype=np.int32) % 4
 
 
 def entrant(name: str, wrong: list[int] | list[list[int]], *, ms: float = 10.0, mb: float = 10.0) -> Entrant:
-    """A model that is wrong on these photos, in one or several trainings."""
+    """A model that is wrong on these photos; several lists are several training runs."""
     trainings = wrong if wrong and isinstance(wrong[0], list) else [wrong]
     predicted = np.stack([LABELS] * len(trainings))
     for row, places in zip(predicted, trainings, strict=True):
@@ -39,7 +39,7 @@ def test_a_significantly_better_model_is_chosen_even_if_it_is_slow() -> None:
     assert not board.rows[1].tied
     assert board.reason == (
         "Use slow: it classifies 95.0 % of the 200 validation photos correctly, in 100.0 ms each, "
-        "significantly more than any other (quick is next with 70.0 %, p < 0.001)."
+        "significantly more than any other model (quick is next with 70.0 %, p < 0.001)."
     )
 
 
@@ -56,12 +56,12 @@ def test_among_tied_models_the_fastest_is_chosen_and_the_tie_is_reported() -> No
     assert [row.tied for row in board.rows] == [True, True, False]
 
 
-def test_a_tie_that_is_hardly_faster_does_not_win() -> None:
+def test_a_tied_model_that_is_hardly_faster_is_not_chosen() -> None:
     board = rank_entrants(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
     assert board.pick == "accurate"
     assert board.reason == (
-        "Use accurate: it classifies 95.0 % of the 200 validation photos correctly, in 10.0 ms each, and "
-        "other, tied with it (p = 0.832), is not faster by more than a tenth."
+        "Use accurate: it classifies 95.0 % of the 200 validation photos correctly, in 10.0 ms each; "
+        "other, tied with it (p = 0.832), is at most a tenth faster."
     )
 
 
@@ -70,11 +70,11 @@ def test_every_tie_is_reported() -> None:
         entrant("slow", first(10), ms=100),
         entrant("quick", first(11, 100), ms=9),
         entrant("third", first(12, 50), ms=50),
-        left_out=("bad: it cannot be.",),
+        left_out=("bad: it cannot be trained.",),
     )
     assert leaderboard_sentences(board)[1:] == [
         "third and slow are tied: chance alone produces such a difference with a probability of 100 %.",
-        "Left out: bad: it cannot be.",
+        "Left out: bad: it cannot be trained.",
     ]
 
 
@@ -89,7 +89,7 @@ def test_the_front_contains_the_models_that_no_other_beats_in_all_measures() -> 
 
 
 def test_the_paired_test_finds_differences_within_the_intervals() -> None:
-    """Both intervals overlap widely, yet one model is never wrong where the other is right."""
+    """The two intervals overlap widely, yet one model is never wrong where the other is right."""
     board = rank_entrants(entrant("better", first(20)), entrant("worse", first(30)))
     better, worse = board.rows
     assert better.accuracy.low < worse.accuracy.high
@@ -97,8 +97,8 @@ def test_the_paired_test_finds_differences_within_the_intervals() -> None:
     assert worse.p_value == pytest.approx(0.5**9, rel=0.01)
 
 
-def test_with_several_seeds_their_variation_counts_as_chance() -> None:
-    """Single trainings of both would differ significantly, but so do the trainings of each model."""
+def test_variation_between_seeds_counts_as_chance() -> None:
+    """Single training runs of the two models differ significantly, but so do the runs of each model."""
     steady = [first(20), first(20), first(20)]
     luck = [first(20), first(34), first(50)]
     single_runs = rank_entrants(entrant("a", luck[0]), entrant("b", luck[2]))
@@ -112,7 +112,7 @@ def test_with_several_seeds_their_variation_counts_as_chance() -> None:
     assert not significant.rows[1].tied
 
 
-def test_no_difference_is_always_a_tie() -> None:
+def test_models_without_a_difference_are_always_tied() -> None:
     for wrong in (first(10), [first(10), first(10)]):
         board = rank_entrants(entrant("a", wrong), entrant("b", wrong))
         assert board.rows[1].p_value == 1.0
@@ -132,7 +132,7 @@ def test_p_values_of_several_comparisons_are_corrected(p_values: list[float], co
     assert holm(p_values) == pytest.approx(corrected)
 
 
-def test_macro_f1_is_the_mean_over_the_trainings() -> None:
+def test_macro_f1_is_the_mean_over_the_training_runs() -> None:
     from sklearn.metrics import f1_score
 
     first_entrant = entrant("a", [first(30), first(10, 50)])
@@ -172,7 +172,7 @@ def test_a_leaderboard_survives_a_round_trip_through_params() -> None:
         [entrant("good", first(2), ms=5), entrant("chance", first(150), ms=6)],
     ],
 )
-def test_the_chart_has_ticks_that_differ_and_names_within_the_picture(entrants: list[Entrant]) -> None:
+def test_the_chart_has_distinct_ticks_and_names_within_the_picture(entrants: list[Entrant]) -> None:
     figure = front_chart(rank_entrants(*entrants))
     figure.draw_without_rendering()
     (axes,) = figure.axes

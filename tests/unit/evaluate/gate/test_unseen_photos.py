@@ -1,4 +1,4 @@
-"""The comparison omits photos that a model was trained on, and photos of the same motif."""
+"""The comparison omits photos that a model was trained on, and near-duplicates of them."""
 
 from pathlib import Path
 
@@ -24,24 +24,24 @@ def make_record(content: str, split: str | None, key: str | None = None, reason:
 @pytest.mark.parametrize(
     ("case", "train_ids", "other_records", "unseen"),
     [
-        ("nothing was trained on", "", [make_record("x", "test", "near b")], "abc"),
-        ("a photo itself", "b", [], "ac"),
-        ("all of them", "abc", [], ""),
-        ("photos that are gone", "xyz", [], "abc"),
-        ("another of the same key, in test now", "x", [make_record("x", "test", "near b")], "ac"),
-        ("another of the same key, in validation now", "x", [make_record("x", "validation", "near b")], "ac"),
-        ("a copy that was left out", "x", [make_record("x", None, "near b", "near_duplicate")], "ac"),
+        ("there are no training photos", "", [make_record("x", "test", "near b")], "abc"),
+        ("one test photo was trained on", "b", [], "ac"),
+        ("all test photos were trained on", "abc", [], ""),
+        ("the training photos are gone", "xyz", [], "abc"),
+        ("a photo with the same key, now in test", "x", [make_record("x", "test", "near b")], "ac"),
+        ("a photo with the same key, now in validation", "x", [make_record("x", "validation", "near b")], "ac"),
+        ("a rejected copy", "x", [make_record("x", None, "near b", "near_duplicate")], "ac"),
         (
-            "a copy that was left out of a given train split",
+            "a copy rejected from the user's own train split",
             "x",
             [make_record("x", "train", "near b", "leakage")],
             "ac",
         ),
-        ("one that the user's own splits leave in train", "x", [make_record("x", "train", "near b")], "abc"),
-        ("another that has no key", "x", [make_record("x", "test")], "abc"),
+        ("a photo with the same key, still in the user's train", "x", [make_record("x", "train", "near b")], "abc"),
+        ("another photo without a key", "x", [make_record("x", "test")], "abc"),
     ],
 )
-def test_training_photos_are_seen(
+def test_training_photos_and_their_near_duplicates_are_omitted(
     tmp_path: Path, case: str, train_ids: str, other_records: list[Record], unseen: str
 ) -> None:
     records = [make_record(content, "test", "near b" if content == "b" else None) for content in TEST_IDS]
@@ -52,7 +52,7 @@ def test_training_photos_are_seen(
 
 
 @pytest.mark.parametrize("content", [None, b"no parquet"])
-def test_without_a_manifest_the_photos_themselves_decide(
+def test_without_a_manifest_only_identical_photos_are_omitted(
     tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "manifest.parquet"
@@ -62,7 +62,7 @@ def test_without_a_manifest_the_photos_themselves_decide(
     assert ("cannot be read" in caplog.text) == (content is not None)
 
 
-def test_a_manifest_without_split_keys_is_read(tmp_path: Path) -> None:
+def test_without_split_keys_only_identical_photos_are_omitted(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""The verdict with a real MLflow registry and real bundles: its exact words, and never an error."""
+"""The verdict with a real MLflow registry and real bundles: its exact wording, and reasons instead of errors."""
 
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,7 @@ from tests.support.artifacts import make_bundle
 from tests.unit.evaluate.gate.registry import register, verdict
 
 
-def test_the_first_model_of_a_name_is_first(folder: Path) -> None:
+def test_the_first_model_of_a_name_gets_the_verdict_first(folder: Path) -> None:
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion, gate_verdict.looks) == (
         "first",
@@ -34,12 +34,12 @@ def test_versions_that_never_became_champion_do_not_count(folder: Path) -> None:
     assert verdict(folder).verdict == "first"
 
 
-def test_another_name_has_its_own_champion(folder: Path) -> None:
+def test_another_model_name_has_its_own_champion(folder: Path) -> None:
     register("letters", folder / "champion")
     assert verdict(folder).verdict == "first"
 
 
-def test_a_worse_model_is_worse_and_the_reasons_say_by_how_much(folder: Path) -> None:
+def test_a_worse_model_is_worse_and_the_reasons_report_by_how_much(folder: Path) -> None:
     register("colors", folder / "champion")
     gate_verdict = verdict(folder, wrong=12)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("worse", False, "1")
@@ -58,7 +58,7 @@ def test_an_equal_model_is_undecided(folder: Path) -> None:
         assert "it may be chance" in gate_verdict.reasons[1]
 
 
-def test_a_better_model_is_better(folder: Path, tmp_path: Path) -> None:
+def test_a_better_model_gets_the_verdict_better(folder: Path, tmp_path: Path) -> None:
     make_bundle(tmp_path / "poor", read_info(folder / "dataset"), scale=0.0)  # it always answers blue
     write_train_image_ids(tmp_path / "poor", ["x"])
     register("colors", tmp_path / "poor")
@@ -68,7 +68,7 @@ def test_a_better_model_is_better(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:///{folder}/file/mlflow.db"])
-def test_an_unreachable_registry_is_a_reason_not_an_error(
+def test_an_unreachable_registry_is_reported_in_the_verdict_without_an_error(
     uri: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "file").touch()
@@ -88,7 +88,7 @@ def test_an_unreachable_registry_is_a_reason_not_an_error(
         ({"max_size_mb": 1.9}, 0, "max_size_mb"),
     ],
 )
-def test_a_violated_minimum_or_budget_is_worse_and_reported(
+def test_a_model_that_violates_a_minimum_or_a_budget_is_worse(
     folder: Path, params: dict[str, float], wrong: int, word: str
 ) -> None:
     gate_verdict = verdict(folder, wrong, GateParams(**params))
@@ -104,8 +104,8 @@ def test_a_model_that_does_not_beat_the_majority_class_is_not_first(folder: Path
     assert "always predicting the majority class would reach 33.3 %" in gate_verdict.reasons[-1]
 
 
-def test_a_recognized_rare_class_counts_more_than_the_common_one() -> None:
-    """72 % are right where a constant answer is right on 80 %, but more than half of each class."""
+def test_a_model_that_recognizes_the_rare_class_may_be_less_accurate_than_a_constant_answer() -> None:
+    """The model is right on 72 % of the photos and on most of each class; a constant answer is right on 80 %."""
     predicted, labels = np.array([0] * 56 + [1] * 24 + [1] * 16 + [0] * 4), np.array([0] * 80 + [1] * 20)
     assert find_broken_floors(candidate(predicted, labels), GateParams()) == ()
     (reason,) = find_broken_floors(candidate(np.zeros_like(labels), labels), GateParams())

@@ -1,4 +1,4 @@
-"""Temperature, abstention and familiarity: learned where possible, harmless elsewhere."""
+"""Temperature, abstention and familiarity: fitted if possible, harmless otherwise."""
 
 from pathlib import Path
 from typing import cast
@@ -53,7 +53,7 @@ def test_the_lowest_threshold_that_reaches_the_target_is_chosen() -> None:
     assert correct[is_answered_below].mean() < 0.95
 
 
-def test_there_is_no_threshold_if_none_is_needed_or_none_helps() -> None:
+def test_all_photos_are_answered_if_no_threshold_is_needed_or_none_helps() -> None:
     probabilities = np.tile(np.array([[0.7, 0.3]], np.float32), (40, 1))
     fine = find_abstention(probabilities, np.zeros(40, int), 0.95)
     assert (fine.threshold, fine.coverage, fine.accuracy) == (0.0, 1.0, 1.0)
@@ -62,13 +62,13 @@ def test_there_is_no_threshold_if_none_is_needed_or_none_helps() -> None:
 
 
 @pytest.mark.parametrize(("target", "threshold"), [(0.9, 0.7), (np.nextafter(0.9, 1), 0.8)])
-def test_a_target_that_is_just_reached_is_reached(target: float, threshold: float) -> None:
-    """All 10 photos at 0.8 are right; with the 10 at 0.7, 18 of 20 are; with the 10 at 0.6, fewer."""
+def test_a_target_that_is_met_exactly_counts_as_reached(target: float, threshold: float) -> None:
+    """Of the 10 photos with confidence 0.8, all are right; of the 20 from 0.7 on, 18; of all 30, also 18."""
     confidence = np.repeat(np.array([0.8, 0.7, 0.6], np.float32), 10)
     labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
     abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, float(target))
     assert abstention.threshold == np.float32(threshold)
-    assert not (confidence[:10] < abstention.threshold).any(), "the photos that set the threshold are answered"
+    assert not (confidence[:10] < abstention.threshold).any(), "the photos at the threshold must be answered"
 
 
 @pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])
@@ -79,7 +79,7 @@ def test_a_threshold_leaves_enough_answered_photos(num_sure: int, threshold: flo
     assert abstention.threshold == (None if threshold is None else np.float32(threshold))
 
 
-def test_answers_with_equal_confidence_are_treated_alike() -> None:
+def test_answers_with_equal_confidence_are_treated_equally() -> None:
     thresholds, accuracy, coverage = sweep_thresholds(
         np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False])
     )
@@ -88,7 +88,7 @@ def test_answers_with_equal_confidence_are_treated_alike() -> None:
     assert coverage.tolist() == [0.25, 0.75, 1]
 
 
-def test_the_reference_contains_the_classes_evenly(tmp_path: Path) -> None:
+def test_the_reference_contains_equally_many_photos_of_each_class(tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "train")
     indices = draw_reference(split, 9, np.random.default_rng(0))
@@ -97,7 +97,7 @@ def test_the_reference_contains_the_classes_evenly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", OUT_OF_DISTRIBUTION)
-def test_unfamiliar_pictures_have_the_same_size_and_differ(kind: str, tmp_path: Path) -> None:
+def test_unfamiliar_pictures_have_the_size_of_the_photos_and_differ_from_each_other(kind: str, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "test")
     first, again = (OUT_OF_DISTRIBUTION[kind](split, 5, np.random.default_rng(1)) for _ in range(2))
@@ -107,7 +107,7 @@ def test_unfamiliar_pictures_have_the_same_size_and_differ(kind: str, tmp_path: 
     assert len(np.unique(to_unit_length(first.reshape(5, -1)), axis=0)) == 5
 
 
-def test_a_photo_is_only_embedded_once(tmp_path: Path) -> None:
+def test_a_photo_is_embedded_only_once(tmp_path: Path) -> None:
     info = make_dataset(tmp_path / "dataset")
     make_bundle(tmp_path / "model", info)
     graph, split = InferenceGraph(tmp_path / "model" / "export"), open_split(tmp_path / "dataset", "train")

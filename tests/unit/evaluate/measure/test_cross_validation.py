@@ -1,4 +1,4 @@
-"""Folds on features: which photos take part, and that no fold is tested on its training photos."""
+"""Cross-validation on features: which photos are included, and that no fold is tested on its training photos."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def pretend(
     folder: Path, *, kind: str = "pretrained", trained: tuple[str, ...] = ("logits",), **model: Any
 ) -> BundleInfo:
-    """A bundle that describes a head on a backbone, as train writes it."""
+    """Changes the bundle so that it describes a head on a backbone, as train would write it."""
     bundle = read_bundle(folder / "model")
     facts = bundle.model.model_copy(update={"kind": kind, "name": "MobileNetV2", "trained_layers": trained})
     params = {"model": {"name": "MobileNetV2", "weights": "imagenet", "head": POOLED, **model}}
@@ -55,7 +55,11 @@ def test_features_are_frozen_if_only_the_head_was_trained(folder: Path, changes:
 
 
 def fold(folder: Path) -> tuple[int, str, set[str]]:
-    """The number of photos, the report's words about them, and the splits in which doubtful labels were found."""
+    """Evaluates with 3 folds.
+
+    Returns:
+        The number of photos in the folds, how the report describes them, and the splits with doubtful labels.
+    """
     evaluate(
         folder / "dataset",
         folder / "model",
@@ -80,7 +84,7 @@ def test_on_a_frozen_backbone_all_photos_and_labels_are_checked(folder: Path, ml
     split = open_split(folder / "dataset", "train")
     rewrite_split(folder / "dataset", "train", indices=list(range(36)), labels=[2, *split.labels[1:].tolist()])
     num_images, what, doubted = fold(folder)
-    assert (num_images, doubted) == (72, {"train"}), "labels are doubted by a head that was cross-fitted"
+    assert (num_images, doubted) == (72, {"train"}), "cross-fitted heads find doubtful labels"
     assert "only validation and test photos" in what
     pretend(folder)
     num_images, what, doubted = fold(folder)
@@ -110,11 +114,11 @@ def test_no_fold_is_tested_on_its_training_photos() -> None:
     assert separable.accuracy.value > 0.95
 
 
-def test_the_interval_of_folds_is_wider_than_for_new_data() -> None:
+def test_the_interval_of_folds_is_wider_than_that_of_independent_scores() -> None:
     """Calculates the correction of Nadeau and Bengio by hand; 2.776 is Student's t for five folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)
     interval = corrected_interval(scores)
     assert interval.value == pytest.approx(0.8)
     assert interval.high - interval.value == pytest.approx(2.776 * deviation * np.sqrt(1 / 5 + 1 / 4), rel=1e-3)
-    assert interval.high - interval.value > 1.4 * 2.776 * deviation / np.sqrt(5), "that of five independent figures"
+    assert interval.high - interval.value > 1.4 * 2.776 * deviation / np.sqrt(5), "wider than for independent scores"

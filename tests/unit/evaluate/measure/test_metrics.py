@@ -1,4 +1,4 @@
-"""The figures agree with scikit-learn and with manual counts, and their intervals cover what they should."""
+"""The figures agree with scikit-learn and with manual counts, and their intervals have the right coverage."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def measure(labels: list[int], probabilities: np.ndarray, names: tuple[str, ...]
 
 
 def test_metrics_of_a_small_case_equal_those_computed_by_hand() -> None:
-    # cat: 2 of 3 found, 1 taken for a dog; dog: 1 of 2 found, 1 taken for an owl; owl: 1 of 1 found.
+    # cat: 2 of 3 right, 1 predicted as dog; dog: 1 of 2 right, 1 predicted as owl; owl: 1 of 1 right.
     figures = measure([0, 0, 0, 1, 1, 2], certain([0, 0, 1, 1, 2, 2]))
     assert figures.confusion_matrix.tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
     assert (figures.num_correct, figures.num_images) == (4, 6)
@@ -110,7 +110,7 @@ def test_a_class_that_is_never_predicted_has_no_precision_and_counts_as_zero() -
 
 
 @pytest.mark.parametrize(("predicted", "value"), [(1, 1.0), (0, 0.0)])
-def test_a_single_photo_gives_a_wide_interval(predicted: int, value: float) -> None:
+def test_the_interval_for_a_single_photo_is_wide(predicted: int, value: float) -> None:
     figures = measure([1], certain([predicted]))
     assert figures.accuracy.value == figures.macro_f1.value == value
     assert figures.accuracy.high - figures.accuracy.low > 0.75
@@ -118,7 +118,7 @@ def test_a_single_photo_gives_a_wide_interval(predicted: int, value: float) -> N
     assert figures.absent_classes == ("cat", "owl")
 
 
-def test_constant_answers_are_as_accurate_as_their_class_is_frequent() -> None:
+def test_the_accuracy_of_constant_answers_is_the_share_of_their_class() -> None:
     figures = measure([0] * 6 + [1] * 3 + [2], certain([0] * 10))
     assert figures.accuracy.value == 0.6
     assert figures.macro_f1.value == pytest.approx(0.75 / 3)
@@ -166,7 +166,7 @@ def test_bootstrap_interval_contains_its_value_and_stays_within_0_and_1(
 
 
 def test_bootstrap_of_the_matrix_equals_a_bootstrap_over_photos() -> None:
-    """Drawing cells and drawing photos give the same distribution of macro F1, within the noise of 600 draws."""
+    """Drawing cells and drawing photos produce the same distribution of macro F1, within the noise of 600 draws."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 4, 150)
     predicted = np.where(rng.random(150) < 0.8, labels, rng.integers(0, 4, 150))
@@ -210,7 +210,7 @@ def test_the_seed_decides_the_resamples() -> None:
 def test_confused_pairs_are_listed_the_most_common_first() -> None:
     matrix = np.arange(36).reshape(6, 6)
     pairs = confused_pairs(matrix, tuple("abcdef"))
-    assert len(pairs) == 30, "all of them; the headline figures hold the first ten"
+    assert len(pairs) == 30, "all pairs must be listed; the figures contain only the first ten"
     assert [pair.num_images for pair in pairs] == sorted([pair.num_images for pair in pairs], reverse=True)
     assert (pairs[0].class_name, pairs[0].predicted_as, pairs[0].num_images) == ("f", "e", 34)
     assert all(pair.class_name != pair.predicted_as for pair in pairs)
@@ -248,10 +248,10 @@ def test_photos_of_one_class_only_cannot_be_ranked() -> None:
     assert figures.roc_auc is None
     assert figures.average_precision is None
     assert np.isnan(rank(np.array([1, 1], np.int32), certain([1, 0])).roc_auc).all()
-    assert figures.cohen_kappa.value == 0.0, "always answering the only class there is would be as good"
+    assert figures.cohen_kappa.value == 0.0, "always answering the only class would be as good"
 
 
-def test_a_model_that_always_answers_one_class_is_as_good_as_chance() -> None:
+def test_a_model_that_always_answers_one_class_is_no_better_than_chance() -> None:
     figures = measure([0] * 6 + [1] * 3 + [2] * 3, certain([0] * 12))
     assert figures.cohen_kappa.value == pytest.approx(0.0)
     assert figures.balanced_accuracy.value == pytest.approx(1 / 3)

@@ -1,4 +1,4 @@
-"""Planted cases on real scans of digits: worse, equal and better models, leaked test photos, and shuffled labels."""
+"""Constructed cases with real scans of digits: worse, equal and better models, leaked test photos, and wrong labels."""
 
 import hashlib
 from pathlib import Path
@@ -29,7 +29,7 @@ PARAMS = EvaluateParams(bootstrap_resamples=300, robustness_photos=0, report_pho
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's 1,797 scans, shuffled: uint8 (n, 8, 8, 3), RGB; and int32 (n,)."""
+    """scikit-learn's 1,797 scans, shuffled: pixels, uint8 (n, 8, 8, 3), RGB; and labels, int32 (n,)."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -44,7 +44,7 @@ def dataset(tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], mlflow_store:
     folder.mkdir()
     for name, part in STARTS.items():
         pixels, labels = digits[0][part], digits[1][part]
-        # A scan may occur twice, so each photo is identified by its content and its index here.
+        # A scan may occur twice, so each photo is identified by its split and its index here.
         ids = [
             hashlib.sha256(name.encode() + bytes([index % 256, index // 256])).hexdigest()[:32]
             for index in range(len(labels))
@@ -69,20 +69,20 @@ def dataset(tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], mlflow_store:
 
 
 class Workshop:
-    """Trains logistic regressions on some training photos, exports them and evaluates them."""
+    """Trains logistic regressions on some training photos, exports the models and evaluates them."""
 
     def __init__(self, folder: Path, info: DatasetInfo):
         self.folder, self.info = folder, info
         self.training = open_split(folder / "dataset", "train")
 
     def make(self, name: str, indices: np.ndarray, *, extra_image_ids: tuple[str, ...] = ()) -> str:
-        """Logs a bundle `name` to a separate run and returns the run."""
+        """Logs a bundle `name` to a separate run and returns the run id."""
         from openvino import opset13 as ops
         from sklearn.linear_model import LogisticRegression
 
         pixels = self.training.gather(indices)[..., 0].reshape(len(indices), -1) / 255
         model = LogisticRegression(C=1.0, max_iter=500).fit(pixels, self.training.labels[indices])
-        assert len(model.classes_) == len(NAMES), "each model has seen every digit"
+        assert len(model.classes_) == len(NAMES), "the training photos must include every digit"
         photos = ops.parameter([-1, 8, 8, 3], np.uint8, name="pixels")
         shades = ops.divide(ops.convert(photos, np.float32), np.float32(255))
         gray = ops.reduce_mean(shades, np.array([3]), keep_dims=False)
@@ -153,7 +153,7 @@ def draw_indices(num: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(1000)[:num]
 
 
-def test_worse_equal_and_better_models_get_the_right_verdict(workshop: Workshop) -> None:
+def test_equal_and_worse_models_get_the_right_verdicts(workshop: Workshop) -> None:
     champion = workshop.make("champion", draw_indices(950, seed=1))
     workshop.make("equal", draw_indices(950, seed=2))  # another seed selects the photos, mostly the same ones
     workshop.make("worse", draw_indices(60, seed=3))
@@ -175,18 +175,20 @@ def test_a_better_model_gets_the_right_verdict(workshop: Workshop) -> None:
 
 
 def test_photos_that_a_champion_memorized_are_not_compared(workshop: Workshop) -> None:
-    """The champion would win all three, so the candidate is only compared on the 494 others."""
+    """The champion was trained on three test photos, so the models are compared on the other 494."""
     test_image_ids = tuple(open_split(workshop.folder / "dataset", "test").image_ids[:3])
     workshop.crown(workshop.make("champion", draw_indices(700, seed=1), extra_image_ids=test_image_ids))
     workshop.make("candidate", draw_indices(700, seed=2))
     verdict = workshop.evaluate("candidate").gate
     assert verdict.comparison is not None
     assert (verdict.comparison.num_images, verdict.comparison.num_left_out) == (494, 3)
-    assert "On the same 494 test photos that neither model was trained on" in verdict.reasons[0]
+    assert "scored now on 494 test photos that neither was trained on" in verdict.reasons[0]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_shuffled_labels_are_found_at_the_top(workshop: Workshop, digits: tuple[np.ndarray, ...], seed: int) -> None:
+def test_wrong_labels_are_at_the_top_of_the_label_errors(
+    workshop: Workshop, digits: tuple[np.ndarray, ...], seed: int
+) -> None:
     workshop.make("model", draw_indices(1000, seed=1))
     pixels, labels = digits[0][1000:], digits[1][1000:].copy()
     logits = InferenceGraph(workshop.folder / "model" / "export").run(pixels).logits
@@ -203,4 +205,4 @@ def test_shuffled_labels_are_found_at_the_top(workshop: Workshop, digits: tuple[
     flagged_indices = {int(error.image_id) for error in find_label_errors(held_out)[: len(planted_indices)]}
     precision = len(flagged_indices & set(planted_indices.tolist())) / len(flagged_indices)
     assert precision >= 0.5, f"precision of the first {len(flagged_indices)} is {precision:.2f}"
-    assert precision >= 0.8, "logistic regression on these scans leaves little room for doubt"
+    assert precision >= 0.8, "logistic regression classifies these scans well, so most must be planted"

@@ -1,4 +1,4 @@
-"""The export is scored photo by photo, whatever the batches, and impossible answers are refused."""
+"""The export scores each photo independently of the batch size, and invalid outputs are refused."""
 
 import logging
 from dataclasses import replace
@@ -27,7 +27,7 @@ def inputs(tmp_path: Path) -> tuple[Path, InferenceGraph]:
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 36, 64])
-def test_every_photo_is_scored_for_any_batch_size(
+def test_scores_do_not_depend_on_the_batch_size(
     inputs: tuple[Path, InferenceGraph], batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset_dir, graph = inputs
@@ -64,7 +64,7 @@ def test_values_that_are_not_finite_are_rejected(tmp_path: Path, scale: float) -
         score(InferenceGraph(tmp_path / "model" / "export"), split, "test", 3)
 
 
-def test_a_graph_of_other_classes_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
+def test_a_graph_with_another_number_of_classes_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
     with pytest.raises(ArtifactError, match="must return 4 numbers per photo, one per class; it returns 3"):
         score(inputs[1], open_split(inputs[0], "test"), "test", 4)
 
@@ -116,13 +116,13 @@ def test_without_mistakes_there_are_none_to_show() -> None:
     assert worst_mistakes(make_predictions([1], [[0.1, 0.9]]), 12) == []
 
 
-def test_correct_answers_are_from_several_classes_with_typical_confidence() -> None:
+def test_sample_correct_answers_cover_several_classes_and_have_typical_confidence() -> None:
     scored = make_predictions([0, 0, 0, 1, 1], [[0.99, 0.01], [0.8, 0.2], [0.6, 0.4], [0.2, 0.8], [0.9, 0.1]])
     assert [(answer.image_id, answer.label) for answer in right_answers(scored, 4)] == [("b", 0), ("d", 1)]
     assert right_answers(make_predictions([0], [[0.1, 0.9]]), 4) == []
 
 
-def test_the_photos_of_a_pair_are_those_of_its_cell() -> None:
+def test_the_photos_of_a_confused_pair_are_those_of_its_cell_in_the_matrix() -> None:
     scored = make_predictions([0, 0, 0, 1], [[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
     pairs = confused_pairs(np.array([[1, 2], [1, 0]]), ("cat", "dog"))
     pair_answers = pair_mistakes(scored, pairs, ("cat", "dog"), 4)

@@ -1,4 +1,4 @@
-"""The figures against published tables: ours equal the printed ones."""
+"""Our figures equal those in published tables and in documentation."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,8 @@ MAP = np.array(
         [0, 0, 3, 10, 7, 0, 0, 0, 0],
     ]
 )
-"""Skirvin et al., 2004, in Lunetta and Lyon, Remote Sensing and GIS Accuracy Assessment, table 9.4: 384 places,
-[class on the 1986 map][class on the aerial photo, which is the truth]."""
+"""Skirvin et al., 2004, in Lunetta and Lyon, Remote Sensing and GIS Accuracy Assessment, table 9.4: 384 sites,
+[class on the 1986 map][true class, from the aerial photo]."""
 
 
 def of_matrix(matrix: np.ndarray, names: tuple[str, ...]) -> Figures:
@@ -71,14 +71,14 @@ def test_mcnemars_exact_test_agrees_with_published_examples(won: int, lost: int,
 
 
 def test_calibration_error_agrees_with_torchmetrics_example() -> None:
-    """`multiclass_calibration_error` of TorchMetrics' documentation, which prints 0.2000 for three bins."""
+    """The example of `multiclass_calibration_error` in TorchMetrics' documentation: 0.2000 for three bins."""
     probabilities = np.array([[0.25, 0.20, 0.55], [0.55, 0.05, 0.40], [0.10, 0.30, 0.60], [0.90, 0.05, 0.05]])
     error = calibration_error(np.array([0, 1, 2, 0]), probabilities.astype(np.float32), num_bins=3)
     assert error == pytest.approx(0.2000, abs=5e-5)
 
 
 def test_our_report_agrees_with_scikit_learns_documentation() -> None:
-    """`classification_report` of scikit-learn's user guide: five samples, three classes."""
+    """The example of `classification_report` in scikit-learn's user guide: five samples, three classes."""
     matrix = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 2]])
     figures = of_matrix(matrix, ("class 0", "class 1", "class 2"))
     printed = [

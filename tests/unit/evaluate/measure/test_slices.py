@@ -1,4 +1,4 @@
-"""Slices show what photos have in common beside their class, and whether chance may explain the difference."""
+"""Slices group photos by traits other than their class, and report whether chance may explain a difference."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_the_folders_of_classes_and_splits_are_not_sources(path: str, folder: st
     assert source_folder(path, "cat") == folder
 
 
-def test_few_photos_give_no_slices() -> None:
+def test_too_few_photos_have_no_slices() -> None:
     assert find_slices(predictions(np.zeros(9, bool)), split(np.arange(9) * 20), {}, ("cat", "dog")) == ()
 
 

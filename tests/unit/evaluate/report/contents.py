@@ -1,4 +1,4 @@
-"""The content and the page of a report, for tests."""
+"""For tests: the content of a report, and a parser of its page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
@@ -33,7 +33,7 @@ HOSTILE = (
     "\"><img src=x onerror='alert(1)'>",
     "$\\frac{a}{b}$ & {{ 7 * 7 }}",
     "bell\x07, 猫 and 🐱",
-    "a name that is much too long to stand beside any chart",
+    "a name that is much too long to fit next to any chart",
 )
 
 
@@ -50,7 +50,7 @@ def content(
     samples: bytes | None = None,
     **bundle_changes: Any,
 ) -> Content:
-    """The report's content for a model that classifies this share of photos correctly."""
+    """The report's content for a model that classifies about the share `accuracy` of the photos correctly."""
     rng = np.random.default_rng(0)
     num = len(names)
     labels = np.repeat(np.arange(num, dtype=np.int32), per_class)
@@ -150,7 +150,7 @@ def content(
 
 
 def measured_figures(accuracy: Interval) -> dict[str, Any]:
-    """The content of figures.json beside the figures of the two splits."""
+    """The content of figures.json besides the figures of the two splits."""
     return {
         "calibration": CalibrationFigures(
             temperature=1.7,

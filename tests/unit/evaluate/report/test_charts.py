@@ -94,7 +94,7 @@ def test_a_backbone_is_one_box_with_its_output_shape() -> None:
         ({"kind": "pretrained", "name": "MobileNetV2", "head": "imagenet"}, ["MobileNetV2"]),
     ],
 )
-def test_every_kind_of_model_has_a_picture(model: dict[str, Any], box_names: list[str]) -> None:
+def test_every_kind_of_model_has_a_diagram(model: dict[str, Any], box_names: list[str]) -> None:
     facts = ModelFacts(
         kind=model["kind"],
         name="MobileNetV2",

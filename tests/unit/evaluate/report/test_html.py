@@ -1,4 +1,4 @@
-"""The report is self-contained and accessible without sight, and no name can inject code."""
+"""The report is self-contained and accessible to blind readers, and no name can inject code."""
 
 import itertools
 import re
@@ -80,7 +80,7 @@ def test_the_report_contains_the_required_sections(text: str) -> None:
         assert phrase in page_text, phrase
 
 
-def test_hostile_class_names_stay_text() -> None:
+def test_hostile_class_names_are_shown_as_text() -> None:
     text = render(content(HOSTILE, num_photos=2))
     page = Page(text)
     assert "<script>alert" not in text
@@ -96,18 +96,18 @@ def test_a_large_report_stays_under_5_mb() -> None:
     names = tuple(f"a class with a name of its own, number {number}" for number in range(100))
     text = render(content(names, per_class=20, accuracy=0.1, side=512, num_photos=60))
     assert len(text.encode()) < 5_000_000
-    assert text.count("<img ") == 60 * 2 + 2 + 2 * 2 + 1, "photos and their maps, a right answer, pairs, a doubt"
+    assert text.count("<img ") == 60 * 2 + 2 + 2 * 2 + 1, "photos and their maps, a correct answer, pairs, a doubt"
 
 
 @pytest.mark.parametrize("verdict", ["first", "better", "worse", "cannot tell", "not comparable"])
-def test_the_verdict_is_first_and_says_what_to_do(verdict: str) -> None:
+def test_the_verdict_comes_first_and_reports_whether_the_model_is_promoted(verdict: str) -> None:
     text = render(content(verdict=verdict, num_photos=0))
     assert text.index('id="verdict"') < text.index('id="data"')
     assert ("becomes the champion" in text) == (verdict in ("first", "better"))
     assert ("it is not promoted" in text) == (verdict not in ("first", "better"))
 
 
-def test_the_page_reports_calibration_slices_folds_and_labels(text: str) -> None:
+def test_the_page_reports_calibration_slices_folds_and_label_errors(text: str) -> None:
     page_text = " ".join(Page(text).text.split())
     for phrase in (
         "a temperature of 1.70",
@@ -118,9 +118,9 @@ def test_the_page_reports_calibration_slices_folds_and_labels(text: str) -> None
         "Heads on frozen features.",
         "3 photos look mislabeled",
         "label_errors.csv",
-        "the more its score drops if that place is covered",
+        "the more the score drops if the area is covered",
         "With this one, 12 models have been scored",
-        "blurred: 9 answers lost",
+        "blurred: 9 lost",
         "correct on 13 and the champion",
         "min_accuracy",
         "Time per photo",

@@ -1,4 +1,4 @@
-"""The report's remarks about the training, beside its figures."""
+"""The report's insights into the training run, next to its figures."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,10 @@ CHANCE = "validation is at chance"
 def insights_after(
     train_accuracy: float, num_correct: int, num_images: int = 30, trained_layers: tuple[str, ...] = ()
 ) -> list[str]:
-    """The remarks on a training that ends with this accuracy and these correct answers on two validation classes."""
+    """The insights for a training run that ends with this training accuracy.
+
+    Of the validation photos, which belong to two classes, `num_correct` are classified correctly.
+    """
     basis = content()
     names = ("cat", "dog")
     labels = np.arange(num_images, dtype=np.int32) % 2
@@ -40,7 +43,7 @@ def insights_after(
         (0.5, 15, 30, False),
     ],
 )
-def test_training_at_100_percent_with_validation_at_chance_is_recognized(
+def test_near_perfect_training_accuracy_with_validation_at_chance_is_recognized(
     train_accuracy: float, num_correct: int, num_images: int, is_chance: bool
 ) -> None:
     insights = insights_after(train_accuracy, num_correct, num_images)
@@ -49,7 +52,7 @@ def test_training_at_100_percent_with_validation_at_chance_is_recognized(
     assert not is_chance or not any("much higher on training photos" in sentence for sentence in insights)
 
 
-def test_batch_normalization_is_named_only_if_it_was_trained() -> None:
+def test_batch_normalization_is_mentioned_only_if_it_was_trained() -> None:
     text = " ".join(insights_after(1.0, 15, trained_layers=("conv2d_1", "batch_normalization_1")))
     assert "replace BatchNormalization with GroupNormalization" in text
     assert "GroupNormalization" not in " ".join(insights_after(1.0, 15, trained_layers=("conv2d_1",)))

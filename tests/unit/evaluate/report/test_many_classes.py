@@ -23,7 +23,7 @@ def thousand() -> Content:
     return content(names, per_class=2, num_photos=0, with_pictures=True)
 
 
-def test_the_page_lists_every_confused_pair_in_a_table_to_search(thousand: Content) -> None:
+def test_the_page_lists_every_confused_pair_in_a_searchable_table(thousand: Content) -> None:
     page = render(thousand)
     pairs = confused_pairs(thousand.figures.test.confusion_matrix, thousand.figures.class_names)
     assert 'data-search="Search the confused pairs"' in page
@@ -44,7 +44,7 @@ def test_the_pdf_and_the_card_show_the_most_confused_and_the_weakest_classes(tho
     card = render_card(thousand)
     assert "and 940 more" in card
     assert card.count("| article ") == 60
-    assert "have all 1000" in card
+    assert "contain all 1000" in card
 
 
 def test_the_figures_file_of_a_thousand_classes_is_small_and_exact() -> None:
@@ -66,7 +66,7 @@ def test_the_figures_file_of_a_thousand_classes_is_small_and_exact() -> None:
     assert np.trace(figures.confusion_matrix) == figures.num_correct
 
 
-def test_figures_of_an_earlier_version_contain_the_whole_matrix() -> None:
+def test_figures_of_an_earlier_version_with_the_whole_matrix_can_be_read() -> None:
     labels, probabilities = np.array([0, 0, 1], np.int32), np.eye(2, dtype=np.float32)[[0, 1, 1]]
     figures = compute_figures(labels, probabilities, ("a", "b"), resamples=100, rng=np.random.default_rng(0))
     tree = json.loads(figures.model_dump_json())

@@ -25,7 +25,7 @@ LOOKS = (
     ("report_content", "phrase"),
     [
         (content(per_class=10), "only 30 test photos"),
-        (content(accuracy=1.0), "does not mean none on others: an error rate of up to 3.1 %"),
+        (content(accuracy=1.0), "does not mean no errors on others: an error rate of up to 3.1 %"),
         (content(accuracy=0.0), "the model is not significantly better"),
         (content(dataset_fingerprint="b" * 64), "another version of the data"),
     ],
@@ -70,7 +70,7 @@ def test_percentages_are_short_and_show_rounding(share: float | None, text: str)
 
 
 @pytest.mark.parametrize(("num_bytes", "text"), [(9_600, "10 kB"), (592_000, "592 kB"), (9_040_000, "9.0 MB")])
-def test_sizes_are_described(num_bytes: int, text: str) -> None:
+def test_file_sizes_are_short(num_bytes: int, text: str) -> None:
     assert file_size(num_bytes) == text
 
 
@@ -79,7 +79,7 @@ def test_intervals_name_their_unit_once() -> None:
 
 
 @pytest.mark.parametrize(("side", "start"), [(8, "data:image/png"), (96, "data:image/png"), (97, "data:image/jpeg")])
-def test_tiny_pictures_keep_their_pixels(side: int, start: str) -> None:
+def test_only_tiny_pictures_are_stored_without_loss(side: int, start: str) -> None:
     assert data_uri(*thumbnail(np.zeros((side, side, 3), np.uint8))).startswith(start)
 
 

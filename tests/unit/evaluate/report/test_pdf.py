@@ -1,4 +1,4 @@
-"""The PDF report is small and reproducible, and contains the search and the leaderboard."""
+"""The PDF report is small and reproducible, and contains the hyperparameter search and the leaderboard."""
 
 import io
 from dataclasses import replace
@@ -113,7 +113,7 @@ def test_compared_models_are_shown_if_there_was_a_comparison(tmp_path: Path) -> 
         dataset_name="pets",
         num_images=120,
         pick="CNN",
-        reason="Take CNN: it is best.",
+        reason="Use CNN: it is the best.",
         rows=(
             leaderboard_row("CNN", 0.9, None),
             leaderboard_row("<b>VGG16</b>", 0.8, 0.01),
@@ -123,7 +123,7 @@ def test_compared_models_are_shown_if_there_was_a_comparison(tmp_path: Path) -> 
     report_content = replace(without, params=EvaluateParams(leaderboard=board))
     page_text = " ".join(Page(render(report_content)).text.split())
     for phrase in (
-        "Take CNN: it is best.",
+        "Use CNN: it is the best.",
         "● CNN pick90.0 %85.0–95.0 %",
         "○ <b>VGG16</b>80.0 %",
         "30.5 MB",

@@ -1,4 +1,4 @@
-"""The networks that a probe compared, in the report."""
+"""The report lists the networks that a probe compared."""
 
 from components.contract.artifacts.figures import Interval
 from components.contract.artifacts.probe import Probe, ProbedNetwork

@@ -1,4 +1,4 @@
-"""The spotlight shows the decisive parts and darkens the rest."""
+"""The spotlight shows the decisive parts of a photo and darkens the rest."""
 
 import numpy as np
 

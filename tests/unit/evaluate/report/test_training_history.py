@@ -1,4 +1,4 @@
-"""The report on the phases and the augmentation of the training."""
+"""How the report describes the phases and the augmentation of training."""
 
 import io
 from dataclasses import replace
@@ -48,7 +48,9 @@ def test_phases_come_from_the_epochs_and_from_the_params(
         ),
     ],
 )
-def test_a_phase_shows_the_values_that_differ_from_the_section(phases: Any, expected: list[dict[str, Any]]) -> None:
+def test_a_phase_shows_the_values_that_differ_from_the_train_section(
+    phases: Any, expected: list[dict[str, Any]]
+) -> None:
     params = TrainParams(phases=phases)
     resolved_params = params if phases == "auto" else params.model_copy(update={"phases": params.all_phases})
     assert phase_settings(resolved_params.model_dump(mode="json")) == expected
@@ -82,7 +84,7 @@ def test_augmentation_is_described_and_shown() -> None:
     )
     assert "One training photo eight times, augmented as in training" in render(report_content)
     unvaried = replace(content(params={"augmentation": "none"}), variants=file.getvalue())
-    assert "One training photo eight times" not in render(unvaried), "eight times the same tells nothing"
+    assert "One training photo eight times" not in render(unvaried), "eight identical photos show nothing"
     assert "Augmentation" not in Page(render(content())).text
 
 
@@ -90,12 +92,12 @@ def test_augmentation_is_described_and_shown() -> None:
     ("params", "sentences"),
     [
         ({}, []),
-        ({"augmentation": "none"}, ["During training the photos were used without augmentation."]),
+        ({"augmentation": "none"}, ["During training, the photos were used without augmentation."]),
         (
             {"augmentation": {"blur": 1.5, "erasing": 0.25}, "mixup": 0.2},
             [
-                "During training the photos were changed at random: blurred by up to 1.5 px, erased in a "
-                "rectangle, 25 % of them, mixed with others (mixup, α 0.2).",
+                "During training, the photos were changed at random: blurred by up to 1.5 px, erased in a "
+                "random rectangle (25 % of the photos), mixed with others (mixup, α 0.2).",
                 NEVER_VARIED,
             ],
         ),
@@ -103,7 +105,7 @@ def test_augmentation_is_described_and_shown() -> None:
             {"augmentation": "none", "phases": [{"epochs": 2}, {"augmentation": {"noise": 0.05}}]},
             [
                 "In training phase 1, the photos were used without augmentation.",
-                "In training phase 2, the photos were changed at random: made noisy by up to 5 %.",
+                "In training phase 2, the photos were changed at random: overlaid with up to 5 % noise.",
                 NEVER_VARIED,
             ],
         ),

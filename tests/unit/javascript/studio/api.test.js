@@ -5,7 +5,7 @@ import * as api from "../../../../pipelines/studio/static/client/api.js";
 import { latest } from "../../../../pipelines/studio/static/client/latest.js";
 
 /**
- * Serves on this machine while a test runs.
+ * Runs a server on this machine while `work` runs.
  * @param {import("node:http").RequestListener} listener
  * @param {(url: string) => Promise<void>} work
  */
@@ -21,7 +21,7 @@ async function serving(listener, work) {
   }
 }
 
-test("an answer is parsed, and a refusal becomes an error with its sentence", () => {
+test("an answer is parsed, and a refusal becomes an error with its message", () => {
   assert.deepEqual(api.parseAnswer('{"revision": 3}', 200), { revision: 3 });
   assert.equal(api.parseAnswer("null", 200), null);
   for (const [text, message] of [
@@ -54,7 +54,7 @@ test("requests send JSON and files, and read JSON", async () => {
   );
 });
 
-test("a refusal keeps its status, and a server that is gone has none", async () => {
+test("an error has the status of the refusal, or 0 if the server does not answer", async () => {
   let address = "";
   await serving(
     (_request, response) => response.writeHead(409).end('{"error": "Changed meanwhile."}'),
@@ -71,7 +71,7 @@ test("a refusal keeps its status, and a server that is gone has none", async () 
   assert.ok(!api.hasStatus(new Error("else"), 0));
 });
 
-test("a busy server is asked again", async () => {
+test("a request is repeated while the server is busy", async () => {
   let numRequests = 0;
   await serving(
     (_request, response) => {
@@ -86,7 +86,7 @@ test("a busy server is asked again", async () => {
   );
 });
 
-test("an answer that a newer one has overtaken is dropped", async () => {
+test("an answer that arrives after a newer one is dropped", async () => {
   /** @type {((answer: string) => void)[]} */
   const answers = [];
   const request = latest(() => new Promise((/** @type {(answer: string) => void} */ resolve) => answers.push(resolve)));

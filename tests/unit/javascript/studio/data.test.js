@@ -17,11 +17,11 @@ import { Selection } from "../../../../pipelines/studio/static/photos/selection.
 const files = (number, content = "photo") =>
   Array.from({ length: number }, (_, position) => new File([content], `${position}.jpg`));
 
-test("a decision is kept, changed and taken back", () => {
+test("a decision is stored, changed and undone", () => {
   const decisionMap = new DecisionLog();
   assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "");
   decisions.decide(decisionMap, "a/1.jpg", "=-");
-  assert.equal(decisionMap.get("a/1.jpg"), "-", "a class may be called as the sign for leaving out");
+  assert.equal(decisionMap.get("a/1.jpg"), "-", "a class may have the same name as the sign for leaving photos out");
   assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "=-");
   decisions.decide(decisionMap, "a/1.jpg", "-");
   assert.equal(decisionMap.get("a/1.jpg"), null);
@@ -30,7 +30,7 @@ test("a decision is kept, changed and taken back", () => {
   assert.equal(decisionMap.size, 0);
 });
 
-test("a photo can become each class but its own", () => {
+test("a photo can be moved to every class but its own", () => {
   const keys = decisions.choicesFor(["cat", "dog", ""], "dog").map(([key]) => key);
   assert.deepEqual(keys, ["", "-", "=cat", "="]);
 });
@@ -48,7 +48,7 @@ test("photos are counted by split and by class", () => {
   assert.deepEqual(decisions.classTotals(empty), []);
 });
 
-test("files are uploaded a few at a time, each once and none that is empty", async () => {
+test("files are uploaded once each, a few at a time, and empty files are skipped", async () => {
   let numActive = 0;
   let maxActive = 0;
   /** @type {string[]} */
@@ -76,10 +76,10 @@ test("files are uploaded a few at a time, each once and none that is empty", asy
 
 test("a refused file does not stop the others", async () => {
   const upload = async (/** @type {File} */ file) => {
-    if (file.name === "3.jpg") throw new RequestError("It is no photo.", 422);
+    if (file.name === "3.jpg") throw new RequestError("It is not a photo.", 422);
   };
   const result = await uploadAll(files(9), upload, () => undefined);
-  assert.deepEqual(result, { numDone: 9, failures: ["3.jpg: It is no photo."] });
+  assert.deepEqual(result, { numDone: 9, failures: ["3.jpg: It is not a photo."] });
 });
 
 for (const status of [0, 507]) {
@@ -88,16 +88,16 @@ for (const status of [0, 507]) {
       throw new RequestError("No room.", status);
     };
     const { numDone, failures } = await uploadAll(files(100), upload, () => undefined);
-    assert.equal(numDone, 4, "those that were on the way");
+    assert.equal(numDone, 4, "the uploads that were already in progress");
     assert.equal(failures.length, 4);
   });
 }
 
-test("no files are uploaded at once", async () => {
+test("an upload of no files ends immediately", async () => {
   assert.deepEqual(await uploadAll([], assert.fail, assert.fail), { numDone: 0, failures: [] });
 });
 
-test("the original data are the first version", () => {
+test("the original data is the first version", () => {
   const second = { number: 2, uri: "/v2", origin: "/photos", what: "2 left out", created: "", num_photos: 9 };
   assert.deepEqual(
     withOriginal([second]).map(({ number, uri }) => [number, uri]),
@@ -108,18 +108,18 @@ test("the original data are the first version", () => {
   );
 });
 
-test("columns are named by text or counted by number, and empty ones are left to be found", () => {
+test("columns are given by name or number, and empty ones are left out", () => {
   const texts = { path: " id code ", label: "3", split: " ", group: "007" };
   assert.deepEqual(parseColumns(texts), { path: "id code", label: 3, group: "007" });
   assert.deepEqual(parseColumns({ path: "" }), {});
 });
 
-test("each step of the decisions is undone as a whole", () => {
+test("each undo reverts one step, which may contain several decisions", () => {
   const log = new DecisionLog();
   log.decide(["a", "b"], "cat");
   log.decide(["b", "c"], null);
   log.decide(["b"], null);
-  assert.equal(log.steps.length, 2, "a decision that changes nothing is no step");
+  assert.equal(log.steps.length, 2, "a decision that changes nothing is not a step");
   log.undo();
   assert.deepEqual(
     [...log.decisions],
@@ -137,7 +137,7 @@ test("each step of the decisions is undone as a whole", () => {
   assert.equal(log.size, 0);
 });
 
-test("a range is selected from the last photo on, in both directions", () => {
+test("a range extends from the previously selected photo, in both directions", () => {
   const selection = new Selection();
   const pathAt = (/** @type {number} */ position) => (position < 9 ? String(position) : undefined);
   selection.set("5", 5, true, pathAt, false);
@@ -163,7 +163,7 @@ test("a grid shows the rows in view and a few more", () => {
   assert.ok(visibleRange({ ...view, clientWidth: 0 }, cell, 0).last < 0);
 });
 
-test("the class of a photo is the folder that it lies in", () => {
+test("the class of a photo is the folder that contains it", () => {
   assert.equal(classOfPath("pets/cat/1.jpg"), "cat");
   assert.equal(classOfPath("pets/train/cat/1.jpg"), "cat");
   assert.equal(classOfPath("pets/1.jpg"), "");

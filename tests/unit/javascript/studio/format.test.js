@@ -8,10 +8,10 @@ import * as format from "../../../../pipelines/studio/static/elements/format.js"
  * @param {[Value, string][]} examples
  */
 function examplesOf(write, examples) {
-  for (const [value, text] of examples) assert.equal(write(value), text, `of ${value}`);
+  for (const [value, text] of examples) assert.equal(write(value), text, `for ${value}`);
 }
 
-test("whole numbers have separators, and nouns their plural", () => {
+test("whole numbers have thousands separators, and nouns have the right number", () => {
   examplesOf(format.formatCount, [
     [0, "0"],
     [999, "999"],
@@ -23,7 +23,7 @@ test("whole numbers have separators, and nouns their plural", () => {
   assert.equal(format.pluralize(2000, "class", "classes"), "2,000 classes");
 });
 
-test("only exact shares are written without a digit after the point", () => {
+test("only exact percentages are written without decimal places", () => {
   examplesOf(format.formatPercent, [
     [0, "0\u00a0%"],
     [1, "100\u00a0%"],
@@ -36,7 +36,7 @@ test("only exact shares are written without a digit after the point", () => {
   assert.equal(format.formatShareWithRange(interval), "90.0\u00a0% (85.0 to 100)");
 });
 
-test("large numbers change their unit at its boundary", () => {
+test("large numbers change their unit at the right boundaries", () => {
   examplesOf(format.abbreviate, [
     [9999, "9,999"],
     [9999.4, "9,999"],
@@ -47,7 +47,7 @@ test("large numbers change their unit at its boundary", () => {
   ]);
 });
 
-test("sizes are never less than a kilobyte", () => {
+test("sizes are shown as at least a kilobyte", () => {
   examplesOf(format.formatBytes, [
     [0, "1 kB"],
     [1499, "1 kB"],
@@ -75,14 +75,14 @@ test("unknown durations are empty", () => {
   examplesOf(format.formatSeconds, examples);
 });
 
-test("a time of today has no date", () => {
+test("a time today is shown without a date", () => {
   const now = new Date(2026, 4, 17, 12, 0);
   const morning = new Date(2026, 4, 17, 8, 5).getTime() / 1000;
   assert.equal(format.formatDateTime(morning, now), "08:05");
   assert.equal(format.formatDateTime("2026-05-16T23:59:00", now), "16 May 2026, 23:59");
 });
 
-test("photos have two sides", () => {
+test("the size of photos has two sides", () => {
   assert.equal(format.formatSides(96), "96 × 96");
   assert.equal(format.formatSides([96, 128]), "96 × 128");
 });

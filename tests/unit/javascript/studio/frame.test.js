@@ -24,7 +24,7 @@ test("a part of an address that is not encoded correctly is used as is", () => {
   assert.deepEqual(parseHash("#results/a%2Fb/100%/%E0%A4", SCREENS), ["results", ["a/b", "100%", "%E0%A4"]]);
 });
 
-test("the button of the jobs names the running job and counts the waiting ones", () => {
+test("the button of the job list names the running job and counts the waiting ones", () => {
   const [running, waiting, service] = [jobOf("run", "running"), jobOf("run", "waiting"), jobOf("serve", "running")];
   assert.equal(queueText([], true), "Idle");
   assert.equal(queueText([service], true), "Idle");
@@ -35,17 +35,17 @@ test("the button of the jobs names the running job and counts the waiting ones",
   assert.equal(queueText([running, waiting], false), "Not connected · 1 waiting");
 });
 
-test("children are put into one list without empty ones", () => {
+test("nested children become one list without empty ones", () => {
   assert.deepEqual(flatten(["a", null, [undefined, ["b", [false, 0]]], ""]), ["a", "b", "0", ""]);
 });
 
-test("delayed work is done once, and at once on request", async () => {
+test("delayed work runs once, and immediately on request", async () => {
   let calls = 0;
   const work = debounce(() => {
     calls += 1;
     return calls;
   }, 5);
-  assert.equal(work.now(), null, "nothing waits yet");
+  assert.equal(work.now(), null, "no work is waiting yet");
   work();
   work();
   assert.equal(calls, 0);

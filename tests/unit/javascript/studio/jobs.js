@@ -3,7 +3,7 @@
 /** @import { Job, JobState } from "../../../../pipelines/studio/static/client/types.js" */
 
 /**
- * A job without a history.
+ * A job of a kind and in a state, without any other facts.
  * @param {string} kind
  * @param {JobState} state
  * @returns {Job}

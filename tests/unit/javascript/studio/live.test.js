@@ -23,14 +23,14 @@ const epochsOf = (losses, planned = 100) =>
     val_accuracy: 0.5,
   }));
 
-test("the best epoch has the lowest validation loss, the first of equals", () => {
+test("the best epoch is the first one with the lowest validation loss", () => {
   assert.equal(progress.bestEpoch(epochsOf([3, 1, 2, 1])), 2);
   assert.equal(progress.bestEpoch(epochsOf([5])), 1);
-  assert.equal(progress.bestEpoch(epochsOf([Number.NaN, 1])), 1, "nothing is below what is no number");
+  assert.equal(progress.bestEpoch(epochsOf([Number.NaN, 1])), 1, "no loss is lower than NaN");
   assert.equal(progress.bestEpoch([]), 1);
 });
 
-test("a chart has room for what is planned, but not for much more than is done", () => {
+test("a chart has room for the planned epochs, but not for many more than are completed", () => {
   assert.equal(progress.plannedEpochs([]), 0);
   assert.equal(progress.plannedEpochs(epochsOf([1], 3)), 3);
   assert.equal(progress.plannedEpochs(epochsOf([1])), 10);
@@ -38,12 +38,12 @@ test("a chart has room for what is planned, but not for much more than is done",
   assert.equal(progress.plannedEpochs(epochsOf(Array(90).fill(1))), 100);
 });
 
-test("the newest message is the last whole line without time and step", () => {
+test("the newest message is the last complete line, without its time and step", () => {
   assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n08:01:09 train Epoch 2\n08:02"), "Epoch 2");
   assert.equal(progress.newestMessage("Only a line\n"), "Only a line");
   assert.equal(progress.newestMessage("Only a line\n", ["train"]), "Only a line");
   assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["train"]), "Epoch 1");
-  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["evaluate"]), "", "another step wrote it");
+  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["evaluate"]), "", "another step's line is ignored");
   const tasks = ["preprocess", "read-photos-2"];
   assert.equal(progress.newestMessage("08:01:02 read-photos-2 Read portion 3\n", tasks), "Read portion 3");
   assert.equal(progress.newestMessage("half a line"), "");
@@ -51,7 +51,7 @@ test("the newest message is the last whole line without time and step", () => {
   assert.equal(progress.newestMessage("first\n\n"), "");
 });
 
-test("a log grows at its end and drops its start", () => {
+test("a log grows at its end, and its start is cut off", () => {
   assert.equal(progress.appendLog("a", "b"), "ab");
   const log = progress.appendLog("x".repeat(299_999), "yz");
   assert.equal(log.length, 300_000);
@@ -74,7 +74,7 @@ const stepOf = (facts) => ({
   ...facts,
 });
 
-test("the tasks that share a step are counted, and the one that runs or has failed is named", () => {
+test("the tasks that share a step are counted, and those that are running or failed are named", () => {
   const part = (/** @type {string} */ name, /** @type {JobState} */ state) => ({
     name,
     state,
@@ -82,20 +82,17 @@ test("the tasks that share a step are counted, and the one that runs or has fail
   });
   const done = [part("list-photos", "done"), part("read-photos", "done")];
   assert.equal(progress.partsText(stepOf({})), "");
-  assert.equal(progress.partsText(stepOf({ parts: done, num_parts: 4 })), "2 of 4 tasks are done");
+  assert.equal(progress.partsText(stepOf({ parts: done, num_parts: 4 })), "2 of 4 tasks done");
   const running = [...done, part("read-photos-2", "running")];
   assert.equal(
     progress.partsText(stepOf({ parts: running, num_parts: 4 })),
-    "2 of 4 tasks are done; read-photos-2 is running",
+    "2 of 4 tasks done; running: read-photos-2",
   );
   const failed = [...done, part("read-photos-2", "failed")];
-  assert.equal(
-    progress.partsText(stepOf({ parts: failed, num_parts: 4 })),
-    "2 of 4 tasks are done; read-photos-2 failed",
-  );
+  assert.equal(progress.partsText(stepOf({ parts: failed, num_parts: 4 })), "2 of 4 tasks done; failed: read-photos-2");
 });
 
-test("the share of a step is its own report, else a guess by the last run that never says done", () => {
+test("the completed share of a step is the reported one, or else an estimate below 1 from the last run", () => {
   assert.equal(progress.shareDone(stepOf({ share: 0.4, expected_seconds: 1 }), 150), 0.4);
   assert.equal(progress.shareDone(stepOf({ expected_seconds: 100 }), 150), 0.5);
   assert.equal(progress.shareDone(stepOf({ expected_seconds: 100 }), 900), 0.97);
@@ -104,15 +101,15 @@ test("the share of a step is its own report, else a guess by the last run that n
   assert.equal(progress.shareDone(stepOf({ state: "done" }), 150), 1);
 });
 
-test("the time that is left follows from the share, else from the last run", () => {
+test("the remaining time follows from the completed share, or else from the last run", () => {
   assert.equal(progress.secondsLeft(stepOf({ share: 0.25 }), 110), 30);
-  assert.equal(progress.secondsLeft(stepOf({ share: 0.01, expected_seconds: 60 }), 110), 50, "too early for a rate");
+  assert.equal(progress.secondsLeft(stepOf({ share: 0.01, expected_seconds: 60 }), 110), 50, "the share is too small");
   assert.equal(progress.secondsLeft(stepOf({ expected_seconds: 60 }), 900), 0);
   assert.equal(progress.secondsLeft(stepOf({}), 110), null);
   assert.equal(progress.secondsLeft(stepOf({ state: "waiting", expected_seconds: 7 }), 110), 7);
 });
 
-test("the time of a run is known when the time of each step is", () => {
+test("the remaining time of a run is known if that of each step is known", () => {
   const done = stepOf({ name: "start", state: "done" });
   const known = stepOf({ name: "deploy", state: "waiting", expected_seconds: 20, started: null });
   const unknown = stepOf({ name: "deploy", state: "waiting", started: null });
@@ -125,7 +122,7 @@ test("the time of a run is known when the time of each step is", () => {
   assert.equal(progress.totalShare(live([]), 110), null);
 });
 
-test("the settings that an error names are found, each once", () => {
+test("the settings that an error names are found, without duplicates", () => {
   const isSetting = (/** @type {string} */ key) => key !== "train.nothing";
   const text =
     "Set a smaller train.learning_rate (it is 1), or train.nothing; train.learning_rate. evaluate.gate.max_x";
@@ -134,7 +131,7 @@ test("the settings that an error names are found, each once", () => {
   assert.deepEqual(progress.settingsNamed("", isSetting), []);
 });
 
-test("a problem ends with what can be done about it", () => {
+test("a problem offers the next action", () => {
   assert.deepEqual(nextAction("The studio does not answer.", 0), { text: "Try again", href: null });
   assert.equal(nextAction("This was changed in another tab meanwhile.", 409)?.text, "Reload");
   assert.equal(nextAction("Choose photos first.", 409)?.href, "#data");
@@ -144,7 +141,7 @@ test("a problem ends with what can be done about it", () => {
   assert.equal(nextAction("ends.train", null), null);
 });
 
-test("the title of the tab says how far the training is", () => {
+test("the title of the tab shows the progress of the training run", () => {
   assert.equal(titleOf({ job: "1", step: "train", share: 0.424 }, "Live"), "42\u00a0% Train · Live · Darkroom");
   assert.equal(titleOf({ job: "1", step: "preprocess", share: null }, "Data"), "Prepare photos · Data · Darkroom");
   assert.equal(titleOf(null, "Data"), "Data · Darkroom");
@@ -156,7 +153,7 @@ test("a command is quoted for a shell", () => {
   assert.equal(progress.shellCommand(["run", "it's; rm -rf ~", ""]), "darkroom run 'it'\\''s; rm -rf ~' ''");
 });
 
-test("the job to show is a running training, else the newest training, else the newest job", () => {
+test("the job to show is a running training run, else the newest training run, else the newest job", () => {
   const [failed, running, audit] = [jobOf("run", "failed"), jobOf("submit", "running"), jobOf("audit", "running")];
   assert.equal(pickJob([audit, failed, running]), running.id);
   assert.equal(pickJob([audit, failed]), failed.id);
@@ -164,7 +161,7 @@ test("the job to show is a running training, else the newest training, else the 
   assert.equal(pickJob([]), undefined);
 });
 
-test("a package has its own command, and no model a placeholder", () => {
+test("a package has its own command, and without a model, the command has a placeholder", () => {
   assert.deepEqual(commandsFor("package-VGG16"), ["darkroom serve packages/VGG16"]);
   assert.equal(commandsFor("20260517-ab")[0], "darkroom serve 20260517-ab");
   assert.equal(commandsFor(null)[0], "darkroom serve RUN");

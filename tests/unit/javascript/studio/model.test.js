@@ -21,25 +21,25 @@ const argument = (name, facts) => ({
   ...facts,
 });
 
-test("a layer comes back from the editor as it went in", () => {
+test("a layer is unchanged after conversion for the editor and back", () => {
   for (const spec of ["Flatten", { Dense: { units: 10 } }, { Add: { with: ["a", "b"], name: "sum" } }]) {
     assert.deepEqual(layers.specOf(layers.layerOf(spec)), spec);
   }
 });
 
-test("empty arguments are left out, but not zero and false", () => {
+test("empty arguments are left out, unlike zero and false", () => {
   const values = { units: 0, use_bias: false, name: "", activation: null, rate: undefined };
   assert.deepEqual(layers.specOf({ kind: "Dense", values }), { Dense: { units: 0, use_bias: false } });
   assert.equal(layers.specOf({ kind: "Dense", values: { name: "" } }), "Dense");
 });
 
-test("the editor does not change the params that it was given", () => {
+test("the editor does not modify the original params", () => {
   const spec = { Dense: { units: 10 } };
   layers.layerOf(spec).values.units = 99;
   assert.deepEqual(spec, { Dense: { units: 10 } });
 });
 
-test("a new layer has its required arguments, and sound ones", () => {
+test("a new layer has its required arguments, with sensible values", () => {
   const conv = [argument("filters"), argument("kernel_size"), argument("strides", { required: false })];
   assert.deepEqual(layers.newLayer({ kind: "Conv2D", group: "", help: "", arguments: conv }).values, {
     filters: 32,
@@ -55,7 +55,7 @@ test("a new layer has its required arguments, and sound ones", () => {
   });
 });
 
-test("a copy has no name, and changes do not reach the original", () => {
+test("a copied layer has no name, and changes to it do not affect the original", () => {
   const layer = { kind: "Add", values: { with: ["a"], name: "sum" } };
   const copy = layers.copyOf(layer);
   assert.equal(copy.values.name, undefined);
@@ -63,7 +63,7 @@ test("a copy has no name, and changes do not reach the original", () => {
   assert.deepEqual(layer.values, { with: ["a"], name: "sum" });
 });
 
-test("layers are moved up, down, to the ends, and to where they are", () => {
+test("layers are moved up, down, to the ends, or to their own position", () => {
   for (const [from, to, expected] of [
     [0, 1, "bac"],
     [2, 1, "acb"],
@@ -77,7 +77,7 @@ test("layers are moved up, down, to the ends, and to where they are", () => {
   }
 });
 
-test("a typed argument is read by its kind, and an invalid one stays a text", () => {
+test("a typed argument is parsed according to its kind, and remains text if it is invalid", () => {
   for (const [text, kind, expected] of [
     ["", "integer", undefined],
     ["3", "integer", 3],
@@ -99,7 +99,7 @@ test("a typed argument is read by its kind, and an invalid one stays a text", ()
   }
 });
 
-test("the params choose one way to a model", () => {
+test("the params determine the way in which the model is chosen", () => {
   for (const [model, way] of [
     [{}, "auto"],
     [{ head: "dense" }, "auto"],
@@ -112,7 +112,7 @@ test("the params choose one way to a model", () => {
   }
 });
 
-test("arrow keys lead round all ways, and other keys nowhere", () => {
+test("arrow keys cycle through the tabs, and other keys do nothing", () => {
   assert.equal(wayByArrow("ArrowRight", "auto"), "pretrained");
   assert.equal(wayByArrow("ArrowDown", "bundle"), "auto");
   assert.equal(wayByArrow("ArrowLeft", "auto"), "bundle");
@@ -136,7 +136,7 @@ const uploaded = (preprocessing) => ({
   uploaded_sha256: "",
 });
 
-test("an uploaded model is asked for its pixels unless its file proves them", () => {
+test("the params contain the pixel range of an uploaded model unless its file determines it", () => {
   const about = { file: "/m.keras", architecture: "" };
   const certain = { pixels: "-1 to 1", why: "", is_certain: true };
   assert.deepEqual(uploadedModelParams(about, uploaded(certain), "", "0 to 1"), { path: "/m.keras" });

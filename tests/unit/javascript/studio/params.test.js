@@ -27,7 +27,7 @@ test("values are found by their dotted keys", () => {
   assert.equal(params.valueAt(tree, "train.stop"), null);
 });
 
-test("a key that leads nowhere has no value", () => {
+test("a key that does not exist has no value", () => {
   const tree = { train: { epochs: 5, phases: [{ epochs: 3 }], stop: null } };
   for (const key of ["", "data", "data.uri", "train.epochs.more", "train.stop.more", "train.phases.length"]) {
     assert.equal(params.valueAt(tree, key), undefined, key);
@@ -42,7 +42,7 @@ test("the schema of a key is found through references and alternatives", () => {
   assert.equal(params.schemaPart(SCHEMA, "train.model.layers").type, "array");
 });
 
-test("the schema knows nothing of an unknown key", () => {
+test("an unknown key has an empty schema", () => {
   for (const key of ["tune.trials", "train.unknown", "train.epochs.more", ""]) {
     assert.deepEqual(params.schemaPart(SCHEMA, key), {}, key);
   }
@@ -58,7 +58,7 @@ test("the kind of a value follows from its schema", () => {
   assert.equal(kind("train.mixed").isBoolean, true);
 });
 
-test("a typed text becomes null, a number, a pair, or stays a text", () => {
+test("user input is parsed as null, a number or a pair, or remains text", () => {
   const nullable = { isNullable: true };
   assert.equal(params.parseValue("", nullable), null);
   assert.equal(params.parseValue("", { isNullable: false }), "");

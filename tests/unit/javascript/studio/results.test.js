@@ -4,7 +4,7 @@ import * as pages from "../../../../pipelines/studio/static/elements/pages.js";
 import * as confusion from "../../../../pipelines/studio/static/results/confusion.js";
 import * as runs from "../../../../pipelines/studio/static/results/runs.js";
 
-test("the colors of a confusion matrix follow the share of each class", () => {
+test("the color of a confusion matrix cell depends on its share of the class", () => {
   assert.deepEqual(
     runs.colorLevels([
       [100, 0, 1],
@@ -20,13 +20,13 @@ test("the colors of a confusion matrix follow the share of each class", () => {
   assert.deepEqual(runs.colorLevels([]), []);
 });
 
-test("a failed run below the threshold is not called worse than a champion that is not there", () => {
+test("a run below the threshold is not called worse than the champion if there is none", () => {
   assert.equal(runs.verdictText({ verdict: "worse", champion: null }), "Below the required minimum");
   assert.equal(runs.verdictText({ verdict: "worse", champion: {} }), "Worse than the champion");
   assert.equal(runs.verdictText({ verdict: "first", champion: null }), "The first model for this data");
 });
 
-test("what the gate said at the evaluation and what became of the run do not contradict each other", () => {
+test("the gate's reasons at evaluation and the current standing of a run do not contradict each other", () => {
   const run = /** @type {import("../../../../pipelines/studio/static/results/types.js").FinishedRun} */ ({
     promotion_reason: "Version 1 is champion.",
   });
@@ -37,23 +37,23 @@ test("what the gate said at the evaluation and what became of the run do not con
   assert.equal(runs.reasonsText({ reasons: [] }), "");
 });
 
-test("two to six runs are compared", () => {
+test("two to six runs can be compared", () => {
   assert.deepEqual([1, 2, 6, 7].map(runs.canCompare), [false, true, true, false]);
 });
 
-test("Python's words are put plainly, and long values are cut", () => {
+test("Python's constants are shown in plain words, and long values are shortened", () => {
   assert.equal(runs.plainValue("None"), "–");
   assert.equal(runs.plainValue("False"), "no");
   assert.equal(runs.plainValue("0"), "0");
   assert.equal(runs.plainValue("x".repeat(401)).length, 400);
 });
 
-test("a key is broken after its dots and underscores", () => {
+test("a key can be wrapped after its dots and underscores", () => {
   assert.deepEqual(runs.keyParts("train.batch_size"), ["train.", "batch_", "size"]);
   assert.deepEqual(runs.keyParts("seed"), ["seed"]);
 });
 
-test("a history without a curve is drawn empty", () => {
+test("a curve that is missing in the history is drawn empty", () => {
   const { loss, accuracy } = runs.learningCurves({ loss: [2, 1] });
   assert.deepEqual(
     [...loss, ...accuracy].map((line) => line.values),
@@ -61,7 +61,7 @@ test("a history without a curve is drawn empty", () => {
   );
 });
 
-test("the mistakes of many classes are listed, the most common first", () => {
+test("the confused pairs of many classes are listed, the most common first", () => {
   const cells = /** @type {[number, number, number][]} */ ([
     [0, 0, 8],
     [0, 2, 2],
@@ -80,7 +80,7 @@ test("the mistakes of many classes are listed, the most common first", () => {
   ]);
 });
 
-test("a search finds a part of a text, whatever its case", () => {
+test("a search finds any part of the text, and ignores case", () => {
   const names = ["Article 1", "article 12", "Hat"];
   const textOf = (/** @type {string} */ name) => name;
   assert.deepEqual(pages.search(names, textOf, " ARTICLE 1 "), ["Article 1", "article 12"]);

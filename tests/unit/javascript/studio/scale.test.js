@@ -18,7 +18,7 @@ test("ticks are round and enclose the range", () => {
   }
 });
 
-test("every range gets two ticks at least, and few", () => {
+test("every range gets two to seven ticks", () => {
   for (let exponent = -6; exponent <= 6; exponent += 1) {
     for (const factor of [1, 1.3, 2, 4.99, 5, 7, 9.99]) {
       const high = factor * 10 ** exponent;
@@ -30,13 +30,13 @@ test("every range gets two ticks at least, and few", () => {
   }
 });
 
-test("shares are drawn up to 1, and other values from 0", () => {
+test("the axis of shares ends at 1, and that of other values starts at 0", () => {
   assert.deepEqual(scale.valueRange([0.8, 0.9], true), [0.8, 1]);
   assert.deepEqual(scale.valueRange([0.8, 3], false), [0, 3]);
   assert.deepEqual(scale.valueRange([-1, -2], false), [0, 1]);
 });
 
-test("a range of one value, or of none, is drawn from 0 to 1", () => {
+test("the axis goes from 0 to 1 if there is no range of values", () => {
   for (const [values, isShare] of [
     [[], true],
     [[], false],
@@ -47,7 +47,7 @@ test("a range of one value, or of none, is drawn from 0 to 1", () => {
   }
 });
 
-test("a step is written with the digits that it needs", () => {
+test("a step is written with as many decimal places as it needs", () => {
   for (const [step, digits] of [
     [1, 0],
     [20, 0],
@@ -56,11 +56,11 @@ test("a step is written with the digits that it needs", () => {
     [0.05, 2],
     [0.001, 3],
   ]) {
-    assert.equal(scale.digitsOf(step), digits, `of ${step}`);
+    assert.equal(scale.digitsOf(step), digits, `for ${step}`);
   }
 });
 
-test("values have a digit more than ticks, at least two and at most six", () => {
+test("values have one more decimal place than ticks, at least two and at most six", () => {
   const { value, tick } = scale.formatsOf(0.05, false);
   assert.equal(value(0.12345), "0.123");
   assert.equal(tick(0.05), "0.05");
@@ -70,24 +70,24 @@ test("values have a digit more than ticks, at least two and at most six", () => 
   assert.equal(scale.formatsOf(0.05, true).tick(0.95), "95\u00a0%");
 });
 
-test("places lie between the edges, also where they are turned round", () => {
+test("positions are between the edges, even if these are reversed", () => {
   assert.equal(scale.place(0, [0, 10], [62, 548]), 62);
   assert.equal(scale.place(10, [0, 10], [62, 548]), 548);
   assert.equal(scale.place(1, [0, 1], [210, 12]), 12);
   assert.equal(scale.place(5, [5, 5], [62, 548]), 62);
 });
 
-test("a chart is summed up for people who cannot see it", () => {
+test("a chart has a text summary for people who cannot see it", () => {
   const formats = scale.formatsOf(0.1, false);
   const series = [
     { name: "training", kind: "train", values: [2, 1, 0.5] },
     { name: "validation", kind: "validation", values: [] },
   ];
-  assert.equal(summary("Loss", series, formats), "Loss: training from 2.00 to 0.50 in 3 epochs");
+  assert.equal(summary("Loss", series, formats), "Loss: training from 2.00 to 0.50 by epoch 3");
   assert.equal(summary("Loss", [], formats), "Loss: nothing yet");
 });
 
-test("a zoom keeps at least two epochs and ends where the chart ends", () => {
+test("a zoom shows at least two epochs, and none beyond the end of the chart", () => {
   const view = { first: 0, last: null, smoothing: 0 };
   assert.deepEqual(shownRange(view, 10), [0, 9]);
   assert.deepEqual(shownRange({ ...view, first: 3, last: 5 }, 10), [3, 5]);
@@ -96,7 +96,7 @@ test("a zoom keeps at least two epochs and ends where the chart ends", () => {
   assert.deepEqual(shownRange(view, 0), [0, 1]);
 });
 
-test("smooth lines begin at the first value and leave gaps as they are", () => {
+test("smooth lines begin at the first value and keep gaps", () => {
   assert.deepEqual(smooth([1, 3], 0), [1, 3]);
   assert.ok(smooth([2, 2, 2], 0.9).every((value) => Math.abs(value - 2) < 1e-12));
   const [first, second, gap, last] = smooth([1, 3, Number.NaN, 3], 0.5);

@@ -5,7 +5,7 @@ import * as phases from "../../../../pipelines/studio/static/training/phase_list
 
 const NAMES = ["conv1", "conv10", "block1_conv", "block1.bn", "head(1)"];
 
-test("layers are grouped by block in their order", () => {
+test("layers are grouped by block, in order", () => {
   const groups = selection.groupLayers([
     ["b2", "b"],
     ["a1", "a"],
@@ -21,7 +21,7 @@ test("layers are grouped by block in their order", () => {
   assert.equal(selection.groupLayers([]).size, 0);
 });
 
-test("a * selects every name that fits as a whole", () => {
+test("a pattern with * selects every name that it matches completely", () => {
   const select = (/** @type {string[]} */ ...patterns) => [...selection.selectLayers(patterns, NAMES)];
   assert.deepEqual(select("conv*"), ["conv1", "conv10"]);
   assert.deepEqual(select("*conv"), ["block1_conv"]);
@@ -30,13 +30,13 @@ test("a * selects every name that fits as a whole", () => {
   assert.deepEqual(select(), []);
 });
 
-test("other signs of patterns mean themselves", () => {
+test("other special characters in patterns are literal", () => {
   assert.deepEqual([...selection.selectLayers(["block1.*"], NAMES)], ["block1.bn"]);
   assert.deepEqual([...selection.selectLayers(["head(*)"], NAMES)], ["head(1)"]);
   assert.deepEqual([...selection.selectLayers(["[*"], NAMES)], []);
 });
 
-test("names without a * are kept, also those of another network", () => {
+test("names without a * are kept, even those of another network", () => {
   assert.deepEqual([...selection.selectLayers(["conv1", "gone", "conv1*"], NAMES)], ["conv1", "gone", "conv10"]);
 });
 
@@ -45,13 +45,13 @@ test("only named layers of a custom network can be chosen", () => {
   assert.deepEqual(selection.customNames(specs), ["last"]);
 });
 
-test("the trainable layers are a word and a rest, or names", () => {
+test("the trainable layers are parsed as a word and the rest, or as names", () => {
   assert.deepEqual(selection.parseTrainable("last 20"), { word: "last", rest: "20" });
   assert.deepEqual(selection.parseTrainable("auto"), { word: "auto", rest: undefined });
   assert.deepEqual(selection.parseTrainable(["conv1"]), { word: "names", rest: undefined });
 });
 
-test("edits of phases do not change the list that they were made from", () => {
+test("edits of phases do not modify the original list", () => {
   const original = structuredClone(phases.TWO_PHASES);
   const edited = phases.withPhaseValue(phases.TWO_PHASES, 1, "epochs", "12", true);
   assert.equal(edited[1].epochs, 12);
@@ -60,7 +60,7 @@ test("edits of phases do not change the list that they were made from", () => {
   assert.deepEqual(phases.TWO_PHASES, original);
 });
 
-test("the phases that a preset chose are edited by what a person sees of them", () => {
+test("editing the phases of a preset keeps only the values that the page shows", () => {
   const complete = {
     trainable: "head",
     epochs: 3,
@@ -75,7 +75,7 @@ test("the phases that a preset chose are edited by what a person sees of them", 
   assert.deepEqual(phases.essentials({ epochs: 3 }), { epochs: 3 });
 });
 
-test("an empty text removes a value, and zero is a value", () => {
+test("empty text removes a value, but zero is a value", () => {
   assert.deepEqual(phases.withPhaseValue([{ epochs: 3, optimizer: "sgd" }], 0, "optimizer", "", false), [
     { epochs: 3 },
   ]);

@@ -1,4 +1,4 @@
-"""The frame of the command line: its options have types, its help fits, and typos get a suggestion."""
+"""The framework of the command line: options have types, help fits the terminal, and typos get a suggestion."""
 
 import datetime
 import os
@@ -55,7 +55,7 @@ def test_an_option_has_the_type_that_its_function_declares(words: tuple[str, ...
     assert passed == declared
 
 
-def test_a_type_that_differs_is_noticed() -> None:
+def test_a_declared_type_that_differs_is_noticed() -> None:
     @click.command()
     @click.option("--port", type=int)
     def serve(port: int) -> None: ...
@@ -78,7 +78,7 @@ def test_help_fits_the_terminal_and_keeps_defaults_on_one_line(
     assert call([*words, "--help"]) == 0
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= min(columns, 80)
-    assert text.isascii(), "a terminal of any encoding shows it"
+    assert text.isascii(), "terminals of all encodings can show it"
     for line in text.splitlines():
         _, found, rest = line.partition("[default: ")
         assert not found or "]" in rest, line
@@ -121,7 +121,7 @@ def test_every_option_is_described_in_a_sentence(words: tuple[str, ...]) -> None
         (["run\x1b[31m"], r"There is no verb 'run\x1b[31m'"),
     ],
 )
-def test_a_wrong_command_line_is_rejected_in_one_line(words: list[str], message: str) -> None:
+def test_an_invalid_command_line_is_rejected_in_one_line(words: list[str], message: str) -> None:
     with pytest.raises(CommandLineError) as error:
         call(words)
     assert message in str(error.value)
@@ -156,7 +156,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run1", "run2"], ["run1", "run2"]),
     ],
 )
-def test_the_words_of_a_group_are_joined(words: list[str], joined: list[str]) -> None:
+def test_the_words_of_each_try_option_are_joined(words: list[str], joined: list[str]) -> None:
     assert TryOption.join(words, "--try") == joined
 
 

@@ -1,4 +1,4 @@
-"""`darkroom model check` tells whether a model can be uploaded, and why not."""
+"""`darkroom model check` reports whether a model can be used, and if not, why."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`darkroom model probe` prints the table, or JSON."""
+"""`darkroom model probe` prints a table or JSON."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ PROBE = Probe(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The probe that the verb requests; components.train has the tests of the probe itself."""
+    """The arguments with which the verb requests a probe, which the tests of components.train cover."""
     asked: dict[str, Any] = {}
 
     def probe_networks(

@@ -1,4 +1,4 @@
-"""The steps of a run on a cluster: a table on a terminal, a line per change elsewhere."""
+"""The progress of a run on a cluster: a table on a terminal, and one line per change in other outputs."""
 
 import io
 from datetime import UTC, datetime, timedelta

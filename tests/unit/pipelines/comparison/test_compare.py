@@ -1,4 +1,4 @@
-"""`darkroom compare`: finished runs, and models that are trained for it, on the same validation photos."""
+"""`darkroom compare` compares finished runs and newly trained models on the same validation photos."""
 
 import json
 from html import escape
@@ -80,7 +80,7 @@ def test_a_folder_with_other_content_is_not_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "pick.yaml").read_text() == "precious"
 
 
-def test_one_model_is_not_a_comparison(tmp_path: Path) -> None:
+def test_a_comparison_of_one_model_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="at least two models; there is one"):
         compare([finished_run(tmp_path / "a")], 1, tmp_path / "comparison")
 

@@ -1,4 +1,4 @@
-"""For tests: a git and DVC repository, and the programs that work in it."""
+"""A git and DVC repository for tests, and functions that run commands in it."""
 
 import subprocess
 import sys

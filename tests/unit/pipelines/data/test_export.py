@@ -1,4 +1,4 @@
-"""Exported data are read back unchanged."""
+"""Exported data is read back unchanged."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ Facts = set[tuple[bytes, str | None, str | None]]
 
 
 def read_facts(folder: Path, label_file: str | None = None) -> Facts:
-    """The content, class and split of each photo, from a label file; with `""`, from the folder alone."""
+    """The content, class and split of each photo; with `""`, Darkroom must find the label files in the folder."""
     photo_set = find_photos(DataFolder(folder, label_file=folder / label_file if label_file else None))
     if label_file == "":
         assert photo_set.notices[-1].startswith("The labels come from "), "the label files are found in the folder"
@@ -48,7 +48,7 @@ def test_an_export_is_read_back_unchanged(format_name: str, has_splits: bool, tm
     assert again.label_files == export.label_files
 
 
-def test_with_labels_only_names_are_relative_to_the_data(tmp_path: Path) -> None:
+def test_if_only_labels_are_exported_their_names_are_relative_to_the_data(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     before = read_facts(data)
     for format_name in FORMATS:

@@ -1,4 +1,4 @@
-"""Labeled photos, and no others, join the data as a new version, in class folders and in tables."""
+"""Labeled photos, and only those, are added to class folders or tables as a new version of the data."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def annotate(name: str, *labels: str) -> dict[str, Any]:
 
 
 def export_labels(folder: Path, *tasks: dict[str, Any]) -> Path:
-    """`next/` with photos of three classes that the data do not contain, and Label Studio's export of their labels."""
+    """`next/` with photos of three classes that are not in the data, and Label Studio's export of their labels."""
     if not folder.exists():
         make_photos(folder / "photos", per_class=3, seed=1)
     (folder / "labels.json").write_text(json.dumps(tasks))
@@ -49,7 +49,7 @@ def test_labeled_photos_are_copied_to_their_class_folders(repository: Path, tmp_
     second = label(repository, "data/photos", labels)
     changes = compare_versions(repository, "data/photos", first.commit, second.commit)
     assert (changes.added, changes.removed, changes.relabelled) == (["green/000-2.png", "red/001-2.png"], [], [])
-    assert second.subject == "Add 2 labeled photos to photos"
+    assert second.subject == "Add 2 labeled photo(s) to photos"
     assert {name: content for name, content in tree(photos).items() if name in before} == before
     with pytest.raises(DataError, match="already contains all photos of"):
         label(repository, "data/photos", labels)
@@ -65,7 +65,7 @@ def test_labeled_photos_are_copied_to_their_class_folders(repository: Path, tmp_
         ([annotate("photos/red/000.png", "red", "blue")], "Each photo must have one label"),
         (
             [annotate("photos/red/000.png", "red"), annotate("photos/red/absent.png", "red")],
-            "names 1 that cannot be read there",
+            "names, 1 cannot be read there",
         ),
         ([annotate("../repository/outside.png", "red")], "The label file must refer to existing photos"),
         ([annotate("photos/red/000.png")], "must contain choices"),
@@ -106,7 +106,7 @@ def test_with_splits_photos_are_added_to_train(prepared: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
-def test_a_table_gets_rows_like_those_of_the_class(name: str, tmp_path: Path) -> None:
+def test_new_rows_of_a_table_copy_the_label_columns_of_their_class(name: str, tmp_path: Path) -> None:
     rows = [
         (f"images/{number}.png", color, split)
         for number, (color, split) in enumerate(
@@ -137,7 +137,7 @@ def test_a_table_gets_rows_like_those_of_the_class(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", ["int32", "Int64", "uint8", "bool", "category"])
 def test_a_parquet_table_keeps_its_types_and_numbers(kind: str, tmp_path: Path) -> None:
-    path, large = tmp_path / "labels.parquet", 2**60 + 1  # larger than any float
+    path, large = tmp_path / "labels.parquet", 2**60 + 1  # no float can represent it
     labels = pd.Series([0, 1, 0]).astype(kind)
     frame = pd.DataFrame({"path": ["i/0.png", "i/1.png", "i/2.png"], "label": labels, "photographer": [1, 2, large]})
     frame.to_parquet(path)

@@ -1,4 +1,4 @@
-"""The photos of a folder to label next: doubtful ones first, none from the data set, none twice."""
+"""The photos of a folder to label next: uncertain photos first, none from the data set, and none twice."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ def run_dir(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return folder
 
 
-def test_the_doubtful_photo_comes_first_and_known_photos_are_left_out(
+def test_the_uncertain_photo_comes_first_and_known_photos_are_left_out(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     call(["data", "next", "--from", "new", "--run", "first", "--count", "5", "--output", "next", "--json"])
@@ -59,11 +59,11 @@ def test_the_doubtful_photo_comes_first_and_known_photos_are_left_out(
     assert sources[0] == "new/doubtful.png"
     assert len(set(sources)) == 5
     assert "new/known.png" not in sources
-    assert {source.split("/")[1] for source in sources[1:]} == {"blue", "green", "red"}, "not one class alone"
+    assert {source.split("/")[1] for source in sources[1:]} == {"blue", "green", "red"}, "not only one class"
     assert sorted(path.name for path in (tmp_path / "next" / "photos").iterdir())[0] == "000-doubtful.png"
 
 
-def test_identical_photos_and_long_names_give_one_task_each(
+def test_identical_photos_and_photos_with_long_names_get_one_task_each(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     long_names = {tmp_path / "new" / f"{letter * 83}.png": tmp_path / "new" / "red" / "000.png" for letter in "äあ"}
@@ -82,7 +82,7 @@ def test_an_unusable_source_is_rejected(run_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "only" / "1.png").write_bytes((tmp_path / "new" / "known.png").read_bytes())
     (tmp_path / "empty").mkdir()
     for source, output, photos_dir, error, message in (
-        ("only", "next", None, DataError, "the run's data set already contains all 1 photos of only"),
+        ("only", "next", None, DataError, r"the run's data set already contains all 1 photo\(s\) of only"),
         ("empty", "next", None, DataError, "There are no photos to classify"),
         ("new", "next", Path("new"), DataError, "--photos and --since need a prediction log"),
         ("new", "new", None, ArtifactError, "already exists"),

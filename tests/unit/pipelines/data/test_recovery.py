@@ -1,4 +1,4 @@
-"""If a change of data is killed, the next one finishes or undoes it."""
+"""If a change to data is killed, the next change finishes or undoes it."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_a_change_that_is_killed_at_any_move_is_undone_completely(number: int, t
     before = make_data(tmp_path)
     assert killed(MOVING, str(tmp_path), at=("os.rename", "shutil.rmtree", "os.remove", "open:new.csv"), number=number)
     journal = recovery.read_journal(tmp_path)
-    if journal is None or not journal.moves:  # it had not begun, or it was complete
+    if journal is None or not journal.moves:  # the change had not begun, or it was complete
         is_moved = (tmp_path / "data" / "b" / "1").exists()
         assert ((tmp_path / "data.dvc").read_text() == "new") == is_moved
         if journal is not None:
@@ -104,9 +104,9 @@ def test_relabeling_continues_after_a_kill_before_the_commit(repository: Path) -
     decisions = '{"red/a.png": "blue", "green/001.png": null}'
     assert killed(RELABEL, decisions, at=("subprocess.Popen:'commit'",), number=1)
     assert tree(photos) != before
-    (repository / ".git" / "index.lock").touch()  # left by a killed git
+    (repository / ".git" / "index.lock").touch()  # left by a killed git process
     version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
-    assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos")
+    assert (version.num_files, version.subject) == (5, "Relabel 2 photo(s) of photos")
     assert len([version for version in versions.list_versions() if version.subject.startswith("Relabel")]) == 1
     assert run("git", "status", "--porcelain", cwd=repository) == ""
     assert sorted(path.name for path in repository.iterdir() if "removed" in path.name) == []
@@ -174,5 +174,5 @@ def test_relabeling_that_is_killed_after_the_commit_is_recognized(repository: Pa
     make_photos(repository / "photos", per_class=2)
     versions.add(repository / "photos", None)
     assert killed(RELABEL, '{"red/000.png": null}', at=("shutil.rmtree",), number=1)
-    assert relabel(repository, "photos", {"red/000.png": None}).subject == "Relabel 1 photos of photos"
+    assert relabel(repository, "photos", {"red/000.png": None}).subject == "Relabel 1 photo(s) of photos"
     assert [path.name for path in repository.iterdir() if "removed" in path.name] == []

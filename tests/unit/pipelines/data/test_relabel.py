@@ -1,4 +1,4 @@
-"""Decisions about labels become a new version: in folders, and in tables."""
+"""Label decisions are applied to folders and tables as a new version of the data."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_decisions_become_a_new_version_and_the_old_one_can_be_restored(reposito
         relabel(repository, "data/photos", read_decisions(repository / "decisions.csv"))
     assert tree(photos) == before
     (photos / "red" / "000.png").rename(photos / "red" / "a.png")
-    with pytest.raises(DataError, match="must be unchanged since its version"):
+    with pytest.raises(DataError, match="must be unchanged since its last version"):
         relabel(repository, "data/photos", {"red/a.png": "blue"})
     (photos / "red" / "a.png").rename(photos / "red" / "000.png")
     second = relabel(repository, "data/photos", {"red/001.png": None, "red/002.png": "red"})
@@ -52,20 +52,20 @@ def write_table(folder: Path, name: str) -> Path:
 
 
 def make_flat_photos(folder: Path) -> Path:
-    """Photos of three classes in one folder, whose name is not that of a class."""
+    """Photos of three classes in one folder, whose name is not a class name."""
     (folder / "images").mkdir(parents=True)
     for path in sorted(make_photos(folder.parent / "made", per_class=3).rglob("*.png")):
         path.rename(folder / "images" / f"{path.stem}-{path.parent.name}.png")
     return folder
 
 
-def test_labels_in_a_table_are_changed_there_and_compared(repository: Path) -> None:
+def test_labels_in_a_table_are_changed_without_changes_to_the_photos(repository: Path) -> None:
     folder = make_flat_photos(repository / "photos")
     write_table(folder, "labels.csv")
     photos = tree(folder / "images")
     first = versions.add(folder, None)
     second = relabel(repository, "photos", {"images/000-red.png": "blue", "./images/001-red.png": None})
-    assert tree(folder / "images") == photos, "no photo is touched"
+    assert tree(folder / "images") == photos, "no photo is changed"
     assert sorted(path.name for path in folder.iterdir()) == ["images", "labels.csv"]
     changes = compare_versions(repository, "photos", first.commit, second.commit)
     assert (changes.added, changes.removed, changes.moved) == ([], ["images/001-red.png"], [])
@@ -76,7 +76,7 @@ def test_labels_in_a_table_are_changed_there_and_compared(repository: Path) -> N
         PreprocessParams(image_size=16),
         repository.parent / "dataset",
     )
-    assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), "the table brings its photos"
+    assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), "the photos of the table are fetched, too"
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
@@ -116,7 +116,7 @@ def test_invalid_decisions_change_nothing(repository: Path) -> None:
         ({"red/000.png": "../../outside"}, "A label must be one of the 3 classes"),
         ({"red/000.png": "red"}, "No decision changes anything"),
     )
-    for decisions, message in refusals:  # one repository: DVC takes two seconds to add photos
+    for decisions, message in refusals:  # they share a repository: DVC takes two seconds to add photos
         with pytest.raises(DataError, match=message):
             relabel(repository, "photos", decisions)
         assert tree(photos) == before, decisions
@@ -151,7 +151,7 @@ def test_decisions_that_name_a_photo_in_two_ways_must_agree() -> None:
         find_photo_names({"red/1.png": "blue", "red\\1.png": None}, ["red/1.png"])
 
 
-def test_a_class_with_a_number_and_a_name_changes_both(tmp_path: Path) -> None:
+def test_relabeling_changes_both_the_number_and_the_name_of_a_class(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_bytes("path;class;class_name\na.png;1;Äpfel\nb.png;2;Nüsse\nc.png;2;Nüsse\n".encode("utf-8-sig"))
     names = ["a.png", "b.png", "c.png", "labels.csv"]
@@ -160,15 +160,15 @@ def test_a_class_with_a_number_and_a_name_changes_both(tmp_path: Path) -> None:
     write, _ = change_table(path, table, {"a.png": "Nüsse", "b.png": None})
     write(path)
     assert path.read_bytes().decode("utf-8-sig").split() == ["path;class;class_name", "a.png;2;Nüsse", "c.png;2;Nüsse"]
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel reads it as before"
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel still recognizes it as UTF-8"
 
 
-def test_labels_outside_a_table_must_be_exported_first(repository: Path) -> None:
+def test_labels_that_are_not_in_a_table_must_be_exported_first(repository: Path) -> None:
     folder = make_flat_photos(repository / "photos")
     write_table(folder, "labels.csv")
     export_data(str(folder), ColumnNames(), "coco", repository / "other")
     versions.add(repository / "other", None)
-    with pytest.raises(DataError, match=r"in one CSV or Parquet table; those of other are in labels\.json"):
+    with pytest.raises(DataError, match=r"in a single CSV or Parquet table; those of other are in labels\.json"):
         relabel(repository, "other", {"images/000-red.png": "blue"})
 
 

@@ -1,4 +1,4 @@
-"""Versions of data are pushed to real remotes and pulled back, and earlier ones can be used."""
+"""Versions of data are pushed to real remotes and pulled back, and earlier versions can be used."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_an_earlier_version_can_be_used_for_training(repository: Path, tmp_path:
             probe(wrong)
 
 
-def test_data_go_to_a_remote_folder_and_come_back(repository: Path, tmp_path: Path) -> None:
+def test_data_is_pushed_to_a_remote_folder_and_pulled_back(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(repository / "photos", per_class=4)
     before = tree(photos)
     versions.add(photos, None)
@@ -61,7 +61,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import boto3
     import s3fs
 
-    s3fs.S3FileSystem.clear_instance_cache()  # it would connect to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # a cached instance would use the server of an earlier test
     boto3.client("s3").create_bucket(Bucket="photos")
     yield endpoint
     server.stop()
@@ -74,7 +74,7 @@ def upload(folder: Path, prefix: str) -> None:
         boto3.client("s3").upload_file(str(path), "photos", f"{prefix}/{path.relative_to(folder)}")
 
 
-def test_data_go_to_a_bucket_and_come_back(repository: Path, bucket: str, tmp_path: Path) -> None:
+def test_data_is_pushed_to_a_bucket_and_pulled_back(repository: Path, bucket: str, tmp_path: Path) -> None:
     photos = make_photos(repository / "photos", per_class=2)
     before = tree(photos)
     versions.add(photos, None)

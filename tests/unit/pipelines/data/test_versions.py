@@ -106,8 +106,8 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
     (repository / "decisions.csv").write_text("path,label\nred/000.png,\n")
     assert "data diff" in darkroom("relabel", "decisions.csv").stdout
     assert [version["subject"] for version in json.loads(darkroom("list", "--json").stdout)] == [
-        "Relabel 1 photos of photos",
-        "Add the data photos",
+        "Relabel 1 photo(s) of photos",
+        "Add the data set photos",
     ]
     output = darkroom("diff", version["commit"]).stdout
     assert "1 removed" in output

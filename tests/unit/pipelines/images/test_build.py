@@ -1,4 +1,4 @@
-"""The parts of images and containers that need no engine: names, locks, build arguments, mounts, messages."""
+"""The parts of building images that need no container engine: names, lock files, build arguments and digests."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ def test_components_name_images_that_are_built() -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
-def test_a_lock_has_a_hash_for_every_package_and_no_address(lock: Path) -> None:
+def test_a_lock_file_has_a_hash_for_every_package_and_no_address(lock: Path) -> None:
     text = lock.read_text()
     blocks = [block for block in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if "==" in block]
     assert blocks
@@ -39,36 +39,36 @@ def test_a_lock_has_a_hash_for_every_package_and_no_address(lock: Path) -> None:
 
 
 @pytest.mark.parametrize("image", [*build.STEPS, "serve", "train-gpu", "mlflow", "studio", "kfp", "uv"])
-def test_an_image_has_the_versions_that_the_laptop_has(image: str) -> None:
+def test_an_image_has_the_same_package_versions_as_the_laptop(image: str) -> None:
     laptop = pins(ROOT / "requirements" / "laptop.txt")
     others = {name for name, _ in pins(ROOT / "requirements" / f"{image}.txt") - laptop}
     if image == "train-gpu":
         assert "nvidia-cudnn-cu12" in others
         others = {name for name in others if not name.startswith("nvidia-")}
     if image == "mlflow":
-        # only a cluster's server needs PostgreSQL's driver and the user forms
+        # only the MLflow server of a cluster needs the PostgreSQL driver and the forms for users
         others -= {"psycopg2-binary", "flask-wtf", "wtforms"}
     assert others == set()
 
 
 FORMATS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
-"""Packages of the extra `formats`, which `darkroom model export` requests by name; no image has them."""
+"""Packages of the extra `formats`, which `darkroom model export` requests by name; no image contains them."""
 CONTRACT_IMPORTS = {
     "fsspec": ("preprocess", "train"),
     "openvino": ("train", "evaluate", "deploy"),
     "pillow_heif": (),
 }
-"""Imports of the contract that only some steps need: OpenVINO for inference, and fsspec for the shared store.
+"""Packages that components/contract imports, and the steps that need them: OpenVINO for inference, fsspec for a store.
 
-No image decodes HEIC.
+No step needs pillow_heif, because no image decodes HEIC.
 """
 
 
 @pytest.mark.parametrize("step", build.STEPS)
-def test_all_imports_of_a_step_are_in_its_lock(step: str) -> None:
+def test_all_imports_of_a_step_are_in_its_lock_file(step: str) -> None:
     distributions = packages_distributions()
     locked = {name for name, _ in pins(ROOT / "requirements" / f"{step}.txt") | pins(ROOT / "requirements" / "kfp.txt")}
-    # The demo data and drift are made on a laptop, with the libraries of evaluate: scikit-learn and SciPy.
+    # Only a laptop makes demo data and detects drift, with the libraries of evaluate: scikit-learn and SciPy.
     laptop_only = {"components/preprocess/demo.py", "components/deploy/monitoring/drift.py"}
     for path in [*(ROOT / "components" / step).rglob("*.py"), *(ROOT / "components" / "contract").rglob("*.py")]:
         if str(path.relative_to(ROOT)) in laptop_only:

@@ -1,4 +1,4 @@
-"""Runs in containers: their inputs, and how their ends are explained."""
+"""Runs in containers: mounts and settings of the containers, and explanations of exit codes."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Completed
         ),
     ],
 )
-def test_container_limits_without_containers_are_rejected_before_any_work(
+def test_containers_without_engine_and_limits_without_containers_are_rejected_before_any_work(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     from tests.support.artifacts import make_photos
@@ -96,10 +96,10 @@ def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
     assert writable == dict.fromkeys(containers.writable, True) | {str(tmp_path / "photos"): False}
 
 
-def test_a_repository_on_this_machine_is_mounted_with_its_version(
+def test_a_repository_on_this_machine_is_mounted_as_a_whole(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The container that fetches `dvc+<repository>@<revision>:<path>` also reads its history in DVC and git."""
+    """The container that fetches `dvc+<repository>@<revision>:<path>` also reads the history of DVC and git."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "repository").mkdir()
     for uri, readable in (
@@ -113,7 +113,7 @@ def test_a_repository_on_this_machine_is_mounted_with_its_version(
         assert "DARKROOM_ORIGIN" not in containers.environment
 
 
-def test_a_store_on_this_machine_is_reached_through_its_network(
+def test_containers_use_the_host_network_if_the_store_is_on_this_machine(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

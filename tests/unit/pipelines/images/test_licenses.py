@@ -1,4 +1,4 @@
-"""The licenses of everything that Darkroom distributes: of real packages and of invented ones."""
+"""The check of licenses, for the packages that Darkroom really uses and for invented ones."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ def test_every_locked_package_has_an_allowed_license(capsys: pytest.CaptureFixtu
     assert licenses.main() == 0, capsys.readouterr().out
 
 
-def test_every_pin_of_a_lock_is_checked() -> None:
+def test_every_pin_of_a_lock_file_is_checked() -> None:
     for path in LOCK_DIR.glob("*.txt"):
         text = path.read_text(encoding="utf-8")
         assert len(licenses._PIN.findall(text)) == text.count("==") - text.count(" == '"), path
@@ -48,7 +48,7 @@ def test_no_image_decodes_heic_with_a_wheel_that_bundles_x265(tmp_path: Path) ->
         ("License-Expression: MIT AND GPL-3.0-only", "MIT AND GPL-3.0-only"),
     ],
 )
-def test_a_package_with_another_license_is_reported(
+def test_only_a_package_without_an_allowed_license_is_reported(
     metadata: str, problem: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "site" / "made_up-1.0.dist-info"

@@ -1,7 +1,7 @@
-"""Pinning by digest: the files that name public images, and an engine that answers for its registries.
+"""Public images are pinned by digest in the files that name them.
 
-The engine here is a loopback server that speaks the two addresses of Docker's API in question; test_docker.py asks the
-real one.
+The container engine in these tests is a loopback server that answers the necessary requests of Docker's API;
+tests/e2e/containers/test_registry.py uses a real engine.
 """
 
 import json
@@ -34,7 +34,7 @@ containers:
 
 
 class Engine(BaseHTTPRequestHandler):
-    """Knows every image except those of the name absent."""
+    """Knows every image except those whose name contains `absent`."""
 
     def do_HEAD(self) -> None:
         self.do_GET()

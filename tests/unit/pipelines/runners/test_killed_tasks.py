@@ -1,4 +1,4 @@
-"""A task killed by the system cannot report it; the runner does."""
+"""A task that is killed cannot report this, so the runner reports it."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ def test_the_signal_is_read_from_the_exit_code(code: int, expected: int | None) 
     assert signal_of(code) == expected
 
 
-def test_a_killed_task_is_out_of_memory_and_a_crashed_one_is_not() -> None:
+def test_memory_is_named_as_the_cause_of_a_kill_but_not_of_a_crash() -> None:
     text = explain_signal(-signal.SIGKILL)
     assert "killed by the system (SIGKILL), most likely out of memory" in text
     assert "train.batch_size" in text
@@ -50,7 +50,7 @@ def test_the_kill_is_recorded_for_the_running_step(
 
 
 @pytest.mark.parametrize(("part", "task"), [(0, "read-photos"), (2, "read-photos-3")])
-def test_a_killed_task_that_shares_the_work_has_its_number(
+def test_a_killed_task_that_shares_work_is_recorded_with_its_number(
     part: int, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
@@ -68,9 +68,9 @@ def test_a_killed_task_that_shares_the_work_has_its_number(
         ("compute-features", "darkroom-train-gpu-python:0.2.0", "train-gpu"),
         ("preprocess", "darkroom-evaluate-python:0.2.0", "evaluate"),
     ],
-    ids=["a part", "a search", "another name", "killed before it said that it started"],
+    ids=["one of several readers", "a searcher", "the image for GPUs", "killed before it reported its start"],
 )
-def test_a_killed_container_is_named_as_its_task(
+def test_a_killed_container_is_reported_under_the_name_of_its_task(
     running: str, image: str, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))

@@ -1,4 +1,4 @@
-"""The params of a run as a file."""
+"""The file with the params of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from components.contract.params.pipeline import Params, load_params
 from pipelines.runners.run_params import write_params
 
 
-def test_a_reader_never_sees_a_part_of_the_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_never_sees_a_partial_params_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "params.yaml"
     params = load_params(None, ("data.uri=photos", "train.epochs=3"))
     write_params(path, params, "The first.")

@@ -78,7 +78,7 @@ def test_latest_is_the_last_finished_run() -> None:
     assert runs.find_run("20260101-000001-aaaa").path.name == "20260101-000001-aaaa"
 
 
-def test_an_unknown_run_is_rejected_with_the_known_ones() -> None:
+def test_an_unknown_run_is_rejected_with_a_list_of_finished_runs() -> None:
     make_run(number=1)
     with pytest.raises(ArtifactError, match="finished runs are 20260101-000001-aaaa"):
         runs.find_run("absent")
@@ -108,7 +108,7 @@ def test_cleaning_removes_the_remains_of_kills() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_killed_clean_is_finished_by_the_next(number: int, tmp_path: Path) -> None:
+def test_a_killed_clean_is_finished_by_the_next_one(number: int, tmp_path: Path) -> None:
     for run_number in (1, 2, 3):
         make_run(number=run_number)
     program = "from pipelines.runners import runs; runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))"

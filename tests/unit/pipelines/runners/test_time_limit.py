@@ -1,4 +1,4 @@
-"""The results of a run with a time limit: params that reproduce it, and its time beside the estimate."""
+"""The results of a run with a time limit: the params that reproduce it, and its actual and estimated time."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_mlflow_gets_each_param_once(settings: tuple[str, ...], later: dict[str,
     ("estimated_seconds", "is_cut", "metrics", "text"),
     [
         (240.0, False, {"estimated_minutes": 4.0}, "4.3 of 5 minutes, estimated 4.0"),
-        (300.0, True, {"estimated_minutes": 5.0}, "4.3 of 5 minutes, estimated 5.0; training ended before its plan"),
+        (300.0, True, {"estimated_minutes": 5.0}, "4.3 of 5 minutes, estimated 5.0; training ended early"),
         (None, False, {}, "4.3 of 5 minutes"),
     ],
 )

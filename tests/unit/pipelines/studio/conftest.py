@@ -1,4 +1,4 @@
-"""A separate studio for each test: its folder, and its application, called without a socket."""
+"""A separate studio for each test, in its own folder; its application is called without a socket."""
 
 import asyncio
 from collections.abc import Iterator

@@ -26,17 +26,17 @@ TOKEN = "a-token-of-more-than-sixteen"
         ({"host": "evil.example:8000", "origin": "http://evil.example:8000"}, 421),
     ],
 )
-def test_only_the_page_itself_changes_anything(client: Client, headers: dict[str, str], status: int) -> None:
+def test_only_the_page_itself_can_change_anything(client: Client, headers: dict[str, str], status: int) -> None:
     answer = client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 3}}, headers=headers)
     assert answer.status_code == status
     assert client.revision == (status == 200)
 
 
-def test_another_name_for_the_address_reads_nothing_either(client: Client) -> None:
+def test_a_request_to_another_host_name_cannot_read_anything(client: Client) -> None:
     assert client.get("/api/draft", headers={"host": "rebound.example"}).status_code == 421
 
 
-def test_nothing_is_loaded_from_other_hosts_and_the_page_cannot_be_framed(client: Client) -> None:
+def test_nothing_is_loaded_from_other_hosts_and_the_page_cannot_be_embedded(client: Client) -> None:
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -55,7 +55,7 @@ def test_nothing_is_loaded_from_other_hosts_and_the_page_cannot_be_framed(client
         ({}, "?token=wrong", 401),
     ],
 )
-def test_on_another_address_the_studio_requires_a_token(
+def test_the_studio_requires_a_token_on_addresses_that_others_can_reach(
     tmp_path: Path, headers: dict[str, str], query: str, status: int
 ) -> None:
     app = create_app(settings_of(tmp_path, token=TOKEN, hosts=frozenset()))
@@ -69,7 +69,7 @@ def test_on_another_address_the_studio_requires_a_token(
         assert TOKEN not in answer.headers["location"]
 
 
-def test_on_another_address_a_token_is_created_automatically() -> None:
+def test_a_token_is_created_automatically_on_addresses_that_others_can_reach() -> None:
     settings, url = prepare("0.0.0.0", 8000, (), None)
     assert settings.token
     assert settings.token in url
@@ -104,7 +104,7 @@ def test_a_reverse_proxy_may_keep_or_remove_its_path(
 
 
 @pytest.mark.parametrize("token", ["short", "ünicode-and-long-enough"])
-def test_a_token_that_can_be_guessed_is_refused(token: str) -> None:
+def test_a_token_that_is_short_or_not_ascii_is_rejected(token: str) -> None:
     with pytest.raises(StudioError, match="at least 16"):
         prepare("127.0.0.1", 8000, (), token)
 

@@ -1,4 +1,4 @@
-"""The files of the page: cached for long by browsers, compressed, and no other files of this machine."""
+"""The files of the page: they can be cached for long, they are compressed, and no other files are served."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def address(client: Client, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["app.js", "styles/base.css", "styles/theme.css", "icon.svg"])
-def test_each_file_of_the_page_exists_and_is_cached_for_long(client: Client, name: str) -> None:
+def test_each_file_of_the_page_exists_and_can_be_cached_for_long(client: Client, name: str) -> None:
     answer = client.get(address(client, name))
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
@@ -46,7 +46,7 @@ def test_scripts_are_compressed_for_browsers_that_accept_it(client: Client) -> N
     assert "content-encoding" not in plain.headers
     assert compressed.headers["content-encoding"] == "gzip"
     assert compressed.headers["content-type"].startswith("text/javascript")
-    assert compressed.content == plain.content, "the client has unpacked it"
+    assert compressed.content == plain.content, "the client has decompressed it"
     assert int(compressed.headers["content-length"]) < len(plain.content) / 2
 
 
@@ -70,7 +70,7 @@ def test_a_screen_needs_less_than_60_kb(client: Client, screen: str) -> None:
     scripts = imported_scripts(static / "app.js")
     num_shell_scripts = len(scripts)
     scripts = imported_scripts(static / f"{screen}.js", scripts)
-    assert len(scripts) > num_shell_scripts, "the script of a screen is loaded when it is opened"
+    assert len(scripts) > num_shell_scripts, "the script of a screen is loaded when the screen is opened"
     folder = address(client, "app.js").removesuffix("app.js")
     names = [path.relative_to(static).as_posix() for path in [*scripts, *static.glob("styles/*.css")]]
     answers = [client.get(folder + name, headers={"accept-encoding": "gzip"}) for name in [*names, "icon.svg"]]
@@ -81,7 +81,7 @@ def test_a_screen_needs_less_than_60_kb(client: Client, screen: str) -> None:
 def test_the_page_itself_is_not_cached_and_has_relative_addresses(client: Client) -> None:
     answer = client.get("/")
     assert answer.headers["cache-control"] == "no-store"
-    assert not re.search(r'(?:href|src)="/', answer.text), "it works below a prefix"
+    assert not re.search(r'(?:href|src)="/', answer.text), "so that it works below a prefix"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The files of a model for download."""
+"""Downloads of a model."""
 
 import io
 import socket
@@ -29,7 +29,7 @@ def test_a_service_is_downloaded_as_a_zip(client_with_run: Client) -> None:
     assert client_with_run.get(f"/models/{RUN}/bento.zip").content == answer.content
 
 
-def test_another_format_is_exported_once_by_a_job(client_with_run: Client) -> None:
+def test_another_format_is_exported_by_a_single_job(client_with_run: Client) -> None:
     job = client_with_run.post(f"/api/models/{RUN}/exports", {"format": "onnx"}).json()
     assert job["command"][:6] == ["model", "export", "--run", RUN, "--format", "onnx"]
     assert client_with_run.post(f"/api/models/{RUN}/exports", {"format": "onnx"}).json()["id"] == job["id"]
@@ -55,7 +55,7 @@ def test_nothing_else_can_be_downloaded(client_with_run: Client, model: str, for
     assert not list(client_with_run.studio.settings.home.glob("exports/**/*.zip"))
 
 
-def test_the_service_has_the_same_address_each_time_unless_it_is_taken(
+def test_the_service_has_the_same_address_each_time_unless_the_port_is_taken(
     client_with_run: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start() -> str:

@@ -1,4 +1,4 @@
-"""The results of runs, and predictions of a finished model, on a run made of the contract's own files."""
+"""The results of runs and the predictions of a finished model, tested on a run with generated files."""
 
 import base64
 import io
@@ -76,7 +76,7 @@ def png(class_name: str) -> bytes:
     return file.getvalue()
 
 
-def test_a_finished_model_answers_about_photos_and_shows_where(client_with_run: Client) -> None:
+def test_a_finished_model_classifies_photos_and_shows_where_it_saw_a_class(client_with_run: Client) -> None:
     for class_name in CLASS_NAMES:
         answer = client_with_run.put(f"/api/models/{RUN}/predict", png(class_name)).json()
         assert answer["label"] == class_name
@@ -112,7 +112,7 @@ def test_a_cell_of_the_matrix_opens_its_photos(client_with_run: Client) -> None:
     place = f"/api/runs/{RUN}/photos/test/{rows[0]['image_id']}"
     pixels = np.asarray(Image.open(io.BytesIO(client_with_run.get(place).content)).convert("RGB"))
     assert pixels.shape == (16, 16, 3)
-    assert pixels.mean(axis=(0, 1)).argmax() == 1, "green"
+    assert pixels.mean(axis=(0, 1)).argmax() == 1, "the photo is green"
     assert client_with_run.get(f"{place}?class_name=green").headers["content-type"] == "image/png"
 
 
@@ -193,7 +193,7 @@ def test_a_run_keeps_its_name_and_notes(client_with_run: Client) -> None:
         ("nothing", {"name": "a"}, "no finished run"),
     ],
 )
-def test_an_invalid_name_and_an_unknown_run_are_rejected(
+def test_invalid_names_and_notes_and_unknown_runs_are_rejected(
     client_with_run: Client, run: str, body: dict[str, Any], words: str
 ) -> None:
     answer = client_with_run.post(f"/api/runs/{run}", body)
@@ -202,7 +202,7 @@ def test_an_invalid_name_and_an_unknown_run_are_rejected(
     assert client_with_run.get("/api/runs").json()["runs"][0]["name"] == ""
 
 
-def test_another_page_cannot_rename_a_run(client_with_run: Client) -> None:
+def test_a_page_of_another_site_cannot_rename_a_run(client_with_run: Client) -> None:
     headers = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
     assert client_with_run.post(f"/api/runs/{RUN}", {"name": "a"}, headers=headers).status_code == 403
 
@@ -221,7 +221,7 @@ def test_the_latest_decision_of_the_gate_determines_the_standing_of_a_run(
     assert standing() == ("not promoted", "Another one is.")
 
 
-def test_the_later_of_two_promoted_runs_is_champion() -> None:
+def test_the_run_that_was_promoted_last_is_champion() -> None:
     lines = [
         {"status": "finished", "data": "pets", "promoted": True, "decided": f"2026-01-01T10:0{minute}:00+01:00"}
         for minute in (2, 5, 3)

@@ -1,4 +1,4 @@
-"""Secrets of addresses reach the worker that fetches them, and addresses that a worker reads reach the server."""
+"""Secrets of addresses reach the worker that fetches the data, and those that a worker reads reach the server."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from pipelines.studio.workers import Workers
 
 
 class TokenHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files to clients with the token."""
+    """Serves files to clients that send the token."""
 
     def do_GET(self) -> None:
         if self.has_token():
@@ -25,13 +25,13 @@ class TokenHandler(http.server.SimpleHTTPRequestHandler):
             super().do_HEAD()
 
     def has_token(self) -> bool:
-        """Refuses a request without the token."""
+        """Whether the request has the token; refuses it otherwise."""
         if "token=opensesame1" not in self.path:
             self.send_error(403)
             return False
         return True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class defines the name
         """Keeps the test's output quiet."""
 
 
@@ -53,7 +53,7 @@ def test_the_secret_of_an_address_is_passed_from_worker_to_worker(
         uri = f"http://127.0.0.1:{server.server_address[1]}/photos.csv?token=opensesame1"
         probing.ask(
             "parse_params", "The params", b"train: {epochs: 1}", is_command=False, roots=[]
-        )  # starts its process
+        )  # starts its process before the address is known
         text = f"data: {{uri: '{uri}'}}".encode()
         parsed = parsing.ask("parse_params", "The params", text, is_command=False, roots=[])
         redacted = parsed.value["data"]["uri"]

@@ -1,4 +1,4 @@
-"""Foreign files are read outside the server: whatever they cost, an answer comes and the server keeps working."""
+"""Untrusted files are read outside the server, which answers and keeps working however costly they are."""
 
 import io
 import os
@@ -31,14 +31,14 @@ ALIASES = "\n".join(
         ("x" * 300_000, "more than the limit of 262,144"),
         ("train: {epochs: " + "9" * 5000 + "}", "cannot be converted"),
         ("train: {epochs: 0x" + "f" * 5000 + "}", "more than 64 bits"),
-        ("? [a, b]\n: c", "must be a text|is not valid YAML"),
+        ("? [a, b]\n: c", "must be text|is not valid YAML"),
         ("a: &a " + "x" * 200_000 + "\nb: [" + "*a, " * 100 + "]", "more than 8,388,608 characters"),
         ("train: {epochs: 5}\ntrain: {epochs: 6}", "train"),
         ("a: 2001-99-99", "cannot be converted"),
         ("a: !!binary '?'", "YAML"),
     ],
 )
-def test_a_text_that_expands_too_much_is_rejected(client: Client, text: str, message: str) -> None:
+def test_a_params_text_that_is_too_large_or_invalid_is_rejected(client: Client, text: str, message: str) -> None:
     answer = client.post("/api/draft/import", {"text": text, "revision": client.revision})
     assert answer.status_code in (400, 422)
     assert any(part in answer.json()["error"] for part in message.split("|")), answer.json()
@@ -52,7 +52,7 @@ def test_a_body_that_is_too_deep_or_not_json_is_rejected(client: Client, body: b
     assert "must contain a JSON object" in answer.json()["error"]
 
 
-def test_a_draft_stays_shallow(client: Client) -> None:
+def test_values_that_are_nested_too_deeply_are_rejected(client: Client) -> None:
     deep: object = "x"
     for _ in range(29):
         deep = {"a": deep}
@@ -90,7 +90,7 @@ def test_a_crashed_worker_is_reported_and_replaced(client: Client, photos: Path)
     assert client.studio.workers.ask("probe_data", "The data", uri=str(photos)).value["name"] == "colors"
 
 
-def test_work_that_takes_too_long_ends_and_the_server_answers_meanwhile(client: Client, photos: Path) -> None:
+def test_a_task_that_takes_too_long_is_ended_while_the_server_keeps_answering(client: Client, photos: Path) -> None:
     client.studio.workers.ask("probe_data", "The data", uri=str(photos))
     (worker,) = client.studio.workers._idle
     os.kill(worker._process.pid, signal.SIGSTOP)
@@ -119,7 +119,7 @@ def test_a_photo_that_needs_too_much_memory_is_reported(client: Client, monkeypa
         client.studio.workers.ask("make_thumbnail", "The photo", file.getvalue(), side=64)
 
 
-def test_a_16_bit_photo_is_shown_with_its_own_range_until_another_is_known(client: Client) -> None:
+def test_a_16_bit_photo_is_shown_with_its_own_range_unless_a_range_is_given(client: Client) -> None:
     file = io.BytesIO()
     Image.fromarray(np.repeat(np.array([[0], [2000], [4000], [4095]], np.uint16), 4, axis=1)).save(file, "PNG")
     decode = client.studio.workers.decode
@@ -138,7 +138,7 @@ def test_workers_end_with_the_studio(client: Client, photos: Path) -> None:
     assert worker._process.returncode is not None
 
 
-def test_a_worker_ends_when_its_server_does(client: Client, photos: Path) -> None:
+def test_a_worker_ends_when_its_server_ends(client: Client, photos: Path) -> None:
     client.studio.workers.ask("probe_data", "The data", uri=str(photos))
     (worker,) = client.studio.workers._idle
     worker._process.stdin.close()

@@ -1,4 +1,4 @@
-"""The same photo twice, in two splits or with two labels."""
+"""Copies of photos: within a split, in different splits, or with different labels."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def reasons(copy_audit: CopyAudit) -> dict[str, str | None]:
     return {record.path: record.reason for record in copy_audit.records}
 
 
-def test_single_photos_are_left_alone() -> None:
+def test_photos_without_copies_are_unchanged() -> None:
     records = [record("cats/1", "a"), record("dogs/1", "b"), record("dogs/2", "c", reason="truncated")]
     copy_audit = audit(*records)
     assert copy_audit.records == records
@@ -49,7 +49,7 @@ def test_the_first_of_several_copies_with_one_label_is_kept() -> None:
     assert copy_audit.cases["duplicates"] == [((1, 0, 2), "The same file")]
 
 
-def test_the_test_photo_of_copies_in_several_splits_is_kept() -> None:
+def test_of_copies_in_several_splits_only_the_one_in_test_is_kept() -> None:
     copy_audit = audit(
         record("cats/train/1", "a", "train"),
         record("cats/train/2", "a", "train"),
@@ -138,12 +138,12 @@ def test_a_group_in_several_given_splits_is_only_kept_in_test() -> None:
     assert "The group anna" in str(copy_audit.records[0].message)
 
 
-def test_rejected_files_are_no_copies() -> None:
+def test_rejected_files_do_not_count_as_copies() -> None:
     copy_audit = audit(record("cats/1", "a", reason="corrupt"), record("cats/2", "a"))
     assert reasons(copy_audit) == {"cats/1": "corrupt", "cats/2": None}
 
 
-def test_photos_that_belong_together_have_one_key() -> None:
+def test_photos_that_belong_together_have_the_same_split_key() -> None:
     records = [record(f"cats/{number}", str(number)) for number in range(4)]
     links = find_links(records, np.array([[0, 1], [1, 2]]))
     keys = split_keys(records, links, near_together=True)
@@ -156,8 +156,8 @@ def test_photos_that_belong_together_have_one_key() -> None:
     assert "anna" in keys[0]
 
 
-def test_a_removed_copy_has_the_key_of_the_kept_photo() -> None:
-    """Its content sorts first, so that it would set the key if it counted."""
+def test_a_removed_copy_has_the_split_key_of_the_kept_photo() -> None:
+    """The id of the removed copy sorts first, so it would be the key if removed copies were considered."""
     records = [record(f"cats/{number}", str(number)) for number in range(4)]
     links = find_links(records, np.array([[0, 1]]))
     records[0] = replace(records[0], reason="near_duplicate")

@@ -12,7 +12,7 @@ NUM_PHOTOS = {
 }
 
 
-def test_a_class_is_named_once_with_its_photos_in_each_small_split() -> None:
+def test_a_tiny_class_is_listed_once_with_its_counts_in_all_small_splits() -> None:
     records = [
         Record(f"{name}/{split}-{number}.png", name, split, brightness=1.0, sharpness=1.0, chroma=1.0, **SIZE)  # type: ignore[arg-type]
         for name, counts in NUM_PHOTOS.items()

@@ -37,16 +37,16 @@ def test_lookups_find_the_same_pairs_as_an_exhaustive_search(seed: int, radius: 
         others[: len(hashes) // 2 : 3] = hashes[: len(hashes) // 2 : 3][: len(others[: len(hashes) // 2 : 3])]
         others = np.unique(others)
     if radius // count > 3:
-        return  # as many masks as pairs
+        return  # the lookup would use as many masks as there are pairs
     nearest = hash_search._Nearest(radius, MANY)
     hash_search._look_up(hashes, others, divide(radius, count), nearest)
     pairs = [tuple(pair) for pair in nearest.gather()[:, :2].tolist()]
-    assert len(pairs) == len(set(pairs)), "each pair once"
+    assert len(pairs) == len(set(pairs)), "each pair is found once"
     assert set(pairs) == by_all_pairs(hashes, others, radius)
 
 
 @pytest.mark.parametrize(("radius", "count"), [(11, 4), (7, 4), (11, 12), (3, 7), (0, 3)])
-def test_hashes_within_the_radius_are_similar_in_a_chunk(radius: int, count: int) -> None:
+def test_hashes_within_the_radius_match_in_at_least_one_chunk(radius: int, count: int) -> None:
     """Pigeonhole principle: the radii of the chunks, plus one bit each, exceed the number of differing bits."""
     chunks = divide(radius, count)
     assert sum(chunk.width for chunk in chunks) == 64
@@ -54,7 +54,7 @@ def test_hashes_within_the_radius_are_similar_in_a_chunk(radius: int, count: int
     assert sum(chunk.radius + 1 for chunk in chunks) == radius + 1
 
 
-def test_many_hashes_are_looked_up_and_few_or_similar_ones_compared() -> None:
+def test_many_hashes_are_looked_up_and_few_or_similar_ones_are_compared_directly() -> None:
     rng = np.random.default_rng(1)
     many = rng.integers(0, 2**64, 60_000, dtype=np.uint64)
     similar = np.unique(np.uint64(0x5A5A5A5A5A5A5A5A) ^ (np.uint64(1) << rng.integers(0, 64, 60_000, dtype=np.uint64)))
@@ -74,12 +74,12 @@ def test_if_there_are_too_many_pairs_the_nearest_are_kept(most: int) -> None:
     assert sorted(distances.tolist()) == ([1] * 60 + [2] * 1770)[:most]
 
 
-def test_the_maximum_number_of_pairs_is_kept() -> None:
+def test_no_pair_is_dropped_if_the_limit_is_reached_exactly() -> None:
     hashes = np.array([0, *(1 << bit for bit in range(60))], np.uint64)
     pairs, is_cut = find_near(hashes, None, 11, 60 + 1770)
     assert (len(pairs), is_cut) == (1830, False)
 
 
 @pytest.mark.parametrize("num_hashes", [0, 1])
-def test_a_single_hash_has_no_pair(num_hashes: int) -> None:
+def test_fewer_than_two_hashes_have_no_pairs(num_hashes: int) -> None:
     assert find_near(np.zeros(num_hashes, np.uint64), None, 11, MANY)[0].tolist() == []

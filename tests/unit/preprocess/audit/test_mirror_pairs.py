@@ -47,7 +47,7 @@ def noise(_label: object, rng: np.random.Generator) -> np.ndarray:
 
 
 def one_sided(label: int, rng: np.random.Generator) -> np.ndarray:
-    """A small square or a large one, on either side: no class prefers a side."""
+    """A small square or a large one, on either side: neither class prefers a side."""
     picture, size = np.full((SIDE, SIDE), 220, np.uint8), 26 if label else 10
     left = int(rng.choice([4, SIDE - size - 4]))
     picture[10 : 10 + size, left : left + size] = 30
@@ -61,20 +61,20 @@ Draw = Callable[..., np.ndarray]
     ("draw", "classes", "counts", "pairs"),
     [
         pytest.param(arrow, [0, 1, 2], [14, 14, 14], [("0", "1")], id="arrows to the left, to the right and up"),
-        pytest.param(arrow, [0, 1], [6, 6], [("0", "1")], id="six of each"),
-        pytest.param(arrow, [0, 1], [120, 8], [("0", "1")], id="many of one, few of the other"),
-        pytest.param(arrow, [0, 1], [3, 3], [], id="too few to tell"),
-        pytest.param(arrow, [0, 1], [40, 1], [], id="one of the other"),
-        pytest.param(arrow, [0, 2], [14, 14], [], id="left and up, of which a mirror is no class"),
+        pytest.param(arrow, [0, 1], [6, 6], [("0", "1")], id="six photos of each class"),
+        pytest.param(arrow, [0, 1], [120, 8], [("0", "1")], id="many photos of one class, few of the other"),
+        pytest.param(arrow, [0, 1], [3, 3], [], id="too few photos to be sure"),
+        pytest.param(arrow, [0, 1], [40, 1], [], id="a single photo of the other class"),
+        pytest.param(arrow, [0, 2], [14, 14], [], id="left and up, which are not mirror images"),
         pytest.param(arrow, [0], [14], [], id="one class"),
-        pytest.param(letter, [*"bdpq"], [14] * 4, [("b", "d"), ("p", "q")], id="letters, two pairs"),
-        pytest.param(letter, [*"AHMT"], [14] * 4, [], id="letters with a vertical axis"),
+        pytest.param(letter, [*"bdpq"], [14] * 4, [("b", "d"), ("p", "q")], id="letters that form two pairs"),
+        pytest.param(letter, [*"AHMT"], [14] * 4, [], id="letters that mirroring does not change"),
         pytest.param(ramp, [0, 1], [14, 14], [("0", "1")], id="light from the left and the right"),
-        pytest.param(one_sided, [0, 1], [40, 40], [], id="either side in both classes"),
-        pytest.param(noise, [0, 1], [40, 40], [], id="nothing to tell classes by"),
+        pytest.param(one_sided, [0, 1], [40, 40], [], id="squares on either side in both classes"),
+        pytest.param(noise, [0, 1], [40, 40], [], id="noise, which is the same in both classes"),
     ],
 )
-def test_classes_that_a_mirror_exchanges_are_found(
+def test_classes_that_mirroring_exchanges_are_found(
     draw: Draw, classes: list[object], counts: list[int], pairs: list[object]
 ) -> None:
     rng = np.random.default_rng(0)
@@ -89,7 +89,7 @@ def test_classes_that_a_mirror_exchanges_are_found(
     assert find_mirror_pairs(held_out, sketches) == []
 
 
-def test_uniform_pictures_have_no_direction() -> None:
+def test_pictures_of_one_color_form_no_mirror_pair() -> None:
     records = [Record(path=f"{row}", class_name=f"{row % 2}", split="train", sha256=f"{row:064}") for row in range(20)]
     assert find_mirror_pairs(records, np.zeros((20, 32, 32), np.uint8)) == []
 

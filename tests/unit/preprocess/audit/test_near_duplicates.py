@@ -1,4 +1,4 @@
-"""The same picture twice: hashes, the search for similar ones, and the look-alikes that remain."""
+"""Near-duplicates: hashes, the search for similar hashes, and similar pictures that are not duplicates."""
 
 import time
 
@@ -76,7 +76,7 @@ def test_different_objects_on_the_same_background_are_not_duplicates() -> None:
 
 
 def detailed_picture(seed: int, side: int = 224) -> np.ndarray:
-    """Random details for this seed on a common background: the sketches are similar, the pictures are not."""
+    """Random details for this seed on a common background: only the sketches of such pictures are similar."""
     background = np.random.default_rng(1).uniform(0, 255, (5, 5, 3)).astype(np.float32)
     details = np.random.default_rng(seed).uniform(-40, 40, (side // 4, side // 4, 3)).astype(np.float32)
     pixels = cv2.resize(background, (side, side), interpolation=cv2.INTER_CUBIC)
@@ -97,9 +97,9 @@ def test_features_decide_for_pictures_with_similar_sketches() -> None:
     original, other = detailed_picture(1), detailed_picture(2)
     for variant in (other, shift(original)):
         hashes, _ = perceptual_hashes(np.stack([sketch(original), sketch(variant)]))
-        assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "a candidate"
+        assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "the pair is a candidate"
         assert near_duplicates.SIMILAR <= correlation(original, variant) < near_duplicates.SAME, (
-            "a pair that features decide"
+            "features decide about this pair"
         )
     assert near([original, other]) == []
     assert near([original, shift(original)]) == [[0, 1]]
@@ -150,7 +150,7 @@ def test_equal_sketches_need_no_features(
 
 @pytest.mark.parametrize(("difference", "expected"), [(8, [[0, 1]]), (7, [])])
 def test_a_picture_of_nearly_one_color_has_no_near_duplicates(difference: int, expected: list[list[int]]) -> None:
-    """The standard deviation of a two-shade sketch is half of the difference of the shades."""
+    """The standard deviation of a sketch with two shades is half the difference between the shades."""
     pixels = np.full((224, 224, 3), 100, np.uint8)
     pixels[:112] += np.uint8(difference)
     assert sketch(pixels).std() == difference / 2
@@ -183,7 +183,7 @@ def test_mirrored_hashes_equal_hashes_of_mirrored_pictures() -> None:
     assert np.array_equal(perceptual_hashes(sketches)[1], perceptual_hashes(sketches[:, :, ::-1])[0])
 
 
-def test_very_many_equal_hashes_need_no_quadratic_work() -> None:
+def test_many_equal_hashes_do_not_take_quadratic_time() -> None:
     start = time.monotonic()
     pairs = find_candidates(np.zeros(200_000, np.uint64), 11)
     assert len(pairs) == 199_999

@@ -1,4 +1,4 @@
-"""Planted photos with little content or another size or color: each is found, and no others."""
+"""Planted photos with little content, an odd size or no color: these are found, and no other photos are."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +54,7 @@ def audit(folder: Path, tmp_path: Path, **policies: str) -> AuditInfo:
 
 
 def named(info: AuditInfo, kind: str) -> set[str]:
-    """The files that a finding names."""
+    """The files in the findings of this kind."""
     return {
         photo.path
         for finding in info.findings
@@ -84,12 +84,12 @@ def test_a_planted_photo_is_the_only_one_found(
     assert named(audit(folder, tmp_path), kind) == {f"class1/planted{suffix}"}
 
 
-def test_normal_photos_have_no_such_findings(tmp_path: Path) -> None:
+def test_normal_photos_have_no_findings_of_these_kinds(tmp_path: Path) -> None:
     info = audit(photos(tmp_path / "photos"), tmp_path)
     assert not {finding.kind for finding in info.findings} & {*NEW_KINDS}
 
 
-def test_gray_and_plain_pictures_are_normal_among_scans(tmp_path: Path) -> None:
+def test_gray_and_plain_pictures_are_not_reported_among_scans(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     for number in range(2):
         (folder / f"digit{number}").mkdir(parents=True)
@@ -112,8 +112,8 @@ def spread(folder: Path, num_copies: int, num_classes: int, save: Callable[[Path
 
 SAVINGS: dict[str, Callable[[Path, int], None]] = {
     "the same file": lambda path, _: placeholder().save(path, quality=90),
-    "other qualities": lambda path, copy: placeholder().save(path, quality=30 + 12 * copy),
-    "other sizes": lambda path, copy: placeholder((64 + 30 * copy,) * 2).save(path, quality=85),
+    "different qualities": lambda path, copy: placeholder().save(path, quality=30 + 12 * copy),
+    "different sizes": lambda path, copy: placeholder((64 + 30 * copy,) * 2).save(path, quality=85),
     "a photo, saved again": lambda path, copy: scene(99).save(path, quality=50 + 8 * copy),
 }
 
@@ -135,7 +135,7 @@ def test_repeated_photos_and_oversampled_classes_are_not_placeholders(
     num_copies: int, num_classes: int, tmp_path: Path
 ) -> None:
     folder = photos(tmp_path / "photos")
-    spread(folder, num_copies, num_classes, SAVINGS["other qualities"])
+    spread(folder, num_copies, num_classes, SAVINGS["different qualities"])
     assert not named(audit(folder, tmp_path), "placeholders")
 
 
@@ -155,7 +155,7 @@ def test_plain_photos_of_equal_brightness_are_not_placeholders(tmp_path: Path) -
 
 
 def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
-    """Lossless files are copies only if they are equal; these differ by their noise, and one class by a nodule."""
+    """Lossless files are copies only if they are equal; these differ in their noise, and one class has a nodule."""
     y, x = np.mgrid[:64, :64]
     for number, name in enumerate(("normal", "nodule")):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -169,7 +169,7 @@ def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
 
 
 def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seventy versions of a few pictures, from equal to just different: groups equal those of a full comparison."""
+    """Seventy versions of a few pictures, from equal to too different: a full comparison finds the same copies."""
     folder = photos(tmp_path / "photos", classes=4, per_class=5)
     rng = np.random.default_rng(0)
     for copy in range(70):
@@ -185,7 +185,7 @@ def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pyte
 
 def test_the_policy_decides_about_placeholders(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos")
-    spread(folder, 3, 3, SAVINGS["other qualities"])
+    spread(folder, 3, 3, SAVINGS["different qualities"])
     reported = audit(folder, tmp_path, placeholders="report")
     assert len(named(reported, "placeholders")) == 3
     assert "placeholder" not in reported.rejected
@@ -201,10 +201,10 @@ def test_every_check_is_listed_with_its_result(tmp_path: Path) -> None:
     assert states["split_drift"] == "off"
     assert states["broken"] == "clear"
     assert states["few_photos"] == "found"
-    assert states["leakage"] == "not possible", "the data have no splits"
-    assert states["brightness_outliers"] == "not possible", "of 20 photos none is an outlier"
+    assert states["leakage"] == "not possible", "the data has no splits"
+    assert states["brightness_outliers"] == "not possible", "20 photos are too few to detect outliers"
     assert states["label_errors"] == states["outliers"] == "after training"
     text = "\n".join(describe_checks(info.checks))
-    assert "needs 30 photos; there are 20" in text
+    assert "needs 30 photos; the data has 20" in text
     assert "preprocess.audit.split_drift: ignore" in text
     assert {"found", "clear", "off", "not possible", "after training"} == set(states.values())

@@ -1,4 +1,4 @@
-"""Photos that several tasks read: every number of tasks gives the same data set, and only lost parts are read again."""
+"""Reading photos in several tasks: any number of tasks produces the same data set; only lost parts are read again."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder with copies, a near copy with another label, a text, and files that are broken or unreadable."""
+    """A folder with a copy, a copy with another label, a text file, a truncated photo and an empty file."""
     data = make_photos(tmp_path / "photos", per_class=12)
     first, second = sorted((data / "red").iterdir())[:2]
     shutil.copy(first, data / "red" / "copy.png")
@@ -48,7 +48,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def settle(data: Path) -> None:
-    """Files that were just changed have no identity yet."""
+    """Waits until the files have an identity; a file that has just changed has none."""
     for path in data.rglob("*"):
         os.utime(path, ns=(10**18, 10**18))
     time.sleep(0.06)
@@ -86,14 +86,14 @@ def test_the_merge_does_not_read_photos_of_the_parts_again(
     with caplog.at_level("INFO", logger="components"):
         prepare_in_parts(photos, tmp_path / "work", 3)
     assert "files were in the cache." in caplog.text
-    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "taken over, not kept"
+    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "all are removed"
 
 
 @pytest.mark.parametrize("num_parts_then", [3, 5])
 def test_only_a_lost_part_is_read_again(
     num_parts_then: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each part has a separate cache, as on other machines; the other parts serve any number of tasks."""
+    """Each task has its own cache, as on another machine; any number of tasks can use the parts that remain."""
     monkeypatch.setenv("DARKROOM_STORE", str(tmp_path / "store"))
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     for part in (0, 2):
@@ -107,7 +107,7 @@ def test_only_a_lost_part_is_read_again(
     indexes = list((tmp_path / "store").rglob("index.sqlite"))
     assert 0 < num_before < len(indexes)
     files = [path for path in states if path.is_file()]
-    assert all(path.stat().st_mtime_ns == states[path] for path in files), "what was there is not written again"
+    assert all(path.stat().st_mtime_ns == states[path] for path in files), "existing files are not written again"
     with caplog.at_level("INFO", logger="components"):
         preprocess(str(photos), PARAMS, tmp_path / "dataset", listing_dir=tmp_path / "listing")
     assert "files were in the cache." in caplog.text
@@ -128,7 +128,7 @@ def test_the_merge_reports_and_reads_missing_photos(
 
 
 @pytest.mark.parametrize("damage", ["truncated pack", "missing pack", "damaged index"])
-def test_portions_that_the_store_loses_are_read_again(
+def test_portions_that_are_lost_or_damaged_in_the_store_are_read_again(
     damage: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_cache(tmp_path / "alone", monkeypatch)
@@ -149,8 +149,10 @@ def test_portions_that_the_store_loses_are_read_again(
     assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
 
 
-def test_the_listing_counts_if_the_data_changes(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is added later waits for the next run; a deleted one is rejected; a changed one is read again."""
+def test_the_list_is_used_even_if_the_data_has_changed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is added later is left to the next run; a deleted one is rejected; a changed one is read again."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     late, gone, changed = (photos / "red" / "late.png", *sorted((photos / "green").iterdir())[:2])
@@ -170,7 +172,7 @@ def test_the_listing_counts_if_the_data_changes(photos: Path, tmp_path: Path, mo
 
 
 def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part reads neither the folder nor other parts' rows: both would cost each of N tasks the time for all files."""
+    """A task neither lists the folder nor reads the rows of other parts; either would take time for all the files."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     places: list[Path] = []
@@ -180,7 +182,7 @@ def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypat
         return PhotoFile(location, *values)
 
     def refuse(*_: object) -> None:
-        raise AssertionError("the folder is walked through again")
+        raise AssertionError("the folder is listed again")
 
     monkeypatch.setattr(listing_file, "PhotoFile", make_file)
     monkeypatch.setattr(data_folder, "list_folder", refuse)
@@ -190,14 +192,14 @@ def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypat
         counts.append(len(places))
     assert 0 < counts[0] < counts[1] < counts[2]
     files = [path for path in photos.rglob("*") if path.is_file() and path.parent != photos]
-    assert sorted(places) == sorted(files), "each file once"
+    assert sorted(places) == sorted(files), "each file is in one part"
 
 
 @pytest.mark.parametrize("fault", ["killed", "unwritable"])
 def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
     fault: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The merge is interrupted after it has taken some of the portions."""
+    """The merge is interrupted after it has adopted some of the portions."""
     use_cache(tmp_path / "alone", monkeypatch)
     preprocess(str(photos), PARAMS, tmp_path / "whole")
     use_cache(tmp_path / "cache", monkeypatch)
@@ -215,7 +217,7 @@ def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
             merge(tmp_path / "dataset")
             assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
     with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "pixels" / "index.sqlite")) as index:
-        assert index.execute("select count(*) from files").fetchone() == (0,), "nothing is taken over by half"
+        assert index.execute("select count(*) from files").fetchone() == (0,), "no portion is adopted in part"
     assert tree(tmp_path / "cache" / "shared") == in_store
     with caplog.at_level("INFO", logger="components"):
         merge(tmp_path / "again")
@@ -223,7 +225,7 @@ def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
     assert tree(tmp_path / "again") == tree(tmp_path / "whole")
 
 
-def test_an_archive_is_unpacked_by_each_part(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_is_unpacked_by_each_task(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as file:
         file.add(photos, "photos")
     use_cache(tmp_path / "alone", monkeypatch)

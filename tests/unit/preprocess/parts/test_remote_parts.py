@@ -1,4 +1,4 @@
-"""Photos in an object store that several tasks read: each is fetched by one task, and only once in total."""
+"""Reading photos from an object store in several tasks: each photo is downloaded by one task, and only once."""
 
 import json
 import logging
@@ -66,7 +66,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     client = boto3.client("s3")
     caplog.set_level(logging.INFO, logger="werkzeug")
     client.create_bucket(Bucket="shop")
-    for found in client.list_objects_v2(Bucket="shop").get("Contents", []):  # moto keeps them as long as this process
+    for found in client.list_objects_v2(Bucket="shop").get("Contents", []):  # moto keeps them until this process ends
         client.delete_object(Bucket="shop", Key=found["Key"])
     bucket = Bucket(client, caplog)
     bucket.put(make_photos(tmp_path / "colors", per_class=8))
@@ -78,14 +78,14 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
 
 
 def forget_listings() -> None:
-    """A new process has listed nothing yet."""
+    """Clears the listings that s3fs has cached; a new process has none."""
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
 
 
 def use_pod(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A separate cache, as on another machine."""
+    """Switches to a separate cache, as on another machine."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "pods" / name))
     forget_listings()
 
@@ -111,14 +111,14 @@ def test_each_photo_is_downloaded_once_by_one_reader(
     bucket.sent()
     use_pod("list", tmp_path, monkeypatch)
     list_photos(bucket.uri, PARAMS, tmp_path / "listing")
-    assert not bucket.sent(), "the names say which photos there are"
+    assert not bucket.sent(), "the names are enough to list the photos"
     sent = []
     for part in range(NUM_PARTS):
         use_pod(f"reader-{part}", tmp_path, monkeypatch)
         read_photos(bucket.uri, PARAMS, tmp_path / "listing", part, NUM_PARTS)
         sent.append(bucket.sent())
     assert all(sent)
-    assert sum(sent, Counter()) == Counter(names), "each once"
+    assert sum(sent, Counter()) == Counter(names), "each photo is sent once"
     use_pod("merge", tmp_path, monkeypatch)
     with caplog.at_level("INFO", logger="components"):
         files, info = merged(bucket, tmp_path)
@@ -173,7 +173,7 @@ def test_an_interrupted_reader_only_downloads_missing_photos(
 def test_the_final_state_of_a_changing_bucket_is_read(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A removed photo is rejected by name; for a changed photo, the version on the server counts."""
+    """A photo that was removed after the listing is rejected; for a changed photo, its latest version is used."""
     data = tmp_path / "colors"
     use_pod("list", tmp_path, monkeypatch)
     list_photos(bucket.uri, PARAMS, tmp_path / "listing")

@@ -25,7 +25,7 @@ def test_two_runs_on_one_cache_do_not_affect_each_other(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The first run merges, and so empties the store, after the second has read some of its parts."""
+    """The first run merges, which empties the store, after the second run has read some of its own parts."""
     use_cache(tmp_path / "cache", monkeypatch)
     first, second = tmp_path / "first", tmp_path / "second"
     list_photos(str(photos), PARAMS, first / "listing")
@@ -46,10 +46,10 @@ def test_two_runs_on_one_cache_do_not_affect_each_other(
     assert tree(second / "dataset") == tree(first / "dataset")
 
 
-def test_the_first_run_to_end_removes_no_pixels_of_another(
+def test_the_run_that_ends_first_does_not_remove_pixels_of_the_other(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both have taken the same packs; the first to finish moves them to shards and removes them."""
+    """Both runs have adopted the same packs; the first to finish moves the pixels to shards and removes the packs."""
     use_cache(tmp_path / "alone", monkeypatch)
     preprocess(str(photos), PARAMS, tmp_path / "whole")
     use_cache(tmp_path / "cache", monkeypatch)
@@ -63,7 +63,7 @@ def test_the_first_run_to_end_removes_no_pixels_of_another(
         monkeypatch.setattr(step, "refuse_failures", lambda *_: None)
         packs = set(packs_dir.iterdir())
         merge(tmp_path / "first")
-        assert packs.isdisjoint(packs_dir.iterdir()), "all were removed"
+        assert packs.isdisjoint(packs_dir.iterdir()), "all packs were removed"
 
     monkeypatch.setattr(step, "refuse_failures", end_first)
     merge(tmp_path / "second")

@@ -8,7 +8,7 @@ from components.preprocess.sources.photo_set import PhotoSet
 
 
 def write_table(folder: Path, name: str = "labels.csv", **columns: object) -> Path:
-    """A table of the photos that `make_photos` wrote to this folder."""
+    """Writes a table of the photos that `make_photos` wrote to this folder."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     frame = pd.DataFrame({"Filename": paths, "Class": [path.split("/")[-2] for path in paths], **columns})
     if name.endswith("parquet"):
@@ -19,7 +19,7 @@ def write_table(folder: Path, name: str = "labels.csv", **columns: object) -> Pa
 
 
 def write_files(folder: Path, *names: str) -> Path:
-    """Empty files below a folder."""
+    """Creates empty files below a folder, and returns the folder."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()

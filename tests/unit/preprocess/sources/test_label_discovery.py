@@ -1,4 +1,4 @@
-"""Label files found in the data, and whether they or the folders count."""
+"""Label files in the data, and whether the labels come from them or from the folders."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from components.preprocess.sources.source import find_photos
 from tests.unit.preprocess.sources.label_tables import classes_of, write_files
 
 
-def test_roboflow_splits_have_a_table_each(tmp_path: Path) -> None:
+def test_each_split_of_a_roboflow_export_has_a_table(tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         write_files(tmp_path / split, f"{split}-1.png", f"{split}-2.png")
         (tmp_path / split / "_classes.csv").write_text(
@@ -28,7 +28,7 @@ def test_roboflow_splits_have_a_table_each(tmp_path: Path) -> None:
     assert photo_set.rejected == ()
 
 
-def test_label_files_of_splits_count_together(tmp_path: Path) -> None:
+def test_the_label_files_of_all_splits_are_combined(tmp_path: Path) -> None:
     for split, num_photos in (("train", 8), ("val", 2)):
         for name in ("cat", "dog"):
             write_files(tmp_path / split / name, *(f"{split}{number}.png" for number in range(num_photos)))
@@ -46,7 +46,7 @@ def test_label_files_of_splits_count_together(tmp_path: Path) -> None:
     assert Counter(file.record.split for file in photo_set.files) == {"train": 16, "validation": 4}
 
 
-def test_a_table_next_to_a_folder_labels_its_photos_and_the_rest_is_reported(tmp_path: Path) -> None:
+def test_a_table_labels_the_photos_in_a_folder_next_to_it_and_other_files_are_reported(tmp_path: Path) -> None:
     write_files(tmp_path, "train_images/1.jpg", "train_images/2.jpg", "test_images/3.jpg", "readme.txt")
     (tmp_path / "train.csv").write_text("image_id,label\n1,cat\n2,dog\n9,dog\n")
     (tmp_path / "sample_submission.csv").write_text("image_id,label\n3,cat\n")
@@ -59,7 +59,7 @@ def test_a_table_next_to_a_folder_labels_its_photos_and_the_rest_is_reported(tmp
         "test_images/3.jpg": "no_label",
     }
     assert photo_set.notices[-1].startswith("The labels come from train.csv: 2 photos in 2 classes.")
-    assert photo_set.given_splits == frozenset(), "a train.csv alone divides nothing"
+    assert photo_set.given_splits == frozenset(), "a train.csv alone does not split the data"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_table_next_to_a_folder_labels_its_photos_and_the_rest_is_reported(tmp
         ("file,label\nc.png,cat\n", "labels.csv contains only one class, 'cat', so it is not used."),
         (
             "file,label\nc.png,cat\nd.png,dog\n",
-            "labels.csv labels 0 of the 4 files in folders that are named after its classes",
+            "labels.csv: these labels are not used, because they cover only 0 of the 4 files in folders that are named",
         ),
         ("file,cat,dog\nc.png,1,1\n", "labels.csv has several labels for a photo, so it is not used."),
         (
@@ -95,7 +95,7 @@ def test_an_unrelated_table_does_not_replace_folders(text: str, notice: str, tmp
             find_photos(DataFolder(tmp_path, columns=columns))
 
 
-def test_without_class_folders_the_message_explains_the_label_file(tmp_path: Path) -> None:
+def test_without_class_folders_the_error_explains_why_the_label_file_is_not_used(tmp_path: Path) -> None:
     write_files(tmp_path, "a.png", "b.png")
     (tmp_path / "train.csv").write_text("id_code,diagnosis\na,healthy\nb,rust\n")
     with pytest.raises(
@@ -110,7 +110,9 @@ def test_label_files_that_contradict_each_other_are_refused(tmp_path: Path) -> N
     write_files(tmp_path, "a.png", "b.png")
     (tmp_path / "first.csv").write_text("file,label\na.png,cat\nb.png,dog\n")
     (tmp_path / "second.csv").write_text("file,label\na.png,dog\nb.png,cat\n")
-    with pytest.raises(DataError, match=r"must agree; first\.csv labels a\.png as 'cat', and second\.csv as 'dog'"):
+    with pytest.raises(
+        DataError, match=r"must agree; in first\.csv, the label of a\.png is 'cat', but in second\.csv it is 'dog'"
+    ):
         find_photos(DataFolder(tmp_path))
 
 
@@ -219,4 +221,4 @@ def test_a_table_that_contradicts_the_folders_is_reported(tmp_path: Path) -> Non
     (tmp_path / "labels.csv").write_text("file,label\ncat/1.jpg,cat\ncat/2.jpg,dog\ndog/3.jpg,dog\n")
     photo_set = find_photos(DataFolder(tmp_path))
     assert classes_of(photo_set) == {"cat/1.jpg": "cat", "cat/2.jpg": "dog", "dog/3.jpg": "dog"}
-    assert photo_set.notices[-1].endswith("not used; 1 of the photos are in a folder named after another class.")
+    assert photo_set.notices[-1].endswith("not used; photos in folders named after another class: 1.")

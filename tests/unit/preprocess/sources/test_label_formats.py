@@ -23,7 +23,7 @@ def read(folder: Path, label_file: str, **columns: str | int) -> PhotoSet:
 
 
 def lines_of(header: str, line: str) -> str:
-    """A table of PHOTOS; `line` may contain `{path}`, `{slashes}` (Windows'), `{stem}`, `{name}` and `{label}`."""
+    """A table of PHOTOS; `line` may contain {path}, {slashes} (the Windows path), {stem}, {name} and {label}."""
     rows = [
         line.format(
             path=path,
@@ -79,7 +79,7 @@ def test_tables_of_other_programs_are_matched_with_their_photos(header: str, lin
         ("x,{path},{label}", {"path": "Where", "label": "breed"}),
     ],
 )
-def test_the_user_can_name_the_columns(line: str, columns: dict[str, str | int], tmp_path: Path) -> None:
+def test_the_user_can_set_the_columns(line: str, columns: dict[str, str | int], tmp_path: Path) -> None:
     header = "label,where,breed" if "breed" in columns.values() else ""
     (write_files(tmp_path, *PHOTOS) / "labels.csv").write_text(lines_of(header, line))
     assert classes_of(read(tmp_path, "labels.csv", **columns)) == CLASSES
@@ -102,7 +102,7 @@ def test_tables_are_read_in_the_code_page_that_excel_saved_them_in(
     (tmp_path / "labels.csv").write_bytes((mark + text).encode(encoding))
     photo_set = read(tmp_path, "labels.csv")
     assert classes_of(photo_set) == {f"{name}/1.png": name for name in names}
-    assert bool(photo_set.notices) == encoding.startswith(("cp", "gb")), "a guess is announced"
+    assert bool(photo_set.notices) == encoding.startswith(("cp", "gb")), "a guess is reported"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_code_page_of_labels_is_guessed_and_reported(
     assert f"its code page was guessed: {encoding}." in photo_set.notices[0]
 
 
-def test_class_numbers_get_the_names_in_the_same_table(tmp_path: Path) -> None:
+def test_class_numbers_are_replaced_by_the_names_in_the_same_table(tmp_path: Path) -> None:
     write_files(tmp_path, *PHOTOS)
     text = lines_of("id,path,class,class_name", "1,{path},{label}-number,{label}")
     (tmp_path / "labels.csv").write_text(text.replace("cat-number", "7").replace("dog-number", "9"))
@@ -175,7 +175,7 @@ COCO = {
 def test_json_of_other_programs_is_matched_with_its_photos(name: str, text: str, tmp_path: Path) -> None:
     (write_files(tmp_path, *PHOTOS) / name).write_text(text)
     assert classes_of(read(tmp_path, name)) == CLASSES
-    assert classes_of(find_photos(DataFolder(tmp_path))) == CLASSES, "it is also found in the folder"
+    assert classes_of(find_photos(DataFolder(tmp_path))) == CLASSES, "the label file is also found in its folder"
 
 
 @pytest.mark.parametrize(

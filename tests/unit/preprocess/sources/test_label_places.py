@@ -1,4 +1,4 @@
-"""Which of several photos of the same name a label file means, and which of its columns count."""
+"""Which of several photos with the same name a label file refers to, and which of its columns are used."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_the_name_of_a_label_file_determines_its_split(label_file: str, split: s
 
 
 def test_ambiguous_names_are_rejected_without_class_folders(tmp_path: Path) -> None:
-    """As in ODIR: raw and preprocessed photos with the same names."""
+    """As in the data set ODIR: raw and preprocessed photos with the same names."""
     write_files(tmp_path, *(f"{folder}/{number}_left.jpg" for folder in ("raw", "processed") for number in NUMBERS))
     rows = [f"{number}_left.jpg,{'normal' if number % 2 else 'cataract'}" for number in NUMBERS]
     (tmp_path / "full_df.csv").write_text(table("filename,labels", *rows))
@@ -79,7 +79,7 @@ def test_columns_that_may_be_the_classes_are_reported(
     photo_set = find_photos(DataFolder(tmp_path))
     expected = {f"photos/{number}.jpg": name for number, name in zip(NUMBERS, classes.split(), strict=True)}
     assert classes_of(photo_set) == {name: label for name, label in expected.items() if label != "-"}
-    assert any("label is used, and class is not" in notice for notice in photo_set.notices) == announced
+    assert any("label is used instead of class." in notice for notice in photo_set.notices) == announced
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_columns_that_may_be_the_classes_are_reported(
         (["left eye", "right eye", "left eye", "right eye"], False),
     ],
 )
-def test_labels_that_combine_other_labels_are_several(labels: list[str], is_refused: bool, tmp_path: Path) -> None:
-    """As in ChestX-ray14 and Plant Pathology 2021."""
+def test_labels_that_combine_other_labels_count_as_several(labels: list[str], is_refused: bool, tmp_path: Path) -> None:
+    """As in the data sets ChestX-ray14 and Plant Pathology 2021."""
     write_files(tmp_path, *(f"photos/{number}.jpg" for number in NUMBERS))
     rows = [f"{number},{label}" for number, label in zip(NUMBERS, labels, strict=True)]
     (tmp_path / "labels.csv").write_text(table("file,label", *rows))

@@ -1,4 +1,4 @@
-"""Walking a folder: its whole content is listed or rejected by name, and nothing makes the walk hang."""
+"""Listing a folder: everything in it is listed or rejected, and nothing makes the listing hang."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def test_links_are_followed_but_never_in_cycles(tmp_path: Path) -> None:
 
 
 def test_links_to_the_same_folder_are_followed_once(tmp_path: Path) -> None:
-    for level in range(30):  # 2**30 ways to the last folder
+    for level in range(30):  # 2**30 paths lead to the last folder
         (tmp_path / "all" / str(level)).mkdir(parents=True)
         for way in ("left", "right"):
             (tmp_path / "all" / str(level) / way).symlink_to(tmp_path / "all" / str(level + 1))
@@ -77,7 +77,7 @@ def test_pipes_are_reported_without_hanging(tmp_path: Path) -> None:
 def test_unusual_names_become_text(tmp_path: Path) -> None:
     names = [b"line\nbreak.jpg", b"not utf-8 \xff\xfe.jpg", "照片 🐈.jpg".encode(), b"a" * 251 + b".jpg", b"-rf"]
     for name in names:
-        with open(os.path.join(os.fsencode(tmp_path), name), "wb"):  # noqa: PTH118, PTH123 - pathlib has no bytes
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb"):  # noqa: PTH118, PTH123 - pathlib rejects bytes
             pass
     files = list_folder(tmp_path).files
     assert len(files) == len(names)

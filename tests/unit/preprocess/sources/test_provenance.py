@@ -1,4 +1,4 @@
-"""The facts about the data in DVC and git, from real repositories."""
+"""The DVC hash and git revision of the data, read from real repositories."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git and DVC repository with photos added by `dvc add`, and others made by a stage."""
+    """A git and DVC repository with photos added by `dvc add`, and others created by a stage."""
     folder = tmp_path_factory.mktemp("repository")
 
     def dvc(*arguments: str) -> None:
@@ -65,7 +65,7 @@ def test_an_untrusted_or_damaged_pointer_is_ignored(content: str, tmp_path: Path
     assert dvc_hash(tmp_path / "photos") is None
 
 
-def test_the_revision_is_the_commit_and_shows_whether_files_differ(repository: Path) -> None:
+def test_the_revision_is_the_commit_and_shows_uncommitted_changes(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     assert git_revision(repository / "data" / "added") == commit
     pointer = repository / "data" / "added.dvc"

@@ -1,4 +1,4 @@
-"""The preview of the data, and what it finds."""
+"""The probe of the data, and the photos that are found in a source."""
 
 import io
 import tarfile
@@ -34,7 +34,7 @@ from tests.support.artifacts import make_photos
         ("/", "photos"),
     ],
 )
-def test_the_name_is_valid_for_models(data: str, name: str) -> None:
+def test_the_name_of_the_data_is_valid_for_models(data: str, name: str) -> None:
     assert name_of(data) == name
 
 
@@ -59,7 +59,7 @@ def test_the_probe_describes_the_data(tmp_path: Path) -> None:
     assert probe(str(data)).description == (
         "Found 12 photos in 3 classes: blue 4, green 4, red 4.",
         "The data is split: train 12.",
-        "Left out, because they are next to the folders of the splits: unlabeled (6 photos).",
+        "Folders left out because they are next to the split folders: unlabeled (6 photos).",
     )
 
 
@@ -93,12 +93,12 @@ def test_the_probe_reads_only_some_of_many_photos(tmp_path: Path) -> None:
             file.writestr(f"a/{number:03d}.png", content.getvalue())
     damaged = bytearray((tmp_path / "photos.zip").read_bytes())
     last = damaged.index(b"a/200.png")
-    damaged[last + 20] ^= 1  # the 201st would be refused
+    damaged[last + 20] ^= 1  # the 201st photo would be rejected
     (tmp_path / "photos.zip").write_bytes(damaged)
     assert probe(str(tmp_path / "photos.zip")).native_size == (8, 8)
 
 
-def test_an_archive_becomes_a_temporary_folder(tmp_path: Path) -> None:
+def test_an_archive_is_unpacked_to_a_temporary_folder(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
         file.writestr("photos/cats/a.jpg", b"1")
     scratch = tmp_path / "scratch"
@@ -172,7 +172,7 @@ def test_folders_that_are_not_a_data_set_are_rejected(names: list[str], message:
     ("name", "message"),
     [("missing", "there is nothing at"), ("notes.md", "a file of another kind"), ("x" * 300, "cannot be read")],
 )
-def test_a_path_that_is_neither_folder_nor_archive_is_rejected(name: str, message: str, tmp_path: Path) -> None:
+def test_a_path_that_is_neither_a_folder_nor_an_archive_is_rejected(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("not photos")
     with pytest.raises(DataError, match=message):
         probe(str(tmp_path / name))

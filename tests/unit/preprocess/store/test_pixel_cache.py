@@ -22,7 +22,7 @@ from tests.unit.preprocess.dataset_files import add_photo, tree
 
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
 SETTLED = 0.06
-"""A file that was just changed is read again next time."""
+"""Seconds after which a file is no longer considered as just changed; until then, it is read again each time."""
 
 
 @pytest.fixture
@@ -73,11 +73,11 @@ def test_a_changed_file_is_read_again(change: str, tmp_path: Path, data: Path, r
     assert read_files == ["007.png"]
 
 
-def test_one_more_photo_is_the_only_one_read_and_rewrites_one_shard(
+def test_an_added_photo_is_the_only_one_read_and_only_its_shard_is_rewritten(
     tmp_path: Path, data: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # only draws, as in a large class
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in a large class
     preprocess(str(data), PARAMS, tmp_path / "one")
     add_photo(data / "red" / "added.png")
     read_files.clear()
@@ -99,7 +99,7 @@ def test_copied_and_renamed_photos_are_recognized_by_their_content(
     ]
 
 
-def test_another_size_uses_another_cache(tmp_path: Path, data: Path) -> None:
+def test_another_image_size_uses_other_cache_entries(tmp_path: Path, data: Path) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     preprocess(str(data), PreprocessParams(image_size=20), tmp_path / "two")
     preprocess(str(data), PARAMS, tmp_path / "three")
@@ -140,7 +140,7 @@ def test_the_oldest_entries_are_removed_above_the_limit(
     remaining = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
     assert len(remaining) == 3
     assert not remaining & first
-    assert len(open_split(tmp_path / "one", "train")) > 0, "data sets keep what they link to"
+    assert len(open_split(tmp_path / "one", "train")) > 0, "data sets keep the shards that they link to"
 
 
 def test_data_sets_and_the_cache_share_their_disk_space(tmp_path: Path, data: Path) -> None:
@@ -149,7 +149,7 @@ def test_data_sets_and_the_cache_share_their_disk_space(tmp_path: Path, data: Pa
     assert all(not path.stat().st_mode & 0o222 for path in (tmp_path / "one").glob("*.arrow"))
 
 
-def test_after_a_kill_no_entry_is_partial_and_only_the_rest_is_read(tmp_path: Path, read_files: list[str]) -> None:
+def test_after_a_kill_only_photos_without_cache_entries_are_read(tmp_path: Path, read_files: list[str]) -> None:
     data = make_photos(tmp_path / "photos", per_class=150)
     time.sleep(SETTLED)
     program = (

@@ -7,7 +7,7 @@ from components.train.budget.plan import PhaseCost, Plan, least_seconds, make_pl
 HEAD = PhaseCost(epoch=1.0, views=(10.0,) * 5, once=5.0)
 BLOCKS = PhaseCost(epoch=20.0, views=(10.0,) * 5, once=5.0)
 BALANCED = [HEAD, BLOCKS]
-"""3 epochs of the head take 3 + 30 + 5 s, and 10 of the blocks 200 + 50 + 5 s: 293 s with all of their views."""
+"""3 epochs of the head take 3 + 30 + 5 s, and 10 of the blocks 200 + 50 + 5 s: 293 s with all views."""
 
 
 @pytest.mark.parametrize(
@@ -17,17 +17,17 @@ BALANCED = [HEAD, BLOCKS]
         (293, Plan((3, 10), 5, 293.0)),
         (292, Plan((3, 9), 5, 273.0)),
         (193, Plan((2, 5), 5, 182.0)),
-        (172, Plan((2, 5), 4, 172.0)),  # views are dropped before half of the epochs
+        (172, Plan((2, 5), 4, 172.0)),  # views are dropped before the epochs fall below half
         (145, Plan((2, 5), 1, 132.0)),
         (131, Plan((1, 4), 3, 131.0)),  # a single epoch of the head needs no second view
         (71, Plan((1, 2), 1, 71.0)),
-        (70, Plan((13,), 5, 68.0)),  # too few epochs of the blocks: the head gets their time
+        (70, Plan((13,), 5, 68.0)),  # too few epochs of the blocks: the head gets the time instead
         (27, Plan((12,), 1, 27.0)),
         (16, Plan((1,), 5, 16.0)),
         (15.9, None),
     ],
 )
-def test_as_many_epochs_and_views_as_fit(seconds: float, expected: Plan | None) -> None:
+def test_a_plan_has_as_many_epochs_and_views_as_fit(seconds: float, expected: Plan | None) -> None:
     assert make_plan(BALANCED, (3, 10), 5, seconds) == expected
 
 
@@ -57,6 +57,6 @@ def test_a_plan_fits_and_another_epoch_would_not(seconds: int) -> None:
     assert needed[1] > seconds or last == (10 if earlier else 13) or round(3 * (last + 1) / 10) > earlier[0]
 
 
-def test_the_shortest_training_is_one_epoch_of_the_first_phase() -> None:
+def test_the_shortest_plan_is_one_epoch_of_the_first_phase() -> None:
     assert least_seconds(BALANCED) == 16.0
     assert make_plan(BALANCED, (3, 10), 5, least_seconds(BALANCED)) is not None

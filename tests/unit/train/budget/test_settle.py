@@ -1,4 +1,4 @@
-"""A training with a time limit: its plan, its end, and that its params reproduce the model."""
+"""Training with a time limit: its plan, how it ends, and that the recorded params reproduce the model."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ def _own_folders(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 class RefusingDeadline(Deadline):
-    """Allows a training this many epochs."""
+    """Allows this many epochs."""
 
     def __init__(self, num_epochs: int):
         super().__init__()
@@ -59,7 +59,7 @@ class RefusingDeadline(Deadline):
 def run_phases(
     dataset_dir: Path, params: TrainParams, deadline: Deadline | None = None, *, is_measured: bool = False
 ) -> tuple[FitResult, list[np.ndarray]]:
-    """The course of a training and its final weights."""
+    """Trains, after measuring the cost if requested, and returns the result and the final weights."""
     info = read_info(dataset_dir)
     photos, network = open_photographs(dataset_dir, info), open_network(params, info).network
     if is_measured:
@@ -69,7 +69,7 @@ def run_phases(
     return result, network.model.get_weights()
 
 
-def test_a_measurement_leaves_no_trace_in_the_training(photos_of_32: Path) -> None:
+def test_measuring_the_cost_does_not_change_training(photos_of_32: Path) -> None:
     _, plain = run_phases(photos_of_32, TWO_PHASES)
     _, measured = run_phases(photos_of_32, TWO_PHASES, is_measured=True)
     assert all(map(np.array_equal, plain, measured))
@@ -89,7 +89,9 @@ def test_a_measurement_includes_features_and_views_that_are_not_cached(photos_of
 
 
 @pytest.mark.parametrize(("num_epochs", "phase_epochs"), [(1, [1]), (3, [2, 1])])
-def test_a_shortened_training_can_be_repeated(photos_of_32: Path, num_epochs: int, phase_epochs: list[int]) -> None:
+def test_shortened_training_can_be_repeated_exactly(
+    photos_of_32: Path, num_epochs: int, phase_epochs: list[int]
+) -> None:
     result, weights = run_phases(photos_of_32, TWO_PHASES, RefusingDeadline(num_epochs))
     assert result.epochs_run == num_epochs
     params = settle.record_epochs(TWO_PHASES, result)
@@ -104,7 +106,7 @@ def test_a_shortened_training_can_be_repeated(photos_of_32: Path, num_epochs: in
 
 def test_a_deadline_within_an_epoch_discards_that_epoch(photos_of_32: Path) -> None:
     class Late(RefusingDeadline):
-        """The limit is reached in the middle of the third epoch."""
+        """Reaches the limit in the middle of an epoch."""
 
         def allows(self, seconds: float) -> bool:
             self._num_epochs -= seconds == 0
@@ -141,10 +143,13 @@ def test_a_plan_becomes_params_without_a_time_limit(plan: Plan, expected: list[i
 @pytest.mark.parametrize(
     ("plan", "sentence"),
     [
-        (Plan((2, 6), 5, 60.0), "allows 2 epochs of all and 6 epochs of last 1."),
-        (Plan((1, 4), 5, 60.0), "allows 1 of 2 epochs of all and 4 of 6 epochs of last 1."),
-        (Plan((1, 3), 2, 60.0), "allows 1 of 2 epochs of all and 3 of 6 epochs of last 1, 2 of 5 views."),
-        (Plan((1,), 1, 60.0), "allows 1 epoch of all, 1 of 5 views, without last 1."),
+        (Plan((2, 6), 5, 60.0), "allows 2 epochs (trainable: all) and 6 epochs (trainable: last 1)."),
+        (Plan((1, 4), 5, 60.0), "allows 1 of 2 epochs (trainable: all) and 4 of 6 epochs (trainable: last 1)."),
+        (
+            Plan((1, 3), 2, 60.0),
+            "allows 1 of 2 epochs (trainable: all) and 3 of 6 epochs (trainable: last 1), 2 of 5 views.",
+        ),
+        (Plan((1,), 1, 60.0), "allows 1 epoch (trainable: all), 1 of 5 views, without the phase (trainable: last 1)."),
     ],
 )
 def test_a_plan_is_described_with_its_estimate(plan: Plan, sentence: str) -> None:
@@ -155,14 +160,17 @@ def test_a_plan_is_described_with_its_estimate(plan: Plan, sentence: str) -> Non
     )
 
 
-def test_the_params_of_a_limited_training_reproduce_it(
+def test_the_recorded_params_reproduce_training_with_a_time_limit(
     photos_of_32: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(settle, "make_plan", lambda *_: Plan((1, 4), 2, 30.0))
     limited = TWO_PHASES.model_copy(update={"minutes": 30.0})
     with caplog.at_level(logging.INFO):
         bundle = train(photos_of_32, limited, tmp_path / "model")
-    assert "train.minutes: 30 allows 1 of 2 epochs of all and 4 of 6 epochs of last 1, 2 of 5 views." in caplog.text
+    assert (
+        "train.minutes: 30 allows 1 of 2 epochs (trainable: all) and 4 of 6 epochs (trainable: last 1), 2 of 5 views."
+        in caplog.text
+    )
     assert bundle.budget is not None
     assert bundle.budget.plan in caplog.text
     assert (bundle.budget.minutes, bundle.budget.is_cut, bundle.epochs_run) == (30.0, False, 5)
@@ -177,7 +185,7 @@ def test_the_params_of_a_limited_training_reproduce_it(
     assert not list((tmp_path / "checkpoints").glob("*/phase-*"))
 
 
-def test_a_resumed_training_keeps_its_plan(
+def test_resumed_training_keeps_its_plan(
     photos_of_32: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any) -> None:
@@ -205,13 +213,13 @@ def test_a_resumed_training_keeps_its_plan(
 
 
 def test_a_limit_that_is_too_small_is_reported_with_the_minimum(photos_of_32: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"must be enough for one epoch, about \d+\.\d on this machine; it is 0\.01"):
+    with pytest.raises(ParamsError, match=r"must be enough for one epoch: about \d+\.\d on this machine; it is 0\.01"):
         train(photos_of_32, PARAMS.model_copy(update={"minutes": 0.01}), tmp_path / "model")
     assert not (tmp_path / "model").exists()
     assert not list((tmp_path / "checkpoints").glob("*/phase-*"))
 
 
-def test_the_message_contains_a_sufficient_limit(photos_of_32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_message_contains_a_sufficient_limit(photos_of_32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "measure_phases", lambda *_: (PhaseCost(30.0, (20.0,), 10.0),))
     monkeypatch.setattr(settle, "measure_inference", lambda *_: 0.0)
     info = read_info(photos_of_32)

@@ -1,4 +1,4 @@
-"""The exported graph answers as Keras does; otherwise no bundle is written."""
+"""The exported graph predicts the same as Keras; otherwise no bundle is written."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ def test_every_layer_survives_the_export(pooling: str, tmp_path: Path) -> None:
     assert facts.sha256 == export_sha256(tmp_path / "export")
 
 
-def test_the_graph_outputs_logits_embedding_and_feature_map_for_any_batch(tmp_path: Path) -> None:
+def test_the_graph_outputs_logits_embedding_and_feature_map_for_any_batch_size(tmp_path: Path) -> None:
     network = own({"Conv2D": {"filters": 4, "kernel_size": 3}}, "Flatten", {"Dense": {"units": 5}})
     export_network(network, tmp_path / "export", photos(4))
     graph = InferenceGraph(tmp_path / "export")
@@ -134,7 +134,7 @@ from components.contract.inference.graph import InferenceGraph
 graph = InferenceGraph(Path(sys.argv[1]))
 logits = graph.run(np.zeros((8, *graph.image_size, 3), np.uint8)).logits
 assert "tensorflow" not in sys.modules and np.isfinite(logits).all()
-status = Path("/proc/self/status").read_text()  # getrusage hands on the peak of the process that began this one
+status = Path("/proc/self/status").read_text()  # getrusage includes the peak of the parent process
 print(int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) // 1024)
 """
 
@@ -144,7 +144,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) // 1024)
 def test_every_backbone_is_exported_and_runs_without_tensorflow(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """At its original size, where wrong padding would show, and with realistic statistics."""
+    """Each backbone gets its original image size, which reveals wrong padding, and realistic batch statistics."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
     side = FACTS[name].size
@@ -152,11 +152,11 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
     network = build_network(params, image_size=(side, side), num_classes=5, batch_size=1)
     coarse = np.random.default_rng(3).integers(0, 256, (8, 9, 9, 3)).astype(np.uint8)
     pixels = np.asarray(keras.ops.image.resize(coarse, (side, side), "bicubic")).clip(0, 255).astype(np.uint8)
-    # With unusual photos: a random network amplifies what it never saw, and the rounding with it.
+    # The statistics include unusual photos; otherwise, a random network amplifies these, and the rounding errors too.
     settle_statistics(network.model, with_odd_photos(pixels))
     facts = export_network(network, tmp_path / "export", pixels)
     assert facts.max_probability_difference < 1e-4
-    assert np.ptp(np.asarray(network.model(pixels, training=False)), axis=0).max() > 1e-3, "it tells photos apart"
+    assert np.ptp(np.asarray(network.model(pixels, training=False)), axis=0).max() > 1e-3, "logits must differ"
     program = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path / "export")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])}
     process = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
@@ -168,7 +168,7 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
 
 
 def settle_statistics(model: keras.Model, photos: np.ndarray) -> None:
-    """Gives batch normalization the statistics of `photos`, so that the answers of deep random networks differ."""
+    """Sets the statistics of batch normalization to those of `photos`, so that random networks distinguish them."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.momentum = 0.0

@@ -1,4 +1,4 @@
-"""Keras layers that Darkroom's own networks lack: a finished model with them is exported with the same answers."""
+"""Keras layers that Darkroom's own networks do not use: the export of a model with such a layer agrees with Keras."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ PREPROCESSING: Final = {
 
 
 def attend(kind: str, tokens: Any) -> Any:
-    """The output of an attention layer, places × channels."""
+    """The output of an attention layer, positions × channels."""
     if kind == "MultiHeadAttention":
         return L.MultiHeadAttention(2, 8)(tokens, tokens)
     if kind == "GroupQueryAttention":

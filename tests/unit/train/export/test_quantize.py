@@ -70,8 +70,8 @@ def test_the_int8_graph_gives_similar_answers_and_keeps_its_output_layer(
     assert (outputs.logits.argmax(axis=1) == expected.run(photos).logits.argmax(axis=1)).all()
     assert outputs.feature_map is not None
     assert outputs.feature_map.shape == (len(photos), SIDE, SIDE, CHANNELS)
-    assert np.allclose(graph.class_weights(), expected.class_weights(), atol=1e-4), "explanations stay exact"
-    assert [path.name for path in export_dir.parent.iterdir()] == ["export"], "nothing is left beside it"
+    assert np.allclose(graph.class_weights(), expected.class_weights(), atol=1e-4), "explanations need exact weights"
+    assert [path.name for path in export_dir.parent.iterdir()] == ["export"], "no other files may remain"
 
 
 def test_a_graph_that_would_lose_too_much_accuracy_is_unchanged(

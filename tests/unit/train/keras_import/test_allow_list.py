@@ -1,4 +1,4 @@
-"""Which names a description may contain: each word at its limits, without a file around it."""
+"""Which names the description of a network may contain, checked without a file around it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.cases.hostile_models.files import layer, network
 
 
 def description(**words: Any) -> dict[str, Any]:
-    """A network with one more layer, in which these words replace its own."""
+    """A network with an additional layer, some of whose values are replaced by `words`."""
     return network({**layer("Dense", "extra", "input", units=3), **words}, last="extra")
 
 
@@ -69,7 +69,7 @@ def test_an_unknown_module_is_rejected(module: Any) -> None:
 
 @pytest.mark.parametrize("place", ["config", "build_config", "compile_config", "anything"])
 @pytest.mark.parametrize("words", [{"registered_name": "evil>Dense"}, {"module": "os"}, {"class_name": "Evil"}])
-def test_an_unknown_name_is_found_anywhere(place: str, words: dict[str, str]) -> None:
+def test_an_unknown_name_is_found_anywhere_in_a_description(place: str, words: dict[str, str]) -> None:
     tree = description()
     hidden = {"class_name": "Dense", "module": "keras.layers", "registered_name": None, "config": {}} | words
     tree["config"]["layers"][1].setdefault(place, {})["deep"] = [[{"deeper": hidden}]]

@@ -1,4 +1,4 @@
-"""Files with one defect each: refused with a reason, whatever HDF5, zip, JSON or NumPy make of them."""
+"""Files with one defect each are refused with a reason, however HDF5, zip, JSON or NumPy read them."""
 
 import io
 import json
@@ -77,7 +77,7 @@ KERNELS: dict[str, tuple[Change, str]] = {
     "records": (kernel(data=np.zeros((3,), [("a", "f4")])), "not of plain numbers"),
     "arrays_in_an_array": (kernel(shape=(192,), dtype=np.dtype(("f4", (3,)))), "not of plain numbers"),
     "long_double": (kernel(data=np.ones((192, 3), np.longdouble)), "not of plain numbers"),
-    "nothing": (kernel(data=h5py.Empty("f4")), "has the shape"),
+    "empty_dataspace": (kernel(data=h5py.Empty("f4")), "has the shape"),
     "rank_9": (kernel(data=np.ones((1,) * 9, "f4")), "has the shape"),
     "no_rows": (kernel(shape=(0, 3), dtype="f4"), "of the shape"),
     "scalar": (kernel(data=np.float32(1)), "of the shape"),
@@ -105,7 +105,7 @@ def attribute(where: str, name: str, value: Any, dtype: Any = None) -> Callable[
 
 
 def parts(**changes: bytes | None) -> Callable[[Attack], Path]:
-    """A .keras file in which one member (`__` in its name means a dot) has other content or is missing."""
+    """A .keras file in which some members (`__` in a name stands for a dot) have other content or are missing."""
 
     def make(attack: Attack) -> Path:
         path = keras_file(attack, network())
@@ -164,7 +164,7 @@ def long_path(attack: Attack) -> Path:
 
 
 def unreadable_keys() -> bytes:
-    """A million keys, the last of which repeats the first: comparing all pairs takes hours."""
+    """A million keys, the last of them twice: comparing all pairs would take hours."""
     keys = [f'"k{number}":0' for number in range(1_000_000)]
     return ("{" + ",".join([*keys, '"k999999":0']) + "}").encode()
 
@@ -180,7 +180,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "empty_zip": (raw(b"PK\x05\x06" + bytes(18)), "begins with"),
     "zip_in_a_zip_in_a_zip": (raw(zipped(a__keras=zipped(b__keras=zipped(c=b"x")))), r"A \.keras file must contain"),
     "zip_of_two_models": (raw(zipped(a__h5=b"x", b__keras=b"x")), "must contain one model"),
-    "zip_of_none": (raw(zipped(readme__txt=b"x")), "must contain one model"),
+    "zip_of_no_model": (raw(zipped(readme__txt=b"x")), "must contain one model"),
     "folder": (folder, "a folder or special file"),
     "fifo": (fifo, "a folder or special file"),
     "link_to_itself": (link_to_nothing, "must be a file; found none at"),
@@ -200,7 +200,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "config_is_empty": (parts(config__json=b""), "JSON"),
     "config_is_a_number": (parts(config__json=b"7"), "not an object"),
     "config_is_utf_16": (parts(config__json=json.dumps(network()).encode("utf-16")), "UTF-8"),
-    "config_has_a_mark": (parts(config__json=b"\xef\xbb\xbf" + json.dumps(network()).encode()), "JSON"),
+    "config_has_a_byte_order_mark": (parts(config__json=b"\xef\xbb\xbf" + json.dumps(network()).encode()), "JSON"),
     "config_with_a_surrogate": (parts(config__json=b'{"class_name": "\\ud800"}'), r"\\ud800"),
     "config_with_escapes": (parts(config__json=b'{"class_name": "\\u001b[2J\\n"}'), r"\\x1b\[2J"),
     "config_of_a_million_keys": (parts(config__json=unreadable_keys()), "twice in one object"),
@@ -217,7 +217,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     ),
     "description_is_no_utf_8": (attribute("/", "model_config", b"{\xff\xfe}", TEXT), "cannot be read"),
     "description_is_a_number": (attribute("/", "model_config", 7), "not text"),
-    "description_of_100_mib": (attribute("/", "model_config", np.void(bytes(60_000))), "not text"),
+    "description_is_binary": (attribute("/", "model_config", np.void(bytes(60_000))), "not text"),
 }
 FAST = (
     "integer_of_3_bytes",

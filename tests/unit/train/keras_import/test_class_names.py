@@ -1,4 +1,4 @@
-"""The classes of a finished model: read from files beside it, and put into the order of the data set's classes."""
+"""The class names of a finished model: read from a file next to it, and matched with the data set's classes."""
 
 import json
 from pathlib import Path
@@ -35,15 +35,15 @@ def test_a_list_of_classes_has_one_class_per_line(text: str, names: tuple[str, .
 @pytest.mark.parametrize(
     "tree", [list(ANIMALS), {"zebra": 0, "monkey": 2, "ape": 1}, {"0": "zebra", "1": "ape", "2": "monkey"}]
 )
-def test_json_can_be_a_list_or_numbered(tree: object) -> None:
+def test_class_names_in_json_can_be_a_list_or_numbered(tree: object) -> None:
     assert read_class_names(json.dumps(tree).encode(), "class_names.json") == ANIMALS
 
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("labels.txt", b"", "lists 0 classes"),
-        ("labels.txt", b"one", "lists 1 classes"),
+        ("labels.txt", b"", "classes that it lists is 0"),
+        ("labels.txt", b"one", "classes that it lists is 1"),
         ("labels.txt", b"a\na", "listed twice"),
         ("labels.txt", b"\xff\xfe", "codec"),
         ("labels.txt", b"a\nb\x1b[31m", "is not a class name"),
@@ -83,7 +83,7 @@ def test_outputs_are_ordered_by_the_names_of_classes(model_classes: tuple[str, .
 
 def test_names_that_differ_in_spaces_and_hyphens_are_the_same() -> None:
     assert order_outputs(("T-Shirt", "golden retriever"), ("golden_retriever", "t_shirt"), "m.h5") == (1, 0)
-    assert order_outputs(("A b", "a_B", "a b"), ("A b", "a b", "a_B"), "m.h5") == (0, 2, 1), "exact names count first"
+    assert order_outputs(("A b", "a_B", "a b"), ("A b", "a b", "a_B"), "m.h5") == (0, 2, 1), "exact matches come first"
 
 
 def test_other_classes_are_refused_with_the_nearest_name() -> None:

@@ -51,7 +51,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def rich_network() -> dict[str, Any]:
-    """Every form of a description: submodels, both call syntaxes, objects, arithmetic."""
+    """A description with all forms that are read: submodels, both call syntaxes, objects, arithmetic."""
     chain = {
         "class_name": "Sequential",
         "config": {
@@ -128,7 +128,7 @@ def test_the_undamaged_description_is_read() -> None:
         pytest.param("2.15.0", 1, marks=pytest.mark.proof),
     ],
 )
-def test_every_damaged_description_is_rejected_or_harmless(keras_version: str, step: int) -> None:
+def test_a_description_with_any_one_damaged_value_is_refused_or_still_read(keras_version: str, step: int) -> None:
     tree = rich_network()
     num_refused = num_read = 0
     for way in list(places(tree))[::step]:
@@ -147,7 +147,7 @@ def test_every_damaged_description_is_rejected_or_harmless(keras_version: str, s
     assert num_refused > num_read > 0
 
 
-def test_every_missing_word_of_a_description_is_refused_or_harmless() -> None:
+def test_a_description_missing_any_one_value_is_refused_or_still_read() -> None:
     tree = rich_network()
     for way in places(tree):
         damaged = copy.deepcopy(tree)
@@ -175,7 +175,7 @@ def zipped(parts: dict[str, bytes]) -> bytes:
 
 
 def undamaged(form: str, folder: Path) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """The bytes to damage, and a function that makes an upload of them."""
+    """The bytes to damage, and a function that makes an upload of the damaged bytes."""
     attack = Attack(folder, folder, 9, folder)
     if form in ("h5", "zip of h5"):
         content, inner = legacy_file(attack, network()).read_bytes(), "model.h5"
@@ -191,7 +191,7 @@ FORMS = ("h5", "zip of h5", "keras", "zip of keras", "model.weights.h5", "config
 
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """The content truncated, with some changed bytes (if it has any), or with a part removed, repeated or zeroed."""
+    """Truncates the content, changes some of its bits or bytes, or removes, repeats or zeroes a part, at random."""
     kind = rng.choice(["cut", "bits", "bytes", "magic", "removed", "repeated", "zeroed"])
     start, end = sorted(rng.integers(0, len(content), 2).tolist())
     if kind == "cut":
@@ -213,7 +213,7 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def check_read_or_refused(form: str, seed: int, folder: Path) -> bool:
-    """Whether the damaged upload is refused."""
+    """Whether the damaged upload is refused; if not, all of its weights must be readable."""
     (folder / "made").mkdir()
     content, make_upload = undamaged(form, folder / "made")
     rng = np.random.default_rng(seed)
@@ -246,6 +246,6 @@ def test_a_file_damaged_in_fifty_ways_is_refused_or_read(form: str, tmp_path: Pa
     assert num_refused > 15
 
 
-def test_the_weights_of_the_tests_are_hdf5() -> None:
+def test_the_weights_file_of_the_tests_is_hdf5() -> None:
     with h5py.File(io.BytesIO(weights_file())) as file:
         assert file["layers/dense/vars/0"].shape == (192, 3)

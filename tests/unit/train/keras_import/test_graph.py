@@ -1,4 +1,4 @@
-"""Descriptions of Keras 2 and 3 give the same graph, and sizes and preprocessing follow from it."""
+"""Descriptions by Keras 2 and 3 are read as a graph, from which sizes and preprocessing are derived."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def test_shapes_and_parameters_agree_with_keras(
         ("Conv2D", {"filters": 4, "kernel_size": 3, "activation": "hard_sigmoid"}, "Keras 2 computed it differently"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "groups": 2}, "groups must divide both"),
         ("Dropout", {"rate": 1.5}, "a number from 0"),
-        ("BatchNormalization", {"axis": 1}, "axis must be that of the channels"),
+        ("BatchNormalization", {"axis": 1}, "axis must be the channel axis"),
         ("Reshape", {"target_shape": [7]}, "cannot reshape"),
         ("Cropping2D", {"cropping": 4}, "crops all of its input"),
         ("Resizing", {"height": 10**6, "width": 1}, "from 1 to 65,536"),
@@ -90,7 +90,7 @@ def test_an_invalid_layer_is_reported(kind: str, arguments: dict[str, Any], reas
     assert "'a'" in str(refusal.value) or " at a:" in str(refusal.value)
 
 
-def test_the_chain_and_the_graph_of_keras_2_are_read() -> None:
+def test_a_sequential_and_a_functional_model_of_keras_2_are_read() -> None:
     inner = {
         "class_name": "Sequential",
         "name": "base",
@@ -213,7 +213,7 @@ def test_a_rescaling_after_a_submodel_is_found() -> None:
 
 
 def test_old_keras_2_formats_are_read() -> None:
-    """Lists with a single axis, inherited arguments, and a name of TensorFlow 1."""
+    """Lists with a single axis, inherited arguments, and a layer name from TensorFlow 1."""
     zeros = {"class_name": "Zeros", "config": {}}
     inner = [
         layer("RandomFlip", "flip", "input", mode="horizontal", rng_type="stateful", seed=None),

@@ -1,4 +1,4 @@
-"""Harmless models are accepted, and our copies give the same answers."""
+"""Harmless models are accepted, and our copies of them predict the same."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def run_harmless(*arguments: str) -> str:
 
 
 def check_all(folder: Path, names: tuple[str, ...]) -> dict[str, ImportedModel]:
-    """Makes, imports and compares; the processes that make and compare end each time to free their memory."""
+    """Makes, imports and compares models; separate processes make and compare them, to free the memory afterwards."""
     run_harmless("make", str(folder), *names)
     imported = import_all(folder, names)
     check_differences(json.loads(run_harmless("compare", str(folder)).splitlines()[-1]), names)
@@ -64,7 +64,7 @@ def check_differences(differences: dict[str, float], names: tuple[str, ...]) -> 
 
 
 @pytest.mark.filterwarnings("ignore")  # Keras' own warnings while it saves
-def test_a_sample_of_imported_models_gives_the_same_answers(tmp_path: Path) -> None:
+def test_a_sample_of_imported_models_predicts_the_same_as_the_originals(tmp_path: Path) -> None:
     make(tmp_path, list(SAMPLE))
     imported = import_all(tmp_path, SAMPLE)
     check_differences(compare(tmp_path), SAMPLE)
@@ -80,7 +80,7 @@ def test_a_sample_of_imported_models_gives_the_same_answers(tmp_path: Path) -> N
 
 @pytest.mark.proof
 @pytest.mark.parametrize("start", range(0, len(ALL), 12))
-def test_every_kind_of_imported_model_gives_the_same_answers(start: int, tmp_path: Path) -> None:
+def test_every_kind_of_imported_model_predicts_the_same_as_the_original(start: int, tmp_path: Path) -> None:
     check_all(tmp_path, ALL[start : start + 12])
 
 

@@ -58,7 +58,7 @@ sys.addaudithook(_listen)  # permanently: Python cannot remove an audit hook
 
 @pytest.fixture
 def heard() -> Iterator[list[str]]:
-    """Actions of this process that reading a model does not need: sockets, unpickling, other programs."""
+    """Records actions of this process that reading a model does not need: sockets, unpickling, other programs."""
     global _heard
     _heard = []
     yield _heard
@@ -67,7 +67,7 @@ def heard() -> Iterator[list[str]]:
 
 @pytest.fixture
 def server() -> Iterator[socket.socket]:
-    """The address that hostile code would connect to."""
+    """A server to which hostile code would connect."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         yield listening
@@ -104,7 +104,7 @@ def check_refused(name: str, attack: Attack, server: socket.socket, heard: list[
     assert text.rstrip().endswith((".", "…"))
     assert seconds < SECONDS
     assert heard == []
-    assert _state(attack.folder.parent) == before, "something was written, or changed"
+    assert _state(attack.folder.parent) == before, "no file may be written or changed"
     assert not attack.marker.exists()
     with pytest.raises(BlockingIOError):
         server.accept()
@@ -142,19 +142,21 @@ def test_the_compile_config_is_dropped_unread(
     facts = inspect_upload(path)
     assert (facts.num_outputs, facts.output) == (3, "softmax")
     assert heard == []
-    assert _state(attack.folder.parent) == before, "something was written, or changed"
+    assert _state(attack.folder.parent) == before, "no file may be written or changed"
     assert not attack.marker.exists()
     with pytest.raises(BlockingIOError):
         server.accept()
 
 
 def test_the_attacks_work_without_the_safe_import(attack: Attack, server: socket.socket) -> None:
-    """Without this, the absence of their traces would prove nothing."""
+    """Otherwise, the absence of their traces would prove nothing."""
     connection = eval(attack.source)
     assert attack.marker.read_text() == "ran" or connection
 
 
-@pytest.mark.parametrize(("num_classes", "reason"), [(10, "each of the 10 classes"), (2, "this one outputs 3 values")])
+@pytest.mark.parametrize(
+    ("num_classes", "reason"), [(10, "each of the 10 classes"), (2, "this one outputs a vector of 3")]
+)
 def test_a_model_for_other_classes_is_refused(num_classes: int, reason: str, attack: Attack) -> None:
     with pytest.raises(UploadError, match=reason):
         import_model(honest(attack), attack.folder / "output", expected=Expectation(num_classes=num_classes))
@@ -185,6 +187,6 @@ def test_a_model_that_outputs_nan_is_rejected(attack: Attack) -> None:
             file[f"layers/batch_normalization/vars/{number}"] = np.full(3, value, np.float32)
 
     path = keras_file(attack, network(layer("BatchNormalization", "bn", "input"), last="bn"), weights_file(change))
-    with pytest.raises(UploadError, match="finite"):
+    with pytest.raises(UploadError, match="outputs NaN or infinity"):
         import_model(path, attack.folder / "output")
     assert not (attack.folder / "output").exists()

@@ -35,14 +35,14 @@ def ending(*last: dict[str, Any], **dense: Any) -> Graph:
         (1, 2, (1, 0), [[0.5, -0.5]]),
     ],
 )
-def test_each_class_is_a_sum_of_outputs(num_outputs: int, num_classes: int, order: Any, columns: Any) -> None:
+def test_each_class_is_a_weighted_sum_of_outputs(num_outputs: int, num_classes: int, order: Any, columns: Any) -> None:
     found = find_columns(num_outputs, num_classes, order)
     assert (found is None) == (columns is None)
     if found is not None:
         assert found.tolist() == columns
 
 
-def test_two_logits_of_one_sigmoid_give_its_probabilities() -> None:
+def test_two_logits_from_one_sigmoid_reproduce_its_probabilities() -> None:
     z = np.linspace(-5, 5, 11)[:, None]
     columns = find_columns(1, 2, None)
     assert columns is not None
@@ -88,6 +88,6 @@ def test_the_output_layer_is_found_and_outputs_one_logit_per_class(graph: Graph,
         (ending(layer("BatchNormalization", "bn", "dense"), activation=None), ORDERED, r"bn \(BatchNormalization\)"),
     ],
 )
-def test_another_output_is_rejected(graph: Graph, columns: np.ndarray | None, reason: str) -> None:
+def test_an_unsupported_output_layer_is_rejected(graph: Graph, columns: np.ndarray | None, reason: str) -> None:
     with pytest.raises(UploadError, match=reason):
         as_logits(graph, columns)

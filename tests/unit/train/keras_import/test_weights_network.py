@@ -16,7 +16,7 @@ from components.train.network.initial_model import inspect_model
 
 
 def write_weights(path: Path, num_values: int) -> Path:
-    """A file in Keras 3's layout whose layers contain this many numbers in total, beside an optimizer."""
+    """A file in Keras 3's layout with an optimizer; its layers contain this many numbers in total."""
     kernel = np.ones((num_values // 2, 1), np.float32)
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = kernel
@@ -25,12 +25,12 @@ def write_weights(path: Path, num_values: int) -> Path:
     return path
 
 
-def test_no_two_backbones_have_equally_many_weights() -> None:
+def test_no_two_backbones_have_the_same_number_of_weights() -> None:
     assert len({facts.num_parameters for facts in BACKBONES.values()}) == len(BACKBONES)
 
 
 @pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
-def test_a_weights_file_needs_no_name(name: str, tmp_path: Path) -> None:
+def test_the_network_of_a_weights_file_need_not_be_named(name: str, tmp_path: Path) -> None:
     path = write_weights(tmp_path / "mine.weights.h5", BACKBONES[name].num_parameters)
     model, initial_model = inspect_model(ModelParams(weights=str(path)))
     assert (model.name, model.weights) == (name, str(path))
@@ -67,7 +67,7 @@ def test_a_file_that_is_not_a_weights_file_is_rejected(
     assert message in str(error.value)
 
 
-def test_if_the_file_cannot_be_read_the_name_is_required() -> None:
+def test_if_the_file_cannot_be_read_the_network_must_be_named() -> None:
     with pytest.raises(ParamsError, match=r"train\.model\.name must be set .* the file is /data/weights\.h5"):
         resolve_train(TrainParams(model=ModelParams(weights="/data/weights.h5")), (224, 224))
 

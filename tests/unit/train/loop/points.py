@@ -1,4 +1,4 @@
-"""Points in the plane that a small classifier learns almost at once."""
+"""Points in the plane that a small classifier learns within a few epochs."""
 
 from typing import Any
 

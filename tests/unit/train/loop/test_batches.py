@@ -1,4 +1,4 @@
-"""Batches: each example once per epoch; seed and epoch alone determine order and variants."""
+"""Batches contain each example once per epoch; only the seed and the epoch determine order and variants."""
 
 import gc
 import weakref
@@ -58,7 +58,7 @@ def test_the_rest_of_an_epoch_contains_the_remaining_examples() -> None:
 @pytest.mark.parametrize(
     ("batch_size", "first_batch", "size"), [(8, 0, 2), (8, 3, 4), (8, 0, 8), (11, 1, 1), (3, 0, 4)]
 )
-def test_groups_contain_the_same_batches(batch_size: int, first_batch: int, size: int) -> None:
+def test_grouped_batches_equal_single_ones(batch_size: int, first_batch: int, size: int) -> None:
     batches = Batches(numbered(), batch_size, shuffle_seed=1)
     batches.begin(0, first_batch)
     grouped = batches.in_groups(size)
@@ -166,7 +166,7 @@ def test_features_on_disk_are_always_returned_as_float32(
         assert inputs.tolist() == [[8, 9], [0, 1]]
 
 
-def test_oversampling_shows_all_classes_equally_often_and_loses_none() -> None:
+def test_oversampling_shows_all_classes_equally_often_and_loses_no_example() -> None:
     labels = np.array([0] * 7 + [1] * 3 + [4] * 2, np.int32)
     examples = Features([np.arange(12, dtype=np.float32)[:, None]], labels)
     batches = Batches(examples, 4, shuffle_seed=1, oversample=True)

@@ -1,4 +1,4 @@
-"""Checkpoints: complete or absent, checked when read, and valid for one training only."""
+"""Checkpoints are complete or absent, verified when read, and valid for only one training run."""
 
 import os
 import subprocess
@@ -79,7 +79,7 @@ def damaged(path: Path) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "state.json", "SHA256SUMS"])
-def test_instead_of_a_damaged_checkpoint_the_previous_one_is_used(
+def test_if_a_checkpoint_is_damaged_the_previous_one_is_used(
     folder: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(state(1), state(2))
@@ -107,16 +107,14 @@ def test_if_all_checkpoints_are_damaged_training_restarts(folder: Path) -> None:
         (replace(IDENTITY, network="m" * 64), "network"),
     ],
 )
-def test_a_different_training_with_the_same_photos_is_reported_not_resumed(
+def test_a_checkpoint_of_other_params_or_another_network_is_reported_not_resumed(
     folder: Path, other_identity: TrainingIdentity, difference: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(state(1))
     with caplog.at_level("INFO", logger="components"):
         assert newest(other_identity) is None
-    assert (
-        f"is not continued, because its {difference} is different; training starts from the beginning." in caplog.text
-    )
-    assert newest() is not None, "it may be gone on with yet"
+    assert f"is not continued, because it differs in {difference}; training starts from the beginning." in caplog.text
+    assert newest() is not None, "the checkpoint must still be usable"
 
 
 def test_a_checkpoint_in_the_wrong_folder_is_refused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -124,7 +122,7 @@ def test_a_checkpoint_in_the_wrong_folder_is_refused(folder: Path, caplog: pytes
     other = replace(IDENTITY, fingerprint="e" * 64)
     folder.rename(folder.parent / other.folder_name)
     assert newest(other) is None
-    assert "belongs to another training (data set); training restarts." in caplog.text
+    assert "differs from this training run in data set; training restarts." in caplog.text
 
 
 def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -134,7 +132,7 @@ def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.Log
     assert "another process runs the same training" in caplog.text
 
 
-def test_partial_checkpoints_of_a_kill_are_removed(folder: Path) -> None:
+def test_partial_checkpoints_left_by_a_kill_are_removed(folder: Path) -> None:
     save(state(1))
     (folder / ".phase-01-epoch-00002.partial-x").mkdir()
     newest_state = newest()
@@ -160,7 +158,7 @@ def test_without_a_folder_for_checkpoints_training_continues(
     assert "is not writable" in caplog.text
 
 
-def test_a_full_disk_only_loses_the_checkpoint(
+def test_a_full_disk_loses_only_the_new_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with small_disk(tmp_path / "small", "64k") as folder:
@@ -178,8 +176,8 @@ def test_a_full_disk_only_loses_the_checkpoint(
 def test_on_a_cluster_a_volume_that_cannot_be_written_is_an_error(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Elsewhere training continues without checkpoints; pods have the volume so that trainings survive them."""
-    (tmp_path / "volume").write_text("no folder can be made in a file, whoever asks")
+    """Elsewhere, training continues without checkpoints; on a cluster, it needs the volume to survive its pod."""
+    (tmp_path / "volume").write_text("in a file, no user can create a folder")
     monkeypatch.delenv("DARKROOM_CHECKPOINTS", raising=False)
     monkeypatch.setenv(variable, str(tmp_path / "volume"))
     with open_checkpoints(IDENTITY) as checkpoints:

@@ -1,4 +1,4 @@
-"""The whole step under faults: full or read-only disks, kills, and an MLflow server with problems."""
+"""The whole step under faults: full or read-only disks, kills, and a faulty MLflow server."""
 
 import os
 import shutil
@@ -27,12 +27,12 @@ WRITING = (
     Point("components.train.loop.checkpoint:Checkpoints.remove", 1, whole=True),
     Point("components.contract.tracking.run:Run.log_artifacts", 1, whole=True),
 )
-"""Points between the end of training and of the step; at the last two, the bundle already exists."""
+"""Points between the end of training and the end of the step; at the last two, the bundle already exists."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """The folder of the data set, the MLflow store and the trainings' files."""
+    """The folder of the data set, the MLflow store and the files of all training runs."""
     folder = tmp_path_factory.mktemp("faults")
     make_dataset(folder / "dataset", per_class=11)
     shutil.copy(empty_store, folder / "mlflow.db")
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Restored when the test has ended."""
+    """Restores the settings after each test."""
     for name in ("DARKROOM_CHECKPOINTS", "MLFLOW_TRACKING_URI"):
         monkeypatch.setenv(name, "")
     yield
@@ -52,7 +52,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def expected(folder: Path) -> Callable[[], bytes]:
-    """The exported weights of an undisturbed training."""
+    """The exported weights of a training run without faults."""
 
     def weights() -> bytes:
         path = folder / "whole" / "model" / "export" / "model.bin"
@@ -76,7 +76,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracking
 
 
 def train_with(server: TrackingServer, folder: Path, behavior: Behavior) -> float:
-    """Trains with a store that behaves like this. Returns the seconds for which the step was blocked."""
+    """Trains with a tracking server that has this behavior. Returns the seconds for which the step was blocked."""
     from components.train.step import train
     from tests.unit.train.interrupted import small_params
 
@@ -108,14 +108,14 @@ def test_training_continues_without_mlflow_and_is_logged_later(
 def test_a_store_delays_training_by_at_most_a_minute(folder: Path, server: TrackingServer, behavior: Behavior) -> None:
     good = train_with(server, folder, "good")
     seconds = train_with(server, folder, behavior)
-    print(f"blocked for {seconds:.1f} s, {good:.1f} s with a good store")
+    print(f"blocked for {seconds:.1f} s; with a good store, for {good:.1f} s")
     assert seconds - good < 62
     assert weights_of(folder / behavior) == weights_of(folder / "good")
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("time", range(5))
-def test_a_kill_while_the_bundle_is_written_loses_no_training_and_no_bundle(
+def test_a_kill_while_the_bundle_is_written_loses_no_trained_weights_and_no_bundle(
     folder: Path, expected: Callable[[], bytes], time: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     for point in WRITING:
@@ -131,7 +131,7 @@ def test_a_kill_while_the_bundle_is_written_loses_no_training_and_no_bundle(
             with caplog.at_level("INFO", logger="components"):
                 train_whole(folder / point.folder_name)
             assert any(message.startswith("Resuming from a checkpoint") for message in caplog.messages)
-            assert not any(message.startswith("Epoch ") for message in caplog.messages), "nothing is trained again"
+            assert not any(message.startswith("Epoch ") for message in caplog.messages), "no epoch may be repeated"
         assert weights_of(bundle_dir) == expected(), point
         shutil.rmtree(folder / point.folder_name)
         shutil.rmtree(folder / f"{point.folder_name}-cache", ignore_errors=True)
@@ -139,7 +139,7 @@ def test_a_kill_while_the_bundle_is_written_loses_no_training_and_no_bundle(
 
 @pytest.mark.proof
 @pytest.mark.parametrize("size", ["8k", "24k", "40k", "64k"])
-def test_a_full_disk_loses_the_bundle_but_not_the_training(
+def test_a_full_disk_loses_the_bundle_but_not_the_trained_weights(
     folder: Path,
     expected: Callable[[], bytes],
     size: str,
@@ -160,7 +160,7 @@ def test_a_full_disk_loses_the_bundle_but_not_the_training(
         caplog.clear()
         with caplog.at_level("INFO", logger="components"):
             train(folder / "dataset", small_params("ema"), disk / "model")
-        assert not any(message.startswith("Epoch ") for message in caplog.messages), "nothing is trained again"
+        assert not any(message.startswith("Epoch ") for message in caplog.messages), "no epoch may be repeated"
         assert weights_of(disk / "model") == expected()
 
 

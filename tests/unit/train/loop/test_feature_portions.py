@@ -1,4 +1,4 @@
-"""Features that several tasks compute: the same for every number of tasks, and only lost ones are computed again."""
+"""Features that several tasks compute are the same for every number of tasks; only lost ones are computed again."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from components.train.loop.inference import FeatureRequest
 from tests.support.artifacts import make_dataset
 
 NUM_PORTIONS = 2 * 4 + 2
-"""Portions of two views of the training photos, and of one of the validation photos."""
+"""Four for each of two views of the training photos, and two for one view of the validation photos."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def compute(frozen: keras.Model, splits: tuple[Split, Split], part: int, num_par
 
 
 def gather(frozen: keras.Model, splits: tuple[Split, Split]) -> dict[str, bytes]:
-    """The features that training uses, by their names."""
+    """The features that training uses, by file name."""
     cache = FeatureCache(frozen, "float32")
     for request in requests_of(splits):
         cache.get(request)
@@ -65,7 +65,7 @@ def gather(frozen: keras.Model, splits: tuple[Split, Split]) -> dict[str, bytes]
 
 
 def refuse(*_: object) -> None:
-    raise AssertionError("features are computed again")
+    raise AssertionError("features must not be computed again")
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +90,11 @@ def test_features_are_the_same_for_every_number_of_parts(
     use_cache(tmp_path / "cache", monkeypatch, tmp_path / "store" if is_shared else None)
     numbers = [compute(frozen, splits, part, num_parts) for part in range(num_parts)]
     assert sum(numbers) == NUM_PORTIONS
-    assert max(numbers) - min(numbers) <= 1, "each task does as much as the others"
+    assert max(numbers) - min(numbers) <= 1, "all tasks must do about the same work"
     monkeypatch.setattr(features, "fastest_inference", refuse)
     assert gather(frozen, splits) == expected
     left = [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()]
-    assert left == [], "portions are not kept beside the views"
+    assert left == [], "portions must not be kept when the views exist"
 
 
 def test_only_a_lost_part_is_computed_again(
@@ -109,7 +109,7 @@ def test_only_a_lost_part_is_computed_again(
     assert compute(frozen, splits, 0, 2) == 0
     assert sum(compute(frozen, splits, part, 3) for part in range(3)) == NUM_PORTIONS - first
     assert gather(frozen, splits) == expected
-    assert compute(frozen, splits, 0, 1) == 0, "the views are there"
+    assert compute(frozen, splits, 0, 1) == 0, "the views exist"
 
 
 def test_damaged_portions_are_computed_again(
@@ -135,7 +135,7 @@ def test_two_runs_share_one_cache(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One run takes what the other still needs: it finds the views in their final place."""
+    """One run combines portions that the other still needs; the other finds the finished views instead."""
     use_cache(tmp_path / "cache", monkeypatch)
     compute(frozen, splits, 0, 2)
     compute(frozen, splits, 1, 2)

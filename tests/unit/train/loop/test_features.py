@@ -39,7 +39,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture(scope="module")
 def mobilenet(splits: tuple[Split, Split]) -> Network:
-    """Random weights with the batch statistics of photos: features that neither vanish nor are all equal."""
+    """MobileNetV2 with random weights and the batch statistics of photos, so that features vary and do not vanish."""
     keras.utils.set_random_seed(3)
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)
@@ -111,13 +111,13 @@ def test_logits_from_cached_features_equal_those_of_the_whole_network(
     ):
         expected = network.model.predict(pixels, verbose=0)
         logits = learning.predict(split_features.gather(np.arange(len(pixels)), 0), verbose=0)
-        assert np.ptp(expected, axis=0).min() > 0.1, "photos differ"
+        assert np.ptp(expected, axis=0).min() > 0.1, "the logits of the photos must differ"
         assert np.abs(logits - expected).max() < tolerance * np.abs(expected).max()
         lost = expected.max(axis=1) - expected[np.arange(len(expected)), logits.argmax(axis=1)]
-        assert lost.max() < 2 * tolerance, "the same top-1, but where two classes are all but equal"
+        assert lost.max() < 2 * tolerance, "the top class may differ only if two logits are almost equal"
     assert np.array_equal(training_features.labels, train.labels)
     view_sums = np.array([[training_features.gather(rows[:1], epoch)[0].sum() for epoch in range(6)]])
-    assert len(np.unique(view_sums)) == 3, "every third epoch a photo comes back"
+    assert len(np.unique(view_sums)) == 3, "each view must return every third epoch"
 
 
 def test_cached_features_are_not_computed_again(
@@ -129,7 +129,7 @@ def test_cached_features_are_not_computed_again(
 ) -> None:
     first = cache(network).get(make_request(splits[0], 2)).gather(np.arange(20), 0)
     assert len(list(folder.iterdir())) == 2
-    monkeypatch.setattr(features, "fastest_inference", lambda _: pytest.fail("it has been computed before"))
+    monkeypatch.setattr(features, "fastest_inference", lambda _: pytest.fail("the features must be cached"))
     with caplog.at_level(logging.INFO, logger="components"):
         assert cache(network).can_hold(make_request(splits[0], 2))
     assert caplog.messages[-1].endswith("all cached.")
@@ -154,7 +154,7 @@ def test_only_features_that_depend_on_a_change_are_computed_again(
     assert len(list(folder.iterdir())) == 2 + computed
 
 
-def test_other_weights_have_other_features(network: Network) -> None:
+def test_other_weights_have_another_digest(network: Network) -> None:
     layer = network.model.get_layer("eye")
     before = network_digest(network.model)
     weights = layer.get_weights()
@@ -162,10 +162,12 @@ def test_other_weights_have_other_features(network: Network) -> None:
     assert network_digest(network.model) != before
     layer.set_weights(weights)
     layer.trainable = not layer.trainable
-    assert network_digest(network.model) == before, "whether it learns does not change what it gives"
+    assert network_digest(network.model) == before, "whether a layer is trainable does not affect its output"
 
 
-def test_a_damaged_file_is_computed_again(splits: tuple[Split, Split], network: Network, folder: Path) -> None:
+def test_the_features_of_a_damaged_file_are_computed_again(
+    splits: tuple[Split, Split], network: Network, folder: Path
+) -> None:
     expected = cache(network).get(make_request(splits[0])).gather(np.arange(20), 0)
     (path,) = folder.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
@@ -183,7 +185,7 @@ def test_features_too_large_for_memory_stay_in_their_files(
     assert np.array_equal(mapped, in_memory)
 
 
-def test_a_limit_is_kept_and_reported(
+def test_the_cache_limit_is_kept_and_reported(
     splits: tuple[Split, Split],
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
@@ -197,11 +199,11 @@ def test_a_limit_is_kept_and_reported(
     assert "so every epoch computes the frozen layers again" in caplog.text
     for seed in (1, 2, 3):
         cache(network).get(make_request(splits[0], 2, seed=seed))
-    assert len(list(folder.iterdir())) == 2, "what was used longest ago has gone"
+    assert len(list(folder.iterdir())) == 2, "the least recently used features must be removed"
 
 
 def examples(network: Network, splits: tuple[Split, Split]) -> object:
-    """The features that a phase for the head trains on."""
+    """What the head trains on: cached features, or photos if features cannot be cached."""
     params = TrainParams(trainable="head", augmentation="medium", views=3)
     selection = select(network, params)
     photos = Photographs(*splits, fingerprint="f")
@@ -210,35 +212,35 @@ def examples(network: Network, splits: tuple[Split, Split]) -> object:
     return training_examples
 
 
-def test_a_disk_that_fills_up_only_loses_the_cache(
+def test_a_disk_that_fills_up_loses_only_the_cache(
     splits: tuple[Split, Split],
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(features, "FREE_PART", 1000)  # there seemed to be enough space
+    monkeypatch.setattr(features, "FREE_PART", 1000)  # as if there were enough space
     with small_disk(tmp_path / "disk", "8k") as disk:
         monkeypatch.setenv("DARKROOM_CACHE", str(disk))
         assert isinstance(examples(network, splits), Photos)
         assert f"Features cannot be cached in {disk / 'features'}: [Errno 28] No space left on device" in caplog.text
-        assert len(list((disk / "features").iterdir())) == 2, "no half of a file stays"
+        assert len(list((disk / "features").iterdir())) == 2, "no partial file may remain"
         remount(disk, "size=64k")
         assert isinstance(examples(network, splits), Features)
         remount(disk, "ro")
-        assert isinstance(examples(network, splits), Features), "what is there is read"
+        assert isinstance(examples(network, splits), Features), "cached features must be read"
         monkeypatch.setenv("DARKROOM_CACHE", str(disk / "another"))
         assert isinstance(examples(network, splits), Photos)
         assert "Read-only file system" in caplog.messages[-1]
 
 
-def test_progress_names_rate_and_time_left(
+def test_progress_is_reported_with_rate_and_time_left(
     splits: tuple[Split, Split], network: Network, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.contract.system.progress.EVERY_SECONDS", 0)
     with caplog.at_level(logging.INFO, logger="components"):
         cache(network).get(make_request(splits[0]))
-    assert caplog.messages[0].startswith("32 of 39 photos have passed the frozen layers (view 1 of 1), ")
+    assert caplog.messages[0].startswith("32 of 39 photos have passed through the frozen layers (view 1 of 1), ")
     assert caplog.messages[-1].endswith("per second, about 0 s left.")
 
 
@@ -251,7 +253,7 @@ def test_an_error_while_computing_features_is_raised(
     monkeypatch.setattr(features, "fastest_inference", lambda _: broken)
     with pytest.raises(RuntimeError, match="no such instruction"):
         cache(network).get(make_request(splits[0]))
-    assert not list(folder.iterdir()), "no half of a file stays"
+    assert not list(folder.iterdir()), "no partial file may remain"
 
 
 def test_nan_features_are_rejected_and_not_cached(splits: tuple[Split, Split]) -> None:

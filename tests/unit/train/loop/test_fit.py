@@ -1,4 +1,4 @@
-"""Training itself: the best epoch is kept, errors are reported, equal seeds give equal weights."""
+"""The training loop: the best epoch is kept, errors are reported, equal seeds produce equal weights."""
 
 import math
 from functools import partial
@@ -44,7 +44,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     result = run_fit(model, epochs=8, optimizer="sgd", learning_rate=1.5, schedule="constant")
     best = min(result.history["val_loss"])
     assert result.history["val_loss"][result.best_epoch - 1] == best
-    assert result.best_epoch < 8, "with this rate the loss jumps, so that the last epoch is not the best"
+    assert result.best_epoch < 8, "with this learning rate the loss jumps, so the last epoch is not the best"
     assert validation_loss(model) == pytest.approx(best, abs=1e-5)
 
 
@@ -57,26 +57,26 @@ def test_every_optimizer_of_the_params_learns(optimizer: str) -> None:
     assert result.history["loss"][-1] < result.history["loss"][0]
 
 
-def test_phases_continue_from_the_best_weights_and_the_best_of_all_are_kept() -> None:
+def test_phases_continue_from_the_best_weights_and_the_best_of_all_phases_are_kept() -> None:
     model = classifier()
     wild = Phase(epochs=2, optimizer="sgd", learning_rate=5.0, schedule="constant")
     result = run_fit(model, phases=(Phase(epochs=5), wild))
     assert result.history["phase"] == [1] * 5 + [2] * 2
-    assert result.best_epoch <= 5, "the second phase only did harm"
+    assert result.best_epoch <= 5, "the second phase must not improve the model"
     assert validation_loss(model) == pytest.approx(min(result.history["val_loss"]), abs=1e-5)
 
 
-def test_a_phase_inherits_unset_values_from_the_section() -> None:
+def test_a_phase_inherits_unset_values_from_the_train_section() -> None:
     params = TrainParams(epochs=7, learning_rate=0.5, early_stopping=None, phases=(Phase(epochs=2), Phase()))
     first, second = params.all_phases
     assert (first.epochs, first.learning_rate, first.early_stopping) == (2, 0.5, None)
     assert second.epochs == 7
     assert TrainParams.model_validate_json(params.model_dump_json()).all_phases != params.all_phases, (
-        "what is written out says everything: only resolved params may be written"
+        "a dump sets every value, so phases inherit nothing from it: only resolved params may be written"
     )
 
 
-def test_the_watch_callback_gets_each_epoch_and_can_end_the_training() -> None:
+def test_the_watch_callback_gets_each_epoch_and_can_end_training() -> None:
     epochs_seen: list[int] = []
 
     def watch(epoch: int, figures: dict[str, float]) -> None:
@@ -92,7 +92,7 @@ def test_the_watch_callback_gets_each_epoch_and_can_end_the_training() -> None:
     assert epochs_seen == [1, 2]
 
 
-def test_equal_seeds_give_equal_weights_and_different_seeds_do_not() -> None:
+def test_equal_seeds_produce_equal_weights_and_different_seeds_do_not() -> None:
     weights = []
     for seed in (1, 1, 2):
         model = classifier(seed)
@@ -130,7 +130,7 @@ def test_with_too_little_memory_batches_are_halved_and_accumulated(
         fitter.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
 
 
-def test_two_batches_of_half_the_size_give_the_same_step() -> None:
+def test_two_accumulated_batches_of_half_the_size_make_the_same_step() -> None:
     trained = []
     for batch_size, accumulate in ((32, 1), (16, 2)):
         params = TrainParams(

@@ -23,10 +23,10 @@ def test_mixup_mixes_photos_and_labels_equally() -> None:
     assert np.allclose(targets.sum(axis=1), 1)
     assert ((targets > 0) & (targets < 1)).any()
     assert np.abs(mixed[:, 0, 0, 0] - targets @ np.array([0, 50, 100, 200])).max() <= 0.5
-    assert np.array_equal(photos, photos_of(LABELS)), "what was given is never changed"
+    assert np.array_equal(photos, photos_of(LABELS)), "the input must not be changed"
 
 
-def test_cutmix_counts_the_pixels_of_each() -> None:
+def test_cutmix_labels_are_the_shares_of_the_pixels() -> None:
     cut, targets = Mixing(0, 1, 4)(photos_of(LABELS), LABELS, np.random.default_rng(3))
     for photo, parts in zip(cut, targets, strict=True):
         shares = [(photo[..., 0] == value).mean() for value in (0, 50, 100, 200)]
@@ -34,7 +34,7 @@ def test_cutmix_counts_the_pixels_of_each() -> None:
     assert ((targets > 0) & (targets < 1)).any()
 
 
-def test_both_share_the_batches() -> None:
+def test_each_batch_uses_either_mixup_or_cutmix() -> None:
     mixing = Mixing(0.4, 1, 4)
     kinds = [
         len(np.unique(mixing(photos_of(LABELS), LABELS, np.random.default_rng(seed))[0])) > 4 for seed in range(60)

@@ -1,4 +1,4 @@
-"""Losses and rates equal those in the literature."""
+"""Losses and learning rates equal those in the literature."""
 
 import math
 from typing import Any, get_args
@@ -62,7 +62,7 @@ def test_settings_of_the_optimizer_are_passed_on() -> None:
     assert make_optimizer(Phase(optimizer="adamw"), 4).weight_decay == keras.optimizers.AdamW().weight_decay
 
 
-def test_scaled_rates_move_weights_less() -> None:
+def test_lower_learning_rates_move_weights_less() -> None:
     weights = [keras.Variable(np.ones(3, np.float32)) for _ in range(2)]
     optimizer = make_optimizer(Phase(optimizer="sgd", momentum=0, schedule="constant"), 4, scales=[0.25, 1.0])
     optimizer.build(weights)

@@ -1,4 +1,4 @@
-"""The range test of the learning rate."""
+"""The learning rate range test."""
 
 import html
 import itertools
@@ -27,7 +27,7 @@ OWN = ModelParams(
 
 
 def falling_at(rate: float) -> list[float]:
-    """A loss that falls from 2 to 1 around a rate and explodes near 1."""
+    """Losses that fall from 2 to 1 around a learning rate, and rise steeply near a rate of 1."""
     return [1 + 1 / (1 + (passed / rate) ** 2) + passed**2 for passed in RATES]
 
 
@@ -40,7 +40,7 @@ def test_the_rate_of_the_steepest_fall_is_proposed(rate: float) -> None:
 @pytest.mark.parametrize(
     "losses", [[2.0] * 100, [2.0 + 0.1 * number for number in range(100)], [2.0, 1.0], falling_at(1e3)]
 )
-def test_without_a_fall_no_rate_is_proposed(losses: list[float]) -> None:
+def test_no_rate_is_proposed_if_the_loss_does_not_fall(losses: list[float]) -> None:
     assert steepest(RATES[: len(losses)], losses) is None
 
 
@@ -88,7 +88,7 @@ def test_an_impossible_range_test_is_rejected(tmp_path: Path) -> None:
         find_rate(tmp_path / "dataset", frozen)
 
 
-def test_photos_can_only_be_named_once(tmp_path: Path) -> None:
+def test_a_data_set_and_photos_cannot_be_combined(tmp_path: Path) -> None:
     from components.contract.errors import ParamsError
 
     with pytest.raises(ParamsError, match="found both"):

@@ -1,4 +1,4 @@
-"""From params to Keras: Keras builds what the contract predicts, or both refuse."""
+"""From params to Keras: Keras builds what the contract predicts, or both refuse the network."""
 
 import inspect
 from typing import Any
@@ -45,7 +45,7 @@ NEEDED: dict[str, Any] = {
     "scale": 0.5,
     "target_shape": [-1, 3],
 }
-"""A value for each argument without a default; 1 for others."""
+"""Values for required arguments; those that are not listed get 1."""
 SPECIAL: dict[str, dict[str, Any]] = {"GroupNormalization": {"groups": 3}, "RandomPosterization": {"factor": 2}}
 FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAttention", "GroupQueryAttention")
 
@@ -149,16 +149,16 @@ def test_the_network_maps_pixels_to_logits() -> None:
     assert network.model.input.dtype == "uint8"
     assert network.model.output.dtype == "float32"
     logits = np.asarray(network.model(np.full((1, 12, 10, 3), 255, np.uint8)))
-    assert not np.isclose(logits.sum(), 1), "a softmax at the end is taken off: the loss and the service add it"
+    assert not np.isclose(logits.sum(), 1), "a final softmax must be removed: the loss and the service apply it"
 
 
-def test_the_named_tensors_of_a_network_belong_to_it() -> None:
+def test_the_feature_map_and_the_embedding_have_the_right_shapes() -> None:
     convolution = {"Conv2D": {"filters": 4, "kernel_size": 3, "name": "eye"}}
     network = own(convolution, "Flatten", {"Dense": {"units": 5, "activation": "relu", "name": "gist"}})
     assert network.feature_map is not None
     assert network.feature_map.shape == (None, 10, 8, 4)
     assert network.embedding.shape == (None, 5)
-    assert own("Flatten").feature_map is None, "pixels are no features"
+    assert own("Flatten").feature_map is None, "pixels are not a feature map"
 
 
 def test_unnamed_layers_get_stable_names() -> None:
@@ -175,7 +175,7 @@ def test_a_duplicate_name_is_rejected(name: str) -> None:
         own({"Flatten": {"name": name}})
 
 
-def test_a_name_of_the_backbone_is_refused_in_the_head() -> None:
+def test_a_layer_name_of_the_backbone_is_refused_in_the_head() -> None:
     with pytest.raises(ModelError, match=r"train\.model\.head\[1\] Dropout\(name=block_3_expand"):
         backbone("GlobalAveragePooling2D", {"Dropout": {"rate": 0.1, "name": "block_3_expand"}})
 

@@ -73,7 +73,7 @@ QUICK = ("MobileNetV2", "MobileNetV3Small", "VGG16")
 EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.proof) for name in BACKBONES]
 
 
-def test_every_backbone_of_the_contract_can_be_built_and_fetched() -> None:
+def test_every_backbone_of_the_contract_has_its_own_weights_file() -> None:
     assert len({weights_file(name, (224, 224)).name for name in BACKBONES}) == len(BACKBONES)
 
 
@@ -95,7 +95,7 @@ def test_the_table_names_the_files_that_keras_downloads(name: str, monkeypatch: 
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None:
+def test_the_contract_predicts_the_shape_of_a_backbones_features(name: str) -> None:
     smallest = BACKBONES[name].smallest
     sizes = [(smallest, smallest + 33), (smallest + 1, smallest + 62), (smallest + 30, BACKBONES[name].size)]
     for size in sizes[: 1 if name in QUICK else 3]:
@@ -106,14 +106,14 @@ def test_the_contract_knows_the_shape_of_a_backbones_features(name: str) -> None
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_the_last_blocks_of_a_backbone_are_layers_of_it_and_have_a_freeze_boundary(name: str) -> None:
+def test_the_last_blocks_of_a_backbone_exist_and_have_a_freeze_boundary(name: str) -> None:
     side = BACKBONES[name].smallest
     params = ModelParams(kind="pretrained", name=name, weights="none", head="linear")  # type: ignore[arg-type]
     network = build_network(params, image_size=(side, side), num_classes=3, batch_size=1)
     assert network.backbone is not None
     selection = select(network, Phase(trainable="blocks"))
     assert selection.boundary is not None
-    # Each NASNet cell uses the two before it, so that only its first layers can precede a boundary.
+    # Each cell of NASNet uses the two before it, so that only the layers before all cells can precede a boundary.
     assert (selection.boundary_name == "stem_bn1") == (name == "NASNetMobile")
     num_trained = sum(int(np.prod(weight.shape)) for weight in network.model.trainable_weights)
     assert 0.1 < num_trained / network.model.count_params() < 0.95
@@ -122,8 +122,8 @@ def test_the_last_blocks_of_a_backbone_are_layers_of_it_and_have_a_freeze_bounda
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same weights, same photos: our network takes bytes, Keras' takes the output of its own preprocess_input."""
-    keras.utils.clear_session()  # automatic layer names start again, and must differ from ours
+    """With the same weights, our network gets the photos and Keras' network the output of its preprocess_input."""
+    keras.utils.clear_session()  # restarts automatic layer names
     side = BACKBONES[name].smallest
     ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
     if name.startswith("EfficientNetB"):
@@ -157,7 +157,7 @@ def test_photos_far_smaller_than_a_backbone_expects_cause_a_warning() -> None:
     assert warn_of_small_photos("MobileNetV2", (400, 300)) is None
 
 
-def test_no_weights_need_no_file() -> None:
+def test_random_weights_need_no_file() -> None:
     assert find_weights("MobileNetV2", "none", (224, 224)) is None
 
 

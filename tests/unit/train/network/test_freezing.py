@@ -1,4 +1,4 @@
-"""Which layers a phase trains, and where the freeze boundary lies."""
+"""Which layers a phase trains, and where the freeze boundary is."""
 
 from collections.abc import Sequence
 
@@ -63,7 +63,7 @@ def test_a_selection_trains_the_named_layers_and_freezes_earlier_ones(
     assert len(selection.trained) + len(selection.frozen) == sum(bool(layer.weights) for layer in network.model.layers)
 
 
-def test_batch_normalization_of_a_backbone_is_only_trained_on_request(network: Network) -> None:
+def test_batch_normalization_of_a_backbone_is_trained_only_on_request(network: Network) -> None:
     frozen_statistics = select(network, Phase(trainable="last 5"))
     assert frozen_statistics.trained == tuple(name for name in LAST_LAYERS if not name.endswith(("BN", "bn")))
     assert select(network, Phase(trainable="last 5", train_batch_norm=True)).trained == LAST_LAYERS
@@ -80,13 +80,13 @@ def test_nothing_is_frozen_if_everything_is_trained(network: Network, own: Netwo
     assert select(network, Phase(trainable="all")).boundary is None
     selection = select(own, Phase(trainable="all"))
     assert selection.boundary is None
-    assert selection.trained == ("conv2d_1", "batch_normalization_1", "logits"), "one's own normalization learns"
+    assert selection.trained == ("conv2d_1", "batch_normalization_1", "logits"), "batch normalization is trained too"
 
 
 def test_the_head_of_a_custom_network_is_its_output_layer(own: Network) -> None:
     selection = select(own, Phase(trainable="head"))
     assert selection.trained == ("logits",)
-    assert selection.boundary_name == "flatten_1", "what is frozen of one's own is a frozen part as any other"
+    assert selection.boundary_name == "flatten_1", "frozen layers of a custom network are a frozen part too"
 
 
 def test_layers_that_vary_in_training_are_after_the_boundary_of_a_custom_network() -> None:
@@ -97,7 +97,7 @@ def test_layers_that_vary_in_training_are_after_the_boundary_of_a_custom_network
 
 
 @pytest.mark.parametrize("trainable", ["head", "from block_13_expand", "from block_15_project", "last 9"])
-def test_both_parts_at_the_boundary_equal_the_whole_network(network: Network, trainable: str) -> None:
+def test_the_parts_before_and_after_the_boundary_equal_the_whole_network(network: Network, trainable: str) -> None:
     selection = select(network, Phase(trainable=trainable))
     assert selection.boundary is not None
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Uploaded models: checked where they enter, read by the safe import, then trained."""
+"""Uploaded models: checked before the run, read by the safe import, then trained."""
 
 import json
 import zipfile
@@ -37,7 +37,7 @@ def test_an_unchanged_model_outputs_its_own_logits(last: str, tmp_path: Path) ->
     assert network.feature_map is not None
     assert network.feature_map.shape == (None, 22, 22, 6)
     assert network.backbone is not None
-    assert "conv" in {layer.name for layer in network.backbone.layers}, "submodels dissolve"
+    assert "conv" in {layer.name for layer in network.backbone.layers}, "submodels must be unpacked into layers"
 
 
 def test_a_model_without_logits_or_softmax_needs_a_new_head(tmp_path: Path) -> None:
@@ -93,12 +93,12 @@ def test_other_pixel_ranges_are_supported() -> None:
         scale_pixels(to_gray(pixels), "ImageNet mean and deviation")
 
 
-# --- checks on entry ------------------------------------------------------------------------------------------------
+# --- checks before a run ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that does not specify its pixel values."""
+    """A network from which the pixel range cannot be inferred."""
     path = tmp_path_factory.mktemp("upload") / "my shoes.h5"
     classifier(classes=5, scaled=False).save(path)
     return path
@@ -115,7 +115,7 @@ def test_the_pixel_range_is_required_if_the_network_does_not_determine_it(upload
         inspect_model(model_params(path=str(upload)))
 
 
-def test_an_inspection_returns_size_features_and_notes(upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inspection_returns_size_features_and_decisions(upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(upload.parent)
     model, given_model = inspect_model(model_params(path=upload.name, pixels="0 to 1", head="dense"))
     assert given_model is not None
@@ -126,15 +126,15 @@ def test_an_inspection_returns_size_features_and_notes(upload: Path, monkeypatch
     assert train.model.kind == "upload"
     assert isinstance(train.model.head, tuple)
     assert "its pixel range is 0 to 1. It is set in the params." in decisions[0]
-    with pytest.raises(ModelError, match=r"my shoes\.h5 needs photos of 24 × 24 px; they are 32 × 32 px"):
+    with pytest.raises(ModelError, match=r"my shoes\.h5 needs photos of 24 × 24 px; the photos are 32 × 32 px"):
         resolve_train(TrainParams(model=model), (32, 32), given_model)
     flat = model.model_copy(update={"head": (parse_layer({"Dense": {"units": 4}}),)})
     with pytest.raises(ModelError, match=r"train\.model\.head\[0\] .* Its input is 22 × 22 × 6\."):
         resolve_train(TrainParams(model=flat), (SIDE, SIDE), given_model)
 
 
-def test_wrong_classes_are_refused_by_the_step(upload: Path, tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match="one value for each of the 3 classes; this one outputs 5 values"):
+def test_a_model_with_another_number_of_classes_is_refused_by_the_step(upload: Path, tmp_path: Path) -> None:
+    with pytest.raises(UploadError, match="value for each of the 3 classes; this one outputs a vector of 5"):
         import_initial_model(
             model_params(kind="upload", path=str(upload), pixels="0 to 1"),
             (SIDE, SIDE),
@@ -155,7 +155,7 @@ def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: p
     for name in ("today", "runs/today", "runs/today/model", str(folder)):
         assert find_bundle(name) == folder
     with pytest.raises(
-        ArtifactError, match=r"'yesterday' is none of these \(did you mean today\?\); runs here are today"
+        ArtifactError, match=r"'yesterday' is none of these \(did you mean today\?\); latest runs in this folder: today"
     ):
         find_bundle("yesterday")
     model, given_model = inspect_model(model_params(**{"from": "today"}))

@@ -1,4 +1,4 @@
-"""A network for smaller photos than the prepared ones: it scales them down itself."""
+"""A network for photos smaller than the prepared ones scales the prepared photos down itself."""
 
 from pathlib import Path
 
@@ -50,12 +50,12 @@ def test_a_shrunk_photo_resembles_a_photo_prepared_at_that_size() -> None:
 
 
 def test_the_export_shrinks_photos_like_keras(tmp_path: Path) -> None:
-    """export_network compares with Keras and refuses differences."""
+    """export_network itself compares the graph with Keras, and fails if they differ."""
     facts = export_network(own((33, 30), (13, 14)), tmp_path / "export", np.zeros((0, 33, 30, 3), np.uint8))
     assert facts.max_probability_difference < 1e-5
 
 
-def test_a_backbone_sees_the_smaller_size_and_its_freeze_boundary_stays() -> None:
+def test_a_backbone_gets_the_smaller_photos_and_keeps_its_freeze_boundary() -> None:
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="none", head=(parse_layer("Flatten"),))
     network = build_network(params, image_size=(80, 80), input_size=(64, 64), num_classes=3, batch_size=4)
     assert network.model.input.shape[1:] == (80, 80, 3)

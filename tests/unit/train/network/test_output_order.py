@@ -1,4 +1,4 @@
-"""The order of a finished model's outputs: read from a file beside it, and checked against the data's classes."""
+"""The order of a finished model's outputs: read from a file next to it, and checked against the data's classes."""
 
 import dataclasses
 import zipfile
@@ -21,7 +21,7 @@ def test_outputs_are_reordered_to_the_order_of_the_classes(tmp_path: Path) -> No
     network = build(initial_model)
     expected = np.asarray(model(photos().astype(np.float32)))[:, [1, 2, 0]]
     assert np.allclose(keras.ops.softmax(network.model(photos())), expected, atol=1e-5)
-    assert network.embedding.shape == (None, 6), "no layer is added"
+    assert network.embedding.shape == (None, 6), "no layer may be added"
 
 
 @pytest.mark.parametrize("order", [None, (1, 0)])

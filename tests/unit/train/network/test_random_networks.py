@@ -96,13 +96,13 @@ def parsed(specs: list[dict[str, Any]]) -> tuple[Layer, ...] | None:
     try:
         return ModelParams.model_validate({"layers": tuple(specs)}).layers
     except ValidationError:
-        return None  # refused with a reason: see test_layers.py
+        return None  # refused with a reason: see test_stack.py
 
 
 RANDOM = {"deadline": None, "derandomize": True, "suppress_health_check": [HealthCheck.filter_too_much]}
 
 
-@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # with one channel: unusual, but allowed
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # over one channel: unusual, but allowed
 @settings(max_examples=100, **RANDOM)
 @given(drawn_layers=ANY_LIST, image_size=ANY_SIZE)
 def test_any_list_of_layers_is_built_as_predicted_or_rejected(
@@ -117,7 +117,7 @@ def test_any_list_of_layers_is_built_as_predicted_or_rejected(
 @pytest.mark.proof
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 @pytest.mark.parametrize("quarter", range(4))
-def test_two_thousand_lists_of_layers_are_built_and_trained_or_rejected(quarter: int) -> None:
+def test_two_thousand_lists_of_layers_are_built_and_run_or_rejected(quarter: int) -> None:
     built = 0
 
     @seed(quarter)

@@ -51,7 +51,7 @@ def trained(
     return weights
 
 
-def test_each_trial_gives_the_same_result_as_with_its_own_backbone(
+def test_each_trial_produces_the_same_weights_as_with_its_own_backbone(
     photo_set: tuple[DatasetInfo, Photographs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))

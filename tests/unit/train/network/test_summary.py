@@ -26,7 +26,7 @@ def residual() -> NetworkSummary:
     return summarize_network(build_network(params, image_size=(10, 12), num_classes=3, batch_size=4), 4)
 
 
-def test_parameters_work_and_memory_are_computed(residual: NetworkSummary) -> None:
+def test_parameters_multiply_adds_and_memory_are_computed(residual: NetworkSummary) -> None:
     rows = {row.name: row for row in residual.rows}
     assert list(rows) == [
         "pixels",
@@ -55,7 +55,7 @@ def test_a_backbone_is_one_row() -> None:
     costs = summarize_network(network, 1)
     assert [row.name for row in costs.rows][:2] == ["pixels", "MobileNetV2"]
     assert costs.rows[1].num_parameters == 2_257_984
-    assert costs.multiply_adds == pytest.approx(300e6, rel=0.02), "Sandler et al. (2018) give 300 million"
+    assert costs.multiply_adds == pytest.approx(300e6, rel=0.02), "Sandler et al. (2018) report 300 million"
 
 
 def test_the_drawing_has_a_box_for_each_layer_and_a_line_for_each_tensor(residual: NetworkSummary) -> None:

@@ -1,4 +1,4 @@
-"""Finished models as people save them, and their imports."""
+"""For tests: finished models as people save them, and their imports."""
 
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,7 @@ def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last
 def make_initial_model(
     model: keras.Model, folder: Path, pixels: PixelScale = "0 to 255", layer: str | None = None
 ) -> InitialModel:
-    """Imports like `import_initial_model`, but without the confined build, which test_importing and the proofs
-    cover."""
+    """Imports like `import_initial_model`, but without the confined build, which test_harmless.py covers."""
     folder.mkdir()
     model.save(folder / "model.keras")
     facts = inspect_upload(folder / "model.keras").model_copy(

@@ -25,7 +25,7 @@ from tests.support.artifacts import make_dataset
 
 @pytest.fixture(scope="module")
 def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of two backbones, and a whole network, all random."""
+    """Random weights of two backbones."""
     folder = tmp_path_factory.mktemp("weights")
     for name in ("MobileNetV2", "MobileNetV3Small"):
         keras.utils.set_random_seed(0)
@@ -49,7 +49,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settle(dataset_dir: Path, *settings: str) -> TrainParams:
-    """The params of a run on a data set, as a run resolves them."""
+    """The train params for a data set, resolved as in a run."""
     size = read_info(dataset_dir).image_size
     settings = ("data.uri=photos", f"preprocess.image_size={list(size)}", "train.model.name=auto", *settings)
     params, facts = inspect_initial_model(load_params(None, settings))
@@ -60,7 +60,7 @@ def candidates(*paths: Path) -> str:
     return f"train.model.candidates={json.dumps([str(path) for path in paths])}"
 
 
-def test_the_choice_is_trained_and_its_features_are_not_computed_again(
+def test_the_chosen_network_is_trained_and_its_features_are_not_computed_again(
     photos_of_32: Path,
     weights_dir: Path,
     tmp_path: Path,
@@ -85,11 +85,11 @@ def test_the_choice_is_trained_and_its_features_are_not_computed_again(
     assert {network.name for network in bundle.probe.networks} == {path.name for path in files}
     assert all(network.accuracy and network.ms_per_photo for network in bundle.probe.networks)
     assert f"train.model.name: auto became {bundle.probe.why}" in caplog.text
-    assert "A linear head on frozen features, cross-validated on 24 training photos." in caplog.text
+    assert "Accuracy of a linear head on frozen features, cross-validated on 24 training photos." in caplog.text
     assert bundle.model.name in bundle.probe.chosen
     assert bundle.params["model"]["name"] == bundle.model.name
     assert bundle.params["model"]["candidates"] is None
-    assert computed == [(24, 0), (24, 0), (24, 0)], "those of each network, then those of the validation photos"
+    assert computed == [(24, 0), (24, 0), (24, 0)], "features of each network, then of the validation photos"
 
     repeated = train(photos_of_32, TrainParams.model_validate_json(json.dumps(bundle.params)), tmp_path / "repeated")
     assert repeated.probe is None
@@ -97,7 +97,7 @@ def test_the_choice_is_trained_and_its_features_are_not_computed_again(
     assert weights[0] == weights[1]
 
 
-def test_a_probe_of_the_same_candidates_is_kept(
+def test_a_probe_of_the_same_candidates_is_reused(
     photos_of_32: Path, weights_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = [weights_dir / f"{name}.weights.h5" for name in ("MobileNetV2", "MobileNetV3Small")]
@@ -143,13 +143,13 @@ def test_params_with_a_network_are_unchanged(photos_of_32: Path) -> None:
 
 
 @pytest.mark.parametrize("per_class", [1, 2])
-def test_classes_need_two_photos_each_for_a_probe(weights_dir: Path, tmp_path: Path, per_class: int) -> None:
+def test_a_probe_needs_classes_with_two_photos_each(weights_dir: Path, tmp_path: Path, per_class: int) -> None:
     make_dataset(tmp_path / "dataset", per_class=per_class, side=32)
     info = read_info(tmp_path / "dataset")
     files = [weights_dir / f"{name}.weights.h5" for name in ("MobileNetV2", "MobileNetV3Small")]
     params, photos = settle(tmp_path / "dataset", candidates(*files)), open_photographs(tmp_path / "dataset", info)
     if per_class == 1:
-        with pytest.raises(DataError, match="two classes must have two training photos each; 0 of 3 have"):
+        with pytest.raises(DataError, match="two classes must have two training photos each; found 0 of 3"):
             choose.settle_network(params, info, photos)
     else:
         probe = choose.settle_network(params, info, photos)[1]

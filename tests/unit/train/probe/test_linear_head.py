@@ -16,13 +16,13 @@ def clouds(num: int, distance: float, dimensions: int, seed: int = 0) -> tuple[n
 
 
 @pytest.mark.parametrize(("distance", "low", "high"), [(0.0, 0.23, 0.43), (2.5, 0.8, 0.97), (20.0, 1.0, 1.0)])
-def test_the_accuracy_follows_how_far_the_classes_are_apart(distance: float, low: float, high: float) -> None:
+def test_the_accuracy_increases_with_the_distance_between_classes(distance: float, low: float, high: float) -> None:
     features, labels = clouds(300, distance, 5)
     accuracy = cross_validate(features, labels, draw_folds(labels, np.random.default_rng(0))).mean()
     assert low <= accuracy <= high
 
 
-def test_many_useless_features_are_shrunk() -> None:
+def test_many_useless_features_do_little_harm() -> None:
     features, labels = clouds(300, 4.0, 1500)
     accuracy = cross_validate(features, labels, draw_folds(labels, np.random.default_rng(0))).mean()
     assert accuracy > 0.6

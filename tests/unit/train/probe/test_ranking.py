@@ -13,7 +13,7 @@ from components.train.probe.ranking import Measured, is_tied, rank
 
 
 def network(name: str, num_right: int, milliseconds: float, num: int = 1000) -> Measured:
-    """A candidate that classifies the first photos correctly."""
+    """A candidate that classifies the first `num_right` photos correctly."""
     facts = ProbedNetwork(candidate=name, name=name, input_size=(224, 224), ms_per_photo=milliseconds)
     return Measured(facts, np.arange(num) < num_right)
 
@@ -36,7 +36,9 @@ LARGE, MEDIUM, SMALL, POOR = (
         ("fastest", 7.0, "poor", "it is the most accurate that train.minutes allows."),
     ],
 )
-def test_the_rule_chooses(choose: Choice, max_ms: float, chosen: str, why: str) -> None:
+def test_each_rule_chooses_a_network_and_explains_the_choice(
+    choose: Choice, max_ms: float, chosen: str, why: str
+) -> None:
     probe = rank([POOR, SMALL, LARGE, MEDIUM], [], choose, max_ms)
     assert probe.chosen == chosen
     assert probe.why == f"{chosen}: {why}"
@@ -62,7 +64,7 @@ def test_candidates_that_could_not_be_probed_are_listed_last_with_a_reason() -> 
 
 
 def draw(rng: np.random.Generator, shares: Sequence[float], num: int) -> list[np.ndarray]:
-    """Independent answers of classifiers."""
+    """Which photos independent classifiers of these accuracies classify correctly: bool (num,) each."""
     return [rng.random(num) < share for share in shares]
 
 

@@ -49,7 +49,7 @@ def test_logits_and_gradients_equal_those_of_the_convolution(options: dict[str, 
     )
     assert "Conv2DBackpropInput" in kinds
     assert not any(kind.startswith("Conv2D") for kind in their_kinds)
-    assert "Conv2D" in outcome(model)[2], "afterwards it is a convolution again"
+    assert "Conv2D" in outcome(model)[2], "afterwards, it must be a convolution again"
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 3}, {"kernel_size": (1, 2)}, {"kernel_size": 1, "groups": 2}])

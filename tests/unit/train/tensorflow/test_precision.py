@@ -38,7 +38,7 @@ def test_without_a_gpu_float32_is_used_by_default() -> None:
 
 
 @pytest.mark.parametrize("precision", HALVES)
-def test_layers_compute_in_a_precision_only_within_the_block(precision: Precision) -> None:
+def test_layers_use_the_precision_only_within_the_context(precision: Precision) -> None:
     model = classifier()
     before = model.get_config()
     values = np.ones((2, 6, 6, 3), np.float32)

@@ -1,4 +1,4 @@
-"""The settings of TensorFlow before it starts."""
+"""TensorFlow ignores outside settings that would change results, and reuses freed memory."""
 
 import json
 import os
@@ -68,7 +68,7 @@ KERAS_JSON = {
 
 
 def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> str:
-    """The log of a very short training in a separate process with these settings."""
+    """The log of a very short training run in a separate process with these settings."""
     (home / ".keras").mkdir(parents=True)
     if keras_json is not None:
         (home / ".keras" / "keras.json").write_text(keras_json)
@@ -83,7 +83,7 @@ def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> 
     return finished.stderr
 
 
-def test_no_setting_of_another_project_changes_the_training(tmp_path: Path) -> None:
+def test_no_setting_of_another_project_changes_training(tmp_path: Path) -> None:
     log = start_with(SETTINGS, json.dumps(KERAS_JSON), tmp_path)
     (line,) = (
         line
@@ -114,9 +114,9 @@ def bytes_of(num_bytes: int) -> None:
     len(bytes([1]) * num_bytes)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the allocator of Linux is meant")
+@pytest.mark.skipif(sys.platform != "linux", reason="tests the memory allocator of Linux")
 def test_the_memory_of_a_step_is_reused_by_the_next() -> None:
-    num_bytes = 48 * 2**20  # more than the largest array that the allocator keeps on its own
+    num_bytes = 48 * 2**20  # more than the allocator keeps by default
     bytes_of(num_bytes)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     bytes_of(num_bytes)

@@ -18,7 +18,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo
 
 @pytest.fixture(scope="session")
 def empty_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with tables, which take seconds to create."""
+    """An empty store with its tables, because creating them takes seconds."""
     path = tmp_path_factory.mktemp("studies") / "studies.db"
     optuna.storages.RDBStorage(f"sqlite:///{path}").engine.dispose()
     return path

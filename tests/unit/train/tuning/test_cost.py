@@ -17,7 +17,7 @@ from components.train.tuning.search import Search
 from tests.unit.train.tuning.searches import TRAIN, pretend
 
 COSTS = {0: Cost(2.0, 8.0), 1: Cost(5.0, 4.0), 2: Cost(30.0, 2.0)}
-"""By the index of a network among the choices below."""
+"""By the index of the network in the choices of NETWORKS."""
 NETWORKS: Space = {
     "learning_rate": Range(low=1e-4, high=1.0, log=True),
     "model.layers[0].Conv2D.filters": Choices(choices=(4, 8, 16)),
@@ -35,7 +35,7 @@ def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_front
     tune_params = TuneParams(trials=7, objectives=("accuracy", "latency", "size"))
     search = Search(dataset[1], TRAIN, tune_params, NETWORKS)
     study = search.run(pretend, Run(None), measure_cost)
-    assert all(trial.state == "complete" for trial in study.trials), "none can be pruned"
+    assert all(trial.state == "complete" for trial in study.trials), "no trial may be pruned"
     trials = {trial.number: trial for trial in study.trials}
     figures = {
         number: (-(trial.accuracy or 0), trial.latency_ms or 0, trial.size_mb or 0) for number, trial in trials.items()
@@ -49,7 +49,7 @@ def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_front
 
     assert set(study.front) == {number for number in figures if not beaten(number)}
     assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
-    assert study.choice.startswith(f"The Pareto front of accuracy and latency and size has {len(study.front)} trials")
+    assert study.choice.startswith(f"Trials on the Pareto front of accuracy and latency and size: {len(study.front)} (")
     assert f"train uses the most accurate of them, trial {study.best + 1}." in study.choice
     search.draw(tmp_path / "study.html", study)
     page = (tmp_path / "study.html").read_text()
@@ -96,10 +96,10 @@ def test_a_searched_image_size_is_trained_exported_and_evaluated(
         tmp_path / "study",
     )
     report = (tmp_path / "evaluation" / "report.html").read_text()
-    assert "The Pareto front of accuracy and size has" in report
+    assert "Trials on the Pareto front of accuracy and size: " in report
 
 
-def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_network_over_the_limit_is_not_trained(dataset: tuple[Path, DatasetInfo]) -> None:
     def quick(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         assert measure_cost(train).latency_ms <= 10
         return pretend(train, run, watch)
@@ -109,11 +109,11 @@ def test_a_network_over_the_bound_is_not_trained(dataset: tuple[Path, DatasetInf
     slow = [trial for trial in study.trials if trial.latency_ms == 30]
     assert slow
     assert all(
-        trial.reason == "its network needs 30.0 ms per photo, more than tune.max_latency_ms, 10" for trial in slow
+        trial.reason == "its network needs 30.0 ms per photo, more than tune.max_latency_ms: 10" for trial in slow
     )
     assert study.choice == f"Train uses the most accurate trial within 10 ms per photo, trial {(study.best or 0) + 1}."
     with pytest.raises(
-        SearchError, match=r"search finished: its network needs 2\.0 MB, more than tune\.max_size_mb, 1; its"
+        SearchError, match=r"search finished: its network needs 2\.0 MB, more than tune\.max_size_mb: 1; its"
     ):
         Search(dataset[1], TRAIN, TuneParams(trials=5, max_size_mb=1.0, sampler="random"), NETWORKS).run(
             quick, Run(None), measure_cost

@@ -21,7 +21,7 @@ from pipelines.runners.events import read_events
 from tests.unit.train.tuning.searches import LAYERS, RATES, TRAIN, pretend, run_search, use_cache
 
 
-def test_the_best_value_is_found_and_poor_trials_end_early(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_good_learning_rate_is_found_and_poor_trials_end_early(dataset: tuple[Path, DatasetInfo]) -> None:
     search, study = run_search(dataset[1], trials=16)
     best = next(trial for trial in study.trials if trial.number == study.best)
     assert best.accuracy is not None
@@ -56,18 +56,18 @@ def test_a_finished_search_is_not_repeated_and_a_larger_budget_continues_it(
     first = run_search(dataset[1], trials=6)[1]
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     with running_step("tune"):
-        again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(lambda *_: pytest.fail("tried"), Run(None))
+        again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(lambda *_: pytest.fail("ran"), Run(None))
     assert again == first
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [(event["number"], event["accuracy"]) for event in events if event["event"] == "trial"] == [
         (trial.number, trial.accuracy) for trial in first.trials
-    ], "whoever follows sees the trials of earlier searches too"
+    ], "the events must include the trials of earlier searches"
     more = run_search(dataset[1], trials=8)[1]
     assert more.trials[:6] == first.trials
     assert len(more.trials) == 8
 
 
-def test_a_finish_request_ends_a_search_but_not_the_training(
+def test_a_finish_request_ends_a_search_but_not_the_training_after_it(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
@@ -75,12 +75,12 @@ def test_a_finish_request_ends_a_search_but_not_the_training(
     with running_step("tune"):
         study = run_search(dataset[1], trials=5)[1]
     assert [trial.state for trial in study.trials] == ["complete"]
-    assert not (tmp_path / FINISH_FILE).exists(), "what follows is not cut short as well"
+    assert not (tmp_path / FINISH_FILE).exists(), "the request must not end the training that follows"
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [event["state"] for event in events if event["event"] == "trial"] == ["running", "complete"]
 
 
-def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_other_photos_params_or_spaces_are_separate_studies(dataset: tuple[Path, DatasetInfo]) -> None:
     info = dataset[1]
     names = {
         Search(info, TRAIN, TuneParams(), RATES).name,
@@ -91,7 +91,7 @@ def test_other_photos_or_another_space_are_another_study(dataset: tuple[Path, Da
     assert len(names) == 4
 
 
-def test_an_invalid_model_is_left_out_with_its_reason(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_trial_with_an_invalid_model_is_skipped_with_a_reason(dataset: tuple[Path, DatasetInfo]) -> None:
     """A window of 30 px exceeds every photo of 16 px."""
     space: Space = {"model.layers[0].Conv2D.kernel_size": Choices(choices=(3, 30))}
     study = run_search(dataset[1], space, trials=6, sampler="random")[1]
@@ -134,7 +134,7 @@ def test_a_trial_that_runs_out_of_memory_fails_and_the_study_continues(
     ]
 
 
-def test_each_backbone_uses_its_own_size_unless_sizes_are_searched(
+def test_each_backbone_uses_its_own_image_size_unless_image_sizes_are_searched(
     dataset: tuple[Path, DatasetInfo],
 ) -> None:
     info = dataset[1].model_copy(update={"image_size": (299, 299)})

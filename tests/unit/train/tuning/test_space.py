@@ -1,4 +1,4 @@
-"""The space of a search: which spaces are refused, and which photos and phases a space needs."""
+"""The search space: which spaces are refused, which photo size a space needs, and how values of phases are set."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_an_invalid_space_is_rejected_before_any_trial(space: Space, message: st
         ("{optimizer: null}", "tune.space.optimizer: expected {low: …, high: …} or a list of choices; found null"),
         ("autom", "tune.space: expected 'auto'; found \"autom\" (did you mean auto?)"),
         ("[learning_rate]", "tune.space: expected an object"),
-        ("{optimizer: [adam]}", 'tune.space.optimizer.choices: expected at least 2 values; found ["adam"]'),
+        ("{optimizer: [adam]}", 'tune.space.optimizer.choices: expected a length of at least 2; found ["adam"]'),
         ("{learning_rate: {low: 1, high: 1}}", "low must be below high; found 1 and 1"),
         ("{learning_rate: {low: 0, high: 1, log: true}}", "must start above 0; found 0"),
         ("{learning_rate: {low: 1, high: 4, log: true, step: 1}}", "either log or step; found both"),
@@ -68,7 +68,7 @@ def test_an_invalid_range_is_rejected_when_params_are_read(text: str, message: s
     assert message in str(error.value)
 
 
-def test_choices_can_be_settings_in_the_short_form() -> None:
+def test_choices_in_the_short_form_can_be_objects() -> None:
     text = "{augmentation: [none, {rotation_degrees: 20}], trainable: [head, [block4_*]], epochs: [1, 2]}"
     space = load_params(None, ("data.uri=x", f"tune.space={text}")).tune.space
     assert isinstance(space, dict)
@@ -124,7 +124,7 @@ def test_an_input_size_cannot_exceed_the_prepared_size() -> None:
         resolve(params, native_size=(533, 400), data_name="x")
 
 
-def test_a_value_of_a_phase_is_set_in_its_phase() -> None:
+def test_a_searched_value_of_a_phase_is_set_in_that_phase() -> None:
     phased = TRAIN.model_copy(update={"phases": (Phase(epochs=1), Phase(epochs=2))})
     assert with_values(phased, {"phases[1].learning_rate": 0.5}).all_phases[1].learning_rate == 0.5
     with pytest.raises(

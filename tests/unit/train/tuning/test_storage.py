@@ -1,4 +1,4 @@
-"""The storage of studies: what a kill leaves, what several searches share, and what is refused."""
+"""The storage of studies: recovery after a kill, sharing among searches, and what is refused."""
 
 import contextlib
 import multiprocessing
@@ -39,7 +39,7 @@ def slow_search(info: DatasetInfo, begun: Any) -> None:
 def uninterrupted(
     info: DatasetInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_studies: Path
 ) -> list[dict[str, Any]]:
-    """The trials of the same search without a kill."""
+    """The values that the same search tries if it is not killed."""
     use_cache(tmp_path / "another", monkeypatch, empty_studies)
     return [trial.values for trial in Search(info, TRAIN, TuneParams(trials=5), RATES).run(pretend, Run(None)).trials]
 
@@ -71,10 +71,10 @@ def test_a_killed_search_continues_and_repeats_the_interrupted_trial(
     states = [trial.state for trial in study.trials]
     assert states.count("complete") + states.count("pruned") == 5
     assert [trial.number for trial in study.trials if trial.state == "interrupted"] == [cut_off.number]
-    assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "no trial is lost, none left running"
+    assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "the interrupted trial must be repeated"
     whole = uninterrupted(dataset[1], monkeypatch, tmp_path, empty_studies)
     assert [trial.values for trial in study.trials if trial.state != "interrupted"] == whole, (
-        "and nothing is tried twice"
+        "the other trials must be those of a search that is not killed"
     )
     client = MlflowClient()
     runs = client.search_runs([client.get_experiment_by_name("made").experiment_id])
@@ -92,7 +92,7 @@ def share(info: DatasetInfo, slowly: bool) -> None:
 
 def test_a_study_is_stored_in_the_documented_postgresql_database(monkeypatch: pytest.MonkeyPatch) -> None:
     with running_postgres("optuna") as address:
-        assert address.startswith("postgresql://"), "docs/kubernetes.md, without a driver"
+        assert address.startswith("postgresql://"), "the form in docs/kubernetes.md, without a driver"
         monkeypatch.setenv("DARKROOM_STUDIES", address)
         with open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4) as study:
             study.add_trial(optuna.trial.create_trial(value=0.5))
@@ -108,7 +108,7 @@ def test_a_study_is_stored_in_the_documented_postgresql_database(monkeypatch: py
 
 
 @pytest.mark.proof
-def test_three_workers_share_a_study_in_a_postgresql_and_none_waits_for_one_that_was_killed(
+def test_three_workers_share_a_postgresql_study_and_none_waits_for_a_killed_worker(
     dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_postgres("optuna") as address:
@@ -123,13 +123,13 @@ def test_three_workers_share_a_study_in_a_postgresql_and_none_waits_for_one_that
         workers[2].kill()
         workers[2].join()
         search = Search(dataset[1], TRAIN, TuneParams(trials=12, workers=3), RATES)
-        study = search.run(lambda *_: pytest.fail("the budget is spent"), Run(None))
-        assert 11 <= len(study.trials) <= 13, "those that had ended; two may have begun the last one at once"
+        study = search.run(lambda *_: pytest.fail("no trials are left to run"), Run(None))
+        assert 11 <= len(study.trials) <= 13, "the killed trial may be missing, and two workers may start the last one"
         assert all(trial.state in ("complete", "pruned") for trial in study.trials)
         assert len({trial.number for trial in study.trials}) == len(study.trials)
 
 
-def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_second_search_of_the_same_study_is_refused(dataset: tuple[Path, DatasetInfo]) -> None:
     def second(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         with pytest.raises(SearchError, match="Another search uses this study"):
             run_search(dataset[1], trials=1)
@@ -140,7 +140,7 @@ def test_a_second_search_of_the_same_study_is_told_to_wait(dataset: tuple[Path, 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
 def test_a_repeatedly_interrupted_trial_is_skipped(dataset: tuple[Path, DatasetInfo]) -> None:
-    """As by the system, if the memory of a trial ends the whole process."""
+    """This happens if a trial needs so much memory that the system kills the whole process."""
     search = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
     for _ in range(3):
         with search._open_study() as study:

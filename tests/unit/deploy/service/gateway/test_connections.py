@@ -1,4 +1,4 @@
-"""A real uvicorn with our protocol, and raw sockets that send what no HTTP library would send."""
+"""A real uvicorn server with our HTTP protocol class, and raw sockets that send what no HTTP library would send."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ GOOD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the length of the body, after a pause if the path asks for one."""
+    """Answers with the length of the body; `/slow` waits first, and `/large` answers with 50 MB."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -72,13 +72,13 @@ def count_descriptors(descriptor: int) -> int:
     """How many descriptors of this process refer to the same file or socket."""
     num = 0
     for path in Path("/dev/fd").iterdir():
-        with contextlib.suppress(OSError):  # the folder's own descriptor is closed
+        with contextlib.suppress(OSError):  # the descriptor that listed the folder is closed
             num += os.path.sameopenfile(int(path.name), descriptor)
     return num
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    """Everything received until the server closes the connection or has answered."""
+    """Sends a request and returns the start of the answer; empty if the server closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request)
         return connection.recv(65536)
@@ -95,39 +95,39 @@ def header(*lines: bytes, version: bytes = b"1.1") -> bytes:
 
 
 AMBIGUOUS = {
-    "a length and chunks": header(b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
-    "chunks and a length": header(b"Transfer-Encoding: chunked", b"content-length: 5") + b"0\r\n\r\n",
+    "a length and chunked encoding": header(b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "chunked encoding and a length": header(b"Transfer-Encoding: chunked", b"content-length: 5") + b"0\r\n\r\n",
     "two lengths": header(b"Content-Length: 2", b"Content-Length: 3") + b"hi",
     "the same length twice": header(b"Content-Length: 2", b"Content-Length: 2") + b"hi",
     "a list of lengths": header(b"Content-Length: 2, 2") + b"hi",
     "a signed length": header(b"Content-Length: +2") + b"hi",
     "a negative length": header(b"Content-Length: -2") + b"hi",
     "a hexadecimal length": header(b"Content-Length: 0x2") + b"hi",
-    "an endless length": header(b"Content-Length: " + b"9" * 30),
+    "a length of 30 digits": header(b"Content-Length: " + b"9" * 30),
     "an empty length": header(b"Content-Length: ") + b"hi",
-    "chunks twice": header(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
-    "chunks and identity": header(b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity") + b"0\r\n\r\n",
-    "chunks in HTTP/1.0": header(b"Transfer-Encoding: chunked", version=b"1.0") + b"0\r\n\r\n",
-    "two hosts": header(b"Host: y", b"Content-Length: 0"),
-    "two types": header(b"Content-Type: image/png", b"Content-Type: text/html", b"Content-Length: 0"),
+    "chunked encoding twice": header(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "chunked and identity coding": header(b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity") + b"0\r\n\r\n",
+    "chunked encoding in HTTP/1.0": header(b"Transfer-Encoding: chunked", version=b"1.0") + b"0\r\n\r\n",
+    "two Host headers": header(b"Host: y", b"Content-Length: 0"),
+    "two content types": header(b"Content-Type: image/png", b"Content-Type: text/html", b"Content-Length: 0"),
     "a folded line": header(b"X-Note: a", b" b", b"Content-Length: 0"),
     "a folded line after a tab": header(b"X-Note: a", b"\tb", b"Content-Length: 0"),
     "a folded length": header(b"Content-Length:", b" 2") + b"hi",
     "lines without CR": b"POST / HTTP/1.1\nHost: x\nContent-Length: 0\n\n",
     "one line without CR": b"POST / HTTP/1.1\r\nHost: x\r\nX: a\nContent-Length: 0\r\n\r\n",
-    "an end without CR": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\n\n",
-    "a blank before the colon": header(b"Content-Length : 2") + b"hi",
-    "a name with a NUL": header(b"X-\0: 2", b"Content-Length: 0"),
-    "a value with a bare CR": header(b"X: a\rContent-Length: 2", b"Content-Length: 0"),
+    "a header end without CR": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\n\n",
+    "a space before the colon": header(b"Content-Length : 2") + b"hi",
+    "a header name with a NUL": header(b"X-\0: 2", b"Content-Length: 0"),
+    "a header value with a bare CR": header(b"X: a\rContent-Length: 2", b"Content-Length: 0"),
     "too many headers": header(*[b"X-%d: 1" % number for number in range(MAX_HEADERS + 1)], b"Content-Length: 0"),
     "a large header": header(b"X: " + b"a" * 40_000, b"Content-Length: 0"),
-    "an endless request line": b"GET /" + b"a" * 200_000,
-    "no request": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
+    "an overlong request line": b"GET /" + b"a" * 200_000,
+    "a TLS handshake": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
 }
 
 
 @pytest.mark.parametrize("name", AMBIGUOUS)
-def test_a_request_with_two_meanings_is_refused_and_the_connection_closed(port: int, name: str) -> None:
+def test_an_ambiguous_or_oversized_request_is_refused_and_the_connection_is_closed(port: int, name: str) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(AMBIGUOUS[name] + GOOD)
@@ -137,7 +137,7 @@ def test_a_request_with_two_meanings_is_refused_and_the_connection_closed(port: 
                 answer += piece
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
-    assert answer.count(b"HTTP/1.1 ") == 1, "what follows is not taken for another request"
+    assert answer.count(b"HTTP/1.1 ") == 1, "the bytes that follow must not be treated as another request"
     assert json.loads(body)["error"]["code"] == "bad_request"
 
 
@@ -158,7 +158,7 @@ def test_a_bad_chunk_size_ends_the_connection(port: int, size: bytes) -> None:
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"0"),
     ],
 )
-def test_usual_requests_are_answered(port: int, request_bytes: bytes, answer: bytes) -> None:
+def test_valid_requests_are_answered(port: int, request_bytes: bytes, answer: bytes) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request_bytes)
         assert read_answer(connection) == (200, answer)
@@ -175,7 +175,7 @@ def test_pipelined_requests_are_answered_in_order(port: int) -> None:
 
 
 def drip(connection: socket.socket, text: bytes) -> bytes:
-    """Sends a byte from time to time until an answer comes."""
+    """Sends a byte every 0.05 seconds until an answer arrives."""
     connection.settimeout(0.05)
     for byte in text:
         with contextlib.suppress(TimeoutError):
@@ -185,7 +185,7 @@ def drip(connection: socket.socket, text: bytes) -> bytes:
     return connection.recv(65536)
 
 
-@pytest.mark.parametrize("before", [b"", GOOD], ids=["at first", "on a kept connection"])
+@pytest.mark.parametrize("before", [b"", GOOD], ids=["first request", "kept-alive connection"])
 def test_a_slow_header_is_rejected(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
     assert HEADER_SECONDS <= 15
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)

@@ -1,4 +1,4 @@
-"""The checks that every request passes: key, limits, version, headers, and errors as JSON."""
+"""What the middleware does for every request: API key, limits, version prefix, headers, and errors as JSON."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ def ask(
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            assert answer.status == 0, "an answer starts once"
+            assert answer.status == 0, "an answer must start only once"
             answer.status = message["status"]
             answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
         else:
@@ -99,11 +99,11 @@ def guard(app: App, **settings: Any) -> GatewayMiddleware:
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/model"), ("POST", "/predict"), ("GET", "/v1/metrics")])
-def test_a_key_is_required_if_there_is_one(headers: dict[str, str], status: int, method: str, path: str) -> None:
+def test_a_key_is_required_if_one_is_set(headers: dict[str, str], status: int, method: str, path: str) -> None:
     app = App()
     answer = ask(guard(app, api_key=KEY), method, path, headers)
     assert answer.status == status
-    assert len(app.paths) == (status == 200), "nothing is looked at without the key"
+    assert len(app.paths) == (status == 200), "a request without the key must not reach the app"
     if status == 401:
         assert answer.code == "unauthorized"
 
@@ -116,7 +116,7 @@ def test_health_and_the_page_need_no_key(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "app_path"), [("/v1/predict", "/predict"), ("/v1", "/"), ("/v12", "/v12"), ("/predict", "/predict")]
 )
-def test_the_version_is_a_prefix(path: str, app_path: str) -> None:
+def test_only_the_version_prefix_is_removed_from_a_path(path: str, app_path: str) -> None:
     app = App()
     ask(guard(app), "POST", path)
     assert app.paths == [app_path]
@@ -137,7 +137,7 @@ def test_an_error_that_is_not_json_becomes_json(status: int, code: str) -> None:
     ("status", "settings", "headers"),
     [(404, {}, {}), (500, {}, {}), (401, {"api_key": KEY}, {}), (415, {}, {"Content-Type": "application/vnd.bentoml"})],
 )
-def test_an_error_of_the_inference_protocol_is_text(
+def test_the_error_in_an_inference_protocol_answer_is_a_string(
     status: int, settings: dict[str, str], headers: dict[str, str]
 ) -> None:
     for path in ("/v2/models/another/infer", "/v1/v2/models/another/infer", "/v2"):
@@ -146,7 +146,7 @@ def test_an_error_of_the_inference_protocol_is_text(
     assert ask(guard(App(status), **settings), "POST", "/v2x", headers).code
 
 
-def test_our_own_errors_are_unchanged() -> None:
+def test_an_error_that_is_already_json_is_unchanged() -> None:
     assert ask(guard(App(400, "application/json"))).body == b"text"
 
 
@@ -162,7 +162,9 @@ def test_every_response_has_security_headers_and_no_server_name() -> None:
     ("origin", "is_allowed"), [("https://a.example", True), ("https://b.example", False), (None, False)]
 )
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-def test_other_origins_are_only_allowed_if_they_are_named(origin: str | None, is_allowed: bool, method: str) -> None:
+def test_other_origins_are_allowed_only_if_they_are_configured(
+    origin: str | None, is_allowed: bool, method: str
+) -> None:
     headers = {"Origin": origin} if origin else {}
     if method == "OPTIONS":
         headers["Access-Control-Request-Method"] = "POST"
@@ -178,10 +180,10 @@ def test_requests_beyond_the_limit_are_rejected_before_they_are_read(monkeypatch
     assert (answer.status, answer.code) == (503, "overloaded")
     assert answer.headers["retry-after"] == "1"
     assert app.paths == []
-    assert ask(guard(app), "GET", "/readyz").status == 200, "health is asked without a body"
+    assert ask(guard(app), "GET", "/readyz").status == 200, "only requests with a body are limited"
 
 
-def test_the_bytes_of_all_requests_are_limited_and_released(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_total_bytes_of_all_requests_are_limited_and_released(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     app = App()
     gateway = guard(app)
@@ -191,7 +193,7 @@ def test_the_bytes_of_all_requests_are_limited_and_released(monkeypatch: pytest.
         assert ask(gateway, "POST", "/predict", body=[b"x" * 60]).status == 200
 
 
-def test_a_slow_body_is_rejected_in_favor_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_slowest_body_is_rejected_in_favor_of_a_new_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_REQUESTS", 2)
     assert statuses_of(slow=[10, 10], last_size=10) == [503, 0, 200]
 
@@ -201,7 +203,7 @@ def test_the_largest_slow_body_is_rejected_if_memory_is_short(monkeypatch: pytes
     assert statuses_of(slow=[20, 60], last_size=30) == [0, 503, 200]
 
 
-def test_the_last_quarter_is_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_quarter_of_the_memory_is_reserved_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     monkeypatch.setattr(middleware, "MAX_SMALL_BYTES", 30)
     assert ask(guard(App()), "POST", "/predict", body=[b"x" * 74]).status == 200
@@ -209,7 +211,7 @@ def test_the_last_quarter_is_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -
 
 
 def statuses_of(slow: list[int], last_size: int) -> list[int]:
-    """The statuses of requests that stop after these bytes, and of a complete one after them; 0: none yet."""
+    """The statuses of requests that stall after these bytes, then of a complete request; 0: no answer yet."""
 
     async def run() -> list[int]:
         gateway, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]
@@ -225,7 +227,7 @@ def statuses_of(slow: list[int], last_size: int) -> list[int]:
             async def send(message: Message) -> None:
                 answer.status = message.get("status", answer.status)
 
-            gateway._app = App()  # each request has its own, which keeps the status
+            gateway._app = App()  # a new app for each request, because an app keeps its status
             scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": []}
             await gateway(scope, receive, send)
 

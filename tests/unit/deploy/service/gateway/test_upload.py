@@ -1,4 +1,4 @@
-"""Which requests are accepted as photos, and the errors for others."""
+"""Which requests are accepted as photos, and the errors for all other requests."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def part(name: str, content: bytes, filename: str | None = None) -> bytes:
 
 
 def read(content_type: str | None, chunks: Iterable[bytes], content_length: str | None = None) -> list[bytes]:
-    """The content read from a request whose body arrives in these chunks."""
+    """The photos read from a request whose body arrives in these chunks."""
     headers = [(b"content-type", content_type.encode())] if content_type else []
     headers += [(b"content-length", content_length.encode()) if content_length else CHUNKED]
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -56,7 +56,7 @@ def test_a_body_in_chunks_of_any_size_is_read_completely(size: int) -> None:
 
 
 @pytest.mark.parametrize("content_type", [None, "", "application/octet-stream", "image/jpeg; q=1"])
-def test_a_body_that_is_not_a_form_is_a_photo_unless_its_type_differs(content_type: str | None) -> None:
+def test_a_body_without_a_type_or_of_a_binary_type_is_one_photo(content_type: str | None) -> None:
     assert read(content_type, [b"pho", b"to"]) == [b"photo"]
 
 
@@ -70,7 +70,7 @@ def test_the_error_for_a_missing_body_describes_the_expected_body(content_type: 
 
 
 @pytest.mark.parametrize("filename", ["../../etc/passwd", "a\0b.jpg", "", "日本.png", "x" * 1000])
-def test_a_file_name_means_nothing(filename: str) -> None:
+def test_the_file_name_is_ignored(filename: str) -> None:
     assert read(FORM, [part("files", b"photo", filename) + b"--cut--\r\n"]) == [b"photo"]
 
 
@@ -92,7 +92,7 @@ def test_a_file_name_means_nothing(filename: str) -> None:
         (FORM, part("note", b"x" * 100_000) + b"--cut--\r\n", 400, "bad_form", "maximum size"),
     ],
 )
-def test_a_request_without_photos_gets_the_expected_and_the_actual_body(
+def test_the_error_for_an_invalid_body_describes_the_body(
     content_type: str | None, body: bytes, status: int, code: str, text: str
 ) -> None:
     error = read_refusal(content_type, [body])
@@ -104,12 +104,12 @@ def test_the_expected_field_is_named() -> None:
     assert "'files'" in str(read_refusal(FORM, [part("file", b"photo", "a.jpg") + b"--cut--\r\n"]))
 
 
-def test_names_in_a_message_are_shortened() -> None:
+def test_long_field_names_are_shortened_in_the_message() -> None:
     body = b"".join(part(f"{number}{'x' * 3000}", b"photo", "a.jpg") for number in range(MAX_FILES)) + b"--cut--\r\n"
     assert len(str(read_refusal(FORM, [body]))) < 3000
 
 
-def test_a_body_with_a_too_large_length_is_rejected_before_it_is_read() -> None:
+def test_a_body_whose_declared_length_is_too_large_is_rejected_before_it_is_read() -> None:
     error = read_refusal(FORM, [], content_length=str(MAX_BODY_BYTES + 1))
     assert (error.status, error.code) == (413, "too_large")
 
@@ -131,7 +131,7 @@ def test_a_compressed_body_is_rejected_unread(kind: str) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-encoding", b"gzip")]
 
     async def receive() -> dict[str, object]:
-        raise AssertionError("it is not read")
+        raise AssertionError("a compressed body must not be read")
 
     with pytest.raises(RefusedUpload) as error:
         asyncio.run(read_photos(Request({"type": "http", "method": "POST", "headers": headers}, receive)))

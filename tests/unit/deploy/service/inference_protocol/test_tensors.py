@@ -30,11 +30,11 @@ def test_nested_data_is_read_in_row_major_order() -> None:
         (b"{}", "9" * 5000, 400, f"{JSON_LENGTH} must not exceed"),
         (b"{}", "\N{SUPERSCRIPT TWO}", 400, f"{JSON_LENGTH} must not exceed"),
         (make_request(shape=[-1, -1]), None, 400, "greater than or equal to 0"),
-        (make_request(shape=[2], data=["AAAA"] * 3), None, 400, "found more photos"),
-        (make_request(shape=[2], data=[[], []]), None, 400, "found 0 photos"),
+        (make_request(shape=[2], data=["AAAA"] * 3), None, 400, "the files; found more"),
+        (make_request(shape=[2], data=[[], []]), None, 400, "the files; found 0"),
         (make_request(data=[{}]), None, 400, "base64 text"),
-        (make_request(parameters={"binary_data_size": 3}), None, 400, "found data, and 0 bytes for 3"),
-        (make_request() + b"abc", str(len(make_request())), 400, "found data, and 3 bytes for None"),
+        (make_request(parameters={"binary_data_size": 3}), None, 400, "found data, 0 bytes and binary_data_size 3"),
+        (make_request() + b"abc", str(len(make_request())), 400, "found data, 3 bytes and binary_data_size None"),
         (make_request(shape=[1, 65], data=["AAAA"] * 65), None, 400, "at most 64 photos; found 65"),
         (
             make_request(name="pixels", datatype="UINT8", shape=[65, 4, 4, 3]),
@@ -45,19 +45,21 @@ def test_nested_data_is_read_in_row_major_order() -> None:
         (b"\x1f\x8b\x08\x00", None, 400, "found invalid JSON: expected value at line 1"),
     ],
 )
-def test_a_contradictory_request_is_rejected(body: bytes, json_length: str | None, status: int, message: str) -> None:
+def test_a_contradictory_or_oversized_request_is_rejected(
+    body: bytes, json_length: str | None, status: int, message: str
+) -> None:
     with pytest.raises(RefusedUpload) as refused:
         parse_inference(body, json_length, SIZE)
     assert refused.value.status == status
     assert message in str(refused.value)
 
 
-def test_no_more_elements_are_read_than_the_shape_has() -> None:
-    payload = bytes(4 * 10**6)  # a million files of no bytes
+def test_at_most_one_element_more_than_the_shape_declares_is_read() -> None:
+    payload = bytes(4 * 10**6)  # a million length prefixes of 0: empty files
     tensor = make_request(data=None, shape=[3], parameters={"binary_data_size": len(payload)})
     with (
         unittest.mock.patch.object(tensors.struct, "unpack_from", wraps=tensors.struct.unpack_from) as reads,
-        pytest.raises(RefusedUpload, match="found more photos"),
+        pytest.raises(RefusedUpload, match="the files; found more"),
     ):
         parse_inference(tensor + payload, str(len(tensor)), SIZE)
     assert reads.call_count == 4

@@ -1,4 +1,4 @@
-"""Feedback only reaches the log for logged predictions, and limits stop a flood of it."""
+"""Feedback is stored only for logged predictions, and limits stop floods of feedback."""
 
 import threading
 from concurrent.futures import Future
@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, 23, 59, 58, tzinfo=UTC)
 
 
 def make_prediction(number: int) -> LoggedPrediction:
-    """Predictions 20 ms apart, in pairs within the same millisecond, starting before midnight."""
+    """The n-th prediction: 0 and 1 share a millisecond just before midnight, 2 and 3 share one 20 ms later, etc."""
     time = START + timedelta(milliseconds=20 * (number // 2))
     return LoggedPrediction(
         id=f"4c1f0a9b2d3e-{int(time.timestamp() * 1000):012x}-{number:012x}",
@@ -41,7 +41,7 @@ def log_dir(tmp_path: Path) -> Path:
     for number in range(300):
         log.add(make_prediction(number))
     log.close()
-    assert len(list(tmp_path.glob("*.jsonl"))) == 2, "midnight is among them"
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2, "the predictions must span midnight"
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def test_every_prediction_is_found_and_no_other(log_dir: Path) -> None:
         line = find_line(log_dir, make_prediction(number).id)
         assert line is not None
         assert LoggedPrediction.model_validate_json(line) == make_prediction(number)
-    for number in (1000, 10**6):  # later than all others, and on another day
+    for number in (1000, 10**6):  # later than all logged predictions
         assert find_line(log_dir, make_prediction(number).id) is None
     same_time = make_prediction(7).id[:-1] + "f"
     assert [find_line(log_dir, text) for text in (same_time, "", "a-b-c", "../../etc/passwd", "*")] == [None] * 5
@@ -64,7 +64,7 @@ def test_feedback_is_stored_in_order_and_the_last_label_counts(log_dir: Path) ->
     log = PredictionLog(log_dir, 1.0)
     late = make_prediction(400)
     log.add(late)
-    assert result(log.add_feedback(Feedback(id=late.id, label="dog"))) == "cat", "its line is written just before"
+    assert result(log.add_feedback(Feedback(id=late.id, label="dog"))) == "cat", "the prediction must be written first"
     first = make_prediction(1).id
     for label in ("dog", "bird", "bird"):
         assert result(log.add_feedback(Feedback(id=first, label=label))) == "cat"
@@ -109,7 +109,7 @@ def test_feedback_about_many_predictions_is_limited(tmp_path: Path, monkeypatch:
     assert path.stat().st_size <= 2000
 
 
-def test_a_report_fails_with_the_disk_and_a_later_one_is_stored(tmp_path: Path) -> None:
+def test_feedback_fails_if_the_disk_fails_and_later_feedback_is_stored(tmp_path: Path) -> None:
     book = FeedbackBook(tmp_path)
     (tmp_path / "feedback").write_text("in the way")
     assert refusal(book, "one", "dog") == "log_failed"
@@ -122,14 +122,14 @@ def test_canceled_feedback_does_not_stop_the_log(log_dir: Path) -> None:
     log = PredictionLog(log_dir, 1.0)
     is_cancelled, first = threading.Event(), make_prediction(1).id
     log._queue.put(lambda: is_cancelled.wait(10) and None)
-    assert log.add_feedback(Feedback(id=first, label="dog")).cancel(), "its client has left"
+    assert log.add_feedback(Feedback(id=first, label="dog")).cancel(), "the first client has disconnected"
     is_cancelled.set()
     assert result(log.add_feedback(Feedback(id=first, label="bird"))) == "cat"
     log.close()
     assert read_feedback(log_dir) == {first: "bird"}
 
 
-def test_a_damaged_prediction_is_rejected(log_dir: Path) -> None:
+def test_feedback_for_a_damaged_log_line_is_rejected(log_dir: Path) -> None:
     damaged = make_prediction(10**6)
     day = f"{damaged.time:%Y%m%d}"
     (log_dir / f"{day}-another.jsonl").write_text(f'{{"id":"{damaged.id}","label":')
@@ -139,8 +139,8 @@ def test_a_damaged_prediction_is_rejected(log_dir: Path) -> None:
     log.close()
 
 
-def test_two_services_write_to_one_folder(log_dir: Path) -> None:
-    """Predictions like those of replicas: their processes have the same number, and their clocks differ."""
+def test_two_services_can_write_to_the_same_folder(log_dir: Path) -> None:
+    """Like replicas on a cluster, the two have the same process id, and their clocks differ."""
     replicas = PredictionLog(log_dir, 1.0), PredictionLog(log_dir, 1.0)
     for number in range(1000, 1040):
         replicas[number % 2].add(make_prediction(number if number % 2 else number - 400))
@@ -150,7 +150,7 @@ def test_two_services_write_to_one_folder(log_dir: Path) -> None:
         assert find_line(log_dir, make_prediction(number if number % 2 else number - 400).id) is not None, number
 
 
-def test_a_damaged_line_is_reported_and_missing_feedback_is_empty(tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_and_a_missing_folder_means_no_feedback(tmp_path: Path) -> None:
     assert read_feedback(tmp_path) == {}
     (tmp_path / "feedback").mkdir()
     (tmp_path / "feedback" / "20260101-1.jsonl").write_text('{"id": "one"}\n')

@@ -1,4 +1,4 @@
-"""The prediction log keeps everything that drift needs, loses no line when killed, and never delays answers."""
+"""The prediction log keeps what the drift check needs, loses no line when killed, and never delays answers."""
 
 import base64
 import random
@@ -45,7 +45,7 @@ def write(folder: Path, *entries: LoggedPrediction) -> None:
     log.close()
 
 
-def test_logged_predictions_are_read_again(tmp_path: Path) -> None:
+def test_logged_predictions_can_be_read_back(tmp_path: Path) -> None:
     write(tmp_path / "new" / "log", *(entry(number) for number in range(100)))
     predictions = list(read_log(tmp_path / "new" / "log"))
     assert [prediction.id for prediction in predictions] == [f"bento-{number}" for number in range(100)]
@@ -54,13 +54,13 @@ def test_logged_predictions_are_read_again(tmp_path: Path) -> None:
     assert find(tmp_path / "new" / "log", "bento-1000") is None
 
 
-def test_each_day_has_its_file_and_can_be_left_out(tmp_path: Path) -> None:
+def test_each_day_has_its_own_file_and_earlier_days_can_be_left_out(tmp_path: Path) -> None:
     write(tmp_path, entry(1, day=1), entry(2, day=2), entry(3, day=3))
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
     assert [prediction.id for prediction in read_log(tmp_path, since=date(2026, 1, 2))] == ["bento-2", "bento-3"]
 
 
-def test_a_share_of_the_predictions_is_kept(tmp_path: Path) -> None:
+def test_only_the_configured_share_of_predictions_is_logged(tmp_path: Path) -> None:
     log = PredictionLog(tmp_path, 0.2, random.Random(0))
     assert 150 < sum(log.wants_next() for _ in range(1000)) < 250
     log.close()
@@ -76,7 +76,7 @@ def test_a_failing_disk_loses_lines_with_one_warning(tmp_path: Path, caplog: pyt
     assert caplog.text.count("predictions are not logged") == 1
 
 
-def test_a_full_disk_loses_complete_lines(tmp_path: Path) -> None:
+def test_a_full_disk_loses_whole_lines_and_leaves_no_partial_line(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64k") as disk:
         log = PredictionLog(disk, 1.0)
         for number in range(500):
@@ -136,5 +136,5 @@ def test_an_id_contains_its_bento_and_its_time() -> None:
 @pytest.mark.parametrize(
     "text", ["", "colors:4c1f0a9b2d3e", "20261121-091520-47ff", "a-b-c", "v-ffffffffffff-5f6a7b8c9d0e"]
 )
-def test_an_invalid_id_is_none(text: str) -> None:
+def test_an_invalid_id_is_parsed_as_none(text: str) -> None:
     assert parse_id(text) is None

@@ -19,10 +19,10 @@ def params() -> Params:
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_stack() -> Iterator[None]:
-    """Lets KFP ask for the name of its caller only.
+    """Makes KFP look up only the name of its caller.
 
-    Each setter of a task reads the source lines of the whole stack for that name, and searches all modules for those of
-    generated code: seconds per compilation in a process that has loaded TensorFlow.
+    For that name, each setter of a task reads the source lines of the whole call stack, and searches all modules for
+    the lines of generated code, which takes seconds per compilation in a process that has loaded TensorFlow.
     """
     from kfp.dsl import pipeline_task
 

@@ -24,7 +24,7 @@ DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64
 
 
 def compile_documents(placement: Placement, params: Params, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both documents: the pipeline, and its executors' Kubernetes settings."""
+    """Both documents of the compiled file: the pipeline, and the Kubernetes settings of its executors."""
     compile_pipeline(params, folder / "pipeline.yaml", placement)
     pipeline, platform = YAML(typ="safe").load_all((folder / "pipeline.yaml").read_text())
     return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
@@ -61,7 +61,7 @@ def test_train_gets_its_gpus_in_both_documents(documents: tuple[dict[str, Any], 
         assert "tolerations" not in executors[f"exec-{step}"]
 
 
-def test_every_task_runs_as_a_user_without_rights_and_for_a_limited_time(
+def test_every_task_runs_as_an_unprivileged_user_and_for_a_limited_time(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     pipeline, executors = documents
@@ -86,7 +86,7 @@ S3_VARIABLES = (
 )
 
 
-def test_only_preprocess_has_the_keys_of_the_photos_and_only_training_the_weights(
+def test_only_preprocess_has_the_keys_of_the_photos_and_only_it_and_train_have_volumes(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     for name, executor in documents[1].items():
@@ -102,7 +102,7 @@ def test_every_task_that_searches_or_trains_finds_local_weights_on_the_data_clai
     params = resolve(unresolved_params, native_size=(8, 8), data_name="digits").params
     pipeline, executors = compile_documents(Placement(data_claim="photos"), params, tmp_path)
     search_tasks = [name for name in executors if "tune" in name or "train" in name]
-    assert len(search_tasks) >= 2, "one tune task a searcher, and train"
+    assert len(search_tasks) >= 2, "one tune task per searcher, and train"
     for name, executor in executors.items():
         mounts = {mount["constant"]: mount["mountPath"] for mount in executor.get("pvcMount", [])}
         assert (mounts.get("photos") == "/data") == (name in (*search_tasks, "exec-preprocess")), name
@@ -132,7 +132,7 @@ def test_limits_and_retries_are_set(documents: tuple[dict[str, Any], dict[str, A
 @pytest.mark.parametrize(
     ("cpu", "request_", "limit"), [(None, "2", "8"), ("1", "1", "8"), ("500m", "500m", "8"), ("16", "16", "16")]
 )
-def test_train_requests_the_given_cores(
+def test_train_requests_the_cores_of_the_placement(
     cpu: str | None, request_: str, limit: str, params: Params, tmp_path: Path
 ) -> None:
     pipeline, _ = compile_documents(Placement(cpu=cpu), params, tmp_path)
@@ -141,7 +141,7 @@ def test_train_requests_the_given_cores(
     assert container(pipeline, "evaluate")["resources"]["resourceCpuRequest"] == DEMANDS["evaluate"].cpu
 
 
-def test_the_final_task_waits_for_all_and_gets_the_status(
+def test_the_final_task_waits_for_all_others_and_gets_their_status(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     close = documents[0]["root"]["dag"]["tasks"]["close"]
@@ -156,7 +156,7 @@ def test_pushed_images_are_used(documents: tuple[dict[str, Any], dict[str, Any]]
 
 
 @pytest.mark.parametrize(("cache", "cached_steps"), [(True, {"preprocess", "train", "evaluate"}), (False, set())])
-def test_deploy_is_never_cached_and_nothing_is_without_the_cache(
+def test_deploy_is_never_cached_and_other_tasks_only_if_the_cache_is_on(
     cache: bool, cached_steps: set[str], params: Params, tmp_path: Path
 ) -> None:
     pipeline, _ = compile_documents(Placement(cache=cache), params, tmp_path)
@@ -170,7 +170,7 @@ def test_every_pod_has_the_label_of_its_step(documents: tuple[dict[str, Any], di
 
 
 @pytest.mark.parametrize("rollout", [None, "darkroom/darkroom-serve"])
-def test_only_deploy_gets_the_token_that_may_change_the_service_and_only_to_roll_out(
+def test_only_deploy_gets_the_token_for_the_service_and_only_for_a_rollout(
     rollout: str | None, params: Params, tmp_path: Path
 ) -> None:
     _, executors = compile_documents(Placement(rollout=rollout), params, tmp_path)

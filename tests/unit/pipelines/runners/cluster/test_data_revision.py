@@ -42,6 +42,6 @@ def test_other_addresses_and_full_commits_are_unchanged() -> None:
         ("dvc+{repository}:photos", "must look like dvc\\+<repository>@<revision>:<path>"),
     ],
 )
-def test_a_revision_that_does_not_exist_is_refused(uri: str, message: str, repository: Path) -> None:
+def test_an_address_that_cannot_be_resolved_is_refused(uri: str, message: str, repository: Path) -> None:
     with pytest.raises(DataError, match=message):
         resolve_revision(uri.format(repository=repository))

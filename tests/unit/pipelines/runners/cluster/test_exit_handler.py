@@ -30,7 +30,7 @@ ENDS = {"COMPLETE": ("FINISHED", None), "FAILED": ("FAILED", "a task failed"), "
 def test_the_mlflow_run_ends_with_the_status_of_the_pipeline(
     scenario: str, mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run was created in another experiment than the closing task is given."""
+    """The run is in a different experiment from the one that the closing task receives."""
     monkeypatch.setenv(KEY_VARIABLE, "0d99a528-6f38-4b60-871d-7a6964dc4a53")
     run = create_run(experiment="photos-folder", name="run", key="0d99a528-6f38-4b60-871d-7a6964dc4a53")
     close_pipeline(scenario, tmp_path)
@@ -39,7 +39,7 @@ def test_the_mlflow_run_ends_with_the_status_of_the_pipeline(
     assert mlflow_run.info.status == status
     error_tag = mlflow_run.data.tags.get("darkroom.error")
     assert error_tag is None if reason is None else str(error_tag).startswith(reason)
-    assert MlflowClient().get_experiment_by_name("digits") is None, "no second run was made"
+    assert MlflowClient().get_experiment_by_name("digits") is None, "no second run was created"
 
 
 @pytest.mark.parametrize(

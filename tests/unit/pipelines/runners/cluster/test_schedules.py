@@ -36,8 +36,8 @@ def test_the_command_lists_and_ends_recurring_runs(params: Params, tmp_path: Pat
         ended = run_schedules(tmp_path, "--host", stand_in.url, "--end", submission.id)
     assert [entry["cron"] for entry in json.loads(listed.stdout)] == ["0 0 3 * * 1"]
     assert ended.stdout.splitlines() == [
-        f"Ended {submission.id}. Runs that it has started continue.",
-        "There are no recurring runs: darkroom submit --cron FIELDS",
+        f"Ended {submission.id}. Runs that it has already started continue.",
+        "There are no recurring runs. To create one: darkroom submit --cron FIELDS",
     ]
 
 

@@ -68,7 +68,7 @@ def test_all_steps_wait_in_the_queue_except_the_final_task(tmp_path: Path) -> No
     assert queued == READING | TRAINING | {"exec-evaluate", "exec-deploy"}
 
 
-def test_tasks_that_resume_run_on_spot_nodes_and_are_tried_often(tmp_path: Path) -> None:
+def test_tasks_that_can_resume_run_on_spot_nodes_with_many_retries(tmp_path: Path) -> None:
     spot = ("cloud.google.com/gke-spot", "true")
     tasks, executors = compile_executors(Placement(spot=spot), tmp_path, *SHARING)
     toleration = {"key": spot[0], "operator": "Equal", "value": "true", "effect": "NoSchedule"}
@@ -105,13 +105,13 @@ def test_workers_shorten_a_run_and_hardly_change_its_pod_hours() -> None:
     ]
     assert sum(work.hours for work in shared) < sum(work.hours for work in alone)
     hours = [sum(work.pods * work.hours for work in works) for works in (alone, shared)]
-    assert hours[1] == pytest.approx(hours[0], abs=0.3), "only the starts of the pods are added"
+    assert hours[1] == pytest.approx(hours[0], abs=0.3), "only the start times of the pods are added"
 
 
 @pytest.mark.parametrize(
     ("photos", "read_seconds", "merge_seconds"), [(10_000, 22.4, 4.6), (20_000, 26.5, 9.0), (100_000, 149.4, 115.6)]
 )
-def test_the_estimate_covers_the_measurements(photos: int, read_seconds: float, merge_seconds: float) -> None:
+def test_the_estimate_is_at_least_the_measured_time(photos: int, read_seconds: float, merge_seconds: float) -> None:
     """The processor seconds of 8 readers and of the merge, at 64 px, from the table in docs/scale.md."""
     read, merge, *_ = estimate(resolve_params("data.workers=8", "preprocess.image_size=64"), Placement(), photos)
     cores = count_cores(DEMANDS["preprocess"].cpu)
@@ -119,7 +119,7 @@ def test_the_estimate_covers_the_measurements(photos: int, read_seconds: float, 
     assert 3600 * merge.hours - START_SECONDS >= merge_seconds
 
 
-def test_the_estimate_ends_with_its_sum() -> None:
+def test_the_estimate_ends_with_the_total() -> None:
     *tasks, total = describe_estimate(resolve_params(side=500), Placement(), 10_000)
     assert [line.partition(":")[0] for line in tasks] == ["preprocess", "train"]
     assert "pod-hours" in total

@@ -21,10 +21,10 @@ from tests.support.kfp_server import DROPPED, StandIn, serving
 
 @pytest.fixture
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No retry may wait."""
+    """Fails the test if a retry waits."""
 
     def refuse_to_sleep(seconds: float) -> None:
-        pytest.fail(f"It waits for {seconds} s.")
+        pytest.fail(f"A retry waits for {seconds} s.")
 
     monkeypatch.setattr(time, "sleep", refuse_to_sleep)
 
@@ -73,7 +73,7 @@ def test_a_rejection_by_the_server_is_reported(
     assert message in str(error.value)
 
 
-def test_the_right_token_is_used(params: Params) -> None:
+def test_a_valid_token_is_accepted(params: Params) -> None:
     with serving(StandIn(token="secret")) as server:
         assert submit(params, Placement(), Server(server.url, "secret")).id == "run-1"
 

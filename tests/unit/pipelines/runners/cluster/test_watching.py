@@ -39,7 +39,7 @@ CHANGES: Final = {
     ],
     "train-pod-deleted": [*CACHED, *FRESH[3:5], *FRESH[3:], *CLOSED],
 }
-"""Each step and its state, in the order of the changes."""
+"""The changes of each scenario in order: a step and its new state."""
 CAUSES: Final = {
     "fail-data": r"preprocess failed: .*/data/missing",
     "fail-weights": r"train failed: train\.model\.weights must be .*; there is no file at /data/missing\.h5\. Its page",
@@ -84,14 +84,14 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
 
-def test_every_scenario_has_its_changes() -> None:
+def test_every_scenario_has_expected_changes_and_an_expected_result() -> None:
     assert sorted(CHANGES) == SCENARIOS
     assert sorted((*CAUSES, *SUCCESSES)) == SCENARIOS
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_run_is_watched_through_recorded_answers_of_a_backend(scenario: str) -> None:
-    """Every step has one state at a time, whatever the names of the workflow's 45 nodes."""
+    """Each step is found among the workflow's 45 nodes, and has one state at a time."""
     display = Changes()
     with serving(StandIn(states=recorded_runs(scenario), logs=recorded_logs())) as server:
         if scenario in SUCCESSES:
@@ -104,7 +104,7 @@ def test_a_run_is_watched_through_recorded_answers_of_a_backend(scenario: str) -
 
 
 def test_the_cause_is_found_after_the_pod_is_gone() -> None:
-    """KFP then has the log under the id of the node, no longer under the name of its pod."""
+    """KFP then returns the log only for the id of the node, no longer for the name of its pod."""
     logs = {node: log for node, log in recorded_logs().items() if "system-container-impl" not in node}
     runs = recorded_runs("fail-data")
     with (

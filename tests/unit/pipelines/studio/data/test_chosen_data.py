@@ -1,4 +1,4 @@
-"""How the chosen data are read: the columns of a label file, and the page's words about an archive."""
+"""How the chosen data is read: the columns of a label file, and the notice about an archive's code page."""
 
 import zipfile
 from pathlib import Path
@@ -31,7 +31,7 @@ def classes_of(view: dict[str, Any]) -> dict[str, int]:
     return {each["name"]: each["num_photos"] for each in view["classes"]}
 
 
-def test_columns_of_a_table_are_named_on_the_page(client: Client, table: Path) -> None:
+def test_columns_of_a_table_can_be_assigned_on_the_page(client: Client, table: Path) -> None:
     client.choose(table)
     view = read_view(client)
     assert view["has_table"]
@@ -73,7 +73,7 @@ def test_a_missing_column_is_reported(client: Client, table: Path) -> None:
 
 
 def test_a_guessed_code_page_of_a_zip_is_reported(client: Client, tmp_path: Path) -> None:
-    """Python marks such names as UTF-8; without the mark they look like those of older programs."""
+    """Python marks such names as UTF-8; the test removes the marks, as if an older program had created the archive."""
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as file:
         for number in range(4):
             for name in ("\u00c4pfel", "N\u00fcsse"):

@@ -1,4 +1,4 @@
-"""Data sets made on the page, and photos that get other classes."""
+"""Data sets that are created on the page, and photos that are moved to other classes."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ def test_classes_are_created_filled_renamed_and_removed(client: Client) -> None:
         assert client.post("/api/data/classes", {"name": name}).status_code == 200
     for number in range(3):
         assert client.put(f"/api/data/photos?class=oak&name={number}.png", png(number)).status_code == 200
-    assert read_view(client)["fault"] == "Each class needs photos; ash has none. Drop some there, or remove it."
-    assert client.post("/api/audit").status_code == 409, "a class without photos is told before any work"
+    assert read_view(client)["fault"] == "Each class needs photos; ash has none. Add some, or remove empty classes."
+    assert client.post("/api/audit").status_code == 409, "a class without photos is reported before any job starts"
     client.post("/api/data/classes/ash", {"to": "elm"})
     client.put("/api/data/photos?class=elm&name=same.png", png(7))
     client.put("/api/data/photos?class=elm&name=same.png", png(8))
@@ -52,7 +52,7 @@ def test_photos_can_only_be_added_to_data_of_the_studio(client: Client, photos: 
 
 
 @pytest.mark.parametrize("name", ["../../up.png", "/abs.png", ".hidden.png", "a\\..\\b.png", "ü" * 300 + ".png"])
-def test_a_photo_stays_in_its_class_for_any_file_name(client: Client, name: str) -> None:
+def test_no_file_name_can_move_a_photo_out_of_its_class(client: Client, name: str) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     assert client.ask("PUT", "/api/data/photos", params={"class": "oak", "name": name}, content=png(1)).is_success

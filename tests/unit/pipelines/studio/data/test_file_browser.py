@@ -1,4 +1,4 @@
-"""Choosing data on the page: this machine's folders below the roots, and their photos."""
+"""Choosing data on the page: the folders of this machine below the roots, and their photos."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def test_a_folder_outside_any_repository_has_no_versions_under_dvc(client: Clien
     assert client.get("/api/data/dvc").json() == []
 
 
-def test_foreign_names_are_shown_and_chosen_without_an_internal_error(client: Client, tmp_path: Path) -> None:
+def test_unusual_names_are_shown_and_chosen_without_an_internal_error(client: Client, tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "set", per_class=4)
     for name in ("\x1b[31mred", "\u202egnp", "latin\udce9", "👩\u200d🚀", "<b>x"):
         shutil.copytree(folder / "red", folder / name)

@@ -1,4 +1,4 @@
-"""The list of photos: their findings, their splits, and snapshots of them."""
+"""The list of photos with their findings and splits, and snapshots of the data."""
 
 import csv
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_photos_are_filtered_by_finding_and_split(audited: Client) -> None:
     assert min(totals[:3]) > 0
 
 
-def test_unchanged_fractions_move_no_photo_and_others_the_reported_ones(audited: Client) -> None:
+def test_unchanged_fractions_move_no_photos_and_other_fractions_move_the_reported_ones(audited: Client) -> None:
     same = audited.get("/api/data/splits?validation=0.15&test=0.15").json()
     assert (same["num_moved"], same["fault"]) == (0, None)
     shown = audited.get("/api/data/photos").json()["photos"]
@@ -79,7 +79,7 @@ def test_unchanged_fractions_move_no_photo_and_others_the_reported_ones(audited:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("validation=much", "A share must be a number"),
+        ("validation=much", "A fraction must be a number"),
         ("validation=nan", "validation_fraction"),
         ("validation=0.9", "validation_fraction"),
         ("test=-1", "test_fraction"),
@@ -91,10 +91,10 @@ def test_invalid_fractions_are_rejected(audited: Client, query: str, message: st
     assert message in answer.json()["error"]
 
 
-def test_other_fractions_need_an_audit(client: Client, photos: Path) -> None:
+def test_a_preview_of_other_fractions_requires_an_audit(client: Client, photos: Path) -> None:
     assert client.get("/api/data/splits").status_code == 409
     client.choose(photos)
-    assert "Audit them again" in client.get("/api/data/splits").json()["error"]
+    assert "Audit them first" in client.get("/api/data/splits").json()["error"]
 
 
 def test_a_snapshot_keeps_photos_that_are_removed_in_the_studio(client: Client) -> None:
@@ -113,7 +113,7 @@ def test_a_snapshot_keeps_photos_that_are_removed_in_the_studio(client: Client) 
     assert all(Path(row["path"]).is_file() for row in rows)
 
 
-def test_a_snapshot_of_photos_elsewhere_copies_nothing(client: Client, photos: Path) -> None:
+def test_a_snapshot_of_photos_outside_the_studio_copies_nothing(client: Client, photos: Path) -> None:
     client.choose(photos)
     version = client.post("/api/data/snapshot", {"revision": client.revision}).json()["version"]
     assert not (Path(version["uri"]).parent / "photos").exists()
@@ -121,7 +121,7 @@ def test_a_snapshot_of_photos_elsewhere_copies_nothing(client: Client, photos: P
 
 
 @pytest.mark.parametrize("label", ["", "..", "a/b", "line\nbreak", " red "])
-def test_a_photo_gets_no_invalid_class(client: Client, photos: Path, label: str) -> None:
+def test_a_photo_cannot_get_an_invalid_class(client: Client, photos: Path, label: str) -> None:
     client.choose(photos)
     body = {"revision": client.revision, "decisions": {paths(client, "")[0]: label}}
     assert client.post("/api/data/decide", body).status_code == 400

@@ -1,4 +1,4 @@
-"""Uploads from a browser: archives and photos, complete or not at all."""
+"""Uploads from a browser: archives and photos are stored completely or not at all."""
 
 import asyncio
 import errno
@@ -38,7 +38,7 @@ def test_an_archive_is_unpacked_and_becomes_the_data(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "cat/../../../evil.png", "C:\\evil.png"])
-def test_an_archive_that_leads_outside_leaves_nothing(client: Client, tmp_path: Path, name: str) -> None:
+def test_an_archive_with_paths_outside_its_folder_leaves_no_files(client: Client, tmp_path: Path, name: str) -> None:
     answer = send_archive(client, archive_of("cat/1.png", name))
     assert answer.status_code == 400
     assert "leads outside" in answer.json()["error"]
@@ -46,7 +46,7 @@ def test_an_archive_that_leads_outside_leaves_nothing(client: Client, tmp_path: 
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".png"]
 
 
-def test_a_zip_bomb_is_refused_and_leaves_nothing(client: Client) -> None:
+def test_a_zip_bomb_is_rejected_and_leaves_nothing_behind(client: Client) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("cat/1.png", "w") as member:
         for _ in range(1100):
@@ -59,7 +59,7 @@ def test_a_zip_bomb_is_refused_and_leaves_nothing(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("content", "name"), [(b"no archive at all", "pets.zip"), (b"", "pets.zip"), (b"x", "a.exe")])
-def test_a_file_that_is_not_an_archive_is_rejected_by_name(client: Client, content: bytes, name: str) -> None:
+def test_a_file_that_is_not_an_archive_is_rejected(client: Client, content: bytes, name: str) -> None:
     answer = send_archive(client, content, name)
     assert answer.status_code == 400
     assert "archive" in answer.json()["error"]
@@ -97,7 +97,7 @@ def test_an_upload_that_is_too_large_is_aborted(client: Client, monkeypatch: pyt
     assert client.put("/api/data/photos?class=oak&name=1.png", png(1) + bytes(500)).status_code == 413
 
 
-def test_a_browser_that_is_closed_during_an_upload_leaves_nothing(client: Client) -> None:
+def test_an_upload_leaves_nothing_behind_if_its_browser_is_closed(client: Client) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     for path, query in (
@@ -133,7 +133,7 @@ def test_a_browser_that_is_closed_during_an_upload_leaves_nothing(client: Client
 
 
 @pytest.mark.proof
-def test_five_thousand_photos_are_uploaded_at_once(client: Client) -> None:
+def test_five_thousand_photos_can_be_uploaded(client: Client) -> None:
     client.post("/api/data/make", {"name": "many", "revision": 0})
     for name in ("light", "dark"):
         client.post("/api/data/classes", {"name": name})
@@ -154,7 +154,7 @@ def test_five_thousand_photos_are_uploaded_at_once(client: Client) -> None:
     client.post("/api/data/uploaded")
     view = read_view(client)
     assert (view["num_photos"], view["fault"]) == (5000, None)
-    assert len(view["classes"][0]["samples"]) == 12, "the page shows some, not all"
+    assert len(view["classes"][0]["samples"]) == 12, "the page shows only some of the photos"
 
 
 def test_partial_uploads_of_a_killed_studio_are_removed_at_the_next_start(

@@ -1,4 +1,4 @@
-"""Setting the params of a draft from a text or a command."""
+"""Setting the params of a draft from a params.yaml or a command."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipelines.studio.draft.params_text import parse_command, parse_text
 from tests.support.source_tree import ROOT
 
 
-def test_the_committed_params_yaml_only_differs_in_its_data() -> None:
+def test_the_committed_params_yaml_differs_from_the_defaults_only_in_its_data() -> None:
     assert parse_text((ROOT / "params.yaml").read_text()) == {"data": {"uri": "data/digits"}}
 
 

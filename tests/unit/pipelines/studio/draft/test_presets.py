@@ -1,4 +1,4 @@
-"""Presets of a training, and the settings for each data set."""
+"""Presets for training, and the separate settings of each data set."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def params(client: Client) -> dict[str, Any]:
 
 @pytest.mark.parametrize("choices", [presets.PRESETS, presets.PRETRAINED_PRESETS], ids=["own", "pretrained"])
 @pytest.mark.parametrize("index", range(3))
-def test_each_preset_is_valid_and_found_again(choices: tuple[presets.Preset, ...], index: int) -> None:
+def test_each_preset_is_valid_and_recognized_when_applied(choices: tuple[presets.Preset, ...], index: int) -> None:
     preset = choices[index]
     tree = {"train": {"learning_rate": 0.01, "epochs": 3, "preset": "none"}, "preprocess": {"image_size": 64}}
     result = presets.apply(preset, tree)
@@ -54,14 +54,14 @@ LAYERS = ModelParams(kind="layers", layers=(parse_layer("Flatten"),))
         ({"preset": "best"}, None, presets.PRETRAINED_PRESETS),
     ],
 )
-def test_only_a_pretrained_network_has_recipes(
+def test_only_pretrained_networks_with_automatic_phases_have_pretrained_presets(
     train: dict[str, Any], model: ModelParams | None, expected: tuple[presets.Preset, ...]
 ) -> None:
     assert presets.list_presets({"train": train}, model) is expected
 
 
 @pytest.mark.parametrize("name", ["quick", "thorough"])
-def test_the_preset_changes_with_the_network(client: Client, photos: Path, name: str) -> None:
+def test_a_preset_is_replaced_by_its_equivalent_if_the_network_changes(client: Client, photos: Path, name: str) -> None:
     client.choose(photos)
     network = {"layers": ["Flatten"]}
     client.post("/api/draft", {"revision": client.revision, "set": {"train.model": {"name": "MobileNetV2"}}})
@@ -80,7 +80,7 @@ def test_the_preset_changes_with_the_network(client: Client, photos: Path, name:
     assert answer.json()["ready"]
 
 
-def test_the_presets_come_with_their_time(client: Client, photos: Path) -> None:
+def test_presets_have_time_estimates_once_data_is_chosen(client: Client, photos: Path) -> None:
     assert [preset["estimate"] for preset in client.get("/api/presets?times=yes").json()["presets"]] == [None] * 3
     client.choose(photos)
     answer = client.get("/api/presets?times=yes").json()
@@ -93,7 +93,7 @@ def test_each_data_set_has_its_own_settings(client: Client, photos: Path, tmp_pa
     other = make_photos(tmp_path / "other", per_class=4)
     client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 7}})
     client.choose(photos)
-    assert params(client)["train"]["epochs"] == 7, "what was set before any photos were chosen is kept"
+    assert params(client)["train"]["epochs"] == 7, "values that were set before any photos were chosen are kept"
     client.choose(other)
     assert "train" not in params(client)
     client.post("/api/draft", {"revision": client.revision, "set": {"train.epochs": 9}})

@@ -1,4 +1,4 @@
-"""The draft of params.yaml, and the two tabs that edit it."""
+"""The draft of params.yaml, which several tabs can edit."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.support.small_disk import small_disk
 from tests.unit.pipelines.studio.conftest import Client, settings_of
 
 
-def test_a_change_of_an_older_revision_is_rejected(client: Client) -> None:
+def test_a_change_that_is_based_on_an_older_revision_is_rejected(client: Client) -> None:
     assert client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 7}}).status_code == 200
     late = client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 9}})
     assert late.status_code == 409
@@ -44,9 +44,7 @@ def test_a_full_disk_is_reported_for_the_draft_and_the_jobs(
         assert client.studio.queue.all() == []
 
 
-def test_the_secret_of_an_address_reaches_the_jobs_and_neither_the_draft_nor_the_page(
-    client: Client, tmp_path: Path
-) -> None:
+def test_the_secrets_of_an_address_reach_the_jobs_but_not_the_draft_or_the_page(client: Client, tmp_path: Path) -> None:
     full_address = "https://ann:hunter2@127.0.0.1:9/photos.zip?token=TOPSECRET"
     masked_address = "https://***@127.0.0.1:9/photos.zip?***"
     answers = [client.post("/api/data/choose", {"revision": 0, "uri": full_address})]
@@ -64,7 +62,7 @@ def test_the_secret_of_an_address_reaches_the_jobs_and_neither_the_draft_nor_the
     file_contents = [path.read_bytes() for path in client.studio.settings.home.rglob("*") if path.is_file()]
     assert file_contents
     assert not any(b"hunter2" in content or b"TOPSECRET" in content for content in file_contents)
-    assert os.environ["DARKROOM_ADDRESSES"] == full_address, "which the jobs inherit"
+    assert os.environ["DARKROOM_ADDRESSES"] == full_address, "the jobs inherit this variable"
 
 
 def test_an_invalid_value_is_reported_and_prevents_the_start(client: Client, photos: Path) -> None:
@@ -95,7 +93,7 @@ def test_the_command_line_reads_the_exported_params(client: Client, photos: Path
     assert (params.data.uri, params.train.epochs, params.train.model.name) == (str(photos), 3, "MobileNetV2")
 
 
-def test_a_params_file_is_imported_and_only_differences_are_stored(client: Client) -> None:
+def test_only_values_that_differ_from_the_defaults_are_stored_from_an_imported_params_file(client: Client) -> None:
     text = "train:\n  epochs: 5\n  batch_size: 32\n"
     draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
     assert draft["params"] == {"train": {"epochs": 5}}
@@ -159,7 +157,7 @@ def test_an_invalid_command_changes_nothing(client: Client, text: str, words: st
         ({"text": "rm -rf /", "kind": "command"}, "A command such as darkroom run --data PHOTOS is expected"),
     ],
 )
-def test_invalid_imports_are_rejected_with_their_reason(client: Client, body: dict[str, str], words: str) -> None:
+def test_invalid_imports_are_rejected_with_a_reason(client: Client, body: dict[str, str], words: str) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, **body})
     assert answer.status_code == 400
     assert words in answer.json()["error"]
@@ -184,7 +182,7 @@ def test_a_network_is_checked_with_the_default_batch_size(client: Client, monkey
     assert by_default < client.post("/api/network", {**body, "batch_size": 8}).json()["training_bytes"]
 
 
-def test_an_invalid_layer_is_counted_from_one_as_on_the_page(client: Client, photos: Path) -> None:
+def test_a_message_counts_layers_from_one_as_the_page_does(client: Client, photos: Path) -> None:
     client.choose(photos)
     layers = ["Flatten", {"Conv2D": {"filters": 4, "kernel_size": 3}}]
     draft = client.post("/api/draft", {"revision": 1, "set": {"train.model": {"layers": layers}}}).json()

@@ -1,4 +1,4 @@
-"""The state of a run, and how every tab learns of it."""
+"""The state of a run, and how every tab is kept up to date."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ EPOCH = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "ph
 
 @pytest.fixture
 def running(client: Client) -> Any:
-    """A job and the run of its process, which is this one."""
+    """A running job and its run; the test's own process acts as the process of the job."""
     job = client.studio.queue.add("run", "Train", [sys.executable, "-c", "pass"])
     (job.path / "started").touch()
     (job.path / "log.txt").write_text("one\ntwo\n")
@@ -87,14 +87,14 @@ def test_tasks_that_share_a_step_are_its_parts(running: Any) -> None:
     start, preprocess, *_ = watch(job).steps
     assert (start.state, preprocess.state) == ("done", "running")
     assert (preprocess.started, preprocess.num_parts) == (100.0, 4)
-    assert preprocess.share == pytest.approx(2 / 5), "the merge comes after the four"
+    assert preprocess.share == pytest.approx(2 / 5), "the merge follows as the fifth task"
     assert [(part.name, part.state) for part in preprocess.parts] == [
         ("list-photos", "done"),
         ("read-photos", "done"),
         ("read-photos-2", "running"),
     ]
     note(run, *(end(name) for name in ("read-photos-2", "read-photos-3")), begin("preprocess"))
-    assert watch(job).steps[1].state == "running", "it merges"
+    assert watch(job).steps[1].state == "running", "the merge is still running"
     note(run, {**end("preprocess"), "time": 190.0})
     preprocess = watch(job).steps[1]
     assert (preprocess.state, preprocess.seconds) == ("done", 90.0)
@@ -146,7 +146,7 @@ def test_a_run_shows_its_progress_from_the_first_second_and_between_steps(runnin
     assert (train.state, train.started) == ("running", 101.0), "its libraries are being loaded"
 
 
-def test_steps_know_how_long_they_took_in_the_latest_run(running: Any) -> None:
+def test_steps_show_how_long_they_took_in_the_latest_run(running: Any) -> None:
     job, run = running
     assert {step.expected_seconds for step in watch(job).steps} == {None}
     note(run, {"step": "preprocess", "event": "finished", "seconds": 3.5})
@@ -162,7 +162,7 @@ def test_other_jobs_have_no_training_progress(client: Client, running: Any) -> N
     assert show_progress(job) is None
 
 
-def test_an_epoch_that_a_resumed_training_repeats_counts_once(running: Any) -> None:
+def test_an_epoch_that_is_repeated_after_resuming_counts_once(running: Any) -> None:
     job, run = running
     note(run, *({"step": "train", "event": "epoch", "epoch": number, "planned": 3, **EPOCH} for number in (1, 2, 2, 3)))
     assert [epoch["epoch"] for epoch in watch(job).epochs] == [1, 2, 3]
@@ -196,10 +196,10 @@ def test_only_new_text_of_the_log_is_sent(running: Any) -> None:
     first = watch(job)
     assert (first.log, first.log_to) == ("one\ntwo\n", 8)
     assert watch(job, first.log_to).log == ""
-    assert watch(job, 10**9).log == "", "a tab that knows more than there is"
+    assert watch(job, 10**9).log == "", "the position is beyond the end of the log"
 
 
-def test_a_training_can_be_finished(
+def test_a_training_run_can_be_finished_early(
     client: Client, running: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job, run = running
@@ -233,7 +233,7 @@ class Socket:
         }
 
     def exchange(self, requests: list[dict[str, Any]], num_messages: int) -> list[dict[str, Any]]:
-        """The answers until `num_messages` messages have arrived or the socket is closed."""
+        """Sends requests, and returns all messages until `num_messages` have arrived or the socket is closed."""
 
         async def exchange_messages() -> list[dict[str, Any]]:
             to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -272,7 +272,7 @@ def test_a_tab_that_sends_invalid_messages_is_still_updated(client: Client) -> N
     assert "no job" in live["error"]
 
 
-def test_a_run_whose_folder_was_removed_is_shown_by_its_job(running: Any, tmp_path: Path) -> None:
+def test_a_job_is_still_shown_if_the_state_file_of_its_run_was_removed(running: Any, tmp_path: Path) -> None:
     job, run = running
     watch(job)
     (run.path / "run.json").unlink()

@@ -39,7 +39,7 @@ def run_to_end(queue: Queue, job: JobFolder) -> JobFolder:
     return queue.find(job.path.name)
 
 
-def test_jobs_run_one_at_a_time_in_their_order(tmp_path: Path) -> None:
+def test_jobs_run_one_at_a_time_in_order(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     first = queue.add("run", "first", SLEEPS)
     second = queue.add("audit", "second", python("print('{}')"))
@@ -65,7 +65,7 @@ def test_another_studio_finds_running_jobs_and_continues_the_queue(tmp_path: Pat
     assert second_queue.find(running.path.name).output == {"ok": 1}
 
 
-def test_a_job_says_why_it_failed(tmp_path: Path) -> None:
+def test_a_failed_job_reports_the_reason(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     mendable = python("import sys; sys.stderr.write('noise\\ndarkroom: Choose other photos.\\n'); sys.exit(2)")
     failed_job = run_to_end(queue, queue.add("audit", "look", mendable))
@@ -139,7 +139,7 @@ def test_an_unknown_job_is_reported(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.proof
-def test_a_run_without_its_store_continues(client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_continues_without_mlflow(client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = run_without_servers(client, photos, monkeypatch, "run")
     assert job.state == "done", job.log_tail()
     said = job.log_tail()
@@ -159,7 +159,7 @@ def test_a_missing_cluster_is_reported(client: Client, photos: Path, monkeypatch
 
 
 def run_without_servers(client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> JobFolder:
-    """A job that has ended, while neither MLflow nor the cluster answered."""
+    """Runs a job to its end while neither MLflow nor a cluster answers."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
         monkeypatch.setenv(name, "1")

@@ -1,4 +1,4 @@
-"""The ways to a model: the gallery, uploads, and the estimated time of a training."""
+"""The ways to choose a model (the gallery and uploads), and the estimated time of a training run."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ def test_a_model_file_is_stored_and_checked_by_the_safe_import(client: Client) -
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "model.pt", "model", ""])
-def test_a_file_of_another_kind_is_refused_by_its_name(client: Client, name: str) -> None:
+def test_a_file_with_an_unknown_suffix_is_rejected(client: Client, name: str) -> None:
     assert client.put(f"/api/model/upload?name={name}", b"x").status_code == 400
 
 
@@ -72,7 +72,7 @@ def test_only_known_values_become_part_of_a_command(client: Client, path: str, b
     assert client.get("/api/jobs").json() == []
 
 
-def test_a_larger_training_has_a_longer_estimate(client: Client, photos: Path) -> None:
+def test_a_larger_training_run_has_a_longer_estimate(client: Client, photos: Path) -> None:
     client.choose(photos)
     seconds = []
     for changes in ({"train.epochs": 5}, {"train.epochs": 50}, {"train.model": {"name": "VGG16"}}):
@@ -87,7 +87,7 @@ def test_a_larger_training_has_a_longer_estimate(client: Client, photos: Path) -
 
 
 @pytest.mark.proof
-def test_the_layers_and_the_speed_of_a_backbone_are_determined_by_jobs(tmp_path: Path) -> None:
+def test_commands_determine_the_layers_and_the_speed_of_a_backbone(tmp_path: Path) -> None:
     for action in ("layers", "speed"):
         subprocess.run(
             [
@@ -111,7 +111,7 @@ def test_the_layers_and_the_speed_of_a_backbone_are_determined_by_jobs(tmp_path:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", BACKBONES)
-def test_the_number_of_weights_equals_that_of_keras(name: str) -> None:
+def test_the_number_of_weights_of_each_backbone_matches_keras(name: str) -> None:
     program = (
         f"import keras; print(getattr(keras.applications, {name!r})(include_top=False, weights=None).count_params())"
     )

@@ -1,10 +1,10 @@
-"""Layouts of exports, albums and folders that people make, with their expected readings."""
+"""Layouts of exports, albums and folders that people create, and how each should be interpreted."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 
 ALBUM_LAYOUTS = (
     DataLayout(
-        "a wrapper called dataset, twice, around splits",
+        "splits in dataset/dataset",
         (
             "dataset/dataset/train/cat/*3 dataset/dataset/train/dog/*3 dataset/dataset/test/cat/*2 "
             "dataset/dataset/test/dog/*2"
@@ -16,7 +16,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a wrapper called dataset, twice",
+        "class folders in dataset/dataset",
         "dataset/dataset/cat/*3 dataset/dataset/dog/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
@@ -24,16 +24,16 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "Roboflow's folders with photos that nobody labeled",
+        "Roboflow's folders with unlabeled photos",
         "train/cat/*3 train/dog/*3 train/Unlabeled/*3 valid/cat/*2 valid/dog/*2",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
             "The data is split: train 6, validation 4.",
-            "Left out of train, because they have no labels: Unlabeled (3 photos).",
+            "Photos left out of train because they have no labels: Unlabeled (3 photos).",
         ),
     ),
     DataLayout(
-        "Roboflow's folder of a version",
+        "Roboflow's folder for a version of a data set",
         (
             "Pets.v3i.folder/train/cat/*3 Pets.v3i.folder/train/dog/*3 Pets.v3i.folder/valid/cat/*2 "
             "Pets.v3i.folder/valid/dog/*2"
@@ -45,12 +45,12 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "LabelImg's boxes beside photos in class folders",
+        "LabelImg's boxes next to photos in class folders",
         "cat/*3 cat/1.xml cat/2.xml dog/*3 dog/1.xml classes.txt",
         lines=("Found 6 photos in 2 classes: cat 3, dog 3.",),
     ),
     DataLayout(
-        "LabelImg's boxes beside photos",
+        "LabelImg's boxes next to photos",
         "*3 1.xml 2.xml 3.xml classes.txt",
         refusal=(
             "The photos must be in one folder per class; {data} has no class folders: 3 photos without a "
@@ -59,7 +59,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "Google Drive's parts of a folder",
+        "a folder that Google Drive has divided into parts",
         (
             "photos-20240101T000000Z-001/photos/cat/*3 photos-20240101T000000Z-001/photos/dog/*3 "
             "photos-20240101T000000Z-002/photos/cat/*2 photos-20240101T000000Z-002/photos/dog/*2"
@@ -73,7 +73,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "Google Drive's parts of several folders",
+        "several folders that Google Drive has divided into parts",
         (
             "drive-download-20240101T000000Z-001/cat/*3 drive-download-20240101T000000Z-001/dog/*3 "
             "drive-download-20240101T000000Z-002/cat/*3"
@@ -98,11 +98,11 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a phone",
+        "the folders of a phone",
         "DCIM/Camera/*3 DCIM/Screenshots/*2 Pictures/WhatsApp/*2",
         refusal=(
             "The folders of the data must be classes; {data} contains DCIM and Pictures, whose names are usual for "
-            "folders around class folders. If they are classes, rename them; otherwise pass one of them: "
+            "folders that contain class folders. If they are classes, rename them; otherwise pass one of them: "
             "--data {data}/DCIM"
         ),
     ),
@@ -136,7 +136,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "endings in upper and lower case",
+        "file suffixes in upper and lower case",
         "cat/a.JPG cat/b.Jpeg cat/c.PNG dog/a.JPEG dog/b.TIFF dog/c.Bmp",
         lines=("Found 6 photos in 2 classes: cat 3, dog 3.",),
     ),
@@ -144,7 +144,7 @@ ALBUM_LAYOUTS = (
         "a class that is empty in train",
         "train/cat/*3 train/dog/*3 train/bird/ test/cat/*2 test/bird/*2",
         refusal=(
-            "Each class must have photos in train; test has bird (2 photos), and train has none of it. "
+            "Each class must have photos in train; test has bird (2 photos), and train has no photos of it. "
             "Move some of the photos into a folder train/bird, or move test/bird out of the data."
         ),
     ),
@@ -157,11 +157,11 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "photos beside class folders",
+        "photos next to class folders",
         "a.jpg b.jpg cat/*3 dog/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
-            "Left out, because they are not in a class folder: 2 photos next to the class folders.",
+            "Photos left out because they are not in a class folder: 2 photos next to the class folders.",
         ),
     ),
     DataLayout(
@@ -193,7 +193,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a class that only train has, divided within",
+        "splits inside class folders, with one class only in train",
         "class_a/train/*3 class_a/val/*2 class_b/train/*3",
         lines=(
             "Found 8 photos in 2 classes: class_a 5, class_b 3.",
@@ -202,7 +202,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "classes of which one is divided within",
+        "splits inside only one of the class folders",
         "class_a/train/*3 class_a/test/*2 class_b/*3",
         refusal=(
             "All class folders must be split in the same way; class_a in {data} contains test and train, "
@@ -210,12 +210,12 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "accents in two forms",
+        "accents in two Unicode forms",
         "caf\xe9/*3 cafe\u0301/*2 th\xe9/*3",
         lines=("Found 8 photos in 2 classes: café 5, thé 3.",),
     ),
     DataLayout(
-        "accents in two forms in two splits",
+        "accents in different Unicode forms in two splits",
         "train/caf\xe9/*3 train/th\xe9/*3 test/cafe\u0301/*2 test/the\u0301/*2",
         lines=(
             "Found 10 photos in 2 classes: café 5, thé 5.",
@@ -237,7 +237,7 @@ ALBUM_LAYOUTS = (
         "a dot at the end of a class in one split",
         "train/cat./*3 train/dog/*3 test/cat/*2 test/dog/*2",
         refusal=(
-            "Each class must have photos in train; test has cat (2 photos), and train has none of it. "
+            "Each class must have photos in train; test has cat (2 photos), and train has no photos of it. "
             "'cat.' of train and 'cat' of test differ only in case, spaces, hyphens or dots: use the "
             "same name."
         ),
@@ -265,13 +265,13 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "classes 0 to 2 beside a file of names",
+        "numbered classes next to a file of names",
         "0/*3 1/*3 2/*3 names.txt",
         lines=(
             "Found 9 photos in 3 classes: 0 3, 1 3, 2 3.",
             (
-                "The classes are numbers; names.txt is not read. If it lists the class names, rename the "
-                "folders accordingly."
+                "The classes are numbers; Darkroom does not read names.txt. If the class names are listed there, "
+                "rename the folders accordingly."
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""More layouts of public data sets and combined folders, with their expected readings."""
+"""More layouts of public data sets and combined folders, and how each should be interpreted."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 
@@ -12,7 +12,7 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "TrashNet beside its original",
+        "TrashNet, resized and original",
         "dataset-resized/glass/*3 dataset-resized/metal/*3 dataset-original/glass/*3 dataset-original/metal/*3",
         refusal=(
             "The folders of the data must be classes; dataset-original and dataset-resized in {data} "
@@ -41,7 +41,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: COVID 3, Normal 3.",
             "The photos are in COVID-19_Radiography_Dataset.",
-            ("Left out of the class folders, because they have names for masks or annotations: masks (6 photos)."),
+            ("Subfolders left out because they have names for masks or annotations: masks (6 photos)."),
         ),
     ),
     DataLayout(
@@ -84,7 +84,7 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "EuroSAT in two forms",
+        "EuroSAT in two versions",
         "EuroSAT/AnnualCrop/*3 EuroSAT/Forest/*3 EuroSATallBands/AnnualCrop/1.tif EuroSATallBands/Forest/1.tif",
         refusal=(
             "The class folders must be on one level; EuroSAT and EuroSATallBands in {data} contain the same folders "
@@ -121,7 +121,7 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "photos without classes beside train",
+        "photos without classes next to train",
         "train/a/*3 train/b/*3 holdout/*4",
         refusal=(
             "Split folders must have the names train, validation and test; {data} has train with the class "
@@ -160,12 +160,12 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "photos beside the class folders of a split",
+        "photos next to the class folders of a split",
         "train/a/*3 train/b/*3 train/*2 val/a/*2 val/b/*2",
         lines=(
             "Found 10 photos in 2 classes: a 5, b 5.",
             "The data is split: train 6, validation 4.",
-            "Left out of train, because they are not in a class folder: 2 photos.",
+            "Photos left out of train because they are not in a class folder: 2 photos.",
         ),
     ),
     DataLayout(
@@ -182,7 +182,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: a 3, b 3.",
             "The photos are in labeled.",
-            "Left out, because they are next to labeled, not in it: unlabeled (4 photos).",
+            "Folders left out because they are next to labeled, not in it: unlabeled (4 photos).",
         ),
     ),
     DataLayout(
@@ -190,7 +190,7 @@ COLLECTED_LAYOUTS = (
         "train/good/*5 test/good/*2 test/scratch/*2 test/dent/*2 ground_truth/scratch/*2 ground_truth/dent/*2",
         refusal=(
             "Each class must have photos in train; test has dent (2 photos) and scratch (2 photos), and "
-            "train has none of them. Move some of the photos into a folder train/dent, or move test/dent "
+            "train has no photos of them. Move some of the photos into a folder train/dent, or move test/dent "
             "out of the data."
         ),
     ),
@@ -206,13 +206,13 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a copy of one class",
+        "a folder that repeats one class",
         "cat/*3 dog/*3 Trash/*4 backup/cat/*2",
         lines=(
             "Found 12 photos in 3 classes: Trash 4, cat 5, dog 3.",
             (
-                "The folder backup contains the class folders again (cat); its 2 photos are added to these classes, "
-                "and copies count once."
+                "The folder backup contains the class folders again (cat); Darkroom adds its 2 photos to these "
+                "classes, and counts copies once."
             ),
         ),
     ),
@@ -226,12 +226,12 @@ COLLECTED_LAYOUTS = (
         "photos/*3 pictures/*3",
         refusal=(
             "The folders of the data must be classes; {data} contains photos and pictures, whose names are usual for "
-            "folders around class folders. If they are classes, rename them; otherwise pass one of "
+            "folders that contain class folders. If they are classes, rename them; otherwise pass one of "
             "them: --data {data}/photos"
         ),
     ),
     DataLayout(
-        "kinds within one class",
+        "subfolders in one class folder",
         "mammals/cat/*3 mammals/dog/*3 birds/*3",
         lines=(
             "Found 9 photos in 2 classes: birds 3, mammals 6.",
@@ -239,11 +239,11 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "masks within classes",
+        "masks inside class folders",
         "cat/*3 cat/masks/*3 dog/*3 dog/masks/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
-            ("Left out of the class folders, because they have names for masks or annotations: masks (6 photos)."),
+            ("Subfolders left out because they have names for masks or annotations: masks (6 photos)."),
         ),
     ),
     DataLayout(
@@ -252,7 +252,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 10 photos in 2 classes: a 5, b 5.",
             "The data is split: train 6, test 4.",
-            "Left out, because they are next to the folders of the splits: TEST_SIMPLE (2 photos).",
+            "Folders left out because they are next to the split folders: TEST_SIMPLE (2 photos).",
         ),
     ),
 )

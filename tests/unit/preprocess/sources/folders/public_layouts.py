@@ -1,4 +1,4 @@
-"""Layouts of public data sets, made of empty files, with their expected readings."""
+"""Layouts of public data sets, built from empty files, and how each should be interpreted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DataLayout:
-    """A layout and its expected reading.
+    """A layout, and how it should be interpreted.
 
     Attributes:
-        name: the data set or the habit that it represents.
+        name: the data set or the kind of layout that it represents.
         files: paths separated by spaces; `a/*3` means three photos in the folder a, `a/` an empty folder, and `%20` a
             space.
-        lines: the lines shown before any work begins.
-        refusal: or why the data are refused, with {data} for their path.
+        lines: the description of the data, if the layout is accepted.
+        refusal: the error, if the layout is refused; it contains {data} in place of the path of the data.
         folder: the name of the folder with the data.
     """
 
@@ -24,7 +24,7 @@ class DataLayout:
     folder: str = "set"
 
     def write(self, parent: Path) -> Path:
-        """Makes the files, and returns the folder of the data."""
+        """Creates the files, and returns the folder of the data."""
         for name in self.expand():
             path = parent / self.folder / name
             (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ PUBLIC_LAYOUTS = (
             "Found 6 photos in 2 classes: cat 3, dog 3.",
             "The data is split: train 6.",
             "The classes are read from the file names, such as cat from train/cat.0.jpg.",
-            "Left out, because their file names contain no class: test1 (4 photos).",
+            "Folders left out because their file names contain no class: test1 (4 photos).",
         ),
     ),
     DataLayout(
@@ -72,7 +72,7 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 10 photos in 2 classes: forest 5, sea 5.",
             "The data is split: train 6, test 4.",
-            "Left out, because they are next to the folders of the splits: seg_pred (5 photos).",
+            "Folders left out because they are next to the split folders: seg_pred (5 photos).",
         ),
     ),
     DataLayout(
@@ -88,7 +88,7 @@ PUBLIC_LAYOUTS = (
             "Found 18 photos in 3 classes: Pepper 6, Potato 6, Tomato 6.",
             (
                 "The folder PlantVillage contains the class folders again (Pepper, Potato and Tomato); "
-                "its 9 photos are added to these classes, and copies count once."
+                "Darkroom adds its 9 photos to these classes, and counts copies once."
             ),
         ),
         folder="PlantVillage",
@@ -110,7 +110,7 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 12 photos in 2 classes: NORMAL 6, PNEUMONIA 6.",
             "The data is split: train 4, validation 4, test 4.",
-            "Left out, because they are next to the folders of the splits: chest_xray (12 photos).",
+            "Folders left out because they are next to the split folders: chest_xray (12 photos).",
         ),
         folder="chest_xray",
     ),
@@ -121,7 +121,7 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 4 photos in 2 classes: Abyssinian 2, american_bulldog 2.",
             "The photos are in images.",
-            "Left out, because they are next to images, not in it: annotations (4 photos).",
+            "Folders left out because they are next to images, not in it: annotations (4 photos).",
             "The classes are read from the file names, such as Abyssinian from images/Abyssinian_1.jpg.",
         ),
     ),
@@ -166,7 +166,7 @@ PUBLIC_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: n02085620-Chihuahua 3, n02085782-Japanese_spaniel 3.",
             "The photos are in images/Images.",
-            "Left out, because they are next to images, not in it: annotations (1 photo).",
+            "Folders left out because they are next to images, not in it: annotations (1 photo).",
         ),
     ),
     DataLayout(

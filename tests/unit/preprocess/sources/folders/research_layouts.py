@@ -1,4 +1,4 @@
-"""Layouts of research data sets beyond plain classification, and of sets with documents beside the photos."""
+"""Layouts of research data sets that are not just for classification, or with documents next to the photos."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 
@@ -11,7 +11,7 @@ RESEARCH_LAYOUTS = (
         "classes are inside it, pass that folder: --data {data}/VOCdevkit/VOC2012",
     ),
     DataLayout(
-        "Pascal VOC, its inner folder",
+        "the inner folder of Pascal VOC",
         "JPEGImages/*4 SegmentationClass/*2 SegmentationObject/*2 Annotations/1.xml",
         refusal="The photos must be in one folder per class; {data}/JPEGImages has no class folders: 4 photos "
         "without a folder, such as 1.jpg. Create a folder for each class in {data}/JPEGImages and move "
@@ -45,8 +45,8 @@ RESEARCH_LAYOUTS = (
         "images_background/Greek/character01/*2 images_background/Greek/character02/*2"
         " images_background/Latin/character01/*2 images_evaluation/Angelic/character01/*2",
         refusal="The folders of the data must be classes; {data} contains images_background and "
-        "images_evaluation, whose names are usual for folders around class folders. If they are classes, rename them; "
-        "otherwise pass one of them: --data {data}/images_background",
+        "images_evaluation, whose names are usual for folders that contain class folders. If they are classes, rename "
+        "them; otherwise pass one of them: --data {data}/images_background",
     ),
     DataLayout(
         "two folders of pictures, which may be classes",
@@ -59,7 +59,7 @@ RESEARCH_LAYOUTS = (
         " malignant/1.png malignant/1-seg.png malignant/2.png malignant/surgical_mask.png",
         lines=(
             "Found 5 photos in 2 classes: benign 2, malignant 3.",
-            "Left out, because they have the names of masks of the photos next to them: 3 photos, such as "
+            "Photos left out because their names mark them as masks of the photos next to them: 3 photos, such as "
             "benign/benign "
             "(1)_mask.png.",
         ),
@@ -113,7 +113,7 @@ RESEARCH_LAYOUTS = (
         lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data is split: train 6, test 4."),
     ),
     DataLayout(
-        "a split with its own lists",
+        "split folders next to lists of their photos",
         "train/cat/*3 train/dog/*3 test/cat/*2 test/dog/*2 train.txt test.txt",
         lines=("Found 10 photos in 2 classes: cat 5, dog 5.", "The data is split: train 6, test 4."),
     ),

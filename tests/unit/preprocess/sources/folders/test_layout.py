@@ -1,4 +1,4 @@
-"""Which folders are classes, splits or neither."""
+"""Whether folders are read as classes, as splits or as neither."""
 
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -32,7 +32,7 @@ def read(*files: str, unwrap: bool = False) -> Layout:
 
 
 @pytest.mark.parametrize("layout", READ, ids=name_of)
-def test_a_public_layout_is_read_and_announced(layout: DataLayout, tmp_path: Path) -> None:
+def test_a_supported_layout_is_read_and_described(layout: DataLayout, tmp_path: Path) -> None:
     photo_set = find_photos(DataFolder(layout.write(tmp_path)))
     assert describe(photo_set) == list(layout.lines)
     places = {file.record.path for file in photo_set.files} | {record.path for record in photo_set.rejected}
@@ -58,7 +58,7 @@ def test_an_archive_is_read_like_its_folder(layout: DataLayout, tmp_path: Path) 
     assert lines[0] == layout.lines[0]
 
 
-def test_a_rejected_archive_must_be_unpacked(tmp_path: Path) -> None:
+def test_the_error_for_an_archive_advises_to_unpack_it(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "leaves.zip", "w") as file:
         for name in ("color/a/1.jpg", "color/b/1.jpg", "gray/a/1.jpg", "gray/b/1.jpg"):
             file.writestr(name, "")
@@ -113,7 +113,7 @@ def test_a_class_name_is_the_same_in_all_unicode_forms() -> None:
     assert layout.place(("train", "cafe\u0301", "a.jpg")) == ("café", "train")
 
 
-def test_an_empty_folder_is_a_class_unless_it_is_named_like_a_split() -> None:
+def test_an_empty_folder_is_a_class_unless_its_name_is_reserved() -> None:
     files = [("cats", "1.jpg"), ("dogs", "1.jpg")]
     layout = find_layout(FolderTree(files, [("birds",), ("test",), ("train",), ("labels",)]))
     assert layout.class_names == ("birds", "cats", "dogs")
@@ -141,14 +141,14 @@ def test_split_words_within_class_names_are_ignored(names: list[str]) -> None:
         (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg"], ("cat", "dog")),
         (["cat0.jpg", "cat1.jpg", "dog (1).jpg", "dog (2).jpg"], ("cat", "dog")),
         (["sea_lion_1.jpg", "sea_lion_2.jpg", "seal-1.jpg", "seal-22.jpg"], ("sea_lion", "seal")),
-        (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg"], ()),  # a single photo gives a name, not a class
+        (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg"], ()),  # dog has a single photo, so it may not be a class
         (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg", "mouse.jpg"], ()),
         (["IMG_20200101_1.jpg", "IMG_20200101_2.jpg", "PXL_20200101_1.jpg", "PXL_20200101_2.jpg"], ()),
         (["00001.jpg", "00002.jpg"], ()),
         (["1_0_0.jpg", "1_0_1.jpg", "2_0_0.jpg", "2_0_1.jpg"], ()),
     ],
 )
-def test_file_names_give_classes_if_all_of_them_do(names: list[str], class_names: tuple[str, ...]) -> None:
+def test_classes_are_read_from_file_names_if_all_contain_one(names: list[str], class_names: tuple[str, ...]) -> None:
     assert read(*names).class_names == class_names
 
 
@@ -160,5 +160,5 @@ def test_file_names_give_classes_if_all_of_them_do(names: list[str], class_names
         ["a\nb/images/1.jpg", "a\nb/images/2.jpg", "c\nd/1.jpg"],
     ],
 )
-def test_untrusted_names_in_notices_stay_on_one_line(files: list[str]) -> None:
+def test_notices_with_untrusted_names_stay_on_one_line(files: list[str]) -> None:
     assert not any("\n" in notice for notice in read(*files, unwrap=True).notices)

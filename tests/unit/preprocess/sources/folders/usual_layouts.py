@@ -1,10 +1,10 @@
-"""Layouts that people make, more or less ambiguous, with their expected readings."""
+"""Common layouts, some of them ambiguous, and how each should be interpreted."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 
 USUAL_LAYOUTS = (
     DataLayout(
-        "a placeholder in test, as Keras wants it",
+        "a placeholder folder in test, as Keras requires",
         "train/a/*3 train/b/*3 test/unknown/*4",
         lines=(
             "Found 6 photos in 2 classes: a 3, b 3.",
@@ -16,20 +16,20 @@ USUAL_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a class that only test has",
+        "a class that is only in test",
         "train/a/*3 train/b/*3 test/a/*2 test/b/*2 test/c/*2",
-        refusal="Each class must have photos in train; test has c (2 photos), and train has none of it. Move "
-        "some of the photos into a folder train/c, or move test/c out of the data.",
+        refusal="Each class must have photos in train; test has c (2 photos), and train has no photos of it. "
+        "Move some of the photos into a folder train/c, or move test/c out of the data.",
     ),
     DataLayout(
-        "a class in other letters",
+        "a class name with another spelling in test",
         "train/Cat/*3 train/dog/*3 test/cat%20/*2 test/dog/*2",
-        refusal="Each class must have photos in train; test has 'cat ' (2 photos), and train has none of it. "
+        refusal="Each class must have photos in train; test has 'cat ' (2 photos), and train has no photos of it. "
         "'Cat' of train and 'cat ' of test differ only in case, spaces, hyphens or dots: use the same "
         "name.",
     ),
     DataLayout(
-        "classes in other letters",
+        "class names that differ only in case and spaces",
         "Cat/*3 cat%20/*2 dog/*3",
         lines=(
             "Found 8 photos in 3 classes: Cat 3, 'cat ' 2, dog 3.",
@@ -47,18 +47,18 @@ USUAL_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "test photos beside class folders",
+        "test photos next to class folders",
         "cat/*3 dog/*3 test/*4 unlabeled/*2",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
             (
-                "Left out, because their names are unlikely to be classes: test (4 photos) and unlabeled "
+                "Folders left out because their names are unlikely to be classes: test (4 photos) and unlabeled "
                 "(2 photos). If they are classes, rename the folders."
             ),
         ),
     ),
     DataLayout(
-        "a test folder beside class folders",
+        "a test folder next to class folders",
         "cat/*3 dog/*3 test/cat/*2 test/dog/*2",
         refusal="Split data must have a folder train; {data} has class folders cat and dog, and a folder test "
         "with the same classes. Move the class folders for training into {data}/train, or move test out "
@@ -67,17 +67,17 @@ USUAL_LAYOUTS = (
     DataLayout(
         "no folder for training",
         "test/a/*3 val/a/*3",
-        refusal="Split data must have a folder train with class folders; there is only test and val in {data}. "
+        refusal="Split data must have a folder train with class folders; found only test and val in {data}. "
         "Move the training photos of each class into a folder {data}/train/CLASS.",
     ),
     DataLayout(
-        "a flat folder for training",
+        "a training folder without class folders",
         "train/*3 test/a/*3 test/b/*3",
-        refusal="Split data must have a folder train with class folders; train has none. Move the training "
-        "photos of each class into a folder {data}/train/CLASS.",
+        refusal="Split data must have a folder train with class folders; there are none in train. Move the "
+        "training photos of each class into a folder {data}/train/CLASS.",
     ),
     DataLayout(
-        "vehicles",
+        "vehicles, one of which is a train",
         "train/*3 bus/*3 car/*3",
         lines=(
             "Found 9 photos in 3 classes: bus 3, car 3, train 3.",
@@ -85,7 +85,7 @@ USUAL_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "documents",
+        "classes called valid and invalid",
         "valid/*3 invalid/*3",
         lines=(
             "Found 6 photos in 2 classes: invalid 3, valid 3.",
@@ -93,7 +93,7 @@ USUAL_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "classes divided within",
+        "splits inside class folders",
         "cat/train/*3 cat/test/*2 dog/train/*3 dog/test/*2",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
@@ -110,12 +110,12 @@ USUAL_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "class folders nested once more",
+        "class folders with one subfolder each",
         "cat/cat/*3 dog/dog/*3",
         lines=("Found 6 photos in 2 classes: cat 3, dog 3.",),
     ),
     DataLayout(
-        "forms within classes",
+        "variants inside class folders",
         "cat/color/*3 cat/gray/*3 dog/color/*3 dog/gray/*3",
         lines=(
             "Found 12 photos in 2 classes: cat 6, dog 6.",
@@ -128,29 +128,29 @@ USUAL_LAYOUTS = (
         lines=("Found 6 photos in 2 classes: cat 3, dog 3.",),
     ),
     DataLayout(
-        "a folder around",
+        "a single outer folder",
         "pets/cat/*3 pets/dog/*3",
         refusal="There must be at least two classes; {data} has only one class folder, 'pets'. If the classes "
         "are inside it, pass that folder: --data {data}/pets",
     ),
     DataLayout(
-        "masks beside photos",
+        "masks next to photos",
         "images/cat/*3 images/dog/*3 masks/cat/*3 masks/dog/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
             "The photos are in images.",
-            "Left out, because they are next to images, not in it: masks (6 photos).",
+            "Folders left out because they are next to images, not in it: masks (6 photos).",
         ),
     ),
     DataLayout(
-        "an archive within",
+        "archives in the folder",
         "train.zip test1.zip",
         refusal="The data must be folders of photos, one per class; {data} has 2 files and no such folder. Move "
         "the photos of each class into a folder named after it, or pass a table of paths and labels. "
         "Unpack test1.zip and train.zip first, or pass one of them.",
     ),
     DataLayout(
-        "a camera's names",
+        "file names from a camera",
         "IMG_001.jpg IMG_002.jpg DSC_001.jpg DSC_002.jpg",
         refusal="The photos must be in one folder per class; {data} has no class folders: 4 photos without a "
         "folder, such as DSC_001.jpg. Create a folder for each class in {data} and move its photos "
@@ -173,7 +173,7 @@ USUAL_LAYOUTS = (
                 "Left out, because photos without class folders have no labels: Test (4 photos). The photos for "
                 "validation and test are taken from train."
             ),
-            "Left out, because they are next to the folders of the splits: Meta (2 photos).",
+            "Folders left out because they are next to the split folders: Meta (2 photos).",
         ),
     ),
     DataLayout(
@@ -193,7 +193,7 @@ USUAL_LAYOUTS = (
             "The photos are in cell_images.",
             (
                 "The folder cell_images contains the class folders again (Parasitized and Uninfected); "
-                "its 6 photos are added to these classes, and copies count once."
+                "Darkroom adds its 6 photos to these classes, and counts copies once."
             ),
         ),
     ),

@@ -21,7 +21,7 @@ PARAMS = PreprocessParams(image_size=16)
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
-def test_a_table_and_folders_give_the_same_labels(name: str, tmp_path: Path) -> None:
+def test_a_table_and_class_folders_produce_the_same_data_set(name: str, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=8)
     expected = preprocess(str(photos), PARAMS, tmp_path / "expected")
     table = write_table(photos, name)
@@ -30,7 +30,7 @@ def test_a_table_and_folders_give_the_same_labels(name: str, tmp_path: Path) -> 
     assert (info.name, info.fingerprint, info.num_rejected) == ("labels", expected.fingerprint, 0)
 
 
-def test_a_table_gives_splits_and_groups(tmp_path: Path) -> None:
+def test_splits_and_groups_are_read_from_a_table(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=12)
     table = write_table(photos, split=["Train", "val", "TEST"] * 12)
     preprocess(str(table), PARAMS, tmp_path / "split")
@@ -42,14 +42,14 @@ def test_a_table_gives_splits_and_groups(tmp_path: Path) -> None:
     assert {row["split"] for row in rows} == set(SPLITS)
 
 
-def test_rows_without_a_photo_are_rejected_by_name(tmp_path: Path) -> None:
+def test_rows_without_a_photo_or_label_are_rejected(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=6)
     table = write_table(photos)
     with table.open("a") as file:
         file.write("red/absent.png;red\n;red\nred/000.png;\nred/001.png;red\n")
     info = preprocess(str(table), PARAMS, tmp_path / "dataset")
     assert info.rejected == {"no_label": 1, "no_path": 1, "unreadable": 1}
-    assert info.num_kept == 18, "the row that is there twice counts once"
+    assert info.num_kept == 18, "the repeated row counts once"
 
 
 def test_class_names_can_look_like_numbers_or_missing_values(tmp_path: Path) -> None:
@@ -99,5 +99,5 @@ def test_photos_without_a_label_in_the_table_are_reported(tmp_path: Path) -> Non
     table.write_text(table.read_text().replace("red/000.png;red", "red/000.png;"))
     assert probe(str(table)).description == (
         "Found 5 photos in 3 classes: blue 2, green 2, red 1.",
-        "Left out, because they have no label: red (1 photo).",
+        "Photos left out because they have no label: red (1 photo).",
     )

@@ -25,7 +25,7 @@ def picture(shade: int) -> bytes:
 
 
 def write_photo_table(path: Path, num_rows: int = 6) -> None:
-    """A table as Hugging Face's `push_to_hub` writes it."""
+    """Writes a table in the form that Hugging Face's `push_to_hub` uses."""
     photos = [{"bytes": picture(number), "path": f"{number}.png"} for number in range(num_rows)]
     features = {"image": {"_type": "Image"}, "label": {"names": ["T-shirt / top", "shoe"], "_type": "ClassLabel"}}
     labels = pa.array([*(number % 2 for number in range(num_rows - 1)), -1], pa.int64())
@@ -76,7 +76,7 @@ def test_parquet_tables_without_classes_are_rejected(
         pass
 
 
-def test_photos_in_parquet_are_counted_while_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_limit_is_checked_while_photos_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_photo_table(tmp_path / "a.parquet")
     monkeypatch.setattr(parquet_photos, "SMALL_BYTES", 200)
     monkeypatch.setattr(parquet_photos, "MAX_RATIO", 0)

@@ -1,4 +1,4 @@
-"""Tables and picture files that announce or contain more than fits into memory."""
+"""Tables and picture files that declare or contain more than fits into memory."""
 
 import gzip
 import os
@@ -29,7 +29,7 @@ from components.preprocess.sources.readers.label_files import read_labels
         (b"path,label\n" + b",,,,,,,,,,\n" * 40, "at most 300 cells"),
     ],
 )
-def test_a_text_table_is_counted_before_it_is_loaded(
+def test_the_limits_of_a_text_table_are_checked_before_it_is_loaded(
     content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "MAX_ROWS", 50)
@@ -58,7 +58,7 @@ def test_a_small_parquet_table_that_expands_to_gigabytes_is_rejected(tmp_path: P
         read_labels(path)
 
 
-def test_a_parquet_table_of_too_many_rows_or_columns_is_refused(tmp_path: Path) -> None:
+def test_a_parquet_table_with_too_many_rows_or_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"path": repeat_text("x", 3_000_001), "label": repeat_text("a", 3_000_001)}), path)
     with pytest.raises(DataError, match="at most 3,000,000 rows"):
@@ -69,7 +69,7 @@ def test_a_parquet_table_of_too_many_rows_or_columns_is_refused(tmp_path: Path) 
 
 
 @pytest.mark.proof
-def test_a_parquet_page_of_gigabytes_only_ends_its_reader(tmp_path: Path) -> None:
+def test_a_parquet_page_of_gigabytes_only_stops_the_process_that_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     cells = pa.table({"path": ["x" * 1_500_000_000], "label": ["a"]})
     pq.write_table(cells, path, compression="zstd", use_dictionary=False)
@@ -78,7 +78,7 @@ def test_a_parquet_page_of_gigabytes_only_ends_its_reader(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.tsv", "table.parquet"])
-def test_a_pipe_that_is_called_a_table_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_pipe_with_the_name_of_a_table_is_refused(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(DataError, match="not a regular file"):
         read_labels(tmp_path / name)
@@ -95,7 +95,7 @@ def test_a_pipe_that_is_called_a_table_is_refused(name: str, tmp_path: Path) -> 
     ],
 )
 @pytest.mark.parametrize("compressed", [False, True])
-def test_idx_files_are_counted_by_their_content_not_their_header(
+def test_limits_of_idx_files_apply_to_their_header_and_their_content(
     header: tuple[int, int, int], content: bytes, message: str, compressed: bool, tmp_path: Path
 ) -> None:
     path = tmp_path / f"train-images-idx3-ubyte{'.gz' if compressed else ''}"
@@ -107,7 +107,7 @@ def test_idx_files_are_counted_by_their_content_not_their_header(
         binary._idx_values(path, binary.IDX_IMAGES)
 
 
-def test_a_folder_of_too_many_entries_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_too_many_entries_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "MAX_ENTRIES", 10)
     for number in range(11):
         (tmp_path / str(number)).touch()

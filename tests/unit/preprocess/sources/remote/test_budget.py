@@ -1,4 +1,4 @@
-"""Servers that never finish, barely start, or send more than they announce: each gives an error within seconds."""
+"""Servers that never finish, barely start, or send more than they announce: each causes an error within seconds."""
 
 import http.server
 import threading
@@ -48,7 +48,7 @@ class Hostile(http.server.BaseHTTPRequestHandler):
                 if not head:
                     self.drip() if self.path == "/drip.zip" else self.flood()
         except OSError:
-            return  # the client has left
+            return  # the client has closed the connection
 
     def wait(self) -> None:
         while not self.server.is_over.wait(0.1):  # type: ignore[attr-defined]
@@ -111,7 +111,7 @@ def test_an_endless_listing_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
         list_files(Endless(), "bucket/photos", "s3://bucket/photos")
 
 
-def test_a_list_that_takes_longer_than_an_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_a_folder_may_take_longer_than_other_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
         """A file system that lists a folder slowly, as a busy machine does."""
 
@@ -123,7 +123,7 @@ def test_a_list_that_takes_longer_than_an_answer_is_read(monkeypatch: pytest.Mon
     assert list(list_files(Slow(), "bucket/photos", "s3://bucket/photos")) == ["cat/1.jpg"]
 
 
-def test_the_first_part_of_a_file_may_take_as_long_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_part_of_a_file_may_take_as_long_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ANSWER_SECONDS", 1.0)
     budget = limits.fetch_budget("s3://bucket/photos.zip")
     time.sleep(0.7)

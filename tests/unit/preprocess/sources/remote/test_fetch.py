@@ -84,7 +84,7 @@ def test_invalid_addresses_are_reported(
 
 @pytest.fixture
 def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the buckets of a loopback server for Google's JSON API (list and read only); the client is real."""
+    """The folder with the buckets of a fake server for Google's JSON API (list and read only); the client is real."""
     pytest.importorskip("gcsfs", reason="the extra gs is not installed")
     root = tmp_path / "buckets"
 
@@ -135,7 +135,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         web.shutdown()
 
 
-def test_photos_in_a_bucket_of_google_are_fetched(google: Path, tmp_path: Path) -> None:
+def test_photos_in_a_google_bucket_are_fetched(google: Path, tmp_path: Path) -> None:
     photos = make_photos(google / "pets" / "sets" / "colors", per_class=5)
     expected = preprocess(str(photos), PARAMS, tmp_path / "local")
     info = preprocess("gs://pets/sets/colors", PARAMS, tmp_path / "remote")
@@ -147,7 +147,7 @@ def test_photos_in_a_bucket_of_google_are_fetched(google: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("scheme", "module", "extra"), [("gs", "gcsfs", "gs"), ("s3", "s3fs", "preprocess")])
-def test_an_address_whose_package_is_missing_names_the_extra(
+def test_the_error_for_a_missing_package_names_the_extra(
     scheme: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)

@@ -24,7 +24,7 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     for variable in (*SECRETS["preprocess"]["darkroom-s3"].values(), "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(variable, raising=False)
     s3fs = pytest.importorskip("s3fs")
-    s3fs.S3FileSystem.clear_instance_cache()  # it would connect to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # otherwise, it would connect to the server of an earlier test
 
 
 def mount_secret(monkeypatch: pytest.MonkeyPatch, **secret: str) -> None:
@@ -34,7 +34,7 @@ def mount_secret(monkeypatch: pytest.MonkeyPatch, **secret: str) -> None:
 
 
 @pytest.mark.parametrize("style", ["path", "auto"])
-def test_photos_come_from_a_store_with_an_endpoint_a_region_and_path_style(
+def test_photos_are_read_from_a_store_with_an_endpoint_a_region_and_path_style(
     style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import boto3
@@ -46,7 +46,7 @@ def test_photos_come_from_a_store_with_an_endpoint_a_region_and_path_style(
     try:
         mount_secret(monkeypatch, **KEYS, endpoint=f"http://{host}:{port}", addressing_style=style)
         client = boto3.client("s3")
-        bucket = f"photos-{style}"  # moto keeps its buckets as long as this process lives
+        bucket = f"photos-{style}"  # moto keeps its buckets until this process ends
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         client.put_object(Bucket=bucket, Key="shirts/red/1.jpg", Body=b"photo")
         folder = fetch(f"s3://{bucket}/shirts")
@@ -99,7 +99,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[tuple[str
         ("virtual", ("photos.store.localhost", "/")),
     ],
 )
-def test_the_addressing_style_determines_the_place_of_the_bucket(
+def test_the_addressing_style_puts_the_bucket_into_the_host_or_the_path(
     style: str | None,
     place: tuple[str, str],
     store: tuple[str, list[tuple[str, str, str]]],

@@ -1,4 +1,4 @@
-"""A model in another format answers as the service does; otherwise it is not written."""
+"""An exported model predicts the same as the service; otherwise it is not written."""
 
 import json
 import shutil
@@ -123,7 +123,7 @@ def test_a_layer_that_a_format_does_not_support_is_reported(folders: Folders, tm
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_an_int8_model_and_a_folder_that_exists_are_refused(folders: Folders, tmp_path: Path) -> None:
+def test_an_int8_model_and_an_existing_folder_are_refused(folders: Folders, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="new folder"):
         export_model(*folders, tmp_path)
     info = BundleInfo.model_validate_json((folders[1] / "bundle.json").read_bytes())

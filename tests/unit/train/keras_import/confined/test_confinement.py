@@ -10,7 +10,7 @@ from components.train.keras_import.confined import confinement
 from components.train.keras_import.confined.confinement import Confinement, run_confined
 from components.train.keras_import.limits import GIB, MIB
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and seccomp are Linux'")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and seccomp exist only on Linux")
 
 PROGRAM = """
 import pathlib, sys
@@ -96,7 +96,9 @@ def test_allowed_actions_work(statement: str, attempt) -> None:
         ("open('large', 'wb').write(bytes(2 * 2**20))", {}, "more than the file size limit"),
     ],
 )
-def test_a_process_above_its_limits_is_ended(statement: str, limits: dict[str, int], reason: str, attempt) -> None:
+def test_a_process_that_exceeds_its_limits_is_stopped(
+    statement: str, limits: dict[str, int], reason: str, attempt
+) -> None:
     with pytest.raises(UploadError, match=reason):
         attempt(statement, **limits)
 
@@ -145,12 +147,12 @@ FAILURES = (
 BEGINNINGS = (
     "The uploaded model cannot be read: ",
     "Reading the uploaded model exceeds the memory limit. ",
-    "Checking the uploaded model takes more than ",
+    "Checking the uploaded model needs more than ",
 )
 
 
 @pytest.mark.parametrize("statement", FAILURES)
-def test_any_failure_on_an_upload_rejects_it_with_a_reason(statement: str, attempt) -> None:
+def test_any_failure_while_an_upload_is_handled_rejects_it_with_a_reason(statement: str, attempt) -> None:
     with pytest.raises(UploadError) as refusal:
         attempt(statement, max_file_bytes=MIB)
     reason = str(refusal.value)
@@ -166,7 +168,7 @@ def test_a_bug_before_the_upload_is_handled_does_not_reject_it(statement: str, a
         attempt("pass", before=statement)
 
 
-def test_a_confined_program_is_not_from_the_working_folder(
+def test_a_confined_program_imports_nothing_from_the_working_folder(
     attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path, tmp_path / "inside"):

@@ -1,4 +1,4 @@
-"""The callback that keeps the best weights: patience, means of the weights, and the plateau."""
+"""The callbacks after each validation: patience, averaged weights, and the plateau schedule."""
 
 import numpy as np
 import pytest
@@ -49,5 +49,5 @@ def test_a_plateau_lowers_the_learning_rate() -> None:
     assert rates == sorted(rates, reverse=True)
     losses = result.history["val_loss"]
     worse = [epoch for epoch in range(1, 7) if losses[epoch] >= min(losses[:epoch])]
-    assert worse, "with this rate the loss jumps"
+    assert worse, "with this learning rate, the loss must jump"
     assert rates[worse[0] + 1] == pytest.approx(0.3)

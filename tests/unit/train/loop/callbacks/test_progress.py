@@ -1,4 +1,4 @@
-"""The reports of a running training: metrics, waiting time, load of the machine, and numbers that are not finite."""
+"""What training reports while it runs: metrics, waiting time, system metrics, and values that are not finite."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ from tests.unit.train.loop.points import classifier, points, run_fit
         ([5.0, 6.0, 9.0], 5.0, 10.0, 2.0),
         ([], 5.0, 6.0, 0.0),
     ],
-    ids=["ready", "late", "all ready", "the first late", "each late", "the last late", "none"],
+    ids=["one, ready", "one, late", "all ready", "first late", "each late", "last late", "none"],
 )
 def test_waiting_time_is_measured_for_steps_of_equal_length(
     made_at: list[float], start: float, end: float, waited: float
@@ -55,7 +55,7 @@ def test_waiting_time_is_measured_for_steps_of_equal_length(
 def test_nan_stops_training_within_the_epoch(
     place: int, activation: str, report_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loss shows it; if oneDNN's ReLU turns NaN into 0, the weights show it by the end of the epoch."""
+    """The loss becomes NaN; if oneDNN's ReLU turns NaN into 0, the weights become NaN by the end of the epoch."""
     monkeypatch.setattr(progress, "REPORT_SECONDS", report_seconds)
     values, labels = points(203, 0)
     values[place] = np.nan
@@ -70,7 +70,7 @@ def test_nan_stops_training_within_the_epoch(
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", range(8))
-def test_every_nan_weight_is_reported(value: float, place: int) -> None:
+def test_every_weight_that_is_not_finite_is_reported(value: float, place: int) -> None:
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
     )
@@ -113,7 +113,9 @@ def test_a_missing_store_does_not_stop_training(tmp_path: Path, caplog: pytest.L
     assert caplog.messages[-1].startswith("No system metrics: ")
 
 
-def test_a_finish_request_ends_the_training_after_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finish_request_ends_training_after_the_current_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events_path = tmp_path / "events.jsonl"
     monkeypatch.setenv(EVENTS_VARIABLE, str(events_path))
     with running_step("train"):
@@ -126,5 +128,5 @@ def test_a_finish_request_ends_the_training_after_its_epoch(tmp_path: Path, monk
     assert 0 < epochs[0]["val_accuracy"] <= 1
 
 
-def test_a_silent_store_delays_a_training_by_at_most_a_minute() -> None:
+def test_a_silent_store_delays_training_by_at_most_a_minute() -> None:
     assert spool.WAIT_SECONDS + spool.CLOSE_SECONDS + progress.SYSTEM_METRICS_SECONDS <= 60

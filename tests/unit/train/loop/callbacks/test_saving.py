@@ -1,4 +1,4 @@
-"""Interrupted and resumed trainings end with the weights of an uninterrupted one."""
+"""Training that is interrupted and resumed ends with the weights of uninterrupted training."""
 
 import functools
 import shutil
@@ -27,7 +27,7 @@ TWICE = (
     Point("components.train.loop.callbacks.saving:Saver.on_train_batch_end", 3, signal.SIGTERM, where="twice"),
 )
 ON_TWO_DEVICES = Point("components.train.loop.phases:train_phases", 0, where="two-devices", num_devices=2)
-"""Never interrupted."""
+"""Never interrupted, because calls are counted from 1."""
 PLACES = (
     *(("components.train.loop.batches:Batches.__getitem__", call) for call in (3, 11, 21, 33, 60)),
     *((f"{CHECKPOINT}:{name}", call) for call in (1, 3) for name in WRITING),
@@ -40,8 +40,8 @@ PLACES = (
         for call in (1, 3)
     ),
 )
-"""Mid epoch; between the files of a checkpoint and before its rename; at the best epoch; where a phase begins; while
-frozen features are computed and before their file is renamed."""
+"""In the middle of an epoch; between the files of a checkpoint and before its rename; at the best epoch; where a phase
+begins; while frozen features are computed and before their file is renamed."""
 ALL = (
     *(Point(*place, signum) for place in PLACES for signum in (signal.SIGKILL, signal.SIGTERM)),
     *(
@@ -57,7 +57,7 @@ AT_ONCE = 12
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the data set and of the trainings' files."""
+    """The folder of the data set and of the files of all training runs."""
     folder = tmp_path_factory.mktemp("interrupted")
     make_dataset(folder / "dataset", per_class=11)
     return folder
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted(folder: Path) -> Callable[[str, int], Ended]:
-    """The same training without interruptions, by the averaging of the weights and the number of epochs."""
+    """Trains without interruptions, with the given averaging of the weights and number of epochs per phase."""
 
     @functools.cache
     def trained(averaging: str, epochs: int) -> Ended:
@@ -87,22 +87,22 @@ def check_goes_on(
     assert best_epoch == expected_best
     for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "phase"):
         assert history[name] == pytest.approx(expected_history[name], rel=1e-5), (folder, name)
-    assert not list(folder.glob("*/")), "no checkpoint is left of a training that has ended"
+    assert not list(folder.glob("*/")), "no checkpoint may remain after training"
 
 
 @pytest.fixture
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DARKROOM_CHECKPOINTS", "")  # and restored when the test has ended
+    monkeypatch.setenv("DARKROOM_CHECKPOINTS", "")  # restored after the test
 
 
 @pytest.fixture(scope="module")
 def codes(folder: Path) -> list[int]:
-    """The exit codes of the trainings of the quick tests, in one process that imports TensorFlow."""
+    """The exit codes of the training runs for the quick tests, forked from one process that imports TensorFlow."""
     return interrupt_in_subprocess(folder, (*TWICE, ON_TWO_DEVICES))
 
 
 @pytest.mark.usefixtures("_environment")
-def test_a_training_that_was_ended_twice_resumes_with_the_same_weights(
+def test_training_that_is_ended_twice_resumes_with_the_same_weights(
     folder: Path, codes: list[int], uninterrupted: Callable[[str, int], Ended], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Killed while a checkpoint is written, resumed, asked to end, resumed again."""
@@ -125,7 +125,7 @@ def test_two_devices_train_like_one(folder: Path, codes: list[int]) -> None:
 @pytest.mark.usefixtures("_environment")
 @pytest.mark.parametrize("time", range(5))
 @pytest.mark.parametrize("first", range(0, len(ALL), AT_ONCE))
-def test_a_training_resumes_after_an_end_at_any_point(
+def test_training_resumes_after_an_interruption_at_any_point(
     folder: Path, uninterrupted: Callable[[str, int], Ended], first: int, time: int
 ) -> None:
     points = ALL[first : first + AT_ONCE]
@@ -141,7 +141,7 @@ def test_a_training_resumes_after_an_end_at_any_point(
 @pytest.mark.proof
 @pytest.mark.usefixtures("_environment")
 @pytest.mark.parametrize("seed", range(3))
-def test_a_training_that_was_killed_five_times_gives_the_same_weights(
+def test_training_that_is_killed_five_times_produces_the_same_weights(
     folder: Path, uninterrupted: Callable[[str, int], Ended], seed: int
 ) -> None:
     assert interrupt_in_subprocess(folder, seed) == [-signal.SIGKILL] * 5

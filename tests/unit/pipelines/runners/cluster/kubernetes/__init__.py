@@ -1,1 +1,1 @@
-"""Tests of the checks by kubectl."""
+"""Tests of the checks that use kubectl."""

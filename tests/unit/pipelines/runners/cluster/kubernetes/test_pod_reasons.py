@@ -1,4 +1,4 @@
-"""Why a pod does not run, according to answers of Kubernetes that kubectl fetches."""
+"""The reason why a pod does not run, from the answers of Kubernetes to kubectl."""
 
 import json
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def test_a_reason_contains_the_message_of_kubernetes_and_advice(status: dict[str
 
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubectl that answers with one pod and records its arguments; no cluster can run where the tests run."""
+    """A stand-in for kubectl that answers with one pod and records its arguments; the tests have no cluster."""
     status = unschedulable("1 Insufficient memory.")
     metadata = {"name": "train", "annotations": {"workflows.argoproj.io/node-id": "training-1"}}
     (tmp_path / "pods.json").write_text(json.dumps({"items": [{"metadata": metadata, "status": status}]}))
@@ -79,7 +79,7 @@ def test_kubectl_is_called_for_the_pods_of_the_run(kubectl: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", ["missing", "refused"])
-def test_without_kubectl_or_rights_there_is_no_reason_and_no_further_call(failure: str, kubectl: Path) -> None:
+def test_if_kubectl_is_missing_or_refused_there_is_no_reason_and_calls_end(failure: str, kubectl: Path) -> None:
     if failure == "missing":
         kubectl.unlink()
     else:

@@ -31,7 +31,7 @@ def job(condition: str) -> dict[str, Any]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Sets the answers of a stand-in for kubectl: one file per kind; without it the kind is forbidden."""
+    """Sets the answers of a stand-in for kubectl: one file per kind; a kind without a file is forbidden."""
     program = tmp_path / "kubectl"
     program.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\n'
@@ -121,7 +121,7 @@ def test_a_missing_claim_is_reported(claims: list[dict[str, Any]], message: str,
         check_volumes(Placement(data_claim="photos"), 0, "team")
 
 
-def test_a_volume_that_tasks_cannot_write_is_rejected(cluster: Cluster) -> None:
+def test_a_volume_that_tasks_cannot_write_to_is_rejected(cluster: Cluster) -> None:
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, ONCE)], jobs=[job("Failed")])
     with pytest.raises(ClusterError, match=f"kubectl -n kubeflow logs job/{CACHE_CLAIM}"):
         check_volumes(Placement(), 0, "kubeflow")
@@ -133,7 +133,7 @@ def test_only_nodes_that_the_selector_allows_are_counted(cluster: Cluster, tmp_p
     assert "-n kubeflow get nodes --selector zone=b,disk=fast -o json" in (tmp_path / "calls").read_text()
 
 
-def test_another_cluster_rejects_nothing(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_rejected_if_kubectl_has_another_cluster(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     cluster(configmaps=[], persistentvolumeclaims=[])
     check_volumes(Placement(), 0, "kubeflow")
     assert f"kubectl's cluster has no config map {SETTINGS} in the namespace kubeflow" in caplog.text
