@@ -15,6 +15,8 @@ const HEIGHT = 560;
 const EDGE = 16;
 const RADIUS = 6;
 const NUM_COLORS = 8;
+/** With more classes, the filter shows where a class is. */
+const MAX_KEYS = 16;
 /** The pointer selects a photo within this distance. */
 const REACH = 30;
 const HELP = "Arrow keys go through the photos; Home and End go to the first and the last.";
@@ -122,6 +124,7 @@ export async function mapCard(id, names) {
     ),
     h("div", { class: "map-frame" }, picture, details),
     count,
+    names.length <= MAX_KEYS ? h("ul", { class: "row small keys" }, names.map(colorKey)) : null,
   );
 }
 
@@ -160,6 +163,12 @@ function drawMap(photos, isShown, show) {
   const dim = () => photos.forEach((each, index) => void dots[index].classList.toggle("dimmed", !isShown(each)));
   return { picture, dim };
 }
+
+/**
+ * @param {string} name
+ * @param {number} label
+ */
+const colorKey = (name, label) => h("li", {}, h("span", { class: `key group-${label % NUM_COLORS}` }), ` ${name}`);
 
 /** @param {MapPhoto} photo */
 function dotOf(photo) {
