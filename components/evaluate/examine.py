@@ -13,6 +13,7 @@ from components.contract.inference.calibration import Calibration
 from components.contract.inference.graph import InferenceGraph
 from components.contract.params.pipeline import EvaluateParams
 from components.evaluate.data_quality.cross_fit import cross_fit
+from components.evaluate.data_quality.embedding_map import EmbeddingMap, MapPhotos, draw_map
 from components.evaluate.data_quality.label_errors import HeldOutPredictions, LabelError, find_label_errors, rank_errors
 from components.evaluate.data_quality.outliers import Outlier, find_outliers
 from components.evaluate.measure.calibration import Embedder, assess, draw_reference, learn
@@ -35,6 +36,7 @@ class Examination:
         scored: the calibrated predictions for validation and test.
         label_errors: the most doubtful first.
         outliers: the farthest first.
+        embedding_map: of the photos of all splits; None if there are too few.
     """
 
     scored: Mapping[SplitName, Predictions]
@@ -42,6 +44,7 @@ class Examination:
     figures: AllFigures
     label_errors: Sequence[LabelError]
     outliers: Sequence[Outlier]
+    embedding_map: EmbeddingMap | None
 
 
 def examine(
@@ -80,7 +83,7 @@ def examine(
     }
     test = scored["test"]
     folds = _cross_validate_features(graph, splits, uncalibrated, bundle, params)
-    errors, outliers, num_searched = _search_data(embed, splits["train"], scored, len(class_names), params)
+    search = _search_data(embed, splits["train"], scored, len(class_names), params)
     split_figures = measure(scored, class_names, params)
     log.info("Measuring confidence, slices and robustness.")
     all_figures = AllFigures(
@@ -91,11 +94,11 @@ def examine(
         slices=find_slices(test, test_split, originals, class_names),
         robustness=disturb(graph, test_split, test, params.robustness_photos, new_generator(params, "disturbances")),
         folds=folds,
-        num_label_errors=len(errors),
-        num_outliers=len(outliers),
-        num_searched=num_searched,
+        num_label_errors=len(search.label_errors),
+        num_outliers=len(search.outliers),
+        num_searched=search.num_photos,
     )
-    return Examination(scored, calibration, all_figures, errors, outliers)
+    return Examination(scored, calibration, all_figures, search.label_errors, search.outliers, search.embedding_map)
 
 
 def measure(
@@ -148,14 +151,28 @@ def _cross_validate_features(
     return folds
 
 
+@dataclass(frozen=True)
+class _DataSearch:
+    """What the embeddings of the photos of all splits show.
+
+    Attributes:
+        num_photos: that were searched; 0 without training photos.
+    """
+
+    label_errors: Sequence[LabelError]
+    outliers: Sequence[Outlier] = ()
+    embedding_map: EmbeddingMap | None = None
+    num_photos: int = 0
+
+
 def _search_data(
     embed: Embedder,
     train: Split,
     scored: Mapping[SplitName, Predictions],
     num_classes: int,
     params: EvaluateParams,
-) -> tuple[list[LabelError], list[Outlier], int]:
-    """Doubtful labels and outliers among the photos of all splits, and the number of photos searched.
+) -> _DataSearch:
+    """Searches the photos of all splits for doubtful labels and outliers, and draws their map.
 
     Held-out photos are judged by the network itself, training photos by a head that was not trained on them.
     """
@@ -163,7 +180,7 @@ def _search_data(
     errors = find_label_errors(held_out)
     num_train = min(len(train), params.searched_photos)
     if num_train == 0:
-        return errors, [], 0
+        return _DataSearch(errors)
     log.info(
         "Searching %s photos of all splits for label errors and outliers.", f"{num_train + len(held_out.labels):,}"
     )
@@ -177,7 +194,12 @@ def _search_data(
     probabilities = cross_fit(embeddings, labels, num_classes, new_generator(params, "cross-fit"))[:num_train]
     cross_fitted = HeldOutPredictions(splits[:num_train], train_ids, labels[:num_train], probabilities)
     errors = rank_errors([*errors, *find_label_errors(cross_fitted)])
-    return errors, find_outliers(splits, image_ids, labels, embeddings), len(labels)
+    outliers = find_outliers(splits, image_ids, labels, embeddings)
+    predicted = np.concatenate([probabilities.argmax(axis=1), held_out.probabilities.argmax(axis=1)])
+    doubtful = {doubt.image_id for doubt in (*errors, *outliers)}
+    photos = MapPhotos(splits, image_ids, labels, predicted)
+    embedding_map = draw_map(photos, embeddings, doubtful, new_generator(params, "embedding map"))
+    return _DataSearch(errors, outliers, embedding_map, len(labels))
 
 
 def _hold_out(scored: Mapping[SplitName, Predictions]) -> HeldOutPredictions:

@@ -19,6 +19,7 @@ from components.contract.system.atomic_files import new_folder, write_csv, write
 from components.contract.text import csv_cell
 from components.contract.tracking.run import Run, find_stored_id
 from components.contract.tracking.step_run import step_run
+from components.evaluate.data_quality.embedding_map import write_map
 from components.evaluate.data_quality.label_errors import write_label_errors
 from components.evaluate.data_quality.outliers import write_outliers
 from components.evaluate.examine import Examination, examine, new_generator
@@ -196,6 +197,8 @@ def write_figures(
     paths = {image_id: original.path for image_id, original in originals.items()}
     write_label_errors(folder / "label_errors.csv", examination.label_errors, names, paths)
     write_outliers(folder / "outliers.csv", examination.outliers, names, paths)
+    if examination.embedding_map is not None:
+        write_map(folder / "embedding_map.parquet", examination.embedding_map, paths)
     write_json(folder / "evaluation.json", info)
 
 

@@ -1,5 +1,6 @@
 """Reads the results of runs: metrics, confused photos, comparisons, and the best run of each data set."""
 
+import csv
 import datetime
 import json
 import threading
@@ -18,6 +19,7 @@ from pipelines.runners.run_notes import read_notes, read_promotion
 from pipelines.studio.settings import StudioError
 
 SHOWN_PHOTOS: Final = 60
+FINDING_FILES: Final = {"label error": "label_errors.csv", "outlier": "outliers.csv"}
 
 
 class Results:
@@ -89,6 +91,24 @@ class Results:
         )
         rows = [{"image_id": row["image_id"], "sureness": max(row["probabilities"])} for row in cell_table.to_pylist()]
         return sorted(rows, key=lambda row: -row["sureness"])[:SHOWN_PHOTOS]
+
+    def photo_map(self, run_id: str) -> list[dict[str, Any]]:
+        """Returns the photos of the embedding map of a run with their findings; none if the run has no map.
+
+        Raises:
+            ArtifactError: there is no such run.
+        """
+        import pyarrow.parquet as pq
+
+        folder = find_finished_run(run_id) / "evaluation"
+        path = folder / "embedding_map.parquet"
+        if not path.exists():
+            return []
+        findings = {name: _read_image_ids(folder / file) for name, file in FINDING_FILES.items()}
+        return [
+            {**photo, "findings": [name for name, ids in findings.items() if photo["image_id"] in ids]}
+            for photo in pq.read_table(path).to_pylist()
+        ]
 
     def split(self, run_id: str, name: str) -> Split:
         """Opens a split of a run's data set.
@@ -217,6 +237,14 @@ def describe_ranking(lines: list[dict[str, Any]]) -> str:
         return f"{text}, clearly more than every other run."
     other_runs = "1 other run" if len(close_lines) == 1 else f"{len(close_lines)} other runs"
     return f"{text}, the most among {len(lines)} runs; but with so few photos, {other_runs} may be just as good."
+
+
+def _read_image_ids(path: Path) -> set[str]:
+    """The image_ids in a table of findings; none if the evaluation of an earlier version has no such table."""
+    if not path.exists():
+        return set()
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["image_id"] for row in csv.DictReader(file)}
 
 
 def _read_json(path: Path) -> Any:

@@ -37,7 +37,7 @@ def test_the_run_ends_as_a_single_finished_mlflow_run_with_the_champion(served: 
         (run,) = find_runs(client, served.id)
         assert run.info.status == "FINISHED"
         assert "darkroom.error" not in run.data.tags
-        assert run.data.tags["darkroom.rollout"].startswith("darkroom/darkroom-serve serves")
+        assert run.data.tags["darkroom.rollout"].startswith("darkroom/darkroom-serve now serves ")
         champion = client.get_model_version_by_alias("photos", "champion")
         assert champion.run_id == run.info.run_id
         bento = bento_of("darkroom-serve")

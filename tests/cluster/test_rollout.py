@@ -102,7 +102,7 @@ def test_the_canary_is_rolled_out_beside_the_champion(bento: str, served: Run) -
     kubectl("apply", "--server-side", "-n", DARKROOM, "-f", "k8s/components/canary/canary.yaml")
     before = generation(SERVE)
     try:
-        assert roll_out(served, bento, "other", CANARY).startswith(f"Outcome: darkroom/{CANARY} serves ")
+        assert roll_out(served, bento, "other", CANARY).startswith(f"Outcome: darkroom/{CANARY} now serves ")
         assert bento_of(CANARY) != bento
         with forwarded(CANARY) as url:
             assert subprocess.run(["curl", "--fail", "--silent", f"{url}/readyz"], check=False).returncode == 0

@@ -98,8 +98,9 @@ def test_train_uses_the_weights_on_the_volume_of_the_photos(whole_run: Run) -> N
     assert WEIGHTS in json.dumps(bundle)
 
 
-def test_training_without_the_volume_of_its_weights_fails_with_their_path(whole_run: Run, pipeline: Path) -> None:
-    run = Run(pipeline, artifacts=dict(whole_run.artifacts))
+def test_training_without_the_volume_of_its_weights_fails_with_their_path(data: Path, pipeline: Path) -> None:
+    run = Run(pipeline)
+    run.run("preprocess")
     job = without_volume(run.make_job("train"), "photos")
     cluster.apply(job)
     name = job["metadata"]["name"]

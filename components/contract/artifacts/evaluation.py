@@ -6,6 +6,8 @@ calibration.json       CalibrationFacts, with familiarity.npz: see components/co
 predictions.parquet    one row per validation and test photo: split, image_id, label, predicted, probabilities
 label_errors.csv       probable label errors, the most probable first: path, label, suggested_label, confidence
 outliers.csv           photos unlike the others, the farthest first: path, label, distance
+embedding_map.parquet  a map on which similar photos are close: split, image_id, path, label, predicted, x, y, from 0 to
+                       1; missing if there are too few photos
 report.html            the report, one self-contained file
 report.pdf             the report for printing
 model_card.md          a summary for users of the model

@@ -56,6 +56,11 @@ def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
     return studio.results.cell(query["run"], parse_whole(query.get("label"), 0), parse_whole(query.get("predicted"), 0))
 
 
+def show_map(studio: Studio, query: Mapping[str, str]) -> Any:
+    """`GET /api/runs/{run}/map`: the photos of the embedding map."""
+    return {"photos": studio.results.photo_map(query["run"])}
+
+
 def show_image(studio: Studio, query: Mapping[str, str]) -> Response:
     """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo, or with `class_name` its explanation."""
     split = studio.results.split(query["run"], query["split"])
@@ -210,6 +215,7 @@ ROUTES = [
     Route("/api/runs/{run}", answer_get(show_run)),
     Route("/api/runs/{run}", answer_post(note_run, RunNotes), methods=["POST"]),
     Route("/api/runs/{run}/cell", answer_get(show_cell)),
+    Route("/api/runs/{run}/map", answer_get(show_map)),
     Route("/api/runs/{run}/photos/{split}/{image}", answer_get(show_image)),
     Route("/api/compare", answer_get(show_comparison)),
     Route("/api/compare", answer_post(compare, ComparedRuns), methods=["POST"]),

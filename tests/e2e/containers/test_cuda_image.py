@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.proof]
 
 MAX_BYTES = 8e9
 PROGRAM = """
-import os, sys
+import json, os, sys
 from pathlib import Path
 
 from kfp import local
@@ -38,7 +38,7 @@ containers = docker.plan_containers(Path("run"), params, environment, docker.Lim
 pipeline = training(0)
 docker.use_gpu_image(pipeline)
 local.init(runner=containers.runner(), pipeline_root="run")
-pipeline(**pipeline_arguments(params))
+pipeline(**json.loads(json.dumps(pipeline_arguments(params))))
 """
 
 
@@ -50,7 +50,7 @@ def test_the_pipeline_runs_on_the_cpu_in_the_cuda_image(engine: None, tmp_path: 
     assert int(docker("image", "inspect", "--format", "{{.Size}}", name)) < MAX_BYTES
     make_photos(tmp_path / "photos", per_class=20)
     params = Path(__file__).parents[3] / "params.yaml"
-    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/run/mlflow.db"}
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/store/mlflow.db"}
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(params)],
         cwd=tmp_path,

@@ -116,6 +116,24 @@ def test_the_screens_of_finished_runs_are_readable_and_accessible(url: str, tmp_
     browse(url, tmp_path, work, width=width, ready=READY)
 
 
+def test_the_map_of_a_run_shows_its_photos(url: str, tmp_path: Path) -> None:
+    run_id = ask(url, "api/runs")["runs"][0]["run_id"]
+
+    async def work(page: Page) -> None:
+        await go(page, f"results/{run_id}", "document.querySelector('.map')")
+        assert await page.run("document.querySelectorAll('.map .dot').length") == 40 * len(CLASS_NAMES)
+        await page.run("document.querySelector('.map').focus()")
+        await page.press("ArrowRight")
+        await says(page, ".map-photo b", CLASS_NAMES[0])
+        await page.until("document.querySelector('.map-photo img').naturalWidth > 0")
+        await pick(page, ".filters .field:first-child select", "1")
+        await page.until("document.querySelectorAll('.map .dimmed').length === 80")
+        await page.press("ArrowRight")
+        await says(page, ".map-photo b", CLASS_NAMES[1])
+
+    browse(url, tmp_path, work, ready=READY)
+
+
 def test_a_suggested_learning_rate_is_applied(url: str, tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await go(page, "training", "document.getElementById('start')?.disabled === false")

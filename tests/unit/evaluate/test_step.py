@@ -56,6 +56,7 @@ def test_the_evaluation_folder_contains_all_documented_files(folder: Path) -> No
         "familiarity.npz",
         "label_errors.csv",
         "outliers.csv",
+        "embedding_map.parquet",
         "report.pdf",
         "model_card.md",
     }

@@ -211,10 +211,10 @@ export function figure(name, text, note) {
 
 /**
  * The head of a table.
- * @param {string[]} names The names of the columns.
+ * @param {string[]} names The names of the columns; a column of controls has none.
  */
 export function tableHead(names) {
-  const columns = names.map((name) => h("th", { scope: "col" }, name));
+  const columns = names.map((name) => (name ? h("th", { scope: "col" }, name) : h("td", {})));
   return h("thead", {}, h("tr", {}, columns));
 }
 

@@ -7,6 +7,7 @@ import { formatBytes, formatCount, formatPercent, formatRange, formatSeconds, pl
 import { pages } from "../elements/pages.js";
 import { confusions } from "./confusion.js";
 import { notesCard } from "./notes.js";
+import { mapCard } from "./photo_map.js";
 import { learningCurves, promotionText, reasonsText, runTitle, standingStyle, verdictText } from "./runs.js";
 
 /** @import { CellPhoto, ClassFigures, RunView } from "./types.js" */
@@ -24,6 +25,7 @@ export async function showRun(page, id) {
   const help = `${numPhotos}: rows are the true classes, columns the predictions. Select a number to see its photos.`;
   /** @type {import("./confusion.js").ShowCell} */
   const openCell = (label, predicted) => showCell(run, id, label, predicted, photos).catch(showProblem);
+  const map = h("div", {});
   const labelErrors = pluralize(run.label_errors ?? 0, "photo");
   page.append(
     h("p", {}, h("a", { href: "#results" }, "← All results")),
@@ -32,6 +34,7 @@ export async function showRun(page, id) {
     runFigures(run),
     notesCard(run.line),
     card("Confusion matrix", h("p", { class: "soft" }, help), confusions(run, openCell), photos),
+    map,
     run.history ? learningCharts(run) : "",
     classTable(run.test.per_class),
     run.label_errors
@@ -44,6 +47,9 @@ export async function showRun(page, id) {
       h("pre", { class: "log", tabIndex: 0 }, run.params),
     ),
   );
+  mapCard(id, run.class_names)
+    .then((content) => content && map.append(content))
+    .catch(showProblem);
 }
 
 /**

@@ -77,6 +77,18 @@
 /** @typedef {{ image_id: string, sureness: number }} CellPhoto */
 
 /**
+ * @typedef {object} MapPhoto
+ * @property {string} image_id
+ * @property {string} split
+ * @property {string} path
+ * @property {number} label
+ * @property {number} predicted
+ * @property {number} x From 0 to 1.
+ * @property {number} y From 0 to 1, upwards.
+ * @property {string[]} findings `label error`, `outlier`
+ */
+
+/**
  * @typedef {object} RunComparison
  * @property {FinishedRun[]} runs
  * @property {{ key: string, values: string[] }[]} params The params that differ.

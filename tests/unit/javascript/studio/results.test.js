@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as pages from "../../../../pipelines/studio/static/elements/pages.js";
 import * as confusion from "../../../../pipelines/studio/static/results/confusion.js";
+import * as photoMap from "../../../../pipelines/studio/static/results/photo_map.js";
 import * as runs from "../../../../pipelines/studio/static/results/runs.js";
 
 test("the color of a confusion matrix cell depends on its share of the class", () => {
@@ -86,4 +87,43 @@ test("a search finds any part of the text, and ignores case", () => {
   assert.deepEqual(pages.search(names, textOf, " ARTICLE 1 "), ["Article 1", "article 12"]);
   assert.deepEqual(pages.search(names, textOf, ""), names);
   assert.deepEqual(pages.search(names, textOf, "shoe"), []);
+});
+
+/** @param {Partial<import("../../../../pipelines/studio/static/results/types.js").MapPhoto>} facts */
+const mapPhoto = (facts) => {
+  return { image_id: "0", split: "test", path: "a.jpg", label: 0, predicted: 0, x: 0, y: 0, findings: [], ...facts };
+};
+
+test("a filter of the map selects photos by class, mistake and finding", () => {
+  const wrong = mapPhoto({ label: 1, predicted: 2, findings: ["label error"] });
+  assert.ok(photoMap.passes(wrong, { label: "", show: "all" }));
+  assert.ok(photoMap.passes(wrong, { label: "1", show: "wrong" }));
+  assert.ok(photoMap.passes(wrong, { label: "1", show: "label error" }));
+  assert.ok(!photoMap.passes(wrong, { label: "2", show: "all" }));
+  assert.ok(!photoMap.passes(wrong, { label: "", show: "outlier" }));
+  assert.ok(!photoMap.passes(mapPhoto({}), { label: "", show: "wrong" }));
+});
+
+test("the pointer selects the nearest photo of the map that is shown", () => {
+  const photos = [mapPhoto({ x: 0, y: 0 }), mapPhoto({ x: 0.01, y: 0, label: 1 }), mapPhoto({ x: 1, y: 1 })];
+  const all = () => true;
+  assert.equal(photoMap.findNearest(photos, { x: 16, y: 544 }, all), 0);
+  assert.equal(photoMap.findNearest(photos, { x: 28, y: 544 }, all), 1);
+  assert.equal(
+    photoMap.findNearest(photos, { x: 28, y: 544 }, ({ label }) => label === 0),
+    0,
+  );
+  assert.equal(photoMap.findNearest(photos, { x: 984, y: 16 }, all), 2);
+  assert.equal(photoMap.findNearest(photos, { x: 500, y: 300 }, all), -1);
+});
+
+test("arrow keys go through the photos of the map that are shown", () => {
+  const photos = [0, 1, 0, 1].map((label) => mapPhoto({ label }));
+  /** @param {{ label: number }} photo */
+  const isShown = ({ label }) => label === 1;
+  assert.equal(photoMap.findNext(photos, -1, 1, isShown), 1);
+  assert.equal(photoMap.findNext(photos, 1, 1, isShown), 3);
+  assert.equal(photoMap.findNext(photos, 3, 1, isShown), 3);
+  assert.equal(photoMap.findNext(photos, 3, -1, isShown), 1);
+  assert.equal(photoMap.findNext(photos, 4, -1, isShown), 3);
 });

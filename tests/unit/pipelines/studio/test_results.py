@@ -17,6 +17,8 @@ from components.contract.artifacts.bento import Lineage, ServiceFacts
 from components.contract.inference.graph import export_sha256
 from components.contract.system.atomic_files import write_json
 from components.contract.tracking.run import create_run
+from components.evaluate.data_quality.embedding_map import EmbeddingMap, MapPhotos, write_map
+from components.evaluate.data_quality.outliers import Outlier, write_outliers
 from pipelines.cli.main import call
 from pipelines.runners.run_notes import write_promotion
 from pipelines.runners.runs import RunState
@@ -114,6 +116,27 @@ def test_a_cell_of_the_matrix_opens_its_photos(client_with_run: Client) -> None:
     assert pixels.shape == (16, 16, 3)
     assert pixels.mean(axis=(0, 1)).argmax() == 1, "the photo is green"
     assert client_with_run.get(f"{place}?class_name=green").headers["content-type"] == "image/png"
+
+
+def test_the_map_has_the_photos_with_their_findings(client_with_run: Client, tmp_path: Path) -> None:
+    evaluation_dir = tmp_path / "runs" / RUN / "evaluation"
+    assert client_with_run.get(f"/api/runs/{RUN}/map").json() == {"photos": []}, "an evaluation of an earlier version"
+    positions = np.array([[0, 1], [1, 0]], np.float32)
+    photos = MapPhotos(["test", "train"], ["0001", "0002"], np.array([0, 1]), np.array([0, 2]))
+    write_map(evaluation_dir / "embedding_map.parquet", EmbeddingMap(photos, positions), {"0001": "blue/1.png"})
+    write_outliers(evaluation_dir / "outliers.csv", [Outlier("train", "0002", 1, 0.5)], CLASS_NAMES, {})
+    first, second = client_with_run.get(f"/api/runs/{RUN}/map").json()["photos"]
+    assert first == {
+        "split": "test",
+        "image_id": "0001",
+        "path": "blue/1.png",
+        "label": 0,
+        "predicted": 0,
+        "x": 0,
+        "y": 1,
+        "findings": [],
+    }
+    assert (second["path"], second["predicted"], second["findings"]) == ("0002", 2, ["outlier"])
 
 
 @pytest.mark.parametrize("place", ["test/0000", "secret/0000", "../../../etc/passwd"])
