@@ -37,7 +37,7 @@ environment = os.environ | {EVENTS_VARIABLE: str(Path("run/events").resolve())}
 containers = docker.plan_containers(Path("run"), params, environment, docker.Limits())
 pipeline = training(0)
 docker.use_gpu_image(pipeline)
-local.init(runner=containers.runner(), pipeline_root="run")
+local.init(runner=containers.runner(), pipeline_root="run/kfp")
 pipeline(**json.loads(json.dumps(pipeline_arguments(params))))
 """
 
