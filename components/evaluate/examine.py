@@ -196,7 +196,7 @@ def _search_data(
     errors = rank_errors([*errors, *find_label_errors(cross_fitted)])
     outliers = find_outliers(splits, image_ids, labels, embeddings)
     predicted = np.concatenate([probabilities.argmax(axis=1), held_out.probabilities.argmax(axis=1)])
-    doubtful = {doubt.image_id for doubt in (*errors, *outliers)}
+    doubtful = {error.image_id for error in errors} | {outlier.image_id for outlier in outliers}
     photos = MapPhotos(splits, image_ids, labels, predicted)
     embedding_map = draw_map(photos, embeddings, doubtful, new_generator(params, "embedding map"))
     return _DataSearch(errors, outliers, embedding_map, len(labels))
