@@ -94,6 +94,14 @@ def parse_cores(text: str) -> str:
     return text
 
 
+def parse_deployment(text: str) -> str:
+    """Checks the namespace and the name of a Deployment in Kubernetes."""
+    name = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+    if not re.fullmatch(f"{name}/{name}", text):
+        raise ValueError(f"NAMESPACE/DEPLOYMENT is expected, such as darkroom/darkroom-serve; found {text!r}")
+    return text
+
+
 def parse_label(text: str) -> tuple[str, str]:
     """Parses a node label and its value."""
     name, equals, value = text.partition("=")

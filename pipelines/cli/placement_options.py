@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pipelines.option_values import parse_cores, parse_count, parse_label
+from pipelines.option_values import parse_cores, parse_count, parse_deployment, parse_label
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,6 +32,7 @@ def placement_options(function: Function) -> Function:
         click.option("--queue", metavar="NAME", help="The LocalQueue of Kueue that admits the tasks."),
         click.option(
             "--rollout",
+            type=parse_deployment,
             metavar="NAMESPACE/DEPLOYMENT",
             help="Where to roll out a promoted model, such as darkroom/darkroom-serve.",
         ),

@@ -17,6 +17,7 @@ from pipelines.studio.draft.store import DraftStore
 from pipelines.studio.exports import Exports
 from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.queue import Queue
+from pipelines.studio.phone import PhoneCamera
 from pipelines.studio.playground import Playground
 from pipelines.studio.results import Results
 from pipelines.studio.settings import Settings, StudioError
@@ -48,6 +49,7 @@ class Studio:
         self.versions = Versions(settings.home / "versions", self.album)
         self.results = Results()
         self.playground = Playground(settings.home, self.workers)
+        self.phone = PhoneCamera()
         self.exports = Exports(settings.home / "exports", self.queue)
         self.num_changes = 0
         self._count_lock = threading.Lock()
@@ -61,6 +63,7 @@ class Studio:
 
     def close(self) -> None:
         """Releases the folder for another studio; jobs continue."""
+        self.phone.close()
         self.workers.close()
         self._lock.release()
         os.environ.pop(ROOTS_VARIABLE, None)

@@ -82,10 +82,16 @@ class DraftImport(OnRevision):
 
 
 class NewJob(StrictRecord):
-    """A job to start; `host` is the address of Kubeflow Pipelines."""
+    """A job to start.
+
+    Attributes:
+        host: the address of Kubeflow Pipelines.
+        rollout: the `<namespace>/<deployment>` to which a promoted model is rolled out; empty for no rollout.
+    """
 
     kind: Literal["run", "rate", "submit"]
     host: str = ""
+    rollout: str = ""
 
 
 class JobAction(StrictRecord):

@@ -18,6 +18,7 @@ from pipelines.comparison.compare import PAGE
 from pipelines.runners.run_notes import write_notes
 from pipelines.studio.data.photos import encode
 from pipelines.studio.endpoints import answer_get, answer_post
+from pipelines.studio.phone import qr_modules
 from pipelines.studio.playground import PACKAGE, bento_dir
 from pipelines.studio.results import find_finished_run
 from pipelines.studio.routes.bodies import ComparedRuns, Model, ModelFormat, Nothing, RunNotes
@@ -134,6 +135,26 @@ async def explain(request: Request) -> Response:
     return JSONResponse({"overlay": data_uri("png", picture), "method": method})
 
 
+def open_phone(studio: Studio, _body: Nothing) -> Any:
+    """`POST /api/phone`: opens the page for a phone in the network."""
+    if studio.settings.public_url is not None:
+        raise StudioError("This studio is behind a proxy: open its address on the phone, and take photos there.", 409)
+    url = studio.phone.open()
+    return {"url": url, "modules": qr_modules(url)}
+
+
+def next_phone_photo(studio: Studio, _body: Nothing) -> Any:
+    """`POST /api/phone/photo`: waits some seconds for the next photo; it is returned only once."""
+    photo = studio.phone.next_photo()
+    return Response(status_code=204) if photo is None else Response(photo, media_type="application/octet-stream")
+
+
+def close_phone(studio: Studio, _body: Nothing) -> Any:
+    """`POST /api/phone/close`."""
+    studio.phone.close()
+    return {}
+
+
 async def _read_photo(request: Request) -> bytes:
     content = bytearray()
     async for chunk in request.stream():
@@ -223,6 +244,9 @@ ROUTES = [
     Route("/runs/{run}/{file}", answer_get(show_file)),
     Route("/api/models/{model}/predict", predict, methods=["PUT"]),
     Route("/api/models/{model}/explain", explain, methods=["PUT"]),
+    Route("/api/phone", answer_post(open_phone, Nothing), methods=["POST"]),
+    Route("/api/phone/photo", answer_post(next_phone_photo, Nothing), methods=["POST"]),
+    Route("/api/phone/close", answer_post(close_phone, Nothing), methods=["POST"]),
     Route("/api/models/{model}/serve", answer_post(serve, Model), methods=["POST"]),
     Route("/api/models/{model}/exports", answer_get(show_exports)),
     Route("/api/models/{model}/exports", answer_post(export, ModelFormat), methods=["POST"]),

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
+from pipelines.option_values import parse_deployment
 from pipelines.studio.data.file_browser import data_within, model_within
 from pipelines.studio.draft.params_text import format_draft
 from pipelines.studio.draft.presets import Preset, apply, find_preset, follow_network, list_presets
@@ -177,11 +178,20 @@ def start_job(studio: Studio, body: NewJob) -> Any:
         job = studio.queue.add(
             "submit",
             f"Train {name} on {host}",
-            ["submit", "--params", PARAMS, "--host", host, "--json"],
+            ["submit", "--params", PARAMS, "--host", host, *_rollout_option(body.rollout.strip()), "--json"],
             params=text,
             about={"host": host},
         )
     return job_view(job)
+
+
+def _rollout_option(deployment: str) -> list[str]:
+    if not deployment:
+        return []
+    try:
+        return ["--rollout", parse_deployment(deployment)]
+    except ValueError as error:
+        raise StudioError(f"Roll out to: {error}.") from None
 
 
 def show_jobs(studio: Studio, _query: Mapping[str, str]) -> Any:

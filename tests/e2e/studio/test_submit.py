@@ -27,6 +27,7 @@ def test_a_run_is_submitted_to_a_cluster_and_shown(tmp_path: Path) -> None:
         for key, value in (("preprocess.image_size", "32"), ("deploy.model_name", "colors")):
             await pick(page, f"[data-key='{key}'] input", value)
         await pick(page, "#host", stand_in.url)
+        await pick(page, "#rollout", "darkroom/darkroom-serve")
         await open_advanced(page)
         await page.click("#submit")
         await page.until("document.getElementById('elsewhere')", 60)
@@ -37,3 +38,5 @@ def test_a_run_is_submitted_to_a_cluster_and_shown(tmp_path: Path) -> None:
     with serving(StandIn()) as stand_in, studio(tmp_path) as url:
         browse(url, tmp_path, work, ready=READY)
         assert len(stand_in.runs) == 1
+        (pipeline,) = stand_in.versions.values()
+        assert b"darkroom/darkroom-serve" in pipeline

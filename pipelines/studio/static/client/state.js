@@ -122,7 +122,7 @@ export function changeParams(values, removedKeys = []) {
 
 /**
  * Starts a job as soon as all pending changes are stored.
- * @param {{ kind: string, host?: string }} job
+ * @param {{ kind: string, host?: string, rollout?: string }} job
  * @returns {Promise<Job>}
  */
 export async function startJob(job) {

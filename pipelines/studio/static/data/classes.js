@@ -6,6 +6,7 @@ import { takePhotos } from "../elements/camera.js";
 import { actionButton, h, ignoreFailure, photo, randomId, showProblem } from "../elements/dom.js";
 import { formatCount, pluralize } from "../elements/format.js";
 import { pages } from "../elements/pages.js";
+import { receivePhotos } from "../elements/phone.js";
 import { columnsForm } from "./columns.js";
 import { uploadAll } from "./upload_queue.js";
 
@@ -148,12 +149,14 @@ function classActions({ name, num_photos: numPhotos }, add, update) {
     }
   };
   const openCamera = () => takePhotos(`A photo of ${name}`, (file) => add([file]));
+  const openPhone = () => void receivePhotos(`Photos of ${name}`, (file) => add([file])).catch(showProblem);
   return h(
     "div",
     { class: "row" },
     h("label", { class: "button small", htmlFor: id }, "Add photos"),
     input,
     actionButton("Camera", openCamera, { class: "button small" }),
+    actionButton("Phone", openPhone, { class: "button small" }),
     actionButton("Rename", rename, { class: "link" }),
     actionButton("Remove", remove, { class: "link" }),
   );

@@ -5,6 +5,7 @@ import { on } from "../client/state.js";
 import { takePhotos } from "../elements/camera.js";
 import { actionButton, announce, h, showProblem } from "../elements/dom.js";
 import { formatDateTime, formatPercent, pluralize } from "../elements/format.js";
+import { receivePhotos } from "../elements/phone.js";
 import { isFinished, runTitle } from "../results/runs.js";
 import { answerItem } from "./answer.js";
 import { downloadsCard } from "./downloads.js";
@@ -154,6 +155,7 @@ function dropZone(add, watch) {
     },
   });
   const openCamera = () => takePhotos("A photo to try", (file) => add([file]));
+  const openPhone = () => void receivePhotos("Photos to try", (file) => add([file])).catch(showProblem);
   const zone = h(
     "section",
     { class: "card drop", "aria-label": "Photos" },
@@ -165,6 +167,7 @@ function dropZone(add, watch) {
       h("label", { class: "button main", htmlFor: "photos" }, "Choose photos"),
       input,
       actionButton("Take photos", openCamera),
+      actionButton("Use a phone", openPhone, { id: "phone" }),
       navigator.mediaDevices ? actionButton("Live camera", watch, { id: "watch" }) : null,
     ),
   );

@@ -24,6 +24,13 @@ export function serviceCard(model) {
     h("p", {}, "Programs send photos over HTTP; people can use the page of the service."),
     latestJob?.state === "failed" ? h("p", { class: "fault" }, latestJob.error) : null,
     actionButton("Start the service", start, { class: "button main", id: "serve" }),
+    h(
+      "p",
+      { class: "soft small" },
+      "To serve on Kubernetes, ",
+      h("a", { href: "#training" }, "train on the cluster and roll out"),
+      ".",
+    ),
   );
 }
 

@@ -136,10 +136,11 @@ export function gateCard() {
 /** The card for training on Kubeflow Pipelines. */
 export function clusterCard() {
   const host = h("input", { type: "url", id: "host", placeholder: "https://kfp.example.org", autocomplete: "off" });
+  const rollout = h("input", { id: "rollout", placeholder: "darkroom/darkroom-serve", autocomplete: "off" });
   const isRemote = resolvedValue("data.uri")?.includes("://");
   const help = "The cluster must be able to read the photos: use an address such as s3://… and set the size in pixels.";
   const submit = async () => {
-    const job = await startJob({ kind: "submit", host: host.value });
+    const job = await startJob({ kind: "submit", host: host.value, rollout: rollout.value });
     location.hash = `#live/${job.id}`;
   };
   return card(
@@ -147,6 +148,7 @@ export function clusterCard() {
     h("p", { class: "soft small" }, isRemote ? "" : help),
     settingField("deploy.model_name", "Model name", { help: "Required on a cluster." }),
     field("Address of Kubeflow Pipelines", host),
+    field("Roll out to", rollout, "The service, as namespace/deployment, that a promoted model replaces. Empty: none."),
     actionButton("Submit", submit, { id: "submit" }),
   );
 }

@@ -118,6 +118,7 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         (KNOWN, "Push them with darkroom images push REGISTRY"),
         ([*KNOWN, "--local-images"], "Set the address of Kubeflow Pipelines: --host URL"),
         ([*KNOWN, "--local-images", "--host", "http://127.0.0.1:1"], "No KFP server answers at http://127.0.0.1:1"),
+        ([*KNOWN, "--rollout", "darkroom-serve"], "NAMESPACE/DEPLOYMENT is expected"),
         ([*KNOWN, "--cpu", "many"], "a number of cores is expected"),
         ([*KNOWN, "--node-selector", "zone"], "LABEL=VALUE is expected"),
         ([*KNOWN, "--local-images", "--host", "http://x", "--token-file", "absent"], "--token-file must be"),

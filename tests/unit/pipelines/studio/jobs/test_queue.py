@@ -138,6 +138,19 @@ def test_an_unknown_job_is_reported(tmp_path: Path, name: str) -> None:
         Queue(tmp_path).find(name)
 
 
+def test_a_submitted_job_rolls_out_to_the_named_service(client: Client, photos: Path) -> None:
+    choose_bucket(client, photos)
+    order = {"kind": "submit", "host": "http://127.0.0.1:1"}
+    for wrong in ("darkroom-serve", "darkroom/Serve", "a/b/c", "--json/x"):
+        answer = client.post("/api/jobs", order | {"rollout": wrong})
+        assert answer.status_code == 400
+        assert "NAMESPACE/DEPLOYMENT is expected" in answer.json()["error"]
+    for rollout, options in (("", []), (" darkroom/darkroom-serve ", ["--rollout", "darkroom/darkroom-serve"])):
+        job = client.studio.queue.find(client.post("/api/jobs", order | {"rollout": rollout}).json()["id"])
+        start = job.job.command.index("--host") + 2
+        assert job.job.command[start:] == (*options, "--json")
+
+
 @pytest.mark.proof
 def test_a_run_continues_without_mlflow(client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = run_without_servers(client, photos, monkeypatch, "run")
@@ -158,16 +171,27 @@ def test_a_missing_cluster_is_reported(client: Client, photos: Path, monkeypatch
     assert client.get("/api/runs").status_code == 200
 
 
+def choose_photos(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    client.post("/api/draft", {"revision": 1, "set": {"preprocess.image_size": 32, "deploy.model_name": "colors"}})
+
+
+def choose_bucket(client: Client, photos: Path) -> None:
+    """Chooses the photos of a bucket, which no test reads."""
+    choose_photos(client, photos)
+    text = client.get("/api/draft/params.yaml").text.replace(str(photos), "s3://bucket/photos")
+    client.post("/api/draft/import", {"revision": 2, "text": text})
+
+
 def run_without_servers(client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> JobFolder:
     """Runs a job to its end while neither MLflow nor a cluster answers."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
         monkeypatch.setenv(name, "1")
-    client.choose(photos)
-    client.post("/api/draft", {"revision": 1, "set": {"preprocess.image_size": 32, "deploy.model_name": "colors"}})
     if kind == "submit":
-        text = client.get("/api/draft/params.yaml").text.replace(str(photos), "s3://bucket/photos")
-        client.post("/api/draft/import", {"revision": 2, "text": text})
+        choose_bucket(client, photos)
+    else:
+        choose_photos(client, photos)
     answer = client.post("/api/jobs", {"kind": kind, "host": "http://127.0.0.1:1"}).json()
     assert "id" in answer, answer
     job: JobFolder = client.studio.queue.find(answer["id"])

@@ -1,0 +1,84 @@
+// Photos from the camera of a phone in the same network.
+
+import { post, RequestError } from "../client/api.js";
+import { h, showProblem, svg } from "./dom.js";
+
+/** @typedef {{ url: string, modules: string[] }} PhonePage `modules` has a row of the QR code in each string. */
+
+const QUIET_MODULES = 4;
+
+/**
+ * The path of a QR code's dark modules.
+ * @param {string[]} modules
+ */
+export function qrPath(modules) {
+  return modules
+    .flatMap((row, y) =>
+      [...row.matchAll(/1+/g)].map(({ 0: run, index: x }) => `M${x} ${y}h${run.length}v1h-${run.length}z`),
+    )
+    .join("");
+}
+
+/** @param {string[]} modules */
+function qrPicture(modules) {
+  const side = modules.length + 2 * QUIET_MODULES;
+  const options = { viewBox: `${-QUIET_MODULES} ${-QUIET_MODULES} ${side} ${side}`, class: "qr", role: "img" };
+  const picture = svg("svg", options, svg("path", { d: qrPath(modules) }));
+  picture.setAttribute("aria-label", "QR code of the address below");
+  return picture;
+}
+
+/**
+ * Shows the code of a page that the phone opens, and passes on the phone's photos until the user closes the window.
+ * @param {string} title
+ * @param {(photo: File) => unknown} onPhoto
+ */
+export async function receivePhotos(title, onPhoto) {
+  /** @type {PhonePage} */
+  const { url, modules } = await post("api/phone");
+  const status = h("p", { role: "status" }, "Waiting for a photo …");
+  const onclose = () => {
+    dialog.remove();
+    post("api/phone/close").catch(showProblem);
+  };
+  /** @type {HTMLDialogElement} */
+  const dialog = h(
+    "dialog",
+    { class: "camera phone", "aria-label": title, onclose },
+    h("h2", {}, title),
+    h("p", {}, "Scan this code with the camera of a phone in the same network:"),
+    qrPicture(modules),
+    h("p", { class: "small" }, h("a", { href: url, target: "_blank", rel: "noopener" }, url)),
+    h(
+      "p",
+      { class: "soft small" },
+      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone is in another network, or a firewall on this computer blocks it.",
+    ),
+    status,
+    h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  let numPhotos = 0;
+  try {
+    while (dialog.isConnected) {
+      const photo = await nextPhoto();
+      if (!photo || !dialog.isConnected) continue;
+      numPhotos += 1;
+      status.textContent = `Photos received: ${numPhotos}.`;
+      await onPhoto(photo);
+    }
+  } catch (error) {
+    if (!dialog.isConnected) return;
+    dialog.close();
+    showProblem(error);
+  }
+}
+
+/** Waits a few seconds for a photo; null if none arrived. */
+async function nextPhoto() {
+  const response = await fetch("api/phone/photo", { method: "POST" });
+  if (response.status === 204) return null;
+  if (!response.ok) throw new RequestError((await response.json()).error, response.status);
+  return new File([await response.blob()], `phone-${Date.now()}.jpg`, { type: "image/jpeg" });
+}
