@@ -73,9 +73,9 @@ def join_names(names: Sequence[str], limit: int = 12) -> str:
     return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
-def pluralize(num: int, word: str = "photo") -> str:
-    """A number with its noun: `1 photo`, `1,200 photos`."""
-    return f"{num:,} {word}{'' if num == 1 else 's'}"
+def pluralize(num: int, word: str = "photo", plural: str | None = None) -> str:
+    """A number with its noun: `1 photo`, `1,200 photos`, `2 classes`; the plural is the noun with an s if not given."""
+    return f"{num:,} {word if num == 1 else plural or f'{word}s'}"
 
 
 class PrintableRecord(logging.LogRecord):

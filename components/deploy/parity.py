@@ -85,8 +85,8 @@ def golden_photos(dataset_dir: Path) -> list[Path]:
         )
     if not accepted_paths:
         raise ArtifactError(
-            f"The data set has no golden photos to test the service with: {dataset_dir / 'golden'} is empty. "
-            "Run preprocess again."
+            f"The data set must have golden photos to test the service with; {dataset_dir / 'golden'} has none that "
+            "the service accepts. Run preprocess again."
         )
     return accepted_paths
 

@@ -131,7 +131,7 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
 
 def _describe_reading(num_read: int, num_files: int, seconds: float) -> str:
     if not num_read:
-        return f"All {num_files:,} files were in the cache."
+        return f"Files read: 0, in the cache: {num_files:,}."
     num_cached = num_files - num_read
     cached = f"; {num_cached:,} more in the cache" if num_cached else ""
     rate = num_read / max(seconds, 1e-9)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from components.contract.text import pluralize
 from pipelines.cli.frame import Verb, Verbs
 from pipelines.option_values import PATH, parse_day
 from pipelines.run_options import json_option, params_option, set_option
@@ -231,7 +232,7 @@ def export(
         show.as_json(asdict(result))
         return
     left_out = f" Files without a label that were left out: {result.num_left_out:,}." if result.num_left_out else ""
-    show.line(f"{result.folder}: {result.num_photos:,} photos in {' and '.join(result.label_files)}.{left_out}")
+    show.line(f"{result.folder}: {pluralize(result.num_photos)} in {' and '.join(result.label_files)}.{left_out}")
 
 
 VERBS = (audit, data)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from components.contract.artifacts.figures import Interval
 from components.contract.params.resolve import Resolution
-from components.contract.text import json_text, printable
+from components.contract.text import json_text, pluralize, printable
 from components.evaluate.formatting import estimate
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def summary(out: Console, results: dict[str, Any]) -> None:
     gate, seconds = results["gate"], results["seconds"]
     steps = ", ".join(f"{step} {seconds[step]:.1f}" for step in seconds if step != "total")
     rows = {
-        "data": f"{dataset['name']}: {sum(num_images.values())} photos in {dataset['num_classes']} classes "
+        "data": f"{dataset['name']}: {pluralize(sum(num_images.values()))} in "
+        f"{pluralize(dataset['num_classes'], 'class', 'classes')} "
         f"({split_counts}; {num_rejected} rejected)",
         "version": " · ".join(
             [
@@ -205,7 +206,8 @@ def megabytes(num_bytes: int) -> str:
 
 def _figures(split: dict[str, Any]) -> str:
     return (
-        f"accuracy {_figure(split['accuracy'])} on {split['num_images']} photos\nmacro F1 {_figure(split['macro_f1'])}"
+        f"accuracy {_figure(split['accuracy'])} on {pluralize(split['num_images'])}\n"
+        f"macro F1 {_figure(split['macro_f1'])}"
     )
 
 
@@ -228,7 +230,7 @@ def _search(study: dict[str, Any]) -> str:
         if len(study["objectives"]) > 1
         else f"the best is trial {best['number'] + 1}: "
     )
-    counts = f"{sum(trials.values())} trials ({trials['pruned']} stopped early, {trials['failed']} failed)"
+    counts = f"{pluralize(sum(trials.values()), 'trial')} ({trials['pruned']} stopped early, {trials['failed']} failed)"
     return f"{counts}; {choice_text}{values}"
 
 

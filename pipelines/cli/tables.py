@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from pipelines.cli import show
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def audit(out: "Console", info: "AuditInfo", seconds: float) -> None:
         out.print("No problems found.")
     for line in describe_checks(info.checks):
         out.print(line, markup=False)
+    kept_text = f"{pluralize(info.num_kept)} kept ({counts_line(info)})"
     out.print(
-        f"{info.num_files:,} files, {info.num_kept:,} photos kept ({counts_line(info)}), in {seconds:.1f} s: "
+        f"{pluralize(info.num_files, 'file')}, {kept_text}, in {seconds:.1f} s: "
         f"{info.num_files / seconds:,.0f} files per second.",
         markup=False,
     )

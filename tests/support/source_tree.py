@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(path for top in ("components", "pipelines") for path in (ROOT / top).rglob("*.py"))
+MODULES = sorted(path for top in ("components", "darkroom", "pipelines") for path in (ROOT / top).rglob("*.py"))
 
 
 def imports(path: Path, *, at_import_time: bool = False) -> set[str]:

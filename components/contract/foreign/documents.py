@@ -102,7 +102,7 @@ def check_tree(
             if isinstance(value, dict):
                 for key in value:
                     if not isinstance(key, _PLAIN):
-                        raise DocumentError("keys must be text; found a list or a mapping as a key")
+                        raise DocumentError("a key must be a single value; found a list or a mapping as a key")
                 children += [*value, *value.values()]
             elif isinstance(value, list):
                 children += value

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Union
 from pydantic import Field, Strict
 from typing_extensions import TypeAliasType
 
+from components.contract.text import pluralize
 from components.contract.validation_messages import expects
 
 
@@ -132,11 +133,12 @@ def either(*checks: Check, expected: str = "a value of one of several types") ->
 
 def numbers(inner: Check, low: int, high: int) -> Check:
     """A check for lists of `low` to `high` values."""
+    num_values = f"{low} to {high} values" if low < high else pluralize(low, "value")
 
     def check(value: Any) -> tuple[Any, ...]:
         value = plain_list(value)
         if not isinstance(value, list) or not low <= len(value) <= high:
-            raise wrong(f"a list of {low} to {high} values", value)
+            raise wrong(f"a list of {num_values}", value)
         return tuple(inner(item) for item in value)
 
     items = tuple.__class_getitem__((inner.annotation, ...))

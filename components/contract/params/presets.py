@@ -6,6 +6,7 @@ from typing import Any, Final
 from components.contract.errors import ParamsError
 from components.contract.params.model import ModelParams
 from components.contract.params.training import Phase, TrainParams
+from components.contract.text import pluralize
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def apply_preset(train: TrainParams, model: ModelParams) -> tuple[TrainParams, l
     if preset.phases and train.trainable == "auto":
         phases = tuple(_make_phase(train, values, is_last=values is preset.phases[-1]) for values in preset.phases)
         updates["phases"] = phases
-        texts = " and ".join(f"{phase.epochs} epochs of {phase.trainable}" for phase in phases)
+        texts = " and ".join(f"{pluralize(phase.epochs, 'epoch')} (trainable: {phase.trainable})" for phase in phases)
         decisions.append(f"train.phases: {name} chose {texts}: {preset.reason}.")
     elif train.trainable == "auto":
         decisions.append(f"train.trainable: {name} chose head: {preset.reason}.")

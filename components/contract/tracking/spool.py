@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from components.contract.system.atomic_files import write_file
+from components.contract.text import pluralize
 from components.contract.tracking.messages import Kind, Message, send
 from components.contract.tracking.store import PENDING, reason_of
 
@@ -94,8 +95,8 @@ class Outbox:
             unsent = list(self._queue)
             self._queue.clear()
         log.warning(
-            "MLflow did not accept %d records of run %s within %.0f s. The step's output contains all figures; %s.",
-            len(unsent),
+            "MLflow did not accept %s of run %s within %.0f s. The step's output contains all figures; %s.",
+            pluralize(len(unsent), "record"),
             unsent[0].run_id,
             seconds,
             _store_for_later(unsent),
@@ -177,7 +178,7 @@ def _resend(paths: Sequence[Path]) -> None:
         except Exception as error:  # see `ask`; messages that are sent again do not change the run
             log.warning("MLflow does not accept the records in %s yet: %s.", path, reason_of(error))
             return
-        log.info("Sent %d records of an earlier step to MLflow.", len(lines))
+        log.info("Sent %s of an earlier step to MLflow.", pluralize(len(lines), "record"))
 
 
 def _store_for_later(messages: Sequence[Message]) -> str:

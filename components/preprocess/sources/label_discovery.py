@@ -14,6 +14,7 @@ from typing import Final
 
 from components.contract.errors import DataError
 from components.contract.params.data import ColumnNames
+from components.contract.text import pluralize
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import FileIndex, name_key
@@ -163,10 +164,10 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         split_places = {} if num_labeled else _find_split_places(photo_labels, in_folders)
         subject = " and ".join(found.label_files)
         notice = (
-            f"{subject}: used for the classes of {len(split_places):,} photos in split folders."
+            f"{subject}: used for the classes of {pluralize(len(split_places))} in split folders."
             if split_places
             else f"{subject}: these labels are not used, because they cover only {num_labeled:,} of the "
-            f"{len(in_folders):,} files in folders that are named after the classes."
+            f"{pluralize(len(in_folders), 'file')} in folders that are named after the classes."
         )
         found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons, split_places=split_places)
     if found.label_files:
@@ -174,8 +175,8 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
             name for name in in_folders & photo_labels.keys() if name not in in_folders_of([photo_labels[name]], [name])
         ]
         found.notices.append(
-            f"The labels come from {' and '.join(found.label_files)}: {len(photo_labels):,} photos in "
-            f"{len(class_names):,} classes. Folder names are not "
+            f"The labels come from {' and '.join(found.label_files)}: {pluralize(len(photo_labels))} in "
+            f"{pluralize(len(class_names), 'class', 'classes')}. Folder names are not "
             f"used{f'; photos in folders named after another class: {len(moved):,}' if moved else ''}."
         )
     elif columns != ColumnNames() and not found.split_places:

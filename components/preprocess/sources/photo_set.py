@@ -115,8 +115,9 @@ def describe(photo_set: PhotoSet) -> list[str]:
     classes = [f"{shown_name(name)} {counts[name]:,}" for name in photo_set.class_names[:SHOWN_CLASSES]]
     if len(photo_set.class_names) > SHOWN_CLASSES:
         classes.append(f"and {len(photo_set.class_names) - SHOWN_CLASSES:,} more")
+    num_classes = pluralize(len(photo_set.class_names), "class", "classes")
     lines = [
-        f"Found {len(photos):,} photos in {len(photo_set.class_names):,} classes: {', '.join(classes)}.",
+        f"Found {pluralize(len(photos))} in {num_classes}: {', '.join(classes)}.",
         *describe_reading(photo_set),
     ]
     if photo_set.given_splits:

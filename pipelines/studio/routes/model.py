@@ -91,7 +91,7 @@ async def upload(request: Request) -> Response:
     studio: Studio = request.app.state.studio
     name = file_name(request.query_params.get("name", "model"))
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
-        raise StudioError(f"The name of a model file must end in .keras, .h5 or .zip; found {name!r}.")
+        raise StudioError(f"The name of a model file must end in .keras, .h5, .hdf5 or .zip; found {name!r}.")
     path = await receive(
         request.stream(),
         studio.settings.home / "models" / name,

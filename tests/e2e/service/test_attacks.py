@@ -53,7 +53,7 @@ def post(
 ) -> tuple[int, dict[str, object]]:
     connection = http.client.HTTPConnection(*address(url), timeout=40)
     with contextlib.closing(connection):
-        connection.request("POST", "/predict", body, {"Content-Type": content_type, **headers})
+        connection.request("POST", path, body, {"Content-Type": content_type, **headers})
         response = connection.getresponse()
         return response.status, json.loads(response.read())
 

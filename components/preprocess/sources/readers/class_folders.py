@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.contract.errors import DataError
 from components.contract.foreign import archive
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.folders.classes import data_option, join_names
@@ -60,7 +60,7 @@ def _find_layout(listing: Listing, places: Mapping[str, Parts], data: str, *, un
         raise flat_error(layout, tree, data)
     class_names = layout.class_names or tuple(folder[-1] for folder in lone_folders)
     if not class_names:
-        content = f"has {len(listing.files):,} files and no such folder" if listing.files else "is empty"
+        content = f"has {pluralize(len(listing.files), 'file')} and no such folder" if listing.files else "is empty"
         archives = [name for name in tree.document_names(layout.prefix) if archive.is_archive(Path(name))]
         advice = f" Unpack {join_names(archives)} first, or pass one of them." if archives else ""
         raise DataError(

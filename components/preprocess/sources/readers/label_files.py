@@ -8,7 +8,7 @@ from typing import Final
 from components.contract.errors import DataError
 from components.contract.foreign.confinement import UnsafeNameError, checked_name
 from components.contract.params.data import ColumnNames
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from components.preprocess.manifest import Record
 from components.preprocess.sources.data_folder import DataFolder
 from components.preprocess.sources.file_index import FileIndex, Match, split_name
@@ -93,8 +93,8 @@ def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
     if not files:
         example = next((row.path for row in rows if row.path), "none")
         raise DataError(
-            f"The label file must refer to existing photos; {label_file} refers to {len(rows):,} photos, such as "
-            f"{example!r}, and none of them exists. Names are relative to the folder of the label file, "
+            f"The label file must refer to existing photos; {label_file} refers to {pluralize(len(rows))}, such as "
+            f"{example!r}, and none exists. Names are relative to the folder of the label file, "
             f"{label_file.parent}: move the photos there, or set the column with their names: --set "
             "data.columns.path=NAME"
         )

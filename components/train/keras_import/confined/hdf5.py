@@ -96,7 +96,7 @@ class Hdf5Model:
 
     def _names(self, group: h5g.GroupID, where: str) -> list[bytes]:
         if len(group) > MAX_OBJECTS:
-            raise _refused(where, f"has {len(group):,} objects")
+            raise _refused(where, f"has {len(group):,} objects, more than {MAX_OBJECTS:,}")
         return list(group)
 
     def _once(self, item: Any, where: str) -> None:

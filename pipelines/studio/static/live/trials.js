@@ -37,7 +37,7 @@ function trialRow(trial, keys, isBest) {
     { class: isBest ? "first" : "" },
     h("th", { scope: "row" }, trial.number + 1),
     h("td", {}, STATE_TEXTS[trial.state] ?? trial.state, trialReason(trial)),
-    h("td", {}, trial.accuracy ? formatPercent(trial.accuracy) : "–"),
+    h("td", {}, typeof trial.accuracy === "number" ? formatPercent(trial.accuracy) : "–"),
     keys.map((key) => h("td", {}, trialValue(trial.values[key]))),
   );
 }

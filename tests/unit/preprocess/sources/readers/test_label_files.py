@@ -70,7 +70,7 @@ def test_class_names_can_look_like_numbers_or_missing_values(tmp_path: Path) -> 
             r"--set data\.columns\.label=NAME",
         ),
         (b"label\na\n", "must have a column of paths"),
-        (b"path,label\na.png,x\nb.png,y\n", "refers to 2 photos, such as 'a.png', and none of them exists"),
+        (b"path,label\na.png,x\nb.png,y\n", "refers to 2 photos, such as 'a.png', and none exists"),
         (b"path,label\na.png,x\n", "at least two classes; the label file .* contains only one, 'x'"),
         (b"path,label,split\na.png,x,later\nb.png,y,\n", "contains 'later' in line 2"),
     ],
