@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from components.deploy.service.classifier import Classifier as ServedClassifier
-    from darkroom.runs import Run
 
 Photo = Union[str, os.PathLike[str], bytes, "np.ndarray[Any, Any]", "Image"]
 """A path, the content of a file, an array, or a PIL image."""
@@ -66,7 +65,7 @@ class Classifier:
         ]
 
 
-def load(source: "str | os.PathLike[str] | Run") -> Classifier:
+def load(source: str | os.PathLike[str]) -> Classifier:
     """Loads a classifier with the same predictions as the service.
 
     Args:
@@ -79,8 +78,7 @@ def load(source: "str | os.PathLike[str] | Run") -> Classifier:
     """
     from pipelines.loading import load_classifier
 
-    path = source if isinstance(source, str | os.PathLike) else source.path
-    return Classifier(load_classifier(os.fspath(path)))
+    return Classifier(load_classifier(os.fspath(source)))
 
 
 def _as_sequence(photos: "Sequence[Photo] | Photo") -> "Sequence[Photo]":

@@ -15,13 +15,17 @@ log = logging.getLogger("darkroom")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run.
+    """A finished run, which can be used as the path of its folder.
 
     Attributes:
         path: the folder of the run, which contains dataset/, model/, evaluation/, bento/ and summary.json.
     """
 
     path: Path
+
+    def __fspath__(self) -> str:
+        """The path of the folder."""
+        return str(self.path)
 
     @property
     def id(self) -> str:

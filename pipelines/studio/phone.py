@@ -32,9 +32,9 @@ START_PAGE: Final = "index.html"
 MAX_PHOTO_BYTES: Final = 32 * 2**20
 MAX_WAITING: Final = 8
 """Photos that the studio's page has not fetched yet; a phone that sends more must wait."""
-POLL_SECONDS: Final = 10.0
-"""How long a request of the studio's page waits for the next photo."""
-IDLE_SECONDS: Final = 3 * POLL_SECONDS
+POLL_SECONDS: Final = 1.5
+"""How long a request of the studio's page waits for the next photo; less than the studio waits for requests at its end."""
+IDLE_SECONDS: Final = 60.0
 """The phone's page closes after this time without such a request."""
 NOTIFY_SECONDS: Final = 5
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from tests.e2e.studio.test_accessibility import EYES, in_every_light, violations
+from tests.e2e.studio.test_accessibility import EYES, in_every_light
 from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.support.browser import Page, browse
 from tests.support.studio import (
@@ -114,48 +114,6 @@ def test_the_screens_of_finished_runs_are_readable_and_accessible(url: str, tmp_
         await in_every_light(page, places)
 
     browse(url, tmp_path, work, width=width, ready=READY)
-
-
-def test_the_map_of_a_run_shows_its_photos(url: str, tmp_path: Path) -> None:
-    run_id = ask(url, "api/runs")["runs"][0]["run_id"]
-
-    async def work(page: Page) -> None:
-        await go(page, f"results/{run_id}", "document.querySelector('.map')")
-        assert await page.run("document.querySelectorAll('.map .dot').length") == 40 * len(CLASS_NAMES)
-        await page.run("document.querySelector('.map').focus()")
-        await page.press("ArrowRight")
-        await says(page, ".map-photo b", CLASS_NAMES[0])
-        await page.until("document.querySelector('.map-photo img').naturalWidth > 0")
-        await pick(page, ".filters .field:first-child select", "1")
-        await page.until("document.querySelectorAll('.map .dimmed').length === 80")
-        await page.press("ArrowRight")
-        await says(page, ".map-photo b", CLASS_NAMES[1])
-
-    browse(url, tmp_path, work, ready=READY)
-
-
-def test_photos_of_a_phone_are_classified_on_the_computer(url: str, tmp_path: Path) -> None:
-    run_id = ask(url, "api/runs")["runs"][0]["run_id"]
-    photo = tmp_path / "green.png"
-    photo.write_bytes(png("green", np.random.default_rng(3)))
-
-    async def work(page: Page) -> None:
-        await page.run(EYES)
-        await go(page, f"try/{run_id}")
-        await page.click("#phone")
-        address = await page.until("document.querySelector('dialog.phone a')?.href")
-        await keep(page, "phone-code")
-        assert await violations(page) == []
-        async with page.tab(address) as phone:
-            await phone.until("document.getElementById('photo')")
-            await phone.choose([photo], "#photo")
-            await says(phone, "#status", "Photos sent: 1.")
-            await keep(phone, "phone-page")
-        await says(page, "dialog.phone [role=status]", "Photos received: 1.")
-        await page.click_on("Close", "dialog.phone")
-        await says(page, ".answers .label", "green")
-
-    browse(url, tmp_path, work, ready=READY)
 
 
 def test_a_suggested_learning_rate_is_applied(url: str, tmp_path: Path) -> None:
