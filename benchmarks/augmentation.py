@@ -15,7 +15,7 @@ NUM_CORES = 2
 
 
 def measure() -> list[Row]:
-    """Darkroom flips, rotates, zooms, shifts, and changes brightness and contrast; Keras flips, rotates and zooms."""
+    """Compares flips, rotations and zooms in Keras with the same plus shifts, brightness and contrast in Darkroom."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_CORES])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -23,7 +23,7 @@ async def predict(request: Request) -> JSONResponse:
     """Classifies one photo in the field `files`, in the event loop and without any checks."""
     async with request.form() as form:
         upload = form["files"]
-        assert isinstance(upload, UploadFile), "the benchmark sends a file"
+        assert isinstance(upload, UploadFile), "the field `files` must contain a file"
         pixels = classifier.decode(await upload.read())
     ranked = classifier.rank_classes(classifier.classify(pixels[np.newaxis])[0])
     return JSONResponse({"predictions": [{"label": ranked[0][0], "probabilities": ranked}]})

@@ -27,7 +27,7 @@ PAUSE_SECONDS = 0.05
 
 
 def measure() -> list[Row]:
-    """Measures p99 and failures of single photos, and the peak memory of all processes of the service."""
+    """Measures the p99 latency and the failures of single photos, and the peak memory of the service's processes."""
     with tempfile.TemporaryDirectory() as folder:
         served_model.build(Path(folder))
         with serving(Path(folder)) as url, contextlib.closing(Load(url, photos_per_request=1)) as load:
@@ -42,12 +42,12 @@ def measure() -> list[Row]:
 
 
 def make_bombs() -> dict[str, bytes]:
-    """Small files with many pixels: one above the limit of the service, and one just below it."""
+    """Creates small files with many pixels: one above the limit of the service, and one just below it."""
     return {"PNGs of 89 megapixels": make_png("1", 9433), "PNGs of 24 megapixels": make_png("RGB", 4900)}
 
 
 def make_png(mode: str, side: int) -> bytes:
-    """A PNG of one color."""
+    """Creates a PNG of one color."""
     file = io.BytesIO()
     Image.new(mode, (side, side)).save(file, "PNG")
     return file.getvalue()
@@ -56,7 +56,7 @@ def make_png(mode: str, side: int) -> bytes:
 def compare_under_attack(
     name: str, photo: bytes, load: Load, idle_answers: list[tuple[int, float]], folder: str, url: str
 ) -> list[Row]:
-    """Compares the service under attack with the idle service: p99 and failures of normal photos, and peak memory."""
+    """Compares the attacked with the idle service: p99 latency and failures of normal photos, and peak memory."""
     with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
         attacked_answers = ask_often(load)
     ours, baseline = (
@@ -89,7 +89,7 @@ def ask_often(load: Load) -> list[tuple[int, float]]:
 
 @contextlib.contextmanager
 def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[list[int]]:
-    """Runs clients that send forms full of `photo` without a pause; yields the list of the statuses so far."""
+    """Runs clients that send forms of MAX_FILES copies of `photo` without a pause; yields a growing status list."""
     stop, statuses = threading.Event(), []
     load = Load(url, photos_per_request=MAX_FILES, photo=photo)
 
@@ -112,7 +112,7 @@ def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[lis
 
 @contextlib.contextmanager
 def peak_memory(measure_mb: Callable[[], float]) -> Iterator[list[float]]:
-    """Calls `measure_mb` ten times a second; yields the list of its results so far."""
+    """Calls `measure_mb` ten times a second; yields a growing list of its results."""
     stop, samples = threading.Event(), [measure_mb()]
 
     def sample() -> None:

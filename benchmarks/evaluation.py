@@ -17,7 +17,7 @@ from components.contract.system.atomic_files import write_json
 
 SIDE, NUM_CLASSES, FEATURES = 224, 10, 1280
 NUM_PHOTOS: dict[SplitName, int] = {"train": 500, "validation": 341, "test": 372}
-"""Of the training photos, only as many as the evaluation uses."""
+"""The number of photos in each split; of the training photos, only as many as the evaluation uses."""
 NUM_PICTURES = 40
 ALLOWED_SECONDS = 30.0
 IMPORTED = ("matplotlib.figure", "mlflow", "pyarrow.parquet", "reportlab.platypus", "scipy.stats", "sklearn.metrics")

@@ -11,7 +11,7 @@ LIMIT = 3.0
 
 
 def measure() -> list[Row]:
-    """The network is a single convolution, much less work than a real network, so the measured ratio is too high."""
+    """Uses a network with a single convolution; a real network takes much longer, so its ratio is lower."""
     from openvino import opset13 as ops
 
     rng = np.random.default_rng(0)

@@ -1,7 +1,7 @@
 """Computing the features of a MobileNetV2 at 224 px with two workers, one core each, compared with one worker.
 
-Uses the ImageNet weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository; if there are none,
-random weights, which take the same time. Each worker waits until all workers have built their network.
+Uses the ImageNet weights in the folder that DARKROOM_SHARED names (default: `shared/` in the repository); if there are
+none, random weights, which take the same time. Each worker waits until all workers have built their network.
 """
 
 import os
@@ -55,11 +55,11 @@ print(num_portions * portion, start, time.monotonic(), time.process_time() - sta
 
 @dataclass(frozen=True)
 class Pace:
-    """The total speed of the workers of one measurement."""
+    """The total speed of the workers in one measurement."""
 
     photos_per_second: float
     seconds_per_photo: float
-    """Processor time."""
+    """The processor time per photo, in seconds."""
 
 
 def measure() -> list[Row]:
@@ -114,7 +114,7 @@ def _run(dataset_dir: Path, cores: list[int], name: str) -> Pace:
     for worker in workers:
         assert worker.stdout is not None
         while worker.stdout.readline() != "ready\n":
-            assert worker.poll() is None, "a worker failed"
+            assert worker.poll() is None, "a worker must not exit before it is ready"
     results = []
     for worker in workers:
         assert worker.stdin is not None

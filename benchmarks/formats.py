@@ -1,10 +1,10 @@
-"""Every export format of three networks: agreement with the service, size, and processor time for one photo.
+"""Every export format for three networks: agreement with the service, size, and processor time for one photo.
 
 The networks are MobileNetV2 and an uploaded EfficientNet-Lite0, whose heads are trained on 300 clothing photos, and a
 custom network for the demo data. The process runs on one core and measures processor time, so a busy machine gets the
 same figures.
 
-Requires real photos and weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository.
+Requires real photos and weights in the folder that DARKROOM_SHARED names (default: `shared/` in the repository).
 """
 
 import os
@@ -35,7 +35,7 @@ NUM_TIMED: Final = 50
 
 
 def measure() -> list[Row]:
-    """Prints the table of docs/serving.md, and returns a row for the largest difference of float32 probabilities."""
+    """Prints the table in docs/serving.md, and returns a row for the largest difference of float32 probabilities."""
     photos_dir, weights = find_photos_and_weights()
     upload = weights.with_name(UPLOAD)
     if not upload.is_file():

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from components.train.network.architecture import Network
 
 MAX_WAIT_SHARE = 0.05
-"""The maximum share of a step's time for waiting for its batch."""
+"""The maximum share of its time that a step may spend waiting for its batch."""
 TRAININGS = (
-    ("all", "of a whole MobileNetV2", 128, 2),
-    ("from block_13_expand", "of MobileNetV2 from block 13 on", 256, 4),
-    ("head", "of the head of MobileNetV2", 1024, 40),
+    ("all", "a whole MobileNetV2", 128, 2),
+    ("from block_13_expand", "MobileNetV2 from block 13 on", 256, 4),
+    ("head", "the head of MobileNetV2", 1024, 40),
 )
 """The trained layers, their description, the number of photos and the number of epochs."""
 
 
 def measure() -> list[Row]:
-    """Augmentation is `medium`; the first epoch, in which TensorFlow compiles, is skipped."""
+    """Trains with augmentation `medium`, and measures all epochs but the first, in which TensorFlow compiles."""
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
@@ -53,7 +53,7 @@ def _measure_wait(network: "Network", dataset_dir: Path, trainable: str, descrip
     wait_share = float(np.mean([history["input_wait"][row] for row in rows]))
     rate = float(np.median([history["images_per_second"][row] for row in rows]))
     return Row(
-        f"waiting for input in training {description} at 224 px",
+        f"waiting for input while training {description} at 224 px",
         f"{wait_share:.1%}, {rate:,.0f} images/s",
         f"{MAX_WAIT_SHARE:.0%} of the time, the limit",
         wait_share / MAX_WAIT_SHARE,

@@ -1,8 +1,9 @@
 """Accuracy per label: photos that `darkroom data next` chooses, compared with photos drawn at random.
 
 A logistic regression on the features of a frozen MobileNetV2 is trained on 100 random photos of the clothing data set,
-then on 50 more in each round. This is repeated with five seeds; the accuracy is that on the 713 validation and test
-photos. Requires real photos and weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository.
+then on 50 more in each round. This is repeated with five seeds; the accuracy is measured on the 713 validation and test
+photos. Requires real photos and weights in the folder that DARKROOM_SHARED names (default: `shared/` in the
+repository).
 """
 
 from collections.abc import Callable
@@ -27,11 +28,11 @@ STUDENT: Final = 2.776
 """The quantile of Student's t distribution for the 95 % interval of the mean of five values."""
 
 Strategy = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""Maps the confidence and the features of the unlabeled photos to the indices of NUM_PER_ROUND of them."""
+"""Chooses NUM_PER_ROUND unlabeled photos from their confidence and features; returns the indices of these photos."""
 
 
 def measure() -> list[Row]:
-    """Measures how many chosen labels reach the accuracy of NUM_LABELS random labels."""
+    """Measures how many labels of chosen photos lead to the accuracy that NUM_LABELS labels of random photos reach."""
     features, labels = compute_features()
     curves = {name: draw_curves(features, labels, strategy) for name, strategy in STRATEGIES.items()}
     print_curves(curves)
@@ -100,7 +101,7 @@ def draw_curves(features: dict[str, np.ndarray], labels: dict[str, np.ndarray], 
 
 
 def draw_at_random(confidence: np.ndarray, _features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The baseline: random photos."""
+    """Chooses random photos, as a baseline."""
     return rng.choice(len(confidence), NUM_PER_ROUND, replace=False)
 
 

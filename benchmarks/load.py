@@ -36,17 +36,17 @@ def measure() -> list[Row]:
     num_failed = sum(status != 200 for status in steady["statuses"])
     num_other_errors = sum(status not in (200, 429, 503) for status in overload["statuses"])
     shed_share = sum(status in (429, 503) for status in overload["statuses"]) / len(overload["statuses"])
-    rate = f"{capacity * PHOTOS_PER_REQUEST:.0f} photos a second"
+    rate = f"{capacity * PHOTOS_PER_REQUEST:.0f} photos per second"
     return [
         Row(
-            claim=f"errors at 80 % of {rate}",
+            claim=f"errors at 80 % of the capacity, {rate}",
             ours=f"{num_failed} of {len(steady['statuses'])}",
             baseline="none allowed",
             ratio=float(num_failed),
             target="<= 0",
         ),
         Row(
-            claim=f"errors other than 429 and 503 at 120 %, {shed_share:.0%} shed",
+            claim=f"errors other than 429 and 503 at 120 %, {shed_share:.0%} of requests shed",
             ours=f"{num_other_errors} of {len(overload['statuses'])}",
             baseline="none allowed",
             ratio=float(num_other_errors),
@@ -88,7 +88,7 @@ class Load:
         self._local = threading.local()
 
     def ask(self) -> tuple[int, float]:
-        """Sends one request; returns its status and its seconds. Status 0 means no answer."""
+        """Sends one request; returns its status and its duration in seconds. Status 0 means no answer."""
         start_time = time.perf_counter()
         connection = getattr(self._local, "connection", None)
         if connection is None:
@@ -102,7 +102,7 @@ class Load:
                 return response.status, time.perf_counter() - start_time
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                if not (is_kept and isinstance(error, ConnectionError)):  # else: it was closed while idle
+                if not (is_kept and isinstance(error, ConnectionError)):  # else retry: the server closed it while idle
                     break
         return 0, time.perf_counter() - start_time
 
@@ -133,7 +133,7 @@ class Load:
         return {"statuses": [float(status) for status, _ in answers], "seconds": [spent for _, spent in answers]}
 
     def recovery(self, steady_seconds: float) -> float:
-        """Measures the seconds until a request takes at most twice its steady time."""
+        """Measures the seconds until a request takes at most twice the time under steady load."""
         start_time = time.monotonic()
         while time.monotonic() - start_time < 6 * RECOVERY_SECONDS:
             status, seconds = self.ask()

@@ -1,6 +1,6 @@
 """The memory that the whole preprocess step needs for 50,000 photos of 500 px, in a separate process.
 
-It takes minutes and 20 GB of disk, so it runs only by name: `python -m benchmarks memory`.
+It takes minutes and 20 GB of disk, so it runs only when named: `python -m benchmarks memory`.
 """
 
 import os
@@ -67,7 +67,7 @@ def write_photos(folder: Path, num_photos: int) -> None:
 
 
 def _part(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cuts a random part out of a scene, and mirrors half of the parts: uint8 (HEIGHT, WIDTH, 3)."""
+    """Returns a random part of a scene, mirrored with a probability of one half: uint8 (HEIGHT, WIDTH, 3)."""
     top, left = int(rng.integers(HEIGHT)), int(rng.integers(WIDTH))
     part = scene[top : top + HEIGHT, left : left + WIDTH]
     return np.ascontiguousarray(part[:, ::-1] if rng.integers(2) else part)

@@ -12,7 +12,7 @@ NUM_PHOTOS = 10_000
 NUM_CLASSES = 10
 RESAMPLES = 1000
 TIMED_RESAMPLES = 4
-"""The number of timed resamples of the loop; all of them would take too long, and each takes the same time."""
+"""The number of resamples for which the loop is timed; all would take too long, and each takes the same time."""
 LIMIT_SECONDS = 2.0
 
 
@@ -42,7 +42,7 @@ def measure() -> list[Row]:
     # Processor time, so that the limit also applies to a busy machine.
     our_seconds, timed_seconds = time_by_turns(all_figures, resample_in_loop, rounds=5, clock=time.process_time)
     loop_seconds = timed_seconds * RESAMPLES / TIMED_RESAMPLES
-    claim = f"all figures of {NUM_PHOTOS:,} predictions, with {RESAMPLES:,} resamples"
+    claim = f"all metrics of {NUM_PHOTOS:,} predictions, with {RESAMPLES:,} resamples"
     memory_mb = peak_memory_mb()
     return [
         Row(

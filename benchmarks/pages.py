@@ -62,7 +62,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Visit:
-    """The figures of a visit with an empty cache: milliseconds since the request, and bytes of code."""
+    """The measurements of a visit with an empty cache: milliseconds since the request, and bytes of code."""
 
     paint_ms: float
     ready_ms: float
@@ -115,7 +115,7 @@ def train(url: str, work_dir: Path) -> tuple[str, str]:
     job_id = ask(url, "api/jobs", {"kind": "run"})["id"]
     deadline = time.monotonic() + RUN_SECONDS
     while (job := ask(url, f"api/jobs/{job_id}"))["state"] in ("waiting", "running"):
-        assert time.monotonic() < deadline, "the run does not finish"
+        assert time.monotonic() < deadline, "the run must finish within RUN_SECONDS"
         time.sleep(0.5)
     assert job["state"] == "done", job
     return ask(url, "api/runs")["runs"][0]["run_id"], job_id
@@ -141,7 +141,7 @@ def measure_pages(url: str, folder: Path, cases: list[Case], line: str) -> list[
 
 
 async def open_page(page: Page, url: str, case: Case) -> Visit:
-    """Opens a page in an empty tab, and returns the figures of the visit."""
+    """Opens a page in an empty tab, and returns the measurements of the visit."""
     await page.call("Page.navigate", url="about:blank")  # otherwise, a new #fragment would not load the page
     source = NOTE_READINESS.format(ready=case.ready)
     script = (await page.call("Page.addScriptToEvaluateOnNewDocument", source=source))["identifier"]
@@ -162,7 +162,7 @@ def code_bytes(page: Page) -> int:
 
 
 def median_visit(visits: list[Visit]) -> Visit:
-    """Returns the median of each figure."""
+    """Returns the median of each measurement."""
     return Visit(*(statistics.median(figures) for figures in zip(*map(astuple, visits), strict=True)))
 
 
@@ -189,7 +189,7 @@ def page_rows(case: Case, ours: Visit, baseline: Visit) -> list[Row]:
 
 
 def measure_tasks(url: str, folder: Path) -> Row:
-    """Measures the longest task while a person scrolls through the grid."""
+    """Measures the longest task while the grid is scrolled."""
     longest_ms: list[float] = []
 
     async def work(page: Page) -> None:

@@ -50,7 +50,7 @@ def measure() -> list[Row]:
         ]
         merge = _run("preprocess(data, params, work / 'dataset', listing_dir=work / 'listing')", photos, parts)
         names = [str(path.relative_to(alone)) for path in (alone / "dataset").rglob("*") if path.is_file()]
-        assert cmpfiles(alone, parts, names, shallow=False) == (names, [], []), "the data sets differ"
+        assert cmpfiles(alone, parts, names, shallow=False) == (names, [], []), "the data sets must be equal"
     reading = sum(reader.seconds for reader in readers)
     seconds = listing.seconds + reading + merge.seconds
     largest = max(listing, *readers, merge, key=lambda cost: cost.peak_mb)

@@ -37,7 +37,7 @@ class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
 
 def main(first_trained: str, folder: Path) -> None:
-    """Trains for a few epochs, and prints the median seconds of an epoch, without the first."""
+    """Trains for a few epochs, and prints the median seconds of the epochs after the first."""
     photos, labels = np.load(folder / "photos.npy"), np.load(folder / "labels.npy")
     backbone = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=photos.shape[1:])
     is_trained = False

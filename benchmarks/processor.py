@@ -1,6 +1,6 @@
-"""Checks choices of the training loop with oneDNN off and on and with one or two threads: processors differ in both.
+"""Compares choices made in the training loop with their alternatives, with oneDNN off and on, on one and two threads.
 
-Each training run has a separate process: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
+Each training run has a process of its own: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
 epoch except the first.
 """
 
@@ -31,7 +31,7 @@ CHOICES = {
 
 
 def measure() -> list[Row]:
-    """Compares epochs of MobileNetV2 from block 13 on with the same epochs without one of the choices."""
+    """Compares the time of an epoch of MobileNetV2 from block 13 on with the time when one choice is reversed."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(Path(folder), NUM_PHOTOS)

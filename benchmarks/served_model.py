@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SIZE = 224
 NUM_CLASSES = 10
 PHOTO_SHAPE = (533, 400, 3)
-"""The shape of the median photo of the clothing data set."""
+"""The shape of the median photo in the clothing data set."""
 
 MOBILENET_V2 = (
     (1, 16, 1, 1),
@@ -33,7 +33,7 @@ MOBILENET_V2 = (
 
 
 def photo() -> bytes:
-    """A JPEG of typical size."""
+    """Returns a JPEG of typical size."""
     rng = np.random.default_rng(0)
     # Smooth like photos: noise would make the JPEG three times as large.
     coarse = Image.fromarray(rng.integers(0, 256, (20, 15, 3), np.uint8))

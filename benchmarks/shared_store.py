@@ -20,7 +20,7 @@ LATENCY_SECONDS = 0.02
 NUM_BYTES = 192 * 2**20
 """About the size of the features of 1,500 photos."""
 LINKS = ((100e6, ">= 0.5"), (500e6, ">= 0.1"))
-"""(bytes per second of the link, the target for the share of them that the store reaches)."""
+"""(the link's speed in bytes per second, the target for the share of it that the store reaches)."""
 
 
 class SlowSystem:
@@ -74,7 +74,7 @@ def measure() -> list[Row]:
 def _row(verb: str, seconds: float, bytes_per_second: float, target: str) -> Row:
     least_seconds = NUM_BYTES / bytes_per_second
     return Row(
-        f"{verb} {NUM_BYTES / 1e6:.0f} MB over {bytes_per_second / 1e6:.0f} MB/s with 20 ms latency",
+        f"{verb} {NUM_BYTES / 1e6:.0f} MB over a link of {bytes_per_second / 1e6:.0f} MB/s with 20 ms latency",
         f"{seconds:.2f} s",
         f"{least_seconds:.2f} s, the link's limit",
         least_seconds / seconds,

@@ -18,7 +18,7 @@ class SkipError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One claim of speed or memory.
+    """One claim about speed or memory.
 
     Attributes:
         claim: what is measured.
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether the ratio reaches the target."""
+        """Whether the ratio meets the target."""
         sign, bound = self.target.split()
         return bool(COMPARISONS[sign](self.ratio, float(bound)))
 
@@ -65,7 +65,7 @@ def time_by_turns(
 
 
 def peak_memory_mb() -> float:
-    """The peak memory of this process, in MB."""
+    """Returns the peak memory of this process, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 

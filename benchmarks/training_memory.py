@@ -1,6 +1,6 @@
 """The memory for training on 20,000 photos of 224 px, in a separate process.
 
-It takes minutes and 5 GB of disk, so it runs only by name: `python -m benchmarks training_memory`.
+It takes minutes and 5 GB of disk, so it runs only when named: `python -m benchmarks training_memory`.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""A search for the head of a frozen MobileNetV2 on real photos: what the feature cache and pruning save.
+"""A search for the best params of a head on a frozen MobileNetV2: the savings by the feature cache and by pruning.
 
-Requires real photos and weights in the folder in DARKROOM_SHARED, by default `shared/` in the repository.
+Requires real photos and weights in the folder that DARKROOM_SHARED names (default: `shared/` in the repository).
 """
 
 import gc
@@ -32,7 +32,7 @@ EARLY, LATE = 2, TRIALS
 
 @dataclass
 class StudyFigures:
-    """The figures of one study.
+    """The measurements of one study.
 
     Attributes:
         seconds: the total time, including the computation of the features.
@@ -87,7 +87,7 @@ def measure() -> list[Row]:
         Row(
             "validation accuracy of that study's best trial",
             f"{pruned.accuracy:.1%}",
-            f"{interval.low:.1%}, the lower bound of {unpruned.accuracy:.1%} without pruning",
+            f"{interval.low:.1%}, the lower end of the 95 % interval of {unpruned.accuracy:.1%} without pruning",
             pruned.accuracy / interval.low,
             ">= 1",
         ),
@@ -102,7 +102,7 @@ def measure() -> list[Row]:
 
 
 def shared_dir() -> Path:
-    """The folder of real photos and weights, which need not exist."""
+    """Returns the folder of real photos and weights, which need not exist."""
     return Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[1] / "shared"))
 
 
@@ -177,7 +177,7 @@ def pick_rows(num: int) -> "np.ndarray":
 
 
 def note_memory(train: Callable[..., Any], memory: list[float]) -> Callable[..., Any]:
-    """Wraps the training to record the memory of this process after each trial."""
+    """Wraps the objective to record the memory of this process after each trial."""
 
     def trial(*arguments: Any) -> Any:
         try:
@@ -190,7 +190,7 @@ def note_memory(train: Callable[..., Any], memory: list[float]) -> Callable[...,
 
 
 def memory_mb() -> float:
-    """Returns the current memory of this process."""
+    """Returns the current memory of this process, in MB."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 2**10
 
@@ -204,7 +204,7 @@ def time_plain_epoch(dataset_dir: Path, weights: Path) -> float:
     network = open_network(read_params(weights), info).network
     import keras
 
-    assert network.backbone is not None, "the params name a backbone"
+    assert network.backbone is not None, "the params must name a backbone"
     for layer in network.backbone.layers:
         layer.trainable = False
     training = open_split(dataset_dir, "train")

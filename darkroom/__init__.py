@@ -40,7 +40,7 @@ def _require_own_packages() -> None:
 
 _require_own_packages()
 
-from components.contract.errors import DarkroomError  # noqa: E402 - only now these packages are known to be ours
+from components.contract.errors import DarkroomError  # noqa: E402 - imported after the check that the package is ours
 from components.deploy.client import Client, Failure, Prediction  # noqa: E402
 from darkroom.classifier import Classifier, load  # noqa: E402
 from darkroom.runs import Run, run, write_demo_data  # noqa: E402

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from components.deploy.service.classifier import Classifier as ServedClassifier
 
 Photo = Union[str, os.PathLike[str], bytes, "np.ndarray[Any, Any]", "Image"]
-"""A path, the content of a file, an array, or a PIL image."""
+"""The path or the content of an image file, an array, or a PIL image."""
 
 
 class Classifier:
@@ -46,7 +46,7 @@ class Classifier:
                 files.
 
         Raises:
-            DataError: an array or an object is not a photo.
+            DataError: an object is none of these kinds, or an array or an image has an unsupported format.
         """
         from components.deploy.predict import predict_photos
 
@@ -66,15 +66,15 @@ class Classifier:
 
 
 def load(source: str | os.PathLike[str]) -> Classifier:
-    """Loads a classifier with the same predictions as the service.
+    """Loads a classifier that makes the same predictions as the service.
 
     Args:
-        source: a `Run`, a run id, `latest`, the folder of a run, a bento or a model bundle, or `name@champion` of a
-            registered model (or another alias, or a version).
+        source: a `Run`, a run id, `latest`, the folder of a run, of a bento or of a model bundle, or a registered
+            model as `name@champion` (or with another alias, or a version, after the @).
 
     Raises:
         ArtifactError: the model does not exist, or is damaged.
-        TrackingError: MLflow did not return a registered model.
+        TrackingError: MLflow did not return the registered model.
     """
     from pipelines.loading import load_classifier
 
@@ -111,7 +111,7 @@ def _to_file(photo: "Photo") -> Path | bytes:
         raise DataError(
             f"A photo must be a path, the content of a file, an array or a PIL image; found {type(photo).__name__}."
         )
-    for file_format in ("PNG", "TIFF"):  # PNG keeps transparency; TIFF has more modes, such as CMYK
+    for file_format in ("PNG", "TIFF"):  # PNG keeps transparency; TIFF supports more modes, such as CMYK
         content = io.BytesIO()
         with contextlib.suppress(OSError):
             photo.save(content, file_format, exif=photo.getexif())

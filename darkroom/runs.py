@@ -15,7 +15,7 @@ log = logging.getLogger("darkroom")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, which can be used as the path of its folder.
+    """A finished pipeline run. Where Python expects a path, a run can be passed instead of its folder.
 
     Attributes:
         path: the folder of the run, which contains dataset/, model/, evaluation/, bento/ and summary.json.
@@ -24,7 +24,7 @@ class Run:
     path: Path
 
     def __fspath__(self) -> str:
-        """The path of the folder."""
+        """Returns the path of the folder."""
         return str(self.path)
 
     @property
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Accuracy and macro F1 of the validation and the test photos, by names such as `test/accuracy`."""
+        """Accuracy and macro F1 on the validation and the test photos, keyed by names such as `test/accuracy`."""
         summary = self.summary
         return {
             f"{split}/{name}": summary[split][name]["value"]
@@ -50,26 +50,26 @@ class Run:
 
     @property
     def report(self) -> Path:
-        """The report of the evaluation, an HTML page."""
+        """The path of the evaluation report, an HTML page."""
         return self.path / "evaluation" / "report.html"
 
     @property
     def promoted(self) -> bool:
-        """Whether the model has become champion."""
+        """Whether the model was promoted to champion."""
         return bool(self.summary["promoted"])
 
     def classifier(self) -> Classifier:
-        """The classifier, with the same predictions as the service of this run."""
+        """Loads the classifier, which makes the same predictions as the service of this run."""
         return load(self)
 
 
 def run(data: str | os.PathLike[str], *, params_file: str | os.PathLike[str] | None = None, **params: Any) -> Run:
     """Runs the whole pipeline on photos: preprocess, tune, train, evaluate, deploy.
 
-    Results are written to `runs/` in the working folder. The log of the steps goes to the logger `darkroom`.
+    Results are written to `runs/` in the working folder. The steps log to the logger `darkroom`.
 
     Args:
-        data: a folder of class folders, an archive, a table or an address.
+        data: a folder with one folder per class, an archive, a table of photos and labels, or a URL.
         params_file: a params.yaml; None for the defaults.
         params: params by section, as in params.yaml: `train={"epochs": 5, "model": {"name": "Xception"}}`. A dotted
             name has the same effect: `**{"train.epochs": 5}`.
@@ -104,7 +104,7 @@ def write_demo_data(folder: str | os.PathLike[str]) -> Path:
     """Writes the demo data, 1,797 scans of handwritten digits in ten class folders; returns the folder.
 
     Raises:
-        ArtifactError: the folder contains something else.
+        ArtifactError: the folder already contains other files.
     """
     from components.preprocess.demo import write_digits
 
@@ -113,7 +113,7 @@ def write_demo_data(folder: str | os.PathLike[str]) -> Path:
 
 
 def _flatten(name: str, value: Any) -> Iterator[str]:
-    """Yields `section.key=value` for each value of a nested mapping; a mapping whose keys contain dots is one value."""
+    """Yields `section.key=value` for each value of a nested mapping; a mapping with keys such as "a b" is one value."""
     if isinstance(value, Mapping) and value and all(str(key).isidentifier() for key in value):
         for key, inner in value.items():
             yield from _flatten(f"{name}.{key}", inner)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Creates the secrets that the manifests need, with random keys; keeps existing secrets. docs/kubernetes.md lists them.
-# No password is an argument of a process.
+# No password is passed as an argument of a process.
 set -eu
 kubectl apply -f "$(dirname "$0")/base/namespace.yaml"
 
-# secret NAMESPACE NAME: creates a secret from the lines KEY=VALUE on standard input
+# secret NAMESPACE NAME: creates a secret from KEY=VALUE lines on standard input, unless it exists
 secret() {
   if kubectl -n "$1" get secret "$2" > /dev/null 2>&1; then
     echo "secret/$2 exists"
@@ -26,7 +26,7 @@ credentials='"credentials": [{"accessKey": "'$access_key'", "secretKey": "'$secr
 echo 's3.json={"identities": [{"name": "darkroom", '"$credentials"', "actions": ["Admin", "Read", "Write", "List"]}]}' \
   | secret darkroom darkroom-s3-config
 
-# For the tasks, in the namespace of Kubeflow Pipelines.
+# The secrets for the tasks, in the namespace of Kubeflow Pipelines.
 endpoint=http://s3.darkroom.svc.cluster.local:8333
 printf 'access_key=%s\nsecret_key=%s\nendpoint=%s\nregion=us-east-1\naddressing_style=path\n' \
   "$access_key" "$secret_key" "$endpoint" | secret kubeflow darkroom-s3

@@ -78,7 +78,7 @@ def load_bundle(bundle_dir: Path, calibration_dir: Path | None = None) -> Classi
 
 
 def _load_registered(name: str, alias: str) -> Classifier:
-    """Downloads the model of a registered version into the cache."""
+    """Loads a registered model; if the cache does not contain it yet, downloads it to the cache first."""
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     from mlflow import MlflowClient
 

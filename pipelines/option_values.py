@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 PATH: Final = click.Path(path_type=Path, readable=False)
-"""A path, which is checked when it is used; shells complete it."""
+"""A path, which shells can complete, and which is only checked when it is used."""
 
 
 def whole_number(expected: str, least: int = 0, most: int | None = None) -> Callable[[str], int]:
@@ -26,7 +26,7 @@ def whole_number(expected: str, least: int = 0, most: int | None = None) -> Call
 
 parse_count = whole_number("an integer of at least 0")
 parse_port = whole_number("a port from 1 to 65535", 1, 65_535)
-parse_num_classes = whole_number("a number of at least 2 classes", 2)
+parse_num_classes = whole_number("an integer of at least 2", 2)
 
 
 def parse_share(text: str) -> float:
@@ -61,7 +61,7 @@ def _parse_float(text: str) -> float:
 
 
 def parse_page_address(text: str) -> str:
-    """Parses the address of a page: http or https, a host, and a path; it ends with a slash."""
+    """Parses the address of a page: http or https, a host, and a path; the result ends with a slash."""
     parts = urlsplit(text)
     is_page = (
         parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment or "@" in text)
@@ -88,7 +88,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
 
 
 def parse_cores(text: str) -> str:
-    """Checks a number of processor cores in the format of Kubernetes."""
+    """Checks a number of processor cores in Kubernetes' format."""
     if not re.fullmatch(r"[1-9]\d*m?|\d+\.\d+", text):
         raise ValueError(f"a number of cores is expected, such as 4, 1.5 or 500m; found {text!r}")
     return text

@@ -26,8 +26,8 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
 
     Raises:
         WeightsError: the weights or the class names are missing, or do not match.
-        ModelError: the exported graph disagrees with Keras.
-        ServiceError: the bento cannot be built or started, or its answers differ from the exported graph.
+        ModelError: the outputs of the exported graph differ from those of the Keras model.
+        ServiceError: the bento cannot be built or started, or its answers differ from those of the exported graph.
     """
     from components.deploy.bento.build import build_bento
     from components.train.pretrained import write_pretrained
@@ -46,7 +46,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
 
 
 def _ask(folder: Path, bundle: BundleInfo) -> float:
-    """The largest difference between probabilities of the service and of the exported graph, on generated photos."""
+    """Returns how much the probabilities of the service and the exported graph differ at most, on generated photos."""
     from PIL import Image
 
     from components.contract.image.decode import decode

@@ -1,4 +1,4 @@
-"""Prepares photos temporarily, for commands that need a data set but no run."""
+"""Prepares photos in a temporary folder, for commands that need a data set but no run."""
 
 import contextlib
 import tempfile

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def promote(run: str) -> "Registration":
-    """Makes the model of a run the champion, if its verdict allows it.
+    """Makes the model of a run the champion, if the run's verdict allows it.
 
     Args:
         run: a run id, or `latest`.

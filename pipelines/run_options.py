@@ -1,6 +1,6 @@
 """The options for photos and params on a command line, and the resulting params.
 
-The `darkroom` command uses them, and so does the studio for a pasted command.
+The `darkroom` command uses them, and so does the studio, to read a pasted command.
 """
 
 import json
@@ -59,7 +59,7 @@ def run_options(function: Function) -> Function:
             help="A time limit for the whole run: the same as --set train.minutes=N.",
         ),
         click.option("--require-promotion", is_flag=True, help="Exit with code 3 unless the model is promoted."),
-        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The number of GPUs for containers."),
+        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The number of GPUs for each container."),
         click.option(
             "--memory", metavar="SIZE", help="The memory that a container can use, such as 4g.", show_default="no limit"
         ),
@@ -113,7 +113,7 @@ def resolve_params(params: "Params", look: "Callable[[str, ColumnNames], Probe] 
 
 
 def read_params(data: str | None, params: Path | None, settings: Iterable[str]) -> "Params":
-    """Reads params from a file and options, unresolved.
+    """Reads params from a file and options, without resolving them.
 
     Args:
         data: the address of the photos; replaces the address in the file.
@@ -138,7 +138,7 @@ def read_params(data: str | None, params: Path | None, settings: Iterable[str]) 
 
 
 def require_utf8(path: str) -> None:
-    """Requires a path of data to be UTF-8.
+    """Requires the path of data to be UTF-8.
 
     Raises:
         DataError: the path is not UTF-8.

@@ -29,10 +29,10 @@ def serve_run(
         run: a run id, `latest`, or the folder of a package.
         host: the address to listen on.
         port: the port to listen on.
-        api_key_file: contains the API key that requests must contain.
+        api_key_file: a file with the API key that requests must contain.
         allowed_origins: the origins of web pages that can send requests.
         prediction_log: the folder for summaries of the answers; None for no log.
-        log_share: the share of the answers to log.
+        log_share: the fraction of the answers to log, from 0 to 1.
 
     Raises:
         ArtifactError: there is no such finished run.
@@ -63,7 +63,7 @@ def check_drift(
     Args:
         served: a prediction log, or a folder of photos.
         run: a run id, or `latest`.
-        since: the first day of the predictions to use from the log; None for all.
+        since: the first day whose logged predictions are used; None for all days.
         seed: the seed of the random draws.
         output: the path of the report.
 
@@ -98,6 +98,6 @@ def check_drift(
 
 
 def propose_labeling(served: Path, run: str, since: datetime.date | None, *, is_log: bool) -> str:
-    """The command that chooses photos to label; for a log, the user replaces FOLDER with the folder of the photos."""
+    """Returns the command that chooses photos to label; for a log, FOLDER is a placeholder for the photos' folder."""
     options = " --photos FOLDER" * is_log + (f" --since {since}" if since else "")
     return f"darkroom data next --from {shlex.quote(str(served))}{options} --run {run} --count 50 --output next"

@@ -28,7 +28,7 @@ class TracedPrediction(BaseRecord):
 
 
 class NearPhoto(BaseRecord):
-    """A training photo that is similar to the classified photo, according to the network."""
+    """A training photo whose embedding is similar to that of the classified photo."""
 
     image_id: str
     path: str | None
@@ -37,7 +37,7 @@ class NearPhoto(BaseRecord):
 
 
 class Trace(BaseRecord):
-    """The chain from a prediction to the data; unknown values are None."""
+    """The chain from a prediction back to the data; unknown values are None."""
 
     prediction: TracedPrediction | None
     bento: str
@@ -55,7 +55,7 @@ class Trace(BaseRecord):
 
 
 def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> Trace:
-    """Traces a prediction id, a bento tag or version, a run id or an MLflow run id.
+    """Traces a prediction id, a bento tag or version, a run id or an MLflow run id back to the data.
 
     Args:
         name: the id or tag.
@@ -63,7 +63,7 @@ def trace(name: str, photo: Path | None = None, log_dir: Path | None = None) -> 
         log_dir: the prediction log, which contains the answers and embeddings of predictions.
 
     Raises:
-        ArtifactError: neither this folder nor MLflow's registry contains the name.
+        ArtifactError: neither this folder nor MLflow's registry contains the name, or the registry does not answer.
         DataError: the log is damaged, or the photo cannot be used.
     """
     from components.deploy.service.predictions.prediction_id import parse_id
@@ -120,7 +120,7 @@ def _trace_deployment(folder: RunFolder, info: DeploymentInfo, prediction: Trace
 
 
 def _trace_registry(name: str, prediction: TracedPrediction | None) -> Trace:
-    """Finds a run that was removed, or was executed elsewhere, in MLflow's registry."""
+    """Finds the chain in MLflow's registry, for a run that was removed or was executed elsewhere."""
     from mlflow import MlflowClient
 
     uri = tracking_uri()
@@ -157,7 +157,7 @@ def _describe_unknown(name: str) -> str:
     run_ids = ", ".join(folder.path.name for folder in list_runs()[:3]) or "none"
     return (
         f"The name must be a prediction id, a bento, a run in this folder or an MLflow run; {name!r} is "
-        f"none of these (runs: {run_ids})."
+        f"none of these (newest runs in this folder: {run_ids})."
     )
 
 

@@ -1,4 +1,4 @@
-"""The pipeline: its tasks and their edges."""
+"""The DAG of the pipeline: its tasks, and the edges between them."""
 
 import functools
 
@@ -34,7 +34,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
         evaluate_params: str,
         deploy_params: str,
     ) -> None:
-        """Every section of params.yaml is a JSON argument: a task's cache key depends only on its own sections."""
+        """Receives each section of params.yaml as JSON, so a task's cache key depends only on the sections it uses."""
         source = {"data": data, "columns": data_columns, "params": preprocess_params}
         listing = {"listing": list_photos(**source).outputs["listing"]} if readers > 1 else {}
         parts = range(readers if readers > 1 else 0)
@@ -53,7 +53,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
         ]
         if searchers > 1:  # one more task, which runs after all trials and returns the best params
             search.append(tune(dataset=dataset, params=tune_params, train_params=train_params).after(*search))
-            for task in search:  # their inputs are equal, so KFP would reuse the result of an earlier task
+            for task in search:  # the tasks have equal inputs, so KFP would reuse the first one's result
                 task.set_caching_options(enable_caching=False)
 
         train_task = train(dataset=dataset, params=search[-1].outputs["Output"] if search else train_params)
@@ -65,7 +65,7 @@ def training(searchers: int = 0, readers: int = 1, feature_workers: int = 1) -> 
         evaluation = evaluate_task.outputs["evaluation"]
 
         deploy_task = deploy(dataset=dataset, model=model, evaluation=evaluation, params=deploy_params)
-        deploy_task.set_caching_options(enable_caching=False)  # it registers and promotes, so it must never be skipped
+        deploy_task.set_caching_options(enable_caching=False)  # it registers the model, so it must never be skipped
 
     component: GraphComponent = pipeline
     return component

@@ -25,7 +25,7 @@ class DataError(DarkroomError):
 
 
 class ArchiveError(DataError):
-    """An archive is broken, of an unknown kind, or tries to write outside its folder."""
+    """An archive is damaged, of an unknown kind or too large, or has a member that is not allowed."""
 
 
 class AuditError(DataError):

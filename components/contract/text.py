@@ -74,7 +74,7 @@ def join_names(names: Sequence[str], limit: int = 12) -> str:
 
 
 def pluralize(num: int, word: str = "photo", plural: str | None = None) -> str:
-    """A number with its noun: `1 photo`, `1,200 photos`, `2 classes`; the plural is the noun with an s if not given."""
+    """A number with its noun: `1 photo`, `1,200 photos`, `2 classes`; `plural` defaults to the noun with an s."""
     return f"{num:,} {word if num == 1 else plural or f'{word}s'}"
 
 

@@ -24,7 +24,7 @@ def fault(message: str) -> PydanticCustomError:
 def expects(description: str) -> WrapValidator:
     """Replaces pydantic's errors for a union, which have a line per member, with one description of what is expected.
 
-    The wrapped validator receives a JSON array as a Python list, so tuples in it need `Strict(False)`.
+    The wrapped validator receives a JSON array as a Python list, so tuple types need `Strict(False)` to accept it.
     """
 
     def validate(value: Any, inner: Callable[[Any], Any]) -> Any:

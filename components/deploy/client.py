@@ -1,4 +1,4 @@
-"""A client for the service that requires only Python's standard library.
+"""A client for the service; it requires only Python's standard library.
 
 with Client("http://127.0.0.1:3000") as client:
     first, second = client.predict(["a.jpg", "b.jpg"])
@@ -42,8 +42,8 @@ class Prediction:
         label: the most probable class, even if the model abstains.
         confidence: the probability of this class, calibrated if evaluation calibrated the model.
         abstained: whether the confidence is below the threshold that evaluation chose; the label is then a guess.
-        unfamiliar: how much the photo differs from the training photos; a value above 1 is higher than for nearly all
-            photos of the evaluation. None if evaluation did not measure it.
+        unfamiliar: how much the photo differs from the training photos; if above 1, more than nearly all photos in the
+            evaluation. None if evaluation did not measure it.
         probabilities: the probability of each class, the most probable first.
         id: the id of the prediction; `darkroom trace ID` shows the model, the run and the data behind it.
     """
@@ -131,7 +131,7 @@ class Client:
             label: a class of the model.
 
         Raises:
-            ServiceError: the service cannot be reached, does not know the prediction, or keeps no log.
+            ServiceError: the service cannot be reached, has no prediction log, or rejects the feedback.
         """
         body = json.dumps({"id": prediction_id, "label": label}).encode()
         status, content = self._post("/feedback", "application/json", body)

@@ -18,13 +18,13 @@ from components.deploy.service.settings import DEFAULT_DECODE_MB
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""The maximum difference between a probability of the service and one of the evaluation."""
+"""The maximum difference between the service's probability of a class and evaluation's."""
 PHOTOS_PER_REQUEST = 16
 BYTES_PER_REQUEST = 32 * 2**20
 MAX_PHOTO_BYTES = MAX_BODY_BYTES - 2**20
 LARGE_IMAGE_SIZE = (1024, 1024)
-"""The image size for which the decoding cost is estimated. Large JPEGs are scaled down while they are decoded, so it is
-larger than the input of most models."""
+"""The image size for which the decoding cost is estimated. It is larger than the input of most models, because large
+JPEGs are scaled down during decoding, so a smaller size would underestimate the cost."""
 NUM_TIMED = 50
 NUM_WARM = 3
 
@@ -92,7 +92,7 @@ def golden_photos(dataset_dir: Path) -> list[Path]:
 
 
 def _fits_memory(path: Path) -> bool:
-    """Whether the service has enough memory to decode a photo; True for other files, which the service rejects."""
+    """Whether the service has enough memory to decode a photo; True for broken files, which the service rejects."""
     try:
         return decode_cost(path.read_bytes(), LARGE_IMAGE_SIZE).num_bytes <= DEFAULT_DECODE_MB * 2**20
     except ImageError:
@@ -114,10 +114,10 @@ def check_parity(
         class_names: in the order of the labels.
 
     Returns:
-        The largest difference between two probabilities.
+        The largest difference between the service's probability of a class and evaluation's.
 
     Raises:
-        ServiceError: an answer differs from evaluation; the message contains the photo and both values.
+        ServiceError: an answer differs from evaluation's prediction; the message contains the photo and both values.
         ArtifactError: evaluation has no prediction for a photo.
     """
     largest = 0.0
@@ -152,7 +152,7 @@ def compare_answer(
     """The largest difference between a probability in the service's answer and in the evaluation.
 
     Raises:
-        ServiceError: it is larger than TOLERANCE, the label differs, or the service rejects the photo.
+        ServiceError: the difference is larger than TOLERANCE, the label differs, or the service rejects the photo.
     """
     if isinstance(answer, Failure):
         raise ServiceError(f"The service rejects {path}, which evaluation classified; it answered: {answer.message}")
@@ -172,7 +172,7 @@ def compare_answer(
     if not differences[worst] <= TOLERANCE:
         share = expected.probabilities[class_names.index(worst)]
         raise ServiceError(
-            f"The service's probabilities must be within {TOLERANCE} of evaluation; for {path}, the service "
+            f"The service's probabilities must be within {TOLERANCE} of evaluation's; for {path}, the service "
             f"returns {worst} {served_probabilities[worst]:.6f}, evaluation {share:.6f}."
         )
     return differences[worst]

@@ -49,14 +49,14 @@ class Row(TypedDict):
     confidence: float | None
     abstained: bool | None
     unfamiliar: float | None
-    """As in the service's answer; also None if evaluation did not measure familiarity."""
+    """As in the service's answer; None if there is an error, or evaluation did not measure it."""
     error: FaultRow | None
     probabilities: dict[str, float] | None
     """By class name, the most probable first."""
 
 
 def predict_files(bento_dir: Path, paths: Sequence[Path]) -> Iterator[Row]:
-    """Classifies photos, and all files in folders; yields one row per file, in order, batch by batch.
+    """Classifies photos and all files in folders; yields one row per file, in order, batch by batch.
 
     Args:
         bento_dir: contains deployment.json and bento/; only bento/ is required.
@@ -112,7 +112,7 @@ def write_csv(rows: Iterable[Row], output: Path | None, *, overwrite: bool = Fal
     if output.is_dir() or (output.exists() and not overwrite):
         overwrite_hint = "" if output.is_dir() else ", or replace it with --overwrite"
         raise ArtifactError(
-            f"The table must be a new file, but {output} exists. Choose another with --output{overwrite_hint}."
+            f"The table must be a new file, but {output} exists. Choose a new one with --output{overwrite_hint}."
         )
     table = io.StringIO()
     num_rows, num_errors = _write_table(rows, table)

@@ -47,7 +47,7 @@ def deploy(
     Raises:
         TrackingError: the registry rejects the model, or does not answer in time.
         ArtifactError: a folder is missing or damaged, or does not match the others.
-        ServiceError: the bento cannot be built or started, or its answers differ from evaluation.
+        ServiceError: the bento cannot be built or started, or its answers differ from those of evaluation.
     """
     dataset, bundle, evaluation = read_info(dataset_dir), read_bundle(bundle_dir), read_evaluation(evaluation_dir)
     require_kinship(dataset, bundle, evaluation)
@@ -92,7 +92,8 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
     """Rejects folders that come from different runs.
 
     Raises:
-        ArtifactError: the bundle or the evaluation belongs to another data set or another model.
+        ArtifactError: the bundle or the evaluation belongs to a different data set, or the evaluation to a different
+            model.
     """
     for subject, artifact_fingerprint, dataset_fingerprint in (
         ("model bundle was trained on", bundle.dataset_fingerprint, dataset.fingerprint),
@@ -106,7 +107,7 @@ def require_kinship(dataset: DatasetInfo, bundle: BundleInfo, evaluation: Evalua
             )
     if evaluation.export_sha256 != bundle.export.sha256:
         raise ArtifactError(
-            f"The evaluation belongs to another model: it scored the graph {evaluation.export_sha256[:12]}, "
+            f"The evaluation belongs to a different model: it scored the graph {evaluation.export_sha256[:12]}, "
             f"but the bundle contains {bundle.export.sha256[:12]}. Run evaluate again."
         )
 
@@ -122,7 +123,7 @@ def check_service(
 
     Raises:
         ArtifactError: the evaluation has no prediction for a photo.
-        ServiceError: the service does not start, or its answers differ from evaluation.
+        ServiceError: the service does not start, or its answers differ from those of evaluation.
     """
     start_time = time.monotonic()
     with serving(bento_dir, timeout_seconds=timeout_seconds) as url, Client(url) as client:

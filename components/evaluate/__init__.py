@@ -1,1 +1,1 @@
-"""Evaluates a model bundle: computes its figures and its verdict, and writes a report."""
+"""Evaluates a model bundle: computes its metrics and a verdict, and writes a report."""

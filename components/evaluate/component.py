@@ -1,4 +1,4 @@
-"""The step as a KFP component."""
+"""The evaluate step as a KFP component."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
@@ -16,7 +16,7 @@ def evaluate(
     report: Output[HTML],
     study: Input[Artifact] = None,
 ) -> None:
-    """Scores the exported model on validation and test photos, and decides the verdict."""
+    """Scores the exported model on the validation and test photos, and decides the verdict."""
     import shutil
     from pathlib import Path
 

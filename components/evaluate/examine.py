@@ -1,4 +1,4 @@
-"""Computes the results for the verdict and the report: predictions, calibration, figures, label errors, outliers."""
+"""Computes the results for the verdict and the report: predictions, calibration, metrics, label errors, outliers."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,10 @@ class Examination:
     """The results of `examine`.
 
     Attributes:
-        scored: the calibrated predictions for validation and test.
-        label_errors: the most doubtful first.
-        outliers: the farthest first.
-        embedding_map: of the photos of all splits; None if there are too few.
+        scored: the calibrated predictions for the validation and test photos.
+        label_errors: photos with doubtful labels, the most doubtful first.
+        outliers: photos unlike all others, the farthest first.
+        embedding_map: a map of the photos of all splits; None if there are too few, or no training photos are searched.
     """
 
     scored: Mapping[SplitName, Predictions]
@@ -55,7 +55,7 @@ def examine(
     originals: Mapping[str, Original],
     export_sha256: str,
 ) -> Examination:
-    """Scores the splits, fits the calibration on validation, and measures the model and the calibration on test.
+    """Scores and calibrates the model, computes its metrics, and searches the data for label errors and outliers.
 
     Args:
         graph: the exported graph.
@@ -104,7 +104,7 @@ def examine(
 def measure(
     scored: Mapping[SplitName, Predictions], class_names: tuple[str, ...], params: EvaluateParams
 ) -> dict[SplitName, Figures]:
-    """Computes the figures of each scored split, with resamples from a random generator of its own."""
+    """Computes the metrics of each scored split; each split has its own random number generator for the resamples."""
     split_figures: dict[SplitName, Figures] = {}
     for name, predictions in scored.items():
         split_figures[name] = compute_figures(
@@ -124,7 +124,7 @@ def measure(
 
 
 def new_generator(params: EvaluateParams, purpose: str) -> np.random.Generator:
-    """A random generator for one purpose; its draws do not depend on the draws for other purposes."""
+    """A random number generator for one purpose; its draws do not depend on the draws for other purposes."""
     return np.random.default_rng((params.seed, *purpose.encode()))
 
 
@@ -135,7 +135,7 @@ def _cross_validate_features(
     bundle: BundleInfo,
     params: EvaluateParams,
 ) -> FoldFigures | None:
-    """Cross-validates if it is requested, with the training photos if the features were not learned from them."""
+    """Cross-validates if `params.folds` is set; includes the training photos if no features were learned from them."""
     if params.folds is None:
         return None
     # Without a feature map, only the embedding is available, and the head may have learned it from the training photos.
@@ -146,17 +146,17 @@ def _cross_validate_features(
     folds = cross_validate(fold_predictions, params.folds, frozen=frozen, num_classes=num_classes, seed=params.seed)
     if folds is None:
         log.warning(
-            "Cross-validation is skipped: at least two classes must have %d photos each, one per fold.", params.folds
+            "Cross-validation is skipped: at least two classes must have %d or more photos, one per fold.", params.folds
         )
     return folds
 
 
 @dataclass(frozen=True)
 class _DataSearch:
-    """What the embeddings of the photos of all splits show.
+    """The results of searching the photos of all splits.
 
     Attributes:
-        num_photos: that were searched; 0 without training photos.
+        num_photos: the number of photos searched; 0 if no training photos were searched.
     """
 
     label_errors: Sequence[LabelError]
@@ -172,7 +172,7 @@ def _search_data(
     num_classes: int,
     params: EvaluateParams,
 ) -> _DataSearch:
-    """Searches the photos of all splits for doubtful labels and outliers, and draws their map.
+    """Searches the photos of all splits for doubtful labels and outliers, and draws a map of these photos.
 
     Held-out photos are judged by the network itself, training photos by a head that was not trained on them.
     """

@@ -1,4 +1,4 @@
-"""The evaluate step: computes figures, a calibration, a verdict and a report for a model bundle and a data set."""
+"""The evaluate step: scores a model bundle on a data set, and writes metrics, a calibration, a verdict and a report."""
 
 import contextlib
 import json
@@ -53,19 +53,19 @@ def evaluate(
     evaluation_dir: Path,
     study_dir: Path | None = None,
 ) -> EvaluationInfo:
-    """Scores the exported graph on the validation and test splits, and judges it.
+    """Scores the exported graph on the validation and test splits, and decides whether it may be promoted.
 
     Args:
-        dataset_dir: contains dataset.json, manifest.parquet, the shards of all splits, golden/.
-        bundle_dir: contains bundle.json, history.json, train_image_ids.txt, export/.
+        dataset_dir: contains dataset.json, manifest.parquet, the shards of all splits, and golden/.
+        bundle_dir: contains bundle.json, history.json, train_image_ids.txt and export/.
         params: the evaluate section of the params.
         model_name: name of the registered model.
         evaluation_dir: the folder to write; components/contract/artifacts/evaluation.py describes its files.
-        study_dir: the study that found the params, which the report describes.
+        study_dir: the folder of the hyperparameter search that found the params, for the report; None without a search.
 
     Raises:
-        ArtifactError: an input is missing or damaged, data set and bundle do not match, a split is empty, or the graph
-            returns numbers that are not finite.
+        ArtifactError: an input is missing or damaged, the data set and the bundle do not match, a split is empty, or
+            the graph returns numbers that are not finite.
     """
     dataset, bundle = read_info(dataset_dir), read_bundle(bundle_dir)
     history = read_history(bundle_dir, bundle.params)
@@ -153,33 +153,33 @@ def evaluate(
 
 
 def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph, digest: str) -> None:
-    """Refuses to score a model on photos that do not match it.
+    """Checks that the model was trained for photos like those of the data set, and logs if the data has changed.
 
     Raises:
-        ArtifactError: classes, image size, resizing or pixel range differ, or the exported graph is not the one that
-            the bundle describes.
+        ArtifactError: the classes, image size, resizing or pixel range differ, or the exported graph is not the one
+            that the bundle describes.
     """
     for trait, actual, expected in (
         ("classes", bundle.class_names, dataset.class_names),
         ("image size", bundle.image_size, dataset.image_size),
         ("resizing", bundle.resize, dataset.resize),
         ("pixel range", "{} to {}".format(*bundle.pixel_range), "{} to {}".format(*dataset.pixel_range)),
-        ("exported graph's image size", graph.image_size, dataset.image_size),
+        ("image size in the exported graph", graph.image_size, dataset.image_size),
     ):
         if actual != expected:
             raise ArtifactError(
-                f"The model's {trait} must match the data set, {_format_value(expected)}; found "
+                f"The model's {trait} must match the data set's, {_format_value(expected)}; found "
                 f"{_format_value(actual)}. Train on this data set, or evaluate on the model's data set."
             )
     if digest != bundle.export.sha256:
         raise ArtifactError(
-            f"The exported graph must be the one that train checked, {bundle.export.sha256[:12]}; found "
-            f"{digest[:12]}: a file has changed or is damaged. Train again."
+            f"The SHA-256 of the exported graph must be the one in bundle.json, {bundle.export.sha256[:12]}…; found "
+            f"{digest[:12]}…: a file has changed or is damaged. Train again."
         )
     if bundle.dataset_fingerprint != dataset.fingerprint:
         log.warning(
-            "The model was trained on another version of the data (%s) than this one (%s); some of its "
-            "training photos may be among the test photos.",
+            "The model was trained on a different version of the data (fingerprint %s; this data set has %s); some of "
+            "its training photos may be among the test photos.",
             bundle.dataset_fingerprint[:12],
             dataset.fingerprint[:12],
         )
@@ -218,7 +218,7 @@ def write_confusion_matrix(path: Path, all_figures: AllFigures) -> None:
 
 @contextlib.contextmanager
 def _open_run(model_name: str, upstream: str | None) -> Iterator[Run]:
-    """Opens the MLflow run to log to; if the store does not answer, the evaluation continues without it."""
+    """Opens the MLflow run to log to; if MLflow cannot be used, yields a run that logs nothing."""
     with contextlib.ExitStack() as stack:
         try:
             run = stack.enter_context(step_run(experiment=model_name, upstream=upstream))

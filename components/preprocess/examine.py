@@ -41,7 +41,8 @@ SHOWN_PAIRS = 5
 LEAVING = ("quarantine", "fail")
 
 MIN_NEAR_SIDE = 32
-"""Many smaller pictures, such as digits, look the same although they differ, so they are only compared for equality."""
+"""In pixels. Pictures with a shorter side are only compared for equality: many of them, such as digits, look the same
+although they differ."""
 
 
 @dataclass(frozen=True)

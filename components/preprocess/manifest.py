@@ -57,7 +57,7 @@ class Record:
     @property
     def image_id(self) -> str:
         """The id of the photo: the first half of the SHA-256 of its content."""
-        assert self.sha256 is not None, "a file that was not read has no id"
+        assert self.sha256 is not None, "only a file that was read has an id"
         return self.sha256[:32]
 
     @property

@@ -26,7 +26,7 @@ class Reading:
         sha256: the hash of the content; None if the file could not be read.
         verdict: the facts about the content; None if the file could not be read, or if it is a photo with more than
             8 bits per value and the pixel range of the data set is not yet known.
-        fault: why the file could not be read, as (reason, message).
+        fault: why the file could not be read, as (reason, message); None if it was read.
         depth: the depth of a photo with more than 8 bits per value; None for other files.
         is_new: whether this result is not in the cache yet.
     """
@@ -75,7 +75,7 @@ def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, sto
 def scale_photo(
     file: PhotoFile, reading: Reading, image_size: tuple[int, int], resize: Resize, store: PixelStore
 ) -> Reading:
-    """Reads a photo with more than 8 bits per value again, and stores its pixels, scaled by the range of the store."""
+    """Reads a photo with more than 8 bits per value again, and stores its pixels, scaled to the store's range."""
     sha256 = str(reading.sha256)
     cached_verdict = store.find_content(sha256, is_deep=True)
     if cached_verdict is not None:

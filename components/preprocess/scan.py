@@ -5,7 +5,7 @@ them.
 
 The work runs in threads, not processes: reading, hashing, decoding and resizing release the GIL, nothing is copied
 between processes, and on two cores two threads read photos 1.9 times as fast as one. Results are saved every few
-hundred files, so that the run after a killed one only reads the remaining files.
+hundred files, so that after a run is killed, the next run only reads the remaining files.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Scan:
         records: one per file, in the same order.
         sketches: uint8 (files, 32, 32), gray; zeros for files that were rejected.
         depths: the depth of each file; None if it is not a photo with more than 8 bits per value.
-        pixel_range: the values of such photos that became black and white.
+        pixel_range: the values that became black and white in photos with more than 8 bits per value.
         num_read: the number of files that were read, because they were not in the cache.
     """
 
@@ -81,7 +81,7 @@ def scan(
     Args:
         files: the files.
         image_size: (height, width) in pixels.
-        resize: how photos of another shape are fitted.
+        resize: how photos with a different aspect ratio are fitted.
         store: the cache for this size; the scan sets its pixel range.
         given_range: the pixel range; None to determine it from the photos, except those in an existing test split.
 
@@ -108,8 +108,8 @@ def scan_portion(
     Args:
         files: the portion.
         image_size: (height, width) in pixels.
-        resize: how photos of another shape are fitted.
-        store: receives the results.
+        resize: how photos with a different aspect ratio are fitted.
+        store: the cache for the results.
         given_range: the pixel range; if None, photos with more than 8 bits per value are only measured.
 
     Raises:
@@ -150,7 +150,7 @@ def _scale(
     resize: Resize,
     store: PixelStore,
 ) -> None:
-    """Reads photos with more than 8 bits per value again, to scale them by the range of the store."""
+    """Reads photos with more than 8 bits per value again, to scale them by the store's pixel range."""
 
     def scale(row: int) -> Reading:
         return scale_photo(files[row], readings[row], image_size, resize, store)
@@ -178,7 +178,7 @@ def _each(
 
 
 def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | None]:
-    """The cached reading of each unchanged file; None for the others."""
+    """The cached reading of each unchanged file; None for other files."""
     paths = [file.key for file in files]
     cached_files = {
         path: Reading(file_identity, verdict.sha256, verdict, is_new=False)
@@ -246,11 +246,11 @@ def _gather(files: Sequence[PhotoFile], readings: Sequence[Reading], num_read: i
 
 def _record(record: Record, reading: Reading, perceptual_hash: int) -> Record:
     if reading.verdict is None:
-        assert reading.fault is not None, "a file that was not read has a fault"
+        assert reading.fault is not None, "a file that was not read must have a fault"
         return replace(record, reason=reading.fault[0], message=reading.fault[1])
     reason, message, num_bytes, height, width, mode, file_format, *measures, _ = reading.verdict.values
     brightness, sharpness, chroma, pixel_hash = measures
-    return Record(  # `replace` is three times as slow, which is noticeable if all files are cached
+    return Record(  # `replace` takes three times as long, which is noticeable if all files are cached
         path=record.path,
         class_name=record.class_name,
         split=record.split,

@@ -94,7 +94,7 @@ def _write_whole(path: Path, members: Rows, labels: Mapping[str, int], scan: Sca
 
 
 def _link(source: Path, target: Path) -> None:
-    """Creates a hard link, or a copy if the cache is on another disk."""
+    """Creates a hard link, or a copy if the cache is on another file system."""
     try:
         os.link(source, target)
     except OSError:
@@ -107,7 +107,7 @@ def rows_of(records: Sequence[Record], split: SplitName) -> Rows:
 
 
 def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[Record], num_photos: int) -> None:
-    """Copies the original files of test photos to `<image_id>.<suffix>`, taking turns between the classes.
+    """Copies the original files of test photos to `<image_id>.<suffix>`, alternating between the classes.
 
     Raises:
         DataError: a file has changed since it was read.

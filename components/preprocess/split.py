@@ -5,9 +5,9 @@ next arc is validation, and the rest is train. For a large class, the ends of th
 does not depend on other photos, so adding photos never moves others, and the fractions are met on average.
 
 For a small class, fixed ends could miss the fractions by far. Its counts are therefore exact, and the arcs grow or
-shrink until the counts are met: test at its end at 0, validation at its upper end. Train is beyond both ends, so an
-added photo moves at most one other photo per split, into train or out of it. For classes in between, the counts may
-differ from the exact ones, and more so for larger classes.
+shrink until the counts are met: the test arc at its lower end, the validation arc at its upper end. Train is beyond
+both ends, so an added photo moves at most one other photo per split, into train or out of it. For classes in between,
+the counts may differ from the exact ones, and more so for larger classes.
 
 Photos of one group and near-duplicates share a key, and therefore a position, so they are never separated. If a
 near-duplicate of a photo is added later, that photo may move to another split.
@@ -27,7 +27,7 @@ from components.preprocess.manifest import Record, summarize_rejected
 MAX_EXACT_PHOTOS: Final = 60
 """In classes with at most this many photos, each split has exactly its fraction of them."""
 PHOTOS_PER_SLACK: Final = 5
-"""For each additional PHOTOS_PER_SLACK photos, the count of a split may differ from the exact count by one more."""
+"""For every PHOTOS_PER_SLACK photos above that limit, a split may differ from its exact count by one more photo."""
 
 
 def assign_splits(
@@ -45,8 +45,8 @@ def assign_splits(
         class_names: the classes that must be in every split.
         given_splits: the splits into which the data is already divided. Missing splits are taken from train.
         fractions: the fractions of validation and test.
-        seed: another seed changes the assignment.
-        keys: one per record; photos with the same key are never separated. None: each photo has its own key.
+        seed: a different seed leads to a different assignment.
+        keys: one per record; photos with the same key get the same split. None: each photo has its own key.
 
     Raises:
         DataError: a class has too few usable photos, or none in an existing split.
@@ -79,7 +79,7 @@ def divide(photo_keys: Mapping[str, Iterable[str]], cuts: Mapping[SplitName, flo
         photo_keys: for each class, the key of each photo; there must be more distinct keys than `cuts`. A key may be in
             several classes.
         cuts: the fraction of each split other than train; their sum is below 1.
-        seed: another seed changes the assignment.
+        seed: a different seed leads to a different assignment.
 
     Raises:
         DataError: not every split can be filled, because keys are in several classes.
@@ -119,7 +119,7 @@ class Ring:
         self._end = sum(cuts.values())
 
     def distance(self, key: str, split: SplitName) -> float:
-        """The distance of a key from the border at which the arc of a split begins to grow."""
+        """The distance of a key from the fixed end of a split's arc; for train, from the nearer of its two ends."""
         place = self.draws[key]
         if split == "test":
             return (self._border - place) % 1
@@ -133,7 +133,7 @@ class Ring:
 
 
 def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
-    """The number of photos of a class for each split: its exact fraction or, in large classes, close to its arc."""
+    """How many photos of a class each split gets: exactly its fraction or, in larger classes, close to its arc."""
     num_photos = sum(sizes.values())
     slack = max(0, num_photos - MAX_EXACT_PHOTOS) // PHOTOS_PER_SLACK
     counts = apportion(num_photos, ring.fractions)
@@ -145,9 +145,9 @@ def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
 
 
 def apportion(num_photos: int, fractions: Mapping[SplitName, float]) -> dict[SplitName, int]:
-    """Distributes `num_photos` by fractions, at least 1 each, by Webster's method (Sainte-Laguë).
+    """Distributes `num_photos` over the splits by Webster's method (Sainte-Laguë); each split gets at least 1.
 
-    If there is one more photo, exactly one split gets one more; simple rounding does not guarantee that.
+    With one more photo, exactly one split gets one more; simple rounding does not guarantee that.
     """
     counts = {split: max(1, int(fraction * (num_photos - 2))) for split, fraction in fractions.items()}
     for _ in range(num_photos - sum(counts.values())):
@@ -176,7 +176,7 @@ def _fill_empty_splits(
             if not spare_keys:
                 raise DataError(
                     f"The class '{printable(name)}' must be in every split, but none of its photos can be in {split}: "
-                    "they are in groups with other classes. Split the data yourself, or use smaller groups."
+                    "they are in groups with photos of other classes. Split the data yourself, or use smaller groups."
                 )
             smallest = min(spare_keys, key=lambda key: (sizes[key], ring.distance(key, split), key))
             for other in classes_of[smallest]:

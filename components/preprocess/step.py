@@ -1,4 +1,4 @@
-"""The step preprocess: prepares a data set from photos, which are decoded only once for all later steps."""
+"""The preprocess step: it prepares a data set from photos, which are decoded only once for all later steps."""
 
 import hashlib
 import json
@@ -145,9 +145,9 @@ def _describe(
 
 
 def fingerprint(kept_records: Sequence[Record], params: PreprocessParams, pixel_range: PixelRange = FULL_RANGE) -> str:
-    """SHA-256 over the kept photos (content, class, split), the preprocess params and the range of 16-bit photos.
+    """SHA-256 over the kept photos (content, class, split), the preprocess params and the pixel range.
 
-    File names and their order have no influence.
+    Neither the names nor the order of the files matter.
     """
     lines = sorted(json.dumps([record.sha256, record.class_name, record.split]) for record in kept_records)
     ranges = [] if pixel_range == FULL_RANGE else [json.dumps(pixel_range)]

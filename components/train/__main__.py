@@ -17,13 +17,13 @@ from components.train.tune import tune
 
 def main() -> None:
     """Parses the command line and runs the step."""
-    parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains and writes a model bundle.")
+    parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains or tunes a model.")
     parser.add_argument("step", nargs="?", choices=("train", "tune"), default="train", help="default: %(default)s")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value")
     parser.add_argument("--dataset", type=Path, required=True, help="the folder that preprocess wrote")
     parser.add_argument("--study", type=Path, help="the folder that tune wrote; its best params are used")
-    parser.add_argument("--output", type=Path, required=True, help="the output folder, replaced as a whole")
+    parser.add_argument("--output", type=Path, required=True, help="the output folder, replaced completely")
     arguments = parser.parse_args()
     with running_step(arguments.step):
         params, initial_model = inspect_initial_model(load_params(arguments.params, tuple(arguments.set)))

@@ -1,4 +1,4 @@
-"""Computes the features of frozen layers before training, split among parallel tasks."""
+"""Computes the features of frozen layers before training, with the work split among parallel tasks."""
 
 import logging
 from pathlib import Path

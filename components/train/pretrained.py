@@ -42,7 +42,7 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     class_names = imagenet_class_names()
     path = find_weights(name, weights, (side, side), with_top=True)
     if path is None:
-        raise WeightsError("A model without training must have weights; found none. Set imagenet or a weights file.")
+        raise WeightsError("A pretrained model must have weights; found none. Set imagenet or a weights file.")
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)
@@ -55,7 +55,7 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     with new_folder(bundle_dir) as folder:
         export = export_network(network, folder / "export", np.empty((0, side, side, 3), np.uint8))
         log.info(
-            "The exported graph agrees with Keras on %d photos, within %.1e.",
+            "On %d photos, the probabilities of the exported graph differ from those of Keras by at most %.1e.",
             export.num_compared,
             export.max_probability_difference,
         )
@@ -104,7 +104,7 @@ def _class_entries(path: Path) -> list[tuple[str, str]]:
     Raises:
         ValueError: the file is not JSON, or has a different number of classes.
         KeyError: a number has no class.
-        TypeError: the entries do not have the form of Keras' file.
+        TypeError: the content does not have the structure of Keras' file.
     """
     index = json.loads(path.read_bytes())
     entries = [(str(wordnet_id), str(name)) for wordnet_id, name in (index[str(place)] for place in range(len(index)))]

@@ -28,7 +28,7 @@ class Photographs:
 
     Attributes:
         training: the photos that the network learns from.
-        validation: the photos that select the best epoch; never augmented.
+        validation: the photos on which the best epoch is selected; never augmented.
         fingerprint: the fingerprint of the data set.
     """
 
@@ -68,7 +68,7 @@ def open_photographs(dataset_dir: Path, info: DatasetInfo) -> Photographs:
 
 
 def settle_mirror(params: TrainParams, info: DatasetInfo) -> TrainParams:
-    """Removes mirroring from the preset of the augmentation if mirrored photos of one class look like another class."""
+    """Removes mirroring from the augmentation preset if mirrored photos of one class look like another class."""
     settled_params = params.without_mirror() if info.mirror_pairs else params
     if settled_params != params:
         first, second = map(printable, info.mirror_pairs[0])
@@ -93,8 +93,9 @@ def open_network(
     Args:
         params: the resolved train section.
         info: describes the data set.
-        use_all_devices: whether to train on all devices; otherwise on one.
-        shared_backbone: if there is only one device, provides the same backbone for every network.
+        use_all_devices: whether to build the network for training on all devices, or on one.
+        shared_backbone: provides the backbone of a pretrained network if there is only one device; None always builds
+            a new one.
 
     Raises:
         ModelError: the network cannot be built.

@@ -37,7 +37,7 @@ LIBRARIES = ("tensorflow", "keras", "numpy", "openvino", "opencv-python-headless
 
 
 def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInfo:
-    """Trains the network that `params` describe and writes it as a bundle.
+    """Trains the network that the params describe and writes it as a bundle.
 
     Args:
         dataset_dir: the folder that preprocess wrote.
@@ -45,14 +45,14 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
         bundle_dir: the output folder, created or replaced completely.
 
     Raises:
-        ParamsError: the time limit is too small for one epoch.
+        ParamsError: the time limit is too short for one epoch.
         DataError: a split that training needs is empty, or there are fewer than two classes.
         ModelError: the network cannot be built, trained or exported.
         WeightsError: pretrained weights are missing or do not match the network.
         UploadError: the uploaded model is rejected.
         ArtifactError: the earlier model is missing, the data set is damaged, or bundle_dir cannot be written.
         TrackingError: an MLflow run is required, but the store cannot be written.
-        SystemExit: SIGTERM arrived during training; the next call with the same data and params continues it.
+        SystemExit: SIGTERM arrived during training; the next call with the same data and params resumes it.
     """
     start_time = time.monotonic()
     info = read_info(dataset_dir)
@@ -115,7 +115,7 @@ def train(dataset_dir: Path, params: TrainParams, bundle_dir: Path) -> BundleInf
             photos = photographs.validation.gather(np.arange(min(NUM_COMPARED_PHOTOS, len(photographs.validation))))
             export = export_network(network, folder / "export", photos)
             log.info(
-                "The exported graph agrees with Keras on %d photos, within %.1e.",
+                "On %d photos, the probabilities of the exported graph differ from those of Keras by at most %.1e.",
                 export.num_compared,
                 export.max_probability_difference,
             )
@@ -153,7 +153,7 @@ def _model_facts(start: "InitialNetwork", params: TrainParams) -> ModelFacts:
 
 
 def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
-    """Draws eight augmented variants of one training photo, as in training; one row per phase."""
+    """Draws eight variants of one training photo, augmented as in training; one row per phase."""
     phases = params.all_phases
     augmentations = {
         "training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params

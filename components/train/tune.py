@@ -52,7 +52,7 @@ def tune(dataset_dir: Path, params: TuneParams, train: TrainParams, study_dir: P
 
     Raises:
         ParamsError: the search space contains invalid values.
-        SearchError: the study cannot be opened, or no trial finished.
+        SearchError: the study cannot be opened, another search is using it, or no trial was completed.
         DataError: a split that training needs is empty.
         ArtifactError: the data set is damaged, or study_dir cannot be written.
     """

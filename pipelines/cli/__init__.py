@@ -1,1 +1,1 @@
-"""The `darkroom` command: one module per verb group. Import `main`."""
+"""The `darkroom` command: one module per verb group. Other code imports only `main`."""

@@ -1,4 +1,4 @@
-"""The verbs that open a browser: studio, ui."""
+"""The verbs for use in a browser: studio, ui."""
 
 import os
 from pathlib import Path
@@ -32,14 +32,14 @@ TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variabl
     "--url",
     type=parse_page_address,
     metavar="URL",
-    help="The address behind a reverse proxy, such as https://host/darkroom/.",
+    help="The studio's address at a reverse proxy, such as https://host/darkroom/.",
 )
 def studio(
     host: str, port: int, roots: tuple[Path, ...], no_browser: bool, max_upload_gb: float, url: str | None
 ) -> int:
     """Use all of Darkroom in a browser, without code.
 
-    If it listens on an address other than localhost, or runs behind a reverse proxy, the studio requires a token: the
+    The studio requires a token if it listens on an address other than localhost, or runs behind a reverse proxy: the
     value of DARKROOM_STUDIO_TOKEN or, if that is not set, a new token that it prints.
     """
     from pipelines.studio.server import serve_studio
@@ -59,7 +59,7 @@ def studio(
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on.")
 @click.option("--port", type=parse_port, default=5000, metavar="N", help="The port to listen on.")
 def ui(host: str, port: int) -> NoReturn:
-    """Open MLflow's UI with the runs of this machine."""
+    """Serve MLflow's UI with the runs of this machine."""
     from pipelines.mlflow_ui import serve_ui
 
     serve_ui(host, port)

@@ -174,7 +174,7 @@ def submit(
     "ended_ids",
     multiple=True,
     metavar="ID",
-    help="Stop this recurring run. You can give this option more than once.",
+    help="End this recurring run. Can be repeated.",
 )
 @server_options
 @json_option

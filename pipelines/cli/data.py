@@ -98,7 +98,7 @@ def list_data(as_json: bool) -> None:
         size = show.megabytes(version.num_bytes) if version.num_bytes is not None else ""
         files = f"{version.num_files or 1:,}"
         rows.append([version.commit[:12], version.path, version.date, files, size, version.subject])
-    show.listing(show.console(), ("version", "data", "date", "files", "size", "what"), rows, fold_column="what")
+    show.listing(show.console(), ("version", "data", "date", "files", "size", "change"), rows, fold_column="change")
 
 
 @data.command()
@@ -109,7 +109,7 @@ def list_data(as_json: bool) -> None:
 @name_option
 @json_option
 def diff(before: str, now: str, name: str | None, as_json: bool) -> None:
-    """Show which photos were added, removed, relabeled or moved, and the class counts."""
+    """List the added, removed, relabeled and moved photos, and the class counts."""
     from pipelines.cli import show, tables
     from pipelines.data.diff import compare_data
 
@@ -158,11 +158,11 @@ def _show_change(version: "Version", *, as_json: bool) -> None:
     metavar="LOG_OR_PHOTOS",
     help="A prediction log or a folder of photos.",
 )
-@click.option("--count", type=click.IntRange(1, 10_000), default=50, metavar="N", help="The number of photos.")
+@click.option("--count", type=click.IntRange(1, 10_000), default=50, metavar="N", help="The maximum number of photos.")
 @click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the photos and the tasks.")
-@click.option("--photos", type=PATH, metavar="FOLDER", help="The logged photos, named after the prediction ids.")
+@click.option("--photos", type=PATH, metavar="FOLDER", help="The logged photos, each named after its prediction's id.")
 @click.option("--run", default="latest", metavar="RUN", help="The run whose model the labels should improve.")
-@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Leave out older predictions of the log.")
+@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions since this day.")
 @json_option
 def next_photos(
     source: Path,
@@ -175,7 +175,7 @@ def next_photos(
 ) -> None:
     """Choose the photos to label next, and write tasks for Label Studio.
 
-    It chooses the photos whose labels would teach the model the most: photos that are uncertain, unfamiliar or disputed
+    These are the photos whose labels would teach the model the most: photos that are uncertain, unfamiliar or disputed
     by feedback, and that differ from each other.
     """
     from pipelines.cli import show
@@ -231,7 +231,7 @@ def export(
     if as_json:
         show.as_json(asdict(result))
         return
-    left_out = f" Files without a label that were left out: {result.num_left_out:,}." if result.num_left_out else ""
+    left_out = f" Left out (no label or no readable photo): {result.num_left_out:,}." if result.num_left_out else ""
     show.line(f"{result.folder}: {pluralize(result.num_photos)} in {' and '.join(result.label_files)}.{left_out}")
 
 

@@ -34,7 +34,7 @@ SECTIONS = {
       0  done
       1  internal error
       2  error that you can fix
-      3  not promoted (run --require-promotion), or drift (drift)
+      3  not promoted (run --require-promotion), or drift detected (drift)
       4  too few photos to detect drift (drift)
 
     For completion in bash (zsh and fish also work), add this line to ~/.bashrc:

@@ -38,7 +38,7 @@ def model() -> None:
     metavar="N",
     help="Check that the model can classify N classes without changes.",
 )
-@click.option("--data", metavar="URI", help="Check that the model can classify the classes of these photos.")
+@click.option("--data", metavar="URI", help="Check that the model can classify these photos without changes.")
 @set_option
 @json_option
 def check(
@@ -52,7 +52,7 @@ def check(
 ) -> int:
     """Check whether a model file is safe and can be trained, and describe it.
 
-    --set train.model.KEY=VALUE checks it with this param.
+    --set train.model.KEY=VALUE checks the file with this param.
     """
     from pipelines.cli import show, tables
     from pipelines.models.check import check_model
@@ -96,7 +96,7 @@ def summary(
 
 
 @model.command()
-@click.option("--run", default="latest", metavar="RUN", help="The run whose model to export.")
+@click.option("--run", default="latest", metavar="RUN", help="The run whose model is exported.")
 @click.option(
     "--format",
     "format_name",
@@ -160,7 +160,7 @@ def probe(
     "--output",
     type=PATH,
     metavar="FILE",
-    help="Write [layer, block] pairs as JSON to this file instead.",
+    help="Instead of printing the layers, write [layer, block] pairs to this JSON file.",
 )
 def layers(name: str, output: Path | None) -> None:
     """List the trainable layers of a pretrained network."""
@@ -196,7 +196,7 @@ def speed(names: tuple[str, ...], output: Path | None) -> None:
 @click.option(
     "--pretrained", "name", required=True, type=parse_backbone, metavar="NAME", help="A network, such as MobileNetV2."
 )
-@click.option("--weights", default="imagenet", metavar="FILE", help="The weights, including those of the top layer.")
+@click.option("--weights", default="imagenet", metavar="FILE", help="A weights file that includes the top layer.")
 @click.option(
     "--output",
     type=PATH,

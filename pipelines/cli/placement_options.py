@@ -27,7 +27,7 @@ def placement_options(function: Function) -> Function:
             "--spot",
             type=parse_label,
             metavar="LABEL=VALUE",
-            help="The label of nodes that can be taken away at any time, for tasks that can resume.",
+            help="The label of spot nodes, which can be reclaimed at any time, for tasks that can resume.",
         ),
         click.option("--queue", metavar="NAME", help="The LocalQueue of Kueue that admits the tasks."),
         click.option(
@@ -37,9 +37,9 @@ def placement_options(function: Function) -> Function:
             help="Where to roll out a promoted model, such as darkroom/darkroom-serve.",
         ),
         click.option("--data-claim", metavar="NAME", help="A volume claim with the photos, mounted at /data."),
-        click.option("--memory", metavar="SIZE", help="The memory for train, such as 16Gi."),
+        click.option("--memory", metavar="SIZE", help="The memory for tune and train, such as 16Gi."),
         click.option(
-            "--cpu", type=parse_cores, metavar="CORES", help="The cores that train requests, such as 4 or 500m."
+            "--cpu", type=parse_cores, metavar="CORES", help="The cores that tune and train request, such as 4 or 500m."
         ),
         click.option(
             "--node-selector",
@@ -47,12 +47,12 @@ def placement_options(function: Function) -> Function:
             multiple=True,
             type=parse_label,
             metavar="LABEL=VALUE",
-            help="A label of the nodes that train can run on. Can be repeated.",
+            help="A label of the nodes that tune and train can run on. Can be repeated.",
         ),
         click.option(
-            "--gpu-type", default="nvidia.com/gpu", metavar="RESOURCE", help="The Kubernetes resource of a GPU."
+            "--gpu-type", default="nvidia.com/gpu", metavar="RESOURCE", help="The Kubernetes resource name of GPUs."
         ),
-        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The number of GPUs for train."),
+        click.option("--gpus", type=parse_count, default=0, metavar="N", help="The number of GPUs for tune and train."),
     ):
         function = option(function)
     return function

@@ -54,7 +54,7 @@ def trace(name: str, photo: Path | None, prediction_log: Path | None, as_json: b
 @click.argument("run", metavar="[RUN]", default="latest", help="A run id. [default: latest]")
 @json_option
 def promote(run: str, as_json: bool) -> None:
-    """Make the model of a run the champion, if its verdict allows it."""
+    """Make the model of a run the champion, if the run's verdict allows it."""
     from pipelines.cli import show
     from pipelines.promotion import promote
 

@@ -31,7 +31,7 @@ DRIFT_CODES = {"no drift": 0, "drift": 3, "cannot tell": 4}
     "allowed_origins",
     multiple=True,
     metavar="URL",
-    help="Another origin whose web pages can send requests. Can be repeated.",
+    help="An additional origin whose web pages can send requests. Can be repeated.",
 )
 @click.option(
     "--prediction-log",
@@ -39,7 +39,7 @@ DRIFT_CODES = {"no drift": 0, "drift": 3, "cannot tell": 4}
     metavar="FOLDER",
     help="Log a summary of each answer, but never the photo, for drift and trace.",
 )
-@click.option("--log-share", type=parse_share, default=1.0, metavar="SHARE", help="The share of answers to log.")
+@click.option("--log-share", type=parse_share, default=1.0, metavar="SHARE", help="The fraction of answers to log.")
 def serve(
     run: str,
     host: str,
@@ -66,7 +66,7 @@ def serve(
 @click.command(cls=Verb)
 @click.argument("paths", metavar="PHOTO_OR_FOLDER...", nargs=-1, required=True, type=PATH, help="The photos.")
 @click.option("--output", type=PATH, metavar="CSV", help="Where to save the table.", show_default="standard output")
-@click.option("--run", default="latest", metavar="RUN", help="The run whose model to use.")
+@click.option("--run", default="latest", metavar="RUN", help="The run whose model is used.")
 @click.option("--overwrite", is_flag=True, help="Replace the table if it exists.")
 @json_option
 def predict(paths: tuple[Path, ...], output: Path | None, run: str, overwrite: bool, as_json: bool) -> None:
@@ -85,8 +85,8 @@ def predict(paths: tuple[Path, ...], output: Path | None, run: str, overwrite: b
 
 @click.command(cls=Verb)
 @click.argument("served", metavar="LOG_OR_PHOTOS", type=PATH, help="A prediction log, or a folder of photos.")
-@click.option("--run", default="latest", metavar="RUN", help="The run whose model and data set to compare with.")
-@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Leave out older predictions of the log.")
+@click.option("--run", default="latest", metavar="RUN", help="The run with the model and the data set to compare with.")
+@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions since this day.")
 @click.option("--output", type=PATH, default=Path("drift.html"), metavar="FILE", help="Where to save the report.")
 @click.option("--seed", type=int, default=42, metavar="N", help="The seed of the random draws.")
 @json_option

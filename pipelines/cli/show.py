@@ -53,14 +53,14 @@ def as_json(result: object) -> None:
 
 
 def log_progress(*, to_stderr: bool = True) -> None:
-    """Shows the log as plain lines; on standard error if standard output is for JSON."""
+    """Shows the log as plain lines, on standard error or on standard output."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr if to_stderr else sys.stdout, format="%(message)s")
     for package in ("components", "pipelines"):
         logging.getLogger(package).setLevel(logging.INFO)
 
 
 def decisions(out: Console, resolution: Resolution, title: str | None = None) -> None:
-    """Prints what the data contains, and how each `auto` was resolved and why, below a title."""
+    """Prints what the data contains, and how each `auto` was resolved and why, below a title if there is one."""
     if title is not None:
         out.print(f"{title}:", markup=False)
     for sentence in resolution.data:
@@ -212,11 +212,11 @@ def _figures(split: dict[str, Any]) -> str:
 
 
 def budget_text(budget: dict[str, Any]) -> str:
-    """Describes how long a run took, with its time limit and its estimate."""
+    """Describes how long a run took, compared with its time limit and its estimated duration."""
     estimated = budget["estimated_minutes"]
-    estimate_text = "" if estimated is None else f", estimated {estimated:.1f}"
+    estimate_text = "" if estimated is None else f", {estimated:.1f} estimated"
     cut_text = "; training ended early" if budget["is_cut"] else ""
-    return f"{budget['real_minutes']:.1f} of {budget['minutes']:g} minutes{estimate_text}{cut_text}"
+    return f"{budget['real_minutes']:.1f} of {budget['minutes']:g} minutes used{estimate_text}{cut_text}"
 
 
 def _search(study: dict[str, Any]) -> str:

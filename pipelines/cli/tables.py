@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.data.diff import Difference
 
 NUM_SHOWN: Final = 8
-"""The maximum number of changes that are shown of each kind; --json lists all."""
+"""The maximum number of changes of each kind that are shown; --json lists all."""
 
 
 def audit(out: "Console", info: "AuditInfo", seconds: float) -> None:
@@ -152,7 +152,7 @@ def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
     size = " × ".join("any" if side is None else str(side) for side in model.input_shape)
     output = {
         "softmax": "probabilities that sum to 1",
-        "sigmoid": "one probability per class",
+        "sigmoid": "independent probabilities (sigmoid)",
         "values": "values without an activation, such as logits",
         "features": "a feature map, without a head",
     }[model.output]

@@ -2,9 +2,9 @@
 
 <output>/
     leaderboard.html, leaderboard.json   the table and the pick
-    pick.yaml                            the params of the pick: darkroom run --params
+    pick.yaml                            the params of the pick, for darkroom run --params
     models/<digest>/                     bundle/ and training.json of each training run, which later calls reuse
-    datasets/<digest>/                   the photos as prepared for a model
+    datasets/<digest>/                   the prepared photos, which models with the same preprocessing share
 """
 
 import contextlib
@@ -89,7 +89,7 @@ def _require_place(output_dir: Path) -> None:
 
 @contextlib.contextmanager
 def _open_parent_run(experiment: str) -> Iterator[Run]:
-    """The MLflow run of the comparison; the run of each training is a child of it."""
+    """Opens the MLflow run of the comparison; the runs of its models become its children."""
     parent = create_run(
         experiment=experiment, name=f"compare {time.strftime('%Y-%m-%d %H:%M')}", tags={"darkroom.comparison": "yes"}
     )

@@ -32,7 +32,15 @@ class Model:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model with the bundles of all its training runs, one for each seed."""
+    """A model with the bundles of all its training runs, one for each seed.
+
+    Attributes:
+        model: the model.
+        dataset_dir: the data set that it was trained on.
+        bundle_dirs: the bundle of each training run.
+        seeds: the seed of each training run.
+        minutes: the average duration of a training run.
+    """
 
     model: Model
     dataset_dir: Path
@@ -94,7 +102,7 @@ def collect_models(
 
 
 def _describe(settings: Sequence[str]) -> str:
-    """A name such as `MobileNetV2, image_size 150`."""
+    """Names a model after its settings, such as `MobileNetV2, image_size 150`."""
     parts = []
     for setting in settings:
         key, _, text = setting.partition("=")

@@ -65,7 +65,7 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
 def _score_entrant(
     trained_model: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
 ) -> "Entrant":
-    """Scores each seed's bundle on the validation photos, in the given order of their ids."""
+    """Scores each seed's bundle on the validation photos; `order` contains the ids of the photos."""
     import numpy as np
 
     from components.contract.artifacts.bundle import read_bundle

@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 def model_from_run(model: Model) -> TrainedModel:
     """Returns the trained model of a finished run."""
-    assert model.run is not None, "checked by the caller"
+    assert model.run is not None, "the caller has checked that the model comes from a run"
     summary = model.run.summary
-    assert summary is not None, "checked by model_of_run"
+    assert summary is not None, "model_of_run has checked that the run has finished"
     path = model.run.path
     return TrainedModel(
         model, path / "dataset", (path / "model",), (model.params.train.seed,), summary["seconds"]["train"] / 60

@@ -1,1 +1,1 @@
-"""Versions of data sets with DVC and git. Import any module."""
+"""Versions of data sets with DVC and git. All modules are public."""

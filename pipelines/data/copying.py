@@ -1,4 +1,4 @@
-"""Copies data from elsewhere into the repository."""
+"""Copies data from outside the repository into it."""
 
 import contextlib
 import filecmp
@@ -36,7 +36,7 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
     remove_remains(target)
     is_version = bool(committed_text(root, f"{target.relative_to(root)}.dvc"))
     if not is_version and target.exists() and _is_copy(source, target):
-        pass  # a partial copy from an interrupted call
+        pass  # the copy was made by an earlier call that was interrupted
     elif target.exists() or target.with_name(f"{target.name}.dvc").exists():
         raise DataError(
             f"{target} already exists. Choose another name with --name. To add a new version of it, change "

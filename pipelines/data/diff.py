@@ -1,4 +1,4 @@
-"""The changes to a data set from one version to another."""
+"""Finds the changes between two versions of a data set."""
 
 import tempfile
 from collections import Counter
@@ -79,7 +79,7 @@ def compare_versions(root: Path, path: str, before: str, now: str) -> Difference
 
 
 def read_photos(root: Path, path: str, revision: str) -> dict[str, list[PhotoPlace]]:
-    """Returns where each photo of a version is, by the MD5 of the photo.
+    """Returns the paths of each photo in a version and their classes, by the MD5 of the photo.
 
     Raises:
         DataError: the revision does not contain this data, or the data has neither class folders nor a table of labels.

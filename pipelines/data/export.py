@@ -1,4 +1,4 @@
-"""Writes a data set for other programs: its photos, and a label file in a format that they read."""
+"""Writes a data set for other programs: its photos, and a label file in a format that these programs read."""
 
 import contextlib
 import csv
@@ -33,7 +33,7 @@ class ExportedPhoto:
         label: its class.
         split: None if the data has no splits.
         group: None if the data has no groups.
-        size: (height, width) in pixels; zeros if the file cannot be read.
+        size: (height, width) in pixels; zeros if the size cannot be read from the file.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Export:
         folder: the folder of the export.
         label_files: the names of the label files in the folder.
         num_photos: the number of photos in the label files.
-        num_left_out: the number of files without a label, and of rows without a photo.
+        num_left_out: the number of files and rows that were left out: without a label, without a photo, or unreadable.
     """
 
     folder: str
@@ -65,7 +65,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
 
     Args:
         uri: the address of the data, as for `darkroom run --data`.
-        columns: the columns of the label file that the user named.
+        columns: the names of the label file's columns, if the user has set them.
         format_name: one of FORMATS.
         target: the new folder, which is created completely or not at all.
         labels_only: whether to write only the label files, without copies of the photos; the names of the photos are
@@ -126,7 +126,7 @@ def _read_size(photo: "PhotoFile") -> tuple[int, int]:
 
 
 def _copy(photo: "PhotoFile", target: Path) -> None:
-    """Copies a photo, unless an earlier row has already done so."""
+    """Copies a photo, unless it has already been copied for an earlier row."""
     if target.exists():
         return
     with photo.open() as file:
@@ -148,7 +148,7 @@ def _write_csv(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
 
 
 def _write_image_folder(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """Writes Hugging Face's `metadata.jsonl`, into the folder of each split if there are splits."""
+    """Writes Hugging Face's `metadata.jsonl`: one file or, if there are folders of splits, one in each of them."""
     has_folders = (folder / photos[0].name).exists() and any(photo.split for photo in photos)
     lines: dict[str, list[str]] = defaultdict(list)
     for photo in photos:

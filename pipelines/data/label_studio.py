@@ -19,7 +19,7 @@ def make_task(name: str, facts: Mapping[str, str | None]) -> dict[str, Any]:
 
     Args:
         name: the path of its file, relative to the folder of the tasks.
-        facts: shown beside the photo, except those that are None.
+        facts: further values to show beside the photo; those that are None are left out.
     """
     values = {"image": LOCAL_FILES + quote(name)} | dict(facts)
     return {"data": {key: value for key, value in values.items() if value is not None}}

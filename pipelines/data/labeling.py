@@ -1,4 +1,4 @@
-"""Adds newly labeled photos to the folders or the table of a data set, as a new version."""
+"""Adds newly labeled photos to the class folders or the label table of a data set, which creates a new version."""
 
 import hashlib
 import json
@@ -51,10 +51,11 @@ def label(root: Path, path: str, label_file: Path) -> Version:
     Args:
         root: the root of the repository.
         path: the path of the data, relative to the root.
-        label_file: in any format that Darkroom reads, in the folder of the photos.
+        label_file: a label file in any format that Darkroom reads; it must be in the folder of its photos.
 
     Raises:
-        DataError: the file contains no photo or an unknown class, labels a photo twice, or the data cannot be changed.
+        DataError: the file contains no new photo, an unknown class, or two labels for a photo; or the data cannot be
+            changed.
     """
     label_file = label_file.expanduser().resolve()
     if not label_file.is_file():
@@ -160,7 +161,7 @@ def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -
 
     Args:
         path: the path of the table.
-        table: the names and labels of the table.
+        table: the label table: its file name, and the labels of its photos.
         photos: (path relative to the data, class) of each new photo.
 
     Raises:
@@ -178,7 +179,7 @@ def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -
     places = find_columns(names, ColumnNames(), f"The table {path.name}")
     if not {"path", "label"} <= places.keys() or len(rows) != len(frame):
         raise DataError(
-            f"To be changed, a table must have a header and columns of paths and labels; {path.name} does not. "
+            f"To be changed, a table must have a header and columns with paths and labels; {path.name} does not. "
             "Create such a table: darkroom data export --format csv"
         )
     has_splits = any(row.split for row in rows)

@@ -36,7 +36,7 @@ class NextPhotos:
     """The result of choosing photos.
 
     Attributes:
-        folder: contains the tasks, the labeling interface and the photos.
+        folder: the folder with the tasks, the labeling interface and the photos.
         num_photos: the number of chosen photos.
         num_candidates: the number of photos to choose from.
         num_disputed: the number of chosen photos for which feedback names a different class than the model.
@@ -74,7 +74,7 @@ def choose_next(
         count: the maximum number of photos.
         output: the new folder, which is created completely or not at all.
         photos_dir: the photos of a prediction log, each named after the id of its prediction.
-        since: the first day of the predictions to use from the log; None for all.
+        since: the first day whose logged predictions are used; None for all days.
 
     Raises:
         DataError: there are no photos to choose from.
@@ -130,7 +130,7 @@ def _find_logged(
             f"{f' since {since}' if since else ''}."
         )
     reported_labels = read_feedback(log_dir)
-    names = sorted(predictions, key=lambda name: name not in reported_labels)  # prefer copies with feedback
+    names = sorted(predictions, key=lambda name: name not in reported_labels)  # of copies, prefer one with feedback
     new_files = _find_new({name: files[name] for name in names}, dataset_dir, photos_dir)
     new_predictions = [prediction for name, prediction in predictions.items() if name in new_files]
     return Candidates(logged_traits(new_predictions, classifier.facts.tag), new_files, reported_labels)

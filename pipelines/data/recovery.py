@@ -1,4 +1,4 @@
-"""Makes changes to data sets safe against kills: a repository has one change at a time, with a journal for recovery.
+"""Protects changes to data sets against kills: each repository has one change at a time, with a journal for recovery.
 
 .dvc/tmp/darkroom.lock   held by the running change, and by the git and dvc processes that it started
 .dvc/tmp/darkroom.json   Journal of the running change, or of one that was killed
@@ -26,7 +26,7 @@ from components.contract.system.posix import try_lock
 log = logging.getLogger(__name__)
 
 STATE_DIR: Final = Path(".dvc", "tmp")
-"""DVC's ignore file excludes these files from git."""
+"""The folder of the lock and the journal; DVC's .gitignore excludes it from git."""
 LOCK_FILE, JOURNAL_FILE = "darkroom.lock", "darkroom.json"
 
 
@@ -37,8 +37,8 @@ class Journal(BaseRecord):
         request: identifies the user's request, so that a repeated one is recognized.
         data: the path of the data.
         before: the text of the version file in the last commit.
-        here: the text of the version file in the working tree; None if there is none.
-        ignore_rules: the text of the .gitignore next to it; empty if there is none, None if unknown.
+        here: the text of the version file in the working tree before the change; None if there was none.
+        ignore_rules: the text of the .gitignore next to it before the change; empty if there was none, None if unknown.
         moves: (from, to) of each file, in the order of the moves.
         is_done: whether the change was committed or undone, so that nothing is left to undo.
     """
@@ -118,7 +118,7 @@ def read_journal(root: Path) -> Journal | None:
 
 @contextlib.contextmanager
 def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
-    """Moves the files of a change; the moves are undone if the block fails or is killed.
+    """Moves the files of a change, and undoes the moves if the block fails; after a kill, the next change undoes them.
 
     Raises:
         DataError: the journal cannot be written, or a file cannot be moved.
@@ -169,7 +169,7 @@ def undo(root: Path, journal: Journal) -> None:
     """Undoes all moves and writes that a change has made so far; can be repeated after a kill.
 
     Raises:
-        DataError: a file must be moved back, but another file has its path.
+        DataError: a file must be moved back, but its path is occupied by another file.
     """
     for source, target in reversed(journal.moves):
         if not os.path.lexists(root / target):
@@ -179,7 +179,7 @@ def undo(root: Path, journal: Journal) -> None:
         elif Path(target).parent.name.startswith(_scratch_prefix(Path(journal.data))):
             raise DataError(
                 f"Cannot undo an interrupted change to {journal.data}: {root / source} is in the way of "
-                f"{root / target}. Move the former away, and run the command again."
+                f"{root / target}. Move the first file away, and run the command again."
             )
     if not journal.is_done:
         _put_back(root / journal.pointer, journal.here or "")

@@ -1,4 +1,4 @@
-"""Applies decisions about labels to the folders or the table of a data set, as a new version."""
+"""Applies label decisions to the class folders or the label table of a data set, which creates a new version."""
 
 import itertools
 import json
@@ -14,11 +14,11 @@ from pipelines.data.snapshot import LabelTable, find_label_table
 from pipelines.data.versions import Moves, Version, change_photos, find_data
 
 Decisions = Mapping[str, str | None]
-"""The class of each photo, by its path relative to the data; None removes the photo."""
+"""The new class of each photo, by its path relative to the data; None removes the photo."""
 
 
 def relabel_data(name: str | None, decisions_path: Path) -> Version:
-    """Applies the decisions of a table to a data set of this repository; see `relabel`."""
+    """Applies the decisions in a table to a data set of this repository; see `relabel`."""
     root = find_repository()
     return relabel(root, find_data(root, name), read_decisions(decisions_path))
 
@@ -27,8 +27,8 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
     """Changes the labels of photos, or removes photos, and commits the result as a new version.
 
     In data with class folders, photos are moved to other folders or removed; in data with a table, its rows are changed
-    or removed, and the photos stay in place. The current version must be complete in DVC, so that nothing can be lost.
-    All decisions are checked first; if one is invalid, none is applied.
+    or removed, and the photos stay in place. The data must be unchanged since its last version, so that the change can
+    be undone. All decisions are checked first; if one is invalid, none is applied.
 
     Args:
         root: the root of the repository.
@@ -63,7 +63,7 @@ def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[M
 
 
 def find_table_path(folder: Path, table: LabelTable) -> Path:
-    """Returns the only table with the labels of the data.
+    """Returns the path of the single table with the labels of the data.
 
     Raises:
         DataError: the labels are in several files, or not in a table.
@@ -72,7 +72,7 @@ def find_table_path(folder: Path, table: LabelTable) -> Path:
 
     if len(table.names) > 1 or not is_table(Path(table.names[0])):
         raise DataError(
-            f"Labels can only be changed in a single CSV or Parquet table; those of {folder.name} are "
+            f"Labels can only be changed in a single CSV or Parquet table; the labels of {folder.name} are "
             f"in {' and '.join(table.names)}. Write such a table first: darkroom data export {folder} "
             "--format csv"
         )
@@ -80,14 +80,14 @@ def find_table_path(folder: Path, table: LabelTable) -> Path:
 
 
 def replace_table(path: Path, write: Callable[[Path], None], scratch: Path) -> Moves:
-    """Writes a new table into the scratch folder, and returns the moves that replace the old one."""
+    """Writes a new table into the scratch folder, and returns the moves that replace the old table with it."""
     new_table, old_table = (scratch / f"{age}-{path.name}" for age in ("new", "old"))
     write(new_table)
     return [(path, old_table), (new_table, path)]
 
 
 def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, str | None]:
-    r"""Returns the decisions by the normalized names of the photos; a decision may write a name as `red\001.png`.
+    r"""Returns the decisions by the normalized names of the photos; a decision may contain a name like `red\001.png`.
 
     Raises:
         DataError: two decisions about a photo differ.
@@ -210,7 +210,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
 
 
 def read_decisions(path: Path) -> dict[str, str | None]:
-    """Reads decisions from a CSV with the columns path and label; an empty label removes the photo.
+    """Reads decisions from a CSV or Parquet table with the columns path and label; an empty label removes the photo.
 
     Raises:
         DataError: the file is not such a table, or contains two decisions about one photo.

@@ -28,7 +28,7 @@ def find_repository() -> Path:
 
 
 def has_commits(root: Path) -> bool:
-    """Whether the branch has a commit."""
+    """Whether the current branch has a commit."""
     return bool(git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False))
 
 
@@ -48,7 +48,7 @@ def require_ready(root: Path, path: str) -> None:
         commit = " && git commit -m 'Take the data out of git'" if has_commits(root) else ""
         raise DataError(
             f"Data under DVC must not be in git as well; git in {root} tracks "
-            f"{len(tracked.splitlines()):,} files of {path}. Remove them from git, which keeps the files, "
+            f"{len(tracked.splitlines()):,} file(s) of {path}. Remove them from git, but not from the disk, "
             f"and add the data again: git rm -r --cached --quiet {name}{commit}"
         )
     if git(root, "check-ignore", "--", f"{path}.dvc", check=False):
@@ -70,12 +70,14 @@ def take_into_dvc(root: Path, path: str) -> None:
 
 
 def matches_commit(root: Path, path: str) -> bool:
-    """Whether the data is unchanged since its version."""
+    """Whether the data is unchanged since its last version."""
     return dvc(root, "status", "--quiet", f"{path}.dvc", check=False).returncode == 0
 
 
 def git(root: Path, *arguments: str, check: bool = True) -> str:
-    """Runs git and returns its output; empty if it fails and `check` is false. git inherits the lock of `lock_changes`.
+    """Runs git, which inherits the lock of `recovery.lock_changes`, and returns its output.
+
+    If git fails and `check` is false, the output is empty.
 
     Raises:
         DataError: git fails.
@@ -103,5 +105,5 @@ def dvc(root: Path, *arguments: str, check: bool = True) -> "subprocess.Complete
 def _failure(command: str, root: Path, result: "subprocess.CompletedProcess[str]") -> DataError:
     """The error for a failed command, with the complete message of the program."""
     lines = [line.rpartition("\r")[2].rstrip().removeprefix("ERROR: ") for line in result.stderr.split("\n")]
-    message = "\n".join(line for line in lines if line) or f"it printed nothing, and exited with {result.returncode}"
+    message = "\n".join(line for line in lines if line) or f"it printed nothing; its exit code is {result.returncode}"
     return DataError(f"{command} failed in {root}:\n{textwrap.indent(message, '  ')}")

@@ -137,7 +137,7 @@ def find_labels(contents: Contents) -> dict[str, str]:
 
 
 def find_label_table(names: Collection[str], read_file: Callable[[str], bytes]) -> LabelTable | None:
-    """Reads the classes of existing photos from label files in the data; None if the classes are folders."""
+    """Reads the classes of existing photos from label files in the data; None if there are no label files."""
     from components.contract.params.data import ColumnNames
     from components.preprocess.sources.label_discovery import find_labels
 

@@ -1,4 +1,4 @@
-"""Versions of data sets in the repository of the current folder: DVC keeps the photos, git the list of versions.
+"""Versions of data sets in the repository of the current folder: DVC keeps the photos, and git records the versions.
 
 `data/<name>.dvc` contains the hash of a version; each commit of that file is a version. DVC keeps the photos of all
 versions: to restore an earlier one, run `git checkout <commit> data/<name>.dvc && dvc checkout`.
@@ -62,7 +62,7 @@ def add(path: Path, name: str | None) -> Version:
     root = find_repository()
     source = path.expanduser().resolve()
     if not (source.is_dir() or (source.is_file() and archive.is_archive(source))):
-        raise DataError(f"The data must be a folder of photos or an archive of one; there is none at {path}.")
+        raise DataError(f"The data must be a folder of photos or an archive of such a folder; {path} is neither.")
     if source == root or root.is_relative_to(source):
         raise DataError(f"The data must not contain the repository; {path} does.")
     is_inside = source.is_relative_to(root)
@@ -89,12 +89,14 @@ def add(path: Path, name: str | None) -> Version:
 
 
 def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, Path], tuple[Moves, str]]) -> Version:
-    """Moves files into or out of the data, and commits the result as a new version; recovers from a kill.
+    """Moves files into or out of the data, and commits the result as a new version.
+
+    If an earlier change was killed, it is first finished or undone.
 
     Args:
         root: the root of the repository.
         path: the path of the data, relative to the root.
-        request: identifies the user's request; the same request is not carried out twice.
+        request: identifies the user's request, which is not repeated if it was killed after its commit.
         prepare: receives the folder of the data and a scratch folder; returns the moves and the commit's subject.
 
     Raises:
@@ -122,7 +124,7 @@ def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, 
 
 
 def recover(root: Path) -> recovery.Journal | None:
-    """Finishes or undoes a killed change, and returns its journal if it had been committed.
+    """Finishes or undoes a killed change, and returns its journal if the change had been committed.
 
     Raises:
         DataError: the journal is damaged, or the change cannot be undone.
@@ -218,7 +220,7 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
     text = git(root, "cat-file", "blob", f"{commit}:./{pointer}", check=False)
     try:
         tree = parse_yaml(text) if text else None
-    except DocumentError:  # a commit may contain anything under this name
+    except DocumentError:  # a commit may contain any file under this name
         return None
     outputs = tree.get("outs") if isinstance(tree, dict) else None
     if not isinstance(outputs, list) or not outputs or not isinstance(outputs[0], dict):
@@ -229,7 +231,7 @@ def _version(root: Path, pointer: str, commit: str, date: str, subject: str) -> 
 
 
 def commit_version(root: Path, data: Path, subject: str) -> Version:
-    """Commits the version file and the ignore file that DVC wrote, and DVC's configuration if it is new."""
+    """Commits the version file, the .gitignore that DVC wrote, and DVC's configuration if it is not committed yet."""
     pointer = f"{data.relative_to(root)}.dvc"
     ignore_path = data.parent / ".gitignore"
     files = [pointer, *([str(ignore_path.relative_to(root))] if ignore_path.exists() else [])]
@@ -252,5 +254,5 @@ def last_version(root: Path, pointer: str) -> Version:
     """Returns the version in the last commit of the version file."""
     commit, date, text = git(root, "log", "-1", "--format=%H%x09%cs%x09%s", "--", pointer).split("\t", 2)
     version = _version(root, pointer, commit, date, text)
-    assert version is not None, "it has just been committed"
+    assert version is not None, "the version has just been committed"
     return version

@@ -1,1 +1,1 @@
-"""Builds and pins container images, checks licenses, and writes bills of materials. Import any module."""
+"""Builds and pins container images, checks licenses, and writes bills of materials. All modules are public."""

@@ -54,7 +54,7 @@ class BuildOptions:
     """The options for building images.
 
     Attributes:
-        base_image: must contain Python 3.11 with its venv module.
+        base_image: the image to build on, which must contain Python 3.11 with its venv module.
         gpu: whether the train image contains TensorFlow with CUDA; its tag then ends in -gpu.
         network: the Docker network for the build, such as `host`; None for Docker's default.
         index_url: a custom package index; None for the default.
@@ -80,7 +80,7 @@ def image_name(image: str, *, gpu: bool = False) -> str:
 
 
 def source_digest(image: str) -> str | None:
-    """The digest of all files of the source tree that images contain; None if there is no source tree."""
+    """The digest of all source files from which an image is built; None if there is no source tree."""
     if not (SOURCE_DIR / DOCKERFILE).is_file():
         return None
     folders = ["components/contract", f"components/{image}"] if image in STEPS else []
@@ -288,7 +288,7 @@ def connect_engine(purpose: str = "--runner docker") -> Iterator["DockerClient"]
         without = " To run without containers: --runner subprocess." if purpose == "--runner docker" else ""
         raise EngineError(
             f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
-            f"join its group, or set DOCKER_HOST.{without}"
+            f"join the group docker, or set DOCKER_HOST.{without}"
         ) from None
     try:
         yield client

@@ -1,7 +1,7 @@
 """Checks the licenses of the locked packages, offline: `python -m pipelines.images.licenses`.
 
-An image must not contain a package whose license would apply to the whole image (GPL, AGPL), whether the package itself
-or a library in its wheel has that license.
+An image must not contain a package whose license would apply to the whole image (GPL, AGPL). This holds for the license
+of the package itself and for those of the libraries in its wheel.
 """
 
 import functools
@@ -156,7 +156,7 @@ def expression_of(expression: str | None, text: str | None, classifiers: list[st
 
 
 def is_allowed(expression: str, allowed: frozenset[str]) -> bool:
-    """Whether an SPDX expression allows a choice of licenses that are all allowed."""
+    """Whether an SPDX expression can be satisfied with allowed licenses only."""
     words = re.sub(r" WITH ", "_WITH_", expression).replace("(", " ( ").replace(")", " ) ").split()
     holds = _alternatives(words, allowed)
     return holds and not words

@@ -16,7 +16,10 @@ REFERENCE: Final = re.compile(
     r"(?P<image>(?!darkroom-)[^\s@{}\"']+)(?P<digest>@sha256:[0-9a-f]{64})?(?=\s|$)",
     re.MULTILINE,
 )
-"""A third-party image in a Dockerfile or a manifest; `darkroom images push` pins the images that Darkroom builds."""
+"""Matches a third-party image in a Dockerfile or a manifest.
+
+The images that Darkroom builds are left out: `darkroom images push` determines their digests.
+"""
 
 
 def list_pinned_files(root: Path = SOURCE_DIR) -> list[Path]:

@@ -1,1 +1,1 @@
-"""Inspects models before they are trained or served: check, summary, layers and speed. Import any module."""
+"""Inspects models before they are trained or served: check, summary, layers and speed. All modules are public."""

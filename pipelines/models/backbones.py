@@ -29,7 +29,7 @@ def list_layers(name: str) -> list[tuple[str, str]]:
 
 
 def measure_all(names: Iterable[str], output: Path | None) -> Iterator[tuple[str, float]]:
-    """Measures how many milliseconds each network takes for one photo, and adds the times to a JSON file."""
+    """Measures how many milliseconds each network takes for one photo, and adds the times to `output` as JSON."""
     from components.contract.system.atomic_files import write_json
 
     times = json.loads(output.read_text(encoding="utf-8")) if output is not None and output.exists() else {}

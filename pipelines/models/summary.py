@@ -31,7 +31,7 @@ def resolve_model(data: str | None, params: Path | None, settings: Iterable[str]
 
 
 def summarize_model(resolution: Resolution, num_classes: int, drawing_path: Path) -> "NetworkSummary":
-    """Builds the network, measures it, and draws its layers as SVG.
+    """Builds the network, computes its size and cost, and draws its layers as SVG.
 
     Args:
         resolution: the resolved params.

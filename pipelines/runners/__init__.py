@@ -1,1 +1,1 @@
-"""Runs the pipeline in subprocesses, in Docker or on Kubeflow, and manages run folders. Import any module."""
+"""Runs the pipeline in subprocesses, in containers or on Kubeflow, and manages run folders. All modules are public."""

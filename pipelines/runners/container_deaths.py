@@ -1,4 +1,4 @@
-"""Records why a container of a run was killed, because it cannot report that itself."""
+"""Records why a container of a run was killed, because a killed container cannot report that itself."""
 
 import contextlib
 import threading
@@ -20,7 +20,7 @@ MORE_MEMORY: Final = (
 
 @contextlib.contextmanager
 def watch_containers(run_id: str) -> Iterator[None]:
-    """Adds events for containers that ended without reporting why.
+    """Adds a failure event for each container that is killed while the block runs.
 
     KFP's runner knows at most the exit code, and treats a container that has disappeared as successful.
     """
@@ -31,7 +31,7 @@ def watch_containers(run_id: str) -> Iterator[None]:
         try:
             yield
         finally:
-            time.sleep(0.2)  # the event of a recent end may not have arrived yet
+            time.sleep(0.2)  # the event of a container that has just ended may not have arrived yet
             stream.close()
             watcher.join(5)
 
@@ -51,17 +51,20 @@ def _note_deaths(stream: Any) -> None:
 
 
 def _task_in(image: str) -> str:
-    """The task that ran in an image: the task that started last or, if that has another image, the image's step."""
+    """The task whose container used an image: the task that started last, if it uses this image; else the image's step.
+
+    A task may be killed before it reports its start.
+    """
     image_step, task = image.removeprefix("darkroom-").partition("-python")[0], running_step()
     step = step_of(task)
     return task if image_step == ("train" if step == "tune" else step) else image_step
 
 
 def explain_end(code: int, *, out_of_memory: bool) -> str:
-    """Describes why a container was ended by a signal.
+    """Describes why a container was killed.
 
     Args:
-        code: its exit code, 128 + the number of the signal.
+        code: the container's exit code: 128 + the number of the signal, or any other if the memory was exhausted.
         out_of_memory: whether the kernel reported that the memory was exhausted.
     """
     if out_of_memory:

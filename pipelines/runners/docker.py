@@ -1,7 +1,8 @@
-"""Runs the tasks in containers with KFP's Docker runner: sets their mounts, user and limits.
+"""Runs the tasks in containers with KFP's Docker runner: sets the containers' mounts, user and limits.
 
 Everything is mounted at the same path as on this machine, so that arguments, SQLite addresses and paths in the log are
-valid on both sides. Containers have a label with the id of their run, by which they are found, watched and removed.
+valid inside and outside the containers. Each container has a label with the id of its run, by which it is found,
+watched and removed.
 """
 
 import contextlib
@@ -47,7 +48,7 @@ def parse_limits(runner: str, *, memory: str | None, gpus: int) -> Limits | None
     """The limits of the containers from the options; None for subprocesses.
 
     Raises:
-        ParamsError: there are limits, but no containers.
+        ParamsError: limits are set, but the run uses no containers.
     """
     if runner == "docker":
         return Limits(memory=memory, gpus=gpus)
@@ -120,7 +121,7 @@ def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], 
 
     Args:
         run_dir: the run's folder.
-        params: the resolved params, with the paths of the data and the weights.
+        params: the resolved params, which name the data and the model files to mount.
         environment: the environment variables that the tasks would have without containers.
         limits: the limits of each container.
     """
@@ -162,7 +163,7 @@ def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], 
 
 
 def use_gpu_image(pipeline: "GraphComponent") -> None:
-    """Makes the tasks for search and training use the image with CUDA."""
+    """Makes the tasks that use the image of train use its variant with CUDA."""
     executors = pipeline.pipeline_spec.deployment_spec["executors"]
     for name in list(executors):
         container = executors[name]["container"]
@@ -198,8 +199,8 @@ def check_images(*, gpu: bool = False) -> None:
                 )
             if source_digest(step) not in (None, image.labels.get(SOURCE_LABEL)):
                 raise EngineError(
-                    f"The image {name} must contain the code of this source tree; it was built from other "
-                    f"code. Build it again: {command}"
+                    f"The image {name} must contain the code of this source tree; it was built from "
+                    f"different code. Build it again: {command}"
                 )
 
 
@@ -214,7 +215,7 @@ def check_mounts(containers: Containers) -> None:
     arguments = containers.run_arguments() | {"mem_limit": None, "memswap_limit": None}
     tests = [
         f"test -{flag} {shlex.quote(path)} || {{ echo {shlex.quote(path)} cannot be {word} >&2; exit 1; }}"
-        for flag, word, paths in (("w", "written", containers.writable), ("r", "read", containers.readable))
+        for flag, word, paths in (("w", "written to", containers.writable), ("r", "read", containers.readable))
         for path in paths
     ]
     with connect_engine() as client:

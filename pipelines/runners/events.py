@@ -1,4 +1,4 @@
-"""Reads the events of a run's steps: started, finished (with the seconds), or failed (with the error)."""
+"""Reads the events of a run's steps: started, finished (with the duration), or failed (with the error)."""
 
 import json
 from pathlib import Path

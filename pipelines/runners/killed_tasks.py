@@ -1,4 +1,4 @@
-"""Records that a task was killed, because it cannot report that itself."""
+"""Records that a task was killed, because a killed task cannot report that itself."""
 
 import json
 import os
@@ -18,9 +18,9 @@ class KilledTaskError(DarkroomError):
 
 
 STEP_OPTION: Final = "--function_to_execute"
-"""The option with the name of the task's function, in the command of KFP 2.17 for a task."""
+"""In the command with which KFP 2.17 runs a task, the option for the name of the task's function."""
 INPUT_OPTION: Final = "--executor_input"
-"""The option with the task's arguments as JSON."""
+"""In the same command, the option for the task's arguments as JSON."""
 
 
 def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
@@ -28,7 +28,7 @@ def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
 
     Args:
         code: the exit code of the task.
-        command: the command of the task; if it is empty, the task that started last is assumed.
+        command: the command of the task; if it does not name the task, the task that started last is assumed.
     """
     if signal_of(code) is None:
         return
@@ -36,7 +36,7 @@ def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
 
 
 def _task_name(command: Sequence[str]) -> str | None:
-    """KFP's name of the task: if several tasks share the work of a step, the second is `read-photos-2`."""
+    """KFP's name of the task, such as `read-photos-2` for the second of several tasks; None if the command has none."""
     options = dict(pairwise(command))
     if STEP_OPTION not in options:
         return None

@@ -1,8 +1,8 @@
 """Runs the pipeline on this machine with KFP's local runners: as subprocesses, or in containers.
 
-`run` is the parent: it owns the MLflow run and the run's folder, and shows the output of the steps. The child
-(`pipelines.runners.task_process`) contains the KFP runner and all its tasks in one process group. The two are connected
-by a pipe: if the parent ends for any reason, the child removes its containers and kills its process group.
+`run` executes in the parent process, which owns the MLflow run and the run's folder, and shows the output of the steps.
+The child process (`pipelines.runners.task_process`) and all its tasks are in one process group. A pipe connects the two
+processes: if the parent ends for any reason, the child removes its containers and kills its process group.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ from pipelines.runners.run_params import count_tasks, pipeline_arguments, with_t
 from pipelines.runners.summary import budget_metrics, summarize
 
 STOP_SECONDS = 10.0
-"""How long the tasks can take to end after SIGTERM."""
+"""How long the tasks can take to end after SIGTERM before they are killed."""
 
 UNSENT_SECONDS = 20.0
 """How long the end of a run waits for MLflow to accept records that the steps could not send."""
@@ -109,7 +109,7 @@ def params_logged_later(params: Params) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _open_mlflow_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
-    """Creates the MLflow run of this pipeline run; when the block ends, both runs get its status."""
+    """Creates the MLflow run of this pipeline run, and ends it after the block; a failure is recorded in both."""
     run_id = folder.path.name
     mlflow_run = Run(None)
     try:
@@ -142,8 +142,8 @@ def _run_tasks(
         EVENTS_VARIABLE: str(events_path.resolve()),
         RUN_START_VARIABLE: str(time.time()),
         "PYTHONUNBUFFERED": "1",
-        # KFP decodes the steps' output in the locale's encoding, so the output must be UTF-8, and characters that
-        # cannot be encoded must not cause an error.
+        # KFP decodes the steps' output in the locale's encoding. So the steps use this encoding too, and escape
+        # characters that it cannot represent.
         "PYTHONIOENCODING": ":backslashreplace",
     }
     if limits is not None:
@@ -161,7 +161,7 @@ def _run_tasks(
     os.close(read_end)
     try:
         assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has already ended is reported below
+        with contextlib.suppress(BrokenPipeError), child.stdin:  # reported below, if the child has already ended
             child.stdin.write(json.dumps(order))  # not as an argument, which every user of this machine can see
         with _raise_interrupt_on_sigterm():
             _stream(child, folder.path / runs.LOG_FILE, show)
@@ -175,7 +175,7 @@ def _run_tasks(
     if failure is not None and failure["kind"] is not None:
         raise DarkroomError(f"{failure['step']}: {failure['error']}")
     if signal_of(code) is not None:
-        raise KilledTaskError(explain_signal(code, what="The runner of the pipeline"))
+        raise KilledTaskError(explain_signal(code, what="The pipeline's runner"))
     if code != 0:
         require_room(folder.path)
         log_path = folder.path / runs.LOG_FILE
@@ -211,7 +211,7 @@ def _raise_interrupt_on_sigterm() -> Iterator[None]:
 
 
 def _stop(child: "subprocess.Popen[str]") -> None:
-    """Ends the child's whole process group: terminates it first, and kills it after a while."""
+    """Ends the child's whole process group: with SIGTERM and, if that does not suffice, with SIGKILL."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         if not _is_group_alive(child):
             break

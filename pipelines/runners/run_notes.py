@@ -1,4 +1,4 @@
-"""Stores facts about a run that are set after it has finished: name, notes, and the latest decision of the gate.
+"""Stores a run's name and notes, and the gate's latest decision after the run has finished.
 
 name.json        RunNotes
 promotion.json   Promotion
@@ -48,7 +48,7 @@ def read_notes(run_dir: Path) -> RunNotes:
 
 
 def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
-    """Stores a name and notes.
+    """Stores the name and the notes of a run.
 
     Raises:
         ArtifactError: the name or the notes are too long, or the name has several lines.
@@ -57,15 +57,15 @@ def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
         run_notes = RunNotes(name=name, notes=notes)
     except ValidationError:
         raise ArtifactError(
-            f"A run's name may have up to 80 characters on one line, and its notes up to 5,000; found {len(name)} and "
-            f"{len(notes)}."
+            "A run's name must be one line of at most 80 characters, and its notes must have at most 5,000 characters; "
+            f"found {len(name)} and {len(notes)}."
         ) from None
     write_json(run_dir / NOTES_FILE, run_notes)
     return run_notes
 
 
 def read_promotion(run_dir: Path) -> Promotion | None:
-    """Reads the latest decision of the gate after the run has finished; None if there is none."""
+    """Reads the decision that the gate last made after the run had finished; None if there is none."""
     with contextlib.suppress(ArtifactError):
         return read_json(run_dir / PROMOTION_FILE, Promotion, "promotion")
     return None

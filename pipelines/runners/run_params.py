@@ -1,4 +1,4 @@
-"""Converts the params of a run to the arguments of the pipeline and to a file."""
+"""Converts the params of a run to the pipeline's arguments, and writes them to a file."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from components.contract.system.atomic_files import write_file
 
 
 def pipeline_arguments(params: Params) -> dict[str, str]:
-    """Returns the arguments of `pipelines.training.training`."""
+    """Returns the arguments of the pipeline that `pipelines.training.training` builds."""
     return {
         "data": params.data.uri,
         "data_columns": dump_section(params.data.columns),
@@ -26,7 +26,7 @@ def pipeline_arguments(params: Params) -> dict[str, str]:
 
 
 def count_tasks(params: Params) -> dict[str, int]:
-    """Returns the numbers of tasks that share the work of a step, for `pipelines.training.training`."""
+    """Returns the arguments of `pipelines.training.training`: how many tasks share the work of each step."""
     return {
         "searchers": params.tune.searchers,
         "readers": params.data.workers,
@@ -35,7 +35,10 @@ def count_tasks(params: Params) -> dict[str, int]:
 
 
 def with_trained(params: Params, bundle_dir: Path) -> Params:
-    """Returns the params with the train section of a trained model, which a time limit or a search may have changed."""
+    """Returns the params with the train section that the model was trained with, which may differ from the given one.
+
+    A time limit, a search or the choice of a network may have changed it.
+    """
     from components.contract.artifacts.bundle import read_bundle
 
     train = parse_section(TrainParams, json.dumps(read_bundle(bundle_dir).params))

@@ -34,7 +34,7 @@ RUNS_DIR = Path("runs")
 STATE_FILE, SUMMARY_FILE, LOG_FILE, PARAMS_FILE = "run.json", "summary.json", "log.txt", "params.yaml"
 LOCK_FILE = ".lock"
 STARTING_SECONDS = 60.0
-"""How long a starting run can have no state, and how long another `clean` can take to remove something."""
+"""The age from which `clean` removes remains: newer ones may belong to a starting run or to another `clean`."""
 ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate", "bento": "deploy"}
 """The artifacts of a run, and the step that writes each."""
 STEPS = ("list-photos", "read-photos", "preprocess", "compute-features", "tune", "train", "evaluate", "deploy")
@@ -43,9 +43,9 @@ PARTS_OF: Final[Mapping[str, str]] = {
     "read-photos": "preprocess",
     "compute-features": "train",
 }
-"""The tasks that do a part of a step's work if several tasks share it, and their step."""
+"""The step of each task that does only part of a step's work; such tasks exist if several tasks share the work."""
 TASK_NUMBER: Final = re.compile(r"-\d+$")
-"""The number of a task that shares the work of a step with others."""
+"""Matches the number at the end of a task's name; a task has one if several tasks share the work of a step."""
 
 
 def kind_of(task: str) -> str:
@@ -100,7 +100,7 @@ class RunFolder:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process of the run still holds its lock."""
+        """Whether the process of the run still holds the run's lock."""
         return is_held(self.path / LOCK_FILE)
 
     @property
@@ -113,7 +113,7 @@ class RunFolder:
 
     @property
     def num_bytes(self) -> int:
-        """The total size of its contents in bytes; links are not followed."""
+        """The total size of the folder's contents in bytes; links are not followed."""
         return sum(path.lstat().st_size for path in self.path.rglob("*"))
 
 
@@ -142,12 +142,12 @@ def start_run(data: str) -> Iterator[RunFolder]:
             folder.path.mkdir(parents=True)
             lock = stack.enter_context((folder.path / LOCK_FILE).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-            lock.write(str(os.getpid()))  # the parent process finds the run by this id
+            lock.write(str(os.getpid()))  # the studio identifies its run by this process id
             lock.flush()
             write_json(folder.path / STATE_FILE, state)
         except OSError as error:
             raise ArtifactError(
-                f"The folder {RUNS_DIR.resolve()} cannot be written to: {error}. Run Darkroom in your own folder."
+                f"The folder {RUNS_DIR.resolve()} cannot be written to: {error}. Run Darkroom in a writable folder."
             ) from None
         yield folder
 
@@ -168,7 +168,7 @@ def list_runs() -> list[RunFolder]:
 
 
 def find_run(run_id: str = "latest") -> RunFolder:
-    """Finds a finished run by its id, or the newest one.
+    """Finds a finished run by its id; by default, the one that finished last.
 
     Raises:
         ArtifactError: there is no such run.
@@ -186,10 +186,10 @@ def find_run(run_id: str = "latest") -> RunFolder:
 
 
 def ask_to_finish(run_id: str | None) -> str:
-    """Requests that the training of a run ends after its current epoch.
+    """Requests that the training of a run end after its current epoch.
 
     Args:
-        run_id: None for the only run in progress.
+        run_id: the id of the run; None for the only run in progress.
 
     Returns:
         The id of the run.
@@ -200,9 +200,7 @@ def ask_to_finish(run_id: str | None) -> str:
     running_folders = {folder.path.name: folder for folder in list_runs() if folder.is_alive}
     run_ids = [run_id] if run_id is not None else list(running_folders)
     if len(run_ids) != 1 or run_ids[0] not in running_folders:
-        state = (
-            f"runs in progress are {', '.join(running_folders)}" if running_folders else "no run is in progress here"
-        )
+        state = f"in progress: {', '.join(running_folders)}" if running_folders else "no run is in progress here"
         raise ArtifactError(f"Only a run in progress can be finished early; {state}.")
     write_file(running_folders[run_ids[0]].path / FINISH_FILE, b"")
     return run_ids[0]
@@ -227,9 +225,10 @@ class Removal(BaseRecord):
 
 
 def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
-    """Plans the removal of all but the newest `keep` finished runs, and of the cache if its folder is passed.
+    """Plans to remove all runs except the newest `keep` finished ones, and the cache if its folder is passed.
 
-    Runs in progress and the run that runs/latest points to are never removed.
+    Runs in progress and the run that runs/latest points to are never removed. What killed processes left behind is
+    removed too.
     """
     latest = (RUNS_DIR / "latest").resolve()
     removals = []

@@ -1,4 +1,4 @@
-"""The results of a run in one dictionary, which becomes summary.json."""
+"""Collects the results of a run for summary.json."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def summarize(folder: RunFolder, mlflow_run: Run, total_seconds: float) -> dict[str, Any]:
-    """The results of a run in one dictionary, which becomes summary.json."""
+    """Returns the results of a run in one dictionary, which becomes summary.json."""
     from components.contract.artifacts.bento import read_deployment
     from components.contract.artifacts.bundle import read_bundle
     from components.contract.artifacts.dataset import read_info
@@ -64,7 +64,7 @@ def summarize(folder: RunFolder, mlflow_run: Run, total_seconds: float) -> dict[
 
 
 def summarize_budget(budget: "BudgetFacts", total_seconds: float) -> dict[str, Any]:
-    """The time limit of a run, its estimate and its actual time, for summary.json."""
+    """The time limit of a run, and its estimated and actual duration, for summary.json."""
     estimated = budget.estimated_seconds
     return {
         "minutes": budget.minutes,
@@ -76,7 +76,7 @@ def summarize_budget(budget: "BudgetFacts", total_seconds: float) -> dict[str, A
 
 
 def budget_metrics(budget: dict[str, Any]) -> dict[str, float]:
-    """The time limit, the estimate and the actual time of a run, as MLflow metrics."""
+    """The time limit of a run, and its estimated and actual duration, as MLflow metrics."""
     figures = {name: budget[name] for name in ("minutes", "estimated_minutes", "real_minutes")}
     return {f"budget/{name}": value for name, value in figures.items() if value is not None}
 

@@ -1,7 +1,7 @@
-"""The process that runs all tasks of a local run, `python -m pipelines.runners.task_process PIPE < ORDER`.
+"""The process for all tasks of a local run: `python -m pipelines.runners.task_process PIPE < ORDER`.
 
-`pipelines.runners.local` starts it. It contains the KFP runner and its tasks in one process group, which it kills when
-its parent closes the pipe.
+`pipelines.runners.local` starts this process. The KFP runner and its tasks are in one process group, which is killed
+when the parent process closes the pipe.
 """
 
 import contextlib
@@ -34,10 +34,10 @@ def _die_with(pipe: int, run_id: str | None) -> None:
 
 
 def quote_python(command: list[str], executable: str) -> list[str]:
-    """Inserts the path of this interpreter into a task's command; replaces the function of KFP 2.17 for this.
+    """Inserts the path of this interpreter into a task's command; replaces KFP 2.17's own function for this.
 
-    KFP inserts the path unquoted into the script of `sh -c`, which fails if a folder's name contains a space. It also
-    replaces python3 in the arguments, where it can be part of a user's path.
+    KFP's function does not quote the path in the script of `sh -c`, which fails if a folder's name contains a space.
+    It also replaces `python3` in the arguments, where the word can be part of a user's path.
     """
     shell, options, script, *arguments = command
     return [shell, options, script.replace("python3", shlex.quote(executable)), *arguments]

@@ -1,1 +1,1 @@
-"""Darkroom in a browser: `darkroom studio`. Import `server`."""
+"""Darkroom in a browser: `darkroom studio`. Other code imports only `server`."""

@@ -38,7 +38,7 @@ class Guard:
             app: the protected app.
             hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
             token: the required token; None if none is required.
-            public_url: the address of the page behind a reverse proxy, which may keep or remove its path.
+            public_url: the address of the page behind a reverse proxy, which may keep or remove its path prefix.
         """
         assert hosts or token, "without hosts, a token must protect the page"
         self._app = app
@@ -87,7 +87,7 @@ class Guard:
         if scope["type"] == "http" and scope["method"] == "GET" and _matches(self._token, query_token):
             answer = RedirectResponse(
                 "./", 303
-            )  # keeps the token out of the browser's history; relative, so that it works below a prefix
+            )  # keeps the token out of the browser's history; relative, so that it works under a path prefix
             answer.set_cookie(
                 COOKIE,
                 self._token,
@@ -105,7 +105,7 @@ class Guard:
 def _is_same_origin(headers: Headers, hosts: set[str]) -> bool:
     """Whether a request comes from one of these hosts, or does not state its origin.
 
-    Browsers send the origin with each changing request and each websocket; other programs may omit it.
+    Browsers send the origin with each request that changes something and each WebSocket; other programs may omit it.
     """
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):

@@ -105,5 +105,5 @@ async def _keep_stepping(studio: Studio) -> None:
         try:
             await to_thread.run_sync(studio.queue.step)
         except OSError:
-            log.exception("The queue failed and is being restarted.")
+            log.exception("Waiting jobs could not be started; the studio tries again.")
         await asyncio.sleep(STEP_SECONDS)

@@ -1,7 +1,8 @@
 """The scripts and styles of the page, at an address that changes with their content.
 
-Browsers can cache them for a year, because a new version of Darkroom has a different address. Modules import each other
-by relative paths, so one digest in the address of all files is enough, and no script has to be rewritten.
+Browsers can cache them for a year, because a new version of Darkroom serves them at a different address. Modules
+import each other by relative paths, so one digest in the address of all files is enough, and no script has to be
+rewritten.
 """
 
 import hashlib
@@ -49,12 +50,12 @@ class Assets:
         self.digest = digest.hexdigest()[:16]
 
     async def show_start_page(self, _request: Request) -> Response:
-        """`GET /`: the start page; its addresses are relative, so that it works below a prefix."""
+        """`GET /`: the start page; its addresses are relative, so that it works under a path prefix."""
         page = self._assets[START_PAGE].content.replace(f'"{PREFIX}/'.encode(), f'"{PREFIX}/{self.digest}/'.encode())
         return Response(page, media_type="text/html")
 
     async def show_asset(self, request: Request) -> Response:
-        """`GET /static/{digest}/{name}`."""
+        """`GET /static/{digest}/{name}`: a script, a style sheet or the icon."""
         asset = self._assets.get(request.path_params["name"])
         if asset is None or request.path_params["digest"] != self.digest:
             return Response("There is no such file; reload the page.", 404, media_type="text/plain")

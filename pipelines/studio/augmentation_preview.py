@@ -24,7 +24,7 @@ def render_augmentation(album: Album, store: DraftStore, workers: Workers, query
         album: reads the photo.
         store: contains the draft with the data and the image size.
         workers: decode the photo.
-        query: `augmentation`: the name of a preset, or settings as JSON; `number`: selects the photo.
+        query: `augmentation` is the name of a preset, or settings as JSON; `number` selects the photo.
 
     Raises:
         StudioError: the photo cannot be read, or the settings are invalid.

@@ -1,4 +1,4 @@
-"""Creates endpoints from plain functions, whose argument is the parsed request and whose result is sent as JSON."""
+"""Creates endpoints from plain functions that take the studio and the parsed request; results are sent as JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar

@@ -53,7 +53,7 @@ class Exports:
         """Packs the exported files of a model into a zip file.
 
         Raises:
-            StudioError: the model has not been exported to this format, or the disk is full.
+            StudioError: the format is unknown, the model has not been exported to it, or the disk is full.
         """
         require_format(model, format_name)
         source = self._source(model, format_name)

@@ -1,7 +1,7 @@
 """A phone as the camera of this computer: a page in the local network that sends photos to the studio.
 
-The page is another server than the studio's: the phone can only send photos, and needs the code in the address. It is
-open as long as the studio's page waits for photos.
+A separate server serves the page: the phone can only send photos to it, and needs the code in the address. The server
+runs as long as the studio's page asks for photos.
 """
 
 import hmac
@@ -31,9 +31,9 @@ FILES: Final = {path.name: path for path in (*PAGE_DIR.glob("*"), THEME_PATH)}
 START_PAGE: Final = "index.html"
 MAX_PHOTO_BYTES: Final = 32 * 2**20
 MAX_WAITING: Final = 8
-"""Photos that the studio's page has not fetched yet; a phone that sends more must wait."""
+"""The maximum number of photos that the studio's page has not fetched yet; a phone that sends more must wait."""
 POLL_SECONDS: Final = 1.5
-"""How long a request of the studio's page waits for the next photo; less than the studio waits for requests at its end."""
+"""How long a request waits for the next photo; shorter than the studio waits for open requests when it shuts down."""
 IDLE_SECONDS: Final = 60.0
 """The phone's page closes after this time without such a request."""
 NOTIFY_SECONDS: Final = 5
@@ -43,7 +43,7 @@ class PhoneCamera:
     """The phone's page, and the photos that it has sent."""
 
     def __init__(self) -> None:
-        """Opens nothing yet."""
+        """Creates a camera whose page is closed."""
         self._changed = threading.Condition()
         self._photos: deque[bytes] = deque()
         self._server: uvicorn.Server | None = None
@@ -52,10 +52,10 @@ class PhoneCamera:
         self._last_poll = 0.0
 
     def open(self) -> str:
-        """Opens the page, unless it is open, and returns its address.
+        """Opens the page, unless it is already open, and returns its address.
 
         Raises:
-            StudioError: this computer is in no network.
+            StudioError: this computer is not connected to a network.
         """
         with self._changed:
             self._last_poll = time.monotonic()
@@ -66,7 +66,7 @@ class PhoneCamera:
             return self._url
 
     def next_photo(self) -> bytes | None:
-        """Waits for the next photo and returns it; None if none arrives soon.
+        """Waits for the next photo and returns it; None if none arrives within POLL_SECONDS.
 
         Raises:
             StudioError: the page is not open.
@@ -145,7 +145,7 @@ class PhoneCamera:
 
 
 def qr_modules(text: str) -> list[str]:
-    """The QR code of a text: a string of 0 and 1 for each row."""
+    """Returns the QR code of a text: for each row, a string of 1 (dark) and 0 (light)."""
     from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
 
     code = QRCode(None, QRErrorCorrectLevel.M)
@@ -158,15 +158,15 @@ def _local_address() -> str:
     """The address of this computer in its network.
 
     Raises:
-        StudioError: it has none.
+        StudioError: this computer is not connected to a network.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # documentation address (RFC 5737); UDP sends nothing until data is written
+            probe.connect(("192.0.2.1", 9))  # documentation address (RFC 5737); connecting a UDP socket sends nothing
             return str(probe.getsockname()[0])
         except OSError:
             raise StudioError(
-                "A phone can only be used if this computer is in a network, such as the Wi-Fi of the phone.", 409
+                "This computer must be in the same network as the phone, such as its Wi-Fi; it is in no network.", 409
             ) from None
 
 

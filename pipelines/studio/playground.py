@@ -23,7 +23,7 @@ PACKAGE: Final = "package-"
 
 
 class Playground:
-    """Keeps the most recently used model loaded."""
+    """Classifies and explains photos; keeps the most recently used model loaded."""
 
     def __init__(self, home: Path, workers: Workers):
         self._home = home
@@ -39,7 +39,8 @@ class Playground:
             photo: the content of the file.
 
         Raises:
-            StudioError: the file is not a usable photo, or there is no such model.
+            StudioError: the file is not a usable photo.
+            ArtifactError: there is no such model.
         """
         with self._lock:
             classifier, _ = self._load(name)
@@ -55,10 +56,11 @@ class Playground:
             }
 
     def explain(self, name: str, photo: bytes, class_name: str) -> tuple[bytes, str]:
-        """Shows where in a photo the model saw a class; returns a PNG, and the method's name.
+        """Shows where in a photo the model saw a class; returns a PNG, and the name of the explanation method.
 
         Raises:
-            StudioError: the file is not a usable photo, or there is no such model or class.
+            StudioError: the file is not a usable photo, or there is no such class.
+            ArtifactError: there is no such model.
         """
         from components.deploy.service.overlay import display_size, draw_overlay
 
@@ -71,7 +73,7 @@ class Playground:
             return draw_overlay(pixels, heat.values, size), heat.method
 
     def explain_pixels(self, name: str, pixels: "np.ndarray", class_name: str) -> tuple[bytes, str]:
-        """Like `explain`, for a prepared photo.
+        """Like `explain`, but for a prepared photo.
 
         Args:
             name: the id of a run.
@@ -79,7 +81,8 @@ class Playground:
             class_name: the class to look for.
 
         Raises:
-            StudioError: there is no such model or class.
+            StudioError: there is no such class.
+            ArtifactError: there is no such model.
         """
         from components.deploy.service.overlay import display_size, draw_overlay
 
@@ -112,7 +115,7 @@ class Playground:
 
 
 def bento_dir(name: str) -> Path:
-    """Finds the bento of a run or a package.
+    """Finds the folder that contains the bento of a run or a package.
 
     Raises:
         ArtifactError: there is no such run or package.

@@ -23,7 +23,7 @@ FINDING_FILES: Final = {"label error": "label_errors.csv", "outlier": "outliers.
 
 
 class Results:
-    """Reads the runs of this folder; finished runs are cached, because they never change."""
+    """Reads the runs of this folder; opened splits are cached, because finished runs never change."""
 
     def __init__(self) -> None:
         self._splits: dict[tuple[Path, str], Split] = {}
@@ -36,7 +36,7 @@ class Results:
         return lines
 
     def leaderboard(self) -> list[dict[str, Any]]:
-        """Returns the finished runs of each version of the data, by validation accuracy, and a summary sentence."""
+        """Returns the finished runs on each version of the data, the best first, and a sentence about the ranking."""
         by_data: dict[str, list[dict[str, Any]]] = {}
         for line in self.all():
             if line["status"] == "finished":
@@ -93,7 +93,7 @@ class Results:
         return sorted(rows, key=lambda row: -row["sureness"])[:SHOWN_PHOTOS]
 
     def photo_map(self, run_id: str) -> list[dict[str, Any]]:
-        """Returns the photos of the embedding map of a run with their findings; none if the run has no map.
+        """Returns the photos of a run's embedding map with their findings; empty if the run has no map.
 
         Raises:
             ArtifactError: there is no such run.
@@ -240,7 +240,7 @@ def describe_ranking(lines: list[dict[str, Any]]) -> str:
 
 
 def _read_image_ids(path: Path) -> set[str]:
-    """The image_ids in a table of findings; none if the evaluation of an earlier version has no such table."""
+    """The image_ids in a table of findings; empty if there is no table, as in evaluations by earlier versions."""
     if not path.exists():
         return set()
     with path.open(encoding="utf-8", newline="") as file:

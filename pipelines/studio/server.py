@@ -22,10 +22,10 @@ def serve_studio(
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
     public_url: str | None = None,
 ) -> int:
-    """Serves the studio of this folder until it is stopped; jobs continue.
+    """Serves the studio of the current folder until it is stopped; jobs continue.
 
     Args:
-        host: the address to listen on; any that other machines can reach requires a token.
+        host: the address to listen on; an address that other machines can reach requires a token.
         port: the port to listen on.
         roots: the folders that users can browse; empty for the defaults.
         token: the required token; None creates one if it is needed.
@@ -34,7 +34,7 @@ def serve_studio(
         public_url: the studio's address behind a reverse proxy; None if there is no proxy.
 
     Raises:
-        StudioError: a root is not a folder, the token is too short, or another studio uses this folder.
+        StudioError: a root is not a folder, the token is too short, or another studio is using this folder.
         ServiceError: the port is taken.
     """
     settings, url = prepare(host, port, roots, token, max_upload_bytes, public_url)
@@ -71,8 +71,8 @@ def prepare(
             raise StudioError(f"--root must be an existing folder; {root} is not.")
     if token is not None and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable()):
         raise StudioError(
-            f"A token must have at least {MIN_TOKEN} printable ASCII characters; this one has "
-            f"{len(token)}. Create one: openssl rand -hex 24"
+            f"A token must consist of at least {MIN_TOKEN} printable ASCII characters; this one has "
+            f"{len(token)} characters. Create one: openssl rand -hex 24"
         )
     is_local = is_loopback(host) and public_url is None
     if token is None and not is_local:

@@ -33,9 +33,9 @@ class Settings:
     """The settings of a studio.
 
     Attributes:
-        home: the folder of its state: the draft, jobs, uploads.
+        home: the folder of the studio's state, such as the draft, jobs and uploads.
         roots: the folders that users can browse.
-        token: the token that each browser must send once; None if only this machine can reach the page.
+        token: the token that a browser must send when it opens the page; None if only this machine can reach it.
         hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
         max_upload_bytes: the maximum size of an archive.
         public_url: the address of the page behind a reverse proxy, ending in a slash; None without a proxy.
@@ -60,7 +60,7 @@ class Settings:
 
 
 def default_roots() -> tuple[Path, ...]:
-    """The home folder of the user who starts the studio, and the current folder."""
+    """The home folder of the user who starts the studio, and the current folder if it is elsewhere."""
     home, here = Path.home().resolve(), Path.cwd().resolve()
     return (home,) if here.is_relative_to(home) else (here, home)
 

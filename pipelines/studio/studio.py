@@ -25,7 +25,7 @@ from pipelines.studio.workers import Workers
 
 
 class Studio:
-    """The parts of a studio; all state is on disk.
+    """The parts of a studio; all state that must survive a restart is on disk.
 
     Attributes:
         num_changes: the number of changes to the data so far; every tab reloads the data when it increases.
@@ -35,11 +35,11 @@ class Studio:
         """Opens the studio of a folder.
 
         Raises:
-            StudioError: another studio uses the folder, or the folder is not writable.
+            StudioError: another studio is using the folder, or the folder is not writable.
         """
         self.settings = settings
         self._lock = _lock_home(settings)
-        # This process and its jobs only read files within the roots, even if tables or links refer to other files.
+        # This process and its jobs only read files in these folders, even if tables or links refer to other files.
         os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in settings.allowed])
         self.queue = Queue(settings.home / "jobs")
         self.workers = Workers()
@@ -55,7 +55,7 @@ class Studio:
         self._count_lock = threading.Lock()
 
     def touch(self) -> None:
-        """Forgets everything that is known about the data, because it has changed."""
+        """Discards everything cached about the data, because it has changed, and makes every tab reload it."""
         self.album.forget()
         self.draft.forget()
         with self._count_lock:
@@ -82,14 +82,14 @@ def _lock_home(settings: Settings) -> FileLock:
     except OSError as error:
         raise StudioError(
             f"The studio stores its state in {settings.home.absolute()}, which is not writable: "
-            f"{error.strerror}. Start the studio in your own folder."
+            f"{error.strerror}. Start the studio in a folder that you own."
         ) from None
     _remove_partial_uploads(settings.home)
     return lock
 
 
 def _remove_partial_uploads(home: Path) -> None:
-    """Removes partial uploads and partly unpacked archives of a killed studio; no other studio uses the folder."""
+    """Removes partial uploads and partly unpacked archives that a killed studio left; the folder must be locked."""
     for folder in (home / "uploads", home / "models", home / "photos"):
         for partial in folder.rglob(f".{'[0-9a-f]' * 16}.partial"):  # as `receive` names them
             partial.unlink(missing_ok=True)
@@ -109,5 +109,5 @@ def job_view(job: JobFolder) -> dict[str, Any]:
 
 
 def parse_whole(text: str | None, default: int, most: int = 10**6) -> int:
-    """Parses an integer in an address, at most `most`; returns the default if there is none."""
+    """Parses a whole number from a URL, capped at `most`; returns the default if the text is missing or invalid."""
     return min(int(text), most) if text and text.isdecimal() and text.isascii() and len(text) < 10 else default

@@ -1,6 +1,6 @@
-"""A worker of the studio: executes tasks from standard input until it is closed. Its argument is its memory limit.
+"""A worker process of the studio: executes tasks from standard input until standard input is closed.
 
-Workers read untrusted files. If one of them crashes, the server continues.
+Workers read untrusted files. If one of them crashes, the server continues. The argument is the memory limit in bytes.
 """
 
 import os
@@ -23,7 +23,7 @@ Result = tuple[Any, bytes]
 
 
 def list_data(_: bytes, uri: str, photos_dir: str, columns: str) -> Result:
-    """Lists data: the facts for the page, and the path, location and labels of each file."""
+    """Lists a data set: returns the facts for the page, and the location and the record of each photo."""
     from components.contract.params.data import ColumnNames
     from components.contract.params.pipeline import parse_section
     from pipelines.studio.data.photos import read_data
@@ -94,7 +94,7 @@ WORKS: Final[dict[str, Callable[..., Result]]] = {
 def main(memory_bytes: int) -> None:
     """Executes tasks until standard input is closed."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries must not be mixed with answers
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the output of libraries must not be mixed with answers
     limit_memory(memory_bytes)
     waiting: queue.Queue[tuple[dict[str, Any], bytes]] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, waiting), daemon=True).start()

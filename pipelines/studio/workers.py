@@ -1,7 +1,7 @@
 """Reads data in separate processes with limited memory and time; if one crashes, the user gets an error message.
 
-A page needs many small results, so a worker is reused for further tasks. The server and a worker exchange frames: the
-sizes of the two parts, then a JSON object, then bytes such as a photo.
+A page needs many small results, so a worker is reused for further tasks. The server and a worker exchange frames. A
+frame contains a JSON object and bytes, such as a photo, preceded by the sizes of both.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from components.contract.image.resize import Resize
 
 MEMORY_BYTES: Final = 4 * 2**30
-"""The address space of one worker: enough for the largest photo, or a million file names."""
+"""The memory limit (address space) of a worker, which is enough for the largest photo or a million file names."""
 MAX_ANSWER_BYTES: Final = 2**30
 QUICK_WORKERS: Final = 3
 LONG_WORKERS: Final = 2
-"""Longer tasks, such as unpacking, use separate workers, so that they do not delay photos."""
+"""How many longer tasks, such as unpacking, can run at a time; a separate limit, so that they do not delay photos."""
 WAIT_SECONDS: Final = 10.0
 QUICK_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 120.0
 """The time limit for reading a whole folder or table."""
 PROBE_SECONDS: Final = 3600.0
-"""The time limit for data at an address, which is downloaded first; a download that makes no progress is aborted."""
+"""The time limit for data at an address, which is downloaded first; a download that receives no data is aborted."""
 
 SIZES: Final = struct.Struct(">QQ")
 
@@ -73,7 +73,8 @@ class Workers:
             arguments: the other arguments of the task, as JSON values.
 
         Raises:
-            StudioError: the task failed, took too long or too much memory, or crashed the worker.
+            StudioError: no worker was free, or the task failed, took too long, needed too much memory, or crashed the
+                worker.
         """
         deadline = time.monotonic() + seconds
         slot = self._slots[seconds > QUICK_SECONDS]
@@ -94,7 +95,7 @@ class Workers:
                     ) from None
                 if isinstance(error, EOFError | OSError):
                     raise StudioError(
-                        f"{subject} could not be read: the process crashed. The content is damaged, or too large.",
+                        f"{subject} could not be read: the process crashed. The content may be damaged or too large.",
                         422,
                     ) from None
                 raise
@@ -119,9 +120,10 @@ class Workers:
 
         Args:
             photo: the content of the file.
-            size: (height, width) in pixels.
+            size: the (height, width) of the result, in pixels.
             resize: how to fit a photo with a different aspect ratio.
-            pixel_range: the range of 16-bit photos; None, until that of the data set is known, uses the photo's own.
+            pixel_range: the range of the 16-bit photos of the data set; None if it is not known yet, which scales the
+                photo by its own range.
 
         Raises:
             StudioError: the file is not a usable photo.
@@ -133,7 +135,7 @@ class Workers:
         return np.frombuffer(answer.content, np.uint8).reshape(*size, 3), (height, width)
 
     def close(self) -> None:
-        """Ends all workers."""
+        """Ends all workers; a busy one ends after its current task."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -164,7 +166,7 @@ class _Worker:
 
         Raises:
             TimeoutError: the deadline has passed.
-            EOFError: the process has ended.
+            EOFError: the process has ended, or its answer is too large.
         """
         assert self._process.stdin is not None, "stdin and stdout are pipes"
         assert self._process.stdout is not None, "stdin and stdout are pipes"
@@ -236,5 +238,5 @@ def read_frame(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
 
 
 def seconds_to_unpack(archive: Path) -> float:
-    """The time limit for unpacking an archive of this size; it is aborted earlier if it makes no progress."""
+    """The time limit for unpacking an archive, based on its size; unpacking is aborted earlier if it is too slow."""
     return 600.0 + archive.stat().st_size / 10**6

@@ -1,4 +1,4 @@
-"""Small files that take much time or memory to decode, built by hand according to their format."""
+"""Small files that take a lot of time or memory to decode, built by hand according to their format."""
 
 import io
 import struct
@@ -36,7 +36,7 @@ def jpeg_of_many_scans(side: int, num_scans: int) -> bytes:
         _segment(0xDB, b"\0" + b"\1" * 64),
         _segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0"),
         _segment(0xC4, b"\0\1" + bytes(15) + b"\0"),  # DC table with one code: no difference
-        _segment(0xC4, b"\x10\0\2" + bytes(14) + b"\xe0\0"),  # AC table with two codes: end of many bands, end of one
+        _segment(0xC4, b"\x10\0\2" + bytes(14) + b"\xe0\0"),  # AC table: end of band in many blocks, and in one block
     ]
     return b"\xff\xd8" + b"".join([*header, *scans[:num_scans]]) + b"\xff\xd9"
 

@@ -1,1 +1,1 @@
-"""Tests of the manifests, the pipeline and the guide on a real Kubernetes cluster: the throwaway one in KUBECONFIG."""
+"""Tests of the manifests, the pipeline and the guide on a real, throwaway Kubernetes cluster, named by KUBECONFIG."""

@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster_name() -> str:
-    """The context of KUBECONFIG; skips the test if KUBECONFIG names no cluster."""
+    """The current context of KUBECONFIG; skips the test if KUBECONFIG is not set or kubectl is missing."""
     if "KUBECONFIG" not in os.environ:
         pytest.skip("no cluster: set KUBECONFIG to the configuration of a throwaway cluster, such as kind's")
     if shutil.which("kubectl") is None:
@@ -63,7 +63,7 @@ def loaded_images(cluster_name: str) -> None:
 
 
 def _make_namespaces() -> None:
-    """Creates KFP's namespace, as KFP would, and the proof's own, both under restricted Pod Security."""
+    """Creates KFP's namespace and account, as KFP would, and the proof's namespace, with restricted Pod Security."""
     for name in (KUBEFLOW, PROOF):
         cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": KUBEFLOW}}
@@ -80,14 +80,14 @@ def installed(loaded_images: None) -> None:
 
 
 def _has_bucket() -> bool:
-    """Whether the Job has succeeded; a missing Job has too, because Kubernetes deletes it after ten minutes."""
+    """Whether the Job has succeeded; a missing Job counts as successful: Kubernetes deletes it after ten minutes."""
     jobs = cluster.get(DARKROOM, "jobs", "--field-selector=metadata.name=make-bucket")["items"]
     return all(job["status"].get("succeeded") for job in jobs)
 
 
 @pytest.fixture(scope="session")
 def data(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder on this machine with the photos and weights that the tasks have in /data."""
+    """A folder on this machine with the same photos and weights as /data in the tasks."""
     folder = tmp_path_factory.mktemp("data")
     make_photos(folder / "photos", per_class=30, size=(240, 240), suffix=".jpg")
     (folder / "weights").mkdir()
@@ -103,7 +103,7 @@ def data(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _find_weights() -> Path:
-    """Returns the file of MobileNetV2's ImageNet weights: in the shared folder or in Keras' cache."""
+    """Returns the path of MobileNetV2's ImageNet weights, in the shared folder or in Keras' cache."""
     path = Path(os.environ.get("DARKROOM_SHARED", ROOT.parent / "shared")) / "weights" / WEIGHTS
     keras_path = Path.home() / ".keras" / "models" / WEIGHTS
     for candidate in (path, keras_path):
@@ -179,20 +179,20 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bare_run(data: Path, pipeline: Path) -> Run:
-    """A run of which no task has started yet."""
+    """A run that has not started any task yet."""
     return Run(pipeline)
 
 
 @pytest.fixture(scope="session")
 def stranger(loaded_images: None) -> str:
-    """A pod in a namespace that no network policy names."""
+    """A pod in a namespace to which no network policy gives access."""
     _keep_pod(PROOF, "stranger", {"emptyDir": {}}, "/scratch")
     return "stranger"
 
 
 @pytest.fixture(scope="session")
 def whole_run(data: Path, pipeline: Path) -> Run:
-    """A successful run of all tasks of this source tree; reuses one that is still in the cluster."""
+    """A successful run of all tasks; an earlier one is reused if its code was the same and it is still being served."""
     if (earlier_run := _find_run(pipeline)) is not None:
         return earlier_run
     run = Run(pipeline)
@@ -222,7 +222,7 @@ def _keep_run(run: Run) -> None:
 
 
 def _digest(pipeline: Path) -> str:
-    """The digest of the pipeline and of the images that it runs in."""
+    """Returns the digest of the pipeline and of the images that it runs in."""
     return hashlib.sha256(pipeline.read_bytes() + json.dumps(images.loaded_images()).encode()).hexdigest()
 
 

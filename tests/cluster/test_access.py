@@ -59,7 +59,9 @@ def canary(installed: None) -> Iterator[None]:
     kubectl("delete", "-n", DARKROOM, "-f", "k8s/components/canary/canary.yaml", "--ignore-not-found")
 
 
-def test_only_the_deploy_task_may_change_the_service_and_nothing_else(data: Path, canary: None, tmp_path: Path) -> None:
+def test_the_deploy_task_alone_may_change_the_service_but_nothing_else(
+    data: Path, canary: None, tmp_path: Path
+) -> None:
     run = Run(compile_small(tmp_path / "pipeline.yaml", "--set", "tune.trials=2", "--memory", "1Gi"))
     jobs = {task: run.start(task, command=["python3", "-c", ASK, *SERVICE, *OTHERS]) for task in run.tasks}
     answers = {}
@@ -74,7 +76,7 @@ def test_only_the_deploy_task_may_change_the_service_and_nothing_else(data: Path
     assert answers == expected
 
 
-def test_no_pod_of_the_servers_has_a_token(served: Run) -> None:
+def test_no_server_pod_has_a_token(served: Run) -> None:
     pods = cluster.get(DARKROOM, "pods")["items"]
     names = {pod["metadata"]["labels"].get("app.kubernetes.io/name") for pod in pods}
     assert {"darkroom-serve", "mlflow", "postgres", "s3"} <= names

@@ -71,7 +71,7 @@ def test_a_pod_reaches_only_what_it_needs(source: str, target: tuple[str, str], 
 
 
 @pytest.mark.parametrize("target", [POSTGRES, S3, MLFLOW, SERVE], ids=lambda target: target[0])
-def test_another_namespace_reaches_nothing(target: tuple[str, str], installed: None, stranger: str) -> None:
+def test_pods_in_other_namespaces_reach_nothing(target: tuple[str, str], installed: None, stranger: str) -> None:
     assert cluster.run_in(PROOF, stranger, "python3", "-c", CONNECT, *target).strip() == "refused"
 
 

@@ -65,7 +65,7 @@ def test_mlflow_stays_within_its_memory_limit_under_load(bare_run: Run) -> None:
 
 
 def memory_of(pod: str) -> int:
-    """The memory in MiB that the pod's container uses now, according to its control group."""
+    """Returns the memory in MiB that the pod's container is using, according to its control group."""
     text = kubectl(
         "-n",
         DARKROOM,

@@ -17,14 +17,14 @@ def test_the_service_answers_the_commands_of_the_guide(served: Run, data: Path) 
     photo = data / "photos" / "red" / "000.jpg"
     words = shlex.split(guide.commands()[9].removesuffix("&"))
     assert words[:2] == ["kubectl", "port-forward"]
-    # Another program on this machine may use the guide's port.
+    # Another program on this machine may be using the guide's port.
     guide_port, _, service_port = words[-1].partition(":")
     local_port = str(free_port())
     words = [*words[:-1], f"{local_port}:{service_port}"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as forwarder:
         try:
             assert forwarder.stdout is not None
-            assert f"127.0.0.1:{local_port}" in forwarder.stdout.readline(), "another program uses the port"
+            assert f"127.0.0.1:{local_port}" in forwarder.stdout.readline(), "kubectl must listen on the port"
             answer = json.loads(guide.run(10, **{"PHOTO": str(photo), f":{guide_port}/": f":{local_port}/"}))
         finally:
             forwarder.terminate()

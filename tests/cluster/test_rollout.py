@@ -43,7 +43,7 @@ except RolloutError as error:
 
 @pytest.fixture
 def bento(served: Run) -> Iterator[str]:
-    """The bento that the service serves; it is restored after the test."""
+    """The reference of the bento that the service serves; this bento is restored after the test."""
     reference = bento_of(SERVE)
     yield reference
     if bento_of(SERVE) != reference:
@@ -60,14 +60,14 @@ def generation(deployment: str) -> int:
 
 
 def roll_out(run: Run, reference: str, change: str, name: str = SERVE, seconds: float = 400) -> str:
-    """Rolls out a changed bento in the deploy task's pod and returns the outcome."""
+    """Rolls out a changed bento from the deploy task's pod, and returns the outcome."""
     job = run.start("deploy", command=["python3", "-c", ROLL_OUT, name, reference, change])
     await_job(job, seconds=seconds)
     return next(line for line in job_log(job).splitlines() if line.startswith(("Outcome: ", "Refused: ")))
 
 
 def test_a_bento_that_cannot_start_is_rolled_back_and_every_request_is_answered(bento: str, served: Run) -> None:
-    # By default, Kubernetes gives up after 300 s; the drill shortens this to 60 s.
+    # Kubernetes normally gives up after 300 s, as the manifest sets; this test shortens the time to 60 s.
     kubectl("-n", DARKROOM, "patch", "deployment", SERVE, "-p", '{"spec": {"progressDeadlineSeconds": 60}}')
     try:
         with asking(SERVE) as answers:

@@ -1,4 +1,4 @@
-"""The reasons why the pod of a task does not start, and the autoscaler."""
+"""The reported reasons why a task's pod does not start, and the autoscaler."""
 
 import json
 import time
@@ -79,7 +79,7 @@ def test_the_reason_why_a_task_does_not_start_is_found(
     try:
         start_time = time.monotonic()
         cluster.wait_until(reason, lambda: f"{words}: {reasons.find()}", WAIT_SECONDS)
-        print(f"shown after {time.monotonic() - start_time:.1f} s: {reason()}")
+        print(f"found after {time.monotonic() - start_time:.1f} s: {reason()}")
         assert advice in reason()
     finally:
         cluster.delete(KUBEFLOW, "job", name)

@@ -1,4 +1,4 @@
-"""The backup and its restoration, and photos in an S3 store."""
+"""Restoring a database backup, and reading photos from an S3 store."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ def test_the_commands_of_the_guide_restore_a_backup(served: Run) -> None:
         assert client.get_model_version_by_alias("photos", "champion").version == version
 
 
-def test_photos_are_read_from_an_s3_store_with_an_endpoint(data: Path, pipeline: Path) -> None:
+def test_photos_are_read_from_an_s3_store_with_a_custom_endpoint(data: Path, pipeline: Path) -> None:
     upload_photos(data / "photos")
     run = Run(pipeline, arguments={"data": "s3://photos/photos"})
     run.run("preprocess", seconds=300)

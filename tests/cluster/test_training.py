@@ -13,7 +13,7 @@ from tests.cluster.support.mlflow import find_runs, mlflow_client
 from tests.cluster.support.pipeline_run import Run, await_job, job_log, read_artifact, wait_for_end
 
 NUM_EPOCHS = 60
-"""Enough epochs that MLflow is back before the last one."""
+"""Enough epochs for MLflow to be back before the last one."""
 
 
 def test_training_resumes_from_its_checkpoint_after_its_pod_is_killed(whole_run: Run, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_training_continues_while_mlflow_is_down_and_all_metrics_arrive(whole_ru
 
 
 def last_epoch(job: str) -> int:
-    """The latest epoch in the log; 0 before the first."""
+    """Returns the latest epoch in the log; 0 before the first."""
     return max(map(int, re.findall(r"Epoch +(\d+) of ", job_log(job))), default=0)
 
 
@@ -98,7 +98,7 @@ def test_train_uses_the_weights_on_the_volume_of_the_photos(whole_run: Run) -> N
     assert WEIGHTS in json.dumps(bundle)
 
 
-def test_training_without_the_volume_of_its_weights_fails_with_their_path(data: Path, pipeline: Path) -> None:
+def test_training_without_the_volume_of_its_weights_fails_and_names_their_path(data: Path, pipeline: Path) -> None:
     run = Run(pipeline)
     run.run("preprocess")
     job = without_volume(run.make_job("train"), "photos")
@@ -117,7 +117,7 @@ def test_training_without_the_volume_of_its_weights_fails_with_their_path(data: 
 
 
 def without_volume(job: dict[str, Any], claim: str) -> dict[str, Any]:
-    """Removes the volume of a claim from a Job, which must mount it."""
+    """Removes a claim's volume and its mounts from a Job, which must have exactly one such volume."""
     pod = job["spec"]["template"]["spec"]
     (volume,) = [
         volume for volume in pod["volumes"] if volume.get("persistentVolumeClaim", {}).get("claimName") == claim

@@ -24,7 +24,7 @@ def root_owned_claim(installed: None) -> Iterator[str]:
         volume["spec"].get("storageClassName") == CLASS and volume["status"]["phase"] == "Available"
         for volume in volumes
     ):
-        pytest.skip(f"no free volume of the storage class {CLASS}, whose volumes belong to root")
+        pytest.skip(f"no free volume of the storage class {CLASS}, which is for volumes that belong to root")
     spec = {
         "storageClassName": CLASS,
         "accessModes": ["ReadWriteOnce"],

@@ -1,4 +1,4 @@
-"""The scan of a data set and the service give each bad photo the same verdict, and quickly."""
+"""A scan of a data set and the service give each bad photo the same verdict, and do so quickly."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
 from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 SECONDS = 2.0
-"""The limit of processor time for one file: far more than any file needs, but far less than a hang takes."""
+"""The limit on the processor time for one file: far more than any file needs, but far less than a hang takes."""
 
 PARAMS = PreprocessParams(image_size=64, audit=AuditParams(duplicates="report", near_duplicates="ignore"))
 
@@ -47,7 +47,7 @@ def kinds() -> list[str]:
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    """A loaded service; its graph takes photos of 64 px."""
+    """A loaded classifier, whose graph takes photos of 64 × 64 pixels."""
     folder = tmp_path_factory.mktemp("packed")
     make_bundle(folder / "bundle", make_dataset(folder / "dataset", per_class=1, side=64))
     lay_out(folder / "src", folder / "bundle", read_bundle(folder / "bundle"), "colors")
@@ -56,7 +56,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, dict[str, dict]]:
-    """Prepares all kinds of bad photos in a class folder, beside two classes of good photos; returns the manifest."""
+    """Preprocesses three classes of good photos, one of which also has all bad photos; returns info and manifest."""
     folder = tmp_path_factory.mktemp("bad")
     data = make_photos(folder / "photos", per_class=6)
     names = {}

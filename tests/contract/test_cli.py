@@ -73,7 +73,7 @@ def test_every_verb_has_help(verb: tuple[str, ...], tmp_path: Path) -> None:
         (["predict", "photos"], "There is no finished run at runs/latest"),
         (["drift", "photos"], "There is no finished run at runs/latest"),
         (["drift", "photos", "--since", "yesterday"], "a day such as 2026-01-31 is expected"),
-        (["serve", "--api-key-file", "absent"], "must be a readable file that contains the key"),
+        (["serve", "--api-key-file", "absent"], "must name a readable file that contains the key"),
         (["serve", "--log-share", "2"], "a number from 0 to 1 is expected"),
         (["serve", "--port", "0"], "a port from 1 to 65535 is expected"),
         (["clean", "--keep", "-1"], "--keep"),
@@ -124,7 +124,7 @@ def test_a_folder_without_runs_is_reported(tmp_path: Path) -> None:
 
 
 def documented_commands() -> list[str]:
-    """The commands in the README and the guides."""
+    """Returns the commands in the README and the guides."""
     lines = [
         line for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) for line in path.read_text().splitlines()
     ]

@@ -37,7 +37,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def change(text: str, diff: list[str]) -> str:
-    """Applies a diff to a text, in which its old lines must occur exactly once."""
+    """Applies a diff to a string, which must contain the diff's old lines exactly once."""
     old, new = ("".join(f"{line[1:]}\n" for line in diff if line[:1] != sign) for sign in "+-")
     assert text.count(old) == 1, old
     return text.replace(old, new)

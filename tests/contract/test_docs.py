@@ -41,7 +41,7 @@ def help_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def commands(text: str) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Returns (verb, options) of each `darkroom …` in a page, from code blocks and inline code."""
+    """Returns (verb, options) of each `darkroom` command in the code blocks and inline code of a page."""
     blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     spans = re.findall(r"`([^`\n]*(?:\n[^`\n]+)?)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     lines = [line for block in blocks for line in block.splitlines()] + [span.replace("\n", " ") for span in spans]

@@ -1,4 +1,4 @@
-"""The import rules between packages: read from the source code, and checked in a new process."""
+"""The import rules between packages, checked in the source code and in a new process."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ def test_the_program_of_a_step_is_short(step: str) -> None:
     assert len((ROOT / "components" / step / "__main__.py").read_text().splitlines()) <= 40
 
 
-def test_only_one_folder_imports_the_client_of_kfp() -> None:
+def test_only_one_folder_imports_kfps_client() -> None:
     for path in (ROOT / "pipelines").rglob("*.py"):
         if path.parent != ROOT / "pipelines" / "runners" / "cluster":
             assert not within(imports(path), "kfp.client", "kfp.compiler", "kfp_server_api"), path

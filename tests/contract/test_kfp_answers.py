@@ -104,7 +104,7 @@ EXPERIMENT: Final = {
     "last_run_created_at": "2026-11-29T10:58:24Z",
 }
 FREE: Final = ("pipeline_spec", "runtime_config", "trigger", "details", "description")
-"""Keys whose values KFP returns unchanged, or that only some entries have."""
+"""Keys that are not compared, because KFP returns their values unchanged or only some entries have them."""
 
 
 def repeat(request: dict[str, Any], url: str, ids: dict[str, str]) -> tuple[int, Any]:
@@ -129,7 +129,7 @@ def repeat(request: dict[str, Any], url: str, ids: dict[str, str]) -> tuple[int,
 
 
 def form_of(answer: Any) -> Any:
-    """The keys of an answer and the types of their values; for a list, those of its last entry."""
+    """Returns the keys of an answer with the types of their values; of a list, only the form of its last entry."""
     if isinstance(answer, dict):
         return {key: form_of(value) for key, value in sorted(answer.items()) if key not in FREE}
     if isinstance(answer, list):

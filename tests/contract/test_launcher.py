@@ -43,7 +43,7 @@ STARTING = {
 
 
 def launches(tree: ast.AST) -> list[str]:
-    """The calls in a file that start a program, through a module or through an imported name."""
+    """Returns the calls in a file that start a program, through a module or through an imported name."""
     own = {
         alias.asname or alias.name: node.module
         for node in ast.walk(tree)
@@ -76,16 +76,16 @@ def test_only_the_launcher_starts_programs(path: Path) -> None:
         assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree))
 
 
-def test_the_check_detects_a_started_program() -> None:
+def test_the_check_detects_calls_that_start_a_program() -> None:
     assert launches(ast.parse("import subprocess\nsubprocess.run(['git'])")) == ["subprocess.run"]
     assert launches(ast.parse("from subprocess import Popen as Start\nStart(['git'])")) == ["Start"]
     assert launches(ast.parse("import os\nos.execve('x', [], {})")) == ["os.execve"]
 
 
 def test_foreign_names_are_validated_in_one_place() -> None:
-    """Code that compares a part of a name with `..` validates names; only these files may, for the stated reasons."""
+    """Code that compares something with `..` validates names; only these files may do so, for the reasons given."""
     allowed = {
-        "components/contract/foreign/confinement.py": "the one place",
+        "components/contract/foreign/confinement.py": "the module that validates foreign names",
         "components/contract/foreign/repository.py": "names of git references",
         "components/preprocess/sources/file_index.py": "names that are only compared with file names, never opened",
         "components/preprocess/sources/remote/addresses.py": "revisions: main..other is not a revision",

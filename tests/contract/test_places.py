@@ -56,7 +56,7 @@ def test_the_store_is_in_a_working_folder_with_any_name(name: str, empty_store: 
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A folder for PATH with the tools of a minimal system and an outdated Python; no test really installs anything."""
+    """A folder for PATH that contains only basic tools and an outdated Python, so that nothing is really installed."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in ("sh", "rm", "mkdir", "touch", "chmod"):
@@ -120,7 +120,7 @@ def test_make_works_in_a_folder_with_any_name(tmp_path: Path) -> None:
     (folder / ".venv" / "bin").mkdir(parents=True)
     write(folder / ".venv" / "bin" / "python", '#!/bin/sh\necho "$PWD"; echo "$PATH"; echo "$@"\n')
     (folder / ".venv" / ".ready").touch()
-    # `make test` may run this test, and a make that inherits its variables would print its folder.
+    # If `make test` runs this test, an inner make that inherits its variables would print the folder's name.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", "ui"]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

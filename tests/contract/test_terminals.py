@@ -97,15 +97,15 @@ def test_a_run_id_is_never_wrapped(columns: str, folder: Path) -> None:
 
 def as_nobody(*arguments: str, cwd: Path, cache: Path) -> "subprocess.CompletedProcess[str]":
     if os.getuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("needs root and setpriv to become another user")
+        pytest.skip("switching to another user needs root and setpriv")
     bare = ["env", "-u", "HOME", "-u", "USER", "-u", "LOGNAME", "PYTHONDONTWRITEBYTECODE=1", f"DARKROOM_CACHE={cache}"]
-    # With this capability, the other user can read the interpreter (which may be in root's home) but write nothing.
+    # With this capability, the other user can read the interpreter, even in root's home, but not write root's files.
     capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", *capability]
     return subprocess.run([*bare, *user, *COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_a_command_works_for_a_user_without_a_name_and_a_home_folder(folder: Path, tmp_path: Path) -> None:
+def test_a_command_works_for_a_user_without_a_name_or_home_folder(folder: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     photos = str(folder / "photos")
     result = as_nobody("audit", photos, "--output", "audit", cwd=tmp_path, cache=tmp_path / "cache")

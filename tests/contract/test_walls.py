@@ -22,7 +22,7 @@ def edges() -> dict[str, set[str]]:
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """The strongly connected components with more than one node (Tarjan, 1972)."""
+    """Returns the strongly connected components with more than one node (Tarjan, 1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -49,7 +49,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def children_of(folder: str, graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """The imports between the files and subfolders of a folder; each subfolder is one node."""
+    """Returns the imports between the files and subfolders of a folder; each subfolder is one node."""
 
     def child(name: str) -> str | None:
         return ".".join(name.split(".")[: folder.count(".") + 2]) if name.startswith(f"{folder}.") else None
@@ -85,7 +85,7 @@ def test_a_folder_is_small_and_describes_its_content(folder: Path) -> None:
     assert len(list(folder.glob("*.py"))) <= MAX_FILES
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
     assert docstring
-    assert len(docstring.splitlines()) == 1 or folder.name == "darkroom", "users read the public package's with help()"
+    assert len(docstring.splitlines()) == 1 or folder.name == "darkroom", "all but darkroom's must be one line"
 
 
 def test_a_module_is_short() -> None:
@@ -106,7 +106,7 @@ def test_no_file_disables_the_formatter() -> None:
 
 
 def private_imports(path: Path) -> Iterator[str]:
-    """The project's private names that a file imports: those that, or whose modules, start with an underscore."""
+    """Yields the project's private names that a file imports: those with a part that starts with an underscore."""
     for name in imports(path):
         parts = name.split(".")
         if parts[0] in ("components", "pipelines") and any(part.startswith("_") for part in parts):

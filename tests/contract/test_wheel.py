@@ -1,4 +1,4 @@
-"""The wheel, which `pip install .` installs: its files, and whether the command and the package work from it."""
+"""The wheel that `pip install .` installs: its files, and whether the command and the package work from it."""
 
 import shutil
 import subprocess
@@ -31,13 +31,13 @@ def site_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_of(root: Path) -> set[Path]:
-    """The files of the three packages, relative to the folder that contains them."""
+    """Returns the paths of the three packages' files, relative to `root`."""
     files = {path for name in TOP for path in (root / name).rglob("*") if path.is_file()}
     return {path.relative_to(root) for path in files if path.suffix != ".pyc" and path.name != "Dockerfile"}
 
 
 def run(site_dir: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python code as in an environment with the wheel and the libraries of this environment."""
+    """Runs Python code as if the wheel were installed in this environment."""
     program = f"import sys; sys.path.insert(0, {str(site_dir)!r})\n"
     return subprocess.run(
         [sys.executable, "-P", "-c", program + words[0], *words[1:]],
@@ -62,7 +62,7 @@ def test_the_command_and_the_public_package_work_from_the_wheel(site_dir: Path, 
     assert helped.stdout.startswith("Usage: darkroom")
 
 
-def test_a_package_that_shadows_one_of_darkroom_is_reported(site_dir: Path, tmp_path: Path) -> None:
+def test_a_package_that_shadows_one_of_darkrooms_packages_is_reported(site_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "components").mkdir()
     (tmp_path / "components" / "__init__.py").touch()
     failed = run(site_dir, tmp_path, f"sys.path.insert(0, {str(tmp_path)!r}); import darkroom")

@@ -1,4 +1,4 @@
-"""Creates small real inputs for tests: photos, a prepared data set, and a model bundle without TensorFlow."""
+"""Creates small real inputs for tests: photos, a prepared data set, and a model bundle, which needs no TensorFlow."""
 
 import hashlib
 from pathlib import Path
@@ -45,7 +45,7 @@ def make_photos(
 
 
 def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed: int = 0) -> DatasetInfo:
-    """Writes a prepared data set of photos with `side` × `side` pixels, with the test photos as golden photos."""
+    """Writes a prepared data set of photos with `side` × `side` pixels; the test photos are also its golden photos."""
     dataset_dir.mkdir(parents=True)
     (dataset_dir / "golden").mkdir()
     rng = np.random.default_rng(seed)
@@ -79,7 +79,8 @@ def make_dataset(dataset_dir: Path, *, per_class: int = 12, side: int = 16, seed
 def make_bundle(bundle_dir: Path, info: DatasetInfo, *, scale: float = 0.05, mlflow_run_id: str | None = None) -> None:
     """Writes a model bundle whose exported graph classifies `make_dataset`'s photos by their mean color.
 
-    The graph is built from OpenVINO's own operations: logits = scale × (mean color · class color).
+    The graph is built from OpenVINO's own operations: logits = scale / 10 × (mean color · class color), where both
+    colors are centered.
     """
     ov = openvino()
     ops = ov.opset13
@@ -196,7 +197,7 @@ def make_evaluation(
 
 
 def make_calibration(graph: InferenceGraph, dataset_dir: Path, export_sha256: str) -> Calibration:
-    """Returns a temperature of 2, abstention below 0.6, and familiarity based on the training photos."""
+    """Returns a calibration: a temperature of 2, abstention below 0.6, familiarity based on the training photos."""
     train, validation = open_split(dataset_dir, "train"), open_split(dataset_dir, "validation")
     reference = to_unit_length(graph.run(train.gather(np.arange(len(train)))).embedding)
     embeddings = graph.run(validation.gather(np.arange(len(validation)))).embedding

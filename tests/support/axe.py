@@ -1,4 +1,4 @@
-"""Runs axe-core in a page, which finds barriers for users with a screen reader, a keyboard or poor eyesight."""
+"""Runs axe-core in a page to find barriers for users with a screen reader, without a mouse, or with poor eyesight."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ RULES = "{resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a',
 
 
 async def violations(page: Page) -> list[str]:
-    """Returns each violation with the affected element; an empty list if axe-core is not installed."""
+    """Returns a line for each violation and affected element; an empty list if axe-core is not installed."""
     if not AXE_PATH.is_file():
         return []
     if await page.run("typeof axe") == "undefined":

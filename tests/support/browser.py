@@ -1,4 +1,4 @@
-"""Controls a page in a real browser over the browser's own protocol, so that no driver has to be installed."""
+"""Controls a page in a real browser over Chrome's DevTools protocol, so that no driver has to be installed."""
 
 import asyncio
 import base64
@@ -22,17 +22,17 @@ class Page:
     Attributes:
         width: the width of the window, in pixels.
         clicks: the number of clicks so far.
-        replies: the answers to the browser's prompts, in order.
-        events: the events that the browser has reported.
+        replies: the text to enter into the page's next prompts, in order.
+        events: the events that the browser has reported so far.
     """
 
     def __init__(self, session: Any, socket: Any, address: str, width: int):
-        """Controls a page through its websocket.
+        """Controls a page through its WebSocket.
 
         Args:
             session: the aiohttp session.
-            socket: the websocket to the page.
-            address: the address of the websocket.
+            socket: the WebSocket to the page.
+            address: the address of the WebSocket.
             width: the width of the window, in pixels.
         """
         self._session = session
@@ -45,7 +45,7 @@ class Page:
         self.events: list[dict[str, Any]] = []
 
     async def open(self, url: str) -> None:
-        """Opens an address, with all events of the page switched on."""
+        """Opens an address, and makes the browser report the page's events."""
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             await self.call(f"{domain}.enable")
         await self._resize(HEIGHT)
@@ -53,7 +53,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def tab(self, url: str) -> AsyncIterator["Page"]:
-        """Opens another window of the same browser, and closes it at the end, even if it is still busy."""
+        """Opens a new window of the same browser, and closes it at the end of the block, even if it is still busy."""
         target = (await self.call("Target.createTarget", url="about:blank", newWindow=True))["targetId"]
         async with self._attached(target) as page:
             await page.open(url)
@@ -62,11 +62,11 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def opened(self, part: str) -> AsyncIterator["Page"]:
-        """Finds the tab that a click has opened, by a part of its address, and closes it at the end."""
+        """Finds the tab that a click has opened, by a part of its address, and closes it at the end of the block."""
         deadline = time.monotonic() + 3 * SECONDS
         target_ids: list[str] = []
         while not target_ids:
-            assert time.monotonic() < deadline, f"no tab of {part} was opened"
+            assert time.monotonic() < deadline, f"a tab whose address contains {part} must open"
             targets = (await self.call("Target.getTargets"))["targetInfos"]
             target_ids = [
                 target["targetId"] for target in targets if target["type"] == "page" and part in target["url"]
@@ -77,7 +77,7 @@ class Page:
                 with contextlib.suppress(AssertionError):  # the tab is still loading
                     await page.until("document.readyState === 'complete'")
                     break
-                assert time.monotonic() < deadline, f"the tab of {part} did not load"
+                assert time.monotonic() < deadline, f"the tab whose address contains {part} must load"
             yield page
             await self.call("Target.closeTarget", targetId=target_ids[0])
 
@@ -163,13 +163,13 @@ class Page:
             x, y = await self._place(element)
             if await self.run(f"({met})({element}, document.elementFromPoint({x}, {y}))"):
                 break
-            assert time.monotonic() < deadline, f"another element covers {element}"
+            assert time.monotonic() < deadline, f"no other element may cover {element}"
         self.clicks += 1
         for kind in ("mousePressed", "mouseReleased"):
             await self._mouse(kind, x, y)
 
     async def _place(self, element: str) -> tuple[float, float]:
-        """The middle of an element, once it has stopped moving."""
+        """Returns the middle of an element once the element has stopped moving."""
         place = (
             f"(element => {{ element?.scrollIntoView({{block: 'center', behavior: 'instant'}}); "
             "const box = element?.getBoundingClientRect(); "
@@ -204,7 +204,7 @@ class Page:
         await self._mouse("mousePressed", x, y)
         for step in range(1, 4):
             await self._mouse("mouseMoved", x + 4 * step, y + 4 * step)
-        await self.until("new Promise(done => setTimeout(done, 300, true))")  # the browser reports the drag
+        await self.until("new Promise(done => setTimeout(done, 300, true))")  # time for the browser to report the drag
         drag_event = [event for event in self.events if event["method"] == "Input.dragIntercepted"].pop()
         x, y = await self._place(f"document.querySelector({json.dumps(target)})")
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -230,15 +230,15 @@ def browse(
     ready: str = "document.querySelectorAll('#samples button').length > 0",
     expected: str | None = None,
 ) -> None:
-    """Opens the page, does the work, and checks that nothing failed or was loaded from other servers.
+    """Opens a page, runs `work` on it, and checks that nothing failed or was loaded from other servers.
 
     Args:
         url: the address of the page.
         folder: a folder for the browser's own files.
-        work: is called with the page once it is ready.
+        work: called with the page once the page is ready.
         width: the width of the window, in pixels.
         ready: a JavaScript expression that is true once the page is ready.
-        expected: a string that marks an entry of the browser's error log as expected, such as an address.
+        expected: errors in the browser's log are allowed if they contain this string, such as an address.
     """
     import aiohttp
 
@@ -252,7 +252,7 @@ def browse(
                 await page.open(url)
                 await page.until(ready)
                 await work(page)
-                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "must not scroll sideways"
                 check(page.events)
 
     def check(events: list[dict[str, Any]]) -> None:
@@ -280,7 +280,7 @@ def browse(
             port_path = folder / "profile" / "DevToolsActivePort"
             deadline = time.monotonic() + SECONDS
             while not (port_path.exists() and port_path.read_text().count("\n")):
-                assert time.monotonic() < deadline, "the browser did not start"
+                assert time.monotonic() < deadline, "the browser must start"
                 time.sleep(0.1)
             asyncio.run(drive(int(port_path.read_text().split()[0])))
         finally:

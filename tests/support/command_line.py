@@ -24,7 +24,7 @@ def parse(words: Sequence[str]) -> click.Context:
 def list_commands(
     group: click.Group = darkroom, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yields all verbs and actions that can be run: their names and commands."""
+    """Yields the names and the click command of every verb and action that can be run."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from list_commands(command, (*words, name))
@@ -33,6 +33,6 @@ def list_commands(
 
 
 def options_of(words: Sequence[str]) -> set[str]:
-    """The options of a verb or of one of its actions."""
+    """Returns the options of a verb or of one of its actions."""
     (command,) = (command for names, command in list_commands() if names == tuple(words))
     return {option for param in command.params for option in (*param.opts, *param.secondary_opts) if option[0] == "-"}

@@ -1,4 +1,4 @@
-"""The container engine for the tests, started and stopped here if none is running, and the images."""
+"""Provides a container engine for the tests, starting and stopping one if none is running, and builds images."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def containers_of_runs() -> set[str]:
-    """Returns all containers that runs of the pipeline have started, including those that have ended."""
+    """Returns the ids of all containers that pipeline runs have started, including those that have ended."""
     return set(docker("ps", "--all", "--quiet", "--filter", f"label={docker_runner.RUN_LABEL}").split())
 
 
@@ -47,7 +47,7 @@ def _answers() -> bool:
 @contextlib.contextmanager
 def _started_engine() -> Iterator[None]:
     if shutil.which("dockerd") is None or os.getuid() != 0:
-        pytest.skip("no container engine answers, and none can be started here without dockerd and root")
+        pytest.skip("no container engine is running, and starting one needs dockerd and root")
     with tempfile.TemporaryFile("w+") as log:  # not a pipe: the engine would block if the pipe were not read
         daemon = subprocess.Popen(["dockerd"], stdout=subprocess.DEVNULL, stderr=log)
         try:
@@ -55,7 +55,7 @@ def _started_engine() -> Iterator[None]:
             while not _answers():
                 if daemon.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
-                    words = (log.read().strip().splitlines() or ["it gives no reason"])[-1]
+                    words = (log.read().strip().splitlines() or ["it printed no reason"])[-1]
                     pytest.skip(f"dockerd cannot start here: {words}")
                 time.sleep(0.5)
             yield
@@ -77,7 +77,7 @@ def build(*images: str) -> None:
             [Path(__file__).with_name("make_base_image.sh"), base], stderr=subprocess.PIPE, text=True
         )
         if result.returncode != 0:
-            words = (result.stderr.strip().splitlines() or ["the script gives no reason"])[-1]
+            words = (result.stderr.strip().splitlines() or ["the script printed no reason"])[-1]
             pytest.skip(f"no base image, and none can be built from Debian's packages here: {words}")
     command = [sys.executable, "-m", "pipelines.cli.main", "images", "build", "--base-image", base, "--network", "host"]
     if index := os.environ.get("PIP_INDEX_URL"):

@@ -22,7 +22,7 @@ FINAL_STATUSES: Final = {
 
 
 def recorded_runs(scenario: str) -> list[dict[str, Any]]:
-    """The successive answers to GET requests for a run, from its creation to its end."""
+    """Returns the successive answers to GET requests for a run, from its creation to its end."""
     runs: list[dict[str, Any]] = []
     fields: dict[str, Any] = {}
     tasks: dict[str, Any] = {}
@@ -45,7 +45,7 @@ def recorded_logs() -> dict[str, str]:
 
 
 def final_status(scenario: str) -> dict[str, Any]:
-    """The input `status` of the exit handler's task; `error` was empty in every scenario."""
+    """Returns the input `status` of the exit handler's task; its `error` was empty in every scenario."""
     return {
         "error": {},
         "pipelineJobResourceName": "darkroom-training-2s4vt",

@@ -1,9 +1,9 @@
 """A stand-in for a KFP server, because no cluster can run where the tests run.
 
 It implements the part of KFP's REST API that Darkroom uses (health, pipelines, versions, experiments, runs, recurring
-runs, logs), over real HTTP for KFP's real client. Its answers have the form of those of a real KFP 2.17
+runs, logs), over real HTTP for KFP's real client. Its answers have the same form as those of a real KFP 2.17 server
 (tests/contract/test_kfp_answers.py). It runs no tasks: a run passes through the states that the test sets, such as
-those of tests/support/kfp_answers.py.
+the recorded ones that tests/support/kfp_answers.py reads.
 """
 
 import email
@@ -33,7 +33,7 @@ PLUGINS = {
         "state_message": "the CA file is missing",
     }
 }
-"""The error of KFP's MLflow plugin, which KFP's own manifests configure only partly."""
+"""The error that KFP's MLflow plugin reports, because KFP's own manifests configure the plugin only partly."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class StandIn:
     recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, dict[str, Any] | str]:
-        """Returns (status, JSON or text) for a request, like a real server."""
+        """Answers a request as a real server would: returns the status and a JSON object or text."""
         words = [word for part in path.removeprefix(API).strip("/").split("/") for word in part.split(":")]
         match method, words:
             case "GET", ["healthz"]:
@@ -177,7 +177,7 @@ def _refusal(code: int, message: str, reason: str) -> dict[str, Any]:
 
 
 def _log_error(node: str) -> str:
-    """Returns KFP's answer for a node without a log: status 200, and JSON as text."""
+    """Returns the text that KFP sends, with status 200, for a node without a log: an error as JSON."""
     message = (
         f"BadRequestError: Failed to read logs for run: InternalServerError: Failed to read logs from archive {node}"
     )

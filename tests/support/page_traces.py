@@ -1,4 +1,4 @@
-"""Measures with Chromium's trace how smoothly a page works: the durations of the tasks of its main thread."""
+"""Measures how smoothly a page runs: the processor time of its main thread's tasks, from a trace by Chromium."""
 
 import time
 from pathlib import Path
@@ -18,11 +18,11 @@ SCROLL_GRID = """
     await new Promise((done) => setTimeout(done, 500));
 })()
 """
-"""Scrolls through the studio's grid of photos, in small steps and in jumps, to its end."""
+"""Scrolls through the studio's photo grid to its end, in small steps and in jumps."""
 
 
 async def trace_tasks(page: Page, code: str) -> list[float]:
-    """Runs JavaScript, and returns the processor time in milliseconds of each task of the page's main thread.
+    """Runs JavaScript, and returns the processor time of each task of the page's main thread, in milliseconds.
 
     Wall-clock time would include other work on this machine.
     """
@@ -33,7 +33,7 @@ async def trace_tasks(page: Page, code: str) -> list[float]:
     await page.call("Tracing.end")
     deadline = time.monotonic() + SECONDS
     while not any(event["method"] == "Tracing.tracingComplete" for event in page.events):
-        assert time.monotonic() < deadline, "the trace did not arrive"
+        assert time.monotonic() < deadline, "the trace must arrive"
         await page.run("1")
     events = [
         traced
@@ -54,7 +54,7 @@ async def trace_tasks(page: Page, code: str) -> list[float]:
 
 
 def write_many(folder: Path, per_class: int) -> Path:
-    """Writes tiny photos of two classes: one real file per class, and hard links to it as the other photos."""
+    """Writes `per_class` tiny photos for each of two classes: one file, and hard links to it; returns `folder`."""
     for name, color in (("ant", "black"), ("bee", "yellow")):
         (folder / name).mkdir(parents=True)
         first = folder / name / "00000.png"

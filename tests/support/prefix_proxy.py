@@ -1,4 +1,7 @@
-"""A reverse proxy that serves a server under a path, including websockets, as nginx does by default."""
+"""A reverse proxy that exposes a server under a path prefix.
+
+Like nginx by default, it does not pass on the Host header; it also forwards WebSockets.
+"""
 
 import asyncio
 import contextlib
@@ -9,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 NOT_PASSED = {"connection", "content-encoding", "content-length", "host", "transfer-encoding", "upgrade"}
-"""Headers that belong to a single connection; so do those that begin with sec-websocket."""
+"""Headers that are not forwarded; neither are those that begin with sec-websocket."""
 
 
 def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -21,7 +24,7 @@ def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def bridge(request: web.Request, session: aiohttp.ClientSession, address: str) -> web.StreamResponse:
-    """Forwards the messages of a websocket in both directions."""
+    """Forwards the messages of a WebSocket in both directions."""
     browser = web.WebSocketResponse()
     await browser.prepare(request)
 
@@ -42,7 +45,7 @@ async def serve(port: int, prefix: str, target: str, keeps_prefix: bool, stop: a
 
         async def pass_on(request: web.Request) -> web.StreamResponse:
             if not request.path.startswith(f"{prefix}/"):
-                return web.Response(status=404, text="not below the prefix")
+                return web.Response(status=404, text="the path must begin with the prefix")
             path = request.raw_path if keeps_prefix else request.raw_path.removeprefix(prefix)
             if request.headers.get("upgrade", "").lower() == "websocket":
                 return await bridge(request, session, f"ws://{target}{path}")

@@ -1,4 +1,4 @@
-"""Mounts real disks that are full or read-only; only root can do so."""
+"""Mounts small file systems that tests can fill or make read-only; only root can mount them."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mounts a disk of this size at the new `folder` during the block; skips the test if mounting fails."""
+    """Creates `folder` and mounts a tmpfs of this size there during the block; skips the test if mounting fails."""
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
@@ -22,5 +22,5 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def remount(folder: Path, options: str) -> None:
-    """Remounts a disk with different options, such as `size=…` or `ro`."""
+    """Remounts the file system at `folder` with different options, such as `size=…` or `ro`."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)

@@ -9,7 +9,7 @@ MODULES = sorted(path for top in ("components", "darkroom", "pipelines") for pat
 
 
 def imports(path: Path, *, at_import_time: bool = False) -> set[str]:
-    """The modules that a file imports; with `at_import_time`, only those that importing the file loads."""
+    """Returns the modules that a file imports; with `at_import_time`, only those imported when the file is imported."""
     return {name for node in _nodes(ast.parse(path.read_text()), at_import_time) for name in _names(node)}
 
 

@@ -59,7 +59,7 @@ DIALOG_CLICKS = 3
 
 @contextlib.contextmanager
 def studio(folder: Path, port: int | None = None, *, public_url: str | None = None) -> Iterator[str]:
-    """Runs `darkroom studio` in a folder until the end of the block; with `public_url`, it requires TOKEN."""
+    """Runs `darkroom studio` in a folder until the end of the block; with `public_url`, the studio requires TOKEN."""
     port = port or free_port()
     command = [sys.executable, "-m", "pipelines.cli.main", "studio", "--no-browser", "--port", str(port)]
     command += ["--root", str(folder)]
@@ -124,7 +124,7 @@ async def saved(path: Path, begins: bytes) -> bytes:
     """Waits until the browser has saved a file completely, and returns its content."""
     deadline = time.monotonic() + 60
     while not (path.is_file() and path.stat().st_size and not list(path.parent.glob("*.crdownload"))):
-        assert time.monotonic() < deadline, f"{path.name} was not saved"
+        assert time.monotonic() < deadline, f"{path.name} must be saved"
         await asyncio.sleep(0.1)
     content = path.read_bytes()
     assert content.startswith(begins)
@@ -132,14 +132,14 @@ async def saved(path: Path, begins: bytes) -> bytes:
 
 
 async def finished(page: Page, seconds: float = TRAIN_SECONDS) -> None:
-    """Waits until the shown run has ended, which must be without an error."""
+    """Waits until the run on the screen has ended, and checks that it has not failed."""
     await page.until("document.getElementById('to-results') || document.querySelector('.notice.fault')", seconds)
     fault = await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
     assert not fault, fault
 
 
 async def trained(page: Page) -> str:
-    """Waits until the started run has finished, opens its results, and returns its id."""
+    """Waits until the run that was just started has finished, opens its results, and returns its id."""
     await page.until("document.querySelector('.live h1')")
     await page.until("document.querySelector('.now')?.textContent")
     await page.until(
@@ -182,14 +182,14 @@ async def send_folder(page: Page, folder: Path) -> None:
     await page.click_on("Choose a folder")
     deadline = time.monotonic() + SECONDS
     while not (chooser := [event for event in page.events if event["method"] == "Page.fileChooserOpened"]):
-        assert time.monotonic() < deadline, "no dialog was opened"
+        assert time.monotonic() < deadline, "a dialog must open"
         await page.run("1")
     await page.call("DOM.setFileInputFiles", files=[str(folder)], backendNodeId=chooser[-1]["params"]["backendNodeId"])
     page.clicks += DIALOG_CLICKS
 
 
 async def open_advanced(page: Page) -> None:
-    """Opens the Advanced part of the Training screen."""
+    """Opens the Advanced section of the Training screen."""
     await page.run("document.getElementById('advanced').open = true")
 
 
@@ -216,7 +216,7 @@ def server_pid(url: str) -> int:
 
 @contextlib.contextmanager
 def paused(url: str) -> Iterator[None]:
-    """Pauses the studio: it answers no requests within the block."""
+    """Pauses the studio's server process, so that it answers no requests during the block."""
     process_id = server_pid(url)
     os.kill(process_id, signal.SIGSTOP)
     try:
@@ -226,7 +226,7 @@ def paused(url: str) -> Iterator[None]:
 
 
 async def try_photos(page: Page, folder: Path, rng: np.random.Generator) -> list[str]:
-    """Drops a photo of each class and a file that is not a photo; returns the predicted classes in that order."""
+    """Drops a photo of each class and a text file; returns the predicted classes in the order of CLASS_NAMES."""
     files = [folder / f"one {class_name}.png" for class_name in CLASS_NAMES]
     for file, class_name in zip(files, CLASS_NAMES, strict=True):
         file.write_bytes(png(class_name, rng))

@@ -1,4 +1,4 @@
-"""A stand-in for an MLflow tracking server that can be slow, silent, faulty, refusing or unreachable."""
+"""A stand-in for an MLflow tracking server that can answer late or never, return errors, or be unreachable."""
 
 import json
 import threading
@@ -22,14 +22,14 @@ SLOW_SECONDS = 0.2
 
 
 class TrackingServer:
-    """The part of MLflow's REST API that logs runs.
+    """The part of MLflow's REST API that clients use to log runs.
 
     Attributes:
-        behavior: how the server treats requests: good answers; slow answers late; silent never answers; faulty answers
-            500; refusing answers 403; gone does not listen.
+        behavior: how the server treats requests: `good` answers at once, `slow` answers late, `silent` never answers,
+            `faulty` answers with status 500, `refusing` answers with status 403, and `gone` does not listen.
         artifacts_dir: the folder for artifacts; clients write there directly.
         run_id: the id of the run that the server creates.
-        taken: (path, body) of all requests that the server answered successfully.
+        taken: (path, body) of each request that the server answered successfully.
     """
 
     def __init__(self, artifacts_dir: Path):
@@ -57,9 +57,9 @@ class TrackingServer:
         self.behavior = behavior
 
     def figures(self, run_id: str) -> list[tuple[str, float, int]]:
-        """Returns (name, value, step) of all metrics of a run in the order of their arrival.
+        """Returns (name, value, step) of each metric value of a run, in order of arrival.
 
-        A metric that was sent twice because of a late answer counts once, as in MLflow, whose key includes the time.
+        A value that was sent again because the answer was late counts once: as in MLflow, its time is part of its key.
         """
         metrics = dict.fromkeys(
             (metric["key"], metric["value"], int(metric["step"]), metric["timestamp"])
@@ -73,7 +73,7 @@ class TrackingServer:
         return [body for path, body in self.taken if path == "runs/log-batch" and body["run_id"] == run_id]
 
     def end(self) -> None:
-        """Releases all requests that still wait for an answer."""
+        """Stops the server, and releases all requests that are still waiting for an answer."""
         self._ended.set()
         self._unlisten()
 
@@ -141,14 +141,14 @@ class TrackingServer:
 
 
 def run_status(run: Run) -> str:
-    """The state of a run in the store: RUNNING, FINISHED, FAILED or KILLED."""
+    """Returns the status of a run in the store: RUNNING, FINISHED, FAILED or KILLED."""
     assert run.run_id is not None
     status: str = MlflowClient().get_run(run.run_id).info.status
     return status
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
-    """Divides the time limits for a store by `times`, and turns off the retries of MLflow's client."""
+    """Divides the spool's time limits by `times`; limits requests of MLflow's client to 1 s, without retries."""
     for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "STOP_SECONDS", "RETRY_SECONDS"):
         monkeypatch.setattr(spool, name, getattr(spool, name) / times)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

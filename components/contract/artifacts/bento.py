@@ -79,7 +79,8 @@ class DeploymentInfo(StrictRecord):
     registered_version: str | None
     """The version of the model `model_name` in the MLflow registry; None if it could not be registered."""
     registered_run: str | None = None
-    """The MLflow run of this version: the training run, or another run that has the bundle if that one was deleted."""
+    """The MLflow run of this version: the training run or, if that was deleted, the run to which the bundle was logged
+    again."""
     promoted: bool
     """Whether this version was given the alias `champion`."""
     promotion_reason: str

@@ -45,7 +45,8 @@ class ExportFacts(StrictRecord):
     outputs: tuple[Literal["logits", "embedding", "feature_map"], ...]
     precision: Literal["float32", "int8"] = "float32"
     max_probability_difference: float
-    """The largest difference from the Keras model; for int8, from the float32 graph, itself compared with Keras."""
+    """The largest difference between the probabilities of the exported graph and of the Keras model; for int8, between
+    those of the int8 graph and of the float32 graph, which was itself compared with the Keras model."""
     num_compared: int
     sha256: str
     """SHA-256 of model.xml followed by model.bin."""

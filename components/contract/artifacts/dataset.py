@@ -64,7 +64,7 @@ class Source(StrictRecord):
 
 
 class DatasetInfo(StrictRecord):
-    """The content of dataset.json. All except `source` and `mlflow_run_id` depends only on the data and the params."""
+    """The content of dataset.json. All fields except `source` and `mlflow_run_id` depend only on data and params."""
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str

@@ -66,7 +66,7 @@ class Verdict(StrictRecord):
     promoting: tuple[VerdictWord, ...] = ("first", "better")
     """The verdicts that, according to the params, make a model the champion."""
     champion: str | None = None
-    """The champion at the time of the verdict; if there is another champion now, the verdict is outdated."""
+    """The champion at the time of the verdict; if the champion has changed since, the verdict is outdated."""
     comparison: Comparison | None = None
     looks: int | None = None
     """How many models have been scored on these test photos, including this model; None if MLflow does not answer."""

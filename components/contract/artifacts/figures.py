@@ -198,7 +198,7 @@ class SliceFigures(StrictRecord):
     num_images: int
     accuracy: Interval
     p_value: float
-    """P-value of Fisher's exact test against the other photos."""
+    """P-value of the difference in accuracy from all other test photos, by Fisher's exact test."""
 
 
 class RobustnessFigures(StrictRecord):

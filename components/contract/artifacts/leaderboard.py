@@ -32,7 +32,7 @@ class Row(StrictRecord):
     latency_of_8_ms: float
     """Median latency for a batch of eight photos."""
     train_minutes: float
-    """The mean per training run. Time saved by cached results of earlier runs is not included."""
+    """The mean duration of a training run. It is shorter if results that earlier runs cached are reused."""
     on_front: bool
     """Whether the model is on the Pareto front: no other model is at least as good in accuracy, latency and size, and
     better in one of them."""
@@ -40,7 +40,7 @@ class Row(StrictRecord):
     """P-value of the difference in accuracy from the most accurate model, corrected for the number of comparisons
     (Holm); None for the most accurate model itself."""
     tied: bool
-    """Whether the difference from the most accurate model is not significant; that model is tied with itself."""
+    """Whether the model is not significantly less accurate than the most accurate model; also true for that model."""
 
 
 class Leaderboard(StrictRecord):

@@ -14,13 +14,13 @@ class ProbedNetwork(StrictRecord):
     input_size: tuple[int, int] | None = None
     """(height, width) of the network's input, in pixels."""
     accuracy: Interval | None = None
-    """The cross-validated accuracy of a linear head on its frozen features; None if it could not be probed."""
+    """The cross-validated accuracy of a linear head on the network's frozen features; None if probing failed."""
     ms_per_photo: float | None = None
     """The time that the frozen layers take per photo, measured in batches on this machine."""
     is_tied: bool = False
     """Whether the candidate may be as accurate as the most accurate one."""
     reason: str | None = None
-    """Why it could not be probed."""
+    """Why the candidate could not be probed."""
 
 
 class Probe(StrictRecord):

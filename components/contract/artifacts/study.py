@@ -51,7 +51,7 @@ class StudyInfo(StrictRecord):
     front: tuple[int, ...] = ()
     """The numbers of the trials on the Pareto front, the most accurate first."""
     choice: str = ""
-    """Why train uses this trial, in one sentence."""
+    """Why train uses the trial `best`, in one sentence."""
     importance: dict[str, float]
     """The fraction of the variation in accuracy that each key explains, from 0 to 1; empty if there are too few
     trials."""

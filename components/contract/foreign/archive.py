@@ -30,8 +30,8 @@ MAX_SKIPPED: Final = 10_000
 """The maximum number of skipped files and folders whose names are recorded."""
 SMALL_BYTES: Final = 2**30
 MAX_RATIO: Final = 200
-"""How many times its own size an archive may unpack to, if that is more than SMALL_BYTES. Photos can
-hardly be compressed, and plain scans by a factor of ten; a zip bomb expands by a factor of a thousand."""
+"""How many times its own size an archive may unpack to, if that is more than SMALL_BYTES. Photos can hardly be
+compressed; plain scans can be compressed by a factor of ten; a zip bomb expands by a factor of a thousand."""
 
 MAX_NAME_BYTES: Final = 4096
 MAX_NAME_DEPTH: Final = 64
@@ -193,7 +193,7 @@ def _walk(
 
 
 def _checked(name: str, archive: Path) -> str:
-    """The name without `.` and doubled slashes; "" for the root folder of the archive."""
+    """The name without `.` parts and doubled slashes; "" for the root folder of the archive."""
     try:
         return "" if name.strip("/") == "." else checked_name(name)
     except UnsafeNameError as reason:

@@ -14,7 +14,7 @@ from components.contract.system.posix import USER_ERROR
 
 
 def environment() -> Mapping[str, str]:
-    """The environment variables of such a process, which keep libraries from reserving memory for each core."""
+    """The environment variables of the bounded process; they keep libraries from reserving memory for each core."""
     single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "ARROW_IO_THREADS"), "1")
     return {**launcher.environment(), "MALLOC_ARENA_MAX": "2", **single}
 

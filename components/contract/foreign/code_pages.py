@@ -42,7 +42,7 @@ HANZI_TRADITIONAL: Final = HANZI | frozenset(
 def detect_code_page(
     names: Iterable[bytes], file_names: Set[str] = frozenset(), *, is_windows: bool = False
 ) -> str | None:
-    """Guesses the code page of names: the one in which most names match existing files; if tied, the most likely one.
+    """Guesses the code page of names: the one in which the most names match files; if tied, the most likely one.
 
     Args:
         names: bytes that are neither ASCII nor UTF-8.
@@ -194,7 +194,8 @@ PAGES: Final = (
     _Page("big5", _han(HANZI_TRADITIONAL, (0xA4, 0xC6), -9.2)),
     _Page("cp949", _han(HANGUL, (0xB0, 0xC8), -10.3)),
 )
-"""The DOS code pages come first, because Windows Explorer uses them in zips."""
+"""If two code pages are equally likely, the earlier one wins. DOS pages precede the Windows pages of the same alphabet,
+because Windows Explorer uses them in zips."""
 DOS_PAGES: Final = frozenset(
     ("cp850", "cp437", "cp852", "cp857", "cp775", "cp866", "cp737", "cp862", "cp720"),
 )

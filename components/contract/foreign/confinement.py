@@ -37,7 +37,7 @@ TOOL_FILES: Final = frozenset(
         "cvs",
     )
 )
-"""Files and folders that git, DVC and other tools read when they run in the containing folder or above it."""
+"""Files and folders that git, DVC and other tools read when they run in the same folder, or above or below it."""
 ROOTS_VARIABLE: Final = "DARKROOM_DATA_ROOTS"
 """The environment variable that lists the folders from which data may be read, as a JSON list; set by the studio."""
 Roots = tuple[Path, ...] | None
@@ -45,11 +45,11 @@ Roots = tuple[Path, ...] | None
 
 
 class UnsafeNameError(ValueError):
-    """A name is invalid or leads outside its folder; the message completes a sentence: `leads outside`."""
+    """A name is invalid or leads outside its folder; the message is the end of a sentence, such as `leads outside`."""
 
 
 def checked_name(name: str) -> str:
-    """The name as a relative path with single slashes, without `.`.
+    """The name as a relative path with single slashes, without parts that are `.`.
 
     Raises:
         UnsafeNameError: the name is absolute, leads upwards, is too long, or is not a valid file name.

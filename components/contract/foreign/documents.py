@@ -44,7 +44,8 @@ def parse_yaml(text: str) -> Any:
     """Parses a YAML document.
 
     Raises:
-        DocumentError: the text is not YAML of only strings, numbers, lists and mappings, or exceeds a limit.
+        DocumentError: the text is not YAML, has values that are not plain values, lists or mappings, or exceeds a
+            limit.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

@@ -14,8 +14,8 @@ from components.contract.foreign.archive_member import CHUNK_BYTES, Member, read
 from components.contract.system.budget import Budget, PacedFile
 
 MAX_HEADER_BYTES: Final = 2**20
-"""The maximum size of headers between two files. Long names need a few hundred bytes; larger headers could exhaust the
-memory."""
+"""The maximum size of all headers between two files. Long names need a few hundred bytes; larger headers could exhaust
+the memory."""
 MAX_HEADERS: Final = 50
 """The maximum number of headers before a file; two or three are usual."""
 MAX_XZ_MEMORY: Final = 2**28

@@ -4,14 +4,15 @@ Pillow first reads the format, the size, the mode and the EXIF orientation from 
 JPEG is then decoded by libjpeg-turbo through simplejpeg, which rejects damaged scans and scales large photos while it
 decodes them; all other formats are decoded by Pillow. The same bytes, size and resize mode produce the same pixels.
 
-Transparency is blended with white. 16-bit values are scaled by the range of the data set, see
+Transparency is blended with white. 16-bit values are scaled by the range of the data set; see
 components/contract/image/sample_depth.py. CMYK is converted without its color profile. Floats are scaled by their own
-range, see components/contract/image/color_modes.py. Animations and files of several pages are rejected, because the
+range; see components/contract/image/color_modes.py. Animations and files of several pages are rejected, because the
 label may refer to any frame; the extra pictures that phones append to a JPEG are ignored. Camera raw files are
 rejected: Pillow would read them as TIFF and decode only their thumbnail.
 
-Damage is detected if the format allows it. Every truncated file is rejected, and so is every PNG with a flipped bit.
-Other formats have no checksums, so a flipped bit that leaves the file valid is not detected.
+Damage is detected if the format allows it. Every file that is truncated before its final padding is rejected, and so is
+every PNG with a flipped bit. Other formats have no checksums, so a flipped bit that leaves the file valid is not
+detected.
 """
 
 import io

@@ -13,7 +13,7 @@ from components.contract.errors import ImageError
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 MAX_PIXELS: Final = 100_000_000
-"""Larger photos are rejected after reading only the header. The largest cameras have 100 megapixels."""
+"""Larger photos are rejected after reading only the header. Cameras with more than 100 megapixels are rare."""
 MAX_PNG_CHUNKS: Final = 200_000
 """Real files have far fewer; a file with more is designed to keep a decoder busy."""
 
@@ -66,7 +66,7 @@ _PLANE_BY_PLANE: Final = 2
 
 @functools.cache
 def reads_heif() -> bool:
-    """Whether HEIC photos, such as those taken by iPhones, can be read, because the extra `heic` is installed."""
+    """Whether HEIC photos, such as those taken by iPhones, can be read: whether the extra `heic` is installed."""
     try:
         import pillow_heif
     except ImportError:

@@ -22,7 +22,7 @@ def least_size(image: Image.Image, size: tuple[int, int], resize: Resize) -> tup
 
 
 def fit(pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:
-    """Resizes uint8 (height, width, 3) to `size` (height, width)."""
+    """Fits pixels, uint8 (height, width, 3), to `size` (height, width)."""
     height, width = pixels.shape[:2]
     scales = size[0] / height, size[1] / width
     if resize == "crop":

@@ -1,8 +1,8 @@
-"""Photos with more than 8 bits per value: detects them, reads their values, and converts these to 8 bits.
+"""Photos with more than 8 bits per value: detects them, reads their values, and converts the values to 8 bits.
 
-Cameras, X-ray scanners and microscopes measure 10, 12 or 14 bits and write them to 16-bit files, mostly without
-metadata on this: white is then 4,095, for example, although the file allows 65,535. Therefore one range is determined
-for the whole data set, stored with the model, and applied to every photo of the model. A separate range for each photo
+Cameras, X-ray scanners and microscopes measure 10, 12 or 14 bits and write them to 16-bit files, whose metadata rarely
+states the number of bits: white is then 4,095, for example, although the file allows 65,535. Therefore one range is
+determined for the whole data set, stored with the model, and applied to every photo. A separate range for each photo
 would hide differences in brightness.
 """
 
@@ -166,7 +166,7 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _with_raw_mode(tile: Any, raw_mode: str) -> Any:
-    """A copy of one of Pillow's tiles with another raw mode."""
+    """A copy of one of Pillow's tiles with a different raw mode."""
     return tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
 
 

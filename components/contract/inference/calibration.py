@@ -32,8 +32,8 @@ class Abstention(StrictRecord):
     target_accuracy: Share
     """The target for the accuracy of the answers."""
     threshold: Share | None
-    """The model abstains if the probability of its answer is lower. None: no threshold reaches the target, so the model
-    never abstains."""
+    """The model abstains if the probability of its answer is lower than this. None: no threshold reaches the target, so
+    the model never abstains."""
     coverage: Share
     """The fraction of the validation photos that are answered."""
     accuracy: Share

@@ -1,8 +1,9 @@
 """Explains which regions of a photo support a class, for the report, the service and the studio.
 
 An exported graph has no gradients. If the output layer follows global average pooling, the class activation map (Zhou
-et al., 2016) is exact and equal to Grad-CAM: the logit of the class is the mean of the map. Otherwise, each region of
-the photo is covered in turn (occlusion: Zeiler and Fergus, 2014), which works for any network.
+et al., 2016) is exact and equal to Grad-CAM: apart from the bias, the mean of the map is the logit of the class.
+Otherwise, each region of the photo is covered in turn (occlusion: Zeiler and Fergus, 2014), which works for any
+network.
 """
 
 from dataclasses import dataclass

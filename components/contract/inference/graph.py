@@ -105,7 +105,7 @@ class InferenceGraph:
     def class_weights(self) -> np.ndarray | None:
         """The output layer's weights: float32 (classes, features), so that logits = embedding · weightsᵀ + bias.
 
-        None if there is more than one linear layer between embedding and logits.
+        None if the logits are not a linear function of the embedding.
         """
         head = self._cut_head()
         if head is None:

@@ -132,7 +132,7 @@ def initializer(value: Any) -> Dropped:
 
 @written_as(Regularizer | None)
 def regularizer(value: Any) -> Regularizer | None:
-    """Reads a regularizer, either its short name or Keras' format, or None."""
+    """Reads a regularizer: its short name, Keras' format, or None."""
     if value is None:
         return None
     strengths = number(0, 1e6)

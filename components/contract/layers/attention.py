@@ -1,4 +1,4 @@
-"""Keras' attention layers: arguments, shapes, weights, and the number of scores that they compute.
+"""Keras' attention layers: arguments, shapes, weights, and the number of attention scores.
 
 Each layer needs a query, a value and optionally a key, of shape (positions, channels) or (height, width, channels).
 """
@@ -29,7 +29,7 @@ _SCORED: Final = {"dropout": RATE.by_default(0.0), "seed": seed}
 def _check(shapes: list[Shape]) -> tuple[Shape, Shape, Shape]:
     """Checks and returns the shapes of query, value and key; without a key, the value is also the key."""
     if len(shapes) not in (2, 3):
-        raise ValueError(f"it needs a query, a value and optionally a key; found {len(shapes)} tensors")
+        raise ValueError(f"it needs a query, a value and optionally a key; the number of its inputs is {len(shapes)}")
     query, value, key = (*shapes, shapes[1])[:3]
     if {len(query), len(value), len(key)} not in ({2}, {3}):
         raise wrong("tensors of positions × channels", shapes)

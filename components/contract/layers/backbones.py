@@ -16,7 +16,7 @@ from components.contract.layers.backbone_facts import (
 
 _UP: Final[Step] = (1, 2)
 _DOWN: Final[Step] = (2, 2)
-"""Halves a side: _UP rounds up, as with padding `same`; _DOWN rounds down."""
+"""Both halve a side: _UP rounds up, as with padding `same`; _DOWN rounds down."""
 _DEVIATION: Final = "ImageNet mean and deviation"
 _MOBILENET: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0"
 
@@ -98,7 +98,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         1536,
         10_783_535,
         1.8,
-        "Fine detail, at 300 pixels.",
+        "For fine detail, at 300 pixels.",
         efficientnet("b3"),
         "ImageNet mean and root of deviation",
     ),
@@ -142,7 +142,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         1536,
         12_930_622,
         3.00,
-        "Fine detail, at 300 pixels.",
+        "For fine detail, at 300 pixels.",
         named_by_size("efficientnet_v2", "efficientnetv2-b3"),
         _DEVIATION,
     ),
@@ -208,7 +208,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         1056,
         4_269_716,
         0.56,
-        "Designed for phones; slower here than its size suggests.",
+        "Designed for phones; slower than its size suggests.",
         WeightFiles(
             f"{APPLICATIONS_FOLDER}/nasnet",
             "NASNet-mobile.h5",
@@ -224,7 +224,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         2048,
         23_587_712,
         3.86,
-        "The best known; easy to compare with published results.",
+        "The best-known backbone; easy to compare with published results.",
         tf_kernels("resnet", "resnet50"),
         "BGR less ImageNet mean",
     ),

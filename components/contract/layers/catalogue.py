@@ -1,4 +1,4 @@
-"""The layers that a network can have: one entry per kind, used by params.yaml, the safe import and the studio.
+"""The layers that a network can have: one entry per kind, for params.yaml, uploaded models and the studio.
 
 Names, arguments, defaults and the order of weights are those of Keras. Shapes are for one photo, without the batch
 axis, and all sizes in them are known. Nothing here imports Keras.
@@ -52,7 +52,7 @@ from components.contract.layers.spatial import FORMS, PATTERNS, POOLS
 NOT_TRAINED: Final = {"moving_mean", "moving_variance", "mean", "variance", "count"}
 """Weights that are not trained; Keras stores them after the others."""
 FOREIGN_BUT_KNOWN: Final = {"LayerScale", "StochasticDepth"}
-"""Layers that keras.applications defines for ConvNeXt; they are registered with its package name."""
+"""Layers that keras.applications defines for ConvNeXt; Keras registers them under `<package>><class>`."""
 
 
 # Arguments that many kinds share
@@ -75,7 +75,7 @@ def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
     return Kind({name: check, **others, **DRAWN}, same, required=(name,), help=text)
 
 
-# The list
+# The kinds of layers
 
 _STEADY: Final = {
     "BatchNormalization": Kind(
@@ -148,12 +148,14 @@ _VALUES: Final = {
         same,
         help="Sets negative values to 0.",
     ),
-    "LeakyReLU": Kind({"negative_slope": number().by_default(0.3)}, same, help="Reduces negative values."),
+    "LeakyReLU": Kind(
+        {"negative_slope": number().by_default(0.3)}, same, help="Multiplies negative values by a small number."
+    ),
     "PReLU": Kind(
         {"shared_axes": optional(numbers(integer(1, 3), 0, 3)), **owned("alpha")},
         same,
         alpha,
-        help="Reduces negative values by learned factors.",
+        help="Multiplies negative values by learned factors.",
     ),
     "ELU": Kind({"alpha": number().by_default(1.0)}, same, help="Saturates negative values smoothly at -alpha."),
     "Softmax": Kind({"axis": _AXIS}, same, help="Turns values into probabilities that sum to 1."),
@@ -216,7 +218,7 @@ KINDS: Final[dict[str, Kind]] = {
         for group, kinds in {
             "Find patterns": PATTERNS,
             "Make smaller": POOLS,
-            "Decide": _DECISIONS,
+            "Classify": _DECISIONS,
             "Stabilize training": _STEADY,
             "Change values": _VALUES,
             "Change the shape": FORMS,

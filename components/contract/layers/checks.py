@@ -178,7 +178,7 @@ def plain_list(value: Any) -> Any:
 
 
 def ignored(*allowed: Any) -> Check:
-    """A check for an argument that must be None or one of `allowed`, which have no effect; it is not kept."""
+    """A check for an argument that must be None or one of `allowed`, which have no effect; its value is not kept."""
     inner = choice(None, *allowed)
 
     def check(value: Any) -> Dropped:

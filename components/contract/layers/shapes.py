@@ -46,8 +46,8 @@ def _slide(
             sides.append(-(-size // strides[axis]))
         elif reach > size:
             raise ValueError(
-                f"its window of {reach} is larger than its input; remove a pooling layer before it, or use padding: "
-                "same or larger photos"
+                f"its window of {reach} is larger than its input; remove a pooling layer before it, set padding: same, "
+                "or use larger photos"
             )
         else:
             sides.append((size - reach) // strides[axis] + 1)
@@ -136,7 +136,7 @@ def permuted(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def bordered(key: str, sign: int) -> Callable[[Arguments, Shape], Shape]:
-    """Computes the output shape of layers that add (sign 1) or crop (-1) a border; `key` names the width argument."""
+    """Computes the output shape of layers that add (sign 1) or crop (-1) a border; `key` names their argument."""
 
     def shape_of(arguments: Arguments, shape: Shape) -> Shape:
         default = ((1, 1), (1, 1)) if sign > 0 else ((0, 0), (0, 0))

@@ -1,4 +1,4 @@
-"""Layers for height × width × channels: convolutions, pooling and reshaping."""
+"""Layers for inputs of height × width × channels: convolutions, pooling and reshaping."""
 
 from dataclasses import replace
 from typing import Final, Literal
@@ -100,8 +100,8 @@ POOLS: Final = {
     ),
     **shared(
         Kind(_KEEPDIMS, pooled_over_places),
-        GlobalAveragePooling1D="One value per channel of positions × channels: its mean.",
-        GlobalMaxPooling1D="One value per channel of positions × channels: its maximum.",
+        GlobalAveragePooling1D="For positions × channels: one value per channel, its mean.",
+        GlobalMaxPooling1D="For positions × channels: one value per channel, its maximum.",
     ),
 }
 FORMS: Final = {

@@ -110,7 +110,7 @@ class Chart:
     """A chart.
 
     Attributes:
-        name: the name of the chart, for printers that draw it in another way.
+        name: the name of the chart, for printers that draw it differently.
         draw: returns the SVG element.
         label: describes a wide chart that scrolls, for screen readers; None for other charts.
     """

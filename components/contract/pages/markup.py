@@ -19,7 +19,7 @@ Child = str | None | Iterable["Child"]
 
 
 def node(tag: str, *children: Child, **attributes: object) -> Html:
-    """An element.
+    """Builds an HTML or SVG element.
 
     Args:
         tag: the name of the element.

@@ -1,4 +1,4 @@
-"""Embeds pictures in a page, so that it loads no other files."""
+"""Embeds pictures in a page, so that the page loads no other files."""
 
 import base64
 import io

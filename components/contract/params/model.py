@@ -139,13 +139,13 @@ class ModelParams(Section, serialize_by_alias=True):
             raise fault(f"kind {kind} needs {requirement}" + (f", not {self._set_keys[0]}" if self._set_keys else ""))
         if self.name == "auto" and (kind != "pretrained" or self.weights is not None or self.head == "imagenet"):
             raise fault(
-                "name auto chooses among networks with their own weights and a new head; remove weights, path and "
-                "head imagenet"
+                "name: auto chooses among pretrained networks, each with its default weights and a new head; remove "
+                "weights, path and head: imagenet"
             )
         if self.name != "auto" and (self.candidates or self.choose):
-            raise fault("candidates and choose require name auto")
+            raise fault("candidates and choose require name: auto")
         if self.head == "imagenet" and kind != "pretrained":
-            raise fault(f"head imagenet needs a model of kind pretrained; found kind {kind}")
+            raise fault(f"head: imagenet needs a model of kind pretrained; found kind {kind}")
         if other_keys:
             raise fault(
                 f"{other_keys[0]} cannot be combined with {required_key}, which implies kind {kind}; "
@@ -155,7 +155,7 @@ class ModelParams(Section, serialize_by_alias=True):
 
     @property
     def has_weights_file(self) -> bool:
-        """Whether `weights` is the path of a file; the network can be recognized from its weights."""
+        """Whether `weights` is the path of a file, from which the network can be recognized."""
         return self.weights not in (None, "imagenet", "none")
 
     @property

@@ -63,7 +63,9 @@ class PreprocessParams(Section):
         "bits that the photos use.",
     )
     resize: Literal["stretch", "crop", "pad"] = Field(
-        "stretch", description="How to fit a photo of another shape: stretch, center-crop or pad it."
+        "stretch",
+        description="How a photo whose aspect ratio differs from that of image_size is fitted: stretched, cropped to "
+        "its center, or padded.",
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.15,
@@ -131,7 +133,8 @@ class EvaluateParams(Section):
         1000, description="Number of bootstrap resamples of the test photos for each interval."
     )
     folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
-        None, description="For small data: number of folds of a stratified cross-validation on the network's features."
+        None,
+        description="For small data sets: number of folds of a stratified cross-validation on the network's features.",
     )
     target_accuracy: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.95,

@@ -33,14 +33,14 @@ class Preset:
 
 
 _SMOOTHING: Final = Choice(0.1, "no label is treated as certain")
-_MIXUP: Final = Choice(0.2, "mixed photos raised the validation accuracy on a data set of clothing by 0.9 points")
+_MIXUP: Final = Choice(0.2, "mixed photos raised the validation accuracy on clothing photos by 0.9 percentage points")
 _EMA: Final = Choice(0.99, "the mean of the weights fluctuates less than the weights after a single step")
 _NEVER_EARLY: Final = Choice(None, "the learning rate falls to 0 by the last epoch, and the best epoch is kept")
 _HEAD_FIRST: Final = "the head first, because its random weights would damage the pretrained ones; then the last blocks"
 
 PRESETS: Final[dict[str, Preset]] = {
     "fast": Preset(
-        {"label_smoothing": _SMOOTHING, "views": Choice(3, "each view passes through the frozen layers once")},
+        {"label_smoothing": _SMOOTHING, "views": Choice(3, "each view costs a pass of all photos through the network")},
         (),
         "only the head is trained; the frozen layers are computed once for each view",
     ),
@@ -92,8 +92,8 @@ def apply_preset(train: TrainParams, model: ModelParams) -> tuple[TrainParams, l
     obstacle = _find_obstacle(train, model)
     if obstacle is not None and train.preset != "auto":
         raise ParamsError(
-            f"train.preset: {train.preset} cannot set the phases: {obstacle}. Remove one of the two settings, or set "
-            "train.preset: none."
+            f"train.preset: {train.preset} cannot set the phases: {obstacle}. Set train.preset: none, "
+            "or change the setting that contradicts the preset."
         )
     keeps_head = model.kind in ("upload", "bundle") and model.head is None and train.preset == "auto"
     if obstacle is not None or keeps_head:
@@ -130,7 +130,7 @@ def without_preset(train: TrainParams) -> TrainParams:
     if train.preset not in ("auto", "none"):
         raise ParamsError(
             f"train.preset must be auto or none if tune.trials searches for params; it is {train.preset}. "
-            "Remove one of the two settings."
+            "Remove train.preset or tune.trials."
         )
     return train.model_copy(update={"preset": "none"})
 
@@ -146,7 +146,7 @@ def _find_obstacle(train: TrainParams, model: ModelParams) -> str | None:
 
 
 def _make_phase(train: TrainParams, values: dict[str, Any], *, is_last: bool) -> Phase:
-    """A phase of a preset; params.yaml takes precedence. Its `epochs` sets the last phase and limits the others."""
+    """A phase of a preset; params.yaml takes precedence, and its `epochs` sets the last phase and limits the others."""
     kept = {key: value for key, value in values.items() if key not in train.model_fields_set or key == "epochs"}
     if "epochs" in train.model_fields_set:
         kept["epochs"] = train.epochs if is_last else min(train.epochs, values["epochs"])

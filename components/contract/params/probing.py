@@ -48,13 +48,13 @@ def largest_candidate(train: TrainParams, file_size: int = 0) -> tuple[int, str]
 
     Args:
         train: the section `train`, with `model.name: auto`.
-        file_size: the largest image size of the candidates that are files.
+        file_size: the largest image size of the candidates that are files; 0 if there are none.
     """
     sizes = {name: BACKBONES[name].size for name in probe_rule(train).candidates if name in BACKBONES}
     largest = max([*sizes.values(), file_size])
     return (
         largest,
-        f"the largest of the candidates of train.model.name: auto, {', '.join(probe_rule(train).candidates)}",
+        f"the largest input size of the candidates of train.model.name, {', '.join(probe_rule(train).candidates)}",
     )
 
 
@@ -73,7 +73,11 @@ def settle_candidates(train: TrainParams, *, num_trials: int = 0) -> tuple[Train
         )
     rule = probe_rule(train)
     model = train.model.model_copy(update={"candidates": rule.candidates, "choose": rule.choose})
-    words = "the most accurate" if rule.choose == "most_accurate" else "the fastest of the most accurate"
+    words = (
+        "the most accurate"
+        if rule.choose == "most_accurate"
+        else "the fastest of those that may be as accurate as the best"
+    )
     return train.model_copy(update={"model": model}), [
         f"train.model.name: training probes {', '.join(rule.candidates)} and uses {words}."
     ]

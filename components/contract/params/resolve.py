@@ -257,7 +257,7 @@ def _resolve_image_size(
         if initial_model.image_size is None:
             return initial_model.usual_size, f"because {initial_model.display_name} accepts photos of any size"
         height, width = initial_model.image_size
-        return (height if height == width else (height, width)), f"the size of {initial_model.display_name}"
+        return (height if height == width else (height, width)), f"the input size of {initial_model.display_name}"
     if kind == "pretrained" and model.name is not None:
         size = BACKBONES[model.name].size
         return size, f"the size for which {model.name} was designed"

@@ -16,7 +16,7 @@ def format_json(node: Any, key: str = "", indent: int = 0) -> str:
 
     Args:
         node: the value.
-        key: the text before the value, such as a key.
+        key: the text before the value, such as `"epochs": `.
         indent: the indentation of the line, in spaces.
     """
     line = key + json.dumps(node, ensure_ascii=False)

@@ -14,7 +14,8 @@ from components.contract.validation_messages import expects, fault
 class AugmentationParams(Section):
     """How strongly training photos are augmented.
 
-    Each value is the maximum of a random change that is drawn for each photo and epoch.
+    Most numbers are the maximum of a random change that is drawn for each photo and epoch; each flip is applied to half
+    of the photos.
     """
 
     horizontal_flip: bool = False
@@ -28,7 +29,7 @@ class AugmentationParams(Section):
     crop: Fraction = Field(
         0.0, description="Fraction of height and width that may be cut off; the remaining part is enlarged."
     )
-    saturation: Fraction = Field(0.0, description="A fraction: 0.3 ranges from 70 % to 130 % of the saturation.")
+    saturation: Fraction = Field(0.0, description="A fraction: 0.3 changes it to between 70 % and 130 %.")
     hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="Rotation on the color wheel.")
     blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
     noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
@@ -131,8 +132,8 @@ class Phase(Section):
     )
     schedule_epochs: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None,
-        description="Number of epochs that the schedule, the views and swa are planned for, if the phase ends earlier, "
-        "as with a time limit. null: the value of epochs.",
+        description="Number of epochs that the schedule, the views and swa are planned for; more than epochs if a time "
+        "limit ends the phase earlier. null: the value of epochs.",
     )
     decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="For the schedules step and plateau.")
     decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="For the schedules step and plateau.")
@@ -148,10 +149,14 @@ class Phase(Section):
         "mirror images of each other, such as left and right arrows.",
     )
     mixup: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="Mixes each photo and its label with another photo: the α of the mixing ratio, such as 0.2."
+        0.0,
+        description="Mixes each photo and its label with those of another photo. The value is α of Beta(α, α), the "
+        "distribution of the mixing ratio, such as 0.2. 0: off.",
     )
     cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="Pastes a rectangle of another photo into each photo: the α of the area ratio, such as 1."
+        0.0,
+        description="Pastes a rectangle of another photo into each photo, and mixes their labels in proportion to the "
+        "area. The value is α of Beta(α, α), the distribution of the area that is kept, such as 1. 0: off.",
     )
     early_stopping: EarlyStopping | None = EarlyStopping()
 
@@ -189,8 +194,8 @@ class TrainParams(Phase):
     )
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
         None,
-        description="Time limit for the whole run, including evaluation and service. Training measures a few batches, "
-        "then plans as many epochs and views as fit, and ends in time with its best weights. null: no limit.",
+        description="Time limit for the whole run, including evaluation and deployment. Training measures a few "
+        "batches, then plans as many epochs and views as fit, and ends in time with its best weights. null: no limit.",
     )
     model: ModelParams = ModelParams()
     image_size: (
@@ -249,7 +254,7 @@ class TrainParams(Phase):
         description="Precision of the layers during training; the weights and the export are float32. auto: bfloat16 "
         "on GPUs that support it, float16 with a scaled loss on older GPUs, float32 on CPUs.",
     )
-    cache_precision: CachePrecision = Field("float16", description="Precision of cached frozen features.")
+    cache_precision: CachePrecision = Field("float16", description="Precision of the cached features of frozen layers.")
     export_precision: Literal["float32", "int8"] = Field(
         "float32",
         description="Precision of the exported graph, which is evaluated and served. int8: a quarter of the size, and "

@@ -92,11 +92,13 @@ class TuneParams(Section):
         Discriminator(lambda value: "auto" if isinstance(value, str) else DICT),
     ] = Field(
         "auto",
-        description="For each key of train to tune, {low, high, log, step} or a list of choices. Keys are written as "
-        "learning_rate, model.head[1].Dropout.rate or phases[1].epochs; choices may be objects, such as the settings "
-        "of an augmentation. auto: the most important keys for the kind of model.",
+        description="For each key of the section `train` that the search varies: {low, high, log, step} or a list of "
+        "choices. Keys are written as learning_rate, model.head[1].Dropout.rate or phases[1].epochs; choices may be "
+        "objects, such as the settings of an augmentation. auto: the most important keys for the kind of model.",
     )
-    sampler: Literal["tpe", "random"] = Field("tpe", description="tpe learns from earlier trials.")
+    sampler: Literal["tpe", "random"] = Field(
+        "tpe", description="How the values of a trial are chosen. tpe: according to earlier trials. random: at random."
+    )
     objectives: Annotated[tuple[Objective, ...], Strict(False)] = Field(
         ("accuracy",),
         description="What the search optimizes. With latency (of one photo, on this machine's CPU) or size (of the "
@@ -104,10 +106,10 @@ class TuneParams(Section):
         "objectives, trials are not pruned.",
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Networks that take longer for one photo are not trained."
+        None, description="Networks that take longer than this for one photo are not trained."
     )
     max_size_mb: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Networks with larger weights are not trained."
+        None, description="Networks whose weights take more space than this are not trained."
     )
     pruner: Literal["halving", "median", "hyperband", "none"] = Field(
         "halving",
@@ -131,7 +133,7 @@ class TuneParams(Section):
 
     @property
     def weighs_costs(self) -> bool:
-        """Whether the latency or the size of a network matters."""
+        """Whether the search considers the latency or the size of networks."""
         return len(self.objectives) > 1 or self.max_latency_ms is not None or self.max_size_mb is not None
 
     @property

@@ -17,14 +17,14 @@ LEFT_SECONDS: Final = 7 * 86_400.0
 
 
 class FolderStore:
-    """Files in a folder. On the same disk, files are hard links and use no additional space."""
+    """Files in a folder. A file from the same file system is stored as a hard link, which uses no additional space."""
 
     def __init__(self, folder: Path, *, is_own: bool):
         """Uses a folder, which need not exist yet.
 
         Args:
             folder: a local or mounted folder.
-            is_own: whether the folder is part of this machine's cache, so that no other machine needs discarded files.
+            is_own: whether the folder is part of this machine's cache, so that no other machine needs its files.
         """
         self._folder = folder
         self._is_own = is_own
@@ -63,7 +63,7 @@ class FolderStore:
         return True
 
     def discard(self, name: str) -> None:
-        """Removes the file if the folder is part of the cache, and removes old files in any case."""
+        """Removes the file if the folder is part of the cache; also removes all files older than LEFT_SECONDS."""
         if self._is_own:
             (self._folder / name).unlink(missing_ok=True)
         kind_dir = (self._folder / name).parent.parent
@@ -78,7 +78,7 @@ class FolderStore:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Creates a hard link, or a copy if the disks differ; `target` appears only when it is complete."""
+    """Creates a hard link, or a copy if the file systems differ; `target` appears only when it is complete."""
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         try:

@@ -5,7 +5,7 @@
 
 Each block is written, read and checked separately. An interrupted upload or download therefore resumes with the missing
 blocks, and several blocks are transferred in parallel. Lost or damaged blocks are detected by their size after the
-upload, or by their hash at the download.
+upload, or by their hash during the download.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ ResultT = TypeVar("ResultT")
 
 
 class ObjectStore:
-    """Files in blocks at an address."""
+    """Files that are stored as blocks at an address."""
 
     def __init__(self, address: str, system: Any = None):
         """Uses an address, without connecting yet.

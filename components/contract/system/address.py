@@ -108,7 +108,7 @@ def shorten_address(uri: str) -> str:
 
 
 def remember(addresses: Sequence[str]) -> None:
-    """Stores complete addresses from another Darkroom process."""
+    """Stores complete addresses from another Darkroom process in the environment of this process."""
     for address in addresses:
         Address(address)
 

@@ -25,11 +25,11 @@ from components.contract.text import json_text
 from components.contract.validation_messages import explain
 
 MAX_JSON_BYTES: Final = 2**28
-"""The limit for JSON files of steps; with a thousand classes they have a few megabytes."""
+"""The size limit for JSON files that steps write; with a thousand classes, they have a few megabytes."""
 NOT_WRITABLE: Final = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 """System errors for an output that cannot be written, for a reason that the user can fix."""
 MAX_NAME_BYTES: Final = 200
-"""The limit for a name to which a suffix is added; file systems allow 255 bytes."""
+"""The maximum length of a name to which a suffix is added; file systems allow 255 bytes."""
 DEVICE_FOLDERS: Final = (Path("/dev"), Path("/dev/fd"))
 """Entries of these folders count as devices even if they lead to a regular file, as a redirected /dev/stdout does."""
 RENAME_EXCHANGE: Final = 2

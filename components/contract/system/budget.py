@@ -142,7 +142,7 @@ class Budget:
 
 
 class PacedFile:
-    """An open file that checks the reading rate of its budget each time a decompressor reads from it."""
+    """An open file that checks the reading rate against its budget each time a decompressor reads from it."""
 
     def __init__(self, file: IO[bytes], budget: Budget):
         self._file = file

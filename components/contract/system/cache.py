@@ -12,7 +12,7 @@ from components.contract.errors import ArtifactError, ParamsError
 from components.contract.system.waiting import is_in_pod
 
 HOME: Final = Path(".darkroom")
-"""Everything that Darkroom keeps between runs, in the working folder."""
+"""The folder in the working folder that contains everything that Darkroom keeps between runs."""
 
 CACHE_VARIABLE: Final = "DARKROOM_CACHE"
 LIMIT_VARIABLE: Final = "DARKROOM_CACHE_GB"
@@ -52,7 +52,7 @@ def require_resumable(folder: Path, error: OSError) -> None:
 
 
 def cache_limit() -> int:
-    """The maximum size of each kind of result in bytes; the least recently used results are removed first.
+    """The maximum size, in bytes, of all results of one kind; the least recently used results are removed first.
 
     Raises:
         ParamsError: DARKROOM_CACHE_GB is not a number above 0.
@@ -68,7 +68,7 @@ def cache_limit() -> int:
 
 
 def evict(files: Mapping[Path, float], used: Collection[Path], remove: Callable[[Path], bool]) -> None:
-    """Removes the least recently used files, except those that this run has used, until the others fit the limit.
+    """Removes the least recently used files, except those that this run has used, until the rest fits the limit.
 
     Args:
         files: all files of one kind, with the time of their last use.

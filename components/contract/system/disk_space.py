@@ -32,7 +32,7 @@ def require_room(folder: Path) -> None:
     """
     free = free_bytes(folder)
     if free is not None and free < SMALL_SPACE:
-        raise ArtifactError(f"The disk of {folder} is full{free_text(folder)}. Free some space and run again.")
+        raise ArtifactError(f"The disk with {folder} is full{free_text(folder)}. Free some space and run again.")
 
 
 def free_text(folder: Path) -> str:

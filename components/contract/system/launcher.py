@@ -2,7 +2,7 @@
 
 Neither the working folder nor the data can determine what runs. Programs are started by their absolute path from PATH.
 Python runs with `-P`, so that it imports no module from the working folder. The environment is that of the user,
-without variables that load code or make git use another repository. Programs read nothing from standard input.
+without variables that load code or make git use another repository. By default, standard input is empty.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import IO, Any, Final, NoReturn, TypedDict, Unpack
 from components.contract.errors import DarkroomError
 
 ROOT: Final = Path(__file__).parents[3]
-"""The folder of the packages `components` and `pipelines`."""
+"""The folder that contains the packages `components` and `pipelines`."""
 
 CODE_LOADING_VARIABLES: Final = frozenset(
     (
@@ -67,7 +67,7 @@ SEARCH_PATHS: Final = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
 
 GIT_SECONDS: Final = 60.0
 GIT_PROTOCOLS: Final = "file:git:http:https:ssh"
-"""The protocols that git may use: not `ext::`, which can run any command."""
+"""The protocols that git may use; they exclude `ext::`, which can run any command."""
 GIT_SETTINGS: Final = (
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
@@ -94,7 +94,7 @@ def environment() -> dict[str, str]:
         if name in variables:
             variables[name] = os.pathsep.join(_absolute(variables[name]))
     if any(Path(entry).resolve() == ROOT for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry):
-        variables["PYTHONPATH"] = str(ROOT)  # Darkroom is not installed as a package, as in the container images
+        variables["PYTHONPATH"] = str(ROOT)  # as in the container images, where Darkroom is not installed
     # -P applies to one process only; this variable also applies to its child processes.
     return variables | {"PYTHONSAFEPATH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS}
 
@@ -210,7 +210,7 @@ def converse(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Pope
 
 def become(command: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     """Replaces this process with a command, so that a signal to this process reaches the command."""
-    os.execve(command[0], list(command), dict(env))  # noqa: S606 - a shell would remain as a third process
+    os.execve(command[0], list(command), dict(env))  # noqa: S606 - a shell would remain as an extra process
 
 
 def git(

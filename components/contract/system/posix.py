@@ -1,4 +1,4 @@
-"""Requires a POSIX system, stopping with a message on others; and locks files."""
+"""Stops the program with a message if the system is not POSIX; locks files."""
 
 import importlib.util
 import sys
@@ -12,7 +12,7 @@ def require_posix() -> None:
     if importlib.util.find_spec("fcntl") is None:
         print(  # noqa: T201 - the message of a program that ends here
             "darkroom: Darkroom needs Linux, macOS, or Windows with WSL2; this is Windows without WSL2. "
-            "Run wsl --install, open the Linux that it installs, and install and run Darkroom there.",
+            "Run wsl --install, open the Linux system that it installs, and install and run Darkroom there.",
             file=sys.stderr,
         )
         sys.exit(USER_ERROR)

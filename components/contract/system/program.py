@@ -24,7 +24,7 @@ EVENTS_VARIABLE = "DARKROOM_EVENTS"
 FINISH_FILE = "finish"
 """If a file with this name is next to the file in EVENTS_VARIABLE, training ends early with the best epoch so far."""
 RUN_START_VARIABLE: Final = "DARKROOM_RUN_START"
-"""The variable with the start of the run that a step belongs to, in seconds since 1970."""
+"""The variable with the start time of the run that a step belongs to, in seconds since 1970."""
 BUG = 1
 """The exit code for internal errors."""
 
@@ -35,7 +35,7 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address may contain a password
 }
-"""Prevents libraries from sending usage statistics, and from logging how they create tables."""
+"""Prevents libraries from sending usage statistics, and from logging how they create database tables."""
 
 
 def quiet_libraries() -> None:
@@ -158,7 +158,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
 
 
 def _require_home() -> None:
-    """Sets HOME if it is missing: libraries need it, and a user id without a name, as in a container, may have none."""
+    """Sets HOME if it is missing: libraries need it, but a user id without an account, as in a container, has none."""
     try:
         Path.home()
     except RuntimeError:
@@ -211,7 +211,7 @@ def _show(message: str, end: str = "\n") -> None:
 
 @contextlib.contextmanager
 def _safe_streams() -> Iterator[StandardStream | None]:
-    """Within the block, replaces standard output and error, unless a test did; yields the new output or None."""
+    """Within the block, replaces standard output and error, unless a test has; yields the new output or None."""
     originals = sys.stdout, sys.stderr
     output, sys.stdout = _safe_stream(sys.stdout, sys.__stdout__, 1)
     _, sys.stderr = _safe_stream(sys.stderr, sys.__stderr__, 2)

@@ -53,7 +53,7 @@ def wait_for(
 
     Args:
         call: the call to repeat.
-        subject: the server, for the log.
+        subject: the server, as the subject of the log message.
         is_temporary: whether an error is temporary.
         seconds: how long to repeat the call; 0 calls it once.
 

@@ -21,5 +21,5 @@ ML_VIEWS: Final = "workflowType=machine_learning"
 
 
 def runs_route(experiment_id: str) -> str:
-    """The route, to append to MLflow's address, to an experiment's runs with their headline figures."""
+    """The route to an experiment's runs with their headline figures, to append to MLflow's address."""
     return f"#/experiments/{experiment_id}/runs?{ML_VIEWS}&viewStateShareKey={VIEW_KEY}"

@@ -18,7 +18,7 @@ REFUSALS: Final = (
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
 )
-"""Error codes after which a retry is useless: for example, a param already has another value."""
+"""Error codes after which a retry is useless: for example, a param already has a different value."""
 
 Kind = Literal["start", "params", "tags", "metrics", "dataset", "artifacts", "status"]
 

@@ -84,7 +84,7 @@ class Run:
         self._enqueue("tags", tags)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Logs figures with the current time."""
+        """Logs metrics with the current time."""
         values = {key: float(value) for key, value in metrics.items()}
         self._enqueue("metrics", {"values": values, "timestamp": now_ms(), "step": step})
 
@@ -110,13 +110,13 @@ class Run:
             digest: a digest of the content, at most 36 characters.
             source: the origin of the data.
             context: what the data set is used for, such as "training" or "evaluation".
-            profile: the counts, as JSON.
+            profile: the number of photos in each split, as JSON.
         """
         content = {"name": name, "digest": digest, "source": source, "context": context, "profile": profile}
         self._enqueue("dataset", content)
 
     def log_artifacts(self, path: Path, folder: str) -> None:
-        """Logs a file, or a folder with its content, which must remain in place, because it may be sent later."""
+        """Logs a file, or a folder with its content; it must remain in place, because it may be sent later."""
         message = self._enqueue("artifacts", {"path": str(path.resolve()), "folder": folder})
         if message is not None:
             files = [file for file in (path, *path.rglob("*")) if file.is_file()]
@@ -192,7 +192,7 @@ def _find_or_create(start: Mapping[str, Any]) -> str | None:
 
 
 def _pending_run(start: Mapping[str, Any]) -> "Run":
-    """A run that is created in the store when the store answers."""
+    """A run that is created in the store as soon as the store answers."""
     run = Run(f"{PENDING}{start['key']}")
     run.start(start)
     return run

@@ -27,8 +27,8 @@ CALL_SECONDS: Final = 15.0
 WAIT_SECONDS: Final = 35.0
 """How long a step waits for all such requests in total, not counting the wait at its end."""
 CLOSE_SECONDS: Final = 20.0
-"""How long a step waits at its end. Together with the system metrics of a training run, all waits are about a
-minute."""
+"""How long a step waits at its end. In total, a step waits for about a minute, which includes the wait for the system
+metrics of a training run."""
 STOP_SECONDS: Final = 5.0
 """How long a step waits at its end if it is being stopped: a pod then has 30 seconds for everything."""
 RETRY_SECONDS: Final = 2.0
@@ -66,7 +66,7 @@ class Outbox:
             self._warn_once("MLflow is slow to log %s of run %s. The step continues.", message.kind, message.run_id)
 
     def ask(self, question: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
-        """The answer of the store to a request, or `otherwise` if it does not answer soon."""
+        """The store's answer to a request, or `otherwise` if the store does not answer soon or the request fails."""
         answers: list[AnswerT] = []
 
         def work() -> None:
@@ -87,7 +87,7 @@ class Outbox:
     def close(self, *, hurried: bool = False) -> None:
         """Waits a limited time until all messages are sent; the others are written to the cache for the next step."""
         with self._condition:
-            # The store did not answer at the start of the run, so it has no id for the run yet.
+            # The store did not answer at the start of the run, so the run has no id in the store yet.
             is_store_away = bool(self._queue) and self._queue[0].run_id.startswith(PENDING)
             seconds = STOP_SECONDS if hurried or is_store_away else CLOSE_SECONDS
             if self._condition.wait_for(lambda: not self._queue, seconds):
@@ -153,7 +153,7 @@ def send_unsent(wait_seconds: float = 0.0) -> None:
 
 
 def move_unsent(old_path: Path, new_path: Path) -> None:
-    """Updates the paths of files that wait to be sent after their folder has been moved."""
+    """After a folder has been moved, updates the paths of its files that wait to be sent."""
     old_text, new_text = (json.dumps(str(path.absolute()))[:-1] for path in (old_path, new_path))
     for path in _unsent_dir().glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")

@@ -46,7 +46,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
     Args:
         experiment: the experiment of a new run.
         upstream: the run that created the step's input; used if the environment names no run and the store has it.
-        own_name: the name of the new run to create if there is no other run; it ends with the step.
+        own_name: the name of the run to create if there is no other run; the new run ends with the step.
 
     Raises:
         TrackingError: a new run is needed, but the store cannot be written.
@@ -87,14 +87,14 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
 
 
 def name_pipeline_run(run: Run, subject: str) -> None:
-    """Prefixes the name of a pipeline's run, which is its key, with a subject; other runs keep their names."""
+    """Renames a pipeline's run from its key to `<subject> · <key>`; other runs keep their names."""
     key = os.environ.get(KEY_VARIABLE)
     if key:
         run.set_tags({NAME_TAG: f"{subject} · {key}"})
 
 
 def _is_missing(run_id: str) -> bool:
-    """Whether the store answers that it has no such run; the input was then created with another store."""
+    """Whether the store answers that it has no such run, because the input was created with another store."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

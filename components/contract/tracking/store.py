@@ -25,8 +25,8 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""Limits the wait for a server that does not answer, which is four minutes per call by default, and keeps MLflow's
-progress bars out of the log. Values in the environment take precedence."""
+"""Limits the wait for a server that does not answer (by default, four minutes per call), and keeps MLflow's progress
+bars out of the log. Values in the environment take precedence."""
 PENDING: Final = "key:"
 """The prefix of the id of a run that the store has not created yet; the run's key follows. The first message of such a
 run creates the run, and later messages find it by the tag with the key."""
@@ -77,7 +77,7 @@ def stored_id(run_id: str) -> str:
 
 
 def find_run(client: "MlflowClient", key: str) -> str | None:
-    """The run with a key, in any experiment; the earliest if there are several."""
+    """The id of the run with a key, in any experiment; the earliest if there are several, None if there is none."""
     experiments, token = [], None
     while True:
         page = client.search_experiments(page_token=token)
@@ -93,7 +93,7 @@ def find_run(client: "MlflowClient", key: str) -> str | None:
 def find_or_create_run(
     client: "MlflowClient", experiment: str, name: str, key: str, tags: Mapping[str, str], start_time: int
 ) -> str:
-    """The run with a key, created if necessary; if several steps create it at the same time, all use the earliest.
+    """The id of the run with a key, created if necessary; if several steps create one at once, all use the earliest.
 
     Raises:
         MlflowException: the store does not answer, or rejects the request.
@@ -142,7 +142,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
 
 
 def _artifact_folder() -> str | None:
-    """The folder of artifacts next to the SQLite file; None if a server chooses it."""
+    """The URI of the artifacts folder next to the SQLite file; None if a server chooses the folder."""
     from mlflow import get_tracking_uri
 
     path = sqlite_file(get_tracking_uri())
@@ -150,7 +150,7 @@ def _artifact_folder() -> str | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a request failed, without the secrets of addresses and without a period.
+    """Why a request failed, in one line without the secrets of addresses and without a final period.
 
     The message of a failed connection repeats the address and the names of classes; the system's own reason at the end
     of the chain of causes, such as "Connection refused", is enough.
@@ -210,7 +210,7 @@ def require_store() -> None:
 
 @contextlib.contextmanager
 def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
-    """Within the block, limits the wait for a server that does not answer; the environment takes precedence."""
+    """Within the block, limits the wait for a server that does not answer; the environment's values take precedence."""
     new_names = [name for name in settings if name not in os.environ]
     os.environ.update({name: settings[name] for name in new_names})
     try:
@@ -221,7 +221,7 @@ def patience(settings: Mapping[str, str] = PATIENCE) -> Iterator[None]:
 
 
 def import_client() -> None:
-    """Imports MLflow's client before threads use it: if two import it at the same time, one finds it half imported."""
+    """Imports MLflow's client before threads use it: if two threads import it at once, one finds it half imported."""
     importlib.import_module("mlflow.tracking.client")
     at_server = importlib.import_module("mlflow").get_tracking_uri().startswith("http")
     importlib.import_module(f"mlflow.store.tracking.{'rest_store' if at_server else 'sqlalchemy_store'}")

@@ -1,4 +1,4 @@
-"""The address of the MLflow store; updates the paths in a SQLite store whose folder was moved."""
+"""Determines the address of the MLflow store, and updates the paths in a SQLite store whose folder was moved."""
 
 import contextlib
 import logging

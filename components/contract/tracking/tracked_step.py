@@ -1,4 +1,4 @@
-"""The context manager for a step in a pipeline run: sets up its log, and writes its error to the MLflow run.
+"""The context manager for a step in a pipeline run: sets up the step's log, and writes its error to the MLflow run.
 
 Kubeflow Pipelines reports that a task has failed but not why, so the step itself writes the cause to MLflow.
 """
@@ -21,7 +21,7 @@ from components.contract.tracking.store_address import tracking_uri
 log = logging.getLogger(__name__)
 
 ERROR_TAG: Final = "darkroom.error"
-"""The tag with `<step>: <message>` of the step that failed."""
+"""The tag with the name and the error of the step that failed: `<step>: <message>`."""
 ERROR_LOG_TAG: Final = "darkroom.error_log"
 """The tag with the last lines of that step's log."""
 NUM_LOG_LINES: Final = 20
@@ -31,7 +31,7 @@ MAX_TAG_LENGTH: Final = 5000
 
 @contextlib.contextmanager
 def tracked_step(name: str) -> Iterator[None]:
-    """Like `running_step`, and also writes an error of the step to the MLflow run of the pipeline.
+    """Like `running_step`; if the step fails, also writes its error to the MLflow run of the pipeline.
 
     A step that is being stopped writes no error: its run ends as KILLED.
     """

@@ -78,7 +78,7 @@ def build_bento(
 
     Raises:
         ArtifactError: the exported graph is missing, or does not match the bundle.
-        ServiceError: BentoML cannot build the bento; the message contains its last lines.
+        ServiceError: BentoML cannot build the bento; the message contains the last lines of its output.
     """
     graph_digest = export_sha256(bundle_dir / "export")
     if graph_digest != bundle.export.sha256:
@@ -139,7 +139,7 @@ def _copy_calibration(evaluation_dir: Path | None, bundle: BundleInfo, context: 
     calibrated_graph = read_calibration(evaluation_dir).facts.export_sha256
     if calibrated_graph != bundle.export.sha256:
         raise ArtifactError(
-            f"The calibration in {evaluation_dir} belongs to another model: it is for the graph "
+            f"The calibration in {evaluation_dir} belongs to a different model: it is for the graph "
             f"{calibrated_graph[:12]}, but the bundle contains {bundle.export.sha256[:12]}. Run evaluate "
             "again."
         )

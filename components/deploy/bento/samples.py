@@ -15,7 +15,7 @@ from components.deploy.service.protocol import Sample
 log = logging.getLogger(__name__)
 
 MAX_SIDE: Final = 640
-"""Larger photos are scaled down, because the page shows them small."""
+"""Larger photos are scaled down, because the page shows small pictures."""
 TINY_PIXELS: Final = 64
 """Photos up to this size are stored losslessly, as PNG."""
 INDEX: Final = "samples.json"
@@ -42,14 +42,14 @@ def write_samples(
     folder: Path,
     pixel_range: PixelRange = FULL_RANGE,
 ) -> None:
-    """Writes samples.json and the photos, upright and without camera metadata (place, time, maker).
+    """Writes samples.json and the photos, upright and without camera metadata (location, time, camera model).
 
     Args:
         photos: golden photos, named after their image_id.
         labels: the label of each chosen photo, by image_id, in the order of the page.
         class_names: in the order of the labels.
         folder: a new folder.
-        pixel_range: the pixel range of the model, with which 16-bit photos become 8-bit photos with the same
+        pixel_range: the model's pixel range; it is used to convert 16-bit photos to 8-bit photos that get the same
             prediction.
     """
     by_id = {path.stem: path for path in photos}

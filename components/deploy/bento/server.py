@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 120.0
 STOP_SECONDS = 70.0
-"""A little more than the time that supervisor.py gives the service to stop."""
+"""A little longer than supervisor.py waits for the service to stop."""
 KEPT_LINES = 200
 TOLD_LINES = 12
 FAILED_START = "Application startup failed"
@@ -36,7 +36,7 @@ FAILED_START = "Application startup failed"
 
 
 LEAN: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""For glibc, which otherwise keeps most of the memory of large requests; in containers, the Dockerfile sets these."""
+"""Without these variables, glibc keeps most memory of large requests; in containers, the Dockerfile sets them."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}
 
 
@@ -100,7 +100,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
 
     Raises:
         ArtifactError: as for `serving`.
-        ServiceError: as for `serving`; or the service stopped unexpectedly.
+        ServiceError: as for `serving`, or the service stopped unexpectedly.
     """
     stop_event = threading.Event()
     with serving(bento_dir, host=host, port=port, echo=True, settings=settings) as url:
@@ -123,7 +123,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
 
 
 def free_address(host: str, port: int | None) -> tuple[str, int]:
-    """Returns the numeric address of a host of this machine, and the port to use: any free one if `port` is None.
+    """Returns the numeric address of a host name of this machine, and `port`, or any free port if it is None.
 
     Raises:
         ServiceError: the host does not belong to this machine, or the port is taken.
@@ -142,8 +142,8 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
             is_taken = getattr(error, "errno", None) == errno.EADDRINUSE
             raise ServiceError(
                 f"Port {port} on {host} is not free: "
-                f"{'another program listens there' if is_taken else error}. "
-                "Stop that program, or choose another port with --port."
+                f"{'another program is listening on it' if is_taken else error}. "
+                "Stop that program, or choose a different port with --port."
             ) from None
         return str(address[0]), int(probe.getsockname()[1])
 
@@ -185,11 +185,11 @@ def _await_ready(url: str, process: "subprocess.Popen[str]", lines: deque[str], 
         if process.poll() is not None or any(FAILED_START in line for line in tuple(lines)):
             code = process.returncode or 0
             failure = explain_signal(code, what="It") if signal_of(code) is not None else "It failed."
-            raise ServiceError(f"The service did not start. {failure} Its last lines:\n{_last_lines(lines)}")
+            raise ServiceError(f"The service did not start. {failure} The last lines of its log:\n{_last_lines(lines)}")
         if time.monotonic() > deadline:
             raise ServiceError(
                 f"The service was not ready within {timeout_seconds:g} s. Set a higher "
-                f"deploy.start_timeout_seconds. Its last lines:\n{_last_lines(lines)}"
+                f"deploy.start_timeout_seconds. The last lines of its log:\n{_last_lines(lines)}"
             )
         time.sleep(0.05)
 

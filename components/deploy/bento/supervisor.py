@@ -1,7 +1,7 @@
 """Runs a program, and ends it and all its children when standard input closes.
 
 The parent process holds the other end of the pipe. However the parent ends, even by SIGKILL, the pipe closes and no
-server is left running. This script is run by its path and imports nothing of the project.
+server is left running. This script is run by its path, and imports nothing from the project.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import psutil
 
 POLL_SECONDS = 0.2
 FAMILY_SECONDS = 1.0
-"""The interval at which the child processes are listed; after the program has ended, this is no longer possible."""
+"""The interval at which the child processes are listed; after the program has ended, they can no longer be listed."""
 GRACE_SECONDS = 65.0
 """The time after SIGTERM to finish the requests in progress; each request takes at most 60 s."""
 
@@ -48,7 +48,7 @@ def wait(program: psutil.Popen, family: list[psutil.Process]) -> None:
 
 
 def end(program: psutil.Popen, family: list[psutil.Process]) -> None:
-    """Terminates the program, and kills the remaining processes of its family after a while."""
+    """Terminates the program, waits up to GRACE_SECONDS until it ends, and kills all remaining processes."""
     # Each process is signaled, not a group: BentoML's workers have their own process groups.
     family = list({*family, *children(program)})
     if program.poll() is None:

@@ -20,10 +20,10 @@ MAX_PHOTOS: Final = 2000
 SIGNIFICANCE: Final = 0.01
 """The probability of reporting drift if there is none, divided among the three signals."""
 MIN_DISTANCE: Final = 0.2
-"""The smallest Kolmogorov–Smirnov distance that matters, even if a smaller one is significant."""
+"""A smaller Kolmogorov–Smirnov distance does not count as drift, even if it is significant."""
 MIN_SEPARATION: Final = 0.65
-"""The smallest separation that matters: the share of pairs of a served photo and a photo of the data set that a
-classifier distinguishes correctly. By chance, it is 0.5."""
+"""A smaller separation does not count as drift. It is the share of pairs, each of a served photo and a photo of the
+data set, in which a classifier recognizes the served photo: 0.5 by chance."""
 SHRINKAGE: Final = 0.1
 
 Verdict = Literal["drift", "no drift", "cannot tell"]
@@ -100,7 +100,7 @@ def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: 
 
     Args:
         reference: the validation and test photos.
-        served: the photos of the service.
+        served: the photos that the service classified.
         class_names: in the order of the labels.
         rng: draws photos, and splits the embeddings into halves.
     """
@@ -175,7 +175,7 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
         if has_drifted
         else f"The content of the photos is similar: {pair_text}"
     )
-    # Lopez-Paz and Oquab, 2017, with a linear classifier.
+    # The method is that of Lopez-Paz and Oquab (2017), with a linear classifier.
     return Signal(
         name="embeddings",
         method="Classifier two-sample test, linear discriminant",
@@ -188,7 +188,9 @@ def _compare_embeddings(reference: np.ndarray, served: np.ndarray, rng: np.rando
 
 
 def separation(reference: np.ndarray, served: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """How well a linear discriminant trained on half of the photos separates served from reference photos in the rest.
+    """How well a linear discriminant separates served photos from reference photos.
+
+    It is trained on half of the photos, and tested on the other half.
 
     Args:
         reference: float32 (n, features).
@@ -213,7 +215,7 @@ def _split_in_halves(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
 
 
 def _fisher_direction(reference: np.ndarray, served: np.ndarray) -> np.ndarray:
-    """Fisher's discriminant, with the covariance shrunk toward a sphere, as there may be fewer photos than features."""
+    """Fisher's discriminant; its covariance is shrunk toward a sphere, as there may be fewer photos than features."""
     centered = np.concatenate([reference - reference.mean(axis=0), served - served.mean(axis=0)])
     covariance = centered.T @ centered / len(centered)
     sphere = max(float(np.trace(covariance)) / len(covariance), 1e-12)

@@ -1,4 +1,4 @@
-"""Writes the drift report, one self-contained HTML file."""
+"""Writes the drift report as one self-contained HTML file."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -37,7 +37,7 @@ def write_report(
         path: the file to write.
         drift: the result of the comparison.
         reference: the validation and test photos.
-        served: the photos of the service.
+        served: the photos that the service classified.
         name: the name of the bento.
         source: the origin of the served photos.
         command: the command that chooses photos to label, which the report proposes; None for no proposal.
@@ -88,7 +88,7 @@ def _signal_blocks(signal: Signal, reference: Traits, served: Traits) -> Iterato
 
 
 def _histograms(signal: Signal, reference: np.ndarray, served: np.ndarray) -> Html:
-    """Draws two histograms on one scale."""
+    """Draws two histograms on the same scale."""
     limits = LIMITS[signal.name]
     shares = [np.histogram(values, NUM_BARS, limits)[0] / max(1, len(values)) for values in (reference, served)]
     heights, line_heights = HEIGHT * np.array(shares) / max(float(np.max(shares)), 1e-9)

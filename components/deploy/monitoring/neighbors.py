@@ -26,7 +26,7 @@ class Neighbor:
     Attributes:
         image_id: the content hash of the photo.
         label: the index of its class.
-        similarity: the cosine of the two embeddings, at most 1.
+        similarity: the cosine similarity of the two embeddings, at most 1.
     """
 
     image_id: str
@@ -65,7 +65,7 @@ def find_nearest(
 
 
 def read_paths(dataset_dir: Path) -> dict[str, str]:
-    """The path of each kept photo, relative to the data, by image_id; empty if the manifest is missing."""
+    """The path of each kept photo, relative to the data folder, by image_id; empty if the manifest is missing."""
     import pyarrow.parquet as pq
 
     path = dataset_dir / "manifest.parquet"
@@ -77,7 +77,7 @@ def read_paths(dataset_dir: Path) -> dict[str, str]:
 
 
 def _load_embeddings(classifier: Classifier, split: Split, cache_dir: Path) -> np.ndarray:
-    """Embeddings of unit length, float16 (n, features); they are computed once and then cached."""
+    """The embeddings at unit length, float16 (n, features); they are computed once and then cached."""
     facts = classifier.facts.lineage
     key = hashlib.sha256(f"{facts.export_sha256} {facts.dataset_fingerprint}".encode()).hexdigest()[:32]
     path = cache_dir / "embeddings" / f"{key}.npy"

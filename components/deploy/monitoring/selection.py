@@ -11,12 +11,12 @@ def weigh(confidence: np.ndarray, unfamiliar: Sequence[float | None], disputed: 
     """How informative the label of each photo would be, from 0 to 1: float32 (n,).
 
     The lower the confidence, the more informative the label. The label of an unfamiliar photo is informative despite
-    high confidence, and that of a photo with feedback for another class has the weight 1.
+    high confidence. If feedback names a class other than the predicted one, the weight is 1.
 
     Args:
         confidence: float32 (n,), the probability of the most probable class.
         unfamiliar: n values, above 1 for photos unlike the training photos; None if it was not measured.
-        disputed: bool (n,), whether feedback names another class.
+        disputed: bool (n,), whether feedback names a class other than the predicted one.
     """
     distances = np.array([0.0 if value is None else value for value in unfamiliar])
     strange = 1 - 1 / np.maximum(distances, 1)

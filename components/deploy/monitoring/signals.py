@@ -1,4 +1,4 @@
-"""Computes brightness, confidence and embeddings of a data set or a folder, or reads them from a prediction log."""
+"""Computes the brightness, confidence and embeddings of photos, or reads them from a prediction log."""
 
 import itertools
 import logging
@@ -23,7 +23,7 @@ BATCH_SIZE = 32
 
 
 def held_out_traits(classifier: Classifier, dataset_dir: Path, rng: np.random.Generator) -> Traits:
-    """Computes the traits of the validation and test photos, of at most MAX_PHOTOS of them.
+    """Computes the traits of the validation and test photos, or of MAX_PHOTOS of them if there are more.
 
     Args:
         classifier: the model that was trained on the data set.
@@ -49,7 +49,7 @@ def folder_traits(classifier: Classifier, files: Sequence[Path]) -> Traits:
     photos = ((str(file), pixels) for file in files if (pixels := _decode(classifier, file)) is not None)
     traits = _examine(classifier, photos, len(files))
     if not len(traits):
-        raise DataError(f"At least one file must be a usable photo; none of {len(files)} is.")
+        raise DataError(f"At least one file must be a usable photo; usable files: 0 of {len(files)}.")
     return traits
 
 
@@ -84,7 +84,7 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         other_bentos = ", ".join(sorted(others_by_tag)) or "no bento"
         raise DataError(
             f"The prediction log has no predictions of {tag}; it contains those of {other_bentos}. "
-            "Choose the served run with --run, or other days with --since."
+            "Choose the served run with --run, or different days with --since."
         )
     if others_by_tag:
         log.info("Number of skipped predictions of other bentos: %d.", others_by_tag.total())

@@ -18,9 +18,9 @@ from components.contract.tracking.store import is_refusal, reason_of
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "bento"
-"""The artifact folder of packed bentos. A run can have several, because its model can be deployed again later."""
+"""The folder of a run's artifacts with packed bentos: several if its model was deployed more than once."""
 BENTO_VARIABLE: Final = "DARKROOM_BENTO"
-"""The environment variable of the container `fetch` that contains the reference of the bento to serve."""
+"""The environment variable, in the container `fetch`, with the reference of the bento to serve."""
 REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")
 
 
@@ -49,7 +49,7 @@ class Reference:
         """Parses `<run id>@sha256:<digest>`.
 
         Raises:
-            ArtifactError: the text does not have this form.
+            ArtifactError: the string does not have this form.
         """
         match = REFERENCE.fullmatch(text)
         if match is None:

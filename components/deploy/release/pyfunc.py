@@ -102,7 +102,7 @@ def _read_base64(text: str) -> bytes:
     try:
         return base64.b64decode(payload if comma and head.startswith("data:") else text, validate=True)
     except (binascii.Error, ValueError):
-        raise ImageError("bad_base64", "A photo passed as text must be base64; this text is not.") from None
+        raise ImageError("bad_base64", "A photo passed as a string must be base64; this string is not.") from None
 
 
 def _read_pixels(photo: Any) -> np.ndarray:

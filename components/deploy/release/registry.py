@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUNDLE_FOLDER = "bundle"
-"""The artifact folder of the run to which train logs the model bundle."""
+"""The folder of a training run's artifacts in which train logs the model bundle."""
 MODELS_FOLDER = "models"
-"""The artifact folder of the run with a model in MLflow's format for each bento, by the bento's version."""
+"""The folder of a run's artifacts with one model in MLflow's format per bento, named after the bento's version."""
 BENTO_TAG = "darkroom.bento"
 CHALLENGES = ("cannot tell", "not comparable")
 """The verdicts that do not decide which model is better."""
@@ -46,7 +46,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Origin:
-    """The source of a version.
+    """The origin of a registered version.
 
     Attributes:
         bundle_dir: the model bundle, which is logged again if the training run no longer exists.
@@ -77,8 +77,8 @@ def register(
             must exist.
         outage_seconds: how long to wait for a registry that does not answer; if None, there is only one attempt, and a
             failure is logged as a warning.
-        bento_dir: the built bento; a new version contains its model in MLflow's format. If None, the version is the
-            bundle, which `mlflow.pyfunc` cannot load.
+        bento_dir: the built bento; a new version contains its model in MLflow's format. If None, the version refers to
+            the bundle, which `mlflow.pyfunc` cannot load.
 
     Raises:
         TrackingError: the registry rejects the model, or does not answer in time.
@@ -115,7 +115,7 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     client = _client()
     client.set_model_version_tag(model_name, version, "darkroom.verdict", verdict.verdict)
     client.set_model_version_tag(model_name, version, "darkroom.reasons", " ".join(verdict.reasons)[:5000])
-    # The registry shows the description at the top of the page.
+    # The registry shows the description at the top of the version's page.
     client.update_model_version(model_name, version, f"Verdict: {verdict.verdict}. {' '.join(verdict.reasons)}"[:5000])
     aliases = client.get_registered_model(model_name).aliases
     current_champion = str(aliases[CHAMPION]) if CHAMPION in aliases else None
@@ -124,7 +124,7 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
         _end_challenge(model_name, version)  # an interrupted promotion may have left the alias
         return Registration(version, True, f"Version {version} is already {CHAMPION}.")
     if verdict.promotes and current_champion != verdict.champion:
-        # Another run was promoted after this model was judged; this model was not compared with that champion.
+        # The champion has changed since this model was evaluated, so the two have not been compared.
         client.set_registered_model_alias(model_name, CHALLENGER, version)
         earlier_text, current_text = (
             f"version {champion}" if champion else "none" for champion in (verdict.champion, current_champion)
@@ -173,13 +173,13 @@ def _is_kept(run_id: str) -> bool:
 
 
 def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
-    """Logs the bundle to another run if its run no longer exists, for example after a restore; returns that run."""
+    """Logs the bundle again, because its run no longer exists, for example after a restore; returns the new run id."""
     run = origin.run
     if run.run_id is None or run.run_id == lost_run_id:
         run = create_run(experiment=model_name, name=f"{model_name} registered again")
         run.end("FINISHED")
         run.close()
-    assert run.run_id is not None, "a created run has an id"
+    assert run.run_id is not None, "a created run must have an id"
     run_id = stored_id(run.run_id)
     _client().log_artifacts(run_id, str(origin.bundle_dir), BUNDLE_FOLDER)
     _client().set_tag(run_id, "darkroom.lost_run", lost_run_id)
@@ -194,7 +194,7 @@ def _create_version(
     from mlflow.exceptions import MlflowException
 
     client, lineage = _client(), facts.lineage
-    assert lineage.mlflow_run_id is not None, "checked by register()"
+    assert lineage.mlflow_run_id is not None, "register() must check that the model belongs to an MLflow run"
     if origin is None or _is_kept(lineage.mlflow_run_id):
         run_id = stored_id(lineage.mlflow_run_id)
         client.get_run(run_id)  # the registry would accept a run that does not exist
@@ -225,7 +225,7 @@ def _create_version(
 
 
 def _log_model(run_id: str, facts: ServiceFacts, bento_dir: Path) -> str:
-    """Logs a bento's model in MLflow's format, and returns its address."""
+    """Logs a bento's model in MLflow's format, and returns its URI."""
     from components.deploy.release.mlflow_model import write_mlflow_model
 
     folder = f"{MODELS_FOLDER}/{facts.tag.rpartition(':')[2]}"

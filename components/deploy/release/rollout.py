@@ -25,19 +25,19 @@ from components.deploy.service.settings import read_settings
 log = logging.getLogger(__name__)
 
 TARGET_VARIABLE: Final = "DARKROOM_ROLLOUT"
-"""The variable with the `<namespace>/<deployment>` for promoted models; if it is not set, there is no rollout."""
+"""The environment variable with the `<namespace>/<deployment>` for promoted models; if not set, there is no rollout."""
 OUTCOME: Final = "Outcome: "
 """The prefix of the log line that reports which model is served; `darkroom submit` looks for it."""
 INIT_CONTAINER: Final = "fetch"
 ACCOUNT_DIR: Final = Path("/var/run/secrets/darkroom-rollout")
-"""The credentials of the account that may change the service's Deployments; of KFP's tasks, only deploy has them."""
+"""The credentials of the account that may change the service's Deployments; only the deploy task has them."""
 TIMEOUT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 30.0
 
 
 class RolloutError(ServiceError):
-    """The cluster rejects the rollout, or the new bento does not become ready or answers incorrectly there."""
+    """The cluster rejects the rollout, or the new bento does not become ready or returns wrong answers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Cluster:
     Attributes:
         url: the address of the API server.
         token: the token of the account that may change the service.
-        ca_path: the certificate that verifies the server's certificate; None for plain HTTP.
+        ca_path: the file with the CA certificate that verifies the server; None for plain HTTP.
         outage_seconds: how long to wait for a server that does not answer.
     """
 
@@ -61,7 +61,7 @@ class Cluster:
         """The API of the cluster that this pod runs in.
 
         Raises:
-            RolloutError: this is not a pod of the deploy task, or it lacks the account.
+            RolloutError: this process is not in a pod with the account's token.
         """
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
         try:
@@ -74,7 +74,7 @@ class Cluster:
         return cls(f"https://{host}:{port}", token, ACCOUNT_DIR / "ca.crt")
 
     def deployment(self, namespace: str, name: str, patch: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Reads a Deployment, or changes it by a strategic merge patch and returns the result.
+        """Reads a Deployment, or changes it with a strategic merge patch and returns the result.
 
         Raises:
             RolloutError: the API rejects the request or cannot be reached.
@@ -160,7 +160,7 @@ def _describe_current(target: str) -> str:
 def _roll_out_promoted(
     target: str, info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path
 ) -> str:
-    assert info.registered_run is not None, "checked by the caller"
+    assert info.registered_run is not None, "the caller must check that the model is registered"
     namespace, _, name = target.partition("/")
     reference = publish(stored_id(info.registered_run), bento_dir)
     photos, expected = golden_photos(dataset_dir), read_expected(evaluation_dir)

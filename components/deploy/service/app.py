@@ -54,7 +54,7 @@ MIN_WAITING = 64
 MAX_IN_FLIGHT = 16
 """The maximum number of photos of one request in progress; the others wait in encoded form, which needs less memory."""
 STUCK_SECONDS = 20.0
-"""No batch takes this long; if one does, the service reports that it is not ready and, later, not alive."""
+"""A batch that takes this long is stuck: the service reports that it is not ready and, later, not alive."""
 OUR_FAULT = "internal"
 
 log = logging.getLogger("bentoml.darkroom")
@@ -69,7 +69,7 @@ class Upload(bentoml.IODescriptor):
 
     @classmethod
     async def from_http_request(cls, request: Request, _serde: Any) -> Self:
-        """Reads the form, because BentoML's reader would fetch addresses, and answer a wrong field name with 500."""
+        """Reads the request; BentoML's own reader would fetch URLs, and return status 500 for a wrong field name."""
         wants_picture = "image/png" in request.headers.get("accept", "")
         try:
             return cls.model_construct(files=(await read_request(request), wants_picture))
@@ -105,7 +105,7 @@ class PhotoClassifier:
 
     @bentoml.api(route="/predict", input_spec=Upload, output_spec=Answer)
     async def predict(self, files: tuple[UploadRequest | RefusedUpload, bool]) -> Response:
-        """Classifies one or more photos: multipart/form-data with the photos in the field `files`, or one raw photo.
+        """Classifies photos: a multipart form with the photos in the field `files`, or one photo as the body.
 
         The answer has one entry per file, in order: label, confidence and the probabilities of all classes, or
         the error of that file.
@@ -121,7 +121,7 @@ class PhotoClassifier:
         codes = {prediction["error"]["code"] if "error" in prediction else None for prediction in predictions}
         if None in codes:
             return JSONResponse({"model": self.classifier.facts.tag, "predictions": predictions})
-        error = fault("no_photo", f"At least one file must be a usable photo; none of {len(upload.photos)} is.")
+        error = fault("no_photo", f"At least one file must be a usable photo; usable files: 0 of {len(upload.photos)}.")
         return JSONResponse({"error": error, "predictions": predictions}, 500 if OUR_FAULT in codes else 400)
 
     @bentoml.api(route="/explain", input_spec=Upload, output_spec=Explanation)
@@ -166,7 +166,7 @@ class PhotoClassifier:
         """Registers a request; rejects it if its photos would wait too long."""
         if isinstance(upload, RefusedUpload):
             raise upload
-        # In fair order, no other request can have more photos classified first than this request has.
+        # Because the order is fair, no other request has more photos classified before these than this request has.
         num_photos = len(upload.photos)
         num_waiting = num_photos + sum(min(other.num_waiting, num_photos) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:
@@ -253,7 +253,7 @@ class PhotoClassifier:
             )
         facts = self.classifier.facts
         (data,) = upload.photos
-        assert isinstance(data, bytes), "/explain reads files"
+        assert isinstance(data, bytes), "/explain must receive the content of a file, not pixels"
         photo = await self._decode(data, share)
         probabilities = (await self.findings(photo.pixels, share)).probabilities
         self.classifier.rank_classes(probabilities)  # raises an error if they are not finite

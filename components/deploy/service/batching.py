@@ -30,7 +30,8 @@ class Batcher(Generic[Row]):
         """Creates a batcher; it starts no work.
 
         Args:
-            run: called with uint8 (n, height, width, 3), and whether no other batch is running; returns n rows.
+            run: maps the pixels of a batch, uint8 (n, height, width, 3), to n rows; its second argument is whether no
+                other batch is running.
             max_batch_size: the maximum number of photos per batch.
             num_lanes: the maximum number of batches that run at the same time.
         """
@@ -43,7 +44,7 @@ class Batcher(Generic[Row]):
         self._lanes: set[asyncio.Task[Any] | None] = set()
         self._start_times: dict[asyncio.Task[Any] | None, float] = {}
         self.seconds_per_photo = 0.0
-        """The time per waiting photo, smoothed over the last batches; 0 before the first batch."""
+        """The time per photo with all lanes together, smoothed over the last batches; 0 before the first batch."""
 
     @property
     def busy_seconds(self) -> float:
@@ -84,7 +85,7 @@ class Batcher(Generic[Row]):
         self._lanes.discard(lane)  # immediately: a photo that arrives now must start a new lane
 
     async def _run_batch(self, batch: list[np.ndarray]) -> Sequence[Any]:
-        """Returns one row per photo or, if the batch fails, its error for each photo."""
+        """Returns one row per photo or, if the batch fails, the same error for each photo."""
         lane, alone = asyncio.current_task(), not self._start_times
         self._start_times[lane] = start_time = time.monotonic()
         try:

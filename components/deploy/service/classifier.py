@@ -80,7 +80,7 @@ class Classifier:
         return self.open(data).pixels
 
     def open(self, data: bytes, admit: Callable[[DecodeCost], None] = accept_any) -> Photo:
-        """Like `decode`, but also returns facts about the file; first calls `admit` with the cost, which may raise."""
+        """Like `decode`, but also returns facts about the file; first passes the cost to `admit`, which may raise."""
         return decode(data, self.facts.image_size, self.facts.resize, self.facts.pixel_range, admit=admit)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ class Classifier:
 
         Args:
             pixels: uint8 (n, height, width, 3), RGB.
-            alone: whether the batch runs alone and uses all cores; otherwise it uses those of one lane.
+            alone: whether the batch runs alone and uses all cores; otherwise it uses the cores of one lane.
         """
         outputs = (self.graph if alone else self._lane_graph).run(pixels, with_feature_map=False)
         unfamiliar = self.measure_unfamiliar(outputs.embedding)
@@ -131,7 +131,7 @@ class Classifier:
             threshold: the minimum confidence; None for the threshold that evaluation chose, if any.
         """
         if threshold is not None:
-            # Compared with the confidence as the answer contains it, rounded to seven decimals.
+            # The confidence is rounded to seven decimals, as in the answer.
             return round(float(probabilities.max()), 7) < threshold
         return self.calibration is not None and bool(self.calibration.abstains(probabilities[np.newaxis])[0])
 
@@ -139,7 +139,7 @@ class Classifier:
         """Classifies blank photos, so that the first real photo is answered as fast as later ones.
 
         Args:
-            max_batch_size: batches of 1, 2, 4 … photos up to this size are classified.
+            max_batch_size: the maximum size of the batches of 1, 2, 4 … photos that are classified.
         """
         from PIL import Image
 
@@ -160,7 +160,7 @@ class Classifier:
             probabilities: float32 (classes,).
 
         Raises:
-            ImageError: the probabilities are not finite; code no_answer.
+            ImageError: the probabilities are not finite (code `no_answer`).
         """
         if not np.isfinite(probabilities).all():
             raise ImageError(

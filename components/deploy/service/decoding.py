@@ -1,8 +1,8 @@
 """Decodes photos in threads, within a budget of memory and time, and in an order that is fair to all requests.
 
-Most photos need a few milliseconds and megabytes; a separate thread pool decodes them at once. Photos that need more
-are recognized by their headers and wait in a queue: only a few are decoded at the same time, within the budget and in
-threads of low priority. A photo that exceeds the budget is rejected by its header alone.
+Most photos need a few milliseconds and megabytes; a separate thread pool decodes them immediately. Photos that need
+more are recognized by their headers and wait in a queue: only a few are decoded at the same time, within the budget and
+in low-priority threads. A photo whose header shows that it exceeds the budget is rejected without being decoded.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class Decoder:
 
         Args:
             open_photo: decodes the content of a file; first calls its second argument with the cost.
-            num_cores: the number of threads for small photos; large photos have half as many.
+            num_cores: the number of threads for small photos; there are half as many for large photos.
             max_bytes: the memory for large photos that are decoded at the same time.
         """
         self._open_photo = open_photo
@@ -92,7 +92,7 @@ class Decoder:
 
         Raises:
             ImageError: the file is not a usable photo, or needs more memory or time than is allowed for one photo.
-            RefusedUpload: 413 if the photos of this request take too long, 503 if those of other requests do.
+            RefusedUpload: 413 if the photos of this request take too long to decode; 503 if those of other requests do.
         """
         try:
             work = partial(self._decode, data, self._require_small)

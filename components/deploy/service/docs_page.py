@@ -79,7 +79,7 @@ def _answer(path: str, status: str, answer: Mapping[str, Any]) -> Html:
     if not examples:
         return node("p", *title, class_="answer")
     text = json.dumps(examples[0], indent=2, ensure_ascii=False)
-    return node("details", node("summary", *title), _code(text, f"An answer {status} of {path}"))
+    return node("details", node("summary", *title), _code(text, f"Example of answer {status} from {path}"))
 
 
 def _curl(method: str, url: str, body: Mapping[str, Any]) -> str:
@@ -127,6 +127,6 @@ def _code(text: str, label: str) -> Html:
 
 
 def _mark_code(text: str) -> Iterator[Child]:
-    """Marks the parts of a text between backticks as code."""
+    """Marks the parts of a string between backticks as code."""
     for position, part in enumerate(CODE.split(text)):
         yield node("code", part) if position % 2 else part

@@ -63,7 +63,7 @@ class FairQueue(Generic[Item]):
 
     @property
     def first(self) -> Item:
-        """The next item, without removing it."""
+        """The next item, which remains in the queue."""
         return self._heap[0][3]
 
     def cost_before(self, share: Share, cost: float) -> float:

@@ -16,7 +16,7 @@ class Instruments:
     """Counters and histograms, created on first use."""
 
     def __init__(self) -> None:
-        # Imported only in a worker: BentoML configures prometheus_client for several processes before it starts one.
+        # Imported only in a worker: BentoML configures prometheus_client for multiple processes before it starts them.
         from prometheus_client import Counter, Histogram
 
         self.requests = Counter("darkroom_requests_total", "Requests, by path and status.", ["path", "status"])
@@ -33,9 +33,9 @@ class Instruments:
         self.clipped_photos = Counter(
             "darkroom_clipped_photos_total", "16-bit photos with values outside the pixel range."
         )
-        self.batch_size = Histogram("darkroom_batch_size", "Photos in a batch of the graph.", buckets=SIZES)
+        self.batch_size = Histogram("darkroom_batch_size", "Photos in a batch for the graph.", buckets=SIZES)
         self.decode_seconds = Histogram("darkroom_decode_seconds", "Processor time to decode a photo.", buckets=SECONDS)
-        self.graph_seconds = Histogram("darkroom_graph_seconds", "Time of a batch in the graph.", buckets=SECONDS)
+        self.graph_seconds = Histogram("darkroom_graph_seconds", "Time to run the graph on a batch.", buckets=SECONDS)
 
 
 @functools.cache

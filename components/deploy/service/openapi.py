@@ -35,7 +35,7 @@ CODES: Final = {
 FEEDBACK_CODES: Final = {
     "400": "The class is unknown, or the feedback is invalid.",
     "401": CODES["401"],
-    "404": "The prediction is not in the log of this service.",
+    "404": "The prediction is not in this service's log.",
     "408": CODES["408"],
     "409": "The service has no prediction log, or the prediction already has the maximum number of labels.",
     "413": CODES["413"],

@@ -1,4 +1,4 @@
-"""The routes besides /predict and /explain: pages, the model card, samples, metrics and the OpenAPI document."""
+"""The routes other than /predict and /explain: pages, the model card, samples, metrics and the OpenAPI document."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ def show_docs(request: Request) -> Response:
 
 
 async def show_theme(_request: Request) -> Response:
-    """`GET /page/theme.css`: the colors and fonts that all pages of Darkroom share."""
+    """`GET /page/theme.css`: the colors and fonts that all Darkroom pages share."""
     return FileResponse(THEME_PATH)
 
 
@@ -72,7 +72,7 @@ async def show_sample(request: Request) -> Response:
 
 
 def show_metrics(_request: Request) -> Response:
-    """`GET /metrics`: the metrics. Not async, so that it runs in a thread: it reads files of all workers."""
+    """`GET /metrics`: the metrics. Not async, so that reading the files of all workers runs in a separate thread."""
     content, kind = render_metrics()
     return Response(content, headers={"Content-Type": kind})
 

@@ -48,13 +48,13 @@ class Prediction(BaseRecord):
 
     id: str = Field(description="Id of this prediction; `darkroom trace ID` leads back to the model, run and data.")
     label: str = Field(description="The most probable class, even if the model abstains.")
-    confidence: Share = Field(description="Its probability; calibrated if `calibrated` is true in `GET /model`.")
+    confidence: Share = Field(description="The label's probability; calibrated if `GET /model` has `calibrated: true`.")
     abstained: bool = Field(description="Whether the confidence is below the threshold: treat the label as a guess.")
     unfamiliar: float | None = Field(
         description="Distance from the training photos: above 1, the photo is farther from them than nearly all "
         "photos in the evaluation. null if evaluation did not measure it."
     )
-    probabilities: tuple[Probability, ...] = Field(description="All classes, the most probable first.")
+    probabilities: tuple[Probability, ...] = Field(description="The most probable class first; all or `top_k` classes.")
 
 
 class Fault(BaseRecord):
@@ -71,7 +71,7 @@ class Failure(BaseRecord):
 
 
 class Answer(BaseRecord):
-    """One entry per file, in the order of the files."""
+    """The answer to a request: one entry per file, in the order of the files."""
 
     model: str = Field(description="The bento that answered, as name:version.")
     predictions: tuple[Prediction | Failure, ...]
@@ -81,7 +81,7 @@ class Refusal(BaseRecord):
     """The answer to a request without any usable photo."""
 
     error: Fault
-    predictions: tuple[Failure, ...] = Field((), description="The error of each file, if there were files.")
+    predictions: tuple[Failure, ...] = Field((), description="The error of each file, if any files were sent.")
 
 
 class Explanation(BaseRecord):

@@ -15,7 +15,7 @@ from components.deploy.service.protocol import ModelCard
 
 
 def model_card(classifier: Classifier, explainer: Explainer, *, logs_predictions: bool) -> ModelCard:
-    """The answer of `GET /model`."""
+    """The response to `GET /model`."""
     calibration = classifier.calibration.facts if classifier.calibration else None
     return ModelCard(
         **dict(classifier.facts),

@@ -73,14 +73,14 @@ def _read_api_key(environment: Mapping[str, str]) -> str | None:
             key = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ServiceError(
-                f"{API_KEY_FILE} must be a readable file that contains the key; {path} is not: {error}."
+                f"{API_KEY_FILE} must name a readable file that contains the key; {path} cannot be read: {error}."
             ) from None
     if key is None or (key == "" and not path):
         return None
     if len(key) < MIN_KEY_LENGTH or not (key.isascii() and key.isprintable()):
         raise ServiceError(
-            f"An API key must have at least {MIN_KEY_LENGTH} printable ASCII characters; this key has "
-            f"{len(key)}. Create one: openssl rand -hex 24"
+            f"An API key must have at least {MIN_KEY_LENGTH} characters, all printable ASCII; this key has "
+            f"{len(key)} characters. Create one: openssl rand -hex 24"
         )
     return key
 

@@ -1,1 +1,1 @@
-"""Finds problems of the data that a trained model reveals: doubtful labels, and photos unlike all others."""
+"""Finds problems in the data that a trained model reveals: doubtful labels, and photos unlike all others."""

@@ -62,7 +62,7 @@ def _assign_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _fit_discriminant(features: np.ndarray, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights, float32 (features, classes), and bias, (classes,), of the logits.
+    """Fits the weights, float32 (features, classes), and the bias, float32 (classes,), that produce the logits.
 
     A class without photos gets a very low bias, so that it is never predicted.
     """

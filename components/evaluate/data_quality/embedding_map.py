@@ -1,7 +1,7 @@
-"""A map of the photos: photos that the network sees as similar are close together.
+"""A map of the photos: photos with similar embeddings are close together.
 
-t-SNE (van der Maaten and Hinton, 2008) of the principal components of the embeddings. Neighborhoods are meaningful;
-distances between groups and the directions of the axes are not.
+The positions are the t-SNE (van der Maaten and Hinton, 2008) of the embeddings' principal components. Neighborhoods are
+meaningful; distances between groups and the directions of the axes are not.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 from components.contract.inference.calibration import to_unit_length
 
 MAX_PHOTOS: Final = 1000
-"""On the map; the time grows with n log n, and more dots cover each other."""
+"""The maximum number of photos on the map: more photos take more time, n log n, and their dots cover each other."""
 MIN_PHOTOS: Final = 10
 NUM_COMPONENTS: Final = 30
 PERPLEXITY: Final = 30.0
@@ -26,11 +26,11 @@ class MapPhotos:
     """The photos of a map.
 
     Attributes:
-        splits: n names.
-        image_ids: n strings.
+        splits: the split of each of the n photos.
+        image_ids: the content hash of each photo.
         labels: int32 (n,).
-        predicted: int (n,), the class with the highest probability; for a training photo, by a head that did not learn
-            from it.
+        predicted: int (n,), the class with the highest probability; for a training photo, according to a head that was
+            not trained on it.
     """
 
     splits: Sequence[str]
@@ -41,10 +41,10 @@ class MapPhotos:
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """A map.
+    """Photos with their positions on the map.
 
     Attributes:
-        photos: at most MAX_PHOTOS.
+        photos: at most MAX_PHOTOS photos.
         positions: float32 (n, 2), from 0 to 1.
     """
 
@@ -58,9 +58,9 @@ def draw_map(
     """A map of a random sample of the photos; None if there are fewer than MIN_PHOTOS.
 
     Args:
-        photos: n photos.
+        photos: the n photos to draw the sample from.
         embeddings: float32 (n, features).
-        doubtful: image_ids of photos that belong to the sample before all others.
+        doubtful: image_ids of photos that are included in the sample before all others.
         rng: draws the sample and the initial positions.
     """
     if len(photos.labels) < MIN_PHOTOS:
@@ -86,7 +86,7 @@ def _place(embeddings: np.ndarray, seed: int) -> np.ndarray:
     components = PCA(min(NUM_COMPONENTS, num_photos, num_features), random_state=seed)
     perplexity = min(PERPLEXITY, (num_photos - 1) / 3)
     tsne = TSNE(2, init="pca", perplexity=perplexity, max_iter=NUM_STEPS, random_state=seed)
-    with threadpool_limits(1):  # several threads add up numbers in an order that varies
+    with threadpool_limits(1):  # with several threads, the order of additions varies, and thus the rounding
         positions = tsne.fit_transform(components.fit_transform(to_unit_length(embeddings)))
     low, high = positions.min(axis=0), positions.max(axis=0)
     scaled: np.ndarray = ((positions - low) / np.maximum(high - low, 1e-9)).astype(np.float32)
@@ -94,12 +94,12 @@ def _place(embeddings: np.ndarray, seed: int) -> np.ndarray:
 
 
 def write_map(path: Path, embedding_map: EmbeddingMap, paths: Mapping[str, str]) -> None:
-    """One parquet file: split, image_id, path, label, predicted, x, y.
+    """Writes a Parquet file with the columns split, image_id, path, label, predicted, x and y.
 
     Args:
-        path: of the parquet file.
-        embedding_map: what is written.
-        paths: of the original files, by image_id; the image_id replaces one that is unknown.
+        path: the Parquet file.
+        embedding_map: the map to write.
+        paths: paths of the original files, by image_id; if a path is unknown, the image_id is written instead.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,7 +1,7 @@
 """Finds photos whose label is doubtful, by confident learning (Northcutt, Jiang and Chuang, 2021).
 
-The label of a photo is doubtful if another class is at least as probable as it is, on average, for photos that have
-that class as their label. The probabilities must come from a model that was not trained on the photo.
+A photo's label is doubtful if a different class is more probable for it, and at least as probable as that class is, on
+average, for the photos labeled with it. The probabilities must come from a model that was not trained on the photo.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from components.contract.system.atomic_files import write_csv
 from components.contract.text import csv_cell
 
 COLUMNS = ("path", "label", "suggested_label", "confidence", "split", "image_id")
-"""`darkroom data relabel` needs the first two; `label` is the current label."""
+"""`darkroom data relabel` needs the first two columns; `label` is the current label."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def write_label_errors(
         target: the CSV file.
         errors: the most doubtful first.
         class_names: in the order of the labels.
-        paths: paths of the original files, relative to the data, by image_id; if a path is unknown, the image_id is
-            written instead.
+        paths: paths of the original files, relative to the data folder, by image_id; if a path is unknown, the
+            image_id is written instead.
     """
     rows = (
         (

@@ -1,4 +1,4 @@
-"""Finds photos unlike all others, by the distance to their nearest neighbors among the embeddings of all photos.
+"""Finds photos unlike all others: their embeddings are far from their nearest neighbors.
 
 The k-nearest-neighbor distance follows Ramaswamy, Rastogi and Shim (2000), with cosine distances as in Sun et al.
 (2022).
@@ -20,8 +20,8 @@ NUM_NEIGHBORS: Final = 10
 REACH: Final = 2.0
 """A photo is an outlier if its distance exceeds the median plus this many times the gap between the median and the 95th
 percentile: 1 photo in 2,000 if the distances are normally distributed, 1 in 200 if they are exponentially distributed.
-None of 3,781 photos of clothes is an outlier by this rule; when pictures of noise, plain colors, digits and the words
-"no image" are added to them, all of these are."""
+None of 3,781 photos of clothes is an outlier by this rule; if pictures of noise, plain colors, digits and the words
+"no image" are added to them, all added pictures are outliers."""
 MIN_PHOTOS: Final = 100
 """With fewer photos, every photo is far from all others."""
 ROWS_AT_ONCE: Final = 512
@@ -35,7 +35,7 @@ class Outlier:
         split: the split that contains the photo.
         image_id: its content hash.
         label: its class.
-        distance: mean distance to its nearest neighbors, from 0 to 2.
+        distance: mean cosine distance to its nearest neighbors, from 0 to 2.
     """
 
     split: str

@@ -23,7 +23,7 @@ from components.evaluate.measure.predictions import BATCH_SIZE, run_batches
 
 
 class NotComparableError(DarkroomError):
-    """Champion and candidate cannot be scored on the same photos; the message contains the reason."""
+    """The champion and the candidate cannot be compared; the message contains the reason."""
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,19 @@ def find_champion(model_name: str) -> Champion | None:
 def score_champion(
     champion: Champion, dataset_dir: Path, dataset: DatasetInfo, split: Split, train_image_ids: Collection[str]
 ) -> Rival:
-    """Scores the champion now, on the test photos that neither model was trained on.
+    """Scores the champion on the test photos that neither model was trained on.
 
     Args:
         champion: the registered champion.
-        dataset_dir: contains golden/, photos as files for a champion with another image size, and manifest.parquet,
-            which lists copies and near-duplicates.
+        dataset_dir: contains golden/, test photos stored as files for a champion with a different image size, and
+            manifest.parquet, which lists copies and near-duplicates.
         dataset: the candidate's data set.
         split: the test photos of that data set.
         train_image_ids: IDs of the photos that the candidate was trained on.
 
     Raises:
-        NotComparableError: the classes differ, the champion is missing or damaged, or no photo is left for the
-            comparison.
+        NotComparableError: the classes differ, the champion is missing or damaged, its training photos are unknown, or
+            no photo is left for the comparison.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-champion-") as folder:
         bundle_dir = download_bundle(champion, Path(folder))
@@ -123,7 +123,7 @@ def score_champion(
 
 
 def download_bundle(champion: Champion, folder: Path) -> Path:
-    """Downloads the parts of the champion's bundle that are needed.
+    """Downloads the parts of the champion's bundle that the comparison needs.
 
     Raises:
         NotComparableError: the bundle is missing, or its store does not answer.
@@ -145,13 +145,13 @@ def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | N
     """Refuses a champion that may have been trained on test photos.
 
     Raises:
-        NotComparableError: its training photos are not recorded, and it was trained on other data.
+        NotComparableError: its training photos are not recorded, and it was trained on a different data set.
     """
-    # The same data has the same split, so the training photos of the champion are training photos now, too.
+    # The same data set has the same splits, so none of the champion's training photos is a test photo now.
     if train_image_ids is None and bundle.dataset_fingerprint != dataset.fingerprint:
         raise NotComparableError(
-            "The champion's training photos are not recorded, and it was trained on other data, so it may have been "
-            "trained on test photos."
+            "The champion's training photos are not recorded, and it was trained on a different data set, so it may "
+            "have been trained on test photos."
         )
 
 
@@ -200,7 +200,7 @@ def class_order(bundle: BundleInfo, dataset: DatasetInfo) -> np.ndarray:
 
 
 def _preparation(info: BundleInfo | DatasetInfo) -> tuple[tuple[int, int], Resize, PixelRange]:
-    """The settings with which photos become pixels."""
+    """The settings that determine how photos are converted to pixels."""
     return info.image_size, info.resize, info.pixel_range
 
 

@@ -12,9 +12,9 @@ from components.evaluate.formatting import percent
 from components.evaluate.measure.metrics import macro_f1, percentile_interval
 
 SIGNIFICANCE_LEVEL = 0.05
-"""A difference is significant if chance alone produces one this large less often than this."""
+"""A difference is significant if the probability that chance alone produces one this large is lower."""
 MIN_COMPARED = 5
-"""With fewer photos, no difference is significant, even if one model is right on all and the other on none."""
+"""With fewer photos, no difference is significant, even if one model is correct on all and the other on none."""
 MIN_RESAMPLED = 30
 """With fewer photos, a bootstrap interval is too narrow to decide.
 
@@ -73,17 +73,17 @@ def count_disagreements(candidate_correct: np.ndarray, champion_correct: np.ndar
 
 
 def mcnemar(num_won: int, num_lost: int) -> float:
-    """The probability that chance alone divides the differing photos at least this unequally (exact, two-sided)."""
+    """McNemar's exact two-sided test: the probability that chance divides the disagreements at least this unequally."""
     from scipy.stats import binomtest
 
     return float(binomtest(num_won, num_won + num_lost).pvalue) if num_won + num_lost else 1.0
 
 
 def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
-    """Like `mcnemar`, but with half the weight for the observed division (mid-p; Fagerland et al., 2013).
+    """Like `mcnemar`, but the observed division has half the weight (mid-p; Fagerland et al., 2013).
 
-    The exact test is so strict on few photos that it rejects equal models in 1 % of cases instead of the intended 5 %;
-    mid-p also stays below 5 % and detects more true differences.
+    With few photos, the exact test is so strict that it finds a difference between equally good models in 1 % of cases
+    instead of the intended 5 %; mid-p also stays below 5 %, and detects more true differences.
     """
     from scipy.stats import binom
 
@@ -92,10 +92,10 @@ def mcnemar_mid_p(num_won: int, num_lost: int) -> float:
 
 
 def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interval:
-    """Candidate minus champion with the 95 % interval of Bonett and Price (2012).
+    """The candidate's accuracy minus the champion's, with the 95 % interval of Bonett and Price (2012).
 
-    It does not become too narrow with few photos, unlike a bootstrap, which returns ± 0 if the models agree on every
-    photo, even if there are only three.
+    This interval does not become too narrow with few photos, unlike that of a bootstrap, which is ± 0 if the models
+    agree on every photo, even if there are only three.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share_won, share_lost = ((number + 1) / (num_images + 2) for number in (num_won, num_lost))

@@ -62,9 +62,9 @@ def rank(
     trained once, otherwise by a bootstrap of photos and training runs. `choose_pick` explains the choice.
 
     Args:
-        entrants: at least one.
+        entrants: the models, at least one.
         labels: int32 (n,), the labels of the validation photos, in the same order as in every entrant.
-        dataset_name: the name of the data.
+        dataset_name: the name of the data set.
         left_out: a sentence for each model that could not be compared.
         rng: draws the resamples.
     """
@@ -120,19 +120,19 @@ def explain_pick(rows: Sequence[Row], pick: Row, num_images: int) -> str:
     if not ties:
         second = rows[1]
         return (
-            f"Use {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each, "
-            f"significantly more than any other model ({second.name} is next with "
-            f"{percent(second.accuracy.value)}, p {format_p(second.p_value)})."
+            f"Use {pick.name}: it classifies {share} correctly, significantly more than any other model "
+            f"({second.name} is next with {percent(second.accuracy.value)}, p {format_p(second.p_value)}), and takes "
+            f"{pick.latency_ms:.1f} ms per photo."
         )
     if pick is best:
         names, verb = join_names([row.name for row in ties]), "is" if len(ties) == 1 else "are"
         return (
-            f"Use {pick.name}: it classifies {share} correctly, in {pick.latency_ms:.1f} ms each; "
+            f"Use {pick.name}: it classifies {share} correctly, and takes {pick.latency_ms:.1f} ms per photo; "
             f"{names}, tied with it (p {format_p(ties[0].p_value)}), {verb} at most a tenth "
             "faster."
         )
     return (
-        f"Use {pick.name}: it classifies {share} correctly, which is tied with the most accurate, "
+        f"Use {pick.name}: it classifies {share} correctly, is tied with the most accurate model, "
         f"{best.name} ({percent(best.accuracy.value)}, p {format_p(pick.p_value)}), and takes "
         f"{pick.latency_ms:.1f} ms per photo instead of {best.latency_ms:.1f}."
     )
@@ -165,7 +165,7 @@ def _accuracy_interval(entrant: Entrant, rng: np.random.Generator) -> Interval:
 
 
 def _resample_accuracies(entrants: Sequence[Entrant], rng: np.random.Generator) -> list[np.ndarray]:
-    """The mean accuracy of each entrant in each resample of the photos (the same for all) and of its training runs."""
+    """The mean accuracy of each entrant in each resample of the photos (shared by all) and of its training runs."""
     # Photos that the same training runs classify correctly are drawn together: a resample is a count per pattern.
     trainings = np.concatenate([entrant.correct for entrant in entrants])
     patterns, counts = np.unique(trainings, axis=1, return_counts=True)
@@ -198,5 +198,5 @@ def _dominates(entrant: Entrant, other: Entrant) -> bool:
 
 def format_p(value: float | None) -> str:
     """Formats a p-value as `= 0.388` or `< 0.001`."""
-    assert value is not None, "only the most accurate model has no p-value"
+    assert value is not None, "every model except the most accurate one must have a p-value"
     return f"< {MIN_P}" if value < MIN_P else f"= {value:.3f}"

@@ -1,4 +1,4 @@
-"""Counts how many models were scored on the same test photos, by the tags of their MLflow runs."""
+"""Counts how many models were scored on the same test photos, using the tags of their MLflow runs."""
 
 import hashlib
 import logging
@@ -13,13 +13,13 @@ TEST_SET_TAG = "darkroom.test_set"
 
 
 def hash_test_set(split: Split) -> str:
-    """Identifies a set of test photos with their labels, independent of their order."""
+    """A hash that identifies a set of test photos and their labels, regardless of their order."""
     lines = sorted(f"{image_id} {label}" for image_id, label in zip(split.image_ids, split.labels, strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
 def count_looks(split: Split, run_id: str | None) -> int:
-    """How many models have been scored on these test photos, this one included.
+    """How many models have been scored on these test photos, including this one.
 
     Each evaluation sets a tag on its MLflow run, so that no model is missed or counted twice, even if several models
     are scored at the same time.

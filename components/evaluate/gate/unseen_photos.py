@@ -17,14 +17,14 @@ COLUMNS = ("sha256", "split", "reason", "split_key")
 def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: Path) -> np.ndarray:
     """The indices of the photos of a split that are in no training set: int (m,).
 
-    A photo also counts as seen if a file with the same split key was trained on and is no longer in train: that file
-    was moved together with the photo, or rejected as a copy of it. If such a file is still in train, the user's own
-    splits separate it from the photo, and the audit reports that.
+    A photo also counts as seen if a model was trained on a file with the same split key that is no longer in the train
+    split: that file was moved together with the photo, or rejected as a copy of it. If such a file is still in the
+    train split, the user's own splits separate it from the photo, and the audit reports that.
 
     Args:
         split: the photos to check.
         train_image_ids: IDs of the photos of all training sets.
-        manifest_path: manifest.parquet; if it is missing, or older than split keys, only identical photos are detected.
+        manifest_path: manifest.parquet; if it is missing or has no split keys, only identical photos are detected.
     """
     seen_ids = set(train_image_ids)
     key_of: dict[str, str] = {}
@@ -41,7 +41,7 @@ def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: P
 
 
 def _read_keys(manifest_path: Path) -> list[tuple[str, str | None, str | None, str]]:
-    """SHA-256, split, reason for rejection and split key of each file that has a split key."""
+    """The SHA-256, split, reason for rejection and split key of each file that has a split key."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

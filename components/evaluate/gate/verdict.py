@@ -40,10 +40,10 @@ class Candidate:
     """The model to judge.
 
     Attributes:
-        figures: the figures on the test split.
+        figures: the metrics on the test split.
         predictions: the predictions for the test split.
         split: the photos of the test split.
-        latency_ms: time of the graph for one photo.
+        latency_ms: the graph's time per photo.
         size_bytes: total size of the graph's files.
         train_image_ids: IDs of the photos that the model was trained on, if its bundle lists them.
     """
@@ -82,7 +82,7 @@ def judge(
         candidate: the model to judge.
         model_name: name of the registered model.
         params: floors, budgets, and the verdicts that promote a model.
-        dataset_dir: contains golden/, photos as files for a champion with another image size.
+        dataset_dir: contains golden/, test photos stored as files for a champion with a different image size.
         dataset: the candidate's data set.
         run_id: ID of the candidate's MLflow run, so that it is not counted twice.
         resamples: number of resamples of the paired bootstrap.
@@ -192,8 +192,8 @@ def decide(
 ) -> Finding:
     """The verdict and its reasons, from the predictions of both models for the same photos.
 
-    "better": significantly better in accuracy or macro F1, significantly worse in neither, and no class whose recall
-    drops too far. "worse": significantly worse in accuracy, in macro F1 or in the recall of a class. Otherwise:
+    "better": significantly better in accuracy or macro F1, significantly worse in neither, and no class has a recall
+    that drops too far. "worse": significantly worse in accuracy, in macro F1 or in the recall of a class. Otherwise:
     "cannot tell". With fewer than MIN_RESAMPLED photos, macro F1 is ignored.
     """
     labels, candidate = predictions.labels[rival.indices], predictions.predicted[rival.indices]
@@ -220,11 +220,11 @@ def decide(
     return Finding(
         word,
         (
-            f"Both models were scored now on {pluralize(comparison.num_images, 'test photo')} that neither was "
+            f"Both models were scored on {pluralize(comparison.num_images, 'test photo')} that neither was "
             f"trained on: this model classifies {percent(comparison.candidate_accuracy)} correctly "
             f"and the champion, version {version}, {percent(comparison.champion_accuracy)}.{missing}",
-            f"Only this model is correct on {comparison.num_won} of them, only the champion on "
-            f"{comparison.num_lost}; McNemar's mid-p test gives p = {comparison.p_value:.3f}: {chance}.",
+            f"On {comparison.num_won} of these photos, only this model is correct; on {comparison.num_lost}, only the "
+            f"champion. McNemar's mid-p test yields p = {comparison.p_value:.3f}: {chance}.",
             f"The difference is {_format_difference(comparison.accuracy_difference)} points in accuracy and "
             f"{_format_difference(macro_f1_difference)} points in macro F1"
             f"{'.' if is_resampled else f', which counts only with {MIN_RESAMPLED} or more photos.'}",
@@ -239,14 +239,14 @@ def _describe_missing(rival: Rival, labels: np.ndarray, predictions: Predictions
     num_images, text = len(predictions.labels), ""
     if rival.num_left_out:
         text += (
-            f" Left out: {rival.num_left_out:,} of the {num_images:,} test photos, because one of the models was "
-            "trained on such a photo or on a near-duplicate."
+            f" Left out because one of the models was trained on the photo or on a near-duplicate: "
+            f"{rival.num_left_out:,} of the {num_images:,} test photos."
         )
         absent_classes = [name for label, name in enumerate(class_names) if label not in labels]
         if absent_classes:
             text += f" The comparison has no photos of {join_names(absent_classes)}."
     if len(rival.indices) + rival.num_left_out < num_images:
-        text += " The champion needs another image size, so only the test photos stored as files are compared."
+        text += " The champion needs a different image size, so only the test photos stored as files are compared."
     return text
 
 

@@ -98,7 +98,7 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
     best = qualifying[-1]
     return Abstention(
         target_accuracy=target,
-        # If all answers together reach the target, the model never abstains.
+        # If the accuracy on all photos reaches the target, the model never abstains.
         threshold=0.0 if coverage[best] == 1 else float(thresholds[best]),
         coverage=float(coverage[best]),
         accuracy=float(accuracy[best]),
@@ -106,10 +106,10 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
 
 
 def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each distinct threshold, the highest first, with the accuracy of the answers and the coverage at it."""
+    """Each distinct threshold, the highest first, with the accuracy and the coverage of the answers above it."""
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence = confidence[order]
-    # Photos with equal confidence are either all answered, or none of them is.
+    # Of photos with equal confidence, either all are answered or none.
     last_of_ties = np.flatnonzero(np.diff(sorted_confidence, append=-1) != 0)
     num_answered = last_of_ties + 1
     accuracy = np.cumsum(correct[order])[last_of_ties] / num_answered
@@ -117,7 +117,7 @@ def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.nd
 
 
 def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws the photos that familiarity is measured against, about the same number per class: sorted indices."""
+    """Draws the reference photos for familiarity, about the same number per class; returns their sorted indices."""
     shuffled = rng.permutation(len(split))
     labels = split.labels[shuffled]
     # The rank of each photo within its class: the first photos of all classes come before the second photos.
@@ -128,7 +128,7 @@ def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> n
 
 
 class Embedder:
-    """Computes embeddings of the photos of a split; each photo is computed once, however often it is requested."""
+    """Computes the embeddings of a split's photos; each embedding is computed only once, and only if requested."""
 
     def __init__(self, graph: InferenceGraph, split: Split):
         """Stores the graph and the split; embeddings are computed when they are requested."""
@@ -213,7 +213,7 @@ def coverage_curve(predictions: Predictions) -> tuple[CoveragePoint, ...]:
 def check_familiarity(
     calibration: Calibration, test: Predictions, graph: InferenceGraph, split: Split, rng: np.random.Generator
 ) -> tuple[FamiliarityCheck, ...]:
-    """How often test photos, noise and pictures of other things are flagged as unfamiliar."""
+    """The shares of test photos, noise and pictures of other things that are flagged as unfamiliar."""
     threshold = calibration.facts.familiarity.threshold
     test_distances = calibration.unfamiliarity(test.embeddings)
     checks = [_familiarity_check("the test photos", test_distances, threshold, None)]

@@ -22,20 +22,20 @@ REGULARIZATION = 0.01
 MAX_STEPS = 300
 
 FROZEN = (
-    "A head was trained again in each fold on the features of the frozen backbone, which was not trained "
-    "on these photos; so every photo is tested once, including training photos."
+    "A head was trained again for each fold on the features of the frozen backbone, which was not trained "
+    "on these photos, so all photos are divided into folds, including training photos."
 )
 TRAINED = (
-    "A head was trained again in each fold on the network's features. These were learned from the "
+    "A head was trained again for each fold on the network's features. These were learned from the "
     "training photos, so only validation and test photos are divided into folds."
 )
 
 
 def has_frozen_features(bundle: BundleInfo) -> bool:
-    """Whether the feature map is that of a pretrained backbone.
+    """Whether the feature map is that of the unchanged pretrained backbone.
 
     This is the case if no layer before the head was trained, and the head has no convolutions, because these would
-    produce another feature map.
+    produce a different feature map.
     """
     model = bundle.params.get("model", {})
     if bundle.model.kind != "pretrained" or model.get("weights") in (None, "none"):
@@ -64,7 +64,7 @@ def cross_validate(
         seed: for dividing the photos into folds.
 
     Returns:
-        The figures; None if fewer than two classes have a photo for each fold.
+        The metrics; None if fewer than two classes have at least one photo per fold.
     """
     from sklearn.metrics import f1_score
     from sklearn.model_selection import StratifiedKFold
@@ -102,7 +102,7 @@ def cross_validate(
 
 
 def corrected_interval(scores: Sequence[float]) -> Interval:
-    """The mean with its 95 % interval, by Nadeau and Bengio (2003).
+    """The mean of the folds' scores, with its 95 % interval corrected as in Nadeau and Bengio (2003).
 
     Any two folds share most of their training photos, so their scores differ less than scores on fresh data would; the
     usual standard error of the mean would be far too small.

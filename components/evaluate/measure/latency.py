@@ -14,7 +14,7 @@ NUM_WARM, NUM_TIMED = 3, 30
 
 
 def measure_latency_ms(graph: InferenceGraph, split: Split) -> float:
-    """The median time for one photo, if photos are sent one at a time."""
+    """The graph's median time for one photo, if photos are passed to it one at a time."""
     photos = [split.gather(np.array([number % len(split)])) for number in range(NUM_WARM + NUM_TIMED)]
     times = []
     for photo in photos:

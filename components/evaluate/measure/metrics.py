@@ -1,4 +1,4 @@
-"""Computes the figures of a classifier on one split, mostly with scikit-learn."""
+"""Computes the metrics of a classifier on one split, mostly with scikit-learn."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -30,11 +30,11 @@ def compute_figures(
     resamples: int,
     rng: np.random.Generator,
 ) -> Figures:
-    """Computes every figure of one split.
+    """Computes all metrics of one split.
 
     Args:
         labels: int32 (n,), n ≥ 1.
-        probabilities: float32 (n, classes), finite, each row sums to 1.
+        probabilities: float32 (n, classes), finite; each row sums to 1.
         class_names: in the order of the labels.
         resamples: number of bootstrap resamples of the photos, for the intervals.
         rng: draws the resamples.
@@ -77,7 +77,7 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
 
     Drawing n photos with replacement is equivalent to drawing the cells of the confusion matrix from a multinomial
     distribution, so the resamples do not depend on single photos. If all predictions are correct, or all are wrong, the
-    resamples are all the same. The metrics are then 1 or 0, like accuracy, and get its Wilson interval; for kappa, the
+    resamples are identical. The metrics are then 1 or 0, like accuracy, and get its Wilson interval; for kappa, this
     interval is corrected for chance.
 
     Args:
@@ -123,7 +123,7 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
 
 
 def percentile_interval(value: float, resampled: np.ndarray) -> Interval:
-    """A figure with the middle 95 % of its bootstrap resamples."""
+    """The value of a metric, with the middle 95 % of its bootstrap resamples as its interval."""
     low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
 
@@ -160,7 +160,7 @@ MATRIX_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndar
 
 def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """The negative log probability of each photo's true class: float64 (n,)."""
-    # Rows of float32 sum to 1 only within 1e-7.
+    # Rows of float32 probabilities sum to 1 only within 1e-7.
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
     losses: np.ndarray = -np.log(np.maximum(exact[np.arange(len(labels)), labels], np.finfo(np.float64).eps))
@@ -174,7 +174,7 @@ PHOTO_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_BINS) -> float:
-    """The expected calibration error (Naeini et al., 2015): |confidence − accuracy| of the bins, weighted by photos."""
+    """The expected calibration error (Naeini et al., 2015): the mean |confidence − accuracy|, weighted by bin size."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     bins = confidence_bins(confidence, num_bins)
@@ -188,7 +188,7 @@ def confidence_bins(confidence: np.ndarray, num_bins: int = NUM_BINS) -> np.ndar
 
 
 def confused_pairs(matrix: np.ndarray, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
-    """All confused pairs, the most common first; among equally common ones, the larger share of its class first."""
+    """All confused pairs, the most common first; ties are sorted by share of the class, the largest first."""
     num_true = matrix.sum(axis=1)
     pairs = [
         ConfusedPair(

@@ -1,4 +1,4 @@
-"""Selects photos that show where a model fails: confident errors and confused pairs; and some correct answers."""
+"""Selects example photos: confident errors, confused pairs of classes, and some correct answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
 
 
 def right_answers(predictions: Predictions, num: int) -> list[Answer]:
-    """Correct answers of medium confidence, at most one per class: how the model classifies typical photos."""
+    """Correct answers of medium confidence, at most `num` and one per class, as examples of typical photos."""
     confidence = predictions.probabilities.max(axis=1)
     correct = np.flatnonzero(predictions.correct)
     if len(correct) == 0:

@@ -8,7 +8,7 @@ import numpy as np
 from components.contract.artifacts.dataset import Split
 
 PictureMaker: TypeAlias = Callable[[Split, int, np.random.Generator], np.ndarray]
-"""Maps the test photos, a number and a random generator to that many pictures: uint8 (num, height, width, 3), RGB."""
+"""Makes pictures, uint8 (num, height, width, 3), RGB, from the test photos, `num` and a random number generator."""
 
 TILES = 4
 """The number of tiles along each side of a shuffled photo."""

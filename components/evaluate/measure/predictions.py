@@ -104,7 +104,7 @@ def run_batches(
     *,
     with_features: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Returns logits, flat embeddings, and the means of the feature map if they are requested and it exists.
+    """Returns the logits, the flat embeddings and, if requested and available, the means of the feature map.
 
     Args:
         graph: the exported graph.

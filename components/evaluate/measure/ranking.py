@@ -19,7 +19,7 @@ TRIANGLE = np.tril(np.ones((BLOCK, BLOCK), np.float32))
 
 @dataclass(frozen=True)
 class Ranking:
-    """The figures of each class versus the rest.
+    """The ranking metrics of each class versus the rest.
 
     Attributes:
         roc_auc: float64 (classes,), NaN for a class that has none of the photos, or all of them.
@@ -31,7 +31,7 @@ class Ranking:
 
 
 def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
-    """Computes the same figures as scikit-learn, but without its checks, which take a minute for 1,000 classes.
+    """Computes the same metrics as scikit-learn, but without its checks, which take a minute for 1,000 classes.
 
     Args:
         labels: int32 (n,).
@@ -45,19 +45,19 @@ def rank(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
 
 
 def ranked_classes(labels: np.ndarray) -> np.ndarray:
-    """The classes that have photos; empty if there is only one, as there is no other class to rank it against."""
+    """The classes that have photos; empty if there is only one, because there is no other class to rank it against."""
     present_labels = np.unique(labels)
     return present_labels if len(present_labels) > 1 else present_labels[:0]
 
 
 @dataclass(frozen=True)
 class ResampledFigures:
-    """The figures of each bootstrap resample.
+    """The metrics of each bootstrap resample.
 
     Attributes:
         roc_auc: float64 (resamples,), the mean over the classes in a resample.
         average_precision: float64 (resamples,), the mean over the same classes.
-        photo_means: float64 (resamples,), the mean over the photos in a resample, by the name of the figure.
+        photo_means: for each metric name, float64 (resamples,): the mean over the photos in a resample.
     """
 
     roc_auc: np.ndarray
@@ -73,12 +73,12 @@ def resample(
     resamples: int,
     rng: np.random.Generator,
 ) -> ResampledFigures:
-    """Draws photos with replacement; a resample is a weight per photo, so that the photos are sorted only once.
+    """Computes the metrics of bootstrap resamples; each is a weight per photo, so that photos are sorted only once.
 
     Args:
         labels: int32 (n,).
         probabilities: float32 (n, classes).
-        photo_figures: float64 (n,), one figure per photo, by the name of the figure.
+        photo_figures: for each metric name, float64 (n,): the value of each photo.
         resamples: number of resamples.
         rng: draws the resamples.
     """
@@ -120,7 +120,8 @@ def cumulate(values: np.ndarray) -> np.ndarray:
     blocks = -(-num // BLOCK)
     padded = np.zeros((blocks, BLOCK, width), np.float32)
     padded.reshape(-1, width)[:num] = values
-    # Within each block, the sums are a matrix product with a triangle of ones; then the earlier blocks are added.
+    # A product with a triangular matrix of ones yields the running sums within each block; then the totals of the
+    # earlier blocks are added.
     sums = np.matmul(TRIANGLE, padded)
     sums[1:] += np.cumsum(sums[:-1, -1], axis=0)[:, None]
     cumulated: np.ndarray = sums.reshape(-1, width)[:num]
@@ -147,7 +148,7 @@ class _Order:
         )
 
     def ranking_figures(self, weights: np.ndarray) -> np.ndarray:
-        """ROC AUC and average precision: float64 (2, resamples), NaN if a resample lacks the class or the rest.
+        """ROC AUC and average precision: float64 (2, resamples), NaN if a resample has only this class, or lacks it.
 
         Args:
             weights: float32 (n, resamples).

@@ -11,10 +11,10 @@ from components.contract.inference.graph import InferenceGraph
 from components.evaluate.measure.predictions import BATCH_SIZE, Predictions, run_batches
 
 Disturbance: TypeAlias = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""Maps a photo, uint8 (height, width, 3), RGB, to another of the same shape."""
+"""Maps a photo to a disturbed photo of the same shape: uint8 (height, width, 3), RGB."""
 
 BLUR_SHARE = 1 / 150
-"""The blur's standard deviation, relative to the shorter side: 1.5 pixels at 224."""
+"""The blur's standard deviation, relative to the shorter side: 1.5 px for a side of 224 px."""
 NOISE = 12
 JPEG_QUALITY = 30
 LIGHT = 0.3
@@ -41,7 +41,7 @@ def compress(pixels: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
 
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     pixels_or_none = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert pixels_or_none is not None, "OpenCV has just encoded it"
+    assert pixels_or_none is not None, "OpenCV must decode the JPEG file that it has just encoded"
     decoded_pixels: np.ndarray = pixels_or_none
     return decoded_pixels
 
@@ -68,7 +68,7 @@ DISTURBANCES: Final[Mapping[str, Disturbance]] = {
 def disturb(
     graph: InferenceGraph, split: Split, predictions: Predictions, num: int, rng: np.random.Generator
 ) -> tuple[RobustnessFigures, ...]:
-    """Scores photos again under each disturbance; the first figure is for the unchanged photos.
+    """Scores photos again under each disturbance; the first result is for the unchanged photos.
 
     Args:
         graph: the exported graph.

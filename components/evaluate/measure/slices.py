@@ -27,7 +27,7 @@ class Original:
 def find_slices(
     predictions: Predictions, split: Split, originals: Mapping[str, Original], class_names: Sequence[str]
 ) -> tuple[SliceFigures, ...]:
-    """The figures of each slice of at least ten photos, the lowest accuracy first."""
+    """The metrics of each slice with at least MIN_PHOTOS photos, the least accurate first."""
     photo_classes = [class_names[label] for label in predictions.labels]
     slices = [
         _slice_figures(trait, part, predictions.correct, in_slice)
@@ -38,7 +38,7 @@ def find_slices(
 
 
 def is_clear(slice_figures: SliceFigures, slices: Sequence[SliceFigures]) -> bool:
-    """Whether a slice's difference is significant, corrected for the number of slices (Bonferroni)."""
+    """Whether a slice differs significantly from the other photos, corrected for the number of slices (Bonferroni)."""
     return slice_figures.p_value < SIGNIFICANCE_LEVEL / max(len(slices), 1)
 
 
@@ -90,7 +90,7 @@ def _iterate_slices(
 
 
 def source_folder(path: str, class_name: str) -> str:
-    """The folders of a file, without those named after its class or a split: they show its origin."""
+    """The path of a file's folder without parts named after its class or a split; the rest may show its origin."""
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 
@@ -105,7 +105,7 @@ def _split_into_thirds(
 
 
 def _measure_light(split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Mean brightness, and standard deviation of the Laplacian, of each photo: float64 (n,) each."""
+    """The mean brightness and the sharpness (standard deviation of the Laplacian) of each photo: float64 (n,) each."""
     import cv2
 
     gray_photos = (cv2.cvtColor(split.image(index), cv2.COLOR_RGB2GRAY) for index in range(len(split)))

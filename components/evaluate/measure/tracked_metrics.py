@@ -1,4 +1,4 @@
-"""The figures for MLflow and for KFP: the same names in every run, so that runs can be compared side by side."""
+"""The metrics for MLflow and KFP, with the same names in every run, so that runs can be compared side by side."""
 
 import html
 import re
@@ -17,15 +17,15 @@ HEADLINES = tuple(
 )
 """The fields of `Figures` that have an interval."""
 TRACKED_INTERVALS: Final = ("accuracy", "macro_f1")
-"""The figures whose intervals are tracked. All others would add 24 rows to MLflow's list; the report has them."""
+"""The metrics whose intervals are logged. All others would add 24 rows to MLflow's list; the report has them."""
 ROC_POINTS = 100
 NOTE_TAG: Final = "mlflow.note.content"
 MAX_NOTE: Final = 5000
-"""The most characters that MLflow accepts in a tag."""
+"""The maximum number of characters that MLflow accepts in a tag."""
 
 
 def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
-    """All headline figures, those of TRACKED_INTERVALS with their intervals, and other single figures."""
+    """The metrics in HEADLINES, with the intervals of those in TRACKED_INTERVALS, and metrics without intervals."""
     metrics: dict[str, float] = {}
     for name, split in (("validation", figures.validation), ("test", figures.test)):
         for key in HEADLINES:
@@ -67,11 +67,11 @@ def mlflow_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float
 
 
 def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None) -> str:
-    """The description, in Markdown, that MLflow shows at the top of the page of the run.
+    """The description, in Markdown, that MLflow shows at the top of the run's page.
 
     Args:
         info: the results.
-        dataset: the data set that was evaluated.
+        dataset: the data set on which the model was evaluated.
         run_id: the run's ID in the store, for the link to the report.
     """
     rows = [
@@ -83,7 +83,7 @@ def describe_run(info: EvaluationInfo, dataset: DatasetInfo, run_id: str | None)
         (
             f"**Verdict: {info.gate.verdict}.** {_escape(' '.join(info.gate.reasons))}",
             "",
-            "| photos | accuracy | macro F1 | number |",
+            "| split | accuracy | macro F1 | photos |",
             "|---|---|---|---|",
             *rows,
             "",
@@ -113,7 +113,7 @@ def kfp_metrics(info: EvaluationInfo, figures: AllFigures) -> dict[str, float]:
 
 
 def roc_curve_points(evaluation_dir: Path) -> tuple[list[float], list[float], list[float]]:
-    """The ROC curve on test, of all classes pooled, each versus the rest.
+    """The one-versus-rest ROC curve of the test split, pooled over all classes, as up to ROC_POINTS points.
 
     scikit-learn's first threshold is infinite, which KFP cannot store. It is replaced by 1, the highest probability.
 

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting the figures, in plain sentences."""
+"""What a reader must know before trusting the metrics, in plain sentences."""
 
 from components.contract.artifacts.bundle import BundleInfo
 from components.contract.artifacts.dataset import DatasetInfo
@@ -23,8 +23,8 @@ def list_caveats(
     sentences = []
     if bundle.dataset_fingerprint != dataset.fingerprint:
         sentences.append(
-            "The model was trained on another version of the data: some of its training photos may be "
-            "among the test photos, which would make every figure too optimistic."
+            "The model was trained on a different version of the data: some of its training photos may be "
+            "among the test photos, which would make every metric too optimistic."
         )
     if test.num_images < FEW_PHOTOS:
         fact = "is only 1 test photo" if test.num_images == 1 else f"are only {test.num_images} test photos"
@@ -37,8 +37,8 @@ def list_caveats(
     for split, split_figures in (("test", test), ("validation", validation)):
         if split_figures.absent_classes:
             sentences.append(
-                f"The {split} split has no photos of {join_names(split_figures.absent_classes)}, so their "
-                "recall there is unknown."
+                f"The {split} split has no photos of {join_names(split_figures.absent_classes)}, so the recall there "
+                "is unknown."
             )
     sentences += describe_order(test) or _never_predicted(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):

@@ -1,4 +1,4 @@
-"""What the figures mean, in plain sentences: how good the model is and why, and what to photograph or relabel next."""
+"""What the metrics mean, in plain sentences: how good the model is and why, and what to photograph or relabel next."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
@@ -12,13 +12,13 @@ from components.evaluate.formatting import estimate, interval, percent
 from components.evaluate.measure.slices import is_clear
 
 WEAK_RECALL = 0.1
-"""A class whose recall is this far below the mean recall is mentioned."""
+"""The weakest class is mentioned if its recall is at least this far below the mean recall."""
 OVERFITTING_GAP = 0.08
-"""A gap between training and validation accuracy that matters."""
+"""A larger gap between training and validation accuracy is reported as overfitting."""
 MEMORIZED_ACCURACY = 0.95
 """At this training accuracy or above, the network has memorized its training photos."""
 SLIGHT_AGREEMENT = 0.2
-"""Up to this value, the agreement of predictions and labels beyond chance is slight (Landis and Koch 1977)."""
+"""Up to this value, the agreement of predictions and labels beyond chance is slight (Landis and Koch, 1977)."""
 MAX_LOST_SHARE = 0.03
 UNRELIABLE_AUC = 0.85
 OVERCONFIDENCE = 0.02
@@ -62,17 +62,17 @@ def _worth(info: EvaluationInfo, figures: AllFigures, bundle: BundleInfo) -> Ite
         )
         num_differing = comparison.num_won + comparison.num_lost
         yield (
-            f"{conclusion}: of {pluralize(num_differing)} that only one of the two models classifies "
+            f"{conclusion}: of the {pluralize(num_differing)} that only one of the two models classifies "
             f"correctly, this model is correct on {comparison.num_won} and the champion on {comparison.num_lost}. The "
             f"models were compared on {pluralize(comparison.num_images, 'test photo')} that neither was trained "
             "on."
         )
     if figures.folds is not None:
         yield (
-            f"In {figures.folds.num_folds}-fold cross-validation, a head on the same features reaches "
+            f"In {figures.folds.num_folds}-fold cross-validation, a head on the same features reaches an accuracy of "
             f"{estimate(figures.folds.accuracy)}, from {percent(min(figures.folds.accuracies))} in the "
-            f"worst fold to {percent(max(figures.folds.accuracies))} in the best. This shows how much one "
-            "small test split can mislead."
+            f"worst fold to {percent(max(figures.folds.accuracies))} in the best. This shows how misleading one "
+            "small test split can be."
         )
 
 
@@ -80,10 +80,10 @@ def _effort(bundle: BundleInfo) -> str:
     facts = bundle.model
     if facts.kind == "pretrained" and facts.num_trained_parameters < facts.num_parameters / 2:
         return (
-            f"Its backbone was pretrained on other photos: only {facts.num_trained_parameters:,} of its "
-            f"{facts.num_parameters:,} parameters were trained here."
+            f"Its backbone was pretrained on other photos: only {facts.num_trained_parameters:,} of the model's "
+            f"{facts.num_parameters:,} parameters were trained in this run."
         )
-    return f"It was trained only on these photos, with {facts.num_trained_parameters:,} trained parameters."
+    return f"It was trained on photos of this data set only, with {facts.num_trained_parameters:,} trained parameters."
 
 
 def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
     counts = dataset.counts["train"]
     num_photos, usual_num = counts.get(weakest.class_name, 0), median(counts.values())
     text = (
-        f"Its weakest class is {weakest.class_name}: it recognized {percent(_recall(weakest))} of "
+        f"The weakest class is {weakest.class_name}: the model recognized {percent(_recall(weakest))} of its "
         f"{pluralize(weakest.num_images, 'test photo')}."
     )
     if num_photos < usual_num:
@@ -105,8 +105,8 @@ def _weakest_class(test: Figures, dataset: DatasetInfo) -> Iterator[str]:
         )
     else:
         yield (
-            f"{text} The class does not have fewer training photos than usual ({num_photos}), so its photos are "
-            "difficult: add photos like those that the model gets wrong, or check the labels."
+            f"{text} The class has {pluralize(num_photos, 'training photo')}, at least the median of all classes, so "
+            "its photos may be difficult: add photos like those that the model gets wrong, or check the labels."
         )
 
 
@@ -121,7 +121,7 @@ def _commonest_confusion(test: Figures) -> Iterator[str]:
     wrong = test.num_images - test.num_correct
     yield (
         f"The most common error is {pair.class_name} predicted as {pair.predicted_as}: {pair.num_images} "
-        f"of {wrong} wrong answers. Photos that show the difference between the two help more than photos "
+        f"of {wrong} wrong answers. Photos that show the difference between the two classes help more than photos "
         "of other classes."
     )
 
@@ -130,9 +130,9 @@ def _labels(figures: AllFigures) -> Iterator[str]:
     num = figures.num_label_errors
     if num:
         yield (
-            f"{pluralize(num)} look{'s' if num == 1 else ''} mislabeled. Check the first ones in "
-            "label_errors.csv, correct them and pass the file to darkroom data relabel: wrong labels "
-            "harm both training and these figures."
+            f"{pluralize(num)} look{'s' if num == 1 else ''} mislabeled. Check the photos at the top of "
+            "label_errors.csv, correct their labels there, and pass the file to darkroom data relabel: wrong labels "
+            "harm both training and these metrics."
         )
 
 
@@ -151,7 +151,7 @@ def _slices(figures: AllFigures) -> Iterator[str]:
     worst = figures.slices[0]
     subject = f"photos in {worst.trait} {worst.part!r}" if worst.trait == "folder" else f"{worst.part} photos"
     qualifier = "" if worst.trait == "folder" else f" (by {worst.trait})"
-    text = f"Its accuracy is lowest on {subject}{qualifier}: {percent(worst.accuracy.value)} of {worst.num_images}"
+    text = f"Accuracy is lowest on {subject}{qualifier}: {percent(worst.accuracy.value)} of {worst.num_images} photos"
     if worst.accuracy.value >= figures.test.accuracy.value:
         return
     if is_clear(worst, figures.slices):
@@ -173,7 +173,7 @@ def _validation_at_chance(
     if any("batch_norm" in name for name in bundle.model.trained_layers):
         advice += "; then replace BatchNormalization with GroupNormalization, or raise train.batch_size"
     yield (
-        f"Training accuracy reaches {percent(max(history['accuracy']))}, but validation is at chance: "
+        f"Training accuracy reaches {percent(max(history['accuracy']))}, but validation accuracy is at chance: "
         f"{percent(validation.accuracy.value)} of {pluralize(validation.num_images)}, compared with "
         f"{percent(majority_class.num_images / validation.num_images)} for always predicting "
         f"{majority_class.class_name}. More epochs will not help: {advice}."
@@ -198,12 +198,15 @@ def _training(validation: Figures, bundle: BundleInfo, history: Mapping[str, Seq
     train_accuracy, validation_accuracy = (accuracies[bundle.best_epoch - 1 :] or [(0.0, 0.0)])[0]
     if train_accuracy - validation_accuracy > OVERFITTING_GAP:
         yield (
-            f"Accuracy is much higher on training photos ({percent(train_accuracy)}) than on new ones "
+            f"Accuracy is much higher on training photos ({percent(train_accuracy)}) than on validation photos "
             f"({percent(validation_accuracy)}): "
-            "more photos or stronger augmentation would help, longer training would not."
+            "more photos or stronger augmentation would help; longer training would not."
         )
     elif bundle.best_epoch == bundle.epochs_run > 1:
-        yield (f"The last epoch, {bundle.best_epoch}, was the best: the model still improved, so more epochs may help.")
+        yield (
+            f"The last epoch, {bundle.best_epoch}, was the best: the model was still improving, so more epochs may "
+            "help."
+        )
 
 
 def _calibration(figures: AllFigures) -> Iterator[str]:
@@ -213,19 +216,19 @@ def _calibration(figures: AllFigures) -> Iterator[str]:
     if calibration.error_before - calibration.error_after > OVERCONFIDENCE:
         attitude = "overconfident" if calibration.temperature > 1 else "underconfident"
         yield (
-            f"It was {attitude}: confidence and accuracy differed by {percent(calibration.error_before)}. "
+            f"The model was {attitude}: confidence and accuracy differed by {percent(calibration.error_before)}. "
             f"A temperature of {calibration.temperature:.2f}, fitted on the validation photos, reduces "
-            f"this to {percent(calibration.error_after)}."
+            f"this difference to {percent(calibration.error_after)}."
         )
     target = percent(calibration.target_accuracy)
     if calibration.threshold is None:
         yield (
-            f"There is no threshold at which {target} of its answers on the validation photos are "
+            f"There is no threshold at which {target} of the model's answers on the validation photos are "
             "correct, so it never abstains: the model is not accurate enough for this target yet."
         )
     elif calibration.threshold > 0 and calibration.answered_accuracy is not None:
         yield (
-            f"If it only answers with at least {percent(calibration.threshold)} confidence, it answers "
+            f"If the model answers only when its confidence is at least {percent(calibration.threshold)}, it answers "
             f"{percent(calibration.coverage.value)} of the test photos and is correct on "
             f"{percent(calibration.answered_accuracy.value)} of those; the target was {target}."
         )
@@ -239,8 +242,8 @@ def _robustness(figures: AllFigures) -> Iterator[str]:
     lost_share = (worst.num_lost - worst.num_won) / worst.num_images
     if lost_share > MAX_LOST_SHARE:
         yield (
-            f"Of all disturbances, “{worst.disturbance}” reduces accuracy most: {percent(lost_share)} of the "
-            "answers become wrong. If you expect such photos, train with them."
+            f"Of all disturbances, “{worst.disturbance}” reduces accuracy the most: {percent(lost_share)} more of the "
+            "answers are wrong. If you expect such photos, train with them."
         )
     else:
         yield "Mild blur, noise, compression and brightness changes hardly reduce accuracy."
@@ -256,6 +259,6 @@ def _out_of_distribution(figures: AllFigures) -> Iterator[str]:
     ]
     if unnoticed_kinds:
         yield (
-            f"It does not reliably detect that {join_names(unnoticed_kinds)} belong to no class: do not "
+            f"The model does not reliably detect that {join_names(unnoticed_kinds)} belong to no class: do not "
             "rely on its familiarity score for such pictures."
         )

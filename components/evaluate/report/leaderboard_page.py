@@ -1,4 +1,4 @@
-"""Renders the leaderboard as a page, one self-contained file, and as a part of the report."""
+"""Renders the leaderboard as a self-contained HTML page, and as a part of the report."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,16 +35,16 @@ HEADINGS = (
 )
 LEGEND = (
     "● On the Pareto front: no other model is at least as good in accuracy, time per photo and size, and better in one "
-    "of them. Intervals are 95 % intervals. Times are medians of the exported graph on one machine; training times "
-    "benefit from the caches of earlier runs. Tied means that the difference is not significant: McNemar’s exact test "
-    "on the same photos or, with several seeds, a bootstrap over photos and training runs, corrected "
-    "for the number of comparisons (Holm)."
+    "of them. Intervals are 95 % intervals. Inference times are medians of the exported graph on one machine; "
+    "training times are shorter if caches of earlier runs were used. Tied means that the difference is not "
+    "significant: McNemar’s exact test on the same photos or, with several seeds, a bootstrap over photos and "
+    "training runs, corrected for the number of comparisons (Holm)."
 )
 ON_FRONT, OFF_FRONT = "●", "○"
 FAR = 4
-"""If the slowest model takes this many times as long as the fastest, the ticks are 1, 2, 5, 10 … ms."""
+"""If the slowest model takes more than this many times as long as the fastest, the ticks are at 1, 2, 5, 10 … ms."""
 MIN_SPAN = 0.02
-"""The smallest range of accuracies on the axis, so that equally good models do not look different."""
+"""The smallest range of accuracies on the axis, so that nearly equal models do not look different."""
 
 
 def render_leaderboard(board: Leaderboard) -> str:
@@ -94,7 +94,7 @@ def row_cells(row: Row) -> tuple[str, ...]:
 
 
 def leaderboard_sentences(board: Leaderboard) -> list[str]:
-    """The reason for the pick, and notes on the table."""
+    """The reason for the pick, the ties with the most accurate model, and the models left out."""
     best = board.rows[0]
     # If the most accurate model is the pick, the reason already mentions its ties.
     ties = [] if board.pick == best.name else [row for row in board.rows[1:] if row.tied and row.name != board.pick]

@@ -55,7 +55,7 @@ class Photo:
     Attributes:
         answer: the model's prediction.
         pixels: uint8 (height, width, 3), RGB.
-        path: path of the original file, relative to the data; None if it is unknown.
+        path: path of the original file, relative to the data folder; None if it is unknown.
         heat: float32 (rows, columns), how much each area supports the answer, from 0 to 1; None if there is no
             explanation.
     """
@@ -110,7 +110,7 @@ class Content:
     """The content of the report.
 
     Attributes:
-        charts: by name, those of `draw_charts`, and `architecture`.
+        charts: all charts by name: those of `draw_charts`, and `architecture`.
         pictures: the same charts as PNG files.
         samples: a JPEG file of labeled photos, if preprocess wrote one.
         variants: a JPEG file of one photo's augmented variants, if train wrote one.
@@ -143,7 +143,7 @@ class Content:
 
 
 def charts_of(content: Content, *names: tuple[str, str], label: str | None = None) -> list[Chart]:
-    """The named charts that the report contains.
+    """The charts with these names; names of charts that the report does not contain are skipped.
 
     Args:
         content: the content of the report.
@@ -158,12 +158,12 @@ def charts_of(content: Content, *names: tuple[str, str], label: str | None = Non
 
 
 def file_name(path: str | None) -> str | None:
-    """The name of a file without its folders, if known."""
+    """The name of a file without its folders; None if the path is unknown."""
     return path and path.rpartition("/")[2]
 
 
 def train_params(bundle: BundleInfo) -> list[tuple[str, str]]:
-    """The train params by name; the name of a param of a phase starts with `phases.` and the phase's number."""
+    """The train params by name; the params of a phase have the prefix `phases.` and the phase's number."""
     params = dict(bundle.params)
     phases = phase_settings(params)
     params |= {"phases": None} | {f"phases.{number}": phase for number, phase in enumerate(phases, start=1)}

@@ -10,7 +10,7 @@ from components.evaluate.formatting import file_size, interval, percent
 from components.evaluate.report.model import Content, reproduce_commands, use_commands
 
 MOST_CLASSES = 60
-"""The most rows of a table; a model card must be short enough to be read from start to end."""
+"""The maximum number of rows in a table; a model card must be short enough to be read from start to end."""
 
 
 def render_card(content: Content) -> str:
@@ -42,7 +42,7 @@ def render_card(content: Content) -> str:
 
 
 def _weakest_classes(test: Figures) -> Sequence[ClassFigures]:
-    """All classes in their order or, if there are more than MOST_CLASSES, the weakest."""
+    """All classes in their usual order or, if there are more than MOST_CLASSES, only the weakest."""
     if len(test.per_class) <= MOST_CLASSES:
         return test.per_class
     by_f1 = sorted(test.per_class, key=lambda figures: 1.0 if figures.f1 is None else figures.f1)

@@ -1,4 +1,4 @@
-"""Detects outputs in another order than the classes: the confusion matrix is then a permuted diagonal."""
+"""Detects outputs whose order differs from that of the classes: the confusion matrix is then a permuted diagonal."""
 
 from typing import Final
 
@@ -10,14 +10,14 @@ from components.contract.text import join_names
 from components.evaluate.formatting import percent
 
 MIN_GAIN: Final = 0.3
-"""The increase in accuracy that another order of the outputs must bring."""
+"""The minimum increase in accuracy if the outputs are reordered."""
 MIN_SHARE: Final = 0.5
-"""The share of each swapped class that must be predicted as the same other class."""
+"""Of each swapped class, more than this share of the photos must be predicted as the same other class."""
 MAX_SWAPS: Final = 5
 
 
 def find_order(confusion_matrix: ArrayLike) -> tuple[int, ...] | None:
-    """The class that each output seems to represent; None if the outputs seem to be in the order of the classes.
+    """The class that each output seems to represent; None if the outputs seem to be in the same order as the classes.
 
     The Hungarian method finds the assignment of classes to outputs with which most photos are classified correctly.
 
@@ -39,7 +39,7 @@ def find_order(confusion_matrix: ArrayLike) -> tuple[int, ...] | None:
 
 
 def describe_order(test: Figures) -> list[str]:
-    """A sentence if the model's outputs seem to be in another order than the classes."""
+    """A sentence if the order of the model's outputs seems to differ from that of the classes; otherwise empty."""
     order = find_order(test.confusion_matrix)
     if order is None:
         return []
@@ -47,7 +47,7 @@ def describe_order(test: Figures) -> list[str]:
     swaps = [f"{names[true]} is predicted as {names[output]}" for output, true in enumerate(order) if true != output]
     num_correct = sum(test.confusion_matrix[true][output] for output, true in enumerate(order))
     return [
-        f"The outputs of the model seem to be in another order than the classes: {join_names(swaps[:MAX_SWAPS])}"
+        f"The order of the model's outputs seems to differ from that of the classes: {join_names(swaps[:MAX_SWAPS])}"
         f"{' …' if len(swaps) > MAX_SWAPS else ''}. In the order {', '.join(names[true] for true in order)} it would "
         f"classify {percent(num_correct / test.num_images)} correctly instead of {percent(test.accuracy.value)}. If "
         "this model is used unchanged, list its classes in that order (train.model.class_names); otherwise check the "

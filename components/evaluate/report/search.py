@@ -14,7 +14,7 @@ MAX_KEYS: Final = 4
 
 
 def search_sentences(study: StudyInfo) -> list[str]:
-    """Describes the trials, the best of them, and the params that mattered, in sentences."""
+    """Describes in sentences the trials, the chosen trial, and the params that mattered most."""
     states = Counter[str](trial.state for trial in study.trials)
     outcomes = [
         f"{states[state]} {words}"
@@ -35,15 +35,15 @@ def search_sentences(study: StudyInfo) -> list[str]:
         best = top_trials[0]
         median_accuracy = median(trial.accuracy for trial in study.trials if trial.accuracy is not None)
         sentences.append(
-            f"Trial {best.number + 1} was the best with {percent(best.accuracy)}; the median was "
-            f"{percent(median_accuracy)}. This model was trained with its params."
+            f"Trial {best.number + 1} was chosen, with an accuracy of {percent(best.accuracy)}; the median was "
+            f"{percent(median_accuracy)}. This model was trained with the params of that trial."
         )
     if len(study.objectives) > 1:
         sentences.append(study.choice)
     weights = sorted(study.importance.items(), key=lambda item: -item[1])[:MAX_KEYS]
     if weights:
         shares = ", ".join(f"{key} {percent(weight)}" for key, weight in weights)
-        sentences.append(f"How much each param contributed to the differences in accuracy: {shares}.")
+        sentences.append(f"Params that contributed most to the differences in accuracy: {shares}.")
     return sentences
 
 
@@ -54,13 +54,13 @@ def best_trials(study: StudyInfo) -> list[Trial]:
 
 
 def trial_row(trial: Trial) -> tuple[str, str, str, str]:
-    """The cells of a trial: its number, counted from 1, its accuracy, epochs and values."""
+    """The table cells of a trial: its number (counted from 1), accuracy, epochs and params."""
     values = ", ".join(f"{key} {_short(value)}" for key, value in flatten(trial.values).items())
     return str(trial.number + 1), percent(trial.accuracy), str(trial.epochs), values
 
 
 def _short(value: str) -> str:
-    """Rounds a decimal number to three significant digits; any other text is unchanged."""
+    """Rounds a decimal number to three significant digits; returns any other string unchanged."""
     try:
         return value if value.isdigit() else f"{float(value):.3g}"
     except ValueError:

@@ -32,10 +32,10 @@ def build_showcase(
 
     Args:
         graph: computes the explanations.
-        splits: all three; any of them may contain doubtful labels.
+        splits: all three splits; any of them may contain doubtful labels.
         examination: contains the mistakes, confused pairs, doubtful labels and outliers.
         originals: the original files of the photos, by image_id.
-        num_mistakes: how many are shown; 0 shows no photos of any kind.
+        num_mistakes: the number of wrong answers to show; 0 shows no photos at all.
     """
     if num_mistakes == 0:
         return Showcase()
@@ -70,7 +70,7 @@ def build_showcase(
 
 
 def read_originals(manifest_path: Path) -> dict[str, Original]:
-    """The original file of each kept photo, from the manifest, by image_id; empty if there is no manifest."""
+    """The original file of each kept photo by image_id, from the manifest; empty if that is missing or unreadable."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -93,7 +93,7 @@ def read_originals(manifest_path: Path) -> dict[str, Original]:
 def _find_photo(
     finding: LabelError | Outlier, splits: Mapping[SplitName, Split], originals: Mapping[str, Original]
 ) -> tuple[np.ndarray, str | None]:
-    """The pixels of the photo of a finding, and the path of its file."""
+    """The pixels of the photo that a finding is about, and the path of the original file."""
     split = next(split for name, split in splits.items() if name == finding.split)
     return split.image(split.index_of[finding.image_id]), _path(originals, finding.image_id)
 

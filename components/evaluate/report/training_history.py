@@ -12,17 +12,17 @@ from components.contract.system.atomic_files import read_json
 from components.contract.tracking.run import flatten
 
 PHASE = "phase"
-"""The key in history.json for the phase of each epoch, a number or a name; missing if there is only one phase."""
+"""The key in history.json of each epoch's phase (a number or a name); absent if there is only one phase."""
 
 _File = RootModel[dict[str, list[float] | list[str]]]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase of the training, with its own settings.
+    """A phase of the training run, with its own settings.
 
     Attributes:
-        name: its name in the params, otherwise its number.
+        name: its name in the params or, if it has none, in history.json; otherwise its number.
         epochs: its first and last epoch, counted from 1; None if it never ran.
         settings: the params of the phase, in one line.
     """
@@ -37,8 +37,8 @@ class History:
     """The training history.
 
     Attributes:
-        curves: the values of each figure by its name, one per epoch: loss, val_loss, accuracy, …
-        phases: the phases in their order; empty if the training had only one.
+        curves: the values of each metric, one per epoch, by its name: loss, val_loss, accuracy, …
+        phases: the phases in order; empty if the training run had only one.
     """
 
     curves: Mapping[str, Sequence[float]]
@@ -46,7 +46,7 @@ class History:
 
 
 def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
-    """Reads the history from history.json and the params of the training.
+    """Reads the curves from history.json, and the phases from history.json and the params.
 
     Args:
         bundle_dir: contains history.json.
@@ -66,7 +66,7 @@ def read_history(bundle_dir: Path, params: Mapping[str, Any]) -> History:
 
 
 def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The settings of each phase that differ from the resolved train section; empty if there is only one phase."""
+    """For each phase, the settings that differ from the resolved train section; empty if the params have no phases."""
     phases = params.get("phases")
     if not isinstance(phases, list):
         return []
@@ -74,7 +74,12 @@ def phase_settings(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def build_phases(marks: Sequence[float | str], settings: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
-    """The phases recorded for the epochs, with their settings from the params; empty if there is only one."""
+    """The phases, with the epochs from the history and the settings from the params; empty if there is only one.
+
+    Args:
+        marks: the phase of each epoch, a number or a name.
+        settings: the settings of each phase, including phases that never ran.
+    """
     epochs = []
     last = 0
     for mark, group in itertools.groupby(marks):

@@ -63,7 +63,7 @@ def _find_obstacles(records: Sequence[Record], *, has_given_splits: bool) -> Map
         obstacles["grayscale"] = f"At least half of the photos are gray: {num_gray:,} of {len(kept_records):,}."
     num_tiny = sum(min(record.native_height or 0, record.native_width or 0) < MIN_SIDE for record in kept_records)
     if kept_records and num_tiny == len(kept_records):
-        obstacles["near_duplicates"] = f"Photos smaller than {MIN_SIDE} px are only compared for equality."
+        obstacles["near_duplicates"] = f"Photos with a side below {MIN_SIDE} px are only compared for equality."
     if not has_given_splits:
         obstacles["leakage"] = "The data had no splits, and Darkroom keeps copies in the same split."
     if not all(any(record.split == split for record in kept_records) for split in ("train", "validation", "test")):

@@ -35,7 +35,7 @@ def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests:
             yield f"{what}: mean {means[1]:,.3g}, but {means[0]:,.3g} in train (distance {distance:.2f})"
     distance, bound = class_distance(train, other, SIGNIFICANCE / num_tests)
     if distance >= max(MIN_DISTANCE, bound):
-        yield f"classes: {100 * distance:.0f} % of the photos would need another class to match the balance in train"
+        yield f"classes: {100 * distance:.0f} % of the photos would need a different class to match the train split"
 
 
 def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:

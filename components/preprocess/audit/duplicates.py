@@ -181,7 +181,7 @@ def _audit_copies(copy_audit: CopyAudit, links: Sequence[Link], kind: str, polic
 
 
 def _iter_kept_links(copy_audit: CopyAudit, links: Iterable[Link]) -> Iterator[Link]:
-    """Yields each link if both of its files are still kept when the link is reached."""
+    """Yields the links whose files are both still kept when the link is reached."""
     for link in links:
         if copy_audit.records[link.first].is_kept and copy_audit.records[link.second].is_kept:
             yield link

@@ -11,21 +11,21 @@ TITLES: Final = {
     "wrong_extension": "Extensions that do not match the content",
     "extreme_aspect": "Photos with an extreme aspect ratio",
     "low_resolution": "Photos much smaller than the prepared size",
-    "brightness_outliers": "Much darker or brighter than the others",
-    "blur_outliers": "Much less sharp than the others",
+    "brightness_outliers": "Photos much darker or brighter than the others",
+    "blur_outliers": "Photos much less sharp than the others",
     "pixel_depth": "Photos with more than 8 bits per value",
     "low_information": "Photos with little detail",
-    "odd_size": "Much larger or smaller than the others",
+    "odd_size": "Photos much larger or smaller than the others",
     "grayscale": "Gray photos among colored ones",
     "placeholders": "The same picture in many classes",
-    "imbalance": "Unequal classes",
+    "imbalance": "Classes of very different sizes",
     "few_photos": "Few training photos",
-    "tiny_classes": "Too few photos for reliable figures",
+    "tiny_classes": "Too few photos for reliable metrics",
     "split_drift": "Splits that differ",
 }
 ADVICE: Final = {
-    "broken": "Copy them again from their source, or save them in a supported format; the note names the problem "
-    "of each file.",
+    "broken": "Copy them again from their source, or save them in a supported format; each note names the problem "
+    "with a file.",
     "contradictory_labels": "Decide which label is correct and remove the other copy, or write your decisions to a "
     "table for darkroom data relabel.",
     "leakage": (
@@ -34,7 +34,7 @@ ADVICE: Final = {
     ),
     "duplicates": "Nothing to do: one copy is used. Many copies may mean that something went wrong during collection.",
     "near_duplicates": "Check whether they are intended. Darkroom keeps them in the same split, so they do not distort "
-    "the figures.",
+    "the metrics.",
     "wrong_extension": "Nothing to do for training, which ignores the extension. Rename the files for other programs.",
     "extreme_aspect": "Crop them to the object, or set preprocess.resize to pad or crop.",
     "low_resolution": "Find the originals, or set a smaller preprocess.image_size.",
@@ -55,5 +55,5 @@ ADVICE: Final = {
     "and strong augmentation.",
     "tiny_classes": "Add photos, or increase preprocess.validation_fraction and preprocess.test_fraction: with so few "
     "photos, one more error changes the recall of the class by at least ten points.",
-    "split_drift": "Find out why the splits differ: the figures only apply to photos like those in the test split.",
+    "split_drift": "Find out why the splits differ: the metrics only apply to photos like those in the test split.",
 }

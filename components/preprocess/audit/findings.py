@@ -49,8 +49,8 @@ SUFFIXES: Final = {
 
 MAX_ASPECT: Final = 4.0
 OUTLIER_SCORE: Final = 5.0
-"""The modified z-score (Iglewicz and Hoaglin 1993) above which a photo is reported. They propose 3.5, but this
-would report too many photos of large data sets."""
+"""The modified z-score (Iglewicz and Hoaglin 1993) above which a photo is reported. The authors propose 3.5,
+which would report too many photos in large data sets."""
 MIN_PHOTOS_FOR_OUTLIERS: Final = 30
 MAX_IMBALANCE: Final = 5.0
 FEW_PHOTOS: Final = 50
@@ -247,8 +247,8 @@ def _balance(train: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     if train[most] > MAX_IMBALANCE * max(1, train[least]):
         ratio = train[most] / max(1, train[least])
         message = (
-            f"{printable(most)} has {train[most]:,} training photos, {printable(least)} has "
-            f"{train[least]:,}: {ratio:.1f} times as many."
+            f"{printable(most)} has {train[most]:,} training photos, but {printable(least)} has "
+            f"{train[least]:,}: a ratio of {ratio:.1f}."
         )
         yield "imbalance", message
     small_classes = [f"{printable(name)} has {count}" for name, count in train.items() if count < FEW_PHOTOS]

@@ -64,7 +64,7 @@ class _Nearest:
             self.gather()
 
     def gather(self) -> np.ndarray:
-        """The pairs: int64 (pairs, 3). If there are too many, reduces the radius, so that only nearer pairs follow."""
+        """Returns int64 (pairs, 3); if there are too many pairs, reduces the radius, so that only nearer ones count."""
         self._pairs = np.concatenate([self._pairs, *self._new])
         self._new, self._num_new = [], 0
         if len(self._pairs) > self._most:
@@ -154,7 +154,7 @@ def _look_up(hashes: np.ndarray, others: np.ndarray | None, chunks: list[Chunk],
         starts = np.searchsorted(other_keys, np.arange((1 << chunk.width) + 1))
         for mask in chunk.masks():
             rows = np.arange(len(keys))
-            if others is None and mask:  # compare two buckets once: from the one without the mask's highest bit
+            if others is None and mask:  # visit each pair of buckets once: from the one whose key lacks the top bit
                 rows = rows[keys & (1 << (mask.bit_length() - 1)) == 0]
             lows, highs = starts[keys[rows] ^ mask], starts[(keys[rows] ^ mask) + 1]
             if others is None and not mask:
@@ -183,7 +183,7 @@ def _is_new(differences: np.ndarray, earlier_chunks: list[Chunk]) -> np.ndarray:
 def _compare_ranges(
     values: np.ndarray, other_values: np.ndarray, rows: np.ndarray, lows: np.ndarray, highs: np.ndarray, radius: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Compares each row with the others from its low to its high index; yields (rows, others, distances)."""
+    """Compares the value of each row with other_values[low:high]; yields near pairs as (rows, others, distances)."""
     has_others = highs > lows
     rows, lows, lengths = rows[has_others], lows[has_others], (highs - lows)[has_others]
     ends = np.cumsum(lengths)

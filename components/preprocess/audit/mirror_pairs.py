@@ -13,13 +13,13 @@ NUM_CELLS: Final = 4
 NUM_DIRECTIONS: Final = 12
 NUM_FOLDS: Final = 5
 SHRINKAGE: Final = 0.5
-"""How much the covariance shrinks towards a multiple of the identity, since there may be fewer photos than features."""
+"""How much the covariance shrinks toward a multiple of the identity, since there may be fewer photos than features."""
 MIN_EXCHANGED: Final = 0.5
 """The minimum fraction of the photos of each class that are classified as the other class when mirrored."""
 MAX_CONFUSED: Final = 0.5
 """The maximum number of photos that are confused without mirroring, as a fraction of those confused when mirrored."""
 MIN_DEVIATIONS: Final = 3.0
-"""The minimum significance of this difference in a sign test, in standard deviations."""
+"""The minimum difference between these two numbers of photos, in standard deviations of a sign test."""
 
 
 def find_mirror_pairs(records: Sequence[Record], sketches: np.ndarray) -> list[tuple[str, str]]:

@@ -78,12 +78,12 @@ def find_mirrored_candidates(hashes: np.ndarray, mirrored: np.ndarray, radius: i
 def _find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> np.ndarray:
     pairs, is_cut = find_near(hashes, others, radius, MAX_CANDIDATES)
     if is_cut:
-        log.warning("Very many photos are similar; only the %s nearest pairs are compared.", f"{MAX_CANDIDATES:,}")
+        log.warning("Very many photos are similar; only the %s most similar pairs are compared.", f"{MAX_CANDIDATES:,}")
     return pairs
 
 
 def _ordered(pair_blocks: Sequence[np.ndarray]) -> np.ndarray:
-    """Combines blocks of pairs of different indices: int64 (pairs, 2), the smaller index first; distinct, sorted."""
+    """Combines blocks of pairs, without repetitions or equal indices: int64 (pairs, 2), sorted, smaller one first."""
     pairs = np.sort(np.concatenate([np.empty((0, 2), np.int64), *pair_blocks]).astype(np.int64), axis=1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
 

@@ -39,7 +39,7 @@ def report_depth(
     """Reports how many values 16-bit photos use, and which photos are clipped or need a larger range than the others.
 
     Args:
-        reporter: receives the finding.
+        reporter: the reporter to which the finding is added.
         records: one per file.
         depths: the depth of each file; None if it has at most 8 bits per value.
         pixel_range: the values that became black and white.

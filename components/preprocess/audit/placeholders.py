@@ -1,8 +1,8 @@
 """Finds the same picture in several classes: a placeholder such as "no image", or an error during collection.
 
 A placeholder is recognized by its repetition. Its copies may be different files: shops serve them in several sizes and
-qualities, and a plain graphic has too few features for the search for near-duplicates. Here, photos count as the same
-if their 32 × 32 sketches agree almost everywhere, and so do their colors.
+qualities, and a plain graphic has too few features for the search for near-duplicates. In this check, photos count as
+the same picture if their 32 × 32 sketches agree almost everywhere, and so do their colors.
 """
 
 from collections import Counter, defaultdict
@@ -16,34 +16,35 @@ from components.preprocess.audit.near_duplicates import Pixels
 from components.preprocess.manifest import Record
 
 MIN_SIDE: Final = 32
-"""Smaller pictures, such as digits, can look the same although they differ; they must have equal pixels."""
+"""In pixels. Pictures with a shorter side, such as digits, can look the same although they differ, so only equal pixels
+count."""
 CELL: Final = 8
 """The size of a cell in gray values. Two sketches are compared if the means of their four quarters are in the same
 cells."""
 MAX_MEAN_DIFFERENCE: Final = 3.0
 MAX_DIFFERENCE: Final = 20
 """The limits for the mean and the largest difference between two sketches of the same picture, in gray values. Saving a
-picture of 64 px at quality 30 causes up to 2.3 and 19; if something moves in a static scene, the largest one exceeds
-this."""
+picture of 64 px at quality 30 causes up to 2.3 and 19; if something moves in a static scene, the largest
+difference exceeds its limit."""
 MIN_CORRELATION: Final = 0.98
 FLAT_DEVIATION: Final = 2.0
-"""Photos of plain walls also differ little, but their noise is not correlated. Therefore sketches must correlate,
-unless their standard deviation is below FLAT_DEVIATION."""
+"""Photos of plain walls also differ little, but their noise is not correlated. Therefore, sketches must have a
+correlation of at least MIN_CORRELATION, unless their standard deviation is below FLAT_DEVIATION."""
 COLOR_SIDE: Final = 8
 BLOCK_SIDE: Final = 4
-"""The mean difference between block means, with 4 × 4 blocks, is a lower bound of the mean difference, and faster."""
+"""The mean difference between the means of 4 × 4 blocks is faster to compute than that of pixels, and never larger."""
 MAX_PAIRED: Final = 512
 """In cells with up to this many rows, the block means of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256
 LOSSLESS: Final = frozenset(("PNG", "BMP", "TIFF"))
-"""Copies in such a format with the same size and mode have equal pixels. If their pixels differ, as in two similar
-X-rays, they are not copies."""
+"""Copies in such a format with the same size and mode have equal pixels. If the pixels of two such files differ, as
+in similar X-rays, they are not copies."""
 MAX_LEADERS: Final = 200
 """The maximum number of different pictures that are compared in a cell, the most common hashes first: thousands of
 product photos on white may be in one cell."""
 COPIES: Final = ((3, 3), (2, 5))
-"""A picture with at least one of these numbers of (classes, copies) is a placeholder. In two classes, more copies are
-required, because a photo that is in two classes by mistake is more common than a placeholder there."""
+"""A picture with at least as many (classes, copies) as one of these pairs is a placeholder. In two classes, more copies
+are required, because a photo that is in two classes by mistake is more common than a placeholder there."""
 
 
 def find_placeholders(records: Sequence[Record], sketches: np.ndarray, pixels: Pixels) -> list[tuple[int, ...]]:

@@ -21,7 +21,7 @@ from components.preprocess.store.pixel_cache import PixelStore
 log = logging.getLogger(__name__)
 
 PORTIONS_AT_ONCE: Final = 64
-"""The number of portions per transaction: about 30,000 files and 50 MB, which locks the cache for about a second."""
+"""The number of portions per transaction: about 30,000 files and 50 MB; each locks the cache for about a second."""
 
 
 def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore) -> None:

@@ -45,7 +45,7 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
     """Writes the list.
 
     Args:
-        folder: receives listing.parquet.
+        folder: the folder for listing.parquet.
         photo_set: the files.
         data_folder: the folder of the data.
         is_lasting: whether other tasks find the same files in this folder; False if it is a temporary one.

@@ -1,7 +1,7 @@
 """Portions: fixed groups of files to read, which do not depend on the number of tasks.
 
-The hash of its path assigns each file to a portion, and the portions are distributed evenly among the tasks. Therefore,
-the results are the same for any number of tasks, and can be reused if that number changes.
+Each file is assigned to a portion by the hash of its path, and the portions are distributed evenly among the tasks.
+Therefore, the results are the same for any number of tasks, and can be reused if that number changes.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from components.preprocess.sources.photo_set import PhotoFile
 from components.preprocess.store.cache_index import VERSION
 
 PORTION_FILES: Final = 512
-"""The approximate maximum number of files in a portion: a few seconds of work, and less than 100 MB of 224 px
-photos."""
+"""The approximate maximum number of files in a portion: a few seconds of work and, at 224 px, less than 100 MB
+of pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def index_name(portion_name: str) -> str:
 
 
 def pack_name(portion_name: str, pack: str) -> str:
-    """The name of a pack. It ends with the unique name in the index, since two packs of one portion may differ."""
+    """The name of a pack: it ends with the pack's random file name, since two tasks may store packs of one portion."""
     return f"{portion_name}/{pack}"
 
 

@@ -111,7 +111,7 @@ def open_listed(
         data: the data, as in `preprocess`.
         params: the section preprocess, in which no value is `auto`.
         listing_dir: the output of `list_photos`.
-        scratch_dir: receives a temporary folder, which exists until the block ends.
+        scratch_dir: the folder in which a temporary folder is created; it exists until the block ends.
         columns: the column names that the user set for label files.
         is_part: if True, the caller reads a part of the files in the listed versions; if False, a remote folder is
             listed again, so that changes on the server are detected.

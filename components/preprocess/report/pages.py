@@ -53,7 +53,7 @@ WORDS: Final = {
 POLICY_WORDS: Final = {"report": "reported only", "quarantine": "left out", "fail": "stops the run"}
 
 STATE_WORDS: Final = {
-    "found": "has findings, see above",
+    "found": "has findings; see above",
     "clear": "nothing found",
     "off": "not checked:",
     "not possible": "not checked:",
@@ -65,7 +65,7 @@ def write_report(folder: Path, examination: Examination, training: TrainParams |
     """Writes audit.json, audit.html, and the pictures; samples and augmentation only if there are training photos.
 
     Args:
-        folder: receives audit.json, audit.html, samples.jpg, augmentation.jpg and classes.svg.
+        folder: the folder for audit.json, audit.html, samples.jpg, augmentation.jpg and classes.svg.
         examination: the results.
         training: the section train; its augmentation is shown before the presets. None in a pipeline step, so that a
             change of the training params does not cause the data to be prepared again.
@@ -97,7 +97,7 @@ def render(folder: Path, examination: Examination) -> str:
     """Renders the report.
 
     Args:
-        folder: contains the pictures.
+        folder: the folder with the pictures.
         examination: the results.
     """
     info = examination.info
@@ -164,7 +164,7 @@ def _check_sections(info: AuditInfo) -> Iterator[Section]:
     if info.checks:
         rows = [[check.title, (f"{STATE_WORDS[check.state]} ", Mark("soft", check.detail))] for check in info.checks]
         table = Table(["Check", Column("Result", "word")], rows, "All checks")
-        lead = Text("The audit runs only these checks; it does not detect other problems of the data.", "soft")
+        lead = Text("The audit runs only these checks; it does not detect other problems with the data.", "soft")
         yield Section("checks", "What was checked", [lead, table], "What was checked")
 
 

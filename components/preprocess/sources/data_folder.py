@@ -72,11 +72,11 @@ class DataFolder:
         return self.remote.list() if self.remote is not None else list_folder(self.path, self.roots)
 
     def locate(self, path: Path) -> Path:
-        """The path of a file of the folder, which is downloaded first if it is on a server."""
+        """The path of a file in the folder; the file is downloaded first if it is on a server."""
         return self.remote.locate(path) if self.remote is not None else path
 
     def skipped_records(self) -> list[Record]:
-        """Records of the files of git, DVC and other tools that were left in the archive when it was unpacked."""
+        """Records of the files of git, DVC and other tools that were not unpacked from the archive."""
         return [
             Record(as_text(name), reason="hidden", message="Files of git, DVC and other tools are not unpacked.")
             for name in (*self.skipped, *self._read_note("skipped"))

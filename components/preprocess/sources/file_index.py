@@ -1,7 +1,7 @@
 r"""Finds the file to which a row of a label file refers: `C:\set\images\cat\1.png`, `gs://bucket/cat/1.png`, `1`.
 
 A name is relative to the folder of the label file or to that of the data. If there is no such file, the end of the name
-is compared with the ends of the files' paths: a path from another machine may have another beginning, and a relative
+is compared with the ends of the files' paths: a path from another machine may begin differently, and a relative
 path may lack a folder. If several files match, none is used, unless only one is in a folder named after the label.
 """
 

@@ -1,8 +1,8 @@
 """Finds label files within the data, and decides whether the labels come from them or from the folders.
 
-Label files are searched for at the top and one level down: a table, Roboflow's `train/_classes.csv`, Hugging Face's
-`metadata.jsonl`, COCO's `annotations/instances_train.json`. A label file does not replace the folder names if it refers
-to no photo of the data or, like a sample submission, only to photos outside the folders named after its classes.
+Label files are searched for at the top level and one level down: a table, Roboflow's `train/_classes.csv`, Hugging
+Face's `metadata.jsonl`, COCO's `annotations/instances_train.json`. A label file does not replace the folder names if it
+refers to no photo in the data or, like a sample submission, only to photos outside the folders named after its classes.
 """
 
 import posixpath
@@ -46,7 +46,7 @@ class FoundLabels:
         rows: the rows by the path of the photo, relative to the data, and its label.
         faults: rows that refer to no photo, each with the reason.
         notices: messages for the user.
-        reasons: why other files are not used; added to the error if the folders have no labels either.
+        reasons: why other label files are not used; added to the error if the folders have no labels either.
         split_places: for each photo in a split folder without class folders, the path that it would have with them.
     """
 
@@ -81,7 +81,7 @@ class LabeledPhotos:
 
 
 def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
-    """Finds the photos in a folder whose labels are in its label files.
+    """Finds the photos whose labels are in the label files of a folder.
 
     Raises:
         DataError: label files contradict each other, or a photo has several labels.
@@ -98,7 +98,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
     for row, (reason, message) in found.faults:
         rejected.append(Record(row.path or "", row.label, row.split, reason, message, group=row.group))
     splits = frozenset(row.split for row in found.rows.values() if row.split is not None)
-    if splits == {"train"}:  # only a train.csv: the data is not split
+    if splits == {"train"}:  # the only split named is train, so the data is not split
         splits = frozenset()
     photos = []
     for (name, _), row in found.rows.items():
@@ -231,7 +231,7 @@ def _parent(folder: str) -> str | None:
 
 
 def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], LabelRow], label_file: str) -> None:
-    """Checks that a label file does not contradict the others."""
+    """Checks that a label file does not contradict those read before."""
     if not found.label_files:
         return
     labels: dict[str, str | None] = dict(found.rows.keys())
@@ -240,5 +240,5 @@ def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], La
             raise DataError(
                 f"Label files must agree; in {' and '.join(found.label_files)}, the label of {name} is "
                 f"{labels[name]!r}, but in {label_file} it is {label!r}. Move one of the files out of the data, "
-                "or pass the other: --data FILE"
+                "or pass the one to use: --data FILE"
             )

@@ -16,11 +16,11 @@ from components.preprocess.sources.readers.label_rows import LabelRow
 SUBMISSION: Final = "submission"
 
 PlacedRows = dict[tuple[str, str | None], LabelRow]
-"""Rows by photo and label."""
+"""The rows of label files, by the path of the photo and the label."""
 
 
 def find_split(name: str) -> SplitName | None:
-    """The split in the name or the folders of a label file: `valid/_classes.csv`, `trainLabels.csv`."""
+    """The split in the path of a label file, such as `trainLabels.csv`; None if it names none or several."""
     splits = {SPLIT_FOLDERS[word] for word in words_of(name) if word in SPLIT_FOLDERS}
     return splits.pop() if len(splits) == 1 else None
 
@@ -86,7 +86,7 @@ def find_refusal(
             )
         return f"contains names that match several files, such as {example}"
     if not rows:
-        return "refers to no photo of the data"
+        return "refers to no photo in the data"
     if all(is_annotation(name.rpartition("/")[0]) for name, _ in rows):
         return "refers only to pictures in folders of masks or annotations"
     labels = {str(row.label) for row in rows.values()}

@@ -32,11 +32,11 @@ SYSTEM_ENTRIES: Final = frozenset(
         "__pycache__",
     )
 )
-"""Files and folders that Windows, macOS, Linux, Python, and file servers of Synology and QNAP create, in lowercase."""
+"""Names of files and folders that operating systems, Python and Synology's or QNAP's servers create, in lowercase."""
 
 MAX_ENTRIES: Final = 2_000_000
 START_SECONDS: Final = 600.0
-"""This time is long, because the user's folder may be on a slow network."""
+"""The time allowed for listing any folder; it is long because the user's folder may be on a slow network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Listing:
         files: the regular files.
         folders: the parts of the relative paths of all folders, including empty ones, as valid Unicode.
         rejected: hidden entries, broken links, links to a folder that was already read, pipes and devices, and entries
-            that cannot or must not be read. A folder that is not read has one record.
+            that cannot or must not be read. A folder that is not read has a single record.
     """
 
     files: list[ListedFile] = field(default_factory=list)

@@ -18,13 +18,13 @@ def locate(data: str, columns: ColumnNames | None = None) -> Path:
     """The path of the data; data at an address is downloaded first.
 
     Raises:
-        DataError: the data does not exist, is of another kind, or cannot be reached.
+        DataError: the data does not exist, is of an unsupported kind, or cannot be reached.
     """
     if is_remote(data):
         list_referenced = partial(list_referenced_files, columns=columns)
         path = fetch(data, list_referenced if is_label_file(Path(re.split(r"[?#]", data)[0])) else None)
         if path.is_file() and not (archive.is_archive(path) or is_label_file(path)):
-            raise DataError(f"The data must be a folder, an archive or a table; {data} is a file of another kind.")
+            raise DataError(f"The data must be a folder, an archive or a table; {data} is an unsupported file.")
         return path
     path = Path(data)
     roots = allowed_roots()
@@ -33,7 +33,7 @@ def locate(data: str, columns: ColumnNames | None = None) -> Path:
     try:
         if path.is_dir() or (path.is_file() and (archive.is_archive(path) or is_label_file(path))):
             return path
-        content = "a file of another kind" if path.exists() else "nothing"
+        content = "an unsupported file" if path.exists() else "nothing"
     except OSError as error:
         content = f"something that cannot be read ({error.strerror})"
     raise DataError(

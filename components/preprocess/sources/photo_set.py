@@ -98,7 +98,7 @@ class PhotoSet:
         rejected: records of files and folders that are rejected without being read.
         class_names: the class names, sorted.
         given_splits: the splits into which the data is already divided.
-        notices: messages for the user about how the data was read, one sentence each.
+        notices: messages for the user about how the data was read, one or two sentences each.
     """
 
     files: tuple[PhotoFile, ...]

@@ -31,7 +31,7 @@ from components.preprocess.sources.source import (
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
-"""The number of chunks to read from a file in an archive (16 MiB): the header of a photo is at its beginning."""
+"""The number of chunks (16 MiB in total) to read of each file in an archive; the header of a photo comes first."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def probe(data: str, columns: ColumnNames | None = None) -> Probe:
         columns: the column names that the user set for label files.
 
     Raises:
-        DataError: there are no class folders, or none of the photos can be read.
+        DataError: the data has no classes, or none of the checked photos can be read.
     """
     remote = list_remote_folder(data)
     if remote is not None:
@@ -136,7 +136,7 @@ def _sizes_in_archive(
         if num_sizes >= PROBED_PHOTOS:
             return
     binary.refuse_pickles(names)
-    if not num_sizes and any(is_parquet(Path(name)) for name in names):  # they may contain the photos
+    if not num_sizes and any(is_parquet(Path(name)) for name in names):  # the tables may contain the photos
         with (
             tempfile.TemporaryDirectory(prefix="darkroom-") as scratch,
             open_data(data, Path(scratch), columns) as opened,

@@ -15,7 +15,7 @@ from components.preprocess.sources.remote.fetch import origin_of
 log = logging.getLogger(__name__)
 
 ORIGIN_VARIABLE: Final = "DARKROOM_ORIGIN"
-"""The environment variable with the source as JSON, for containers in which the files of git and DVC are missing."""
+"""The environment variable with the source as JSON, for containers without the files of git and DVC."""
 
 
 def find_origin(data: str) -> Source:
@@ -30,7 +30,7 @@ def find_origin(data: str) -> Source:
 
 
 def dvc_hash(path: Path) -> str | None:
-    """The hash with which DVC tracks the path or a folder that contains it; None if DVC does not track it.
+    """The hash with which DVC tracks the path or a folder that contains it; None if DVC tracks neither.
 
     The hash may be in `<name>.dvc` next to the data, or in an output of a stage in `dvc.lock`.
     """
@@ -64,7 +64,7 @@ def _hash_of(output: dict[str, Any]) -> str | None:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a file of DVC; an unreadable file is ignored."""
+    """Reads a DVC file; an unreadable file counts as empty."""
     try:
         content = read_yaml(path)
     except (OSError, ValueError) as error:  # content that is not UTF-8 or not YAML raises a ValueError

@@ -1,7 +1,7 @@
 """Finds the photos in any supported source.
 
 Sources are a folder of class folders, or of train/validation/test folders that contain them; a label file, or a folder
-with label files; CIFAR or IDX files; Parquet tables that contain photos; a zip or tar archive of any of these; and an
+with label files; CIFAR or IDX files; Parquet tables that contain photos; a zip or tar archive of any of these; and the
 address of any of these. Every file is listed: files that are not used are rejected, with a reason.
 """
 
@@ -64,12 +64,12 @@ def open_data(
 
     Args:
         data: the path or the address.
-        scratch_dir: receives temporary folders.
+        scratch_dir: the folder in which temporary folders are created.
         columns: the column names that the user set for label files.
         zip_encoding: the encoding of names in a zip file that are not marked as Unicode; None to detect it.
 
     Raises:
-        DataError: the data does not exist, is of another kind, or cannot be reached.
+        DataError: the data does not exist, is of an unsupported kind, or cannot be reached.
         ArchiveError: the archive cannot be unpacked.
     """
     remote = list_remote_folder(data)
@@ -95,7 +95,7 @@ def data_folder_at(path: Path, data: str, columns: ColumnNames | None = None) ->
 
     Args:
         path: the path of the folder or the label file.
-        data: the path or the address.
+        data: the path or address that the user passed.
         columns: the column names that the user set for label files.
     """
     folder, label_file = (path.parent, path) if path.is_file() else (path, None)

@@ -2,7 +2,7 @@
 
 files     path and identity → content hash
 depths    content hash → the range of the values of a photo with more than 8 bits per value
-verdicts  content hash and recipe → the facts about the content, and the place of its pixels
+verdicts  content hash and recipe → the facts about the content, and where its pixels are
 used      pack or shard → the time of its last use
 """
 
@@ -39,7 +39,7 @@ COLUMNS: Final = (
 )
 """The columns of a verdict: the fields of Record and Measures that depend on a file's content."""
 SETTLED_NANOSECONDS: Final = 50_000_000
-"""If a file was changed less than this before it was read, a further change may leave its times unchanged."""
+"""If a file was read less than this long after it changed, another change might not alter its timestamps."""
 
 _TABLES: Final = f"""
 create table if not exists files (path blob primary key, identity text not null, sha256 text not null) without rowid;
@@ -62,7 +62,7 @@ MOVE: Final = "update verdicts set container = ?, place = ? where sha256 = ? and
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of pixels: a file of the cache, and the byte at which they begin."""
+    """Where the pixels of a photo are: a file of the cache, and the byte at which they begin."""
 
     container: str
     start: int
@@ -70,7 +70,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The facts about the content of a file: the values of COLUMNS, and the place of its pixels."""
+    """The facts about the content of a file: the values of COLUMNS, and where its pixels are."""
 
     sha256: str
     values: tuple[Any, ...]
@@ -100,12 +100,12 @@ class IndexContent:
 
     @property
     def last_place(self) -> int | None:
-        """The byte at which the last pixels begin in the pack; None if it has no pixels."""
+        """The byte at which the last pixels begin in the pack; None if there are no pixels."""
         return max((place for _, _, _, place, *_ in self.verdicts if place is not None), default=None)
 
 
 def read_index(path: Path) -> IndexContent:
-    """Reads the index of a portion, which must be complete.
+    """Reads the index of a complete portion.
 
     Raises:
         sqlite3.DatabaseError: the index is damaged.
@@ -121,7 +121,7 @@ def read_index(path: Path) -> IndexContent:
 def select_in(
     connection: sqlite3.Connection, query: str, keys: Sequence[Any], *values: str
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query that ends with `in`; it is run for up to `KEYS_AT_ONCE` keys at a time."""
+    """Runs a query that ends with `in` for up to `KEYS_AT_ONCE` keys at a time, and yields the rows."""
     for start in range(0, len(keys), KEYS_AT_ONCE):
         some = keys[start : start + KEYS_AT_ONCE]
         yield from connection.execute(f"{query} ({', '.join('?' * len(some))})", (*values, *some))
@@ -162,7 +162,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(index: sqlite3.Connection) -> None:
-    """Adds the columns that an index of an earlier version lacks; its verdicts have other recipes, so none is used."""
+    """Adds the columns that an index of an earlier version lacks; verdicts of that version are not used."""
     with index:
         index.execute("begin immediate")  # another run may be adding the columns
         existing = {name for _, name, *_ in index.execute("pragma table_info(verdicts)")}

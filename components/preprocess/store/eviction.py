@@ -12,7 +12,7 @@ from components.preprocess.store.pixel_files import PixelFiles
 
 
 def thin_packs(index: sqlite3.Connection, files: PixelFiles) -> None:
-    """If at least half of the rows of a pack are also in shards, replaces it with a pack of the other rows."""
+    """Removes packs if at least half of their rows are now in shards, and moves the other rows to new packs."""
     for path in (files.folder / "packs").glob(f"{files.recipe}-*.pack"):
         container = f"packs/{path.name}"
         if container != files.pack_name and not _lockable(path):

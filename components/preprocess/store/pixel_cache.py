@@ -1,10 +1,10 @@
 """The cache of preprocess, shared by all runs: facts about files that were read before, and their pixels.
 
     index.sqlite        see components/preprocess/store/cache_index.py
-    packs/<id>.pack     prepared pixels, row after row, in the order in which they were read
+    packs/<id>.pack     prepared pixels, one row per photo, in the order in which the photos were read
     shards/<key>.arrow  shards of data sets; a data set contains hard links to them
 
-A file with the same size, times and inode as before is not read again. A file with known content and another name is
+A file with the same size, times and inode as before is not read again. A file with known content but a new name is
 read, but not decoded. A shard with the same photos is not written again. The pixels of each photo are stored once: in a
 pack until their shard is written, then in the shard. Anything that is lost or damaged in the cache is recreated.
 """
@@ -46,7 +46,8 @@ class PixelStore:
     """The cache for one recipe: size, resize mode and, for photos with more than 8 bits per value, pixel range.
 
     Attributes:
-        pixel_range: the values that become black and white; set it before adding or looking up such photos.
+        pixel_range: the values that become black and white; set it before adding or looking up photos with more than 8
+            bits per value.
     """
 
     def __init__(self, folder: Path, image_size: tuple[int, int], resize: str):
@@ -69,7 +70,7 @@ class PixelStore:
         return f"{self.recipe}-{self.pixel_range[0]}:{self.pixel_range[1]}" if is_deep else self.recipe
 
     def find_files(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, str, Verdict]]:
-        """(path, identity, verdict) of given files that are known, except photos with more than 8 bits per value."""
+        """Yields (path, identity, verdict) of each known file; omits photos with more than 8 bits per value."""
         query = (
             f"select path, identity, v.sha256, container, place, {', '.join(COLUMNS)} from files f join verdicts v "  # noqa: S608 - COLUMNS is a constant
             "on v.sha256 = f.sha256 and v.recipe = ? where path in"
@@ -80,7 +81,7 @@ class PixelStore:
                 yield path, identity, verdict
 
     def find_depths(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, str, str, Depth]]:
-        """(path, identity, content hash, depth) of the given files that are photos with more than 8 bits per value."""
+        """Yields (path, identity, content hash, depth) of each known photo with more than 8 bits per value."""
         query = (
             "select path, identity, d.sha256, lowest, highest, num_values, declared from files f join depths d "
             "on d.sha256 = f.sha256 where path in"
@@ -160,7 +161,7 @@ class PixelStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A transaction of the index; if the index cannot be written, the changes are lost, but the run continues."""
+        """An index transaction; if the index cannot be written, the changes are lost, but the run continues."""
         try:
             with self._index:
                 yield
@@ -179,7 +180,7 @@ class PixelStore:
         """Reads pixels in the order of `places`: uint8 (len(places), height, width, 3).
 
         Raises:
-            DataError: another program has removed the pixels.
+            DataError: a file with the pixels has been removed or truncated.
         """
         return self._files.read(places)
 
@@ -192,7 +193,7 @@ class PixelStore:
         self._files.warn_unwritable(error)
 
     def shard_path(self, key: str) -> Path:
-        """The path of the shard with a key; the shard need not exist."""
+        """The path of the shard with this key; the shard need not exist."""
         return self.folder / "shards" / f"{key}.arrow"
 
     def move_to_shard(self, key: str, photos: Sequence[tuple[str, bool]]) -> None:
@@ -212,7 +213,7 @@ class PixelStore:
         self._files.used.add(f"shards/{key}.arrow")
 
     def close(self) -> None:
-        """Cleans up and closes the cache: see components/preprocess/store/eviction.py."""
+        """Cleans up the cache, as eviction.py describes, and closes it."""
         try:
             thin_packs(self._index, self._files)
             evict_oldest(self._index, self._files)

@@ -21,8 +21,8 @@ from components.preprocess.store.cache_index import Place
 log = logging.getLogger(__name__)
 
 MAX_OPEN: Final = 800
-"""The maximum number of open packs, which stay readable if another run removes them; most systems allow 1,024 open
-files."""
+"""The maximum number of cache files that stay open, and thus readable even if another run removes them. Most systems
+allow 1,024 open files."""
 
 
 class PixelFiles:
@@ -30,12 +30,12 @@ class PixelFiles:
 
     Attributes:
         folder: the folder of the cache.
-        recipe: the prefix of the names of the packs.
+        recipe: the recipe of the pixels; the names of the packs start with it.
         image_shape: the shape of a row, (height, width, 3).
         row_bytes: the size of a row.
-        used: the files that this run has used.
+        used: the names of the files that this run has used.
         pack_name: the name of the pack to which this run writes.
-        overflow: a temporary file that replaces this pack if the cache cannot be written.
+        overflow: the path of a temporary file that replaces this pack if the cache cannot be written; None until then.
     """
 
     def __init__(self, folder: Path, recipe: str, image_shape: tuple[int, int, int]):
@@ -53,7 +53,7 @@ class PixelFiles:
         self._warned = False
 
     def new_pack_name(self) -> str:
-        """A name that no other pack has."""
+        """A random name for a new pack."""
         return f"packs/{self.recipe}-{secrets.token_hex(8)}.pack"
 
     def add(self, pixels: np.ndarray) -> Place:
@@ -76,10 +76,10 @@ class PixelFiles:
                 return Place(name, start)
 
     def _next_row(self) -> tuple[str, int, int]:
-        """(name of the pack, its descriptor, start of the next row)."""
+        """Returns (pack name, file descriptor, byte at which the next row begins); creates the pack if necessary."""
         if self._pack is None:
             self._pack = os.open(self.folder / self.pack_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            with contextlib.suppress(OSError):  # some network disks do not support locks
+            with contextlib.suppress(OSError):  # some network file systems do not support locks
                 fcntl.flock(self._pack, fcntl.LOCK_EX)  # prevents other runs from removing it
         start = self._pack_rows * self.row_bytes
         self._pack_rows += 1
@@ -89,7 +89,7 @@ class PixelFiles:
         """Switches to a temporary file, because the cache cannot be written.
 
         Raises:
-            OSError: `error` itself, if the temporary file cannot be written either, or if the error has another cause.
+            OSError: `error` itself, if the temporary file cannot be written either, or if `warn_unwritable` raises it.
         """
         with self._lock:
             if name != self.pack_name:
@@ -98,7 +98,7 @@ class PixelFiles:
                 raise error
             self.warn_unwritable(error)
             if self._pack is not None:
-                self._files[name] = self._pack  # the rows that are already there remain readable
+                self._files[name] = self._pack  # the rows already written remain readable
             file, self.overflow = tempfile.mkstemp(prefix="darkroom-", suffix=".pack")
             self._pack, self.pack_name, self._pack_rows = file, self.overflow, 0
 
@@ -123,7 +123,7 @@ class PixelFiles:
         """Reads pixels in the order of `places`: uint8 (len(places), height, width, 3).
 
         Raises:
-            DataError: another program has removed the pixels.
+            DataError: a file with the pixels has been removed or truncated.
         """
         pixels = np.empty((len(places), *self.image_shape), np.uint8)
         for target, place in zip(pixels, places, strict=True):
@@ -138,7 +138,7 @@ class PixelFiles:
         """The descriptor of a file; an open file remains readable even if another run removes it.
 
         Raises:
-            DataError: another program has removed the file.
+            DataError: the file can no longer be opened.
         """
         if container == self.pack_name and self._pack is not None:
             return self._pack
@@ -158,7 +158,7 @@ class PixelFiles:
         return file
 
     def close(self) -> None:
-        """Closes all files, and removes the temporary one."""
+        """Closes all files, and removes the temporary file."""
         for file in (*self._files.values(), *([self._pack] if self._pack is not None else [])):
             os.close(file)
         if self.overflow is not None:

@@ -83,7 +83,7 @@ class Sample:
         """Stores the inputs.
 
         Args:
-            values: the inputs of the few photos, (few, …).
+            values: the inputs of the few photos, (m, …).
             labels: the labels of all photos, int32 (n,).
         """
         self.labels = labels
@@ -155,7 +155,7 @@ def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: 
 
 
 def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tuple[float, np.ndarray]:
-    """Returns the seconds per photo, including decoding and augmentation, and the outputs, (few, …)."""
+    """Returns the seconds per photo, including reading and augmentation, and the outputs for a few photos, (m, …)."""
     num_photos = min(len(request.split), MAX_BLOCKS * PHOTOS_AT_ONCE)
     view = min(1, request.views - 1)
     blocks, ends = [], []
@@ -186,7 +186,7 @@ def _time_validation(model: keras.Model, validation: Batches, training: Batches)
 
 @contextlib.contextmanager
 def _unchanged(model: keras.Model) -> Iterator[None]:
-    """Restores the weights and the states of the random generators after the block."""
+    """Restores the weights and the states of the random number generators after the block."""
     values = [np.array(variable) for variable in model.variables]
     states = random.getstate(), np.random.get_state()
     try:

@@ -27,7 +27,7 @@ class PhaseCost:
     once: float = 0.0
 
     def seconds(self, epochs: int, views: int) -> float:
-        """The cost of the whole phase. Each epoch uses one view, so a short phase needs fewer views."""
+        """Returns the cost of the whole phase. Each epoch uses one view, so a short phase needs fewer views."""
         return self.once + epochs * self.epoch + sum(self.views[: min(views, epochs)])
 
 
@@ -60,7 +60,7 @@ def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, sec
         seconds: the maximum time of the training.
 
     Returns:
-        None if not even one epoch fits.
+        The plan; None if not even one epoch fits.
     """
     for num_phases in range(len(costs), 0, -1):
         wanted = (*epochs[: num_phases - 1], sum(epochs[num_phases - 1 :]))
@@ -76,7 +76,7 @@ def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, sec
 
 
 def least_seconds(costs: Sequence[PhaseCost]) -> float:
-    """The cost of the shortest training: one epoch of the first phase, with one view."""
+    """Returns the cost of the shortest training: one epoch of the first phase, with one view."""
     return costs[0].seconds(1, 1)
 
 

@@ -30,9 +30,9 @@ import its libraries and build the network. Both steps and the service also spen
 MOST_SECONDS: Final = 120.0
 """The maximum of this reserved time: if a busy disk makes one import slow, later imports may still be fast."""
 SEARCHED: Final = EvaluateParams().searched_photos
-"""The maximum number of training photos that evaluate scores."""
+"""The maximum number of training photos on which the evaluate step runs the model."""
 SCORED_AGAIN: Final = 2_000
-"""The number of other photos that evaluate scores: photos for the robustness check, reference and golden photos."""
+"""The number of further photos on which the evaluate step runs the model: robustness, reference and golden photos."""
 EXPORTS: Final = 1.5
 """The time of the final export, relative to the export before training, which compares fewer photos."""
 
@@ -76,7 +76,7 @@ def settle_budget(
         startup_seconds: the time from the start of the step until its network was built.
 
     Raises:
-        ParamsError: the limit is too small for one epoch.
+        ParamsError: the limit is too short for one epoch.
     """
     if params.minutes is None:
         return Settled(params, Deadline(), None)
@@ -137,7 +137,7 @@ def record_epochs(params: TrainParams, result: FitResult) -> TrainParams:
 
 
 def describe_plan(plan: Plan, params: TrainParams, before: float, later: float) -> str:
-    """Describes the plan, its reason and its estimate in a few sentences."""
+    """Describes the plan and its time estimate in a few sentences."""
     phases = params.all_phases
     parts = [
         _count(epochs, phase.epochs if len(phases) == len(plan.epochs) else None) + f" (trainable: {_layers(phase)})"

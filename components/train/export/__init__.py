@@ -1,1 +1,1 @@
-"""Exports the trained network as an OpenVINO or ONNX graph, in int8, or as a SavedModel. Import any module."""
+"""Exports the trained network for serving, in float32 or int8, and in other formats. Import any module."""

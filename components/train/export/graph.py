@@ -1,4 +1,4 @@
-"""The inference graph for evaluation and serving: written from Keras, loaded again, and compared with Keras."""
+"""The inference graph for evaluation and serving: converted from Keras, loaded again, and compared with Keras."""
 
 import tempfile
 from collections.abc import Callable
@@ -26,7 +26,7 @@ PHOTOS_AT_ONCE: Final = 16
 
 
 def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> ExportFacts:
-    """Writes model.xml and model.bin in float32, and checks that their results match those of Keras.
+    """Writes the graph in float32 (model.xml and model.bin), and checks that its results match those of Keras.
 
     Args:
         network: the network to export.
@@ -105,7 +105,7 @@ def to_openvino(traced: Callable[[np.ndarray], Any]) -> "ov.Model":
 
 
 def largest_difference(expected: Outputs, actual: Outputs) -> float:
-    """Returns the largest difference between probabilities.
+    """Returns the largest difference between the probabilities of two outputs.
 
     Raises:
         ModelError: the difference is above TOLERANCE, a photo gets a different class, or an output has a different

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_LOST: Final = 0.005
-"""The maximum loss of validation accuracy of an int8 graph."""
+"""The maximum loss of validation accuracy, as a fraction, with which an int8 graph is accepted."""
 NUM_PHOTOS: Final = 300
-"""The number that NNCF recommends; more photos make no difference."""
+"""The number of calibration photos that NNCF recommends; more make no difference."""
 BATCH_SIZE: Final = 32
 FILES: Final = ("model.xml", "model.bin")
 
@@ -98,7 +98,7 @@ def _quantize(export_dir: Path, training: Split, rows: np.ndarray) -> "ov.Model"
 
 
 def _output_layer(model: "ov.Model") -> str | None:
-    """The name of the last matrix product before the logits; None if there is none."""
+    """Returns the name of the last matrix product before the logits; None if there is none."""
     node = model.output("logits").get_node()
     while node.get_type_name() != "MatMul":
         if node.get_input_size() == 0:

@@ -1,4 +1,4 @@
-"""Describes the network of a weights file, which the user must name and which must be in keras.applications."""
+"""Describes the network that a weights file belongs to; the user names it, and keras.applications must contain it."""
 
 import json
 import re

@@ -100,7 +100,7 @@ def build(graph: Graph) -> "keras.Model":
 
 
 def _open_shape(graph: Graph) -> tuple[int | None, ...]:
-    assert graph.input_shape is not None, "sizes.measure rejects a network without an input shape"
+    assert graph.input_shape is not None, "sizes.measure must have rejected a network without an input shape"
     return graph.input_shape
 
 
@@ -219,7 +219,7 @@ def assign(
         layers: the Keras layers by path.
         matches: the stored arrays of each layer.
         values: float32 (n,), the values of all arrays in order.
-        output_columns: for an output layer, each class as a weighted sum of the stored outputs: float32 (outputs,
+        output_columns: for an output layer, the matrix from the stored outputs to class logits: float32 (outputs,
             classes).
     """
     for path, arrays in matches.items():

@@ -37,7 +37,8 @@ class ImportedModel(StrictRecord):
         feature_layer: the input of a new head: the last feature map if no attention layer follows it; otherwise the
             layer before the output layer.
         num_parameters: the number of parameters of the network.
-        preprocessing: the pixel range of its photos; None if the upload does not determine it and the user must set it.
+        preprocessing: the pixel range that the network expects; None if the upload does not show it, so the user must
+            set it.
         uploaded_sha256: the hash of the uploaded file.
         model_sha256: the hash of our copy, model.keras; None before it is created.
     """

@@ -35,7 +35,7 @@ class Expectation:
     """The requirements on an upload.
 
     Attributes:
-        num_classes: the number of classes for which a model that is used unchanged must have outputs; None if its head
+        num_classes: the number of classes that a model must have outputs for if it is used unchanged; None if its head
             is replaced.
         architecture: the name of the network in keras.applications, required for a weights file.
         image_size: (height, width) in pixels for which an architecture is built; None for its default.
@@ -156,7 +156,7 @@ def check_classes(output_shape: Shape, num_classes: int) -> None:
     """
     is_binary = num_classes == 2 and output_shape == (1,)
     if output_shape != (num_classes,) and not is_binary:
-        gives = f"a vector of {output_shape[0]}" if len(output_shape) == 1 else f"a map of {output_shape}"
+        gives = f"a vector of {output_shape[0]}" if len(output_shape) == 1 else f"a map of the shape {output_shape}"
         raise UploadError(
             f"A model that is used unchanged must output one value for each of the {num_classes} classes; "
             f"this one outputs {gives}. Replace its head (train.model.head=linear), or use a model for "

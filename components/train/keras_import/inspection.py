@@ -1,4 +1,4 @@
-"""A confined program: reads an upload and checks that a plan can be made, before the parent process does so unconfined.
+"""A confined program that reads an upload and tries to plan its network, which the parent then does unconfined.
 
 It writes only text and float32 values into its folder for its parent:
 
@@ -22,7 +22,7 @@ MODULE: Final = "components.train.keras_import.inspection"
 
 
 def main(argv: list[str]) -> int:
-    """Inspects the upload at the path in the first argument, within the limits in the second, which is JSON."""
+    """Inspects an upload; the arguments of the confinement are followed by its path and the limits as JSON."""
     upload, limits = confinement.enter(argv)
     folder = Path(argv[0])
     importlib.import_module("components.train.keras_import.confined.hdf5")

@@ -1,4 +1,4 @@
-"""Loads our copy of an uploaded model as a Keras network, completely or up to the layer where a new head is added."""
+"""Loads our copy of an uploaded model as a Keras network, completely or up to the layer on which a head is added."""
 
 import contextlib
 import shutil
@@ -26,7 +26,7 @@ def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
 
     Raises:
         ArtifactError: import.json is missing or damaged.
-        UploadError: model.keras is not the file that was written.
+        UploadError: model.keras has changed since the import.
     """
     facts = read_import(imported_dir)
     path = imported_dir / "model.keras"
@@ -39,18 +39,18 @@ def open_imported(imported_dir: Path) -> Iterator[tuple[Plan, Path]]:
 
 
 def load(imported_dir: Path) -> "keras.Model":
-    """Loads the network of a folder that `import_model` wrote, rebuilt by our constructors.
+    """Rebuilds the network in a folder that `import_model` wrote.
 
     Raises:
         ArtifactError: import.json is missing or damaged.
-        UploadError: model.keras is not the file that was written.
+        UploadError: model.keras has changed since the import.
     """
     with open_imported(imported_dir) as (plan, weights_path):
         return builder.assemble(plan, weights_path)
 
 
 def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
-    """Returns the part of a network from its input to a named layer, on which a head can be added.
+    """Returns the part of a network from its input to a named layer, so that a new head can follow.
 
     Args:
         model: the result of `load`; the returned part shares its layers.

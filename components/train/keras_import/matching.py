@@ -1,4 +1,4 @@
-"""Matches stored arrays with weights: by name if the names allow it, otherwise by order, and always by shape."""
+"""Matches stored arrays with weights by name if possible, otherwise by order; their shapes must be equal."""
 
 import re
 from collections import Counter
@@ -44,7 +44,7 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
         graph: the network.
         sizes: the shapes of its weights.
         contents: the stored arrays.
-        by_order: whether layers whose names differ from the file may be matched by their order.
+        by_order: whether layers whose names differ from those in the file may be matched by their order.
 
     Raises:
         UploadError: a weight has no array, or one of a different shape.
@@ -58,7 +58,7 @@ def match(graph: Graph, sizes: Sizes, contents: Contents, *, by_order: bool = Fa
         if array.shape != weight.shape:
             raise UploadError(
                 f"The weights in the upload do not match its network: {'.'.join(weight.path)} needs a "
-                f"{weight.name} of the shape {weight.shape}, but the file has {array.path} of "
+                f"{weight.name} of the shape {weight.shape}, but {array.path} in the file has the shape "
                 f"{array.shape}. Save network and weights together."
             )
         matches.setdefault(weight.path, []).append(array)
@@ -105,7 +105,7 @@ def _by_group(graph: Graph, sizes: Sizes, contents: Contents, by_order: bool) ->
     for (layer, weights), names in zip(weighted_layers, groups, strict=True):
         if len(names) != len(weights):
             raise _missing(
-                weights[0], f"the file has {len(names)} arrays for {layer.stored_name!r}, not {len(weights)}"
+                weights[0], f"the array count in the file is {len(names)} for {layer.stored_name!r}, not {len(weights)}"
             )
         yield from zip(weights, _sorted_for(layer, weights, [arrays[name] for name in names]), strict=True)
 
@@ -158,7 +158,7 @@ def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator
     used: dict[str, int] = {}
     for layer in graph.layers:
         if layer.class_name != layer.kind and layer.model is None:
-            continue  # arithmetic is not a layer in Keras
+            continue  # arithmetic, which Keras does not store as a layer
         name = _snake_case(_CLASSES.get(layer.class_name, layer.class_name))
         number = used.get(name)
         used[name] = 0 if number is None else number + 1
@@ -170,7 +170,7 @@ def _stored_paths(graph: Graph, within: Path = (), folder: str = "") -> Iterator
 
 
 _CLASSES: Final = {"Model": "Functional", "GroupQueryAttention": "GroupedQueryAttention"}
-"""Keras classes with a different name in a file."""
+"""Keras classes that have a different name in a weights file."""
 
 
 def _snake_case(name: str) -> str:

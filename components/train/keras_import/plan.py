@@ -16,12 +16,12 @@ from components.train.keras_import.matching import Matches, match
 from components.train.keras_import.sizes import Sizes, measure
 
 Output = Literal["softmax", "sigmoid", "values", "features"]
-"""The output of the network: probabilities that sum to 1; independent probabilities; a flat vector; a map."""
+"""softmax: probabilities that sum to 1; sigmoid: independent probabilities; values: other vectors; features: a map."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked network with its weights."""
+    """A checked network, and where its weights are stored."""
 
     contents: Contents
     graph: Graph

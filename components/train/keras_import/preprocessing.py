@@ -14,9 +14,9 @@ class Preprocessing(BaseRecord):
 
     Attributes:
         pixels: the pixel range that the network expects; "0 to 255" for no preprocessing.
-        why: how this is known, in one sentence.
+        why: how this is known, in one or two sentences.
         is_certain: whether the network itself scales its pixels; otherwise it has the layers of a known network, but
-            its weights may have been trained with other pixels.
+            its weights may have been trained on a different pixel range.
     """
 
     pixels: PixelScale
@@ -49,7 +49,7 @@ def infer_preprocessing(graph: Graph) -> Preprocessing | None:
             return Preprocessing(
                 pixels="0 to 255",
                 is_certain=True,
-                why=f"The network scales its photos itself: its layer {layer.name} is {layer.kind}.",
+                why=f"The network scales its pixels itself, in the layer {layer.name} ({layer.kind}).",
             )
         if layer.kind not in _BEFORE:
             break

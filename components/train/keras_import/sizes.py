@@ -79,7 +79,8 @@ class _Measure:
             inputs = [shapes[reference] for reference in layer.calls[number].inputs]
             shapes[layer.name, number] = self._layer(layer, inputs, (*within, layer.name))
         self._sizes.output_shape = shapes[graph.output]
-        self._sizes.layer_shapes = {name: shape for (name, _), shape in shapes.items()}  # the outermost graph ends last
+        # The outermost graph ends last, so its shapes remain.
+        self._sizes.layer_shapes = {name: shape for (name, _), shape in shapes.items()}
         return shapes[graph.output]
 
     def _layer(self, layer: Layer, inputs: list[Shape], path: Path) -> Shape:
@@ -116,7 +117,7 @@ class _Measure:
         for value, limit, what in (
             (sizes.num_parameters, limits.max_parameters, "parameters"),
             (max(math.prod(output), num_inner_values), limits.max_values, "values between two layers"),
-            (sizes.num_multiply_adds, limits.max_multiply_adds, "multiplications for one photo"),
+            (sizes.num_multiply_adds, limits.max_multiply_adds, "multiply-adds for one photo"),
         ):
             if value > limit:
                 raise UploadError(

@@ -11,7 +11,7 @@ from components.train.keras_import.limits import Limits
 
 
 def recognize_network(path: Path, limits: Limits = Limits()) -> str:  # noqa: B008 frozen
-    """Returns the backbone whose number of weights without its top is that of the file; all backbones differ in it.
+    """Returns the backbone that, without its top, has as many parameters as the file; no two backbones have as many.
 
     Raises:
         WeightsError: the file is missing, is not HDF5, or matches no known backbone.
@@ -34,6 +34,6 @@ def recognize_network(path: Path, limits: Limits = Limits()) -> str:  # noqa: B0
             return name
     raise WeightsError(
         f"Without train.model.name, pretrained weights must belong to a known network without its top; {path} contains "
-        f"{num_values:,} numbers, which matches none of {', '.join(BACKBONES)}. Set train.model.name or, if the "
+        f"{num_values:,} parameters, which matches none of {', '.join(BACKBONES)}. Set train.model.name or, if the "
         "file contains a whole network, train.model.path instead."
     )

@@ -1,4 +1,4 @@
-"""Builds an imported network on a given tensor, and flattens it: layers replace submodels and get unique names.
+"""Builds an imported network on a given tensor, and flattens it: submodels become layers with unique names.
 
 A flat network can be cut, frozen and trained from any of its layers. A final softmax is removed (output_layer.py): the
 loss and the service use logits.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlatNetwork:
-    """A network on a given tensor.
+    """A flattened network, built on a given tensor.
 
     Attributes:
         tensors: the output of each layer and each submodel at its last call, by name.
@@ -91,7 +91,7 @@ class _Wiring:
     def graph(
         self, graph: Graph, start: "keras.KerasTensor", within: LayerPath, training: bool | None
     ) -> "keras.KerasTensor":
-        """Returns the output of a graph, inside the submodels `within`, on `start`; `training` is its fixed mode."""
+        """Returns a graph's output on `start`; `within`: the enclosing submodels; `training`: their fixed mode."""
         tensors = {(graph.input, 0): start}
         for layer, number in order(graph.layers, graph.name):
             inputs = [tensors[reference] for reference in layer.calls[number].inputs]

@@ -7,7 +7,7 @@ import keras
 from components.train.loop.batches import Batches
 
 OLD_SHARE: Final = 0.05
-"""The moving statistics are renewed if statistics from before the epoch have more than this weight at its end."""
+"""The moving statistics are renewed if, at the end of an epoch, those from before it have more than this weight."""
 MAX_BATCHES: Final = 32
 """The renewed statistics are means over at most this many batches."""
 
@@ -15,8 +15,8 @@ MAX_BATCHES: Final = 32
 def renew_statistics(model: keras.Model, training: Batches) -> None:
     """Sets moving means and variances to those of training batches under the current weights.
 
-    Precise batch normalization (Wu and Johnson 2021, arXiv:2105.07576). Nothing changes if the epoch has enough steps
-    for the momentum of each layer.
+    This is precise batch normalization (Wu and Johnson 2021, arXiv:2105.07576). Nothing changes if the epoch has enough
+    steps for the momentum of each layer.
 
     Args:
         model: the trained part of the network.

@@ -49,7 +49,7 @@ class Photos:
 
 
 class Features:
-    """The outputs of frozen layers: each epoch uses another view of each photo, cycling through all views."""
+    """The outputs of frozen layers; from epoch to epoch, each photo uses the next of its views, cyclically."""
 
     def __init__(self, views: Sequence[np.ndarray], labels: np.ndarray, *, in_memory: bool = True):
         """Stores the features.
@@ -105,8 +105,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             oversample: whether to repeat examples of rarer classes so that all classes are equally frequent.
             passes: how often an epoch uses all examples, each time in a different order and with different variants.
             mixing: mixes each batch; requires a shuffle_seed. The labels of a mixed batch are float32 (n, k).
-            multiple_of: the number of devices that share a batch. If it does not divide a batch evenly, the batch is
-                padded with examples of weight 0, and batches include weights.
+            multiple_of: the number of devices that share a batch. If there are several, batches include weights, and a
+                batch that cannot be divided evenly is padded with examples of weight 0.
         """
         super().__init__()
         self._rows = _oversample_rows(examples.labels) if oversample else np.arange(len(examples.labels))
@@ -135,7 +135,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
             self._make_ahead(0)
 
     def num_seen(self, num_batches: int) -> int:
-        """Returns how many examples of the epoch are done after num_batches, including those of skipped batches."""
+        """Returns how many examples of the epoch are used after num_batches batches, including skipped examples."""
         return min((self.first_batch + num_batches) * self._batch_size, self.num_examples)
 
     @property
@@ -159,29 +159,29 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(positions), num_fill))
 
     def full_batches(self, most: int) -> Iterator[np.ndarray]:
-        """Yields the inputs of the first batches of the epoch, not mixed; skipped batches are included."""
+        """Yields the unmixed inputs of at most `most` full batches, from the start of the epoch even after a skip."""
         for number in range(min(most, max(1, self.num_examples // self._batch_size))):
             start = number * self._batch_size
             yield self._inputs(np.arange(start, min(start + self._batch_size, self.num_examples)))
 
     def in_groups(self, size: int) -> tf.data.Dataset:
-        """Passes the same batches to TensorFlow in groups; prepares the next group while the current one trains.
+        """Returns the batches as a TensorFlow data set; prepares them in groups, one group ahead of the training.
 
         For a small network, passing a batch takes as long as a training step, and in deterministic mode TensorFlow does
         not prefetch from Python.
 
         Args:
-            size: the number of batches per group. Afterwards, `begin` may change the epoch, but not its number of
-                batches.
+            size: the number of batches per group. After this call, `begin` may start another epoch, but only with the
+                same number of batches.
         """
         self._group_size = size
         first = self[0]
         types, shapes = [part.dtype for part in first], [(None, *part.shape[1:]) for part in first]
-        group_method = weakref.WeakMethod(self._group)  # TensorFlow keeps its reference until the process ends
+        group_method = weakref.WeakMethod(self._group)  # weak, as TensorFlow keeps references until the process ends
 
         def group(number: np.int64) -> list[np.ndarray]:
             make_group = group_method()
-            assert make_group is not None, "the training loop keeps a reference to the batches"
+            assert make_group is not None, "the training loop must keep a reference to the batches"
             return make_group(int(number))
 
         def with_shapes(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -244,7 +244,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
 
 
 def _oversample_rows(labels: np.ndarray) -> np.ndarray:
-    """Repeats rows so that each class has as many as the most frequent one; each example occurs about equally often."""
+    """Repeats rows so that each class has as many as the largest; within a class, all occur about equally often."""
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     most = max(map(len, classes))
     return np.concatenate([np.resize(rows, most) for rows in classes])

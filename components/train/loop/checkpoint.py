@@ -1,10 +1,10 @@
 """Checkpoints of training: written atomically, verified when read, and removed when the bundle is complete.
 
-<data set>-<all else>/                           one training run, by its data set, params and initial weights
+<digest>-<digest>/                               one training run: digests of its data and of everything else
     phase-01-epoch-0003-step-000000-accuracy-0.9125/
         arrays.npz                               current and best weights, the state of the optimizer
         state.json                               the position in the training, its history, its callbacks
-        SHA256SUMS                               of both files, in the format of `sha256sum --check`
+        SHA256SUMS                               the hashes of both files, in the format of `sha256sum --check`
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from components.contract.tracking.run import flatten
 log = logging.getLogger(__name__)
 
 NUM_KEPT: Final = 2
-"""The number of newest checkpoints that are kept, in case one is damaged."""
+"""How many of the newest checkpoints are kept; more than one, in case one is damaged."""
 UNUSED_DAYS: Final = 30
 """After this many days without progress, the checkpoints of an unfinished training run are removed."""
 SUMS: Final = "SHA256SUMS"
@@ -82,7 +82,7 @@ class State:
 
     @property
     def name(self) -> str:
-        """The folder name; names sort by the position in the training."""
+        """The folder name; in alphabetical order, the names are in the order of the training."""
         accuracies = self.facts.get("history", {}).get("val_accuracy")
         accuracy_text = f"{accuracies[-1]:.4f}" if accuracies else "none"
         return f"phase-{self.phase:02d}-epoch-{self.epoch:05d}-step-{self.step:07d}-accuracy-{accuracy_text}"
@@ -129,16 +129,16 @@ class Checkpoints:
             )
 
     def remove(self) -> None:
-        """Removes all checkpoints after the training is complete."""
+        """Removes all checkpoints once the training run is complete."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]:
-    """Opens the checkpoints of a training run while it runs.
+    """Opens the checkpoints of a training run, and locks them while it runs.
 
     Yields:
-        The checkpoints; None if the folder cannot be written, or another process runs the same training.
+        The checkpoints; None if the folder cannot be written, or another process is running the same training.
 
     Raises:
         ArtifactError: on a cluster, the folder cannot be written.
@@ -155,7 +155,7 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         return
     with lock:
         if not try_lock(lock.fileno()):
-            log.warning("No checkpoints are written: another process runs the same training and uses %s.", folder)
+            log.warning("No checkpoints are written: another process is running the same training in %s.", folder)
             yield None
             return
         _remove_remains(folder)
@@ -175,7 +175,7 @@ def _write(folder: Path, state: State, identity: TrainingIdentity) -> None:
     array_by_name = {
         f"{kind}/{index:05d}": array for kind, arrays in state.arrays.items() for index, array in enumerate(arrays)
     }
-    np.savez(folder / "arrays.npz", **array_by_name)  # type: ignore[arg-type]  # the type stubs confuse our names with its other parameter
+    np.savez(folder / "arrays.npz", **array_by_name)  # type: ignore[arg-type]  # the type stubs mistake the arrays for its parameter allow_pickle
     _sync(folder / "arrays.npz")
     facts = {key: value for key, value in vars(state).items() if key != "arrays"}
     kinds = list(state.arrays)
@@ -226,7 +226,7 @@ def _remove_remains(folder: Path) -> None:
 
 
 def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
-    """Logs why an unfinished training run with the same photos is not continued."""
+    """Logs why an unfinished training run with the same photos is not resumed."""
     if _stored(folder):
         return
     for other in folder.parent.glob(f"{identity.fingerprint[:16]}-*"):
@@ -236,7 +236,7 @@ def _log_other_trainings(folder: Path, identity: TrainingIdentity) -> None:
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
             other_identity = json.loads((stored[-1] / "state.json").read_bytes())["belongings"]
             log.info(
-                "The unfinished training run in %s, with these photos, is not continued, because it differs in %s; "
+                "The unfinished training run in %s, with the same photos, is not resumed, because it differs in %s; "
                 "training starts from the beginning.",
                 other,
                 ", ".join(_differences(other_identity, asdict(identity))),

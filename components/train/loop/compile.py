@@ -1,4 +1,4 @@
-"""Compiles the trained part of a network for a phase, and passes its batches to it."""
+"""Compiles the trained part of a network for a phase, and adapts the batches to it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,10 +11,10 @@ from components.train.loop.optimizer import accuracy, make_loss, make_optimizer
 from components.train.tensorflow.devices import num_devices
 
 STEPS_PER_EXECUTION: Final = 8
-"""The number of steps between two returns from TensorFlow to Python; saves up to half of the time of small networks."""
+"""TensorFlow returns to Python after this many steps, which saves up to half of a small network's training time."""
 MANY_NUMBERS: Final = 2**20
-"""If a batch has more numbers, TensorFlow returns to Python after every step: for such a batch, this costs almost
-nothing, and training can stop sooner."""
+"""If a batch has more values than this, TensorFlow returns to Python after every step: for such a batch, this costs
+almost nothing, and training can stop sooner."""
 
 
 def compile_model(

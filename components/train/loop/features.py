@@ -1,7 +1,8 @@
 """Features at the freeze boundary: the frozen layers' outputs for each photo, computed once.
 
-They are cached for all runs: one file for each view of a split, named by a digest of everything that it depends on. A
-view contains one variant of every photo: the first view contains the original photos, the others augmented ones.
+All runs share the cache: it contains one file for each view of a split, named after a digest of everything that the
+view depends on. A view contains one variant of every photo: the first view contains the original photos, the others
+augmented ones.
 """
 
 import contextlib
@@ -33,9 +34,9 @@ from components.train.loop.inference import FeatureRequest, Infer, compute_featu
 log = logging.getLogger(__name__)
 
 LARGEST_IN_MEMORY: Final = 3 * 2**29
-"""The maximum bytes of features, as float32, in memory; larger ones are read from their files batch by batch."""
+"""Features of up to this many bytes, as float32, stay in memory; larger ones are read from files batch by batch."""
 PORTION_PHOTOS: Final = 1024
-"""The number of photos in a portion, a multiple of the inference batch size; a portion takes seconds to a minute."""
+"""The number of photos in a portion, a multiple of the inference batch size; computing one takes up to a minute."""
 FREE_PART: Final = 0.9
 """The share of the free disk space that features may use."""
 
@@ -48,7 +49,7 @@ class FeatureCache:
 
         Args:
             frozen_part: the network from pixels to the freeze boundary, with its weights loaded.
-            precision: the precision of the cached numbers.
+            precision: the precision of the cached values.
         """
         self._frozen_part = frozen_part
         self._shape = tuple(frozen_part.output.shape[1:])
@@ -66,7 +67,7 @@ class FeatureCache:
             self.warn_not_cached(error)
             return False
         log.info(
-            "Features at the freeze boundary: %s numbers per photo, %s in total; %s.",
+            "Features at the freeze boundary: %s values per photo, %s in total; %s.",
             f"{math.prod(self._shape):,}",
             _size_text(num_bytes),
             f"{sum(is_missing)} of {len(is_missing)} views are not computed yet" if any(is_missing) else "all cached",
@@ -74,8 +75,8 @@ class FeatureCache:
         if num_bytes <= room:
             return True
         log.warning(
-            "The features exceed the limit of %s (DARKROOM_CACHE_GB, and the free space of %s), so every epoch "
-            "computes the frozen layers again.",
+            "The features exceed the limit of %s (set by DARKROOM_CACHE_GB and the free space in %s), so every epoch "
+            "runs the frozen layers again.",
             _size_text(room),
             self._folder,
         )
@@ -110,7 +111,7 @@ class FeatureCache:
     def warn_not_cached(self, error: OSError) -> None:
         """Logs why features are not cached."""
         log.warning(
-            "Features cannot be cached in %s: %s. Every epoch computes the frozen layers again.",
+            "Features cannot be cached in %s: %s. Every epoch runs the frozen layers again.",
             self._folder,
             error,
         )
@@ -153,7 +154,7 @@ class FeatureCache:
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy", delete=False) as file:
             partial = Path(file.name)
             try:
-                # A memory map is not used: if the disk is full, the system would kill the process.
+                # Not written through a memory map: if the disk were full, the system would kill the process.
                 file.write(_npy_header(expected, self._dtype))
                 progress = _view_progress(request, view)
                 for rows in portions_of(request.split):
@@ -186,7 +187,7 @@ class FeatureCache:
             progress = Progress(len(rows), "photos have passed through the frozen layers")
             self._put_portion(request, 0, rows, path.stem, progress)
             values = self._fetch_portion(path.stem, rows)
-        assert values is not None, "_put_portion has stored it"
+        assert values is not None, "_put_portion must have stored the portion"
         return values
 
     def compute_part(self, requests: Sequence[FeatureRequest], part: int, num_parts: int) -> int:
@@ -247,7 +248,7 @@ class FeatureCache:
         return values if values.shape == (len(rows), *self._shape) and values.dtype == self._dtype else None
 
     def _keep_to_limit(self, used: Collection[Path]) -> None:
-        """Removes the least recently used features, and partial files of killed processes."""
+        """Removes the least recently used features above the cache limit, and partial files of killed processes."""
         day_ago = time.time() - 86_400
         for remains in self._folder.glob(".partial-*"):
             if remains.stat().st_mtime < day_ago and remains.is_file():
@@ -281,7 +282,7 @@ def _memory_map(path: Path) -> np.memmap:
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
-    """Creates the header of a .npy file, which comes before the numbers."""
+    """Creates the header of a .npy file, which precedes the values."""
     header = io.BytesIO()
     header_fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, header_fields)

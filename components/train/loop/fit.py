@@ -86,7 +86,7 @@ class PhaseFitter:
             phase: the resolved phase.
             model: the trained part of the network.
             make_training: creates training batches of a given size.
-            make_validation: creates validation batches of a given size; they select the epoch.
+            make_validation: creates validation batches of a given size; the best epoch is selected on them.
             scales: the factor of the learning rate for each weight, by its path.
 
         Raises:
@@ -136,16 +136,16 @@ class PhaseFitter:
             phase: the resolved phase.
             model: the trained part of the network; outputs logits.
             training: the training batches.
-            validation: the batches that select the epoch.
+            validation: the batches on which the best epoch is selected.
             scales: the factor of the learning rate for each weight, by its path.
 
         Raises:
             ModelError: the loss was not finite in the first epoch.
-            SystemExit: SIGTERM arrived; a checkpoint was written if there are checkpoints.
+            SystemExit: SIGTERM arrived; a checkpoint was written, unless training runs without checkpoints.
         """
         with compute_in(self._params.precision, model), pointwise_as_products(model):
             self._fit(phase, model, training, validation, scales)
-        assert self._best is not None, "the first epoch always becomes the best so far"
+        assert self._best is not None, "the first epoch must have become the best so far"
         self._network.set_weights(self._best)
         self.next_phase += 1
         log.info(
@@ -237,7 +237,7 @@ class PhaseFitter:
             self._watch(self.result.epochs_run, figures)
 
     def _state(self, model: keras.Model, callbacks: tuple[Any, ...], epoch: int, step: int, ended: bool) -> State:
-        """The complete state of the training, including the weights of layers that this phase does not train."""
+        """Returns the complete state of the training, including the weights that this phase does not train."""
         facts = {
             "history": self.result.history,
             "best_epoch": self.result.best_epoch,
@@ -265,7 +265,7 @@ class PhaseFitter:
         self.next_phase = checkpoint.phase
         self.batch_size = facts["batch_size"]
         log.info(
-            "Resuming from a checkpoint: phase %d; epochs completed: %d; batches completed of the next epoch: %d.",
+            "Resuming from a checkpoint: phase %d; completed epochs: %d; completed batches of the next epoch: %d.",
             checkpoint.phase,
             checkpoint.epoch,
             checkpoint.step,
@@ -282,7 +282,7 @@ class PhaseFitter:
                 self._run.set_tags({"darkroom.resumed_from": facts["mlflow_run_id"]})
 
     def _restore_phase(self, model: keras.Model, callbacks: list[Any], training: Batches) -> int:
-        """Restores optimizer, callbacks and batches from the checkpoint; returns how many epochs are completed."""
+        """Restores optimizer, callbacks and batches from the checkpoint; returns the number of completed epochs."""
         checkpoint = self._checkpoint
         if checkpoint is None or checkpoint.ended or checkpoint.phase != self.next_phase:
             return 0

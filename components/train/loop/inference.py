@@ -48,7 +48,7 @@ class FeatureRequest:
 
 
 def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """Uses TensorFlow on a GPU, and OpenVINO in float32, which is several times faster, on a CPU."""
+    """Returns inference with TensorFlow on a GPU, or with OpenVINO in float32 on a CPU, where it is much faster."""
     traced = trace(frozen_part)
     if gpu_names():
         return lambda pixels: np.asarray(traced(tf.constant(pixels)))
@@ -71,8 +71,8 @@ def compute_features(
         request: determines the photos.
         view: the index of the view.
         dtype: the type of the features.
-        rows: the rows; they start at a multiple of PHOTOS_AT_ONCE, so that the batches are those of the whole view,
-            because the batch size can change the last digits of a result.
+        rows: the rows; they start at a multiple of PHOTOS_AT_ONCE, so that the batches are those of the whole view: the
+            composition of a batch can change the last digits of a result.
         progress: counts the photos of the view.
     """
     assert rows.start % PHOTOS_AT_ONCE == 0, "the rows must start at a multiple of PHOTOS_AT_ONCE"

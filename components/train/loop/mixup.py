@@ -9,7 +9,7 @@ from components.contract.errors import ModelError
 
 @dataclass(frozen=True)
 class Mixing:
-    """Mixes the examples of a batch; if both mixup and CutMix are on, a random choice with equal odds selects one.
+    """Mixes the examples of a batch; if both mixup and CutMix are on, each batch uses one of them at random.
 
     Attributes:
         mixup: α of Beta(α, α), the distribution of the mixing ratio (Zhang et al. 2018); 0 for no mixup.
@@ -25,15 +25,15 @@ class Mixing:
     def __call__(
         self, inputs: np.ndarray, labels: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mixes each example with another of the batch.
+        """Mixes each example with a random example of the batch.
 
         Args:
             inputs: photos or features, uint8 or float32 (n, …); not modified.
             labels: the label of each example, int32 (n,).
-            rng: the generator of this batch.
+            rng: the random number generator of this batch.
 
         Returns:
-            The mixed inputs, and the weight of each class in each: float32 (n, k).
+            The mixed inputs, and the weight of each class in each mixed example: float32 (n, k).
 
         Raises:
             ModelError: CutMix is requested, but the inputs have no height and width.

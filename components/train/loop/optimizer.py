@@ -38,7 +38,7 @@ def make_optimizer(
         phase: the resolved phase.
         steps_per_epoch: the number of batches per epoch.
         ema: the momentum of the running mean of the weights; None for no mean.
-        scales: the factor of the learning rate for each trained weight, in the order of the model.
+        scales: the factor of the learning rate for each trained weight, in the order of `model.trainable_weights`.
         accumulate: the number of batches whose mean gradient makes one step.
     """
     settings: dict[str, Any] = {"learning_rate": Rate(phase, steps_per_epoch)}
@@ -107,7 +107,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
 
 
 def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Callable[[Any, Any], Any]:
-    """Creates the loss of labels and logits; labels are integers or, for mixed examples, class weights.
+    """Creates the loss function of labels and logits; labels are integers or, for mixed examples, one weight per class.
 
     Args:
         params: determine the kind of loss, the label smoothing and the weights of the classes.
@@ -137,7 +137,7 @@ def accuracy(labels: Any, logits: Any) -> Any:
 
 
 def as_parts(labels: Any, num_classes: int) -> Any:
-    """Converts integer labels, (n,) or (n, 1), to class weights, (n, k); returns class weights unchanged."""
+    """Converts integer labels, (n,) or (n, 1), to one-hot labels, (n, k); returns mixed labels, (n, k), unchanged."""
     if len(labels.shape) == 2 and labels.shape[-1] == num_classes:
         return labels
     return keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), num_classes)

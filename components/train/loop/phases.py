@@ -28,7 +28,7 @@ from components.train.tensorflow.devices import num_devices, on_all_devices
 log = logging.getLogger(__name__)
 
 SHOWN_NAMES: Final = 3
-"""The log names this many of the first and of the last trained or frozen layers."""
+"""The log shows this many layer names from each end of a long list."""
 
 
 def train_phases(
@@ -52,8 +52,8 @@ def train_phases(
         deadline: training ends when it is reached, but not before the end of the first epoch.
 
     Raises:
-        ModelError: a phase names layers that do not exist, the loss was not finite in the first epoch, or gradients
-            are to be accumulated on several devices.
+        ModelError: a phase names layers that do not exist, the loss was not finite in the first epoch, or the params
+            require gradient accumulation although there are several devices.
     """
     if params.accumulate > 1 and num_devices() > 1:
         raise ModelError(
@@ -125,7 +125,7 @@ def describe(network: Network, selection: Selection) -> Iterator[str]:
             yield f"{word}: {_shortened(names)}."
     if selection.boundary is not None:
         shape = " × ".join(map(str, selection.boundary.shape[1:]))
-        yield f"the freeze boundary is after {selection.boundary_name}, with {shape} numbers per photo."
+        yield f"the freeze boundary is after {selection.boundary_name}, with {shape} values per photo."
 
 
 def _describe_passes(passes: int, photos: Photographs, params: TrainParams) -> str:
@@ -143,7 +143,7 @@ def _shortened(names: tuple[str, ...]) -> str:
 def make_examples(
     network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
-    """Returns the training and validation examples of a phase, and the tensor of the network that they replace."""
+    """Returns the training and validation examples of a phase, and the tensor that they replace (None: the photos)."""
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
         training_request, validation_request = feature_requests(photos, phase, params)

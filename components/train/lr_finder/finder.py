@@ -61,8 +61,8 @@ class RangeTest(BaseRecord):
 def find_rate(dataset_dir: Path, params: TrainParams, num_batches: int = 100) -> RangeTest:
     """Runs the range test under the conditions of the first phase: the same layers, batches, loss and optimizer.
 
-    The network is discarded. The features of the validation photos are computed for the feature cache, where training
-    finds them, but their loss is not used.
+    The network is discarded. The features of the validation photos are also computed, so that training finds them in
+    the feature cache; the test does not use them.
 
     Args:
         dataset_dir: the folder that preprocess wrote.

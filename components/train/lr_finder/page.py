@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 20, 52
 NUM_TICKS: Final = 5
 HEADROOM: Final = 1.5
-"""The chart ends at this multiple of the first loss."""
+"""The top of the chart, as a multiple of the first loss."""
 ROOM: Final = 0.08
 """The margin above and below the curve, as a share of its height."""
 EXPLANATION: Final = (
@@ -42,7 +42,7 @@ def sentences(test: RangeTest) -> list[str]:
     """Describes the result in sentences."""
     layers = "1 layer" if len(test.trained_layers) == 1 else f"{len(test.trained_layers)} layers"
     procedure = (
-        f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained by {test.optimizer}, "
+        f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained with {test.optimizer}, "
         f"rates from {test.rates[0]:.1e} to {test.rates[-1]:.1e}."
     )
     if test.proposed is None:

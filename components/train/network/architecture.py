@@ -1,4 +1,4 @@
-"""Builds a Keras network, from pixels to logits, from the layers of params.yaml."""
+"""Builds the Keras network that the params describe, from pixels to logits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ NUM_IMAGENET_CLASSES: Final = 1000
 
 @dataclass(frozen=True)
 class Network:
-    """A network and its named tensors.
+    """A network, and the parts of it that other modules need.
 
     Attributes:
         model: the model from pixels (uint8, RGB) to logits (float32).
@@ -55,7 +55,7 @@ def build_network(
 
     Args:
         params: the resolved params of the model.
-        image_size: (height, width) in pixels.
+        image_size: (height, width) of the photos, in pixels.
         num_classes: the number of logits.
         batch_size: the batch size, for the check that training fits into memory.
         initial_model: the result of `import_initial_model` for the kinds upload and bundle.
@@ -66,7 +66,7 @@ def build_network(
         ModelError: the network cannot be built; the message names the layer and its input.
     """
     if params.name == "auto":
-        raise ModelError("train.model.name must name a network here; only training resolves auto. Set it.")
+        raise ModelError("train.model.name must name a network here, because only training resolves auto. Set a name.")
     input_size = input_size or image_size
     pixels = backbone.input if backbone else keras.Input((*image_size, 3), dtype="uint8", name="pixels")
     if initial_model is not None:
@@ -200,7 +200,7 @@ def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tup
         if softmax or activation == "softmax":
             raise ModelError(
                 f"{where} ends in a softmax over {arguments['units']} classes, but the data has "
-                f"{num_classes}. Set units: {num_classes}, or leave that layer out, and a matching one is added "
+                f"{num_classes}. Set units: {num_classes}, or leave that layer out; a matching one is then added "
                 "automatically."
             )
     return layers, parse_layer({"Dense": {"units": num_classes, "name": "logits"}})
@@ -215,7 +215,7 @@ def model_facts(
     trained: tuple[str, ...],
     num_trained: int,
 ) -> ModelFacts:
-    """Describes the network in numbers.
+    """Collects the facts about the network that a bundle contains.
 
     Args:
         network: the network with its weights loaded.

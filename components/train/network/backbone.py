@@ -40,7 +40,7 @@ class WeightsFile:
 
 
 def weights_file(name: str, image_size: tuple[int, int], *, with_top: bool = False) -> WeightsFile:
-    """Returns the file with the ImageNet weights of a backbone for photos of (height, width)."""
+    """Returns the file with the ImageNet weights of a backbone for photos of this size, (height, width)."""
     files = BACKBONES[name].weight_files
     height, width = image_size
     side = height if height == width and height in _MOBILENET_SIDES else 224
@@ -99,7 +99,7 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
 def build_backbone(
     name: str, pixels: "keras.KerasTensor", *, image_size: tuple[int, int] | None = None, with_top: bool = False
 ) -> "keras.Model":
-    """Builds a backbone with random weights, from pixels to its feature map or, with its top, to 1,000 logits.
+    """Builds a backbone with random weights, from pixels to its feature map or, with the top, to 1,000 logits.
 
     Args:
         name: a key of BACKBONES.
@@ -158,13 +158,13 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
 
 
 def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Path:
-    """Returns a file of Keras from its cache folder, and downloads it if it is missing.
+    """Returns a file from Keras' cache folder, and downloads it if it is missing.
 
     Args:
-        url: the address of the file.
+        url: the URL of the file.
         name: the name of the file in Keras' cache.
-        what: the subject of the error message.
-        other_way: an alternative for the error message.
+        what: the subject of the error message, in the plural.
+        other_way: another remedy to suggest in the error message.
 
     Raises:
         WeightsError: the file is missing and cannot be downloaded; the message names the file and the folder.

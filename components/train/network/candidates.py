@@ -19,7 +19,7 @@ def inspect_candidate(candidate: str, head: Head | None) -> tuple[ModelParams, I
     """Returns the model params of a candidate of `train.model.name: auto`: a backbone, a weights file, or a model file.
 
     Raises:
-        UploadError: the file does not contain a network.
+        UploadError: the safe import rejects the file.
         ModelError: the pixel range of the network is unknown.
     """
     if candidate in BACKBONES:

@@ -24,11 +24,11 @@ def find_bundle(name: str) -> Path:
     """Returns the absolute path of the bundle of an earlier run; a bundle in MLflow is downloaded into the cache.
 
     Args:
-        name: a run id, a bundle's folder, the id of an MLflow run, or name@alias (or name@version) of the registry.
+        name: a run id, a bundle's folder, an MLflow run id, or name@alias (or name@version) of a registered model.
 
     Raises:
-        ArtifactError: no such model exists.
-        TrackingError: MLflow did not return the model.
+        ArtifactError: no such bundle exists.
+        TrackingError: MLflow did not return the bundle.
     """
     for folder in (Path(name).expanduser(), RUNS_DIR / name / "model", Path(name).expanduser() / "model"):
         if (folder / "bundle.json").is_file():
@@ -67,6 +67,6 @@ def _fetch_bundle(name: str) -> Path:
     except Exception as error:  # MLflow raises its own errors and those of requests and SQLAlchemy
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise TrackingError(
-            f"train.model.from: MLflow did not return the bundle of {name}: {reason}. Check "
-            "with darkroom ui, or set a run id or a folder."
+            f"train.model.from: MLflow did not return the bundle of {name}: {reason}. Look "
+            "for it with darkroom ui, or set a run id or a folder."
         ) from None

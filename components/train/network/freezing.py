@@ -58,7 +58,7 @@ class Selection:
     Attributes:
         trained: the trained layers in the order of the network; layers of a submodel as `submodel/layer`.
         frozen: the other layers with weights.
-        boundary: the freeze boundary; None if it is the pixels.
+        boundary: the freeze boundary; None if training starts from the pixels.
         boundary_name: the name of the layer that outputs the boundary.
     """
 
@@ -82,10 +82,10 @@ class TrainingPlan:
 
 
 def plan_training(network: Network, phases: Sequence[Phase]) -> TrainingPlan:
-    """Plans all phases in advance, so that an unknown layer name is reported before any work.
+    """Plans all phases in advance, so that an unknown layer name is reported before any work is done.
 
     Raises:
-        ModelError: no layer has such a name.
+        ModelError: a phase names layers that the network does not have.
     """
     trained: set[str] = set()
     weights: dict[str, int] = {}
@@ -105,7 +105,7 @@ def select(network: Network, phase: Phase) -> Selection:
         phase: the resolved phase.
 
     Raises:
-        ModelError: no layer has such a name.
+        ModelError: the phase names layers that the network does not have.
     """
     layers = dict(_named_layers(network.model))
     inside = {path for path in layers if _in_base(network, path)}
@@ -130,7 +130,7 @@ def frozen_part(network: Network, boundary: keras.KerasTensor) -> keras.Model:
 
 
 def learning_part(network: Network, boundary: keras.KerasTensor | None) -> keras.Model:
-    """Returns the part from the freeze boundary, or from pixels, to logits; it shares its layers with the network."""
+    """Returns the part from the freeze boundary (from the pixels if None) to the logits; the layers are shared."""
     return keras.Model(
         network.model.input if boundary is None else boundary, network.model.output, name="learning_part"
     )
@@ -140,7 +140,7 @@ def rate_scales(network: Network, selection: Selection, layer_decay: float) -> d
     """Computes the factor of the learning rate for each weight: 1 in the last layer, smaller in earlier layers.
 
     Returns:
-        The factors by the path of the Keras variable.
+        The factors, keyed by the path of the Keras variable.
     """
     layers = dict(_named_layers(network.model))
     depth_first = reversed(selection.trained)
@@ -155,7 +155,7 @@ def _named_layers(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, k
     """Yields every layer with its path, in the order of the network; submodels are replaced by their layers."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            layer.trainable = True  # each of its layers is set separately
+            layer.trainable = True  # `trainable` is set separately for each of its layers
             yield from _named_layers(layer, f"{prefix}{layer.name}/")
         else:
             yield f"{prefix}{layer.name}", layer
@@ -166,7 +166,7 @@ def _in_base(network: Network, path: str) -> bool:
 
 
 def _trained_paths(trainable: str | tuple[str, ...], layers: dict[str, keras.Layer], inside: set[str]) -> set[str]:
-    """Returns the paths of the layers that a phase names, with or without weights."""
+    """Returns the paths of the layers that a phase trains, including layers without weights."""
     if trainable == "none":
         return set()
     # The head of a custom network is its output layer.
@@ -233,10 +233,11 @@ def _nodes_with_cuts(model: keras.Model) -> Iterator[tuple[Any, bool]]:
 def _first_of_last_blocks(network: Network) -> str:
     """Finds the first layer of the last blocks of a backbone.
 
-    The last blocks begin after the first small tensor that cuts the network and is followed by at most half of the
-    multiply-adds. Small means at most LARGEST_CUT times the smallest of these tensors: the features before wide layers
-    within a block would need several times as much space. If there is no such tensor, as in NASNet, the last blocks are
-    the layers with the second half of the multiply-adds.
+    A tensor cuts the network if all later layers depend on it alone. The last blocks begin after the first small tensor
+    that cuts the network and is followed by at most half of the multiply-adds. Small means at most LARGEST_CUT times
+    the smallest of these tensors: the wide tensors within a block would need several times as much space in the feature
+    cache. If there is no such tensor, as in NASNet, the last blocks are the layers with the second half of the
+    multiply-adds.
 
     Raises:
         ModelError: the network has no pretrained part.

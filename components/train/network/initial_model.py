@@ -1,7 +1,8 @@
 """Initial models: uploaded files, and bundles of earlier runs to continue from.
 
 Both go through the safe import (components/train/keras_import), because a bundle may also come from an untrusted
-source. `inspect_model` is called once before any step runs; the train step calls `import_initial_model`.
+source. `inspect_model` is called before any step runs, and by the probe; `import_initial_model` is called whenever the
+network is built.
 """
 
 import logging
@@ -27,17 +28,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InitialModel:
-    """An imported model.
+    """An uploaded or earlier model that has passed the safe import.
 
     Attributes:
         folder: the folder that `import_model` wrote.
         facts: the content of its import.json.
-        name: the name for display.
+        name: the name of the network.
         pixels: the pixel range of its input.
         layer: the layer whose output is the input of a new head; None if the model is used unchanged.
         bundle: the bundle that the model comes from; None for an uploaded file.
         train_image_ids: the ids of the photos that the model was trained on; empty if they are unknown.
-        class_order: the index of the model's output for each class of the data; None for the same order.
+        class_order: for each class of the data, the index of the model's output; None if the order is the same.
     """
 
     folder: Path
@@ -57,8 +58,8 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
         UploadError: the file is rejected, or cannot be used with these params.
         ArtifactError: no such bundle exists.
         TrackingError: MLflow did not return the bundle.
-        ModelError: the user must set the pixel range.
-        WeightsError: a weights file without a network name does not match any known network.
+        ModelError: the pixel range is neither known nor set in the params.
+        WeightsError: the params name no network, and the weights file matches no known one.
     """
     if model.described_kind == "upload":
         path = _file(model)
@@ -91,7 +92,7 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
 def _with_name(model: ModelParams, path: Path) -> tuple[ModelParams, InitialModelFacts]:
     """Recognizes the network that a weights file belongs to."""
     name = recognize_network(path)
-    decision = f"train.model.name: {path.name} has the weights of {name}: {BACKBONES[name].num_parameters:,} numbers."
+    decision = f"train.model.name: {path.name} has {name}'s weights: {BACKBONES[name].num_parameters:,} parameters."
     facts = InitialModelFacts(display_name=path.name, image_size=None, features=None, decisions=(decision,))
     return model.model_copy(update={"name": name}), facts
 
@@ -103,17 +104,17 @@ def import_initial_model(
 
     Args:
         model: the resolved params of the model.
-        image_size: (height, width) of the photos for this training run.
+        image_size: (height, width) of the model's input in this training run.
         class_names: the class names of the data; None if any classes are allowed.
         folder: the folder for our copy of the model, created by this function.
 
     Returns:
-        None if the params name no model.
+        The imported model; None if the params name no model.
 
     Raises:
         UploadError: the model is rejected, or cannot be used with these params.
         ArtifactError: no such bundle exists.
-        ModelError: the model needs photos of another size, or the user must set the pixel range.
+        ModelError: the model needs photos of a different size, or the pixel range is neither known nor set.
     """
     if model.kind == "upload":
         path, bundle, train_image_ids = _file(model), None, frozenset[str]()
@@ -129,7 +130,10 @@ def import_initial_model(
         as_it_is = model.head is None and model.layer is None and class_names in (None, bundle.class_names)
         name = bundle.model.name
         if model.head is None and not as_it_is:
-            log.info("The model gets a new head: %s.", "layer is set" if model.layer else "the classes have changed")
+            log.info(
+                "The model gets a new head: %s.",
+                "train.model.layer is set" if model.layer else "the classes have changed",
+            )
     else:
         return None
     expected = Expectation(
@@ -139,7 +143,7 @@ def import_initial_model(
     )
     facts = import_model(path, folder, expected=expected)
     check_size(facts, image_size, path)
-    pixels: PixelScale = "0 to 255"  # every bundle scales its pixels itself
+    pixels: PixelScale = "0 to 255"  # the network in a bundle scales its pixels itself
     if bundle is None:
         pixels, why = pixel_scale(facts, model.pixels, path.name)
         log.info("The pixel range of %s is %s. %s", path.name, pixels, why)
@@ -173,18 +177,18 @@ def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, displa
         display_name: the name of the network in the message.
 
     Raises:
-        ModelError: neither the params nor the network determine the pixel range.
+        ModelError: neither the params nor the network determines the pixel range.
     """
     inferred = facts.preprocessing
     if requested_scale is not None:
         return requested_scale, "It is set in the params."
     if inferred is not None and inferred.is_certain:
         return inferred.pixels, inferred.why
-    likely = f' Probably, it is --set train.model.pixels="{inferred.pixels}": {inferred.why}' if inferred else ""
+    likely = f' Most likely: --set train.model.pixels="{inferred.pixels}". {inferred.why}' if inferred else ""
     raise ModelError(
         f"train.model.pixels must be the pixel range on which {display_name} was trained (0 to 255, -1 to 1, "
         "0 to 1, ImageNet mean and deviation, or BGR less ImageNet mean), because the network does not scale "
-        f"its photos itself.{likely}"
+        f"the pixels itself.{likely}"
     )
 
 
@@ -193,7 +197,7 @@ def _file(model: ModelParams) -> Path:
 
 
 def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tuple[ModelParams, tuple[str, ...]]:
-    """Adds the classes of a model that is used unchanged to the params, and returns notes about their order.
+    """If the model is used unchanged, adds its classes to the params; also returns notes about their order.
 
     Raises:
         UploadError: the number of classes does not match the outputs.
@@ -211,7 +215,7 @@ def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tu
         )
     if len(class_names) != num_classes:
         raise UploadError(
-            f"The number of classes of a model must match its outputs; {path.name} has {num_classes} outputs, "
+            f"The number of classes must match the outputs of the model; {path.name} has {num_classes} outputs, "
             f"but {len(class_names)} classes are listed "
             f"{'in the params' if model.class_names else source}. Set train.model.class_names."
         )
@@ -250,7 +254,7 @@ def check_size(facts: ImportedModel, image_size: tuple[int, int], path: Path) ->
     """Requires that a model accepts photos of this size.
 
     Raises:
-        ModelError: the model needs another size.
+        ModelError: the model needs a different size.
     """
     for side, own in zip(image_size, facts.input_shape[:2], strict=True):
         if own not in (None, side):

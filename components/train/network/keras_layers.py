@@ -50,12 +50,12 @@ def _names(layer: Layer) -> Iterator[str]:
 
 
 def check_memory(traced: list[TracedLayer], batch_size: int, where: str) -> None:
-    """Rejects a network that cannot be trained on this machine, before Keras allocates the memory.
+    """Rejects a network whose training would not fit into this machine's memory, before Keras allocates any.
 
     Args:
         traced: the layers with their shapes.
         batch_size: the number of photos whose activations are in memory at once.
-        where: the key in params.yaml, for the message.
+        where: the key in params.yaml, for the error message.
     """
     weights = sum(layer.num_parameters for layer in traced)
     activations = batch_size * sum(math.prod(layer.input_shapes[0]) for layer in traced)

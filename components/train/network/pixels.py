@@ -20,7 +20,7 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
     """Scales pixels to the range that a network expects.
 
     Args:
-        pixels: (batch, height, width, 3), RGB, or (batch, height, width, 1), from 0 to 255.
+        pixels: (batch, height, width, 3), RGB, or (batch, height, width, 1), gray, from 0 to 255.
         scale: the pixel range of the network.
 
     Returns:
@@ -34,10 +34,11 @@ def scale_pixels(pixels: "keras.KerasTensor", scale: BackboneScale) -> "keras.Ke
     factor, offset = SCALES[scale]
     if isinstance(offset, list) and pixels.shape[-1] == 1:
         raise ModelError(
-            "train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network of gray photos; "
+            "train.model.pixels must be 0 to 255, -1 to 1 or 0 to 1 for a network that expects gray photos; "
             f"{scale} is for color photos."
         )
-    name = "division" if scale == "ImageNet mean and root of deviation" else "rescaling"  # Keras has a "rescaling"
+    # Keras' EfficientNet, which uses this scale, already contains a layer named "rescaling".
+    name = "division" if scale == "ImageNet mean and root of deviation" else "rescaling"
     rescaled = keras.layers.Rescaling(factor, offset=offset, name=name)(pixels)
     return _reverse_channels(rescaled) if scale.startswith("BGR") else rescaled
 

@@ -23,7 +23,7 @@ class SharedBackbone:
     ) -> tuple["keras.Model", str | None]:
         """Returns the network from pixels to its feature map, and the SHA-256 of its weights file.
 
-        The state of the random generators is the same as after building the backbone.
+        Afterwards, the random number generators have the same state, whether the backbone was built or reused.
 
         Args:
             name: a key of BACKBONES.

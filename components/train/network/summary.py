@@ -12,7 +12,7 @@ from components.train.network.architecture import Network
 
 
 class NetworkSummary(BaseRecord):
-    """A network in numbers.
+    """The size and the cost of a network.
 
     Attributes:
         rows: the layers, from the photo to the logits.

@@ -1,4 +1,4 @@
-"""Finds the named tensors of a finished network: the input of its output layer, and its last feature map."""
+"""Finds two tensors of a complete network: the input of its output layer, and its last feature map."""
 
 from typing import Any
 

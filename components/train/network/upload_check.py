@@ -49,9 +49,9 @@ def check_upload(
     Args:
         path: the file.
         model: the params of the model.
-        num_classes: the number of classes of the data; None if unknown.
-        class_names: the class names of the data; None if unknown.
-        image_size: (height, width) of the photos; None for the model's input size.
+        num_classes: the number of classes in the data; None if unknown.
+        class_names: the class names in the data; None if unknown.
+        image_size: (height, width) of the photos; None if unknown.
     """
     start = time.monotonic()
     expected = Expectation(architecture=model.name, image_size=image_size if model.name else None)
@@ -79,7 +79,7 @@ def _list_refusals(
     def check_outputs() -> None:
         named_model, _ = find_class_names(model, facts, path)
         names, count = named_model.class_names, len(class_names) if class_names else num_classes
-        assert facts.num_outputs is not None, "the caller must check this"
+        assert facts.num_outputs is not None, "the caller must check that the model has a classification head"
         if count is not None:
             check_classes(facts.output_shape, count)
         order = order_outputs(names, class_names, path.name) if names and class_names else None

@@ -43,7 +43,7 @@ def settle_network(params: TrainParams, info: DatasetInfo, photos: Photographs) 
         photos: the photos for training.
 
     Raises:
-        WeightsError: no candidate has weights.
+        WeightsError: no candidate can be used, for example because all weights are missing.
         ModelError: no candidate can be built for these photos.
         DataError: there are too few photos to compare candidates.
     """
@@ -79,7 +79,8 @@ def table_lines(probe: Probe) -> list[str]:
     if probe.num_photos:
         lines.append(
             f"Accuracy of a linear head on frozen features, cross-validated on {probe.num_photos:,} training photos. "
-            "* marks networks that may be as accurate as the best. Training the last blocks often reduces differences."
+            "* marks networks that may be as accurate as the best. Differences often shrink if the last blocks are "
+            "trained too."
         )
     return [*lines, f"train.model.name: auto became {probe.why}"]
 
@@ -142,7 +143,7 @@ def _probe_once(
     info: DatasetInfo,
     photos: Photographs,
 ) -> Probe:
-    """Probes the candidates, or reads the result of the same candidates and photos from the cache."""
+    """Probes the candidates, or reads an earlier result for the same candidates and photos from the cache."""
     facts = [info.fingerprint, params.model_dump_json(), [_file_digest(candidate) for candidate in settled]]
     path = cache_dir() / "probes" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}.json"
     if path.exists():

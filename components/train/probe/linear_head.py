@@ -1,4 +1,4 @@
-"""A regularized linear head on features, with cross-validation: ridge regression on the classes, in closed form."""
+"""A regularized linear head on features, with cross-validation: ridge regression on one-hot labels, in closed form."""
 
 from typing import Final
 

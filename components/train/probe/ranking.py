@@ -40,7 +40,7 @@ class Measured:
     @property
     def milliseconds(self) -> float:
         """The time per photo in milliseconds."""
-        assert self.network.ms_per_photo is not None, "the time was measured"
+        assert self.network.ms_per_photo is not None, "a probed candidate must have a measured time"
         return self.network.ms_per_photo
 
 
@@ -49,7 +49,7 @@ def rank(
 ) -> Probe:
     """Sorts the candidates by their accuracy, and chooses one.
 
-    A candidate is tied with the most accurate if the 95 % interval of their paired difference contains 0.
+    A candidate is tied with the most accurate one if the 95 % interval of their paired difference contains 0.
 
     Args:
         measured: the probed candidates, at least one.

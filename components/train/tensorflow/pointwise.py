@@ -1,7 +1,7 @@
 """Computes pointwise convolutions as matrix products while a network is trained on a CPU.
 
 A convolution with a 1 × 1 kernel is a matrix product, and so are its gradients; TensorFlow's general gradients of
-convolutions take twice as long. Pointwise convolutions are most of the work of a MobileNetV2 or a ResNet50.
+convolutions take twice as long. Pointwise convolutions account for most of the work in a MobileNetV2 or a ResNet50.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def pointwise_as_products(model: keras.Model) -> Iterator[None]:
-    """Replaces the convolutions within the block, on a CPU; models compiled in the block must not be used after it."""
+    """Within the block, replaces pointwise convolutions on a CPU; do not use models compiled in the block after it."""
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
     layers = [] if has_gpu else [*filter(_is_pointwise, model._flatten_layers())]  # noqa: SLF001 - Keras has no public name for this
     for layer in layers:
@@ -37,7 +37,7 @@ def _is_pointwise(layer: Any) -> bool:
 
 
 def _product(down: int, across: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Creates the replacement of a convolution with these strides; it does not add the bias."""
+    """Creates the replacement for a convolution with these strides; it does not add the bias."""
 
     def multiplied(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         sampled = inputs if down == across == 1 else inputs[:, ::down, ::across]

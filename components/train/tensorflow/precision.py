@@ -1,6 +1,6 @@
 """Mixed precision: layers compute with 16 bits during training if the hardware benefits from it.
 
-Weights stay float32, and so does everything outside training: the feature cache, the check of the export, the bundle.
+Weights stay float32, and so does everything outside training: the feature cache, the export check, the bundle.
 """
 
 import contextlib
@@ -56,10 +56,10 @@ def compute_in(precision: Precision, model: keras.Model) -> Iterator[None]:
 
 
 def unwrap_optimizer(model: keras.Model) -> Any:
-    """Returns the optimizer that was compiled, without Keras' wrapper that scales the loss."""
+    """Returns the model's optimizer without the wrapper with which Keras scales the loss."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def optimizer_variables(model: keras.Model) -> list[Any]:
     """Returns the variables of the optimizer, and the current factor of the learning rate schedule."""
-    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - its public name is a number
+    return [*model.optimizer.variables, unwrap_optimizer(model)._learning_rate.scale]  # noqa: SLF001 - the public attribute returns a number

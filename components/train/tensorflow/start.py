@@ -22,7 +22,7 @@ def start_tensorflow(seed: int) -> None:
     """
     _keep_freed_memory()
     ignore_library_settings()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its C++ code prints errors when nothing is wrong
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its C++ code prints errors even when nothing is wrong
     _import_keras()
     import keras
     import tensorflow as tf
@@ -57,8 +57,8 @@ def _import_keras() -> None:
 def _keep_freed_memory() -> None:
     """Keeps freed memory in the process, so that the next training step can reuse it.
 
-    By default, the allocator of Linux returns large arrays to the system as soon as they are freed, and requests them
-    again page by page in the next step. This takes a third of the time of partial fine-tuning on a CPU.
+    By default, glibc's allocator (malloc) returns large arrays to the system as soon as they are freed, and requests
+    them again page by page in the next step. This takes a third of the time of partial fine-tuning on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # glibc has it; musl does not

@@ -36,7 +36,7 @@ class CostMeter:
         self._cost_by_key: dict[str, Cost] = {}
 
     def measure(self, train: TrainParams) -> Cost:
-        """Builds the network and times it on the runtime of the service.
+        """Builds the network and times it with OpenVINO, as the service runs it.
 
         Args:
             train: the resolved train section.

@@ -22,7 +22,7 @@ PLOTS = {
     "All params together": "plot_parallel_coordinate",
 }
 FRONT, EPOCHS = "plot_pareto_front", "plot_intermediate_values"
-"""The additional plot of a study with several objectives, and that of a study with a single objective."""
+"""Additional plots: FRONT for a study with several objectives, EPOCHS for one with a single objective."""
 MOST_ON_A_PLOT = 3
 TEMPLATE: dict[str, Any] = {
     "font": {"color": COLORS["soft"], "family": "system-ui, sans-serif"},
@@ -36,7 +36,7 @@ TEMPLATE: dict[str, Any] = {
 
 
 def write_page(study: "optuna.Study", info: StudyInfo, path: Path) -> None:
-    """Writes every plot for which the study has enough trials.
+    """Writes the page. If the study has too few trials for a plot, Optuna's message is shown instead.
 
     Args:
         study: the study, with at least one complete trial.

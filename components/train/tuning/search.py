@@ -1,4 +1,4 @@
-"""The search for the best params: an Optuna study, whose trials can be pruned, resumed and shared between searches."""
+"""The search for the best params: an Optuna study that prunes trials, can be resumed, and can be shared by searches."""
 
 import contextlib
 import hashlib
@@ -56,7 +56,7 @@ class Search:
     """A study of one data set and one search space."""
 
     def __init__(self, info: DatasetInfo, train: TrainParams, tune: TuneParams, space: Space):
-        """Names the study; nothing is opened yet.
+        """Computes the name of the study, but does not open it yet.
 
         Args:
             info: describes the data set.
@@ -79,7 +79,7 @@ class Search:
         self.name = f"{info.name}-{digest[:12]}"
 
     def run(self, objective: Objective, parent: Run, measure_cost: MeasureCost | None = None) -> StudyInfo:
-        """Runs the remaining trials of the budget, and returns the results of all trials.
+        """Runs trials until the budget is used up, and returns the results of all trials.
 
         Args:
             objective: trains one trial.
@@ -87,7 +87,7 @@ class Search:
             measure_cost: measures the cost of a network; required if the tune section limits or minimizes costs.
 
         Raises:
-            SearchError: the study cannot be opened, another search uses it, or no trial finished.
+            SearchError: the study cannot be opened, another search is using it, or no trial was completed.
         """
         with self._open_study() as study:
             fail_interrupted_trials(study)
@@ -201,7 +201,7 @@ class Search:
         return resolve_train(params, dataset_size)[0]
 
     def _finished_trials(self, study: "optuna.Study") -> tuple[Trial, ...]:
-        """Returns all finished trials, including those of earlier searches."""
+        """Returns all trials that have ended, including those of earlier searches."""
         return tuple(
             describe_trial(trial, self._tune.objectives)
             for trial in study.get_trials(deepcopy=False)

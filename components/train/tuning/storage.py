@@ -49,7 +49,7 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
 
     Raises:
         ParamsError: there are several workers, but no database that they can share.
-        SearchError: the study cannot be reached, another search uses it, or it belongs to other photos.
+        SearchError: the study cannot be opened, another search is using it, or it belongs to other photos.
     """
     import optuna
 
@@ -73,8 +73,8 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
         except optuna.exceptions.StorageInternalError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise SearchError(
-                f"The studies cannot be written: {reason}. Free some space, set another "
-                f"folder with DARKROOM_CACHE or a database with {STUDIES_VARIABLE}, and run again."
+                f"The studies cannot be written: {reason}. Free some space, or set another "
+                f"folder with DARKROOM_CACHE or a database with {STUDIES_VARIABLE}; then run again."
             ) from None
 
 
@@ -93,7 +93,7 @@ def _studies_folder() -> Iterator[Path]:
             probe.flush()
     except OSError as error:
         require_resumable(folder, error)
-        log.warning("The studies cannot be stored in %s: %s. An interrupted search will start over.", folder, error)
+        log.warning("Studies cannot be stored in %s: %s. If interrupted, the search will start over.", folder, error)
         with tempfile.TemporaryDirectory(prefix="darkroom-study-") as scratch:
             yield Path(scratch)
     else:
@@ -118,7 +118,7 @@ def make_sampler(tune: TuneParams, number: int) -> "optuna.samplers.BaseSampler"
 
 
 def fail_interrupted_trials(study: "optuna.Study") -> None:
-    """Fails interrupted trials so that they are repeated.
+    """Marks interrupted trials as failed, so that they are repeated.
 
     In a local file, all trials that are marked as running were interrupted, because no other search uses the file.
     """
@@ -139,7 +139,7 @@ def fail_interrupted_trials(study: "optuna.Study") -> None:
 
 
 def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-    """Fails a trial and repeats it at most RETRIES times, because the trial itself may interrupt the search."""
+    """Marks a trial as failed; queues it again at most RETRIES times, because it may have caused the interruption."""
     from optuna.trial import TrialState
 
     failed = study.get_trials(deepcopy=False, states=[TrialState.FAIL])
@@ -149,7 +149,7 @@ def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> No
         storage.set_trial_user_attr(trial_id, REASON, f"interrupted {attempts} times; the memory may be too small")
         log.warning("Trial %d was interrupted %d times; it is skipped.", trial.number + 1, attempts)
     else:
-        log.info("Trial %d was interrupted; it is repeated.", trial.number + 1)
+        log.info("Trial %d was interrupted; it will be repeated.", trial.number + 1)
     storage.set_trial_state_values(trial_id, TrialState.FAIL)
     if attempts <= RETRIES:
         study.enqueue_trial(trial.params, skip_if_exists=True)
@@ -161,7 +161,7 @@ def _study(
     tries = itertools.count(1)
 
     def may_pass(error: Exception) -> bool:
-        """Whether to retry: another search may be creating the tables of an empty database at this moment."""
+        """Whether to retry: another search may be creating the tables right now, or the database may be down."""
         if isinstance(error, DarkroomError):
             return False
         return next(tries) < OPENING_TRIES or (is_outage(error) and outage_seconds() > 0)
@@ -169,13 +169,13 @@ def _study(
     try:
         return wait_for(
             lambda: _study_at(address, name, fingerprint, tune, epochs, stack),
-            "The database of the studies",
+            "The study database",
             may_pass,
             OUTAGE_SECONDS,
         )
     except DarkroomError:
         raise
-    except Exception as error:  # SQLAlchemy's and the drivers' errors have no common root
+    except Exception as error:  # SQLAlchemy's and the drivers' errors have no common base class
         reason = redact((str(error).strip() or type(error).__name__).splitlines()[0])
         raise SearchError(
             f"The studies cannot be opened: {reason}. Check "
@@ -186,7 +186,7 @@ def _study(
 def _study_at(
     address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
 ) -> "optuna.Study":
-    """Creates or opens the study at this address; its connections are closed with the stack."""
+    """Creates or opens the study at this address; the stack closes its connections at the end."""
     import optuna
 
     storage = optuna.storages.RDBStorage(
@@ -206,8 +206,8 @@ def _study_at(
     other = study.user_attrs.get(DATASET, fingerprint)
     if other != fingerprint:
         raise SearchError(
-            f"The study {name} belongs to other photos ({other[:12]}) than these ({fingerprint[:12]}). "
-            f"Set another database with {STUDIES_VARIABLE}, or remove that study from it."
+            f"The study {name} belongs to other photos ({other[:12]}), not to these ({fingerprint[:12]}). "
+            f"Set another database with {STUDIES_VARIABLE}, or remove the study from this one."
         )
     study.set_user_attr(DATASET, fingerprint)
     return study
@@ -235,8 +235,8 @@ def _exclusive_lock(path: Path) -> Iterator[None]:
         lock = FileLock(path, timeout=0).acquire()
     except Timeout:
         raise SearchError(
-            "Another search uses this study, and a study in a file allows one search at a time. Wait for it, or set "
-            f"{STUDIES_VARIABLE} to a PostgreSQL database."
+            "Another search is using this study, and a study in a file allows one search at a time. Wait until it "
+            f"ends, or set {STUDIES_VARIABLE} to a PostgreSQL database."
         ) from None
     with lock:
         yield

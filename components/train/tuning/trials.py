@@ -1,4 +1,4 @@
-"""The trials of a study: their values for Optuna, their counts, and their records."""
+"""The trials of a study: exchanges their values with Optuna, counts them, and converts them to records."""
 
 import json
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import optuna
 
 REASON, EPOCHS, DATASET, LATENCY, SIZE, RUN_ID = "reason", "epochs", "dataset", "latency_ms", "size_mb", "mlflow_run_id"
-"""The names of attributes of a trial or of the study in Optuna."""
+"""The keys of user attributes of a trial, or of the study, in Optuna."""
 
 
 class TooCostlyError(ModelError):
-    """A network exceeds the time or size that tune allows."""
+    """A network exceeds the time or size that the tune section allows."""
 
 
 class OutOfMemoryError(Exception):
@@ -36,7 +36,7 @@ def choice_of(label: Any, searched: Any) -> Any:
 
 
 def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
-    """Returns the value to try; for a choice, its label."""
+    """Returns the value that Optuna suggests for a key of the search space; for a choice, its label."""
     if isinstance(searched, Choices):
         return trial.suggest_categorical(key, [label_of(choice) for choice in searched.choices])
     if searched.is_whole:
@@ -45,7 +45,7 @@ def suggest(trial: "optuna.Trial", key: str, searched: Any) -> Any:
 
 
 def report(trial: "optuna.Trial", epoch: int, figures: dict[str, float]) -> None:
-    """Records an epoch, and stops the trial if other trials were better at this epoch.
+    """Reports an epoch's validation accuracy to Optuna; stops the trial if other trials were better at this epoch.
 
     Raises:
         optuna.TrialPruned: other trials were better.
@@ -64,7 +64,7 @@ def record_cost(trial: "optuna.Trial", cost: Cost, tune: TuneParams) -> None:
     """Records the cost of the trial's network.
 
     Raises:
-        TooCostlyError: the cost exceeds the limits of tune.
+        TooCostlyError: the cost exceeds a limit of the tune section.
     """
     trial.set_user_attr(LATENCY, cost.latency_ms)
     trial.set_user_attr(SIZE, cost.size_mb)
@@ -87,7 +87,7 @@ def objective_values(objectives: Sequence[Objective], accuracy: float, cost: Cos
 
 
 def count_ended(study: "optuna.Study") -> int:
-    """Counts the trials that use up the budget: all that ended, except interrupted ones."""
+    """Counts the trials that use up the budget of tune.trials: all that ended, except interrupted ones."""
     from optuna.trial import TrialState
 
     return sum(
@@ -97,7 +97,7 @@ def count_ended(study: "optuna.Study") -> int:
 
 
 def count_begun(study: "optuna.Study") -> int:
-    """Counts the trials of `count_ended` and all running trials, also those of other searches that share the study."""
+    """Counts the trials of `count_ended` and all running ones, including those of other searches on the same study."""
     from optuna.trial import TrialState
 
     return count_ended(study) + len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
@@ -112,7 +112,7 @@ def accuracies(study: "optuna.Study", objectives: Sequence[Objective]) -> list[f
 
 
 def describe_trial(trial: "optuna.trial.FrozenTrial", objectives: Sequence[Objective]) -> Trial:
-    """Returns a finished trial in the form of study.json."""
+    """Converts an Optuna trial that has ended to its record in study.json."""
     from optuna.trial import TrialState
 
     states: dict[Any, Any] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
@@ -135,7 +135,7 @@ def pareto_front(study: "optuna.Study", trials: Sequence[Trial]) -> tuple[int, .
     """Returns the numbers of the Pareto-optimal trials, the most accurate first; of equally accurate ones, the fastest.
 
     Raises:
-        SearchError: no trial finished.
+        SearchError: no trial was completed.
     """
     if not any(trial.state == "complete" for trial in trials):
         reasons = {trial.reason for trial in trials if trial.reason} or {"none started within tune.minutes"}
@@ -163,7 +163,7 @@ def explain_choice(front: Sequence[int], tune: TuneParams) -> str:
 
 
 def _failed_by_itself(trial: "optuna.trial.FrozenTrial") -> bool:
-    """Whether a trial failed with a reason; an interrupted trial has none and is repeated."""
+    """Whether a trial failed for a recorded reason; an interrupted trial has none as long as it will be repeated."""
     from optuna.trial import TrialState
 
     return bool(trial.state == TrialState.FAIL and trial.user_attrs.get(REASON))

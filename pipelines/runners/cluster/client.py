@@ -31,7 +31,7 @@ class Server:
     Attributes:
         host: its address, with the scheme.
         token: a bearer token; None if none is needed.
-        namespace: the namespace in a multi-user installation; None in other installations.
+        namespace: the namespace in a multi-user installation; None in a single-user installation.
         ca_path: a file with the certificates to verify the server with; None for those of the system.
         verify: whether to verify the server's certificate.
     """
@@ -93,7 +93,7 @@ def connect(server: Server) -> Iterator["Client"]:
 
 
 def _check_health(server: Server) -> None:
-    """Checks the server's health with a short timeout, because KFP's client would try for half a minute."""
+    """Checks the server's health with a short timeout, because KFP's client would retry for half a minute."""
     if not server.host.startswith(("http://", "https://")):
         raise ClusterError(
             f"The address of a KFP server must look like https://kfp.example.org; found {server.host!r}."

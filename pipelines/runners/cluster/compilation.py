@@ -1,4 +1,4 @@
-"""Compiles the pipeline to KFP IR."""
+"""Compiles the pipeline to KFP's intermediate representation (IR)."""
 
 import tempfile
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def compile_pipeline(params: Params, output: Path, placement: "Placement | None" = None) -> None:
-    """Writes the pipeline as KFP IR, with these params as its defaults.
+    """Writes the pipeline as KFP IR, with these params as the defaults of its arguments.
 
     Args:
         params: the resolved params.
@@ -23,7 +23,7 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
         placement: where its tasks run on a cluster; None for the bare DAG.
 
     Raises:
-        ArtifactError: the file name has another ending, or the file cannot be written.
+        ArtifactError: the file name has an unsupported ending, or the file cannot be written.
     """
     if output.suffix not in (".yaml", ".yml", ".json"):
         raise ArtifactError(f"The file name of a compiled pipeline must end in .yaml or .json; found {output}.")
@@ -36,7 +36,7 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
 def compile_ir(
     params: Params, placement: "Placement | None", defaults: dict[str, str] | None, suffix: str = ".yaml"
 ) -> bytes:
-    """The pipeline as KFP IR.
+    """Returns the pipeline as KFP IR.
 
     Args:
         params: the resolved params.

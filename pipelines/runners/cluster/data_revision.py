@@ -15,7 +15,9 @@ COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def resolve_revision(uri: str) -> str:
-    """Replaces the revision in `dvc+<repository>@<revision>:<path>` with a commit, so that caching is correct.
+    """Replaces the revision in `dvc+<repository>@<revision>:<path>` with a commit.
+
+    Otherwise, KFP would reuse the results for an earlier commit of the same branch.
 
     Raises:
         DataError: the repository cannot be read, or has no such revision.
@@ -44,7 +46,7 @@ def resolve_revision(uri: str) -> str:
         env=launcher.environment() | credentials,
     )
     if listing.returncode != 0:
-        reason = Address(repository).hide((listing.stderr.strip().splitlines() or ["git gave no reason"])[-1])
+        reason = Address(repository).hide((listing.stderr.strip().splitlines() or ["git reported no reason"])[-1])
         raise DataError(f"The repository {Address(repository)} must be readable with git; it is not: {reason}.")
     # An annotated tag is a separate object; the line of its commit ends in ^{} and sorts last.
     lines = sorted(listing.stdout.splitlines(), key=lambda line: line.partition("\t")[2])
@@ -58,9 +60,10 @@ def resolve_revision(uri: str) -> str:
 
 
 def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:
-    """Returns (the repository without user and password, the environment variables that pass them to git).
+    """Returns (the repository without user and password, the environment variables that pass these to git).
 
-    They must not be arguments of git or of the programs that it starts: every user of this machine can see arguments.
+    The user and the password must not be arguments of git or of the programs that it starts, because every user of this
+    machine can see the arguments of processes.
     """
     place, user, password = split_credentials(repository)
     if not place.startswith(("http://", "https://")) or not user:

@@ -11,17 +11,17 @@ from pipelines.runners.cluster.placement import DEMANDS, Placement, count_cores
 READ_RATE: Final = 300.0
 """The number of JPEGs of 500 × 375 px per second that one core reads, decodes and inspects."""
 MERGE_RATE: Final = 800.0
-"""The number of photos of up to 224 px per second that one task merges: duplicates, splits, report and shards."""
+"""The number of photos of up to 224 px per second that one task merges, including duplicates, splits and report."""
 FEATURE_RATE: Final = 100.0
 """The number of photos of 224 px per second whose MobileNetV2 features one core computes."""
 HEAD_RATE: Final = 4000.0
-"""The number of photos per second on whose features two cores train a head."""
+"""The number of photos per second for which two cores train a head on cached features."""
 TRAIN_RATE: Final = 30.0
 """The number of photos of 224 px per second on which one core trains some blocks of MobileNetV2."""
 START_SECONDS: Final = 60.0
-"""The time until a pod starts its work: it is scheduled, and its libraries are loaded."""
+"""The time until a pod starts its work: it must be scheduled and import its libraries."""
 REFERENCE_PIXELS: Final = 224 * 224
-"""The number of pixels of a photo to which the rates apply; larger photos take proportionally longer."""
+"""The number of pixels per photo for which the rates hold; larger photos take proportionally longer."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The last task on a cluster: ends the MLflow run with the status of the pipeline and the reason for a failure."""
+"""The pipeline's last task on a cluster: ends the MLflow run with the pipeline's status and the cause of a failure."""
 
 from kfp import dsl
 

@@ -1,6 +1,7 @@
-"""Places the pipeline on a cluster: images by digest, limits, GPUs, secrets, retries, and the end of its MLflow run.
+"""Prepares the pipeline for a cluster: images by digest, limits, GPUs, secrets, retries, and a final task.
 
-KFP stores half of this in a second YAML document, platforms.kubernetes. Local runs use none of this.
+The final task ends the MLflow run. KFP stores about half of these settings in a second YAML document,
+platforms.kubernetes. Local runs use none of them.
 """
 
 import functools
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 USER_ID: Final = 10001
 """The user of the images, as a number, because Kubernetes' runAsNonRoot does not accept names."""
 SETTINGS: Final = "darkroom-settings"
-"""The config map of k8s/ that names the MLflow server."""
+"""The config map, defined in k8s/, that contains the address of the MLflow server."""
 SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "preprocess": {
         "darkroom-s3": {
@@ -41,7 +42,7 @@ MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLF
 STEP_LABEL: Final = "darkroom/step"
 """The label of the pods, with which the network policies of k8s/ allow each step only the connections that it needs."""
 ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR = "darkroom-rollout", "/var/run/secrets/darkroom-rollout"
-"""The token with which deploy changes the service's Deployments; no other task has it."""
+"""The secret with the token for changing the service's Deployments, and the folder at which only deploy mounts it."""
 SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}
 """The API key of the service, if it requires one: deploy checks the service after the rollout."""
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
@@ -51,9 +52,9 @@ SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that
 HOUR: Final = 3600
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 RESUMING: Final = ("preprocess", "tune", "train")
-"""Steps whose tasks lose little if their node is taken away: finished parts, trials and checkpoints are kept."""
+"""Steps whose tasks lose little work if their node is reclaimed: finished parts, trials and checkpoints are kept."""
 SPOT_RETRIES: Final = 10
-"""The retries of a task on nodes that can be taken away at any time."""
+"""The retries of a task on spot nodes, which can be reclaimed at any time."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,18 @@ class Placement:
 
     Attributes:
         images: the image of each step by digest; missing steps use the names of locally built images.
-        gpus: the number of GPUs for train.
-        gpu_type: the Kubernetes resource of a GPU.
-        node_selector: labels that a node must have to run train.
-        cpu: the CPU request of train, in Kubernetes' format; None for the default.
-        memory: the memory limit of train, in Kubernetes' format; None for the default.
+        gpus: the number of GPUs for each task of tune and train.
+        gpu_type: the Kubernetes resource name of GPUs.
+        node_selector: labels that a node must have to run tasks of tune and train.
+        cpu: the CPU request of each task of tune and train, in Kubernetes' format; None for the default.
+        memory: the memory limit of each task of tune and train, in Kubernetes' format; None for the default.
         cache: whether to skip tasks whose inputs are unchanged; deploy is never skipped.
         rollout: the `<namespace>/<deployment>` to which a promoted model is rolled out; None for no rollout.
         data_claim: a volume claim with the photos and, if there are any, weights and uploaded models; mounted at
             DATA_DIR in preprocess, tune and train. None if the photos have a URI.
         queue: the LocalQueue of Kueue that admits the tasks; None for no queue.
-        spot: the label (key, value) of nodes that can be taken away at any time, which also have it as a taint; tasks
-            that can resume run there. None for no such nodes.
+        spot: the label (key, value) of spot nodes, which can be reclaimed at any time and also have the label as a
+            taint; tasks that can resume run on them. None to use no spot nodes.
         store: the store that all tasks share: a folder that they mount, or an address; None for the volume of the
             cache.
     """
@@ -122,14 +123,14 @@ class Placement:
 
 
 def count_cores(quantity: str) -> float:
-    """Converts Kubernetes' quantity of CPU, such as 500m or 1.5, to a number of cores."""
+    """Converts a CPU quantity of Kubernetes, such as 500m or 1.5, to a number of cores."""
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 
 def place_pipeline(
     placement: Placement, searchers: int = 0, readers: int = 1, feature_workers: int = 1
 ) -> "GraphComponent":
-    """Builds the DAG of pipelines/training.py with all tasks placed, and a final task that ends its MLflow run.
+    """Builds the DAG of pipelines/training.py with the settings of all tasks, and a task that ends the MLflow run.
 
     Args:
         placement: where the tasks run.

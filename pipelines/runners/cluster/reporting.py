@@ -10,7 +10,7 @@ ENDED: Final = (SUCCEEDED, "FAILED", "CANCELED", "SKIPPED")
 
 
 class Display(Protocol):
-    """The interface of a display of a run's progress."""
+    """Displays the progress of a run."""
 
     def show(self, steps: Sequence[StepStatus]) -> None:
         """Shows the progress of the steps; called repeatedly."""

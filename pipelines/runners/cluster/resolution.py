@@ -43,7 +43,7 @@ def resolve_for_cluster(params: "Params", *, on_volume: bool) -> Resolution:
     ]
     if missing_keys:
         raise ParamsError(
-            f"Set {' and '.join(missing_keys)}, because {uri} cannot be read from here: "
+            f"Set {' and '.join(missing_keys)}, because {uri} is not read before the submission: "
             f"{' '.join(f'--set {key}=…' for key in missing_keys)}"
         )
     if MASK in uri:

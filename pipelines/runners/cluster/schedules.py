@@ -14,7 +14,7 @@ class Schedule:
     Attributes:
         id: the id of the recurring run, for `end_schedule`.
         name: the name of the model, and the time of the submission.
-        cron: the six fields of KFP; empty if the run has an interval instead.
+        cron: KFP's six cron fields; empty if the run has an interval instead.
         status: `enabled` or `disabled`.
     """
 

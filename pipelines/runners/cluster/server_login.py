@@ -19,11 +19,11 @@ def read_server(
     """Returns the server that the options name.
 
     Args:
-        host: the address, which must not be None.
+        host: the address of the server, which is required.
         token_file: a file with the token; None for the token in the environment.
         namespace: the namespace in a multi-user installation.
-        ca_path: the certificates to verify the server with.
-        verify: whether to verify the server.
+        ca_path: a file with the certificates to verify the server with; None for those of the system.
+        verify: whether to verify the server's certificate.
 
     Raises:
         ParamsError: the address is missing, or the token file cannot be read.

@@ -1,7 +1,7 @@
 """Finds the steps of a run on a cluster among the nodes that KFP reports as tasks.
 
-KFP's tasks are the nodes of an Argo Workflow, 45 in a plain run. The executor of every step is called `executor`, and a
-node does not report its own id. But Argo derives the id from the node's full name, and an executor lists the ids of its
+KFP's tasks are the nodes of an Argo Workflow, 45 in a plain run. The executor node of every step is called `executor`,
+and no node reports its own id. But Argo derives a node's id from its full name, and an executor lists the ids of its
 tries, so the nodes of each step can be identified.
 """
 
@@ -16,7 +16,7 @@ STEP: Final = re.compile(
 )
 CLOSING_STEP: Final = "close"
 PARENTS: Final = {CLOSING_STEP: "root(0).exit-handler-1.onExit(0)"}
-"""The path of the exit handler's task; the other tasks are within `exit-handler-1`."""
+"""The parent of the closing step in the workflow; the parent of all other steps is `exit-handler-1`."""
 SUCCEEDED: Final = "SUCCEEDED"
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 
@@ -30,7 +30,7 @@ class StepStatus:
         state: pending (no pod runs yet), running, succeeded, cached or failed.
         start_time: the time when KFP started it.
         end_time: the time when it ended; None while it runs.
-        node_id: the node id of its executor's latest try, which identifies the log and the pod; None before the first.
+        node_id: the node id of its executor's latest try, which identifies the log and the pod; None if there is none.
         num_tries: the number of tries of its executor.
         detail: its progress, or the reason why it does not start.
     """
@@ -49,7 +49,7 @@ class StepStatus:
         return self.state in ("pending", "running")
 
     def with_detail(self, detail: str) -> "StepStatus":
-        """Returns the status with another detail: the progress, or the reason for a delay."""
+        """Returns a copy of the status with this detail: the progress, or the reason for a delay."""
         return replace(self, detail=detail)
 
 
@@ -71,7 +71,7 @@ def read_steps(run: Any) -> list[StepStatus]:
 
 
 def task_details(run: Any) -> list[Any]:
-    """KFP's tasks of a run; a waiting run has no details."""
+    """The tasks that KFP reports for a run; empty if the run is still waiting."""
     return (run.run_details.task_details or []) if run.run_details else []
 
 

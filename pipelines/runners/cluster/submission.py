@@ -47,7 +47,7 @@ def submit(
         params: the resolved params; the data address must be valid on the cluster.
         placement: where the tasks run.
         server: the server to submit to.
-        cron: the six fields of KFP for a recurring run; None for a single run now.
+        cron: the schedule of a recurring run in KFP's six cron fields; None for a single run now.
         max_concurrency: the maximum number of overlapping runs of a recurring run.
 
     Raises:

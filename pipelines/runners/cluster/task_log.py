@@ -1,7 +1,7 @@
 """Reads the log of a task through KFP's API: its progress while it runs, and the cause of a failure afterwards.
 
-KFP's answers about a run contain no error, exit code or reason. Its log endpoint expects the pod's name while the pod
-exists; afterwards it expects the node's id, and reads the log from Argo's archive.
+What KFP reports about a run contains no error, exit code or reason. KFP's log endpoint expects the pod's name while the
+pod exists; afterwards, it expects the id of the workflow node, and reads the log from Argo's archive.
 """
 
 import json
@@ -60,7 +60,7 @@ def read_log(client: "Client", run_id: str, node_id: str) -> str:
 
 
 def _is_error(text: str) -> bool:
-    """Whether the answer is KFP's error for a task without a log; its status is 200."""
+    """Whether the answer, which has the status 200, is KFP's error for a task without a log."""
     try:
         answer = json.loads(text)
     except ValueError:
@@ -75,7 +75,7 @@ def find_progress(log: str) -> str:
 
 
 def find_outcome(log: str) -> str:
-    """The line in which deploy reported registration and rollout; empty in the log of another step."""
+    """The line in which deploy reported registration and rollout; empty if the log is from another step."""
     lines = [match["text"] for match in map(STEP_LINE.match, log.splitlines()) if match]
     outcomes = [line.removeprefix(OUTCOME) for line in lines if line.startswith(OUTCOME)]
     return outcomes[-1] if outcomes else ""
@@ -85,13 +85,13 @@ def find_cause(log: str) -> str:
     """Describes why a task failed, from its log: the error, or the exit status and the step's last lines.
 
     Args:
-        log: the log of the task; an empty log shows no cause.
+        log: the log of the task; if it is empty, the result is empty too.
     """
     lines = [line for line in log.splitlines() if line.strip() and not LAUNCHER_LINE.match(line)]
     statuses = EXIT_STATUS.findall(log)
     errors = [match for match in map(ERROR_LINE.fullmatch, lines) if match]
     if errors:
-        # Our own errors are messages to the user; for others, the type matters.
+        # Darkroom's own errors are complete messages to the user; other errors are only clear with their type.
         message, kind = errors[-1]["message"] or "", errors[-1]["type"]
         return message if kind.startswith("components.") else f"{kind.rpartition('.')[2]}: {message}".rstrip(": ")
     reason = {

@@ -17,10 +17,10 @@ POLL_SECONDS: Final = 3.0
 DETAIL_SECONDS: Final = 10.0
 """The interval at which logs and pods are read; the reason why a pod does not start is shown within 30 s."""
 SILENT_SECONDS: Final = 25.0
-"""How long a step can wait for its pod until the command that shows the reason is printed, if kubectl found no
-reason."""
+"""How long a step waits for its pod before the command that shows the reason is displayed, unless kubectl has found
+the reason."""
 LOST_SECONDS: Final = 300.0
-"""How long the server can be unreachable while a run is watched."""
+"""How long the server can be unreachable before `follow` fails."""
 ROLLOUT_STEP: Final = "deploy"
 
 
@@ -33,7 +33,7 @@ def follow(run_id: str, server: Server, display: Display) -> str:
         display: shows the progress.
 
     Returns:
-        The outcome from the deploy step: the registered and the served model; empty if its log no longer exists.
+        The outcome of registration and rollout that the deploy step reported; empty if its log is not available.
 
     Raises:
         ClusterError: the run did not succeed, or the server was unreachable for too long.
@@ -57,7 +57,7 @@ def follow(run_id: str, server: Server, display: Display) -> str:
 
 
 class _Details:
-    """Reads details from logs and pods: the progress of running steps, and why others do not start or failed."""
+    """Reads details from logs and pods: the progress of running steps, and why other steps do not start or failed."""
 
     def __init__(self, client: "Client", run_id: str, namespace: str):
         self._client = client
@@ -68,11 +68,11 @@ class _Details:
         self._refresh_time = 0.0
 
     def find(self, step: StepStatus) -> str:
-        """The latest detail of a step; an ended step has none."""
+        """The latest detail of a step; empty for a step that has ended."""
         return self._details.get(step.node_id or "", "") if step.is_active else ""
 
     def refresh(self, steps: list[StepStatus]) -> None:
-        """Reads the logs of running steps and the state of waiting pods from time to time."""
+        """Reads the logs of running steps and the states of waiting pods, at most every DETAIL_SECONDS."""
         now = time.monotonic()
         active_steps = [step for step in steps if step.is_active and step.node_id]
         for step in active_steps:
@@ -92,7 +92,7 @@ class _Details:
                 self._details[node_id] = f"no pod has started yet; {self._pods.command} shows the reason"
 
     def find_cause(self, step: StepStatus) -> str:
-        """The cause of a failed step, from its log or, if there is none, from its pod."""
+        """The cause of a step's failure: the reason from its pod, followed by the error from its log."""
         if step.node_id is None:
             return ""
         cause = find_cause(read_log(self._client, self._run_id, step.node_id))

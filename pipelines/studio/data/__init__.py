@@ -1,1 +1,1 @@
-"""The data of the Data screen: browsing, uploads, edits, versions. Import any module."""
+"""The content of the Data screen: browsing, uploads, edits and versions. All modules are public."""

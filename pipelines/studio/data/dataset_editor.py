@@ -31,7 +31,7 @@ def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
     """Unpacks an archive into a new data set, in a worker; returns the folder of its classes.
 
     Raises:
-        StudioError: the archive is damaged, is an archive bomb, or contains paths that lead outside its folder.
+        StudioError: the archive is damaged, is a decompression bomb, or contains paths that lead outside its folder.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
     try:
@@ -103,7 +103,7 @@ def rename_class(folder: Path, old_name: str, new_name: str) -> Path:
 
 
 def remove_class(folder: Path, name: str) -> None:
-    """Removes a class and its photos, which are copies."""
+    """Removes a class and its photos, which are copies that belong to the studio."""
     shutil.rmtree(class_folder(folder, name))
 
 

@@ -49,7 +49,7 @@ PHOTO_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".t
 
 
 def within(roots: tuple[Path, ...], text: str) -> Path:
-    """Resolves a path of this machine, including links, and checks that it is in one of the roots.
+    """Resolves a path on this machine, including links, and checks that it is in one of the roots.
 
     Raises:
         StudioError: the path is outside the roots, or invalid.
@@ -70,7 +70,7 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
 
 
 def data_within(roots: tuple[Path, ...], uri: str) -> str:
-    """Checks the address of data: it must be remote, or a path in one of the roots. Returns it with links resolved.
+    """Checks that a data address is remote or a path in one of the roots; returns it, with links in a path resolved.
 
     Raises:
         StudioError: the path is outside the roots.

@@ -79,6 +79,6 @@ def _require_room(target: Path, num_bytes: int, subject: str) -> None:
 
 def _too_large(subject: str, max_bytes: int) -> StudioError:
     return StudioError(
-        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; it has more. Use its folder on this machine instead.",
+        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; it has more. Use it from a folder on this machine.",
         413,
     )

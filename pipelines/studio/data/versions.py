@@ -80,7 +80,8 @@ class Versions:
         """Creates a new version from decisions.
 
         Raises:
-            StudioError: there are no decisions, a photo does not exist, or the disk is full.
+            StudioError: there are no decisions, a photo does not exist, a class name is invalid, fewer than two
+                classes remain, or the disk is full.
         """
         files = self._album.files(uri)
         unknown = [path for path in decisions if path not in files]
@@ -106,7 +107,7 @@ class Versions:
             keep_photos: whether a photo can be removed in the studio; such photos are linked into the version.
 
         Raises:
-            StudioError: the data cannot be read, or the disk is full.
+            StudioError: the data cannot be read, has fewer than two classes, or the disk is full.
         """
         files = self._album.files(uri)
         rows = [

@@ -1,1 +1,1 @@
-"""The draft of params.yaml that the page edits, and its text. Import any module."""
+"""The draft of params.yaml that the page edits, and its text. All modules are public."""

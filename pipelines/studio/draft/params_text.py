@@ -1,4 +1,4 @@
-"""Converts drafts to the text of a params.yaml, and back from such a text or a command."""
+"""Converts a draft to the text of a params.yaml, and parses the text of a params.yaml or a command."""
 
 import shlex
 import tempfile

@@ -1,6 +1,7 @@
 """Three presets for how thorough training is, and the params that each sets; other params are unchanged.
 
-For a pretrained network, they are the recipes of `train.preset`; for other networks, they differ in the epochs.
+For a pretrained network, they are the recipes of `train.preset`; for other networks, they differ in the number of
+epochs, the early stopping and the search.
 """
 
 import copy

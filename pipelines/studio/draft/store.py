@@ -129,7 +129,7 @@ class DraftStore:
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
         """Resolves every `auto` of the draft by inspecting the data.
 
-        Returns why that fails, if it does; None if no data is chosen or a value is invalid.
+        Returns a `Fault` with the reason if that fails, and None if no data is chosen or a value is invalid.
         """
         if draft.data is None or check(draft.params):
             return None
@@ -169,7 +169,7 @@ class DraftStore:
         return self._probes[key]
 
     def forget(self) -> None:
-        """Forgets what was resolved from the data, because the data has changed."""
+        """Discards everything that was resolved from the data, because the data has changed."""
         self._resolutions = {}
         self._probes = {}
         self._failures = {}

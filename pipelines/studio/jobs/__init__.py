@@ -1,1 +1,1 @@
-"""The commands that the studio runs as jobs, their queue and their state. Import any module."""
+"""The commands that the studio runs as jobs, their queue and their state. All modules are public."""

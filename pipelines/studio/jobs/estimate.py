@@ -68,7 +68,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
     epochs = passes * sum(phase.epochs for phase in train.all_phases)
     measured_rate = _find_measured_rate(params)
     if measured_rate is not None:
-        why = f"Based on {measured_rate:,.0f} photos per second in your earlier runs of this network."
+        why = f"Based on {measured_rate:,.0f} photos per second in your latest run of this network."
         return epochs * num_photos / measured_rate, why
     rate = measure_machine_rate() * SHARE
     if model.kind == "pretrained" and model.name in BACKBONES:
@@ -90,7 +90,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
 
 
 def _find_measured_rate(params: Params) -> float | None:
-    """The training speed, in photos per second, of the newest run with the same network and image size."""
+    """The training speed, in photos per second, of the newest run with the same image size, network and phases."""
     for run in runs.list_runs():
         summary = run.summary
         if summary is None or summary["dataset"]["image_size"] != list(params.preprocess.size):

@@ -146,7 +146,7 @@ class JobFolder:
 
     @property
     def run_folder(self) -> runs.RunFolder | None:
-        """The run that the job started, identified by the process that locked it."""
+        """The run that the job started, identified by the process that locked the run."""
         if self._run is not None or self.job.kind != "run":
             return self._run
         name_path = self.path / "run"

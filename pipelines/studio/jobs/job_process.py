@@ -1,6 +1,6 @@
 """Runs a job of the studio, and records its result even if the studio has ended.
 
-It is run as a script and imports nothing from the project. Arguments: the job's folder, then the command.
+This module is run as a script, and imports nothing from the project. Arguments: the job's folder, then the command.
 
 lock           held while the job runs
 keeper.json    {"pid": process id of the command}
@@ -20,7 +20,7 @@ from pathlib import Path
 
 
 def main(folder: Path, command: list[str]) -> int:
-    """Runs the command until it ends; passes SIGTERM on to it."""
+    """Runs the command until it ends, and passes SIGTERM on to it."""
     with (folder / "lock").open("w") as lock, (folder / "log.txt").open("ab") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with (folder / "output.txt").open("wb") as output:

@@ -104,7 +104,7 @@ def _mlflow_run(run: runs.RunFolder | None) -> str | None:
 
 
 def show_progress(job: JobFolder) -> Progress | None:
-    """The current step of a run and its progress; None if the job is not a run, or is not running."""
+    """The current step of a running training run, and the progress of that step; None for other jobs."""
     if job.job.kind != "run" or job.state != "running":
         return None
     steps = _steps(job, _read_events(job.run_folder), "running")
@@ -119,7 +119,7 @@ def _steps(job: JobFolder, events: list[dict[str, Any]], job_state: str) -> tupl
 
 
 def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """The epochs of the latest training or trial, each once, even if a resumed one reports earlier epochs again."""
+    """The epochs of the latest training step or trial, each once, even if some were repeated after resuming."""
     rows: dict[int, dict[str, Any]] = {}
     training: tuple[Any, ...] = ()
     trial = None

@@ -33,7 +33,7 @@ class StepView(BaseRecord):
         state: waiting, running, done, failed or stopped.
         expected_seconds: how long the step took in the latest finished run; None if there is no such run.
         share: the completed share, from 0 to 1; None if the step does not report it.
-        parts: the tasks that share its work, as far as they have started.
+        parts: the tasks that share its work and have already started.
         num_parts: the number of tasks that share its work.
     """
 
@@ -143,7 +143,7 @@ def _with_part(step: StepView, part: PartView) -> tuple[PartView, ...]:
 
 
 def _mark_next_step(steps: list[StepView], last_time: float | None) -> list[StepView]:
-    """Between two steps, marks the next one as running, because it needs seconds to load its libraries."""
+    """Between two steps, marks the next one as running, because it is already loading its libraries."""
     if any(step.state == "running" for step in steps):
         return steps
     position = next((number for number, step in enumerate(steps) if step.state == "waiting"), None)

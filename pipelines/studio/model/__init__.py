@@ -1,1 +1,1 @@
-"""The content of the Model screen: backbones and custom networks. Import any module."""
+"""The content of the Model screen: backbones and custom networks. All modules are public."""

@@ -30,7 +30,7 @@ class Card(BaseRecord):
 
 
 def list_cards(home: Path) -> list[Card]:
-    """Returns all backbones, the smallest first."""
+    """Returns all backbones, those with the fewest multiply-adds first."""
     speeds = read_speeds(home)
     return [
         Card(
@@ -48,7 +48,7 @@ def list_cards(home: Path) -> list[Card]:
 
 
 def has_weights(name: str) -> bool:
-    """Whether Keras' cache contains the backbone's weights without its top layers."""
+    """Whether the Keras cache contains the backbone's weights without the top layers."""
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     files = BACKBONES[name].weight_files
     file = files.cache_names[1] if files.cache_names else files.without_top
@@ -56,7 +56,7 @@ def has_weights(name: str) -> bool:
 
 
 def speeds_path(home: Path) -> Path:
-    """The path of the measured speeds."""
+    """The path of the file that contains the measured speeds."""
     return home / "speeds.json"
 
 

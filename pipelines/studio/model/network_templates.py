@@ -1,4 +1,4 @@
-"""Templates of custom networks."""
+"""Templates for custom networks."""
 
 from typing import Any, Final
 

@@ -1,1 +1,1 @@
-"""The HTTP and WebSocket routes, one module per screen. Imported only by `app`."""
+"""The HTTP and WebSocket routes, in modules by screen. Only `app` imports them."""

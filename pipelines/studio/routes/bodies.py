@@ -16,7 +16,7 @@ def _require_text(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_require_text)]
-"""Non-empty text without surrounding spaces; it may contain file names that are not UTF-8."""
+"""Non-empty text without surrounding whitespace; it may contain file names that are not UTF-8."""
 
 
 class Nothing(StrictRecord):
@@ -24,7 +24,7 @@ class Nothing(StrictRecord):
 
 
 class OnRevision(StrictRecord):
-    """A change of the draft, which is rejected if the draft has changed since this revision."""
+    """A change to the draft, which is rejected if the draft has changed since this revision."""
 
     revision: int
 
@@ -75,7 +75,7 @@ class DraftChange(OnRevision):
 
 
 class DraftImport(OnRevision):
-    """A params file or a command."""
+    """The text of a params file or a command."""
 
     text: str
     kind: Literal["file", "command"] = "file"
@@ -121,7 +121,7 @@ class Backbone(StrictRecord):
 
 
 class UploadedModel(StrictRecord):
-    """An uploaded model file, and the network that its weights belong to."""
+    """An uploaded model file, and the network that its weights belong to; None if the file contains the network."""
 
     name: Text
     architecture: str | None = None

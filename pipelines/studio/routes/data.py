@@ -45,7 +45,7 @@ REPORT_POLICY = {
 
 
 def browse(studio: Studio, query: Mapping[str, str]) -> Place:
-    """`GET /api/places`."""
+    """`GET /api/places`: the content of a folder on this machine."""
     return list_folder(studio.settings.roots, query.get("path"))
 
 
@@ -65,7 +65,7 @@ def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def choose(studio: Studio, body: ChosenData) -> dict[str, Any]:
-    """`POST /api/data/choose`: uses a folder, table or archive on this machine, an address, or data of the studio."""
+    """`POST /api/data/choose`: uses a folder, table or archive on this machine or in the studio, or an address."""
     text = data_within(studio.settings.allowed, body.uri)
     if not is_remote(text):
         path = Path(text)
@@ -89,7 +89,7 @@ def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
         StudioError: the path is not UTF-8, or the draft has changed in the meantime.
     """
     if not is_utf8(uri):
-        raise StudioError(f"The path of the data must be UTF-8; {uri!r} is not. Rename the folder.")
+        raise StudioError(f"The path of the data must be valid UTF-8; {uri!r} is not. Rename the folder.")
     current = studio.draft.read().data
     is_version = current is not None and uri in studio.versions.family(current)
     draft = studio.draft.switch(revision, uri, inherit=is_version)
@@ -117,7 +117,7 @@ def choose_demo(studio: Studio, body: OnRevision) -> dict[str, Any]:
 
 
 def make_data_set(studio: Studio, body: NewDataSet) -> dict[str, Any]:
-    """`POST /api/data/make`: creates an empty data set for new classes."""
+    """`POST /api/data/make`: creates an empty data set."""
     folder = dataset_editor.make_data_set(studio.settings.photos_dir, body.name)
     return set_data(studio, body.revision, str(folder.resolve()))
 
@@ -126,7 +126,7 @@ def _own_folder(studio: Studio) -> Path:
     data = studio.draft.read().data
     if data is None or not Path(data).is_relative_to(studio.settings.photos_dir.resolve()) or not Path(data).is_dir():
         raise StudioError(
-            "Photos can only be added to data sets created here. Your own photos stay unchanged; create a new data "
+            "Photos can only be added to data sets of the studio. Your own photos stay unchanged; create a new data "
             "set, or upload a copy.",
             409,
         )
@@ -134,7 +134,7 @@ def _own_folder(studio: Studio) -> Path:
 
 
 def add_class(studio: Studio, body: NewClass) -> dict[str, Any]:
-    """`POST /api/data/classes`."""
+    """`POST /api/data/classes`: creates a class."""
     path = dataset_editor.make_class(_own_folder(studio), body.name)
     studio.touch()
     return {"name": path.name}
@@ -154,7 +154,7 @@ def change_class(studio: Studio, body: ChangedClass) -> dict[str, Any]:
 
 
 async def add_photo(request: Request) -> Response:
-    """`PUT /api/data/photos?class=…&name=…`: adds the photo in the body to a class."""
+    """`PUT /api/data/photos?class=…&name=…`: adds the uploaded photo to a class."""
     studio: Studio = request.app.state.studio
     query = request.query_params
     folder = dataset_editor.class_folder(_own_folder(studio), query.get("class", ""))
@@ -167,7 +167,7 @@ async def add_photo(request: Request) -> Response:
 
 
 async def add_archive(request: Request) -> Response:
-    """`PUT /api/data/archive?name=…&revision=…`: unpacks the archive in the body, and uses its photos."""
+    """`PUT /api/data/archive?name=…&revision=…`: unpacks the uploaded archive, and uses its photos."""
     studio: Studio = request.app.state.studio
     query = request.query_params
     name = dataset_editor.file_name(query.get("name", ""))
@@ -190,19 +190,19 @@ async def add_archive(request: Request) -> Response:
 
 
 def content_length(request: Request) -> int | None:
-    """The size of the body that the browser announced."""
+    """The size that the browser announced for the body; None if it did not."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
 def finish_upload(studio: Studio, _body: Nothing) -> dict[str, Any]:
-    """`POST /api/data/uploaded`: reports that all dropped photos have been uploaded."""
+    """`POST /api/data/uploaded`: reports that all photos have been uploaded."""
     studio.touch()
     return {}
 
 
 def start_audit(studio: Studio, _body: Nothing) -> AuditView:
-    """`POST /api/audit`."""
+    """`POST /api/audit`: starts an audit of the data."""
     draft = studio.draft.read()
     if draft.data is None:
         raise StudioError("Choose photos first.", 409)
@@ -214,7 +214,7 @@ def start_audit(studio: Studio, _body: Nothing) -> AuditView:
 
 
 def show_audit(studio: Studio, _query: Mapping[str, str]) -> AuditView:
-    """`GET /api/audit`."""
+    """`GET /api/audit`: the state of the audit, and its findings."""
     return studio.audits.view(studio.draft.read())
 
 
@@ -237,7 +237,7 @@ def decide(studio: Studio, body: Decisions) -> dict[str, Any]:
 
 
 def show_changes(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/data/changes?before=…&now=…`."""
+    """`GET /api/data/changes?before=…&now=…`: the differences between two versions of the data."""
     data = studio.draft.read().data
     version_uris = studio.versions.family(data) if data else frozenset()
     if query.get("before") not in version_uris or query.get("now") not in version_uris:
@@ -246,7 +246,7 @@ def show_changes(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def show_dvc(_studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/data/dvc`."""
+    """`GET /api/data/dvc`: the versions of data that DVC tracks."""
     return dvc_versions()
 
 

@@ -1,8 +1,8 @@
-"""The websocket that reports changes to every tab immediately.
+"""The WebSocket that keeps every tab up to date.
 
-The page sends the job that it watches: {"job": id, "log": bytes of the log that it has}. It receives {"jobs": […],
-"revision": …, "changed": …} whenever one of these values changes, {"progress": Progress or null} during a training run,
-and {"live": LiveView} when the watched job changes.
+The page sends the job that it watches: {"job": id, "log": number of bytes of the log that it already has}. It receives
+{"jobs": […], "revision": …, "changed": …} whenever one of these values changes, {"progress": Progress or null} when the
+progress of the training run changes, and {"live": LiveView} when the watched job changes.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ SHOWN_JOBS: Final = 60
 
 
 async def follow(socket: WebSocket) -> None:
-    """`/follow`."""
+    """Serves the WebSocket `/follow`."""
     await socket.accept()
     subscription: dict[str, Any] = {"job": None, "log": 0}
     listener = asyncio.create_task(_listen(socket, subscription))

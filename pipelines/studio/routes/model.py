@@ -30,7 +30,7 @@ PLAIN_CLASSES = 10
 
 
 def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/layers`."""
+    """`GET /api/layers`: the kinds of layers with their arguments, and the templates."""
     return {"layers": describe_layers(), "templates": TEMPLATES}
 
 
@@ -58,7 +58,7 @@ def find_network_input(studio: Studio) -> tuple[tuple[int, int], int]:
 
 
 def show_gallery(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/gallery`."""
+    """`GET /api/gallery`: the pretrained backbones."""
     return [card.model_dump() for card in gallery.list_cards(studio.settings.home)]
 
 
@@ -87,7 +87,7 @@ def package(studio: Studio, body: Backbone) -> Any:
 
 
 async def upload(request: Request) -> Response:
-    """`PUT /api/model/upload?name=…`: stores the model file in the body; a job checks it with the safe import."""
+    """`PUT /api/model/upload?name=…`: stores the uploaded model file; a job checks it with the safe import."""
     studio: Studio = request.app.state.studio
     name = file_name(request.query_params.get("name", "model"))
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
@@ -132,7 +132,7 @@ def show_uploads(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_layers(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/model/layers`: the names of the layers that can be trained, for the tree of check boxes."""
+    """`GET /api/model/layers`: the names and blocks of the layers that can be trained, once a job has read them."""
     draft = studio.draft.read()
     model = draft.params.get("train", {}).get("model", {})
     key = model.get("name") if set(model) <= {"kind", "name", "weights", "head"} else None

@@ -18,7 +18,7 @@ from pipelines.studio.studio import Studio, parse_whole
 
 
 def show_photo(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/data/photo?path=…&side=…`."""
+    """`GET /api/data/photo?path=…&side=…`: a photo of the data, scaled down."""
     data = studio.draft.read().data
     if data is None:
         raise StudioError("No data is selected.", 404)
@@ -47,7 +47,7 @@ def take_snapshot(studio: Studio, body: OnRevision) -> dict[str, Any]:
 
 
 def show_photos(studio: Studio, query: Mapping[str, str]) -> PhotoPage:
-    """`GET /api/data/photos?class=…&text=…&finding=…&split=…&offset=…`."""
+    """`GET /api/data/photos?class=…&text=…&finding=…&split=…&offset=…`: one page of the matching photos."""
     draft = studio.draft.read()
     if draft.data is None:
         raise StudioError("Choose photos first.", 409)
@@ -56,7 +56,7 @@ def show_photos(studio: Studio, query: Mapping[str, str]) -> PhotoPage:
 
 
 def preview_splits(studio: Studio, query: Mapping[str, str]) -> Division:
-    """`GET /api/data/splits?validation=…&test=…`: the splits for these fractions, and which photos would move."""
+    """`GET /api/data/splits?validation=…&test=…`: the splits for these fractions, and the photos that would move."""
     draft = studio.draft.read()
     if draft.data is None:
         raise StudioError("Choose photos first.", 409)

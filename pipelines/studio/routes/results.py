@@ -33,7 +33,7 @@ FILES = {"report.html": "text/html", "report.pdf": "application/pdf", "model_car
 
 
 def show_runs(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/runs`."""
+    """`GET /api/runs`: all runs, the leaderboards, and the packaged networks."""
     return {
         "runs": studio.results.all(),
         "boards": studio.results.leaderboard(),
@@ -42,7 +42,7 @@ def show_runs(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_run(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/runs/{run}`."""
+    """`GET /api/runs/{run}`: everything that the page shows about a run."""
     return studio.results.run(query["run"])
 
 
@@ -53,7 +53,7 @@ def note_run(_studio: Studio, body: RunNotes) -> Any:
 
 
 def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/runs/{run}/cell?label=…&predicted=…`."""
+    """`GET /api/runs/{run}/cell?label=…&predicted=…`: the photos of a cell of the confusion matrix."""
     return studio.results.cell(query["run"], parse_whole(query.get("label"), 0), parse_whole(query.get("predicted"), 0))
 
 
@@ -63,7 +63,7 @@ def show_map(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def show_image(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo, or with `class_name` its explanation."""
+    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo, or, with `class_name`, its explanation."""
     split = studio.results.split(query["run"], query["split"])
     if query["image"] not in split.index_of:
         raise StudioError(f"There is no photo {query['image'][:80]!r} in this split.", 404)
@@ -76,7 +76,7 @@ def show_image(studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 def show_comparison(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/compare?runs=a,b`."""
+    """`GET /api/compare?runs=a,b`: the metrics and the differing params of several runs."""
     names = [name for name in query.get("runs", "").split(",") if name]
     if not 2 <= len(names) <= 6:
         raise StudioError("Select two to six runs to compare.")
@@ -84,7 +84,7 @@ def show_comparison(studio: Studio, query: Mapping[str, str]) -> Any:
 
 
 def compare(studio: Studio, body: ComparedRuns) -> Any:
-    """`POST /api/compare`: starts `darkroom compare`, which recommends one of several runs."""
+    """`POST /api/compare`: starts `darkroom compare`, which recommends one of these runs."""
     names = [find_finished_run(name).name for name in body.runs]
     output = comparison_dir(studio, names)
     command = ["compare", *names, "--output", str(output), "--json"]
@@ -106,7 +106,7 @@ def show_comparison_page(studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 def show_file(_studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /runs/{run}/{file}`: the report and other pages of a run."""
+    """`GET /runs/{run}/{file}`: the report of a run, as a page or a PDF, or its model card."""
     if query["file"] not in FILES:
         raise StudioError("There is no such file.", 404)
     name = query["file"]
@@ -119,14 +119,14 @@ def show_file(_studio: Studio, query: Mapping[str, str]) -> Response:
 
 
 async def predict(request: Request) -> Response:
-    """`PUT /api/models/{model}/predict`: classifies the photo in the body."""
+    """`PUT /api/models/{model}/predict`: classifies the uploaded photo."""
     studio: Studio = request.app.state.studio
     photo = await _read_photo(request)
     return JSONResponse(await to_thread.run_sync(studio.playground.predict, request.path_params["model"], photo))
 
 
 async def explain(request: Request) -> Response:
-    """`PUT /api/models/{model}/explain?class_name=…`: shows where the model saw a class in the photo in the body."""
+    """`PUT /api/models/{model}/explain?class_name=…`: shows where in the uploaded photo the model saw a class."""
     studio: Studio = request.app.state.studio
     photo = await _read_photo(request)
     picture, method = await to_thread.run_sync(
@@ -136,7 +136,7 @@ async def explain(request: Request) -> Response:
 
 
 def open_phone(studio: Studio, _body: Nothing) -> Any:
-    """`POST /api/phone`: opens the page for a phone in the network."""
+    """`POST /api/phone`: opens the page for a phone in the same network."""
     if studio.settings.public_url is not None:
         raise StudioError("This studio is behind a proxy: open its address on the phone, and take photos there.", 409)
     url = studio.phone.open()
@@ -144,13 +144,13 @@ def open_phone(studio: Studio, _body: Nothing) -> Any:
 
 
 def next_phone_photo(studio: Studio, _body: Nothing) -> Any:
-    """`POST /api/phone/photo`: waits some seconds for the next photo; it is returned only once."""
+    """`POST /api/phone/photo`: waits briefly for the next photo; each photo is returned only once."""
     photo = studio.phone.next_photo()
     return Response(status_code=204) if photo is None else Response(photo, media_type="application/octet-stream")
 
 
 def close_phone(studio: Studio, _body: Nothing) -> Any:
-    """`POST /api/phone/close`."""
+    """`POST /api/phone/close`: closes the page for the phone."""
     studio.phone.close()
     return {}
 
@@ -182,7 +182,7 @@ def serve(studio: Studio, body: Model) -> Any:
 
 
 def _find_service_address() -> tuple[str, int]:
-    """Returns the same port each time, so that programs find the service again; a free one if that is taken."""
+    """Returns the same address each time, so that programs find the service again, or a free port if it is taken."""
     try:
         return free_address("127.0.0.1", SERVICE_PORT)
     except ServiceError:
@@ -200,13 +200,13 @@ def export(studio: Studio, body: ModelFormat) -> Any:
 
 
 def download(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /models/{model}/{format}.zip`."""
+    """`GET /models/{model}/{format}.zip`: downloads an exported model."""
     path = studio.exports.pack(query["model"], query["format"])
     return FileResponse(path, media_type="application/zip", filename=path.name)
 
 
 def promote(studio: Studio, body: Model) -> Any:
-    """`POST /api/models/{model}/promote`: makes a model the champion, if the verdict allows it."""
+    """`POST /api/models/{model}/promote`: makes a model the champion, if the quality gate's verdict allows it."""
     name = find_finished_run(body.model).name
     return job_view(studio.queue.add("promote", f"Promote {name}", ["promote", name, "--json"], about={"model": name}))
 

@@ -30,12 +30,12 @@ LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
 
 
 def show_draft(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/draft`: the set values, the resolved params, the errors, and the equivalent commands."""
+    """`GET /api/draft`: the values that are set, the resolved params, the errors, and the equivalent commands."""
     return draft_view(studio, studio.draft.read())
 
 
 def draft_view(studio: Studio, draft: Draft) -> dict[str, Any]:
-    """Returns the draft as the page needs it."""
+    """Returns the draft as the page shows it."""
     faults = check(draft.params)
     resolution = studio.draft.resolve(draft)
     data_fault = studio.album.view(draft.data).fault if draft.data else "Choose photos first."
@@ -82,7 +82,7 @@ def change_draft(studio: Studio, body: DraftChange) -> Any:
 
 
 def export_draft(studio: Studio, _query: Mapping[str, str]) -> Response:
-    """`GET /api/draft/params.yaml`."""
+    """`GET /api/draft/params.yaml`: the draft as a file."""
     return PlainTextResponse(
         format_draft(studio.draft.read().params),
         media_type="application/yaml",
@@ -119,12 +119,12 @@ def show_schema(_studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/estimate`."""
+    """`GET /api/estimate`: the estimated time of a training run with the draft; null if it cannot be resolved."""
     return _estimate(studio, studio.draft.read())
 
 
 def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/presets?times=…`: the presets and the chosen one; `times` adds estimates, which requires the data."""
+    """`GET /api/presets?times=…`: the presets and the chosen one; `times` adds estimates based on the data."""
     draft = studio.draft.read()
     choices = _list_presets(studio, draft)
     presets = []
@@ -153,7 +153,7 @@ def _estimate(studio: Studio, draft: Draft) -> Estimate | None:
 
 
 def start_job(studio: Studio, body: NewJob) -> Any:
-    """`POST /api/jobs`: starts a training run, here or on a cluster, or a range test."""
+    """`POST /api/jobs`: starts a training run, here or on a cluster, or a learning rate range test."""
     draft = studio.draft.read()
     view = draft_view(studio, draft)
     if body.kind != "submit" and not view["ready"]:
@@ -195,18 +195,18 @@ def _rollout_option(deployment: str) -> list[str]:
 
 
 def show_jobs(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/jobs`."""
+    """`GET /api/jobs`: all jobs, the newest first."""
     return [job_view(job) for job in studio.queue.all()]
 
 
 def show_job(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/jobs/{job}`: a job with the result that it printed."""
+    """`GET /api/jobs/{job}`: a job, and the result that it printed."""
     job = studio.queue.find(query["job"])
     return job_view(job) | {"output": job.output}
 
 
 def act_on_job(studio: Studio, body: JobAction) -> Any:
-    """`POST /api/jobs/{job}`: `stop`, `finish` (keeps the best epoch so far) or `again` (continues a stopped job)."""
+    """`POST /api/jobs/{job}`: `stop`, `finish` (keeps the best epoch so far) or `again` (a stopped run resumes)."""
     job = studio.queue.find(body.job)
     if body.action == "stop":
         job.stop()

@@ -17,7 +17,7 @@ import { showTitle } from "./frame/title.js";
  */
 /** @typedef {(() => unknown) | null | undefined} Leave Cleans up when the user leaves a screen. */
 
-/** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} Scripts are loaded with their screens. */
+/** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} Scripts are loaded on demand. */
 const SCREENS = {
   data: { title: "Data", load: () => import("./data/data.js") },
   model: { title: "Model", load: () => import("./model/model.js") },

@@ -38,7 +38,7 @@ def beginning(fraction: float, file_format: str, **options: object) -> bytes:
 
 
 def with_flipped_bits(data: bytes, *places: float) -> bytes:
-    """Flips one bit at each place; a place is a fraction of the length of the data."""
+    """Flips one bit at each of `places`, which are fractions of the length of the data."""
     damaged = bytearray(data)
     for place in places:
         damaged[int(place * len(data))] ^= 0x10
@@ -85,7 +85,7 @@ def encoded_by_opencv(suffix: str, pixels: np.ndarray) -> bytes:
 
 
 def looped_tiff(tiff: bytes) -> bytes:
-    """Returns a TIFF whose list of pictures never ends."""
+    """Returns a TIFF whose list of pages never ends."""
     start = int.from_bytes(tiff[4:8], "little")
     end = start + 2 + 12 * int.from_bytes(tiff[start : start + 2], "little")
     return tiff[:end] + tiff[4:8] + tiff[end + 4 :]

@@ -1,1 +1,1 @@
-"""Harmless models of every kind to upload, with their predictions to compare with those of the imported copies."""
+"""Harmless models of every kind that users upload, and their outputs, to compare with those of imported copies."""

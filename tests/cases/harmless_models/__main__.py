@@ -3,8 +3,8 @@
 python -m tests.cases.harmless_models make FOLDER NAME…
     writes the file of each NAME, and NAME.npz with photos and the model's outputs
 python -m tests.cases.harmless_models compare FOLDER
-    loads FOLDER/NAME/ (an import) for each NAME.npz and prints as JSON, by name, the largest difference, relative to
-    the largest output
+    loads the imported copy in FOLDER/NAME/ for each NAME.npz, and prints as JSON, by name, the largest difference
+    between the outputs of the copy and of the original
 """
 
 import json

@@ -48,7 +48,7 @@ FORMS = {"keras": "{}.keras", "h5": "{}.h5", "zip": "{}.zip", "weights": "{}.wei
 
 
 def file_name(name: str) -> str:
-    """The file for `plain.keras`, `plain.h5`, `plain.zip` (an .h5 in a zip) or `MobileNetV2.weights` (only weights)."""
+    """Returns the file name for `plain.keras`, `plain.h5`, `plain.zip` (an .h5 in a zip) or `plain.weights`."""
     model, form = name.split(".")
     return FORMS[form].format(model)
 

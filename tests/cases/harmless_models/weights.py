@@ -6,7 +6,7 @@ import numpy as np
 
 
 def randomize(model: Any) -> None:
-    """Sets all weights to different values, so that swapped weights are noticed."""
+    """Sets the weights to distinct random values, so that swapped weights are noticed."""
     rng = np.random.default_rng(5)
     for weight in model.weights:
         value = np.asarray(weight)

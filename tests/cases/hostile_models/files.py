@@ -1,4 +1,4 @@
-"""A harmless model in the file formats of Keras; every hostile file is a variation of these files."""
+"""A harmless model in Keras' file formats; every hostile file is a variation of these files."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from tests.cases.hostile_models.attack import Attack, Config
 
 
 def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any) -> Config:
-    """A layer in Keras 3's format, called on the output of the layer or layers `on`."""
+    """Returns a layer in Keras 3's format, called on the output of the layer or layers `on`."""
 
     def tensor(source: str) -> Config:
         return {
@@ -35,13 +35,13 @@ def layer(class_name: str, name: str, on: str | list[str] | None, **config: Any)
 
 
 def called_on_tokens(attention: Config, *names: str) -> Config:
-    """An attention layer, called on the outputs of the layers with these names (query, value, key)."""
+    """Returns the attention layer, called on the outputs of the layers with these names (query, value, key)."""
     tensors = [layer("", "", name)["inbound_nodes"][0]["args"][0] for name in names or ("input", "input")]
     return {**attention, "inbound_nodes": [{"args": tensors, "kwargs": {}}]}
 
 
 def network(*inner: Config, last: str = "input", compile_config: Config | None = None, **dense: Any) -> Config:
-    """A Functional model: input, the inner layers, Flatten, Dense. Its weights come from `weights_file`."""
+    """Returns a Functional model: input, the inner layers, Flatten, Dense. `weights_file` creates its weights."""
     layers = [
         layer("InputLayer", "input", None, batch_shape=[None, 8, 8, 3], dtype="float32"),
         *inner,
@@ -60,7 +60,7 @@ def network(*inner: Config, last: str = "input", compile_config: Config | None =
 
 
 def weights_file(change: Callable[[h5py.File], None] | None = None) -> bytes:
-    """The weights of `network()` in Keras 3's format."""
+    """Returns a file with the weights of `network()` in Keras 3's format."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file["layers/dense/vars/0"] = np.random.default_rng(0).normal(size=(192, 3)).astype(np.float32)

@@ -146,7 +146,7 @@ def h5_of_deep_groups(attack: Attack) -> Path:
 
 @hostile("filter")
 def h5_foreign_filter(attack: Attack) -> Path:
-    """HDF5 searches a folder for a plugin if it does not know a filter, and plugins are programs."""
+    """If HDF5 does not know a filter, it searches a folder for a plugin, and plugins are native code."""
 
     def change(file: h5py.File) -> None:
         created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

@@ -94,7 +94,7 @@ def description_is_no_json(attack: Attack) -> Path:
 
 @hostile("values between two layers")
 def attention_over_every_pixel(attack: Attack) -> Path:
-    """512 × 512 positions have 7e10 scores in each head."""
+    """With 512 × 512 positions, each head would compute 7e10 attention scores."""
     attention = layer("MultiHeadAttention", "evil", None, num_heads=4, key_dim=1)
     inner = [layer("UpSampling2D", "up", "input", size=[64, 64]), called_on_tokens(attention, "up", "up")]
     return keras_file(attack, network(*inner, last="evil"))

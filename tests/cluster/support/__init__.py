@@ -1,1 +1,1 @@
-"""Helpers of the proof on a cluster: kubectl, images, the guide's commands, and the pipeline's tasks as Jobs."""
+"""Helpers for the proof on a cluster: kubectl, images, the guide's commands, and the pipeline's tasks as Jobs."""

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Handles the variables and the folder that k8s/ sets in the same way as the entry point of the image postgres.
+# Handles the variables and the folder that k8s/ sets, as the entry point of the postgres image does.
 set -eu
 case ${1:-postgres} in -*) set -- postgres "$@" ;; esac
 if [ "$1" = postgres ]; then

@@ -58,7 +58,7 @@ def compile_pipeline(output: Path, weights: str, *options: str) -> Path:
     Args:
         output: the file to write.
         weights: the name of the weights file.
-        options: added after the guide's options, and take precedence over them.
+        options: further options, which take precedence over the guide's.
     """
     words = shlex.split(commands()[8].replace("FILE.h5", weights))
     assert words[:2] == ["darkroom", "submit"]

@@ -23,11 +23,14 @@ PROOF = "darkroom-proof"
 STAND_INS = {"postgres:17.5": "make_postgres_image.sh", "chrislusf/seaweedfs:3.97": "make_s3_image.sh"}
 """Public image → the script beside this file that builds a stand-in."""
 LOADER_VARIABLE = "DARKROOM_LOAD_IMAGES"
-"""The variable with a command that copies images, its arguments, from the engine into the cluster; default: kind's."""
+"""The environment variable for a command that copies the images in its arguments from the engine into the cluster.
+
+If it is not set, kind's command is used.
+"""
 
 
 def load_images() -> None:
-    """Builds the images of this source tree and copies those that are missing in the cluster into it."""
+    """Builds the images of this source tree, and copies those that the cluster lacks into it."""
     with container_engine.running():
         if outdated := [image for image in IMAGES if _label(image) != source_digest(image)]:
             container_engine.build(*outdated)
@@ -47,7 +50,7 @@ def load_images() -> None:
 
 
 def _label(image: str) -> str:
-    """The digest of the source that an image was built from; empty if there is none."""
+    """Returns the digest of the source that an image was built from; empty if the image does not exist."""
     template = f'{{{{index .Config.Labels "{SOURCE_LABEL}"}}}}'
     return docker("image", "inspect", "--format", template, image_name(image), check=False)
 
@@ -70,7 +73,7 @@ def _loader() -> list[str]:
     context = kubectl("config", "current-context").strip()
     if shutil.which("kind") and context.startswith("kind-"):
         return ["kind", "load", "docker-image", "--name", context.removeprefix("kind-")]
-    pytest.skip(f"no way to copy images into the cluster {context}: set {LOADER_VARIABLE} to a command that does")
+    pytest.skip(f"no way to copy images into the cluster {context}: set {LOADER_VARIABLE} to a command that does so")
 
 
 def loaded_images() -> dict[str, str]:

@@ -48,7 +48,7 @@ def exists(namespace: str, *arguments: str) -> bool:
 
 
 def pods(namespace: str, selector: str) -> list[dict[str, Any]]:
-    """The pods with these labels, except those that are being deleted."""
+    """Returns the pods with these labels, except those that are being deleted."""
     items: list[dict[str, Any]] = get(namespace, "pods", "-l", selector)["items"]
     return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
 
@@ -67,8 +67,8 @@ def wait_until(condition: Callable[[], object], what: Callable[[], str] | str, s
     """Returns as soon as `condition` is true.
 
     Args:
-        condition: is checked every second.
-        what: the text for the error, such as "the second replica"; a function can add the state at that time.
+        condition: checked every second.
+        what: what is awaited, for the error message, such as "the second replica"; a function can add the latest state.
         seconds: the time after which the test fails.
     """
     deadline = time.monotonic() + seconds
@@ -88,7 +88,7 @@ def await_rollout(*names: str, namespace: str = DARKROOM, seconds: int = 600) ->
 def forwarded(service: str, namespace: str = DARKROOM, port: int = 80) -> Iterator[str]:
     """Forwards a service of the cluster to this machine; yields the local address."""
     local = free_port()
-    # By default kubectl accepts only ::1 without an error if another program uses the port of 127.0.0.1.
+    # By default, kubectl listens only on ::1, without an error, if another program is using the port on 127.0.0.1.
     options = ["--address", "127.0.0.1"]
     command = ["kubectl", "-n", namespace, "port-forward", *options, f"svc/{service}", f"{local}:{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarder:

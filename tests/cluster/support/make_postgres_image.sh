@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a stand-in for the image postgres:17 from Debian's packages, for machines without access to an image registry:
+# Builds a stand-in for the image postgres:17 from Debian packages, for machines without access to an image registry:
 #
 #   make_postgres_image.sh NAME:TAG
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds a stand-in for the image of SeaweedFS, for machines that have Go but no access to an image registry: an S3
-# store that keeps objects as files, has a single key, and accepts SeaweedFS' arguments.
+# Builds a stand-in for the SeaweedFS image, for machines that have Go but no access to an image registry: an S3 store
+# that keeps objects as files, has a single access key, and accepts SeaweedFS's arguments.
 #
 #   make_s3_image.sh NAME:TAG
 set -euo pipefail

@@ -19,7 +19,7 @@ def mlflow_client() -> Iterator[Any]:
 
 @cache
 def _name_server() -> None:
-    """Makes MLflow's client send 127.0.0.1:5000 as its host, because the server refuses other forwarded ports."""
+    """Makes MLflow's client send the Host header 127.0.0.1:5000, because the server refuses other local ports."""
     from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
     from mlflow.tracking.request_header.registry import _request_header_provider_registry
 
@@ -34,7 +34,7 @@ def _name_server() -> None:
 
 
 def find_runs(client: Any, key: str) -> list[Any]:
-    """The MLflow runs of a pipeline run."""
+    """Returns the MLflow runs that belong to a pipeline run."""
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     runs: list[Any] = client.search_runs(ids, f"tags.darkroom.run_key = '{key}'")
     return runs

@@ -22,7 +22,7 @@ RUN_LABEL, NODE_ANNOTATION = "pipeline/runid", "workflows.argoproj.io/node-id"
 STEP_ERRORS = [1, 2]
 """Exit codes after which a task is not retried."""
 FILES_POD = "proof-files"
-"""The pod that mounts the volume of the artifacts."""
+"""The pod that mounts the artifact volume."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Run:
 
     @cached_property
     def documents(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(IR, platform document)."""
+        """The two documents of the compiled pipeline: the IR and the platform document."""
         ir, platform = YAML(typ="safe").load_all(self.path.read_text())
         return ir, platform["platforms"]["kubernetes"]
 
@@ -66,7 +66,7 @@ class Run:
         Args:
             name: the name of the task.
             command: a command to run in the task's pod instead of the task.
-            status: the state of the pipeline that the exit handler's task gets.
+            status: the final state of the pipeline that is passed to the exit handler's task.
 
         Returns:
             The name of the Job.
@@ -88,7 +88,7 @@ class Run:
             self.run(name, seconds=seconds)
 
     def make_job(self, name: str, command: list[str] | None = None, status: str = "COMPLETE") -> dict[str, Any]:
-        """The Job of a task."""
+        """Returns the Job of a task; the arguments are those of `start`."""
         ir, platform = self.documents
         task = self.tasks[name]
         executor = ir["components"][task["componentRef"]["name"]]["executorLabel"]
@@ -151,7 +151,7 @@ class Run:
 
     def _parameter(self, source: Mapping[str, Any], status: str) -> Any:
         if "taskFinalStatus" in source:
-            # As KFP 2.17 passes it.
+            # KFP 2.17 passes the status in this form.
             return {
                 "state": status,
                 "error": {},
@@ -177,7 +177,7 @@ class Run:
 
 
 def read_artifact(uri: str) -> str:
-    """The text of a file on the volume of the artifacts."""
+    """Returns the text of a file on the artifact volume."""
     return cluster.run_in(KUBEFLOW, FILES_POD, "cat", _local_path(uri))
 
 
@@ -203,7 +203,7 @@ def wait_for_end(name: str, *, namespace: str = KUBEFLOW, seconds: float = 600) 
 
 
 def job_log(name: str, *, namespace: str = KUBEFLOW) -> str:
-    """The log of a Job's newest pod; empty if the pod has not started."""
+    """Returns the log of a Job's pod; empty if the pod has not started."""
     try:
         return kubectl("-n", namespace, "logs", f"job/{name}", "--all-containers", "--tail=-1")
     except cluster.KubectlError:

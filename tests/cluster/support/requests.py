@@ -42,7 +42,7 @@ PHOTO = "/minio/photo.jpg"
 
 @dataclass
 class Answers:
-    """The client's counts; filled in when the client ends.
+    """The client's counts, filled in when the client ends.
 
     Attributes:
         answered: the number of answered requests.
@@ -68,7 +68,7 @@ def asking(service: str, *, pause: float = 0.3, num_threads: int = 1) -> Iterato
 
     thread = threading.Thread(target=ask)
     thread.start()
-    cluster.wait_until(lambda: _is_asking(), "the client", 60)
+    cluster.wait_until(lambda: _is_asking(), "the client to start", 60)
     try:
         yield answers
     finally:

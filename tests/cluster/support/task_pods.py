@@ -1,7 +1,7 @@
 """Builds the pod of a task as KFP's driver would, from the task's executor in the IR and in the platform document.
 
-The pods have the form of those created by a real KFP 2.17. Artifacts are on a volume instead of KFP's object store, at
-the same paths.
+The pods have the same form as those that KFP 2.17 creates. Artifacts are at the same paths, but on a volume instead of
+in KFP's object store.
 """
 
 from collections.abc import Iterator, Mapping
@@ -92,7 +92,7 @@ def _environment(placement: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _volumes(placement: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(volumes, mounts) of a pod: KFP's own, and those that the platform document names."""
+    """Returns (volumes, mounts) of a pod: KFP's own, and those that the platform document names."""
     volumes: list[dict[str, Any]] = [{"name": "artifacts", "persistentVolumeClaim": {"claimName": ARTIFACTS_CLAIM}}]
     mounts: list[dict[str, Any]] = [{"name": "artifacts", "mountPath": ARTIFACTS_DIR}]
 

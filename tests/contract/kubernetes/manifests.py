@@ -63,7 +63,7 @@ def secret_commands() -> dict[str, str]:
 
 
 def find_module(name: str, version: str) -> Path:
-    """The folder of the newest cached version of a Go module."""
+    """Returns the folder of the newest cached version of a Go module."""
     if shutil.which("go") is None:
         pytest.skip(f"the CRDs come from the Go module {name}, and go is not on PATH")
     cache = subprocess.run(["go", "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
@@ -86,7 +86,7 @@ def read_schemas(paths: Iterable[Path]) -> dict[tuple[str, str], dict[str, Any]]
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """Returns the schema, changed so that unknown fields are errors."""
+    """Returns a copy of the schema in which unknown fields are errors."""
     if schema.get("properties") and schema["properties"].get("metadata") != schema:
         schema = {**schema, "properties": {name: strict(child) for name, child in schema["properties"].items()}}
         schema.setdefault("additionalProperties", False)

@@ -27,7 +27,7 @@ def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 
 
 def admits(manifests: list[dict[str, Any]], target: str, port: int, namespace: str, labels: dict[str, str]) -> bool:
-    """Whether the policies of the namespace darkroom let a pod, described by namespace and labels, reach a workload."""
+    """Whether the policies in the namespace darkroom let a pod with this namespace and these labels reach `target`."""
     for policy in of_kind(manifests, "NetworkPolicy"):
         if not matches(policy["spec"]["podSelector"], {"app.kubernetes.io/name": target}):
             continue
@@ -123,7 +123,7 @@ def test_only_the_rollout_account_may_change_the_service(production: list[dict[s
 
 def test_no_secret_is_in_the_repository(overlay: list[dict[str, Any]]) -> None:
     for secret in of_kind(overlay, "Secret"):
-        assert secret["type"] == "kubernetes.io/service-account-token", "Kubernetes fills in the token"
+        assert secret["type"] == "kubernetes.io/service-account-token", "only Kubernetes may fill in a secret"
         assert not {"data", "stringData"} & set(secret)
     for _, _, pod in pods(overlay):
         for container in containers(pod):

@@ -1,6 +1,6 @@
 """The entry point: a Gateway API route or an Ingress, valid according to the API's schemas, with the service's limits.
 
-No implementation of the Gateway API runs here, so the division of requests by weight is not tested.
+No implementation of the Gateway API runs here, so how requests are divided by weight is not tested.
 """
 
 import re
@@ -89,8 +89,8 @@ def test_all_layers_have_the_same_upload_limit(tmp_path: Path) -> None:
     for ingress in of_kind(render_with("base", "ingress", tmp_path), "Ingress"):
         annotations = ingress["metadata"]["annotations"]
         assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == f"{mebibytes}m"
-    assert f"maxSize: {mebibytes}m" in GUIDE.read_text(), "the gateway with its own limit"
+    assert f"maxSize: {mebibytes}m" in GUIDE.read_text(), "the guide must set the gateway's own limit"
     assert f"| files, bytes of a request | 64, {mebibytes} MiB |" in (ROOT / "docs" / "serving.md").read_text()
-    assert Limits().body_bytes == MAX_BODY_BYTES, "the limit that clients and the page read"
+    assert Limits().body_bytes == MAX_BODY_BYTES, "clients and the page must read the same limit"
     assert MAX_HELD_BYTES * LARGE_SHARE >= MAX_BODY_BYTES, "a request of the largest size must fit in memory"
-    assert BYTES_PER_REQUEST <= MAX_BODY_BYTES, "the size of deploy's requests"
+    assert BYTES_PER_REQUEST <= MAX_BODY_BYTES, "the requests of the deploy step must be within the limit"

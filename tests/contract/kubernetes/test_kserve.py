@@ -65,7 +65,7 @@ def test_nothing_else_owns_or_scales_the_pods(kserve: list[dict[str, Any]]) -> N
     )
 
 
-def test_all_other_objects_equal_those_of_the_overlay_local(kserve: list[dict[str, Any]]) -> None:
+def test_all_other_objects_equal_those_of_the_local_overlay(kserve: list[dict[str, Any]]) -> None:
     replaced = ("darkroom-serve", "darkroom", "darkroom-bento")
     own_names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in kserve}
     for manifest in render("overlays/local"):

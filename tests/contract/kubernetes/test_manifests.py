@@ -63,7 +63,7 @@ def test_every_container_declares_its_resources(overlay: list[dict[str, Any]]) -
         for container in containers(pod):
             resources = container["resources"]
             assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}, name
-            # Request and limit are equal, so that no pod is evicted because it uses the memory that it is allowed.
+            # Request and limit are equal, so that no pod is evicted for using memory within its limit.
             assert resources["requests"]["memory"] == resources["limits"]["memory"], name
 
 
@@ -191,7 +191,7 @@ def test_a_service_selects_only_the_pods_of_its_workload() -> None:
 
 
 def test_the_gpu_overlay_changes_no_object_of_the_pipelines() -> None:
-    """Not every cluster can resize an existing claim."""
+    """Such as the claim for the cache, because not every cluster can resize an existing claim."""
     applied = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("pipelines")}
     overlay = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("overlays/gpu")}
     assert {key: overlay[key] for key in applied} == applied
@@ -222,9 +222,9 @@ def test_the_autoscaler_targets_a_deployment_with_cpu_requests(overlay: list[dic
         target = scaler["spec"]["scaleTargetRef"]
         deployment = named(overlay, target["kind"], target["name"])
         assert target["apiVersion"] == deployment["apiVersion"]
-        assert "replicas" not in deployment["spec"], "each apply would reset the number that the autoscaler has set"
+        assert "replicas" not in deployment["spec"], "only the autoscaler may set the number of replicas"
         (metric,) = scaler["spec"]["metrics"]
         assert (metric["type"], metric["resource"]["name"]) == ("Resource", "cpu")
         for container in deployment["spec"]["template"]["spec"]["containers"]:
-            assert container["resources"]["requests"]["cpu"], "utilization is a share of the CPU request"
+            assert container["resources"]["requests"]["cpu"], "measuring utilization requires a CPU request"
         assert scaler["spec"]["minReplicas"] <= scaler["spec"]["maxReplicas"]

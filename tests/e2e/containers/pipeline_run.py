@@ -40,11 +40,11 @@ def await_container(step: str) -> str:
         if container_ids:
             return container_ids[0]
         time.sleep(0.1)
-    raise AssertionError(f"{step} did not start")
+    raise AssertionError(f"the container of the step {step} did not start")
 
 
 def docker_log(container: str) -> str:
-    """The output of a container so far."""
+    """Returns the output of a container so far."""
     result = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
     return result.stdout + result.stderr
 

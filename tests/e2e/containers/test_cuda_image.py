@@ -1,6 +1,6 @@
-"""The pipeline with the CUDA image for train, on a machine without a GPU: training uses the CPU.
+"""The pipeline with the CUDA image for the train step, on a machine without a GPU: training uses the CPU.
 
-Building the image takes half an hour and 20 GB of disk, so this test does not build it.
+Building the image takes half an hour and 20 GB of disk, so the test is skipped if the image is missing.
 """
 
 import json

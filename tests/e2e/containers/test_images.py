@@ -25,7 +25,7 @@ def test_a_missing_image_is_reported(engine: None, monkeypatch: pytest.MonkeyPat
         docker_runner.check_images()
 
 
-def test_an_image_with_other_code_is_rejected(step_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_with_outdated_code_is_rejected(step_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
     docker_runner.check_images()
     monkeypatch.setattr(docker_runner, "source_digest", lambda step: f"other code of {step}")
     with pytest.raises(EngineError, match=r"must contain the code of this source tree.*make images"):
@@ -48,7 +48,7 @@ def test_an_image_for_another_processor_is_refused(
 
 
 def image_archive(folder: Path, name: str, architecture: str) -> Path:
-    """Writes the archive of an image with one empty layer, built for a different processor, and returns its path."""
+    """Writes an archive of an image for this architecture, with one empty layer, and returns its path."""
     with tarfile.open(folder / "layer.tar", "w"):
         pass
     layer = hashlib.sha256((folder / "layer.tar").read_bytes()).hexdigest()

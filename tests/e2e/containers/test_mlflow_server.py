@@ -1,6 +1,6 @@
-"""The MLflow server of a cluster, as its manifest starts it, with a real PostgreSQL and an S3 store.
+"""The cluster's MLflow server, started as in its manifest, with a PostgreSQL database and an S3 store.
 
-moto replaces the S3 store; image, database, migration, proxied artifacts and host check are real.
+moto stands in for the S3 store; the image, database, migration, proxied artifacts and host check are real.
 """
 
 import base64
@@ -62,7 +62,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mlflow_url(engine: None, postgres: str, s3: str) -> Iterator[str]:
-    """The address of the server, started as in the manifest except for the addresses of database and store."""
+    """The address of the server, started as in the manifest, but with this module's database and S3 store."""
     with serving(postgres, s3) as url:
         yield url
 
@@ -114,7 +114,7 @@ def serving(postgres: str, s3: str, *options: str) -> Iterator[str]:
             if status(f"http://127.0.0.1:{port}{serve['readinessProbe']['httpGet']['path']}") == 200:
                 break
             time.sleep(0.1)
-        succeed(migration)  # with the tables that the server created
+        succeed(migration)  # on a database whose tables the server has created
         yield f"http://127.0.0.1:{port}"
     finally:
         subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)

@@ -101,7 +101,7 @@ def test_the_next_run_resumes_from_the_checkpoint_of_a_killed_container(step_ima
 
 def test_a_folder_that_containers_cannot_write_is_reported(step_images: None, tmp_path: Path) -> None:
     if os.getuid() != 0:
-        pytest.skip("giving a folder to another user needs root")
+        pytest.skip("changing the owner of a folder needs root")
     foreign = tmp_path / "foreign"
     foreign.mkdir(mode=0o755)
     os.chown(foreign, 12345, 12345)

@@ -1,4 +1,4 @@
-"""The image of the service answers on a read-only root file system, and starts quickly."""
+"""The service image answers requests on a read-only root file system, and starts quickly."""
 
 import contextlib
 import json

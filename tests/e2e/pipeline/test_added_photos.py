@@ -51,7 +51,7 @@ PARAMS = PreprocessParams(image_size=(16, 16))
 
 
 def add_photos(folder: Path, numbers: range) -> None:
-    """Writes striped pictures of 24 pixels: the six classes differ in the color and the direction of the stripes."""
+    """Writes striped pictures of 24 × 24 pixels in six classes, which differ in color and direction of the stripes."""
     for (color, values), pattern in product(COLORS.items(), PATTERNS):
         class_dir = folder / f"{color} {pattern}"
         class_dir.mkdir(parents=True, exist_ok=True)
@@ -78,14 +78,14 @@ def run(folder: Path, *settings: str) -> dict[str, Any]:
 
 
 def make_champion(folder: Path, info: DatasetInfo, *, scale: float) -> None:
-    """Registers a champion, trained on the training photos of `dataset/`; with scale 0 it always predicts blue."""
+    """Registers a champion that counts as trained on the training split of `dataset/`; at scale 0, it predicts blue."""
     make_bundle(folder / "champion", info, scale=scale)
     write_train_image_ids(folder / "champion", open_split(folder / "dataset", "train").image_ids)
     register(info.name, folder / "champion")
 
 
 def evaluate_candidate(folder: Path, info: DatasetInfo) -> Verdict:
-    """Returns the verdict on a perfect model that was trained on the training photos of `dataset/`."""
+    """Returns the verdict on a perfect model that counts as trained on the training split of `dataset/`."""
     make_bundle(folder / "model", info)
     write_train_image_ids(folder / "model", open_split(folder / "dataset", "train").image_ids)
     params = EvaluateParams(bootstrap_resamples=200, robustness_photos=0)
@@ -156,8 +156,8 @@ def test_a_better_model_trained_on_more_photos_becomes_champion(tmp_path: Path) 
     num_left_out = len(learned_ids.intersection(split.image_ids))
     comparison = gate["comparison"]
     assert (comparison["num_images"], comparison["num_left_out"]) == (18 - num_left_out, num_left_out)
-    assert num_left_out <= 3, "only few photos may move from train to test"
-    assert f"scored now on {18 - num_left_out} test photos that neither was trained on" in gate["reasons"][0]
+    assert num_left_out <= 3, "only a few photos may move from train to test"
+    assert f"scored on {18 - num_left_out} test photos that neither was trained on" in gate["reasons"][0]
     report = (runs_dir / second["run_id"] / "evaluation" / "report.html").read_text()
     assert f"{18 - num_left_out} test photos that neither was trained on" in report
     assert read_info(runs_dir / second["run_id"] / "dataset").num_kept == 6 * 22

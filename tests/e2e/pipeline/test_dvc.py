@@ -48,7 +48,7 @@ def steps_run(output: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with this project's stages and code, and photos under DVC."""
+    """A repository with this project's code and DVC stages, and with photos that DVC tracks."""
     folder = tmp_path_factory.mktemp("repository")
     for name in ("components", "pipelines"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -68,7 +68,7 @@ def test_repro_runs_the_pipeline_and_then_only_changed_stages(repository: Path) 
     steps = ["preprocess", "tune", "train", "evaluate", "deploy"]
     assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == steps
     deployment = read_deployment(repository / "artifacts" / "bento")
-    assert deployment.lineage.source.dvc is not None, "the photos are under DVC, so the lineage must have their version"
+    assert deployment.lineage.source.dvc is not None, "DVC tracks the photos, so the lineage must have their version"
     assert deployment.lineage.source.git_revision is not None
 
     assert steps_run(run("dvc", "repro", "deploy", cwd=repository)) == []

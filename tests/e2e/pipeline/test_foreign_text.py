@@ -52,7 +52,7 @@ def harmful(text: str) -> set[str]:
 
 
 def darkroom(*arguments: str, cwd: Path) -> tuple[int, str, str]:
-    """Returns the exit code, standard output and standard error; both outputs must be harmless."""
+    """Runs a command and checks that its output is harmless; returns exit code, standard output and standard error."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "400", "DARKROOM_CACHE": str(cwd / "cache")}
     result = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", *arguments],
@@ -78,7 +78,7 @@ def save_photo(path: Path, seed: int) -> None:
 
 
 def make_data(folder: Path, per_class: int) -> Path:
-    """Creates a class folder for each name, with photos that have several of the names, and a broken photo."""
+    """Creates a class folder for each name, with photos whose file names contain other names, and a broken photo."""
     for number, name in enumerate(NAMES):
         name = name.replace("/", "_")
         for photo in range(per_class):
@@ -122,7 +122,7 @@ def test_arguments_are_escaped_in_messages(arguments: tuple[str, ...], tmp_path:
     assert darkroom(*arguments, cwd=tmp_path)[0] == 2
 
 
-def test_a_data_folder_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
+def test_a_data_folder_whose_name_is_not_utf8_is_reported(tmp_path: Path) -> None:
     data = make_data(tmp_path / "caf\udce9", per_class=1)
     for path in (str(data), data.name):
         assert "must be UTF-8" in darkroom("audit", path, cwd=tmp_path)[2]

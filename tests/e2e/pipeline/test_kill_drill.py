@@ -1,4 +1,7 @@
-"""kill -9 at every point of `data add` and `data relabel`, and at random: no photo is lost; the next call completes."""
+"""kill -9 at every point of `data add` and `data relabel`, and at random times.
+
+No photo is lost, and the next call completes the change.
+"""
 
 import os
 import random

@@ -87,7 +87,7 @@ SLOW = ("model export", "model import")
 
 
 def content(output: Path) -> str | list[str] | None:
-    """The text of a file, or the files of a folder; None if the path does not exist."""
+    """Returns the text of a file or the paths of a folder's files; None if the output does not exist."""
     if output.is_dir():
         return sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
     return output.read_text(encoding="utf-8") if output.exists() else None
@@ -115,7 +115,7 @@ def test_an_output_is_old_or_new_after_a_kill_at_any_point(name: str, tmp_path: 
     assert new not in (None, [], command.old)
     assert number > 2
     assert all(state in (command.old, new) for state in seen), seen
-    assert list(output.parent.iterdir()) == [output], "the next writer removes the partial files of killed ones"
+    assert list(output.parent.iterdir()) == [output], "the next writer must remove the partial files of killed ones"
 
 
 REGISTER = """

@@ -1,4 +1,4 @@
-"""kill -9 of a task that reads a part of the photos: the run names the task, and the next run repeats only its work."""
+"""kill -9 of a task that reads a part of the photos: the error names the task; the next run redoes only lost work."""
 
 import json
 import os
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.proof
 
 NUM_PHOTOS = 4600
 NUM_FIRST, NUM_SECOND = 6, 5
-"""The numbers of portions, of 16, that the first and the second of three readers read; this takes seconds."""
+"""How many of the 16 portions of photos the first and the second of the three readers read, which takes seconds."""
 OPTIONS = (*SMALL, "--set", "data.workers=3", "--set", "train.epochs=1", "--set", "preprocess.image_size=64")
 
 
 def find_reader(mark: str, part: int) -> int | None:
-    """Returns the id of the Python process, not the shell, that reads a part."""
+    """Returns the id of the Python process (not of its shell) that reads a part; None if there is none."""
     for pid, command in marked(mark).items():
         is_python = "python" in Path(f"/proc/{pid}/exe").readlink().name
         if is_python and "read_photos" in command and re.search(rf'"part": ?{part}\b', command):
@@ -46,19 +46,19 @@ def test_a_killed_reader_is_reported_and_only_its_work_is_repeated(tmp_path: Pat
         return list((cache / "shared").rglob("index.sqlite"))
 
     run = darkroom("run", "--data", "photos", *OPTIONS, cwd=tmp_path, DARKROOM_CACHE=str(cache))
-    wait_for(lambda: find_reader(str(cache), 1), "the second reader", seconds=300)
+    wait_for(lambda: find_reader(str(cache), 1), "the second reader to start", seconds=300)
     pid = find_reader(str(cache), 1)
     assert pid is not None
 
     def has_stored_a_portion() -> bool:
-        """Pauses the reader for the check, so that it cannot finish before the next check."""
+        """Pauses the reader, and resumes it only if it has stored no portion, so that it cannot finish unnoticed."""
         os.kill(pid, signal.SIGSTOP)
         if len(stored()) > NUM_FIRST:
             return True
         os.kill(pid, signal.SIGCONT)
         return False
 
-    wait_for(has_stored_a_portion, "a portion of the second reader", seconds=300)
+    wait_for(has_stored_a_portion, "the second reader to store a portion", seconds=300)
     os.kill(pid, signal.SIGKILL)
     _, error = run.communicate(timeout=120)
     assert run.returncode == 2

@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "python.md"
 def read_cells() -> list[str]:
     notebook = json.loads(NOTEBOOK.read_text())
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    assert all(cell.get("outputs", []) == [] for cell in notebook["cells"]), "stored outputs would become outdated"
+    assert all(cell.get("outputs", []) == [] for cell in notebook["cells"]), "the notebook must not contain outputs"
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 

@@ -1,6 +1,6 @@
-"""Runs all steps on real pictures with the real KFP runner, up to a service that has answered.
+"""Runs all steps on real pictures with the real KFP runner, up to a bento whose service has answered.
 
-The paths of the folder and of the interpreter contain special characters of shells, glob patterns and addresses.
+The paths of the folder and of the interpreter contain characters that are special in shells, glob patterns and URLs.
 """
 
 import json
@@ -88,7 +88,7 @@ def test_a_run_writes_a_complete_summary(workspace: Path, finished_run: tuple[di
         for figure in ("accuracy", "macro_f1"):
             interval = summary[split][figure]
             assert 0 <= interval["low"] <= interval["value"] <= interval["high"] <= 1
-    assert summary["test"]["accuracy"]["value"] > 0.9, "three colors are easy to classify"
+    assert summary["test"]["accuracy"]["value"] > 0.9, "the model must tell the three colors apart"
     assert summary["gate"]["verdict"] == "first"
     assert summary["gate"]["reasons"]
     assert summary["promoted"] is True
@@ -148,7 +148,9 @@ def test_all_steps_log_to_one_finished_mlflow_run(
     assert champion.run_id == run.info.run_id
 
 
-def test_predict_writes_a_table_with_errors_per_file(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
+def test_predict_writes_a_table_with_an_error_for_broken_files(
+    workspace: Path, finished_run: tuple[dict[str, Any], str]
+) -> None:
     import csv
 
     process = darkroom("predict", "my photos/red", "--output", "predictions.csv", cwd=workspace)
@@ -163,7 +165,7 @@ def test_predict_writes_a_table_with_errors_per_file(workspace: Path, finished_r
     assert labels.count("red") > 36
 
 
-def test_the_verb_runs_lists_the_run(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
+def test_darkroom_runs_lists_the_run(workspace: Path, finished_run: tuple[dict[str, Any], str]) -> None:
     summary, _ = finished_run
     out, _ = darkroom("runs", "--json", cwd=workspace).communicate(timeout=60)
     assert [(run["run_id"], run["status"]) for run in json.loads(out)] == [(summary["run_id"], "finished")]
@@ -193,7 +195,7 @@ def test_a_user_error_in_a_step_ends_the_run_with_exit_code_2(
     out, _ = darkroom("runs", "--json", cwd=workspace).communicate(timeout=60)
     assert json.loads(out)[0]["status"] == "failed"
     latest = (workspace / "runs" / "latest").resolve()
-    assert latest.name == finished_run[0]["run_id"], "a failed run never becomes runs/latest"
+    assert latest.name == finished_run[0]["run_id"], "a failed run must not become runs/latest"
 
 
 @pytest.mark.parametrize(

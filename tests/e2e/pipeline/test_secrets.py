@@ -88,7 +88,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def files_with_secrets(folder: Path) -> list[str]:
-    """Returns the files that contain a secret in their bytes, or in the members of an archive."""
+    """Lists the files that contain a secret in their bytes or, if they are zip archives, in a member."""
     leaks = []
     for path in folder.rglob("*"):
         if not path.is_file():
@@ -119,7 +119,7 @@ class Watch(threading.Thread):
 
 
 def run(folder: Path, *words: str, code: int = 0, **variables: str) -> str:
-    """Runs a command and returns both output streams; everything that it writes is in the folder."""
+    """Runs a command that writes only to this folder, and returns both its output streams."""
     environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache"), "HOME": str(folder), "TMPDIR": str(folder)}
     result = subprocess.run(
         [DARKROOM, *words],
@@ -234,7 +234,7 @@ def test_a_run_never_writes_or_prints_the_secret(server: Server, tmp_path: Path)
     assert server.num_fetched == 1
     assert leaks([printed]) == []
     exposed = [arguments for arguments in leaks(sorted(watch.seen)) if DARKROOM not in arguments]
-    assert exposed == [], "only the typed command may contain the secret, until it restarts itself without it"
+    assert exposed == [], "only the command that the user typed may contain the secret, until it restarts without it"
     assert any("pipelines.runners.task_process" in arguments for arguments in watch.seen)
     assert files_with_secrets(folder) == []
 
@@ -267,4 +267,4 @@ def test_the_service_publishes_no_path_of_this_machine(tmp_path: Path) -> None:
     ]
     assert files_with_paths == []
     traced = run(folder, "trace", facts["tag"], "--json")
-    assert str(folder / "my-photos") in traced, "only the project itself records the full path"
+    assert str(folder / "my-photos") in traced, "the project itself must record the full path"

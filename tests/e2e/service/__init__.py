@@ -1,1 +1,1 @@
-"""Tests with a real BentoML server, deployed by the real step."""
+"""Tests with a real BentoML server, whose bento the real deploy step built."""

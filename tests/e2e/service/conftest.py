@@ -1,4 +1,4 @@
-"""The bento that all tests with requests share, deployed by the real step and served once."""
+"""The bento that all service tests share: built by the real deploy step, and served once."""
 
 import shutil
 from collections.abc import Iterator

@@ -39,7 +39,7 @@ def _good_photos_are_answered_afterwards(url: str, photo: bytes) -> Iterator[Non
     yield
     deadline = time.monotonic() + NORMAL_SECONDS
     while post(url, *encode_form([photo]))[0] != 200:
-        assert time.monotonic() < deadline, "the server no longer answers good photos"
+        assert time.monotonic() < deadline, "the server must still answer good photos"
         time.sleep(0.2)
 
 

@@ -52,7 +52,7 @@ class Harm:
     Attributes:
         sends: yields the request in pieces.
         status: the HTTP status of the answer.
-        code: the code of the answer's error, or of the error of its only photo; None for a prediction.
+        code: the code of the answer's error, or of the error of its only photo; None if the photo is classified.
     """
 
     sends: Callable[[Bait], Iterator[bytes]]
@@ -159,13 +159,13 @@ def nobody_calls() -> Iterator[str]:
     """Yields an address, and checks at the end that no one has connected to it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert not select.select([listener], [], [], 0)[0], "a connection was opened"
+        assert not select.select([listener], [], [], 0)[0], "no connection may be opened"
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.proof) if name in SLOW else name for name in HARMS]
 )
-def test_a_bad_request_is_refused_with_a_reason_and_no_address_is_called(url: str, name: str) -> None:
+def test_a_bad_request_gets_the_expected_answer_and_opens_no_connection(url: str, name: str) -> None:
     with nobody_calls() as address:
         assert_answered(url, HARMS[name], Bait(served_model.photo(), address))
 
@@ -203,7 +203,7 @@ def test_the_service_survives_all_bad_requests_at_the_same_time(tmp_path: Path) 
         assert set(statuses) <= {200, 503}
         assert 200 in statuses
         assert growth_mb < MAX_GROWTH_MB
-        assert {process.pid for process in processes(tmp_path)} == workers, "no process may have died"
+        assert {process.pid for process in processes(tmp_path)} == workers, "no process may die"
         assert not strangers
 
 
@@ -221,7 +221,7 @@ def at_once(url: str, photo: bytes) -> list[int]:
 
 @contextlib.contextmanager
 def foreign_connections(pids: set[int]) -> Iterator[list[object]]:
-    """Collects connections of these processes to other machines, twenty times per second."""
+    """Collects the remote addresses of these processes' connections to other machines, polling 20 times per second."""
     strangers: list[object] = []
     over = threading.Event()
 

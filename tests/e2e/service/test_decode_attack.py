@@ -57,7 +57,7 @@ def ask(url: str, files: list[bytes], path: str = "/predict") -> tuple[int, dict
 
 
 @pytest.mark.parametrize("path", ["/predict", "/explain"])
-def test_a_photo_that_is_too_large_is_refused_because_of_its_header(url: str, path: str) -> None:
+def test_a_photo_that_is_too_large_is_refused_based_on_its_header_alone(url: str, path: str) -> None:
     start_time = time.process_time()
     status, answer, _ = ask(url, [BOMBS["PNGs of 89 megapixels"]()], path)
     entry = answer["predictions"][0] if path == "/predict" else answer
@@ -94,7 +94,7 @@ def test_a_normal_photo_is_answered_before_large_forms_of_other_clients(deployed
     for attacker in attackers:
         attacker.join()
     assert statuses == [200] * 3, answers
-    assert is_under_attack, f"the forms were answered first: {answers}"
+    assert is_under_attack, f"the photos must be answered before the forms: {answers}"
     assert set(answers) <= {200, 503}
 
 
@@ -123,7 +123,7 @@ def test_request_smuggling_is_refused(url: str) -> None:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", BOMBS)
-def test_no_normal_photo_fails_and_memory_stays_below_its_limit(tmp_path: Path, name: str) -> None:
+def test_under_attack_no_normal_photo_fails_and_memory_stays_below_its_limit(tmp_path: Path, name: str) -> None:
     served_model.build(tmp_path)
     with serving(tmp_path) as url, contextlib.closing(Load(url, photos_per_request=1)) as load:
         assert load.ask()[0] == 200
@@ -131,7 +131,7 @@ def test_no_normal_photo_fails_and_memory_stays_below_its_limit(tmp_path: Path, 
         with attack(url, BOMBS[name]()) as statuses, peak_memory(measure) as peak:
             honest = [load.ask() for _ in range(50)]
         slowest = max(seconds for _, seconds in honest)
-        print(f"{name}: {max(peak):.0f} MB, slowest {slowest:.2f} s, attackers {sorted(set(statuses))}")
+        print(f"{name}: {max(peak):.0f} MB, slowest answer {slowest:.2f} s, attackers got {sorted(set(statuses))}")
         assert {status for status, _ in honest} == {200}
         assert set(statuses) <= {200, 400, 413, 503}
         assert max(peak) < MAX_MEMORY_MB

@@ -1,4 +1,4 @@
-"""The deploy step builds a bento whose answers equal evaluation's, or no bento at all."""
+"""The deploy step builds a bento whose answers match those of evaluation, or no bento at all."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def test_a_service_that_differs_from_the_evaluation_is_not_deployed(deployed: De
     pq.write_table(table.from_pylist(rows, schema=table.schema), path)
     with pytest.raises(ServiceError, match=changed_row["image_id"]):
         deployed.redeploy(tmp_path, evaluation_dir=tmp_path / "evaluation")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evaluation"], "no bento, and no partial one"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evaluation"], "not even a partial bento may be left"
 
 
 def test_answers_to_12_bit_photos_equal_those_of_evaluation(deployed: Deployed, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_deploying_the_same_bundle_again_returns_the_same_bento_and_version(depl
     )
     assert result.returncode == 0, result.stderr
     info = read_deployment(tmp_path / "artifacts" / "bento")
-    assert info.model_name == "colors", "auto must become the name of the data"
+    assert info.model_name == "colors", "auto must become the name of the data set"
     assert info.tag == deployed.info.tag
     assert info.registered_version == deployed.info.registered_version
     assert "All answers match evaluation" in result.stdout

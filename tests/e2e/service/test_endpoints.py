@@ -1,4 +1,4 @@
-"""The service's endpoints other than predictions: explanations, page, metrics, model card and API document."""
+"""The service's endpoints other than /predict: explanations, page, metrics, model card and API document."""
 
 import subprocess
 import sys
@@ -143,7 +143,7 @@ def test_predictions_without_a_server_equal_those_of_the_service(deployed: Deplo
 
 
 def test_the_serving_process_imports_no_training_code(deployed: Deployed, tmp_path: Path) -> None:
-    """Runs a worker's code only from the bento: the project's folder is not on Python's path."""
+    """Imports a worker's code from the bento alone: the project's folder is not on Python's path."""
     program = """
 import sys
 from pathlib import Path

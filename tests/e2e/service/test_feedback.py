@@ -21,7 +21,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 @dataclass(frozen=True)
 class LoggingService:
-    """A service with a key and a prediction log."""
+    """A service with an API key and a prediction log."""
 
     url: str
     log_dir: Path
@@ -48,7 +48,7 @@ def predictions(deployed: Deployed, service: LoggingService) -> list[Prediction]
     return [answer for answer in answers if isinstance(answer, Prediction)]
 
 
-def test_wrong_feedback_is_rejected_with_a_reason(service: LoggingService, predictions: list[Prediction]) -> None:
+def test_invalid_feedback_is_rejected_with_a_reason(service: LoggingService, predictions: list[Prediction]) -> None:
     known = str(predictions[0].id)
     for content, status, code in (
         ({"id": known, "label": "rde"}, 400, "unknown_class"),
@@ -119,7 +119,7 @@ def test_disputed_predictions_come_first_among_the_photos_to_label(
     assert (first["source"], first["answer"], first["reported"]) == (disputed.id, disputed.label, right_label)
     (suggestion,) = tasks[0]["predictions"]
     assert (suggestion["model_version"], suggestion["result"][0]["value"]) == ("feedback", {"choices": [right_label]})
-    assert "score" not in suggestion, "the score would be the confidence in another label"
+    assert "score" not in suggestion, "the confidence in the disputed label must not be the score"
     assert {task["predictions"][0]["score"] for task in tasks[1:]} == {
         float(task["data"]["confidence"]) for task in tasks[1:]
     }

@@ -1,4 +1,4 @@
-"""The page in a real browser: sending photos and reading answers, also with the keyboard, on a phone, by camera."""
+"""The service's page in a real browser: on a wide and a narrow screen, with the keyboard, and with the camera."""
 
 from pathlib import Path
 
@@ -78,6 +78,6 @@ def test_the_pages_are_accessible(url: str, tmp_path: Path, path: str, width: in
             await page.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
             await keep(page, f"service{path.replace('/', '-')}-{scheme}-{width}")
             assert await violations(page) == [], scheme
-            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "must not scroll sideways"
 
     browse(url, tmp_path, work, width=width)

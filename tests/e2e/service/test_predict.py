@@ -55,7 +55,7 @@ def test_a_request_of_broken_photos_gets_400_and_a_reason_per_photo(url: str) ->
 
 
 SAMPLED = 12
-"""The number of bad photos that each test run sends to the server; `make proof` sends all of them."""
+"""About how many bad photos each test run sends to the server; `make proof` sends all of them."""
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.proof), len(BAD_PHOTOS) // SAMPLED])
@@ -106,7 +106,7 @@ def test_a_body_with_a_too_large_content_length_is_refused_before_it_is_sent(url
 def test_too_many_files_in_one_request_are_rejected(deployed: Deployed, url: str) -> None:
     status, answer = post(url, photos(deployed, 1) * 65)
     assert (status, "at most 64 files" in answer["error"]["message"]) == (400, True)
-    assert len(predict(url, photos(deployed, 1) * 65)) == 65, "the client sends two requests"
+    assert len(predict(url, photos(deployed, 1) * 65)) == 65, "the client must split them into two requests"
 
 
 def test_concurrent_clients_get_their_own_answers(deployed: Deployed, url: str) -> None:
@@ -141,7 +141,7 @@ def test_options_shorten_the_answer_and_change_the_threshold(deployed: Deployed,
     (short,) = post(url, [photo], "/predict?top_k=1&threshold=1")[1]["predictions"]
     assert short["probabilities"] == plain["probabilities"][:1]
     assert (plain["abstained"], short["abstained"]) == (False, True)
-    assert short["label"] == plain["label"], "an answer that abstains still contains the label"
+    assert short["label"] == plain["label"], "an answer that abstains must still contain the label"
     assert not post(url, [photo], "/predict?threshold=0")[1]["predictions"][0]["abstained"]
     status, refusal = post(url, [photo], "/predict?top_k=none")
     assert (status, refusal["error"]["code"]) == (400, "bad_option")

@@ -24,7 +24,7 @@ def require_same(answers: list[darkroom.Prediction | darkroom.Failure], served: 
 
 @pytest.fixture(scope="module")
 def photos(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Photos of the data set, and noise that resembles no class."""
+    """Photos from the data set, and noise pictures that resemble no class."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for number in range(40):
@@ -41,10 +41,10 @@ def test_a_loaded_classifier_answers_like_the_service(deployed: Deployed, url: s
     require_same(classifier.predict([np.asarray(Image.open(path)) for path in photos]), served)
     values = [answer.unfamiliar for answer in served if isinstance(answer, darkroom.Prediction)]
     assert None not in values
-    assert len(set(values)) > 10, "otherwise the familiarity of different photos is not compared"
+    assert len(set(values)) > 10, "the photos must differ in familiarity"
 
 
-def test_a_jpeg_gets_the_same_answer_as_from_the_service(deployed: Deployed, url: str) -> None:
+def test_a_jpeg_gets_the_same_answer_from_the_python_api_as_from_the_service(deployed: Deployed, url: str) -> None:
     content = io.BytesIO()
     pixels = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(content, "JPEG")

@@ -1,4 +1,4 @@
-"""The service under steady load for an hour, with occasional bad requests: no errors and no growing memory."""
+"""An hour of steady load with occasional bad requests: the service returns no errors, and its memory does not grow."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ from components.deploy.client import Client, encode_form
 MINUTES = float(os.environ.get("DARKROOM_SOAK_MINUTES", "60"))
 SLICE_SECONDS = 20.0
 SHARE = 0.5
-"""The share of the capacity that is used: within an hour, the machine does other work as well."""
+"""The load as a share of the service's capacity; the rest is left for other work of the machine during the hour."""
 MAX_GROWTH_MB = 20.0
 
 

@@ -1,4 +1,4 @@
-"""A service starts or reports why it cannot, and ends together with the process that started it."""
+"""A service starts or reports why it cannot, and stops when the process that started it stops."""
 
 import contextlib
 import http.client
@@ -60,7 +60,7 @@ def test_a_busy_port_is_reported_with_advice(deployed: Deployed) -> None:
 
 
 @pytest.mark.parametrize("host", ["no such host", "203.0.113.7", "-1"])
-def test_an_address_of_another_machine_is_reported(deployed: Deployed, host: str) -> None:
+def test_a_host_that_is_not_this_machine_is_reported(deployed: Deployed, host: str) -> None:
     with pytest.raises(ServiceError, match=host), serving(deployed.bento_dir, host=host):
         pass
 
@@ -78,7 +78,7 @@ def test_a_service_that_cannot_start_reports_why_and_leaves_no_process(own_bento
         serving(own_bento),
     ):
         pass
-    assert time.monotonic() - start_time < 60, "it must not wait until the timeout for the start"
+    assert time.monotonic() - start_time < 60, "it must report the failure before the start times out"
     await_gone(own_bento)
 
 
@@ -110,17 +110,17 @@ def test_the_service_stops_with_its_parent_and_finishes_its_requests(
         line = next(line for line in process.stdout if "is running" in line)
         assert f"http://{host}:{port}/predict" in line
         assert request(f"http://{host}:{port}", "GET", "/readyz")[0] == 200
-        assert len(processes_serving(own_bento)) >= 3, "the guard, the supervisor and the worker"
+        assert len(processes_serving(own_bento)) >= 3, "the guard, the supervisor and the worker must be running"
         content_type, body = encode_form(photos(deployed, 1))
         head = (
             f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         with socket.create_connection((host, port), timeout=10) as connection:
             connection.sendall(head.encode() + body[:100])
-            time.sleep(0.2)  # until the service has read the beginning of the request
+            time.sleep(0.2)  # time for the service to read the beginning of the request
             process.send_signal(number)
             if number != signal.SIGKILL:
-                time.sleep(0.5)  # until the signal has reached the worker
+                time.sleep(0.5)  # time for the signal to reach the worker
                 connection.sendall(body[100:])
                 assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         assert process.wait(20) == (-number if number == signal.SIGKILL else 0)

@@ -41,7 +41,7 @@ function blend(top, below) {
 }
 
 /**
- * The background color of an element's text; the page itself is on white.
+ * The background color behind an element's text, given that the page is drawn on white.
  * @param {Element | null} element
  * @returns {Color}
  */
@@ -62,7 +62,7 @@ function contrastOf(element) {
 }
 
 /**
- * All text with too little contrast to its background.
+ * All text with too little contrast against its background.
  * @returns {[className: string, text: string, contrast: string][]}
  */
 function lowContrastTexts() {

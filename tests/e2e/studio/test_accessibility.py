@@ -55,7 +55,7 @@ async def look(page: Page, name: str) -> None:
 
 
 async def tab(page: Page, name: str) -> bool:
-    """Moves the focus one step; False after the last element. The focus must be visible and follow the page's order."""
+    """Presses Tab, and checks that the focus is visible and in page order; returns False after the last element."""
     await page.press("Tab")
     stop = await page.run("describeFocus()")
     if stop is None:
@@ -88,13 +88,13 @@ def test_every_screen_is_readable_and_accessible(tmp_path: Path, width: int) -> 
         await in_every_light(page, list(SCREENS))
         await page.click("#queue-button")
         await page.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-        await look(page, "the list of jobs, with all details open")
+        await look(page, "the job list, with all details open")
 
     with studio(tmp_path) as url:
         browse(url, tmp_path, work, width=width, ready=READY)
 
 
-def test_the_check_detects_unreadable_and_unnamed_elements(tmp_path: Path) -> None:
+def test_the_accessibility_check_detects_unreadable_and_unnamed_elements(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
         await page.run(EYES)
         await page.run("""
@@ -130,7 +130,7 @@ def test_everything_from_photos_to_a_stopped_run_works_with_the_keyboard(tmp_pat
             steps = 0
             while await tab(page, place):
                 steps += 1
-                assert steps < 400, f"the focus is trapped in {place}"
+                assert steps < 400, f"the focus must not be trapped in {place}"
             assert steps >= 2, place
 
     with studio(tmp_path) as url:

@@ -1,4 +1,4 @@
-"""A real studio gets requests for files outside its roots, and an archive that contains programs."""
+"""Attacks on a real studio: requests for files outside its roots, and an archive that contains programs."""
 
 import http.client
 import io

@@ -15,7 +15,7 @@ TAKE_OVER = "#magic form input"
 
 
 async def command_and_params(page: Page) -> tuple[list[str], str]:
-    """The commands and the params.yaml that this screen shows."""
+    """Returns the commands and the params.yaml that the current screen shows."""
     commands, text = await page.run(
         "[[...document.querySelectorAll('#magic .two > div:first-child pre')].map(one => one.textContent), "
         "document.querySelector('#magic .two > div:last-child pre').textContent]"
@@ -28,7 +28,7 @@ def test_every_screen_shows_its_command_and_params_and_both_can_be_exported_and_
     others = make_photos(tmp_path / "others")
 
     async def work(page: Page) -> None:
-        await page.click_on("No magic: the same without this page")
+        await page.click_on("No magic: how to do the same without this page")
         await every_screen(page)
         text = await take_away(page)
         await bring(page, text)

@@ -13,7 +13,7 @@ from tests.support.studio import READY, ask, go, keep, needs_browser, open_advan
 pytestmark = [needs_browser, pytest.mark.proof]
 PATIENCE = 90.0
 TWO_LABELS = "The same photo with two labels"
-BLURRED = "Much less sharp than the others"
+BLURRED = "Photos much less sharp than the others"
 FEW = "Few training photos"
 
 
@@ -32,7 +32,7 @@ def shown_class(name: str) -> str:
 
 
 def case(path: str) -> str:
-    """The selector of the menu for a photo of a finding."""
+    """Returns the selector of the menu in which a user decides about a finding's photo."""
     return f".case select[aria-label$='{path}']"
 
 
@@ -113,10 +113,10 @@ def test_photos_from_drag_and_drop_and_the_camera_fill_new_classes(tmp_path: Pat
         browse(url, tmp_path, work, ready=READY)
     for path in (tmp_path / ".darkroom" / "studio" / "photos" / "my-colors" / "red").iterdir():
         with Image.open(path) as camera_photo:
-            assert min(camera_photo.size) >= 240, "the camera's full resolution"
+            assert min(camera_photo.size) >= 240, "photos must have the camera's full resolution"
 
 
-def test_photos_of_findings_are_relabeled_or_removed_as_a_new_version(tmp_path: Path) -> None:
+def test_relabeling_and_removing_photos_of_findings_creates_a_new_version(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors")
     (photos / "blue" / "astray.png").write_bytes((photos / "red" / "003.png").read_bytes())
     (photos / "green" / "torn.png").write_bytes(b"\x89PNG and then nothing")
@@ -133,7 +133,7 @@ def test_photos_of_findings_are_relabeled_or_removed_as_a_new_version(tmp_path: 
         await pick(page, "#few label select", "ignore")
         await page.until("document.querySelectorAll('.finding').length === 6", PATIENCE)
         await says(page, "#accepted", "few photos")
-        assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "the others must stay open"
+        assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "two findings must stay open"
         await decide(page)
         await versions(page)
         await page.click_on("Report few photos again", "#accepted")
@@ -183,7 +183,7 @@ def test_augmentation_is_previewed_while_it_is_edited(tmp_path: Path) -> None:
     slider = "[...document.querySelectorAll('.sliders .field')].find(one => one.textContent.startsWith('Rotation'))"
 
     async def preview_source(page: Page, before: object = None) -> object:
-        """Waits until the preview differs from the one before, and returns its address."""
+        """Waits until the address of the preview differs from `before`, and returns it."""
         preview = "document.querySelector('.preview')"
         await page.until(f"{preview}.complete && {preview}.naturalWidth > 0 && {preview}.src !== {before or ''!r}", 30)
         size = await page.run(f"fetch({preview}.src).then(answer => answer.blob()).then(blob => blob.size)")

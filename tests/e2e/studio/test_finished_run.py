@@ -59,7 +59,7 @@ def test_the_map_of_a_run_shows_its_photos(url: str, tmp_path: Path) -> None:
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_photos_of_a_phone_are_classified_on_the_computer(url: str, tmp_path: Path) -> None:
+def test_photos_sent_from_a_phone_are_classified_on_the_computer(url: str, tmp_path: Path) -> None:
     run_id = ask(url, "api/runs")["runs"][0]["run_id"]
     photo = tmp_path / "green.png"
     photo.write_bytes(png("green", np.random.default_rng(3)))

@@ -48,7 +48,7 @@ def test_the_page_answers_before_any_heavy_library_is_loaded(tmp_path: Path) -> 
         maps = Path(f"/proc/{server_pid(url)}/maps").read_text()
     libraries = {path.split("/")[0] for path in re.findall(r"/site-packages/(\S+\.so)", maps)}
     assert libraries - LIGHT_LIBRARIES == set()
-    assert "pydantic_core" in libraries, "otherwise this test sees no libraries"
+    assert "pydantic_core" in libraries, "the memory map must list the loaded libraries"
 
 
 @pytest.mark.proof
@@ -66,7 +66,7 @@ def test_a_restarted_studio_finds_the_jobs_that_continued_without_it(tmp_path: P
         with studio(tmp_path) as again:
             waiting = ask(again, "api/jobs")[0]
             assert waiting["kind"] == "run"
-            assert waiting["state"] in ("waiting", "running"), "it already runs if the audit has finished"
+            assert waiting["state"] in ("waiting", "running"), "the run must wait until the audit has finished"
             ask(again, f"api/jobs/{waiting['id']}", {"action": "stop"})
             while ask(again, "api/audit")["state"] != "done":
                 assert time.monotonic() < deadline

@@ -39,7 +39,7 @@ with runs.start_run("photos") as run:
     time.sleep(2)
     with running_step("preprocess"):
         say("preprocess 120 of 300 photos read, 60 a second.")
-        time.sleep(8)  # the step reports nothing, but the page must not stand still
+        time.sleep(8)  # the step reports nothing, but the page must still show progress
     time.sleep(1)
     with running_step("train"):
         for epoch in range(1, 7):
@@ -61,7 +61,7 @@ with runs.start_run("photos") as run:
 
 @contextlib.contextmanager
 def studio_with_run(folder: Path, ending: str) -> Iterator[str]:
-    """Starts a studio whose queue contains RUN as a job, which starts at once; yields its address."""
+    """Starts a studio that runs RUN as its only job, and yields the studio's address."""
     job = {"id": "20260101-000000-000000-0000", "kind": "run", "title": "Train on photos", "created": "2026-01-01"}
     home = folder / ".darkroom" / "studio" / "jobs" / job["id"]
     home.mkdir(parents=True)

@@ -79,7 +79,7 @@ def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> No
         await go(page, "training", "document.getElementById('start')?.disabled")
         await page.until("document.getElementById('reasons').textContent")
         assert (await page.run("document.getElementById('reasons').textContent")).startswith("Layer 2, Dense")
-        assert "flat vector" in await page.run("document.getElementById('spoken').textContent"), "for screen readers"
+        assert "flat vector" in await page.run("document.getElementById('spoken').textContent"), "must be announced"
         await keep(page, "training-off")
 
     async def put_right(page: Page) -> None:
@@ -121,7 +121,7 @@ def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> No
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keras' cache with random weights instead of ImageNet's and made-up class names, without network access."""
+    """A Keras cache with random weights and made-up class names in place of ImageNet's; the network is blocked."""
     models = tmp_path / "keras" / "models"
     models.mkdir(parents=True)
     names = {str(number): [f"n{number:08d}", f"thing_{number}"] for number in range(NUM_CLASSES)}

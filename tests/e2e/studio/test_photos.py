@@ -1,4 +1,4 @@
-"""The grid of photos in a real browser: ten thousand photos, decisions, undo, splits, and an uploaded folder."""
+"""The studio's photo grid in a real browser: ten thousand photos, decisions, undo, splits, and an uploaded folder."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_ten_thousand_photos_scroll_without_a_long_task(tmp_path: Path) -> None:
         await says(page, "#num-photos", "10,000 photos")
         assert await page.run("document.querySelectorAll('.photo-cell').length") < 300
         tasks = await trace_tasks(page, SCROLL_GRID)
-        print(f"{len(tasks)} tasks, the longest {max(tasks):.1f} ms")
+        print(f"{len(tasks)} tasks, the longest of which took {max(tasks):.1f} ms")
         assert max(tasks) <= LONGEST_TASK_MS
         await page.until(
             "[...document.querySelectorAll('.photo-cell .name')].at(-1)?.textContent === '04999.png' && "
@@ -41,7 +41,7 @@ def cell(name: str, part: str) -> str:
     return f".photo-cell {part}[aria-label$='{name}']"
 
 
-def test_photos_are_moved_and_the_removal_of_a_photo_is_undone(tmp_path: Path) -> None:
+def test_photos_are_relabeled_and_the_removal_of_a_photo_is_undone(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors", per_class=8)
     names = sorted(path.name for path in (photos / "red").iterdir())
 
@@ -76,7 +76,7 @@ def test_photos_are_moved_and_the_removal_of_a_photo_is_undone(tmp_path: Path) -
         assert (version["what"], version["num_photos"]) == ("3 relabeled", 24)
 
 
-def test_a_slider_shows_how_many_photos_would_move(tmp_path: Path) -> None:
+def test_a_slider_shows_how_many_photos_would_change_splits(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "colors", per_class=40)
 
     async def work(page: Page) -> None:

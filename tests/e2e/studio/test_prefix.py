@@ -1,4 +1,4 @@
-"""The studio behind a reverse proxy that serves it under a path."""
+"""The studio behind a reverse proxy that exposes it under a path prefix."""
 
 import json
 from pathlib import Path

@@ -217,7 +217,7 @@ def test_one_run_can_be_promoted_and_another_is_refused_with_a_reason(url: str, 
     assert str(registry.get_model_version_by_alias("colors", "champion").version) == "2"
 
 
-def test_report_pdf_mlflow_and_the_photos_of_a_cell_can_be_opened(url: str, tmp_path: Path) -> None:
+def test_report_pdf_mlflow_and_photos_of_a_confusion_matrix_cell_can_be_opened(url: str, tmp_path: Path) -> None:
     run_id = ask(url, "api/runs")["runs"][0]["run_id"]
 
     async def work(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Unusual use of the studio: edits in two tabs at once, a tab that is closed too early, 5,000 photos at once."""
+"""Unusual use of the studio: edits in two tabs at once, a tab closed during an upload, 5,000 photos, a dead server."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ EPOCHS = "[data-key='train.epochs'] input"
 PHOTOS = 5_000
 UPLOAD_BYTES = 20_000_000
 SLOW = 400_000
-"""Bytes per second of an upload, slow enough that its tab is closed before the upload finishes."""
+"""The upload rate in bytes per second, so low that the tab is closed before the upload finishes."""
 
 
 def test_two_tabs_that_edit_at_the_same_time_converge(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A loaded classifier: which inputs it accepts, and that all names of a model lead to the same answers."""
+"""A loaded classifier: which inputs it accepts, and that all ways to name a model lead to the same answers."""
 
 import io
 import shutil
@@ -65,7 +65,7 @@ def test_an_image_of_any_mode_gets_the_same_answer_as_its_file(mode: str, classi
     assert shares(from_image) == pytest.approx(shares(from_file), abs=1e-4)
 
 
-def test_a_rotated_photo_gets_the_answer_of_its_file(classifier: darkroom.Classifier) -> None:
+def test_an_image_with_an_exif_rotation_gets_the_same_answer_as_its_file(classifier: darkroom.Classifier) -> None:
     image = Image.fromarray(np.arange(32 * 48 * 3, dtype=np.uint32).reshape(32, 48, 3).astype(np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -75,7 +75,7 @@ def test_a_rotated_photo_gets_the_answer_of_its_file(classifier: darkroom.Classi
     assert shares(from_image) == pytest.approx(shares(from_file), abs=1e-4)
 
 
-def test_one_photo_is_a_list_of_one(classifier: darkroom.Classifier, artifacts: Artifacts) -> None:
+def test_a_single_photo_gets_a_list_with_one_answer(classifier: darkroom.Classifier, artifacts: Artifacts) -> None:
     path = golden_photos(artifacts.dataset_dir)[0]
     image = Image.open(path)
     for one in (path, str(path), path.read_bytes(), image, np.asarray(image)):
@@ -129,7 +129,7 @@ def evaluation_dir(artifacts: Artifacts, tmp_path: Path) -> Path:
 
 
 def lay_out_bento(artifacts: Artifacts, evaluation_dir: Path, bento_dir: Path, run_id: str) -> ServiceFacts:
-    """The folder `src` of a bento, laid out but not built."""
+    """Lays out the folder `src` of a bento, without building the bento, and returns the service facts."""
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"mlflow_run_id": run_id})
     extras = Extras(read_evaluation(evaluation_dir), evaluation_dir)
     return lay_out(bento_dir / "src", artifacts.bundle_dir, bundle, "colors", extras)

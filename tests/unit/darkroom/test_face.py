@@ -1,4 +1,4 @@
-"""The public package: it imports quickly and is typed, and its client only needs the standard library."""
+"""The public package: it imports quickly and is typed, and its client needs only the standard library."""
 
 import json
 import subprocess
@@ -70,11 +70,11 @@ def test_every_public_name_is_documented() -> None:
         ("evaluate", {"compare_with": None}, ["evaluate.compare_with=null"]),
     ],
 )
-def test_params_are_settings(name: str, value: object, settings: list[str]) -> None:
+def test_nested_params_become_key_value_settings(name: str, value: object, settings: list[str]) -> None:
     assert list(_flatten(name, value)) == settings
 
 
-def test_a_wrong_param_names_its_key_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_param_is_reported_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(darkroom.DarkroomError, match=r"^train.epoch: unknown key \(did you mean epochs\?\)"):
         darkroom.run("photos", train={"epoch": 5})

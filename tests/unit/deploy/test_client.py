@@ -1,4 +1,4 @@
-"""The client reports what is wrong if no Darkroom service answers."""
+"""The client retries if a service is busy, and reports what is wrong if no Darkroom service answers."""
 
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""A table of predictions for files and folders, without a server."""
+"""Prediction without a server: a table of predictions for files and folders."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def bento_dir(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The parts of a bento folder that prediction reads: the packed files, without those of BentoML."""
+    """A bento folder with only the files that prediction reads: those that Darkroom packs, not BentoML's own."""
     folder = tmp_path_factory.mktemp("bento")
     lay_out(folder / "bento" / "src", artifacts.bundle_dir, read_bundle(artifacts.bundle_dir), "colors")
     return folder
@@ -99,7 +99,7 @@ def test_batches_give_the_same_results_as_single_photos(
     assert [row["label"] for row in whole if row["label"]] == [CLASS_NAMES[number % 3] for number in range(20)]
 
 
-def test_photos_of_16_bits_are_scaled_by_the_pixel_range_of_the_model(
+def test_16_bit_photos_are_scaled_by_the_pixel_range_of_the_model(
     artifacts: Artifacts, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})
@@ -179,7 +179,7 @@ def test_a_name_that_is_not_utf_8_can_be_written(bento_dir: Path, tmp_path: Path
     assert read_table(tmp_path / "out.csv")[0]["path"].endswith("caf\\xe9.png")
 
 
-def test_a_prediction_of_nan_becomes_an_error(bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_probabilities_become_an_error(bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from components.deploy.service.classifier import Classifier
 
     monkeypatch.setattr(Classifier, "_probabilities", lambda self, logits: np.full((len(logits), 3), np.nan))

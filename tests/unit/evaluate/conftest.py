@@ -1,4 +1,4 @@
-"""A folder with a data set and a model, for the tests of evaluate."""
+"""A folder with a data set and a model, for the tests of the evaluate step."""
 
 from pathlib import Path
 

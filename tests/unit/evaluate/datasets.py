@@ -9,7 +9,7 @@ from components.contract.system.atomic_files import write_json
 
 
 def rewrite_split(dataset_dir: Path, split: SplitName, *, indices: list[int], labels: list[int]) -> DatasetInfo:
-    """Keeps some photos of a split and sets their labels."""
+    """Keeps only the photos at these indices of a split and sets their labels."""
     original = open_split(dataset_dir, split)
     kept_indices = np.array(indices, np.int64)
     pixels, image_ids = original.gather(kept_indices), [original.image_ids[index] for index in indices]

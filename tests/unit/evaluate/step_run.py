@@ -1,4 +1,4 @@
-"""For tests: runs the step on a folder with dataset/ and model/."""
+"""Test helpers: run the evaluate step on a folder that contains dataset/ and model/."""
 
 from pathlib import Path
 from typing import Any

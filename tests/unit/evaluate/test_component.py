@@ -41,7 +41,7 @@ def outputs(tmp_path: Path, mlflow_store: str) -> dict[str, Any]:
     return artifacts
 
 
-def test_metrics_are_finite_numbers_of_validation_and_test(outputs: dict[str, Any]) -> None:
+def test_the_metrics_of_both_splits_are_finite_numbers(outputs: dict[str, Any]) -> None:
     info = read_evaluation(Path(outputs["evaluation"].path))
     metrics = outputs["metrics"].metadata
     assert metrics["validation_accuracy"] == metrics["validation_macro_f1"] == 1.0
@@ -51,7 +51,7 @@ def test_metrics_are_finite_numbers_of_validation_and_test(outputs: dict[str, An
     json.dumps(outputs["metrics"].metadata, allow_nan=False)
 
 
-def test_the_confusion_matrix_contains_plain_integers_of_the_test_split(outputs: dict[str, Any]) -> None:
+def test_the_confusion_matrix_counts_test_photos_in_plain_integers(outputs: dict[str, Any]) -> None:
     matrix = outputs["confusion"].metadata["confusionMatrix"]
     assert [annotation["displayName"] for annotation in matrix["annotationSpecs"]] == list(CLASS_NAMES)
     rows = [row["row"] for row in matrix["rows"]]
@@ -69,7 +69,7 @@ def test_the_roc_curve_is_finite_and_rises_from_zero_to_one(outputs: dict[str, A
     assert 2 <= len(points) <= 100
 
 
-def test_report_and_verdict_are_passed_on(outputs: dict[str, Any]) -> None:
+def test_the_report_and_the_verdict_are_written_to_the_artifacts(outputs: dict[str, Any]) -> None:
     folder = Path(outputs["evaluation"].path)
     assert Path(outputs["report"].path).read_bytes() == (folder / "report.html").read_bytes()
     assert outputs["evaluation"].metadata == {"verdict": "first"}

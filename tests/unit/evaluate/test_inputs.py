@@ -1,4 +1,4 @@
-"""Inputs that the step refuses, and unusual inputs that it scores."""
+"""Inputs that the evaluate step refuses, and unusual inputs that it scores."""
 
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,14 @@ def test_an_earlier_evaluation_is_replaced_completely_or_kept_on_failure(folder:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"class_names": ("blue", "green", "yellow")}, "classes must match the data set, blue, green, red"),
+        ({"class_names": ("blue", "green", "yellow")}, "classes must match the data set's, blue, green, red"),
         ({"class_names": ("red", "green", "blue")}, "found red, green, blue"),
-        ({"image_size": (24, 16)}, "image size must match the data set, 16 × 16; found 24 × 16"),
-        ({"resize": "crop"}, "resizing must match the data set, stretch; found crop"),
-        ({"pixel_range": (0, 4095)}, "pixel range must match the data set, 0 to 65535; found 0 to 4095"),
+        ({"image_size": (24, 16)}, "image size must match the data set's, 16 × 16; found 24 × 16"),
+        ({"resize": "crop"}, "resizing must match the data set's, stretch; found crop"),
+        ({"pixel_range": (0, 4095)}, "pixel range must match the data set's, 0 to 65535; found 0 to 4095"),
     ],
 )
-def test_a_model_for_other_photos_is_rejected(folder: Path, changes: dict[str, Any], message: str) -> None:
+def test_a_model_that_mismatches_the_data_set_is_rejected(folder: Path, changes: dict[str, Any], message: str) -> None:
     change_bundle(folder, **changes)
     with pytest.raises(ArtifactError, match=message):
         run(folder)
@@ -50,14 +50,14 @@ def test_an_export_whose_size_differs_from_its_bundle_is_rejected(folder: Path, 
     change_bundle(folder, export=read_bundle(tmp_path / "large").export)
     (folder / "model" / "export").rename(folder / "old")
     (tmp_path / "large" / "export").rename(folder / "model" / "export")
-    with pytest.raises(ArtifactError, match="exported graph's image size must match the data set, 16 × 16"):
+    with pytest.raises(ArtifactError, match="image size in the exported graph must match the data set's, 16 × 16"):
         run(folder)
 
 
 def test_an_export_that_was_changed_is_refused(folder: Path) -> None:
     with (folder / "model" / "export" / "model.xml").open("a") as file:
         file.write("<!-- -->")
-    with pytest.raises(ArtifactError, match="must be the one that train checked"):
+    with pytest.raises(ArtifactError, match=r"SHA-256 of the exported graph must be the one in bundle\.json"):
         run(folder)
 
 
@@ -114,7 +114,7 @@ def test_a_single_test_photo_is_enough(folder: Path) -> None:
     assert "There is only 1 test photo" in (evaluation_dir / "report.html").read_text()
 
 
-def test_a_model_with_constant_answers_is_reported(tmp_path: Path, mlflow_store: str) -> None:
+def test_a_model_that_predicts_one_class_for_every_photo_is_reported(tmp_path: Path, mlflow_store: str) -> None:
     make_bundle(tmp_path / "model", make_dataset(tmp_path / "dataset"), scale=0.0)
     evaluation_dir = run(tmp_path)
     assert read_evaluation(evaluation_dir).test.accuracy.value == pytest.approx(1 / 3)
@@ -122,13 +122,13 @@ def test_a_model_with_constant_answers_is_reported(tmp_path: Path, mlflow_store:
     assert set(pq.read_table(evaluation_dir / "predictions.parquet")["predicted"].to_pylist()) == {0}
 
 
-def test_a_model_of_another_version_of_the_data_is_scored_with_a_warning(
+def test_a_model_trained_on_another_version_of_the_data_is_scored_with_a_warning(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     change_bundle(folder, dataset_fingerprint="f" * 64)
     report = (run(folder) / "report.html").read_text()
-    assert "trained on another version of the data" in caplog.text
-    assert "trained on another version of the data" in report
+    assert "trained on a different version of the data" in caplog.text
+    assert "trained on a different version of the data" in report
 
 
 def test_a_data_set_without_training_photos_is_accepted(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The step on real folders: its outputs, the inputs that it refuses, and what it logs to MLflow."""
+"""The evaluate step on real folders: its outputs, the inputs that it refuses, and what it logs to MLflow."""
 
 import csv
 import io
@@ -79,7 +79,7 @@ def test_the_evaluation_folder_contains_all_documented_files(folder: Path) -> No
             assert min(image.size) > 300
 
 
-def test_the_same_inputs_give_the_same_files(folder: Path) -> None:
+def test_the_same_inputs_produce_the_same_files(folder: Path) -> None:
     rewrite_split(folder / "dataset", "test", indices=list(range(36)), labels=[0] * 20 + [1] * 8 + [2] * 8)
     first, again = ({path.name: path.read_bytes() for path in run(folder).iterdir()} for _ in range(2))
     timed = {"evaluation.json", "report.html", "report.pdf", "model_card.md"}  # these report the time per photo
@@ -124,7 +124,7 @@ def test_metrics_verdict_and_report_are_logged_to_the_run_of_the_model(folder: P
 
 
 def test_the_note_links_to_the_report_by_the_run_id_in_mlflow(folder: Path) -> None:
-    """If a run begins during an MLflow outage, the steps know it by its key."""
+    """If a run begins while MLflow is unavailable, the steps identify it by its key."""
     trained = create_run(experiment="colors", name="pipeline-7", key="pipeline-7")
     change_bundle(folder, mlflow_run_id="key:pipeline-7")
     run(folder)
@@ -182,7 +182,7 @@ def test_file_names_in_the_report_come_from_the_manifest(folder: Path) -> None:
     assert "blue/a &lt;b&gt;.png" in (run(folder) / "report.html").read_text()
 
 
-def test_the_program_resolves_the_model_name_and_returns_an_exit_code(
+def test_the_evaluate_program_resolves_the_model_name_and_returns_an_exit_code(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\nevaluate: {bootstrap_resamples: 100}\n")
@@ -208,7 +208,7 @@ def test_the_program_resolves_the_model_name_and_returns_an_exit_code(
     capsys.readouterr()
     assert exit_code(main) == 2
     message = capsys.readouterr().err
-    assert message.startswith("darkroom: The model's image size must match the data set, 16 × 16; found 8 × 8.")
+    assert message.startswith("darkroom: The model's image size must match the data set's, 16 × 16; found 8 × 8.")
     assert message.count("\n") == 1
 
 
@@ -226,12 +226,14 @@ def test_the_calibration_belongs_to_the_graph_and_the_written_predictions_are_ca
     assert flagged.familiarity[0].flagged.value == calibration.is_unfamiliar(outputs.embedding).mean()
 
 
-def test_folds_are_reported_in_figures_and_report(folder: Path) -> None:
+def test_folds_are_reported_in_the_figures_and_in_the_report(folder: Path) -> None:
     evaluation_dir = run(folder, folds=3)
     folds = read_figures(evaluation_dir).folds
     assert folds is not None
     assert (folds.num_folds, folds.num_images) == (3, 72)
-    assert "so only validation and test photos are divided" in folds.what, "the network learned its features"
+    assert "so only validation and test photos are divided" in folds.what, (
+        "the network has learned its features from the training photos, so these must be excluded"
+    )
     assert "3 folds" in (evaluation_dir / "report.html").read_text()
 
 
@@ -263,7 +265,7 @@ def test_the_limits_of_the_gate_come_from_the_params(folder: Path) -> None:
     assert sum("evaluate.gate.max_" in reason for reason in info.gate.reasons) == 2
 
 
-def test_uses_of_a_test_set_are_counted_by_run(folder: Path) -> None:
+def test_uses_of_a_test_set_are_counted_once_per_run(folder: Path) -> None:
     looks = []
     for name in ("first", "second"):
         change_bundle(folder, mlflow_run_id=create_run(experiment="colors", name=name).run_id)

@@ -1,4 +1,4 @@
-"""Folders, manifests and photos that the tests of preprocess read and write."""
+"""Helpers for the tests of preprocess: they read folders and manifests, and write photos."""
 
 from pathlib import Path
 

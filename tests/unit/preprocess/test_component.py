@@ -1,4 +1,4 @@
-"""The step as a KFP component, as a program, and in an MLflow run."""
+"""The preprocess step as a KFP component, as a program, and in an MLflow run."""
 
 import json
 import subprocess
@@ -30,7 +30,9 @@ ROOT = Path(__file__).parents[3]
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
 
 
-def test_the_mlflow_run_names_the_data(tmp_path: Path, mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mlflow_run_records_the_data_set(
+    tmp_path: Path, mlflow_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
 
     data = make_photos(tmp_path / "photos", per_class=20)
@@ -55,7 +57,7 @@ def test_the_mlflow_run_names_the_data(tmp_path: Path, mlflow_store: str, monkey
     }
 
 
-def test_without_a_run_nothing_is_tracked(tmp_path: Path, mlflow_store: str) -> None:
+def test_without_a_run_key_nothing_is_tracked(tmp_path: Path, mlflow_store: str) -> None:
     from mlflow import MlflowClient
 
     data = make_photos(tmp_path / "photos", per_class=6)
@@ -68,7 +70,9 @@ class Output:
         self.path = str(path)
 
 
-def test_the_component_writes_the_data_set_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_component_writes_the_data_set_and_the_audit_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (data / "<b>").mkdir()
     for number in range(3):
@@ -87,7 +91,7 @@ def test_the_component_writes_the_data_set_and_the_page(tmp_path: Path, capsys: 
 def test_a_failed_reader_is_reported_and_other_portions_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A permanently unreadable photo makes one task fail, again and again."""
+    """A permanently unreadable photo makes the same task fail in each attempt."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     monkeypatch.setattr(portions, "PORTION_FILES", 4)
@@ -118,7 +122,7 @@ def test_a_failed_reader_is_reported_and_other_portions_are_kept(
     for part in range(3):
         read(part)
     assert len(indexes) > 1
-    assert {path: path.stat().st_mtime_ns for path in indexes} == indexes, "portions that were read are not read again"
+    assert {path: path.stat().st_mtime_ns for path in indexes} == indexes, "finished portions must not be read again"
     assert capsys.readouterr().out.count("Read portion") == len(
         set((tmp_path / "cache" / "shared").rglob("index.sqlite")) - set(indexes)
     )
@@ -129,7 +133,7 @@ def run_program(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_the_program_resolves_auto_and_writes_the_data_set(tmp_path: Path) -> None:
+def test_the_program_resolves_auto_params_and_writes_the_data_set(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6, size=(20, 24))
     (tmp_path / "params.yaml").write_text(f"data:\n  uri: {data}\n")
     result = run_program("--params", str(tmp_path / "params.yaml"), "--output", str(tmp_path / "dataset"))

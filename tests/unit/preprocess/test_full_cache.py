@@ -1,4 +1,4 @@
-"""A cache that cannot be written to is reported once, and the work continues without it."""
+"""If the cache cannot be written to, this is reported once, and the work continues without the cache."""
 
 import errno
 import logging

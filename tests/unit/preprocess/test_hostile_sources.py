@@ -1,4 +1,4 @@
-"""Malicious data: archives, buckets, addresses and DVC repositories. A mark file appears if a defense fails."""
+"""Malicious archives, buckets, addresses and DVC repositories. A program that must not run creates a mark file."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def dvc(folder: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def test_a_git_repository_in_a_zip_runs_nothing_and_is_reported(tmp_path: Path) -> None:
+def test_a_git_repository_in_a_zip_runs_no_program_and_is_reported(tmp_path: Path) -> None:
     pets, mark = tmp_path / "made" / "pets", tmp_path / "ran"
     make_photos(pets, per_class=6)
     git(pets, "init", "--quiet")
@@ -55,7 +55,7 @@ def test_a_git_repository_in_a_zip_runs_nothing_and_is_reported(tmp_path: Path) 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """A client of a local S3 server with the bucket `photos`, which belongs to somebody else."""
+    """A client of a local S3 server with the bucket `photos`, whose content is untrusted."""
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(
         ip_address="127.0.0.1", port=0, verbose=False
     )
@@ -67,7 +67,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     import boto3
     import s3fs
 
-    s3fs.S3FileSystem.clear_instance_cache()  # otherwise, it would connect to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # otherwise, s3fs would connect to an earlier test's server
     client = boto3.client("s3")
     client.create_bucket(Bucket="photos")
     yield client
@@ -75,7 +75,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     server.stop()
 
 
-def test_the_keys_of_a_bucket_cannot_leave_its_folder(bucket: object, tmp_path: Path) -> None:
+def test_bucket_keys_cannot_lead_out_of_the_download_folder(bucket: object, tmp_path: Path) -> None:
     photo = next(make_photos(tmp_path / "made", per_class=1).rglob("*.png")).read_bytes()
     outside = tmp_path / "escaped.png"
     keys = {
@@ -123,7 +123,7 @@ def test_the_keys_of_a_bucket_cannot_leave_its_folder(bucket: object, tmp_path: 
         "://",
     ],
 )
-def test_addresses_that_read_this_machine_or_chain_others_are_refused(uri: str, tmp_path: Path) -> None:
+def test_local_chained_and_unsupported_addresses_are_refused(uri: str, tmp_path: Path) -> None:
     make_photos(tmp_path, per_class=2)
     with pytest.raises(DataError, match="is not supported"):
         probe(uri.format(folder=tmp_path))
@@ -145,7 +145,7 @@ def test_addresses_that_read_this_machine_or_chain_others_are_refused(uri: str, 
         ("https://127.0.0.1:9/x.git", "main", "a/../../x"),
     ],
 )
-def test_options_and_transports_that_run_programs_are_refused(
+def test_repository_addresses_that_could_run_programs_or_lead_outside_are_refused(
     repository: str, revision: str, path: str, tmp_path: Path
 ) -> None:
     from pipelines.runners.cluster.data_revision import resolve_revision
@@ -159,7 +159,7 @@ def test_options_and_transports_that_run_programs_are_refused(
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with photos under DVC, in its own cache."""
+    """A git repository whose photos are tracked by DVC and stored in its own DVC cache."""
     folder = tmp_path_factory.mktemp("foreign") / "repository"
     folder.mkdir()
     git(folder, "init", "--quiet", "-b", "main")
@@ -181,7 +181,7 @@ def change(folder: Path, name: str, content: str) -> None:
 def test_only_safe_settings_of_an_untrusted_repository_are_used(
     foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The remote is an attacker's server that asks for a token, which an attacker's program would print."""
+    """The remote is an attacker's server, and its settings name a program that DVC would run to get a token."""
     mark = tmp_path / "ran"
     change(
         foreign,
@@ -195,7 +195,7 @@ def test_only_safe_settings_of_an_untrusted_repository_are_used(
     info = preprocess(f"dvc+{foreign}@main:photos", PreprocessParams(image_size=16), tmp_path / "dataset")
     assert (info.num_kept, info.source.git_revision is None) == (9, False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset"], (
-        "no folder from the repository's settings is created"
+        "no folder named in the repository's settings may be created"
     )
     assert (
         "Ignored settings of the DVC remote r from an untrusted repository: ask_password, "
@@ -204,7 +204,7 @@ def test_only_safe_settings_of_an_untrusted_repository_are_used(
 
 
 @pytest.mark.parametrize("url", ["{secret}", "../../secret", "file://{secret}", "ssh://127.0.0.1/x", "/"])
-def test_an_untrusted_remote_cannot_be_a_local_path(
+def test_a_local_path_or_unsupported_url_of_an_untrusted_remote_is_ignored(
     url: str, foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = foreign.parent / "secret"
@@ -218,8 +218,8 @@ def test_an_untrusted_remote_cannot_be_a_local_path(
     assert "Ignored settings of the DVC remote r from an untrusted repository: url." in caplog.text
 
 
-def test_an_untrusted_pointer_can_only_refer_to_its_own_data(foreign: Path, tmp_path: Path) -> None:
-    """Imports, outputs outside the repository, and settings: none of them reaches another file or runs a program."""
+def test_an_untrusted_dvc_file_can_only_refer_to_data_of_its_repository(foreign: Path, tmp_path: Path) -> None:
+    """Imports, outputs outside the repository and settings must neither reach other files nor run programs."""
     secret = next(make_photos(tmp_path / "secret", per_class=1).rglob("*.png"))
     md5, mark = "d41d8cd98f00b204e9800998ecf8427e", tmp_path / "ran"
     for name, content in {
@@ -262,7 +262,7 @@ def test_nothing_outside_the_roots_is_listed_or_read(tmp_path: Path, monkeypatch
     assert (info.num_kept, info.rejected) == (9, {"outside_data": 2})
 
 
-def test_a_deeply_nested_pointer_of_an_untrusted_repository_is_ignored(tmp_path: Path) -> None:
+def test_a_deeply_nested_dvc_file_of_an_untrusted_repository_is_ignored(tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     make_photos(repository / "photos", per_class=1)
     (repository / "data.dvc").write_text(f"outs: {'[' * 5000}{']' * 5000}\n")

@@ -1,4 +1,4 @@
-"""Photos with more than 8 bits per value: each data set has one range, which is stored with it and in cache keys."""
+"""Photos with more than 8 bits per value: each data set stores one pixel range, which is part of its cache keys."""
 
 import shutil
 import time
@@ -27,7 +27,7 @@ PARAMS = PreprocessParams(image_size=SIZE)
 
 
 def add_deep_photos(folder: Path, *, highest: int, number: int = 12, seed: int = 0) -> list[Path]:
-    """16-bit pictures whose values are between 0 and `highest`."""
+    """Writes 16-bit pictures with values from 0 to `highest`, and returns their paths."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{seed}-{photo}.png" for photo in range(number)]
@@ -40,7 +40,7 @@ def add_deep_photos(folder: Path, *, highest: int, number: int = 12, seed: int =
 
 @pytest.fixture
 def xrays(tmp_path: Path) -> Path:
-    """Two classes of 12 photos with 12 bits each."""
+    """Two classes with 12 photos each; their values need 12 bits."""
     for seed, name in enumerate(("normal", "nodule")):
         add_deep_photos(tmp_path / "xrays" / name, highest=3000 + seed, seed=seed)
     return tmp_path / "xrays"
@@ -89,7 +89,7 @@ def test_12_bit_photos_are_scaled_by_one_range_and_reported(xrays: Path, caplog:
     assert not finding.cases
 
 
-def test_photos_of_8_and_16_bits_can_be_mixed(tmp_path: Path) -> None:
+def test_8_bit_and_16_bit_photos_can_be_mixed(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=8)
     eight_bits = prepare(data, name="before")
     assert (eight_bits.pixel_range, depth_finding(tmp_path / "before")) == (FULL_RANGE, None)
@@ -106,16 +106,16 @@ def test_cached_photos_are_neither_read_nor_written_again(
     caplog.set_level("INFO")
     time.sleep(2 * SETTLED_NANOSECONDS / 1e9)
     first = prepare(xrays, name="first")
-    monkeypatch.setattr(reading, "measure_depth", lambda _: pytest.fail("it was measured before"))
+    monkeypatch.setattr(reading, "measure_depth", lambda _: pytest.fail("cached photos must not be measured again"))
     shutil.copytree(xrays, xrays.parent / "copy" / "xrays")
     assert preprocess(str(xrays.parent / "copy" / "xrays"), PARAMS, xrays.parent / "other").pixel_range == (0, 4095)
-    monkeypatch.setattr(reading, "_read", lambda _: pytest.fail("it was read before"))
+    monkeypatch.setattr(reading, "_read", lambda _: pytest.fail("unchanged photos must not be read again"))
     assert prepare(xrays, name="second") == first
     assert "Shards written: 0" in caplog.text
     assert list(shards(xrays.parent / "second")) == list(shards(xrays.parent / "first"))
 
 
-def test_another_range_changes_pixels_except_those_of_8_bit_photos(tmp_path: Path) -> None:
+def test_a_wider_range_changes_the_fingerprint_but_not_the_cached_shards_of_8_bit_photos(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=20)
     before = dict(shards_of_eight_bits(prepare(data, name="first"), tmp_path / "first"))
     deep_paths = add_deep_photos(data / CLASS_NAMES[0], highest=1000)
@@ -192,7 +192,7 @@ def test_photos_in_an_existing_test_split_do_not_affect_the_range(tmp_path: Path
     assert "24 photos have values outside" in finding.message
 
 
-def test_the_finding_can_stop_the_run(xrays: Path) -> None:
+def test_the_pixel_depth_finding_can_stop_the_run(xrays: Path) -> None:
     with pytest.raises(AuditError, match="Photos with more than 8 bits per value: 24 photos"):
         prepare(xrays, PreprocessParams(image_size=SIZE, audit=AuditParams(pixel_depth="fail")))
 

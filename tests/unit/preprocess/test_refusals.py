@@ -75,7 +75,7 @@ def test_unusable_data_is_rejected_and_leaves_no_output(spoil, message: str, tmp
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
 
-def test_an_archive_that_leads_outside_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_archive_with_a_path_that_leads_outside_is_refused_and_leaves_no_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
         file.writestr("red/../../../escaped.png", b"1")
     with pytest.raises(ArchiveError, match="leads outside"):
@@ -96,7 +96,7 @@ def test_after_an_error_the_earlier_data_set_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("output", ["photos", "photos/red/dataset", ".", "mine", "mine/notes.txt"])
-def test_files_of_the_user_are_never_replaced(output: str, tmp_path: Path) -> None:
+def test_user_files_are_never_replaced(output: str, tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me")

@@ -1,4 +1,4 @@
-"""Reading files: each is kept or rejected, whatever it contains and even if it has changed since it was listed."""
+"""The scan keeps or rejects each file, whatever it contains and even if it has changed since it was listed."""
 
 import hashlib
 import io
@@ -75,7 +75,7 @@ def test_unusable_files_are_rejected_with_a_reason(tmp_path: Path, store: PixelS
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "page.jpg").write_text("<html></html>")
     (tmp_path / "half.jpg").write_bytes(content.getvalue()[:1000])
-    os.mkfifo(tmp_path / "pipe.jpg")  # as if it had replaced a photo after the listing
+    os.mkfifo(tmp_path / "pipe.jpg")  # as if it had replaced a photo after the files were listed
     (tmp_path / "folder.jpg").mkdir()
     names = ["empty.jpg", "page.jpg", "half.jpg", "pipe.jpg", "folder.jpg", "vanished.jpg"]
     records = scan([photo_file(tmp_path / name) for name in names], (6, 5), "stretch", store).records
@@ -109,7 +109,7 @@ def test_an_internal_error_ends_the_scan_at_once(tmp_path: Path, store: PixelSto
 
 
 class Failing:
-    """Represents a bug in our own code."""
+    """A path that raises an unexpected error when it is used, as a bug in our own code would."""
 
     def __fspath__(self) -> str:
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""Splitting the photos: by content, with every class in every split, and stable as the data grows."""
+"""Photos are split by their content: every class is in every split, and splits are stable as the data grows."""
 
 import hashlib
 from collections import Counter
@@ -50,8 +50,8 @@ def test_split_keeps_every_class_in_every_split(
 
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1), more=st.integers(1, 40))
 @settings(max_examples=100, deadline=None)
-def test_adding_photos_to_a_large_class_moves_no_other(start: int, seed: int, more: int) -> None:
-    """With 200 photos or more, the exact counts correct the draws with a probability below one in ten million."""
+def test_adding_photos_to_a_large_class_moves_no_other_photo(start: int, seed: int, more: int) -> None:
+    """With 200 or more photos, the probability that the drawn counts are adjusted is below 1 in 10 million."""
     before = divide({"cats": ids(200, start)}, CUTS, seed)
     after = divide({"cats": ids(200 + more, start)}, CUTS, seed)
     assert {image_id: after[image_id] for image_id in before} == before
@@ -99,8 +99,11 @@ def test_the_split_of_a_larger_class_is_approximate(num_photos: int, start: int,
 
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20, deadline=None)
-def test_one_more_photo_in_a_small_class_moves_at_most_two(start: int, seed: int) -> None:
-    """At most one for test and one for validation, each to or from train; in total, no more moves than new photos."""
+def test_one_more_photo_in_a_small_class_moves_at_most_two_others(start: int, seed: int) -> None:
+    """For each new photo, at most one other moves between train and test, and one between train and validation.
+
+    In total, no more photos move than are added.
+    """
     num_moved = 0
     before = divide({"cats": ids(6, start)}, CUTS, seed)
     for num_photos in range(7, 61):
@@ -119,7 +122,7 @@ def test_one_more_photo_in_a_small_class_moves_at_most_two(start: int, seed: int
     validation=st.floats(0.01, 0.49),
     test=st.floats(0.01, 0.49),
 )
-def test_one_more_photo_reduces_no_split(num_photos: int, validation: float, test: float) -> None:
+def test_one_more_photo_makes_no_split_smaller(num_photos: int, validation: float, test: float) -> None:
     fractions = {"test": test, "validation": validation, "train": 1 - validation - test}
     before, after = (apportion(number, fractions) for number in (num_photos, num_photos + 1))
     assert sum(before.values()) == num_photos
@@ -148,11 +151,11 @@ def test_a_burst_of_near_duplicates_never_fills_the_test_split(seed: int, start:
 def test_large_groups_still_fill_every_split() -> None:
     for seed in range(20):
         keys = ["a"] * 8 + ["b"] * 5 + ["c"] * 6
-        assert divide({"cats": keys}, CUTS, seed)["a"] == "train", "only the smallest groups are moved out of train"
+        assert divide({"cats": keys}, CUTS, seed)["a"] == "train", "only the smallest groups may be moved out of train"
         assert set(divide({"cats": keys}, CUTS, seed).values()) == set(SPLITS)
 
 
-def test_a_group_of_two_classes_counts_for_both() -> None:
+def test_a_group_with_photos_of_two_classes_counts_for_both_classes() -> None:
     for seed in range(20):
         groups = [f"visit {number}" for number in range(10)]
         splits = divide({"cats": groups + ids(20), "dogs": groups + ids(20, 1000)}, CUTS, seed)
@@ -160,13 +163,13 @@ def test_a_group_of_two_classes_counts_for_both() -> None:
             assert Counter(splits[key] for key in photos) == {"train": 21, "validation": 4, "test": 5}
 
 
-def test_split_sizes_are_near_their_fractions() -> None:
+def test_split_sizes_are_close_to_the_given_fractions() -> None:
     splits = list(divide({"cats": ids(20_000)}, {"test": 0.1, "validation": 0.25}, 42).values())
     assert splits.count("test") / 20_000 == pytest.approx(0.1, abs=0.01)
     assert splits.count("validation") / 20_000 == pytest.approx(0.25, abs=0.01)
 
 
-def test_the_split_depends_on_the_seed_but_not_on_order_or_names() -> None:
+def test_the_split_depends_on_the_seed_but_not_on_the_order_of_the_photos() -> None:
     cuts = {"test": 0.2, "validation": 0.2}
     splits = divide({"cats": ids(50)}, cuts, 1)
     assert divide({"cats": ids(50)[::-1]}, cuts, 1) == splits
@@ -193,7 +196,7 @@ def test_missing_splits_are_drawn_from_train() -> None:
     assert set(splits.values()) == set(SPLITS)
 
 
-def test_rejected_files_are_not_split() -> None:
+def test_rejected_files_are_not_assigned_to_a_split() -> None:
     records = [record(f"{number}.jpg") for number in range(5)] + [record("bad.jpg", reason="truncated")]
     assert splits_of(records)["cats/bad.jpg"] is None
 
@@ -228,7 +231,7 @@ def test_a_renamed_photo_stays_in_its_split() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 9), min_size=60, max_size=90))
 @settings(max_examples=100, deadline=None)
-def test_photos_of_one_group_are_never_separated(seed: int, groups: list[int]) -> None:
+def test_photos_of_one_group_are_always_in_the_same_split(seed: int, groups: list[int]) -> None:
     names = ["cats" if number % 2 else "dogs" for number in range(len(groups))]
     records = [record(f"{number}.jpg", name) for number, name in enumerate(names)]
     keys = [f"group {group}" for group in groups]
@@ -243,13 +246,13 @@ def test_photos_of_one_group_are_never_separated(seed: int, groups: list[int]) -
     }
 
 
-def test_a_class_of_one_group_cannot_be_divided() -> None:
+def test_a_class_with_only_two_groups_cannot_be_split_into_three() -> None:
     records = [record(f"{number}.jpg") for number in range(9)]
     with pytest.raises(DataError, match=r"at least 3 independent photos; it has 2, because photos of one group"):
         assign_splits(records, ["cats"], (), FRACTIONS, 42, ["a"] * 5 + ["b"] * 4)  # type: ignore[arg-type]
 
 
-def test_groups_that_cannot_be_split_are_reported() -> None:
+def test_three_groups_that_each_have_both_classes_fill_all_splits() -> None:
     records = [record(f"{number}.jpg", name) for number, name in enumerate(("cats", "dogs") * 3)]
     keys = ["a", "a", "b", "b", "c", "c"]
     divided_records = assign_splits(records, ["cats", "dogs"], (), FRACTIONS, 42, keys)  # type: ignore[arg-type]

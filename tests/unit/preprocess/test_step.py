@@ -1,4 +1,4 @@
-"""The step: it turns photos into a data set, completely or not at all."""
+"""The preprocess step turns photos into a data set, completely or not at all."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ from tests.unit.preprocess.dataset_files import add_photo, read_manifest, tree
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
 
 
-def test_a_folder_of_classes_becomes_a_data_set(tmp_path: Path) -> None:
+def test_a_folder_of_class_folders_becomes_a_data_set(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "Photos", per_class=20, size=(40, 32))
     before = tree(data)
     info = preprocess(str(data), PARAMS, tmp_path / "dataset")
@@ -71,7 +71,7 @@ def test_pixels_labels_and_manifest_agree_with_the_files(tmp_path: Path) -> None
     assert rows == {}
 
 
-def test_golden_photos_are_original_test_photos_of_all_classes(tmp_path: Path) -> None:
+def test_golden_photos_are_unchanged_test_photos_balanced_over_the_classes(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=40)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
     golden = list((tmp_path / "dataset" / "golden").iterdir())
@@ -93,9 +93,9 @@ def test_a_second_run_produces_the_same_bytes(tmp_path: Path) -> None:
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_adding_a_photo_does_not_change_the_other_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_added_photo_changes_only_its_own_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in a large class
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in large classes
     data = make_photos(tmp_path / "photos", per_class=30)
     preprocess(str(data), PARAMS, tmp_path / "before")
     add_photo(data / "red" / "added.png")
@@ -109,7 +109,7 @@ def test_adding_a_photo_does_not_change_the_other_shards(tmp_path: Path, monkeyp
     assert splits[0].items() <= splits[1].items()
 
 
-def test_the_fingerprint_depends_only_on_content_split_and_params(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_photos_labels_and_params_but_not_on_file_names(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos")
     first = preprocess(str(data), PARAMS, tmp_path / "dataset").fingerprint
     (data / "red" / "000.png").rename(data / "red" / "renamed.png")
@@ -218,7 +218,7 @@ def test_a_rotated_photo_becomes_upright(tmp_path: Path) -> None:
     halves = np.zeros((20, 40, 3), np.uint8)
     halves[:, 20:] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # must be rotated clockwise: left becomes top
+    exif[0x0112] = 6  # must be rotated clockwise: the left half becomes the top
     Image.fromarray(halves).save(data / "red" / "turned.png", exif=exif)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
     row = next(row for row in read_manifest(tmp_path / "dataset") if row["path"] == "red/turned.png")

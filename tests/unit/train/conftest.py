@@ -1,4 +1,4 @@
-"""Starts TensorFlow once for all tests of this folder, before any of them imports Keras."""
+"""Starts TensorFlow once for all tests in this folder, before any of them imports Keras."""
 
 from pathlib import Path
 

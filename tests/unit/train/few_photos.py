@@ -1,4 +1,4 @@
-"""Separable problems with few pictures, and the accuracy of networks with the default params on them."""
+"""Separable problems with a few pictures, and the accuracy of networks with the default params on them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +18,9 @@ from components.train.loop.phases import train_phases
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
-"""The share of each class for validation, and again for test; the default of preprocess."""
+"""The share of each class that is held out for validation, and again for test; the same as preprocess' default."""
 NUM_TEST: Final = 40
-"""Test pictures per class; more than HELD_OUT, for a more precise accuracy."""
+"""Test pictures per class; more than the share HELD_OUT, so that the accuracy is more precise."""
 NOISE: Final = 12
 
 
@@ -33,7 +33,7 @@ def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """A disk, a triangle or a cross; light on dark, anywhere near the middle."""
+    """A disk, a triangle or a cross; light on dark, near the middle: uint8 (side, side, 3), RGB."""
     front, back = light_and_dark(rng)
     picture = np.tile(back, (side, side, 1))
     radius, (x, y) = side * rng.uniform(0.25, 0.38), side * rng.uniform(0.4, 0.6, 2)
@@ -61,7 +61,7 @@ def with_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 Draw = Callable[[int, np.random.Generator, int], np.ndarray]
 PROBLEMS: Final[dict[str, tuple[Draw, int]]] = {"colors": (colors, 3), "shapes": (shapes, 3)}
-"""The function that draws a picture of a class, and the number of classes, by the name of the problem."""
+"""For each problem: the function that draws a picture of a class, and the number of classes."""
 
 OWN_LAYERS: Final = (
     {"Conv2D": {"filters": 16, "kernel_size": 3, "padding": "same"}},
@@ -79,7 +79,7 @@ OWN_LAYERS: Final = (
 )
 """A network as in tutorials; batch normalization has Keras' default momentum."""
 
-SIDES: Final = {"small CNN": 16, "own layers": 72, "MobileNetV2": 224}
+SIDES: Final = {"small CNN": 16, "custom CNN": 72, "MobileNetV2": 224}
 
 
 def model_params(network: str, weights: Path | None) -> ModelParams:
@@ -112,10 +112,10 @@ def learn(
 
     Args:
         problem: a key of PROBLEMS.
-        num_photos: photos per class, for training and validation; test photos are added.
+        num_photos: photos per class; their test share is replaced by NUM_TEST photos.
         network: a key of SIDES.
         seed: for the pictures and for training.
-        side: width and height of the pictures in pixels; None for those in SIDES.
+        side: width and height of the pictures in pixels; None for the value in SIDES.
         weights: the weights file of MobileNetV2.
         params: params of train that differ from the defaults.
 

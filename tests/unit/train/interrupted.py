@@ -1,6 +1,6 @@
 """A small training run that can be killed at a chosen point and resumed.
 
-python -m tests.unit.train.interrupted FOLDER JSON    kills one process at each of the points that JSON lists
+python -m tests.unit.train.interrupted FOLDER JSON    interrupts one process at each of the points that JSON lists
 python -m tests.unit.train.interrupted FOLDER SEED    kills five processes, one after another, at random moments
 """
 
@@ -31,10 +31,10 @@ EPOCHS_AT_RANDOM = 15
 
 @dataclass(frozen=True)
 class Point:
-    """The point at which a training run is interrupted: at the n-th call of a function, it sends itself a signal.
+    """Where a training run is interrupted: at the n-th call of a function, the run sends itself a signal.
 
     Attributes:
-        function: such as `components.train.loop.checkpoint:_write`, or `…:Checkpoints.save`.
+        function: its module and name, such as `components.train.loop.checkpoint:_write`, or `…:Checkpoints.save`.
         call: the number of the call, counted from 1; 0 never interrupts.
         signum: SIGKILL or SIGTERM.
         averaging: how the weights are averaged: ema or swa.
@@ -90,7 +90,7 @@ def train_small(
 
 
 def train_whole(folder: Path, averaging: str = "ema") -> Path:
-    """Runs the train step in `folder`, with the MLflow store of the parent folder; returns the bundle's folder."""
+    """Runs the train step in `folder`, with the MLflow store in the parent folder; returns the bundle's folder."""
     from components.train.step import train
 
     _keep_in(folder)
@@ -100,11 +100,13 @@ def train_whole(folder: Path, averaging: str = "ema") -> Path:
 
 
 def small_params(averaging: str, *, epochs: int = EPOCHS, plain: bool = False) -> "TrainParams":
-    """Params with all that makes resuming hard: dropout, batch statistics, augmentation, passes, a plateau, two phases.
+    """Returns params that make resuming hard.
+
+    They combine dropout, batch statistics, augmentation, two passes per epoch, a plateau schedule and two phases.
 
     Args:
         averaging: ema or swa.
-        epochs: of each phase.
+        epochs: the number of epochs per phase.
         plain: whether to omit dropout and batch normalization.
     """
     from components.contract.layers.stack import parse_layer
@@ -177,7 +179,7 @@ def run_until(point: Point, folder: Path) -> None:
 
 
 def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[int]:
-    """Interrupts training runs at points, or at random with a seed. Returns the exit code of each process."""
+    """Interrupts training runs at these points, or at random with this seed; returns the exit code of each process."""
     order_text = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
     command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), order_text]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The tasks that compute parts of the features compute exactly those that tune and train need."""
+"""The parallel tasks that compute features produce exactly those that tune and train need."""
 
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def refuse(*_: object) -> None:
     raise AssertionError("features must not be computed again")
 
 
-@pytest.mark.parametrize("mirror_pairs", [(), (("left", "right"),)], ids=["mirrored", "mirror changes the class"])
-def test_train_uses_the_features_of_the_tasks(
+@pytest.mark.parametrize("mirror_pairs", [(), (("left", "right"),)], ids=["may mirror", "must not mirror"])
+def test_the_train_step_reuses_the_features_that_the_tasks_computed(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, mirror_pairs: tuple[tuple[str, str], ...]
 ) -> None:
     info = read_info(dataset).model_copy(update={"mirror_pairs": mirror_pairs})
@@ -47,6 +47,6 @@ def test_train_uses_the_features_of_the_tasks(
     assert boundary is not None
 
 
-def test_if_an_earlier_phase_trains_the_layers_their_features_are_left_to_train(dataset: Path) -> None:
+def test_no_features_are_computed_from_layers_that_an_earlier_phase_trains(dataset: Path) -> None:
     phases = (Phase(trainable="all", epochs=1), Phase(trainable="head", epochs=1))
     assert compute_features(dataset, PARAMS.model_copy(update={"phases": phases}), 0, 1) == 0

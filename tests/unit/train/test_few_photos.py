@@ -1,4 +1,4 @@
-"""20, 40 and 100 pictures per class of a separable problem are enough for networks with the default params."""
+"""With the default params, networks learn a separable problem from 20, 40 or 100 pictures per class."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ NUM_PHOTOS = (20, 40, 100)
 SEEDS = (0, 1, 2)
 
 
-@pytest.mark.parametrize("network", ["small CNN", "own layers"])
-def test_twenty_pictures_per_color_are_learned_in_few_epochs(network: str) -> None:
+@pytest.mark.parametrize("network", ["small CNN", "custom CNN"])
+def test_twenty_pictures_per_color_are_learned_in_five_epochs(network: str) -> None:
     accuracy, line = learn("colors", 20, network, 0, side=8, epochs=5)
     assert accuracy >= 0.95, line
 
@@ -20,7 +20,7 @@ def test_twenty_pictures_per_color_are_learned_in_few_epochs(network: str) -> No
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("num_photos", NUM_PHOTOS)
 @pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("network", ["small CNN", "own layers"])
+@pytest.mark.parametrize("network", ["small CNN", "custom CNN"])
 def test_custom_networks_learn_a_separable_problem(network: str, problem: str, num_photos: int, seed: int) -> None:
     accuracy, line = learn(problem, num_photos, network, seed)
     print(line)

@@ -1,4 +1,4 @@
-"""A pretrained backbone with its top as a model bundle."""
+"""A pretrained network, with its original top, as a model bundle."""
 
 import dataclasses
 import json
@@ -14,8 +14,8 @@ from components.train import pretrained
 from components.train.pretrained import NUM_CLASSES, write_pretrained
 
 
-@pytest.mark.filterwarnings("ignore:.*legacy:UserWarning")  # Keras' warning about the .h5 that it writes
-def test_an_unchanged_backbone_becomes_a_bundle_without_training(
+@pytest.mark.filterwarnings("ignore:.*legacy:UserWarning")  # Keras warns that its own .h5 file has a legacy format
+def test_an_unchanged_pretrained_network_becomes_a_bundle_without_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = dataclasses.replace(pretrained.BACKBONES["MobileNetV2"], size=32)  # small, so that the test is quick
@@ -26,7 +26,8 @@ def test_an_unchanged_backbone_becomes_a_bundle_without_training(
     (tmp_path / "models" / "imagenet_class_index.json").write_text(json.dumps(index))
     network = keras.applications.MobileNetV2((32, 32, 3), weights=None)
     photos = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
-    for layer in network.layers:  # otherwise, the output of so many random layers hardly depends on the photo
+    # Uses the batch statistics of `photos`; otherwise, the output of so many random layers hardly depends on the photo.
+    for layer in network.layers:
         layer.momentum = 0.0
     network(photos / 127.5 - 1, training=True)
     network.save_weights(tmp_path / "top.weights.h5")

@@ -1,4 +1,4 @@
-"""What training reads from the data set before it starts."""
+"""How the augmentation is adapted to the data set: no mirroring if it changes the class of a photo."""
 
 import logging
 
@@ -30,7 +30,7 @@ INFO = DatasetInfo(
         ((("left", "right"),), {"horizontal_flip": True}, True, False),
     ],
 )
-def test_presets_do_not_mirror_photos_if_mirroring_exchanges_classes(
+def test_presets_do_not_mirror_photos_if_mirroring_changes_their_class(
     pairs: tuple[tuple[str, str], ...],
     augmentation: object,
     flips: bool,

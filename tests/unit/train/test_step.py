@@ -24,10 +24,10 @@ from tests.unit.train.own_network import EPOCHS, PARAMS
 
 @dataclass
 class Trained:
-    """The results of a run of the step.
+    """The results of one run of the train step.
 
     Attributes:
-        run_states: (status, epochs) of the MLflow run during training, in order.
+        run_states: (status, number of logged epochs) of the MLflow run, read repeatedly during training.
     """
 
     info: DatasetInfo
@@ -78,7 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
 
 
 def watch(store: str, experiment: str, run_states: list[tuple[str, int]], finished: threading.Event) -> None:
-    """Reads the run's status and epochs every tenth of a second."""
+    """Records the status and the number of logged epochs of each run every tenth of a second."""
     from mlflow import MlflowClient
 
     client = MlflowClient(store)
@@ -117,7 +117,7 @@ def test_the_bundle_describes_the_model(trained: Trained) -> None:
     ]
 
 
-def test_history_and_the_kept_epoch_agree(trained: Trained) -> None:
+def test_the_best_epoch_of_the_bundle_has_the_lowest_validation_loss(trained: Trained) -> None:
     history = json.loads((trained.bundle_dir / "history.json").read_text())
     assert {len(values) for values in history.values()} == {EPOCHS}
     assert min(history["val_loss"]) == history["val_loss"][trained.bundle.best_epoch - 1]
@@ -128,7 +128,7 @@ def test_the_keras_file_the_export_and_the_history_agree_on_the_validation_photo
     photos = validation.gather(np.arange(len(validation)))
     model = keras.saving.load_model(trained.bundle_dir / "model.keras")
     assert model.input.dtype == "uint8"
-    assert not model.compiled, "what only training needs must not be saved"
+    assert not model.compiled, "the optimizer and the loss must not be saved: only training needs them"
     from_keras = softmax(model.predict(photos, verbose=0))
     from_export = softmax(InferenceGraph(trained.bundle_dir / "export").run(photos).logits)
     assert np.abs(from_keras - from_export).max() < 1e-4
@@ -166,10 +166,10 @@ def test_mlflow_contains_params_data_metrics_system_load_and_the_bundle(trained:
     assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "training")]
     bundle_files = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "bundle")}
     assert bundle_files == {path.name for path in trained.bundle_dir.iterdir()}
-    assert "augmentation.jpg" in bundle_files, "the MLflow run must show a photo augmented with its settings"
+    assert "augmentation.jpg" in bundle_files, "the MLflow run must show augmented variants of a photo"
 
 
-def test_the_network_is_shown_before_it_is_trained(trained: Trained) -> None:
+def test_the_network_summary_is_logged_before_training(trained: Trained) -> None:
     table = next(place for place, line in enumerate(trained.log) if line.startswith("layer "))
     first_epoch = next(place for place, line in enumerate(trained.log) if line.startswith("Epoch "))
     assert table < first_epoch

@@ -17,14 +17,14 @@ from components.train.step import train
 
 @pytest.fixture(scope="module")
 def backbone() -> keras.Model:
-    """MobileNetV2 before any training."""
+    """MobileNetV2 with random weights."""
     keras.utils.set_random_seed(5)
     return keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
 
 
 @pytest.fixture(scope="module")
 def random_weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The weights of `backbone` in Keras' weights format."""
+    """The path of a file that contains the weights of `backbone` in Keras' weights format."""
     path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
     backbone.save_weights(path)
     return path
@@ -45,7 +45,7 @@ def pretrained(**model: Any) -> TrainParams:
     )
 
 
-def test_a_frozen_backbone_is_exported_from_pixels_and_keeps_its_weights(
+def test_a_frozen_backbone_keeps_its_weights_and_the_export_accepts_pixels(
     photos_of_32: Path, backbone: keras.Model, random_weights: Path, tmp_path: Path, mlflow_store: str
 ) -> None:
     import hashlib

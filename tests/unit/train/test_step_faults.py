@@ -17,7 +17,7 @@ from components.train.step import train
 from tests.unit.train.own_network import PARAMS
 
 
-def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_path: Path, mlflow_store: str) -> None:
+def test_an_existing_bundle_is_kept_when_training_fails(photos_of_32: Path, tmp_path: Path, mlflow_store: str) -> None:
     from mlflow import MlflowClient
 
     bundle_dir = tmp_path / "model"
@@ -34,7 +34,7 @@ def test_an_existing_bundle_stays_when_training_fails(photos_of_32: Path, tmp_pa
 
 
 def copy_with(dataset_dir: Path, target: Path, **values: Any) -> Path:
-    """A copy of a data set with changes in dataset.json."""
+    """Copies a data set and changes these values in dataset.json."""
     import shutil
 
     shutil.copytree(dataset_dir, target)
@@ -65,7 +65,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(
     assert not (tmp_path / "model").exists()
 
 
-def test_the_program_reports_errors_in_one_line(tmp_path: Path) -> None:
+def test_the_train_program_reports_invalid_params_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("data: {uri: photos}\ntrain: {epochs: 0}\n")
     command = [sys.executable, "-m", "components.train", "--dataset", "dataset", "--output", "model"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}

@@ -1,7 +1,7 @@
 """Protects connections: adds time limits to uvicorn's HTTP/1.1 protocol, and rejects ambiguous requests.
 
-If two programs parse a request differently, one request can hide in another (request smuggling: RFC 9112, 11.2), so
-ambiguous requests are rejected. Clients that send a header slowly or do not read an answer are disconnected.
+If two programs parse a request differently, one request can hide inside another (request smuggling: RFC 9112, 11.2),
+so ambiguous requests are rejected. Clients that send headers slowly, or do not read a response, are disconnected.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS: Final = 10.0
-"""The maximum time to receive a request line and its header."""
+"""The maximum time to receive a request line and the headers."""
 WRITE_SECONDS: Final = 30.0
 """The maximum time for a client to read what is in the system's buffers."""
 MAX_HEADER_BYTES: Final = 32 * 2**10
 MAX_HEADERS: Final = 100
 MAX_CONNECTIONS: Final = 800
-"""Lower than the usual limit of 1,024 open files. With more connections, the one that is idle longest is closed."""
+"""Lower than the usual limit of 1,024 open files. If there are more, the one that has been idle longest is closed."""
 MAX_LENGTH_DIGITS: Final = 15
 SINGLE_HEADERS: Final = (b"content-length", b"transfer-encoding", b"host", b"content-type")
 END_OF_HEADER: Final = re.compile(rb"\n\r?\n")
@@ -40,7 +40,7 @@ def install() -> None:
 
 @functools.cache
 def listeners(port: int | None) -> list[socket.socket]:
-    """Returns copies of the sockets on which this process listens on a port.
+    """Returns duplicates of the sockets with which this process listens on a port.
 
     BentoML's supervisor also holds these sockets. Unless they are shut down, new clients could connect and wait in vain
     while this process answers its last requests.
@@ -68,7 +68,7 @@ class GuardedProtocol(H11Protocol):
         self.idle_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Starts the time limit of the header; closes the longest idle connection if there are too many of them."""
+        """Starts the time limit for the header; with too many connections, closes the one that was idle longest."""
         super().connection_made(transport)
         listeners(self._port())
         self._await_header()
@@ -82,14 +82,14 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Accepts no new connections, and closes this one after its answer."""
+        """Accepts no new connections, and closes this one after its response."""
         for listener in listeners(self._port()):
             with contextlib.suppress(OSError):  # another connection may have shut it down
                 listener.shutdown(socket.SHUT_RDWR)
         super().shutdown()
 
     def data_received(self, data: bytes) -> None:
-        """Starts the time limit of the header when a new request begins."""
+        """Starts the time limit for the header when a new request begins."""
         if self._header_timer is None and self.is_idle():
             self._await_header()
         super().data_received(data)
@@ -164,7 +164,7 @@ class GuardedProtocol(H11Protocol):
 
 
 class _StrictConnection(h11.Connection):
-    """Also rejects requests that RFC 9112 allows a recipient to accept, or that h11 repairs."""
+    """Also rejects ambiguous requests that RFC 9112 allows a recipient to accept, or that h11 repairs."""
 
     def next_event(self) -> Any:
         if self.their_state is h11.IDLE:

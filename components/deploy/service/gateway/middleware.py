@@ -1,7 +1,8 @@
 """The middleware for every request and response of the service.
 
-Requests: API key, limits on requests and bytes in progress, version prefix. Responses: security headers, and every
-error as JSON. It is plain ASGI, because the body of a rejected request must not be read.
+It checks the API key, limits the requests and bytes in progress, and removes the version prefix. It adds security
+headers to responses, and converts every error to JSON. It is plain ASGI, because the body of a rejected request must
+not be read.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ aborted; if there is none, the new request is rejected before its body is read."
 MAX_HELD_BYTES = 96 * 2**20
 """The maximum total size of all bodies in progress, in bytes."""
 LARGE_SHARE = 0.75
-"""The share of these bytes for large bodies; the rest is for small ones."""
+"""The share of MAX_HELD_BYTES that large bodies may use; the rest is reserved for small ones."""
 MAX_SMALL_BYTES = 4 * 2**20
 RETRY_SECONDS = 1
 
@@ -95,7 +96,7 @@ class GatewayMiddleware:
         self._bodies: dict[_Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forwards a request that is within the limits, and rejects any other; only HTTP is checked."""
+        """Forwards requests that pass the checks, and rejects all others; only HTTP requests are checked."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -153,7 +154,7 @@ class GatewayMiddleware:
             self._held_bytes -= body.num_bytes
 
     async def _receive(self, receive: Receive, body: _Body) -> Message:
-        """Receives the next chunk of a body, within the limit of all bodies together."""
+        """Receives the next chunk of a body, within the limit on the total size of all bodies."""
         try:
             async with asyncio.timeout(None) as body.deadline:
                 message = await receive()
@@ -189,7 +190,7 @@ class GatewayMiddleware:
 
 
 class _ResponseSender:
-    """Sends responses with the common headers; converts errors that are not JSON."""
+    """Sends responses with the common headers; converts errors in other formats to JSON."""
 
     def __init__(self, scope: Scope, send: Send, extra: Mapping[str, str]):
         self._send = send
@@ -259,7 +260,7 @@ def without_version(scope: Scope) -> Scope:
 
 
 def error_body(scope: Scope, code: str, message: str) -> bytes:
-    """The body of an error in the service's format; below /v2, in that of the Open Inference Protocol."""
+    """The body of an error, in the service's format or, below /v2, in that of the Open Inference Protocol."""
     if f"{scope['path']}/".startswith("/v2/"):
         return json.dumps({"error": message}).encode()
     return json.dumps({"error": {"code": code, "message": message}, "predictions": []}).encode()

@@ -1,4 +1,4 @@
-"""Reads the photos of a request, within limits; the error for an invalid request describes the problem."""
+"""Reads the photos of a request, within limits; if the request is invalid, the error describes the problem."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ MAX_TEXT_BYTES = 64 * 2**10
 MAX_SHOWN = 40
 """The maximum number of characters of a name that a message repeats."""
 BODY_SECONDS = 30.0
-"""The maximum time to receive a body; a slower client would only occupy a slot."""
+"""The maximum time to receive a body; a slower client would occupy a slot for too long."""
 RAW_TYPE: Final = "application/octet-stream"
 EXPECTED: Final = (
     f"multipart/form-data with one or more files in the field {FIELD!r}, or one photo with Content-Type "
@@ -64,7 +64,7 @@ async def read_request(request: Request) -> UploadRequest:
     """Reads the photos and the options of a request.
 
     Raises:
-        RefusedUpload: the options are invalid; or as for `read_photos`.
+        RefusedUpload: an option is unknown or invalid, or `read_photos` rejects the body.
     """
     options = read_options(request.query_params)
     return UploadRequest([*await read_photos(request)], options)
@@ -91,7 +91,8 @@ async def read_photos(request: Request) -> list[bytes]:
     """Reads the files of the form field `files`, in order, or a single photo that is sent as the body.
 
     Raises:
-        RefusedUpload: the body is neither of these, is too large, arrives too slowly, or contains no files.
+        RefusedUpload: the body is neither such a form nor a photo, is too large, arrives too slowly, or contains no
+            files.
     """
     # A body without a type may be anything (RFC 9110, 8.3); it is treated as a photo.
     kind = request.headers.get("content-type", RAW_TYPE).partition(";")[0].strip().lower() or RAW_TYPE
@@ -142,7 +143,7 @@ async def _receive_in_time(reading: Awaitable[Result]) -> Result:
 
 class _Parser(MultiPartParser):
     spool_max_size = MAX_BODY_BYTES + 1
-    """Keeps photos in memory: a container's disk may be read-only, and their number and size are limited."""
+    """Keeps photos in memory: a container's disk may be read-only, and the number and size of photos are limited."""
 
 
 async def _read_form(request: Request) -> list[bytes]:
@@ -171,7 +172,7 @@ async def _read_raw(request: Request, max_bytes: int | None) -> bytes:
     body = io.BytesIO()
     async for chunk in _stream_limited(request, max_bytes):
         body.write(chunk)
-    return body.getvalue()  # shares the memory of `body`; joining chunks would copy it
+    return body.getvalue()  # shares the memory of `body`; joining a list of chunks would copy them
 
 
 async def _stream_limited(request: Request, max_bytes: int | None = None) -> AsyncGenerator[bytes, None]:

@@ -1,4 +1,4 @@
-"""The routes of the Open Inference Protocol v2, below /v2. Errors are `{"error": "…"}`, as in the protocol."""
+"""The routes of the Open Inference Protocol v2, below /v2. Errors are `{"error": "…"}`, as the protocol requires."""
 
 import asyncio
 import contextlib
@@ -96,14 +96,14 @@ async def infer(request: Request) -> Response:
 
 
 async def _parse(body: bytes, json_length: str | None, image_size: tuple[int, int]) -> Inference:
-    """Parses a request; long JSON is parsed for one request at a time, because it takes more memory than its body."""
+    """Parses a request; parses long JSON for one request at a time, because parsing needs more memory than the body."""
     num_values = count_values(body, find_json_length(body, json_length))
     async with _long_json if num_values > MAX_QUICK_VALUES else contextlib.nullcontext():
         return await asyncio.to_thread(parse_inference, body, json_length, image_size)
 
 
 def _require_answers(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Raises the first error: tensors cannot contain errors, so an invalid photo fails the whole request."""
+    """Raises the first error: tensors cannot contain errors, so one invalid photo makes the whole request fail."""
     for number, prediction in enumerate(predictions):
         if "error" in prediction:
             code, message = prediction["error"]["code"], prediction["error"]["message"]

@@ -1,4 +1,4 @@
-"""Requests and responses of the protocol: JSON that contains the tensors, or JSON followed by their bytes.
+"""Requests and responses of the inference protocol: JSON with the tensors in it, or JSON followed by their bytes.
 
 The second form is the binary tensor data extension, which clients use by default. The header
 `Inference-Header-Content-Length` contains the length of the JSON; the tensors follow it in order.
@@ -47,7 +47,7 @@ class TensorParameters(_Record):
 
 
 class RequestInput(_Record):
-    """An input tensor of a request; `data` is missing if its bytes follow the JSON."""
+    """An input tensor of a request; `data` is None if the tensor's bytes follow the JSON."""
 
     name: str
     datatype: str
@@ -192,7 +192,7 @@ def _decode_elements(values: list[Any]) -> Iterator[bytes]:
         try:
             yield base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError, TypeError):
-            raise _refusal("Photos in JSON must be base64 text; one is not.") from None
+            raise _refusal("Photos in JSON must be base64 strings; one is not.") from None
 
 
 def _count_found(files: Sequence[bytes], num_expected: int) -> str:

@@ -12,7 +12,7 @@ const NUM_FIRST_BARS = 5;
 const NUM_MORE_BARS = 50;
 
 /**
- * Creates the card of a photo that waits for its answer.
+ * Creates the card of a photo that is waiting for its answer.
  * @param {File} file
  * @param {string} name
  * @returns {HTMLElement}
@@ -127,7 +127,7 @@ async function toggleMap(card, file, label) {
   }
   if (button.disabled) return;
   button.disabled = true;
-  method.textContent = "Looking …";
+  method.textContent = "Computing …";
   try {
     const explanation = await explain(file, label);
     map.alt = `Where the model saw ${label}`;

@@ -47,7 +47,7 @@ function closeCamera() {
 }
 
 /**
- * Activates the buttons of the camera.
+ * Activates the camera's buttons.
  * @param {(photos: File[]) => unknown} addPhotos
  */
 export function acceptCamera(addPhotos) {

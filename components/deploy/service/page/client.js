@@ -8,12 +8,12 @@ const NOT_READY = 503;
 /** The service did not answer, or rejected the request. */
 export class RequestError extends Error {}
 
-/** The service requires an API key, or rejected the given key. */
+/** The service requires an API key, or rejected the key in the request. */
 export class KeyNeededError extends Error {}
 
 /**
  * The waiting time before a request is repeated.
- * @param {number} attempt From 0.
+ * @param {number} attempt Counted from 0.
  */
 export const waitMilliseconds = (attempt) => FIRST_WAIT_MILLISECONDS * 2 ** attempt;
 
@@ -50,8 +50,8 @@ async function send(path, options) {
 }
 
 /**
- * The error for an answer without the expected content.
+ * The error for a response without the expected content.
  * @param {{ error?: { message: string } }} answer
  * @param {number} status The HTTP status.
  */
-export const refusal = (answer, status) => new RequestError(answer.error?.message ?? `The service answered ${status}.`);
+export const refusal = (answer, status) => new RequestError(answer.error?.message ?? `The service responded with status ${status}.`);

@@ -6,7 +6,7 @@
  * @param {string} id
  * @param {new () => Target} [type]
  * @returns {Target}
- * @throws {Error} if the element is missing, or has another type.
+ * @throws {Error} if the element is missing or has a different type.
  */
 export function byId(id, type) {
   const element = document.getElementById(id);
@@ -21,7 +21,7 @@ export function byId(id, type) {
  * @param {string} selector
  * @param {new () => Target} [type]
  * @returns {Target}
- * @throws {Error} if there is no match, or it has another type.
+ * @throws {Error} if there is no match, or the match has a different type.
  */
 export function child(parent, selector, type) {
   const element = parent.querySelector(selector);

@@ -1,4 +1,4 @@
-// The form for the API key, which the browser stores for this tab until the tab is closed.
+// The form for the API key. The browser stores the key until the tab is closed.
 
 import { byId } from "./dom.js";
 

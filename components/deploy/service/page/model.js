@@ -33,7 +33,7 @@ export async function showModel() {
 }
 
 /**
- * The classes: all of them, or a search field if there are many.
+ * The fact that lists all classes or, if there are many, has a search field for them.
  * @param {string[]} names
  */
 function classesItem(names) {

@@ -16,7 +16,7 @@ let isWorking = false;
 /**
  * Adds photos to the queue and shows their cards.
  * @param {Iterable<File>} files
- * @param {string} [name] The name of the photos, instead of the file names.
+ * @param {string} [name] The name to show instead of the file names.
  */
 export function addPhotos(files, name) {
   const entries = [...files].map((file) => ({ file, card: newCard(file, name ?? file.name) }));

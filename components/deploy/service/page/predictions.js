@@ -24,13 +24,13 @@ export function takeBatch(queue) {
 }
 
 /**
- * The number of answered photos, as a sentence.
+ * The number of photos that were processed, as a sentence.
  * @param {number} numAnswered
  * @param {number} numAll
  */
 export function progressText(numAnswered, numAll) {
   const photos = numAll === 1 ? "photo" : "photos";
-  return numAnswered < numAll ? `${numAnswered} of ${numAll} ${photos} answered …` : `${numAll} ${photos} answered.`;
+  return numAnswered < numAll ? `${numAnswered} of ${numAll} ${photos} processed …` : `${numAll} ${photos} processed.`;
 }
 
 /**

@@ -1,1 +1,1 @@
-"""The ids of predictions, the log with summaries of them, and feedback. Import any module."""
+"""Prediction ids, the prediction log, and feedback. Import any module."""

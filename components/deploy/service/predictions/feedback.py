@@ -1,7 +1,7 @@
 """Stores feedback from clients: the correct label of a photo, by the id of its prediction.
 
-Each report is a line of JSON in `feedback/<day>-<process>.jsonl` of the prediction log. Anyone with access to the
-service can send feedback, so it may be wrong: `darkroom data next` asks a person to confirm it.
+Each report is a line of JSON in `feedback/<day>-<process>.jsonl` in the folder of the prediction log. Anyone with
+access to the service can send feedback, so it may be wrong: `darkroom data next` asks a person to confirm it.
 """
 
 from collections import OrderedDict
@@ -45,7 +45,7 @@ class FeedbackBook:
         """Writes a report unless it repeats the previous one; returns the predicted label.
 
         Args:
-            feedback: its label must be a class of the model.
+            feedback: the report; its label must be a class of the model.
             predicted_label: the predicted label in the log; None if the log does not contain the prediction.
 
         Raises:
@@ -56,7 +56,7 @@ class FeedbackBook:
             raise RefusedUpload(
                 404,
                 "unknown_id",
-                "The log of this service has no prediction with this id: it is from another "
+                "The log of this service has no prediction with this id: the prediction was made by a different "
                 "service, was not logged, or was deleted.",
             )
         labels = self._labels.setdefault(feedback.id, [])

@@ -1,4 +1,4 @@
-"""The files of the prediction log: one JSON record per line, in chronological order, read within limits."""
+"""The files of the prediction log: one JSON record per line, in chronological order, with limits on their size."""
 
 import bisect
 import errno
@@ -19,7 +19,7 @@ from components.deploy.service.predictions.prediction_id import parse_id
 MAX_LINE_BYTES: Final = 2**20
 """The maximum size of one prediction; an embedding of 2,048 values needs 6 kB."""
 MAX_BYTES: Final = 2**30
-"""The maximum size of the log that one process writes; after that, it stops logging, with a warning."""
+"""The maximum size of the log that one process writes; at this size, it stops logging, with a warning."""
 
 _TIME_OF_LINE: Final = re.compile(rb'\{"id":"[^"]*-([0-9a-f]{12})-[0-9a-f]{12}"')
 
@@ -29,7 +29,8 @@ Record = TypeVar("Record", bound=BaseRecord)
 class DailyFiles:
     """Writes the records of one process to a file per day: `<day>-<process>.jsonl`.
 
-    The process has a random name, because processes in several containers can have the same id and share a folder.
+    The process has a random name, because processes in several containers can have the same process id and share a
+    folder.
     """
 
     def __init__(self, folder: Path):
@@ -83,7 +84,7 @@ def _parse_line(line: bytes, kind: type[Record], number: int, path: Path) -> Rec
         return kind.model_validate_json(line)
     except ValueError:  # pydantic's errors
         raise DataError(
-            f"Each line of a prediction log must be one record as JSON; line {number} of {path} is not. Remove the "
+            f"Each line of a prediction log must be one JSON record; line {number} of {path} is not. Remove the "
             "line, or the file."
         ) from None
 

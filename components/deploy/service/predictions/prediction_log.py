@@ -66,13 +66,13 @@ def unpack(text: str) -> np.ndarray:
     """Decodes an embedding: float32 (features,).
 
     Raises:
-        ValueError: the text is not base64 of float16 values.
+        ValueError: the string is not the base64 encoding of float16 values.
     """
     return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float32)
 
 
 def pack(embedding: np.ndarray) -> str:
-    """Encodes an embedding as text; values outside the range of float16 are clipped."""
+    """Encodes an embedding as base64; values outside the range of float16 are clipped."""
     largest = np.finfo(np.float16).max
     return base64.b64encode(np.clip(embedding, -largest, largest).astype("<f2").tobytes()).decode()
 
@@ -95,7 +95,7 @@ class PredictionLog:
         Args:
             folder: the folder of the log, which is created if it is missing.
             share: the share of predictions that are logged, from 0 to 1.
-            chance: selects the predictions; unpredictable by default.
+            chance: the random number generator that selects the predictions; unpredictable by default.
 
         Raises:
             OSError: the folder cannot be written.

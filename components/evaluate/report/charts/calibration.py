@@ -27,7 +27,7 @@ BOX = (0.14, 0.16, 0.84, 0.73)
 
 
 def reliability_chart(calibration: CalibrationFigures) -> "Figure":
-    """Accuracy by confidence; the area of a point shows the number of photos, its bar the 95 % interval."""
+    """Accuracy by confidence; a point's area shows the number of photos, and its error bar the 95 % interval."""
     bins = calibration.bins
     confidence = np.array([item.sureness for item in bins])
     accuracy = np.array([item.accuracy.value for item in bins])
@@ -45,7 +45,7 @@ def reliability_chart(calibration: CalibrationFigures) -> "Figure":
 
 
 def coverage_chart(calibration: CalibrationFigures) -> "Figure":
-    """Accuracy by coverage: how accurate the answers are if only the most confident ones are given."""
+    """Accuracy by coverage: how accurate the answers are if only the most confident ones are returned."""
     from matplotlib.ticker import MaxNLocator
 
     points = calibration.curve

@@ -49,14 +49,14 @@ MAX_OPACITY = 0.65
 LETTER_WIDTH = 0.62
 """The average width of a letter, relative to the font size."""
 MAX_NAME = 22
-"""The most characters of a class name in a chart."""
+"""The maximum length of a class name in a chart, in characters."""
 
 
 def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> dict[str, "Figure"]:
-    """Draws all charts, by name.
+    """Draws all charts, and returns them by name.
 
     The names are confusion_matrix, if there are at most MAX_DRAWN classes; loss_curve and accuracy_curve, if the
-    history contains them; reliability, coverage and robustness, if these figures exist.
+    history contains them; reliability and coverage, if the model is calibrated; robustness, if it was measured.
     """
     charts = {}
     if len(all_figures.class_names) <= MAX_DRAWN:
@@ -80,7 +80,7 @@ def draw_charts(all_figures: AllFigures, history: History, best_epoch: int) -> d
 def confusion_chart(matrix: np.ndarray, class_names: Sequence[str]) -> "Figure":
     """The confusion matrix: each row is a true class, and each cell is shaded by its share of the row.
 
-    Right answers and mistakes have different colors, so that rare mistakes are visible next to a dark diagonal.
+    Correct and wrong answers have different colors, so that rare errors are visible next to a dark diagonal.
 
     Args:
         matrix: int (classes, classes), number of photos by true and predicted class.
@@ -123,7 +123,7 @@ def curve_chart(
         curves: one value per epoch, for "training", "validation", or both.
         best_epoch: the kept epoch, counted from 1.
         metric: "loss" or "accuracy".
-        phases: the phases of the training.
+        phases: the training phases.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -165,7 +165,7 @@ def inline_svg(figure: "Figure", description: str, name: str) -> Html:
     """A chart as an `<svg>` element for the page.
 
     Args:
-        figure: one of the charts of this module.
+        figure: the chart.
         description: what it shows, for screen readers.
         name: prefix that makes its ids unique within the page.
     """
@@ -195,7 +195,7 @@ def to_png(figure: "Figure") -> bytes:
 
 
 def shorten(name: str) -> str:
-    """A class name that fits next to a chart, without control characters, which SVG does not allow."""
+    """Shortens a class name to fit next to a chart, and escapes control characters, which SVG does not allow."""
     text = printable(name)
     return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
 
@@ -257,6 +257,6 @@ def _cell_colors(matrix: np.ndarray, opacity: float) -> np.ndarray:
     colors = np.empty((*matrix.shape, 4))
     for color, mask in ((RIGHT, is_diagonal), (WRONG, ~is_diagonal)):
         colors[mask, :3] = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    # The square root makes rare mistakes visible, which would otherwise be almost white.
+    # The square root makes rare errors visible, which would otherwise be almost white.
     colors[..., 3] = opacity * np.where(is_diagonal, share, np.sqrt(share))
     return colors

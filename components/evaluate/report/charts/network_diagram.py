@@ -126,7 +126,7 @@ def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes
 
 
 def _parse_head(head: str | list[Any] | None) -> list[Layer]:
-    """Parses the head; empty if it is None, the network's own head, or `imagenet`, the backbone's own top."""
+    """Parses the head; empty if it is None (the network keeps its own head) or `imagenet` (the backbone's top)."""
     if isinstance(head, list):
         return [parse_layer(layer) for layer in head]
     return list(head_layers(head)) if head is not None else []

@@ -27,7 +27,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": SOFT,
 }
 CHART_WIDTH = 350
-"""The width of a chart in a column: a phone shows the chart and its text at full size."""
+"""The width of a chart in a column, in points: a phone shows the chart and its text at full size."""
 POINTS_PER_INCH = 72
 """In matplotlib's SVG files one point is one unit, which the page shows as one pixel."""
 
@@ -42,7 +42,7 @@ def new_figure(width: float, height: float) -> "Figure":
 def new_axes(
     width: float, height: float, box: tuple[float, float, float, float], title: str = ""
 ) -> "tuple[Figure, Axes]":
-    """A figure with one plot: a light grid, no frame, and its title above, on the left.
+    """A figure with one plot, which has a light grid, no frame, and a title above it, on the left.
 
     Args:
         width: width of the figure, in points.

@@ -1,4 +1,4 @@
-"""Writes the report as a PDF with ReportLab, without a browser or a system library."""
+"""Writes the report as a PDF with ReportLab, which needs neither a browser nor system libraries."""
 
 import io
 from pathlib import Path

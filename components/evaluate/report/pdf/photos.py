@@ -17,7 +17,7 @@ MOST_PHOTOS: Final = 12
 
 
 def lay_out_photos(photos: Sequence[Photo], per_row: int, width: float, caption_style: Any) -> "Flowable":
-    """The first photos in rows, each above its caption.
+    """Arranges the first MOST_PHOTOS photos in rows, each above its caption.
 
     Args:
         photos: at least one.
@@ -42,11 +42,11 @@ def lay_out_photos(photos: Sequence[Photo], per_row: int, width: float, caption_
 
 
 def fit_picture(file: io.BytesIO, width: float, height: float) -> "Flowable":
-    """A picture, as large as possible within this width and height."""
+    """A picture, made as large as possible within this width and height."""
     from reportlab.platypus import Image
 
     picture = Image(file, hAlign="LEFT")
-    picture._restrictSize(width, height)  # noqa: SLF001 - ReportLab has no public name for it
+    picture._restrictSize(width, height)  # noqa: SLF001 - ReportLab has no public method for this
     return picture
 
 

@@ -45,11 +45,11 @@ PAGE: Final = (595.28, 841.89)
 """A4, in points."""
 WIDTH: Final = PAGE[0] - 2 * MARGIN
 MOST_ROWS = 60
-"""The PDF contains at most this many rows of a table, the page all of them."""
+"""The maximum number of rows of a table in the PDF; the HTML page contains all rows."""
 LEAST_SCALE = 0.6
 """The smallest scale of a chart; at a smaller scale, its text is too small in print."""
 CHART_SHARE = 0.8
-"""The share of the page's width that a single chart takes."""
+"""The share of the text width that a single chart takes up."""
 CELL_GAP = 12.0
 
 

@@ -5,11 +5,11 @@ from components.contract.pages.blocks import Block, Charts, Heading, Section, Ta
 from components.evaluate.formatting import estimate, percent
 from components.evaluate.report.model import Content, charts_of
 
-COVERAGE_DESCRIPTION = "Accuracy of the answers by the share of photos answered."
+COVERAGE_DESCRIPTION = "Accuracy of the model’s answers, by the share of photos that it answers."
 
 
 def confidence_section(content: Content) -> Section:
-    """Temperature, reliability, abstention and familiarity."""
+    """The temperature, the reliability of the probabilities, abstention, and unfamiliar photos."""
     calibration = content.figures.calibration
     body: list[Block] = [Text("This model is not calibrated.")]
     if calibration is not None:
@@ -32,9 +32,9 @@ def _temperature_text(calibration: CalibrationFigures) -> str:
     return (
         f"The network’s logits are divided by a temperature of {calibration.temperature:.2f}, fitted on the "
         "validation photos, before they become probabilities; the service does the same. Confidence and accuracy on "
-        f"the test photos differed by {percent(calibration.error_before)} before and "
-        f"{percent(calibration.error_after)} after; log loss was {calibration.log_loss_before:.3f} and is now "
-        f"{calibration.log_loss_after:.3f}."
+        f"the test photos differed by {percent(calibration.error_before)} before this division and by "
+        f"{percent(calibration.error_after)} after it; the log loss was {calibration.log_loss_before:.3f} before and "
+        f"{calibration.log_loss_after:.3f} after."
     )
 
 
@@ -52,12 +52,13 @@ def _threshold_text(calibration: CalibrationFigures) -> str:
             "never abstains."
         )
     if calibration.threshold == 0:
-        return f"All answers on validation photos together reach the target of {target}, so the model never abstains."
+        return f"Of all answers on validation photos, at least {target} are correct, so the model never abstains."
     accuracy = calibration.answered_accuracy
     correct = f", {estimate(accuracy)} of them correctly" if accuracy else ""
     return (
-        f"Answers below {percent(calibration.threshold)} are withheld, so that {target} of the others are correct on "
-        f"the validation photos. Of the test photos, {estimate(calibration.coverage)} are answered{correct}."
+        f"Answers with a confidence below {percent(calibration.threshold)} are withheld, so that {target} of the "
+        "others are correct on the validation photos. Of the test photos, "
+        f"{estimate(calibration.coverage)} are answered{correct}."
     )
 
 

@@ -53,7 +53,7 @@ def mistake_section(content: Content) -> Section:
         ]
     else:
         setting = Mark("code", "evaluate.report_photos")
-        shown = [Text((f"Number of wrong answers: {num_wrong:,}. None is shown because of ", setting, "."))]
+        shown = [Text((f"Number of wrong answers: {num_wrong:,}. None is shown because ", setting, " is 0."))]
     if showcase.right:
         shown += [Heading("Some correct answers, for comparison"), _explained(content, showcase.right)]
     return Section("mistakes", "Errors", shown, "Mistakes")
@@ -73,8 +73,8 @@ def _explained_photo(photo: Photo, class_names: Sequence[str]) -> blocks.Photo:
     pictures, descriptions = [photo.pixels], [f"A test photo of {label} that was {plain(outcome)}"]
     if photo.heat is not None:
         pictures.append(spotlight(photo.pixels, photo.heat))
-        descriptions.append("The same photo, bright where it mattered for the answer")
-    caption = (Mark("strong", label), ", ", *outcome, f" at {percent(answer.probability)}")
+        descriptions.append("The same photo, bright in the areas that mattered for the answer")
+    caption = (Mark("strong", label), ", ", *outcome, f" ({percent(answer.probability)})")
     return blocks.Photo(pictures, descriptions, caption, photo.path)
 
 
@@ -90,7 +90,7 @@ def slice_section(content: Content) -> Section:
             "Accuracy",
             Column("Interval", "roomy soft"),
             Column("0 to 100 %", "roomy"),
-            Column("Different from the rest?", "word"),
+            Column("Different from other photos?", "word"),
         ]
         rows: list[list[Cell]] = [
             [
@@ -106,8 +106,8 @@ def slice_section(content: Content) -> Section:
         body = [
             Text(
                 f"Groups of test photos with a common property other than their class, the worst first{extent}. A "
-                f"slice is called clearly different if the difference is significant (5 %) after a correction for "
-                f"{len(slices)} slices.",
+                "slice is clearly worse or better if its difference from the other photos is significant at the 5 % "
+                f"level, corrected for the number of slices ({len(slices)}).",
                 "soft",
             ),
             Table(columns, rows, "Accuracy by slice"),
@@ -124,7 +124,7 @@ def _difference(item: SliceFigures, slices: Sequence[SliceFigures], accuracy: fl
 def _robustness(content: Content) -> list[Block]:
     checks = content.figures.robustness
     points = "; ".join(f"{check.disturbance} {percent(check.accuracy.value)}" for check in checks)
-    chart = charts_of(content, ("robustness", f"Accuracy of the same photos: {points}."))
+    chart = charts_of(content, ("robustness", f"Accuracy on the same photos, by change: {points}."))
     if not chart:
         return []
     changes = "; ".join(f"{check.disturbance}: {check.num_lost} lost, {check.num_won} gained" for check in checks[1:])
@@ -137,7 +137,7 @@ def label_section(content: Content) -> Section:
     figures, names = content.figures, content.figures.class_names
     if figures.num_label_errors == 0:
         extent = (
-            f" among the {figures.num_searched:,} searched in all splits"
+            f" among the {figures.num_searched:,} that were searched in all splits"
             if figures.num_searched
             else " in validation and test; training photos were not searched"
         )
@@ -154,7 +154,7 @@ def label_section(content: Content) -> Section:
             blocks.Photo(
                 [doubt.pixels],
                 [f"A photo labeled {label} that looks like {suggested}"],
-                f"labeled {label}; looks like {suggested} at {percent(doubt.error.confidence)}",
+                f"labeled {label}; looks like {suggested} ({percent(doubt.error.confidence)})",
                 file_name(doubt.path),
             )
         )
@@ -187,7 +187,7 @@ def outlier_section(content: Content) -> Section:
         setting = Mark("code", "evaluate.searched_photos")
         body = [Text(("Outliers were not searched for: ", setting, " is 0, or there are no training photos."))]
     elif figures.num_outliers == 0:
-        body = [Text(f"None of {figures.num_searched:,} photos of all splits is far from the others.")]
+        body = [Text(f"None of the {figures.num_searched:,} photos searched in all splits is far from the others.")]
     else:
         photos = [
             blocks.Photo(
@@ -199,9 +199,10 @@ def outlier_section(content: Content) -> Section:
             for photo in content.showcase.outliers
         ]
         text = (
-            f"{figures.num_outliers:,} of {figures.num_searched:,} photos of all splits "
-            f"{'are' if figures.num_outliers > 1 else 'is'} far from the others, by the mean cosine distance to the "
-            "ten nearest photos in the network’s features. Such photos often show none of the classes. ",
+            f"{figures.num_outliers:,} of the {figures.num_searched:,} photos searched in all splits "
+            f"{'are' if figures.num_outliers > 1 else 'is'} far from the others, measured as the mean cosine distance "
+            "between the network’s features of a photo and those of the ten nearest photos. Such photos often show "
+            "none of the classes. ",
             Mark("code", "outliers.csv"),
             " ranks all of them.",
         )

@@ -38,7 +38,7 @@ def build_sections(content: Content) -> list[Section]:
             [
                 Text(
                     "The service returns the class and the probabilities of all classes. It runs the exported graph "
-                    "that was scored here.",
+                    "that was evaluated in this report.",
                     "soft",
                 ),
                 Code(use_commands()),
@@ -51,13 +51,13 @@ def build_sections(content: Content) -> list[Section]:
 def headings(content: Content) -> dict[str, str]:
     """The title, the headings and the first sentence of the report."""
     dataset, num_images = content.dataset, content.figures.test.num_images
-    photos = "the one photo" if num_images == 1 else f"the {num_images:,} photos"
+    photos = "the only photo that was" if num_images == 1 else f"the {num_images:,} photos that were"
     return {
         "title": f"{content.evaluation.model_name}: evaluation",
         "eyebrow": "Evaluation",
         "heading": content.evaluation.model_name,
         "lead": f"{content.bundle.model.name} on {dataset.num_kept:,} photos of {len(dataset.class_names)} classes, "
-        f"scored on {photos} that were not used for training or model selection.",
+        f"scored on {photos} not used for training or model selection.",
     }
 
 
@@ -69,9 +69,9 @@ def _reproduce_section(content: Content) -> Section:
         ".",
     )
     params = (
-        "The params of the model and its evaluation. The complete ",
+        "The params with which the model was trained and evaluated. The complete ",
         Mark("code", "params.yaml"),
-        ", with split and audit, is in the folder of the run and in its MLflow run.",
+        ", with the sections split and audit, is in the run's folder and in its MLflow run.",
     )
     return Section(
         "reproduce",

@@ -1,4 +1,4 @@
-"""Shows the figures of both splits, of each pair of classes, and of each class."""
+"""Shows the metrics of the validation and test splits, the confused pairs of classes, and the metrics of each class."""
 
 import math
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from components.evaluate.report.story.verdict import track
 MOST_PAIRS = 5_000
 """The most rows in the table of confused pairs; confusion_matrix.csv contains all pairs."""
 MOST_BESIDE = 15
-"""The most classes for which the matrix leaves room for a table next to it."""
+"""The maximum number of classes for which the matrix leaves room for a table beside it."""
 INTERVALS = (
     ("Accuracy", "accuracy"),
     ("Balanced accuracy", "balanced_accuracy"),
@@ -39,7 +39,7 @@ INTERVALS = (
     ("Log loss (lower is better)", "log_loss"),
 )
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1"})
-"""Figures that are shown as percentages; the others as numbers."""
+"""The metrics that are shown as percentages; all others are shown as plain numbers."""
 AVERAGES = (
     ("Macro precision", "macro", "precision"),
     ("Macro recall", "macro", "recall"),
@@ -51,7 +51,7 @@ RANKS = (("Top-2 accuracy", "top_2_accuracy"), ("Top-5 accuracy", "top_5_accurac
 
 
 def result_section(content: Content) -> Section:
-    """All figures, with their intervals."""
+    """All metrics, with their intervals."""
     test, validation = content.figures.test, content.figures.validation
     return Section(
         "figures",
@@ -62,11 +62,11 @@ def result_section(content: Content) -> Section:
                 "photos.",
                 "soft",
             ),
-            Heading("All figures"),
-            Table(["Figure", "Test", "Validation"], list(_rows(test, validation)), "All figures", style="narrow"),
+            Heading("All metrics"),
+            Table(["Metric", "Test", "Validation"], list(_rows(test, validation)), "All metrics", style="narrow"),
             Text(
-                "The epoch and the calibration were chosen with the validation photos, so the figures for these photos "
-                "are too optimistic; the figures for the test photos are not.",
+                "The epoch and the calibration were chosen with the validation photos, so the metrics for these photos "
+                "are too optimistic; the metrics for the test photos are not.",
                 "soft small",
             ),
             *_folds(content),
@@ -105,10 +105,10 @@ def _folds(content: Content) -> list[Block]:
     if folds is None:
         return []
     return [
-        Heading(f"{folds.num_folds} folds"),
+        Heading(f"Cross-validation with {folds.num_folds} folds"),
         Text(
             f"Accuracy {percent(folds.accuracy.value)} ({interval(folds.accuracy)}), macro F1 "
-            f"{percent(folds.macro_f1.value)} ({interval(folds.macro_f1)}); the individual folds: "
+            f"{percent(folds.macro_f1.value)} ({interval(folds.macro_f1)}). Accuracy of each fold: "
             f"{', '.join(map(percent, folds.accuracies))}."
         ),
         Text(
@@ -163,7 +163,7 @@ def _describe_matrix(test: Figures) -> str:
 
 def _matrix_lead(num_classes: int) -> Words:
     lead = (
-        "Each row contains the test photos of one class, each column the predictions. ",
+        "Each row contains the test photos of one class, and each column those that were predicted as one class. ",
         Mark("key right", ""),
         "correct, on the diagonal; ",
         Mark("key wrong", ""),
@@ -181,9 +181,7 @@ def _matrix_lead(num_classes: int) -> Words:
 
 def _table_lead(num_classes: int, num_listed: int, num_pairs: int) -> Words:
     extent = (
-        f"the {num_listed:,} most confused of {num_pairs:,} pairs"
-        if num_listed < num_pairs
-        else "every pair that was confused"
+        f"the {num_listed:,} most confused of {num_pairs:,} pairs" if num_listed < num_pairs else "every confused pair"
     )
     return (
         f"A matrix of {num_classes:,} classes is too large to read. This table lists {extent}, the most common first; ",
@@ -199,7 +197,7 @@ def _rates(test: Figures) -> Block:
         total = line.sum()
         empty = "·" if total else "–"
         rows.append([name, *(per_hundred(number / total) if number else empty for number in line)])
-    return Fold("As rates", [Table(["Percent of the class", *names], rows, "Confusion rates")])
+    return Fold("As percentages", [Table(["Percent of the class", *names], rows, "Confusion rates")])
 
 
 def _pairs(content: Content) -> Iterator[Block]:
@@ -224,7 +222,7 @@ def class_section(content: Content) -> Section:
             f"{figures.num_images:,}",
             percent(figures.precision),
             percent(figures.recall.value if figures.recall else None),
-            interval(figures.recall) if figures.recall else "no test photo",
+            interval(figures.recall) if figures.recall else "no test photos",
             track(figures.recall) if figures.recall else "",
             percent(figures.f1),
             "–" if figures.roc_auc is None else f"{figures.roc_auc:.3f}",
@@ -236,7 +234,7 @@ def class_section(content: Content) -> Section:
         "Photos",
         "Precision",
         "Recall",
-        Column("Interval of recall", "roomy soft"),
+        Column("Recall interval", "roomy soft"),
         Column("0 to 100 %", "roomy"),
         "F1",
         Column("ROC AUC", "roomy"),
@@ -250,7 +248,7 @@ def class_section(content: Content) -> Section:
                 "Recall: the share of photos of this class that were recognized; the line shows its interval.",
                 "soft",
             ),
-            Table(columns, rows, "Figures of classes", search="Search the classes"),
+            Table(columns, rows, "Results by class", search="Search the classes"),
         ],
         "Classes",
     )

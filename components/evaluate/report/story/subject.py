@@ -31,8 +31,8 @@ def data_section(content: Content) -> Section:
     """The photos, and how they were prepared."""
     dataset = content.dataset
     height, width = dataset.image_size
-    counts = ", ".join(f"{dataset.num_images(split):,} for {split}" for split in SPLITS)
-    rejected = f", and {dataset.num_rejected:,} rejected" if dataset.num_rejected else ""
+    counts = ", ".join(f"{split} {dataset.num_images(split):,}" for split in SPLITS)
+    rejected = f"; {dataset.num_rejected:,} rejected" if dataset.num_rejected else ""
     classes: Block = _class_table(dataset)
     if len(dataset.class_names) > MANY_CLASSES:
         classes = Fold(f"Photos of each of the {len(dataset.class_names)} classes", [classes])
@@ -41,7 +41,7 @@ def data_section(content: Content) -> Section:
         "Data",
         [
             Text(
-                f"{dataset.num_kept:,} photos were kept, {counts}{rejected}. Each kept photo was resized to {height} × "
+                f"Photos kept: {dataset.num_kept:,} ({counts}){rejected}. Each kept photo was resized to {height} × "
                 f"{width} px ({dataset.resize}).{balance_sentence(dataset)}",
                 "soft",
             ),
@@ -89,16 +89,16 @@ def _preparation(content: Content) -> Iterator[Block]:
     yield Heading("Preprocessing")
     yield Text(
         "Every photo was decoded once, rotated according to its EXIF data, converted to RGB and "
-        f"{RESIZING[dataset.resize]} to {height} × {width} px; the median photo was {dataset.native_size[0]} × "
-        f"{dataset.native_size[1]} px before. The service processes photos in the same way."
+        f"{RESIZING[dataset.resize]} to {height} × {width} px; the median original size was {dataset.native_size[0]} × "
+        f"{dataset.native_size[1]} px. The service processes photos in the same way."
     )
     sentences = augmentation_sentences(content.bundle.params)
     if sentences:
         yield Heading("Augmentation")
         yield Text(" ".join(sentences))
     if content.variants and NEVER_VARIED in sentences:
-        lines = ", one row per phase" if content.history.phases else ""
-        description = f"One training photo eight times, augmented as in training{lines}"
+        lines = ", for each phase in a row" if content.history.phases else ""
+        description = f"Eight augmented versions of one training photo, as used in training{lines}"
         yield Sheet(shrink_sheet(content.variants), description)
 
 
@@ -107,8 +107,8 @@ def model_section(content: Content) -> Section:
     bundle = content.bundle
     diagram = charts_of(content, ("architecture", describe_boxes(build_boxes(bundle))), label="Architecture")
     caption = (
-        "Each box shows a layer, or a whole backbone, with its parameters and its output shape. Solid blue outline: "
-        "trained here; dashed outline: frozen."
+        "Each box shows a layer, or a whole backbone, with its number of parameters and its output shape. Solid blue "
+        "outline: trained in this run; dashed outline: frozen."
     )
     architecture: list[Block] = [Heading("Architecture"), Text(caption, "soft"), *diagram] if diagram else []
     trained_layers = bundle.model.trained_layers
@@ -142,7 +142,7 @@ def _model_facts(content: Content) -> Iterator[tuple[str, Words]]:
     yield "Input", f"{bundle.image_size[0]} × {bundle.image_size[1]} px, RGB"
     yield "Epochs", f"{bundle.epochs_run} run, epoch {bundle.best_epoch} kept"
     yield "Exported graph", Mark("code", info.export_sha256[:16])
-    yield "Export compared with Keras", f"within {bundle.export.max_probability_difference:.1e} in probability"
+    yield "Exported graph versus Keras", f"probabilities within {bundle.export.max_probability_difference:.1e}"
     if facts.weights_sha256:
         yield "Pretrained weights", Mark("code", facts.weights_sha256[:16])
     if info.latency_p50_ms is not None:

@@ -10,7 +10,7 @@ from components.evaluate.report.search import best_trials, search_sentences, tri
 
 
 def training_section(content: Content) -> Section:
-    """Curves, phases, the search, the leaderboard and the params."""
+    """The curves, phases, probed networks, search, leaderboard and params."""
     params = [[Mark("code", key), Mark("code", value)] for key, value in train_params(content.bundle)]
     return Section(
         "training",
@@ -35,7 +35,8 @@ def _curves(content: Content) -> Iterator[Block]:
     settings = ""
     if params.get("optimizer"):
         settings = (
-            f" {params['optimizer']}, learning rate {params['learning_rate']:.3g}, batches of {params['batch_size']}."
+            f" Optimizer {params['optimizer']}, learning rate {params['learning_rate']:.3g}, batch size "
+            f"{params['batch_size']}."
         )
     yield Text(
         "Solid: training photos. Dashed: validation photos, which were used to select epoch "
@@ -48,7 +49,7 @@ def _curves(content: Content) -> Iterator[Block]:
         yield Table(
             ["Phase", Column("Epochs", "word"), Column("Settings", "word")],
             [[phase.name, epoch_range(phase.epochs), phase.settings] for phase in phases],
-            "Phases of the training",
+            "Training phases",
         )
 
 
@@ -108,7 +109,7 @@ def _search(content: Content) -> Iterator[Block]:
         (
             "The validation photos were used to choose among all trials, so the best accuracy is too optimistic. ",
             Mark("code", "study.html"),
-            ", in the folder of the run, shows every trial.",
+            ", in the run's folder, shows every trial.",
         ),
         "soft small",
     )
@@ -120,6 +121,6 @@ def _board(content: Content) -> Iterator[Block]:
         yield Heading("Compared models")
         yield Text(
             f"{' '.join(leaderboard_sentences(board))} The models were compared on the {board.num_images:,} validation "
-            "photos, as the data was at that time."
+            "photos that the data set had at that time."
         )
         yield from board_blocks(board)

@@ -1,4 +1,4 @@
-"""The verdict, the two main figures, and what to know before using the model."""
+"""The verdict, the two main metrics, and what to know before using the model."""
 
 from components.contract.artifacts.figures import Figures, Interval
 from components.contract.pages.blocks import Block, Heading, Headline, Headlines, Items, Section, Text, Track, Verdict
@@ -10,16 +10,17 @@ IN_SHORT = 3
 
 
 def track(figure: Interval) -> Track:
-    """A figure between 0 and 1, with its interval, as a line on a track."""
+    """A metric between 0 and 1 and its interval, drawn as a line on a track."""
     return Track(figure.low, figure.value, figure.high)
 
 
 def verdict_section(content: Content) -> Section:
-    """The verdict and the main figures."""
+    """The verdict, the main metrics, the limitations and the first insights."""
     gate, test = content.evaluation.gate, content.figures.test
     reasons: Block = Text(gate.reasons[0]) if len(gate.reasons) == 1 else Items(gate.reasons)
     consequence = (
-        "This model becomes the champion once deploy has verified that its service returns the same answers as here."
+        "This model becomes the champion once deploy has verified that the service returns the predictions of this "
+        "evaluation."
         if gate.promotes
         else "This model can be served, but it is not promoted."
     )

@@ -20,7 +20,7 @@ class Classes:
     Attributes:
         folders: the class and the split of each folder.
         notices: messages for the user about these folders.
-        left_out: subfolders of class folders with pictures that are not photos of the class.
+        left_out: subfolders of class folders whose pictures are not photos of the class, such as masks.
     """
 
     folders: dict[Parts, tuple[str, SplitName | None]] = field(default_factory=dict)
@@ -35,7 +35,7 @@ def add_class(tree: FolderTree, folder: Parts, split: SplitName | None, classes:
 
 
 def class_content(tree: FolderTree, folder: Parts) -> list[str]:
-    """The subfolders of a class folder; if photos are next to them, without folders of masks or annotations."""
+    """The subfolders of a class folder; omits folders of masks or annotations if photos are next to them."""
     names = tree.photo_folders(folder)
     content = [name for name in names if not is_annotation(name)]
     return content if tree.photo_names(folder) or any(map(is_container, content)) else names
@@ -60,7 +60,7 @@ def data_option(path: str) -> str:
 
 
 def repeats_siblings(tree: FolderTree, parent: Parts, name: str, names: Sequence[str]) -> bool:
-    """Whether a folder next to class folders contains no photos directly, but subfolders for the same classes."""
+    """Whether a folder next to class folders contains no photos directly, but has subfolders for the same classes."""
     inner = set(tree.photo_folders((*parent, name)))
     repeated = inner & (set(names) - {name})
     return not tree.photo_names((*parent, name)) and bool(repeated) and (len(repeated) > 1 or repeated == inner)

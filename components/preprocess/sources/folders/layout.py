@@ -48,13 +48,13 @@ class Layout:
     """The layout of the data.
 
     Attributes:
-        prefix: the outer folders, which contain all others.
+        prefix: the outer folders that contain everything else.
         class_folders: the class and the split of each class folder.
         flat_folders: if there are no class folders, the folders with photos and the split of each. The classes may be
             in a label file or in the file names.
         file_names: the classes in the file names of flat folders, if there are any.
         notices: messages for the user, one sentence each.
-        left_out: subfolders of class folders with pictures that are not photos of the class.
+        left_out: subfolders of class folders whose pictures are not photos of the class, such as masks.
         masks: files in class folders whose names mark them as masks of photos next to them.
     """
 
@@ -158,11 +158,11 @@ def _describe_left_out(tree: FolderTree, classes: Classes) -> list[str]:
         counts[folder[-1]] += tree.num_photos(folder)
     names = sorted(counts)
     text = join_names(names, [counts[name] for name in names])
-    return [f"Subfolders left out because they have names for masks or annotations: {text}."] if names else []
+    return [f"Subfolders left out because their names suggest masks or annotations: {text}."] if names else []
 
 
 def _step_in(tree: FolderTree, data: str, *, unwrap: bool) -> Parts:
-    """The prefix: the outer folders, which contain all others."""
+    """The prefix: the outer folders that contain everything else."""
     prefix: Parts = ()
     while (name := _wrapper(tree, prefix, data, unwrap=unwrap)) is not None:
         prefix = (*prefix, name)
@@ -251,8 +251,8 @@ def _require_one_data_set(tree: FolderTree, prefix: Parts, names: list[str], whe
         or (are_containers and not (are_numbered_parts(names) or are_variants(names)))
     ):
         raise DataError(
-            f"The folders of the data must be classes; {where} contains {join_names(names)}, whose names are usual for "
-            "folders that contain class folders. If they are classes, rename them; otherwise pass one of "
+            f"The folders of the data must be classes; {where} contains {join_names(names)}, whose names are common "
+            "for folders that contain class folders. If they are classes, rename them; otherwise pass one of "
             f"them: {data_option(f'{where}/{names[0]}')}"
         )
     if inner and len(names) > 1:
@@ -273,7 +273,7 @@ def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: 
     if filled:
         counts = join_names(filled, [tree.num_photos((*prefix, name)) for name in filled])
         classes.notices.append(
-            f"Folders left out because their names are unlikely to be classes: {counts}. If they are classes, "
+            f"Folders left out because their names are unlikely to be class names: {counts}. If they are classes, "
             "rename the folders."
         )
     if classes.folders and (num_photos := len(tree.photo_names(prefix))):

@@ -81,7 +81,7 @@ def _read_levels(
 
 
 def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts:
-    """The only subfolder of each folder, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
+    """The single subfolders that all folders share, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
     stem: Parts = ()
     while len(names) > 1:
         content = {tuple(class_content(tree, (*parent, name, *stem))) for name in names}
@@ -111,7 +111,7 @@ def _require_same_splits(
                 f"All class folders must be split in the same way; {shown_name(divided[0])} in {where} contains "
                 f"{join_names(inner[divided[0]])}, and {shown_name(name)} "
                 f"({pluralize(tree.num_photos((*parent, name)))}) has no training folder. Split "
-                f"{shown_name(name)} too, or none of them."
+                f"{shown_name(name)} too, or do not split any class."
             )
 
 
@@ -135,8 +135,8 @@ def _are_parts(names: Sequence[str], inner: dict[str, list[str]], where: str) ->
         return False
     raise DataError(
         f"The class folders must be on one level; {join_names(names)} in {where} contain the same folders "
-        f"{join_names(common)}, and either may be the classes. If {join_names(common)} are the classes, merge the "
-        f"folders of the same name, or rename {join_names(names)} to part1, part2 and so on; if these are splits, "
+        f"{join_names(common)}, and either level may be the classes. If {join_names(common)} are the classes, merge "
+        f"the folders of the same name, or rename {join_names(names)} to part1, part2 and so on; if these are splits, "
         "rename "
         f"them to train, validation and test. If {join_names(names)} are the classes, put their photos directly into "
         "them. Or pass a table of paths and labels (--data labels.csv)."
@@ -151,7 +151,7 @@ def _announce_outer(tree: FolderTree, class_folders: Sequence[Parts], classes: C
             inner = (*inner, content[0])
         if len(content) > 1:
             classes.notices.append(
-                f"The outer folders are the classes: the photos of {join_names(content)} in {shown_name(folder[-1])} "
-                f"all belong to {shown_name(folder[-1])}."
+                f"The outer folders are the classes: all photos in the subfolders {join_names(content)} of "
+                f"{shown_name(folder[-1])} belong to {shown_name(folder[-1])}."
             )
             return

@@ -31,7 +31,7 @@ VARIANTS: Final = frozenset(
         *("originals", "raw", "augmented", "resized", "cropped"),
     )
 )
-"""Names of folders for variants of the same photos."""
+"""Words in the names of folders with variants of the same photos."""
 PARTS: Final = frozenset(("fold", "part", "batch", "chunk", "shard", "images", "data", "set", "archive"))
 """Names of folders that are parts of one collection if a number follows, as in `fold1`."""
 
@@ -90,7 +90,7 @@ def may_list_split(file_name: str) -> bool:
 
 
 def split_candidates(folder_names: Iterable[str]) -> dict[str, SplitName]:
-    """The folders of splits: named only after a split, or after a split and with the same other words as another one.
+    """The folders whose names are only a split, or a split with words that the name of another such folder also has.
 
     For example, `seg_train` next to `seg_test` is a split, but `steam_train` next to `bus` is not.
     """
@@ -120,12 +120,12 @@ def is_container(folder_name: str) -> bool:
 
 
 def mentions_container(folder_name: str) -> bool:
-    """Whether any word of the name is a usual name of a folder of photos, as in `images_background`."""
+    """Whether any word of the name is a common name for a folder of photos, as in `images_background`."""
     return not CONTAINERS.isdisjoint(words_of(folder_name))
 
 
 def is_plain_container(folder_name: str) -> bool:
-    """Whether the name is just a usual name of a folder of photos, as in `images`."""
+    """Whether the name is just a common name for a folder of photos, as in `images`."""
     return len(words_of(folder_name)) == 1 and is_container(folder_name)
 
 
@@ -162,7 +162,7 @@ def are_numbered_parts(folder_names: list[str]) -> bool:
 
 
 def is_index(folder_name: str, inner_names: Iterable[str]) -> bool:
-    """Whether the folder contains folders that begin with its letter, as in `a/abbey` and `a/airport`."""
+    """Whether the name is a letter with which all inner names begin, as in `a/abbey` and `a/airport`."""
     letter = folder_name.casefold()
     return len(letter) == 1 and letter.isalpha() and all(name.casefold().startswith(letter) for name in inner_names)
 

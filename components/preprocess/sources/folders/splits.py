@@ -20,7 +20,7 @@ from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 
 def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str, SplitName] | None:
-    """The folders of splits that contain class folders; None if there are no folders of splits.
+    """The split folders that contain class folders, and their splits; None if there are no such folders.
 
     Raises:
         DataError: a split has two folders, or there is no training folder.
@@ -55,7 +55,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
             else f"found only {join_names(sorted(splits))} in {where}"
         )
         raise DataError(
-            f"Split data must have a folder train with class folders; {state}. Move the training photos "
+            f"If the data is split, it must have a folder train with class folders; {state}. Move the training photos "
             f"of each class into a folder {where}/{flat_names[0] if flat_names else 'train'}/CLASS."
         )
     return splits
@@ -64,7 +64,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
 def _refuse_lone_split(
     tree: FolderTree, prefix: Parts, name: str, split: SplitName, others: list[str], where: str
 ) -> None:
-    """Raises an error if the only recognized split folder is next to splits with other names, or to class folders."""
+    """Raises an error if the only recognized split folder is next to splits with unknown names, or to class folders."""
     parent = split_parent(tree, (*prefix, name))
     inner = set(tree.photo_folders(parent))
     twins = [
@@ -81,7 +81,7 @@ def _refuse_lone_split(
     same_names = sorted(inner & set(others))
     if split != "train" and same_names:
         raise DataError(
-            f"Split data must have a folder train; {where} has class folders {join_names(same_names)}, "
+            f"If the data is split, it must have a folder train; {where} has class folders {join_names(same_names)}, "
             f"and a folder {shown_name(name)} with the same classes. Move the class folders for training "
             f"into {where}/train, or move {shown_name(name)} out of the data."
         )
@@ -174,7 +174,7 @@ def _require_training(tree: FolderTree, classes: Classes, train_names: set[str],
         return
     names = sorted(counts)
     twins = [
-        f"{train_name!r} of train and {name!r} of {split_folder} differ only in case, spaces, hyphens or "
+        f"{train_name!r} in train and {name!r} in {split_folder} differ only in case, spaces, hyphens or "
         "dots: use the same name"
         for name in names
         for train_name in sorted(train_names)

@@ -51,7 +51,7 @@ class FolderTree:
         return [name for name in self.children(parent) if self._is_empty((*parent, name))]
 
     def innermost(self, folder: Parts) -> Parts:
-        """The folder, or the first one below it that contains more than a single folder."""
+        """The first folder, from this one downward, that contains more than a single subfolder."""
         names = self.photo_folders(folder)
         return folder if len(names) != 1 or self.photo_names(folder) else self.innermost((*folder, *names))
 
@@ -64,7 +64,7 @@ class FolderTree:
         return self._photo_names.get(folder, [])
 
     def document_names(self, folder: Parts) -> list[str]:
-        """The names of the other files directly in a folder."""
+        """The names of the files other than photos directly in a folder."""
         return self._document_names.get(folder, [])
 
     def _is_empty(self, folder: Parts) -> bool:

@@ -102,7 +102,7 @@ def unpack(folder: Path, target: Path) -> None:
         names = [class_names[label] if label < len(class_names) else str(label) for label in batch.labels.tolist()]
         for name in set(names):
             _class_folder(target / batch.split, name).mkdir(parents=True, exist_ok=True)
-        pictures = log_progress(zip(batch.pixels, names, strict=True), len(names), f"pictures of {batch.name}")
+        pictures = log_progress(zip(batch.pixels, names, strict=True), len(names), f"pictures of {batch.name} written")
         for number, (pixels, name) in enumerate(pictures):
             _, png = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
             folder = target / batch.split / name
@@ -182,7 +182,7 @@ def _idx_values(path: Path, magic: int) -> np.ndarray:
         header = np.frombuffer(file.read(4 + 4 * num_dimensions), ">u4").astype(np.int64)
         if len(header) != num_dimensions + 1 or header[0] != magic:
             raise DataError(
-                f"An IDX file must begin with {magic:#010x} and its sizes; {path.name} does not. Download it again."
+                f"An IDX file must begin with {magic:#010x} and array sizes; {path.name} does not. Download it again."
             )
         shape = tuple(header[1:].tolist())
         num_bytes = math.prod(shape)
@@ -192,7 +192,7 @@ def _idx_values(path: Path, magic: int) -> np.ndarray:
             )
         if 0 in shape[1:]:
             raise DataError(
-                f"Pictures of an IDX file must have pixels; those of {path.name} have "
+                f"Pictures in an IDX file must have pixels; those in {path.name} have "
                 f"{' × '.join(map(str, shape[1:]))}. Download it again."
             )
         budget.spend(num_members=shape[0])

@@ -22,7 +22,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
     """Reads the photos in a COCO file; an image without annotations has no label.
 
     Raises:
-        DataError: it is not a COCO file, or images have several categories.
+        DataError: the file is not a COCO file, or images have several categories.
     """
     del wanted  # COCO's keys are fixed
     subject = f"The label file {path}"
@@ -41,7 +41,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
             raise DataError(
                 f"Each annotation must have a valid category; in {subject[0].lower()}{subject[1:]}, an annotation "
                 f"has the category_id {annotation.get('category_id')!r}, which is not among the "
-                f"{len(names):,} categories."
+                f"ids of the categories ({len(names):,} in total)."
             )
         labels_of_image = labels.setdefault(str(annotation.get("image_id")), [])
         if name not in labels_of_image:
@@ -59,7 +59,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
 
 
 def _is_part(annotation: Mapping[str, Any]) -> bool:
-    """Whether an annotation marks a part of the photo; a box that begins at the first pixel may be the whole photo."""
+    """Whether an annotation marks a part of the photo; a box that starts in the top left corner may cover it all."""
     box = annotation.get("bbox")
     return bool(annotation.get("segmentation")) or (isinstance(box, list) and box[:2] not in ([], [0, 0]))
 

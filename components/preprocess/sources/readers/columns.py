@@ -1,4 +1,4 @@
-"""Finds the columns of a table with paths, labels, splits and groups: by the params, by name, or by content."""
+"""Finds the columns with paths, labels, splits and groups in a table: by the params, by name, or by content."""
 
 import re
 from collections.abc import Mapping, Sequence

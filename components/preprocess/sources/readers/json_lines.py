@@ -1,4 +1,4 @@
-"""Reads JSON Lines, one record per photo: Hugging Face's `metadata.jsonl`, Vertex AI's import files."""
+"""Reads JSON Lines, one record per photo, such as Hugging Face's `metadata.jsonl` and Vertex AI's import files."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -29,7 +29,7 @@ class LabelFormat:
     Attributes:
         suffixes: the suffixes of the file names, in lowercase.
         read: reads a file; raises a DataError if it does not have this format.
-        recognizes: distinguishes formats with the same suffix by the beginning of the file.
+        recognizes: distinguishes this format from others with the same suffix by the beginning of the file.
     """
 
     suffixes: tuple[str, ...]
@@ -71,7 +71,7 @@ def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
     label_format = _find_format(path)
     if label_format is None:
         raise NoLabelsError(
-            f"Each line of the label file {path} must begin with the name of a photo and its label; its lines do not."
+            f"Each line of the label file {path} must begin with a photo's name, then its label; its lines do not."
         )
     return label_format.read(path, columns or ColumnNames())
 
@@ -83,7 +83,7 @@ def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
         DataError: the label file cannot be read, has too few classes, or refers to no existing photo.
     """
     label_file = data_folder.label_file
-    assert label_file is not None, "this function is only for data with a label file"
+    assert label_file is not None, "the data must have a label file"
     labels = read_labels(label_file, data_folder.columns)
     rows = list(dict.fromkeys(labels.rows))
     require_classes({row.label for row in rows if row.path}, label_file, min_classes)
@@ -144,13 +144,13 @@ def find_fault(row: LabelRow) -> Fault | None:
 
 
 def find_hindrance(row: LabelRow, match: Match, *, confined: bool) -> Fault:
-    """Why no file is found for a row: it does not exist, several match, or its name leads out of confined data."""
+    """Why no file is found for a row: none exists, several match, or its name leads out of confined data."""
     if names := ", ".join(map(printable, match.candidates)):
         return "ambiguous_path", f"The name in the label file must match only one file; it matches {names}."
     danger = _find_danger(str(row.path)) if confined else None
     if danger is not None:
         message = (
-            "A label file in the data, in an archive or at an address may only refer to files in the data; this name "
+            "A label file that is part of the data or is downloaded may only refer to files in the data; this name "
             f"{danger}."
         )
         return "outside_data", message

@@ -1,6 +1,6 @@
 """Reads Label Studio's exports: JSON with tasks and their annotations, and JSON-MIN with one flat record per photo.
 
-Its CSV export is a table with a column `choice`: see `columns.COLUMNS`.
+Label Studio's CSV export is a table with a column `choice`: see `columns.COLUMNS`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -107,7 +107,7 @@ def _find_labels(annotation: Mapping[str, Any], control: str) -> list[str]:
 
 
 def _read_data(data: Mapping[str, Any], wanted: ColumnNames) -> tuple[str | None, SplitName | None, str | None]:
-    """(address, split, group) of the photo in a task; the address has a usual key, or is the first name of a photo."""
+    """(path, split, group) of a task's photo; without a usual key, the path is the first value that names a photo."""
     names = list(data)
     places = find_columns(names, wanted, "A task of Label Studio")
     cells = {role: as_cell(data[names[place]]) for role, place in places.items()}
@@ -117,5 +117,5 @@ def _read_data(data: Mapping[str, Any], wanted: ColumnNames) -> tuple[str | None
     try:
         split = parse_split(cells.get("split"))
     except KeyError:
-        split = None  # the key has another meaning
+        split = None  # the key has a different meaning
     return path, split, cells.get("group")

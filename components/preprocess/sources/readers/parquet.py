@@ -49,7 +49,7 @@ def check_parquet(path: Path) -> None:
 
 
 def measure_parquet(path: Path) -> None:
-    """Reads a table in batches, and counts the memory that it would need.
+    """Reads a table in batches, and checks the memory that the whole table would need.
 
     Raises:
         DataError: as in `check_parquet`.
@@ -66,7 +66,7 @@ def measure_parquet(path: Path) -> None:
             budget.spend(num_members=file.metadata.num_rows)
             texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
         num_rows = 0
-        # Strings are read as dictionaries, so that repeated strings need no memory before they are counted.
+        # Strings are read as dictionary arrays, so that repeated strings are not expanded in memory.
         with pq.ParquetFile(path, memory_map=False, read_dictionary=texts) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE):
                 num_rows += len(batch)

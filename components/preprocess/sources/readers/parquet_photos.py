@@ -1,4 +1,4 @@
-"""Unpacks Parquet tables that contain the photos, as from Hugging Face: each row has `{bytes, path}` and a label.
+"""Unpacks Parquet tables with photos, such as Hugging Face's: each row has `{bytes, path}` and a label.
 
 The photos are written to files, next to a table of labels. `unpack_photos` runs this module in a separate process with
 limited memory.
@@ -41,8 +41,8 @@ def unpack_photos(
     Args:
         path: the path of the table.
         target: the folder.
-        name: the path of the table relative to the data, which is part of the names of the photos.
-        split: the split of all photos in the table.
+        name: the path of the table relative to the data; it becomes part of the names of the photos.
+        split: the split of all photos in the table; None if they have none.
         columns: the column names that the user set.
         max_photos: the number of photos after which to stop; None to write all photos.
 

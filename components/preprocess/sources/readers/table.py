@@ -34,7 +34,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def recognizes_list(path: Path) -> bool:
-    """Whether a text file is a table of photos: it has a header, or begins with a photo: `val_0.JPEG n03444034`."""
+    """Whether a text file is a table of photos: it has a header, or a first row such as `val_0.JPEG n03444034`."""
     try:
         first_row = read_first_row(path, find_format(path))
     except (OSError, ValueError, DataError):

@@ -115,7 +115,7 @@ def read_cells(path: Path, text_format: TextFormat) -> list[list[str]]:
         if len(row) > width and any(cell.strip() for cell in row[width:]):
             raise DataError(
                 f"All rows of a table must have the same number of cells; row {number} of the table "
-                f"{path} has {len(row)}, the first row has {width}. If photos have several labels, keep "
+                f"{path} has {len(row)}, but the first row has {width}. If photos have several labels, keep "
                 "one label for each photo."
             )
         row[width:] = [""] * (width - len(row))
@@ -147,7 +147,7 @@ def _guess_code_page(path: Path, content: bytes) -> str:
     if code_page is None:
         raise DataError(
             f"The table {path} must be UTF-8 text; it is not in any code page that Darkroom supports. "
-            "Save it as UTF-8, in Excel: Save As, CSV UTF-8."
+            "Save it as UTF-8; in Excel: Save As, CSV UTF-8."
         )
     return code_page
 

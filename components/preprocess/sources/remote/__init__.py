@@ -1,1 +1,1 @@
-"""Downloads data at addresses to the cache. Import `addresses` or `fetch`."""
+"""Downloads data at addresses to the cache. Import `addresses`, `fetch` or `remote_folder`."""

@@ -9,12 +9,12 @@ from components.contract.foreign.confinement import UnsafeNameError, checked_nam
 
 DVC_URI: Final = re.compile(r"dvc\+(?P<repository>.+)@(?P<revision>[^@:]+):(?P<path>.+)")
 SCHEMES: Final = ("https", "http", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf")
-"""The allowed schemes. fsspec supports others that are unsafe: some access this machine (file, local, memory), chain
-other schemes (simplecache, zip) or interpret downloaded content (reference)."""
+"""The allowed schemes. fsspec supports others that are unsafe, because they access this machine (file, local, memory),
+chain other schemes (simplecache, zip) or interpret downloaded content (reference)."""
 
 
 def is_remote(data: str) -> bool:
-    """Whether the data has an address, not a path."""
+    """Whether `data` is an address, not a path."""
     return "://" in data or data.startswith("dvc+")
 
 
@@ -28,7 +28,7 @@ def require_harmless(uri: str) -> None:
     """Checks that an address can only lead to a server, or to the repository that it contains.
 
     Raises:
-        DataError: the address has another scheme, or a part of it could be read as an option or a command.
+        DataError: the scheme of the address is not supported, or a part of it could be read as an option or a command.
     """
     dvc = DVC_URI.fullmatch(uri)
     if uri.startswith("dvc+"):
@@ -42,7 +42,7 @@ def require_harmless(uri: str) -> None:
     if scheme not in SCHEMES or "::" in uri:
         schemes = ", ".join(f"{name}://" for name in SCHEMES)
         raise DataError(
-            f"The address {uri} is not supported. An address begins with {schemes} or dvc+. For files on "
+            f"The address {uri} is not supported. An address must begin with {schemes} or dvc+. For files on "
             "this machine, pass the path."
         )
 

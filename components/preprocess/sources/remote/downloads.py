@@ -45,7 +45,7 @@ def download_files(
 def download_missing(
     system: Any, files: Mapping[str, RemoteFile], target: Path, uri: str
 ) -> dict[str, RemoteFile | None]:
-    """Downloads the files that are missing in `target` or have another tag.
+    """Downloads the files that are missing in `target` or whose tag has changed.
 
     A file gets its name and its tag only when it is complete, so that a repeated download skips the complete files.
 
@@ -90,7 +90,7 @@ def remove_others(files: Collection[str], target: Path) -> None:
 
 
 def tags_of(target: Path) -> Tags:
-    """Opens the tags of the downloaded files."""
+    """Opens the database with the tags of the downloaded files."""
     return Tags(note_path(target, "tags.sqlite"))
 
 
@@ -104,7 +104,7 @@ def _require_room(target: Path, files: Iterable[RemoteFile], uri: str) -> None:
         raise DataError(
             f"Downloading {uri} needs {num_bytes / 1e6:,.0f} MB of disk space; {target} has "
             f"{max(0, free - limits.SPARE_BYTES) / 1e6:,.0f} MB. Free some space, or set DARKROOM_CACHE "
-            "to another disk."
+            "to a folder on another disk."
         )
 
 
@@ -140,7 +140,7 @@ def _download_file(system: Any, file: RemoteFile, target: Path, uri: str) -> Rem
 
 
 def _opened_version(source: Any, file: RemoteFile) -> RemoteFile:
-    """The version that is read, which an object store reports when a file is opened."""
+    """The version that is being read; object stores report it when a file is opened."""
     details = getattr(source, "details", None)
     version = remote_file(file.name, details) if isinstance(details, dict) else file
     return file if version.tag is None else version
@@ -148,7 +148,7 @@ def _opened_version(source: Any, file: RemoteFile) -> RemoteFile:
 
 def _file_budget(file: RemoteFile, target: Path, uri: str) -> Budget:
     room = max(0, shutil.disk_usage(target.parent).free - limits.SPARE_BYTES)
-    budget = replace(limits.fetch_budget(uri), subject=f"The file {target.name} of {uri}")
+    budget = replace(limits.fetch_budget(uri), subject=f"The file {target.name} from {uri}")
     budget.max_bytes = min(limits.UNANNOUNCED_BYTES, room) if file.size is None else file.size
     budget.basis = ", since its server does not report its size" if file.size is None else ", as its server reports"
     return budget

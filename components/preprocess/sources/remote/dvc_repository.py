@@ -86,7 +86,7 @@ class _Tree:
         """The content of a file; empty if it does not exist."""
         content: bytes = self._store[self.files[path]].data if path in self.files else b""
         if len(content) > max_bytes:
-            raise DataError(f"{path} of the repository may have at most {max_bytes:,} bytes; it has {len(content):,}.")
+            raise DataError(f"{path} in the repository may have at most {max_bytes:,} bytes; it has {len(content):,}.")
         return content
 
 
@@ -165,14 +165,14 @@ def _write(view: Path, path: str, content: bytes) -> None:
     try:
         target = within(view, path)
     except UnsafeNameError as reason:
-        log.warning("A file of the repository is left out: %r %s.", path, reason)
+        log.warning("A file in the repository is left out: %r %s.", path, reason)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
 
 
 def _outputs(tree: _Tree) -> dict[str, dict[str, Any]]:
-    """The hash, size and number of files of the data under DVC, by path, from `<name>.dvc` and `dvc.lock`."""
+    """The hash, size and file count of each output in `<name>.dvc` files and `dvc.lock`, by the path of the output."""
     outputs: dict[str, dict[str, Any]] = {}
     for pointer in tree.files:
         folder, _, name = pointer.rpartition("/")
@@ -201,7 +201,7 @@ def _entry(output: Any) -> dict[str, Any] | None:
 
 
 def _read_yaml(content: bytes) -> dict[str, Any]:
-    """Parses a file of DVC within the limits for untrusted documents; an unreadable file is ignored."""
+    """Parses a DVC file within the limits for untrusted documents; an unreadable file counts as empty."""
     try:
         tree = parse_yaml(content.decode("utf-8"))
     except (UnicodeDecodeError, DocumentError):
@@ -210,7 +210,7 @@ def _read_yaml(content: bytes) -> dict[str, Any]:
 
 
 def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
-    """DVC's settings: all of them if the current working folder is in the repository, otherwise only safe ones."""
+    """The cache and remotes for DVC; only safe settings unless the current working folder is in the repository."""
     from dvc.config import Config
 
     if local is not None and Path.cwd().resolve().is_relative_to(local):
@@ -272,7 +272,7 @@ def _keep_harmless(config: Mapping[str, Any], local: Path | None) -> tuple[dict[
 
 
 def _harmless_url(url: str, local: Path | None) -> str | None:
-    """The URL if it is a server or a path in the folder of the repository; otherwise None."""
+    """The URL if it leads to a server, the absolute path if it leads into the repository; otherwise None."""
     if "::" in url or "\0" in url:
         return None
     if "://" in url:

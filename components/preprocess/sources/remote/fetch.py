@@ -36,7 +36,7 @@ from components.preprocess.sources.remote.files import (
 )
 
 ADDRESSING_VARIABLE: Final = "DARKROOM_S3_ADDRESSING_STYLE"
-"""The addressing style of an S3 store; AWS has variables for endpoint, region and keys, but not for this."""
+"""The variable for an S3 store's addressing style; AWS defines some for endpoint, region and keys, not for this."""
 ADDRESSING_STYLES: Final = ("auto", "path", "virtual")
 EXTRAS: Final = {
     "gs": "gs",
@@ -53,7 +53,7 @@ def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) 
 
     Args:
         uri: the address of an archive, a label file or a folder.
-        list_referenced: returns the paths of files next to a downloaded label file that are also needed.
+        list_referenced: returns, for a downloaded label file, the paths of files next to it that are also needed.
 
     Raises:
         DataError: the address is invalid, cannot be reached, or does not exist.
@@ -101,7 +101,7 @@ def _fetch_files(uri: Address, list_referenced: Callable[[Path], list[str]] | No
 
 def _fetch_dvc(uri: Address, list_referenced: Callable[[Path], list[str]] | None) -> Path:
     match = DVC_URI.fullmatch(uri.full)
-    assert match is not None, "`checked_address` has checked the address"
+    assert match is not None, "`checked_address` must have checked the address"
     path_in_repository = checked_name(match["path"].strip("/"))
     repository = open_repository(match["repository"], match["revision"], path_in_repository)
     with _remove_clone(uri), repository as view:
@@ -177,7 +177,7 @@ def explain_errors(uri: Address) -> Iterator[None]:
 
 
 def place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
-    """(address, options) for fsspec, which would read keys in `s3://KEY:SECRET@bucket/…` as part of the bucket name.
+    """Returns (address, options) for fsspec, which does not support credentials in `s3://KEY:SECRET@bucket/…`.
 
     Raises:
         DataError: the addressing style is invalid.

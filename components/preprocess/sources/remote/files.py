@@ -14,12 +14,12 @@ from components.preprocess.sources.readers.label_files import is_label_file
 from components.preprocess.sources.remote import limits
 
 TAGS: Final = ("ETag", "etag", "md5Hash", "checksum", "Last-Modified", "LastModified", "updated", "mtime", "created")
-"""The keys with which file systems identify the version of a file."""
+"""The keys under which fsspec's file systems report the version of a file, in order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file to download: its name on the server, and its size and the tag of its version, if known."""
+    """A file to download: its name on the server and, if known, its size and the tag of its version."""
 
     name: str
     size: int | None
@@ -66,7 +66,7 @@ def find_file(system: Any, path: str, uri: str) -> RemoteFile | None:
     if not (archive.is_archive(name) or is_label_file(name)):
         if uri.startswith(("http://", "https://")):
             raise DataError(
-                "An address must point to an archive or a table, with a name that ends in "
+                "A web address must point to an archive or a table, with a name that ends in "
                 f"{', '.join(archive.SUFFIXES)}, .csv or .parquet; {uri} does not."
             )
         return None
@@ -102,7 +102,7 @@ def remote_file(name: str, info: Mapping[str, Any]) -> RemoteFile:
 
 
 def pin_to_commit(files: Mapping[str, RemoteFile], commit: str) -> dict[str, RemoteFile]:
-    """Replaces the tags of files by the commit, because files of a commit never change."""
+    """Replaces the tags of files with the commit, because files of a commit never change."""
     return {name: RemoteFile(file.name, file.size, f"{commit}/{file.name}") for name, file in files.items()}
 
 

@@ -12,13 +12,13 @@ BYTES_PER_SECOND: Final = 10_000
 UNANNOUNCED_BYTES: Final = 2**31
 """The maximum size of a file whose size the server does not report, such as GitHub's archive of a branch."""
 SPARE_BYTES: Final = 2**30
-"""The space that remains free on the disk."""
+"""The number of bytes that must remain free on the disk."""
 
 
 def fetch_budget(uri: str, *, is_listed: bool = False) -> Budget:
     """The budget for downloading the data at an address, or for listing a folder there.
 
-    The first answer may take as long as any other, so the minimum rate only applies after that time.
+    The first answer may take as long as later ones, so the minimum rate only applies after that time.
     """
     advice = "Download the data yourself and pass the folder, or use another address."
     return Budget(

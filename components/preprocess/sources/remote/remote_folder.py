@@ -1,7 +1,7 @@
 """A folder in an object store. Each task only downloads the photos that it reads.
 
-The photos are listed by their names; only label files are downloaded for the list. Downloads stay in the cache with the
-ETags of the server, so that an interrupted task only downloads the missing files when it resumes.
+To list the photos, only label files are downloaded. Downloads stay in the cache with the ETags of the server, so that
+an interrupted task only downloads the missing files when it resumes.
 """
 
 import threading
@@ -51,7 +51,7 @@ class RemoteFolder:
         self._lock = threading.Lock()
 
     def photo_at(self, location: Path, listed_file: RemoteFile | None = None) -> "RemotePhoto":
-        """The photo for a path in the cache, in the version listed by this task or else in `listed_file`."""
+        """The photo for a path in the cache; its version is from this task's listing or, without one, `listed_file`."""
         name = location.relative_to(self.path).as_posix()
         file = listed_file if self.files is None else self.files.get(name)
         if file is None:
@@ -86,7 +86,7 @@ class RemoteFolder:
 
     def list(self) -> Listing:
         """Lists the folder as if it were completely in the cache."""
-        assert self.files is not None, "only the task that has listed the folder calls this"
+        assert self.files is not None, "only a task that has listed the folder may call this"
         listing = Listing()
         folders: set[tuple[str, ...]] = set()
         hidden_names: set[str] = set()
@@ -151,7 +151,7 @@ def fetch_photos(photos: Sequence[PhotoFile]) -> None:
 
 
 def list_remote_folder(data: str) -> RemoteFolder | None:
-    """Lists the folder at an address; None if the address is not such a folder, or must be downloaded completely.
+    """Lists the folder at an address; None if it is not such a folder, or must be downloaded completely.
 
     Archives, label files, paths in DVC repositories and binary files with many photos are downloaded completely.
 

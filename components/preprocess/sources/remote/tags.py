@@ -9,7 +9,7 @@ from components.preprocess.store.cache_index import select_in
 
 
 class Tags:
-    """The ETags of files, by name. Each change is on the disk when the call returns, so it survives an abort."""
+    """The ETags of files, by name. Each change is on the disk when the call returns, so it survives a crash."""
 
     def __init__(self, path: Path):
         self._path = path

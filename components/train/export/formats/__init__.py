@@ -1,1 +1,1 @@
-"""Exports the trained network for other runtimes and compares it with the service: `export.export_model`."""
+"""Exports a trained model for other runtimes, and compares it with the service. Import `export`."""

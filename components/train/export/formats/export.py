@@ -60,8 +60,8 @@ class ExportedModel:
         path: the folder of the exported model.
         format: the format of the exported model.
         num_photos: the number of compared golden photos.
-        same_label: the number of golden photos with the same label as in the service.
-        max_probability_difference: the largest difference of a probability over the golden photos.
+        same_label: the number of golden photos for which the model predicts the same label as the service.
+        max_probability_difference: the largest difference between probabilities on the golden photos.
         size_bytes: the size of the model's files.
         latency_ms: the median time for one photo on this machine, without decoding.
     """
@@ -81,7 +81,7 @@ def export_model(
     """Writes a model in another format, loads it again and compares it with the graph that the service runs.
 
     Args:
-        dataset_dir: contains golden/, whose photos are compared, and the splits, which int8 needs.
+        dataset_dir: contains golden/, the photos on which the models are compared, and the splits, which int8 needs.
         bundle_dir: contains bundle.json, model.keras and export/.
         evaluation_dir: contains calibration.json with the temperature; without it, probabilities are uncalibrated.
         target: a new folder.
@@ -89,7 +89,7 @@ def export_model(
 
     Raises:
         ArtifactError: the target exists, or a folder is missing or damaged.
-        ModelError: the format cannot contain the model, or the exported model disagrees with the service.
+        ModelError: the format cannot represent the model, or the exported model disagrees with the service.
     """
     if target.exists():
         raise ArtifactError(f"The output must be a new folder; {target} exists. Choose another one with --output.")
@@ -143,7 +143,8 @@ def export_model(
         latency_ms=_measure_latency(ask, photos[:1]),
     )
     log.info(
-        "%s: %d of %d golden photos get the service's label, with probabilities within %.1e; %.1f MB, %.1f ms a photo.",
+        "%s: %d of %d golden photos get the service's label; largest difference between probabilities: %.1e; %.1f MB, "
+        "%.1f ms per photo.",
         target,
         exported.same_label,
         exported.num_photos,
@@ -193,7 +194,7 @@ def _check_equality(actual: np.ndarray, expected: np.ndarray, format_name: Forma
     difference = float(np.abs(actual - expected).max())
     if not difference <= TOLERANCE:  # also rejects NaN
         raise ModelError(
-            f"Probabilities of the exported model must be within {TOLERANCE:g} of the service; with "
+            f"Probabilities of the exported model must be within {TOLERANCE:g} of the service's; with "
             f"{format_name}, they differ by up to {difference:.1e}. Nothing is written. Choose another format."
         )
 

@@ -19,7 +19,7 @@ def write_onnx(source: Source, folder: Path) -> None:
     import tensorflow as tf
 
     with needs_formats("ONNX"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tf2onnx uses deprecated names of NumPy
+        warnings.simplefilter("ignore")  # tf2onnx uses deprecated NumPy names
         import onnx
         import onnxruntime  # noqa: F401 - load_onnx needs it
         import tf2onnx

@@ -10,7 +10,7 @@ from components.train.export.graph import save_graph
 
 
 def write_openvino(source: Source, folder: Path) -> None:
-    """Adds the calibrated softmax to the exported graph."""
+    """Writes the exported graph with the calibrated softmax as an additional output."""
     graph = openvino().Core().read_model(source.bundle_dir / "export" / "model.xml")
     from openvino import opset13 as ops
 

@@ -25,7 +25,7 @@ OUTPUTS: Final = ("logits", "probabilities")
 
 @dataclass(frozen=True)
 class Source:
-    """A trained model.
+    """A trained model to export.
 
     Attributes:
         bundle_dir: contains bundle.json, model.keras and export/.

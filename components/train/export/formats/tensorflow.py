@@ -42,7 +42,7 @@ def write_litert(source: Source, folder: Path) -> None:
     """Writes the model in float32.
 
     Raises:
-        ModelError: LiteRT has no equivalent of a layer.
+        ModelError: the extra `formats` is not installed, or LiteRT has no equivalent of a layer.
     """
     _convert(source, folder, int8=False)
 
@@ -51,7 +51,7 @@ def write_litert_int8(source: Source, folder: Path) -> None:
     """Writes the model quantized to eight-bit integers, with value ranges from training photos.
 
     Raises:
-        ModelError: LiteRT has no equivalent of a layer.
+        ModelError: the extra `formats` is not installed, or LiteRT has no equivalent of a layer.
     """
     _convert(source, folder, int8=True)
 
@@ -67,7 +67,7 @@ def load_litert(folder: Path) -> Ask:
     with _quiet_output():
         interpreter = Interpreter(str(folder / "model.tflite"))
         run = interpreter.get_signature_runner()
-        run(**{INPUT: np.zeros(interpreter.get_input_details()[0]["shape"], np.uint8)})  # the first run also prints
+        run(**{INPUT: np.zeros(interpreter.get_input_details()[0]["shape"], np.uint8)})  # the first run prints too
     return lambda pixels: np.concatenate([run(**{INPUT: photo[np.newaxis]})["probabilities"] for photo in pixels])
 
 

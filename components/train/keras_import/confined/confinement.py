@@ -1,4 +1,4 @@
-"""Confines a process that reads an untrusted model: limits its memory, time, disk, network and other programs.
+"""Confines a process that reads an untrusted model: limits memory, time and files; blocks network and new processes.
 
 A confined process runs one of our own programs. It locks itself down before it reads a byte of the upload, and
 processes the upload within `handle`: any failure there rejects the upload with a reason. A failure before `handle` is a
@@ -6,8 +6,8 @@ bug. The process is subject to
 - resource limits: address space, processor time, file size, open files, no core dump;
 - Landlock: files can only be written, created and removed in one folder, and signals reach no other process;
 - seccomp: no sockets, no new processes or programs, no tracing, no changes of owners and permissions.
-The last two require Linux. If the kernel lacks them, the resource limits still apply, and `lock_down` reports what is
-missing.
+The last two require Linux. If the kernel lacks them, the resource limits still apply, and `lock_down` returns what the
+system cannot prevent.
 """
 
 import ctypes
@@ -58,7 +58,7 @@ class Confinement:
 
 
 def run_confined(module: str, arguments: list[str], confinement: Confinement) -> None:
-    """Runs one of our programs on an upload; it must call `enter` with the same confinement first, then `handle`.
+    """Runs one of our programs on an upload; the program must first call `enter` with its arguments, then `handle`.
 
     Raises:
         UploadError: the program rejected the upload, or failed while it handled it.
@@ -102,7 +102,7 @@ def enter(argv: list[str]) -> list[str]:
 def handle(folder: Path, work: Callable[[], None]) -> int:
     """Handles the upload: any exception rejects it.
 
-    Import libraries before this call, so that a broken library does not reject the upload.
+    Import libraries before this call, so that a broken library is not mistaken for a bad upload.
 
     Args:
         folder: the folder of the confinement.

@@ -1,4 +1,4 @@
-"""Reads the weights of an untrusted HDF5 file; only within the confinement of `reader`.
+"""Reads the weights of an untrusted HDF5 file; runs only in the confined process that runs `reader`.
 
 HDF5 files can refer to other files, run code in filter plug-ins, describe arrays of any size in a few bytes, and
 contain cycles. Each link is checked before its object is opened; the type, size and storage of each array are checked
@@ -23,7 +23,7 @@ MAX_PATH: Final = 4000
 MAX_NAME: Final = 1000
 MAX_TEXT_BYTES: Final = 2**25
 MAX_RATIO: Final = 50
-"""The maximum ratio of an array's size to its stored bytes. Weights hardly compress; a bomb expands a thousandfold."""
+"""The maximum ratio of an array's size to its stored bytes. Weights hardly compress; bombs expand a thousandfold."""
 SMALL_BYTES: Final = 2**16
 VALUES_AT_ONCE: Final = 2**20
 
@@ -31,7 +31,7 @@ _FILTERS: Final = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32
 _LAYOUTS: Final = {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED}
 _LINKS: Final = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
 _NOT_WEIGHTS: Final = ("optimizer_weights", "optimizer", "_optimizer")
-"""Names of optimizer state in the file, which is neither opened nor read."""
+"""Names of groups that contain the optimizer's state; they are neither opened nor read."""
 
 
 def _refused(where: str, why: str) -> UploadError:
@@ -137,7 +137,7 @@ class Hdf5Model:
     # Reading the data
 
     def write_arrays(self, target: IO[bytes]) -> Iterator[tuple[str, tuple[int, ...], int]]:
-        """Writes every weight as float32; yields its path, shape, and the offset of its first value."""
+        """Writes every weight as float32; yields the path, the shape, and the offset of the first value of each."""
         offset = 0
         for path, dataset in self._datasets.items():
             yield path, tuple(map(int, dataset.shape)), offset
@@ -185,7 +185,7 @@ class Hdf5Model:
         return layers
 
     def _list(self, where: str, name: str) -> list[str] | None:
-        """Reads a list of names; HDF5 files store a long list in parts: name0, name1 and so on."""
+        """Reads a list of names; Keras stores a long list in parts: name0, name1 and so on."""
         group = self._groups[where]
         if h5a.exists(group, name.encode()):
             return self._strings(where, name)

@@ -1,4 +1,4 @@
-"""Landlock: restricts a process to writing in one folder.
+"""Landlock: prevents a process from writing outside one folder.
 
 https://docs.kernel.org/userspace-api/landlock.html
 """
@@ -20,7 +20,7 @@ _SCOPED: Final = 0b11  # abstract sockets and signals
 
 
 def fence_writes(libc: ctypes.CDLL, folder: Path) -> bool:
-    """Restricts writing to `folder`; returns whether it succeeded."""
+    """Prevents writing outside `folder`, except to the null device; returns whether the restriction is active."""
     version = libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
     if version < 1:
         return False

@@ -1,6 +1,6 @@
-"""Unpacks an upload and converts its HDF5 weights to plain numbers; only within the confinement of `inspection`.
+"""Unpacks an upload and converts its HDF5 weights to plain numbers; runs only in the confined process of `inspection`.
 
-All input to C libraries is parsed here, in the confined process. It writes the weights only as float32 values:
+All data that C libraries must parse is parsed here, in the confined process, which writes the weights only as float32:
 weights.bin       the values of all arrays in order, float32, little-endian
 """
 

@@ -1,4 +1,4 @@
-"""seccomp: denies a process sockets, other programs and similar system calls.
+"""seccomp: prevents a process from opening sockets, starting programs and making other dangerous system calls.
 
 https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -149,7 +149,7 @@ _NUMBER_AT, _AUDIT_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 
 
 def filter_calls(libc: ctypes.CDLL) -> bool:
-    """Denies sockets, processes and similar calls, which then fail with EPERM; returns whether it succeeded."""
+    """Makes system calls for sockets, new processes and so on fail with EPERM; returns whether the filter is active."""
     machine = _MACHINES.get(platform.machine())
     if machine is None or sys.byteorder != "little":
         return False

@@ -18,7 +18,7 @@ def parse(text: str, what: str, *, max_bytes: int, max_depth: int) -> dict[str, 
 
     Args:
         text: the JSON.
-        what: its name in the message, such as `config.json`.
+        what: the name of the JSON for error messages, such as `config.json`.
         max_bytes: the maximum size of the text.
         max_depth: the maximum nesting of objects and lists.
 
@@ -60,7 +60,7 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(tree: Any, max_depth: int) -> None:
-    """Checks values without recursion, so that deep nesting does no harm."""
+    """Checks values without recursion, so that deep nesting cannot exhaust the stack."""
     level = [tree]
     for _ in range(max_depth):
         children: list[Any] = []
@@ -70,9 +70,9 @@ def _check(tree: Any, max_depth: int) -> None:
             elif isinstance(value, list):
                 children += value
             elif isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):
-                raise ValueError(f"a string has {len(value):,} characters or a zero byte: {value[:40]!r}…")
+                raise ValueError(f"a string of {len(value):,} characters is too long or has a NUL: {value[:40]!r}…")
             elif isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{json.dumps(value)} is not a number")
+                raise ValueError(f"{json.dumps(value)} is not a finite number")
             elif isinstance(value, int) and abs(value) > 2**63:
                 raise ValueError("an integer has more than 64 bits")
         if not children:

@@ -1,9 +1,9 @@
 """Checks that every name in a model's description is on an allow-list.
 
-Keras' formats name classes, functions and modules in nested dicts. Keras' loader looks these names up, which can run
-code; Darkroom never looks up a name. This first pass walks every dict of the network, including unused ones (such as
-the shapes with which layers were built), and rejects names that are not on the list. The compile config is not part of
-the network: `strict_json` drops it without reading it.
+In Keras' file formats, nested dicts contain the names of classes, functions and modules. Keras' loader looks these
+names up, which can run code; Darkroom never looks up a name. This first pass walks every dict of the network, including
+unused ones (such as the shapes with which layers were built), and rejects names that are not on the list. The compile
+config is not part of the network: `strict_json` drops it without reading it.
 """
 
 from collections.abc import Iterator
@@ -116,7 +116,7 @@ def sweep(tree: dict[str, Any], root: str) -> None:
 
     Args:
         tree: the JSON.
-        root: the name of the file in the messages, such as `config.json`.
+        root: the name of the file for error messages, such as `config.json`.
 
     Raises:
         UploadError: a class, module or registered name is not on the list, or an argument refers to an external file;

@@ -37,7 +37,7 @@ def read_graph(tree: dict[str, Any], where: str, limits: Limits, *, keras_versio
 
     Args:
         tree: the JSON.
-        where: the name of the file in the messages.
+        where: the name of the file, for error messages.
         limits: the limits on the upload, such as the number of layers.
         keras_version: the version of Keras that saved the file.
 
@@ -220,7 +220,7 @@ class _Reader:
     def _call(self, node: Any, where: str, spreads: bool = False) -> Call:
         """Parses a call. Keras 3: {"args": [tensors], "kwargs": {…}}; Keras 2: [[layer, call, tensor, {…}], …].
 
-        If a layer spreads its inputs, they are in "args" one by one, or in "kwargs".
+        If a layer takes its inputs as separate arguments (`spreads`), they are in "args" one by one, or in "kwargs".
         """
         if isinstance(node, dict):
             arguments, keywords = node.get("args"), node.get("kwargs", {})

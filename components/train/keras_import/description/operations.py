@@ -44,7 +44,7 @@ def as_layer(kind: Any, config: dict[str, Any], inbound: list[Any]) -> tuple[str
 
 
 def _operands(kind: Any, inbound: list[Any]) -> list[Any] | None:
-    """Returns both operands of an operation; None if the call has another form, as for a layer with the same name."""
+    """Returns both operands of an operation; None if the call has a different form, such as that of an Add layer."""
     if len(inbound) != 1:
         return None
     if kind in OPERATIONS and isinstance(inbound[0], dict):

@@ -7,7 +7,7 @@ from components.train.keras_import.graph import Call, Layer, Reference, order, r
 
 
 def parse_reference(value: Any, where: str) -> Reference:
-    """Parses a reference: a `__keras_tensor__` in Keras 3; `["layer", 0, 0]`, also with arguments, in Keras 2."""
+    """Parses a reference: in Keras 3, a `__keras_tensor__`; in Keras 2, `["layer", 0, 0]` or `["layer", 0, 0, {…}]`."""
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         config = value.get("config")
         value = config.get("keras_history") if isinstance(config, dict) else None
@@ -74,7 +74,7 @@ _OPTIONS: Final = ("return_attention_scores", "use_causal_mask")
 
 
 def find_operands(tensors: list[Any], keywords: dict[str, Any], where: str) -> tuple[list[Any], dict[str, Any]]:
-    """Returns the query, value and optional key of a call, in this order, and the remaining keywords."""
+    """Returns the query, value and optional key of a call, in this order, and the other keyword arguments."""
     named = {key: keywords[key] for key in _OPERANDS if keywords.get(key) is not None}
     placed = {key: tensor for key, tensor in zip(_OPERANDS, tensors, strict=False) if tensor is not None}
     operands = placed | named

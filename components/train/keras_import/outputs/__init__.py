@@ -1,1 +1,1 @@
-"""The outputs of a finished model: its output layer, and the order of its classes. Import its modules."""
+"""The outputs of an uploaded model: its output layer, and the order of its classes. Import either module."""

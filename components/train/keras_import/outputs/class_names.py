@@ -1,4 +1,4 @@
-"""Reads the classes of a finished model from a file next to it, and matches its outputs with the data's classes."""
+"""Reads the classes of an uploaded model from a file next to it, and matches its outputs with the data's classes."""
 
 import json
 import re
@@ -17,7 +17,7 @@ LABEL_FILES: Final = (
     "class_names.json",
     "class_indices.json",
 )
-"""Text: one class per line, optionally after its number. JSON: a list, {name: number} or {number: name}."""
+"""Text: one class per line, optionally after its number. JSON: a list of classes, {name: number} or {number: name}."""
 MAX_LABEL_BYTES: Final = 2**20
 _MAX_CLASSES: Final = 100_000
 _MAX_NAME: Final = 200
@@ -25,7 +25,7 @@ _NUMBERED_LINE: Final = re.compile(r"(\d+)[\s:,;]+(\S.*)")
 
 
 def read_class_names(content: bytes, file_name: str) -> tuple[str, ...]:
-    """Reads the classes from the content of a file in LABEL_FILES.
+    """Reads the classes from the content of a label file; its name must be one of LABEL_FILES.
 
     Raises:
         UploadError: the content is not a list of classes.
@@ -49,7 +49,7 @@ def read_class_names(content: bytes, file_name: str) -> tuple[str, ...]:
 
 def _refused(file_name: str, why: str) -> UploadError:
     return UploadError(
-        f"{file_name} next to an uploaded model must list its classes in the order of its outputs, one per "
+        f"{file_name} next to an uploaded model must list the model's classes in the order of its outputs, one per "
         f"line; {why}. Correct it, or set train.model.class_names."
     )
 
@@ -77,7 +77,7 @@ def _from_json(tree: object) -> tuple[str, ...]:
 
 
 def find_beside(path: Path) -> tuple[Path, tuple[str, ...]] | None:
-    """Finds a file of LABEL_FILES next to a model, and reads its classes; None if there is none.
+    """Finds the first of LABEL_FILES next to a model, and reads its classes; None if there is none.
 
     Raises:
         UploadError: the file is not a list of classes.
@@ -91,7 +91,7 @@ def find_beside(path: Path) -> tuple[Path, tuple[str, ...]] | None:
 
 
 def order_outputs(model_classes: Sequence[str], class_names: Sequence[str], display_name: str) -> tuple[int, ...]:
-    """Finds the model's output for each class of the data.
+    """Finds the index of the model's output for each class of the data.
 
     Names that differ only in case, spaces, hyphens and underscores are the same class.
 
@@ -108,7 +108,7 @@ def order_outputs(model_classes: Sequence[str], class_names: Sequence[str], disp
             raise UploadError(
                 f"A model that is used unchanged must have the classes of the data; {display_name} does not have "
                 f"{name!r}{nearest(name, model_classes)}. Rename the class, correct the model's list of "
-                "classes, or give it a new head: train.model.head=linear."
+                "classes, or give the model a new head: train.model.head=linear."
             )
     return tuple(place_by_name[name] for name in class_names)
 

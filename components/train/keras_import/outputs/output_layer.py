@@ -1,4 +1,4 @@
-"""Adapts the output layer of a network that is used unchanged: one logit per class of the data, in order."""
+"""Adapts the outputs of a network that keeps its own output layer: one logit per class of the data, in order."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ _PASSES: Final = ("Dropout", "GlobalAveragePooling2D", "Identity")
 
 
 def find_columns(num_outputs: int, num_classes: int, class_order: Sequence[int] | None) -> np.ndarray | None:
-    """Returns each class's logit as a weighted sum of the outputs, float32 (outputs, classes); None if unchanged.
+    """Returns the matrix from outputs to class logits, float32 (outputs, classes); None if it changes nothing.
 
     A single output z is the logit of the second of two classes: softmax([-z/2, z/2]) = [1 - sigmoid(z), sigmoid(z)].
 
@@ -36,7 +36,7 @@ def as_logits(graph: Graph, columns: np.ndarray | None) -> tuple[Graph, LayerPat
     """Removes the final softmax or sigmoid, and finds the layer that `columns` are applied to.
 
     Raises:
-        UploadError: the network ends in something else, or its outputs cannot be reordered.
+        UploadError: the network ends in a different activation, or its outputs cannot be reordered.
     """
     is_binary = columns is not None and len(columns) == 1
     graph = _drop_activation(graph, "sigmoid" if is_binary else "softmax")

@@ -26,8 +26,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         Args:
             keep: called with the validation loss if the weights are the best of the phase.
             phase: the resolved phase.
-            swa: the share of the last epochs whose weights are averaged; None for no averaging.
-            training: its batches renew the moving statistics of batch normalization.
+            swa: the share of the planned epochs, counted from the end, whose weights are averaged; None averages none.
+            training: the batches from which the moving statistics of batch normalization are renewed.
         """
         super().__init__()
         self.mean: list[np.ndarray] = []
@@ -120,7 +120,7 @@ class Plateau(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         self._lowest, self._waited = (loss, 0) if loss < self._lowest else (self._lowest, self._waited + 1)
         if self._waited >= self._phase.decay_epochs:
             self._waited = 0
-            scale = unwrap_optimizer(self.model)._learning_rate.scale  # noqa: SLF001 - Keras' public attribute is a number
+            scale = unwrap_optimizer(self.model)._learning_rate.scale  # noqa: SLF001 - the public attribute returns a number
             scale.assign(scale * self._phase.decay_factor)
 
 

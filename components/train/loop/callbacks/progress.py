@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 10.0
 PART_SECONDS: Final = 1.0
-"""The time between two progress reports to the studio or another program."""
+"""The minimum time between two progress reports to the studio or another program."""
 SYSTEM_METRICS_SECONDS: Final = 5
 
 
@@ -46,7 +46,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             note: called with the metrics of each epoch.
             note_step: called every few seconds with metrics and the number of completed steps.
             phase: the number of the phase, counted from 1.
-            first: the number of its first epoch, counted from 1 over all phases.
+            first: the number of the phase's first epoch, counted from 1 over all phases.
             planned: the number of epochs of all phases if none stops early.
             training: the training batches; in a resumed epoch, Keras sees only the remaining ones.
             deadline: ends the training before an epoch that would exceed it.
@@ -83,7 +83,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._step_start = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Updates the means of the epoch and reports them every few seconds; fails on NaN and infinity."""
+        """Updates the means of the epoch, reports them every few seconds, and ends the phase on NaN or infinity."""
         now = time.monotonic()
         num_done = min(batch + 1, len(self._training))  # with several steps per execution, Keras counts past the end
         self._waited += measure_input_wait(self._training.made_at[self._num_done : num_done], self._step_start, now)
@@ -135,7 +135,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._validation_start = time.monotonic()
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Logs the metrics of the epoch, and stops the training if the user asked it to finish."""
+        """Logs the metrics of the epoch; stops on request, or if another epoch would exceed the time limit."""
         now = time.monotonic()
         figures = {name: float(value) for name, value in (logs or {}).items()}
         figures |= self._over_epoch(figures, self._training.num_examples)
@@ -188,7 +188,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
                 raise self._diverged("The loss", loss)
 
     def _check_weights(self) -> None:
-        """Checks the weights, because the loss may not show their NaN: oneDNN's ReLU turns NaN into 0."""
+        """Checks the weights, because a weight that is NaN may not show in the loss: oneDNN's ReLU turns NaN into 0."""
         if (broken := broken_weight(self.model)) is not None:
             raise self._diverged(f"The weight {broken[0]}", broken[1])
 
@@ -211,7 +211,7 @@ def broken_weight(model: keras.Model) -> tuple[str, float] | None:
 
 
 def measure_input_wait(made_at: np.ndarray, start: float, end: float) -> float:
-    """Computes the time that steps have waited for their batches.
+    """Computes the time that steps spent waiting for their batches.
 
     A step begins when the previous step has ended and its own batch is ready. All steps are assumed to take equally
     long.
@@ -248,7 +248,7 @@ def system_metrics(run: Run) -> Iterator[None]:
         yield
         return
     logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
-    try:  # imported before the thread starts: if two threads import MLflow at once, they see it half imported
+    try:  # imported before the thread starts: if two threads import MLflow at once, one may see it half imported
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
     except ImportError as error:
         log.warning("No system metrics: %s. Training continues.", error)

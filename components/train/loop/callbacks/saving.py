@@ -1,4 +1,4 @@
-"""Saves the training at the end of epochs, every few minutes within an epoch, and on SIGTERM."""
+"""Saves checkpoints at the end of epochs, every few minutes within an epoch, and on SIGTERM."""
 
 import contextlib
 import logging
@@ -23,11 +23,11 @@ LARGEST_SHARE: Final = 0.05
 """The maximum share of the time that checkpoints may take; if epochs are very short, not all of them are saved."""
 
 MakeState = Callable[[int, int, bool], State]
-"""Arguments: the completed epochs of the phase, the completed batches of the next epoch, whether the phase is over."""
+"""Called with the completed epochs of the phase, the completed batches of the next epoch, whether the phase is over."""
 
 
 class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Saves the training; must be the last callback, so that the state of the other callbacks is up to date."""
+    """Saves checkpoints; must be the last callback, so that the state of the other callbacks is up to date."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         """Creates the callback of one phase.
 
         Args:
-            checkpoints: the destination.
+            checkpoints: receive the states.
             make_state: returns the current state of the training.
             training: the training batches; in a resumed epoch, Keras sees only the remaining ones.
             epochs: the number of epochs of the phase.
@@ -90,8 +90,8 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
     def _leave_if_asked(self) -> None:
         if self._stop_requested.is_set():
             log.warning(
-                "Received SIGTERM: start the training again with the same photos and params to continue from the "
-                "last checkpoint."
+                "Received SIGTERM; training stops. To resume it from the last checkpoint, start it again with the same "
+                "photos and params."
             )
             sys.exit(128 + signal.SIGTERM)
 

@@ -37,7 +37,7 @@ ADVICE: Final = {
 class PodReasons:
     """Asks Kubernetes why pods of one run do not run.
 
-    If kubectl is missing or not allowed to list pods, there are no reasons, but only the command that shows them.
+    If kubectl is missing or not allowed to list pods, no reasons are found; `command` is what a user can run instead.
     """
 
     def __init__(self, run_id: str, namespace: str):

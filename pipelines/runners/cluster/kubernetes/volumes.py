@@ -1,4 +1,4 @@
-"""Rejects a run before submission if its volumes cannot be mounted: its tasks would be pending forever."""
+"""Rejects a run before submission if its tasks would wait forever for a volume, or could not write to it."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ SHARED: Final = ("ReadWriteMany", "ReadOnlyMany")
 
 @dataclass(frozen=True)
 class Volumes:
-    """The facts about the volumes in Kubernetes.
+    """What Kubernetes reports about the volumes.
 
     Attributes:
         access_modes: the access modes of each claim's volume.
@@ -35,7 +35,7 @@ def check_volumes(placement: Placement, num_workers: int, namespace: str) -> Non
     """Checks the volume claims of the tasks with kubectl, if it is installed and configured for this cluster.
 
     Args:
-        placement: names the claims and the nodes.
+        placement: the placement of the tasks, which names the claims and selects the nodes.
         num_workers: the number of tasks that share the work of a step and run at the same time.
         namespace: the namespace of the tasks.
 
@@ -116,7 +116,7 @@ def _check_claim(claim: str, volumes: Volumes, num_workers: int, namespace: str)
         return
     raise ClusterError(
         f"{num_workers} tasks mount the volume claim {claim} at the same time, so it must be ReadWriteMany; it "
-        f"is {', '.join(modes)}, and {volumes.num_nodes} nodes accept the tasks. Share it ({GUIDE}), keep the tasks on "
-        "one node (--node-selector kubernetes.io/hostname=NODE), or set tune.workers, data.workers and "
-        "data.feature_workers to 1."
+        f"is {', '.join(modes)} (nodes that accept the tasks: {volumes.num_nodes}). Use a shared volume ({GUIDE}), "
+        "keep the tasks on one node (--node-selector kubernetes.io/hostname=NODE), or set tune.workers, "
+        "data.workers and data.feature_workers to 1."
     )

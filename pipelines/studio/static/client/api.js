@@ -61,7 +61,7 @@ const NUM_TRIES = 60;
 const RETRY_MILLISECONDS = 1000;
 
 /**
- * Sends a GET request, and repeats it while the server is busy, because it reads data for one request at a time.
+ * Sends a GET request, and repeats it while the server is busy; the server reads data for one request at a time.
  * @template Answer
  * @param {string} path
  * @param {number} [retryMilliseconds]
@@ -99,7 +99,7 @@ export const post = (path, body = {}) =>
 export const put = (path, file) => request(path, { method: "PUT", body: file });
 
 /**
- * Like `put`, for large files: reports the progress.
+ * Like `put`, but for large files: it reports the progress.
  * @param {string} path
  * @param {Blob} file
  * @param {(share: number) => void} onProgress

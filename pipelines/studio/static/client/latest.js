@@ -1,8 +1,8 @@
-// Drops answers that arrive after a newer request.
+// Drops the answers to requests after which a newer request was sent.
 
 /**
  * Wraps a request so that it returns null instead of the answer if it was called again in the meantime: answers may
- * arrive in a different order than their requests, and an old answer would replace a newer one.
+ * arrive out of order, and an old answer would otherwise replace a newer one.
  * @template {unknown[]} Arguments
  * @template Answer
  * @param {(...args: Arguments) => Promise<Answer>} request

@@ -1,4 +1,4 @@
-// The params of a draft and their JSON schema: finds values and parts, and parses user input.
+// The params of a draft and their JSON schema: finds values, finds parts of the schema, and parses user input.
 
 /** @import { Json, Schema, SchemaPart } from "./types.js" */
 

@@ -1,5 +1,5 @@
-// The state that all screens share: the draft of params.yaml, the jobs, and the websocket that keeps them up to date in
-// every tab.
+// The state that all screens share: the draft of params.yaml and the jobs, and the WebSocket that keeps both up to date
+// in every tab.
 
 import { ignoreFailure, showProblem } from "../elements/dom.js";
 import { get, hasStatus, post } from "./api.js";
@@ -38,7 +38,7 @@ export const state = { draft: EMPTY_DRAFT, jobs: [], changed: null, schema: {}, 
 
 /**
  * @typedef {object} Events The names of events and what their listeners receive.
- * @property {{ elsewhere: boolean }} draft `elsewhere`: whether another tab changed it.
+ * @property {{ elsewhere: boolean }} draft `elsewhere`: whether it was changed outside this tab.
  * @property {undefined} data
  * @property {undefined} jobs
  * @property {undefined} online
@@ -163,7 +163,7 @@ export const paramValue = (key) => /** @type {KnownParams[Key] | undefined} */ (
 export const resolvedValue = (key) => /** @type {KnownParams[Key] | undefined} */ (resolvedJson(key));
 
 /**
- * Like resolvedValue, for any key.
+ * Like resolvedValue, but for any key.
  * @param {string} key
  * @returns {Json | undefined}
  */
@@ -201,7 +201,7 @@ export async function isReady(id) {
   return ready;
 }
 
-// --- the websocket ---------------------------------------------------------------------------------------------------
+// --- the WebSocket ---------------------------------------------------------------------------------------------------
 
 /** @type {WebSocket | null} */
 let socket = null;

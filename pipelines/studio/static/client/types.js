@@ -14,7 +14,7 @@
  * @property {string} [weights]
  * @property {string} [path] The path of an uploaded model.
  * @property {string} [pixels] The pixel range that an uploaded model expects.
- * @property {string} [from] The run whose model training continues from.
+ * @property {string} [from] The run whose model is trained further.
  * @property {LayerSpec[]} [layers]
  */
 
@@ -121,7 +121,7 @@
  * @property {number | null} seconds How long the step took.
  * @property {number | null} expected_seconds How long it took in the latest finished run.
  * @property {number | null} share The completed share, if the step reports it.
- * @property {PartView[]} parts The tasks that share its work, as far as they have started.
+ * @property {PartView[]} parts The tasks that share its work and have already started.
  * @property {number} num_parts The number of tasks that share its work.
  */
 
@@ -154,7 +154,7 @@
  */
 
 /**
- * @typedef {object} LiveView The state of a job. A lost job has only its id, state and error.
+ * @typedef {object} LiveView The state of a job. If there is no such job, only the id, state and error are set.
  * @property {string} id
  * @property {string} kind
  * @property {string} title

@@ -13,7 +13,7 @@ import { uploadAll } from "./upload_queue.js";
 /** @import { ClassView, DataView } from "./types.js" */
 
 const NUM_SAMPLES = 8;
-/** With fewer photos, the metrics of a class are not meaningful. */
+/** The recommended number of photos of a class; with fewer, its metrics are not meaningful. */
 export const NUM_RECOMMENDED = 20;
 const NUM_FAILURES = 3;
 
@@ -27,7 +27,7 @@ export function classesCard(data, update, newClass) {
   const numClasses = pluralize(data.classes.length, "class", "classes");
   const facts = data.classes.length ? `${pluralize(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
   const splits = data.splits.length ? ` · splits from the data: ${data.splits.join(", ")}` : "";
-  const later = "The audit reads the photos of an archive or an address.";
+  const later = "The photos of an archive or at an address are read by the audit.";
   const classes = h("div", { class: "classes" });
   const bar = pages(
     data.classes,

@@ -38,7 +38,7 @@ export function columnsForm({ columns }) {
 }
 
 /**
- * Converts the form to `data.columns`: digits become numbers, and empty fields are left out.
+ * Converts the form to `data.columns`: column numbers become integers, and empty fields are left out.
  * @param {{ [role: string]: string }} texts
  */
 export function parseColumns(texts) {

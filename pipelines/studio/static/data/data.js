@@ -13,7 +13,7 @@ import { dvcCard, versionsCard } from "./versions.js";
 /** @import { DataAnswer, DataView } from "./types.js" */
 
 /**
- * The commands that are equivalent to this screen.
+ * The command-line equivalents of this screen.
  * @param {Commands} all
  */
 export const commands = ({ data }) => [data];
@@ -85,6 +85,6 @@ function nextStep(data) {
     "div",
     { class: "next sticky" },
     data.fault ? h("p", { class: "fault" }, data.fault) : help,
-    h("a", { class: "button main", href: "#model", id: "next" }, "Next: the model"),
+    h("a", { class: "button main", href: "#model", id: "next" }, "Next: model"),
   );
 }

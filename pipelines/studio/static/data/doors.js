@@ -72,7 +72,7 @@ function uploadDoor(maxBytes) {
     if (!file) return;
     if (file.size > maxBytes) {
       const sizes = `An archive may have at most ${formatBytes(maxBytes)}; this one has ${formatBytes(file.size)}.`;
-      showProblem(`${sizes} Choose its folder on this computer instead.`);
+      showProblem(`${sizes} Enter its path under "On this computer" instead.`);
       return;
     }
     bar.hidden = false;

@@ -26,7 +26,7 @@ const MAX_PHOTOS_OF_CASE = 4;
 const MANY_CLASSES = 40;
 
 /**
- * One finding.
+ * The list item of a finding.
  * @param {Finding} finding
  * @param {AuditView} view
  * @param {DataView} data
@@ -99,7 +99,7 @@ function caseItem(audited, note, data, decisions, showDecisions) {
   const classNames = data.classes.map(({ name }) => name);
   const facts = [audited.class_name, audited.split, audited.kept ? null : "left out"].filter(Boolean).join(" · ");
   const choices = choicesFor(classNames, audited.class_name);
-  // Lists of a thousand classes for each photo would be too many elements: the classes are added when a list is used.
+  // A list of a thousand classes for each photo would be too many elements, so classes are added when a list is used.
   const choice = select(
     classNames.length > MANY_CLASSES ? choices.slice(0, NUM_GENERAL_CHOICES) : choices,
     choiceOf(decisions, path),

@@ -93,6 +93,6 @@ function divisionParts({ counts, num_moved: numMoved, moves, fault }) {
   const items = moves.map(([path, before, after]) => h("li", {}, `${path}: ${before} → ${after}`));
   return [
     h("p", {}, `${totals.join(", ")}. `, h("b", {}, sentence)),
-    items.length ? h("details", {}, h("summary", {}, "Show them"), h("ul", { class: "plain small path" }, items)) : "",
+    items.length ? h("details", {}, h("summary", {}, "Show which"), h("ul", { class: "plain small path" }, items)) : "",
   ];
 }

@@ -3,7 +3,8 @@
 import { h, showProblem } from "./dom.js";
 
 /**
- * Takes photos until the user closes the window. Without access to the camera, the page opens the phone's camera app.
+ * Takes photos until the user closes the window. If the page cannot use the camera, it asks the browser for one photo,
+ * for which a phone opens its camera app.
  * @param {string} title
  * @param {(photo: File) => unknown} onPhoto
  */

@@ -151,7 +151,7 @@ export function announce(text) {
 export const ignoreFailure = () => undefined;
 
 /**
- * A button that shows while its work is running, and reports its errors.
+ * A button that is marked as busy while its work is running, and reports errors.
  * @param {string} label
  * @param {(button: HTMLButtonElement) => unknown} work
  * @param {Attributes<HTMLButtonElement>} [attributes]
@@ -199,7 +199,7 @@ export function card(title, ...children) {
 }
 
 /**
- * A name and its value in a list of figures.
+ * A name and its value in a list of values.
  * @param {string} name
  * @param {string} text
  * @param {string} [note]

@@ -43,7 +43,7 @@ export const formatRange = (interval) => `${formatPoints(interval.low)} to ${for
 export const formatShareWithRange = (interval) => `${formatPercent(interval.value)} (${formatRange(interval)})`;
 
 /**
- * A large number, rounded, with a unit prefix.
+ * A large number, rounded, with a metric prefix such as k or M.
  * @param {number} number
  */
 export function abbreviate(number) {
@@ -75,7 +75,7 @@ export function formatSeconds(number) {
 }
 
 /**
- * A running duration: 0:07, 12:05 or 1:02:03.
+ * An elapsed time as on a clock: 0:07, 12:05 or 1:02:03.
  * @param {number} number In seconds.
  */
 export function formatClock(number) {

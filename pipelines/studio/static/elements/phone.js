@@ -3,12 +3,12 @@
 import { post, RequestError } from "../client/api.js";
 import { h, showProblem, svg } from "./dom.js";
 
-/** @typedef {{ url: string, modules: string[] }} PhonePage `modules` has a row of the QR code in each string. */
+/** @typedef {{ url: string, modules: string[] }} PhonePage Each string of `modules` is a row of the QR code. */
 
 const QUIET_MODULES = 4;
 
 /**
- * The path of a QR code's dark modules.
+ * The SVG path of a QR code's dark modules.
  * @param {string[]} modules
  */
 export function qrPath(modules) {
@@ -29,7 +29,7 @@ function qrPicture(modules) {
 }
 
 /**
- * Shows the code of a page that the phone opens, and passes on the phone's photos until the user closes the window.
+ * Shows a QR code that opens the phone's page, and passes on the phone's photos until the user closes the window.
  * @param {string} title
  * @param {(photo: File) => unknown} onPhoto
  */
@@ -52,7 +52,7 @@ export async function receivePhotos(title, onPhoto) {
     h(
       "p",
       { class: "soft small" },
-      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone is in another network, or a firewall on this computer blocks it.",
+      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone may be in a different network, or a firewall on this computer may block it.",
     ),
     status,
     h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),

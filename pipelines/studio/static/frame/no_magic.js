@@ -33,7 +33,7 @@ export function showNoMagic(commands, showScreen) {
     h(
       "details",
       { class: "magic", open: isOpen, ontoggle: onToggle },
-      h("summary", {}, "No magic: the same without this page"),
+      h("summary", {}, "No magic: how to do the same without this page"),
       h("div", { class: "two" }, commandPart(commands, importText), paramsPart(importText)),
     ),
   );

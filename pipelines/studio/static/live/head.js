@@ -30,7 +30,7 @@ const act = (live, action) => post(`api/jobs/${live.id}`, { action });
 /** @param {LiveView} live */
 function finishButton(live) {
   if (!isLearning(live)) return null;
-  if (live.finishing) return h("span", { class: "soft small" }, "The training ends after this epoch.");
+  if (live.finishing) return h("span", { class: "soft small" }, "Training ends after this epoch.");
   if (live.state !== "running" || !live.run_id) return null;
   return actionButton("Finish now with the best epoch", () => act(live, "finish"), { class: "button", id: "finish" });
 }

@@ -22,7 +22,7 @@ const LENGTH_OF_LAST_LINES = 2000;
 let shownJobId;
 
 /**
- * The commands that do the same as this screen.
+ * The command-line equivalents of this screen.
  * @param {Commands} all
  */
 export const commands = ({ training }) => {

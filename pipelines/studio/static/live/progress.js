@@ -58,7 +58,7 @@ export function newestMessage(log, authors) {
 }
 
 /**
- * Describes how many of the tasks that share a step are done, are running or have failed; empty for a single task.
+ * Describes the tasks that share a step: how many are done, and which are running or have failed. Empty if none.
  * @param {StepView} step
  */
 export function partsText({ parts, num_parts: numParts }) {

@@ -70,7 +70,7 @@ export function layerItem(layer, kind, { position, numLayers }, actions) {
 }
 
 /**
- * The head of a layer. Only the head can be dragged, because dragging selects text in the fields.
+ * The head of a layer. Only the head can be dragged, because dragging in the fields selects text.
  * @param {Layer} layer
  * @param {LayerKind} kind
  * @param {{ position: number, numLayers: number }} place

@@ -4,7 +4,7 @@
 /** @import { Argument, Layer, LayerArguments, LayerKind } from "./types.js" */
 
 /**
- * Converts a layer of params.yaml for the editor.
+ * Converts a layer from its form in params.yaml to its form in the editor.
  * @param {LayerSpec} spec
  * @returns {Layer}
  */
@@ -15,7 +15,7 @@ export function layerOf(spec) {
 }
 
 /**
- * Converts a layer of the editor for params.yaml, without empty arguments.
+ * Converts a layer from its form in the editor to its form in params.yaml, without empty arguments.
  * @param {Layer} layer
  * @returns {LayerSpec}
  */

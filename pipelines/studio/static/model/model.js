@@ -13,7 +13,7 @@ import { uploader } from "./uploader.js";
 /** @import { Commands } from "../client/types.js" */
 
 /**
- * The commands that do the same as this screen.
+ * The command-line equivalents of this screen.
  * @param {Commands} all
  */
 export const commands = ({ model }) => [model];
@@ -71,7 +71,7 @@ export async function show(page, [part]) {
     for (const button of tabs) child(button, ".tag").hidden = button.id !== `door-${chosenWay()}`;
     foot.replaceChildren(
       explanation(),
-      h("a", { class: "button main", href: "#training", id: "next" }, "Next: the training"),
+      h("a", { class: "button main", href: "#training", id: "next" }, "Next: training"),
     );
   };
   const leave = await DOORS[open].fill(panel, drawFoot);

@@ -1,4 +1,4 @@
-// A custom model: uploaded, checked by the safe import, and used if it is accepted.
+// Uploads of custom models: each is checked by the safe import, and can be used if it is accepted.
 
 import { get, post, query, upload } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
@@ -12,14 +12,14 @@ const PIXEL_SCALES = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviat
 const DEFAULT_PIXELS = "0 to 1";
 /** @type {[string, string][]} */
 const HEADS = [
-  ["", "Keep its head, whose classes are those of my data"],
+  ["", "Keep its head, which has the classes of my data"],
   ["linear", "New: pooling and dropout"],
   ["dense", "New: pooling, dropout and a layer of 100 units"],
   ["vgg", "New: flatten and 256 units, as in VGG"],
 ];
 const OUTPUTS = {
-  softmax: "probabilities",
-  sigmoid: "one probability per class",
+  softmax: "probabilities that add up to 1 (softmax)",
+  sigmoid: "independent probabilities (sigmoid)",
   values: "values without an activation",
   features: "a feature map, without a head",
 };
@@ -73,8 +73,8 @@ function uploadDoor(load) {
     uploadModel(event.dataTransfer?.files[0]);
   };
   const help =
-    "No code in the file is run: its weights are read in a confined process, its layers are checked against a list, " +
-    "and the network is rebuilt from them.";
+    "No code in the file is run: its weights are read in a confined process, its layers are checked against a list " +
+    "of allowed layers, and the network is rebuilt from them.";
   return h(
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },

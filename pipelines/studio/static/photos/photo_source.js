@@ -20,7 +20,7 @@ export class PhotoSource {
   }
 
   /**
-   * Fetches the block of a position, once.
+   * Fetches the block that contains a position, unless it has already been requested.
    * @param {number} position
    * @returns {Promise<PhotoPage>}
    */

@@ -1,4 +1,4 @@
-// All photos of the data: search, filter, view and select them, and decide about them.
+// All photos of the data: the user can search, filter, view and select them, and decide what happens to them.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";

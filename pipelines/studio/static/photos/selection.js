@@ -9,7 +9,7 @@ export class Selection {
   }
 
   /**
-   * Selects or deselects a photo; with `isRange`, also all photos between it and the previous one.
+   * Selects or deselects a photo; with `isRange`, also all photos between it and the photo that was changed last.
    * @param {string} path
    * @param {number} position
    * @param {boolean} isSelected

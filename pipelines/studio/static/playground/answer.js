@@ -1,4 +1,4 @@
-// The answer of a model to one photo, and its explanation.
+// A model's answer to one photo, and the explanation of the answer.
 
 import { put, query } from "../client/api.js";
 import { actionButton, h } from "../elements/dom.js";
@@ -9,7 +9,7 @@ import { formatPercent } from "../elements/format.js";
 const NUM_CLASSES = 3;
 
 /**
- * Classifies a photo with the model.
+ * Classifies a photo with the model, and returns a list item with the answer.
  * @param {string} model
  * @param {File} file
  */

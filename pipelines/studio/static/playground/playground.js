@@ -18,7 +18,7 @@ const PACKAGE = "package-";
 /** @type {string | null} */
 let shownModel = null;
 
-/** The commands that do the same as this screen. */
+/** The command-line equivalents of this screen. */
 export const commands = () => commandsFor(shownModel);
 
 /**

@@ -10,7 +10,7 @@ import { snippets } from "./snippets.js";
 /** @import { FinishedRun } from "../results/types.js" */
 
 /**
- * Starts the service of a model, or shows the running one.
+ * The card that starts the service of a model, or shows the running service.
  * @param {string} model
  */
 export function serviceCard(model) {
@@ -21,7 +21,7 @@ export function serviceCard(model) {
   const start = () => post(`api/models/${encodeURIComponent(model)}/serve`);
   return card(
     "Serve this model",
-    h("p", {}, "Programs send photos over HTTP; people can use the page of the service."),
+    h("p", {}, "Programs send photos over HTTP; people can use its web page."),
     latestJob?.state === "failed" ? h("p", { class: "fault" }, latestJob.error) : null,
     actionButton("Start the service", start, { class: "button main", id: "serve" }),
     h(
@@ -69,7 +69,7 @@ function readiness(jobId) {
 }
 
 /**
- * Asks the quality gate to promote a model to champion.
+ * The card that asks the quality gate to promote a model to champion.
  * @param {string} model
  * @param {FinishedRun} run
  */

@@ -34,14 +34,14 @@ export async function showComparison(page, runIds) {
     h("p", {}, h("a", { href: "#results" }, "← All results")),
     h("h1", {}, "Side by side"),
     haveSameData(runs) ? "" : h("p", { class: "notice" }, warning),
-    card("Figures", figuresTable(comparison)),
+    card("Metrics", figuresTable(comparison)),
     h(
       "div",
       { class: "plots" },
       lineChart("Validation loss", curvesOf("val_loss")),
       lineChart("Validation accuracy", curvesOf("val_accuracy"), { isShare: true }),
     ),
-    card("Different params", paramsTable(comparison)),
+    card("Params that differ", paramsTable(comparison)),
     matricesCard(comparison),
   );
 }

@@ -35,7 +35,7 @@ export function matrixOf(cells, numClasses) {
 }
 
 /**
- * The mistakes, the most common first.
+ * The misclassifications, the most common first.
  * @param {[label: number, predicted: number, number: number][]} cells
  * @returns {Pair[]}
  */

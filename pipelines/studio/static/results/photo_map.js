@@ -15,9 +15,9 @@ const HEIGHT = 560;
 const EDGE = 16;
 const RADIUS = 6;
 const NUM_COLORS = 8;
-/** With more classes, the filter shows where a class is. */
+/** The maximum number of classes with a color key; with more, the filter shows where the photos of a class are. */
 const MAX_KEYS = 16;
-/** The pointer selects a photo within this distance. */
+/** The maximum distance from the pointer to the photo that it selects, in units of the picture. */
 const REACH = 30;
 const HELP = "Arrow keys go through the photos; Home and End go to the first and the last.";
 
@@ -44,7 +44,7 @@ export function passes(photo, { label, show }) {
 }
 
 /**
- * The index of the photo nearest to a place in the picture; -1 if all are too far away.
+ * The index of the shown photo that is nearest to a place in the picture; -1 if all are too far away.
  * @param {MapPhoto[]} photos
  * @param {{ x: number, y: number }} place
  * @param {(photo: MapPhoto) => boolean} isShown
@@ -62,7 +62,7 @@ export function findNearest(photos, place, isShown) {
 /**
  * The next photo that is shown, in the direction of a step; the current one if there is none.
  * @param {MapPhoto[]} photos
- * @param {number} index -1 before the first.
+ * @param {number} index The current photo; -1 to start before the first.
  * @param {1 | -1} step
  * @param {(photo: MapPhoto) => boolean} isShown
  */
@@ -81,7 +81,7 @@ function placeOf({ x, y }) {
 /**
  * A card with the map of a run, or nothing if the run has none.
  * @param {string} id
- * @param {string[]} names Of the classes.
+ * @param {string[]} names The names of the classes.
  */
 export async function mapCard(id, names) {
   /** @type {{ photos: MapPhoto[] }} */
@@ -101,15 +101,15 @@ export async function mapCard(id, names) {
   const setFilter = (change) => {
     Object.assign(filter, change);
     dim();
-    count.textContent = `${pluralize(photos.filter(isShown).length, "photo")} on the map`;
+    count.textContent = `${pluralize(photos.filter(isShown).length, "photo")} shown`;
   };
   setFilter({});
   /** @type {[key: string, text: string][]} */
   const classes = names.map((name, label) => [String(label), name]);
-  const text = "Photos that the network sees as similar are close together; each color is a class, and a ring is a";
+  const text = "Photos that the network sees as similar are close together. Colors mark classes, and rings mark";
   return card(
     "Map of the photos",
-    h("p", { class: "soft" }, `${text} misclassified photo. Photos of all splits; a large data set is sampled.`),
+    h("p", { class: "soft" }, `${text} misclassified photos. The map covers all splits; large data sets are sampled.`),
     h(
       "div",
       { class: "row filters" },

@@ -23,7 +23,7 @@ const FIGURES = ["Validation", "Test", "Verdict", "Weights", "Duration", "Starte
 /** @type {string | null} */
 let shownRunId = null;
 
-/** The commands that do the same as this screen. */
+/** The command-line equivalents of this screen. */
 export const commands = () => [
   shownRunId ? `darkroom trace ${shownRunId}` : "darkroom compare RUN RUN",
   "darkroom runs",
@@ -63,7 +63,7 @@ function showAll(page, { runs, boards }) {
   const chosenIds = new Set();
   const buttons = comparisonButtons(chosenIds);
   const pick = h("div", {});
-  const lead = "Sorted by validation accuracy. Select two or more runs to compare them.";
+  const lead = "Sorted by validation accuracy. Select two to six runs to compare them.";
   page.append(
     h(
       "div",
@@ -186,7 +186,7 @@ function pickCard(job, output) {
   );
 }
 
-/** Opens MLflow's UI as soon as it answers. */
+/** Starts MLflow's UI, and shows a link to it as soon as it answers. */
 function mlflowButton() {
   return actionButton("Open MLflow", async (button) => {
     /** @type {Job} */

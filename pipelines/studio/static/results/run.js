@@ -38,7 +38,7 @@ export async function showRun(page, id) {
     run.history ? learningCharts(run) : "",
     classTable(run.test.per_class),
     run.label_errors
-      ? h("p", { class: "notice" }, `${labelErrors} may have a wrong label; the report shows them.`)
+      ? h("p", { class: "notice" }, `${labelErrors} may have a wrong label; see the report for details.`)
       : "",
     h(
       "details",
@@ -132,7 +132,7 @@ async function showCell(run, id, label, predicted, slot) {
   });
   slot.replaceChildren(
     h("h3", {}, title),
-    h("p", { class: "soft small" }, "The most confident first. Select a photo to see where the model looked."),
+    h("p", { class: "soft small" }, "Most confident predictions first. Select a photo to see where the model looked."),
     h("ul", { class: "thumbs large" }, items),
   );
   slot.scrollIntoView({ block: "nearest" });

@@ -52,7 +52,7 @@ export const standingStyle = ({ standing }) => `tag ${STANDING_STYLES[standing]}
 export const reasonsText = ({ reasons }) => (reasons.length ? `When it was evaluated: ${reasons.join(" ")}` : "");
 
 /**
- * Why a run is, was or was not promoted to champion.
+ * Why a run is the champion, no longer is, or was not promoted.
  * @param {FinishedRun} run
  */
 export const promotionText = ({ standing, promotion_reason: reason }) =>

@@ -17,7 +17,7 @@
  * @property {string[]} reasons
  * @property {Json} champion The champion that the run was compared with; null if there was none.
  * @property {"champion" | "former champion" | "not promoted"} standing The current standing of the run.
- * @property {string} promotion_reason The latest decision of the gate.
+ * @property {string} promotion_reason The reason for the latest decision of the gate.
  * @property {number} seconds
  * @property {string} name Empty if the user gave it no name.
  * @property {string} notes

@@ -1,4 +1,4 @@
-// The cards of the Training screen that only contain settings.
+// The simple cards of the Training screen, which contain little more than settings.
 
 import { valueAt } from "../client/params.js";
 import { resolvedJson, resolvedValue, startJob } from "../client/state.js";
@@ -21,7 +21,7 @@ export function regularizationCard() {
         names: { none: "unchanged", class_weights: "rare classes count more", oversample: "rare classes are repeated" },
       }),
       settingField("train.label_smoothing", "Label smoothing", {
-        help: "0.1 makes the model less confident, and often better.",
+        help: "0.1 makes the model less confident, and often more accurate.",
       }),
       settingField("train.loss", "Loss", {
         names: { crossentropy: "Cross-entropy", focal: "Focal: emphasizes difficult photos" },
@@ -42,7 +42,7 @@ function patienceField() {
       return setParam(key, Number(value) > 0 ? { patience: Number(value) } : null);
     },
   });
-  const help = "Stops after this many epochs without a lower validation loss; 0 never stops. The best epoch is kept.";
+  const help = "Stops after this many epochs without a lower validation loss; 0 means never. The best epoch is kept.";
   return settingBox(field("Early stopping, epochs", input, help), key, () => {
     const value = currentValue(key);
     if (input !== document.activeElement) input.value = value === "auto" ? "" : String(patienceOf(value));
@@ -63,8 +63,8 @@ function moreSettings() {
     { class: "fields" },
     settingField("train.mixup", "Mixup"),
     settingField("train.cutmix", "CutMix"),
-    settingField("train.ema", "Running mean of the weights", { empty: "none" }),
-    settingField("train.swa", "Mean weights of the last epochs", { empty: "none" }),
+    settingField("train.ema", "Moving average of the weights", { empty: "none" }),
+    settingField("train.swa", "Average weights of the last epochs", { empty: "none" }),
     settingField("train.weight_decay", "Weight decay", { empty: "the optimizer's default" }),
     settingField("train.layer_decay", "Learning rate decay by layer"),
     settingField("train.views", "Variants of each photo"),
@@ -127,7 +127,7 @@ export function gateCard() {
       "div",
       { class: "fields" },
       settingField("evaluate.gate.min_accuracy", "Minimum accuracy"),
-      settingField("evaluate.gate.max_recall_drop", "Maximum drop of a class's recall"),
+      settingField("evaluate.gate.max_recall_drop", "Maximum drop in a class's recall"),
       settingField("evaluate.gate.max_latency_ms", "Maximum time per photo, ms", { empty: "no limit" }),
     ),
   );
@@ -148,7 +148,7 @@ export function clusterCard() {
     h("p", { class: "soft small" }, isRemote ? "" : help),
     settingField("deploy.model_name", "Model name", { help: "Required on a cluster." }),
     field("Address of Kubeflow Pipelines", host),
-    field("Roll out to", rollout, "The service, as namespace/deployment, that a promoted model replaces. Empty: none."),
+    field("Roll out to", rollout, "The deployment that serves promoted models, as namespace/name; may be empty."),
     actionButton("Submit", submit, { id: "submit" }),
   );
 }

@@ -16,7 +16,7 @@ export function groupLayers(layers) {
 }
 
 /**
- * The layers that a list of names and patterns selects. Names of other networks are kept.
+ * The layers that a list of names and patterns selects. A name is kept even if this network has no such layer.
  * @param {string[]} patterns
  * @param {string[]} names The names of all layers.
  * @returns {Set<string>}

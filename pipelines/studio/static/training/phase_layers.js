@@ -12,7 +12,7 @@ const CHOICES = [
   ["", "same as above"],
   ["head", "The new layers"],
   ["last", "The last layers"],
-  ["from", "From a layer on"],
+  ["from", "From this layer on"],
   ["all", "Everything"],
   ["none", "Nothing"],
 ];
@@ -54,7 +54,7 @@ export function phaseLayers(value, keep) {
 }
 
 /**
- * Lists the layers of the model to choose from.
+ * Fills a list with the layers of the model.
  * @param {HTMLSelectElement} list
  * @param {string | undefined} chosen
  */
@@ -64,6 +64,6 @@ async function fillLayers(list, chosen) {
   const answer = custom ? { state: "done", layers: [] } : await get("api/model/layers");
   const names = custom ? customNames(custom) : answer.layers.map(([name]) => name);
   const options = names.map((name) => h("option", { value: name, selected: name === chosen }, name));
-  const hint = names.length ? "Choose a layer …" : "Choose a pretrained network first";
+  const hint = names.length ? "Choose a layer …" : "Choose a network with layer names first";
   list.replaceChildren(h("option", { value: "", disabled: true, selected: !chosen }, hint), ...options);
 }

@@ -11,7 +11,7 @@ export const TWO_PHASES = [
 const ESSENTIAL_KEYS = ["trainable", "epochs", "optimizer", "learning_rate", "warmup_epochs"];
 
 /**
- * The values of a complete phase that the user can edit.
+ * Reduces a complete phase to the values that the user can edit.
  * @param {Phase} phase
  * @returns {Phase}
  */

@@ -68,7 +68,7 @@ function draftPhases() {
 }
 
 /**
- * The phases that a preset chose; empty if the draft has its own phases.
+ * The phases that were chosen automatically; empty if the draft has its own phases.
  * @returns {Phase[]}
  */
 function chosenPhases() {
@@ -77,7 +77,7 @@ function chosenPhases() {
 }
 
 /**
- * @param {Phase[]} chosen The phases that a preset chose.
+ * @param {Phase[]} chosen The phases that were chosen automatically.
  * @param {EditPhases} edit
  */
 function noPhases(chosen, edit) {

@@ -22,7 +22,7 @@ export function presetCards() {
     const { presets, chosen } = received.answer;
     const focused = document.activeElement?.closest("[data-preset]");
     cards.replaceChildren(...presets.map((preset) => presetCard(preset, preset.name === chosen)));
-    note.textContent = chosen ? "" : "Your own values below are used. Choose a card to restore its values.";
+    note.textContent = chosen ? "" : "Your own values below are used. Choose a card to use its values instead.";
     const name = focused instanceof HTMLElement ? focused.dataset.preset : null;
     const input = name ? cards.querySelector(`[data-preset="${name}"] input`) : null;
     if (input instanceof HTMLElement) input.focus();

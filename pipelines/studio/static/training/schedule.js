@@ -40,9 +40,9 @@ export function scheduleCard() {
           plateau: "decay on plateaus",
         },
       }),
-      settingField("train.warmup_epochs", "Warm-up, epochs", { help: "The learning rate first rises to its value." }),
+      settingField("train.warmup_epochs", "Warm-up, epochs", { help: "The learning rate first rises from near 0." }),
     ),
-    actionButton("Find a learning rate by a range test", start, attributes),
+    actionButton("Find a learning rate with a range test", start, attributes),
     status,
   );
 }

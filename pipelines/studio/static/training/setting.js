@@ -1,4 +1,4 @@
-// A field for one value of params.yaml: help and limits come from the schema, the error from the last check.
+// A field for one value of params.yaml: its help and choices come from the schema, its error from the last check.
 
 import { isSame, parseValue, valueAt, valueKind } from "../client/params.js";
 import { changeParams, on, schemaOf, state } from "../client/state.js";
@@ -58,7 +58,7 @@ export function settingField(key, label, { help, names = {}, empty = "", onChang
 }
 
 /**
- * Marks a changed field, with a button that resets it, and shows the error of its key.
+ * Marks a field that differs from the default, adds a button that resets it, and shows the error of its key.
  * @param {HTMLElement} box
  * @param {string} key
  * @param {() => void} onDraft Shows the value after each change of the draft.
@@ -85,8 +85,8 @@ export function settingBox(box, key, onDraft) {
     const isChanged = valueAt(state.draft.params, key) !== undefined;
     box.classList.toggle("changed", isChanged);
     onDraft();
-    // The button disappears, so the control gets the focus. It must show its new value before, because the value of a
-    // focused control is not replaced.
+    // The reset button disappears, so the control gets the focus. The control must show its new value before that,
+    // because the value of a focused control is not replaced.
     const control = box.querySelector("input, select, button");
     if (reset === document.activeElement && !isChanged && control instanceof HTMLElement) control.focus();
     reset.hidden = !isChanged;

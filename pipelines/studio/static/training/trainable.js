@@ -1,4 +1,4 @@
-// The card that chooses which layers are trained.
+// The card in which the user chooses the layers to train.
 
 import { isSame } from "../client/params.js";
 import { card, child, field, h, select, showProblem } from "../elements/dom.js";

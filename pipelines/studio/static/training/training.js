@@ -1,4 +1,4 @@
-// The Training screen: the thoroughness, all other settings behind "Advanced", the estimated time, and the start.
+// The Training screen: the presets, all other settings under "Advanced", the estimated time, and the start button.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -16,7 +16,7 @@ import { trainableCard } from "./trainable.js";
 /** @import { Commands, Estimate } from "../client/types.js" */
 
 /**
- * The commands that do the same as this screen.
+ * The command-line equivalents of this screen.
  * @param {Commands} all
  */
 export const commands = ({ training, rate }) => [training, rate];
@@ -24,12 +24,12 @@ export const commands = ({ training, rate }) => [training, rate];
 /**
  * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts The parts of the address: the setting to show.
+ * @param {string[]} parts The parts of the address: the key of the setting to show.
  */
 export async function show(page, [key]) {
   page.append(
     h("h1", {}, "Training"),
-    h("p", { class: "lead" }, "How thorough should the training be? Everything else is chosen automatically."),
+    h("p", { class: "lead" }, "How thorough should training be? Everything else is chosen automatically."),
   );
   if (!state.draft.params.data) {
     page.append(
@@ -53,7 +53,7 @@ export async function show(page, [key]) {
 
 let isAdvancedOpen = false;
 
-/** All other settings, collapsed, with the number of changed ones. */
+/** The collapsible part with all other settings, and the number of changed ones. */
 function advancedPart() {
   const count = h("span", { class: "tag", id: "num-changed" });
   const reset = actionButton("Reset all", () => changeParams({}, changedKeys(state.draft.params)), {
@@ -99,7 +99,7 @@ function goToSetting(key) {
   control.focus();
 }
 
-/** The button that starts the training, with the estimated time or the reason why it is disabled. */
+/** The button that starts training, with the estimated time or the reason why the button is disabled. */
 function startBar() {
   const estimate = h("p", { class: "estimate", role: "status" });
   const reason = h("p", { class: "fault", role: "alert", id: "reasons" });
@@ -123,7 +123,7 @@ function startBar() {
     start.disabled = !ready;
     reason.textContent = text;
     reason.hidden = !text;
-    if (text && text !== announced) announce(`The training cannot start: ${text}`);
+    if (text && text !== announced) announce(`Training cannot start: ${text}`);
     announced = text;
     updateEstimate();
   };

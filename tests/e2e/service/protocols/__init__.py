@@ -1,1 +1,1 @@
-"""Tests of protocols from other projects, with the clients of those projects."""
+"""Tests of protocols that other projects define, with those projects' own clients."""

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 of a real service, tested with Triton's client and with plain requests."""
+"""Tests of a real service's Open Inference Protocol v2, with Triton's client and with plain requests."""
 
 import json
 import urllib.error
@@ -97,8 +97,8 @@ def test_an_unknown_model_is_an_error_that_tritons_client_can_show(
         (400, "must follow the Open Inference Protocol", {"inputs": "image"}),
         (400, "image (BYTES [n]) or pixels (UINT8", {"name": "photo"}),
         (400, "image (BYTES [n]) or pixels (UINT8", {"datatype": "FP32"}),
-        (400, "base64 text", {"data": ["no base64!"]}),
-        (400, "base64 text", {"data": [1.5]}),
+        (400, "base64 strings", {"data": ["no base64!"]}),
+        (400, "base64 strings", {"data": [1.5]}),
         (400, "must match the files", {"shape": [2]}),
         (400, "must match the files", {"data": [], "shape": [0]}),
         (400, "at most 64 photos", {"shape": [65]}),
@@ -118,7 +118,7 @@ def test_an_unknown_model_is_an_error_that_tritons_client_can_show(
         ),
     ],
 )
-def test_a_wrong_request_is_rejected_with_the_requirement(
+def test_an_invalid_request_is_rejected_with_the_unmet_requirement(
     url: str, deployed: Deployed, status: int, message: str, change: dict[str, Any]
 ) -> None:
     tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": ["AAAA"]}

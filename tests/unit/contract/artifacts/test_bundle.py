@@ -47,7 +47,7 @@ def test_a_bundle_is_read_as_it_was_written(artifacts: tuple[Path, DatasetInfo],
         ({"best_epoch": "two"}, 'best_epoch: expected a valid integer; found "two"'),
     ],
 )
-def test_a_damaged_bundle_or_one_of_another_version_is_rejected(
+def test_a_damaged_bundle_or_one_with_a_different_format_version_is_rejected(
     artifacts: tuple[Path, DatasetInfo], tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     content = json.loads((artifacts[0] / "model" / "bundle.json").read_text())

@@ -1,4 +1,4 @@
-"""The data set on disk: shards are memory-mapped, and equal content has equal bytes."""
+"""The data set on disk: shards are memory-mapped, and equal content produces equal bytes."""
 
 import hashlib
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_read_pages_are_released_from_memory(tmp_path: Path, monkeypatch: pytest
     split = open_split(tmp_path / "dataset", "train")
 
     def held_kb() -> int:
-        """The kilobytes of this shard in memory; files of the same name from other tests may still be mapped."""
+        """How many kB of this shard are in memory; shards of the same name from other tests may still be mapped."""
         maps = Path("/proc/self/smaps").read_text().split("\n")
         shard = str(tmp_path / "dataset" / "train-00000.arrow")
         (place,) = (number for number, line in enumerate(maps) if line.endswith(shard))

@@ -169,14 +169,14 @@ def test_a_file_with_the_name_of_a_folder_is_rejected(tmp_path: Path) -> None:
     assert not (tmp_path / "unpacked").exists()
 
 
-def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
+def test_a_name_too_long_for_the_file_system_is_refused(tmp_path: Path) -> None:
     path = write_archive(tmp_path, "photos.tar", make_tar({"cats/" + "a" * 300 + ".jpg": b"1"}))
     with pytest.raises(ArchiveError, match="too long"):
         extract(path, tmp_path / "unpacked")
 
 
 @pytest.mark.parametrize("make", [make_zip, lambda files: gzip.compress(make_tar(files))])
-def test_an_archive_bomb_is_stopped_while_it_is_unpacked(
+def test_a_decompression_bomb_is_stopped_while_it_is_unpacked(
     make: Callable[[dict[str, bytes]], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "SMALL_BYTES", 1_000_000)
@@ -215,7 +215,7 @@ WHOLE = {"zip": make_zip(FILES), "tar": make_tar(FILES), "tar.gz": gzip.compress
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_a_truncated_archive_is_rejected_and_leaves_no_files(kind: str, tmp_path: Path) -> None:
-    # The last 1024 bytes of a tar's content are zeros that only pad its last record.
+    # The zeros at the end of a tar only mark its end and pad its last record, so they may be missing.
     for length in range(0, len(WHOLE[kind].rstrip(b"\0")) - 600, 97):
         path = write_archive(tmp_path, f"photos.{kind}", WHOLE[kind][:length])
         with pytest.raises(ArchiveError, match="cannot be read as a zip or tar"):

@@ -76,7 +76,9 @@ SIZES = {
     "larger than the disk, in the extended header": pax_header(size=2**62) + tar_header("a/1.png", 0),
     "huge, for a folder": pax_header(size=2**62) + tar_header("a/", 0, tarfile.DIRTYPE),
     "huge, for an unknown kind of member": tar_header("a/1.png", 2**62, b"Z"),
-    "huge, sparse file": pax_header(**{"GNU.sparse.map": "0,1", "GNU.sparse.size": 2**60}) + tar_header("a/1.png", 512),
+    "huge, for a sparse file": (
+        pax_header(**{"GNU.sparse.map": "0,1", "GNU.sparse.size": 2**60}) + tar_header("a/1.png", 512)
+    ),
 }
 
 
@@ -104,7 +106,7 @@ def test_consecutive_headers_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dict_size", [2**30, 3 * 2**29])
 def test_an_xz_dictionary_of_gigabytes_is_refused(dict_size: int, tmp_path: Path) -> None:
     content = bytearray(lzma.compress(b"x" * 1000, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**20}]))
-    assert content[16] == 16, "this byte contains the size of the dictionary"
+    assert content[16] == 16, "byte 16 must contain the dictionary size, 1 MiB"
     content[16] = {2**30: 36, 3 * 2**29: 37}[dict_size]
     content[20:24] = struct.pack("<I", zlib.crc32(content[12:20]))
     refuse(tmp_path, "photos.tar.xz", bytes(content), "must unpack in 256 MiB of memory; its dictionary is larger")
@@ -133,7 +135,7 @@ def test_many_empty_streams_exceed_the_time_limit(
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_zip_methods_that_decompress_without_a_limit_are_refused(method: int, tmp_path: Path) -> None:
+def test_zip_methods_without_a_memory_limit_are_refused(method: int, tmp_path: Path) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", method) as file:
         file.writestr("a/1.png", bytes(2**20))

@@ -138,7 +138,7 @@ def test_only_a_regular_file_within_the_roots_is_opened(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r"regular file|outside"):
             open_within((root,), path)
     with open_within(None, root / "link") as file:
-        assert file.read() == b"secret", "without roots, every file may be read"
+        assert file.read() == b"secret", "without roots, every file must be readable"
 
 
 def test_a_link_that_is_swapped_while_it_is_opened_is_not_followed(tmp_path: Path) -> None:

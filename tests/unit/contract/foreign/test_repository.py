@@ -1,4 +1,4 @@
-"""Untrusted git repositories: real ones, whose configuration names programs that create a mark file when they run."""
+"""Untrusted git repositories: real ones, configured to start programs, which create a marker file when they run."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def make_repository(folder: Path) -> str:
 
 
 def plant(folder: Path, mark: Path) -> None:
-    """Names a program in every setting that `git status` may use, and makes git check every file again."""
+    """Configures a program in every setting that `git status` may use, and makes git check every file again."""
     program = folder / "program"
     program.write_text(f"#!/bin/sh\ntouch '{mark}'\ncat\n")
     program.chmod(0o755)
@@ -55,7 +55,7 @@ def test_no_program_configured_in_a_repository_runs(tmp_path: Path) -> None:
     assert git_revision(tmp_path / "foreign" / "photos") == f"{commit}-dirty"
     assert not mark.exists()
     subprocess.run(["git", "-C", str(tmp_path / "foreign"), "status"], check=False, capture_output=True)
-    assert mark.exists(), "git status itself runs the program"
+    assert mark.exists(), "git status itself must run the program"
 
 
 def test_no_program_configured_in_the_users_repository_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_the_configuration_of_a_submodule_is_not_used(tmp_path: Path) -> None:
         config.write(f"[core]\n\tfsmonitor = touch {tmp_path}/ran; false\n")
     assert git_revision(tmp_path / "outer" / "photos") == git(tmp_path / "outer", "rev-parse", "HEAD")
     inner = git(tmp_path / "inner", "rev-parse", "HEAD")
-    assert git_revision(tmp_path / "outer" / "sub") == inner, "the commit of the submodule, not of the outer repository"
+    assert git_revision(tmp_path / "outer" / "sub") == inner, "the commit must be that of the submodule"
     assert not (tmp_path / "ran").exists()
 
 
@@ -91,7 +91,7 @@ def test_a_linked_working_tree_and_packed_references_are_read(tmp_path: Path) ->
     assert git_revision(tmp_path / "main") == commit
 
 
-def test_a_gitdir_file_that_leads_to_another_repository_is_not_followed(tmp_path: Path) -> None:
+def test_a_git_file_or_link_that_points_to_another_repository_is_not_followed(tmp_path: Path) -> None:
     make_repository(tmp_path / "private")
     data = tmp_path / "data"
     data.mkdir()

@@ -49,7 +49,7 @@ CODE_PAGES = [
     ("gbk", ["厨余垃圾", "可回收物", "有害垃圾"]),
     ("cp932", ["りんご", "ソース"]),
     ("cp932", ["猫", "犬"]),
-    ("cp932", ["表", "能", "十"]),  # the second byte of each is that of a backslash
+    ("cp932", ["表", "能", "十"]),  # the second byte of each character is that of a backslash
     ("cp949", ["고양이", "강아지"]),
     ("big5", ["蘋果", "香蕉"]),
     ("big5", ["良品", "功"]),

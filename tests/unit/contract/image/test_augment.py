@@ -12,7 +12,7 @@ STRONG = AUGMENTATION_PRESETS["strong"]
 
 @pytest.fixture
 def photos() -> np.ndarray:
-    """Smooth random pictures, taller than wide: uint8 (12, 24, 20, 3)."""
+    """Pictures of random 4 × 4 pixel blocks, taller than wide: uint8 (12, 24, 20, 3)."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (12, 6, 5, 3), dtype=np.uint8)
     return np.kron(coarse, np.ones((1, 4, 4, 1), np.uint8))
@@ -35,7 +35,7 @@ def test_presets_change_photos_but_not_their_shape(photos: np.ndarray, preset: s
     assert variants.shape == photos.shape
     assert variants.dtype == np.uint8
     assert all(not np.array_equal(variant, other) for variant, other in zip(variants, photos, strict=True))
-    assert np.array_equal(photos, before), "the input is never modified"
+    assert np.array_equal(photos, before), "the input must not be modified"
 
 
 def test_a_variant_depends_on_its_own_seed_and_not_on_its_batch(photos: np.ndarray) -> None:
@@ -46,7 +46,7 @@ def test_a_variant_depends_on_its_own_seed_and_not_on_its_batch(photos: np.ndarr
     assert np.array_equal(augment(photos[5:6], STRONG, seeds(12)[5:6])[0], whole[5])
 
 
-def test_different_variants_seeds_or_photos_give_different_pictures(photos: np.ndarray) -> None:
+def test_different_variants_seeds_or_photos_produce_different_pictures(photos: np.ndarray) -> None:
     keys = image_keys(["a", "b"])
     variants = {
         int(seed)
@@ -148,12 +148,12 @@ def test_a_crop_enlarges_a_part_and_uses_nothing_from_outside() -> None:
     ramp = np.zeros((200, 50, 50, 3), np.uint8)
     ramp[:] = np.arange(50)[:, None, None] * 5
     columns = augment(ramp, AugmentationParams(crop=0.4), seeds(200))[:, :, 25, 0].astype(float)
-    assert (np.diff(columns, axis=1) >= 0).all(), "no reflected pixels are visible"
+    assert (np.diff(columns, axis=1) >= 0).all(), "no reflected pixels may be visible"
     spans = (columns[:, -1] - columns[:, 0]) / 245
     assert 0.6 <= spans.min() < 0.63
     assert 0.97 < spans.max() <= 1
-    assert columns[:, 0].max() > 60, "some crops start far below the top"
-    assert columns[:, -1].min() < 185, "some crops end far above the bottom"
+    assert columns[:, 0].max() > 60, "some crops must start far below the top"
+    assert columns[:, -1].min() < 185, "some crops must end far above the bottom"
 
 
 def test_saturation_and_hue_change_colors_but_not_grays() -> None:

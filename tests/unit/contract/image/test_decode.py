@@ -65,7 +65,7 @@ def test_mode_and_format_are_those_of_the_file() -> None:
     "what",
     ["a bomb: a PNG of 30,000 × 30,000", "one pixel", "a web page", "an empty file", "a GIF animation", "an AVIF"],
 )
-def test_reading_only_the_header_rejects_a_photo_for_the_same_reason(what: str, tmp_path: Path) -> None:
+def test_reading_only_the_header_rejects_a_photo_for_the_same_reason_as_decoding(what: str, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(BAD_PHOTOS[what].make())
     with pytest.raises(ImageError) as refusal, path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Headers that would keep the reader busy are refused, and the cost of decoding is estimated in advance."""
+"""Headers that take too long to read are rejected, and the cost of decoding is estimated in advance."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[4]
 SIZE = (32, 32)
 SIDE = 2_000
 OVERHEAD_BYTES = 12 * 2**20
-"""Memory for libraries that are loaded meanwhile, and for bands and rows of pixels."""
+"""Memory for libraries that are loaded while a photo is decoded, and for buffers of a few rows of pixels."""
 
 MEASURE = """
 import sys
@@ -99,7 +99,7 @@ def test_the_cost_grows_with_the_scans_of_a_progressive_jpeg() -> None:
     few, many = (decode_cost(jpeg_of_many_scans(SIDE, number), SIZE) for number in (10, 180))
     assert many.seconds > 5 * few.seconds
     assert few.num_bytes == many.num_bytes
-    assert decode(jpeg_of_many_scans(64, 180), SIZE).native_size == (64, 64), "the scans are valid"
+    assert decode(jpeg_of_many_scans(64, 180), SIZE).native_size == (64, 64), "the scans must be valid"
 
 
 def test_a_small_photo_has_a_small_cost() -> None:

@@ -70,7 +70,7 @@ def test_shrinking_averages_pixels() -> None:
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_scaled_decoding_of_a_large_jpeg_gives_nearly_the_same_picture(resize: Resize, orientation: int) -> None:
+def test_scaled_decoding_of_a_large_jpeg_produces_nearly_the_same_picture(resize: Resize, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(scene(600, 800), "JPEG", quality=92, exif=exif)

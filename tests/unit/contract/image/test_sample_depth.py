@@ -229,7 +229,7 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
         (depths(900, declared=4095), (0, 4095)),
         (depths(60_000, declared=4095), FULL_RANGE),  # scaled to 16 bits, as the standard requires for sBIT
         (depths(*[900] * 11, 4095), (0, 4095)),
-        (depths(*[4095] * 99, 65_535), (0, 4095)),  # one percent is clipped, which gains four bits for the others
+        (depths(*[4095] * 99, 65_535), (0, 4095)),  # clipping one percent of the photos gains four bits for the others
         (depths(*[4095] * 98, 65_535, 65_535), FULL_RANGE),
         (depths(*[4095] * 29, 65_535), (0, 4095)),
         (depths(*[4095] * 28, 65_535), FULL_RANGE),
@@ -242,7 +242,7 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
         (depths(-5, lowest=-32_768), (-32_768, 255)),
     ],
 )
-def test_one_range_contains_the_values_of_all_photos(photos: list[Depth], expected: tuple[int, int]) -> None:
+def test_one_range_is_determined_for_all_photos(photos: list[Depth], expected: tuple[int, int]) -> None:
     assert settle_range(photos) == expected
 
 

@@ -43,7 +43,7 @@ def test_a_calibration_is_read_as_written_and_equal_content_has_equal_bytes(tmp_
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_temperature_changes_confidences_but_never_labels() -> None:
+def test_temperature_changes_the_confidence_but_never_the_predicted_class() -> None:
     logits = np.random.default_rng(0).normal(0, 3, (50, 5)).astype(np.float32)
     plain, same = softmax(logits), make_calibration(temperature=1.0)
     cooled = make_calibration(temperature=3.0).probabilities(logits)

@@ -128,7 +128,7 @@ def test_an_invalid_layer_is_rejected_with_a_reason(spec: Any, message: str) -> 
         (
             ["MaxPooling2D", {"Conv2D": {"filters": 8, "kernel_size": 5}}, "Flatten"],
             "layers[1] Conv2D(filters=8, kernel_size=5) cannot be used here: its window of 5 is larger than its "
-            "input; remove a pooling layer before it, or use padding: same or larger photos. Its input is 4 × 4 × 3.",
+            "input; remove a pooling layer before it, set padding: same, or use larger photos. Its input is 4 × 4 × 3.",
         ),
         (
             ["MaxPooling2D"],

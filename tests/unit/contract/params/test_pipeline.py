@@ -21,7 +21,7 @@ def test_params_yaml_contains_the_defaults() -> None:
     committed = load_params(ROOT / "params.yaml").model_dump()
     defaults = Params.model_validate({"data": {"uri": "data/digits"}}).model_dump()
     for section in committed.keys() | defaults.keys():
-        assert committed[section] == defaults[section], f"params.yaml and the models differ in {section}"
+        assert committed[section] == defaults[section], f"section {section}: params.yaml must contain the defaults"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_layers_and_a_backbone_exclude_each_other() -> None:
         ((64, 65), "pretrained", 224, "medium"),
     ],
 )
-def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
+def test_auto_becomes_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
     native_size: tuple[int, int], kind: str, image_size: int | tuple[int, int], augmentation: str
 ) -> None:
     params = resolve_params(native_size=native_size).params
@@ -207,7 +207,7 @@ def test_auto_is_a_small_cnn_up_to_64_pixels_and_a_backbone_above(
 
 
 @pytest.mark.parametrize(("image_size", "kind"), [(64, "layers"), (65, "pretrained")])
-def test_an_explicit_size_determines_the_model_instead_of_the_native_size(image_size: int, kind: str) -> None:
+def test_the_model_depends_on_the_explicit_image_size_rather_than_the_native_size(image_size: int, kind: str) -> None:
     for native_size in ((8, 8), (400, 533)):
         params = resolve_params(f"preprocess.image_size={image_size}", native_size=native_size).params
         assert (params.train.model.kind, params.preprocess.image_size) == (kind, image_size)
@@ -248,10 +248,10 @@ def test_a_pixel_range_can_be_one_number_or_two(text: str, given_range: tuple[in
 @pytest.mark.parametrize(("text", "given_range"), [("auto", (0, 4095)), ("1023", (0, 1023))])
 def test_the_pixel_range_of_an_earlier_model_is_the_default(text: str, given_range: tuple[int, int]) -> None:
     earlier_model = InitialModelFacts(
-        display_name="the model today", image_size=(32, 32), pixel_range=(0, 4095), features=None
+        display_name="the earlier model", image_size=(32, 32), pixel_range=(0, 4095), features=None
     )
     params = load_params(None, ("data.uri=photos", "train.model.from=today", f"preprocess.pixel_range={text}"))
     resolution = resolve(params, native_size=(32, 32), data_name="photos", initial_model=earlier_model)
     assert resolution.params.preprocess.given_range == given_range
-    sentence = "preprocess.pixel_range: auto became [0, 4095], the range with which the model today was trained."
+    sentence = "preprocess.pixel_range: auto became [0, 4095], the range with which the earlier model was trained."
     assert (sentence in resolution.decisions) == (text == "auto")

@@ -21,7 +21,7 @@ def differing(train: TrainParams) -> dict[str, Any]:
     return {key: getattr(train, key) for key in ("mixup", "label_smoothing", "ema", "views", "early_stopping")}
 
 
-def test_the_default_for_photos_is_balanced() -> None:
+def test_the_default_preset_for_photos_is_balanced() -> None:
     resolution = settle()
     train = resolution.params.train
     assert differing(train) == {
@@ -59,7 +59,7 @@ def test_fast_trains_only_the_head() -> None:
         ("train.swa=0.3", "ema", None),
     ],
 )
-def test_each_choice_of_a_preset_can_be_overridden_alone(setting: str, key: str, value: object) -> None:
+def test_each_choice_of_a_preset_can_be_overridden_individually(setting: str, key: str, value: object) -> None:
     plain, changed = differing(settle().params.train), differing(settle(setting).params.train)
     assert changed == plain | {key: value}
     if key == "early_stopping":
@@ -120,7 +120,7 @@ def test_no_preset_is_applied_to_tiny_pictures() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("train.phases=[{epochs: 3}]", "best cannot set the phases: train.phases sets them. Remove one"),
+        ("train.phases=[{epochs: 3}]", "best cannot set the phases: train.phases sets them. Set train.preset: none"),
         ("train.model.layers=[Flatten]", "the network is not pretrained"),
         ("train.trainable=none", "nothing is trained"),
         ("tune.trials=2", "train.preset must be auto or none if tune.trials searches for params; it is best"),
@@ -132,13 +132,13 @@ def test_params_that_contradict_a_preset_are_refused(setting: str, message: str)
     assert message in str(error.value)
 
 
-def test_a_search_does_not_accept_the_time_limit_of_training() -> None:
+def test_a_search_does_not_accept_a_time_limit_for_training() -> None:
     with pytest.raises(ParamsError, match=r"train\.minutes must be null if tune\.trials .* it is 5\. .*tune\.minutes"):
         settle("train.minutes=5", "tune.trials=2")
 
 
 @pytest.mark.parametrize("settings", [(), ("train.preset=fast",), ("train.model.layers=[Flatten]",)])
-def test_resolving_keeps_the_time_limit_and_changes_nothing_because_of_it(settings: tuple[str, ...]) -> None:
+def test_a_time_limit_is_kept_and_does_not_affect_the_other_resolved_values(settings: tuple[str, ...]) -> None:
     train = settle(*settings).params.train
     limited = settle(*settings, "train.minutes=5").params.train
     assert limited == train.model_copy(update={"minutes": 5.0})

@@ -1,4 +1,4 @@
-"""The rule of the probe, and the params that it accepts."""
+"""The probe rule of each preset, and the params that a probe accepts."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_resolved_candidates_are_kept() -> None:
     assert resolve(params, native_size=(400, 533), data_name="x").params == params
 
 
-def test_the_params_override_the_rule() -> None:
+def test_explicit_params_override_the_probe_rule_of_the_preset() -> None:
     train = settle("train.preset=fast", "train.model.candidates=[VGG16, Xception]", "train.model.choose=most_accurate")
     assert train.params.train.model.candidates == ("VGG16", "Xception")
     assert train.params.train.model.choose == "most_accurate"
@@ -48,10 +48,10 @@ def test_the_params_override_the_rule() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (("train.model.weights=imagenet",), "name auto chooses among networks with their own weights"),
-        (("train.model.head=imagenet",), "name auto chooses among networks with their own weights and a new head"),
-        (("train.model.path=model.keras",), "name auto chooses among networks"),
-        (("train.model.name=VGG16", "train.model.candidates=[VGG16]"), "candidates and choose require name auto"),
+        (("train.model.weights=imagenet",), "name: auto chooses among pretrained networks"),
+        (("train.model.head=imagenet",), "each with its default weights and a new head"),
+        (("train.model.path=model.keras",), "name: auto chooses among pretrained networks"),
+        (("train.model.name=VGG16", "train.model.candidates=[VGG16]"), "candidates and choose require name: auto"),
         (("train.model.candidates=[]",), "train.model.candidates: "),
         (
             ("train.model.candidates=[MobilNetV2]",),

@@ -1,4 +1,4 @@
-"""The section `train`: values that are derived from others."""
+"""The section `train`: values that are derived from other values."""
 
 import math
 from typing import Any
@@ -23,7 +23,7 @@ from components.contract.params.training import TrainParams
         (42, {"batch_size": 4, "accumulate": 4}, 12),
     ],
 )
-def test_an_epoch_has_as_few_passes_as_its_minimum_steps_require(
+def test_an_epoch_makes_no_more_passes_than_its_minimum_number_of_steps_requires(
     num_photos: int, settings: dict[str, int], passes: int
 ) -> None:
     params = TrainParams(**{"batch_size": 32, "min_epoch_steps": 30, **settings})
@@ -46,7 +46,7 @@ def test_an_epoch_has_as_few_passes_as_its_minimum_steps_require(
         ({"augmentation": "medium", "phases": ({"augmentation": {"horizontal_flip": True}}, {})}, [True, False]),
     ],
 )
-def test_without_mirror_only_changes_presets(section: dict[str, Any], flips: list[bool]) -> None:
+def test_removing_mirroring_changes_presets_but_not_custom_settings(section: dict[str, Any], flips: list[bool]) -> None:
     params = TrainParams.model_validate(section)
     unmirrored = params.without_mirror()
     assert [phase.augmentation_params.horizontal_flip for phase in unmirrored.all_phases] == flips

@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 
 class CountingSystem:
-    """fsspec's in-memory file system, which records reads and writes, and loses files on demand."""
+    """Wraps fsspec's in-memory file system: records which files are read and written, and loses files on demand."""
 
     def __init__(self) -> None:
         self._system = fsspec.filesystem("memory")
@@ -91,7 +91,7 @@ def test_an_interrupted_upload_resumes_after_the_existing_blocks(
     system.loses = fail
     with pytest.raises(ArtifactError, match="cannot be reached or written"):
         store.put(NAME, source)
-    assert not store.has(NAME), "an incomplete file counts as missing"
+    assert not store.has(NAME), "an incomplete file must count as missing"
     system.loses, system.written = lambda path: False, []
     store.put(NAME, source)
     assert sorted(system.written) == ["00002", "note."]
@@ -149,7 +149,7 @@ def test_a_block_that_is_lost_or_damaged_later_is_detected_and_can_be_stored_aga
     assert not store.fetch(NAME, tmp_path / "target")
     assert f"has lost or changed {NAME}/00001-" in caplog.text
     assert not (tmp_path / "target").exists()
-    assert not store.has(NAME), "so that a task creates the file again"
+    assert not store.has(NAME), "the file must count as missing, so that a task creates it again"
     if damage != "changed":
         store.put(NAME, source)
         assert store.fetch(NAME, tmp_path / "target")
@@ -189,13 +189,13 @@ def test_only_a_store_in_the_cache_discards_used_files(is_own: bool, source: Pat
     assert store.fetch(NAME, tmp_path / "target")
     store.discard(NAME)
     assert store.has(NAME) is not is_own
-    assert not old.exists(), "files that are more than a week old are also removed"
+    assert not old.exists(), "files that are more than a week old must be removed in both cases"
     assert (tmp_path / "target").read_bytes() == CONTENT
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of an empty bucket in a simulated S3."""
+    """The address of an empty bucket on a simulated S3 server."""
     moto = pytest.importorskip("moto.server", reason="moto is not installed")
     s3fs = pytest.importorskip("s3fs")
     import boto3

@@ -1,4 +1,4 @@
-"""The secret of an address is used only for downloads, and never printed."""
+"""The secret in an address is used only for downloads, and is never printed."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_a_redacted_address_gets_its_secret_from_the_environment_or_lacks_it() -
     address = Address("https://***@host/a.zip?***")
     assert (address.full, address.has_secret, address.lacks_secret) == (full, True, False)
     Address("https://user:hunter3@host/a.zip?token=OTHER")
-    assert "hunter3" in Address("https://***@host/a.zip?***").full, "the most recent address is used"
+    assert "hunter3" in Address("https://***@host/a.zip?***").full, "the most recent address must be used"
     assert os.environ["DARKROOM_ADDRESSES"].count("\n") == 1
     assert pickle.loads(pickle.dumps(address)).full == full
 
@@ -129,11 +129,11 @@ def test_the_cache_key_of_an_address_without_a_secret_is_the_address() -> None:
         "decoded token: TOPSECRET",
     ],
 )
-def test_messages_of_libraries_are_shown_without_the_secrets_of_the_address(text: str) -> None:
+def test_library_messages_are_shown_without_the_secrets_of_the_address(text: str) -> None:
     redacted = Address("https://user:hunter2@h/a.zip?token=TOPSECRET").hide(text)
     assert not any(secret in redacted for secret in ("hunter2", "TOPSECRET", "dXNlcjpodW50ZXIy"))
     assert "***" in redacted
-    assert redact(text) == redacted, "the environment contains the address"
+    assert redact(text) == redacted, "redact must find the secrets of this address in the environment"
 
 
 def test_the_secrets_of_other_addresses_in_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ def test_files_and_params_contain_the_redacted_address() -> None:
         assert "TOPSECRET" not in text
     assert Address(params.data.uri).full.endswith("TOPSECRET")
     old = Source.model_validate_json('{"uri": "https://user:hunter2@host/a.zip"}')
-    assert old.uri == "https://***@host/a.zip", "an unredacted address, from a file of an earlier version"
+    assert old.uri == "https://***@host/a.zip", "an address with a secret from an earlier version must be redacted"
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

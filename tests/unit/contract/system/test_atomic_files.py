@@ -103,7 +103,7 @@ def test_writers_of_one_target_do_not_interfere_with_each_other(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_many_writers_of_one_target_at_once_all_succeed(tmp_path: Path) -> None:
+def test_many_simultaneous_writers_of_one_target_all_succeed(tmp_path: Path) -> None:
     target = tmp_path / "output"
 
     def write(number: int) -> None:
@@ -150,7 +150,7 @@ def test_only_partial_outputs_of_the_same_target_are_removed(tmp_path: Path, nam
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, name])
 
 
-def test_a_full_disk_is_reported_even_if_a_library_hides_it(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_even_if_a_library_drops_the_error_number(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "256k") as disk:
         message = r"disk is too full for .*more than 0\.\d MB; 0\.0 MB are free in "
         with pytest.raises(ArtifactError, match=message):  # noqa: SIM117
@@ -220,7 +220,7 @@ class Content(BaseModel):
     ("text", "message"),
     [(None, "it is missing in"), ("{", "damaged"), ('{"number": "many"}', "number: expected a valid integer")],
 )
-def test_a_damaged_artifact_is_reported(tmp_path: Path, text: str | None, message: str) -> None:
+def test_a_missing_or_damaged_artifact_is_reported(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "content.json"
     if text is not None:
         path.write_text(text)

@@ -13,7 +13,7 @@ from components.contract.system.budget import Budget, open_regular, read_regular
 
 
 def budget_of(**limits: float) -> Budget:
-    return Budget("The input", "Give less.", **limits)  # type: ignore[arg-type]
+    return Budget("The input", "Shorten it.", **limits)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ def budget_of(**limits: float) -> Budget:
         ({"max_memory_bytes": 10**6}, {"memory_bytes": 10**6}, {"memory_bytes": 1}, "at most 1 MB of memory"),
     ],
 )
-def test_a_budget_accepts_exactly_its_limit(
+def test_a_budget_accepts_input_up_to_exactly_its_limit(
     limits: dict[str, int], within: dict[str, int], beyond: dict[str, int], message: str
 ) -> None:
     budget = budget_of(**limits)
     budget.spend(**within)
-    with pytest.raises(DataError, match=f"The input must.*{message}.*Give less"):
+    with pytest.raises(DataError, match=f"The input must.*{message}.*Shorten it"):
         budget.spend(**beyond)
 
 

@@ -34,14 +34,14 @@ def test_a_call_with_a_temporary_error_is_repeated(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize(("seconds", "is_tried_again"), [(0, False), (0.05, True)])
-def test_a_persistent_error_is_raised_when_the_time_is_up(seconds: float, is_tried_again: bool) -> None:
+def test_an_error_that_persists_is_raised_when_the_time_is_up(seconds: float, is_tried_again: bool) -> None:
     calls, call = make_call([ConnectionError("refused")] * 1000)
     with pytest.raises(ConnectionError):
         wait_for(call, "The server", lambda _: True, seconds)
     assert (len(calls) > 1) is is_tried_again
 
 
-def test_a_rejection_is_raised_at_once() -> None:
+def test_a_permanent_error_is_raised_at_once() -> None:
     calls, call = make_call([ValueError("no")])
     with pytest.raises(ValueError, match="no"):
         wait_for(call, "The server", lambda error: isinstance(error, OSError), 10)
@@ -65,7 +65,7 @@ def test_only_a_temporarily_unavailable_server_is_an_outage(error: Exception, is
     assert is_outage(error) is is_temporary
 
 
-def test_only_a_pod_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_step_in_a_pod_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     assert outage_seconds() == 0
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")

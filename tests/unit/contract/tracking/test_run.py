@@ -35,7 +35,7 @@ def test_a_run_accepts_params_metrics_tags_data_and_files(mlflow_store: str, tmp
     assert [(metric.step, metric.value) for metric in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     assert stored.inputs.dataset_inputs[0].dataset.digest == ("ab" * 32)[:36]
     assert [file.path for file in MlflowClient().list_artifacts(run.run_id, "evaluation")] == ["evaluation/report.html"]
-    assert (tmp_path / "mlflow" / "artifacts").is_dir(), "the artifacts are next to the SQLite file"
+    assert (tmp_path / "mlflow" / "artifacts").is_dir(), "the artifacts must be next to the SQLite file"
     assert run_status(run) == "FINISHED"
 
 
@@ -88,7 +88,7 @@ def test_a_run_that_starts_during_an_outage_is_logged_completely(
         server.behave("good")
         spool.send_unsent(10)
         created = [body for path, body in server.taken if path == "runs/create"]
-        assert len(created) == 1, "the owner and the step request the run, which is created once"
+        assert len(created) == 1, "both the owner and the step request the run; it must be created once"
         assert {"key": "darkroom.run_key", "value": "20260101-run"} in created[0]["tags"]
         assert server.figures(server.run_id) == [("accuracy", 0.5, 0)]
         batches = [body for path, body in server.taken if path == "runs/log-batch"]

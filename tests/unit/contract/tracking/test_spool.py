@@ -25,7 +25,7 @@ def run_id() -> str:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrackingServer]:
-    """A server, and a client with short timeouts and few retries."""
+    """A tracking server; failed requests end quickly and are soon sent again."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setattr(spool, "RETRY_SECONDS", 0.05)
@@ -63,7 +63,7 @@ def test_unsent_messages_are_sent_when_the_store_is_back(
     assert batches[0]["params"] == [{"key": "epochs", "value": "3"}], "messages are sent in order"
     assert len(batches) == 2, "waiting metrics are sent together"
     assert server.taken[-1][0] == "runs/update", "the end of the run is sent last"
-    assert len([message for message in caplog.messages if "did not accept" in message]) == 1, "one warning"
+    assert len([message for message in caplog.messages if "did not accept" in message]) == 1, "only one warning"
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -87,7 +87,7 @@ def test_an_unavailable_store_delays_nothing_and_gets_all_messages_later(
             run.log_metrics({"loss": 1.0}, step=epoch)
         for _ in range(60):
             run.log_artifacts(tmp_path / "report.html", "evaluation")
-    assert time.monotonic() - start_time < 5, "0.4 s for all waits before the end, 0.2 s at the end"
+    assert time.monotonic() - start_time < 5, "the waits must take about 0.4 s before the end and 0.2 s at the end"
     assert "did not accept 121 records" in caplog.text
     server.behave("good")
     with step_run(experiment="digits"):

@@ -19,7 +19,7 @@ def test_a_step_joins_the_run_that_the_environment_names_and_leaves_it_open(
     assert run_status(owner) == "RUNNING"
 
 
-def test_steps_of_one_key_share_one_run(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_with_the_same_key_share_one_run(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, "pipeline-7")
     with step_run(experiment="digits") as first:
         pass
@@ -30,19 +30,21 @@ def test_steps_of_one_key_share_one_run(mlflow_store: str, monkeypatch: pytest.M
     assert run_status(first) == "RUNNING"
 
 
-def test_a_separate_step_joins_the_run_of_its_input(mlflow_store: str) -> None:
+def test_a_step_outside_a_pipeline_joins_the_run_that_created_its_input(mlflow_store: str) -> None:
     trained = create_run(experiment="digits", name="train")
     with step_run(experiment="digits", upstream=trained.run_id) as run:
         assert run.run_id == trained.run_id
 
 
-def test_an_input_from_another_store_joins_no_run(mlflow_store: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_step_whose_input_is_from_another_store_joins_no_run(
+    mlflow_store: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with step_run(experiment="digits", upstream="0123456789abcdef0123456789abcdef") as run:
         assert run.run_id is None
     assert "does not contain run 0123456789abcdef0123456789abcdef" in caplog.text
 
 
-def test_a_separate_step_ends_the_run_that_it_created(mlflow_store: str) -> None:
+def test_a_step_outside_a_pipeline_ends_the_run_that_it_created(mlflow_store: str) -> None:
     with step_run(experiment="digits", own_name="train") as run:
         assert run_status(run) == "RUNNING"
     assert run_status(run) == "FINISHED"

@@ -1,4 +1,4 @@
-"""The MLflow store: finding runs by key, experiments, the first use of a store, and the reasons of errors."""
+"""The MLflow store: runs that are found by key, experiments, the first use of a store, and the reasons for errors."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_an_experiment_has_a_view_of_the_headline_figures(mlflow_store: str, is_
 
 
 def test_a_run_is_found_by_its_key_in_any_experiment(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Preprocess names the experiment after the data, the other tasks after deploy.model_name."""
+    """Preprocess names the experiment after the data; the other tasks name it after deploy.model_name."""
     monkeypatch.setenv(KEY_VARIABLE, "5b4d3c2e-run-of-kfp")
     for number in range(3):
         MlflowClient().create_experiment(f"another {number}")
@@ -74,7 +74,7 @@ def test_runs_with_one_key_that_are_created_at_the_same_time_become_one(
     run_ids = []
 
     def slow(experiment: str, *_: object) -> str:
-        """Another task creates the run between the check and the creation."""
+        """Simulates another task that creates the run after this task has checked that there is none."""
         if not run_ids:
             run_ids.append("being made")
             run_ids.append(store.find_or_create_run(client, "photos", "b", "k", {}, 1))
@@ -149,7 +149,7 @@ def test_starting_a_run_imports_the_store_modules_before_a_thread_does() -> None
         ("http://nowhere.invalid", "Name or service not known (nowhere.invalid:80)"),
     ],
 )
-def test_the_reason_of_a_failed_connection_is_the_message_of_the_system(
+def test_the_reason_for_a_failed_connection_is_the_systems_message(
     monkeypatch: pytest.MonkeyPatch, address: str, reason: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -158,13 +158,13 @@ def test_the_reason_of_a_failed_connection_is_the_message_of_the_system(
     assert store.reason_of(caught.value) == reason
 
 
-def test_the_reason_of_a_file_error_names_the_file(tmp_path: Path) -> None:
+def test_the_reason_for_a_file_error_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file") as caught:
         (tmp_path / "missing").read_bytes()
     assert store.reason_of(caught.value) == f"[Errno 2] No such file or directory: '{tmp_path / 'missing'}'"
 
 
-def test_a_reason_is_one_line_without_a_secret_or_a_period() -> None:
+def test_a_reason_is_one_line_with_no_secret_and_no_final_period() -> None:
     assert store.reason_of(ValueError("http://me:secret@host said no.\nmore")) == "http://***@host said no"
     assert store.reason_of(ValueError()) == "ValueError"
 

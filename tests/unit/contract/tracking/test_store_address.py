@@ -1,4 +1,4 @@
-"""The address of the store, and a SQLite store in a folder that was moved."""
+"""The address of the MLflow store, and a SQLite store whose folder was moved."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from components.contract.tracking.store_address import tracking_uri
 ROOT = Path(__file__).parents[4]
 
 
-def test_the_local_store_is_a_file_unless_the_environment_names_another(
+def test_the_store_is_a_local_file_unless_the_environment_names_another_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
@@ -134,10 +134,10 @@ def test_a_moved_project_keeps_its_runs_artifacts_and_champion(
     assert f"{old.as_uri()}/" not in dump
 
 
-def test_a_store_with_artifacts_elsewhere_is_unchanged(
+def test_a_database_copied_without_its_artifacts_is_unchanged(
     mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the database was moved, not the artifacts."""
+    """The paths in the copy still lead to the artifacts, which are next to the original database."""
     run = create_run(experiment="photos", name="one")
     (tmp_path / "report.html").write_text("report")
     run.log_artifacts(tmp_path / "report.html", "evaluation")

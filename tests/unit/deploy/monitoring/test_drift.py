@@ -24,7 +24,7 @@ def traits(rng: np.random.Generator, number: int, *, light: float = 120, sure: f
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_photos_of_the_same_kind_have_not_drifted(seed: int) -> None:
+def test_photos_from_the_same_distribution_are_not_reported_as_drift(seed: int) -> None:
     rng = np.random.default_rng(seed)
     drift = compare(traits(rng, 300), traits(rng, 200), NAMES, rng)
     assert drift.verdict == "no drift", drift.reason

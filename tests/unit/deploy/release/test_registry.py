@@ -99,7 +99,7 @@ def test_a_verdict_against_an_earlier_champion_does_not_promote(run_id: str) -> 
     assert not late.promoted
     assert "it was compared when the champion was none, but now the champion is version 1" in late.reason
     assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) == "1"
-    assert register("colors", facts(run_id), WORSE).promoted, "the champion itself must stay champion"
+    assert register("colors", facts(run_id), WORSE).promoted, "the champion itself must remain the champion"
 
 
 def test_registering_the_same_bento_again_returns_the_same_version(run_id: str) -> None:

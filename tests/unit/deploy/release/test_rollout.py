@@ -165,7 +165,7 @@ def test_without_a_rollout_target_an_outcome_is_reported_only_in_a_cluster(
     caplog.set_level("INFO")
     monkeypatch.delenv("DARKROOM_ROLLOUT", raising=False)
     report_outcome(deployment_info(promoted=True), tmp_path, tmp_path, tmp_path)
-    assert "Outcome" not in caplog.text, "there are no rollouts on a laptop"
+    assert "Outcome" not in caplog.text, "outside a cluster, no outcome may be reported"
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     report_outcome(deployment_info(promoted=True), tmp_path, tmp_path, tmp_path)
     assert "Outcome: It is worse. No rollout was requested." in caplog.text

@@ -27,7 +27,7 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 @pytest.fixture
 def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Sends requests to a service in this process; its decoder fails on the bytes `crash`."""
+    """Returns a function that sends files to a service in this process, whose decoder fails on the bytes `crash`."""
     from components.deploy.service import app
 
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})

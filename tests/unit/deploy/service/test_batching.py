@@ -14,7 +14,7 @@ def photo(value: int) -> np.ndarray:
 
 
 class Graph:
-    """Returns the mean of each photo, waits until it is released, and remembers its batches."""
+    """Returns the mean of each photo, waits until it is released, and records its batches."""
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
@@ -31,7 +31,7 @@ class Graph:
 
 
 def answers(graph: Graph, *, first: list[int], later: list[int], max_batch_size: int = 8) -> list[object]:
-    """The answer for each photo; the `later` photos arrive while the graph runs the `first` ones."""
+    """Returns the answer for each photo; the `later` photos arrive while the graph runs the `first` ones."""
 
     async def ask() -> list[object]:
         batcher = Batcher(graph.run, max_batch_size)

@@ -38,11 +38,11 @@ def test_requests_take_turns_regardless_of_their_size(arrivals: str, order: str)
     assert "".join(turns) == order
 
 
-def test_a_cheap_item_goes_before_expensive_ones() -> None:
+def test_a_cheap_item_is_served_before_expensive_ones() -> None:
     queue: FairQueue[str] = FairQueue()
     dear, cheap = Share(), Share()
     for _ in range(64):
-        queue.push("dear", dear, 1.0)
+        queue.push("expensive", dear, 1.0)
     assert queue.cost_before(cheap, 0.1) == 0
     queue.push("cheap", cheap, 0.1)
     assert queue.pop() == "cheap"
@@ -89,7 +89,7 @@ def test_large_photos_wait_for_memory_and_small_ones_do_not(max_mb: int, num_cor
     assert decode_photo.most_running == most
 
 
-def test_a_photo_that_can_never_fit_is_rejected_based_on_its_header() -> None:
+def test_a_photo_that_can_never_fit_into_memory_is_rejected_based_on_its_header() -> None:
     def ask(data: bytes) -> None:
         asyncio.run(Decoder(lambda *photo: decode(photo[0], (32, 32), admit=photo[1]), 2, 16 * MIB)(data, Share()))
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, rendered as a page."""
+"""The OpenAPI document, rendered as an HTML page."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ DOCUMENT: dict[str, Any] = {
             "post": {
                 "operationId": "predict",
                 "summary": "Classifies.",
-                "parameters": [{"name": "top_k", "description": "So many.", "schema": {"type": "integer"}}],
+                "parameters": [{"name": "top_k", "description": "How many classes.", "schema": {"type": "integer"}}],
                 "requestBody": {"content": {"multipart/form-data": FORM, "image/png": {}}},
                 "responses": {"200": {"description": "One entry per file.", "content": {"application/json": ANSWER}}},
             }
@@ -59,7 +59,7 @@ DOCUMENT: dict[str, Any] = {
         "Send a <code>KEY</code>.",
         '<a href="#predict">POST /predict</a>',
         "curl -F files=@photo.jpg http://host/predict",
-        "<code>top_k</code></th><td>integer</td><td>So many.</td>",
+        "<code>top_k</code></th><td>integer</td><td>How many classes.</td>",
         "multipart/form-data, image/png",
         "&quot;label&quot;: &quot;&lt;b&gt;&quot;",
         "curl http://host/livez",

@@ -64,7 +64,7 @@ def test_neighbor_distances_equal_those_of_a_full_search() -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_an_outlier_is_found_in_train_and_in_other_splits(split: str, tmp_path: Path) -> None:
+def test_an_outlier_is_found_in_the_train_split_and_in_other_splits(split: str, tmp_path: Path) -> None:
     embeddings, labels = clusters(600, 4)
     splits = ["train"] * 300 + ["test"] * 300
     row = 10 if split == "train" else 400

@@ -33,7 +33,7 @@ def test_the_nearest_photo_on_the_map_belongs_to_the_same_group(num: int) -> Non
     assert (photos.labels[distances.argmin(axis=1)] == photos.labels).mean() > 0.9
 
 
-def test_equal_photos_and_few_photos_have_a_map_or_none() -> None:
+def test_equal_photos_have_a_map_but_too_few_photos_have_none() -> None:
     photos, embeddings = make_photos(20)
     drawn = draw_map(photos, np.ones_like(embeddings), (), np.random.default_rng(0))
     assert drawn is not None

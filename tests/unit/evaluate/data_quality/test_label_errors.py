@@ -20,7 +20,7 @@ def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[
     [(0.375, False), (0.5, False), (float(np.nextafter(np.float32(0.5), np.float32(1))), True), (0.625, True)],
 )
 def test_only_a_class_that_is_more_probable_than_the_label_makes_it_doubtful(other: float, is_doubtful: bool) -> None:
-    """For the first photo, the label is less probable than usual and class 1 more; the margin between them decides."""
+    """For the first photo, the label is less probable than usual and class 1 more probable; their margin decides."""
     probabilities = [[0.5, other], [1.0, 0.0], [0.5, 0.25]]
     assert doubtful([0, 0, 1], probabilities) == ([(0, 1, other)] if is_doubtful else [])
 

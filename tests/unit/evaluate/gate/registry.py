@@ -1,4 +1,4 @@
-"""For tests: a real MLflow registry with a champion, and the verdict on a candidate."""
+"""Test helpers: a real MLflow registry with a champion, and the verdict on a candidate."""
 
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def verdict(
     name: str = "colors",
     train_image_ids: frozenset[str] = frozenset(),
 ) -> Verdict:
-    """The verdict on a candidate that classifies this many of the 36 test photos incorrectly."""
+    """Returns the verdict on a candidate that classifies this many of the 36 test photos incorrectly."""
     info, split = read_info(folder / "dataset"), open_split(folder / "dataset", "test")
     labels = split.labels.copy()
     labels[:wrong] = (labels[:wrong] + 1) % 3

@@ -24,9 +24,9 @@ def test_training_photos_of_either_model_are_not_compared(folder: Path) -> None:
     assert (gate_verdict.comparison.num_images, gate_verdict.comparison.num_left_out) == (32, 4)
     assert (gate_verdict.comparison.num_won, gate_verdict.comparison.num_lost) == (0, 8)
     assert gate_verdict.reasons[0] == (
-        "Both models were scored now on 32 test photos that neither was trained on: this model classifies 75.0 % "
-        "correctly and the champion, version 1, 100 %. Left out: 4 of the 36 test photos, because one of the models "
-        "was trained on such a photo or on a near-duplicate."
+        "Both models were scored on 32 test photos that neither was trained on: this model classifies 75.0 % "
+        "correctly and the champion, version 1, 100 %. Left out because one of the models was trained on the photo "
+        "or on a near-duplicate: 4 of the 36 test photos."
     )
 
 
@@ -34,7 +34,7 @@ def test_training_photos_of_either_model_are_not_compared(folder: Path) -> None:
 def test_too_few_unseen_photos_are_reported_with_advice(
     folder: Path, num_seen: int, word: str, num_compared: int
 ) -> None:
-    """The champion is wrong on all compared photos: these are red, and it always answers blue."""
+    """The champion is wrong on all compared photos: these are red, and it always predicts blue."""
     make_bundle(folder / "poor", read_info(folder / "dataset"), scale=0.0)
     write_train_image_ids(folder / "poor", open_split(folder / "dataset", "test").image_ids[:num_seen])
     register("colors", folder / "poor")
@@ -67,7 +67,7 @@ def test_without_unseen_photos_models_are_not_comparable(folder: Path) -> None:
 def test_a_champion_without_a_list_of_training_photos_is_comparable_only_on_its_data_set(folder: Path) -> None:
     (folder / "champion" / "train_image_ids.txt").unlink()
     register("colors", folder / "champion")
-    assert verdict(folder).verdict == "cannot tell", "the same data set has the same splits"
+    assert verdict(folder).verdict == "cannot tell", "must be comparable: the same data set has the same splits"
     make_champion_say(folder, dataset_fingerprint="f" * 64)
     run_id = register("others", folder / "champion")
     gate_verdict = verdict(folder, name="others")
@@ -83,7 +83,7 @@ def test_a_champion_without_a_list_of_training_photos_is_comparable_only_on_its_
         (("blue", "green"), "The champion's classes differ: it lacks red."),
     ],
 )
-def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tuple[str, ...], reason: str) -> None:
+def test_a_champion_with_different_classes_is_not_comparable(folder: Path, names: tuple[str, ...], reason: str) -> None:
     make_champion_say(folder, class_names=names)
     register("colors", folder / "champion")
     gate_verdict = verdict(folder)
@@ -91,7 +91,7 @@ def test_a_champion_of_other_classes_is_not_comparable(folder: Path, names: tupl
     assert reason in gate_verdict.reasons[0]
 
 
-def test_a_champion_with_another_class_order_is_compared_by_class_names(folder: Path, tmp_path: Path) -> None:
+def test_a_champion_with_a_different_class_order_is_compared_by_class_names(folder: Path, tmp_path: Path) -> None:
     info = read_info(folder / "dataset").model_copy(update={"class_names": ("red", "blue", "green")})
     make_bundle(tmp_path / "other", info)
     write_train_image_ids(tmp_path / "other", ["x"])
@@ -102,7 +102,7 @@ def test_a_champion_with_another_class_order_is_compared_by_class_names(folder: 
     assert gate_verdict.comparison.champion_accuracy == 1.0
 
 
-def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_stored_as_files(folder: Path) -> None:
+def test_a_champion_with_another_pixel_range_is_compared_on_the_photos_stored_as_files(folder: Path) -> None:
     make_champion_say(folder, pixel_range=(0, 4095))
     register("colors", folder / "champion")
     golden = sorted((folder / "dataset" / "golden").iterdir())
@@ -112,7 +112,7 @@ def test_a_champion_of_another_pixel_range_is_compared_on_the_photos_stored_as_f
     assert comparison.num_images == 35
 
 
-def test_a_champion_of_another_image_size_is_compared_on_the_photos_stored_as_files(
+def test_a_champion_with_another_image_size_is_compared_on_the_photos_stored_as_files(
     folder: Path, tmp_path: Path
 ) -> None:
     make_bundle(tmp_path / "small", make_dataset(tmp_path / "photos", side=8))

@@ -13,7 +13,7 @@ LABELS = np.arange(200, dtype=np.int32) % 4
 
 
 def entrant(name: str, wrong: list[int] | list[list[int]], *, ms: float = 10.0, mb: float = 10.0) -> Entrant:
-    """A model that is wrong on these photos; several lists are several training runs."""
+    """A model that misclassifies these photos; several lists mean several training runs."""
     trainings = wrong if wrong and isinstance(wrong[0], list) else [wrong]
     predicted = np.stack([LABELS] * len(trainings))
     for row, places in zip(predicted, trainings, strict=True):
@@ -38,8 +38,8 @@ def test_a_significantly_better_model_is_chosen_even_if_it_is_slow() -> None:
     assert board.rows[1].p_value < 0.001
     assert not board.rows[1].tied
     assert board.reason == (
-        "Use slow: it classifies 95.0 % of the 200 validation photos correctly, in 100.0 ms each, "
-        "significantly more than any other model (quick is next with 70.0 %, p < 0.001)."
+        "Use slow: it classifies 95.0 % of the 200 validation photos correctly, significantly more than any other "
+        "model (quick is next with 70.0 %, p < 0.001), and takes 100.0 ms per photo."
     )
 
 
@@ -49,8 +49,8 @@ def test_among_tied_models_the_fastest_is_chosen_and_the_tie_is_reported() -> No
     )
     assert board.pick == "quick"
     assert board.reason == (
-        "Use quick: it classifies 94.0 % of the 200 validation photos correctly, which is tied with the "
-        "most accurate, slow (95.0 %, p = 0.832), and takes 9.0 ms per photo instead of 100.0."
+        "Use quick: it classifies 94.0 % of the 200 validation photos correctly, is tied with the most accurate "
+        "model, slow (95.0 %, p = 0.832), and takes 9.0 ms per photo instead of 100.0."
     )
     assert leaderboard_sentences(board) == [board.reason]
     assert [row.tied for row in board.rows] == [True, True, False]
@@ -60,7 +60,7 @@ def test_a_tied_model_that_is_hardly_faster_is_not_chosen() -> None:
     board = rank_entrants(entrant("accurate", first(10), ms=10.0), entrant("other", first(12, 100), ms=9.5))
     assert board.pick == "accurate"
     assert board.reason == (
-        "Use accurate: it classifies 95.0 % of the 200 validation photos correctly, in 10.0 ms each; "
+        "Use accurate: it classifies 95.0 % of the 200 validation photos correctly, and takes 10.0 ms per photo; "
         "other, tied with it (p = 0.832), is at most a tenth faster."
     )
 
@@ -98,7 +98,7 @@ def test_the_paired_test_finds_differences_within_the_intervals() -> None:
 
 
 def test_variation_between_seeds_counts_as_chance() -> None:
-    """Single training runs of the two models differ significantly, but so do the runs of each model."""
+    """Single training runs of the two models differ significantly, but so do the training runs of one model."""
     steady = [first(20), first(20), first(20)]
     luck = [first(20), first(34), first(50)]
     single_runs = rank_entrants(entrant("a", luck[0]), entrant("b", luck[2]))

@@ -27,7 +27,7 @@ def make_record(content: str, split: str | None, key: str | None = None, reason:
         ("there are no training photos", "", [make_record("x", "test", "near b")], "abc"),
         ("one test photo was trained on", "b", [], "ac"),
         ("all test photos were trained on", "abc", [], ""),
-        ("the training photos are gone", "xyz", [], "abc"),
+        ("the training photos are no longer in the data set", "xyz", [], "abc"),
         ("a photo with the same key, now in test", "x", [make_record("x", "test", "near b")], "ac"),
         ("a photo with the same key, now in validation", "x", [make_record("x", "validation", "near b")], "ac"),
         ("a rejected copy", "x", [make_record("x", None, "near b", "near_duplicate")], "ac"),

@@ -18,7 +18,7 @@ from tests.support.artifacts import make_bundle
 from tests.unit.evaluate.gate.registry import register, verdict
 
 
-def test_the_first_model_of_a_name_gets_the_verdict_first(folder: Path) -> None:
+def test_the_first_model_under_a_name_gets_the_verdict_first(folder: Path) -> None:
     gate_verdict = verdict(folder)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion, gate_verdict.looks) == (
         "first",
@@ -34,12 +34,12 @@ def test_versions_that_never_became_champion_do_not_count(folder: Path) -> None:
     assert verdict(folder).verdict == "first"
 
 
-def test_another_model_name_has_its_own_champion(folder: Path) -> None:
+def test_the_champion_of_another_model_name_does_not_count(folder: Path) -> None:
     register("letters", folder / "champion")
     assert verdict(folder).verdict == "first"
 
 
-def test_a_worse_model_is_worse_and_the_reasons_report_by_how_much(folder: Path) -> None:
+def test_a_worse_model_gets_the_verdict_worse_with_reasons_that_quantify_the_difference(folder: Path) -> None:
     register("colors", folder / "champion")
     gate_verdict = verdict(folder, wrong=12)
     assert (gate_verdict.verdict, gate_verdict.promotes, gate_verdict.champion) == ("worse", False, "1")
@@ -59,7 +59,7 @@ def test_an_equal_model_is_undecided(folder: Path) -> None:
 
 
 def test_a_better_model_gets_the_verdict_better(folder: Path, tmp_path: Path) -> None:
-    make_bundle(tmp_path / "poor", read_info(folder / "dataset"), scale=0.0)  # it always answers blue
+    make_bundle(tmp_path / "poor", read_info(folder / "dataset"), scale=0.0)  # it always predicts blue
     write_train_image_ids(tmp_path / "poor", ["x"])
     register("colors", tmp_path / "poor")
     gate_verdict = verdict(folder)
@@ -98,14 +98,14 @@ def test_a_model_that_violates_a_minimum_or_a_budget_is_worse(
 
 
 @pytest.mark.parametrize("wrong", [36, 30])
-def test_a_model_that_does_not_beat_the_majority_class_is_not_first(folder: Path, wrong: int) -> None:
+def test_a_first_model_that_does_not_beat_the_majority_class_is_worse(folder: Path, wrong: int) -> None:
     gate_verdict = verdict(folder, wrong)
     assert (gate_verdict.verdict, gate_verdict.promotes) == ("worse", False)
     assert "always predicting the majority class would reach 33.3 %" in gate_verdict.reasons[-1]
 
 
-def test_a_model_that_recognizes_the_rare_class_may_be_less_accurate_than_a_constant_answer() -> None:
-    """The model is right on 72 % of the photos and on most of each class; a constant answer is right on 80 %."""
+def test_a_model_that_recognizes_the_rare_class_may_be_less_accurate_than_a_constant_prediction() -> None:
+    """The model is right on 72 % of all photos and most of each class; a constant prediction is right on 80 %."""
     predicted, labels = np.array([0] * 56 + [1] * 24 + [1] * 16 + [0] * 4), np.array([0] * 80 + [1] * 20)
     assert find_broken_floors(candidate(predicted, labels), GateParams()) == ()
     (reason,) = find_broken_floors(candidate(np.zeros_like(labels), labels), GateParams())
@@ -123,7 +123,7 @@ def candidate(predicted: np.ndarray, labels: np.ndarray) -> Candidate:
     return Candidate(figures, predictions, cast(Split, None), latency_ms=5.0, size_bytes=2_000_000)
 
 
-def test_the_params_decide_which_verdicts_promote(folder: Path) -> None:
+def test_the_params_determine_which_verdicts_promote(folder: Path) -> None:
     assert not verdict(folder, params=GateParams(promote=("better",))).promotes
     register("colors", folder / "champion")
     assert verdict(folder, params=GateParams(promote=("better", "cannot tell"))).promotes

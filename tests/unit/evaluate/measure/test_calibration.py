@@ -63,7 +63,7 @@ def test_all_photos_are_answered_if_no_threshold_is_needed_or_none_helps() -> No
 
 @pytest.mark.parametrize(("target", "threshold"), [(0.9, 0.7), (np.nextafter(0.9, 1), 0.8)])
 def test_a_target_that_is_met_exactly_counts_as_reached(target: float, threshold: float) -> None:
-    """Of the 10 photos with confidence 0.8, all are right; of the 20 from 0.7 on, 18; of all 30, also 18."""
+    """All 10 photos with confidence 0.8 are correct, as are 18 of the 20 with at least 0.7, and 18 of all 30."""
     confidence = np.repeat(np.array([0.8, 0.7, 0.6], np.float32), 10)
     labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
     abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, float(target))
@@ -88,7 +88,7 @@ def test_answers_with_equal_confidence_are_treated_equally() -> None:
     assert coverage.tolist() == [0.25, 0.75, 1]
 
 
-def test_the_reference_contains_equally_many_photos_of_each_class(tmp_path: Path) -> None:
+def test_the_reference_contains_the_same_number_of_photos_of_each_class(tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     split = open_split(tmp_path / "dataset", "train")
     indices = draw_reference(split, 9, np.random.default_rng(0))

@@ -84,7 +84,7 @@ def test_on_a_frozen_backbone_all_photos_and_labels_are_checked(folder: Path, ml
     split = open_split(folder / "dataset", "train")
     rewrite_split(folder / "dataset", "train", indices=list(range(36)), labels=[2, *split.labels[1:].tolist()])
     num_images, what, doubted = fold(folder)
-    assert (num_images, doubted) == (72, {"train"}), "cross-fitted heads find doubtful labels"
+    assert (num_images, doubted) == (72, {"train"}), "cross-fitted heads must find the wrong training label"
     assert "only validation and test photos" in what
     pretend(folder)
     num_images, what, doubted = fold(folder)

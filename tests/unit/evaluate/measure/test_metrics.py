@@ -1,4 +1,4 @@
-"""The figures agree with scikit-learn and with manual counts, and their intervals have the right coverage."""
+"""The metrics agree with scikit-learn and with manual counts, and their intervals have the right coverage."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_the_interval_for_a_single_photo_is_wide(predicted: int, value: float) -
     assert figures.absent_classes == ("cat", "owl")
 
 
-def test_the_accuracy_of_constant_answers_is_the_share_of_their_class() -> None:
+def test_the_accuracy_of_a_constant_prediction_is_the_share_of_its_class() -> None:
     figures = measure([0] * 6 + [1] * 3 + [2], certain([0] * 10))
     assert figures.accuracy.value == 0.6
     assert figures.macro_f1.value == pytest.approx(0.75 / 3)
@@ -200,17 +200,17 @@ def test_a_model_without_mistakes_has_an_interval() -> None:
     assert figures.most_confused == ()
 
 
-def test_the_seed_decides_the_resamples() -> None:
+def test_the_seed_determines_the_resamples() -> None:
     labels, probabilities = [0, 1, 2] * 20, certain([0, 1, 1] * 15 + [2, 1, 0] * 5)
     first, again, other = (measure(labels, probabilities, seed=seed).macro_f1 for seed in (1, 1, 2))
     assert first == again
     assert (first.low, first.high) != (other.low, other.high)
 
 
-def test_confused_pairs_are_listed_the_most_common_first() -> None:
+def test_confused_pairs_are_listed_in_descending_order_of_frequency() -> None:
     matrix = np.arange(36).reshape(6, 6)
     pairs = confused_pairs(matrix, tuple("abcdef"))
-    assert len(pairs) == 30, "all pairs must be listed; the figures contain only the first ten"
+    assert len(pairs) == 30, "all pairs must be listed, although the figures contain only the first ten"
     assert [pair.num_images for pair in pairs] == sorted([pair.num_images for pair in pairs], reverse=True)
     assert (pairs[0].class_name, pairs[0].predicted_as, pairs[0].num_images) == ("f", "e", 34)
     assert all(pair.class_name != pair.predicted_as for pair in pairs)
@@ -243,15 +243,15 @@ def test_each_resample_draws_as_many_photos_as_there_are() -> None:
     assert weights.mean(axis=1) == pytest.approx(np.ones(50), abs=0.4)
 
 
-def test_photos_of_one_class_only_cannot_be_ranked() -> None:
+def test_photos_of_a_single_class_cannot_be_ranked() -> None:
     figures = measure([1, 1, 1], certain([1, 0, 1]))
     assert figures.roc_auc is None
     assert figures.average_precision is None
     assert np.isnan(rank(np.array([1, 1], np.int32), certain([1, 0])).roc_auc).all()
-    assert figures.cohen_kappa.value == 0.0, "always answering the only class would be as good"
+    assert figures.cohen_kappa.value == 0.0, "kappa must be 0: always predicting the only class would be as good"
 
 
-def test_a_model_that_always_answers_one_class_is_no_better_than_chance() -> None:
+def test_a_model_that_always_predicts_one_class_is_no_better_than_chance() -> None:
     figures = measure([0] * 6 + [1] * 3 + [2] * 3, certain([0] * 12))
     assert figures.cohen_kappa.value == pytest.approx(0.0)
     assert figures.balanced_accuracy.value == pytest.approx(1 / 3)

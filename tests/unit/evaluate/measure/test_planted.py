@@ -44,7 +44,7 @@ def dataset(tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], mlflow_store:
     folder.mkdir()
     for name, part in STARTS.items():
         pixels, labels = digits[0][part], digits[1][part]
-        # A scan may occur twice, so each photo is identified by its split and its index here.
+        # A scan may occur twice, so the id of each photo is derived from its split and its index.
         ids = [
             hashlib.sha256(name.encode() + bytes([index % 256, index // 256])).hexdigest()[:32]
             for index in range(len(labels))
@@ -76,7 +76,7 @@ class Workshop:
         self.training = open_split(folder / "dataset", "train")
 
     def make(self, name: str, indices: np.ndarray, *, extra_image_ids: tuple[str, ...] = ()) -> str:
-        """Logs a bundle `name` to a separate run and returns the run id."""
+        """Trains a model on these training photos, logs its bundle to a separate run and returns the run id."""
         from openvino import opset13 as ops
         from sklearn.linear_model import LogisticRegression
 
@@ -155,7 +155,7 @@ def draw_indices(num: int, seed: int) -> np.ndarray:
 
 def test_equal_and_worse_models_get_the_right_verdicts(workshop: Workshop) -> None:
     champion = workshop.make("champion", draw_indices(950, seed=1))
-    workshop.make("equal", draw_indices(950, seed=2))  # another seed selects the photos, mostly the same ones
+    workshop.make("equal", draw_indices(950, seed=2))  # a different seed, but mostly the same photos
     workshop.make("worse", draw_indices(60, seed=3))
     workshop.crown(champion)
     equal, worse = workshop.evaluate("equal"), workshop.evaluate("worse")
@@ -182,7 +182,7 @@ def test_photos_that_a_champion_memorized_are_not_compared(workshop: Workshop) -
     verdict = workshop.evaluate("candidate").gate
     assert verdict.comparison is not None
     assert (verdict.comparison.num_images, verdict.comparison.num_left_out) == (494, 3)
-    assert "scored now on 494 test photos that neither was trained on" in verdict.reasons[0]
+    assert "scored on 494 test photos that neither was trained on" in verdict.reasons[0]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -204,5 +204,5 @@ def test_wrong_labels_are_at_the_top_of_the_label_errors(
     )
     flagged_indices = {int(error.image_id) for error in find_label_errors(held_out)[: len(planted_indices)]}
     precision = len(flagged_indices & set(planted_indices.tolist())) / len(flagged_indices)
-    assert precision >= 0.5, f"precision of the first {len(flagged_indices)} is {precision:.2f}"
-    assert precision >= 0.8, "logistic regression classifies these scans well, so most must be planted"
+    assert precision >= 0.5, f"precision of the top {len(flagged_indices)} must be at least 0.5; it is {precision:.2f}"
+    assert precision >= 0.8, "logistic regression classifies these scans well, so most flagged labels must be wrong"

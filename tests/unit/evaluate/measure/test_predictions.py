@@ -1,4 +1,4 @@
-"""The export scores each photo independently of the batch size, and invalid outputs are refused."""
+"""Scores do not depend on the batch size, and invalid outputs of the export are refused."""
 
 import logging
 from dataclasses import replace
@@ -64,7 +64,7 @@ def test_values_that_are_not_finite_are_rejected(tmp_path: Path, scale: float) -
         score(InferenceGraph(tmp_path / "model" / "export"), split, "test", 3)
 
 
-def test_a_graph_with_another_number_of_classes_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
+def test_a_graph_with_the_wrong_number_of_classes_is_refused(inputs: tuple[Path, InferenceGraph]) -> None:
     with pytest.raises(ArtifactError, match="must return 4 numbers per photo, one per class; it returns 3"):
         score(inputs[1], open_split(inputs[0], "test"), "test", 4)
 
@@ -112,7 +112,7 @@ def test_the_worst_mistakes_are_the_most_confident_ones() -> None:
     assert mistakes[0].true_probability == pytest.approx(0.1)
 
 
-def test_without_mistakes_there_are_none_to_show() -> None:
+def test_if_all_answers_are_correct_no_mistakes_are_shown() -> None:
     assert worst_mistakes(make_predictions([1], [[0.1, 0.9]]), 12) == []
 
 
@@ -135,7 +135,7 @@ def test_the_photos_of_a_confused_pair_are_those_of_its_cell_in_the_matrix() -> 
     }
 
 
-def test_temperature_changes_confidence_but_never_the_answer() -> None:
+def test_temperature_changes_the_confidence_but_never_the_predicted_class() -> None:
     uncalibrated = make_predictions([0, 1], [[0.9, 0.1], [0.2, 0.8]])
     cooled = replace(uncalibrated, temperature=2.0)
     assert np.array_equal(uncalibrated.predicted, cooled.predicted)

@@ -1,4 +1,4 @@
-"""Our figures equal those in published tables and in documentation."""
+"""Our metrics equal those in published tables and in documentation."""
 
 import numpy as np
 import pytest
@@ -22,11 +22,11 @@ MAP = np.array(
     ]
 )
 """Skirvin et al., 2004, in Lunetta and Lyon, Remote Sensing and GIS Accuracy Assessment, table 9.4: 384 sites,
-[class on the 1986 map][true class, from the aerial photo]."""
+indexed by [class on the 1986 map][true class, from the aerial photo]."""
 
 
 def of_matrix(matrix: np.ndarray, names: tuple[str, ...]) -> Figures:
-    """The figures of a confusion matrix, [true class][predicted class]."""
+    """Computes the figures of a confusion matrix, which is indexed by [true class][predicted class]."""
     true, predicted = (np.repeat(axis.ravel(), matrix.ravel()) for axis in np.indices(matrix.shape))
     probabilities = np.eye(len(names), dtype=np.float32)[predicted]
     return compute_figures(true.astype(np.int32), probabilities, names, resamples=100, rng=np.random.default_rng(0))

@@ -26,7 +26,7 @@ def split(shades: np.ndarray) -> Split:
     )
 
 
-def test_dark_photos_that_fail_are_the_worst_slice_and_significant() -> None:
+def test_misclassified_dark_photos_are_the_worst_slice_and_significantly_worse() -> None:
     shades = np.repeat([30, 120, 220], 30)
     slices = find_slices(predictions(shades == 30), split(shades), {}, ("cat", "dog"))
     assert (slices[0].trait, slices[0].part, slices[0].num_images) == ("brightness", "dark", 30)
@@ -67,7 +67,7 @@ def test_size_shape_and_folder_come_from_the_manifest() -> None:
         ("1.jpg", ""),
     ],
 )
-def test_the_folders_of_classes_and_splits_are_not_sources(path: str, folder: str) -> None:
+def test_class_folders_and_split_folders_are_not_source_folders(path: str, folder: str) -> None:
     assert source_folder(path, "cat") == folder
 
 
@@ -76,7 +76,7 @@ def test_too_few_photos_have_no_slices() -> None:
 
 
 @pytest.mark.parametrize("name", DISTURBANCES)
-def test_disturbances_change_a_photo_a_little(name: str, tmp_path: Path) -> None:
+def test_disturbances_change_a_photo_slightly(name: str, tmp_path: Path) -> None:
     make_dataset(tmp_path / "dataset")
     photo = open_split(tmp_path / "dataset", "test").image(0)
     disturbed = DISTURBANCES[name](photo, np.random.default_rng(0))

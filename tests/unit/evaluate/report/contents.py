@@ -1,4 +1,4 @@
-"""For tests: the content of a report, and a parser of its page."""
+"""Test helpers: the content of a report, and a parser for its page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
@@ -50,7 +50,7 @@ def content(
     samples: bytes | None = None,
     **bundle_changes: Any,
 ) -> Content:
-    """The report's content for a model that classifies about the share `accuracy` of the photos correctly."""
+    """Returns the report's content for a model with approximately this accuracy."""
     rng = np.random.default_rng(0)
     num = len(names)
     labels = np.repeat(np.arange(num, dtype=np.int32), per_class)
@@ -150,7 +150,7 @@ def content(
 
 
 def measured_figures(accuracy: Interval) -> dict[str, Any]:
-    """The content of figures.json besides the figures of the two splits."""
+    """Returns the content of figures.json apart from the figures of the two splits."""
     return {
         "calibration": CalibrationFigures(
             temperature=1.7,
@@ -198,7 +198,7 @@ def measured_figures(accuracy: Interval) -> dict[str, Any]:
 
 
 class Page(HTMLParser):
-    """Every element with its attributes, and the text outside of scripts and styles."""
+    """Collects the elements of a page with their attributes, and its text outside of scripts and styles."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Charts contain their numbers and words, follow the page's dark mode, and can be read on a phone."""
+"""Charts contain their numbers and labels as text, follow the page's dark mode, and can be read on a phone."""
 
 import re
 from collections import Counter
@@ -47,7 +47,7 @@ def test_names_next_to_a_chart_are_short_and_printable(name: str, text: str) -> 
 
 
 def test_text_in_charts_is_readable_on_a_phone() -> None:
-    """A phone with 390 px leaves 354 px for a chart."""
+    """A phone screen that is 390 px wide leaves 354 px for a chart."""
     for name, chart in content().charts.items():
         svg = inline_svg(chart, "described", name)
         view_box = re.search(r'viewBox="0 0 ([\d.]+) ', svg)

@@ -96,7 +96,9 @@ def test_a_large_report_stays_under_5_mb() -> None:
     names = tuple(f"a class with a name of its own, number {number}" for number in range(100))
     text = render(content(names, per_class=20, accuracy=0.1, side=512, num_photos=60))
     assert len(text.encode()) < 5_000_000
-    assert text.count("<img ") == 60 * 2 + 2 + 2 * 2 + 1, "photos and their maps, a correct answer, pairs, a doubt"
+    assert text.count("<img ") == 60 * 2 + 2 + 2 * 2 + 1, (
+        "must show mistakes with heat maps, a correct answer with its heat map, confused pairs and a doubtful label"
+    )
 
 
 @pytest.mark.parametrize("verdict", ["first", "better", "worse", "cannot tell", "not comparable"])
@@ -111,7 +113,7 @@ def test_the_page_reports_calibration_slices_folds_and_label_errors(text: str) -
     page_text = " ".join(Page(text).text.split())
     for phrase in (
         "a temperature of 1.70",
-        "Answers below 71.0 % are withheld",
+        "Answers with a confidence below 71.0 % are withheld",
         "clearly worse",
         "dark",
         "5 folds",

@@ -1,4 +1,4 @@
-"""The report's insights into the training run, next to its figures."""
+"""The report's insights: sentences that interpret the figures of a training run."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from components.evaluate.measure.metrics import compute_figures
 from components.evaluate.report.insights import list_insights
 from tests.unit.evaluate.report.contents import content
 
-CHANCE = "validation is at chance"
+CHANCE = "validation accuracy is at chance"
 
 
 def insights_after(

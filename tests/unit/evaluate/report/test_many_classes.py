@@ -29,7 +29,7 @@ def test_the_page_lists_every_confused_pair_in_a_searchable_table(thousand: Cont
     assert 'data-search="Search the confused pairs"' in page
     assert 'data-search="Search the classes"' in page
     assert "function addSearch" in page
-    assert "every pair that was confused" in page
+    assert "every confused pair" in page
     table = page[page.index('data-search="Search the confused pairs"') :]
     table = table[: table.index("</table>")]
     assert table.count("<tr>") == 1 + len(pairs)
@@ -37,7 +37,7 @@ def test_the_page_lists_every_confused_pair_in_a_searchable_table(thousand: Cont
     assert len(page) < 3_000_000
 
 
-def test_the_pdf_and_the_card_show_the_most_confused_and_the_weakest_classes(thousand: Content) -> None:
+def test_the_pdf_and_the_model_card_show_the_most_confused_and_the_weakest_classes(thousand: Content) -> None:
     texts = [getattr(part, "text", "") for part in lay_out(thousand)]
     assert "Most confused pairs" in texts
     assert any("more, in report.html" in text for text in texts)

@@ -1,4 +1,4 @@
-"""Caveats, commands, numbers and the model card: texts that the page and the PDF share."""
+"""The report's caveats, commands and formatted numbers, which the page and the PDF share, and the model card."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,14 +27,14 @@ LOOKS = (
         (content(per_class=10), "only 30 test photos"),
         (content(accuracy=1.0), "does not mean no errors on others: an error rate of up to 3.1 %"),
         (content(accuracy=0.0), "the model is not significantly better"),
-        (content(dataset_fingerprint="b" * 64), "another version of the data"),
+        (content(dataset_fingerprint="b" * 64), "different version of the data"),
     ],
 )
 def test_caveats_are_reported(report_content: Content, phrase: str) -> None:
     assert any(phrase.casefold() in caveat.casefold() for caveat in report_content.caveats), report_content.caveats
 
 
-def test_a_sound_model_has_no_caveats() -> None:
+def test_the_only_caveat_of_a_sound_model_is_the_reuse_of_the_test_photos() -> None:
     assert content().caveats == [LOOKS]
 
 

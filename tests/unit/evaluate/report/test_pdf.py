@@ -77,7 +77,7 @@ def test_the_search_is_reported_with_its_best_trials(tmp_path: Path) -> None:
     page_text = " ".join(Page(render(report_content)).text.split())
     for phrase in (
         "4 training runs were compared on the validation photos: 2 completed, 1 stopped early",
-        "Trial 3 was the best with 80.0 %; the median was 70.0 %",
+        "Trial 3 was chosen, with an accuracy of 80.0 %; the median was 70.0 %",
         "in accuracy: learning_rate 80.0 %, epochs 20.0 %.",
         "Trial 3: 80.0 %, 8 epochs. model.name <b>",
         "Trial 1: 70.0 %, 9 epochs. learning_rate 0.00123",

@@ -82,9 +82,9 @@ def test_augmentation_is_described_and_shown() -> None:
         "(augmentation: medium): mirrored, rotated by up to 15°, zoomed by up to 15 %, shifted by up to 8 %"
         in page_text
     )
-    assert "One training photo eight times, augmented as in training" in render(report_content)
+    assert "Eight augmented versions of one training photo" in render(report_content)
     unvaried = replace(content(params={"augmentation": "none"}), variants=file.getvalue())
-    assert "One training photo eight times" not in render(unvaried), "eight identical photos show nothing"
+    assert "Eight augmented versions" not in render(unvaried), "identical photos must not be shown"
     assert "Augmentation" not in Page(render(content())).text
 
 

@@ -49,9 +49,9 @@ test("a batch is taken from the front of the queue, in order", () => {
 });
 
 test("the progress counts the answered photos", () => {
-  assert.equal(predictions.progressText(0, 1), "0 of 1 photo answered …");
-  assert.equal(predictions.progressText(3, 4), "3 of 4 photos answered …");
-  assert.equal(predictions.progressText(1, 1), "1 photo answered.");
+  assert.equal(predictions.progressText(0, 1), "0 of 1 photo processed …");
+  assert.equal(predictions.progressText(3, 4), "3 of 4 photos processed …");
+  assert.equal(predictions.progressText(1, 1), "1 photo processed.");
 });
 
 test("no probability is shown as 100 %", () => {
@@ -182,7 +182,7 @@ test("a service that cannot be reached is reported", async () => {
 
 test("a refusal has the message of the service, or else its status", () => {
   assert.equal(refusal({ error: { message: "No photo." } }, 422).message, "No photo.");
-  assert.equal(refusal({}, 500).message, "The service answered 500.");
+  assert.equal(refusal({}, 500).message, "The service responded with status 500.");
 });
 
 test("a search in a thousand classes lists only the first matches", () => {

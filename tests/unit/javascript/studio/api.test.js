@@ -86,7 +86,7 @@ test("a request is repeated while the server is busy", async () => {
   );
 });
 
-test("an answer that arrives after a newer one is dropped", async () => {
+test("the answer to an older request is dropped", async () => {
   /** @type {((answer: string) => void)[]} */
   const answers = [];
   const request = latest(() => new Promise((/** @type {(answer: string) => void} */ resolve) => answers.push(resolve)));

@@ -21,7 +21,7 @@ test("a decision is stored, changed and undone", () => {
   const decisionMap = new DecisionLog();
   assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "");
   decisions.decide(decisionMap, "a/1.jpg", "=-");
-  assert.equal(decisionMap.get("a/1.jpg"), "-", "a class may have the same name as the sign for leaving photos out");
+  assert.equal(decisionMap.get("a/1.jpg"), "-", "a class named - must differ from leaving the photo out");
   assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "=-");
   decisions.decide(decisionMap, "a/1.jpg", "-");
   assert.equal(decisionMap.get("a/1.jpg"), null);
@@ -88,7 +88,7 @@ for (const status of [0, 507]) {
       throw new RequestError("No room.", status);
     };
     const { numDone, failures } = await uploadAll(files(100), upload, () => undefined);
-    assert.equal(numDone, 4, "the uploads that were already in progress");
+    assert.equal(numDone, 4, "only the uploads that were already in progress must finish");
     assert.equal(failures.length, 4);
   });
 }
@@ -108,7 +108,7 @@ test("the original data is the first version", () => {
   );
 });
 
-test("columns are given by name or number, and empty ones are left out", () => {
+test("columns are given by name or number, and empty fields are left out", () => {
   const texts = { path: " id code ", label: "3", split: " ", group: "007" };
   assert.deepEqual(parseColumns(texts), { path: "id code", label: 3, group: "007" });
   assert.deepEqual(parseColumns({ path: "" }), {});
@@ -119,7 +119,7 @@ test("each undo reverts one step, which may contain several decisions", () => {
   log.decide(["a", "b"], "cat");
   log.decide(["b", "c"], null);
   log.decide(["b"], null);
-  assert.equal(log.steps.length, 2, "a decision that changes nothing is not a step");
+  assert.equal(log.steps.length, 2, "a decision that changes nothing must not be a step");
   log.undo();
   assert.deepEqual(
     [...log.decisions],
@@ -147,7 +147,7 @@ test("a range extends from the previously selected photo, in both directions", (
   assert.deepEqual([...selection.paths], ["5"]);
   selection.clear();
   selection.set("7", 7, true, pathAt, true);
-  assert.deepEqual([...selection.paths], ["7"], "nothing was selected before");
+  assert.deepEqual([...selection.paths], ["7"], "without an earlier selection, only this photo must be selected");
 });
 
 test("a grid shows the rows in view and a few more", () => {

@@ -11,7 +11,7 @@ function examplesOf(write, examples) {
   for (const [value, text] of examples) assert.equal(write(value), text, `for ${value}`);
 }
 
-test("whole numbers have thousands separators, and nouns have the right number", () => {
+test("whole numbers have thousands separators, and nouns agree with their numbers", () => {
   examplesOf(format.formatCount, [
     [0, "0"],
     [999, "999"],
@@ -47,7 +47,7 @@ test("large numbers change their unit at the right boundaries", () => {
   ]);
 });
 
-test("sizes are shown as at least a kilobyte", () => {
+test("a size is shown as at least 1 kB", () => {
   examplesOf(format.formatBytes, [
     [0, "1 kB"],
     [1499, "1 kB"],
@@ -59,7 +59,7 @@ test("sizes are shown as at least a kilobyte", () => {
   ]);
 });
 
-test("unknown durations are empty", () => {
+test("durations are written in a suitable unit, and unknown durations are empty", () => {
   /** @type {[number | null | undefined, string][]} */
   const examples = [
     [null, ""],
@@ -82,7 +82,7 @@ test("a time today is shown without a date", () => {
   assert.equal(format.formatDateTime("2026-05-16T23:59:00", now), "16 May 2026, 23:59");
 });
 
-test("the size of photos has two sides", () => {
+test("an image size is written with both sides", () => {
   assert.equal(format.formatSides(96), "96 × 96");
   assert.equal(format.formatSides([96, 128]), "96 × 128");
 });

@@ -8,7 +8,7 @@ import { jobOf } from "./jobs.js";
 
 const SCREENS = ["data", "model", "results"];
 
-test("an address names a screen and its parts", () => {
+test("an address is split into the name of a screen and the other parts", () => {
   assert.deepEqual(parseHash("#model/layers", SCREENS), ["model", ["layers"]]);
   assert.deepEqual(parseHash("#results/compare/a%2Fb/c", SCREENS), ["results", ["compare", "a/b", "c"]]);
 });
@@ -35,7 +35,7 @@ test("the button of the job list names the running job and counts the waiting on
   assert.equal(queueText([running, waiting], false), "Not connected · 1 waiting");
 });
 
-test("nested children become one list without empty ones", () => {
+test("nested children are flattened into one list, without empty ones", () => {
   assert.deepEqual(flatten(["a", null, [undefined, ["b", [false, 0]]], ""]), ["a", "b", "0", ""]);
 });
 
@@ -45,7 +45,7 @@ test("delayed work runs once, and immediately on request", async () => {
     calls += 1;
     return calls;
   }, 5);
-  assert.equal(work.now(), null, "no work is waiting yet");
+  assert.equal(work.now(), null, "before any call, there is no work to run");
   work();
   work();
   assert.equal(calls, 0);

@@ -3,7 +3,7 @@
 /** @import { Job, JobState } from "../../../../pipelines/studio/static/client/types.js" */
 
 /**
- * A job of a kind and in a state, without any other facts.
+ * Creates a job of the given kind and state; its other values are arbitrary.
  * @param {string} kind
  * @param {JobState} state
  * @returns {Job}

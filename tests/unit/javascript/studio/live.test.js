@@ -26,7 +26,7 @@ const epochsOf = (losses, planned = 100) =>
 test("the best epoch is the first one with the lowest validation loss", () => {
   assert.equal(progress.bestEpoch(epochsOf([3, 1, 2, 1])), 2);
   assert.equal(progress.bestEpoch(epochsOf([5])), 1);
-  assert.equal(progress.bestEpoch(epochsOf([Number.NaN, 1])), 1, "no loss is lower than NaN");
+  assert.equal(progress.bestEpoch(epochsOf([Number.NaN, 1])), 1, "no loss compares as lower than NaN");
   assert.equal(progress.bestEpoch([]), 1);
 });
 
@@ -43,7 +43,7 @@ test("the newest message is the last complete line, without its time and step", 
   assert.equal(progress.newestMessage("Only a line\n"), "Only a line");
   assert.equal(progress.newestMessage("Only a line\n", ["train"]), "Only a line");
   assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["train"]), "Epoch 1");
-  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["evaluate"]), "", "another step's line is ignored");
+  assert.equal(progress.newestMessage("08:01:02 train Epoch 1\n", ["evaluate"]), "", "other steps must be ignored");
   const tasks = ["preprocess", "read-photos-2"];
   assert.equal(progress.newestMessage("08:01:02 read-photos-2 Read portion 3\n", tasks), "Read portion 3");
   assert.equal(progress.newestMessage("half a line"), "");
@@ -51,7 +51,7 @@ test("the newest message is the last complete line, without its time and step", 
   assert.equal(progress.newestMessage("first\n\n"), "");
 });
 
-test("a log grows at its end, and its start is cut off", () => {
+test("new text is appended to a log, whose start is cut off if it becomes too long", () => {
   assert.equal(progress.appendLog("a", "b"), "ab");
   const log = progress.appendLog("x".repeat(299_999), "yz");
   assert.equal(log.length, 300_000);
@@ -74,7 +74,7 @@ const stepOf = (facts) => ({
   ...facts,
 });
 
-test("the tasks that share a step are counted, and those that are running or failed are named", () => {
+test("the tasks that share a step are counted, and those that are running or have failed are named", () => {
   const part = (/** @type {string} */ name, /** @type {JobState} */ state) => ({
     name,
     state,
@@ -103,7 +103,7 @@ test("the completed share of a step is the reported one, or else an estimate bel
 
 test("the remaining time follows from the completed share, or else from the last run", () => {
   assert.equal(progress.secondsLeft(stepOf({ share: 0.25 }), 110), 30);
-  assert.equal(progress.secondsLeft(stepOf({ share: 0.01, expected_seconds: 60 }), 110), 50, "the share is too small");
+  assert.equal(progress.secondsLeft(stepOf({ share: 0.01, expected_seconds: 60 }), 110), 50, "such a share is ignored");
   assert.equal(progress.secondsLeft(stepOf({ expected_seconds: 60 }), 900), 0);
   assert.equal(progress.secondsLeft(stepOf({}), 110), null);
   assert.equal(progress.secondsLeft(stepOf({ state: "waiting", expected_seconds: 7 }), 110), 7);
@@ -131,7 +131,7 @@ test("the settings that an error names are found, without duplicates", () => {
   assert.deepEqual(progress.settingsNamed("", isSetting), []);
 });
 
-test("a problem offers the next action", () => {
+test("an error message offers the next action", () => {
   assert.deepEqual(nextAction("The studio does not answer.", 0), { text: "Try again", href: null });
   assert.equal(nextAction("This was changed in another tab meanwhile.", 409)?.text, "Reload");
   assert.equal(nextAction("Choose photos first.", 409)?.href, "#data");
@@ -161,7 +161,7 @@ test("the job to show is a running training run, else the newest training run, e
   assert.equal(pickJob([]), undefined);
 });
 
-test("a package has its own command, and without a model, the command has a placeholder", () => {
+test("a package is served by another command; without a model, the commands contain a placeholder", () => {
   assert.deepEqual(commandsFor("package-VGG16"), ["darkroom serve packages/VGG16"]);
   assert.equal(commandsFor("20260517-ab")[0], "darkroom serve 20260517-ab");
   assert.equal(commandsFor(null)[0], "darkroom serve RUN");

@@ -21,7 +21,7 @@ const argument = (name, facts) => ({
   ...facts,
 });
 
-test("a layer is unchanged after conversion for the editor and back", () => {
+test("a layer is unchanged after conversion to its form in the editor and back", () => {
   for (const spec of ["Flatten", { Dense: { units: 10 } }, { Add: { with: ["a", "b"], name: "sum" } }]) {
     assert.deepEqual(layers.specOf(layers.layerOf(spec)), spec);
   }
@@ -99,7 +99,7 @@ test("a typed argument is parsed according to its kind, and remains text if it i
   }
 });
 
-test("the params determine the way in which the model is chosen", () => {
+test("the way in which the model was chosen follows from the params", () => {
   for (const [model, way] of [
     [{}, "auto"],
     [{ head: "dense" }, "auto"],

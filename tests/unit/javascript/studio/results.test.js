@@ -21,7 +21,7 @@ test("the color of a confusion matrix cell depends on its share of the class", (
   assert.deepEqual(runs.colorLevels([]), []);
 });
 
-test("a run below the threshold is not called worse than the champion if there is none", () => {
+test("a run below the required minimum is not called worse than the champion if there is no champion", () => {
   assert.equal(runs.verdictText({ verdict: "worse", champion: null }), "Below the required minimum");
   assert.equal(runs.verdictText({ verdict: "worse", champion: {} }), "Worse than the champion");
   assert.equal(runs.verdictText({ verdict: "first", champion: null }), "The first model for this data");
@@ -29,12 +29,12 @@ test("a run below the threshold is not called worse than the champion if there i
 
 test("the gate's reasons at evaluation and the current standing of a run do not contradict each other", () => {
   const run = /** @type {import("../../../../pipelines/studio/static/results/types.js").FinishedRun} */ ({
-    promotion_reason: "Version 1 is champion.",
+    promotion_reason: "Version 1 is the champion.",
   });
-  assert.equal(runs.promotionText({ ...run, standing: "champion" }), "Version 1 is champion.");
+  assert.equal(runs.promotionText({ ...run, standing: "champion" }), "Version 1 is the champion.");
   assert.match(runs.promotionText({ ...run, standing: "former champion" }), /until another run was promoted/);
-  const reasons = ["None is champion.", "It is quick."];
-  assert.equal(runs.reasonsText({ reasons }), "When it was evaluated: None is champion. It is quick.");
+  const reasons = ["No model is the champion.", "It is quick."];
+  assert.equal(runs.reasonsText({ reasons }), "When it was evaluated: No model is the champion. It is quick.");
   assert.equal(runs.reasonsText({ reasons: [] }), "");
 });
 
@@ -54,7 +54,7 @@ test("a key can be wrapped after its dots and underscores", () => {
   assert.deepEqual(runs.keyParts("seed"), ["seed"]);
 });
 
-test("a curve that is missing in the history is drawn empty", () => {
+test("a curve that is missing from the history is empty", () => {
   const { loss, accuracy } = runs.learningCurves({ loss: [2, 1] });
   assert.deepEqual(
     [...loss, ...accuracy].map((line) => line.values),
@@ -62,7 +62,7 @@ test("a curve that is missing in the history is drawn empty", () => {
   );
 });
 
-test("the confused pairs of many classes are listed, the most common first", () => {
+test("the pairs of confused classes are listed, the most common first", () => {
   const cells = /** @type {[number, number, number][]} */ ([
     [0, 0, 8],
     [0, 2, 2],
@@ -94,7 +94,7 @@ const mapPhoto = (facts) => {
   return { image_id: "0", split: "test", path: "a.jpg", label: 0, predicted: 0, x: 0, y: 0, findings: [], ...facts };
 };
 
-test("a filter of the map selects photos by class, mistake and finding", () => {
+test("the filter of the map selects photos by class, misclassification and finding", () => {
   const wrong = mapPhoto({ label: 1, predicted: 2, findings: ["label error"] });
   assert.ok(photoMap.passes(wrong, { label: "", show: "all" }));
   assert.ok(photoMap.passes(wrong, { label: "1", show: "wrong" }));
@@ -104,7 +104,7 @@ test("a filter of the map selects photos by class, mistake and finding", () => {
   assert.ok(!photoMap.passes(mapPhoto({}), { label: "", show: "wrong" }));
 });
 
-test("the pointer selects the nearest photo of the map that is shown", () => {
+test("the pointer selects the nearest photo that passes the filter of the map", () => {
   const photos = [mapPhoto({ x: 0, y: 0 }), mapPhoto({ x: 0.01, y: 0, label: 1 }), mapPhoto({ x: 1, y: 1 })];
   const all = () => true;
   assert.equal(photoMap.findNearest(photos, { x: 16, y: 544 }, all), 0);
@@ -117,7 +117,7 @@ test("the pointer selects the nearest photo of the map that is shown", () => {
   assert.equal(photoMap.findNearest(photos, { x: 500, y: 300 }, all), -1);
 });
 
-test("arrow keys go through the photos of the map that are shown", () => {
+test("arrow keys move through the photos that pass the filter of the map", () => {
   const photos = [0, 1, 0, 1].map((label) => mapPhoto({ label }));
   /** @param {{ label: number }} photo */
   const isShown = ({ label }) => label === 1;

@@ -23,8 +23,8 @@ test("every range gets two to seven ticks", () => {
     for (const factor of [1, 1.3, 2, 4.99, 5, 7, 9.99]) {
       const high = factor * 10 ** exponent;
       const { ticks, step } = scale.roundScale(0, high);
-      assert.ok(ticks.length >= 2 && ticks.length <= 7, `${ticks.length} ticks up to ${high}`);
-      assert.ok(ticks[0] <= 0 && ticks[ticks.length - 1] >= high * (1 - 1e-6), `up to ${high}`);
+      assert.ok(ticks.length >= 2 && ticks.length <= 7, `found ${ticks.length} ticks from 0 to ${high}`);
+      assert.ok(ticks[0] <= 0 && ticks[ticks.length - 1] >= high * (1 - 1e-6), `must enclose 0 to ${high}`);
       assert.ok(step > 0);
     }
   }
@@ -36,7 +36,7 @@ test("the axis of shares ends at 1, and that of other values starts at 0", () =>
   assert.deepEqual(scale.valueRange([-1, -2], false), [0, 1]);
 });
 
-test("the axis goes from 0 to 1 if there is no range of values", () => {
+test("the axis goes from 0 to 1 if its range would otherwise be empty", () => {
   for (const [values, isShare] of [
     [[], true],
     [[], false],
@@ -92,7 +92,7 @@ test("a zoom shows at least two epochs, and none beyond the end of the chart", (
   assert.deepEqual(shownRange(view, 10), [0, 9]);
   assert.deepEqual(shownRange({ ...view, first: 3, last: 5 }, 10), [3, 5]);
   assert.deepEqual(shownRange({ ...view, first: 4, last: 4 }, 10), [4, 5]);
-  assert.deepEqual(shownRange({ ...view, first: 8, last: 20 }, 4), [2, 3], "another run is shorter");
+  assert.deepEqual(shownRange({ ...view, first: 8, last: 20 }, 4), [2, 3], "the zoom must fit a shorter run");
   assert.deepEqual(shownRange(view, 0), [0, 1]);
 });
 

@@ -36,7 +36,7 @@ test("other special characters in patterns are literal", () => {
   assert.deepEqual([...selection.selectLayers(["[*"], NAMES)], []);
 });
 
-test("names without a * are kept, even those of another network", () => {
+test("names without a * are kept, even if this network has no such layers", () => {
   assert.deepEqual([...selection.selectLayers(["conv1", "gone", "conv1*"], NAMES)], ["conv1", "gone", "conv10"]);
 });
 
@@ -45,13 +45,13 @@ test("only named layers of a custom network can be chosen", () => {
   assert.deepEqual(selection.customNames(specs), ["last"]);
 });
 
-test("the trainable layers are parsed as a word and the rest, or as names", () => {
+test("train.trainable is either a word with an optional argument, or a list of layer names", () => {
   assert.deepEqual(selection.parseTrainable("last 20"), { word: "last", rest: "20" });
   assert.deepEqual(selection.parseTrainable("auto"), { word: "auto", rest: undefined });
   assert.deepEqual(selection.parseTrainable(["conv1"]), { word: "names", rest: undefined });
 });
 
-test("edits of phases do not modify the original list", () => {
+test("editing phases does not modify the original list", () => {
   const original = structuredClone(phases.TWO_PHASES);
   const edited = phases.withPhaseValue(phases.TWO_PHASES, 1, "epochs", "12", true);
   assert.equal(edited[1].epochs, 12);

@@ -1,4 +1,4 @@
-"""`darkroom audit` writes a report, prints a table or JSON, and exits with 2 if the params require it."""
+"""`darkroom audit` writes a report, prints a table or JSON, and exits with code 2 if the audit fails."""
 
 import json
 import subprocess
@@ -51,13 +51,13 @@ def test_classes_and_counts_are_shown_before_any_work(photos: Path, tmp_path: Pa
     result = darkroom("photos", cwd=tmp_path)
     first, notice, work = result.stdout.splitlines()[:3]
     assert first == "Found 18 photos in 3 classes: blue 6, green 6, red 6."
-    assert notice.startswith("Folders left out because their names are unlikely to be classes: test (1 photo).")
+    assert notice.startswith("Folders left out because their names are unlikely to be class names: test (1 photo).")
     assert work.startswith("Read 18 files")
     assert "How the data was read" in result.stdout
     assert "test (1 photo)" in (tmp_path / "audits" / "photos" / "audit.html").read_text()
 
 
-def test_a_failed_audit_exits_with_2_and_still_writes_the_report(photos: Path, tmp_path: Path) -> None:
+def test_a_failed_audit_exits_with_code_2_and_still_writes_the_report(photos: Path, tmp_path: Path) -> None:
     result = darkroom("photos", "--json", "--set", "preprocess.audit.broken=fail", "--output", "out", cwd=tmp_path)
     assert result.returncode == 2
     assert json.loads(result.stdout)["findings"][0]["policy"] == "fail"
@@ -65,17 +65,17 @@ def test_a_failed_audit_exits_with_2_and_still_writes_the_report(photos: Path, t
     assert "This stops a run" in (tmp_path / "out" / "audit.html").read_text()
 
 
-def test_the_page_shows_the_augmentation_of_the_params(photos: Path, tmp_path: Path) -> None:
+def test_the_page_shows_the_augmentation_that_the_params_set(photos: Path, tmp_path: Path) -> None:
     result = darkroom("photos", "--output", "out", "--set", "train.augmentation=none", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     gray = np.asarray(Image.open(tmp_path / "out" / "augmentation.jpg").convert("L")).astype(int)
     lines = [gray[top : top + TILE] for top in range(GAP, gray.shape[0], TILE + GAP)]
-    assert len(lines) == 4, "the augmentation of the params, and three presets"
-    assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), "with none, only JPEG compression changes a photo"
+    assert len(lines) == 4, "there must be a row for the params, and one for each of the three presets"
+    assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), "without augmentation, only JPEG may change photos"
 
 
 def _most_change(line: np.ndarray) -> float:
-    """The largest mean difference between the first tile of a line and another one."""
+    """The largest mean difference between the last of a row's eight tiles and another one."""
     step = TILE + GAP
     tiles = [line[:, -start : -start + TILE] for start in range(step, 9 * step, step)]
     return max(float(np.abs(tile - tiles[0]).mean()) for tile in tiles)
@@ -90,7 +90,7 @@ def test_data_that_cannot_be_split_fails_the_audit_but_has_a_report(photos: Path
     assert (tmp_path / "audits" / "photos" / "audit.json").is_file()
 
 
-def test_the_report_never_replaces_files_of_the_user(photos: Path, tmp_path: Path) -> None:
+def test_the_report_never_replaces_the_users_files(photos: Path, tmp_path: Path) -> None:
     before = tree(tmp_path)
     for output in ("photos", "photos/red/report", "."):
         result = darkroom("photos", "--output", output, cwd=tmp_path)

@@ -22,7 +22,7 @@ BUILT_IN = {"STRING": str, "INT": int, "FLOAT": float, "BOOL": bool}
 
 
 def type_of(param: click.Parameter) -> object:
-    """The type that an option passes to its function after click's conversion."""
+    """The type of the value that click passes to a command's function for an option or an argument."""
     kind = param.type
     if isinstance(kind, click.Path):
         value: object = Path
@@ -42,7 +42,7 @@ def type_of(param: click.Parameter) -> object:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=IDS)
-def test_an_option_has_the_type_that_its_function_declares(words: tuple[str, ...]) -> None:
+def test_a_commands_options_have_the_types_that_its_function_declares(words: tuple[str, ...]) -> None:
     command = COMMANDS[words]
     assert command.callback is not None
     hints = typing.get_type_hints(command.callback)
@@ -55,7 +55,7 @@ def test_an_option_has_the_type_that_its_function_declares(words: tuple[str, ...
     assert passed == declared
 
 
-def test_a_declared_type_that_differs_is_noticed() -> None:
+def test_the_type_of_an_option_without_a_default_includes_none() -> None:
     @click.command()
     @click.option("--port", type=int)
     def serve(port: int) -> None: ...
@@ -63,7 +63,7 @@ def test_a_declared_type_that_differs_is_noticed() -> None:
     assert type_of(serve.params[0]) == typing.Optional[int]  # noqa: UP045
 
 
-def test_each_verb_is_in_one_group() -> None:
+def test_each_verb_is_in_exactly_one_section() -> None:
     names = [command.name for commands in SECTIONS.values() for command in commands]
     assert sorted(names) == sorted(darkroom.commands)
     assert len(names) == len(set(names))
@@ -78,16 +78,14 @@ def test_help_fits_the_terminal_and_keeps_defaults_on_one_line(
     assert call([*words, "--help"]) == 0
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= min(columns, 80)
-    assert text.isascii(), "terminals of all encodings can show it"
+    assert text.isascii(), "help must be ASCII, which terminals with any encoding can show"
     for line in text.splitlines():
         _, found, rest = line.partition("[default: ")
         assert not found or "]" in rest, line
 
 
 @pytest.mark.parametrize("group", [darkroom, *darkroom.commands.values()], ids=lambda group: group.name)
-def test_the_first_sentence_of_each_verb_is_listed_completely(
-    group: click.Command, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help_lists_the_full_summary_of_each_command(group: click.Command, capsys: pytest.CaptureFixture[str]) -> None:
     words = [] if group is darkroom else [str(group.name)]
     call([*words, "--help"])
     text = " ".join(capsys.readouterr().out.split())
@@ -129,7 +127,7 @@ def test_an_invalid_command_line_is_rejected_in_one_line(words: list[str], messa
 
 
 @pytest.mark.parametrize("words", [[], ["data"]], ids=["darkroom", "data"])
-def test_a_command_without_a_verb_shows_its_help_and_is_an_error(
+def test_a_missing_verb_or_action_prints_the_help_and_is_an_error(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(words) == 2
@@ -160,7 +158,7 @@ def test_the_words_of_each_try_option_are_joined(words: list[str], joined: list[
     assert TryOption.join(words, "--try") == joined
 
 
-def test_options_reach_their_verb_as_values() -> None:
+def test_verbs_receive_the_parsed_values_of_their_options() -> None:
     compared = parse(["compare", "--try", "a.b=1", "c.d=2", "--try", "a.b=3", "--seeds", "2", "--data", "x"]).params
     assert (compared["trials"], compared["seeds"], compared["models"]) == ((("a.b=1", "c.d=2"), ("a.b=3",)), 2, ())
     assert parse(["drift", "log", "--since", "2026-01-31"]).params["since"] == datetime.date(2026, 1, 31)

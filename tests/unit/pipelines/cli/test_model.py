@@ -1,4 +1,4 @@
-"""`darkroom model check` reports whether a model can be used, and if not, why."""
+"""`darkroom model check` reports whether a model can be used, and `darkroom model summary` describes a network."""
 
 import json
 from pathlib import Path
@@ -20,13 +20,13 @@ def attack(tmp_path: Path) -> Attack:
     return Attack(tmp_path, tmp_path / "marker.txt", 9, tmp_path)
 
 
-def test_a_rejected_model_is_reported_with_its_reason(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rejected_model_is_reported_with_the_reason(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
     path = HOSTILE["lambda_at_top"][0](attack)
     assert check(str(path)) == 2
     assert "Lambda: it contains custom code" in capsys.readouterr().out
 
 
-def test_json_is_complete(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_contains_the_verdict_and_the_reason(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
     path = HOSTILE["weights_of_nan"][0](attack)
     assert check(str(path), "--json") == 2
     report = json.loads(capsys.readouterr().out)

@@ -33,7 +33,7 @@ PROBE = Probe(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The arguments with which the verb requests a probe, which the tests of components.train cover."""
+    """The arguments of the requested probe; the tests of components.train cover the probe itself."""
     asked: dict[str, Any] = {}
 
     def probe_networks(

@@ -1,4 +1,4 @@
-"""The progress of a run on a cluster: a table on a terminal, and one line per change in other outputs."""
+"""The progress of a run on a cluster: a table on a terminal, otherwise one line per change."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ def train(state: str, detail: str = "", num_tries: int = 1) -> StepStatus:
     return StepStatus("train", state, datetime.now(UTC), None, "n-2", num_tries, detail)
 
 
-def test_each_change_is_one_line_without_repetitions() -> None:
+def test_each_change_is_printed_once_on_one_line() -> None:
     out = io.StringIO()
     with RunDisplay(Console(file=out, width=120)) as display:
         display.show([DONE])
@@ -40,7 +40,7 @@ def test_each_change_is_one_line_without_repetitions() -> None:
     ]
 
 
-def test_progress_is_repeated_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_progress_is_printed_if_the_last_line_is_old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_display, "PROGRESS_SECONDS", 0.0)
     out = io.StringIO()
     with RunDisplay(Console(file=out, width=120)) as display:
@@ -49,7 +49,7 @@ def test_progress_is_repeated_after_a_while(monkeypatch: pytest.MonkeyPatch) -> 
     assert "Epoch 2 of 6" in out.getvalue()
 
 
-def test_a_terminal_gets_a_table_that_is_kept_up_to_date() -> None:
+def test_a_terminal_shows_a_table_that_is_kept_up_to_date() -> None:
     out = io.StringIO()
     with RunDisplay(Console(file=out, width=120, force_terminal=True)) as display:
         display.show([DONE])
@@ -58,4 +58,4 @@ def test_a_terminal_gets_a_table_that_is_kept_up_to_date() -> None:
     assert "preprocess" in text
     assert "1:15" in text
     assert r"Epoch 1 of 6 \x1b[31m" in text
-    assert text.count("\x1b[1A") >= 1, "the cursor goes up, and the table is drawn again"
+    assert text.count("\x1b[1A") >= 1, "the cursor must move up to redraw the table"

@@ -19,7 +19,7 @@ from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 
 def finished_run(folder: Path, *, scale: float = 0.05, seed: int = 0, side: int = 16) -> Model:
-    """The parts of a run folder that a comparison reads; with a scale below 0 every photo is classified incorrectly."""
+    """Creates what a comparison reads of a run folder; with a negative scale, the model misclassifies every photo."""
     info = make_dataset(folder / "dataset", side=side, seed=seed)
     make_bundle(folder / "model", info, scale=scale)
     write_params(folder / "params.yaml", load_params(None, ("data.uri=made",)), "made")
@@ -55,7 +55,7 @@ def test_finished_runs_are_compared_and_logged(tmp_path: Path, mlflow_store: str
     assert files == {"leaderboard/leaderboard.html", "leaderboard/leaderboard.json", "leaderboard/pick.yaml"}
 
 
-def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflow_store: str) -> None:
+def test_a_run_with_different_validation_photos_is_left_out_with_a_reason(tmp_path: Path, mlflow_store: str) -> None:
     models = [finished_run(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("other", 7))]
     board = compare(models, 1, tmp_path / "comparison")
     assert len(board.rows) == 2
@@ -71,7 +71,7 @@ def test_a_run_on_other_photos_is_left_out_with_its_reason(tmp_path: Path, mlflo
         compare([models[0], models[2]], 1, tmp_path / "another")
 
 
-def test_a_folder_with_other_content_is_not_written_to(tmp_path: Path) -> None:
+def test_an_output_folder_with_unrelated_content_is_left_unchanged(tmp_path: Path) -> None:
     models = [finished_run(tmp_path / name) for name in ("a", "b")]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "pick.yaml").write_text("precious")

@@ -1,4 +1,4 @@
-"""The repository that the tests of data versions share."""
+"""Provides the fixture `repository` for the tests of data versions."""
 
 from tests.unit.pipelines.data.repositories import _empty_repository, repository
 

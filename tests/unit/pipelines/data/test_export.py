@@ -17,10 +17,10 @@ Facts = set[tuple[bytes, str | None, str | None]]
 
 
 def read_facts(folder: Path, label_file: str | None = None) -> Facts:
-    """The content, class and split of each photo; with `""`, Darkroom must find the label files in the folder."""
+    """Returns the content, class and split of each photo; with `""`, Darkroom must find the label files itself."""
     photo_set = find_photos(DataFolder(folder, label_file=folder / label_file if label_file else None))
     if label_file == "":
-        assert photo_set.notices[-1].startswith("The labels come from "), "the label files are found in the folder"
+        assert photo_set.notices[-1].startswith("The labels come from "), "Darkroom must find the label files"
     return {(file.location.read_bytes(), file.record.class_name, file.record.split) for file in photo_set.files}
 
 
@@ -48,7 +48,7 @@ def test_an_export_is_read_back_unchanged(format_name: str, has_splits: bool, tm
     assert again.label_files == export.label_files
 
 
-def test_if_only_labels_are_exported_their_names_are_relative_to_the_data(tmp_path: Path) -> None:
+def test_labels_exported_without_photos_contain_paths_relative_to_the_data(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     before = read_facts(data)
     for format_name in FORMATS:
@@ -60,7 +60,7 @@ def test_if_only_labels_are_exported_their_names_are_relative_to_the_data(tmp_pa
         (data / export.label_files[0]).unlink()
 
 
-def test_tables_with_custom_columns_and_photos_elsewhere_are_exported(tmp_path: Path) -> None:
+def test_tables_with_custom_columns_and_absolute_photo_paths_are_exported(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     photos = sorted(data.rglob("*.png"))
     rows = [f"{photo},{photo.parent.name},patient {number // 2}" for number, photo in enumerate(photos)]
@@ -86,7 +86,7 @@ def test_an_export_replaces_nothing_and_is_complete_or_absent(tmp_path: Path) ->
     assert not (tmp_path / "export").exists()
 
 
-def test_the_command_prints_the_written_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_names_of_the_label_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = make_photos(tmp_path / "data", per_class=2)
     for options in ([], ["--json"]):
         target = tmp_path / f"export{len(options)}"

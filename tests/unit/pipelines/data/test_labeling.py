@@ -1,4 +1,4 @@
-"""Labeled photos, and only those, are added to class folders or tables as a new version of the data."""
+"""Labeled photos, but not skipped ones, are added to class folders or tables, which creates a new version."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.unit.preprocess.dataset_files import tree
 
 
 def annotate(name: str, *labels: str) -> dict[str, Any]:
-    """A task as Label Studio exports it, with the model's prediction and with annotations."""
+    """A task as exported by Label Studio, with the model's prediction and one annotation per label."""
     return make_task(name, {"answer": "blue"}) | {
         "id": 1,
         "annotations": [{"was_cancelled": False, "result": [make_choice(text)]} for text in labels],
@@ -31,7 +31,7 @@ def annotate(name: str, *labels: str) -> dict[str, Any]:
 
 
 def export_labels(folder: Path, *tasks: dict[str, Any]) -> Path:
-    """`next/` with photos of three classes that are not in the data, and Label Studio's export of their labels."""
+    """Creates photos that are not in the data, writes the tasks as Label Studio's export, and returns its path."""
     if not folder.exists():
         make_photos(folder / "photos", per_class=3, seed=1)
     (folder / "labels.json").write_text(json.dumps(tasks))
@@ -83,7 +83,7 @@ def test_labels_that_cannot_be_added_change_nothing(
 
 @pytest.fixture
 def prepared(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository in which `label` only returns its moves, because putting data under DVC takes seconds."""
+    """A repository in which `label` only returns the planned moves, because adding data to DVC takes seconds."""
     from pipelines.data import labeling
 
     make_photos(repository / "photos", per_class=2)
@@ -95,7 +95,7 @@ def prepared(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return repository
 
 
-def test_with_splits_photos_are_added_to_train(prepared: Path, tmp_path: Path) -> None:
+def test_photos_are_added_to_train_if_the_data_has_splits(prepared: Path, tmp_path: Path) -> None:
     photos = prepared / "photos"
     shutil.rmtree(photos)
     for split in ("train", "test"):
@@ -106,7 +106,7 @@ def test_with_splits_photos_are_added_to_train(prepared: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
-def test_new_rows_of_a_table_copy_the_label_columns_of_their_class(name: str, tmp_path: Path) -> None:
+def test_new_rows_copy_the_label_columns_from_a_row_of_the_same_class(name: str, tmp_path: Path) -> None:
     rows = [
         (f"images/{number}.png", color, split)
         for number, (color, split) in enumerate(

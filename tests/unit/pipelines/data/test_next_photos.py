@@ -1,4 +1,4 @@
-"""The photos of a folder to label next: uncertain photos first, none from the data set, and none twice."""
+"""Choosing photos to label next: uncertain photos come first; known photos and duplicates are left out."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ __all__ = ["artifacts"]
 
 @pytest.fixture
 def run_dir(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A finished run whose data set contains the photo `known.png` of the folder `new`."""
+    """A finished run, and a folder `new` of candidates; of these, only `known.png` is in the run's data set."""
     folder = tmp_path / "runs" / "first"
     bundle = read_bundle(artifacts.bundle_dir)
     lay_out(folder / "bento" / "bento" / "src", artifacts.bundle_dir, bundle, "colors")
@@ -59,11 +59,11 @@ def test_the_uncertain_photo_comes_first_and_known_photos_are_left_out(
     assert sources[0] == "new/doubtful.png"
     assert len(set(sources)) == 5
     assert "new/known.png" not in sources
-    assert {source.split("/")[1] for source in sources[1:]} == {"blue", "green", "red"}, "not only one class"
+    assert {source.split("/")[1] for source in sources[1:]} == {"blue", "green", "red"}, "every class must be included"
     assert sorted(path.name for path in (tmp_path / "next" / "photos").iterdir())[0] == "000-doubtful.png"
 
 
-def test_identical_photos_and_photos_with_long_names_get_one_task_each(
+def test_identical_photos_get_one_task_and_unreadable_files_get_none(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     long_names = {tmp_path / "new" / f"{letter * 83}.png": tmp_path / "new" / "red" / "000.png" for letter in "äあ"}
@@ -77,7 +77,7 @@ def test_identical_photos_and_photos_with_long_names_get_one_task_each(
     assert len(contents) == len(set(contents)) == 13
 
 
-def test_an_unusable_source_is_rejected(run_dir: Path, tmp_path: Path) -> None:
+def test_an_unusable_source_or_output_is_rejected(run_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "1.png").write_bytes((tmp_path / "new" / "known.png").read_bytes())
     (tmp_path / "empty").mkdir()

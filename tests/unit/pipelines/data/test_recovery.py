@@ -42,7 +42,7 @@ def make_data(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("number", range(1, 12))
-def test_a_change_that_is_killed_at_any_move_is_undone_completely(number: int, tmp_path: Path) -> None:
+def test_a_change_that_is_killed_at_any_step_is_undone_or_completed(number: int, tmp_path: Path) -> None:
     before = make_data(tmp_path)
     assert killed(MOVING, str(tmp_path), at=("os.rename", "shutil.rmtree", "os.remove", "open:new.csv"), number=number)
     journal = recovery.read_journal(tmp_path)
@@ -70,7 +70,7 @@ def test_a_change_that_is_killed_at_any_move_is_undone_completely(number: int, t
     assert sorted(path.name for path in tmp_path.iterdir()) == [".dvc", "data", "data.dvc"]
 
 
-def test_a_file_in_the_way_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_a_file_that_blocks_an_undo_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
     make_data(tmp_path)
     (tmp_path / ".data.removed-x").mkdir()
     (tmp_path / "data/a/2").rename(tmp_path / ".data.removed-x/2")
@@ -96,7 +96,7 @@ relabel(pathlib.Path.cwd(), "photos", json.loads(sys.argv[1]))
 """
 
 
-def test_relabeling_continues_after_a_kill_before_the_commit(repository: Path) -> None:
+def test_relabeling_that_is_killed_before_the_commit_can_be_repeated(repository: Path) -> None:
     photos = make_photos(repository / "photos", per_class=2)
     (photos / "red" / "000.png").rename(photos / "red" / "a.png")
     before = tree(photos)
@@ -130,7 +130,7 @@ versions.add(pathlib.Path(sys.argv[1]), "copy")
 
 
 @pytest.mark.parametrize(("event", "number"), [("shutil.copyfile", 4), ("subprocess.Popen:'dvc'", 1)])
-def test_adding_continues_after_a_kill(event: str, number: int, repository: Path, tmp_path: Path) -> None:
+def test_adding_data_can_be_repeated_after_a_kill(event: str, number: int, repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "outside", per_class=2)
     before = tree(photos)
     assert killed(ADD, str(photos), at=(event,), number=number)
@@ -141,14 +141,14 @@ def test_adding_continues_after_a_kill(event: str, number: int, repository: Path
     assert run("git", "status", "--porcelain", cwd=repository) == ""
 
 
-def test_another_folder_of_that_name_is_not_treated_as_an_interrupted_copy(repository: Path, tmp_path: Path) -> None:
+def test_an_unrelated_folder_is_not_treated_as_an_interrupted_copy(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "outside", per_class=2)
     make_photos(repository / "data" / "copy", per_class=2, seed=5)
     with pytest.raises(DataError, match=r"already exists\. Choose another name with --name"):
         versions.add(photos, "copy")
 
 
-def test_the_next_change_waits_for_processes_of_a_killed_one(repository: Path) -> None:
+def test_the_next_change_waits_for_the_child_processes_of_a_killed_one(repository: Path) -> None:
     program = (
         "import pathlib, subprocess, sys, time\nfrom pipelines.data import recovery\n"
         "with recovery.lock_changes(pathlib.Path.cwd()):\n"
@@ -170,7 +170,7 @@ def test_the_next_change_waits_for_processes_of_a_killed_one(repository: Path) -
     assert "Waiting until another change" in result.stderr
 
 
-def test_relabeling_that_is_killed_after_the_commit_is_recognized(repository: Path) -> None:
+def test_relabeling_that_is_killed_after_the_commit_is_not_repeated(repository: Path) -> None:
     make_photos(repository / "photos", per_class=2)
     versions.add(repository / "photos", None)
     assert killed(RELABEL, '{"red/000.png": null}', at=("shutil.rmtree",), number=1)

@@ -1,4 +1,4 @@
-"""Label decisions are applied to folders and tables as a new version of the data."""
+"""Label decisions are applied to class folders and label tables, which creates a new version of the data."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_decisions_become_a_new_version_and_the_old_one_can_be_restored(reposito
 
 
 def write_table(folder: Path, name: str) -> Path:
-    """A table of photos in one folder, `images`, with an additional column."""
+    """Writes a label table for the photos in `folder`, with an additional column."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     frame = pd.DataFrame({"file": paths, "class": [path.split("-")[1][:-4] for path in paths], "by": "me"})
     if name.endswith("parquet"):
@@ -52,20 +52,20 @@ def write_table(folder: Path, name: str) -> Path:
 
 
 def make_flat_photos(folder: Path) -> Path:
-    """Photos of three classes in one folder, whose name is not a class name."""
+    """Creates photos of three classes in a single folder, `images`, instead of class folders."""
     (folder / "images").mkdir(parents=True)
     for path in sorted(make_photos(folder.parent / "made", per_class=3).rglob("*.png")):
         path.rename(folder / "images" / f"{path.stem}-{path.parent.name}.png")
     return folder
 
 
-def test_labels_in_a_table_are_changed_without_changes_to_the_photos(repository: Path) -> None:
+def test_labels_in_a_table_are_changed_and_the_photos_stay_in_place(repository: Path) -> None:
     folder = make_flat_photos(repository / "photos")
     write_table(folder, "labels.csv")
     photos = tree(folder / "images")
     first = versions.add(folder, None)
     second = relabel(repository, "photos", {"images/000-red.png": "blue", "./images/001-red.png": None})
-    assert tree(folder / "images") == photos, "no photo is changed"
+    assert tree(folder / "images") == photos, "no photo may be changed"
     assert sorted(path.name for path in folder.iterdir()) == ["images", "labels.csv"]
     changes = compare_versions(repository, "photos", first.commit, second.commit)
     assert (changes.added, changes.removed, changes.moved) == ([], ["images/001-red.png"], [])
@@ -76,7 +76,7 @@ def test_labels_in_a_table_are_changed_without_changes_to_the_photos(repository:
         PreprocessParams(image_size=16),
         repository.parent / "dataset",
     )
-    assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), "the photos of the table are fetched, too"
+    assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), "the photos must be fetched too"
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
@@ -116,7 +116,7 @@ def test_invalid_decisions_change_nothing(repository: Path) -> None:
         ({"red/000.png": "../../outside"}, "A label must be one of the 3 classes"),
         ({"red/000.png": "red"}, "No decision changes anything"),
     )
-    for decisions, message in refusals:  # they share a repository: DVC takes two seconds to add photos
+    for decisions, message in refusals:  # one repository for all cases: DVC takes two seconds to add photos
         with pytest.raises(DataError, match=message):
             relabel(repository, "photos", decisions)
         assert tree(photos) == before, decisions
@@ -160,7 +160,7 @@ def test_relabeling_changes_both_the_number_and_the_name_of_a_class(tmp_path: Pa
     write, _ = change_table(path, table, {"a.png": "Nüsse", "b.png": None})
     write(path)
     assert path.read_bytes().decode("utf-8-sig").split() == ["path;class;class_name", "a.png;2;Nüsse", "c.png;2;Nüsse"]
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel still recognizes it as UTF-8"
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "Excel needs the byte order mark for UTF-8"
 
 
 def test_labels_that_are_not_in_a_table_must_be_exported_first(repository: Path) -> None:
@@ -168,11 +168,11 @@ def test_labels_that_are_not_in_a_table_must_be_exported_first(repository: Path)
     write_table(folder, "labels.csv")
     export_data(str(folder), ColumnNames(), "coco", repository / "other")
     versions.add(repository / "other", None)
-    with pytest.raises(DataError, match=r"in a single CSV or Parquet table; those of other are in labels\.json"):
+    with pytest.raises(DataError, match=r"in a single CSV or Parquet table; the labels of other are in labels\.json"):
         relabel(repository, "other", {"images/000-red.png": "blue"})
 
 
-def test_photos_with_the_same_name_change_classes_under_unused_names(repository: Path) -> None:
+def test_a_relabeled_photo_is_renamed_if_its_new_class_has_a_photo_of_that_name(repository: Path) -> None:
     photos = make_photos(repository / "photos", per_class=2)
     before = tree(photos)
     first = versions.add(photos, None)
@@ -184,6 +184,6 @@ def test_photos_with_the_same_name_change_classes_under_unused_names(repository:
     assert after[f"{prefix}blue/000-2.png"] == contents[f"{prefix}red/000.png"]
     assert after[f"{prefix}red/000-2.png"] == contents[f"{prefix}blue/000.png"]
     assert after[f"{prefix}blue/000-3.png"] == contents[f"{prefix}green/000.png"]
-    assert sorted(after.values()) == sorted(contents.values()), "no photo is lost"
+    assert sorted(after.values()) == sorted(contents.values()), "no photo may be lost"
     changes = compare_versions(repository, "photos", first.commit, second.commit)
     assert sorted(change[1:] for change in changes.relabelled) == [("blue", "red"), ("green", "blue"), ("red", "blue")]

@@ -1,4 +1,4 @@
-"""Versions of data are pushed to real remotes and pulled back, and earlier versions can be used."""
+"""Versions of data are pushed to DVC remotes and pulled back, and earlier versions can be used."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_data_is_pushed_to_a_remote_folder_and_pulled_back(repository: Path, tmp
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The endpoint of a real S3 server on loopback with a bucket `photos`."""
+    """The endpoint of a local S3 server, simulated by moto, with the bucket `photos`."""
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(
         ip_address="127.0.0.1", port=0, verbose=False
     )

@@ -18,7 +18,7 @@ from tests.unit.pipelines.data.repositories import dvc, run
 from tests.unit.preprocess.dataset_files import tree
 
 
-def test_data_from_elsewhere_is_copied_and_unchanged(repository: Path, tmp_path: Path) -> None:
+def test_data_outside_the_repository_is_copied_and_left_unchanged(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", per_class=4)
     before = tree(photos)
     version = versions.add(photos, "colors")
@@ -40,7 +40,7 @@ def test_data_within_the_repository_stays_in_place(repository: Path) -> None:
         "mine/.gitignore",
         "mine/photos.dvc",
     ]
-    assert versions.add(photos, None) == first, "nothing has changed, so there is no new version"
+    assert versions.add(photos, None) == first, "unchanged data must not become a new version"
     (photos / "red" / "000.png").unlink()
     second = versions.add(photos, None)
     assert second.hash != first.hash
@@ -70,7 +70,7 @@ def test_the_difference_lists_added_removed_relabeled_and_moved_photos(repositor
     assert (now.added, now.removed) == ([], ["blue/new.png"])
 
 
-def test_archives_have_versions_and_differences_too(repository: Path, tmp_path: Path) -> None:
+def test_archives_can_be_versioned_and_compared_too(repository: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "made", per_class=3)
     archive = repository / "photos.zip"
     commits = []
@@ -84,7 +84,7 @@ def test_archives_have_versions_and_differences_too(repository: Path, tmp_path: 
     assert changes.counts["red"] == (3, 0)
 
 
-def test_outside_a_repository_the_message_says_how_to_create_one(
+def test_outside_a_repository_the_error_shows_how_to_create_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -92,7 +92,7 @@ def test_outside_a_repository_the_message_says_how_to_create_one(
         find_repository()
 
 
-def test_the_command_adds_lists_and_compares(repository: Path) -> None:
+def test_the_data_command_adds_lists_relabels_and_compares_versions(repository: Path) -> None:
     make_photos(repository / "photos", per_class=2)
 
     def darkroom(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -117,7 +117,7 @@ def test_the_command_adds_lists_and_compares(repository: Path) -> None:
 
 
 def make_repository(folder: Path, *, author: bool = True) -> Path:
-    """A git repository without commits."""
+    """Creates a git repository without commits."""
     folder.mkdir(parents=True)
     run("git", "init", "--quiet", "--initial-branch", "main", cwd=folder)
     if author:

@@ -30,7 +30,7 @@ def test_components_name_images_that_are_built() -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
-def test_a_lock_file_has_a_hash_for_every_package_and_no_address(lock: Path) -> None:
+def test_a_lock_file_has_a_hash_for_every_package_and_no_download_address(lock: Path) -> None:
     text = lock.read_text()
     blocks = [block for block in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if "==" in block]
     assert blocks
@@ -39,28 +39,28 @@ def test_a_lock_file_has_a_hash_for_every_package_and_no_address(lock: Path) -> 
 
 
 @pytest.mark.parametrize("image", [*build.STEPS, "serve", "train-gpu", "mlflow", "studio", "kfp", "uv"])
-def test_an_image_has_the_same_package_versions_as_the_laptop(image: str) -> None:
+def test_an_image_has_the_same_package_versions_as_the_laptop_environment(image: str) -> None:
     laptop = pins(ROOT / "requirements" / "laptop.txt")
     others = {name for name, _ in pins(ROOT / "requirements" / f"{image}.txt") - laptop}
     if image == "train-gpu":
         assert "nvidia-cudnn-cu12" in others
         others = {name for name in others if not name.startswith("nvidia-")}
     if image == "mlflow":
-        # only the MLflow server of a cluster needs the PostgreSQL driver and the forms for users
+        # only a cluster's MLflow server needs the PostgreSQL driver, and the web forms for managing users
         others -= {"psycopg2-binary", "flask-wtf", "wtforms"}
     assert others == set()
 
 
 FORMATS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
-"""Packages of the extra `formats`, which `darkroom model export` requests by name; no image contains them."""
+"""The modules of the extra `formats`, which only `darkroom model export` needs; no image contains them."""
 CONTRACT_IMPORTS = {
     "fsspec": ("preprocess", "train"),
     "openvino": ("train", "evaluate", "deploy"),
     "pillow_heif": (),
 }
-"""Packages that components/contract imports, and the steps that need them: OpenVINO for inference, fsspec for a store.
+"""For modules that components/contract imports but not every step needs, the steps that need them.
 
-No step needs pillow_heif, because no image decodes HEIC.
+OpenVINO is for inference, and fsspec for a shared store. No step needs pillow_heif, because no image decodes HEIC.
 """
 
 
@@ -68,7 +68,7 @@ No step needs pillow_heif, because no image decodes HEIC.
 def test_all_imports_of_a_step_are_in_its_lock_file(step: str) -> None:
     distributions = packages_distributions()
     locked = {name for name, _ in pins(ROOT / "requirements" / f"{step}.txt") | pins(ROOT / "requirements" / "kfp.txt")}
-    # Only a laptop makes demo data and detects drift, with the libraries of evaluate: scikit-learn and SciPy.
+    # Only the laptop environment makes demo data and detects drift, with evaluate's libraries scikit-learn and SciPy.
     laptop_only = {"components/preprocess/demo.py", "components/deploy/monitoring/drift.py"}
     for path in [*(ROOT / "components" / step).rglob("*.py"), *(ROOT / "components" / "contract").rglob("*.py")]:
         if str(path.relative_to(ROOT)) in laptop_only:
@@ -116,7 +116,7 @@ def test_the_dockerfile_only_copies_existing_files_that_are_not_ignored() -> Non
         ("deploy", BuildOptions(offline=True), ["PIP_NO_INDEX=1"]),
     ],
 )
-def test_build_options_reach_docker(image: str, options: BuildOptions, expected: list[str]) -> None:
+def test_build_options_become_arguments_of_docker_build(image: str, options: BuildOptions, expected: list[str]) -> None:
     arguments = build_arguments(image, options)
     assert all(word in arguments for word in expected)
     assert f"org.opencontainers.image.revision={build.revision()}" in arguments
@@ -149,7 +149,7 @@ def test_images_are_only_built_from_the_source_tree(tmp_path: Path, monkeypatch:
     assert build.source_digest("train") is None
 
 
-def test_the_digest_of_a_step_depends_only_on_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_source_digest_of_a_step_ignores_other_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("components/contract/a.py", "components/train/b.py", "components/deploy/c.py", build.DOCKERFILE):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)

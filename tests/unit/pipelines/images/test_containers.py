@@ -1,4 +1,4 @@
-"""Runs in containers: mounts and settings of the containers, and explanations of exit codes."""
+"""Local runs with containers: the mounts and settings of the containers, and the explanations of exit codes."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Completed
         ),
     ],
 )
-def test_containers_without_engine_and_limits_without_containers_are_rejected_before_any_work(
+def test_limits_without_containers_or_a_missing_engine_stop_a_run_before_it_starts(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     from tests.support.artifacts import make_photos
@@ -99,7 +99,7 @@ def test_containers_read_the_photos_and_write_to_the_run_and_the_store(
 def test_a_repository_on_this_machine_is_mounted_as_a_whole(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The container that fetches `dvc+<repository>@<revision>:<path>` also reads the history of DVC and git."""
+    """To fetch `dvc+<repository>@<revision>:<path>`, a container also reads the repository's .git and .dvc folders."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "repository").mkdir()
     for uri, readable in (
@@ -113,7 +113,7 @@ def test_a_repository_on_this_machine_is_mounted_as_a_whole(
         assert "DARKROOM_ORIGIN" not in containers.environment
 
 
-def test_containers_use_the_host_network_if_the_store_is_on_this_machine(
+def test_containers_use_the_host_network_if_the_mlflow_server_is_on_this_machine(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -124,7 +124,7 @@ def test_containers_use_the_host_network_if_the_store_is_on_this_machine(
 
 
 @pytest.mark.parametrize("key", ["path", "from", "weights"])
-def test_containers_can_read_the_uploaded_model(
+def test_containers_can_read_local_model_files(
     key: str, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -136,7 +136,7 @@ def test_containers_can_read_the_uploaded_model(
     assert set(containers.readable) == {str(tmp_path / "photos"), str(tmp_path / "mine")}
 
 
-def test_with_gpus_search_and_training_run_in_the_cuda_image() -> None:
+def test_tune_and_train_use_the_cuda_image_if_gpus_are_requested() -> None:
     from pipelines.runners.docker import use_gpu_image
     from pipelines.training import training
 

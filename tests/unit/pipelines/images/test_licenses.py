@@ -1,4 +1,4 @@
-"""The check of licenses, for the packages that Darkroom really uses and for invented ones."""
+"""The license check, with the packages that Darkroom uses and with invented ones."""
 
 import re
 import sys
@@ -26,7 +26,7 @@ def test_every_pin_of_a_lock_file_is_checked() -> None:
         assert len(licenses._PIN.findall(text)) == text.count("==") - text.count(" == '"), path
 
 
-def test_no_image_decodes_heic_with_a_wheel_that_bundles_x265(tmp_path: Path) -> None:
+def test_the_heic_wheel_that_bundles_x265_is_rejected_in_images_but_not_on_a_laptop(tmp_path: Path) -> None:
     pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
     problems = list(problems_of(lock(tmp_path, "pillow-heif==1.8.1")))
     assert len(problems) == 2
@@ -63,7 +63,7 @@ def test_only_a_package_without_an_allowed_license_is_reported(
         assert re.search(problem, problems[0])
 
 
-def test_a_package_for_another_system_is_left_out(tmp_path: Path) -> None:
+def test_a_package_for_another_operating_system_is_not_checked(tmp_path: Path) -> None:
     assert list(problems_of(lock(tmp_path, "pywin32==310 ; sys_platform == 'win32'"))) == []
 
 

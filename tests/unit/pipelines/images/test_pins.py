@@ -1,6 +1,6 @@
 """Public images are pinned by digest in the files that name them.
 
-The container engine in these tests is a loopback server that answers the necessary requests of Docker's API;
+The container engine in these tests is a local HTTP server that answers the necessary requests to Docker's API;
 tests/e2e/containers/test_registry.py uses a real engine.
 """
 
@@ -34,7 +34,7 @@ containers:
 
 
 class Engine(BaseHTTPRequestHandler):
-    """Knows every image except those whose name contains `absent`."""
+    """Returns the same digest for every image, except images whose name contains `absent`."""
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -94,7 +94,7 @@ def test_every_third_party_image_gets_its_digest(tree: Path) -> None:
 
 
 @pytest.mark.usefixtures("_engine")
-def test_an_unresolved_image_changes_no_file(tree: Path) -> None:
+def test_if_one_image_cannot_be_resolved_no_file_is_changed(tree: Path) -> None:
     path = tree / "k8s/base/postgres.yaml"
     path.write_text(MANIFEST.replace("postgres:", "absent:"))
     with pytest.raises(EngineError, match=r"digest of the image absent:17\.5.*no such host.*No file has been changed"):
@@ -128,7 +128,7 @@ def test_the_build_uses_the_base_image_of_the_dockerfile() -> None:
     [*pins.list_pinned_files(ROOT), *sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"],
     ids=lambda path: path.name,
 )
-def test_no_file_names_an_image_by_a_moving_tag(path: Path) -> None:
+def test_every_image_is_named_with_a_tag_other_than_latest(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ":latest" not in text
     names = [match["image"] for match in pins.REFERENCE.finditer(text)]

@@ -1,4 +1,4 @@
-"""A task that is killed cannot report this, so the runner reports it."""
+"""A killed task cannot report that it was killed, so the runner reports it."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ def test_the_signal_is_read_from_the_exit_code(code: int, expected: int | None) 
     assert signal_of(code) == expected
 
 
-def test_memory_is_named_as_the_cause_of_a_kill_but_not_of_a_crash() -> None:
+def test_lack_of_memory_is_named_as_the_cause_of_a_kill_but_not_of_a_crash() -> None:
     text = explain_signal(-signal.SIGKILL)
     assert "killed by the system (SIGKILL), most likely out of memory" in text
     assert "train.batch_size" in text
@@ -36,7 +36,7 @@ def test_memory_is_named_as_the_cause_of_a_kill_but_not_of_a_crash() -> None:
 def test_the_kill_is_recorded_for_the_running_step(
     command: str, arguments: list[str], step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A step that is killed before it reports its start is recognized by KFP's command."""
+    """If a step is killed before it reports its start, its name is read from KFP's command."""
     events = tmp_path / "events.jsonl"
     monkeypatch.setenv(EVENTS_VARIABLE, str(events))
     events.write_text(
@@ -50,7 +50,7 @@ def test_the_kill_is_recorded_for_the_running_step(
 
 
 @pytest.mark.parametrize(("part", "task"), [(0, "read-photos"), (2, "read-photos-3")])
-def test_a_killed_task_that_shares_work_is_recorded_with_its_number(
+def test_a_killed_task_that_shares_a_steps_work_is_recorded_with_its_number(
     part: int, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
@@ -68,7 +68,7 @@ def test_a_killed_task_that_shares_work_is_recorded_with_its_number(
         ("compute-features", "darkroom-train-gpu-python:0.2.0", "train-gpu"),
         ("preprocess", "darkroom-evaluate-python:0.2.0", "evaluate"),
     ],
-    ids=["one of several readers", "a searcher", "the image for GPUs", "killed before it reported its start"],
+    ids=["one of several readers", "one of several tune tasks", "unknown image", "killed before it reported its start"],
 )
 def test_a_killed_container_is_reported_under_the_name_of_its_task(
     running: str, image: str, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -80,7 +80,7 @@ def test_a_killed_container_is_reported_under_the_name_of_its_task(
     assert read_events(tmp_path / "events.jsonl")[-1]["step"] == task
 
 
-def test_a_task_that_ended_by_itself_leaves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_was_not_killed_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     note_killed_task(1)
     assert not (tmp_path / "events.jsonl").exists()

@@ -1,4 +1,4 @@
-"""The file with the params of a run."""
+"""The params file of a run."""
 
 from pathlib import Path
 from typing import Any

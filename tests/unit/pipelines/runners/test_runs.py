@@ -1,4 +1,4 @@
-"""The folders of runs: their state, which one is the latest, and which are cleaned up."""
+"""Run folders: the states of runs, which run is the latest, and which runs are cleaned up."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def make_run(*, status: str = "finished", number: int = 1) -> runs.RunFolder:
-    """A run that has ended, with a unique name."""
+    """Creates a run whose process has ended; `number` makes its name unique."""
     with runs.start_run(f"photos{number}") as new_run:
         name = new_run.path.with_name(f"20260101-00000{number}-aaaa")
         new_run.path.rename(name)
@@ -55,7 +55,7 @@ def test_the_run_of_a_killed_process_is_marked_as_killed() -> None:
     assert signal.SIGKILL
 
 
-def test_a_run_that_finishes_during_the_check_is_neither_killed_nor_removed(
+def test_a_run_that_finishes_during_the_check_is_neither_marked_as_killed_nor_removed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = make_run(status="running")
@@ -84,7 +84,7 @@ def test_an_unknown_run_is_rejected_with_a_list_of_finished_runs() -> None:
         runs.find_run("absent")
 
 
-def test_cleaning_removes_the_remains_of_kills() -> None:
+def test_cleaning_removes_what_killed_processes_left_behind() -> None:
     finished_run = make_run(number=1)
     long_ago = time.time() - 3600
     half_removed_dir = runs.RUNS_DIR / ".20250101-000000-aaaa.removed-99"
@@ -108,7 +108,7 @@ def test_cleaning_removes_the_remains_of_kills() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_killed_clean_is_finished_by_the_next_one(number: int, tmp_path: Path) -> None:
+def test_a_killed_cleanup_is_completed_by_the_next_one(number: int, tmp_path: Path) -> None:
     for run_number in (1, 2, 3):
         make_run(number=run_number)
     program = "from pipelines.runners import runs; runs.remove(runs.plan_cleaning(keep=1, cache_dir=None))"
@@ -138,7 +138,7 @@ def test_latest_is_valid_after_a_kill_at_any_point(number: int) -> None:
     assert {path.name for path in runs.RUNS_DIR.iterdir()} <= {"20260101-000001-aaaa", second.path.name, "latest"}
 
 
-def test_cleaning_keeps_the_newest_the_latest_and_running_runs() -> None:
+def test_cleaning_keeps_the_newest_runs_the_run_named_latest_and_running_runs() -> None:
     for number in range(1, 5):
         make_run(number=number)
     failed_run = make_run(number=5, status="failed")

@@ -1,4 +1,4 @@
-"""The results of a run with a time limit: the params that reproduce it, and its actual and estimated time."""
+"""Runs with a time limit: the params that reproduce such a run, and its estimated and actual duration."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def write_bundle(folder: Path, train: TrainParams) -> None:
     write_json(folder / "bundle.json", bundle)
 
 
-def test_the_params_of_the_run_become_those_of_its_model(tmp_path: Path) -> None:
+def test_written_run_params_contain_the_training_params_of_the_model(tmp_path: Path) -> None:
     params = load_params(None, ("data.uri=pets", "train.minutes=5", "deploy.model_name=pets"))
     trained = params.train.model_copy(update={"minutes": None, "epochs": 7, "views": 2, "schedule_epochs": 9})
     write_bundle(tmp_path / "model", trained)
@@ -51,7 +51,7 @@ def test_the_params_of_the_run_become_those_of_its_model(tmp_path: Path) -> None
     ("settings", "later"),
     [((), {}), (("train.minutes=5",), {"train": {"epochs", "phases", "views"}})],
 )
-def test_mlflow_gets_each_param_once(settings: tuple[str, ...], later: dict[str, set[str]]) -> None:
+def test_each_param_is_logged_to_mlflow_only_once(settings: tuple[str, ...], later: dict[str, set[str]]) -> None:
     params = load_params(None, ("data.uri=pets", *settings))
     assert params_logged_later(params) == {"evaluate": {"leaderboard"}} | later
 
@@ -59,9 +59,9 @@ def test_mlflow_gets_each_param_once(settings: tuple[str, ...], later: dict[str,
 @pytest.mark.parametrize(
     ("estimated_seconds", "is_cut", "metrics", "text"),
     [
-        (240.0, False, {"estimated_minutes": 4.0}, "4.3 of 5 minutes, estimated 4.0"),
-        (300.0, True, {"estimated_minutes": 5.0}, "4.3 of 5 minutes, estimated 5.0; training ended early"),
-        (None, False, {}, "4.3 of 5 minutes"),
+        (240.0, False, {"estimated_minutes": 4.0}, "4.3 of 5 minutes used, 4.0 estimated"),
+        (300.0, True, {"estimated_minutes": 5.0}, "4.3 of 5 minutes used, 5.0 estimated; training ended early"),
+        (None, False, {}, "4.3 of 5 minutes used"),
     ],
 )
 def test_the_estimate_and_the_actual_time_are_reported(
@@ -76,11 +76,11 @@ def test_the_estimate_and_the_actual_time_are_reported(
     assert budget_text(summary) == text
 
 
-def test_a_step_knows_when_its_run_began(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_of_run_are_counted_from_the_start_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(RUN_START_VARIABLE, raising=False)
     assert seconds_of_run() is None
     monkeypatch.setattr("components.contract.system.program.time.time", lambda: 1_000.0)
     monkeypatch.setenv(RUN_START_VARIABLE, "990.5")
     assert seconds_of_run() == 9.5
     monkeypatch.setenv(RUN_START_VARIABLE, "1001.0")
-    assert seconds_of_run() == 0.0, "the clock of a container may lag behind"
+    assert seconds_of_run() == 0.0, "the time must not be negative if a container's clock lags behind"

@@ -1,4 +1,4 @@
-"""A separate studio for each test, in its own folder; its application is called without a socket."""
+"""Provides each test with its own studio in a temporary folder; requests reach its application without a socket."""
 
 import asyncio
 from collections.abc import Iterator

@@ -55,7 +55,7 @@ def test_nothing_is_loaded_from_other_hosts_and_the_page_cannot_be_embedded(clie
         ({}, "?token=wrong", 401),
     ],
 )
-def test_the_studio_requires_a_token_on_addresses_that_others_can_reach(
+def test_the_studio_requires_a_token_on_addresses_that_other_machines_can_reach(
     tmp_path: Path, headers: dict[str, str], query: str, status: int
 ) -> None:
     app = create_app(settings_of(tmp_path, token=TOKEN, hosts=frozenset()))
@@ -69,7 +69,7 @@ def test_the_studio_requires_a_token_on_addresses_that_others_can_reach(
         assert TOKEN not in answer.headers["location"]
 
 
-def test_a_token_is_created_automatically_on_addresses_that_others_can_reach() -> None:
+def test_a_token_is_created_automatically_on_addresses_that_other_machines_can_reach() -> None:
     settings, url = prepare("0.0.0.0", 8000, (), None)
     assert settings.token
     assert settings.token in url
@@ -87,7 +87,7 @@ def test_a_token_is_created_automatically_on_addresses_that_others_can_reach() -
         ({"origin": "https://lab.example", "authorization": ""}, 401),
     ],
 )
-def test_a_reverse_proxy_may_keep_or_remove_its_path(
+def test_a_reverse_proxy_may_keep_or_remove_its_path_prefix(
     tmp_path: Path, path: str, headers: dict[str, str], status: int
 ) -> None:
     settings, url = prepare("127.0.0.1", 8000, (tmp_path,), TOKEN, public_url="https://lab.example/lab/darkroom/")

@@ -1,4 +1,4 @@
-"""The files of the page: they can be cached for long, they are compressed, and no other files are served."""
+"""The files of the page can be cached for a long time and are compressed, and no other files are served."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ IMPORT = re.compile(r'^(?:import|export)\b[^;]*?from "([^"]+)";', re.MULTILINE)
 
 
 def imported_scripts(path: Path, seen: set[Path] | None = None) -> set[Path]:
-    """A script and all scripts that it loads immediately; `import()` loads later."""
+    """Returns a script and all that it imports, directly or indirectly, except those that `import()` loads later."""
     seen = set() if seen is None else seen
     if path not in seen:
         seen.add(path)
@@ -32,7 +32,7 @@ def address(client: Client, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["app.js", "styles/base.css", "styles/theme.css", "icon.svg"])
-def test_each_file_of_the_page_exists_and_can_be_cached_for_long(client: Client, name: str) -> None:
+def test_each_file_of_the_page_exists_and_can_be_cached_for_a_year(client: Client, name: str) -> None:
     answer = client.get(address(client, name))
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
@@ -46,7 +46,7 @@ def test_scripts_are_compressed_for_browsers_that_accept_it(client: Client) -> N
     assert "content-encoding" not in plain.headers
     assert compressed.headers["content-encoding"] == "gzip"
     assert compressed.headers["content-type"].startswith("text/javascript")
-    assert compressed.content == plain.content, "the client has decompressed it"
+    assert compressed.content == plain.content, "the decompressed script must be unchanged"
     assert int(compressed.headers["content-length"]) < len(plain.content) / 2
 
 
@@ -70,7 +70,7 @@ def test_a_screen_needs_less_than_60_kb(client: Client, screen: str) -> None:
     scripts = imported_scripts(static / "app.js")
     num_shell_scripts = len(scripts)
     scripts = imported_scripts(static / f"{screen}.js", scripts)
-    assert len(scripts) > num_shell_scripts, "the script of a screen is loaded when the screen is opened"
+    assert len(scripts) > num_shell_scripts, "the script of a screen must not be loaded before it is opened"
     folder = address(client, "app.js").removesuffix("app.js")
     names = [path.relative_to(static).as_posix() for path in [*scripts, *static.glob("styles/*.css")]]
     answers = [client.get(folder + name, headers={"accept-encoding": "gzip"}) for name in [*names, "icon.svg"]]
@@ -78,10 +78,10 @@ def test_a_screen_needs_less_than_60_kb(client: Client, screen: str) -> None:
     assert sum(sizes) < MAX_SCREEN_BYTES
 
 
-def test_the_page_itself_is_not_cached_and_has_relative_addresses(client: Client) -> None:
+def test_the_page_itself_is_not_cached_and_uses_relative_addresses(client: Client) -> None:
     answer = client.get("/")
     assert answer.headers["cache-control"] == "no-store"
-    assert not re.search(r'(?:href|src)="/', answer.text), "so that it works below a prefix"
+    assert not re.search(r'(?:href|src)="/', answer.text), "addresses must be relative, for proxies with a path prefix"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_page_itself_is_not_cached_and_has_relative_addresses(client: Client
         "/static/{digest}/%2e%2e/app.py",
     ],
 )
-def test_nothing_else_is_served(client: Client, path: str) -> None:
+def test_no_other_files_are_served(client: Client, path: str) -> None:
     digest = address(client, "app.js").split("/")[2]
     assert client.get(path.format(digest=digest)).status_code == 404
 

@@ -1,4 +1,4 @@
-"""Downloads of a model."""
+"""Downloads of a model: its service, and other formats that a job exports."""
 
 import io
 import socket
@@ -29,7 +29,7 @@ def test_a_service_is_downloaded_as_a_zip(client_with_run: Client) -> None:
     assert client_with_run.get(f"/models/{RUN}/bento.zip").content == answer.content
 
 
-def test_another_format_is_exported_by_a_single_job(client_with_run: Client) -> None:
+def test_requesting_the_same_export_twice_starts_a_single_job(client_with_run: Client) -> None:
     job = client_with_run.post(f"/api/models/{RUN}/exports", {"format": "onnx"}).json()
     assert job["command"][:6] == ["model", "export", "--run", RUN, "--format", "onnx"]
     assert client_with_run.post(f"/api/models/{RUN}/exports", {"format": "onnx"}).json()["id"] == job["id"]
@@ -49,7 +49,7 @@ def test_another_format_is_exported_by_a_single_job(client_with_run: Client) -> 
         ("no", "onnx"),
     ],
 )
-def test_nothing_else_can_be_downloaded(client_with_run: Client, model: str, format_name: str) -> None:
+def test_unknown_models_and_formats_cannot_be_downloaded(client_with_run: Client, model: str, format_name: str) -> None:
     assert client_with_run.get(f"/models/{model}/{format_name}.zip").status_code in (400, 404)
     assert client_with_run.post(f"/api/models/{model}/exports", {"format": format_name}).status_code in (400, 404, 405)
     assert not list(client_with_run.studio.settings.home.glob("exports/**/*.zip"))

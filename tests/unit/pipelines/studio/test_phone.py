@@ -1,4 +1,4 @@
-"""The phone's page: only the code in the address opens it, it only takes photos, and it closes when nobody waits."""
+"""The phone's page opens only with the code in its address, accepts only photos, and closes when it is not used."""
 
 import time
 import urllib.error
@@ -32,7 +32,7 @@ def camera() -> Iterator[PhoneCamera]:
 
 
 def ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-    """The status and the body of the answer, once the page answers."""
+    """Sends a request, retrying until the server has started; returns the status and the body of the answer."""
     request = urllib.request.Request(url, body, headers, method="GET" if body is None else "PUT")
     deadline = time.monotonic() + 10
     while True:
@@ -46,7 +46,7 @@ def ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes
             time.sleep(0.02)
 
 
-def test_photos_of_the_phone_arrive_once_and_in_order(camera: PhoneCamera) -> None:
+def test_each_photo_from_the_phone_arrives_once_and_in_order(camera: PhoneCamera) -> None:
     url = camera.open()
     assert camera.open() == url
     assert b"phone.js" in ask(url)[1]
@@ -61,7 +61,7 @@ def test_photos_of_the_phone_arrive_once_and_in_order(camera: PhoneCamera) -> No
     assert [camera.next_photo() for _ in range(3)] == [b"1", b"2", None]
 
 
-def test_without_the_code_or_from_another_site_nothing_is_accepted(camera: PhoneCamera) -> None:
+def test_requests_without_the_code_or_from_another_site_are_refused(camera: PhoneCamera) -> None:
     url = camera.open()
     root = url.rsplit("/", 2)[0]
     for path in ("/", "/wrong-code/", "/wrong-code/photos", f"{url.removeprefix(root)}../access.py", "/static/app.js"):
@@ -72,7 +72,7 @@ def test_without_the_code_or_from_another_site_nothing_is_accepted(camera: Phone
     assert camera.next_photo() is None
 
 
-def test_photos_that_are_too_large_or_too_many_are_refused(
+def test_photos_are_refused_if_they_are_too_large_or_too_many_are_waiting(
     camera: PhoneCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(phone, "MAX_PHOTO_BYTES", 2**20)
@@ -84,7 +84,9 @@ def test_photos_that_are_too_large_or_too_many_are_refused(
     assert [ask(f"{url}photos", PHOTO)[0] for _ in range(3)] == [200, 200, 503]
 
 
-def test_a_page_that_nobody_waits_for_is_closed(camera: PhoneCamera, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_closes_when_the_studio_stops_asking_for_photos(
+    camera: PhoneCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(phone, "IDLE_SECONDS", 0.0)
     monkeypatch.setattr(phone, "NOTIFY_SECONDS", 1)
     url = camera.open()
@@ -100,14 +102,14 @@ def test_a_page_that_nobody_waits_for_is_closed(camera: PhoneCamera, monkeypatch
     assert camera.open() != url
 
 
-def test_the_code_contains_the_address() -> None:
+def test_the_qr_code_contains_the_address() -> None:
     url = "http://192.168.178.21:43211/abcDEF_-1234567890abcd/"
     dark = np.array([[module == "1" for module in row] for row in qr_modules(url)])
     picture = np.where(np.pad(dark, 4), 0, 255).astype(np.uint8).repeat(8, 0).repeat(8, 1)
     assert cv2.QRCodeDetector().detectAndDecode(picture)[0] == url
 
 
-def test_the_studio_opens_the_page_and_passes_the_photos_on(client: Client) -> None:
+def test_the_studio_opens_the_page_and_passes_on_the_photos(client: Client) -> None:
     answer = client.post("/api/phone", {}).json()
     assert answer["modules"] == qr_modules(answer["url"])
     assert client.post("/api/phone/photo", {}).status_code == 204

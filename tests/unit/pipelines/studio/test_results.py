@@ -1,4 +1,4 @@
-"""The results of runs and the predictions of a finished model, tested on a run with generated files."""
+"""The results of runs and the predictions of a finished model, tested on a run whose files the test generates."""
 
 import base64
 import io
@@ -106,7 +106,7 @@ def test_invalid_requests_are_reported(
     assert words in answer.json()["error"]
 
 
-def test_a_cell_of_the_matrix_opens_its_photos(client_with_run: Client) -> None:
+def test_a_cell_of_the_confusion_matrix_lists_its_photos(client_with_run: Client) -> None:
     rows = client_with_run.get(f"/api/runs/{RUN}/cell?label=1&predicted=1").json()
     assert len(rows) == 12
     assert [row["sureness"] for row in rows] == sorted((row["sureness"] for row in rows), reverse=True)
@@ -114,13 +114,13 @@ def test_a_cell_of_the_matrix_opens_its_photos(client_with_run: Client) -> None:
     place = f"/api/runs/{RUN}/photos/test/{rows[0]['image_id']}"
     pixels = np.asarray(Image.open(io.BytesIO(client_with_run.get(place).content)).convert("RGB"))
     assert pixels.shape == (16, 16, 3)
-    assert pixels.mean(axis=(0, 1)).argmax() == 1, "the photo is green"
+    assert pixels.mean(axis=(0, 1)).argmax() == 1, "the photo must be green"
     assert client_with_run.get(f"{place}?class_name=green").headers["content-type"] == "image/png"
 
 
-def test_the_map_has_the_photos_with_their_findings(client_with_run: Client, tmp_path: Path) -> None:
+def test_the_map_lists_the_photos_with_their_findings(client_with_run: Client, tmp_path: Path) -> None:
     evaluation_dir = tmp_path / "runs" / RUN / "evaluation"
-    assert client_with_run.get(f"/api/runs/{RUN}/map").json() == {"photos": []}, "an evaluation of an earlier version"
+    assert client_with_run.get(f"/api/runs/{RUN}/map").json() == {"photos": []}, "without a map, there are no photos"
     positions = np.array([[0, 1], [1, 0]], np.float32)
     photos = MapPhotos(["test", "train"], ["0001", "0002"], np.array([0, 1]), np.array([0, 2]))
     write_map(evaluation_dir / "embedding_map.parquet", EmbeddingMap(photos, positions), {"0001": "blue/1.png"})
@@ -145,7 +145,7 @@ def test_only_photos_of_the_run_are_shown(client_with_run: Client, place: str) -
 
 
 @pytest.mark.parametrize("name", ["summary.json", "predictions.parquet", "..", "report.html"])
-def test_only_the_report_and_its_related_pages_are_served(client_with_run: Client, name: str) -> None:
+def test_missing_reports_and_other_files_are_not_served(client_with_run: Client, name: str) -> None:
     assert client_with_run.get(f"/runs/{RUN}/{name}").status_code == 404
 
 
@@ -157,7 +157,7 @@ def test_only_the_report_and_its_related_pages_are_served(client_with_run: Clien
         ([(0.89, 0.8, 0.95)], "1 other run may be just as good"),
     ],
 )
-def test_the_leaderboard_says_how_certain_its_order_is(others: list[tuple[float, float, float]], words: str) -> None:
+def test_the_leaderboard_states_how_certain_its_order_is(others: list[tuple[float, float, float]], words: str) -> None:
     lines = [
         {
             "run_id": f"run-{number}",
@@ -170,7 +170,7 @@ def test_the_leaderboard_says_how_certain_its_order_is(others: list[tuple[float,
 
 
 @pytest.mark.proof
-def test_the_gate_can_decide_again(
+def test_promoting_a_finished_run_asks_the_gate_again(
     client: Client, tmp_path: Path, mlflow_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(tmp_path / "runs" / RUN, create_run(experiment="colors", name="test").run_id)
@@ -193,10 +193,10 @@ def test_a_service_is_reported_as_ready_as_soon_as_it_answers(client: Client) ->
 
 
 def test_a_run_keeps_its_name_and_notes(client_with_run: Client) -> None:
-    answer = client_with_run.post(f"/api/runs/{RUN}", {"name": " First try ", "notes": "dark photos\nleft in"})
-    assert answer.json() == {"name": "First try", "notes": "dark photos\nleft in"}
+    answer = client_with_run.post(f"/api/runs/{RUN}", {"name": " First try ", "notes": "dark photos\nincluded"})
+    assert answer.json() == {"name": "First try", "notes": "dark photos\nincluded"}
     (line,) = client_with_run.get("/api/runs").json()["runs"]
-    assert (line["name"], line["notes"]) == ("First try", "dark photos\nleft in")
+    assert (line["name"], line["notes"]) == ("First try", "dark photos\nincluded")
     assert (
         "First try classifies 90.0 % of the validation photos correctly"
         in client_with_run.get("/api/runs").json()["boards"][0]["sentence"]
@@ -225,7 +225,7 @@ def test_invalid_names_and_notes_and_unknown_runs_are_rejected(
     assert client_with_run.get("/api/runs").json()["runs"][0]["name"] == ""
 
 
-def test_a_page_of_another_site_cannot_rename_a_run(client_with_run: Client) -> None:
+def test_a_page_from_another_site_cannot_rename_a_run(client_with_run: Client) -> None:
     headers = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
     assert client_with_run.post(f"/api/runs/{RUN}", {"name": "a"}, headers=headers).status_code == 403
 
@@ -238,13 +238,13 @@ def test_the_latest_decision_of_the_gate_determines_the_standing_of_a_run(
         return line["standing"], line["promotion_reason"]
 
     folder = tmp_path / "runs" / RUN
-    write_promotion(folder, promoted=True, reason="It is champion now.")
-    assert standing() == ("champion", "It is champion now.")
-    write_promotion(folder, promoted=False, reason="Another one is.")
-    assert standing() == ("not promoted", "Another one is.")
+    write_promotion(folder, promoted=True, reason="It is the champion now.")
+    assert standing() == ("champion", "It is the champion now.")
+    write_promotion(folder, promoted=False, reason="Another run is better.")
+    assert standing() == ("not promoted", "Another run is better.")
 
 
-def test_the_run_that_was_promoted_last_is_champion() -> None:
+def test_the_run_that_was_promoted_last_is_the_champion() -> None:
     lines = [
         {"status": "finished", "data": "pets", "promoted": True, "decided": f"2026-01-01T10:0{minute}:00+01:00"}
         for minute in (2, 5, 3)

@@ -1,4 +1,4 @@
-"""Secrets of addresses reach the worker that fetches the data, and those that a worker reads reach the server."""
+"""Secrets in addresses, such as tokens, pass from the worker that parses them to the worker that fetches the data."""
 
 import contextlib
 import functools
@@ -25,17 +25,17 @@ class TokenHandler(http.server.SimpleHTTPRequestHandler):
             super().do_HEAD()
 
     def has_token(self) -> bool:
-        """Whether the request has the token; refuses it otherwise."""
+        """Returns whether the request has the token; if not, responds with 403."""
         if "token=opensesame1" not in self.path:
             self.send_error(403)
             return False
         return True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class defines the name
-        """Keeps the test's output quiet."""
+        """Logs nothing, to keep the test's output short."""
 
 
-def test_the_secret_of_an_address_is_passed_from_worker_to_worker(
+def test_the_secret_in_an_address_is_passed_from_worker_to_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DARKROOM_ADDRESSES", raising=False)
@@ -53,7 +53,7 @@ def test_the_secret_of_an_address_is_passed_from_worker_to_worker(
         uri = f"http://127.0.0.1:{server.server_address[1]}/photos.csv?token=opensesame1"
         probing.ask(
             "parse_params", "The params", b"train: {epochs: 1}", is_command=False, roots=[]
-        )  # starts its process before the address is known
+        )  # starts this worker before the address is known
         text = f"data: {{uri: '{uri}'}}".encode()
         parsed = parsing.ask("parse_params", "The params", text, is_command=False, roots=[])
         redacted = parsed.value["data"]["uri"]

@@ -1,4 +1,4 @@
-"""Untrusted files are read outside the server, which answers and keeps working however costly they are."""
+"""Untrusted files are read in separate processes, so the server keeps answering even if a file is costly to read."""
 
 import io
 import os
@@ -38,7 +38,7 @@ ALIASES = "\n".join(
         ("a: !!binary '?'", "YAML"),
     ],
 )
-def test_a_params_text_that_is_too_large_or_invalid_is_rejected(client: Client, text: str, message: str) -> None:
+def test_pasted_params_that_are_too_large_or_invalid_are_rejected(client: Client, text: str, message: str) -> None:
     answer = client.post("/api/draft/import", {"text": text, "revision": client.revision})
     assert answer.status_code in (400, 422)
     assert any(part in answer.json()["error"] for part in message.split("|")), answer.json()
@@ -46,7 +46,7 @@ def test_a_params_text_that_is_too_large_or_invalid_is_rejected(client: Client, 
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 50_000, b'{"a": 1e999}', b'{"a": NaN}', b"9" * 5000])
-def test_a_body_that_is_too_deep_or_not_json_is_rejected(client: Client, body: bytes) -> None:
+def test_a_body_that_is_nested_too_deeply_or_not_json_is_rejected(client: Client, body: bytes) -> None:
     answer = client.ask("POST", "/api/draft", content=body)
     assert answer.status_code == 400
     assert "must contain a JSON object" in answer.json()["error"]
@@ -62,13 +62,13 @@ def test_values_that_are_nested_too_deeply_are_rejected(client: Client) -> None:
 
 
 @pytest.mark.parametrize("augmentation", ["[" * 5000, "{" * 3000])
-def test_settings_in_an_address_are_parsed_within_limits(client: Client, photos: Path, augmentation: str) -> None:
+def test_augmentation_that_is_nested_too_deeply_is_rejected(client: Client, photos: Path, augmentation: str) -> None:
     client.choose(photos)
     answer = client.get(f"/api/data/augmentation?augmentation={quote(augmentation)}")
     assert (answer.status_code, "Augmentation must be one of" in answer.text) == (400, True)
 
 
-def test_devices_pipes_and_kernel_files_in_a_table_are_not_shown(client: Client, tmp_path: Path) -> None:
+def test_devices_pipes_and_kernel_files_listed_in_a_table_are_not_shown(client: Client, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     rows = f"/dev/zero,a\n{tmp_path / 'pipe.png'},b\n/proc/kmsg,b\n/proc/self/mem,a\n"
     (tmp_path / "table.csv").write_text("path,label\n" + rows)
@@ -90,7 +90,7 @@ def test_a_crashed_worker_is_reported_and_replaced(client: Client, photos: Path)
     assert client.studio.workers.ask("probe_data", "The data", uri=str(photos)).value["name"] == "colors"
 
 
-def test_a_task_that_takes_too_long_is_ended_while_the_server_keeps_answering(client: Client, photos: Path) -> None:
+def test_a_task_that_takes_too_long_is_killed_while_the_server_keeps_answering(client: Client, photos: Path) -> None:
     client.studio.workers.ask("probe_data", "The data", uri=str(photos))
     (worker,) = client.studio.workers._idle
     os.kill(worker._process.pid, signal.SIGSTOP)
@@ -105,7 +105,7 @@ def test_a_task_that_takes_too_long_is_ended_while_the_server_keeps_answering(cl
     thread = threading.Thread(target=look)
     thread.start()
     assert client.get("/api/draft").status_code == 200
-    assert thread.is_alive(), "the page was answered while the worker hung"
+    assert thread.is_alive(), "the draft must be served while the worker hangs"
     thread.join(20)
     assert "could not be read within 2 s" in str(failures[0])
     assert worker._process.returncode == -signal.SIGKILL
@@ -119,7 +119,7 @@ def test_a_photo_that_needs_too_much_memory_is_reported(client: Client, monkeypa
         client.studio.workers.ask("make_thumbnail", "The photo", file.getvalue(), side=64)
 
 
-def test_a_16_bit_photo_is_shown_with_its_own_range_unless_a_range_is_given(client: Client) -> None:
+def test_a_16_bit_photo_is_scaled_by_its_own_pixel_range_unless_one_is_given(client: Client) -> None:
     file = io.BytesIO()
     Image.fromarray(np.repeat(np.array([[0], [2000], [4000], [4095]], np.uint16), 4, axis=1)).save(file, "PNG")
     decode = client.studio.workers.decode
@@ -131,7 +131,7 @@ def test_a_16_bit_photo_is_shown_with_its_own_range_unless_a_range_is_given(clie
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(thumbnail))), own)
 
 
-def test_workers_end_with_the_studio(client: Client, photos: Path) -> None:
+def test_workers_end_when_the_studio_closes_them(client: Client, photos: Path) -> None:
     client.studio.workers.ask("probe_data", "The data", uri=str(photos))
     (worker,) = client.studio.workers._idle
     client.studio.workers.close()

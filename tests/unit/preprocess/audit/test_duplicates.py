@@ -86,7 +86,7 @@ def test_near_duplicates_with_two_labels_follow_the_policy(policy: str, is_kept:
 
 
 @pytest.mark.parametrize("policy", ["ignore", "report"])
-def test_only_one_of_several_identical_files_is_kept(policy: str) -> None:
+def test_at_most_one_of_several_identical_files_is_kept_whatever_the_policy(policy: str) -> None:
     everything = dict.fromkeys(("duplicates", "leakage", "contradictory_labels"), policy)
     assert reasons(audit(record("cats/1", "a"), record("cats/2", "a"), **everything))["cats/2"] == "duplicate"
     assert reasons(audit(record("cats/1", "a", "train"), record("cats/2", "a", "test"), **everything)) == {
@@ -107,7 +107,7 @@ def test_copies_with_equal_pixels_can_be_kept_and_reported() -> None:
 
 
 def test_a_chain_of_copies_does_not_leak_between_splits() -> None:
-    """One training file has the bytes of the other, which has the pixels of the test photo."""
+    """Two training files are identical, and their pixels equal those of the test photo."""
     copy_audit = audit(
         record("cats/train/1", "a", "train", pixels="p"),
         record("cats/train/2", "a", "train", pixels="p"),

@@ -1,4 +1,4 @@
-"""The search for similar hashes: exact although it compares chunks, and bounded even if all photos look the same."""
+"""The search for similar hashes is exact although it compares chunks, and bounded even if all photos look alike."""
 
 import itertools
 
@@ -14,7 +14,7 @@ MANY = 10**9
 
 
 def make_hashes(seed: int, num_bases: int = 60) -> np.ndarray:
-    """Distinct hashes, some of which differ in up to 12 bits: uint64 (n,)."""
+    """Distinct hashes; many of them have a neighbor that differs in at most 12 bits: uint64 (n,)."""
     rng = np.random.default_rng(seed)
     bases = rng.integers(0, 2**64, num_bases, dtype=np.uint64)
     flips = np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, (num_bases, 12), dtype=np.uint64), axis=1)
@@ -41,7 +41,7 @@ def test_lookups_find_the_same_pairs_as_an_exhaustive_search(seed: int, radius: 
     nearest = hash_search._Nearest(radius, MANY)
     hash_search._look_up(hashes, others, divide(radius, count), nearest)
     pairs = [tuple(pair) for pair in nearest.gather()[:, :2].tolist()]
-    assert len(pairs) == len(set(pairs)), "each pair is found once"
+    assert len(pairs) == len(set(pairs)), "each pair must be found only once"
     assert set(pairs) == by_all_pairs(hashes, others, radius)
 
 
@@ -65,7 +65,7 @@ def test_many_hashes_are_looked_up_and_few_or_similar_ones_are_compared_directly
 
 @pytest.mark.parametrize("most", [1, 10, 100])
 def test_if_there_are_too_many_pairs_the_nearest_are_kept(most: int) -> None:
-    """Hashes with a single bit differ from each other in two bits, and from 0 in one."""
+    """Hashes with a single set bit differ from each other in two bits, and from 0 in one."""
     hashes = np.array([0, *(1 << bit for bit in range(60))], np.uint64)
     pairs, is_cut = find_near(hashes, None, 11, most)
     assert is_cut

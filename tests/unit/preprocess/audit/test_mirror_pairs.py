@@ -1,4 +1,4 @@
-"""Classes that are mirror images of each other are found, and no others."""
+"""Pairs of classes that are mirror images of each other are found, and no other pairs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ SIDE = 64
 
 
 def arrow(direction: int, rng: np.random.Generator) -> np.ndarray:
-    """An arrow to the left, to the right, or up."""
+    """An arrow that points left (0), right (1) or up (2)."""
     tail, head = [((50, 32), (14, 32)), ((14, 32), (50, 32)), ((32, 50), (32, 14))][direction]
     shift = rng.integers(-6, 7, 2)
     picture = np.full((SIDE, SIDE), rng.integers(150, 256), np.uint8)
@@ -60,7 +60,7 @@ Draw = Callable[..., np.ndarray]
 @pytest.mark.parametrize(
     ("draw", "classes", "counts", "pairs"),
     [
-        pytest.param(arrow, [0, 1, 2], [14, 14, 14], [("0", "1")], id="arrows to the left, to the right and up"),
+        pytest.param(arrow, [0, 1, 2], [14, 14, 14], [("0", "1")], id="arrows that point left, right and up"),
         pytest.param(arrow, [0, 1], [6, 6], [("0", "1")], id="six photos of each class"),
         pytest.param(arrow, [0, 1], [120, 8], [("0", "1")], id="many photos of one class, few of the other"),
         pytest.param(arrow, [0, 1], [3, 3], [], id="too few photos to be sure"),
@@ -74,7 +74,7 @@ Draw = Callable[..., np.ndarray]
         pytest.param(noise, [0, 1], [40, 40], [], id="noise, which is the same in both classes"),
     ],
 )
-def test_classes_that_mirroring_exchanges_are_found(
+def test_classes_that_are_mirror_images_of_each_other_are_found(
     draw: Draw, classes: list[object], counts: list[int], pairs: list[object]
 ) -> None:
     rng = np.random.default_rng(0)

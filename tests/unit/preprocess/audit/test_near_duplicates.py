@@ -76,7 +76,7 @@ def test_different_objects_on_the_same_background_are_not_duplicates() -> None:
 
 
 def detailed_picture(seed: int, side: int = 224) -> np.ndarray:
-    """Random details for this seed on a common background: only the sketches of such pictures are similar."""
+    """Random details for this seed on a common background: such pictures differ, but their sketches are similar."""
     background = np.random.default_rng(1).uniform(0, 255, (5, 5, 3)).astype(np.float32)
     details = np.random.default_rng(seed).uniform(-40, 40, (side // 4, side // 4, 3)).astype(np.float32)
     pixels = cv2.resize(background, (side, side), interpolation=cv2.INTER_CUBIC)
@@ -93,13 +93,13 @@ def correlation(pixels: np.ndarray, other_pixels: np.ndarray) -> float:
     return float(near_duplicates.correlations(sketches, sketches, np.array([[0, 1]]))[0])
 
 
-def test_features_decide_for_pictures_with_similar_sketches() -> None:
+def test_features_decide_whether_pictures_with_similar_sketches_are_near_duplicates() -> None:
     original, other = detailed_picture(1), detailed_picture(2)
     for variant in (other, shift(original)):
         hashes, _ = perceptual_hashes(np.stack([sketch(original), sketch(variant)]))
-        assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "the pair is a candidate"
+        assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "the pair must be a candidate"
         assert near_duplicates.SIMILAR <= correlation(original, variant) < near_duplicates.SAME, (
-            "features decide about this pair"
+            "the correlation must leave the decision to features"
         )
     assert near([original, other]) == []
     assert near([original, shift(original)]) == [[0, 1]]
@@ -139,7 +139,7 @@ def test_each_filter_keeps_values_at_its_threshold(
 
 
 @pytest.mark.parametrize(("above", "expected"), [(False, [[0, 1]]), (True, [])])
-def test_equal_sketches_need_no_features(
+def test_pictures_with_nearly_equal_sketches_need_no_features(
     above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, other = detailed_picture(1), detailed_picture(2)

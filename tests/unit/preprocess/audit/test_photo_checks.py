@@ -1,4 +1,4 @@
-"""Planted photos with little content, an odd size or no color: these are found, and no other photos are."""
+"""The audit finds planted placeholders and photos with little content, an odd size or no color, and no other photos."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ NEW_KINDS = ("low_information", "odd_size", "grayscale", "placeholders")
 
 
 def scene(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
-    """Colored shapes with noise: different in every photo."""
+    """Colored shapes with noise; each seed produces a different picture."""
     rng = np.random.default_rng(seed)
     pixels = np.broadcast_to(rng.integers(0, 256, 3), (*size[::-1], 3)) + rng.normal(0, 12, (*size[::-1], 3))
     image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
@@ -31,7 +31,7 @@ def scene(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
 
 
 def placeholder(size: tuple[int, int] = (64, 64)) -> Image.Image:
-    """A simple graphic, as on shop pages."""
+    """A simple graphic, like those that web shops show in place of a missing photo."""
     large = Image.new("RGB", (256, 256), (232, 232, 232))
     draw = ImageDraw.Draw(large)
     draw.rectangle((60, 90, 196, 160), outline=(150, 150, 150), width=10)
@@ -103,7 +103,7 @@ def test_gray_and_plain_pictures_are_not_reported_among_scans(tmp_path: Path) ->
 
 
 def spread(folder: Path, num_copies: int, num_classes: int, save: Callable[[Path, int], None]) -> set[str]:
-    """Plants copies in this many classes. Returns their paths."""
+    """Plants `num_copies` copies in `num_classes` classes, and returns their paths."""
     names = [f"class{copy % num_classes}/none{copy}.jpg" for copy in range(num_copies)]
     for copy, name in enumerate(names):
         save(folder / name, copy)
@@ -114,7 +114,7 @@ SAVINGS: dict[str, Callable[[Path, int], None]] = {
     "the same file": lambda path, _: placeholder().save(path, quality=90),
     "different qualities": lambda path, copy: placeholder().save(path, quality=30 + 12 * copy),
     "different sizes": lambda path, copy: placeholder((64 + 30 * copy,) * 2).save(path, quality=85),
-    "a photo, saved again": lambda path, copy: scene(99).save(path, quality=50 + 8 * copy),
+    "a photo in different qualities": lambda path, copy: scene(99).save(path, quality=50 + 8 * copy),
 }
 
 
@@ -140,7 +140,7 @@ def test_repeated_photos_and_oversampled_classes_are_not_placeholders(
 
 
 def test_plain_photos_of_equal_brightness_are_not_placeholders(tmp_path: Path) -> None:
-    """Walls with and without a crack look almost equal; these three colors have the same gray value."""
+    """Walls with and without a crack look almost equal; the colors of the swatches have the same gray value."""
     folder = photos(tmp_path / "photos")
     rng = np.random.default_rng(0)
     colors = ((200, 0, 0), (0, 102, 0), (60, 60, 60))
@@ -155,7 +155,7 @@ def test_plain_photos_of_equal_brightness_are_not_placeholders(tmp_path: Path) -
 
 
 def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
-    """Lossless files are copies only if they are equal; these differ in their noise, and one class has a nodule."""
+    """Lossless files are copies only if they are equal; these differ in noise, and those of one class show a nodule."""
     y, x = np.mgrid[:64, :64]
     for number, name in enumerate(("normal", "nodule")):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -169,7 +169,7 @@ def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
 
 
 def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seventy versions of a few pictures, from equal to too different: a full comparison finds the same copies."""
+    """With 70 versions of five pictures, from equal to too different, a full comparison finds the same copies."""
     folder = photos(tmp_path / "photos", classes=4, per_class=5)
     rng = np.random.default_rng(0)
     for copy in range(70):
@@ -178,12 +178,12 @@ def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pyte
         path = folder / f"class{copy % 4}" / f"copy{copy}.jpg"
         Image.fromarray(changed.clip(0, 255).astype(np.uint8)).save(path, quality=90)
     sieved = named(audit(folder, tmp_path), "placeholders")
-    assert 20 < len(sieved) < 70, "some copies are too different"
+    assert 20 < len(sieved) < 70, "some copies must be too different to be found"
     monkeypatch.setattr(placeholders, "MAX_PAIRED", 0)
     assert named(audit(folder, tmp_path), "placeholders") == sieved
 
 
-def test_the_policy_decides_about_placeholders(tmp_path: Path) -> None:
+def test_the_policy_determines_what_happens_to_placeholders(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos")
     spread(folder, 3, 3, SAVINGS["different qualities"])
     reported = audit(folder, tmp_path, placeholders="report")
@@ -201,8 +201,8 @@ def test_every_check_is_listed_with_its_result(tmp_path: Path) -> None:
     assert states["split_drift"] == "off"
     assert states["broken"] == "clear"
     assert states["few_photos"] == "found"
-    assert states["leakage"] == "not possible", "the data has no splits"
-    assert states["brightness_outliers"] == "not possible", "20 photos are too few to detect outliers"
+    assert states["leakage"] == "not possible", "the check must be impossible without splits"
+    assert states["brightness_outliers"] == "not possible", "20 photos must be too few to detect outliers"
     assert states["label_errors"] == states["outliers"] == "after training"
     text = "\n".join(describe_checks(info.checks))
     assert "needs 30 photos; the data has 20" in text

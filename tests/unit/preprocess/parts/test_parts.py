@@ -35,7 +35,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder with a copy, a copy with another label, a text file, a truncated photo and an empty file."""
+    """Photos with a copy, a copy with a different label, a text file, a truncated photo and an empty file."""
     data = make_photos(tmp_path / "photos", per_class=12)
     first, second = sorted((data / "red").iterdir())[:2]
     shutil.copy(first, data / "red" / "copy.png")
@@ -48,7 +48,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def settle(data: Path) -> None:
-    """Waits until the files have an identity; a file that has just changed has none."""
+    """Waits until each file has an identity in the cache; a file that has just changed has none."""
     for path in data.rglob("*"):
         os.utime(path, ns=(10**18, 10**18))
     time.sleep(0.06)
@@ -79,21 +79,21 @@ def test_the_data_set_is_the_same_for_every_number_of_parts(
     assert prepare_in_parts(photos, tmp_path / "parts", num_parts) == tree(tmp_path / "whole")
 
 
-def test_the_merge_does_not_read_photos_of_the_parts_again(
+def test_the_merge_does_not_read_photos_again_that_the_parts_have_read(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     use_cache(tmp_path / "cache", monkeypatch)
     with caplog.at_level("INFO", logger="components"):
         prepare_in_parts(photos, tmp_path / "work", 3)
     assert "Files read: 0, in the cache: " in caplog.text
-    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "all are removed"
+    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "must be empty"
 
 
 @pytest.mark.parametrize("num_parts_then", [3, 5])
 def test_only_a_lost_part_is_read_again(
     num_parts_then: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each task has its own cache, as on another machine; any number of tasks can use the parts that remain."""
+    """Each task has its own cache, as on a separate machine; later tasks, whatever their number, use existing parts."""
     monkeypatch.setenv("DARKROOM_STORE", str(tmp_path / "store"))
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     for part in (0, 2):
@@ -107,7 +107,7 @@ def test_only_a_lost_part_is_read_again(
     indexes = list((tmp_path / "store").rglob("index.sqlite"))
     assert 0 < num_before < len(indexes)
     files = [path for path in states if path.is_file()]
-    assert all(path.stat().st_mtime_ns == states[path] for path in files), "existing files are not written again"
+    assert all(path.stat().st_mtime_ns == states[path] for path in files), "existing files must not be written again"
     with caplog.at_level("INFO", logger="components"):
         preprocess(str(photos), PARAMS, tmp_path / "dataset", listing_dir=tmp_path / "listing")
     assert "Files read: 0, in the cache: " in caplog.text
@@ -172,7 +172,7 @@ def test_the_list_is_used_even_if_the_data_has_changed(
 
 
 def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task neither lists the folder nor reads the rows of other parts; either would take time for all the files."""
+    """A task neither lists the folder nor reads the rows of other parts: both would take longer with more files."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     places: list[Path] = []
@@ -182,7 +182,7 @@ def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypat
         return PhotoFile(location, *values)
 
     def refuse(*_: object) -> None:
-        raise AssertionError("the folder is listed again")
+        raise AssertionError("a reader must not list the folder again")
 
     monkeypatch.setattr(listing_file, "PhotoFile", make_file)
     monkeypatch.setattr(data_folder, "list_folder", refuse)
@@ -192,14 +192,14 @@ def test_a_part_only_reads_its_own_files(photos: Path, tmp_path: Path, monkeypat
         counts.append(len(places))
     assert 0 < counts[0] < counts[1] < counts[2]
     files = [path for path in photos.rglob("*") if path.is_file() and path.parent != photos]
-    assert sorted(places) == sorted(files), "each file is in one part"
+    assert sorted(places) == sorted(files), "each file must be in exactly one part"
 
 
 @pytest.mark.parametrize("fault", ["killed", "unwritable"])
 def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
     fault: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The merge is interrupted after it has adopted some of the portions."""
+    """The merge is killed, or the cache index becomes unwritable, while the merge adopts portions."""
     use_cache(tmp_path / "alone", monkeypatch)
     preprocess(str(photos), PARAMS, tmp_path / "whole")
     use_cache(tmp_path / "cache", monkeypatch)
@@ -217,7 +217,7 @@ def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
             merge(tmp_path / "dataset")
             assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
     with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "pixels" / "index.sqlite")) as index:
-        assert index.execute("select count(*) from files").fetchone() == (0,), "no portion is adopted in part"
+        assert index.execute("select count(*) from files").fetchone() == (0,), "no portion may be adopted in part"
     assert tree(tmp_path / "cache" / "shared") == in_store
     with caplog.at_level("INFO", logger="components"):
         merge(tmp_path / "again")

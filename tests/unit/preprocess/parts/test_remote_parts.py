@@ -27,7 +27,7 @@ NUM_PARTS = 3
 
 
 class Bucket:
-    """A bucket in a stand-in for S3: its content, and how often each object was sent."""
+    """A bucket on a fake S3 server (moto); it counts how often the server sends each object."""
 
     def __init__(self, client: Any, requests: pytest.LogCaptureFixture):
         self.uri = "s3://shop/colors"
@@ -66,7 +66,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     client = boto3.client("s3")
     caplog.set_level(logging.INFO, logger="werkzeug")
     client.create_bucket(Bucket="shop")
-    for found in client.list_objects_v2(Bucket="shop").get("Contents", []):  # moto keeps them until this process ends
+    for found in client.list_objects_v2(Bucket="shop").get("Contents", []):  # moto keeps objects until the process ends
         client.delete_object(Bucket="shop", Key=found["Key"])
     bucket = Bucket(client, caplog)
     bucket.put(make_photos(tmp_path / "colors", per_class=8))
@@ -78,7 +78,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
 
 
 def forget_listings() -> None:
-    """Clears the listings that s3fs has cached; a new process has none."""
+    """Clears the listings that s3fs has cached, as if a new process had started."""
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
@@ -97,7 +97,7 @@ def merged(bucket: Bucket, tmp_path: Path) -> tuple[dict[str, bytes], dict[str, 
 
 
 def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The data set of the same photos in a local folder."""
+    """The files and the info (without its source) of a data set prepared from the same photos in a local folder."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "alone"))
     preprocess(str(tmp_path / "colors"), PARAMS, tmp_path / "whole")
     files = tree(tmp_path / "whole")
@@ -111,14 +111,14 @@ def test_each_photo_is_downloaded_once_by_one_reader(
     bucket.sent()
     use_pod("list", tmp_path, monkeypatch)
     list_photos(bucket.uri, PARAMS, tmp_path / "listing")
-    assert not bucket.sent(), "the names are enough to list the photos"
+    assert not bucket.sent(), "listing the photos must not download any"
     sent = []
     for part in range(NUM_PARTS):
         use_pod(f"reader-{part}", tmp_path, monkeypatch)
         read_photos(bucket.uri, PARAMS, tmp_path / "listing", part, NUM_PARTS)
         sent.append(bucket.sent())
     assert all(sent)
-    assert sum(sent, Counter()) == Counter(names), "each photo is sent once"
+    assert sum(sent, Counter()) == Counter(names), "each photo must be sent exactly once"
     use_pod("merge", tmp_path, monkeypatch)
     with caplog.at_level("INFO", logger="components"):
         files, info = merged(bucket, tmp_path)
@@ -128,7 +128,7 @@ def test_each_photo_is_downloaded_once_by_one_reader(
 
 
 @pytest.mark.parametrize("interrupted", ["decoding", "fetching"])
-def test_an_interrupted_reader_only_downloads_missing_photos(
+def test_after_an_interruption_a_reader_downloads_only_missing_photos(
     interrupted: str, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_pod("list", tmp_path, monkeypatch)
@@ -211,7 +211,7 @@ def test_a_single_task_downloads_each_new_photo_once(
     assert tree(tmp_path / "first") == tree(tmp_path / "second")
 
 
-def test_a_probe_downloads_some_photos_and_the_label_file(
+def test_a_probe_downloads_only_a_few_photos_and_the_label_file(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.preprocess.sources.probe.PROBED_PHOTOS", 3)
@@ -240,7 +240,7 @@ def test_photos_removed_from_the_bucket_are_removed_from_the_cache(
     assert cached == {f"{number:03d}.png" for number in range(1, 8)}
 
 
-def test_an_outage_is_an_error_and_rejects_no_photo(
+def test_an_access_error_stops_the_reader_and_rejects_no_photo(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_pod("list", tmp_path, monkeypatch)

@@ -46,7 +46,7 @@ def test_two_runs_on_one_cache_do_not_affect_each_other(
     assert tree(second / "dataset") == tree(first / "dataset")
 
 
-def test_the_run_that_ends_first_does_not_remove_pixels_of_the_other(
+def test_the_run_that_ends_first_does_not_remove_pixels_that_the_other_needs(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both runs have adopted the same packs; the first to finish moves the pixels to shards and removes the packs."""
@@ -63,7 +63,7 @@ def test_the_run_that_ends_first_does_not_remove_pixels_of_the_other(
         monkeypatch.setattr(step, "refuse_failures", lambda *_: None)
         packs = set(packs_dir.iterdir())
         merge(tmp_path / "first")
-        assert packs.isdisjoint(packs_dir.iterdir()), "all packs were removed"
+        assert packs.isdisjoint(packs_dir.iterdir()), "the run that ends first must remove all earlier packs"
 
     monkeypatch.setattr(step, "refuse_failures", end_first)
     merge(tmp_path / "second")

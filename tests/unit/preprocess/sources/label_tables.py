@@ -1,4 +1,4 @@
-"""Files and tables of labels for tests."""
+"""Empty photo files and label tables for tests."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from components.preprocess.sources.photo_set import PhotoSet
 
 
 def write_table(folder: Path, name: str = "labels.csv", **columns: object) -> Path:
-    """Writes a table of the photos that `make_photos` wrote to this folder."""
+    """Writes a label table for the photos that `make_photos` wrote to this folder."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     frame = pd.DataFrame({"Filename": paths, "Class": [path.split("/")[-2] for path in paths], **columns})
     if name.endswith("parquet"):

@@ -1,4 +1,4 @@
-"""Label files in the data, and whether the labels come from them or from the folders."""
+"""Finding label files in the data, and choosing between their labels and those of the folders."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from components.preprocess.sources.source import find_photos
 from tests.unit.preprocess.sources.label_tables import classes_of, write_files
 
 
-def test_each_split_of_a_roboflow_export_has_a_table(tmp_path: Path) -> None:
+def test_the_tables_of_all_splits_of_a_roboflow_export_are_read(tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         write_files(tmp_path / split, f"{split}-1.png", f"{split}-2.png")
         (tmp_path / split / "_classes.csv").write_text(
@@ -59,7 +59,7 @@ def test_a_table_labels_the_photos_in_a_folder_next_to_it_and_other_files_are_re
         "test_images/3.jpg": "no_label",
     }
     assert photo_set.notices[-1].startswith("The labels come from train.csv: 2 photos in 2 classes.")
-    assert photo_set.given_splits == frozenset(), "a train.csv alone does not split the data"
+    assert photo_set.given_splits == frozenset(), "a table named train.csv alone must not split the data"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_table_labels_the_photos_in_a_folder_next_to_it_and_other_files_are_re
     [
         (
             "file,label\nnone.png,cat\nnothing.png,dog\n",
-            "labels.csv refers to no photo of the data, so it is not used.",
+            "labels.csv refers to no photo in the data, so it is not used.",
         ),
         ("file,label\nc.png,cat\n", "labels.csv contains only one class, 'cat', so it is not used."),
         (
@@ -82,7 +82,7 @@ def test_a_table_labels_the_photos_in_a_folder_next_to_it_and_other_files_are_re
         ("city,people\nBonn,300000\n", ""),
     ],
 )
-def test_an_unrelated_table_does_not_replace_folders(text: str, notice: str, tmp_path: Path) -> None:
+def test_an_unsuitable_table_does_not_replace_the_class_folders(text: str, notice: str, tmp_path: Path) -> None:
     write_files(tmp_path, "cat/a.png", "cat/b.png", "dog/a.png", "dog/b.png", "new/c.png", "new/d.png")
     (tmp_path / "labels.csv").write_text(text)
     photo_set = find_photos(DataFolder(tmp_path))
@@ -202,7 +202,7 @@ CAFFE = {
     ],
     ids=["Tiny ImageNet", "traffic signs", "traffic signs without Train.csv", "Caffe", "list", "table", "readme"],
 )
-def test_label_files_and_folders_of_public_data_are_read(
+def test_labels_in_layouts_of_public_data_sets_are_read(
     files: dict[str, str], places: dict[str, tuple[str, str | None]], tmp_path: Path
 ) -> None:
     write_files(tmp_path, *files)

@@ -23,7 +23,11 @@ def read(folder: Path, label_file: str, **columns: str | int) -> PhotoSet:
 
 
 def lines_of(header: str, line: str) -> str:
-    """A table of PHOTOS; `line` may contain {path}, {slashes} (the Windows path), {stem}, {name} and {label}."""
+    """Returns the header and one line per photo.
+
+    The template `line` may contain {path}, {slashes} (the Windows path), {stem} (the path without suffix), {name} and
+    {label}.
+    """
     rows = [
         line.format(
             path=path,
@@ -102,7 +106,7 @@ def test_tables_are_read_in_the_code_page_that_excel_saved_them_in(
     (tmp_path / "labels.csv").write_bytes((mark + text).encode(encoding))
     photo_set = read(tmp_path, "labels.csv")
     assert classes_of(photo_set) == {f"{name}/1.png": name for name in names}
-    assert bool(photo_set.notices) == encoding.startswith(("cp", "gb")), "a guess is reported"
+    assert bool(photo_set.notices) == encoding.startswith(("cp", "gb")), "a guessed code page must be reported"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,7 @@ def test_the_code_page_of_labels_is_guessed_and_reported(
     assert f"its code page was guessed: {encoding}." in photo_set.notices[0]
 
 
-def test_class_numbers_are_replaced_by_the_names_in_the_same_table(tmp_path: Path) -> None:
+def test_class_numbers_are_replaced_by_class_names_in_the_same_table(tmp_path: Path) -> None:
     write_files(tmp_path, *PHOTOS)
     text = lines_of("id,path,class,class_name", "1,{path},{label}-number,{label}")
     (tmp_path / "labels.csv").write_text(text.replace("cat-number", "7").replace("dog-number", "9"))
@@ -175,7 +179,7 @@ COCO = {
 def test_json_of_other_programs_is_matched_with_its_photos(name: str, text: str, tmp_path: Path) -> None:
     (write_files(tmp_path, *PHOTOS) / name).write_text(text)
     assert classes_of(read(tmp_path, name)) == CLASSES
-    assert classes_of(find_photos(DataFolder(tmp_path))) == CLASSES, "the label file is also found in its folder"
+    assert classes_of(find_photos(DataFolder(tmp_path))) == CLASSES, "the label file must also be found in its folder"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +195,7 @@ def test_json_of_other_programs_is_matched_with_its_photos(name: str, text: str,
         ("metadata.jsonl", '{"file_name": "a.png", "label": ["cat", "dog"]}\n{"file_name": "b.png", "label": "cat"}\n'),
     ],
 )
-def test_several_labels_of_a_photo_are_rejected_with_examples(name: str, text: str, tmp_path: Path) -> None:
+def test_several_labels_for_one_photo_are_rejected_with_examples(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=r"must have one label; .* has several for [12] of [23] photos, .*: cat, dog"):
         read(tmp_path, name)
@@ -207,7 +211,7 @@ def test_several_labels_of_a_photo_are_rejected_with_examples(name: str, text: s
         (
             "a.json",
             json.dumps({**COCO, "categories": COCO["categories"][:1]}),
-            "category_id 2, which is not among the 1",
+            "category_id 2, which is not among the ids of the categories",
         ),
         ("a.json", json.dumps(TASKS).replace('"choices"', '"rectanglelabels"'), "it contains rectanglelabels"),
         ("a.jsonl", '{"path": "a"}\n5\n', "line 2 is not a record"),
@@ -217,7 +221,7 @@ def test_several_labels_of_a_photo_are_rejected_with_examples(name: str, text: s
         ("a.csv", "filename,cat,dog\na.png,1,0\nb.png,2,0\n", "must have a column of labels"),
     ],
 )
-def test_label_files_without_labels_are_rejected(name: str, text: str, message: str, tmp_path: Path) -> None:
+def test_invalid_label_files_are_rejected(name: str, text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
         read(tmp_path, name)
@@ -238,7 +242,7 @@ def test_label_files_without_labels_are_rejected(name: str, text: str, message: 
         ("..", None, None),
     ],
 )
-def test_a_name_refers_to_one_file_or_none(text: str, label: str | None, name: str | None) -> None:
+def test_a_name_in_a_label_file_matches_one_file_or_none(text: str, label: str | None, name: str | None) -> None:
     match = FileIndex(["a/cat/1.png", "a/dog/1.png", "a/dog/2.png"]).find(text, label=label)
     assert match.name == name
 

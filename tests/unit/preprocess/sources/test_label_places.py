@@ -1,4 +1,4 @@
-"""Which of several photos with the same name a label file refers to, and which of its columns are used."""
+"""How label files refer to photos whose names are not unique, and which of their columns are used."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_folders_are_used_if_a_table_names_no_photo_uniquely(tmp_path: Path) -> 
         ("file,label", ["1,cat", "2,None", "3,dog", "4,None"], "cat None dog None", False),
     ],
 )
-def test_columns_that_may_be_the_classes_are_reported(
+def test_the_label_column_is_chosen_and_an_ambiguous_choice_is_reported(
     header: str, rows: list[str], classes: str, announced: bool, tmp_path: Path
 ) -> None:
     write_files(tmp_path, *(f"photos/{number}.jpg" for number in NUMBERS))

@@ -74,7 +74,7 @@ def test_pipes_are_reported_without_hanging(tmp_path: Path) -> None:
     assert reasons(tmp_path) == {"photo.jpg": "not_a_file"}
 
 
-def test_unusual_names_become_text(tmp_path: Path) -> None:
+def test_unusual_file_names_are_listed_as_valid_text(tmp_path: Path) -> None:
     names = [b"line\nbreak.jpg", b"not utf-8 \xff\xfe.jpg", "照片 🐈.jpg".encode(), b"a" * 251 + b".jpg", b"-rf"]
     for name in names:
         with open(os.path.join(os.fsencode(tmp_path), name), "wb"):  # noqa: PTH118, PTH123 - pathlib rejects bytes
@@ -89,7 +89,7 @@ def test_unusual_names_become_text(tmp_path: Path) -> None:
 
 @pytest.fixture
 def unprivileged_dir() -> Iterator[Path]:
-    """A folder that this process accesses as the user nobody, because root may read everything."""
+    """A folder for a test that runs as the user nobody if the process is root, because root may read everything."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     try:

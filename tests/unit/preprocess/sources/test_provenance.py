@@ -18,7 +18,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git and DVC repository with photos added by `dvc add`, and others created by a stage."""
+    """A git and DVC repository; some of its photos are added by `dvc add`, others are created by a stage."""
     folder = tmp_path_factory.mktemp("repository")
 
     def dvc(*arguments: str) -> None:
@@ -48,19 +48,19 @@ def test_the_hash_of_added_data_is_found(repository: Path) -> None:
     assert dvc_hash(repository / "data" / "added" / "red") == md5
 
 
-def test_the_hash_of_a_stages_output_is_found(repository: Path) -> None:
+def test_the_hash_of_data_created_by_a_stage_is_found(repository: Path) -> None:
     md5 = dvc_hash(repository / "data" / "made")
     assert md5 is not None
     assert f"md5: {md5}" in (repository / "dvc.lock").read_text()
 
 
-def test_data_outside_dvc_has_no_hash(repository: Path, tmp_path: Path) -> None:
+def test_data_that_dvc_does_not_track_has_no_hash(repository: Path, tmp_path: Path) -> None:
     assert dvc_hash(repository / "loose") is None
     assert dvc_hash(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "outs: [", "outs:\n- md5: a\n  path: other", "outs:\n- path: photos"])
-def test_an_untrusted_or_damaged_pointer_is_ignored(content: str, tmp_path: Path) -> None:
+def test_an_invalid_or_unrelated_dvc_file_is_ignored(content: str, tmp_path: Path) -> None:
     (tmp_path / "photos.dvc").write_text(content)
     assert dvc_hash(tmp_path / "photos") is None
 
@@ -75,14 +75,16 @@ def test_the_revision_is_the_commit_and_shows_uncommitted_changes(repository: Pa
         assert git_revision(repository / "data" / "added") == f"{commit}-dirty"
     finally:
         pointer.write_text(content)
-    (repository / "untracked").write_text("plays no part")
+    (repository / "untracked").write_text("not in git")
     source = find_origin(str(repository / "data" / "added"))
     assert source.git_revision == commit
     assert source.dvc == dvc_hash(repository / "data" / "added")
     assert source.uri == str(repository / "data" / "added")
 
 
-def test_outside_repositories_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_repository_a_commit_or_git_there_is_no_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert git_revision(tmp_path) is None
     git(tmp_path, "init", "--quiet")
     assert git_revision(tmp_path) is None  # no commit yet

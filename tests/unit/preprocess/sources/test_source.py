@@ -1,4 +1,4 @@
-"""The probe of the data, and the photos that are found in a source."""
+"""Probing the data, and finding the photos in it."""
 
 import io
 import tarfile
@@ -34,17 +34,17 @@ from tests.support.artifacts import make_photos
         ("/", "photos"),
     ],
 )
-def test_the_name_of_the_data_is_valid_for_models(data: str, name: str) -> None:
+def test_the_name_derived_from_the_data_is_a_valid_model_name(data: str, name: str) -> None:
     assert name_of(data) == name
 
 
-def test_a_relative_path_is_named_after_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_at_a_relative_path_is_named_after_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Pets").mkdir()
     monkeypatch.chdir(tmp_path / "Pets")
     assert name_of(".") == "pets"
 
 
-def test_the_probe_takes_the_median_of_the_native_sizes(tmp_path: Path) -> None:
+def test_the_probe_returns_the_median_of_the_native_sizes(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=4, size=(30, 50))
     for number in range(3):
         Image.new("RGB", (900, 700)).save(data / "red" / f"large-{number}.png")
@@ -93,7 +93,7 @@ def test_the_probe_reads_only_some_of_many_photos(tmp_path: Path) -> None:
             file.writestr(f"a/{number:03d}.png", content.getvalue())
     damaged = bytearray((tmp_path / "photos.zip").read_bytes())
     last = damaged.index(b"a/200.png")
-    damaged[last + 20] ^= 1  # the 201st photo would be rejected
+    damaged[last + 20] ^= 1  # damages the 201st photo, which must not be read
     (tmp_path / "photos.zip").write_bytes(damaged)
     assert probe(str(tmp_path / "photos.zip")).native_size == (8, 8)
 
@@ -170,7 +170,7 @@ def test_folders_that_are_not_a_data_set_are_rejected(names: list[str], message:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("missing", "there is nothing at"), ("notes.md", "a file of another kind"), ("x" * 300, "cannot be read")],
+    [("missing", "there is nothing at"), ("notes.md", "an unsupported file"), ("x" * 300, "cannot be read")],
 )
 def test_a_path_that_is_neither_a_folder_nor_an_archive_is_rejected(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("not photos")

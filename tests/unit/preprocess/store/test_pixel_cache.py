@@ -1,4 +1,4 @@
-"""The cache: nothing is read or decoded twice, and the cache never changes a result."""
+"""With the cache, no photo is read or decoded twice, and results are the same as without it."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from tests.unit.preprocess.dataset_files import add_photo, tree
 
 PARAMS = PreprocessParams(image_size=(16, 12), golden_photos=7)
 SETTLED = 0.06
-"""Seconds after which a file is no longer considered as just changed; until then, it is read again each time."""
+"""Seconds after which a file no longer counts as just changed; until then, each run reads it again."""
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_an_added_photo_is_the_only_one_read_and_only_its_shard_is_rewritten(
     tmp_path: Path, data: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in a large class
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in large classes
     preprocess(str(data), PARAMS, tmp_path / "one")
     add_photo(data / "red" / "added.png")
     read_files.clear()
@@ -92,14 +92,14 @@ def test_copied_and_renamed_photos_are_recognized_by_their_content(
 ) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     data.rename(tmp_path / "elsewhere")
-    monkeypatch.setattr(reading_photos, "decode", lambda *_: pytest.fail("it was decoded before"))
+    monkeypatch.setattr(reading_photos, "decode", lambda *_: pytest.fail("cached photos must not be decoded again"))
     preprocess(str(tmp_path / "elsewhere"), PARAMS, tmp_path / "two")
     assert [path.read_bytes() for path in sorted((tmp_path / "one").glob("*.arrow"))] == [
         path.read_bytes() for path in sorted((tmp_path / "two").glob("*.arrow"))
     ]
 
 
-def test_another_image_size_uses_other_cache_entries(tmp_path: Path, data: Path) -> None:
+def test_each_image_size_has_its_own_cache_entries(tmp_path: Path, data: Path) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     preprocess(str(data), PreprocessParams(image_size=20), tmp_path / "two")
     preprocess(str(data), PARAMS, tmp_path / "three")
@@ -116,7 +116,7 @@ def test_lost_or_damaged_entries_are_created_again(damage: str, tmp_path: Path, 
         if path.is_file() and (damage in (path.parent.name, "all") or (damage == "index" and "index" in path.name)):
             path.unlink()
             if damage == "index":
-                path.write_bytes(b"this is no database, and it is long enough to be looked at" * 99)
+                path.write_bytes(b"this is not a database, but it is long enough to be read as one" * 99)
     preprocess(str(data), PARAMS, tmp_path / "two")
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
@@ -130,7 +130,7 @@ def test_an_unwritable_cache_is_not_used(
     assert any("cannot be used, so this run continues without it" in text for text in caplog.messages)
 
 
-def test_the_oldest_entries_are_removed_above_the_limit(
+def test_the_oldest_entries_are_removed_if_the_cache_exceeds_its_limit(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
@@ -140,10 +140,10 @@ def test_the_oldest_entries_are_removed_above_the_limit(
     remaining = {path.name for path in (cache_dir() / "pixels" / "shards").iterdir()}
     assert len(remaining) == 3
     assert not remaining & first
-    assert len(open_split(tmp_path / "one", "train")) > 0, "data sets keep the shards that they link to"
+    assert len(open_split(tmp_path / "one", "train")) > 0, "data sets must keep the shards that they link to"
 
 
-def test_data_sets_and_the_cache_share_their_disk_space(tmp_path: Path, data: Path) -> None:
+def test_data_sets_and_the_cache_share_their_shard_files(tmp_path: Path, data: Path) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")
     assert all(path.stat().st_nlink == 2 for path in (tmp_path / "one").glob("*.arrow"))
     assert all(not path.stat().st_mode & 0o222 for path in (tmp_path / "one").glob("*.arrow"))

@@ -38,13 +38,13 @@ def test_cached_views_take_no_time_and_are_kept() -> None:
     assert make_plan([PhaseCost(epoch=10.0, views=(0.0,) * 5)], (10,), 5, 100) == Plan((10,), 5, 100.0)
 
 
-def test_without_features_only_epochs_can_be_reduced() -> None:
+def test_without_cached_features_only_epochs_can_be_reduced() -> None:
     assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 50) == Plan((4,), 3, 43.0)
     assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 12) is None
 
 
 @pytest.mark.parametrize("seconds", range(16, 400, 7))
-def test_a_plan_fits_and_another_epoch_would_not(seconds: int) -> None:
+def test_a_plan_fits_and_one_more_epoch_would_not(seconds: int) -> None:
     plan = make_plan(BALANCED, (3, 10), 5, seconds)
     assert plan is not None
     *earlier, last = plan.epochs

@@ -244,7 +244,7 @@ def test_the_error_message_contains_a_sufficient_limit(photos_of_32: Path, monke
     assert epochs == 1
 
 
-def test_a_deadline_remembers_a_refusal() -> None:
+def test_a_deadline_is_reached_once_it_refuses_a_duration() -> None:
     assert Deadline().allows(1e12)
     deadline = Deadline(100.0)
     assert deadline.allows(1.0)

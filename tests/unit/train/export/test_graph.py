@@ -55,7 +55,7 @@ EVERY_LAYER = (
 
 
 @pytest.mark.parametrize("pooling", ["Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D"])
-def test_every_layer_survives_the_export(pooling: str, tmp_path: Path) -> None:
+def test_a_network_of_many_kinds_of_layers_is_exported_accurately(pooling: str, tmp_path: Path) -> None:
     network = own(*(pooling if layer == "Flatten" else layer for layer in EVERY_LAYER))
     facts = export_network(network, tmp_path / "export", photos(20))
     assert facts.outputs == ("logits", "embedding", "feature_map")
@@ -81,7 +81,7 @@ def test_the_graph_outputs_logits_embedding_and_feature_map_for_any_batch_size(t
         assert np.allclose(outputs.embedding @ kernel + bias, outputs.logits, atol=1e-4)
 
 
-def test_a_network_without_height_and_width_has_no_feature_map(tmp_path: Path) -> None:
+def test_a_network_without_convolutions_has_no_feature_map(tmp_path: Path) -> None:
     facts = export_network(own("Flatten"), tmp_path / "export", photos(1))
     assert facts.outputs == ("logits", "embedding")
     assert InferenceGraph(tmp_path / "export").run(photos(2)).feature_map is None
@@ -117,12 +117,12 @@ def outputs(logits: list[list[float]], embedding: float = 1.0, places: int = 2) 
         (outputs([[5.0, 0.0], [0.0, 5.0]], embedding=1.01), "embedding has different values"),
     ],
 )
-def test_a_graph_that_disagrees_is_refused(other_outputs: Outputs, message: str) -> None:
+def test_a_graph_that_disagrees_with_keras_is_refused(other_outputs: Outputs, message: str) -> None:
     with pytest.raises(ModelError, match=f"must produce the same results as Keras; {message}"):
         largest_difference(outputs([[5.0, 0.0], [0.0, 5.0]]), other_outputs)
 
 
-def test_a_tie_is_accepted_either_way() -> None:
+def test_nearly_equal_logits_may_change_their_order() -> None:
     assert largest_difference(outputs([[0.0, 1e-5]]), outputs([[1e-5, 0.0]])) < 1e-5
 
 
@@ -152,7 +152,7 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
     network = build_network(params, image_size=(side, side), num_classes=5, batch_size=1)
     coarse = np.random.default_rng(3).integers(0, 256, (8, 9, 9, 3)).astype(np.uint8)
     pixels = np.asarray(keras.ops.image.resize(coarse, (side, side), "bicubic")).clip(0, 255).astype(np.uint8)
-    # The statistics include unusual photos; otherwise, a random network amplifies these, and the rounding errors too.
+    # The statistics include unusual photos; otherwise, a random network amplifies their values and rounding errors.
     settle_statistics(network.model, with_odd_photos(pixels))
     facts = export_network(network, tmp_path / "export", pixels)
     assert facts.max_probability_difference < 1e-4

@@ -53,7 +53,7 @@ def export(tmp_path: Path) -> tuple[Path, ExportFacts]:
     return export_dir, facts
 
 
-def test_the_int8_graph_gives_similar_answers_and_keeps_its_output_layer(
+def test_the_int8_graph_has_similar_outputs_and_keeps_its_output_layer(
     export: tuple[Path, ExportFacts], splits: tuple[Split, Split]
 ) -> None:
     export_dir, before = export

@@ -1,4 +1,4 @@
-"""Which names the description of a network may contain, checked without a file around it."""
+"""Which names the description of a network may contain; tested on the description alone, without a file."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_an_unknown_registered_name_is_rejected(registered_name: Any) -> None:
 
 
 @pytest.mark.parametrize("registered_name", ["LayerScale2", "evil>LayerScale2", "evilLayerScale", "LayerScale>evil"])
-def test_an_unknown_name_of_a_registered_layer_is_rejected(registered_name: str) -> None:
+def test_a_known_layer_with_an_unknown_registered_name_is_rejected(registered_name: str) -> None:
     with pytest.raises(UploadError, match="registered as"):
         sweep(description(class_name="LayerScale", registered_name=registered_name), "config.json")
 

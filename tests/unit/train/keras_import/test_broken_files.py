@@ -1,4 +1,4 @@
-"""Files with one defect each are refused with a reason, however HDF5, zip, JSON or NumPy read them."""
+"""Files with one defect each in their HDF5, zip, JSON or array data are refused with a reason."""
 
 import io
 import json
@@ -24,7 +24,7 @@ Change = Callable[[h5py.File], None]
 
 
 def kernel(**options: Any) -> Change:
-    """Writes the kernel with these options of h5py's create_dataset."""
+    """Returns a change that writes the kernel with these options of h5py's create_dataset."""
     return lambda file: file.create_dataset(KERNEL, **options)
 
 
@@ -105,7 +105,7 @@ def attribute(where: str, name: str, value: Any, dtype: Any = None) -> Callable[
 
 
 def parts(**changes: bytes | None) -> Callable[[Attack], Path]:
-    """A .keras file in which some members (`__` in a name stands for a dot) have other content or are missing."""
+    """Returns a function that writes a .keras file with these members replaced (None: removed); `__` is a dot."""
 
     def make(attack: Attack) -> Path:
         path = keras_file(attack, network())
@@ -164,7 +164,7 @@ def long_path(attack: Attack) -> Path:
 
 
 def unreadable_keys() -> bytes:
-    """A million keys, the last of them twice: comparing all pairs would take hours."""
+    """A JSON object with a million keys, the last one twice; comparing all pairs of keys would take hours."""
     keys = [f'"k{number}":0' for number in range(1_000_000)]
     return ("{" + ",".join([*keys, '"k999999":0']) + "}").encode()
 
@@ -190,7 +190,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "weights_are_text": (parts(model__weights__h5=b"weights"), "begins with|must be HDF5"),
     "weights_are_cut_off": (parts(model__weights__h5=weights_file()[:2000]), "cannot be opened|damaged"),
     "metadata_is_a_list": (parts(metadata__json=b"[]"), "must contain the Keras version"),
-    "metadata_is_no_json": (parts(metadata__json=b"{"), "must contain the Keras version"),
+    "metadata_is_not_json": (parts(metadata__json=b"{"), "must contain the Keras version"),
     "metadata_is_latin_1": (parts(metadata__json=b'{"keras_version": "\xe4"}'), "UTF-8"),
     "metadata_of_a_million_levels": (parts(metadata__json=b"[" * 10**6), "must contain the Keras version"),
     "metadata_of_a_long_number": (
@@ -205,7 +205,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
     "config_with_escapes": (parts(config__json=b'{"class_name": "\\u001b[2J\\n"}'), r"\\x1b\[2J"),
     "config_of_a_million_keys": (parts(config__json=unreadable_keys()), "twice in one object"),
     "layer_names_of_numbers": (attribute("model_weights", "layer_names", np.arange(3)), "not text"),
-    "layer_names_are_no_utf_8": (attribute("model_weights", "layer_names", [b"\xff"], TEXT), "cannot be read"),
+    "layer_names_are_not_utf_8": (attribute("model_weights", "layer_names", [b"\xff"], TEXT), "cannot be read"),
     "layer_names_of_no_layer": (
         attribute("model_weights", "layer_names", [b"other"]),
         "is listed in layer_names, but missing",
@@ -215,7 +215,7 @@ FILES: dict[str, tuple[Callable[[Attack], Path], str]] = {
         attribute("model_weights/dense", "weight_names", [b"w", b"v"]),
         "is listed in weight_names, but missing",
     ),
-    "description_is_no_utf_8": (attribute("/", "model_config", b"{\xff\xfe}", TEXT), "cannot be read"),
+    "description_is_not_utf_8": (attribute("/", "model_config", b"{\xff\xfe}", TEXT), "cannot be read"),
     "description_is_a_number": (attribute("/", "model_config", 7), "not text"),
     "description_is_binary": (attribute("/", "model_config", np.void(bytes(60_000))), "not text"),
 }
@@ -224,7 +224,7 @@ FAST = (
     "damaged_chunk",
     "long_path",
     "layer_name_too_long",
-    "description_is_no_utf_8",
+    "description_is_not_utf_8",
     "config_with_a_surrogate",
     "config_of_a_million_keys",
     "folder",

@@ -1,4 +1,4 @@
-"""The class names of a finished model: read from a file next to it, and matched with the data set's classes."""
+"""The class names of a trained model: read from a file next to it, and matched with the data set's classes."""
 
 import json
 from pathlib import Path
@@ -81,11 +81,13 @@ def test_outputs_are_ordered_by_the_names_of_classes(model_classes: tuple[str, .
     assert order_outputs(model_classes, ("ape", "monkey", "zebra"), "m.h5") == order
 
 
-def test_names_that_differ_in_spaces_and_hyphens_are_the_same() -> None:
+def test_names_that_differ_only_in_case_spaces_and_hyphens_match() -> None:
     assert order_outputs(("T-Shirt", "golden retriever"), ("golden_retriever", "t_shirt"), "m.h5") == (1, 0)
-    assert order_outputs(("A b", "a_B", "a b"), ("A b", "a b", "a_B"), "m.h5") == (0, 2, 1), "exact matches come first"
+    assert order_outputs(("A b", "a_B", "a b"), ("A b", "a b", "a_B"), "m.h5") == (0, 2, 1), (
+        "exact matches must have priority"
+    )
 
 
-def test_other_classes_are_refused_with_the_nearest_name() -> None:
+def test_a_class_that_the_model_lacks_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UploadError, match=r"m\.h5 does not have 'monkeys' \(did you mean monkey\?\)"):
         order_outputs(ANIMALS, ("ape", "monkeys", "zebra"), "m.h5")

@@ -1,4 +1,4 @@
-"""Descriptions and weights with any damage are read or refused; they never cause another error."""
+"""Damaged descriptions and weights are either read or refused with UploadError; no other error occurs."""
 
 import copy
 import io
@@ -51,7 +51,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def rich_network() -> dict[str, Any]:
-    """A description with all forms that are read: submodels, both call syntaxes, objects, arithmetic."""
+    """A description with every supported form: submodels, both call syntaxes, objects, arithmetic."""
     chain = {
         "class_name": "Sequential",
         "config": {
@@ -106,7 +106,7 @@ def contents(config: str, keras_version: str = "3.15.1") -> Contents:
 
 
 def places(tree: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every value in a JSON document."""
+    """Yields the path of every value in a JSON document."""
     if way:
         yield way
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
@@ -175,7 +175,7 @@ def zipped(parts: dict[str, bytes]) -> bytes:
 
 
 def undamaged(form: str, folder: Path) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """The bytes to damage, and a function that makes an upload of the damaged bytes."""
+    """Returns the bytes to damage, and a function that makes an upload from the damaged bytes."""
     attack = Attack(folder, folder, 9, folder)
     if form in ("h5", "zip of h5"):
         content, inner = legacy_file(attack, network()).read_bytes(), "model.h5"
@@ -213,7 +213,7 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def check_read_or_refused(form: str, seed: int, folder: Path) -> bool:
-    """Whether the damaged upload is refused; if not, all of its weights must be readable."""
+    """Returns whether the damaged upload is refused; if it is not, checks that all of its weights can be read."""
     (folder / "made").mkdir()
     content, make_upload = undamaged(form, folder / "made")
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Descriptions by Keras 2 and 3 are read as a graph, from which sizes and preprocessing are derived."""
+"""Network descriptions of Keras 2 and 3 are read as a graph; sizes and preprocessing are derived from it."""
 
 from typing import Any
 
@@ -179,7 +179,7 @@ def test_arithmetic_becomes_a_rescaling(operation: str, operands: list[Any], exp
 @pytest.mark.parametrize(
     ("operation", "operands"), [("TrueDivide", ["x", 0]), ("TrueDivide", [1, "x"]), ("Add", [1, 2])]
 )
-def test_arithmetic_of_another_form_is_refused(operation: str, operands: list[Any]) -> None:
+def test_unsupported_arithmetic_is_refused(operation: str, operands: list[Any]) -> None:
     node = {**layer(operation, "op", "input"), "module": "keras.src.ops.numpy", "registered_name": operation}
     tensor = node["inbound_nodes"][0]["args"][0]
     node["inbound_nodes"][0]["args"] = [tensor if operand == "x" else operand for operand in operands]
@@ -213,7 +213,7 @@ def test_a_rescaling_after_a_submodel_is_found() -> None:
 
 
 def test_old_keras_2_formats_are_read() -> None:
-    """Lists with a single axis, inherited arguments, and a layer name from TensorFlow 1."""
+    """These have an axis in a list, arguments of a base class, and a layer name from TensorFlow 1."""
     zeros = {"class_name": "Zeros", "config": {}}
     inner = [
         layer("RandomFlip", "flip", "input", mode="horizontal", rng_type="stateful", seed=None),

@@ -1,4 +1,4 @@
-"""Harmless models are accepted, and our copies of them predict the same."""
+"""Harmless models are accepted, and their imported copies predict the same."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Hostile uploads are refused: quickly, with the reason, and without a trace."""
+"""Hostile uploads are refused quickly, with a reason and without side effects."""
 
 import resource
 import socket
@@ -58,7 +58,7 @@ sys.addaudithook(_listen)  # permanently: Python cannot remove an audit hook
 
 @pytest.fixture
 def heard() -> Iterator[list[str]]:
-    """Records actions of this process that reading a model does not need: sockets, unpickling, other programs."""
+    """Records what this process need not do to read a model: open sockets, unpickle, start programs."""
     global _heard
     _heard = []
     yield _heard
@@ -110,12 +110,12 @@ def check_refused(name: str, attack: Attack, server: socket.socket, heard: list[
         server.accept()
     ours, children = _peaks()
     assert ours - memory[0] < GIB / 2
-    # The peak of a child process starts with the memory of its parent.
+    # The peak memory of a forked child starts at the memory of its parent.
     assert children <= max(memory[1], ours, Limits().reader_memory_bytes)
 
 
 def _peaks() -> tuple[int, int]:
-    """The peak memory in bytes of this process and of any child that it waited for."""
+    """Returns the peak memory of this process and of its largest finished child process, in bytes."""
     return tuple(resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))  # type: ignore[return-value]
 
 
@@ -133,9 +133,7 @@ def test_every_hostile_upload_is_refused(name: str, attack: Attack, server: sock
 
 
 @pytest.mark.parametrize("name", sorted(COMPILED))
-def test_the_compile_config_is_dropped_unread(
-    name: str, attack: Attack, server: socket.socket, heard: list[str]
-) -> None:
+def test_the_compile_config_is_ignored(name: str, attack: Attack, server: socket.socket, heard: list[str]) -> None:
     path = COMPILED[name](attack)
     before = _state(attack.folder.parent)
     heard.clear()
@@ -157,7 +155,7 @@ def test_the_attacks_work_without_the_safe_import(attack: Attack, server: socket
 @pytest.mark.parametrize(
     ("num_classes", "reason"), [(10, "each of the 10 classes"), (2, "this one outputs a vector of 3")]
 )
-def test_a_model_for_other_classes_is_refused(num_classes: int, reason: str, attack: Attack) -> None:
+def test_a_model_with_the_wrong_number_of_outputs_is_refused(num_classes: int, reason: str, attack: Attack) -> None:
     with pytest.raises(UploadError, match=reason):
         import_model(honest(attack), attack.folder / "output", expected=Expectation(num_classes=num_classes))
 

@@ -18,7 +18,7 @@ def read(tree: dict[str, Any]) -> Graph:
 
 
 def ending(*last: dict[str, Any], **dense: Any) -> Graph:
-    """A network whose Dense layer is followed by other layers, each called on the previous one."""
+    """A network whose Dense layer is followed by these layers, each called on the previous one."""
     tree = network(**dense)
     tree["config"]["layers"] += last
     tree["config"]["output_layers"] = [[(last[-1] if last else {"name": "dense"})["name"], 0, 0]]
@@ -35,7 +35,9 @@ def ending(*last: dict[str, Any], **dense: Any) -> Graph:
         (1, 2, (1, 0), [[0.5, -0.5]]),
     ],
 )
-def test_each_class_is_a_weighted_sum_of_outputs(num_outputs: int, num_classes: int, order: Any, columns: Any) -> None:
+def test_the_logit_of_each_class_is_a_weighted_sum_of_outputs(
+    num_outputs: int, num_classes: int, order: Any, columns: Any
+) -> None:
     found = find_columns(num_outputs, num_classes, order)
     assert (found is None) == (columns is None)
     if found is not None:

@@ -16,7 +16,7 @@ from components.train.network.initial_model import inspect_model
 
 
 def write_weights(path: Path, num_values: int) -> Path:
-    """A file in Keras 3's layout with an optimizer; its layers contain this many numbers in total."""
+    """Writes a file in Keras 3's layout with an optimizer; its layers contain this many numbers in total."""
     kernel = np.ones((num_values // 2, 1), np.float32)
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = kernel
@@ -36,7 +36,7 @@ def test_the_network_of_a_weights_file_need_not_be_named(name: str, tmp_path: Pa
     assert (model.name, model.weights) == (name, str(path))
     train, decisions = resolve_train(TrainParams(model=model), (224, 224), initial_model)
     assert (train.model.kind, train.model.name) == ("pretrained", name)
-    assert f"mine.weights.h5 has the weights of {name}: {BACKBONES[name].num_parameters:,} numbers" in decisions[0]
+    assert f"mine.weights.h5 has {name}'s weights: {BACKBONES[name].num_parameters:,} parameters" in decisions[0]
 
 
 @pytest.mark.parametrize("difference", [-1, 1])

@@ -74,7 +74,7 @@ def test_a_network_without_batch_normalization_is_unchanged() -> None:
 
 
 @pytest.mark.parametrize("averaging", [{}, {"ema": 0.9}, {"swa": 0.9}])
-def test_few_points_are_learned_with_batch_normalization(averaging: dict[str, float]) -> None:
+def test_a_small_data_set_is_learned_with_batch_normalization(averaging: dict[str, float]) -> None:
     model = normalizing()
     params = TrainParams(epochs=10, learning_rate=0.01, **averaging)
     values, labels = points(42, 0)

@@ -1,4 +1,4 @@
-"""Batches contain each example once per epoch; only the seed and the epoch determine order and variants."""
+"""Batches contain each example once per epoch; only the seed and the epoch determine their order and variants."""
 
 import gc
 import weakref
@@ -23,7 +23,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
 
 
 def numbered(num: int = 33) -> Features:
-    """Features that identify their row."""
+    """Features and labels whose values are their row numbers."""
     return Features([np.arange(num, dtype=np.float32)[:, None]], np.arange(num, dtype=np.int32))
 
 
@@ -48,7 +48,7 @@ def test_the_order_depends_only_on_the_seed_and_the_epoch() -> None:
     assert epoch_of(Batches(numbered(), 8, shuffle_seed=2), 0) != epoch_of(first, 0)
 
 
-def test_the_rest_of_an_epoch_contains_the_remaining_examples() -> None:
+def test_an_epoch_that_starts_at_a_later_batch_contains_the_remaining_examples() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1)
     whole = epoch_of(batches, 2)
     assert epoch_of(batches, 2, first_batch=3) == whole[24:]
@@ -105,7 +105,7 @@ def test_an_epoch_of_several_passes_equals_several_epochs() -> None:
 
 
 @pytest.mark.parametrize("batch_size", [8, 12, 100])
-def test_each_pass_has_its_own_variants(split: Split, batch_size: int) -> None:
+def test_each_pass_of_an_epoch_has_its_own_augmented_variants(split: Split, batch_size: int) -> None:
     photos = Photos(split, AUGMENTATION_PRESETS["light"], seed=7)
     once, twice = (Batches(photos, size, shuffle_seed=1, passes=n) for size, n in ((33, 1), (batch_size, 2)))
     twice.begin(1)
@@ -187,7 +187,7 @@ def test_batches_for_several_devices_divide_evenly_and_every_example_counts_once
         inputs, labels, weights = batches[index]
         assert len(inputs) == len(labels) == len(weights)
         assert len(labels) % devices == 0
-        # As in Keras: the mean over the rows of each batch, and over the batches the mean weighted by their rows.
+        # As in Keras: the mean over the rows of each batch, then over the batches, weighted by their numbers of rows.
         total += len(labels) * float((labels * weights).mean())
         rows += len(labels)
         counts += np.bincount(labels, weights > 0, minlength=33)

@@ -41,7 +41,7 @@ def newest(identity: TrainingIdentity = IDENTITY) -> State | None:
         return checkpoints.newest()
 
 
-def test_a_checkpoint_is_read_as_it_was_written(folder: Path) -> None:
+def test_a_checkpoint_is_read_back_unchanged(folder: Path) -> None:
     save(state(1, 30))
     newest_state = newest()
     assert newest_state is not None
@@ -107,13 +107,13 @@ def test_if_all_checkpoints_are_damaged_training_restarts(folder: Path) -> None:
         (replace(IDENTITY, network="m" * 64), "network"),
     ],
 )
-def test_a_checkpoint_of_other_params_or_another_network_is_reported_not_resumed(
+def test_a_checkpoint_with_different_params_or_network_is_reported_but_not_resumed(
     folder: Path, other_identity: TrainingIdentity, difference: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(state(1))
     with caplog.at_level("INFO", logger="components"):
         assert newest(other_identity) is None
-    assert f"is not continued, because it differs in {difference}; training starts from the beginning." in caplog.text
+    assert f"is not resumed, because it differs in {difference}; training starts from the beginning." in caplog.text
     assert newest() is not None, "the checkpoint must still be usable"
 
 
@@ -129,7 +129,7 @@ def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.Log
     with open_checkpoints(IDENTITY) as first, open_checkpoints(IDENTITY) as second:
         assert first is not None
         assert second is None
-    assert "another process runs the same training" in caplog.text
+    assert "another process is running the same training" in caplog.text
 
 
 def test_partial_checkpoints_left_by_a_kill_are_removed(folder: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_full_disk_loses_only_the_new_checkpoint(
 def test_on_a_cluster_a_volume_that_cannot_be_written_is_an_error(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Elsewhere, training continues without checkpoints; on a cluster, it needs the volume to survive its pod."""
+    """Outside a cluster, training continues without checkpoints; on a cluster, checkpoints must outlive the pod."""
     (tmp_path / "volume").write_text("in a file, no user can create a folder")
     monkeypatch.delenv("DARKROOM_CHECKPOINTS", raising=False)
     monkeypatch.setenv(variable, str(tmp_path / "volume"))

@@ -1,4 +1,4 @@
-"""The whole step under faults: full or read-only disks, kills, and a faulty MLflow server."""
+"""The whole train step under faults: full or read-only disks, kills, and a faulty MLflow server."""
 
 import os
 import shutil
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Restores the settings after each test."""
+    """Restores the environment variables and the address of MLflow after each test."""
     for name in ("DARKROOM_CHECKPOINTS", "MLFLOW_TRACKING_URI"):
         monkeypatch.setenv(name, "")
     yield
@@ -52,7 +52,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def expected(folder: Path) -> Callable[[], bytes]:
-    """The exported weights of a training run without faults."""
+    """Returns a function that returns the exported weights of a training run without faults."""
 
     def weights() -> bytes:
         path = folder / "whole" / "model" / "export" / "model.bin"
@@ -105,7 +105,9 @@ def test_training_continues_without_mlflow_and_is_logged_later(
 
 @pytest.mark.proof
 @pytest.mark.parametrize("behavior", ["slow", "silent", "faulty", "gone"])
-def test_a_store_delays_training_by_at_most_a_minute(folder: Path, server: TrackingServer, behavior: Behavior) -> None:
+def test_a_faulty_store_delays_training_by_at_most_about_a_minute(
+    folder: Path, server: TrackingServer, behavior: Behavior
+) -> None:
     good = train_with(server, folder, "good")
     seconds = train_with(server, folder, behavior)
     print(f"blocked for {seconds:.1f} s; with a good store, for {good:.1f} s")
@@ -115,7 +117,7 @@ def test_a_store_delays_training_by_at_most_a_minute(folder: Path, server: Track
 
 @pytest.mark.proof
 @pytest.mark.parametrize("time", range(5))
-def test_a_kill_while_the_bundle_is_written_loses_no_trained_weights_and_no_bundle(
+def test_a_kill_while_the_bundle_is_written_loses_neither_trained_weights_nor_a_bundle(
     folder: Path, expected: Callable[[], bytes], time: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     for point in WRITING:

@@ -1,4 +1,4 @@
-"""Features that several tasks compute are the same for every number of tasks; only lost ones are computed again."""
+"""Features do not depend on the number of tasks that compute them, and only missing portions are computed."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def compute(frozen: keras.Model, splits: tuple[Split, Split], part: int, num_par
 
 
 def gather(frozen: keras.Model, splits: tuple[Split, Split]) -> dict[str, bytes]:
-    """The features that training uses, by file name."""
+    """Returns the content of each feature file that training uses, by file name."""
     cache = FeatureCache(frozen, "float32")
     for request in requests_of(splits):
         cache.get(request)
@@ -90,14 +90,14 @@ def test_features_are_the_same_for_every_number_of_parts(
     use_cache(tmp_path / "cache", monkeypatch, tmp_path / "store" if is_shared else None)
     numbers = [compute(frozen, splits, part, num_parts) for part in range(num_parts)]
     assert sum(numbers) == NUM_PORTIONS
-    assert max(numbers) - min(numbers) <= 1, "all tasks must do about the same work"
+    assert max(numbers) - min(numbers) <= 1, "the portions must be divided evenly among the tasks"
     monkeypatch.setattr(features, "fastest_inference", refuse)
     assert gather(frozen, splits) == expected
     left = [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()]
-    assert left == [], "portions must not be kept when the views exist"
+    assert left == [], "no portion may remain once its view is complete"
 
 
-def test_only_a_lost_part_is_computed_again(
+def test_only_missing_portions_are_computed(
     frozen: keras.Model,
     splits: tuple[Split, Split],
     expected: dict[str, bytes],
@@ -109,7 +109,7 @@ def test_only_a_lost_part_is_computed_again(
     assert compute(frozen, splits, 0, 2) == 0
     assert sum(compute(frozen, splits, part, 3) for part in range(3)) == NUM_PORTIONS - first
     assert gather(frozen, splits) == expected
-    assert compute(frozen, splits, 0, 1) == 0, "the views exist"
+    assert compute(frozen, splits, 0, 1) == 0, "nothing may be computed if the views exist"
 
 
 def test_damaged_portions_are_computed_again(

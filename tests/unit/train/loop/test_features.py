@@ -64,7 +64,7 @@ def network() -> Network:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache."""
+    """Sets an empty cache and returns its folder for features."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path))
     return tmp_path / "features"
 
@@ -117,7 +117,7 @@ def test_logits_from_cached_features_equal_those_of_the_whole_network(
         assert lost.max() < 2 * tolerance, "the top class may differ only if two logits are almost equal"
     assert np.array_equal(training_features.labels, train.labels)
     view_sums = np.array([[training_features.gather(rows[:1], epoch)[0].sum() for epoch in range(6)]])
-    assert len(np.unique(view_sums)) == 3, "each view must return every third epoch"
+    assert len(np.unique(view_sums)) == 3, "the three views must repeat"
 
 
 def test_cached_features_are_not_computed_again(
@@ -154,7 +154,7 @@ def test_only_features_that_depend_on_a_change_are_computed_again(
     assert len(list(folder.iterdir())) == 2 + computed
 
 
-def test_other_weights_have_another_digest(network: Network) -> None:
+def test_the_digest_depends_on_the_weights_but_not_on_whether_they_are_trainable(network: Network) -> None:
     layer = network.model.get_layer("eye")
     before = network_digest(network.model)
     weights = layer.get_weights()
@@ -162,7 +162,7 @@ def test_other_weights_have_another_digest(network: Network) -> None:
     assert network_digest(network.model) != before
     layer.set_weights(weights)
     layer.trainable = not layer.trainable
-    assert network_digest(network.model) == before, "whether a layer is trainable does not affect its output"
+    assert network_digest(network.model) == before, "whether a layer is trainable must not affect the digest"
 
 
 def test_the_features_of_a_damaged_file_are_computed_again(
@@ -185,7 +185,7 @@ def test_features_too_large_for_memory_stay_in_their_files(
     assert np.array_equal(mapped, in_memory)
 
 
-def test_the_cache_limit_is_kept_and_reported(
+def test_the_cache_limit_is_respected_and_reported(
     splits: tuple[Split, Split],
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
@@ -196,7 +196,7 @@ def test_the_cache_limit_is_kept_and_reported(
     monkeypatch.setenv("DARKROOM_CACHE_GB", str(2.5 * one_view / 1e9))
     assert cache(network).can_hold(make_request(splits[0], 2))
     assert not cache(network).can_hold(make_request(splits[0], 3))
-    assert "so every epoch computes the frozen layers again" in caplog.text
+    assert "so every epoch runs the frozen layers again" in caplog.text
     for seed in (1, 2, 3):
         cache(network).get(make_request(splits[0], 2, seed=seed))
     assert len(list(folder.iterdir())) == 2, "the least recently used features must be removed"
@@ -212,7 +212,7 @@ def examples(network: Network, splits: tuple[Split, Split]) -> object:
     return training_examples
 
 
-def test_a_disk_that_fills_up_loses_only_the_cache(
+def test_training_uses_photos_if_a_full_or_read_only_disk_cannot_cache_features(
     splits: tuple[Split, Split],
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
@@ -228,7 +228,7 @@ def test_a_disk_that_fills_up_loses_only_the_cache(
         remount(disk, "size=64k")
         assert isinstance(examples(network, splits), Features)
         remount(disk, "ro")
-        assert isinstance(examples(network, splits), Features), "cached features must be read"
+        assert isinstance(examples(network, splits), Features), "features that are already cached must be used"
         monkeypatch.setenv("DARKROOM_CACHE", str(disk / "another"))
         assert isinstance(examples(network, splits), Photos)
         assert "Read-only file system" in caplog.messages[-1]

@@ -19,7 +19,7 @@ from components.train.loop.optimizer import OPTIMIZERS
 from tests.unit.train.loop.points import batches, classifier, points, run_fit, validation_loss
 
 
-def test_training_learns_and_keeps_a_full_history() -> None:
+def test_training_improves_the_model_and_records_a_full_history() -> None:
     model = classifier()
     result = run_fit(model, epochs=6)
     assert result.epochs_run == 6
@@ -44,7 +44,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     result = run_fit(model, epochs=8, optimizer="sgd", learning_rate=1.5, schedule="constant")
     best = min(result.history["val_loss"])
     assert result.history["val_loss"][result.best_epoch - 1] == best
-    assert result.best_epoch < 8, "with this learning rate the loss jumps, so the last epoch is not the best"
+    assert result.best_epoch < 8, "the last epoch must not be the best: at this learning rate, the loss jumps"
     assert validation_loss(model) == pytest.approx(best, abs=1e-5)
 
 
@@ -52,7 +52,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     "optimizer",
     [name if name in ("adamw", "sgd") else pytest.param(name, marks=pytest.mark.proof) for name in sorted(OPTIMIZERS)],
 )
-def test_every_optimizer_of_the_params_learns(optimizer: str) -> None:
+def test_every_optimizer_that_the_params_accept_learns(optimizer: str) -> None:
     result = run_fit(classifier(), optimizer=optimizer, epochs=3)
     assert result.history["loss"][-1] < result.history["loss"][0]
 
@@ -130,7 +130,7 @@ def test_with_too_little_memory_batches_are_halved_and_accumulated(
         fitter.fit_in_memory(params, model, partial(Batches, examples), partial(Batches, examples))
 
 
-def test_two_accumulated_batches_of_half_the_size_make_the_same_step() -> None:
+def test_two_accumulated_batches_of_half_the_size_train_like_one_batch() -> None:
     trained = []
     for batch_size, accumulate in ((32, 1), (16, 2)):
         params = TrainParams(

@@ -26,7 +26,7 @@ def test_mixup_mixes_photos_and_labels_equally() -> None:
     assert np.array_equal(photos, photos_of(LABELS)), "the input must not be changed"
 
 
-def test_cutmix_labels_are_the_shares_of_the_pixels() -> None:
+def test_cutmix_labels_are_the_pixel_shares_of_the_classes() -> None:
     cut, targets = Mixing(0, 1, 4)(photos_of(LABELS), LABELS, np.random.default_rng(3))
     for photo, parts in zip(cut, targets, strict=True):
         shares = [(photo[..., 0] == value).mean() for value in (0, 50, 100, 200)]
@@ -42,7 +42,7 @@ def test_each_batch_uses_either_mixup_or_cutmix() -> None:
     assert 15 < sum(kinds) < 45
 
 
-def test_features_are_mixed_as_well_but_vectors_cannot_be_cut() -> None:
+def test_mixup_accepts_feature_vectors_but_cutmix_needs_photos() -> None:
     features = np.eye(8, dtype=np.float32)
     mixed, targets = Mixing(1, 0, 4)(features, LABELS, np.random.default_rng(0))
     assert mixed.dtype == np.float32

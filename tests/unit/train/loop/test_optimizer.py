@@ -1,4 +1,4 @@
-"""Losses and learning rates equal those in the literature."""
+"""Losses and learning rate schedules match their published definitions."""
 
 import math
 from typing import Any, get_args
@@ -23,7 +23,7 @@ def test_the_cosine_schedule_falls_to_zero() -> None:
     assert rates(4, 2, schedule="cosine") == pytest.approx(expected, abs=1e-7)
 
 
-def test_a_warm_up_rises_evenly_and_the_schedule_follows() -> None:
+def test_the_rate_rises_linearly_during_warmup_and_then_follows_the_schedule() -> None:
     schedule = rates(4, 5, schedule="constant", warmup_epochs=1.8)
     assert schedule[:9] == pytest.approx([0.1 * (step + 1) / 10 for step in range(9)])
     assert schedule[9:] == pytest.approx([0.1] * 12)
@@ -51,18 +51,18 @@ def test_the_step_schedule_lowers_the_rate_at_regular_intervals() -> None:
     assert schedule[:12] == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4)
 
 
-def test_every_optimizer_of_the_params_exists() -> None:
+def test_every_optimizer_that_the_params_accept_exists() -> None:
     assert OPTIMIZERS.keys() == set(get_args(Phase.model_fields["optimizer"].annotation))
 
 
-def test_settings_of_the_optimizer_are_passed_on() -> None:
+def test_optimizer_settings_are_passed_to_keras() -> None:
     optimizer = make_optimizer(Phase(optimizer="sgd", momentum=0.5, weight_decay=0.01), 4, ema=0.9)
     assert (optimizer.momentum, optimizer.nesterov, optimizer.weight_decay) == (0.5, True, 0.01)
     assert (optimizer.use_ema, optimizer.ema_momentum) == (True, 0.9)
     assert make_optimizer(Phase(optimizer="adamw"), 4).weight_decay == keras.optimizers.AdamW().weight_decay
 
 
-def test_lower_learning_rates_move_weights_less() -> None:
+def test_a_weight_with_a_lower_learning_rate_scale_moves_less() -> None:
     weights = [keras.Variable(np.ones(3, np.float32)) for _ in range(2)]
     optimizer = make_optimizer(Phase(optimizer="sgd", momentum=0, schedule="constant"), 4, scales=[0.25, 1.0])
     optimizer.build(weights)
@@ -85,7 +85,7 @@ def test_the_crossentropy_equals_that_of_keras(smoothing: float) -> None:
 
 
 def test_the_focal_loss_reduces_the_weight_of_confident_examples() -> None:
-    """(1 − p)² times the crossentropy of the right class (Lin et al. 2017, equation 4), summed over the classes."""
+    """The factor is (1 − p)², where p is the probability of the true class (Lin et al. 2017, equation 4)."""
     probabilities = np.exp(logits()) / np.exp(logits()).sum(axis=1, keepdims=True)
     right = probabilities[np.arange(8), LABELS]
     losses = np.asarray(make_loss(TrainParams(loss="focal"), LABELS, 3)(LABELS, logits()))

@@ -27,7 +27,7 @@ OWN = ModelParams(
 
 
 def falling_at(rate: float) -> list[float]:
-    """Losses that fall from 2 to 1 around a learning rate, and rise steeply near a rate of 1."""
+    """Losses that fall from 2 to 1 around this learning rate, and rise steeply near a rate of 1."""
     return [1 + 1 / (1 + (passed / rate) ** 2) + passed**2 for passed in RATES]
 
 
@@ -44,7 +44,7 @@ def test_no_rate_is_proposed_if_the_loss_does_not_fall(losses: list[float]) -> N
     assert steepest(RATES[: len(losses)], losses) is None
 
 
-def test_the_smoothed_loss_does_not_lag_behind() -> None:
+def test_the_smoothed_loss_does_not_lag_behind_the_loss() -> None:
     step = [3.0] * 40 + [1.0] * 40
     smoothed = smooth(step)
     assert smoothed == pytest.approx([4.0 - loss for loss in reversed(smoothed)], abs=0.01)
@@ -88,7 +88,7 @@ def test_an_impossible_range_test_is_rejected(tmp_path: Path) -> None:
         find_rate(tmp_path / "dataset", frozen)
 
 
-def test_a_data_set_and_photos_cannot_be_combined(tmp_path: Path) -> None:
+def test_a_prepared_data_set_and_photos_cannot_both_be_given(tmp_path: Path) -> None:
     from components.contract.errors import ParamsError
 
     with pytest.raises(ParamsError, match="found both"):

@@ -45,7 +45,7 @@ NEEDED: dict[str, Any] = {
     "scale": 0.5,
     "target_shape": [-1, 3],
 }
-"""Values for required arguments; those that are not listed get 1."""
+"""Values for required arguments; required arguments that are not listed get 1."""
 SPECIAL: dict[str, dict[str, Any]] = {"GroupNormalization": {"groups": 3}, "RandomPosterization": {"factor": 2}}
 FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAttention", "GroupQueryAttention")
 
@@ -73,7 +73,7 @@ def test_arguments_and_their_defaults_are_those_of_keras(kind: str) -> None:
 
     parameters = inspect.signature(find_class(kind).__init__).parameters
     for name, check in KINDS[kind].arguments.items():
-        # Keras has no default for this one, unlike for MaxPooling2D.
+        # Unlike for MaxPooling2D, Keras has no default for this argument.
         is_ours = (kind, name) == ("AveragePooling2D", "pool_size")
         if check.annotation is not None and name in parameters and not is_ours:
             default = parameters[name].default
@@ -139,7 +139,7 @@ def test_the_output_layer_is_in_the_list_or_is_added(specs: list[Any], hidden: l
         ["Flatten", {"Dense": {"units": 4}}, {"Activation": {"activation": "softmax"}}],
     ],
 )
-def test_a_softmax_over_another_number_of_classes_is_refused(specs: list[Any]) -> None:
+def test_a_softmax_over_the_wrong_number_of_classes_is_refused(specs: list[Any]) -> None:
     with pytest.raises(ModelError, match=r"train\.model\.layers ends in a softmax over 4 classes, but the data has 3"):
         own(*specs)
 
@@ -187,7 +187,7 @@ def test_a_network_that_exceeds_the_memory_is_rejected_before_it_is_built() -> N
         own({"Conv2D": {"filters": 65_536, "kernel_size": 1}}, "Flatten", image_size=(64, 64), batch_size=4096)
 
 
-def test_the_small_network_fits_the_smallest_pictures() -> None:
+def test_the_small_cnn_can_be_built_for_pictures_from_4_px() -> None:
     for size in ((4, 4), (8, 8), (64, 64)):
         params = ModelParams(kind="layers", layers=SMALL_CNN)
         network = build_network(params, image_size=size, num_classes=10, batch_size=32)

@@ -53,7 +53,7 @@ def test_without_internet_access_the_message_names_the_file_and_alternatives(ker
     assert not list(keras_home.rglob("*.h5"))
 
 
-def test_a_file_in_keras_cache_needs_no_internet_access(keras_home: Path) -> None:
+def test_a_file_in_the_keras_cache_needs_no_internet_access(keras_home: Path) -> None:
     path = keras_home / "models" / FILE
     path.parent.mkdir(parents=True)
     with h5py.File(path, "w"):
@@ -65,7 +65,7 @@ def test_a_file_in_keras_cache_needs_no_internet_access(keras_home: Path) -> Non
     ("image_size", "trained_at"),
     [((224, 224), 224), ((96, 96), 96), ((160, 160), 160), ((100, 100), 224), ((96, 128), 224)],
 )
-def test_the_weights_fit_the_size_of_the_photos(image_size: tuple[int, int], trained_at: int) -> None:
+def test_the_chosen_weights_match_the_photo_size(image_size: tuple[int, int], trained_at: int) -> None:
     assert weights_file("MobileNetV2", image_size).name.endswith(f"_1.0_{trained_at}_no_top.h5")
 
 
@@ -78,7 +78,7 @@ def test_every_backbone_of_the_contract_has_its_own_weights_file() -> None:
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_the_table_names_the_files_that_keras_downloads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_table_names_the_weights_files_that_keras_downloads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[tuple[str, str]] = []
 
     def note(file_name: str, origin: str, **_: object) -> str:
@@ -113,7 +113,7 @@ def test_the_last_blocks_of_a_backbone_exist_and_have_a_freeze_boundary(name: st
     assert network.backbone is not None
     selection = select(network, Phase(trainable="blocks"))
     assert selection.boundary is not None
-    # Each cell of NASNet uses the two before it, so that only the layers before all cells can precede a boundary.
+    # Each NASNet cell uses the outputs of the two cells before it, so the boundary must precede the first cell.
     assert (selection.boundary_name == "stem_bn1") == (name == "NASNetMobile")
     num_trained = sum(int(np.prod(weight.shape)) for weight in network.model.trainable_weights)
     assert 0.1 < num_trained / network.model.count_params() < 0.95
@@ -122,8 +122,8 @@ def test_the_last_blocks_of_a_backbone_exist_and_have_a_freeze_boundary(name: st
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the same weights, our network gets the photos and Keras' network the output of its preprocess_input."""
-    keras.utils.clear_session()  # restarts automatic layer names
+    """Both networks have the same weights; ours gets the photos, Keras' network the output of preprocess_input."""
+    keras.utils.clear_session()  # restarts the numbering in automatic layer names
     side = BACKBONES[name].smallest
     ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))
     if name.startswith("EfficientNetB"):
@@ -139,7 +139,7 @@ def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytes
 
 
 def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
-    """Keras' own network with ImageNet's weights, which include a second scaling; the other weights are ours."""
+    """Builds Keras' network for ImageNet weights, which adds a scaling layer, and copies the weights of `ours`."""
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     (normalization,) = (layer for layer in ours.layers if isinstance(layer, keras.layers.Normalization))
     normalization.set_weights([mean, deviation, np.array(0)])
@@ -187,7 +187,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         load_weights(mobilenet(), path, "MobileNetV2")
 
 
-def test_weights_with_the_top_are_rejected_with_the_number_of_layers(tmp_path: Path) -> None:
+def test_weights_that_include_the_top_are_rejected_with_both_layer_counts(tmp_path: Path) -> None:
     path = tmp_path / "with_top.h5"
     keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=5).save(path)
     with pytest.raises(WeightsError, match="expected 104 layers, found 105"):
@@ -228,7 +228,7 @@ def test_the_imagenet_head_outputs_a_thousand_logits(tmp_path: Path) -> None:
     assert np.allclose(np.asarray(keras.ops.softmax(model(photos))), expected, atol=1e-5)
 
 
-def test_the_imagenet_weights_load(shared_dir: Path) -> None:
+def test_the_shared_imagenet_weights_can_be_loaded(shared_dir: Path) -> None:
     path = find_weights("MobileNetV2", str(next((shared_dir / "weights").glob("*.h5"))), (224, 224))
     assert path is not None
     backbone = mobilenet()

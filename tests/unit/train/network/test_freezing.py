@@ -70,8 +70,8 @@ def test_batch_normalization_of_a_backbone_is_trained_only_on_request(network: N
     assert select(network, Phase(trainable="all", train_batch_norm=True)).frozen == ()
 
 
-def test_a_residual_block_is_never_cut(network: Network) -> None:
-    """block_15 adds its input to its output, so no single tensor inside it determines the rest."""
+def test_the_boundary_is_never_inside_a_residual_block(network: Network) -> None:
+    """block_15 adds its input to its output, so no single tensor inside it suffices to compute the later layers."""
     selection = select(network, Phase(trainable="from block_15_project"))
     assert selection.boundary_name == "block_14_add"
 
@@ -80,16 +80,16 @@ def test_nothing_is_frozen_if_everything_is_trained(network: Network, own: Netwo
     assert select(network, Phase(trainable="all")).boundary is None
     selection = select(own, Phase(trainable="all"))
     assert selection.boundary is None
-    assert selection.trained == ("conv2d_1", "batch_normalization_1", "logits"), "batch normalization is trained too"
+    assert selection.trained == ("conv2d_1", "batch_normalization_1", "logits"), "normalization must be trained too"
 
 
 def test_the_head_of_a_custom_network_is_its_output_layer(own: Network) -> None:
     selection = select(own, Phase(trainable="head"))
     assert selection.trained == ("logits",)
-    assert selection.boundary_name == "flatten_1", "frozen layers of a custom network are a frozen part too"
+    assert selection.boundary_name == "flatten_1", "a custom network must have a frozen part too"
 
 
-def test_layers_that_vary_in_training_are_after_the_boundary_of_a_custom_network() -> None:
+def test_the_boundary_of_a_custom_network_precedes_layers_that_are_random_in_training() -> None:
     kinds = ({"Conv2D": {"filters": 2, "kernel_size": 3}}, {"Dropout": {"rate": 0.5}}, "Flatten")
     params = ModelParams(kind="layers", layers=tuple(map(parse_layer, kinds)))
     network = build_network(params, image_size=(8, 8), num_classes=3, batch_size=8)
@@ -118,13 +118,15 @@ def test_the_parts_before_and_after_the_boundary_equal_the_whole_network(network
         ("last 900", "last 900 exceeds the number of layers with weights, which is 105"),
     ],
 )
-def test_missing_layers_are_reported(network: Network, trainable: str | tuple[str, ...], message: str) -> None:
+def test_selections_of_layers_that_do_not_exist_are_rejected(
+    network: Network, trainable: str | tuple[str, ...], message: str
+) -> None:
     with pytest.raises(ModelError) as error:
         plan_training(network, [Phase(trainable="head"), Phase(trainable=trainable)])
     assert message in str(error.value)
 
 
-def test_a_plan_contains_the_layers_that_all_phases_train(network: Network) -> None:
+def test_a_plan_contains_every_layer_that_any_phase_trains(network: Network) -> None:
     training_plan = plan_training(network, [Phase(trainable="head"), Phase(trainable="from Conv_1")])
     assert training_plan.layers == ("Conv_1", "logits")
     assert training_plan.num_parameters == 320 * 1280 + 1280 * 3 + 3
@@ -140,7 +142,7 @@ def by_layer(scales: dict[str, float], names: Sequence[str]) -> list[float]:
     return [next(scale for path, scale in scales.items() if path.startswith(f"{name}/")) for name in names]
 
 
-def test_layers_of_a_submodel_are_addressed_by_its_name() -> None:
+def test_layers_of_a_submodel_are_addressed_with_its_name_as_a_prefix() -> None:
     inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="eye")], name="inner")
     pixels = keras.Input((8, 8, 3), dtype="uint8", name="pixels")
     scaled = keras.layers.Rescaling(1 / 255)(pixels)

@@ -1,4 +1,4 @@
-"""Uploaded models: checked before the run, read by the safe import, then trained."""
+"""Uploaded models and earlier bundles: checked before the run, imported safely, then trained further."""
 
 import json
 import zipfile
@@ -40,7 +40,7 @@ def test_an_unchanged_model_outputs_its_own_logits(last: str, tmp_path: Path) ->
     assert "conv" in {layer.name for layer in network.backbone.layers}, "submodels must be unpacked into layers"
 
 
-def test_a_model_without_logits_or_softmax_needs_a_new_head(tmp_path: Path) -> None:
+def test_a_model_that_outputs_neither_logits_nor_softmax_needs_a_new_head(tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"classes is Dense with the activation sigmoid\. .*head=linear"):
         build(make_initial_model(classifier(last="sigmoid"), tmp_path / "import"))
 
@@ -62,7 +62,7 @@ def test_a_new_head_can_follow_any_layer(layer: str, head: Any, features: tuple[
     assert np.allclose(np.asarray(network.backbone(photos())), expected, atol=1e-5)
 
 
-def test_a_missing_layer_is_rejected_with_the_existing_ones(tmp_path: Path) -> None:
+def test_an_unknown_layer_name_is_rejected_with_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"train\.model\.layer must be a layer .* 'pol' \(did you mean pool\?\)"):
         build(make_initial_model(classifier(), tmp_path / "import", layer="pol"))
 
@@ -78,14 +78,14 @@ def test_a_network_for_gray_photos_gets_gray_photos(tmp_path: Path) -> None:
     ("scale", "module"),
     [("-1 to 1", "mobilenet_v2"), ("ImageNet mean and deviation", "densenet"), ("BGR less ImageNet mean", "vgg16")],
 )
-def test_pixels_are_scaled_like_in_keras(scale: PixelScale, module: str) -> None:
+def test_pixels_are_scaled_as_in_keras(scale: PixelScale, module: str) -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     ours = keras.Model(pixels, scale_pixels(pixels, scale))(photos())
     theirs = getattr(keras.applications, module).preprocess_input(photos().astype(np.float32))
     assert np.allclose(np.asarray(ours), theirs, atol=1e-4)
 
 
-def test_other_pixel_ranges_are_supported() -> None:
+def test_pixel_ranges_0_to_1_and_0_to_255_are_supported() -> None:
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 1"))(photos()), photos() / 255, atol=1e-6)
     assert np.allclose(keras.Model(pixels, scale_pixels(pixels, "0 to 255"))(photos()), photos())
@@ -98,7 +98,7 @@ def test_other_pixel_ranges_are_supported() -> None:
 
 @pytest.fixture(scope="module")
 def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network from which the pixel range cannot be inferred."""
+    """The file of a network whose pixel range cannot be inferred."""
     path = tmp_path_factory.mktemp("upload") / "my shoes.h5"
     classifier(classes=5, scaled=False).save(path)
     return path
@@ -133,7 +133,7 @@ def test_an_inspection_returns_size_features_and_decisions(upload: Path, monkeyp
         resolve_train(TrainParams(model=flat), (SIDE, SIDE), given_model)
 
 
-def test_a_model_with_another_number_of_classes_is_refused_by_the_step(upload: Path, tmp_path: Path) -> None:
+def test_a_model_with_the_wrong_number_of_classes_is_refused_by_the_step(upload: Path, tmp_path: Path) -> None:
     with pytest.raises(UploadError, match="value for each of the 3 classes; this one outputs a vector of 5"):
         import_initial_model(
             model_params(kind="upload", path=str(upload), pixels="0 to 1"),
@@ -147,7 +147,7 @@ def test_a_model_with_another_number_of_classes_is_refused_by_the_step(upload: P
         )
 
 
-def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_is_found_by_its_run_name_and_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     info = make_dataset(tmp_path / "dataset", per_class=2)
     make_bundle(tmp_path / "runs" / "today" / "model", info)
@@ -165,7 +165,7 @@ def test_a_bundle_is_found_by_run_folder_and_name(tmp_path: Path, monkeypatch: p
     assert json.loads(model.model_dump_json())["from"] == str(folder)
 
 
-def test_a_registered_model_is_downloaded_by_its_alias(tmp_path: Path, mlflow_store: str) -> None:
+def test_a_registered_model_is_downloaded_by_alias_version_or_run_id(tmp_path: Path, mlflow_store: str) -> None:
     from mlflow import MlflowClient
 
     info = make_dataset(tmp_path / "dataset", per_class=2)
@@ -198,7 +198,7 @@ def test_a_registered_model_is_downloaded_by_its_alias(tmp_path: Path, mlflow_st
         ({"layers": ("Flatten",), "layer": "conv"}, "layer cannot be combined with layers"),
         ({"path": "x", "pixels": "0-255"}, "Input should be '0 to 255'"),
         ({"path": "x", "head": "wide"}, "Input should be 'linear', 'dense', 'vgg'"),
-        ({"path": "x", "head": "imagenet"}, "head imagenet needs a model of kind pretrained; found kind upload"),
+        ({"path": "x", "head": "imagenet"}, "head: imagenet needs a model of kind pretrained; found kind upload"),
         ({"path": "x", "head": ()}, "head must have at least one layer"),
     ],
 )
@@ -208,7 +208,7 @@ def test_contradictory_params_are_rejected(model: dict[str, Any], message: str) 
 
 
 @pytest.mark.proof
-def test_an_upload_is_trained_and_training_is_continued(tmp_path: Path, mlflow_store: str) -> None:
+def test_an_upload_is_trained_and_the_resulting_bundle_is_trained_further(tmp_path: Path, mlflow_store: str) -> None:
     from components.train.step import train
 
     make_dataset(tmp_path / "dataset", per_class=8, side=SIDE)

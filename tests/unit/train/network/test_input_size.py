@@ -1,4 +1,4 @@
-"""A network for photos smaller than the prepared ones scales the prepared photos down itself."""
+"""A network whose input is smaller than the prepared photos scales them down itself."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_photos_are_shrunk_by_averaging(prepared: tuple[int, int], input_size: t
         assert np.allclose(model(photo), expected, atol=1e-3)
 
 
-def test_a_shrunk_photo_resembles_a_photo_prepared_at_that_size() -> None:
+def test_a_shrunk_photo_is_classified_like_a_photo_prepared_at_that_size() -> None:
     small = photos(12)
     large = small.repeat(2, axis=1).repeat(2, axis=2)
     assert np.allclose(own((24, 24), (12, 12)).model(large), own((12, 12), (12, 12)).model(small), atol=1e-5)

@@ -1,4 +1,4 @@
-"""The order of a finished model's outputs: read from a file next to it, and checked against the data's classes."""
+"""The order of a trained model's outputs: read from its label file, and checked against the data's classes."""
 
 import dataclasses
 import zipfile
@@ -21,11 +21,11 @@ def test_outputs_are_reordered_to_the_order_of_the_classes(tmp_path: Path) -> No
     network = build(initial_model)
     expected = np.asarray(model(photos().astype(np.float32)))[:, [1, 2, 0]]
     assert np.allclose(keras.ops.softmax(network.model(photos())), expected, atol=1e-5)
-    assert network.embedding.shape == (None, 6), "no layer may be added"
+    assert network.embedding.shape == (None, 6), "reordering must not change which layer is the embedding"
 
 
 @pytest.mark.parametrize("order", [None, (1, 0)])
-def test_one_sigmoid_for_two_classes_becomes_two_logits(order: tuple[int, ...] | None, tmp_path: Path) -> None:
+def test_one_sigmoid_output_for_two_classes_becomes_two_logits(order: tuple[int, ...] | None, tmp_path: Path) -> None:
     model = classifier(classes=1, last="sigmoid")
     initial_model = dataclasses.replace(make_initial_model(model, tmp_path / "import"), class_order=order)
     params = ModelParams(kind="upload", path="mine.keras")

@@ -17,7 +17,7 @@ ACTIVATIONS = st.sampled_from([None, "relu", "gelu", "softmax", "hard_swish", "l
 EXTENT = st.integers(1, 5)
 PENALTY = st.fixed_dictionaries({}, optional={"l1": st.floats(0, 1), "l2": st.floats(0, 1)})
 EARLIER = st.integers(0, 9)
-"""The index of an earlier layer; replaced by a name once the list is known."""
+"""Determines an earlier layer; replaced by the layer's name once the list is known."""
 PAIR = EXTENT | st.tuples(EXTENT, EXTENT).map(list)
 WINDOW = {"padding": st.sampled_from(["valid", "same"])}
 CONVOLUTION = {"kernel_size": PAIR, "strides": PAIR, "activation": ACTIVATIONS, "use_bias": st.booleans(), **WINDOW}
@@ -79,7 +79,7 @@ ANY_SIZE = st.tuples(st.integers(4, 9), st.integers(4, 9))
 
 
 def connected(drawn_layers: list[tuple[dict[str, Any], int | None]]) -> list[dict[str, Any]]:
-    """The drawn layers with names; some are joined, and some follow a layer other than the previous one."""
+    """Names the drawn layers; some merge with an earlier layer, and some follow a layer other than the previous one."""
     named_layers: list[dict[str, Any]] = []
     for position, (layer, after) in enumerate(drawn_layers):
         ((kind, arguments),) = layer.items()
@@ -102,7 +102,7 @@ def parsed(specs: list[dict[str, Any]]) -> tuple[Layer, ...] | None:
 RANDOM = {"deadline": None, "derandomize": True, "suppress_health_check": [HealthCheck.filter_too_much]}
 
 
-@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # over one channel: unusual, but allowed
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # unusual, but allowed
 @settings(max_examples=100, **RANDOM)
 @given(drawn_layers=ANY_LIST, image_size=ANY_SIZE)
 def test_any_list_of_layers_is_built_as_predicted_or_rejected(

@@ -1,4 +1,4 @@
-"""Trials share a backbone, and each gives the same results as with a separate one."""
+"""Trials can share a backbone, and each produces the same weights as with a separate one."""
 
 from pathlib import Path
 

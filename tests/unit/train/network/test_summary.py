@@ -1,4 +1,4 @@
-"""The cost of a network, and its diagram."""
+"""The summary of a network (parameters, multiply-adds, memory), and its diagram."""
 
 from xml.etree import ElementTree
 
@@ -49,13 +49,13 @@ def test_parameters_multiply_adds_and_memory_are_computed(residual: NetworkSumma
     assert residual.training_bytes == 16 * residual.num_parameters + 4 * 4 * activations
 
 
-def test_a_backbone_is_one_row() -> None:
+def test_a_backbone_is_one_row_of_the_summary() -> None:
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="none")
     network = build_network(params, image_size=(224, 224), num_classes=10, batch_size=1)
     costs = summarize_network(network, 1)
     assert [row.name for row in costs.rows][:2] == ["pixels", "MobileNetV2"]
     assert costs.rows[1].num_parameters == 2_257_984
-    assert costs.multiply_adds == pytest.approx(300e6, rel=0.02), "Sandler et al. (2018) report 300 million"
+    assert costs.multiply_adds == pytest.approx(300e6, rel=0.02), "must be the 300 million of Sandler et al. (2018)"
 
 
 def test_the_drawing_has_a_box_for_each_layer_and_a_line_for_each_tensor(residual: NetworkSummary) -> None:

@@ -1,4 +1,4 @@
-"""For tests: finished models as people save them, and their imports."""
+"""Test helpers: trained models as users save them, and their import."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def classifier(*, classes: int = 3, scaled: bool = True, channels: int = 3, last
 def make_initial_model(
     model: keras.Model, folder: Path, pixels: PixelScale = "0 to 255", layer: str | None = None
 ) -> InitialModel:
-    """Imports like `import_initial_model`, but without the confined build, which test_harmless.py covers."""
+    """Imports a model like `import_initial_model`, but without the confined build, which test_harmless.py covers."""
     folder.mkdir()
     model.save(folder / "model.keras")
     facts = inspect_upload(folder / "model.keras").model_copy(

@@ -1,4 +1,4 @@
-"""The probe as training runs it: real networks with random weights, on photos of three colors."""
+"""The probe that the train step runs: real networks with random weights, on photos of three colors."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ from tests.support.artifacts import make_dataset
 
 @pytest.fixture(scope="module")
 def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights of two backbones."""
+    """A folder with two weights files: random weights of two backbones."""
     folder = tmp_path_factory.mktemp("weights")
     for name in ("MobileNetV2", "MobileNetV3Small"):
         keras.utils.set_random_seed(0)
@@ -43,7 +43,7 @@ def _own_folders(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError("no network")
+        raise OSError("no internet access")
 
     monkeypatch.setattr("urllib.request.urlopen", refuse)
 
@@ -89,7 +89,9 @@ def test_the_chosen_network_is_trained_and_its_features_are_not_computed_again(
     assert bundle.model.name in bundle.probe.chosen
     assert bundle.params["model"]["name"] == bundle.model.name
     assert bundle.params["model"]["candidates"] is None
-    assert computed == [(24, 0), (24, 0), (24, 0)], "features of each network, then of the validation photos"
+    assert computed == [(24, 0), (24, 0), (24, 0)], (
+        "features must be computed once per candidate for the training photos, then once for the validation photos"
+    )
 
     repeated = train(photos_of_32, TrainParams.model_validate_json(json.dumps(bundle.params)), tmp_path / "repeated")
     assert repeated.probe is None
@@ -136,14 +138,14 @@ def test_without_any_weights_the_message_says_what_to_do(photos_of_32: Path) -> 
         choose.settle_network(settle(photos_of_32), info, open_photographs(photos_of_32, info))
 
 
-def test_params_with_a_network_are_unchanged(photos_of_32: Path) -> None:
+def test_params_that_name_a_network_are_unchanged(photos_of_32: Path) -> None:
     info = read_info(photos_of_32)
     params = settle(photos_of_32).model_copy(update={"model": settle(photos_of_32, "train.model.name=VGG16").model})
     assert choose.settle_network(params, info, open_photographs(photos_of_32, info)) == (params, None)
 
 
 @pytest.mark.parametrize("per_class", [1, 2])
-def test_a_probe_needs_classes_with_two_photos_each(weights_dir: Path, tmp_path: Path, per_class: int) -> None:
+def test_a_probe_needs_two_classes_with_two_photos_each(weights_dir: Path, tmp_path: Path, per_class: int) -> None:
     make_dataset(tmp_path / "dataset", per_class=per_class, side=32)
     info = read_info(tmp_path / "dataset")
     files = [weights_dir / f"{name}.weights.h5" for name in ("MobileNetV2", "MobileNetV3Small")]
@@ -157,7 +159,7 @@ def test_a_probe_needs_classes_with_two_photos_each(weights_dir: Path, tmp_path:
         assert probe.num_photos == 6
 
 
-def test_smaller_networks_get_photos_at_their_own_size(
+def test_candidates_use_their_own_input_size_if_the_photos_are_larger(
     weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_dataset(tmp_path / "dataset", per_class=2, side=260)

@@ -7,7 +7,7 @@ from components.train.probe.linear_head import cross_validate, draw_folds, fit_a
 
 
 def clouds(num: int, distance: float, dimensions: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features of three classes whose centers have this distance."""
+    """Features of three classes, each centered on a different axis at this distance from the origin."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, num)
     centers = np.zeros((3, dimensions))

@@ -1,4 +1,4 @@
-"""The ranking of a probe, and the rule by which it chooses."""
+"""How a probe ranks the candidates and chooses one."""
 
 import math
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def test_each_rule_chooses_a_network_and_explains_the_choice(
     assert Probe.model_validate_json(probe.model_dump_json()) == probe
 
 
-def test_a_network_that_is_better_than_all_others_has_no_tie() -> None:
+def test_a_network_that_is_clearly_the_most_accurate_is_tied_with_no_other() -> None:
     probe = rank([network("best", 950, 40.0), POOR], [], "fastest")
     assert (probe.chosen, probe.why) == ("best", "best: no other is as accurate.")
 
@@ -64,7 +64,7 @@ def test_candidates_that_could_not_be_probed_are_listed_last_with_a_reason() -> 
 
 
 def draw(rng: np.random.Generator, shares: Sequence[float], num: int) -> list[np.ndarray]:
-    """Which photos independent classifiers of these accuracies classify correctly: bool (num,) each."""
+    """Draws which photos independent classifiers of these accuracies classify correctly: bool (num,) each."""
     return [rng.random(num) < share for share in shares]
 
 
@@ -81,7 +81,7 @@ def test_networks_that_differ_by_ten_points_are_not_tied() -> None:
 
 
 @pytest.mark.parametrize(("num_right", "num"), [(0, 10), (7, 10), (30, 30), (861, 1000)])
-def test_the_interval_equals_that_of_evaluation(num_right: int, num: int) -> None:
+def test_the_confidence_interval_equals_that_of_the_evaluation(num_right: int, num: int) -> None:
     interval = rank([network("only", num_right, 1.0, num)], [], "fastest").networks[0].accuracy
     reference = wilson_interval(num_right, num)
     assert interval is not None

@@ -1,4 +1,4 @@
-"""Pointwise convolutions equal matrix products, including their gradients."""
+"""Pointwise convolutions that are computed as matrix products have the same outputs and gradients."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def network(**options: object) -> keras.Model:
 
 
 def outcome(model: keras.Model) -> tuple[np.ndarray, list[np.ndarray], list[str]]:
-    """Returns logits, gradients and the types of operations used."""
+    """Returns the logits, the gradients and the types of the operations used."""
 
     @tf.function
     def passed(photos: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:

@@ -1,4 +1,4 @@
-"""Mixed precision: layers use it only during training, and nothing else does."""
+"""Mixed precision: only the layers use it, and only during training."""
 
 from typing import get_args
 
@@ -38,7 +38,7 @@ def test_without_a_gpu_float32_is_used_by_default() -> None:
 
 
 @pytest.mark.parametrize("precision", HALVES)
-def test_layers_use_the_precision_only_within_the_context(precision: Precision) -> None:
+def test_layers_use_the_precision_only_inside_the_context_manager(precision: Precision) -> None:
     model = classifier()
     before = model.get_config()
     values = np.ones((2, 6, 6, 3), np.float32)

@@ -68,7 +68,7 @@ KERAS_JSON = {
 
 
 def start_with(settings: dict[str, str], keras_json: str | None, home: Path) -> str:
-    """The log of a very short training run in a separate process with these settings."""
+    """Returns the log of a very short training run in a separate process with these settings."""
     (home / ".keras").mkdir(parents=True)
     if keras_json is not None:
         (home / ".keras" / "keras.json").write_text(keras_json)
@@ -114,8 +114,8 @@ def bytes_of(num_bytes: int) -> None:
     len(bytes([1]) * num_bytes)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="tests the memory allocator of Linux")
-def test_the_memory_of_a_step_is_reused_by_the_next() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="tests glibc's memory allocator, so it needs Linux")
+def test_memory_that_one_step_frees_is_reused_by_the_next() -> None:
     num_bytes = 48 * 2**20  # more than the allocator keeps by default
     bytes_of(num_bytes)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,4 +1,4 @@
-"""A data set, and a separate cache with an empty store of studies for each test."""
+"""Fixtures: a data set and, for each test, a separate cache with an empty study database."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo
 
 @pytest.fixture(scope="session")
 def empty_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store with its tables, because creating them takes seconds."""
+    """An empty study database with its tables; tests copy it, because creating the tables takes seconds."""
     path = tmp_path_factory.mktemp("studies") / "studies.db"
     optuna.storages.RDBStorage(f"sqlite:///{path}").engine.dispose()
     return path

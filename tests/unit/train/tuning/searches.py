@@ -1,4 +1,4 @@
-"""For tests: searches with simulated training runs, which take no time."""
+"""Test helpers: searches whose training runs are simulated and take no time."""
 
 import os
 import shutil
@@ -36,14 +36,14 @@ def use_cache(folder: Path, monkeypatch: pytest.MonkeyPatch, empty_studies: Path
 
 
 def accuracy_at(rate: float) -> float:
-    """An accuracy that is highest at a learning rate of 0.01."""
+    """Returns an accuracy that is highest at a learning rate of 0.01."""
     import math
 
     return round(0.95 - 0.1 * abs(math.log10(rate) + 2), 6)
 
 
 def pretend(train: TrainParams, run: Run, watch: Watch) -> FitResult:
-    """A training run whose accuracy depends on its learning rate and increases with every epoch."""
+    """Simulates a training run whose accuracy depends on its learning rate and increases with every epoch."""
     final, result = accuracy_at(train.learning_rate), FitResult()
     for epoch in range(1, train.epochs + 1):
         figures = {"loss": 1.0, "val_accuracy": final * (1 - 0.5**epoch)}

@@ -17,7 +17,7 @@ from components.train.tuning.search import Search
 from tests.unit.train.tuning.searches import TRAIN, pretend
 
 COSTS = {0: Cost(2.0, 8.0), 1: Cost(5.0, 4.0), 2: Cost(30.0, 2.0)}
-"""By the index of the network in the choices of NETWORKS."""
+"""The cost of each network, by its index among the choices in NETWORKS."""
 NETWORKS: Space = {
     "learning_rate": Range(low=1e-4, high=1.0, log=True),
     "model.layers[0].Conv2D.filters": Choices(choices=(4, 8, 16)),
@@ -29,7 +29,7 @@ def measure_cost(train: TrainParams) -> Cost:
     return COSTS[(4, 8, 16).index(train.model.layers[0].filters)]
 
 
-def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_front(
+def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_pareto_front(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path
 ) -> None:
     tune_params = TuneParams(trials=7, objectives=("accuracy", "latency", "size"))
@@ -59,7 +59,7 @@ def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_front
     assert "Nothing to show" not in page
 
 
-def test_the_cost_of_a_network_is_measured_once_as_served(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_network_is_not_measured_again_if_only_the_learning_rate_differs(dataset: tuple[Path, DatasetInfo]) -> None:
     meter = CostMeter(dataset[1])
     cost = meter.measure(TRAIN)
     convolution, dense = 3 * 3 * 3 * 4 + 4, (14 * 14 * 4 + 1) * 3

@@ -1,4 +1,4 @@
-"""The search: what it tries, what it keeps, and how it ends."""
+"""Hyperparameter search: which values it tries, which results it keeps, and how it ends."""
 
 import json
 from pathlib import Path
@@ -50,13 +50,15 @@ def test_every_pruner_works(dataset: tuple[Path, DatasetInfo], pruner: str) -> N
     assert pruner != "none" or all(trial.state == "complete" for trial in study.trials)
 
 
-def test_a_finished_search_is_not_repeated_and_a_larger_budget_continues_it(
+def test_a_finished_search_is_not_repeated_but_a_larger_number_of_trials_continues_it(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run_search(dataset[1], trials=6)[1]
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     with running_step("tune"):
-        again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(lambda *_: pytest.fail("ran"), Run(None))
+        again = Search(dataset[1], TRAIN, TuneParams(trials=6), RATES).run(
+            lambda *_: pytest.fail("a finished trial must not run again"), Run(None)
+        )
     assert again == first
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [(event["number"], event["accuracy"]) for event in events if event["event"] == "trial"] == [
@@ -67,7 +69,7 @@ def test_a_finished_search_is_not_repeated_and_a_larger_budget_continues_it(
     assert len(more.trials) == 8
 
 
-def test_a_finish_request_ends_a_search_but_not_the_training_after_it(
+def test_a_finish_request_ends_a_search_but_not_the_training_run_after_it(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
@@ -75,12 +77,12 @@ def test_a_finish_request_ends_a_search_but_not_the_training_after_it(
     with running_step("tune"):
         study = run_search(dataset[1], trials=5)[1]
     assert [trial.state for trial in study.trials] == ["complete"]
-    assert not (tmp_path / FINISH_FILE).exists(), "the request must not end the training that follows"
+    assert not (tmp_path / FINISH_FILE).exists(), "the request must not end the training run that follows"
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [event["state"] for event in events if event["event"] == "trial"] == ["running", "complete"]
 
 
-def test_other_photos_params_or_spaces_are_separate_studies(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_different_photos_params_or_spaces_use_separate_studies(dataset: tuple[Path, DatasetInfo]) -> None:
     info = dataset[1]
     names = {
         Search(info, TRAIN, TuneParams(), RATES).name,
@@ -92,7 +94,7 @@ def test_other_photos_params_or_spaces_are_separate_studies(dataset: tuple[Path,
 
 
 def test_a_trial_with_an_invalid_model_is_skipped_with_a_reason(dataset: tuple[Path, DatasetInfo]) -> None:
-    """A window of 30 px exceeds every photo of 16 px."""
+    """A convolution window of 30 × 30 px is larger than the photos, which have 16 × 16 px."""
     space: Space = {"model.layers[0].Conv2D.kernel_size": Choices(choices=(3, 30))}
     study = run_search(dataset[1], space, trials=6, sampler="random")[1]
     impossible = [trial for trial in study.trials if trial.values["model.layers[0].Conv2D.kernel_size"] == 30]
@@ -162,7 +164,7 @@ def test_each_backbone_uses_its_own_image_size_unless_image_sizes_are_searched(
     assert {size for _, size in sizes_seen} == {(96, 96), (160, 160)}
 
 
-def test_a_search_without_a_finished_trial_reports_why(dataset: tuple[Path, DatasetInfo]) -> None:
+def test_a_search_in_which_every_trial_fails_reports_why(dataset: tuple[Path, DatasetInfo]) -> None:
     def broken(train: TrainParams, run: Run, watch: Watch) -> FitResult:
         raise ModelError("The loss became nan.")
 
@@ -170,7 +172,7 @@ def test_a_search_without_a_finished_trial_reports_why(dataset: tuple[Path, Data
         Search(dataset[1], TRAIN, TuneParams(trials=2), RATES).run(broken, Run(None))
 
 
-def test_the_step_runs_a_real_search_and_train_uses_its_result(
+def test_the_tune_step_runs_a_real_search_and_writes_the_best_params(
     dataset: tuple[Path, DatasetInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
@@ -200,7 +202,7 @@ def test_the_step_runs_a_real_search_and_train_uses_its_result(
     assert parent.data.params["best.learning_rate"] == str(best.values["learning_rate"])
 
 
-def test_without_trials_the_given_params_are_the_best(dataset: tuple[Path, DatasetInfo], tmp_path: Path) -> None:
+def test_without_trials_the_params_are_used_unchanged(dataset: tuple[Path, DatasetInfo], tmp_path: Path) -> None:
     assert tune(dataset[0], TuneParams(), TRAIN, tmp_path / "study").trials == ()
     assert read_best(tmp_path / "study") == TRAIN
     assert json.loads((tmp_path / "study" / "study.json").read_text())["best"] is None

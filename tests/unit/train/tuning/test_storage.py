@@ -1,4 +1,4 @@
-"""The storage of studies: recovery after a kill, sharing among searches, and what is refused."""
+"""Study storage: continuing a killed search, sharing a study among workers, and errors."""
 
 import contextlib
 import multiprocessing
@@ -39,7 +39,7 @@ def slow_search(info: DatasetInfo, begun: Any) -> None:
 def uninterrupted(
     info: DatasetInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_studies: Path
 ) -> list[dict[str, Any]]:
-    """The values that the same search tries if it is not killed."""
+    """Returns the values that the same search tries in each trial if it is not killed."""
     use_cache(tmp_path / "another", monkeypatch, empty_studies)
     return [trial.values for trial in Search(info, TRAIN, TuneParams(trials=5), RATES).run(pretend, Run(None)).trials]
 
@@ -74,7 +74,7 @@ def test_a_killed_search_continues_and_repeats_the_interrupted_trial(
     assert [trial.values for trial in study.trials].count(cut_off.params) == 2, "the interrupted trial must be repeated"
     whole = uninterrupted(dataset[1], monkeypatch, tmp_path, empty_studies)
     assert [trial.values for trial in study.trials if trial.state != "interrupted"] == whole, (
-        "the other trials must be those of a search that is not killed"
+        "the other trials must be those of an uninterrupted search"
     )
     client = MlflowClient()
     runs = client.search_runs([client.get_experiment_by_name("made").experiment_id])
@@ -90,9 +90,11 @@ def share(info: DatasetInfo, slowly: bool) -> None:
     Search(info, TRAIN, TuneParams(trials=12, workers=3), RATES).run(patient, Run(None))
 
 
-def test_a_study_is_stored_in_the_documented_postgresql_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_can_be_stored_at_a_postgresql_address_of_the_documented_form(monkeypatch: pytest.MonkeyPatch) -> None:
     with running_postgres("optuna") as address:
-        assert address.startswith("postgresql://"), "the form in docs/kubernetes.md, without a driver"
+        assert address.startswith("postgresql://"), (
+            "the test must use an address of the form in docs/tuning.md, without a driver"
+        )
         monkeypatch.setenv("DARKROOM_STUDIES", address)
         with open_study("photos", "f" * 64, TuneParams(trials=2, workers=2), 4) as study:
             study.add_trial(optuna.trial.create_trial(value=0.5))
@@ -123,7 +125,7 @@ def test_three_workers_share_a_postgresql_study_and_none_waits_for_a_killed_work
         workers[2].kill()
         workers[2].join()
         search = Search(dataset[1], TRAIN, TuneParams(trials=12, workers=3), RATES)
-        study = search.run(lambda *_: pytest.fail("no trials are left to run"), Run(None))
+        study = search.run(lambda *_: pytest.fail("no trial may run: the workers have done them all"), Run(None))
         assert 11 <= len(study.trials) <= 13, "the killed trial may be missing, and two workers may start the last one"
         assert all(trial.state in ("complete", "pruned") for trial in study.trials)
         assert len({trial.number for trial in study.trials}) == len(study.trials)
@@ -131,7 +133,7 @@ def test_three_workers_share_a_postgresql_study_and_none_waits_for_a_killed_work
 
 def test_a_second_search_of_the_same_study_is_refused(dataset: tuple[Path, DatasetInfo]) -> None:
     def second(train: TrainParams, run: Run, watch: Watch) -> FitResult:
-        with pytest.raises(SearchError, match="Another search uses this study"):
+        with pytest.raises(SearchError, match="Another search is using this study"):
             run_search(dataset[1], trials=1)
         return pretend(train, run, watch)
 
@@ -140,7 +142,7 @@ def test_a_second_search_of_the_same_study_is_refused(dataset: tuple[Path, Datas
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
 def test_a_repeatedly_interrupted_trial_is_skipped(dataset: tuple[Path, DatasetInfo]) -> None:
-    """This happens if a trial needs so much memory that the system kills the whole process."""
+    """For example, the trial may need so much memory that the system kills the whole process each time."""
     search = Search(dataset[1], TRAIN, TuneParams(trials=3), RATES)
     for _ in range(3):
         with search._open_study() as study:
@@ -158,7 +160,7 @@ def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[P
     search = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
     study = optuna.create_study(study_name=search.name, storage=storage(), direction="maximize")
     study.set_user_attr("dataset", "f" * 64)
-    with pytest.raises(SearchError, match=r"belongs to other photos \(ffffffffffff\) than these \("):
+    with pytest.raises(SearchError, match=r"belongs to other photos \(ffffffffffff\), not to these \("):
         search.run(pretend, Run(None))
 
 
@@ -191,7 +193,7 @@ def test_an_unreachable_database_is_reported(
 
 
 @pytest.mark.parametrize("is_pod", [True, False])
-def test_a_pod_waits_for_the_database_of_the_studies(
+def test_a_pod_waits_for_the_study_database(
     is_pod: bool, dataset: tuple[Path, DatasetInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []

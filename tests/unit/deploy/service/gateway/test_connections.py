@@ -61,7 +61,7 @@ def port() -> Iterator[int]:
         yield number
 
 
-def test_only_listeners_are_copied(tmp_path: Path) -> None:
+def test_only_listening_sockets_are_copied(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "file").open("w") as file:
         (copy,) = connections.listeners(listener.getsockname()[1])
         assert (count_descriptors(listener.fileno()), count_descriptors(file.fileno())) == (2, 1)
@@ -72,7 +72,7 @@ def count_descriptors(descriptor: int) -> int:
     """How many descriptors of this process refer to the same file or socket."""
     num = 0
     for path in Path("/dev/fd").iterdir():
-        with contextlib.suppress(OSError):  # the descriptor that listed the folder is closed
+        with contextlib.suppress(OSError):  # the descriptor that listed the folder is already closed
             num += os.path.sameopenfile(int(path.name), descriptor)
     return num
 
@@ -210,7 +210,7 @@ def test_a_client_that_reads_nothing_is_disconnected(monkeypatch: pytest.MonkeyP
         while server.server_state.total_requests == 0 and (
             time.monotonic() < deadline - 9 or server.server_state.tasks
         ):
-            assert time.monotonic() < deadline, "the answer is still being written"
+            assert time.monotonic() < deadline, "the server must stop writing the answer"
             time.sleep(0.05)
 
 

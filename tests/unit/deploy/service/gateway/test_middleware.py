@@ -29,7 +29,7 @@ class Answer:
 
 
 class App:
-    """Reads the body, answers with a status and text, and remembers the requested path."""
+    """An app that reads the body, answers with this status and text, and records the requested path."""
 
     def __init__(self, status: int = 200, kind: str = "text/plain"):
         self.status, self.kind = status, kind
@@ -99,7 +99,7 @@ def guard(app: App, **settings: Any) -> GatewayMiddleware:
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/model"), ("POST", "/predict"), ("GET", "/v1/metrics")])
-def test_a_key_is_required_if_one_is_set(headers: dict[str, str], status: int, method: str, path: str) -> None:
+def test_an_api_key_is_required_if_one_is_set(headers: dict[str, str], status: int, method: str, path: str) -> None:
     app = App()
     answer = ask(guard(app, api_key=KEY), method, path, headers)
     assert answer.status == status
@@ -109,7 +109,7 @@ def test_a_key_is_required_if_one_is_set(headers: dict[str, str], status: int, m
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/readyz", "/livez", "/page/page.js", "/v1/", "/v1"])
-def test_health_and_the_page_need_no_key(path: str) -> None:
+def test_health_checks_and_pages_need_no_key(path: str) -> None:
     assert ask(guard(App(), api_key=KEY), "GET", path).status == 200
 
 
@@ -162,7 +162,7 @@ def test_every_response_has_security_headers_and_no_server_name() -> None:
     ("origin", "is_allowed"), [("https://a.example", True), ("https://b.example", False), (None, False)]
 )
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-def test_other_origins_are_allowed_only_if_they_are_configured(
+def test_cross_origin_requests_are_allowed_only_from_configured_origins(
     origin: str | None, is_allowed: bool, method: str
 ) -> None:
     headers = {"Origin": origin} if origin else {}
@@ -211,7 +211,7 @@ def test_the_last_quarter_of_the_memory_is_reserved_for_small_bodies(monkeypatch
 
 
 def statuses_of(slow: list[int], last_size: int) -> list[int]:
-    """The statuses of requests that stall after these bytes, then of a complete request; 0: no answer yet."""
+    """Returns the status of each request that stalls after so many bytes, then of a complete one; 0: no answer yet."""
 
     async def run() -> list[int]:
         gateway, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]

@@ -43,7 +43,7 @@ def read_refusal(*arguments: object, **options: object) -> RefusedUpload:
     return error.value
 
 
-def test_photos_keep_their_order_whatever_else_the_form_contains() -> None:
+def test_photos_keep_their_order_and_other_form_fields_are_ignored() -> None:
     body = part("files", b"one", "b.jpg") + part("note", b"hello") + part("files", b"two", "a.jpg") + b"--cut--\r\n"
     assert read(FORM, [body]) == [b"one", b"two"]
 
@@ -56,7 +56,7 @@ def test_a_body_in_chunks_of_any_size_is_read_completely(size: int) -> None:
 
 
 @pytest.mark.parametrize("content_type", [None, "", "application/octet-stream", "image/jpeg; q=1"])
-def test_a_body_without_a_type_or_of_a_binary_type_is_one_photo(content_type: str | None) -> None:
+def test_a_body_with_no_content_type_or_a_binary_one_is_one_photo(content_type: str | None) -> None:
     assert read(content_type, [b"pho", b"to"]) == [b"photo"]
 
 
@@ -122,12 +122,12 @@ def test_a_body_that_grows_too_large_is_rejected_while_it_is_read(monkeypatch: p
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "IMAGE/PNG; q=1", "application/octet-stream", "image/anything"])
-def test_a_photo_as_the_body_is_read_unchanged(kind: str) -> None:
+def test_a_photo_that_is_the_whole_body_is_read_unchanged(kind: str) -> None:
     assert read(kind, [b"pho", b"to"]) == [b"photo"]
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", FORM])
-def test_a_compressed_body_is_rejected_unread(kind: str) -> None:
+def test_a_compressed_body_is_rejected_before_it_is_read(kind: str) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-encoding", b"gzip")]
 
     async def receive() -> dict[str, object]:

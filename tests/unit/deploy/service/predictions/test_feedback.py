@@ -45,7 +45,7 @@ def log_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_prediction_is_found_and_no_other(log_dir: Path) -> None:
+def test_every_logged_prediction_is_found_and_no_other_id(log_dir: Path) -> None:
     for number in range(300):
         line = find_line(log_dir, make_prediction(number).id)
         assert line is not None
@@ -122,7 +122,7 @@ def test_canceled_feedback_does_not_stop_the_log(log_dir: Path) -> None:
     log = PredictionLog(log_dir, 1.0)
     is_cancelled, first = threading.Event(), make_prediction(1).id
     log._queue.put(lambda: is_cancelled.wait(10) and None)
-    assert log.add_feedback(Feedback(id=first, label="dog")).cancel(), "the first client has disconnected"
+    assert log.add_feedback(Feedback(id=first, label="dog")).cancel(), "waiting feedback must be cancelable"
     is_cancelled.set()
     assert result(log.add_feedback(Feedback(id=first, label="bird"))) == "cat"
     log.close()

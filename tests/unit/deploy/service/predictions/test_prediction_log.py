@@ -1,4 +1,4 @@
-"""The prediction log keeps what the drift check needs, loses no line when killed, and never delays answers."""
+"""Logged predictions can be read back, and a full or failing disk loses only whole lines."""
 
 import base64
 import random
@@ -66,7 +66,7 @@ def test_only_the_configured_share_of_predictions_is_logged(tmp_path: Path) -> N
     log.close()
 
 
-def test_a_failing_disk_loses_lines_with_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_disk_loses_lines_and_causes_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = PredictionLog(tmp_path / "log", 1.0)
     (tmp_path / "log").rmdir()
     (tmp_path / "log").write_text("in the way")
@@ -124,7 +124,7 @@ def test_an_embedding_that_is_not_float16_is_refused(tmp_path: Path, num_bytes: 
         list(read_log(tmp_path))
 
 
-def test_an_id_contains_its_bento_and_its_time() -> None:
+def test_a_prediction_id_contains_the_bento_version_and_the_time() -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     prediction_id = parse_id(new_id("4c1f0a9b2d3e"))
     assert prediction_id is not None

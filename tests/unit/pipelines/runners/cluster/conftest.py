@@ -19,10 +19,10 @@ def params() -> Params:
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_stack() -> Iterator[None]:
-    """Makes KFP look up only the name of its caller.
+    """Makes KFP read only the name of the calling function from the call stack.
 
-    For that name, each setter of a task reads the source lines of the whole call stack, and searches all modules for
-    the lines of generated code, which takes seconds per compilation in a process that has loaded TensorFlow.
+    Each setter of a KFP task needs only that name, but also reads the source lines of the whole stack and, for
+    generated code, searches all modules. In a process that has loaded TensorFlow, this takes seconds per compilation.
     """
     from kfp.dsl import pipeline_task
 

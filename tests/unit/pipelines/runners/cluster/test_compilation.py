@@ -86,7 +86,7 @@ S3_VARIABLES = (
 )
 
 
-def test_only_preprocess_has_the_keys_of_the_photos_and_only_it_and_train_have_volumes(
+def test_only_preprocess_gets_storage_credentials_and_only_preprocess_and_train_get_volumes(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     for name, executor in documents[1].items():
@@ -97,12 +97,12 @@ def test_only_preprocess_has_the_keys_of_the_photos_and_only_it_and_train_have_v
         assert claims == {"exec-preprocess": ["photos"], "exec-train": ["photos", "darkroom-cache"]}.get(name, [])
 
 
-def test_every_task_that_searches_or_trains_finds_local_weights_on_the_data_claim(tmp_path: Path) -> None:
+def test_all_tune_and_train_tasks_mount_the_data_claim_with_local_weights(tmp_path: Path) -> None:
     unresolved_params = load_params(ROOT / "params.yaml", ("data.uri=/data/photos", "tune.trials=4", "tune.workers=2"))
     params = resolve(unresolved_params, native_size=(8, 8), data_name="digits").params
     pipeline, executors = compile_documents(Placement(data_claim="photos"), params, tmp_path)
     search_tasks = [name for name in executors if "tune" in name or "train" in name]
-    assert len(search_tasks) >= 2, "one tune task per searcher, and train"
+    assert len(search_tasks) >= 2, "there must be a tune task and the train task"
     for name, executor in executors.items():
         mounts = {mount["constant"]: mount["mountPath"] for mount in executor.get("pvcMount", [])}
         assert (mounts.get("photos") == "/data") == (name in (*search_tasks, "exec-preprocess")), name
@@ -119,7 +119,7 @@ def test_train_has_shared_memory_and_a_cache_that_outlives_its_pod(
     assert {"name": "DARKROOM_CACHE", "value": "/cache"} in container(pipeline, "train")["env"]
 
 
-def test_limits_and_retries_are_set(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_memory_limits_and_retries_are_set(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
     pipeline, _ = documents
     assert container(pipeline, "train")["resources"]["resourceMemoryLimit"] == "16Gi"
     assert container(pipeline, "evaluate")["resources"]["resourceMemoryLimit"] == DEMANDS["evaluate"].memory
@@ -170,7 +170,7 @@ def test_every_pod_has_the_label_of_its_step(documents: tuple[dict[str, Any], di
 
 
 @pytest.mark.parametrize("rollout", [None, "darkroom/darkroom-serve"])
-def test_only_deploy_gets_the_token_for_the_service_and_only_for_a_rollout(
+def test_only_deploy_gets_the_rollout_token_and_the_api_key_and_only_for_a_rollout(
     rollout: str | None, params: Params, tmp_path: Path
 ) -> None:
     _, executors = compile_documents(Placement(rollout=rollout), params, tmp_path)

@@ -1,4 +1,4 @@
-"""The last task on a cluster, run by KFP's own executor on inputs from a real backend."""
+"""The pipeline's last task on a cluster, run by KFP's own executor on inputs recorded from a real backend."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.support.kfp_answers import FINAL_STATUSES, final_status
 
 
 def close_pipeline(scenario: str, folder: Path) -> None:
-    """Runs the closing task on inputs from a real backend."""
+    """Runs the last task, `close`, with the pipeline status that was recorded for a scenario."""
     executor_input = {
         "inputs": {"parameterValues": {"model_name": "digits", "status": final_status(scenario)}},
         "outputs": {"outputFile": str(folder / "output_metadata.json")},
@@ -30,7 +30,7 @@ ENDS = {"COMPLETE": ("FINISHED", None), "FAILED": ("FAILED", "a task failed"), "
 def test_the_mlflow_run_ends_with_the_status_of_the_pipeline(
     scenario: str, mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run is in a different experiment from the one that the closing task receives."""
+    """The MLflow run is in a different experiment from the one that `close` receives."""
     monkeypatch.setenv(KEY_VARIABLE, "0d99a528-6f38-4b60-871d-7a6964dc4a53")
     run = create_run(experiment="photos-folder", name="run", key="0d99a528-6f38-4b60-871d-7a6964dc4a53")
     close_pipeline(scenario, tmp_path)
@@ -39,7 +39,7 @@ def test_the_mlflow_run_ends_with_the_status_of_the_pipeline(
     assert mlflow_run.info.status == status
     error_tag = mlflow_run.data.tags.get("darkroom.error")
     assert error_tag is None if reason is None else str(error_tag).startswith(reason)
-    assert MlflowClient().get_experiment_by_name("digits") is None, "no second run was created"
+    assert MlflowClient().get_experiment_by_name("digits") is None, "close must not create another run"
 
 
 @pytest.mark.parametrize(

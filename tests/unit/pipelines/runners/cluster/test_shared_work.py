@@ -38,7 +38,7 @@ def compile_executors(placement: Placement, folder: Path, *overrides: str) -> tu
     return tasks, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
-def test_tasks_that_share_work_are_placed_like_their_step(tmp_path: Path) -> None:
+def test_tasks_that_share_work_get_the_label_and_the_volumes_of_their_step(tmp_path: Path) -> None:
     _, executors = compile_executors(Placement(data_claim="photos"), tmp_path, *SHARING)
     for name in READING | TRAINING:
         step = "preprocess" if name in READING else "train"
@@ -52,23 +52,23 @@ def test_a_single_reader_needs_no_volume(tmp_path: Path) -> None:
     assert "pvcMount" not in executors["exec-preprocess"]
 
 
-def test_a_store_at_an_address_replaces_the_volume_of_the_readers(tmp_path: Path) -> None:
+def test_with_an_object_store_the_readers_need_no_volume(tmp_path: Path) -> None:
     _, executors = compile_executors(Placement(store="s3://bucket/darkroom"), tmp_path, *SHARING)
     for name in READING | TRAINING:
-        assert ("pvcMount" in executors[name]) == (name in TRAINING), "checkpoints stay on the volume"
+        assert ("pvcMount" in executors[name]) == (name in TRAINING), "only training needs a volume, for checkpoints"
         variables = {entry["envVar"] for secret in executors[name]["secretAsEnv"] for entry in secret["keyToEnv"]}
         assert "AWS_SECRET_ACCESS_KEY" in variables
     variables = {entry["envVar"] for secret in executors["exec-deploy"]["secretAsEnv"] for entry in secret["keyToEnv"]}
     assert "AWS_SECRET_ACCESS_KEY" not in variables
 
 
-def test_all_steps_wait_in_the_queue_except_the_final_task(tmp_path: Path) -> None:
+def test_all_tasks_except_the_final_one_wait_in_the_queue(tmp_path: Path) -> None:
     _, executors = compile_executors(Placement(queue="darkroom"), tmp_path, *SHARING)
     queued = {name for name, executor in executors.items() if QUEUE_LABEL in executor["podMetadata"]["labels"]}
     assert queued == READING | TRAINING | {"exec-evaluate", "exec-deploy"}
 
 
-def test_tasks_that_can_resume_run_on_spot_nodes_with_many_retries(tmp_path: Path) -> None:
+def test_resumable_tasks_run_on_spot_nodes_with_many_retries(tmp_path: Path) -> None:
     spot = ("cloud.google.com/gke-spot", "true")
     tasks, executors = compile_executors(Placement(spot=spot), tmp_path, *SHARING)
     toleration = {"key": spot[0], "operator": "Equal", "value": "true", "effect": "NoSchedule"}
@@ -81,7 +81,7 @@ def test_tasks_that_can_resume_run_on_spot_nodes_with_many_retries(tmp_path: Pat
     assert retries["deploy"] == 1
 
 
-def test_the_quota_covers_the_requests_of_the_tasks() -> None:
+def test_the_quota_covers_every_resource_that_tasks_request() -> None:
     documents = list(YAML(typ="safe").load_all((ROOT / "k8s" / "queue.yaml").read_text()))
     kinds = {document["kind"]: document for document in documents}
     assert kinds["LocalQueue"]["spec"]["clusterQueue"] == kinds["ClusterQueue"]["metadata"]["name"]
@@ -105,14 +105,14 @@ def test_workers_shorten_a_run_and_hardly_change_its_pod_hours() -> None:
     ]
     assert sum(work.hours for work in shared) < sum(work.hours for work in alone)
     hours = [sum(work.pods * work.hours for work in works) for works in (alone, shared)]
-    assert hours[1] == pytest.approx(hours[0], abs=0.3), "only the start times of the pods are added"
+    assert hours[1] == pytest.approx(hours[0], abs=0.3), "sharing must add only the start times of the pods"
 
 
 @pytest.mark.parametrize(
     ("photos", "read_seconds", "merge_seconds"), [(10_000, 22.4, 4.6), (20_000, 26.5, 9.0), (100_000, 149.4, 115.6)]
 )
 def test_the_estimate_is_at_least_the_measured_time(photos: int, read_seconds: float, merge_seconds: float) -> None:
-    """The processor seconds of 8 readers and of the merge, at 64 px, from the table in docs/scale.md."""
+    """Compares the estimate with the CPU seconds of 8 readers and the merge at 64 px, as listed in docs/scale.md."""
     read, merge, *_ = estimate(resolve_params("data.workers=8", "preprocess.image_size=64"), Placement(), photos)
     cores = count_cores(DEMANDS["preprocess"].cpu)
     assert (3600 * read.hours - START_SECONDS) * read.pods * cores >= read_seconds

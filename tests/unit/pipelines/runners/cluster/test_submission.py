@@ -1,4 +1,4 @@
-"""The pipeline is uploaded and started on a KFP server, and errors of the server or the command line are reported."""
+"""The pipeline is uploaded to a KFP server and run there; server errors and invalid command lines are reported."""
 
 import json
 import subprocess
@@ -21,10 +21,10 @@ from tests.support.kfp_server import DROPPED, StandIn, serving
 
 @pytest.fixture
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails the test if a retry waits."""
+    """Fails the test if the code sleeps before a retry."""
 
     def refuse_to_sleep(seconds: float) -> None:
-        pytest.fail(f"A retry waits for {seconds} s.")
+        pytest.fail(f"No retry may wait; one would wait for {seconds} s.")
 
     monkeypatch.setattr(time, "sleep", refuse_to_sleep)
 
@@ -81,7 +81,7 @@ def test_a_valid_token_is_accepted(params: Params) -> None:
 @pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "kfp.example.org", "ftp://kfp"])
 def test_a_missing_server_is_reported_at_once(host: str, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first request reports it, without KFP's client, which would retry for half a minute."""
+    """At most one plain request is sent; KFP's client, which would retry for half a minute, is not even imported."""
     num_questions = 0
     open_url = urllib.request.urlopen
 
@@ -113,7 +113,7 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         ([*KNOWN, "--set", "train.model.from=runs/one"], "train.model.from must be on a volume"),
         (
             ["--data", "s3://bucket/photos"],
-            "Set preprocess.image_size and deploy.model_name, because s3://bucket/photos cannot be read from here",
+            "Set preprocess.image_size and deploy.model_name, because s3://bucket/photos is not read before",
         ),
         (KNOWN, "Push them with darkroom images push REGISTRY"),
         ([*KNOWN, "--local-images"], "Set the address of Kubeflow Pipelines: --host URL"),
@@ -124,7 +124,7 @@ KNOWN = ("--data", "s3://bucket/photos", "--set", "preprocess.image_size=64", "-
         ([*KNOWN, "--local-images", "--host", "http://x", "--token-file", "absent"], "--token-file must be"),
     ],
 )
-def test_an_invalid_submission_exits_with_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_an_invalid_submission_exits_with_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
     result = run_submit(*arguments, cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     assert message in result.stderr
@@ -143,7 +143,7 @@ def test_submit_follows_the_run_and_prints_it_as_json(tmp_path: Path) -> None:
     assert not any(word in result.stderr for word in ("executor", "driver", "Experiment details"))
 
 
-def test_a_failed_run_exits_with_2_and_its_cause(tmp_path: Path) -> None:
+def test_a_failed_run_exits_with_code_2_and_prints_the_cause(tmp_path: Path) -> None:
     with serving(StandIn(states=recorded_runs("fail-weights")[-1:], logs=recorded_logs())) as server:
         result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)
     assert result.returncode == 2
@@ -151,8 +151,8 @@ def test_a_failed_run_exits_with_2_and_its_cause(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_no_warnings_of_libraries_are_printed_when_the_server_goes_away(tmp_path: Path) -> None:
-    """The stand-in closes a connection without an answer, which urllib3 logs, and once answers that it is busy."""
+def test_library_warnings_are_not_printed_during_a_server_outage(tmp_path: Path) -> None:
+    """The stand-in once drops the connection, which urllib3 logs, and once answers that it is busy."""
     answers = [*recorded_runs("success")[:2], DROPPED, {"status": 503}, recorded_runs("success")[-1]]
     with serving(StandIn(states=answers)) as server:
         result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)

@@ -39,7 +39,7 @@ CHANGES: Final = {
     ],
     "train-pod-deleted": [*CACHED, *FRESH[3:5], *FRESH[3:], *CLOSED],
 }
-"""The changes of each scenario in order: a step and its new state."""
+"""For each scenario, the state changes in order: (step, new state)."""
 CAUSES: Final = {
     "fail-data": r"preprocess failed: .*/data/missing",
     "fail-weights": r"train failed: train\.model\.weights must be .*; there is no file at /data/missing\.h5\. Its page",
@@ -53,11 +53,11 @@ CAUSES: Final = {
 
 TRY: Final = "executor(0)"
 DEPLOY_NODE: Final = "darkroom-training-2s4vt-699910835"
-"""The node of deploy's executor in the scenario `success`."""
+"""The id of the workflow node that is deploy's executor in the scenario `success`."""
 
 
 class Changes:
-    """Collects each change of a step once."""
+    """A display that collects the state changes of steps, their distinct details, and all notes."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
@@ -90,7 +90,7 @@ def test_every_scenario_has_expected_changes_and_an_expected_result() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_run_is_watched_through_recorded_answers_of_a_backend(scenario: str) -> None:
+def test_every_state_change_in_the_answers_of_a_real_backend_is_shown(scenario: str) -> None:
     """Each step is found among the workflow's 45 nodes, and has one state at a time."""
     display = Changes()
     with serving(StandIn(states=recorded_runs(scenario), logs=recorded_logs())) as server:
@@ -104,7 +104,7 @@ def test_a_run_is_watched_through_recorded_answers_of_a_backend(scenario: str) -
 
 
 def test_the_cause_is_found_after_the_pod_is_gone() -> None:
-    """KFP then returns the log only for the id of the node, no longer for the name of its pod."""
+    """KFP then finds the log only by the id of the workflow node, no longer by the name of the pod."""
     logs = {node: log for node, log in recorded_logs().items() if "system-container-impl" not in node}
     runs = recorded_runs("fail-data")
     with (
@@ -123,7 +123,7 @@ def test_a_short_outage_of_the_server_is_reported_once(monkeypatch: pytest.Monke
     assert display.notes == ["The server cannot be reached; retrying."]
 
 
-@pytest.mark.parametrize("labels", ["", "metadata-0-1-"], ids=["as recorded", "with the label of its step"])
+@pytest.mark.parametrize("labels", ["", "metadata-0-1-"], ids=["task without labels", "task with one label"])
 def test_a_running_step_shows_the_last_line_of_its_log(labels: str) -> None:
     runs = recorded_runs("success")
     training = next(run for run in runs if names(run, "train") == ["RUNNING"] and "PENDING" not in names(run, TRY))
@@ -140,7 +140,7 @@ def names(run: dict[str, Any], name: str) -> list[str]:
     return [task["state"] for task in details if task.get("display_name") == name]
 
 
-def test_a_step_without_a_pod_names_the_command_that_shows_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_whose_pod_does_not_start_shows_the_command_that_explains_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "SILENT_SECONDS", 0.0)
     runs = recorded_runs("unschedulable-then-terminated")
     waiting = next(run for run in runs if names(run, "train") == ["RUNNING"])

@@ -1,4 +1,4 @@
-"""Photos to upload, and the view of the chosen data."""
+"""Creates photos to upload, and reads the facts that the page shows about the chosen data."""
 
 import io
 from typing import Any

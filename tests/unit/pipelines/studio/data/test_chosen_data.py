@@ -50,7 +50,7 @@ def test_columns_of_a_table_can_be_assigned_on_the_page(client: Client, table: P
     assert "columns" not in client.studio.draft.read().params["data"]
 
 
-def test_columns_are_forgotten_with_their_table(client: Client, table: Path, photos: Path) -> None:
+def test_choosing_other_data_resets_the_columns(client: Client, table: Path, photos: Path) -> None:
     client.choose(table)
     name_columns(client, label="diagnosis")
     client.choose(photos)
@@ -72,8 +72,8 @@ def test_a_missing_column_is_reported(client: Client, table: Path) -> None:
     assert "data.columns.label must be a column of the table" in read_view(client)["fault"]
 
 
-def test_a_guessed_code_page_of_a_zip_is_reported(client: Client, tmp_path: Path) -> None:
-    """Python marks such names as UTF-8; the test removes the marks, as if an older program had created the archive."""
+def test_the_guessed_code_page_of_a_zip_is_reported(client: Client, tmp_path: Path) -> None:
+    """Python marks names with umlauts as UTF-8; the test removes the marks, as if an older program wrote the zip."""
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as file:
         for number in range(4):
             for name in ("\u00c4pfel", "N\u00fcsse"):

@@ -17,7 +17,7 @@ def test_classes_are_created_filled_renamed_and_removed(client: Client) -> None:
     for number in range(3):
         assert client.put(f"/api/data/photos?class=oak&name={number}.png", png(number)).status_code == 200
     assert read_view(client)["fault"] == "Each class needs photos; ash has none. Add some, or remove empty classes."
-    assert client.post("/api/audit").status_code == 409, "a class without photos is reported before any job starts"
+    assert client.post("/api/audit").status_code == 409, "classes without photos must be reported before a job starts"
     client.post("/api/data/classes/ash", {"to": "elm"})
     client.put("/api/data/photos?class=elm&name=same.png", png(7))
     client.put("/api/data/photos?class=elm&name=same.png", png(8))
@@ -44,7 +44,7 @@ def test_invalid_class_names_are_rejected(client: Client, name: str) -> None:
     assert client.post("/api/data/classes", {"name": name}).status_code == 400
 
 
-def test_photos_can_only_be_added_to_data_of_the_studio(client: Client, photos: Path) -> None:
+def test_photos_can_only_be_added_to_data_sets_created_in_the_studio(client: Client, photos: Path) -> None:
     client.choose(photos)
     answer = client.put("/api/data/photos?class=red&name=new.png", png(1))
     assert answer.status_code == 409
@@ -52,7 +52,7 @@ def test_photos_can_only_be_added_to_data_of_the_studio(client: Client, photos: 
 
 
 @pytest.mark.parametrize("name", ["../../up.png", "/abs.png", ".hidden.png", "a\\..\\b.png", "ü" * 300 + ".png"])
-def test_no_file_name_can_move_a_photo_out_of_its_class(client: Client, name: str) -> None:
+def test_no_file_name_can_place_a_photo_outside_its_class_folder(client: Client, name: str) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     assert client.ask("PUT", "/api/data/photos", params={"class": "oak", "name": name}, content=png(1)).is_success
@@ -60,7 +60,7 @@ def test_no_file_name_can_move_a_photo_out_of_its_class(client: Client, name: st
     assert [path.suffix for path in folder.iterdir()] == [".png"]
 
 
-def test_photos_are_relabeled_as_a_version_without_being_moved(client: Client, photos: Path) -> None:
+def test_relabeling_photos_creates_a_version_and_moves_no_files(client: Client, photos: Path) -> None:
     client.choose(photos)
     contents = sorted(path.read_bytes() for path in photos.rglob("*.png"))
     answer = client.post(
@@ -75,7 +75,7 @@ def test_photos_are_relabeled_as_a_version_without_being_moved(client: Client, p
     assert [(each["name"], each["num_photos"]) for each in view["classes"]] == [("blue", 3), ("green", 3), ("red", 5)]
     version = answer.json()["version"]
     assert version["what"] == "1 relabeled, 1 removed"
-    assert view["name"] == "colors", "the registered model keeps its name"
+    assert view["name"] == "colors", "the name, which the registered model shares, must not change"
     changes = client.get("/api/data/changes", params={"before": str(photos), "now": version["uri"]}).json()
     assert (changes["num_relabelled"], changes["num_removed"], changes["num_added"]) == (1, 1, 0)
     assert changes["counts"]["red"] == [4, 5]

@@ -1,4 +1,4 @@
-"""Choosing data on the page: the folders of this machine below the roots, and their photos."""
+"""Choosing data on the page: browsing the folders of this machine within the roots, and showing their photos."""
 
 import io
 import json
@@ -45,14 +45,14 @@ def test_only_text_files_that_list_photos_are_shown_as_tables(client: Client, tm
     assert [(entry["name"], entry["kind"]) for entry in entries] == [("photos.csv", "table"), ("photos.txt", "table")]
 
 
-def test_a_photo_is_only_shown_by_its_path_in_the_data(client: Client, photos: Path, tmp_path: Path) -> None:
+def test_a_photo_is_shown_only_if_its_path_is_in_the_data(client: Client, photos: Path, tmp_path: Path) -> None:
     client.choose(photos)
     (tmp_path / "secret.png").write_bytes(png(1))
     for path in ("../secret.png", str(tmp_path / "secret.png"), "blue/../../secret.png"):
         assert client.get("/api/data/photo", params={"path": path}).status_code == 404
 
 
-def test_augmentation_is_previewed_once_the_draft_has_photos_and_a_size(client: Client, photos: Path) -> None:
+def test_augmentation_is_previewed_if_the_draft_has_photos_and_is_valid(client: Client, photos: Path) -> None:
     address = "/api/data/augmentation?augmentation=strong"
     assert client.get(address).status_code == 204
     client.choose(photos)
@@ -67,7 +67,7 @@ def test_a_folder_outside_any_repository_has_no_versions_under_dvc(client: Clien
     assert client.get("/api/data/dvc").json() == []
 
 
-def test_unusual_names_are_shown_and_chosen_without_an_internal_error(client: Client, tmp_path: Path) -> None:
+def test_unusual_file_names_cause_no_internal_error(client: Client, tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "set", per_class=4)
     for name in ("\x1b[31mred", "\u202egnp", "latin\udce9", "👩\u200d🚀", "<b>x"):
         shutil.copytree(folder / "red", folder / name)

@@ -17,7 +17,7 @@ from tests.unit.pipelines.studio.data.conftest import png
 
 @pytest.fixture
 def audited(client: Client, tmp_path: Path) -> Client:
-    """A studio whose photos, including a copy in another class, have been audited."""
+    """A studio whose photos have been audited; one of them is also in the folder of another class."""
     photos = make_photos(tmp_path / "colors", per_class=30)
     (photos / "blue" / "copy.png").write_bytes(sorted((photos / "red").iterdir())[0].read_bytes())
     client.choose(photos)
@@ -36,7 +36,7 @@ def paths(client: Client, query: str) -> list[str]:
     return [photo["path"] for photo in client.get(f"/api/data/photos?{query}").json()["photos"]]
 
 
-def test_photos_are_listed_before_the_audit_by_class_and_text(client: Client, photos: Path) -> None:
+def test_before_an_audit_photos_can_be_filtered_by_class_and_text(client: Client, photos: Path) -> None:
     client.choose(photos)
     page = client.get("/api/data/photos").json()
     assert page["total"] == 12
@@ -62,7 +62,7 @@ def test_photos_are_filtered_by_finding_and_split(audited: Client) -> None:
     assert min(totals[:3]) > 0
 
 
-def test_unchanged_fractions_move_no_photos_and_other_fractions_move_the_reported_ones(audited: Client) -> None:
+def test_only_changed_fractions_move_photos_and_the_moves_are_reported(audited: Client) -> None:
     same = audited.get("/api/data/splits?validation=0.15&test=0.15").json()
     assert (same["num_moved"], same["fault"]) == (0, None)
     shown = audited.get("/api/data/photos").json()["photos"]
@@ -91,13 +91,13 @@ def test_invalid_fractions_are_rejected(audited: Client, query: str, message: st
     assert message in answer.json()["error"]
 
 
-def test_a_preview_of_other_fractions_requires_an_audit(client: Client, photos: Path) -> None:
+def test_a_preview_of_the_splits_requires_an_audit(client: Client, photos: Path) -> None:
     assert client.get("/api/data/splits").status_code == 409
     client.choose(photos)
     assert "Audit them first" in client.get("/api/data/splits").json()["error"]
 
 
-def test_a_snapshot_keeps_photos_that_are_removed_in_the_studio(client: Client) -> None:
+def test_a_snapshot_keeps_photos_that_are_later_removed_in_the_studio(client: Client) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     for name in ("oak", "ash"):
         client.post("/api/data/classes", {"name": name})
@@ -121,13 +121,13 @@ def test_a_snapshot_of_photos_outside_the_studio_copies_nothing(client: Client, 
 
 
 @pytest.mark.parametrize("label", ["", "..", "a/b", "line\nbreak", " red "])
-def test_a_photo_cannot_get_an_invalid_class(client: Client, photos: Path, label: str) -> None:
+def test_a_photo_cannot_be_moved_to_a_class_with_an_invalid_name(client: Client, photos: Path, label: str) -> None:
     client.choose(photos)
     body = {"revision": client.revision, "decisions": {paths(client, "")[0]: label}}
     assert client.post("/api/data/decide", body).status_code == 400
 
 
-def test_a_photo_can_get_a_new_class(client: Client, photos: Path) -> None:
+def test_a_photo_can_be_moved_to_a_new_class(client: Client, photos: Path) -> None:
     client.choose(photos)
     body = {"revision": client.revision, "decisions": {paths(client, "")[0]: "violet"}}
     assert client.post("/api/data/decide", body).json()["version"]["what"] == "1 relabeled"

@@ -28,7 +28,7 @@ def send_archive(client: Client, content: bytes, name: str = "pets.zip") -> Any:
     return client.put(f"/api/data/archive?name={name}&revision={client.revision}", content)
 
 
-def test_an_archive_is_unpacked_and_becomes_the_data(client: Client) -> None:
+def test_an_archive_is_unpacked_and_becomes_the_chosen_data(client: Client) -> None:
     answer = send_archive(client, archive_of("pets/cat/1.png", "pets/cat/2.png", "pets/dog/1.png"))
     assert answer.status_code == 200
     view = read_view(client)
@@ -76,7 +76,7 @@ def test_a_full_disk_is_reported_and_leaves_no_partial_file(client: Client, monk
     assert not list((client.studio.settings.photos_dir / "leaves" / "oak").iterdir())
 
 
-def test_a_disk_that_fills_up_leaves_no_partial_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_midway_leaves_no_partial_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
 
@@ -97,7 +97,7 @@ def test_an_upload_that_is_too_large_is_aborted(client: Client, monkeypatch: pyt
     assert client.put("/api/data/photos?class=oak&name=1.png", png(1) + bytes(500)).status_code == 413
 
 
-def test_an_upload_leaves_nothing_behind_if_its_browser_is_closed(client: Client) -> None:
+def test_an_upload_leaves_nothing_behind_if_the_browser_disconnects(client: Client) -> None:
     client.post("/api/data/make", {"name": "leaves", "revision": 0})
     client.post("/api/data/classes", {"name": "oak"})
     for path, query in (
@@ -154,7 +154,7 @@ def test_five_thousand_photos_can_be_uploaded(client: Client) -> None:
     client.post("/api/data/uploaded")
     view = read_view(client)
     assert (view["num_photos"], view["fault"]) == (5000, None)
-    assert len(view["classes"][0]["samples"]) == 12, "the page shows only some of the photos"
+    assert len(view["classes"][0]["samples"]) == 12, "the page must show only some of the photos"
 
 
 def test_partial_uploads_of_a_killed_studio_are_removed_at_the_next_start(

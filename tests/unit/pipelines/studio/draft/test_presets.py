@@ -18,7 +18,7 @@ def params(client: Client) -> dict[str, Any]:
     return tree
 
 
-@pytest.mark.parametrize("choices", [presets.PRESETS, presets.PRETRAINED_PRESETS], ids=["own", "pretrained"])
+@pytest.mark.parametrize("choices", [presets.PRESETS, presets.PRETRAINED_PRESETS], ids=["not_pretrained", "pretrained"])
 @pytest.mark.parametrize("index", range(3))
 def test_each_preset_is_valid_and_recognized_when_applied(choices: tuple[presets.Preset, ...], index: int) -> None:
     preset = choices[index]
@@ -27,10 +27,10 @@ def test_each_preset_is_valid_and_recognized_when_applied(choices: tuple[presets
     assert check(result) == []
     assert presets.find_preset(result, choices) == preset.name
     assert result["train"]["learning_rate"] == 0.01
-    assert tree["train"]["epochs"] == 3, "the params themselves are unchanged"
+    assert tree["train"]["epochs"] == 3, "the original params must not be modified"
 
 
-def test_custom_values_are_not_a_preset() -> None:
+def test_the_defaults_are_a_preset_and_custom_values_are_not() -> None:
     assert presets.find_preset({}, presets.PRESETS) == "balanced"
     assert presets.find_preset({"train": {"epochs": 7}}, presets.PRESETS) is None
 
@@ -54,7 +54,7 @@ LAYERS = ModelParams(kind="layers", layers=(parse_layer("Flatten"),))
         ({"preset": "best"}, None, presets.PRETRAINED_PRESETS),
     ],
 )
-def test_only_pretrained_networks_with_automatic_phases_have_pretrained_presets(
+def test_only_pretrained_networks_with_automatic_phases_and_layers_have_pretrained_presets(
     train: dict[str, Any], model: ModelParams | None, expected: tuple[presets.Preset, ...]
 ) -> None:
     assert presets.list_presets({"train": train}, model) is expected
@@ -93,7 +93,7 @@ def test_each_data_set_has_its_own_settings(client: Client, photos: Path, tmp_pa
     other = make_photos(tmp_path / "other", per_class=4)
     client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 7}})
     client.choose(photos)
-    assert params(client)["train"]["epochs"] == 7, "values that were set before any photos were chosen are kept"
+    assert params(client)["train"]["epochs"] == 7, "values set before photos are chosen must be kept"
     client.choose(other)
     assert "train" not in params(client)
     client.post("/api/draft", {"revision": client.revision, "set": {"train.epochs": 9}})

@@ -62,10 +62,10 @@ def test_the_secrets_of_an_address_reach_the_jobs_but_not_the_draft_or_the_page(
     file_contents = [path.read_bytes() for path in client.studio.settings.home.rglob("*") if path.is_file()]
     assert file_contents
     assert not any(b"hunter2" in content or b"TOPSECRET" in content for content in file_contents)
-    assert os.environ["DARKROOM_ADDRESSES"] == full_address, "the jobs inherit this variable"
+    assert os.environ["DARKROOM_ADDRESSES"] == full_address, "jobs must inherit the full address"
 
 
-def test_an_invalid_value_is_reported_and_prevents_the_start(client: Client, photos: Path) -> None:
+def test_an_invalid_value_is_reported_and_prevents_training(client: Client, photos: Path) -> None:
     client.choose(photos)
     draft = client.post("/api/draft", {"revision": 1, "set": {"train.epochs": 0}}).json()
     assert draft["faults"] == [{"where": "train.epochs", "what": "expected greater than or equal to 1; found 0"}]
@@ -74,7 +74,7 @@ def test_an_invalid_value_is_reported_and_prevents_the_start(client: Client, pho
     assert client.post("/api/draft", {"revision": 2, "unset": ["train.epochs"]}).json()["ready"]
 
 
-def test_layers_that_cannot_be_built_prevent_the_start(client: Client, photos: Path) -> None:
+def test_layers_that_cannot_be_built_prevent_training(client: Client, photos: Path) -> None:
     client.choose(photos)
     layers = ["Flatten", {"Conv2D": {"filters": 8, "kernel_size": 3}}]
     draft = client.post("/api/draft", {"revision": 1, "set": {"train.model": {"layers": layers}}}).json()
@@ -93,7 +93,7 @@ def test_the_command_line_reads_the_exported_params(client: Client, photos: Path
     assert (params.data.uri, params.train.epochs, params.train.model.name) == (str(photos), 3, "MobileNetV2")
 
 
-def test_only_values_that_differ_from_the_defaults_are_stored_from_an_imported_params_file(client: Client) -> None:
+def test_importing_a_params_file_stores_only_values_that_differ_from_the_defaults(client: Client) -> None:
     text = "train:\n  epochs: 5\n  batch_size: 32\n"
     draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
     assert draft["params"] == {"train": {"epochs": 5}}
@@ -103,7 +103,7 @@ def test_only_values_that_differ_from_the_defaults_are_stored_from_an_imported_p
     ("text", "words"),
     [("train: {epochz: 3}", "epochz"), ("- a list", "sections"), ("a: [", "YAML"), ("data: {uri: /etc}", "/etc")],
 )
-def test_a_file_that_is_not_a_params_file_is_rejected(client: Client, text: str, words: str) -> None:
+def test_an_invalid_params_file_is_rejected(client: Client, text: str, words: str) -> None:
     answer = client.post("/api/draft/import", {"revision": 0, "text": text})
     assert answer.status_code in (400, 403)
     assert words in answer.json()["error"]
@@ -116,11 +116,11 @@ def test_an_invalid_key_is_rejected(client: Client, key: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"null", b"\xff", b'{"a":' * 100_000])
-def test_a_request_that_is_not_an_object_is_rejected(client: Client, body: bytes) -> None:
+def test_a_request_that_is_not_a_json_object_is_rejected(client: Client, body: bytes) -> None:
     assert client.ask("POST", "/api/draft", content=body).status_code == 400
 
 
-def test_a_command_is_imported_with_its_file_and_its_values(client: Client, photos: Path, tmp_path: Path) -> None:
+def test_importing_a_command_uses_its_options_and_its_params_file(client: Client, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("train: {epochs: 5, optimizer: sgd}\n")
     text = f"darkroom run --data {photos} --params mine.yaml --set train.epochs=9 --set 'train.model.layers=[Flatten]'"
     draft = client.post("/api/draft/import", {"revision": 0, "text": text}).json()
@@ -167,7 +167,7 @@ def test_invalid_imports_are_rejected_with_a_reason(client: Client, body: dict[s
 @pytest.mark.parametrize(
     ("image_size", "size"), [(96, [96, 96]), ([24, 20], [24, 20]), ("auto", [128, 128]), ([24, "x"], [128, 128])]
 )
-def test_a_network_is_checked_for_the_image_size_of_the_draft(
+def test_a_network_is_checked_with_the_image_size_of_the_draft(
     client: Client, image_size: object, size: list[int]
 ) -> None:
     client.post("/api/draft", {"revision": 0, "set": {"preprocess.image_size": image_size}})
@@ -190,7 +190,7 @@ def test_a_message_counts_layers_from_one_as_the_page_does(client: Client, photo
     assert draft["reasons"][0].startswith("Layer 2, Conv2D")
 
 
-def test_data_that_failed_slowly_is_not_read_again_for_other_drafts(
+def test_after_a_slow_failure_the_data_is_not_read_again_for_some_time(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, uris = 0.0, []

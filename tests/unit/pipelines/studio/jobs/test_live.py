@@ -79,7 +79,7 @@ def write_params(run: runs.RunFolder, **data: int) -> None:
     (run.path / runs.PARAMS_FILE).write_text(json.dumps({"data": {"uri": "photos", **data}}))
 
 
-def test_tasks_that_share_a_step_are_its_parts(running: Any) -> None:
+def test_tasks_that_share_a_step_are_shown_as_its_parts(running: Any) -> None:
     job, run = running
     write_params(run, workers=3)
     note(run, begin("list-photos"), end("list-photos"), begin("read-photos"), end("read-photos"))
@@ -87,21 +87,21 @@ def test_tasks_that_share_a_step_are_its_parts(running: Any) -> None:
     start, preprocess, *_ = watch(job).steps
     assert (start.state, preprocess.state) == ("done", "running")
     assert (preprocess.started, preprocess.num_parts) == (100.0, 4)
-    assert preprocess.share == pytest.approx(2 / 5), "the merge follows as the fifth task"
+    assert preprocess.share == pytest.approx(2 / 5), "the merge must count as the fifth task"
     assert [(part.name, part.state) for part in preprocess.parts] == [
         ("list-photos", "done"),
         ("read-photos", "done"),
         ("read-photos-2", "running"),
     ]
     note(run, *(end(name) for name in ("read-photos-2", "read-photos-3")), begin("preprocess"))
-    assert watch(job).steps[1].state == "running", "the merge is still running"
+    assert watch(job).steps[1].state == "running", "the step must be running until the merge has ended"
     note(run, {**end("preprocess"), "time": 190.0})
     preprocess = watch(job).steps[1]
     assert (preprocess.state, preprocess.seconds) == ("done", 90.0)
     assert [step.state for step in watch(job).steps if step.name == "train"] == ["running"]
 
 
-def test_the_features_are_a_step_if_several_tasks_compute_them(running: Any) -> None:
+def test_features_are_a_separate_step_if_several_tasks_compute_them(running: Any) -> None:
     job, run = running
     assert "compute-features" not in [step.name for step in watch(job).steps]
     write_params(run, feature_workers=2)
@@ -128,7 +128,7 @@ def test_a_failed_part_is_shown_in_its_step(running: Any) -> None:
     assert [part.name for part in preprocess.parts if part.state == "failed"] == ["read-photos-2"]
 
 
-def test_the_time_of_a_step_includes_its_parts(running: Any) -> None:
+def test_the_time_of_a_step_includes_that_of_its_parts(running: Any) -> None:
     job, run = running
     note(run, end("list-photos", 1.0), end("read-photos", 2.0), end("read-photos-2", 2.5), end("preprocess", 3.5))
     runs.finish(run, {})
@@ -143,7 +143,7 @@ def test_a_run_shows_its_progress_from_the_first_second_and_between_steps(runnin
     ]
     note(run, {"step": "preprocess", "event": "started"}, {"step": "preprocess", "event": "finished", "seconds": 3.5})
     train = next(step for step in watch(job).steps if step.name == "train")
-    assert (train.state, train.started) == ("running", 101.0), "its libraries are being loaded"
+    assert (train.state, train.started) == ("running", 101.0), "it must be running while its libraries load"
 
 
 def test_steps_show_how_long_they_took_in_the_latest_run(running: Any) -> None:
@@ -154,7 +154,7 @@ def test_steps_show_how_long_they_took_in_the_latest_run(running: Any) -> None:
     assert {step.name: step.expected_seconds for step in watch(job).steps}["preprocess"] == 3.5
 
 
-def test_other_jobs_have_no_training_progress(client: Client, running: Any) -> None:
+def test_only_a_running_training_run_has_progress(client: Client, running: Any) -> None:
     job, _ = running
     other = client.studio.queue.add("audit", "Look", [sys.executable, "-c", "pass"])
     assert show_progress(other) is None
@@ -182,7 +182,7 @@ def test_trials_are_shown_with_their_state(running: Any) -> None:
     assert "tune" in [step.name for step in view.steps]
 
 
-def test_a_running_trial_of_a_killed_job_is_interrupted(running: Any) -> None:
+def test_a_running_trial_of_a_killed_job_is_shown_as_interrupted(running: Any) -> None:
     job, run = running
     trial = {"step": "tune", "event": "trial", "number": 0, "values": {}}
     note(run, {"step": "tune", "event": "started"}, {**trial, "state": "running"})
@@ -191,12 +191,12 @@ def test_a_running_trial_of_a_killed_job_is_interrupted(running: Any) -> None:
     assert [row["state"] for row in watch(job).trials] == ["interrupted"]
 
 
-def test_only_new_text_of_the_log_is_sent(running: Any) -> None:
+def test_only_new_log_text_is_sent(running: Any) -> None:
     job, _ = running
     first = watch(job)
     assert (first.log, first.log_to) == ("one\ntwo\n", 8)
     assert watch(job, first.log_to).log == ""
-    assert watch(job, 10**9).log == "", "the position is beyond the end of the log"
+    assert watch(job, 10**9).log == "", "a position beyond the end must return no text"
 
 
 def test_a_training_run_can_be_finished_early(
@@ -215,7 +215,7 @@ def test_a_training_run_can_be_finished_early(
 
 
 class Socket:
-    """A websocket to the application, in ASGI messages."""
+    """A WebSocket client that exchanges ASGI messages with the application."""
 
     def __init__(self, client: Client, headers: dict[str, str]):
         self._client = client
@@ -233,7 +233,7 @@ class Socket:
         }
 
     def exchange(self, requests: list[dict[str, Any]], num_messages: int) -> list[dict[str, Any]]:
-        """Sends requests, and returns all messages until `num_messages` have arrived or the socket is closed."""
+        """Sends requests; returns the messages that arrive, until there are `num_messages` or the socket is closed."""
 
         async def exchange_messages() -> list[dict[str, Any]]:
             to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -252,7 +252,7 @@ class Socket:
         return asyncio.run(exchange_messages())
 
 
-def test_every_tab_is_updated(client: Client, running: Any) -> None:
+def test_a_tab_receives_the_jobs_the_progress_and_the_watched_job(client: Client, running: Any) -> None:
     job, _ = running
     messages = Socket(client, {"origin": f"http://{HOST}"}).exchange([{"job": job.path.name, "log": 4}], 4)
     contents = [json.loads(message["text"]) for message in messages if message["type"] == "websocket.send"]
@@ -262,7 +262,7 @@ def test_every_tab_is_updated(client: Client, running: Any) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}])
-def test_a_page_of_another_origin_receives_nothing(client: Client, headers: dict[str, str]) -> None:
+def test_a_page_from_another_origin_receives_nothing(client: Client, headers: dict[str, str]) -> None:
     assert [message["type"] for message in Socket(client, headers).exchange([], 1)] == ["websocket.close"]
 
 

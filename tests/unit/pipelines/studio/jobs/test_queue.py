@@ -1,4 +1,4 @@
-"""The queue: one job at a time, in order, even across restarts of the studio."""
+"""The queue runs one job at a time, in order, even across restarts of the studio."""
 
 import json
 import signal
@@ -52,7 +52,7 @@ def test_jobs_run_one_at_a_time_in_order(tmp_path: Path) -> None:
     assert first.state == "stopped"
 
 
-def test_another_studio_finds_running_jobs_and_continues_the_queue(tmp_path: Path) -> None:
+def test_a_restarted_studio_finds_running_jobs_and_continues_the_queue(tmp_path: Path) -> None:
     first_queue = Queue(tmp_path)
     running = first_queue.add("run", "long", python("import time; time.sleep(0.6); print('{\"ok\": 1}')"))
     waiting = first_queue.add("run", "next", python("print('{}')"))
@@ -70,11 +70,11 @@ def test_a_failed_job_reports_the_reason(tmp_path: Path) -> None:
     mendable = python("import sys; sys.stderr.write('noise\\ndarkroom: Choose other photos.\\n'); sys.exit(2)")
     failed_job = run_to_end(queue, queue.add("audit", "look", mendable))
     assert (failed_job.state, failed_job.error) == ("failed", "Choose other photos.")
-    crashed_job = run_to_end(queue, queue.add("audit", "look", python("raise ValueError('ours')")))
-    assert "ValueError: ours" in str(crashed_job.error)
+    crashed_job = run_to_end(queue, queue.add("audit", "look", python("raise ValueError('a bug')")))
+    assert "ValueError: a bug" in str(crashed_job.error)
 
 
-def test_a_job_that_ends_during_the_check_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_ends_while_its_state_is_read_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Queue(tmp_path).add("audit", "look", python("print('{}')"))
     (job.path / "started").touch()
     (job.path / "keeper.json").write_text('{"pid": 1}')
@@ -87,7 +87,7 @@ def test_a_job_that_ends_during_the_check_is_not_lost(tmp_path: Path, monkeypatc
     assert job.state == "done"
 
 
-def test_a_job_that_acquires_its_lock_during_the_check_is_not_lost(
+def test_a_job_that_acquires_its_lock_while_its_state_is_read_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = Queue(tmp_path).add("audit", "look", python("print('{}')"))
@@ -112,7 +112,7 @@ def test_a_killed_job_is_marked_as_lost_and_the_next_one_starts(tmp_path: Path) 
     keeper = int(Path(f"/proc/{child}/stat").read_text().split()[3])
     os.kill(keeper, signal.SIGKILL)
     time.sleep(0.1)
-    assert job.state == "running", "the command itself still runs"
+    assert job.state == "running", "a job must be running as long as its command runs"
     os.kill(child, signal.SIGKILL)
     wait_until(lambda: job.state == "lost")
     assert run_to_end(queue, queue.add("run", "next", python("print('{}')"))).state == "done"
@@ -163,7 +163,7 @@ def test_a_run_continues_without_mlflow(client: Client, photos: Path, monkeypatc
 
 
 @pytest.mark.proof
-def test_a_missing_cluster_is_reported(client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_cluster_is_reported(client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_digests({step: f"registry.example.org/darkroom-{step}@sha256:{'0' * 64}" for step in STEPS})
     job = run_without_servers(client, photos, monkeypatch, "submit")
     assert job.state == "failed"
@@ -177,7 +177,7 @@ def choose_photos(client: Client, photos: Path) -> None:
 
 
 def choose_bucket(client: Client, photos: Path) -> None:
-    """Chooses the photos of a bucket, which no test reads."""
+    """Chooses photos in a bucket; no test reads them."""
     choose_photos(client, photos)
     text = client.get("/api/draft/params.yaml").text.replace(str(photos), "s3://bucket/photos")
     client.post("/api/draft/import", {"revision": 2, "text": text})

@@ -15,7 +15,7 @@ from tests.support.source_tree import ROOT
 from tests.unit.pipelines.studio.conftest import Client
 
 
-def test_the_gallery_shows_every_backbone_and_local_measurements(client: Client) -> None:
+def test_the_gallery_shows_every_backbone_and_its_measured_speed(client: Client) -> None:
     speeds_path(client.studio.settings.home).write_text(json.dumps({"VGG16": 41.5}))
     cards = {card["name"]: card for card in client.get("/api/gallery").json()}
     assert cards.keys() == BACKBONES.keys()
@@ -72,7 +72,7 @@ def test_only_known_values_become_part_of_a_command(client: Client, path: str, b
     assert client.get("/api/jobs").json() == []
 
 
-def test_a_larger_training_run_has_a_longer_estimate(client: Client, photos: Path) -> None:
+def test_a_costlier_training_run_has_a_longer_time_estimate(client: Client, photos: Path) -> None:
     client.choose(photos)
     seconds = []
     for changes in ({"train.epochs": 5}, {"train.epochs": 50}, {"train.model": {"name": "VGG16"}}):
@@ -87,7 +87,7 @@ def test_a_larger_training_run_has_a_longer_estimate(client: Client, photos: Pat
 
 
 @pytest.mark.proof
-def test_commands_determine_the_layers_and_the_speed_of_a_backbone(tmp_path: Path) -> None:
+def test_commands_write_the_layers_and_the_speed_of_a_backbone(tmp_path: Path) -> None:
     for action in ("layers", "speed"):
         subprocess.run(
             [

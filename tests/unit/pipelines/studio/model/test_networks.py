@@ -15,11 +15,11 @@ def test_every_template_can_be_built(template: dict[str, list[object]], side: in
     view = inspect_network(template["layers"], (side, side), 10, 32)
     assert view.fault is None
     assert view.drawing is not None
-    assert view.drawing.count("<rect") == len(template["layers"]) + 3, "the background, the photo and the output"
+    assert view.drawing.count("<rect") == len(template["layers"]) + 3, "one per layer, plus background, photo, output"
     TrainParams.model_validate({"model": {"layers": tuple(map(parse_layer, template["layers"]))}})
 
 
-def test_the_numbers_match_the_traced_layers() -> None:
+def test_shapes_and_sizes_match_the_traced_layers() -> None:
     layers = [{"Conv2D": {"filters": 8, "kernel_size": 3}}, "MaxPooling2D", "Flatten"]
     view = inspect_network(layers, (16, 16), 3, 4)
     traced = trace(tuple(map(parse_layer, layers)), (16, 16, 3))
@@ -48,7 +48,7 @@ def test_the_invalid_layer_is_marked(layers: list[object], position: int, words:
     assert words in str(view.layers[position].fault)
     assert view.fault == view.layers[position].fault
     assert view.drawing is None
-    assert all(layer.gives for layer in view.layers[:position]), "the layers before it are shown"
+    assert all(layer.gives for layer in view.layers[:position]), "the shapes of the layers before it must be shown"
 
 
 def test_every_layer_has_help_and_arguments_of_known_kinds() -> None:

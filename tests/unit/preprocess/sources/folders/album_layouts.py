@@ -98,10 +98,10 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "the folders of a phone",
+        "folders from a phone",
         "DCIM/Camera/*3 DCIM/Screenshots/*2 Pictures/WhatsApp/*2",
         refusal=(
-            "The folders of the data must be classes; {data} contains DCIM and Pictures, whose names are usual for "
+            "The folders of the data must be classes; {data} contains DCIM and Pictures, whose names are common for "
             "folders that contain class folders. If they are classes, rename them; otherwise pass one of them: "
             "--data {data}/DCIM"
         ),
@@ -111,7 +111,7 @@ ALBUM_LAYOUTS = (
         "cat/2021/*3 cat/2022/*2 dog/2021/*3 dog/2022/*2",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
-            "The outer folders are the classes: the photos of 2021 and 2022 in cat all belong to cat.",
+            "The outer folders are the classes: all photos in the subfolders 2021 and 2022 of cat belong to cat.",
         ),
     ),
     DataLayout(
@@ -127,8 +127,8 @@ ALBUM_LAYOUTS = (
         "2021/01/*3 2021/02/*3 2022/01/*3 2022/02/*3",
         refusal=(
             "The class folders must be on one level; 2021 and 2022 in {data} contain the same folders 01 and 02, and "
-            "either may be the classes. If 01 and 02 are the classes, merge the folders of the same name, or rename "
-            "2021 and 2022 "
+            "either level may be the classes. If 01 and 02 are the classes, merge the folders of the same name, or "
+            "rename 2021 and 2022 "
             "to part1, part2 and so on; if these are splits, rename them to train, validation and test. If 2021 and "
             "2022 "
             "are the classes, put their photos directly into them. Or pass a table of paths and labels (--data "
@@ -181,7 +181,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "splits with numbers",
+        "numbered split folders",
         "01-train/cat/*3 01-train/dog/*3 02-val/cat/*2 02-val/dog/*2 03-test/*3",
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
@@ -206,7 +206,7 @@ ALBUM_LAYOUTS = (
         "class_a/train/*3 class_a/test/*2 class_b/*3",
         refusal=(
             "All class folders must be split in the same way; class_a in {data} contains test and train, "
-            "and class_b (3 photos) has no training folder. Split class_b too, or none of them."
+            "and class_b (3 photos) has no training folder. Split class_b too, or do not split any class."
         ),
     ),
     DataLayout(
@@ -223,7 +223,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a dot at the end of a class",
+        "a dot at the end of a class name",
         "cat./*3 dog/*3 cat/*2",
         lines=(
             "Found 8 photos in 3 classes: cat 2, cat. 3, dog 3.",
@@ -234,16 +234,16 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a dot at the end of a class in one split",
+        "a dot at the end of a class name in one split",
         "train/cat./*3 train/dog/*3 test/cat/*2 test/dog/*2",
         refusal=(
             "Each class must have photos in train; test has cat (2 photos), and train has no photos of it. "
-            "'cat.' of train and 'cat' of test differ only in case, spaces, hyphens or dots: use the "
+            "'cat.' in train and 'cat' in test differ only in case, spaces, hyphens or dots: use the "
             "same name."
         ),
     ),
     DataLayout(
-        "a copy of a class",
+        "a copy of a class folder",
         "cat/*3 dog/*3 cat%20-%20Copy/*3",
         lines=(
             "Found 9 photos in 3 classes: cat 3, cat - Copy 3, dog 3.",
@@ -254,7 +254,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a second download of a class",
+        "a second download of a class folder",
         "cat/*3 cat%20(1)/*3 dog/*3",
         lines=(
             "Found 9 photos in 3 classes: cat 3, cat (1) 3, dog 3.",
@@ -265,7 +265,7 @@ ALBUM_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "numbered classes next to a file of names",
+        "numbered classes next to a file of class names",
         "0/*3 1/*3 2/*3 names.txt",
         lines=(
             "Found 9 photos in 3 classes: 0 3, 1 3, 2 3.",

@@ -1,4 +1,4 @@
-"""More layouts of public data sets and combined folders, and how each should be interpreted."""
+"""More layouts of public data sets and of users' folders, and how each should be interpreted."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 
@@ -41,7 +41,7 @@ COLLECTED_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: COVID 3, Normal 3.",
             "The photos are in COVID-19_Radiography_Dataset.",
-            ("Subfolders left out because they have names for masks or annotations: masks (6 photos)."),
+            ("Subfolders left out because their names suggest masks or annotations: masks (6 photos)."),
         ),
     ),
     DataLayout(
@@ -60,8 +60,8 @@ COLLECTED_LAYOUTS = (
         "10253/0/*3 10253/1/*2 10254/0/*3 10254/1/*3",
         refusal=(
             "The class folders must be on one level; 10253 and 10254 in {data} contain the same folders 0 and 1, and "
-            "either may be the classes. If 0 and 1 are the classes, merge the folders of the same name, or rename "
-            "10253 and 10254 "
+            "either level may be the classes. If 0 and 1 are the classes, merge the folders of the same name, or "
+            "rename 10253 and 10254 "
             "to part1, part2 and so on; if these are splits, rename them to train, validation and test. If 10253 and "
             "10254 "
             "are the classes, put their photos directly into them. Or pass a table of paths and labels (--data "
@@ -88,10 +88,10 @@ COLLECTED_LAYOUTS = (
         "EuroSAT/AnnualCrop/*3 EuroSAT/Forest/*3 EuroSATallBands/AnnualCrop/1.tif EuroSATallBands/Forest/1.tif",
         refusal=(
             "The class folders must be on one level; EuroSAT and EuroSATallBands in {data} contain the same folders "
-            "AnnualCrop and Forest, and either may be the classes. If AnnualCrop and Forest are the classes, merge the "
-            "folders of the same name, or rename EuroSAT and EuroSATallBands to part1, part2 and so on; if these are "
-            "splits, rename them to train, validation and test. If EuroSAT and EuroSATallBands are the classes, put "
-            "their photos "
+            "AnnualCrop and Forest, and either level may be the classes. If AnnualCrop and Forest are the classes, "
+            "merge the folders of the same name, or rename EuroSAT and EuroSATallBands to part1, part2 and so on; if "
+            "these are splits, rename them to train, validation and test. If EuroSAT and EuroSATallBands are the "
+            "classes, put their photos "
             "directly into them. Or pass a table of paths and labels (--data labels.csv)."
         ),
     ),
@@ -104,8 +104,8 @@ COLLECTED_LAYOUTS = (
         refusal=(
             "The class folders must be on one level; amazon, dslr and webcam in {data} contain the same folders bike "
             "and"
-            " mug, and either may be the classes. If bike and mug are the classes, merge the folders of the same name, "
-            "or rename "
+            " mug, and either level may be the classes. If bike and mug are the classes, merge the folders of the same "
+            "name, or rename "
             "amazon, dslr and webcam to part1, part2 and so on; if these are splits, rename them to train, validation "
             "and test. If amazon, dslr and webcam are the classes, put their photos directly into them. Or pass a "
             "table of paths and labels (--data labels.csv)."
@@ -152,8 +152,8 @@ COLLECTED_LAYOUTS = (
         "entrenamiento/a/*3 entrenamiento/b/*3 prueba/a/*2 prueba/b/*2",
         refusal=(
             "The class folders must be on one level; entrenamiento and prueba in {data} contain the same folders a and "
-            "b, and either may be the classes. If a and b are the classes, merge the folders of the same name, or "
-            "rename "
+            "b, and either level may be the classes. If a and b are the classes, merge the folders of the same name, "
+            "or rename "
             "entrenamiento and prueba to part1, part2 and so on; if these are splits, rename them to train, validation "
             "and test. If entrenamiento and prueba are the classes, put their photos directly into them. Or pass a "
             "table of paths and labels (--data labels.csv)."
@@ -225,7 +225,7 @@ COLLECTED_LAYOUTS = (
         "photos in two folders",
         "photos/*3 pictures/*3",
         refusal=(
-            "The folders of the data must be classes; {data} contains photos and pictures, whose names are usual for "
+            "The folders of the data must be classes; {data} contains photos and pictures, whose names are common for "
             "folders that contain class folders. If they are classes, rename them; otherwise pass one of "
             "them: --data {data}/photos"
         ),
@@ -235,7 +235,7 @@ COLLECTED_LAYOUTS = (
         "mammals/cat/*3 mammals/dog/*3 birds/*3",
         lines=(
             "Found 9 photos in 2 classes: birds 3, mammals 6.",
-            ("The outer folders are the classes: the photos of cat and dog in mammals all belong to mammals."),
+            "The outer folders are the classes: all photos in the subfolders cat and dog of mammals belong to mammals.",
         ),
     ),
     DataLayout(
@@ -243,7 +243,7 @@ COLLECTED_LAYOUTS = (
         "cat/*3 cat/masks/*3 dog/*3 dog/masks/*3",
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
-            ("Subfolders left out because they have names for masks or annotations: masks (6 photos)."),
+            ("Subfolders left out because their names suggest masks or annotations: masks (6 photos)."),
         ),
     ),
     DataLayout(

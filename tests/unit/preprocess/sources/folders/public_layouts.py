@@ -33,7 +33,7 @@ class DataLayout:
         return parent / self.folder
 
     def expand(self) -> list[str]:
-        """The names of the files."""
+        """The paths of the files and of the empty folders, which end in a slash."""
         names: list[str] = []
         for name in self.files.split():
             folder, star, count = name.replace("%20", " ").partition("*")

@@ -1,4 +1,4 @@
-"""Layouts of research data sets that are not just for classification, or with documents next to the photos."""
+"""Layouts of research data sets, some of them for other tasks, and how each should be interpreted."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 
@@ -45,7 +45,7 @@ RESEARCH_LAYOUTS = (
         "images_background/Greek/character01/*2 images_background/Greek/character02/*2"
         " images_background/Latin/character01/*2 images_evaluation/Angelic/character01/*2",
         refusal="The folders of the data must be classes; {data} contains images_background and "
-        "images_evaluation, whose names are usual for folders that contain class folders. If they are classes, rename "
+        "images_evaluation, whose names are common for folders that contain class folders. If they are classes, rename "
         "them; otherwise pass one of them: --data {data}/images_background",
     ),
     DataLayout(
@@ -73,7 +73,10 @@ RESEARCH_LAYOUTS = (
             "Found 13 photos in 4 classes: abbey 3, alley 3, bakery 4, beach 3.",
             "The photos are in SUN397.",
             "The folders a and b are read as parts of one collection.",
-            ("The outer folders are the classes: the photos of indoor and outdoor in bakery all belong to bakery."),
+            (
+                "The outer folders are the classes: all photos in the subfolders indoor and outdoor of bakery belong "
+                "to bakery."
+            ),
         ),
     ),
     DataLayout(
@@ -81,7 +84,7 @@ RESEARCH_LAYOUTS = (
         "a/left/*3 a/right/*3 b/left/*3 b/middle/*3",
         lines=(
             "Found 12 photos in 2 classes: a 6, b 6.",
-            "The outer folders are the classes: the photos of left and right in a all belong to a.",
+            "The outer folders are the classes: all photos in the subfolders left and right of a belong to a.",
         ),
     ),
     DataLayout(
@@ -90,8 +93,8 @@ RESEARCH_LAYOUTS = (
         " upper-gi-tract/pathological-findings/esophagitis/*3 image-labels.csv",
         lines=(
             "Found 9 photos in 2 classes: lower-gi-tract 6, upper-gi-tract 3.",
-            "The outer folders are the classes: the photos of cecum and ileum in lower-gi-tract all "
-            "belong to lower-gi-tract.",
+            "The outer folders are the classes: all photos in the subfolders cecum and ileum of "
+            "lower-gi-tract belong to lower-gi-tract.",
         ),
     ),
     DataLayout(

@@ -41,7 +41,7 @@ def test_a_supported_layout_is_read_and_described(layout: DataLayout, tmp_path: 
 
 
 @pytest.mark.parametrize("layout", REFUSED, ids=name_of)
-def test_an_ambiguous_layout_is_rejected_with_advice(layout: DataLayout, tmp_path: Path) -> None:
+def test_an_unsupported_or_ambiguous_layout_is_rejected_with_advice(layout: DataLayout, tmp_path: Path) -> None:
     data = layout.write(tmp_path)
     with pytest.raises(DataError) as refusal:
         find_photos(DataFolder(data))
@@ -58,7 +58,7 @@ def test_an_archive_is_read_like_its_folder(layout: DataLayout, tmp_path: Path) 
     assert lines[0] == layout.lines[0]
 
 
-def test_the_error_for_an_archive_advises_to_unpack_it(tmp_path: Path) -> None:
+def test_the_error_for_an_archive_advises_unpacking_it(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "leaves.zip", "w") as file:
         for name in ("color/a/1.jpg", "color/b/1.jpg", "gray/a/1.jpg", "gray/b/1.jpg"):
             file.writestr(name, "")
@@ -131,7 +131,7 @@ def test_an_empty_folder_is_a_class_unless_its_name_is_reserved() -> None:
         ["0", "1"],
     ],
 )
-def test_split_words_within_class_names_are_ignored(names: list[str]) -> None:
+def test_words_for_splits_or_masks_within_class_names_are_ignored(names: list[str]) -> None:
     assert read(*(f"{name}/1.jpg" for name in names)).class_names == tuple(sorted(names))
 
 
@@ -141,14 +141,16 @@ def test_split_words_within_class_names_are_ignored(names: list[str]) -> None:
         (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg"], ("cat", "dog")),
         (["cat0.jpg", "cat1.jpg", "dog (1).jpg", "dog (2).jpg"], ("cat", "dog")),
         (["sea_lion_1.jpg", "sea_lion_2.jpg", "seal-1.jpg", "seal-22.jpg"], ("sea_lion", "seal")),
-        (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg"], ()),  # dog has a single photo, so it may not be a class
+        (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg"], ()),  # dog has a single photo, so it might not be a class
         (["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg", "mouse.jpg"], ()),
         (["IMG_20200101_1.jpg", "IMG_20200101_2.jpg", "PXL_20200101_1.jpg", "PXL_20200101_2.jpg"], ()),
         (["00001.jpg", "00002.jpg"], ()),
         (["1_0_0.jpg", "1_0_1.jpg", "2_0_0.jpg", "2_0_1.jpg"], ()),
     ],
 )
-def test_classes_are_read_from_file_names_if_all_contain_one(names: list[str], class_names: tuple[str, ...]) -> None:
+def test_classes_are_read_from_file_names_if_each_contains_a_class(
+    names: list[str], class_names: tuple[str, ...]
+) -> None:
     assert read(*names).class_names == class_names
 
 

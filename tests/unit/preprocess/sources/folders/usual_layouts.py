@@ -22,10 +22,10 @@ USUAL_LAYOUTS = (
         "Move some of the photos into a folder train/c, or move test/c out of the data.",
     ),
     DataLayout(
-        "a class name with another spelling in test",
+        "a class name that is spelled differently in test",
         "train/Cat/*3 train/dog/*3 test/cat%20/*2 test/dog/*2",
         refusal="Each class must have photos in train; test has 'cat ' (2 photos), and train has no photos of it. "
-        "'Cat' of train and 'cat ' of test differ only in case, spaces, hyphens or dots: use the same "
+        "'Cat' in train and 'cat ' in test differ only in case, spaces, hyphens or dots: use the same "
         "name.",
     ),
     DataLayout(
@@ -52,7 +52,7 @@ USUAL_LAYOUTS = (
         lines=(
             "Found 6 photos in 2 classes: cat 3, dog 3.",
             (
-                "Folders left out because their names are unlikely to be classes: test (4 photos) and unlabeled "
+                "Folders left out because their names are unlikely to be class names: test (4 photos) and unlabeled "
                 "(2 photos). If they are classes, rename the folders."
             ),
         ),
@@ -60,21 +60,21 @@ USUAL_LAYOUTS = (
     DataLayout(
         "a test folder next to class folders",
         "cat/*3 dog/*3 test/cat/*2 test/dog/*2",
-        refusal="Split data must have a folder train; {data} has class folders cat and dog, and a folder test "
-        "with the same classes. Move the class folders for training into {data}/train, or move test out "
+        refusal="If the data is split, it must have a folder train; {data} has class folders cat and dog, and a folder "
+        "test with the same classes. Move the class folders for training into {data}/train, or move test out "
         "of the data.",
     ),
     DataLayout(
         "no folder for training",
         "test/a/*3 val/a/*3",
-        refusal="Split data must have a folder train with class folders; found only test and val in {data}. "
-        "Move the training photos of each class into a folder {data}/train/CLASS.",
+        refusal="If the data is split, it must have a folder train with class folders; found only test and val in "
+        "{data}. Move the training photos of each class into a folder {data}/train/CLASS.",
     ),
     DataLayout(
         "a training folder without class folders",
         "train/*3 test/a/*3 test/b/*3",
-        refusal="Split data must have a folder train with class folders; there are none in train. Move the "
-        "training photos of each class into a folder {data}/train/CLASS.",
+        refusal="If the data is split, it must have a folder train with class folders; there are none in train. Move "
+        "the training photos of each class into a folder {data}/train/CLASS.",
     ),
     DataLayout(
         "vehicles, one of which is a train",
@@ -119,11 +119,11 @@ USUAL_LAYOUTS = (
         "cat/color/*3 cat/gray/*3 dog/color/*3 dog/gray/*3",
         lines=(
             "Found 12 photos in 2 classes: cat 6, dog 6.",
-            "The outer folders are the classes: the photos of color and gray in cat all belong to cat.",
+            "The outer folders are the classes: all photos in the subfolders color and gray of cat belong to cat.",
         ),
     ),
     DataLayout(
-        "folders of a file server",
+        "system folders of a file server",
         "cat/*3 dog/*3 @eaDir/cat/*2 #recycle/*2 lost+found/*1 cat/@eaDir/1.jpg/*2",
         lines=("Found 6 photos in 2 classes: cat 3, dog 3.",),
     ),
@@ -198,7 +198,7 @@ USUAL_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a test folder with another name",
+        "a test folder with an unusual name",
         "train/a/*3 train/b/*3 my_testset/*4",
         lines=(
             "Found 6 photos in 2 classes: a 3, b 3.",

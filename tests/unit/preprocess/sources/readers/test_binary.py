@@ -1,4 +1,4 @@
-"""CIFAR and IDX files become photos."""
+"""CIFAR and IDX files are converted to photos."""
 
 import gzip
 import struct

@@ -49,7 +49,7 @@ def test_rows_without_a_photo_or_label_are_rejected(tmp_path: Path) -> None:
         file.write("red/absent.png;red\n;red\nred/000.png;\nred/001.png;red\n")
     info = preprocess(str(table), PARAMS, tmp_path / "dataset")
     assert info.rejected == {"no_label": 1, "no_path": 1, "unreadable": 1}
-    assert info.num_kept == 18, "the repeated row counts once"
+    assert info.num_kept == 18, "a repeated row must count only once"
 
 
 def test_class_names_can_look_like_numbers_or_missing_values(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_class_names_can_look_like_numbers_or_missing_values(tmp_path: Path) -> 
         (b"path,label,split\na.png,x,later\nb.png,y,\n", "contains 'later' in line 2"),
     ],
 )
-def test_tables_without_labels_are_rejected(content: bytes, message: str, tmp_path: Path) -> None:
+def test_tables_without_usable_paths_or_labels_are_rejected(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
         probe(str(tmp_path / "labels.csv"))

@@ -46,7 +46,7 @@ def test_parquet_tables_can_contain_the_photos(tmp_path: Path) -> None:
         assert probe(str(tmp_path / data)).native_size == (20, 24)
     with open_data(str(tmp_path / "set"), tmp_path) as data_folder:
         photo_set = find_photos(data_folder)
-        assert photo_set.class_names == ("T-shirt / top", "shoe"), "a class may have any name"
+        assert photo_set.class_names == ("T-shirt / top", "shoe"), "class names may contain any characters"
         assert len(photo_set.files) == 10
         assert photo_set.given_splits == {"train", "test"}
         first = photo_set.files[0]
@@ -65,7 +65,7 @@ def test_parquet_tables_can_contain_the_photos(tmp_path: Path) -> None:
         (None, "cannot be read as a Parquet file"),
     ],
 )
-def test_parquet_tables_without_classes_are_rejected(
+def test_parquet_tables_that_are_unreadable_or_have_no_labels_are_rejected(
     table: dict[str, list[object]] | None, message: str, tmp_path: Path
 ) -> None:
     if table is None:
@@ -97,6 +97,6 @@ def test_photos_of_a_table_stay_in_their_folder(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "path", ["../../x.png", "/etc/passwd.png", "a\\..\\b.png", "ü.png", "x" * 300 + ".png", "x.exe", None, ".png"]
 )
-def test_the_file_name_of_a_photo_in_a_table_cannot_leave_the_folder(path: str | None) -> None:
+def test_the_file_name_of_a_photo_in_a_table_cannot_lead_out_of_the_folder(path: str | None) -> None:
     _, name = parquet_photos._read_photo({"bytes": b"1", "path": path}, 7)
     assert name in {"000007-photo", "000007-.png", "000007-x.png", "000007-passwd.png", "000007-b.png"}

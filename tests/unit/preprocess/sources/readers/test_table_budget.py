@@ -1,4 +1,4 @@
-"""Tables and picture files that declare or contain more than fits into memory."""
+"""Tables, picture files, folders and DVC files that are too large or unreadable."""
 
 import gzip
 import os
@@ -69,7 +69,7 @@ def test_a_parquet_table_with_too_many_rows_or_columns_is_refused(tmp_path: Path
 
 
 @pytest.mark.proof
-def test_a_parquet_page_of_gigabytes_only_stops_the_process_that_reads_it(tmp_path: Path) -> None:
+def test_a_parquet_page_of_gigabytes_fails_only_in_the_process_that_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     cells = pa.table({"path": ["x" * 1_500_000_000], "label": ["a"]})
     pq.write_table(cells, path, compression="zstd", use_dictionary=False)

@@ -28,7 +28,7 @@ PARAMS = PreprocessParams(image_size=16)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """A web server on loopback: its address, its folder, and the requested paths."""
+    """A local web server: its address, the folder that it serves, and its requests (method and path)."""
     folder, requests = tmp_path / "served", []
     folder.mkdir()
 

@@ -1,4 +1,4 @@
-"""On a cluster, a step waits for the server of its data; elsewhere it reports the outage at once."""
+"""If the data's server is down, a step on a cluster waits for it; elsewhere, the step reports the outage at once."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from components.preprocess.sources.remote import fetch
 
 
 class Outage:
-    """A server that refuses the first few connections."""
+    """Replaces a fetch function; the first `num_refusals` calls fail as if the server refused the connection."""
 
     def __init__(self, num_refusals: int):
         self.num_refusals = num_refusals
@@ -24,7 +24,7 @@ class Outage:
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/photos", "dvc+https://example.org/photos.git@v1:photos"])
-def test_a_pod_waits_for_the_server_of_its_data(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pod_waits_for_its_data_server(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
     outage = Outage(3)
@@ -33,7 +33,7 @@ def test_a_pod_waits_for_the_server_of_its_data(uri: str, monkeypatch: pytest.Mo
     assert outage.num_calls == 4
 
 
-def test_a_laptop_reports_the_outage_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_cluster_an_outage_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     outage = Outage(1)
     monkeypatch.setattr(fetch, "_fetch_files", outage)

@@ -24,17 +24,17 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     for variable in (*SECRETS["preprocess"]["darkroom-s3"].values(), "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(variable, raising=False)
     s3fs = pytest.importorskip("s3fs")
-    s3fs.S3FileSystem.clear_instance_cache()  # otherwise, it would connect to the server of an earlier test
+    s3fs.S3FileSystem.clear_instance_cache()  # otherwise, s3fs would connect to an earlier test's server
 
 
 def mount_secret(monkeypatch: pytest.MonkeyPatch, **secret: str) -> None:
-    """Sets the variables that the preprocess task gets from the secret darkroom-s3 with these keys."""
+    """Sets the environment variables that the preprocess task gets from a secret darkroom-s3 with this content."""
     for key, value in secret.items():
         monkeypatch.setenv(SECRETS["preprocess"]["darkroom-s3"][key], value)
 
 
 @pytest.mark.parametrize("style", ["path", "auto"])
-def test_photos_are_read_from_a_store_with_an_endpoint_a_region_and_path_style(
+def test_photos_are_read_from_a_store_with_its_own_endpoint_and_region(
     style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import boto3
@@ -58,7 +58,7 @@ def test_photos_are_read_from_a_store_with_an_endpoint_a_region_and_path_style(
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """The endpoint of an empty store, and (host, path, region of the signature) of each list request."""
+    """The endpoint of an empty store, and a list with (host, path, signing region) of each GET request."""
     requests: list[tuple[str, str, str]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

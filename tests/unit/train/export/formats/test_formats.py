@@ -99,7 +99,7 @@ def test_a_model_that_disagrees_with_the_service_is_not_written(name: Format, fo
     odd = keras.saving.load_model(tmp_path / "model" / "model.keras")
     odd.set_weights([2 * weights for weights in odd.get_weights()])
     odd.save(tmp_path / "model" / "model.keras")
-    with pytest.raises(ModelError, match=r"within 0\.0001 of the service;"):
+    with pytest.raises(ModelError, match=r"within 0\.0001 of the service's;"):
         export_model(folders[0], tmp_path / "model", folders[2], tmp_path / "out", name)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
@@ -109,7 +109,7 @@ def test_a_layer_that_a_format_does_not_support_is_reported(folders: Folders, tm
 
     @keras.saving.register_keras_serializable("tests")
     class Bessel(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-        """A TensorFlow operation that neither LiteRT nor ONNX has."""
+        """A layer with a TensorFlow operation that neither LiteRT nor ONNX supports."""
 
         def call(self, inputs: Any) -> Any:
             return tf.math.bessel_i0e(inputs)

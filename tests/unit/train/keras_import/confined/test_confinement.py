@@ -1,4 +1,4 @@
-"""A confined process really cannot do more than it needs, whatever it tries."""
+"""A confined process cannot do more than it needs, whatever it tries."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ sys.exit(confinement.handle(pathlib.Path(sys.argv[1]), attempt))
 
 @pytest.fixture
 def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs a statement on an upload in a confined process with write access to `tmp_path/inside`."""
+    """Returns a function that runs a statement in a confined process that may write only to `tmp_path/inside`."""
     (tmp_path / "inside").mkdir()
     (tmp_path / "program").mkdir()
     (tmp_path / "program" / "attempt.py").write_text(PROGRAM)
@@ -172,7 +172,7 @@ def test_a_confined_program_imports_nothing_from_the_working_folder(
     attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path, tmp_path / "inside"):
-        (folder / "random.py").write_text("raise SystemExit('a module of the working folder was imported')")
-        (folder / "components.py").write_text("raise SystemExit('a module of the working folder was imported')")
+        (folder / "random.py").write_text("raise SystemExit('a module from the working folder was imported')")
+        (folder / "components.py").write_text("raise SystemExit('a module from the working folder was imported')")
     monkeypatch.chdir(tmp_path)
     attempt("import random; random.random()")

@@ -16,7 +16,7 @@ def test_training_stops_when_the_validation_loss_no_longer_falls() -> None:
     assert result.best_epoch == 1
 
 
-def test_the_running_mean_of_the_weights_is_validated_and_kept() -> None:
+def test_the_moving_average_of_the_weights_is_validated_and_kept() -> None:
     plain, mean = classifier(), classifier()
     jumping = {"epochs": 3, "optimizer": "sgd", "learning_rate": 0.8, "schedule": "constant"}
     run_fit(plain, **jumping)
@@ -25,7 +25,7 @@ def test_the_running_mean_of_the_weights_is_validated_and_kept() -> None:
     assert not np.allclose(mean.get_weights()[0], plain.get_weights()[0])
 
 
-def test_the_mean_of_the_last_weights_is_validated_and_kept() -> None:
+def test_the_mean_of_the_weights_of_the_last_epochs_is_validated_and_kept() -> None:
     model = classifier()
     ends: list[list[np.ndarray]] = []
     params = TrainParams(epochs=4, optimizer="sgd", learning_rate=0.8, schedule="constant", swa=0.5)

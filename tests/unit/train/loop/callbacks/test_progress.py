@@ -32,7 +32,7 @@ from tests.unit.train.loop.points import classifier, points, run_fit
     ],
     ids=["one, ready", "one, late", "all ready", "first late", "each late", "last late", "none"],
 )
-def test_waiting_time_is_measured_for_steps_of_equal_length(
+def test_the_time_waiting_for_batches_is_computed_for_steps_of_equal_duration(
     made_at: list[float], start: float, end: float, waited: float
 ) -> None:
     assert measure_input_wait(np.array(made_at), start, end) == pytest.approx(waited)
@@ -70,7 +70,7 @@ def test_nan_stops_training_within_the_epoch(
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", range(8))
-def test_every_weight_that_is_not_finite_is_reported(value: float, place: int) -> None:
+def test_any_weight_that_is_not_finite_is_reported(value: float, place: int) -> None:
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
     )
@@ -96,7 +96,7 @@ def test_each_epoch_and_the_progress_within_it_are_logged(
     assert caplog.messages[-1].startswith("Kept the weights of epoch ")
 
 
-def test_without_a_run_there_are_no_system_metrics() -> None:
+def test_without_an_mlflow_run_there_are_no_system_metrics() -> None:
     with system_metrics(Run(None)):
         pass
 

@@ -27,7 +27,7 @@ TWICE = (
     Point("components.train.loop.callbacks.saving:Saver.on_train_batch_end", 3, signal.SIGTERM, where="twice"),
 )
 ON_TWO_DEVICES = Point("components.train.loop.phases:train_phases", 0, where="two-devices", num_devices=2)
-"""Never interrupted, because calls are counted from 1."""
+"""Never interrupted: its call number is 0, and calls are counted from 1."""
 PLACES = (
     *(("components.train.loop.batches:Batches.__getitem__", call) for call in (3, 11, 21, 33, 60)),
     *((f"{CHECKPOINT}:{name}", call) for call in (1, 3) for name in WRITING),
@@ -40,8 +40,8 @@ PLACES = (
         for call in (1, 3)
     ),
 )
-"""In the middle of an epoch; between the files of a checkpoint and before its rename; at the best epoch; where a phase
-begins; while frozen features are computed and before their file is renamed."""
+"""Where to interrupt: in the middle of an epoch; between the files of a checkpoint and before its rename; at the best
+epoch; at the start of a phase; while frozen features are computed and before their file is renamed."""
 ALL = (
     *(Point(*place, signum) for place in PLACES for signum in (signal.SIGKILL, signal.SIGTERM)),
     *(
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted(folder: Path) -> Callable[[str, int], Ended]:
-    """Trains without interruptions, with the given averaging of the weights and number of epochs per phase."""
+    """Returns a function that trains without interruptions, given the weight averaging and the epochs per phase."""
 
     @functools.cache
     def trained(averaging: str, epochs: int) -> Ended:
@@ -102,10 +102,10 @@ def codes(folder: Path) -> list[int]:
 
 
 @pytest.mark.usefixtures("_environment")
-def test_training_that_is_ended_twice_resumes_with_the_same_weights(
+def test_training_that_is_interrupted_twice_ends_with_the_same_weights(
     folder: Path, codes: list[int], uninterrupted: Callable[[str, int], Ended], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Killed while a checkpoint is written, resumed, asked to end, resumed again."""
+    """It is killed while a checkpoint is written, resumed, asked to end and resumed again."""
     assert codes[:2] == [-signal.SIGKILL, 128 + signal.SIGTERM]
     with caplog.at_level("INFO", logger="components"):
         check_goes_on(folder / TWICE[-1].folder_name, TWICE[-1].averaging, uninterrupted)

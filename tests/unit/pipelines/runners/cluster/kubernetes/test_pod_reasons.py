@@ -1,4 +1,4 @@
-"""The reason why a pod does not run, from the answers of Kubernetes to kubectl."""
+"""The reason why a pod does not run, found in the answers of kubectl."""
 
 import json
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def test_kubectl_is_called_for_the_pods_of_the_run(kubectl: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", ["missing", "refused"])
-def test_if_kubectl_is_missing_or_refused_there_is_no_reason_and_calls_end(failure: str, kubectl: Path) -> None:
+def test_if_kubectl_is_missing_or_fails_no_reason_is_found_and_calls_stop(failure: str, kubectl: Path) -> None:
     if failure == "missing":
         kubectl.unlink()
     else:

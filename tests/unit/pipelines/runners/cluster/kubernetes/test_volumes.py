@@ -31,7 +31,7 @@ def job(condition: str) -> dict[str, Any]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Sets the answers of a stand-in for kubectl: one file per kind; a kind without a file is forbidden."""
+    """Returns a function that sets what a stand-in for kubectl answers for each kind; other kinds are forbidden."""
     program = tmp_path / "kubectl"
     program.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\n'
@@ -86,7 +86,7 @@ def test_volumes_that_all_tasks_can_mount_are_accepted(
         ([POD], 2, [NODE], Placement()),
     ],
 )
-def test_several_tune_workers_need_a_shared_volume(
+def test_several_workers_on_different_nodes_need_a_shared_volume(
     modes: list[str], num_workers: int, nodes: list[dict[str, Any]], placement: Placement, cluster: Cluster
 ) -> None:
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, *modes)], nodes=nodes)
@@ -96,7 +96,7 @@ def test_several_tune_workers_need_a_shared_volume(
         check_volumes(placement, num_workers, "kubeflow")
 
 
-def test_the_volume_of_the_photos_must_be_mountable_too(cluster: Cluster) -> None:
+def test_all_tasks_must_be_able_to_mount_the_photo_volume_too(cluster: Cluster) -> None:
     nodes = [NODE, NODE]
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, MANY), claim("photos", "ReadOnlyMany")], nodes=nodes)
     check_volumes(Placement(data_claim="photos"), 4, "kubeflow")
@@ -127,18 +127,18 @@ def test_a_volume_that_tasks_cannot_write_to_is_rejected(cluster: Cluster) -> No
         check_volumes(Placement(), 0, "kubeflow")
 
 
-def test_only_nodes_that_the_selector_allows_are_counted(cluster: Cluster, tmp_path: Path) -> None:
+def test_only_nodes_that_match_the_node_selector_are_counted(cluster: Cluster, tmp_path: Path) -> None:
     cluster(persistentvolumeclaims=[claim(CACHE_CLAIM, ONCE)])
     check_volumes(Placement(node_selector={"zone": "b", "disk": "fast"}), 2, "kubeflow")
     assert "-n kubeflow get nodes --selector zone=b,disk=fast -o json" in (tmp_path / "calls").read_text()
 
 
-def test_nothing_is_rejected_if_kubectl_has_another_cluster(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_run_is_rejected_if_kubectl_uses_another_cluster(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     cluster(configmaps=[], persistentvolumeclaims=[])
     check_volumes(Placement(), 0, "kubeflow")
     assert f"kubectl's cluster has no config map {SETTINGS} in the namespace kubeflow" in caplog.text
 
 
-def test_without_kubectl_nothing_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_kubectl_no_run_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     check_volumes(Placement(), 4, "kubeflow")
