@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import time
+import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -258,7 +259,10 @@ def browse(
     def check(events: list[dict[str, Any]]) -> None:
         for event in events:
             if event["method"] == "Network.requestWillBeSent":
-                assert event["params"]["request"]["url"].startswith((url, "data:", "blob:"))
+                requested = event["params"]["request"]["url"]
+                # The browser itself looks for an icon of a page that names none, such as a refusal in plain text.
+                is_icon = requested == urllib.parse.urljoin(url, "/favicon.ico")
+                assert is_icon or requested.startswith((url, "data:", "blob:")), f"the page requests {requested}"
             assert event["method"] != "Runtime.exceptionThrown", event
             if event["method"] == "Log.entryAdded":
                 entry = event["params"]["entry"]

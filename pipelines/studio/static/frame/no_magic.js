@@ -59,7 +59,7 @@ function commandPart(commands, importText) {
   return h(
     "div",
     {},
-    h("h3", {}, "On the command line"),
+    h("h2", {}, "On the command line"),
     commands.map(copyableCode),
     h("p", { class: "soft small" }, "First save your settings as studio.yaml. All other params have their defaults."),
     h("form", { class: "row", onsubmit }, input, h("button", { class: "button small" }, "Import")),
@@ -82,7 +82,7 @@ function paramsPart(importText) {
   return h(
     "div",
     {},
-    h("h3", {}, "studio.yaml"),
+    h("h2", {}, "studio.yaml"),
     copyableCode(state.draft.yaml),
     h(
       "div",

@@ -131,7 +131,7 @@ function backboneActions(backbone, isChosen, choose) {
     canMeasure ? actionButton("Measure", measure, { class: "link", "aria-label": `Measure ${name}` }) : null,
     actionButton("Use with ImageNet's classes, without training", packageIt, {
       class: "link",
-      "aria-label": `Use ${name} with ImageNet's classes, without training`,
+      "aria-label": `Use with ImageNet's classes, without training: ${name}`,
     }),
   );
 }
