@@ -183,7 +183,7 @@ def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
     run_id = stored_id(run.run_id)
     _client().log_artifacts(run_id, str(origin.bundle_dir), BUNDLE_FOLDER)
     _client().set_tag(run_id, "darkroom.lost_run", lost_run_id)
-    log.warning("MLflow has no run %s, which trained the model; run %s now contains the bundle.", lost_run_id, run_id)
+    log.warning("The training run %s no longer exists in MLflow; run %s now contains the bundle.", lost_run_id, run_id)
     return run_id
 
 

@@ -52,7 +52,8 @@ MAX_WAIT_SECONDS = 2.0
 MIN_WAITING = 64
 """This many photos, the maximum of one request, are always accepted."""
 MAX_IN_FLIGHT = 16
-"""The maximum number of photos of one request in progress; the others wait in encoded form, which needs less memory."""
+"""The maximum number of photos of one request that are processed at the same time; the others wait in encoded form,
+which needs less memory."""
 STUCK_SECONDS = 20.0
 """A batch that takes this long is stuck: the service reports that it is not ready and, later, not alive."""
 OUR_FAULT = "internal"

@@ -54,7 +54,7 @@ class Prediction(BaseRecord):
         description="Distance from the training photos: above 1, the photo is farther from them than nearly all "
         "photos in the evaluation. null if evaluation did not measure it."
     )
-    probabilities: tuple[Probability, ...] = Field(description="The most probable class first; all or `top_k` classes.")
+    probabilities: tuple[Probability, ...] = Field(description="The classes, the most probable first; at most `top_k`.")
 
 
 class Fault(BaseRecord):

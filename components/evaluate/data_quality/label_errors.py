@@ -1,7 +1,7 @@
 """Finds photos whose label is doubtful, by confident learning (Northcutt, Jiang and Chuang, 2021).
 
-A photo's label is doubtful if a different class is more probable for it, and at least as probable as that class is, on
-average, for the photos labeled with it. The probabilities must come from a model that was not trained on the photo.
+A label is doubtful if a different class is more probable, and reaches its threshold: the mean probability of the class
+over the photos that are labeled with it. The probabilities must come from a model that was not trained on the photo.
 """
 
 from collections.abc import Mapping, Sequence

@@ -38,7 +38,7 @@ def find_slices(
 
 
 def is_clear(slice_figures: SliceFigures, slices: Sequence[SliceFigures]) -> bool:
-    """Whether a slice differs significantly from the other photos, corrected for the number of slices (Bonferroni)."""
+    """Whether a slice's accuracy differs significantly from that of the other photos, after Bonferroni correction."""
     return slice_figures.p_value < SIGNIFICANCE_LEVEL / max(len(slices), 1)
 
 

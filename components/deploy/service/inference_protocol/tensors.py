@@ -167,7 +167,7 @@ def _require_outputs(request: InferenceRequest, names: Collection[str]) -> None:
 
 
 def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
-    """Reads the files in a BYTES tensor: in base64 if they are in the JSON, otherwise each one after its length."""
+    """Reads the files in a BYTES tensor: base64 strings in the JSON, or binary data with each file after its length."""
     num_photos = math.prod(tensor.shape)
     if num_photos > MAX_FILES:
         raise _refusal(f"A request must have at most {MAX_FILES} photos; found {num_photos}.")

@@ -54,4 +54,5 @@ async function send(path, options) {
  * @param {{ error?: { message: string } }} answer
  * @param {number} status The HTTP status.
  */
-export const refusal = (answer, status) => new RequestError(answer.error?.message ?? `The service responded with status ${status}.`);
+export const refusal = (answer, status) =>
+  new RequestError(answer.error?.message ?? `The service responded with status ${status}.`);

@@ -1,6 +1,7 @@
 """The id of a prediction contains the bento's version, so that the model can be found even if nothing is logged.
 
-`4c1f0a9b2d3e-0199f0c2d3e4-5f6a7b8c9d0e`: the bento's version, milliseconds since 1970, and random bits, in hexadecimal.
+The parts of the id `4c1f0a9b2d3e-0199f0c2d3e4-5f6a7b8c9d0e` are the bento's version, the milliseconds since 1970, and
+random bits; the last two are hexadecimal.
 """
 
 import re

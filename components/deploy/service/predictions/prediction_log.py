@@ -32,7 +32,7 @@ from components.deploy.service.settings import ServiceSettings
 log = logging.getLogger("bentoml.darkroom")
 
 MAX_WAITING: Final = 1000
-"""The maximum number of predictions waiting to be written; others are skipped, so that the disk delays no response."""
+"""The maximum number of predictions waiting to be written; more are skipped, so that no response waits for the disk."""
 
 
 class LoggedPrediction(BaseRecord):
