@@ -131,7 +131,7 @@ def check_service(
         log.info("The service was ready after %.1f s; testing it with %d golden photos.", ready_seconds, len(photos))
         difference = check_parity(client, photos, expected, class_names)
         latency = measure_latency(client, photos)
-    log.info("All answers match evaluation: probabilities within %.1e, %.1f ms per photo (p50).", difference, latency)
+    log.info("All answers match evaluation: probabilities within %.1e; %.1f ms per photo (p50).", difference, latency)
     return ServiceCheck(
         num_photos=len(photos),
         max_probability_difference=difference,

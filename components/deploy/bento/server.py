@@ -123,7 +123,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
 
 
 def free_address(host: str, port: int | None) -> tuple[str, int]:
-    """Returns the numeric address of a host name of this machine, and `port`, or any free port if it is None.
+    """Returns the numeric address of `host`, which must be this machine, and `port`, or any free port if it is None.
 
     Raises:
         ServiceError: the host does not belong to this machine, or the port is taken.

@@ -16,7 +16,7 @@ NUM_BARS = 24
 HEIGHT, WIDTH = 120, 480
 TONES = {"drift": "bad", "no drift": "good", "cannot tell": "soft"}
 LIMITS = {"brightness": (0, 255), "confidence": (0, 1)}
-ADVICE = "Label the photos from which the model learns most, add them to the data, and train again:"
+ADVICE = "Label the photos from which the model would learn the most, add them to the data, and train again:"
 PHOTOS_ADVICE = "FOLDER must contain the photos that you sent, each named after its prediction id, such as ID.jpg."
 LEGENDS = {"brightness": "From 0 (black) to 255 (white).", "confidence": "From 0 to 1."}
 

@@ -18,7 +18,7 @@ from components.contract.tracking.store import is_refusal, reason_of
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "bento"
-"""The folder of a run's artifacts with packed bentos: several if its model was deployed more than once."""
+"""The folder among a run's artifacts that contains packed bentos: several if its model was deployed more than once."""
 BENTO_VARIABLE: Final = "DARKROOM_BENTO"
 """The environment variable, in the container `fetch`, with the reference of the bento to serve."""
 REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")

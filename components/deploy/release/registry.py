@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUNDLE_FOLDER = "bundle"
-"""The folder of a training run's artifacts in which train logs the model bundle."""
+"""The folder among a training run's artifacts to which train logs the model bundle."""
 MODELS_FOLDER = "models"
-"""The folder of a run's artifacts with one model in MLflow's format per bento, named after the bento's version."""
+"""The folder among a run's artifacts that contains, by bento version, the models in MLflow's format."""
 BENTO_TAG = "darkroom.bento"
 CHALLENGES = ("cannot tell", "not comparable")
 """The verdicts that do not decide which model is better."""

@@ -142,7 +142,7 @@ class PhotoClassifier:
             return JSONResponse({"error": fault(OUR_FAULT, text), "predictions": []}, 500)
 
     async def infer(self, inference: Inference) -> list[dict[str, Any]]:
-        """Classifies the photos of a request of the Open Inference Protocol."""
+        """Classifies the photos of an Open Inference Protocol request."""
         start_time = time.perf_counter()
         with self._accept(UploadRequest(inference.photos, Options())) as (upload, share):
             predictions = await self._predict_all(upload, share)

@@ -79,7 +79,7 @@ def _answer(path: str, status: str, answer: Mapping[str, Any]) -> Html:
     if not examples:
         return node("p", *title, class_="answer")
     text = json.dumps(examples[0], indent=2, ensure_ascii=False)
-    return node("details", node("summary", *title), _code(text, f"Example of answer {status} from {path}"))
+    return node("details", node("summary", *title), _code(text, f"Example response with status {status}, {path}"))
 
 
 def _curl(method: str, url: str, body: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ class Instruments:
         self.clipped_photos = Counter(
             "darkroom_clipped_photos_total", "16-bit photos with values outside the pixel range."
         )
-        self.batch_size = Histogram("darkroom_batch_size", "Photos in a batch for the graph.", buckets=SIZES)
+        self.batch_size = Histogram("darkroom_batch_size", "Photos per batch.", buckets=SIZES)
         self.decode_seconds = Histogram("darkroom_decode_seconds", "Processor time to decode a photo.", buckets=SECONDS)
         self.graph_seconds = Histogram("darkroom_graph_seconds", "Time to run the graph on a batch.", buckets=SECONDS)
 

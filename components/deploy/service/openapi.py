@@ -29,7 +29,7 @@ CODES: Final = {
     "408": "The body arrived too slowly.",
     "413": "The body is too large.",
     "415": "The body is neither a multipart form nor a photo, or it is compressed.",
-    "500": "An internal error.",
+    "500": "An internal error occurred.",
     "503": "The service is too busy to answer in time; try again after Retry-After seconds.",
 }
 FEEDBACK_CODES: Final = {

@@ -11,7 +11,7 @@ from components.contract.inference.cam import Method
 from components.contract.record import BaseRecord, StrictRecord
 
 API_VERSION: Final = "1.0"
-"""The first number increases when an answer changes in a way that breaks clients."""
+"""The first number is incremented when a response changes in a way that breaks clients."""
 VERSION_PREFIX: Final = "/v1"
 """Every route is also available below this prefix."""
 
@@ -46,7 +46,7 @@ class Probability(BaseRecord):
 class Prediction(BaseRecord):
     """The answer for one photo."""
 
-    id: str = Field(description="Id of this prediction; `darkroom trace ID` leads back to the model, run and data.")
+    id: str = Field(description="Id of this prediction; `darkroom trace ID` shows the model, run and data behind it.")
     label: str = Field(description="The most probable class, even if the model abstains.")
     confidence: Share = Field(description="The label's probability; calibrated if `GET /model` has `calibrated: true`.")
     abstained: bool = Field(description="Whether the confidence is below the threshold: treat the label as a guess.")
@@ -105,7 +105,7 @@ class Feedback(StrictRecord):
 
 
 class FeedbackAnswer(BaseRecord):
-    """Feedback that was stored."""
+    """The feedback that was stored."""
 
     id: str
     label: str
@@ -137,5 +137,5 @@ class ModelCard(ServiceFacts):
         description="The logits are divided by this temperature; null if the model is not calibrated."
     )
     abstention: Abstention | None = Field(description="When the model abstains; null if the model is not calibrated.")
-    predictions_logged: bool = Field(description="Whether summaries of predictions are stored; photos never are.")
+    predictions_logged: bool = Field(description="Whether summaries of predictions are stored; photos are not.")
     limits: Limits = Limits()

@@ -1,7 +1,7 @@
 """A map of the photos: photos with similar embeddings are close together.
 
-The positions are the t-SNE (van der Maaten and Hinton, 2008) of the embeddings' principal components. Neighborhoods are
-meaningful; distances between groups and the directions of the axes are not.
+The positions are computed with t-SNE (van der Maaten and Hinton, 2008) from the embeddings' principal components.
+Neighborhoods are meaningful; distances between groups and the directions of the axes are not.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -12,7 +12,7 @@ from components.evaluate.formatting import percent
 from components.evaluate.measure.metrics import macro_f1, percentile_interval
 
 SIGNIFICANCE_LEVEL = 0.05
-"""A difference is significant if the probability that chance alone produces one this large is lower."""
+"""A difference is significant if the probability that chance alone produces one this large is below this level."""
 MIN_COMPARED = 5
 """With fewer photos, no difference is significant, even if one model is correct on all and the other on none."""
 MIN_RESAMPLED = 30

@@ -32,7 +32,7 @@ from components.evaluate.gate.looks import try_count_looks
 from components.evaluate.measure.predictions import Predictions
 
 ROUNDING = 1e-9
-"""Tolerance for rounding errors in a mean of recalls."""
+"""The tolerance for rounding errors in the balanced accuracy, which is a mean of recalls."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ def judge(
     resamples: int,
     rng: np.random.Generator,
 ) -> Verdict:
-    """Decides whether a candidate may be promoted, with every reason as a sentence.
+    """Decides whether a candidate may be promoted, and states each reason in a sentence.
 
     Args:
         candidate: the model to judge.
         model_name: name of the registered model.
-        params: floors, budgets, and the verdicts that promote a model.
+        params: the minimum metrics, the limits on latency and size, and the verdicts that promote a model.
         dataset_dir: contains golden/, test photos stored as files for a champion with a different image size.
         dataset: the candidate's data set.
         run_id: ID of the candidate's MLflow run, so that it is not counted twice.

@@ -106,7 +106,7 @@ def find_abstention(probabilities: np.ndarray, labels: np.ndarray, target: float
 
 
 def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each distinct threshold, the highest first, with the accuracy and the coverage of the answers above it."""
+    """Each distinct threshold, the highest first, with the accuracy and the coverage of the answers that reach it."""
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence = confidence[order]
     # Of photos with equal confidence, either all are answered or none.
@@ -158,7 +158,7 @@ def assess(
         test: the calibrated predictions for the test photos.
         graph: the exported graph, which scores pictures that belong to no class.
         split: the test photos.
-        rng: draws these pictures.
+        rng: draws the pictures that belong to no class.
     """
     uncalibrated = Predictions(test.split, test.image_ids, test.labels, test.logits, test.embeddings)
     abstains = calibration.abstains(test.probabilities)

@@ -148,7 +148,7 @@ class _Order:
         )
 
     def ranking_figures(self, weights: np.ndarray) -> np.ndarray:
-        """ROC AUC and average precision: float64 (2, resamples), NaN if a resample has only this class, or lacks it.
+        """ROC AUC and average precision: float64 (2, resamples); NaN if a resample has no positives or no negatives.
 
         Args:
             weights: float32 (n, resamples).
@@ -167,7 +167,7 @@ class _Order:
 def _segment_sums(
     segment: np.ndarray, photo_indices: np.ndarray, num_images: int, num_segments: int | None = None
 ) -> "csr_matrix":
-    """A matrix that sums the photos of each segment."""
+    """A matrix that, multiplied by the photos' weights, sums the weights of each segment."""
     from scipy.sparse import csr_matrix
 
     rows = num_segments or int(segment[-1]) + 1

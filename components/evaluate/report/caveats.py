@@ -37,8 +37,8 @@ def list_caveats(
     for split, split_figures in (("test", test), ("validation", validation)):
         if split_figures.absent_classes:
             sentences.append(
-                f"The {split} split has no photos of {join_names(split_figures.absent_classes)}, so the recall there "
-                "is unknown."
+                f"The {split} split has no photos of {join_names(split_figures.absent_classes)}, so it does not show "
+                "how well the model recognizes them."
             )
     sentences += describe_order(test) or _never_predicted(test) or _no_better_than_guessing(test)
     if (dataset.source.git_revision or "").endswith("-dirty"):

@@ -48,8 +48,8 @@ def describe_order(test: Figures) -> list[str]:
     num_correct = sum(test.confusion_matrix[true][output] for output, true in enumerate(order))
     return [
         f"The order of the model's outputs seems to differ from that of the classes: {join_names(swaps[:MAX_SWAPS])}"
-        f"{' …' if len(swaps) > MAX_SWAPS else ''}. In the order {', '.join(names[true] for true in order)} it would "
-        f"classify {percent(num_correct / test.num_images)} correctly instead of {percent(test.accuracy.value)}. If "
-        "this model is used unchanged, list its classes in that order (train.model.class_names); otherwise check the "
-        "labels."
+        f"{' …' if len(swaps) > MAX_SWAPS else ''}. In the order {', '.join(names[true] for true in order)}, the "
+        f"model would classify {percent(num_correct / test.num_images)} correctly instead of "
+        f"{percent(test.accuracy.value)}. If this model is used unchanged, list its classes in that order "
+        "(train.model.class_names); otherwise check the labels."
     ]

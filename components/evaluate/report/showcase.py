@@ -70,7 +70,7 @@ def build_showcase(
 
 
 def read_originals(manifest_path: Path) -> dict[str, Original]:
-    """The original file of each kept photo by image_id, from the manifest; empty if that is missing or unreadable."""
+    """The original file of each kept photo by image_id, from the manifest; empty if the manifest cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

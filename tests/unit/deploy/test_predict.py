@@ -150,7 +150,7 @@ def test_an_existing_table_is_replaced_only_on_request(bento_dir: Path, tmp_path
     assert output.read_text() == "mine"
     write_csv(predict_files(bento_dir, [path]), output, overwrite=True)
     assert read_table(output)[0]["label"] == "red"
-    with pytest.raises(ArtifactError, match="Choose another"):
+    with pytest.raises(ArtifactError, match="Choose a new one"):
         write_csv(predict_files(bento_dir, [path]), tmp_path, overwrite=True)
 
 

@@ -158,4 +158,4 @@ def test_cross_validation_of_too_few_photos_is_skipped_with_a_warning(
     for split in ("validation", "test"):
         rewrite_split(folder / "dataset", split, indices=[0, 12, 24], labels=[0, 1, 2])
     assert read_figures(run(folder, folds=5)).folds is None
-    assert "Cross-validation is skipped: at least two classes must have 5 photos each" in caplog.text
+    assert "Cross-validation is skipped: at least two classes must have 5 or more photos" in caplog.text

@@ -26,7 +26,7 @@ WRITE_SECONDS: Final = 30.0
 MAX_HEADER_BYTES: Final = 32 * 2**10
 MAX_HEADERS: Final = 100
 MAX_CONNECTIONS: Final = 800
-"""Lower than the usual limit of 1,024 open files. If there are more, the one that has been idle longest is closed."""
+"""Below the usual limit of 1,024 open files. If there are more connections, the longest idle one is closed."""
 MAX_LENGTH_DIGITS: Final = 15
 SINGLE_HEADERS: Final = (b"content-length", b"transfer-encoding", b"host", b"content-type")
 END_OF_HEADER: Final = re.compile(rb"\n\r?\n")

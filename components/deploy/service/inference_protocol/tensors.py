@@ -25,7 +25,7 @@ from components.deploy.service.protocol import MAX_FILES
 JSON_LENGTH: Final = "inference-header-content-length"
 MAX_JSON_BYTES: Final = 16 * 2**20
 MAX_VALUES: Final = 2**20
-"""The maximum number of values in JSON, enough for six photos of 224 px. Parsing takes up to 200 bytes per value."""
+"""The maximum number of values in JSON, enough for six photos of 224 × 224 px. Parsing takes up to 200 bytes each."""
 MAX_QUICK_VALUES: Final = 2**14
 """Up to this many values are parsed within a few milliseconds."""
 MAX_LENGTH_DIGITS: Final = 9

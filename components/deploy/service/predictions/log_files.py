@@ -128,6 +128,6 @@ def _find_in_file(path: Path, start: bytes) -> bytes | None:
 
 
 def _read_time(line: bytes) -> bytes:
-    """The hexadecimal time of a line's id; after the last line, a value above all times."""
+    """The hexadecimal time in a line's id; after the end of the file, a value above all times."""
     match = _TIME_OF_LINE.match(line)
     return match[1] if match else b"g"

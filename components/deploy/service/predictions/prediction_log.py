@@ -48,7 +48,7 @@ class LoggedPrediction(BaseRecord):
     brightness: float
     """The mean of all pixels, from 0 to 255."""
     embedding: str
-    """float16, little-endian, in base64."""
+    """The values in float16, little-endian, encoded in base64."""
 
     @field_validator("embedding")
     @classmethod

@@ -105,7 +105,7 @@ def slice_section(content: Content) -> Section:
         ]
         body = [
             Text(
-                f"Groups of test photos with a common property other than their class, the worst first{extent}. A "
+                f"Groups of test photos with a common property other than their class, least accurate first{extent}. A "
                 "slice is clearly worse or better if its difference from the other photos is significant at the 5 % "
                 f"level, corrected for the number of slices ({len(slices)}).",
                 "soft",

@@ -26,7 +26,7 @@ from components.evaluate.report.model import Content, charts_of, file_name
 from components.evaluate.report.story.verdict import track
 
 MOST_PAIRS = 5_000
-"""The most rows in the table of confused pairs; confusion_matrix.csv contains all pairs."""
+"""The maximum number of rows in the table of confused pairs; confusion_matrix.csv contains all pairs."""
 MOST_BESIDE = 15
 """The maximum number of classes for which the matrix leaves room for a table beside it."""
 INTERVALS = (

@@ -97,7 +97,7 @@ def _preparation(content: Content) -> Iterator[Block]:
         yield Heading("Augmentation")
         yield Text(" ".join(sentences))
     if content.variants and NEVER_VARIED in sentences:
-        lines = ", for each phase in a row" if content.history.phases else ""
+        lines = "; one row of versions per phase" if content.history.phases else ""
         description = f"Eight augmented versions of one training photo, as used in training{lines}"
         yield Sheet(shrink_sheet(content.variants), description)
 
@@ -142,7 +142,7 @@ def _model_facts(content: Content) -> Iterator[tuple[str, Words]]:
     yield "Input", f"{bundle.image_size[0]} × {bundle.image_size[1]} px, RGB"
     yield "Epochs", f"{bundle.epochs_run} run, epoch {bundle.best_epoch} kept"
     yield "Exported graph", Mark("code", info.export_sha256[:16])
-    yield "Exported graph versus Keras", f"probabilities within {bundle.export.max_probability_difference:.1e}"
+    yield "Exported graph versus Keras", f"probabilities differ by up to {bundle.export.max_probability_difference:.1e}"
     if facts.weights_sha256:
         yield "Pretrained weights", Mark("code", facts.weights_sha256[:16])
     if info.latency_p50_ms is not None:

@@ -60,7 +60,7 @@ def _describe(content: Content, metric: str) -> str:
         for name, key in (("training", metric), ("validation", f"val_{metric}"))
         if curves.get(key)
     )
-    return f"{metric.capitalize()} per epoch: {ranges}; epoch {content.bundle.best_epoch} was kept."
+    return f"{metric.capitalize()} per epoch: {ranges}; the weights of epoch {content.bundle.best_epoch} were kept."
 
 
 def _probe(content: Content) -> Iterator[Block]:

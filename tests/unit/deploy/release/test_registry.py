@@ -167,7 +167,7 @@ def test_a_model_whose_run_is_gone_is_registered_again_from_its_bundle(
     version = MlflowClient().get_model_version("colors", "1")
     assert (version.run_id, version.source) == (run_id, f"runs:/{run_id}/bundle")
     assert [file.path for file in MlflowClient().list_artifacts(run_id, "bundle")] == ["bundle/bundle.json"]
-    assert f"MLflow has no run {lost_run_id}, which trained the model" in caplog.text
+    assert f"The training run {lost_run_id} no longer exists in MLflow" in caplog.text
 
 
 def test_a_version_whose_run_was_deleted_is_registered_again(run_id: str, tmp_path: Path) -> None:

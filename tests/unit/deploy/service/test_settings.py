@@ -44,8 +44,8 @@ def test_settings_are_read_from_the_environment(tmp_path: Path) -> None:
         ({"DARKROOM_PREDICTION_LOG_SHARE": "nan"}, "from 0 to 1"),
         ({"DARKROOM_PREDICTION_LOG_SHARE": "all"}, "from 0 to 1"),
         ({"DARKROOM_DECODE_MB": "15"}, "at least 16"),
-        ({"DARKROOM_DECODE_MB": "much"}, "integer number of MiB"),
-        ({"DARKROOM_DECODE_MB": "-192"}, "integer number of MiB"),
+        ({"DARKROOM_DECODE_MB": "much"}, "whole number of MiB"),
+        ({"DARKROOM_DECODE_MB": "-192"}, "whole number of MiB"),
     ],
 )
 def test_invalid_settings_are_reported(environment: dict[str, str], message: str) -> None:

@@ -46,5 +46,5 @@ def test_the_sentence_names_the_swaps_and_the_order_to_set() -> None:
     figures = compute_figures(labels, probabilities, ("ape", "monkey", "zebra"), resamples=100, rng=rng)
     (sentence,) = describe_order(figures)
     assert "ape is predicted as monkey" in sentence
-    assert "In the order zebra, ape, monkey it would classify 100 % correctly instead of 0 %" in sentence
+    assert "In the order zebra, ape, monkey, the model would classify 100 % correctly instead of 0 %" in sentence
     assert "train.model.class_names" in sentence
