@@ -97,7 +97,5 @@ def _parse_share(text: str) -> float:
 
 def _parse_decode_mb(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 7 and int(text) >= MIN_DECODE_MB):
-        raise ServiceError(
-            f"{DECODE_MB} must be a whole number of MiB, at least {MIN_DECODE_MB}; found {text[:40]!r}."
-        )
+        raise ServiceError(f"{DECODE_MB} must be a whole number of MiB, at least {MIN_DECODE_MB}; found {text[:40]!r}.")
     return int(text)
