@@ -196,7 +196,7 @@ def removals(out: Console, folders: "list[Removal]", *, dry_run: bool, as_json_t
         out.print(f"{removal.path} ({megabytes(removal.num_bytes)}, {removal.reason})", markup=False)
     verb = "Would remove" if dry_run else "Removed"
     total = megabytes(sum(removal.num_bytes for removal in folders))
-    out.print(f"{verb} {len(folders)} folder(s), {total}." if folders else "There is nothing to remove.")
+    out.print(f"{verb} {pluralize(len(folders), 'folder')}, {total}." if folders else "There is nothing to remove.")
 
 
 def megabytes(num_bytes: int) -> str:

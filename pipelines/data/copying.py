@@ -22,7 +22,7 @@ def name_copy(source: Path, folder: Path, name: str | None) -> Path:
     suffix = source.name[len(archive.stem(source.name)) :] if source.is_file() else ""
     target = folder / f"{name or archive.stem(source.name)}{suffix}"
     if target.parent != folder or target.name.startswith(".") or not target.name:
-        raise DataError(f"A name must be a valid file name without slashes; found {name!r}.")
+        raise DataError(f"A name must be a valid file name without slashes; found {name or source.name!r}.")
     return target
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contract.errors import DataError
-from components.contract.text import csv_cell
+from components.contract.text import csv_cell, pluralize
 from components.contract.validation_messages import nearest
 from pipelines.data.relabel import find_table_path, pick_name, replace_table
 from pipelines.data.repository import find_repository
@@ -66,7 +66,9 @@ def label(root: Path, path: str, label_file: Path) -> Version:
 
     def prepare(folder: Path, scratch: Path) -> tuple[Moves, str]:
         photos = _copy_photos(label_file, scratch, set(read_local_contents(folder).hashes.values()))
-        return _prepare_moves(folder, photos, scratch), f"Add {len(photos)} labeled photo(s) to {folder.name}"
+        return _prepare_moves(
+            folder, photos, scratch
+        ), f"Add {pluralize(len(photos), 'labeled photo')} to {folder.name}"
 
     return change_photos(root, path, request, prepare)
 

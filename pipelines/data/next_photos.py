@@ -14,7 +14,7 @@ from components.contract.errors import ArtifactError, DataError
 from components.contract.image.decode import MAX_BYTES
 from components.contract.system.atomic_files import new_folder
 from components.contract.system.budget import read_regular
-from components.contract.text import printable
+from components.contract.text import pluralize, printable
 from pipelines.data.label_studio import make_choice, make_task, write_project
 from pipelines.runners.runs import find_run
 
@@ -126,7 +126,7 @@ def _find_logged(
     if not predictions:
         raise DataError(
             "Photos must be named after the ids of their predictions, such as ID.jpg; none of the "
-            f"{len(files)} file(s) in {photos_dir} has the id of a prediction in {log_dir}"
+            f"{pluralize(len(files), 'file')} in {photos_dir} has the id of a prediction in {log_dir}"
             f"{f' since {since}' if since else ''}."
         )
     reported_labels = read_feedback(log_dir)
@@ -162,7 +162,8 @@ def _find_new(files: Mapping[str, Path], dataset_dir: Path, photos_dir: Path) ->
             known_ids.add(image_id)
     if not new_files:
         raise DataError(
-            f"There is nothing to label: the run's data set already contains all {len(files)} photo(s) of {photos_dir}."
+            f"There is nothing to label: the run's data set already contains everything in {photos_dir} "
+            f"({pluralize(len(files))})."
         )
     return new_files
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from components.contract.errors import DataError
-from components.contract.text import from_csv_cell
+from components.contract.text import from_csv_cell, pluralize
 from components.contract.validation_messages import nearest
 from pipelines.data.repository import find_repository
 from pipelines.data.snapshot import LabelTable, find_label_table
@@ -42,7 +42,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
 
     def prepare(folder: Path, scratch: Path) -> tuple[Moves, str]:
         moves, num_changed = _prepare_moves(folder, decisions, scratch)
-        return moves, f"Relabel {num_changed} photo(s) of {folder.name}"
+        return moves, f"Relabel {pluralize(num_changed)} of {folder.name}"
 
     return change_photos(root, path, request, prepare)
 

@@ -132,8 +132,8 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
         return Registration(
             version,
             False,
-            f"Version {version} is {CHALLENGER}: it was compared when the {CHAMPION} was {earlier_text}, but "
-            f"now the champion is {current_text}. Evaluate the model again.",
+            f"Version {version} is {CHALLENGER}: when it was evaluated, the {CHAMPION} was {earlier_text}; now it is "
+            f"{current_text}. Evaluate the model again.",
         )
     if verdict.promotes:
         client.set_registered_model_alias(model_name, CHAMPION, version)

@@ -163,10 +163,11 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
     if num_labeled < len(in_folders) / 2:
         split_places = {} if num_labeled else _find_split_places(photo_labels, in_folders)
         subject = " and ".join(found.label_files)
+        coverage = f"only {num_labeled:,}" if num_labeled else "none"
         notice = (
-            f"{subject}: used for the classes of {pluralize(len(split_places))} in split folders."
+            f"The labels in {subject} are used for {pluralize(len(split_places))} in split folders."
             if split_places
-            else f"{subject}: these labels are not used, because they cover only {num_labeled:,} of the "
+            else f"The labels in {subject} are not used, because they cover {coverage} of the "
             f"{pluralize(len(in_folders), 'file')} in folders that are named after the classes."
         )
         found = FoundLabels(notices=[*found.notices, notice], reasons=found.reasons, split_places=split_places)

@@ -81,7 +81,8 @@ def settle_budget(
     if params.minutes is None:
         return Settled(params, Deadline(), None)
     limit = 60 * params.minutes
-    num_scored = sum(min(info.num_images(split), SEARCHED) for split in info.counts) + SCORED_AGAIN
+    held_out = (split for split in info.counts if split != "train")
+    num_scored = min(info.num_images("train"), SEARCHED) + sum(map(info.num_images, held_out)) + SCORED_AGAIN
     inference_seconds = measure_inference(network, photos, params) * num_scored
     later = min(STARTS * startup_seconds, MOST_SECONDS) + EXPORTS * export_seconds + inference_seconds
     if checkpoint is not None:

@@ -61,10 +61,9 @@ def read_contents(folder: Path, limits: Limits) -> Contents:
     """
     path = folder / "description.json"
     try:
-        if path.stat().st_size > 8 * limits.max_config_bytes:
-            raise UploadError(
-                f"The description in the upload must have at most {limits.max_config_bytes:,} bytes; it has more."
-            )
+        max_bytes = 8 * limits.max_config_bytes
+        if path.stat().st_size > max_bytes:
+            raise UploadError(f"The description in the upload must have at most {max_bytes:,} bytes; it has more.")
         return Contents.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         raise UploadError(

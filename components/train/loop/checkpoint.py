@@ -155,7 +155,7 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         return
     with lock:
         if not try_lock(lock.fileno()):
-            log.warning("No checkpoints are written: another process is running the same training in %s.", folder)
+            log.warning("No checkpoints are written: another process is training the same model in %s.", folder)
             yield None
             return
         _remove_remains(folder)

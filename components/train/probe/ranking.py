@@ -67,11 +67,13 @@ def rank(
         why = "it is the fastest, and none is fast enough for train.minutes"
     elif choose == "fastest" and fitting_ties:
         chosen = min(fitting_ties, key=lambda candidate: candidate.milliseconds)
-        why = (
-            f"it is the fastest of the {len(ties)} that may be as accurate as the best"
-            if len(ties) > 1
-            else "no other is as accurate"
-        )
+        allowed = " and that train.minutes allows" if len(fitting_ties) < len(ties) else ""
+        if len(ties) == 1:
+            why = "no other is as accurate"
+        elif len(fitting_ties) == 1:
+            why = f"it is the only one that may be as accurate as the best{allowed}"
+        else:
+            why = f"it is the fastest of the {len(fitting_ties)} that may be as accurate as the best{allowed}"
     else:
         chosen = fitting[0]
         why = "it is the most accurate" if chosen is best else "it is the most accurate that train.minutes allows"

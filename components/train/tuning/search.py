@@ -174,7 +174,7 @@ class Search:
             raise optuna.TrialPruned(str(error)) from None
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             state, status = "failed", "FAILED"
-            reason = f"out of memory: {(str(error) or 'on this machine').splitlines()[0]}"
+            reason = ": ".join(("out of memory", *str(error).splitlines()[:1]))
             trial.set_user_attr(REASON, reason)
             log.warning("Trial %d ran out of memory; the search continues.", trial.number + 1)
             raise OutOfMemoryError(reason) from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from components.contract.artifacts.study import Trial
 from components.contract.errors import ModelError, SearchError
 from components.contract.params.tuning import Choice, Choices, Objective, TuneParams
+from components.contract.text import join_names
 from components.train.tuning.cost import Cost
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def explain_choice(front: Sequence[int], tune: TuneParams) -> str:
         return f"Train uses the most accurate trial{within}, trial {front[0] + 1}."
     numbers = ", ".join(str(number + 1) for number in front)
     return (
-        f"Trials on the Pareto front of {' and '.join(tune.objectives)}{within}: {len(front)} "
+        f"Trials on the Pareto front of {join_names(tune.objectives)}{within}: {len(front)} "
         f"({numbers}); train uses the most accurate of them, trial {front[0] + 1}."
     )
 

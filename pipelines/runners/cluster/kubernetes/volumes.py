@@ -114,9 +114,10 @@ def _check_claim(claim: str, volumes: Volumes, num_workers: int, namespace: str)
                 GUIDE,
             )
         return
+    nodes = "" if volumes.num_nodes is None else f" (nodes that accept the tasks: {volumes.num_nodes})"
     raise ClusterError(
         f"{num_workers} tasks mount the volume claim {claim} at the same time, so it must be ReadWriteMany; it "
-        f"is {', '.join(modes)} (nodes that accept the tasks: {volumes.num_nodes}). Use a shared volume ({GUIDE}), "
+        f"is {', '.join(modes)}{nodes}. Use a shared volume ({GUIDE}), "
         "keep the tasks on one node (--node-selector kubernetes.io/hostname=NODE), or set tune.workers, "
         "data.workers and data.feature_workers to 1."
     )

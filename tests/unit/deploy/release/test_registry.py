@@ -97,7 +97,7 @@ def test_a_verdict_against_an_earlier_champion_does_not_promote(run_id: str) -> 
     register("colors", facts(run_id), FIRST)
     late = register("colors", facts(run_id, "colors:2"), FIRST)
     assert not late.promoted
-    assert "it was compared when the champion was none, but now the champion is version 1" in late.reason
+    assert "when it was evaluated, the champion was none; now it is version 1" in late.reason
     assert str(MlflowClient().get_model_version_by_alias("colors", CHAMPION).version) == "1"
     assert register("colors", facts(run_id), WORSE).promoted, "the champion itself must remain the champion"
 

@@ -82,7 +82,7 @@ def test_an_unusable_source_or_output_is_rejected(run_dir: Path, tmp_path: Path)
     (tmp_path / "only" / "1.png").write_bytes((tmp_path / "new" / "known.png").read_bytes())
     (tmp_path / "empty").mkdir()
     for source, output, photos_dir, error, message in (
-        ("only", "next", None, DataError, r"the run's data set already contains all 1 photo\(s\) of only"),
+        ("only", "next", None, DataError, r"already contains everything in only \(1 photo\)"),
         ("empty", "next", None, DataError, "There are no photos to classify"),
         ("new", "next", Path("new"), DataError, "--photos and --since need a prediction log"),
         ("new", "new", None, ArtifactError, "already exists"),

@@ -106,7 +106,7 @@ def test_the_data_command_adds_lists_relabels_and_compares_versions(repository: 
     (repository / "decisions.csv").write_text("path,label\nred/000.png,\n")
     assert "data diff" in darkroom("relabel", "decisions.csv").stdout
     assert [version["subject"] for version in json.loads(darkroom("list", "--json").stdout)] == [
-        "Relabel 1 photo(s) of photos",
+        "Relabel 1 photo of photos",
         "Add the data set photos",
     ]
     output = darkroom("diff", version["commit"]).stdout

@@ -72,7 +72,7 @@ def test_a_table_labels_the_photos_in_a_folder_next_to_it_and_other_files_are_re
         ("file,label\nc.png,cat\n", "labels.csv contains only one class, 'cat', so it is not used."),
         (
             "file,label\nc.png,cat\nd.png,dog\n",
-            "labels.csv: these labels are not used, because they cover only 0 of the 4 files in folders that are named",
+            "The labels in labels.csv are not used, because they cover none of the 4 files in folders that are named",
         ),
         ("file,cat,dog\nc.png,1,1\n", "labels.csv has several labels for a photo, so it is not used."),
         (

@@ -129,7 +129,7 @@ def test_two_processes_do_not_share_checkpoints(folder: Path, caplog: pytest.Log
     with open_checkpoints(IDENTITY) as first, open_checkpoints(IDENTITY) as second:
         assert first is not None
         assert second is None
-    assert "another process is running the same training" in caplog.text
+    assert "another process is training the same model" in caplog.text
 
 
 def test_partial_checkpoints_left_by_a_kill_are_removed(folder: Path) -> None:
