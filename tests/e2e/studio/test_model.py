@@ -142,7 +142,7 @@ def test_a_backbone_is_benchmarked_and_predicts_without_training(tmp_path: Path,
         await page.until("/[0-9.]+ ms/.test(document.querySelector('[aria-label=MobileNetV2]').textContent)", PATIENCE)
         print(await page.run("document.querySelector('[aria-label=MobileNetV2]').innerText"))
         await keep(page, "gallery-measured")
-        await page.click("[aria-label^='ImageNet'][aria-label$=' MobileNetV2']")
+        await page.click("[aria-label^='Use with ImageNet'][aria-label$=' MobileNetV2']")
         await page.until("document.querySelector('#to-try, .notice.fault')", PATIENCE)
         assert not await page.run("document.querySelector('.notice.fault')?.textContent ?? ''")
         await keep(page, "packaged")
@@ -156,7 +156,7 @@ def test_a_backbone_is_benchmarked_and_predicts_without_training(tmp_path: Path,
         await page.click("#unserve")
         await page.until("document.getElementById('serve')")
         await go(page, "model/pretrained")
-        await page.click("[aria-label^='ImageNet'][aria-label$=' VGG16']")
+        await page.click("[aria-label^='Use with ImageNet'][aria-label$=' VGG16']")
         await says(page, ".notice.fault", "cannot be fetched", PATIENCE)
         await keep(page, "package-refused")
 
