@@ -1,4 +1,4 @@
-# The commands of this project; `make` alone lists them. Only make, git and a Python are needed in advance; if that
+# The commands of this project; `make` alone lists them. Only make, git and Python are needed in advance; if that
 # Python is not 3.11 to 3.13, uv downloads a suitable one. Recipes call the interpreter by its relative path, so that
 # the project can be in a folder of any name.
 
@@ -63,7 +63,7 @@ lint: $(READY) ## format, lint, types, licenses, spelling, pages
 	@$(PY) -m pipelines.images.licenses
 	@$(MAKE) --no-print-directory spelling lint-pages
 
-# House style: .codespell/dictionary.txt lists the words to avoid, [tool.codespell] in pyproject.toml the exceptions.
+# House style: .codespell/dictionary.txt lists the words to avoid; [tool.codespell] in pyproject.toml lists the exceptions.
 spelling: $(DOCS_READY)
 	@codespell
 

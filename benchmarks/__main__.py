@@ -79,7 +79,7 @@ def measure_here(name: str) -> dict[str, object]:
 
 
 def measure_apart(name: str) -> tuple[list[Row], str | None]:
-    """Runs one benchmark in a separate process; its other output goes to standard error."""
+    """Runs one benchmark in a separate process; all its output except the rows goes to standard error."""
     command = [sys.executable, "-m", "benchmarks", name, "--here"]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     *other_lines, last_line = result.stdout.splitlines()

@@ -22,7 +22,7 @@ SEARCHES = ((10_000, 1.0), (100_000, 10.0), (1_000_000, 150.0))
 
 
 def measure() -> list[Row]:
-    """Measures the additional cost, the rate for originals of three sizes, and the search."""
+    """Measures the cost in addition to decoding, the rate for photos of three sizes, and the search."""
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     middle = [jpeg(1200, 1600, seed) for seed in range(8)]
@@ -61,7 +61,7 @@ def _overhead(photos: Sequence[bytes]) -> Row:
 
 
 def _hash_rate(photos: Sequence[bytes]) -> Row:
-    """Compares only the hashes: preparation decodes the photos anyway, but imagededup needs a separate pass."""
+    """Times our hashing alone: preparation decodes the photos anyway, but imagededup must decode them again."""
     decoded_photos = [decode(data, SIZE) for data in photos]
 
     def run_ours() -> None:

@@ -1,4 +1,4 @@
-"""The baseline of the benchmark serving.py: a minimal HTTP app with the decoder and the graph of the service.
+"""The baseline of the benchmark serving.py: a minimal HTTP app with the service's decoder and inference graph.
 
 BENTO_SRC=<bento>/src python -m uvicorn benchmarks.bare_app:app
 """

@@ -16,7 +16,7 @@ SIZE = (224, 224)
 
 
 def measure() -> list[Row]:
-    """Returns one row per size of the originals."""
+    """Returns one row per photo size."""
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     large = [jpeg(3000, 4000, seed) for seed in range(3)]

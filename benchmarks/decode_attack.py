@@ -42,7 +42,7 @@ def measure() -> list[Row]:
 
 
 def make_bombs() -> dict[str, bytes]:
-    """Creates small files with many pixels: one above the limit of the service, and one just below it."""
+    """Creates small files with many pixels: one above the service's pixel limit, and one just below it."""
     return {"PNGs of 89 megapixels": make_png("1", 9433), "PNGs of 24 megapixels": make_png("RGB", 4900)}
 
 
@@ -56,7 +56,7 @@ def make_png(mode: str, side: int) -> bytes:
 def compare_under_attack(
     name: str, photo: bytes, load: Load, idle_answers: list[tuple[int, float]], folder: str, url: str
 ) -> list[Row]:
-    """Compares the attacked with the idle service: p99 latency and failures of normal photos, and peak memory."""
+    """Compares the service under attack with the idle one: p99 latency and failures of normal photos, peak memory."""
     with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
         attacked_answers = ask_often(load)
     ours, baseline = (
@@ -66,7 +66,13 @@ def compare_under_attack(
     num_failed = sum(status != 200 for status, _ in attacked_answers)
     attack_text = f"while {NUM_FORMS} clients send forms of {MAX_FILES} {name}"
     return [
-        Row(f"p99 of one photo {attack_text}", f"{ours:.0f} ms", f"{baseline:.0f} ms, idle", ours / baseline, "<= 10"),
+        Row(
+            f"p99 latency of one photo {attack_text}",
+            f"{ours:.0f} ms",
+            f"{baseline:.0f} ms, idle",
+            ours / baseline,
+            "<= 10",
+        ),
         Row(f"failed photos {attack_text}", f"{num_failed} of {NUM_HONEST}", "none allowed", float(num_failed), "<= 0"),
         Row(
             f"peak memory {attack_text}",
@@ -89,7 +95,7 @@ def ask_often(load: Load) -> list[tuple[int, float]]:
 
 @contextlib.contextmanager
 def attack(url: str, photo: bytes, num_clients: int = NUM_FORMS) -> Iterator[list[int]]:
-    """Runs clients that send forms of MAX_FILES copies of `photo` without a pause; yields a growing status list."""
+    """Runs clients that send forms of MAX_FILES copies of `photo` without pauses; yields a growing list of statuses."""
     stop, statuses = threading.Event(), []
     load = Load(url, photos_per_request=MAX_FILES, photo=photo)
 

@@ -24,7 +24,7 @@ IMPORTED = ("matplotlib.figure", "mlflow", "pyarrow.parquet", "reportlab.platypu
 
 
 def measure() -> list[Row]:
-    """Measures the seconds of the step without imports; random weights take the same time as trained ones."""
+    """Measures the duration of the step without imports; random weights take the same time as trained ones."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"

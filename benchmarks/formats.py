@@ -1,8 +1,8 @@
 """Every export format for three networks: agreement with the service, size, and processor time for one photo.
 
 The networks are MobileNetV2 and an uploaded EfficientNet-Lite0, whose heads are trained on 300 clothing photos, and a
-custom network for the demo data. The process runs on one core and measures processor time, so a busy machine gets the
-same figures.
+custom network for the demo data. The process runs on one core and measures processor time, so the results on a
+busy machine are the same.
 
 Requires real photos and weights in the folder that DARKROOM_SHARED names (default: `shared/` in the repository).
 """
@@ -65,7 +65,7 @@ def measure() -> list[Row]:
 
 
 def copy_photos(source: Path, target: Path) -> None:
-    """Copies photos of each class of each split, drawn at random but the same in every run."""
+    """Copies random photos of each class in each split; every run draws the same photos."""
     rng = np.random.default_rng(0)
     for split, number in NUM_PHOTOS.items():
         for class_dir in sorted((source / split).iterdir()):
@@ -88,11 +88,11 @@ def train_networks(folder: Path, weights: Path, upload: Path) -> dict[str, Path]
         title: darkroom.run(folder / "photos", preprocess={"image_size": SIDE}, train=SHORT | {"model": model}).path
         for title, model in models.items()
     }
-    return {**photo_runs, "own network, digits of 8 px": digits_run.path}
+    return {**photo_runs, "custom network, digits of 8 px": digits_run.path}
 
 
 def measure_network(title: str, run_dir: Path, target_dir: Path) -> list[float]:
-    """Exports a model in each format and prints its rows; returns the largest difference of each float32 export."""
+    """Exports a model in each format and prints a table row for each; returns each float32 export's difference."""
     from components.contract.artifacts.exported_model import FORMATS
     from components.train.export.formats.export import export_model
 

@@ -1,4 +1,4 @@
-"""Epochs of MobileNetV2 at 224 px, frozen completely or up to block 13, compared with plain Keras."""
+"""The time per epoch of MobileNetV2 at 224 px, frozen completely or up to block 13, compared with plain Keras."""
 
 import os
 import statistics
@@ -22,7 +22,7 @@ NUM_CLASSES = 10
 BATCH_SIZE = 32
 NUM_VALIDATION = 32
 NUM_PLAIN = 192
-"""Photos per epoch of plain `fit`; its time is scaled up."""
+"""The number of photos per epoch of plain `fit`, whose time is scaled up to NUM_PHOTOS."""
 ROUNDS = 2
 
 

@@ -28,11 +28,11 @@ STUDENT: Final = 2.776
 """The quantile of Student's t distribution for the 95 % interval of the mean of five values."""
 
 Strategy = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""Chooses NUM_PER_ROUND unlabeled photos from their confidence and features; returns the indices of these photos."""
+"""Chooses NUM_PER_ROUND unlabeled photos by their confidence and features; returns the indices of these photos."""
 
 
 def measure() -> list[Row]:
-    """Measures how many labels of chosen photos lead to the accuracy that NUM_LABELS labels of random photos reach."""
+    """Measures how many labels of chosen photos reach the same accuracy as NUM_LABELS labels of random photos."""
     features, labels = compute_features()
     curves = {name: draw_curves(features, labels, strategy) for name, strategy in STRATEGIES.items()}
     print_curves(curves)

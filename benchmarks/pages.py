@@ -22,7 +22,7 @@ NUM_PHOTOS = 10_000
 RUN_SECONDS = 600
 MAX_CODE_BYTES = 60_000
 CODE = ("Document", "Script", "Stylesheet")
-"""Chromium's names for the types of files that are code."""
+"""The resource types, as Chromium names them, that count as code."""
 LONGEST_TASK_MS = 50
 RUN = {
     "train.model": {"layers": [{"Conv2D": {"filters": 8, "kernel_size": 3}}, "GlobalAveragePooling2D"]},
@@ -35,7 +35,7 @@ NOTE_READINESS = """
     else requestAnimationFrame(look);
 }})();
 """
-"""Runs before the scripts of a page; checks at each frame whether the page is ready."""
+"""Runs before the scripts of a page; checks at each frame whether the page is ready, and records when."""
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -51,7 +51,7 @@ class Case:
         name: the name of the page in the claims.
         path: the path after the address of the server.
         ready: JavaScript that is true as soon as the page can be used.
-        max_code_bytes: the limit on its compressed code; None if the page has embedded pictures.
+        max_code_bytes: the limit on its compressed code; None for no limit.
     """
 
     name: str
@@ -75,7 +75,7 @@ SERVICE = Case("page of the service", "", "document.querySelector('#samples butt
 
 
 def measure() -> list[Row]:
-    """Compares each page with a line of JSON from the same server, and measures the longest task in a large grid."""
+    """Compares each page with a line of JSON from the same server, and measures the longest task while scrolling."""
     if CHROMIUM is None:
         raise SkipError("there is no Chromium on PATH")
     with tempfile.TemporaryDirectory() as folder:

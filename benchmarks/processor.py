@@ -31,7 +31,7 @@ CHOICES = {
 
 
 def measure() -> list[Row]:
-    """Compares the time of an epoch of MobileNetV2 from block 13 on with the time when one choice is reversed."""
+    """Compares the time of an epoch that trains MobileNetV2 from block 13 on with the time if a choice is reversed."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(Path(folder), NUM_PHOTOS)

@@ -32,7 +32,7 @@ def measure() -> list[Row]:
         dvc_seconds = _dvc_status(root)
     return [
         Row(
-            f"checking {NUM_PHOTOS:,} unchanged photos again, whole audit",
+            f"checking {NUM_PHOTOS:,} unchanged photos again, with the whole audit",
             f"{seconds:.2f} s",
             f"{ALLOWED_SECONDS} s allowed; dvc status, which compares only file times: {dvc_seconds:.2f} s",
             seconds / ALLOWED_SECONDS,

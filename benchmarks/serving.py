@@ -24,7 +24,7 @@ MEMORY_MB, READY_SECONDS = 600, 6
 
 
 def measure() -> list[Row]:
-    """Compares the p50 of one prediction over HTTP with a bare Starlette app; measures memory and startup time."""
+    """Compares the p50 latency over HTTP with that of a bare Starlette app; measures memory and startup time."""
     photo = served_model.photo()
     with tempfile.TemporaryDirectory() as folder:
         bento_dir = Path(folder)

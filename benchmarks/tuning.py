@@ -1,4 +1,4 @@
-"""A search for the best params of a head on a frozen MobileNetV2: the savings by the feature cache and by pruning.
+"""A search for the best params of a head on a frozen MobileNetV2: what the feature cache and pruning save.
 
 Requires real photos and weights in the folder that DARKROOM_SHARED names (default: `shared/` in the repository).
 """

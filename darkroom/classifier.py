@@ -70,7 +70,7 @@ def load(source: str | os.PathLike[str]) -> Classifier:
 
     Args:
         source: a `Run`, a run id, `latest`, the folder of a run, of a bento or of a model bundle, or a registered
-            model as `name@champion` (or with another alias, or a version, after the @).
+            model as `name@champion` (or another alias, or a version, after the @).
 
     Raises:
         ArtifactError: the model does not exist, or is damaged.

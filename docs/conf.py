@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: `make docs`."""
+"""The configuration of Sphinx, which builds the documentation: `make docs`."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 exclude_patterns = ["_extensions", "pictures"]
 templates_path: list[str] = []
 
-# The guides are also read on GitHub: its anchors, and its fences of diagrams.
+# The guides are also read on GitHub, so their anchors and diagram blocks have GitHub's form.
 myst_heading_anchors = 3
 myst_fence_as_directive = ["mermaid"]
 
@@ -37,12 +37,12 @@ html_show_sphinx = False
 
 
 def skip_constants(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool:
-    """Returns whether to leave a member out: the reference lists types and functions, not constants of modules."""
+    """Returns whether to leave a member out: the reference lists types and functions, not module constants."""
     return skip or (what == "module" and not callable(member))
 
 
 def show_trees(app: Sphinx, what: str, name: str, member: Any, options: Any, lines: list[str]) -> None:
-    """Shows the table of a folder's files in a docstring with its columns, as a literal block."""
+    """Turns a table of files in a docstring into a literal block, so that its columns stay aligned."""
     paragraphs = [paragraph.split("\n") for paragraph in "\n".join(lines).split("\n\n")]
     lines.clear()
     for paragraph in paragraphs:
@@ -51,6 +51,6 @@ def show_trees(app: Sphinx, what: str, name: str, member: Any, options: Any, lin
 
 
 def setup(app: Sphinx) -> None:
-    """Connects the functions above."""
+    """Registers the functions above with Sphinx."""
     app.connect("autodoc-skip-member", skip_constants)
     app.connect("autodoc-process-docstring", show_trees)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Creates the secrets that the manifests need, with random keys; keeps existing secrets. docs/kubernetes.md lists them.
-# No password is passed as an argument of a process.
+# No password is passed as a command-line argument.
 set -eu
 kubectl apply -f "$(dirname "$0")/base/namespace.yaml"
 

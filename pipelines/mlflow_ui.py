@@ -1,4 +1,4 @@
-"""Serves the MLflow UI with the runs of this machine."""
+"""Serves the MLflow UI for the runs on this machine."""
 
 import logging
 import os
@@ -36,7 +36,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
             probe.bind((host, port))
         except OSError as error:
             raise ServiceError(
-                f"The port {port} of {host} cannot be used: {error.strerror}. Choose another one: "
+                f"The port {port} on {host} cannot be used: {error.strerror}. Choose another one: "
                 f"darkroom ui --port {port + 1}"
             ) from None
     store = sqlite_file(uri)

@@ -22,7 +22,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
     Args:
         name: the name of the backbone.
         weights: `imagenet`, or the path of a weights file that includes the top layer.
-        output_dir: the package, with model/ and bento/; created, or replaced completely.
+        output_dir: the folder of the package, with model/ and bento/; it is created or completely replaced.
 
     Raises:
         WeightsError: the weights or the class names are missing, or do not match.
@@ -38,7 +38,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
         log.info("Built the bento %s.", facts.tag)
         difference = _ask(folder, bundle)
         log.info(
-            "Its answers over HTTP for %d generated photos match those of the exported graph within %.1e.",
+            "The bento's answers over HTTP for %d generated photos match those of the exported graph within %.1e.",
             NUM_PHOTOS,
             difference,
         )
@@ -46,7 +46,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
 
 
 def _ask(folder: Path, bundle: BundleInfo) -> float:
-    """Returns how much the probabilities of the service and the exported graph differ at most, on generated photos."""
+    """Returns the largest difference between the probabilities of the service and the graph, on generated photos."""
     from PIL import Image
 
     from components.contract.image.decode import decode

@@ -1,6 +1,6 @@
 """The options for photos and params on a command line, and the resulting params.
 
-The `darkroom` command uses them, and so does the studio, to read a pasted command.
+The `darkroom` command uses these options; the studio uses them to parse a command that a user pastes.
 """
 
 import json

@@ -64,7 +64,7 @@ def check_drift(
         served: a prediction log, or a folder of photos.
         run: a run id, or `latest`.
         since: the first day whose logged predictions are used; None for all days.
-        seed: the seed of the random draws.
+        seed: the seed of the random number generator.
         output: the path of the report.
 
     Returns:

@@ -16,7 +16,7 @@ from typing import Any, Final
 HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories: control, format (such as bidirectional overrides), surrogate, line and paragraph separator."""
 INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Letters and marks of zero width: with them, two different names can look the same."""
+"""Letters and marks that are invisible: with them, two different names can look the same."""
 NO_CHARACTERS: Final = frozenset(chr(plane + end) for plane in range(0, 0x110000, 0x10000) for end in (0xFFFE, 0xFFFF))
 """Unicode's noncharacters. XML, and therefore SVG, cannot contain U+FFFE and U+FFFF."""
 JOINERS: Final = frozenset("\u200c\u200d")

@@ -42,8 +42,8 @@ class Prediction:
         label: the most probable class, even if the model abstains.
         confidence: the probability of this class, calibrated if evaluation calibrated the model.
         abstained: whether the confidence is below the threshold that evaluation chose; the label is then a guess.
-        unfamiliar: how much the photo differs from the training photos; if above 1, more than nearly all photos in the
-            evaluation. None if evaluation did not measure it.
+        unfamiliar: how much the photo differs from the training photos; above 1, it differs more than nearly all photos
+            in the evaluation did. None if evaluation did not measure it.
         probabilities: the probability of each class, the most probable first.
         id: the id of the prediction; `darkroom trace ID` shows the model, the run and the data behind it.
     """
@@ -232,7 +232,7 @@ def _read(photo: Photo) -> bytes:
 
 
 def _group(photos: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Divides photos into requests of limited number and size; yields at least one group."""
+    """Groups photos into requests, each with a limited number of photos and bytes; yields at least one group."""
     group: list[bytes] = []
     for photo in photos:
         if group and (len(group) == MAX_PHOTOS or sum(map(len, group)) + len(photo) > MAX_BYTES):

@@ -132,7 +132,7 @@ def check_parity(
 
 
 def group_photos(photos: Sequence[Path]) -> Iterator[list[Path]]:
-    """Divides photos into requests of limited number and size."""
+    """Groups photos into requests, each with a limited number of photos and bytes."""
     group: list[Path] = []
     num_bytes = 0
     for path in photos:

@@ -206,7 +206,7 @@ class _Memory:
         self._condition = threading.Condition()
 
     def acquire(self, num_bytes: int) -> None:
-        """Waits until enough memory is free, or nothing else is being decoded."""
+        """Waits until enough memory is free, or nothing else is being decoded; then reserves the memory."""
         with self._condition:
             self._condition.wait_for(lambda: not self._num_bytes or self._num_bytes + num_bytes <= MAX_DECODE_BYTES)
             self._num_bytes += num_bytes

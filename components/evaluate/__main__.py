@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--params", type=Path, required=True, help="the params file")
     parser.add_argument("--dataset", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--model", type=Path, required=True, help="the model bundle's folder")
-    parser.add_argument("--study", type=Path, help="the folder that tune wrote; the report describes its search")
+    parser.add_argument("--study", type=Path, help="the folder that tune wrote; the report then describes the search")
     parser.add_argument("--output", type=Path, required=True, help="the output folder of the evaluation")
     arguments = parser.parse_args()
     with running_step("evaluate"):

@@ -36,7 +36,8 @@ class Examination:
         scored: the calibrated predictions for the validation and test photos.
         label_errors: photos with doubtful labels, the most doubtful first.
         outliers: photos unlike all others, the farthest first.
-        embedding_map: a map of the photos of all splits; None if there are too few, or no training photos are searched.
+        embedding_map: a map of the photos of all splits; None if there are too few photos, or no
+            training photos are searched.
     """
 
     scored: Mapping[SplitName, Predictions]

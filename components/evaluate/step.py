@@ -153,7 +153,7 @@ def evaluate(
 
 
 def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph, digest: str) -> None:
-    """Checks that the model was trained for photos like those of the data set, and logs if the data has changed.
+    """Checks that the model was trained for photos like those of the data set; logs a warning if the data has changed.
 
     Raises:
         ArtifactError: the classes, image size, resizing or pixel range differ, or the exported graph is not the one
@@ -168,7 +168,7 @@ def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph,
     ):
         if actual != expected:
             raise ArtifactError(
-                f"The model's {trait} must match the data set's, {_format_value(expected)}; found "
+                f"The model's {trait} must match the data set's ({_format_value(expected)}); found "
                 f"{_format_value(actual)}. Train on this data set, or evaluate on the model's data set."
             )
     if digest != bundle.export.sha256:

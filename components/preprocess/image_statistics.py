@@ -1,4 +1,4 @@
-"""Measures each photo while its pixels are in memory; all comparisons of photos use these measurements."""
+"""Measures each photo while its pixels are in memory; most comparisons of photos use these measurements."""
 
 import hashlib
 from dataclasses import dataclass

@@ -66,7 +66,7 @@ def read_photo(file: PhotoFile, image_size: tuple[int, int], resize: Resize, sto
     try:
         verdict = _judge(data, sha256, image_size, resize, store, admit=_refuse_deep)
     except _DeepPhotoError:
-        with contextlib.suppress(ImageError):  # `_judge` below then returns the reason
+        with contextlib.suppress(ImageError):  # if the photo is damaged, `_judge` below returns the reason
             return Reading(file_identity, sha256, depth=store.find_depth(sha256) or measure_depth(data))
         verdict = _judge(data, sha256, image_size, resize, store)
     return Reading(file_identity, sha256, verdict)

@@ -31,7 +31,7 @@ from components.preprocess.sources.remote.remote_folder import fetch_photos
 from components.preprocess.store.pixel_cache import PixelStore
 
 FILES_AT_ONCE: Final = 32
-"""Files per task of the thread pool: enough that its overhead is negligible, few enough that it stops quickly."""
+"""Files per task of the thread pool: enough that the overhead is negligible, few enough that the pool stops quickly."""
 NOTED_FILES: Final = 256
 """The number of new files after which the results are written to the cache."""
 
@@ -199,7 +199,7 @@ def look_up(files: Sequence[PhotoFile], store: PixelStore) -> list[Reading | Non
 
 
 class _Notes:
-    """Saves readings to the cache, a few hundred at once."""
+    """Saves readings to the cache, a few hundred at a time."""
 
     def __init__(self, store: PixelStore):
         self._store = store

@@ -94,7 +94,7 @@ def _write_whole(path: Path, members: Rows, labels: Mapping[str, int], scan: Sca
 
 
 def _link(source: Path, target: Path) -> None:
-    """Creates a hard link, or a copy if the cache is on another file system."""
+    """Creates a hard link, or a copy if the cache is on a different file system."""
     try:
         os.link(source, target)
     except OSError:

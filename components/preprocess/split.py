@@ -133,7 +133,7 @@ class Ring:
 
 
 def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
-    """How many photos of a class each split gets: exactly its fraction or, in larger classes, close to its arc."""
+    """How many photos of a class each split gets: its exact share or, in a large class, roughly what its arc has."""
     num_photos = sum(sizes.values())
     slack = max(0, num_photos - MAX_EXACT_PHOTOS) // PHOTOS_PER_SLACK
     counts = apportion(num_photos, ring.fractions)

@@ -7,4 +7,4 @@ const svg = renderMermaidSVG(readFileSync(0, "utf8"), {
   fg: "var(--color-foreground-primary)",
   transparent: true,
 });
-process.stdout.write(svg.replace(/@import [^\n]*\n/, "")); // a font from another server
+process.stdout.write(svg.replace(/@import [^\n]*\n/, "")); // this would load a font from another server

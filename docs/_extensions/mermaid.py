@@ -16,7 +16,7 @@ class Mermaid(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """Returns the diagram as inline SVG; an error in it is a warning of Sphinx."""
+        """Returns the diagram as inline SVG; if it cannot be drawn, reports a Sphinx warning."""
         source = "\n".join(self.content)
         result = subprocess.run(["node", SCRIPT], input=source, capture_output=True, text=True, check=False)
         if result.returncode:

@@ -1,6 +1,6 @@
 """Takes the pictures of the README with headless Chromium: `make pictures`.
 
-Runs the pipeline on the demo data in build/pictures/, unless a finished run is there, and starts the studio and MLflow.
+Runs the pipeline on the demo data in build/pictures/, unless it has a finished run, and starts the studio and MLflow.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ MLFLOW_IS_READY = """(() => {
 
 
 def run_pipeline() -> None:
-    """Runs the pipeline on the demo data, unless a finished run is there."""
+    """Runs the pipeline on the demo data, unless a finished run already exists."""
     if (WORK / "runs" / "latest").exists():
         return
     WORK.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def run_pipeline() -> None:
 
 @contextmanager
 def server(*verb: str) -> Iterator[str]:
-    """Runs a verb of Darkroom that serves a page, and yields its address."""
+    """Runs a `darkroom` verb that serves a page, and yields the address of the page."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

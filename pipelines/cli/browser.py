@@ -1,4 +1,4 @@
-"""The verbs for use in a browser: studio, ui."""
+"""The verbs that serve pages for a browser: studio, ui."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variabl
     help="A folder to look for photos in. Can be repeated.",
     show_default="the home folder and the current folder",
 )
-@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--no-browser", is_flag=True, help="Print the address, but do not open a browser.")
 @click.option(
     "--max-upload-gb", type=parse_gigabytes, default=20.0, metavar="GB", help="Maximum size of an uploaded archive."
 )
@@ -59,7 +59,7 @@ def studio(
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on.")
 @click.option("--port", type=parse_port, default=5000, metavar="N", help="The port to listen on.")
 def ui(host: str, port: int) -> NoReturn:
-    """Serve MLflow's UI with the runs of this machine."""
+    """Serve the MLflow UI for the runs on this machine."""
     from pipelines.mlflow_ui import serve_ui
 
     serve_ui(host, port)

@@ -277,7 +277,7 @@ def push(registry: str, names: tuple[str, ...], gpu: bool, as_json: bool) -> Non
 @images.command()
 @json_option
 def pin(as_json: bool) -> None:
-    """Write the digests of the base image and of the public images in compose.yaml and k8s/ next to their tags."""
+    """Pin the base image and the public images in compose.yaml and k8s/: write their digests after their tags."""
     from pipelines.cli import show
     from pipelines.images import pins
 

@@ -162,7 +162,7 @@ def _show_change(version: "Version", *, as_json: bool) -> None:
 @click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the photos and the tasks.")
 @click.option("--photos", type=PATH, metavar="FOLDER", help="The logged photos, each named after its prediction's id.")
 @click.option("--run", default="latest", metavar="RUN", help="The run whose model the labels should improve.")
-@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions since this day.")
+@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions made on or after this day.")
 @json_option
 def next_photos(
     source: Path,

@@ -78,7 +78,7 @@ class Verb(_Frame):
 
 
 class Verbs(_Frame, click.Group):
-    """A group of verbs or of actions; `sections` orders them in the help."""
+    """A group of verbs or of actions; `sections` groups them under titles in the help."""
 
     command_class = Verb
 

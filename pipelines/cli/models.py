@@ -183,7 +183,7 @@ def layers(name: str, output: Path | None) -> None:
     type=parse_backbone,
     help="Pretrained networks, such as MobileNetV2.",
 )
-@click.option("--output", type=PATH, metavar="FILE", help="Add the times to this JSON file, by network.")
+@click.option("--output", type=PATH, metavar="FILE", help="Add the time of each network to this JSON file.")
 def speed(names: tuple[str, ...], output: Path | None) -> None:
     """Measure how long pretrained networks take per photo on this machine."""
     from pipelines.models.backbones import measure_all

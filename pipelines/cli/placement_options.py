@@ -1,4 +1,4 @@
-"""The options of submit that determine where the tasks run and which resources they get."""
+"""The options of `submit` that determine where the tasks run and which resources they get."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ def placement_options(function: Function) -> Function:
             "--spot",
             type=parse_label,
             metavar="LABEL=VALUE",
-            help="The label of spot nodes, which can be reclaimed at any time, for tasks that can resume.",
+            help="Run tasks that can resume on the spot nodes with this label.",
         ),
         click.option("--queue", metavar="NAME", help="The LocalQueue of Kueue that admits the tasks."),
         click.option(

@@ -37,7 +37,7 @@ DRIFT_CODES = {"no drift": 0, "drift": 3, "cannot tell": 4}
     "--prediction-log",
     type=PATH,
     metavar="FOLDER",
-    help="Log a summary of each answer, but never the photo, for drift and trace.",
+    help="Log a summary of each answer, but never the photo, for darkroom drift and darkroom trace.",
 )
 @click.option("--log-share", type=parse_share, default=1.0, metavar="SHARE", help="The fraction of answers to log.")
 def serve(
@@ -86,9 +86,9 @@ def predict(paths: tuple[Path, ...], output: Path | None, run: str, overwrite: b
 @click.command(cls=Verb)
 @click.argument("served", metavar="LOG_OR_PHOTOS", type=PATH, help="A prediction log, or a folder of photos.")
 @click.option("--run", default="latest", metavar="RUN", help="The run with the model and the data set to compare with.")
-@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions since this day.")
+@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions made on or after this day.")
 @click.option("--output", type=PATH, default=Path("drift.html"), metavar="FILE", help="Where to save the report.")
-@click.option("--seed", type=int, default=42, metavar="N", help="The seed of the random draws.")
+@click.option("--seed", type=int, default=42, metavar="N", help="The seed of the random number generator.")
 @json_option
 def drift(served: Path, run: str, since: datetime.date | None, output: Path, seed: int, as_json: bool) -> int:
     """Detect whether the classified photos differ from the data set.

@@ -134,7 +134,7 @@ def summary(out: Console, results: dict[str, Any]) -> None:
         ("darkroom serve", "the service, on port 3000"),
         ("curl -F files=@PHOTO http://127.0.0.1:3000/predict", "a prediction"),
         ("darkroom predict FOLDER --output predictions.csv", "a table of predictions"),
-        ("darkroom ui", "curves, and runs side by side, in MLflow"),
+        ("darkroom ui", "learning curves and a comparison of runs, in MLflow"),
     ):
         out.print(f"  {command:<52} {text}", markup=False)
 

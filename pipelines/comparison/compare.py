@@ -1,7 +1,7 @@
 """Compares several models on the validation photos of one data set; models that are not trained yet are trained first.
 
 <output>/
-    leaderboard.html, leaderboard.json   the table and the pick
+    leaderboard.html, leaderboard.json   the table and the recommended model, called the pick
     pick.yaml                            the params of the pick, for darkroom run --params
     models/<digest>/                     bundle/ and training.json of each training run, which later calls reuse
     datasets/<digest>/                   the prepared photos, which models with the same preprocessing share
@@ -39,7 +39,7 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
     reason.
 
     Args:
-        models: at least two.
+        models: the models to compare, at least two.
         num_seeds: how many times to train each model that does not come from a finished run, each time with a
             different seed.
         output_dir: created if it does not exist; an interrupted comparison in it is continued.

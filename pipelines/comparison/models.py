@@ -20,7 +20,7 @@ class Model:
     """A model to compare.
 
     Attributes:
-        name: unique in the comparison.
+        name: its name, which is unique in the comparison.
         params: the resolved params.
         run: the finished run that trained the model; None if the model is not trained yet.
     """

@@ -1,4 +1,4 @@
-"""Audits a data set without a run, for `darkroom audit`."""
+"""Audits a data set without starting a run, for `darkroom audit`."""
 
 import shlex
 import tempfile

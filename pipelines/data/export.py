@@ -29,7 +29,7 @@ class ExportedPhoto:
     """A photo of the export.
 
     Attributes:
-        name: the path of its file, relative to the export.
+        name: the path of its file, relative to the folder of the export; if only labels are exported, to the data.
         label: its class.
         split: None if the data has no splits.
         group: None if the data has no groups.
@@ -51,7 +51,7 @@ class Export:
         folder: the folder of the export.
         label_files: the names of the label files in the folder.
         num_photos: the number of photos in the label files.
-        num_left_out: the number of files and rows that were left out: without a label, without a photo, or unreadable.
+        num_left_out: the number of files and rows left out because they have no label or photo, or cannot be read.
     """
 
     folder: str
@@ -148,7 +148,7 @@ def _write_csv(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
 
 
 def _write_image_folder(folder: Path, photos: Sequence[ExportedPhoto]) -> list[str]:
-    """Writes Hugging Face's `metadata.jsonl`: one file or, if there are folders of splits, one in each of them."""
+    """Writes Hugging Face's `metadata.jsonl`: one file or, if the splits have folders, one file in each of them."""
     has_folders = (folder / photos[0].name).exists() and any(photo.split for photo in photos)
     lines: dict[str, list[str]] = defaultdict(list)
     for photo in photos:

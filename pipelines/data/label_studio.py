@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from components.contract.text import json_text
 
 LOCAL_FILES: Final = "/data/local-files/?d="
-"""The address of a file that Label Studio reads from its own machine."""
+"""The prefix of the address of a file that Label Studio reads from its own disk."""
 TASKS_FILE: Final = "tasks.json"
 INTERFACE_FILE: Final = "labeling_interface.xml"
 

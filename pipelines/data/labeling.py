@@ -167,7 +167,7 @@ def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -
         photos: (path relative to the data, class) of each new photo.
 
     Raises:
-        DataError: the table has no header with these columns, or a class is unknown.
+        DataError: the table has no header with columns for paths and labels, or a class is unknown.
     """
     import pandas as pd
 
@@ -181,7 +181,7 @@ def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -
     places = find_columns(names, ColumnNames(), f"The table {path.name}")
     if not {"path", "label"} <= places.keys() or len(rows) != len(frame):
         raise DataError(
-            f"To be changed, a table must have a header and columns with paths and labels; {path.name} does not. "
+            f"A table to change must have a header and columns with paths and labels; {path.name} does not. "
             "Create such a table: darkroom data export --format csv"
         )
     has_splits = any(row.split for row in rows)

@@ -110,7 +110,7 @@ def choose_next(
 def _find_logged(
     classifier: "Classifier", log_dir: Path, photos_dir: Path | None, since: datetime.date | None, dataset_dir: Path
 ) -> Candidates:
-    """Finds the photos of the predictions in a log."""
+    """Finds the photos of the predictions in a log that are not in the data set of the run."""
     from components.deploy.monitoring.signals import logged_traits
     from components.deploy.predict import find_files
     from components.deploy.service.predictions.feedback import read_feedback
@@ -130,7 +130,8 @@ def _find_logged(
             f"{f' since {since}' if since else ''}."
         )
     reported_labels = read_feedback(log_dir)
-    names = sorted(predictions, key=lambda name: name not in reported_labels)  # of copies, prefer one with feedback
+    # Names with feedback come first, because only the first of several identical photos is kept.
+    names = sorted(predictions, key=lambda name: name not in reported_labels)
     new_files = _find_new({name: files[name] for name in names}, dataset_dir, photos_dir)
     new_predictions = [prediction for name, prediction in predictions.items() if name in new_files]
     return Candidates(logged_traits(new_predictions, classifier.facts.tag), new_files, reported_labels)

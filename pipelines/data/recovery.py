@@ -1,4 +1,4 @@
-"""Protects changes to data sets against kills: each repository has one change at a time, with a journal for recovery.
+"""Protects changes to data sets against kills: each repository runs one change at a time, with a journal.
 
 .dvc/tmp/darkroom.lock   held by the running change, and by the git and dvc processes that it started
 .dvc/tmp/darkroom.json   Journal of the running change, or of one that was killed
@@ -59,7 +59,7 @@ class Journal(BaseRecord):
 
 @contextlib.contextmanager
 def lock_changes(root: Path) -> Iterator[None]:
-    """Waits until no other change to data, and no process of a killed change, is running in the repository.
+    """Locks the repository for a change to its data; first waits for a running change and processes of a killed one.
 
     Raises:
         DataError: the repository cannot be written to.
@@ -140,7 +140,7 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder(root: Path, data: str) -> Iterator[Path]:
-    """Creates a folder next to the data for the files that a change removes; it is kept only until the change is final.
+    """Provides a folder next to the data for the files that a change adds or removes, until the change is final.
 
     Must be called within `lock_changes`, after any earlier change was finished or undone: it removes what that change
     left behind.

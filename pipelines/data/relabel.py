@@ -199,7 +199,7 @@ def change_table(path: Path, table: LabelTable, decisions: Decisions) -> tuple[C
             new_labels |= {place: label for place in places[name] if rows[place].label != label}
     if not dropped_rows and not new_labels:
         raise DataError("No decision changes anything: every photo already has the given label.")
-    for column in columns:  # a class may have a column with its number and one with its name
+    for column in columns:  # labels may be in two columns: class numbers and class names
         cells = frame.iloc[:, column]
         values = cells.tolist()
         for place, label in new_labels.items():

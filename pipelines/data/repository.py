@@ -49,7 +49,7 @@ def require_ready(root: Path, path: str) -> None:
         commit = " && git commit -m 'Take the data out of git'" if has_commits(root) else ""
         raise DataError(
             f"Data under DVC must not be in git as well; git in {root} tracks "
-            f"{pluralize(len(tracked.splitlines()), 'file')} of {path}. Remove them from git, but not from the disk, "
+            f"{pluralize(len(tracked.splitlines()), 'file')} in {path}. Remove them from git, but not from the disk, "
             f"and add the data again: git rm -r --cached --quiet {name}{commit}"
         )
     if git(root, "check-ignore", "--", f"{path}.dvc", check=False):

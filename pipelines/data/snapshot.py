@@ -24,7 +24,7 @@ class Contents:
     """The files of one version.
 
     Attributes:
-        hashes: the MD5 of each file, by its path relative to the data; for an archive, of its members.
+        hashes: the MD5 of each file or, if the data is an archive, of each member, by its path relative to the data.
         read_file: returns the content of a file.
     """
 
@@ -118,7 +118,7 @@ def _member(path: Path, name: str) -> bytes:
                 budget.spend(len(chunk))
                 content += chunk
             return bytes(content)
-    raise DataError(f"The archive {path} changed while it was read: {name} is gone.")
+    raise DataError(f"The archive {path} changed while it was being read: {name} is gone.")
 
 
 def find_labels(contents: Contents) -> dict[str, str]:

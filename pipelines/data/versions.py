@@ -176,7 +176,7 @@ def _git_is_at_work(root: Path) -> bool:
 
 
 def list_versions(root: Path | None = None) -> list[Version]:
-    """Lists all versions of all data sets, by name and newest first.
+    """Lists all versions of all data sets, sorted by path; the newest version of each comes first.
 
     Raises:
         DataError: this folder is not in a repository.

@@ -288,7 +288,7 @@ def connect_engine(purpose: str = "--runner docker") -> Iterator["DockerClient"]
         without = " To run without containers: --runner subprocess." if purpose == "--runner docker" else ""
         raise EngineError(
             f"A running container engine is needed for {purpose}; none answers: {error}. Start Docker, "
-            f"join the group docker, or set DOCKER_HOST.{without}"
+            f"add your user to the group docker, or set DOCKER_HOST.{without}"
         ) from None
     try:
         yield client

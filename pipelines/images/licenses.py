@@ -105,7 +105,7 @@ def problems_of(lock: Path) -> Iterator[str]:
             continue
         package = _find_distribution(name)
         if package is None and lock.stem == "docs":
-            continue  # `make lint` installs them, `make test` does not
+            continue  # `make test` does not install these packages
         expression = license_of(package) if package else REVIEWED.get(name)
         if name.startswith(NVIDIA):
             expression = "LicenseRef-NVIDIA-SLA"

@@ -1,4 +1,4 @@
-"""Checks a model file without a run, for `darkroom model check`."""
+"""Checks a model file without starting a run, for `darkroom model check`."""
 
 import json
 import tempfile

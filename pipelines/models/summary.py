@@ -35,7 +35,7 @@ def summarize_model(resolution: Resolution, num_classes: int, drawing_path: Path
 
     Args:
         resolution: the resolved params.
-        num_classes: the number of classes, unless the model has its own output layer.
+        num_classes: the number of classes; ignored if the model has its own output layer.
         drawing_path: the path of the drawing.
     """
     from components.contract.system.atomic_files import write_file

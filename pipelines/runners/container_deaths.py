@@ -53,7 +53,7 @@ def _note_deaths(stream: Any) -> None:
 def _task_in(image: str) -> str:
     """The task whose container used an image: the task that started last, if it uses this image; else the image's step.
 
-    A task may be killed before it reports its start.
+    The second case occurs if a task is killed before it reports its start.
     """
     image_step, task = image.removeprefix("darkroom-").partition("-python")[0], running_step()
     step = step_of(task)

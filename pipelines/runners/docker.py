@@ -36,7 +36,7 @@ class Limits:
     """The limits of a container.
 
     Attributes:
-        memory: in Docker's format, such as `4g`; None for no limit.
+        memory: the memory limit in Docker's format, such as `4g`; None for no limit.
         gpus: the number of GPUs.
     """
 
@@ -45,7 +45,7 @@ class Limits:
 
 
 def parse_limits(runner: str, *, memory: str | None, gpus: int) -> Limits | None:
-    """The limits of the containers from the options; None for subprocesses.
+    """Returns the container limits that the options set; None if the tasks run as subprocesses.
 
     Raises:
         ParamsError: limits are set, but the run uses no containers.

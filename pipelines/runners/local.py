@@ -2,7 +2,7 @@
 
 `run` executes in the parent process, which owns the MLflow run and the run's folder, and shows the output of the steps.
 The child process (`pipelines.runners.task_process`) and all its tasks are in one process group. A pipe connects the two
-processes: if the parent ends for any reason, the child removes its containers and kills its process group.
+processes: if the parent ends for any reason, the child removes the run's containers and kills its own process group.
 """
 
 import contextlib
@@ -161,7 +161,7 @@ def _run_tasks(
     os.close(read_end)
     try:
         assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError), child.stdin:  # reported below, if the child has already ended
+        with contextlib.suppress(BrokenPipeError), child.stdin:  # a child that has already ended is reported below
             child.stdin.write(json.dumps(order))  # not as an argument, which every user of this machine can see
         with _raise_interrupt_on_sigterm():
             _stream(child, folder.path / runs.LOG_FILE, show)

@@ -35,7 +35,7 @@ def count_tasks(params: Params) -> dict[str, int]:
 
 
 def with_trained(params: Params, bundle_dir: Path) -> Params:
-    """Returns the params with the train section that the model was trained with, which may differ from the given one.
+    """Returns the params with the train section that the model was trained with, which may differ from the original.
 
     A time limit, a search or the choice of a network may have changed it.
     """

@@ -34,7 +34,7 @@ RUNS_DIR = Path("runs")
 STATE_FILE, SUMMARY_FILE, LOG_FILE, PARAMS_FILE = "run.json", "summary.json", "log.txt", "params.yaml"
 LOCK_FILE = ".lock"
 STARTING_SECONDS = 60.0
-"""The age from which `clean` removes remains: newer ones may belong to a starting run or to another `clean`."""
+"""The age from which `clean` removes leftovers of killed processes: newer ones may belong to a run that is starting."""
 ARTIFACTS = {"dataset": "preprocess", "model": "train", "evaluation": "evaluate", "bento": "deploy"}
 """The artifacts of a run, and the step that writes each."""
 STEPS = ("list-photos", "read-photos", "preprocess", "compute-features", "tune", "train", "evaluate", "deploy")
@@ -225,7 +225,7 @@ class Removal(BaseRecord):
 
 
 def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
-    """Plans to remove all runs except the newest `keep` finished ones, and the cache if its folder is passed.
+    """Plans to remove the cache, if its folder is passed, and all runs except the newest `keep` finished ones.
 
     Runs in progress and the run that runs/latest points to are never removed. What killed processes left behind is
     removed too.

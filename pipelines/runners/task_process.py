@@ -1,4 +1,4 @@
-"""The process for all tasks of a local run: `python -m pipelines.runners.task_process PIPE < ORDER`.
+"""The process that runs all tasks of a local run: `python -m pipelines.runners.task_process PIPE < ORDER`.
 
 `pipelines.runners.local` starts this process. The KFP runner and its tasks are in one process group, which is killed
 when the parent process closes the pipe.

@@ -29,7 +29,7 @@ HEADERS: Final = {
 
 
 class Guard:
-    """Rejects requests that do not come from the page itself."""
+    """Rejects requests to other hosts, changes that other sites request, and requests without the required token."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None, public_url: str | None = None):
         """Creates the middleware.
@@ -38,7 +38,7 @@ class Guard:
             app: the protected app.
             hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
             token: the required token; None if none is required.
-            public_url: the address of the page behind a reverse proxy, which may keep or remove its path prefix.
+            public_url: the page's public address; None without a reverse proxy. The proxy may keep or remove its path.
         """
         assert hosts or token, "without hosts, a token must protect the page"
         self._app = app

@@ -39,7 +39,7 @@ class Assets:
         """Reads the files.
 
         Args:
-            folder: contains the start page and all files that it loads.
+            folder: the folder that contains the start page and all files that it loads.
             others: the paths of files from elsewhere, by the names under which they are served.
         """
         paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

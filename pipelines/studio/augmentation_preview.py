@@ -18,12 +18,12 @@ from pipelines.studio.workers import Workers
 
 
 def render_augmentation(album: Album, store: DraftStore, workers: Workers, query: Mapping[str, str]) -> bytes | None:
-    """Creates a JPEG of eight variants of a photo; None until the draft has photos and an image size.
+    """Creates a JPEG of eight variants of a photo; None until the draft has photos and can be resolved.
 
     Args:
-        album: reads the photo.
-        store: contains the draft with the data and the image size.
-        workers: decode the photo.
+        album: the album that contains the photo.
+        store: the store of the draft, which names the data and its preparation.
+        workers: the processes that decode the photo.
         query: `augmentation` is the name of a preset, or settings as JSON; `number` selects the photo.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A phone as the camera of this computer: a page in the local network that sends photos to the studio.
+"""A phone as the camera of this computer: a page on the local network that sends photos to the studio.
 
 A separate server serves the page: the phone can only send photos to it, and needs the code in the address. The server
 runs as long as the studio's page asks for photos.
@@ -33,7 +33,7 @@ MAX_PHOTO_BYTES: Final = 32 * 2**20
 MAX_WAITING: Final = 8
 """The maximum number of photos that the studio's page has not fetched yet; a phone that sends more must wait."""
 POLL_SECONDS: Final = 1.5
-"""How long a request waits for the next photo; shorter than the studio waits for open requests when it shuts down."""
+"""How long a request waits for the next photo; less than the time that a shutdown gives open requests to finish."""
 IDLE_SECONDS: Final = 60.0
 """The phone's page closes after this time without such a request."""
 NOTIFY_SECONDS: Final = 5
@@ -145,7 +145,7 @@ class PhoneCamera:
 
 
 def qr_modules(text: str) -> list[str]:
-    """Returns the QR code of a text: for each row, a string of 1 (dark) and 0 (light)."""
+    """Returns a QR code that contains the text: one string per row, of 1 (dark) and 0 (light)."""
     from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
 
     code = QRCode(None, QRErrorCorrectLevel.M)
@@ -155,7 +155,7 @@ def qr_modules(text: str) -> list[str]:
 
 
 def _local_address() -> str:
-    """The address of this computer in its network.
+    """The address of this computer on its network.
 
     Raises:
         StudioError: this computer is not connected to a network.
@@ -166,7 +166,8 @@ def _local_address() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             raise StudioError(
-                "This computer must be in the same network as the phone, such as its Wi-Fi; it is in no network.", 409
+                "This computer must be on the same network as the phone, such as its Wi-Fi; it is not on any network.",
+                409,
             ) from None
 
 

@@ -73,7 +73,7 @@ class Results:
         }
 
     def cell(self, run_id: str, label: int, predicted: int) -> list[dict[str, Any]]:
-        """Returns the test photos of a cell of the confusion matrix, the most confident predictions first.
+        """Returns up to SHOWN_PHOTOS test photos of a cell of the confusion matrix, most confident predictions first.
 
         Raises:
             ArtifactError: there is no such run.
@@ -240,7 +240,7 @@ def describe_ranking(lines: list[dict[str, Any]]) -> str:
 
 
 def _read_image_ids(path: Path) -> set[str]:
-    """The image_ids in a table of findings; empty if there is no table, as in evaluations by earlier versions."""
+    """The image_ids in a table of findings; empty if there is none, as in evaluations by earlier Darkroom versions."""
     if not path.exists():
         return set()
     with path.open(encoding="utf-8", newline="") as file:

@@ -31,7 +31,7 @@ def serve_studio(
         token: the required token; None creates one if it is needed.
         open_browser: whether to open a browser.
         max_upload_bytes: the maximum size of an archive.
-        public_url: the studio's address behind a reverse proxy; None if there is no proxy.
+        public_url: the studio's public address; None without a reverse proxy.
 
     Raises:
         StudioError: a root is not a folder, the token is too short, or another studio is using this folder.

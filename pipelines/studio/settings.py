@@ -13,7 +13,7 @@ MAX_PHOTO_BYTES: Final = 256 * 2**20
 MAX_MODEL_BYTES: Final = 4 * 10**9
 MAX_JSON_BYTES: Final = 4 * 2**20
 SPARE_BYTES: Final = 500 * 10**6
-"""The free disk space that uploads leave, so that running jobs can still write."""
+"""The free disk space, in bytes, that uploads must leave, so that running jobs can still write."""
 
 
 class StudioError(DarkroomError):
@@ -38,7 +38,7 @@ class Settings:
         token: the token that a browser must send when it opens the page; None if only this machine can reach it.
         hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
         max_upload_bytes: the maximum size of an archive.
-        public_url: the address of the page behind a reverse proxy, ending in a slash; None without a proxy.
+        public_url: the page's public address, ending in a slash; None without a reverse proxy.
     """
 
     home: Path = HOME / "studio"

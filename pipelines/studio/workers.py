@@ -38,7 +38,7 @@ QUICK_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 120.0
 """The time limit for reading a whole folder or table."""
 PROBE_SECONDS: Final = 3600.0
-"""The time limit for data at an address, which is downloaded first; a download that receives no data is aborted."""
+"""The time limit for remote data, which is downloaded first; a download that receives no data is aborted earlier."""
 
 SIZES: Final = struct.Struct(">QQ")
 

@@ -59,7 +59,7 @@ def canary(installed: None) -> Iterator[None]:
     kubectl("delete", "-n", DARKROOM, "-f", "k8s/components/canary/canary.yaml", "--ignore-not-found")
 
 
-def test_the_deploy_task_alone_may_change_the_service_but_nothing_else(
+def test_only_the_deploy_task_may_change_the_service_and_it_may_change_nothing_else(
     data: Path, canary: None, tmp_path: Path
 ) -> None:
     run = Run(compile_small(tmp_path / "pipeline.yaml", "--set", "tune.trials=2", "--memory", "1Gi"))

@@ -47,7 +47,7 @@ def kinds() -> list[str]:
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    """A loaded classifier, whose graph takes photos of 64 × 64 pixels."""
+    """A loaded classifier, whose graph accepts photos of 64 × 64 pixels."""
     folder = tmp_path_factory.mktemp("packed")
     make_bundle(folder / "bundle", make_dataset(folder / "dataset", per_class=1, side=64))
     lay_out(folder / "src", folder / "bundle", read_bundle(folder / "bundle"), "colors")

@@ -105,7 +105,7 @@ def test_a_busy_port_is_reported_with_advice(tmp_path: Path) -> None:
         port = busy_socket.getsockname()[1]
         result = darkroom("ui", "--port", str(port), cwd=tmp_path)
     assert result.returncode == 2
-    assert f"The port {port} of 127.0.0.1 cannot be used" in result.stderr
+    assert f"The port {port} on 127.0.0.1 cannot be used" in result.stderr
     assert f"darkroom ui --port {port + 1}" in result.stderr
 
 

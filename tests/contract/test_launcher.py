@@ -90,7 +90,7 @@ def test_foreign_names_are_validated_in_one_place() -> None:
         "components/preprocess/sources/file_index.py": "names that are only compared with file names, never opened",
         "components/preprocess/sources/remote/addresses.py": "revisions: main..other is not a revision",
         "components/train/keras_import/description/network.py": "names of layers, which are not paths",
-        "pipelines/studio/playground.py": "names of packages, which have no parts",
+        "pipelines/studio/playground.py": "names of packages, which must not contain a slash or `..`",
     }
     judging = {
         str(path.relative_to(ROOT))

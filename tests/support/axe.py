@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.support.browser import Page
 
 AXE_PATH = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-"""Installed by `make lint-pages`, as package.json specifies."""
+"""The script of axe-core, which `make lint-pages` installs in the version that package.json specifies."""
 RULES = "{resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']}"
 
 

@@ -257,7 +257,7 @@ def browse(
                 check(page.events)
 
     def check(events: list[dict[str, Any]]) -> None:
-        # The browser itself looks for an icon of a page that names none, such as a refusal in plain text.
+        # If a page names no icon, such as a plain-text error, the browser itself requests this one.
         icon_url = urllib.parse.urljoin(url, "/favicon.ico")
         for event in events:
             if event["method"] == "Network.requestWillBeSent":

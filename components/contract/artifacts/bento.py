@@ -58,7 +58,7 @@ class ServiceCheck(StrictRecord):
 
     num_photos: int
     max_probability_difference: float
-    """The largest difference between a probability from the service and the same one from the evaluation."""
+    """The largest difference between a probability from the service and the corresponding one from the evaluation."""
     latency_p50_ms: float
     """Median latency of one photo over HTTP, with the client on the same machine."""
     ready_seconds: float

@@ -3,7 +3,7 @@
 bundle.json          BundleInfo
 model.keras          the network in Keras' own format; its input is uint8 RGB, its output is logits
 train_image_ids.txt  the training photos, one image_id per line, sorted
-history.json         per-epoch figures: {"loss": [...], "val_loss": [...], ...}
+history.json         per-epoch metrics: {"loss": [...], "val_loss": [...], ...}
 augmentation.jpg     eight augmented variants of one training photo
 export/              the inference graph, which is evaluated and served: model.xml, model.bin (OpenVINO IR)
 """
@@ -21,7 +21,7 @@ FORMAT_VERSION: Final = 1
 
 
 class ModelFacts(StrictRecord):
-    """The network in numbers."""
+    """The network: its origin, its size and its trained layers."""
 
     kind: str
     name: str

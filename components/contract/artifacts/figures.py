@@ -17,7 +17,7 @@ CONFIDENCE: Final = 0.95
 
 
 class Interval(StrictRecord):
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -83,7 +83,7 @@ class ConfusedPair(StrictRecord):
     predicted_as: str
     num_images: int
     share: float
-    """The fraction of the photos of the class."""
+    """The fraction of the photos of the class that were predicted as the other class."""
 
 
 class Figures(SplitFigures):
@@ -142,7 +142,7 @@ def matrix_cells(matrix: np.ndarray) -> tuple[tuple[int, int, int], ...]:
 
 
 class ReliabilityBin(StrictRecord):
-    """Predictions of about the same confidence."""
+    """Predictions with similar confidence."""
 
     num_images: int
     sureness: float

@@ -13,7 +13,7 @@ from components.contract.record import StrictRecord
 
 
 class Row(StrictRecord):
-    """The figures of one model; accuracies are on the validation photos, times on this machine."""
+    """The figures of one model: accuracies on the validation photos, times on the machine that compared the models."""
 
     name: str
     seeds: Annotated[tuple[int, ...], Strict(False)]

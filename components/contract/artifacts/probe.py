@@ -16,7 +16,7 @@ class ProbedNetwork(StrictRecord):
     accuracy: Interval | None = None
     """The cross-validated accuracy of a linear head on the network's frozen features; None if probing failed."""
     ms_per_photo: float | None = None
-    """The time that the frozen layers take per photo, measured in batches on this machine."""
+    """The time that the frozen layers take per photo, measured in batches on the machine that ran the probe."""
     is_tied: bool = False
     """Whether the candidate may be as accurate as the most accurate one."""
     reason: str | None = None

@@ -30,8 +30,8 @@ MAX_SKIPPED: Final = 10_000
 """The maximum number of skipped files and folders whose names are recorded."""
 SMALL_BYTES: Final = 2**30
 MAX_RATIO: Final = 200
-"""How many times its own size an archive may unpack to, if that is more than SMALL_BYTES. Photos can hardly be
-compressed; plain scans can be compressed by a factor of ten; a zip bomb expands by a factor of a thousand."""
+"""The maximum ratio of the unpacked size to the size of the archive; SMALL_BYTES are always allowed. Photos can hardly
+be compressed; plain scans can be compressed by a factor of ten; a zip bomb expands by a factor of a thousand."""
 
 MAX_NAME_BYTES: Final = 4096
 MAX_NAME_DEPTH: Final = 64
@@ -73,7 +73,7 @@ def extract(
 
     Raises:
         ArchiveError: the archive is damaged, of an unknown kind or too large, or has a member that is not a regular
-            file or folder, or whose path leads outside; nothing is left behind.
+            file or folder, or whose path leads out of the folder; nothing is left behind.
     """
     with new_folder(target) as folder:
         try:

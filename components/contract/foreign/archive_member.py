@@ -58,7 +58,7 @@ def explain_damage(archive: Path) -> Iterator[None]:
 
 
 def refusal(archive: Path, name: str, what: str) -> ArchiveError:
-    """The error for a member that is not a regular file or a folder."""
+    """The error for a member that is not unpacked, such as a link, a device or an encrypted file."""
     return ArchiveError(
         f"The archive {archive} must contain only regular files and folders; {name!r} is {what}. Unpack "
         "it yourself and pass the folder."

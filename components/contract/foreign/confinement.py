@@ -134,7 +134,7 @@ def _place(descriptor: int, path: Path) -> Path:
     except OSError:
         real = path.resolve()
         if not os.path.samestat(real.stat(), os.fstat(descriptor)):
-            raise PermissionError("it changed while it was opened") from None
+            raise PermissionError("it changed while it was being opened") from None
         return real
 
 

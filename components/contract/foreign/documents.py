@@ -66,7 +66,7 @@ def parse_yaml(text: str) -> Any:
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
         # ruamel.yaml converts numbers, dates and binary values without checking them first.
         raise DocumentError(
-            f"a value cannot be converted ({' '.join(str(error).split()) or 'of unknown kind'})"
+            f"a value cannot be converted ({' '.join(str(error).split()) or 'unknown reason'})"
         ) from None
     check_tree(tree)
     return tree
@@ -94,7 +94,7 @@ def check_tree(
     """Checks, without recursion, that a parsed document is small even after its aliases are expanded.
 
     Raises:
-        DocumentError: the document is too deep or too large, or has keys or values that JSON does not support.
+        DocumentError: the document is too deep or too large, or has keys or values of unsupported types.
     """
     level, num_values, num_characters = [tree], 1, 0
     for _ in range(MAX_DEPTH):

@@ -32,14 +32,14 @@ VALUES: Final = (
     "trustctime",
     "checkstat",
 )
-"""The settings of the section core that affect how files are compared; their values are not programs or paths."""
+"""The settings of the section `core` that affect how files are compared; their values are not programs or paths."""
 _VALUE: Final = re.compile(r"true|false|input|lf|crlf|native|default|minimal", re.IGNORECASE)
 
 
 def git_revision(path: Path) -> str | None:
     """The checked-out commit of the repository that contains the path, followed by `-dirty` if tracked files differ.
 
-    Does not use any program or file that the repository's configuration names, or any file outside the repository.
+    Uses no program or file that the repository's configuration names, and no file outside the repository.
     """
     folder = path if path.is_dir() else path.parent
     for root in (folder, *folder.parents):
@@ -161,7 +161,7 @@ def _harmless_config(common_dir: Path, commit: str) -> str:
 
 
 def _settings(git_dir: Path) -> dict[str, str]:
-    """The settings of the section core in a repository's configuration; includes are not followed."""
+    """The settings of the section `core` in a repository's configuration; includes are not followed."""
     settings: dict[str, str] = {}
     section = ""
     for line in _text(git_dir / "config", MAX_CONFIG_BYTES).splitlines():

@@ -16,7 +16,7 @@ from components.contract.foreign.code_pages import detect_code_page
 UTF8_FLAG: Final = 0x800
 UNICODE_PATH: Final = 0x7075
 MARKLESS_ENCODING: Final = "cp437"
-"""The encoding that zipfile uses for names without the flag. It maps every byte, so the bytes can be restored."""
+"""The encoding that zipfile uses for names without the UTF-8 flag. It maps every byte, so the bytes can be restored."""
 
 
 @dataclass(frozen=True)

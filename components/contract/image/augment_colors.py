@@ -50,7 +50,7 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
 
 
 def color_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
-    """Matrices from the old to the new red, green and blue of each photo: float64 (n, 3, 3); grays are unchanged."""
+    """Matrices that map the RGB values of each photo to the new ones: float64 (n, 3, 3); grays are unchanged."""
     signed = 2 * draws - 1
     angle = np.deg2rad(params.hue_degrees * signed[:, 13])[:, None, None]
     # Rodrigues' formula for a rotation around the gray axis.

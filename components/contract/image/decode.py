@@ -149,7 +149,7 @@ def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
 
     Args:
         source: the file's content, or the file opened for reading. Only the header of an open file is read, so EXIF
-            data after the pixels of a PNG are ignored.
+            data after the pixels of a PNG is ignored.
 
     Raises:
         ImageError: the header is not that of a usable photo.

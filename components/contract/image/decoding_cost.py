@@ -13,7 +13,7 @@ from components.contract.image.sample_depth import is_deep
 _EXTRA_BYTES: Final = {"WEBP": 9.5, "HEIF": 3.0, "BMP": 1.0}
 """Bytes per pixel that the decoder of the format needs in addition to Pillow's copy and the result."""
 _TURNING_BYTES: Final = 6
-"""Bytes per pixel while a photo is turned upright."""
+"""Bytes per pixel that are needed to turn a photo upright."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class DecodeCost:
     Attributes:
         num_bytes: the peak memory.
         seconds: the time on one core of a typical processor.
-        text: describes the photo: `a PNG of 9,000 × 9,000 pixels`.
+        text: a description of the photo, such as `a PNG of 9,000 × 9,000 pixels`.
         is_deep: whether the photo has more than 8 bits per value.
     """
 
@@ -61,7 +61,7 @@ def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: 
 
 
 def _strip_pixels(image: Image.Image) -> int:
-    """The number of pixels of a TIFF that libtiff unpacks at once."""
+    """The number of pixels of a TIFF that libtiff unpacks at a time."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     width = tags.get(ExifTags.Base.TileWidth, image.width)
     height = tags.get(ExifTags.Base.TileLength, tags.get(ExifTags.Base.RowsPerStrip, image.height))

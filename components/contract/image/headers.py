@@ -53,7 +53,7 @@ def check_header(data: bytes) -> None:
         data: the file's content, in any format; only JPEG, PNG, TIFF and GIF are checked.
 
     Raises:
-        ImageError: the header needs far more; the code is `corrupt`.
+        ImageError: the header exceeds a limit; the code is `corrupt`.
     """
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)

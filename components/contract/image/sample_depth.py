@@ -65,9 +65,10 @@ def settle_range(depths: Sequence[Depth]) -> PixelRange:
     """Determines one range for all photos of a data set: 0 to 2^n - 1, with the smallest n ≥ 8 that covers all values.
 
     Sensors have an integer number of bits, so the range usually stays the same when photos are added, and a few bright
-    pixels do not shift it. A maximum in the metadata counts like a value: some programs that write PNG's sBIT scale the
-    values to 16 bits, as the standard requires, others do not, and only the values show this. A few photos that are
-    far brighter than all others are ignored. If there are negative values, the range begins at a negative power of two.
+    pixels do not shift it. A maximum in the metadata is treated as one more value, because it may be lower than the
+    actual values: of the programs that write PNG's sBIT, some scale the values to 16 bits, as the standard requires,
+    and others do not. A few photos that are far brighter than all others are ignored. If there are negative values, the
+    range begins at a negative power of two.
     """
     if not depths:
         return FULL_RANGE
@@ -130,7 +131,11 @@ class Samples:
         return Depth(lowest, highest, used.size, self._declared)
 
     def _bands(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Yields bands: values modulo 65,536, uint16 (rows, width, 1 or 3); opacity, float32 (rows, width) or None."""
+        """Reads the photo in bands of rows.
+
+        Yields:
+            The values modulo 65,536: uint16 (rows, width, 1 or 3); and the opacity: float32 (rows, width), or None.
+        """
         transparent_color = self._image.info.get("transparency")
         low_bands = itertools.repeat(None) if self._low_bytes is None else split_into_bands(self._low_bytes)
         for band, low_band in zip(split_into_bands(self._image), low_bands, strict=False):
@@ -198,6 +203,6 @@ def _significant_bits(data: bytes) -> bytes:
 
 
 def _numbers(tag: object) -> list[int]:
-    """The integers in a tag; values of other types are ignored."""
+    """The numbers in a tag, as integers; values of other types and numbers beyond 16 bits are ignored."""
     values = tag if isinstance(tag, tuple) else (tag,)
     return [int(value) for value in values if isinstance(value, int | float) and abs(value) < NUM_VALUES]

@@ -3,7 +3,7 @@
     calibration.json   CalibrationFacts
     familiarity.npz    reference: float16 (n, features), unit-length embeddings of training photos
 
-This module needs only NumPy: neither scikit-learn nor SciPy is installed in the service's container image.
+The computations need only NumPy: neither scikit-learn nor SciPy is installed in the service's container image.
 """
 
 import zipfile
@@ -155,7 +155,7 @@ def read_calibration(folder: Path) -> Calibration:
         raise ArtifactError(f"The calibration file {path} cannot be read: {error}. Run evaluate again.") from None
     if reference.ndim != 2 or len(reference) != facts.familiarity.num_reference:
         raise ArtifactError(
-            f"{path} must contain the {facts.familiarity.num_reference} embeddings listed in "
+            f"{path} must contain {facts.familiarity.num_reference} embeddings, the number given in "
             f"calibration.json; found an array of shape {reference.shape}. Run evaluate again."
         )
     return Calibration(facts, reference)

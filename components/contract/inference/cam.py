@@ -41,7 +41,7 @@ def class_activation(feature_map: np.ndarray, labels: np.ndarray, weights: np.nd
         labels: int (n,), the class to explain for each photo.
         weights: float32 (classes, channels), the weights of the output layer.
     """
-    # A weight that all classes share does not change any probability.
+    # Subtracting the mean weights of all classes does not change any probability.
     class_weights = weights[labels] - weights.mean(axis=0)
     maps: np.ndarray = np.einsum("nhwc,nc->nhw", feature_map, class_weights, optimize=True).astype(np.float32)
     return maps

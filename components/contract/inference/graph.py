@@ -121,7 +121,7 @@ class InferenceGraph:
         return weights if np.allclose(np.array(head(probe)[0]), expected, atol=1e-3 * scale) else None
 
     def _cut_head(self) -> Any:
-        """Compiles the part of the graph from embedding to logits; None if the logits depend on more than that."""
+        """Compiles the part of the graph from embedding to logits; None if no such part exists."""
         from openvino import opset13 as ops
 
         model = openvino().Core().read_model(self._path)

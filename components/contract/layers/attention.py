@@ -77,7 +77,7 @@ def _read_heads(arguments: Arguments) -> tuple[int, int, int]:
         return arguments["num_heads"], arguments["num_heads"], arguments["key_dim"]
     num_heads, num_others = arguments["num_query_heads"], arguments["num_key_value_heads"]
     if num_heads % num_others:
-        raise ValueError(f"its {num_others} key heads do not divide its {num_heads} query heads")
+        raise ValueError(f"its number of key heads ({num_others}) must divide its number of query heads ({num_heads})")
     return num_heads, num_others, arguments["head_dim"]
 
 

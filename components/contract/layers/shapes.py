@@ -129,7 +129,7 @@ def reshaped(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def permuted(arguments: Arguments, shape: Shape) -> Shape:
-    """The output shape of Permute, whose axes count from 1."""
+    """The output shape of Permute, whose axes are numbered from 1."""
     if sorted(arguments["dims"]) != list(range(1, len(shape) + 1)):
         raise ValueError(f"its dims must be a permutation of the axes of {shape}; found {arguments['dims']}")
     return tuple(shape[axis - 1] for axis in arguments["dims"])

@@ -38,7 +38,8 @@ def head_layers(head: str | tuple[Layer, ...] | None, *, on_a_map: bool = True) 
 
     Args:
         head: a preset, a list, or None for the default, `linear`. `imagenet` adds no layers: it is the backbone's top.
-        on_a_map: whether the head's input is height × width × channels, which presets pool, or a flat vector.
+        on_a_map: True if the head's input is height × width × channels, which presets first pool or flatten; False if
+            it is a flat vector.
     """
     if isinstance(head, tuple):
         return head

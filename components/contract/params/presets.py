@@ -146,7 +146,10 @@ def _find_obstacle(train: TrainParams, model: ModelParams) -> str | None:
 
 
 def _make_phase(train: TrainParams, values: dict[str, Any], *, is_last: bool) -> Phase:
-    """A phase of a preset; params.yaml takes precedence, and its `epochs` sets the last phase and limits the others."""
+    """A phase of a preset, in which the values in params.yaml take precedence.
+
+    If params.yaml sets `epochs`, this replaces the number of epochs of the last phase and limits that of the others.
+    """
     kept = {key: value for key, value in values.items() if key not in train.model_fields_set or key == "epochs"}
     if "epochs" in train.model_fields_set:
         kept["epochs"] = train.epochs if is_last else min(train.epochs, values["epochs"])

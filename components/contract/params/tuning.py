@@ -195,7 +195,10 @@ def check_space(train: TrainParams, space: Space, image_size: tuple[int, int]) -
 
 
 def auto_space(train: TrainParams) -> Space:
-    """The most important keys: learning rate, optimizer, augmentation, batch size, label smoothing, dropout."""
+    """The most important keys: learning rate, optimizer, augmentation, batch size, label smoothing, dropout.
+
+    If train.phases is set, the learning rate is that of the last phase, and optimizer and augmentation do not vary.
+    """
     layers_key = "model.layers" if train.model.layers is not None else "model.head"
     layers = train.model.layers if train.model.layers is not None else train.model.head
     space: Space = {}

@@ -60,7 +60,7 @@ class ObjectStore:
         """Adds a file.
 
         Raises:
-            ArtifactError: the store cannot be reached, or does not keep what is written.
+            ArtifactError: the store cannot be reached, or does not store everything that is written.
         """
         num_bytes = source.stat().st_size
         starts = range(0, num_bytes, BLOCK_BYTES)

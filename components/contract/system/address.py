@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
 ADDRESSES_VARIABLE: Final = "DARKROOM_ADDRESSES"
-"""The variable with complete addresses, one per line. Child processes, containers and tasks on a cluster look up the
-secret of a redacted address there."""
+"""The environment variable with complete addresses, one per line. Child processes, containers and tasks on a cluster
+look up the secret of a redacted address there."""
 MASK: Final = "***"
 MAX_REMEMBERED: Final = 20
 

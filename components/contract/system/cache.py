@@ -68,7 +68,7 @@ def cache_limit() -> int:
 
 
 def evict(files: Mapping[Path, float], used: Collection[Path], remove: Callable[[Path], bool]) -> None:
-    """Removes the least recently used files, except those that this run has used, until the rest fits the limit.
+    """Removes the least recently used files, except those that this run has used, until all files fit the limit.
 
     Args:
         files: all files of one kind, with the time of their last use.

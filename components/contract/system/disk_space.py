@@ -21,7 +21,7 @@ def full_disk_error(error: OSError) -> ArtifactError | None:
         return None
     has_path = isinstance(error.filename, str | bytes)
     folders = [Path(os.fsdecode(error.filename)).parent] if has_path else [Path.cwd(), Path(tempfile.gettempdir())]
-    return ArtifactError(f"The disk is full: {error}{''.join(map(free_text, folders))}. Free some space and run again.")
+    return ArtifactError(f"The disk is full: {error}{''.join(map(free_text, folders))}. Free some space, then retry.")
 
 
 def require_room(folder: Path) -> None:
@@ -32,7 +32,7 @@ def require_room(folder: Path) -> None:
     """
     free = free_bytes(folder)
     if free is not None and free < SMALL_SPACE:
-        raise ArtifactError(f"The disk with {folder} is full{free_text(folder)}. Free some space and run again.")
+        raise ArtifactError(f"The disk with {folder} is full{free_text(folder)}. Free some space, then retry.")
 
 
 def free_text(folder: Path) -> str:

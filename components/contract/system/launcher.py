@@ -76,7 +76,7 @@ GIT_SETTINGS: Final = (
     "submodule.recurse=false",
     "protocol.ext.allow=never",
 )
-"""Disables the settings of a repository that can start a program or lead to another repository."""
+"""Overrides for settings with which a repository could start a program or lead to another repository."""
 
 
 class MissingProgramError(DarkroomError, FileNotFoundError):

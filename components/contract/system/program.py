@@ -20,11 +20,12 @@ from components.contract.system.posix import USER_ERROR
 from components.contract.text import escape_log_records, printable
 
 EVENTS_VARIABLE = "DARKROOM_EVENTS"
-"""The variable with the path of a file to which steps append a JSON line when they start, finish or fail."""
+"""The environment variable with the path of a file to which steps append a JSON line when they start, finish or
+fail."""
 FINISH_FILE = "finish"
 """If a file with this name is next to the file in EVENTS_VARIABLE, training ends early with the best epoch so far."""
 RUN_START_VARIABLE: Final = "DARKROOM_RUN_START"
-"""The variable with the start time of the run that a step belongs to, in seconds since 1970."""
+"""The environment variable with the start time of the run that a step belongs to, in seconds since 1970."""
 BUG = 1
 """The exit code for internal errors."""
 
@@ -35,7 +36,7 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the server's address may contain a password
 }
-"""Prevents libraries from sending usage statistics, and from logging how they create database tables."""
+"""Variables that keep libraries from sending usage statistics and from logging how they create database tables."""
 
 
 def quiet_libraries() -> None:
@@ -211,7 +212,7 @@ def _show(message: str, end: str = "\n") -> None:
 
 @contextlib.contextmanager
 def _safe_streams() -> Iterator[StandardStream | None]:
-    """Within the block, replaces standard output and error, unless a test has; yields the new output or None."""
+    """Within the block, replaces standard output and error unless a test already has; yields the new output or None."""
     originals = sys.stdout, sys.stderr
     output, sys.stdout = _safe_stream(sys.stdout, sys.__stdout__, 1)
     _, sys.stderr = _safe_stream(sys.stderr, sys.__stderr__, 2)

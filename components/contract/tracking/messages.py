@@ -41,7 +41,7 @@ class Message:
 
 
 def send(messages: Sequence[Message]) -> None:
-    """Sends messages of the same kind to the store; if it rejects them permanently, this is logged.
+    """Sends messages of the same kind to the store; logs a warning if the store rejects them permanently.
 
     Raises:
         Exception: an error of MLflow, requests or SQLAlchemy: the store does not accept the messages now.

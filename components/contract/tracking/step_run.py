@@ -1,8 +1,8 @@
 """The MLflow run of a step.
 
-The first of these that exists is used: the run `MLFLOW_RUN_ID`; the run tagged with the key of the pipeline run,
-`DARKROOM_RUN_KEY`, which the first step creates; the run that created the step's input; a new run, if the step asks for
-one.
+A step uses the first of these that exists: the run whose id is in `MLFLOW_RUN_ID`; the run of the pipeline,
+which is tagged with the key in `DARKROOM_RUN_KEY` and created by the first step; the run that created the step's input;
+a new run, if the step asks for one.
 """
 
 import contextlib

@@ -25,8 +25,8 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""Limits the wait for a server that does not answer (by default, four minutes per call), and keeps MLflow's progress
-bars out of the log. Values in the environment take precedence."""
+"""Settings that limit the wait for a server that does not answer (by default, four minutes per call), and keep
+MLflow's progress bars out of the log. Values in the environment take precedence."""
 PENDING: Final = "key:"
 """The prefix of the id of a run that the store has not created yet; the run's key follows. The first message of such a
 run creates the run, and later messages find it by the tag with the key."""

@@ -51,8 +51,8 @@ class Extras:
     Attributes:
         evaluation: the evaluation whose metrics and verdict /model returns, if there is one.
         evaluation_dir: the folder that may contain a calibration.
-        photos: golden photos, named after their image_id.
-        sample_labels: the true label of each sample photo, by image_id, in the order of the page.
+        photos: golden photos (test photos stored as files), named after their image_id.
+        sample_labels: the true label of each sample photo, by image_id, in the order in which the page shows them.
     """
 
     evaluation: EvaluationInfo | None = None

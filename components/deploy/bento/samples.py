@@ -15,9 +15,9 @@ from components.deploy.service.protocol import Sample
 log = logging.getLogger(__name__)
 
 MAX_SIDE: Final = 640
-"""Larger photos are scaled down, because the page shows small pictures."""
+"""In pixels. Photos with a longer side are scaled down, because the page shows small pictures."""
 TINY_PIXELS: Final = 64
-"""Photos up to this size are stored losslessly, as PNG."""
+"""Photos whose longer side has at most this many pixels are stored losslessly, as PNG."""
 INDEX: Final = "samples.json"
 
 
@@ -46,7 +46,7 @@ def write_samples(
 
     Args:
         photos: golden photos, named after their image_id.
-        labels: the label of each chosen photo, by image_id, in the order of the page.
+        labels: the label of each chosen photo, by image_id, in the order in which the page shows them.
         class_names: in the order of the labels.
         folder: a new folder.
         pixel_range: the model's pixel range; it is used to convert 16-bit photos to 8-bit photos that get the same

@@ -36,7 +36,8 @@ FAILED_START = "Application startup failed"
 
 
 LEAN: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""Without these variables, glibc keeps most memory of large requests; in containers, the Dockerfile sets them."""
+"""Without these variables, glibc keeps most of the memory that large requests used. In containers, the Dockerfile sets
+them."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}
 
 
@@ -123,7 +124,7 @@ def serve(bento_dir: Path, host: str, port: int, settings: Mapping[str, str] = N
 
 
 def free_address(host: str, port: int | None) -> tuple[str, int]:
-    """Returns the numeric address of `host`, which must be this machine, and `port`, or any free port if it is None.
+    """Returns the numeric address of `host`, which must be this machine, and `port` or, if that is None, a free port.
 
     Raises:
         ServiceError: the host does not belong to this machine, or the port is taken.
@@ -213,7 +214,7 @@ def _last_lines(lines: deque[str]) -> str:
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
-    # Closing its standard input may not suffice: a library may have duplicated our end of the pipe.
+    # Closing the process's standard input may not suffice: a library may have duplicated our end of the pipe.
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

@@ -22,8 +22,8 @@ SIGNIFICANCE: Final = 0.01
 MIN_DISTANCE: Final = 0.2
 """A smaller Kolmogorov–Smirnov distance does not count as drift, even if it is significant."""
 MIN_SEPARATION: Final = 0.65
-"""A smaller separation does not count as drift. It is the share of pairs, each of a served photo and a photo of the
-data set, in which a classifier recognizes the served photo: 0.5 by chance."""
+"""A smaller separation does not count as drift. A pair consists of a served photo and a photo of the data set;
+the separation is the share of pairs in which a classifier identifies the served photo: 0.5 by chance."""
 SHRINKAGE: Final = 0.1
 
 Verdict = Literal["drift", "no drift", "cannot tell"]
@@ -38,7 +38,7 @@ class Traits:
         confidence: float32 (n,), the probability of the most probable class.
         embeddings: float32 (n, features).
         labels: the n class names that the model predicted.
-        names: the n ids of predictions or paths of photos; not set for the photos of a data set.
+        names: the ids of the n predictions, or the paths of the n photos; empty for photos of a data set.
     """
 
     brightness: np.ndarray

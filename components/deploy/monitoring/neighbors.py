@@ -21,12 +21,12 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A training photo, and how similar it is.
+    """A training photo, and how similar it is to the photo in question.
 
     Attributes:
         image_id: the content hash of the photo.
         label: the index of its class.
-        similarity: the cosine similarity of the two embeddings, at most 1.
+        similarity: the cosine similarity of the embeddings of the two photos, at most 1.
     """
 
     image_id: str

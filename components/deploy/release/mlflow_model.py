@@ -30,7 +30,7 @@ def write_mlflow_model(source_dir: Path, facts: ServiceFacts, target: Path) -> N
 
     Args:
         source_dir: `src` of the bento, with service.json, export/ and, if there is one, the calibration.
-        facts: the facts of the bento.
+        facts: the content of its service.json.
         target: a new folder.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-mlflow-") as scratch, warnings.catch_warnings():

@@ -18,9 +18,10 @@ from components.contract.tracking.store import is_refusal, reason_of
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "bento"
-"""The folder among a run's artifacts that contains packed bentos: several if its model was deployed more than once."""
+"""The folder among a run's artifacts that contains packed bentos: several if the run's model was deployed more than
+once."""
 BENTO_VARIABLE: Final = "DARKROOM_BENTO"
-"""The environment variable, in the container `fetch`, with the reference of the bento to serve."""
+"""The environment variable of the init container `fetch` that contains the reference of the bento to serve."""
 REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")
 
 
@@ -61,7 +62,7 @@ class Reference:
 
 
 def is_same_content(earlier_text: str, reference: Reference) -> bool:
-    """Whether an earlier reference has the same content, and MLflow still stores that content.
+    """Whether an earlier reference names the same content, and MLflow still stores that content.
 
     A pipeline run whose steps are all cached publishes an identical bento again, in a new MLflow run.
     """
@@ -81,7 +82,7 @@ def is_same_content(earlier_text: str, reference: Reference) -> bool:
 
 
 def publish(run_id: str, bento_dir: Path, outage_seconds: float = OUTAGE_SECONDS) -> Reference:
-    """Packs a bento and logs it to its MLflow run.
+    """Packs a bento and logs it to an MLflow run.
 
     Args:
         run_id: the run to log to.
@@ -122,7 +123,7 @@ def fetch(reference: Reference, target: Path) -> None:
 
     Raises:
         TrackingError: MLflow did not return the bento.
-        ArtifactError: the digest of the bento is wrong.
+        ArtifactError: the downloaded file does not have the digest in the reference.
     """
     from mlflow import MlflowClient
 

@@ -120,5 +120,5 @@ def _read_pixels(photo: Any) -> np.ndarray:
 
 
 def _load_pyfunc(data_path: str) -> PhotoModel:
-    """MLflow's entry point."""
+    """Loads the model; MLflow calls this function."""
     return PhotoModel(Path(data_path))

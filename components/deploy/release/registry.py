@@ -76,7 +76,7 @@ def register(
         origin: the bundle, and the run that receives it if the training run no longer exists; if None, the training run
             must exist.
         outage_seconds: how long to wait for a registry that does not answer; if None, there is only one attempt, and a
-            failure is logged as a warning.
+            missing answer is only logged as a warning.
         bento_dir: the built bento; a new version contains its model in MLflow's format. If None, the version refers to
             the bundle, which `mlflow.pyfunc` cannot load.
 

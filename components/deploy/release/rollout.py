@@ -25,7 +25,8 @@ from components.deploy.service.settings import read_settings
 log = logging.getLogger(__name__)
 
 TARGET_VARIABLE: Final = "DARKROOM_ROLLOUT"
-"""The environment variable with the `<namespace>/<deployment>` for promoted models; if not set, there is no rollout."""
+"""The environment variable that names the Deployment for promoted models, `<namespace>/<deployment>`; if it is not
+set, there is no rollout."""
 OUTCOME: Final = "Outcome: "
 """The prefix of the log line that reports which model is served; `darkroom submit` looks for it."""
 INIT_CONTAINER: Final = "fetch"
@@ -131,7 +132,7 @@ def report_outcome(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, eva
         evaluation_dir: contains predictions.parquet.
 
     Raises:
-        RolloutError: the rollout failed; the Deployment serves the previous bento.
+        RolloutError: the rollout failed; the message names the bento that is served, if it is known.
         TrackingError: MLflow does not store the bento.
     """
     target = find_target()
@@ -226,7 +227,7 @@ def roll_out(
 
 
 def find_bento(deployment: dict[str, Any]) -> str | None:
-    """The bento that a Deployment names; None if it names none."""
+    """The reference of the bento that a Deployment is set to serve; None if it has none."""
     for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
         if container["name"] == INIT_CONTAINER:
             for variable in container.get("env", []):

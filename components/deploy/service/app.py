@@ -50,7 +50,7 @@ TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
 """Photos that would wait longer for the graph are rejected with status 503."""
 MIN_WAITING = 64
-"""This many photos, the maximum of one request, are always accepted."""
+"""A request is always accepted if no more than this many photos, the maximum per request, would be waiting."""
 MAX_IN_FLIGHT = 16
 """The maximum number of photos of one request that are processed at the same time; the others wait in encoded form,
 which needs less memory."""
@@ -167,7 +167,7 @@ class PhotoClassifier:
         """Registers a request; rejects it if its photos would wait too long."""
         if isinstance(upload, RefusedUpload):
             raise upload
-        # Because the order is fair, no other request has more photos classified before these than this request has.
+        # The queue is fair: of each other request, at most as many photos come before these as this request has.
         num_photos = len(upload.photos)
         num_waiting = num_photos + sum(min(other.num_waiting, num_photos) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:

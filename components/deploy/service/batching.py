@@ -30,7 +30,7 @@ class Batcher(Generic[Row]):
         """Creates a batcher; it starts no work.
 
         Args:
-            run: maps the pixels of a batch, uint8 (n, height, width, 3), to n rows; its second argument is whether no
+            run: maps the pixels of a batch, uint8 (n, height, width, 3), to n rows; its second argument is True if no
                 other batch is running.
             max_batch_size: the maximum number of photos per batch.
             num_lanes: the maximum number of batches that run at the same time.

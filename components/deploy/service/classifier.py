@@ -168,7 +168,7 @@ class Classifier:
                 "The model returned NaN or infinity for this photo.",
             )
         order = np.argsort(-probabilities, kind="stable")
-        # float32 has no more than seven decimals here; more digits would only lengthen the answer.
+        # float32 is precise to about seven decimals here; more digits would only lengthen the answer.
         values = np.round(probabilities.astype(np.float64), 7)
         return [(self.facts.class_names[index], float(values[index])) for index in order]
 

@@ -19,7 +19,7 @@ class Share:
     """The queue entry of one request.
 
     Attributes:
-        num_waiting: number of its photos that are waiting for the graph or still being decoded.
+        num_waiting: number of its photos that are not yet classified, except large photos that are still being decoded.
         decode_seconds: decoding time of its large photos, estimated in advance and corrected afterwards.
         tags: the tag of its newest item in each queue.
     """
@@ -67,7 +67,7 @@ class FairQueue(Generic[Item]):
         return self._heap[0][3]
 
     def cost_before(self, share: Share, cost: float) -> float:
-        """The total cost of the items that would come before a new item."""
+        """The total cost of the items that would come before a new item of this cost."""
         tag = self._tag(share, cost)
         return sum(other_cost for other_tag, _, other_cost, _ in self._heap if other_tag <= tag)
 

@@ -1,4 +1,4 @@
-"""The types of the service's requests and answers, which its OpenAPI document and its client also use."""
+"""The types of the service's requests and answers; the schemas of the OpenAPI document are generated from them."""
 
 from typing import Annotated, Final
 
@@ -78,7 +78,7 @@ class Answer(BaseRecord):
 
 
 class Refusal(BaseRecord):
-    """The answer to a request without any usable photo."""
+    """The answer to a request that is rejected, or contains no usable photo."""
 
     error: Fault
     predictions: tuple[Failure, ...] = Field((), description="The error of each file, if any files were sent.")

@@ -61,7 +61,7 @@ def draw_map(
         photos: the n photos to draw the sample from.
         embeddings: float32 (n, features).
         doubtful: image_ids of photos that are included in the sample before all others.
-        rng: draws the sample and the initial positions.
+        rng: draws the sample, and the seed for PCA and t-SNE.
     """
     if len(photos.labels) < MIN_PHOTOS:
         return None

@@ -55,7 +55,7 @@ def find_champion(model_name: str) -> Champion | None:
     """The version with the alias `champion`; None if there is none.
 
     Raises:
-        Exception: the registry does not answer. The type is that of MLflow or one of its libraries.
+        Exception: the registry does not answer. MLflow raises its own errors and those of the libraries it uses.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -82,8 +82,8 @@ def score_champion(
 
     Args:
         champion: the registered champion.
-        dataset_dir: contains golden/, test photos stored as files for a champion with a different image size, and
-            manifest.parquet, which lists copies and near-duplicates.
+        dataset_dir: contains golden/ (test photos stored as files, for a champion with a different image size) and
+            manifest.parquet (which lists copies and near-duplicates).
         dataset: the candidate's data set.
         split: the test photos of that data set.
         train_image_ids: IDs of the photos that the candidate was trained on.

@@ -25,7 +25,7 @@ def count_looks(split: Split, run_id: str | None) -> int:
     are scored at the same time.
 
     Raises:
-        Exception: the store does not answer. The type is that of MLflow or one of its libraries.
+        Exception: the store does not answer. MLflow raises its own errors and those of the libraries it uses.
     """
     from mlflow import MlflowClient
     from mlflow.entities import ViewType

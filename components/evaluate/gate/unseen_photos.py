@@ -17,9 +17,9 @@ COLUMNS = ("sha256", "split", "reason", "split_key")
 def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: Path) -> np.ndarray:
     """The indices of the photos of a split that are in no training set: int (m,).
 
-    A photo also counts as seen if a model was trained on a file with the same split key that is no longer in the train
-    split: that file was moved together with the photo, or rejected as a copy of it. If such a file is still in the
-    train split, the user's own splits separate it from the photo, and the audit reports that.
+    A photo also counts as seen if a model was trained on another file with its split key, such as a near-duplicate,
+    that is no longer in the train split: that file was moved together with the photo, or rejected as a copy of it. A
+    file that is still in the train split is ignored: the user's own splits separate the two, and the audit reports it.
 
     Args:
         split: the photos to check.

@@ -82,7 +82,8 @@ def judge(
         candidate: the model to judge.
         model_name: name of the registered model.
         params: the minimum metrics, the limits on latency and size, and the verdicts that promote a model.
-        dataset_dir: contains golden/, test photos stored as files for a champion with a different image size.
+        dataset_dir: contains manifest.parquet, and golden/: test photos stored as files, for a champion with a
+            different image size.
         dataset: the candidate's data set.
         run_id: ID of the candidate's MLflow run, so that it is not counted twice.
         resamples: number of resamples of the paired bootstrap.

@@ -61,7 +61,7 @@ def cross_validate(
         num_folds: number of folds, at least 2.
         frozen: whether the features were learned from none of the photos in the data set.
         num_classes: number of classes in the data set.
-        seed: for dividing the photos into folds.
+        seed: the seed for dividing the photos into folds.
 
     Returns:
         The metrics; None if fewer than two classes have at least one photo per fold.

@@ -1,4 +1,4 @@
-"""Measures the time that the exported graph takes per photo, and its size."""
+"""Measures the exported graph: its time per photo, and its size."""
 
 import statistics
 import time

@@ -76,7 +76,7 @@ def bootstrap_matrix(matrix: np.ndarray, *, resamples: int, rng: np.random.Gener
     """The metrics of MATRIX_METRICS by name, with 95 % percentile bootstrap intervals.
 
     Drawing n photos with replacement is equivalent to drawing the cells of the confusion matrix from a multinomial
-    distribution, so the resamples do not depend on single photos. If all predictions are correct, or all are wrong, the
+    distribution, so the matrix alone is sufficient. If all predictions are correct, or all are wrong, the
     resamples are identical. The metrics are then 1 or 0, like accuracy, and get its Wilson interval; for kappa, this
     interval is corrected for chance.
 

@@ -8,7 +8,8 @@ import numpy as np
 from components.contract.artifacts.dataset import Split
 
 PictureMaker: TypeAlias = Callable[[Split, int, np.random.Generator], np.ndarray]
-"""Makes pictures, uint8 (num, height, width, 3), RGB, from the test photos, `num` and a random number generator."""
+"""Makes `num` pictures, uint8 (num, height, width, 3), RGB; its arguments are the test photos, `num` and a random
+number generator."""
 
 TILES = 4
 """The number of tiles along each side of a shuffled photo."""

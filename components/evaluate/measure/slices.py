@@ -90,7 +90,7 @@ def _iterate_slices(
 
 
 def source_folder(path: str, class_name: str) -> str:
-    """The path of a file's folder without parts named after its class or a split; the rest may show its origin."""
+    """The path of a file's folder without parts named after its class or a split; what remains may show its source."""
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 

@@ -17,7 +17,8 @@ HEADLINES = tuple(
 )
 """The fields of `Figures` that have an interval."""
 TRACKED_INTERVALS: Final = ("accuracy", "macro_f1")
-"""The metrics whose intervals are logged. All others would add 24 rows to MLflow's list; the report has them."""
+"""The metrics whose intervals are logged. The other intervals would add 24 rows to MLflow's list; the report contains
+them."""
 ROC_POINTS = 100
 NOTE_TAG: Final = "mlflow.note.content"
 MAX_NOTE: Final = 5000

@@ -259,6 +259,6 @@ def _out_of_distribution(figures: AllFigures) -> Iterator[str]:
     ]
     if unnoticed_kinds:
         yield (
-            f"The model does not reliably detect that {join_names(unnoticed_kinds)} belong to no class: do not "
-            "rely on its familiarity score for such pictures."
+            f"The model does not reliably detect {join_names(unnoticed_kinds)} as unfamiliar: "
+            "do not rely on its familiarity score for such pictures."
         )

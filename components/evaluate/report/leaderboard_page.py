@@ -52,11 +52,11 @@ def render_leaderboard(board: Leaderboard) -> str:
     left_out: list[Block] = [Heading("Left out"), Items(board.left_out)] if board.left_out else []
     chart = Chart("front", partial(inline_svg, front_chart(board), describe_chart(board), "front"))
     return render_page(
-        f"{board.dataset_name}: {len(board.rows)} models compared",
+        f"{board.dataset_name}: compared models ({len(board.rows)})",
         eyebrow="Leaderboard",
         heading=board.dataset_name,
-        lead=f"{len(board.rows)} models on the same {board.num_images:,} validation photos. The test photos were "
-        "not used.",
+        lead=f"Number of models: {len(board.rows)}, all scored on the same {board.num_images:,} validation photos. "
+        "The test photos were not used.",
         sections=[
             Section("pick", "", [Verdict(board.pick, "good", [Text(board.reason)], eyebrow="Pick")]),
             Section("table", "Side by side", [*board_blocks(board), *left_out]),

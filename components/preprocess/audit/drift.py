@@ -11,13 +11,13 @@ from components.preprocess.manifest import Record
 
 SIGNIFICANCE: Final = 0.001
 MIN_DISTANCE: Final = 0.2
-"""The minimum distance between two distributions, from 0 to 1; smaller ones are irrelevant even if significant."""
+"""The minimum distance between two distributions, from 0 to 1; smaller distances are irrelevant even if significant."""
 MIN_SHIFT: Final = 0.2
-"""The minimum difference between the means, in standard deviations of the training photos; less is hardly visible."""
+"""The minimum difference between the means, in standard deviations of the training photos; smaller ones hardly show."""
 
 
 def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
-    """Yields a description of each difference between the photos of a split and the training photos.
+    """Yields a description of each relevant difference between the photos of a split and the training photos.
 
     Args:
         train: the kept training photos.

@@ -86,8 +86,8 @@ def audit_copies(records: Sequence[Record], links: Sequence[Link], params: Audit
     """Leaves out copies of photos according to the params.
 
     First, copies with contradictory labels are left out, because all these labels are doubtful. Then leakage is
-    removed: the copy outside the training split is kept. Finally, only one of several copies within a split is kept.
-    Whatever the params, at most one of several files with the same bytes is kept.
+    removed: the copy in test is kept or, if there is none, the one in validation. Finally, only one of several copies
+    within a split is kept. At most one of several files with the same bytes is kept, regardless of the params.
     """
     copy_audit = CopyAudit(list(records))
     _audit_contradictions(copy_audit, links, params.contradictory_labels)
@@ -257,7 +257,7 @@ class Groups:
 
 
 def clusters(links: Sequence[Link], size: int) -> list[tuple[int, ...]]:
-    """The groups of rows that are connected by links, in order."""
+    """The groups of rows that are connected by links, sorted by their smallest row."""
     groups = Groups(size)
     for link in links:
         groups.join(link.first, link.second)

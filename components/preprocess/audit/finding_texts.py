@@ -48,7 +48,7 @@ ADVICE: Final = {
     "color instead of the object.",
     "placeholders": "Remove them: a model learns nothing from the same picture in many classes, such as “no image”. "
     "To leave them out, set preprocess.audit.placeholders: quarantine. Photos of an unchanging scene may also look "
-    "the same; those are correct.",
+    "the same; keep those.",
     "imbalance": "Add photos of the rare classes. Until then, judge the model by macro F1 and the recall of each "
     "class, not only by accuracy.",
     "few_photos": "Add photos: 50 per class is a start, a few hundred is good. Until then, use a pretrained model "

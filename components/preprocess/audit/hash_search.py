@@ -1,7 +1,7 @@
 """Finds pairs of 64-bit hashes that differ in few bits, without comparing all pairs.
 
 It uses multi-index hashing (Norouzi, Punjani and Fleet 2012): the bits are divided into chunks. If two hashes differ in
-at most `radius` bits, they differ in at most `radius / chunks` bits in at least one chunk. Only hashes with such a
+at most `radius` bits, they differ in at most `radius / chunks` bits in at least one chunk. Only pairs with such a
 chunk are compared. If there are few hashes, or if most have the same chunks, all pairs are compared directly.
 """
 
@@ -64,7 +64,7 @@ class _Nearest:
             self.gather()
 
     def gather(self) -> np.ndarray:
-        """Returns int64 (pairs, 3); if there are too many pairs, reduces the radius, so that only nearer ones count."""
+        """Returns the pairs, int64 (pairs, 3); if there are too many, drops the farthest and reduces the radius."""
         self._pairs = np.concatenate([self._pairs, *self._new])
         self._new, self._num_new = [], 0
         if len(self._pairs) > self._most:
@@ -97,7 +97,10 @@ def find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int, most: 
 
 
 def divide(radius: int, count: int) -> list[Chunk]:
-    """Divides the bits into chunks so that hashes that differ in at most `radius` bits match in at least one chunk."""
+    """Divides the bits into chunks so that hashes that differ in at most `radius` bits match in at least one chunk.
+
+    Two hashes match in a chunk if they differ in at most `chunk.radius` of its bits.
+    """
     bounds = [BITS * number // count for number in range(count + 1)]
     each, rest = divmod(radius, count)
     radii = [each] * (rest + 1) + [each - 1] * (count - rest - 1)
@@ -154,7 +157,7 @@ def _look_up(hashes: np.ndarray, others: np.ndarray | None, chunks: list[Chunk],
         starts = np.searchsorted(other_keys, np.arange((1 << chunk.width) + 1))
         for mask in chunk.masks():
             rows = np.arange(len(keys))
-            if others is None and mask:  # visit each pair of buckets once: from the one whose key lacks the top bit
+            if others is None and mask:  # visit each pair of buckets once: from the key without the mask's top bit
                 rows = rows[keys & (1 << (mask.bit_length() - 1)) == 0]
             lows, highs = starts[keys[rows] ^ mask], starts[(keys[rows] ^ mask) + 1]
             if others is None and not mask:

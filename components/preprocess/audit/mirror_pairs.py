@@ -19,14 +19,16 @@ MIN_EXCHANGED: Final = 0.5
 MAX_CONFUSED: Final = 0.5
 """The maximum number of photos that are confused without mirroring, as a fraction of those confused when mirrored."""
 MIN_DEVIATIONS: Final = 3.0
-"""The minimum difference between these two numbers of photos, in standard deviations of a sign test."""
+"""The minimum difference between the numbers of photos confused with and without mirroring, in standard deviations of a
+sign test."""
 
 
 def find_mirror_pairs(records: Sequence[Record], sketches: np.ndarray) -> list[tuple[str, str]]:
     """Finds pairs of classes in which the mirrored photos of each class look like photos of the other one.
 
-    Photos and their mirror images are classified by a linear discriminant analysis of histograms of gradients (Dalal
-    and Triggs 2005), with cross-validation: no photo is classified by a model that was trained on it.
+    Photos and their mirror images are classified by a linear discriminant analysis of histograms of oriented
+    gradients (HOG, Dalal and Triggs 2005), with cross-validation: no photo is classified by a model that was trained on
+    it.
 
     Args:
         records: one per file, with its split; only training photos are used.
@@ -66,7 +68,7 @@ def _are_exchanged(without_mirror: np.ndarray, in_mirror: np.ndarray, counts: np
 
 
 def gradient_histograms(sketches: np.ndarray) -> np.ndarray:
-    """Histograms of gradients: the strength of the gradients in each cell of a picture, by direction.
+    """Histograms of oriented gradients (HOG): the strength of the gradients in each cell of a picture, by direction.
 
     Args:
         sketches: uint8 (n, side, side), gray.

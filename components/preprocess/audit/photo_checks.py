@@ -16,7 +16,7 @@ MAX_BITS: Final = 2.0
 """The entropy of a sketch below which a photo is reported. Blank frames and plain graphics have up to 1.8 bits, and
 3,781 photos of clothes have 3.1 to 5.8. CleanVision uses the entropy of all pixels, which noise increases."""
 MEDIAN_SHARE: Final = 0.5
-"""Only photos below this fraction of the median entropy are reported, since the entropy of all drawings is low."""
+"""Only photos below this fraction of the median entropy are reported, since drawings always have a low entropy."""
 FENCE: Final = 3.0
 """Values that are more than this number of interquartile ranges outside the quartiles are "far out" (Tukey)."""
 MIN_SIZE_RATIO: Final = 3.0

@@ -19,20 +19,21 @@ MIN_SIDE: Final = 32
 """In pixels. Pictures with a shorter side, such as digits, can look the same although they differ, so only equal pixels
 count."""
 CELL: Final = 8
-"""The size of a cell in gray values. Two sketches are compared if the means of their four quarters are in the same
-cells."""
+"""The width of a cell, in gray values. The means of its four quarters determine the cell of a sketch; only sketches in
+the same cell are compared."""
 MAX_MEAN_DIFFERENCE: Final = 3.0
 MAX_DIFFERENCE: Final = 20
 """The limits for the mean and the largest difference between two sketches of the same picture, in gray values. Saving a
-picture of 64 px at quality 30 causes up to 2.3 and 19; if something moves in a static scene, the largest
-difference exceeds its limit."""
+picture of 64 px at JPEG quality 30 causes a mean difference of up to 2.3 and a largest difference of up to 19. If
+something moves in a static scene, the largest difference exceeds its limit."""
 MIN_CORRELATION: Final = 0.98
 FLAT_DEVIATION: Final = 2.0
 """Photos of plain walls also differ little, but their noise is not correlated. Therefore, sketches must have a
 correlation of at least MIN_CORRELATION, unless their standard deviation is below FLAT_DEVIATION."""
 COLOR_SIDE: Final = 8
 BLOCK_SIDE: Final = 4
-"""The mean difference between the means of 4 × 4 blocks is faster to compute than that of pixels, and never larger."""
+"""Sketches are first compared by the means of 4 × 4 blocks: the mean difference of these is faster to compute than that
+of the pixels, and never larger."""
 MAX_PAIRED: Final = 512
 """In cells with up to this many rows, the block means of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256
@@ -44,7 +45,7 @@ MAX_LEADERS: Final = 200
 product photos on white may be in one cell."""
 COPIES: Final = ((3, 3), (2, 5))
 """A picture with at least as many (classes, copies) as one of these pairs is a placeholder. In two classes, more copies
-are required, because a photo that is in two classes by mistake is more common than a placeholder there."""
+are required, because a photo that is in two classes by mistake is more common than a placeholder in two classes."""
 
 
 def find_placeholders(records: Sequence[Record], sketches: np.ndarray, pixels: Pixels) -> list[tuple[int, ...]]:

@@ -21,7 +21,8 @@ from components.preprocess.store.pixel_cache import PixelStore
 log = logging.getLogger(__name__)
 
 PORTIONS_AT_ONCE: Final = 64
-"""The number of portions per transaction: about 30,000 files and 50 MB; each locks the cache for about a second."""
+"""The number of portions per transaction: about 30,000 files with 50 MB of index data. Each transaction locks the
+cache for about a second."""
 
 
 def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore) -> None:
@@ -70,7 +71,7 @@ def _adopt(portions: list[Portion], params: PreprocessParams, store: PixelStore,
 
 
 def _fetch(portion: Portion, name: str, store: PixelStore, shared: SharedStore) -> IndexContent | None:
-    """Fetches the results of a portion, and its pack to this cache; None if one of them is missing or damaged."""
+    """Fetches the results of a portion, and copies its pack to this cache; None if either is missing or damaged."""
     with scratch_folder(store.folder / "portion") as scratch:
         index_path = scratch / "index.sqlite"
         if not shared.fetch(index_name(name), index_path):

@@ -91,7 +91,7 @@ def class_chart(counts: Mapping[SplitName, Mapping[str, int]]) -> Html:
 
 
 def _bar(split: str, left: float, top: int, width: float, height: int, title: str | None = None) -> Html:
-    """A bar in the color that the page defines for the split; in a separate file, in the theme's color."""
+    """A bar in the color that the page defines for the split or, if the chart is a separate file, in a fixed color."""
     return node(
         "rect",
         node("title", title) if title else None,

@@ -47,7 +47,7 @@ class DataFolder:
         skipped: the names of files in an archive that were not unpacked.
         columns: the column names that the user set for label files.
         name: the name of the data in messages; None to use the path.
-        notices: notices about an archive.
+        notices: messages for the user about the archive.
         remote: the folder on a server, if its photos are downloaded when they are needed.
     """
 

@@ -47,7 +47,7 @@ class FoundLabels:
         faults: rows that refer to no photo, each with the reason.
         notices: messages for the user.
         reasons: why other label files are not used; added to the error if the folders have no labels either.
-        split_places: for each photo in a split folder without class folders, the path that it would have with them.
+        split_places: for each photo in a split folder without class folders, the path that it would have in one.
     """
 
     label_files: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ class LabeledPhotos:
         photo_set: the photos; None if the labels come from the folders.
         notices: messages for the user if the labels come from the folders.
         reasons: why label files are not used; added to the error if the folders have no labels either.
-        split_places: for each photo in a split folder without class folders, the path that it would have with them.
+        split_places: for each photo in a split folder without class folders, the path that it would have in one.
     """
 
     photo_set: PhotoSet | None = None

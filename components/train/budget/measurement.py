@@ -1,4 +1,4 @@
-"""Measures the speed of this machine: a few batches of each training phase, and inference on some photos.
+"""Measures the speed of this machine with a few batches of each training phase, and with inference on some photos.
 
 A measurement leaves the network unchanged: the training after it produces the same weights as without it.
 """
@@ -31,8 +31,8 @@ from components.train.tensorflow.precision import compute_in
 log = logging.getLogger(__name__)
 
 LONG_ENOUGH: Final = ((3, 1.0), (1, 4.0))
-"""(number of batches, or groups of batches; seconds): a measurement ends when it has reached both values of a pair. The
-first batch or group is not counted."""
+"""(number of batches, or groups of batches; seconds): a measurement ends when it has reached both values of one pair.
+The first batch or group is not counted."""
 NUM_EPOCHS: Final = 4
 """The maximum number of epochs of a measurement; data sets of a few batches need several."""
 MAX_BLOCKS: Final = 9

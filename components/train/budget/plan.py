@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LEAST_SHARE: Final = 0.2
-"""The share of its epochs that a later phase must keep; with fewer epochs, the phase is left out."""
+"""The share of its epochs that every phase after the first must keep; with fewer epochs, it is left out."""
 VIEWS_SHARE: Final = 0.5
 """If the last phase would keep less than this share of its epochs, fewer views are computed instead."""
 
@@ -47,7 +47,7 @@ class Plan:
 
 
 def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, seconds: float) -> Plan | None:
-    """Returns the longest training that fits into the time, but never one longer than the params require.
+    """Plans the longest training run that fits into the time, but never a longer one than the params require.
 
     All phases are shortened by the same factor. The number of views is reduced before the last phase loses more than
     half of its epochs. If the last phase would keep too few epochs, it is left out, and the phase before it gets its
@@ -57,7 +57,7 @@ def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, sec
         costs: the cost of each phase.
         epochs: the epochs of each phase in the params.
         views: the views of each training photo in the params.
-        seconds: the maximum time of the training.
+        seconds: the maximum time of the training run.
 
     Returns:
         The plan; None if not even one epoch fits.
@@ -76,7 +76,7 @@ def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, sec
 
 
 def least_seconds(costs: Sequence[PhaseCost]) -> float:
-    """Returns the cost of the shortest training: one epoch of the first phase, with one view."""
+    """Returns the cost of the shortest training run: one epoch of the first phase, with one view."""
     return costs[0].seconds(1, 1)
 
 

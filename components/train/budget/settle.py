@@ -39,7 +39,7 @@ EXPORTS: Final = 1.5
 
 @dataclass(frozen=True)
 class Settled:
-    """The training that a time limit allows.
+    """The training run that a time limit allows.
 
     Attributes:
         params: the params without the limit; training with them again produces the same model.

@@ -61,7 +61,7 @@ def export_network(network: Network, export_dir: Path, photos: np.ndarray) -> Ex
 
 
 def save_graph(graph: "ov.Model", export_dir: Path) -> None:
-    """Writes a graph in float32, unchanged.
+    """Writes a graph without compressing its weights to float16.
 
     Raises:
         ArtifactError: the files cannot be written.

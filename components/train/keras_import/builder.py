@@ -66,7 +66,8 @@ def make_copy(plan: "Plan", folder: Path) -> None:
 
 
 _TOO_LARGE: Final = (
-    "The memory is too small for the uploaded model and one photo. Use a smaller model, or smaller photos."
+    "There is not enough memory to build the uploaded model and run it on even one photo. Use a smaller model, or "
+    "smaller photos."
 )
 
 

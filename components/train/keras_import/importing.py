@@ -86,7 +86,7 @@ def import_model(
 
 
 def inspect_upload(path: Path, *, expected: Expectation = Expectation(), limits: Limits = Limits()) -> ImportedModel:  # noqa: B008 frozen
-    """Inspects an uploaded model by its description alone: nothing is built or kept.
+    """Inspects an uploaded model without trying it out and without keeping a copy.
 
     Raises:
         UploadError: the upload is rejected at this point; the import checks more.

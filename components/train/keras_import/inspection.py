@@ -1,4 +1,4 @@
-"""A confined program that reads an upload and tries to plan its network, which the parent then does unconfined.
+"""A confined program that reads an upload and checks that its network can be planned; the parent makes the plan.
 
 It writes only text and float32 values into its folder for its parent:
 

@@ -79,7 +79,7 @@ class _Measure:
             inputs = [shapes[reference] for reference in layer.calls[number].inputs]
             shapes[layer.name, number] = self._layer(layer, inputs, (*within, layer.name))
         self._sizes.output_shape = shapes[graph.output]
-        # The outermost graph ends last, so its shapes remain.
+        # The outermost graph is finished last, so its shapes remain.
         self._sizes.layer_shapes = {name: shape for (name, _), shape in shapes.items()}
         return shapes[graph.output]
 

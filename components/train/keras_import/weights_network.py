@@ -11,7 +11,7 @@ from components.train.keras_import.limits import Limits
 
 
 def recognize_network(path: Path, limits: Limits = Limits()) -> str:  # noqa: B008 frozen
-    """Returns the backbone that, without its top, has as many parameters as the file; no two backbones have as many.
+    """Returns the backbone that, without its top, has as many parameters as the file; no two have the same number.
 
     Raises:
         WeightsError: the file is missing, is not HDF5, or matches no known backbone.

@@ -7,7 +7,7 @@ import keras
 from components.train.loop.batches import Batches
 
 OLD_SHARE: Final = 0.05
-"""The moving statistics are renewed if, at the end of an epoch, those from before it have more than this weight."""
+"""The moving statistics are renewed if, after an epoch, the values from before the epoch have more than this weight."""
 MAX_BATCHES: Final = 32
 """The renewed statistics are means over at most this many batches."""
 

@@ -167,8 +167,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
     def in_groups(self, size: int) -> tf.data.Dataset:
         """Returns the batches as a TensorFlow data set; prepares them in groups, one group ahead of the training.
 
-        For a small network, passing a batch takes as long as a training step, and in deterministic mode TensorFlow does
-        not prefetch from Python.
+        For a small network, passing a batch to TensorFlow takes as long as a training step, and in deterministic mode
+        TensorFlow does not prefetch from Python.
 
         Args:
             size: the number of batches per group. After this call, `begin` may start another epoch, but only with the

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 LARGEST_IN_MEMORY: Final = 3 * 2**29
 """Features of up to this many bytes, as float32, stay in memory; larger ones are read from files batch by batch."""
 PORTION_PHOTOS: Final = 1024
-"""The number of photos in a portion, a multiple of the inference batch size; computing one takes up to a minute."""
+"""The number of photos in a portion, a multiple of the inference batch size; a portion takes up to a minute."""
 FREE_PART: Final = 0.9
 """The share of the free disk space that features may use."""
 
@@ -70,7 +70,7 @@ class FeatureCache:
             "Features at the freeze boundary: %s values per photo, %s in total; %s.",
             f"{math.prod(self._shape):,}",
             _size_text(num_bytes),
-            f"{sum(is_missing)} of {len(is_missing)} views are not computed yet" if any(is_missing) else "all cached",
+            f"views not computed yet: {sum(is_missing)} of {len(is_missing)}" if any(is_missing) else "all cached",
         )
         if num_bytes <= room:
             return True

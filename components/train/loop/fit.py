@@ -31,8 +31,8 @@ class PhaseFitter:
     """Trains one phase after another and keeps the best weights.
 
     Attributes:
-        next_phase: the number of the next phase, counted from 1; higher if an interrupted run has trained earlier ones.
-        batch_size: the batch size of the params, or a smaller one if the memory is too small for it.
+        next_phase: the number of the next phase, counted from 1; a resumed run skips the phases that are complete.
+        batch_size: the batch size of the params, or a smaller one if there is not enough memory for it.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class PhaseFitter:
         make_validation: Callable[[int], Batches],
         scales: Mapping[str, float] | None = None,
     ) -> None:
-        """Trains the next phase like `fit`, with smaller batches if the memory is too small.
+        """Trains the next phase like `fit`, with smaller batches if there is not enough memory.
 
         On one device, an optimizer step still uses the same number of photos, from several batches.
 
@@ -90,7 +90,7 @@ class PhaseFitter:
             scales: the factor of the learning rate for each weight, by its path.
 
         Raises:
-            ModelError: the memory is too small even for one photo at a time, or `fit` raises it.
+            ModelError: there is not enough memory even for one photo at a time, or `fit` raises it.
             SystemExit: `fit` raises it.
         """
         from tensorflow import errors
@@ -103,12 +103,12 @@ class PhaseFitter:
             except errors.ResourceExhaustedError as error:
                 if self.batch_size == 1:
                     raise ModelError(
-                        "The memory is too small to train on one photo at a time: "
+                        "There is not enough memory even to train on one photo at a time: "
                         f"{error.message.splitlines()[0]}. Set a smaller preprocess.image_size, use "
                         "a smaller network, or train fewer layers."
                     ) from None
                 log.warning(
-                    "The memory is too small for train.batch_size %d; the phase restarts with %d.",
+                    "There is not enough memory for train.batch_size %d; the phase restarts with %d.",
                     self.batch_size,
                     self.batch_size // 2,
                 )

@@ -17,7 +17,7 @@ HEADROOM: Final = 1.5
 ROOM: Final = 0.08
 """The margin above and below the curve, as a share of its height."""
 EXPLANATION: Final = (
-    "The dots are the losses of the batches; the line is the smoothed loss. Each batch was trained at a higher rate. "
+    "The dots are the losses of the batches; the line is the smoothed loss. The rate rises from batch to batch. "
     "The test was proposed by Leslie Smith (2015, Cyclical Learning Rates for Training Neural Networks); multiplying "
     "the rate by a constant factor and proposing the rate at which the loss falls fastest are later practice. The "
     "proposal is a starting point, not an optimum: it describes only the first steps."
@@ -28,9 +28,9 @@ def page(test: RangeTest) -> str:
     """Returns the complete HTML page."""
     first, *others = sentences(test)
     return render_page(
-        "Range test of the learning rate",
+        "Learning rate range test",
         eyebrow="Learning rate",
-        heading="Range test of the learning rate",
+        heading="Learning rate range test",
         lead=first,
         sections=[
             Section("curve", "", [*map(Text, others), Chart("curve", lambda: _curve(test)), Text(EXPLANATION, "soft")])

@@ -61,7 +61,7 @@ class Losses(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
 def raise_rate(
     model: keras.Model, batches: Batches, rates: np.ndarray, burst: Callable[[Sequence[float]], bool]
 ) -> list[float]:
-    """Trains one batch at each rate.
+    """Trains on one batch at each rate.
 
     Args:
         model: the compiled model.

@@ -92,7 +92,7 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
 def _with_name(model: ModelParams, path: Path) -> tuple[ModelParams, InitialModelFacts]:
     """Recognizes the network that a weights file belongs to."""
     name = recognize_network(path)
-    decision = f"train.model.name: {path.name} has {name}'s weights: {BACKBONES[name].num_parameters:,} parameters."
+    decision = f"train.model.name: {path.name} contains {name}'s {BACKBONES[name].num_parameters:,} parameters."
     facts = InitialModelFacts(display_name=path.name, image_size=None, features=None, decisions=(decision,))
     return model.model_copy(update={"name": name}), facts
 

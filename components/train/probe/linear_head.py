@@ -6,7 +6,7 @@ import numpy as np
 
 NUM_FOLDS: Final = 5
 STRENGTHS: Final = np.logspace(-1, 5, 13)
-"""The regularization strengths to try; a head uses the one with the lowest leave-one-out error on its photos."""
+"""The regularization strengths to try; the one with the lowest leave-one-out error on the training photos is used."""
 
 
 def draw_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -49,7 +49,7 @@ def open_study(name: str, fingerprint: str, tune: TuneParams, epochs: int) -> It
 
     Raises:
         ParamsError: there are several workers, but no database that they can share.
-        SearchError: the study cannot be opened, another search is using it, or it belongs to other photos.
+        SearchError: the study cannot be opened, another search is using it, or it belongs to a different data set.
     """
     import optuna
 
@@ -206,8 +206,8 @@ def _study_at(
     other = study.user_attrs.get(DATASET, fingerprint)
     if other != fingerprint:
         raise SearchError(
-            f"The study {name} belongs to other photos ({other[:12]}), not to these ({fingerprint[:12]}). "
-            f"Set another database with {STUDIES_VARIABLE}, or remove the study from this one."
+            f"The study {name} belongs to a different data set ({other[:12]}), not to this one ({fingerprint[:12]}). "
+            f"Set another database with {STUDIES_VARIABLE}, or remove the study from the current one."
         )
     study.set_user_attr(DATASET, fingerprint)
     return study

@@ -26,7 +26,7 @@ class OutOfMemoryError(Exception):
 
 
 def label_of(choice: Choice) -> Any:
-    """Returns the label by which Optuna stores a choice: JSON if the choice is a mapping or a list."""
+    """Returns the label under which Optuna stores a choice: JSON if the choice is a mapping or a list."""
     return json.dumps(choice, sort_keys=True) if isinstance(choice, dict | list) else choice
 
 

@@ -9,15 +9,15 @@ from components.contract.text import pluralize
 from pipelines.runners.cluster.placement import DEMANDS, Placement, count_cores
 
 READ_RATE: Final = 300.0
-"""The number of JPEGs of 500 × 375 px per second that one core reads, decodes and inspects."""
+"""The number of JPEGs of 500 × 375 px that one core reads, decodes and inspects per second."""
 MERGE_RATE: Final = 800.0
-"""The number of photos of up to 224 px per second that one task merges, including duplicates, splits and report."""
+"""The number of photos of up to 224 px that one task merges per second, including duplicates, splits and report."""
 FEATURE_RATE: Final = 100.0
-"""The number of photos of 224 px per second whose MobileNetV2 features one core computes."""
+"""The number of photos of 224 px whose MobileNetV2 features one core computes per second."""
 HEAD_RATE: Final = 4000.0
-"""The number of photos per second for which two cores train a head on cached features."""
+"""The number of photos per second on whose cached features two cores train a head."""
 TRAIN_RATE: Final = 30.0
-"""The number of photos of 224 px per second on which one core trains some blocks of MobileNetV2."""
+"""The number of photos of 224 px on which one core trains some blocks of MobileNetV2 per second."""
 START_SECONDS: Final = 60.0
 """The time until a pod starts its work: it must be scheduled and import its libraries."""
 REFERENCE_PIXELS: Final = 224 * 224

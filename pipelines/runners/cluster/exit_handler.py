@@ -19,5 +19,5 @@ def close(model_name: str, status: dsl.PipelineTaskFinalStatus) -> None:
             reason = recorded_error(run) or reason
         if reason:
             run.set_tags({ERROR_TAG: reason})
-        logging.getLogger("components").info("The run ends as %s%s", end, f": {reason}" if reason else ".")
+        logging.getLogger("components").info("The MLflow run ends as %s%s", end, f": {reason}" if reason else ".")
         end_run(run, end)

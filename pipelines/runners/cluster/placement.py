@@ -36,7 +36,7 @@ SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     },
     "tune": {"darkroom-studies": {"url": "DARKROOM_STUDIES"}},
 }
-"""The environment variable for each key of a secret, by step: each step receives only the secrets that it needs."""
+"""The environment variable for each key, by step and secret: each step receives only the secrets that it needs."""
 SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
 STEP_LABEL: Final = "darkroom/step"

@@ -24,7 +24,7 @@ class AuditView(BaseRecord):
     """The audit as the page shows it.
 
     Attributes:
-        state: the state of the job; `none` if there is neither a job nor a report.
+        state: the state of the job; `none` if there is neither a job nor a report, `done` if there is only a report.
         job: the id of the job.
         told: the last line of the job's log.
         error: why the job failed.

@@ -28,7 +28,7 @@ def make_data_set(photos_dir: Path, name: str) -> Path:
 
 
 def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
-    """Unpacks an archive into a new data set, in a worker; returns the folder of its classes.
+    """Unpacks an archive into a new data set, in a worker; returns the folder that contains the class folders.
 
     Raises:
         StudioError: the archive is damaged, is a decompression bomb, or contains paths that lead outside its folder.
@@ -62,8 +62,7 @@ def make_class(folder: Path, name: str) -> Path:
     existing_name = next((path.name for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
     if existing_name is not None:
         raise StudioError(
-            f"Class names must be unique; {existing_name!r} already exists. Drop the photos there, or use "
-            "another name.",
+            f"Class names must be unique; {existing_name!r} already exists. Add the photos to it, or use another name.",
             409,
         )
     path = within(folder, name)

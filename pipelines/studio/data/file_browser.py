@@ -49,7 +49,7 @@ PHOTO_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".t
 
 
 def within(roots: tuple[Path, ...], text: str) -> Path:
-    """Resolves a path on this machine, including links, and checks that it is in one of the roots.
+    """Resolves a path on this machine, including symbolic links, and checks that it is in one of the roots.
 
     Raises:
         StudioError: the path is outside the roots, or invalid.

@@ -54,7 +54,7 @@ class PhotoPage(BaseRecord):
 
 
 class Division(BaseRecord):
-    """How other fractions would split the photos.
+    """How the photos would be split with different fractions.
 
     Attributes:
         counts: the number of photos of each class in each split.
@@ -118,7 +118,7 @@ def _match(
 
 
 def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: int, given: tuple[str, ...]) -> Division:
-    """Splits the photos of an audit again with other fractions, using the pipeline's own function.
+    """Splits the photos of an audit again with different fractions, as the pipeline would.
 
     Args:
         audit_dir: the folder of a finished audit.

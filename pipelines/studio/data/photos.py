@@ -79,14 +79,14 @@ class _Listing:
 
 
 class Album:
-    """Lists the photos of the most recently requested data, and reads single photos."""
+    """Lists the photos of the data, and reads single photos; keeps the most recent list for a while."""
 
     def __init__(self, photos_dir: Path, workers: Workers, read_columns: Callable[[], object]):
         """Creates the album.
 
         Args:
-            photos_dir: contains the data sets of the studio, to which photos can be added.
-            workers: read the data.
+            photos_dir: the folder of the data sets that belong to the studio, to which photos can be added.
+            workers: the processes that read the data.
             read_columns: returns `data.columns` of the draft.
         """
         self._read_columns = read_columns
@@ -271,7 +271,7 @@ def encode(pixels: np.ndarray, side: int) -> tuple[bytes, str]:
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
-        side: the maximum length of a side; smaller photos are unchanged.
+        side: the maximum length of a side; smaller photos keep their size.
     """
     from PIL import Image
 

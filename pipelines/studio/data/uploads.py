@@ -18,7 +18,7 @@ async def receive(
 
     Args:
         chunks: the parts of the content, in order.
-        target: the path; if it exists, a number is added to the name.
+        target: the path of the file; if it exists, a number is added to the name.
         max_bytes: the maximum size.
         content_length: the size that the browser announced; None if it did not.
         subject: what messages call the upload, such as "A photo".
@@ -79,6 +79,6 @@ def _require_room(target: Path, num_bytes: int, subject: str) -> None:
 
 def _too_large(subject: str, max_bytes: int) -> StudioError:
     return StudioError(
-        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; it has more. Use it from a folder on this machine.",
+        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; this one has more. Choose it on this machine instead.",
         413,
     )

@@ -104,7 +104,7 @@ class Versions:
 
         Args:
             uri: the address of the data.
-            keep_photos: whether a photo can be removed in the studio; such photos are linked into the version.
+            keep_photos: returns whether a photo could later be removed in the studio; the version links to such photos.
 
         Raises:
             StudioError: the data cannot be read, has fewer than two classes, or the disk is full.

@@ -1,1 +1,1 @@
-"""The draft of params.yaml that the page edits, and its text. All modules are public."""
+"""The draft of params.yaml that the page edits, and its conversion to and from text. All modules are public."""

@@ -89,7 +89,7 @@ def _split_command(text: str) -> list[str]:
 def drop_defaults(params: Params) -> dict[str, Any]:
     """Returns the values that differ from the defaults, without the data address if it is not set."""
     tree: dict[str, Any] = params.model_dump(mode="json", exclude_defaults=True)
-    # A value that a preset would choose counts as set, even if it equals the default without a preset.
+    # An explicit value that equals the default is kept if a preset could choose a different one.
     set_keys = params.train.model_fields_set.intersection(PRESET_KEYS) - {"phases"}
     if set_keys:
         tree["train"] = params.train.model_dump(mode="json", include=set_keys) | tree.get("train", {})

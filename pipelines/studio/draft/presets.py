@@ -41,7 +41,7 @@ PRESETS: Final = (
     Preset(
         name="balanced",
         title="Balanced",
-        text="The right choice for most photos. It stops by itself when the model no longer improves.",
+        text="The right choice for most photos. Training stops when the model no longer improves.",
         values=_DEFAULTS,
     ),
     Preset(
@@ -63,7 +63,7 @@ PRETRAINED_PRESETS: Final = (
     Preset(
         name="balanced",
         title="Balanced",
-        text="Trains the new layers, then the last half of the network. The right choice for most photos.",
+        text="Trains the new layers, then about the second half of the network. The right choice for most photos.",
         values=_DEFAULTS,
     ),
     Preset(
@@ -112,7 +112,7 @@ def find_preset(tree: Mapping[str, Any], presets: Sequence[Preset]) -> PresetNam
 
 
 def follow_network(tree: Mapping[str, Any], presets: Sequence[Preset]) -> dict[str, Any] | None:
-    """After a change of the network, replaces the preset by its equivalent; None if there is nothing to replace.
+    """After a change of the network, replaces the preset with its equivalent; None if there is nothing to replace.
 
     Args:
         tree: the values that differ from the defaults.

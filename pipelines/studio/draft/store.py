@@ -202,14 +202,14 @@ class DraftStore:
             return self._write(tree, draft.revision + 1)
 
     def _path_of(self, uri: str) -> Path:
-        """The path of the stored draft for data that is not currently chosen."""
+        """The path at which the draft for this data is stored while other data is chosen."""
         return self._path.parent / "drafts" / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.json"
 
     def _current(self, revision: int) -> Draft:
         draft = self.read()
         if draft.revision != revision:
             raise StudioError(
-                "This was changed in another tab in the meantime. You now see the current state; make "
+                "The settings were changed in another tab in the meantime. You now see the current state; make "
                 "your change again if you still want it.",
                 409,
             )
@@ -221,7 +221,7 @@ class DraftStore:
         except DocumentError as error:
             raise StudioError(f"The params cannot be stored: {error}.") from None
         if isinstance(uri := (tree.get("data") or {}).get("uri"), str):
-            # The secrets of an address stay in the memory of this process, for its jobs; the draft's file omits them.
+            # The secrets in an address stay in this process's memory, for its jobs; the draft's file omits them.
             tree["data"]["uri"] = str(Address(uri))
         draft = Draft(revision=revision, params=tree)
         self._write_to(self._path, draft)

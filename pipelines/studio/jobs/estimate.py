@@ -16,7 +16,7 @@ from components.contract.record import BaseRecord
 from pipelines.runners import runs
 
 AROUND: Final = 45.0
-"""The seconds of a run outside training: loading the libraries, exporting, checking the service."""
+"""The seconds that a run takes in addition to training: to load libraries, export the model and check the service."""
 BACKWARD: Final = 3.0
 """A training step takes about three times the work of a forward pass."""
 SHARE: Final = 0.35

@@ -38,7 +38,7 @@ class Queue:
         Args:
             kind: the kind of the job.
             title: the title that the page shows.
-            command: see `Job`; PARAMS in it is replaced by the path of the params.
+            command: see `Job`; PARAMS is replaced with the path of the job's params.yaml.
             params: the text of a params.yaml for the job.
             about: see `Job`.
 

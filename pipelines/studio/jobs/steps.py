@@ -1,4 +1,4 @@
-"""Reads the steps of a run from its events: the progress of each, and the tasks that share its work."""
+"""Reads the steps of a run from its events: the progress of each step, and the tasks that share its work."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

@@ -12,7 +12,7 @@ from components.contract.record import BaseRecord
 
 
 class LayerView(BaseRecord):
-    """A layer in a network, or why it is invalid."""
+    """The output shape and the number of weights of a layer, or why the layer is invalid."""
 
     gives: str | None = None
     num_parameters: int | None = None

@@ -31,7 +31,7 @@ async function send(photo) {
     numSent += 1;
     show(`Photos sent: ${numSent}. Look at the computer.`);
   } else {
-    const { error } = await response.json().catch(() => ({ error: `The computer answered ${response.status}.` }));
+    const { error } = await response.json().catch(() => ({ error: `The computer sent status ${response.status}.` }));
     show(error, true);
   }
 }

@@ -65,7 +65,7 @@ def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def choose(studio: Studio, body: ChosenData) -> dict[str, Any]:
-    """`POST /api/data/choose`: uses a folder, table or archive on this machine or in the studio, or an address."""
+    """`POST /api/data/choose`: uses a folder, table or archive on this machine or in the studio, or remote data."""
     text = data_within(studio.settings.allowed, body.uri)
     if not is_remote(text):
         path = Path(text)
@@ -81,7 +81,7 @@ def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
     """Sets the data of the draft.
 
     Args:
-        studio: contains the draft.
+        studio: the studio that contains the draft.
         revision: the revision of the draft that the change is based on.
         uri: the address of the photos.
 
@@ -98,7 +98,7 @@ def set_data(studio: Studio, revision: int, uri: str) -> dict[str, Any]:
 
 
 def name_columns(studio: Studio, body: NamedColumns) -> dict[str, Any]:
-    """`POST /api/data/columns`: assigns the columns of a label file; those that are not named are detected again."""
+    """`POST /api/data/columns`: assigns the columns of a label file; unassigned columns are detected again."""
     columns = parse_section(ColumnNames, json.dumps(body.columns))
     values = {f"data.columns.{role}": column for role, column in columns.model_dump(exclude_none=True).items()}
     draft = studio.draft.change(body.revision, values, ["data.columns"])
@@ -126,8 +126,8 @@ def _own_folder(studio: Studio) -> Path:
     data = studio.draft.read().data
     if data is None or not Path(data).is_relative_to(studio.settings.photos_dir.resolve()) or not Path(data).is_dir():
         raise StudioError(
-            "Photos can only be added to data sets of the studio. Your own photos stay unchanged; create a new data "
-            "set, or upload a copy.",
+            "Photos can only be added to data sets that belong to the studio. Your photos stay unchanged; create a new "
+            "data set, or upload a copy.",
             409,
         )
     return Path(data)

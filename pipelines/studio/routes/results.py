@@ -136,7 +136,7 @@ async def explain(request: Request) -> Response:
 
 
 def open_phone(studio: Studio, _body: Nothing) -> Any:
-    """`POST /api/phone`: opens the page for a phone in the same network."""
+    """`POST /api/phone`: opens the page for a phone on the same network."""
     if studio.settings.public_url is not None:
         raise StudioError("This studio is behind a proxy: open its address on the phone, and take photos there.", 409)
     url = studio.phone.open()
@@ -182,7 +182,7 @@ def serve(studio: Studio, body: Model) -> Any:
 
 
 def _find_service_address() -> tuple[str, int]:
-    """Returns the same address each time, so that programs find the service again, or a free port if it is taken."""
+    """Returns the default address, so that programs find the service again, or a free port if the default is taken."""
     try:
         return free_address("127.0.0.1", SERVICE_PORT)
     except ServiceError:

@@ -1,6 +1,6 @@
 """The images of the manifests and of the pipeline, built here and copied into the cluster.
 
-Images that this machine cannot pull are replaced: PostgreSQL by Debian's package of the same version, SeaweedFS by
+Images that this machine cannot pull are replaced: PostgreSQL with Debian's package of the same version, SeaweedFS with
 another S3 store. Both replacements accept the arguments and variables that the manifests pass to the originals.
 """
 
@@ -30,7 +30,7 @@ If it is not set, kind's command is used.
 
 
 def load_images() -> None:
-    """Builds the images of this source tree, and copies those that the cluster lacks into it."""
+    """Builds the images of this source tree, and copies into the cluster those that it lacks."""
     with container_engine.running():
         if outdated := [image for image in IMAGES if _label(image) != source_digest(image)]:
             container_engine.build(*outdated)

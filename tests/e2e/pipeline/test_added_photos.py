@@ -78,7 +78,7 @@ def run(folder: Path, *settings: str) -> dict[str, Any]:
 
 
 def make_champion(folder: Path, info: DatasetInfo, *, scale: float) -> None:
-    """Registers a champion that counts as trained on the training split of `dataset/`; at scale 0, it predicts blue."""
+    """Registers a champion that counts as trained on `dataset/`'s training split; at scale 0, it predicts only blue."""
     make_bundle(folder / "champion", info, scale=scale)
     write_train_image_ids(folder / "champion", open_split(folder / "dataset", "train").image_ids)
     register(info.name, folder / "champion")

@@ -1,4 +1,4 @@
-"""Names with characters that control terminals, or hide or reorder text, are escaped on screens, in logs and pages."""
+"""Names with characters that control terminals, or hide or reorder text, are escaped in terminals, pages and logs."""
 
 import os
 import subprocess

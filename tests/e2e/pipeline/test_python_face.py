@@ -76,7 +76,7 @@ address = stack.enter_context(serving(run.path / "bento"))
 
 
 @pytest.mark.proof
-def test_the_snippets_of_the_page_run_on_the_demo_data(tmp_path: Path) -> None:
+def test_the_snippets_of_the_guide_run_on_the_demo_data(tmp_path: Path) -> None:
     snippets = [snippet.replace('"http://127.0.0.1:3000"', "address") for snippet in read_snippets()]
     output = run_cells([snippets[0], SERVE, *snippets[1:], "stack.close()"], tmp_path)
     assert "train.epoch: unknown key (did you mean epochs?)." in output

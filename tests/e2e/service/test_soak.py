@@ -18,7 +18,7 @@ from components.deploy.client import Client, encode_form
 MINUTES = float(os.environ.get("DARKROOM_SOAK_MINUTES", "60"))
 SLICE_SECONDS = 20.0
 SHARE = 0.5
-"""The load as a share of the service's capacity; the rest is left for other work of the machine during the hour."""
+"""The load as a share of the service's capacity; the rest is left for other work on the machine during the hour."""
 MAX_GROWTH_MB = 20.0
 
 

@@ -1,4 +1,4 @@
-"""A loaded classifier: which inputs it accepts, and that all ways to name a model lead to the same answers."""
+"""A loaded classifier: which inputs it accepts, and that all ways to name a model lead to the same predictions."""
 
 import io
 import shutil
@@ -112,7 +112,7 @@ def test_an_object_that_is_not_a_photo_is_rejected(thing: object, classifier: da
         classifier.predict([thing])  # type: ignore[list-item]
 
 
-def test_every_folder_of_a_run_gives_the_same_answers(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_loading_any_folder_of_a_run_leads_to_the_same_predictions(artifacts: Artifacts, tmp_path: Path) -> None:
     shutil.copytree(artifacts.bundle_dir, tmp_path / "model")
     source_dir = tmp_path / "bento" / "bento" / "src"
     lay_out(source_dir, tmp_path / "model", read_bundle(tmp_path / "model"), "colors")

@@ -47,7 +47,7 @@ def test_the_public_package_imports_nothing_but_the_standard_library(tmp_path: P
     assert result.stdout == "Client\n", result.stderr
 
 
-def test_importing_the_public_package_imports_nothing_heavy(tmp_path: Path) -> None:
+def test_importing_the_public_package_imports_no_large_libraries(tmp_path: Path) -> None:
     result = run_python("import darkroom, sys; print(*sys.modules)", tmp_path)
     assert not set(result.stdout.split()) & {*HEAVY, "numpy", "pydantic", "PIL", "click", "rich"}
 

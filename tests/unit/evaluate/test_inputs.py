@@ -31,11 +31,11 @@ def test_an_earlier_evaluation_is_replaced_completely_or_kept_on_failure(folder:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"class_names": ("blue", "green", "yellow")}, "classes must match the data set's, blue, green, red"),
+        ({"class_names": ("blue", "green", "yellow")}, r"classes must match the data set's \(blue, green, red\)"),
         ({"class_names": ("red", "green", "blue")}, "found red, green, blue"),
-        ({"image_size": (24, 16)}, "image size must match the data set's, 16 × 16; found 24 × 16"),
-        ({"resize": "crop"}, "resizing must match the data set's, stretch; found crop"),
-        ({"pixel_range": (0, 4095)}, "pixel range must match the data set's, 0 to 65535; found 0 to 4095"),
+        ({"image_size": (24, 16)}, r"image size must match the data set's \(16 × 16\); found 24 × 16"),
+        ({"resize": "crop"}, r"resizing must match the data set's \(stretch\); found crop"),
+        ({"pixel_range": (0, 4095)}, r"pixel range must match the data set's \(0 to 65535\); found 0 to 4095"),
     ],
 )
 def test_a_model_that_mismatches_the_data_set_is_rejected(folder: Path, changes: dict[str, Any], message: str) -> None:
@@ -50,7 +50,7 @@ def test_an_export_whose_size_differs_from_its_bundle_is_rejected(folder: Path, 
     change_bundle(folder, export=read_bundle(tmp_path / "large").export)
     (folder / "model" / "export").rename(folder / "old")
     (tmp_path / "large" / "export").rename(folder / "model" / "export")
-    with pytest.raises(ArtifactError, match="image size in the exported graph must match the data set's, 16 × 16"):
+    with pytest.raises(ArtifactError, match=r"image size in the exported graph must match the data set's \(16 × 16\)"):
         run(folder)
 
 

@@ -208,7 +208,7 @@ def test_the_evaluate_program_resolves_the_model_name_and_returns_an_exit_code(
     capsys.readouterr()
     assert exit_code(main) == 2
     message = capsys.readouterr().err
-    assert message.startswith("darkroom: The model's image size must match the data set's, 16 × 16; found 8 × 8.")
+    assert message.startswith("darkroom: The model's image size must match the data set's (16 × 16); found 8 × 8.")
     assert message.count("\n") == 1
 
 

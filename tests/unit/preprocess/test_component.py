@@ -91,7 +91,7 @@ def test_the_component_writes_the_data_set_and_the_audit_page(
 def test_a_failed_reader_is_reported_and_other_portions_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A permanently unreadable photo makes the same task fail in each attempt."""
+    """A permanently unreadable photo makes the same task fail on each attempt."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
     monkeypatch.setattr(portions, "PORTION_FILES", 4)

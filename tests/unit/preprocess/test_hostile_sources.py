@@ -1,4 +1,5 @@
-"""Malicious archives, buckets, addresses and DVC repositories. A program that must not run creates a mark file."""
+"""Malicious archives, buckets, addresses and DVC repositories. If a program that must not run is started, it
+creates a mark file."""
 
 import json
 import subprocess

@@ -129,7 +129,7 @@ def test_the_fingerprint_depends_on_photos_labels_and_params_but_not_on_file_nam
         ({"train": "train"}, {"train"}),
     ],
 )
-def test_given_splits_are_kept_and_missing_ones_drawn_from_train(
+def test_given_splits_are_kept_and_missing_ones_are_drawn_from_train(
     names: dict[str, str], given_splits: set[str], tmp_path: Path
 ) -> None:
     for number, folder in enumerate(names.values()):

@@ -1,4 +1,4 @@
-"""Separable problems with a few pictures, and the accuracy of networks with the default params on them."""
+"""Separable problems with few pictures, and the accuracy that networks reach on them with the default params."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from components.train.loop.phases import train_phases
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
-"""The share of each class that is held out for validation, and again for test; the same as preprocess' default."""
+"""The share of each class that is held out for validation, and the same share again for test: preprocess' defaults."""
 NUM_TEST: Final = 40
 """Test pictures per class; more than the share HELD_OUT, so that the accuracy is more precise."""
 NOISE: Final = 12
@@ -77,7 +77,7 @@ OWN_LAYERS: Final = (
     {"Activation": {"activation": "relu"}},
     "GlobalAveragePooling2D",
 )
-"""A network as in tutorials; batch normalization has Keras' default momentum."""
+"""A network as found in tutorials; batch normalization has Keras' default momentum."""
 
 SIDES: Final = {"small CNN": 16, "custom CNN": 72, "MobileNetV2": 224}
 
@@ -114,7 +114,7 @@ def learn(
         problem: a key of PROBLEMS.
         num_photos: photos per class; their test share is replaced by NUM_TEST photos.
         network: a key of SIDES.
-        seed: for the pictures and for training.
+        seed: the seed of the pictures and of training.
         side: width and height of the pictures in pixels; None for the value in SIDES.
         weights: the weights file of MobileNetV2.
         params: params of train that differ from the defaults.

@@ -22,11 +22,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADER_SECONDS: Final = 10.0
 """The maximum time to receive a request line and the headers."""
 WRITE_SECONDS: Final = 30.0
-"""The maximum time for a client to read what is in the system's buffers."""
+"""The maximum time for a client to read enough of a response that the service can continue to write it."""
 MAX_HEADER_BYTES: Final = 32 * 2**10
 MAX_HEADERS: Final = 100
 MAX_CONNECTIONS: Final = 800
-"""Below the usual limit of 1,024 open files. If there are more connections, the longest idle one is closed."""
+"""Below the usual limit of 1,024 open files. With more connections, the one that has been idle longest is closed."""
 MAX_LENGTH_DIGITS: Final = 15
 SINGLE_HEADERS: Final = (b"content-length", b"transfer-encoding", b"host", b"content-type")
 END_OF_HEADER: Final = re.compile(rb"\n\r?\n")
@@ -40,10 +40,10 @@ def install() -> None:
 
 @functools.cache
 def listeners(port: int | None) -> list[socket.socket]:
-    """Returns duplicates of the sockets with which this process listens on a port.
+    """Returns duplicates of this process's listening sockets for a port.
 
-    BentoML's supervisor also holds these sockets. Unless they are shut down, new clients could connect and wait in vain
-    while this process answers its last requests.
+    BentoML's supervisor also holds these sockets. Unless they are shut down, new clients could still connect, but
+    would get no answer, while this process answers its last requests.
     """
     copies = []
     sockets = [entry for entry in Path("/dev/fd").iterdir() if entry.is_socket()]

@@ -21,7 +21,7 @@ from components.deploy.service.protocol import VERSION_PREFIX
 from components.deploy.service.settings import ServiceSettings
 
 MAX_REQUESTS = 256
-"""The maximum number of POST requests in progress. To accept another one, a request whose body is still arriving is
+"""The maximum number of POST requests in progress. To make room for another, a request whose body is still arriving is
 aborted; if there is none, the new request is rejected before its body is read."""
 MAX_HELD_BYTES = 96 * 2**20
 """The maximum total size of all bodies in progress, in bytes."""
@@ -159,7 +159,7 @@ class GatewayMiddleware:
             async with asyncio.timeout(None) as body.deadline:
                 message = await receive()
         except TimeoutError:
-            text = "The body arrived more slowly than others, and the service's memory is full; try again."
+            text = "The service is overloaded, and the body was still arriving; try again."
             raise RefusedUpload(503, "overloaded", text) from None
         finally:
             body.deadline = None

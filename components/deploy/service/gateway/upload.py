@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 MAX_TEXT_BYTES = 64 * 2**10
 """The maximum size of a form field that is not a file."""
 MAX_SHOWN = 40
-"""The maximum number of characters of a name that a message repeats."""
+"""The maximum number of characters that a message quotes from a name."""
 BODY_SECONDS = 30.0
 """The maximum time to receive a body; a slower client would occupy a slot for too long."""
 RAW_TYPE: Final = "application/octet-stream"

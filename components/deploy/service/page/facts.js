@@ -1,4 +1,4 @@
-// The facts about the model on the page.
+// The facts about the model that the page shows.
 
 /** @import { Interval, Lineage, ModelCard } from "./types.js" */
 

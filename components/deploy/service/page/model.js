@@ -33,7 +33,7 @@ export async function showModel() {
 }
 
 /**
- * The fact that lists all classes or, if there are many, has a search field for them.
+ * The list entry with all classes or, if there are many, with a search field for them.
  * @param {string[]} names
  */
 function classesItem(names) {

@@ -81,7 +81,10 @@ def _read_levels(
 
 
 def _common_stem(tree: FolderTree, parent: Parts, names: Sequence[str]) -> Parts:
-    """The single subfolders that all folders share, such as `images` in `amazon/images/mug` and `dslr/images/mug`."""
+    """The path that is the same below all folders, as long as each level contains only one subfolder.
+
+    For example, it is `images` for `amazon/images/mug` and `dslr/images/mug`.
+    """
     stem: Parts = ()
     while len(names) > 1:
         content = {tuple(class_content(tree, (*parent, name, *stem))) for name in names}

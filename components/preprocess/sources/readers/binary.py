@@ -216,7 +216,7 @@ def _budget(path: Path) -> Budget:
 
 
 def _read_all(file: IO[bytes], num_bytes: int, budget: Budget) -> bytearray:
-    """Reads at most `num_bytes`; the memory grows with the content of the file, whatever its header claims."""
+    """Reads at most `num_bytes`; the memory grows with the content of the file, not with the size in its header."""
     content = bytearray()
     while len(content) < num_bytes and (chunk := file.read(min(CHUNK_BYTES, num_bytes - len(content)))):
         budget.spend(len(chunk))

@@ -144,7 +144,7 @@ def find_fault(row: LabelRow) -> Fault | None:
 
 
 def find_hindrance(row: LabelRow, match: Match, *, confined: bool) -> Fault:
-    """Why no file is found for a row: none exists, several match, or its name leads out of confined data."""
+    """Why no file is found for a row: none exists, several match, or it must be in the data but is not."""
     if names := ", ".join(map(printable, match.candidates)):
         return "ambiguous_path", f"The name in the label file must match only one file; it matches {names}."
     danger = _find_danger(str(row.path)) if confined else None

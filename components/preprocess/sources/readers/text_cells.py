@@ -1,6 +1,7 @@
 """Reads text tables from other programs within a budget: detects the code page and the separator, and reads the cells.
 
-Excel writes `sep=;` lines, semicolons, UTF-16 with tabs ("Unicode text") or, by default, the local code page.
+For example, Excel writes a first line `sep=;`, semicolons as separators, UTF-16 with tabs ("Unicode text") or, by
+default, text in the local code page.
 """
 
 import codecs

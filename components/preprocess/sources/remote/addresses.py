@@ -25,7 +25,7 @@ def repository_of(data: str) -> Path | None:
 
 
 def require_harmless(uri: str) -> None:
-    """Checks that an address can only lead to a server, or to the repository that it contains.
+    """Checks that an address can only lead to a server, or to the repository that it names.
 
     Raises:
         DataError: the scheme of the address is not supported, or a part of it could be read as an option or a command.

@@ -47,7 +47,7 @@ def download_missing(
 ) -> dict[str, RemoteFile | None]:
     """Downloads the files that are missing in `target` or whose tag has changed.
 
-    A file gets its name and its tag only when it is complete, so that a repeated download skips the complete files.
+    A file gets its final name and its tag only when it is complete, so a repeated download skips complete files.
 
     Returns:
         The downloaded version of each file; None if it no longer exists on the server.

@@ -1,6 +1,6 @@
 """Reads data from an untrusted DVC repository: `dvc+<repository>@<revision>:<path>`.
 
-DVC's files can refer to programs (`bearer_token_command`), keys and paths of this machine, so DVC must not read its
+DVC's files can refer to programs (`bearer_token_command`), keys and paths on this machine, so DVC must not read its
 files from an untrusted repository. Instead, this module reads them from git's objects, and DVC works in a temporary
 folder with only the hashes of the data and the safe settings of the remote. Git does not check out files of the
 repository, so neither filters nor hooks run. Submodules and links are ignored.

@@ -36,7 +36,8 @@ from components.preprocess.sources.remote.files import (
 )
 
 ADDRESSING_VARIABLE: Final = "DARKROOM_S3_ADDRESSING_STYLE"
-"""The variable for an S3 store's addressing style; AWS defines some for endpoint, region and keys, not for this."""
+"""The environment variable for the addressing style of an S3 store. AWS defines variables for the endpoint, the region
+and the keys, but none for the addressing style."""
 ADDRESSING_STYLES: Final = ("auto", "path", "virtual")
 EXTRAS: Final = {
     "gs": "gs",

@@ -74,7 +74,7 @@ def find_file(system: Any, path: str, uri: str) -> RemoteFile | None:
 
 
 def find_files_beside(system: Any, path: str, names: Sequence[str], uri: str) -> dict[str, RemoteFile]:
-    """The existing files to which a label file at the path refers, by name."""
+    """The existing files to which the label file at `path` refers, by name."""
     place, mark, query = path.partition("?")
     parent = place.rsplit("/", 1)[0]
     budget, files = limits.fetch_budget(uri), {}

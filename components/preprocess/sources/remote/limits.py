@@ -18,7 +18,7 @@ SPARE_BYTES: Final = 2**30
 def fetch_budget(uri: str, *, is_listed: bool = False) -> Budget:
     """The budget for downloading the data at an address, or for listing a folder there.
 
-    The first answer may take as long as later ones, so the minimum rate only applies after that time.
+    The time allowed for the first answer is added to the time that the minimum rates allow.
     """
     advice = "Download the data yourself and pass the folder, or use another address."
     return Budget(

@@ -151,7 +151,7 @@ def fetch_photos(photos: Sequence[PhotoFile]) -> None:
 
 
 def list_remote_folder(data: str) -> RemoteFolder | None:
-    """Lists the folder at an address; None if it is not such a folder, or must be downloaded completely.
+    """Lists the folder at an address; None if there is none, or if the data must be downloaded completely.
 
     Archives, label files, paths in DVC repositories and binary files with many photos are downloaded completely.
 

@@ -1,1 +1,1 @@
-"""Reads untrusted files in a process without network access and with little memory. Only for `keras_import`."""
+"""Reads untrusted files in a process without network access and with limited memory. Only for `keras_import`."""

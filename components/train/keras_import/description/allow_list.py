@@ -45,7 +45,7 @@ _KNOWN: Final = {
 }
 
 _MODULES: Final = ("keras", "tf_keras", "builtins")
-"""The modules of classes in files of Keras 2 and 3. They are never imported."""
+"""The top-level modules of the classes that files of Keras 2 and 3 name. The names are compared, never imported."""
 
 _WHY: Final = {
     "Lambda": "it contains custom code",

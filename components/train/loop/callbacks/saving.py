@@ -23,7 +23,7 @@ LARGEST_SHARE: Final = 0.05
 """The maximum share of the time that checkpoints may take; if epochs are very short, not all of them are saved."""
 
 MakeState = Callable[[int, int, bool], State]
-"""Called with the completed epochs of the phase, the completed batches of the next epoch, whether the phase is over."""
+"""Called with the phase's completed epochs, the next epoch's completed batches, and whether the phase is over."""
 
 
 class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types

@@ -31,7 +31,7 @@ ADVICE: Final = {
     "node affinity/selector": "correct --node-selector",
     "untolerated taint": "no node accepts the task: correct --gpu-type or the taints",
 }
-"""What to do if a message of Kubernetes contains these words; the first match counts."""
+"""What to do if the reason or message from Kubernetes contains these words; the first match applies."""
 
 
 class PodReasons:

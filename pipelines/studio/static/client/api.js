@@ -20,7 +20,7 @@ export class RequestError extends Error {
  * @throws {RequestError} if the server rejected the request.
  */
 export function parseAnswer(text, status) {
-  const fallback = `The studio answered ${status}.`;
+  const fallback = `The studio answered with status ${status}.`;
   /** @type {{ error?: string } | null} */
   let body = null;
   try {

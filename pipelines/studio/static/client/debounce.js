@@ -1,7 +1,7 @@
-// Delays work until there are no more calls for a while.
+// Delays work until it has not been requested for a while.
 
 /**
- * Returns a function that delays work until it has not been called again for some time. Its `now` runs waiting work
+ * Returns a function that runs `work` once the function has not been called for some time. Its `now` runs pending work
  * immediately.
  * @template Result
  * @param {() => Result} work

@@ -1,4 +1,4 @@
-// Drops the answers to requests after which a newer request was sent.
+// Drops the answer to a request if a newer request has been sent in the meantime.
 
 /**
  * Wraps a request so that it returns null instead of the answer if it was called again in the meantime: answers may

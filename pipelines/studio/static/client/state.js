@@ -57,7 +57,7 @@ const listeners = {
 };
 
 /**
- * Registers a listener for the events with a name; the returned function removes it.
+ * Registers a listener for the events of this name; the returned function removes it.
  * @template {keyof Events} Name
  * @param {Name} name
  * @param {(event: Events[Name]) => unknown} listener

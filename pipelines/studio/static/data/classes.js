@@ -13,7 +13,7 @@ import { uploadAll } from "./upload_queue.js";
 /** @import { ClassView, DataView } from "./types.js" */
 
 const NUM_SAMPLES = 8;
-/** The recommended number of photos of a class; with fewer, its metrics are not meaningful. */
+/** The recommended number of photos per class; with fewer, its metrics are not meaningful. */
 export const NUM_RECOMMENDED = 20;
 const NUM_FAILURES = 3;
 
@@ -21,13 +21,13 @@ const NUM_FAILURES = 3;
  * The card of the data: the classes, and unusable files.
  * @param {DataView} data
  * @param {() => Promise<void>} update
- * @param {HTMLFormElement} newClass The form for another class.
+ * @param {HTMLFormElement} newClass The form that adds a class.
  */
 export function classesCard(data, update, newClass) {
   const numClasses = pluralize(data.classes.length, "class", "classes");
   const facts = data.classes.length ? `${pluralize(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
   const splits = data.splits.length ? ` · splits from the data: ${data.splits.join(", ")}` : "";
-  const later = "The photos of an archive or at an address are read by the audit.";
+  const later = "Photos in an archive or at a remote address are read when you audit them.";
   const classes = h("div", { class: "classes" });
   const bar = pages(
     data.classes,
@@ -180,7 +180,7 @@ function acceptDrops(element, add) {
   });
 }
 
-/** The form for another class. A screen keeps one form, so that its text is kept when the classes are drawn again. */
+/** The form that adds a class. A screen keeps one form, so that its text is kept when the classes are drawn again. */
 export function newClassForm() {
   const name = h("input", {
     type: "text",

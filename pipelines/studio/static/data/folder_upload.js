@@ -58,7 +58,7 @@ async function sendFolder(files, onProgress) {
   const classNames = [...new Set(photos.map(({ path }) => classOfPath(path)))];
   if (classNames.length < 2) {
     const found = `${pluralize(files.length, "file")} in ${pluralize(classNames.length, "class folder")}`;
-    throw new Error(`The folder must contain a folder of photos for each of at least two classes; found ${found}.`);
+    throw new Error(`The folder must contain at least two folders with photos, one per class; found ${found}.`);
   }
   await changeData("api/data/make", { name: rootOfPath(photos[0].path) });
   for (const name of classNames) await post("api/data/classes", { name });

@@ -47,6 +47,6 @@ export function smooth(values, smoothing) {
     if (!Number.isFinite(value)) return value;
     mean = smoothing * mean + (1 - smoothing) * value;
     weight = smoothing * weight + (1 - smoothing);
-    return mean / weight; // without the division, the first values would be biased towards 0
+    return mean / weight; // without the division, the first values would be biased toward 0
   });
 }

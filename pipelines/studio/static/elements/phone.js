@@ -1,4 +1,4 @@
-// Photos from the camera of a phone in the same network.
+// Photos from the camera of a phone on the same network.
 
 import { post, RequestError } from "../client/api.js";
 import { h, showProblem, svg } from "./dom.js";
@@ -46,13 +46,13 @@ export async function receivePhotos(title, onPhoto) {
     "dialog",
     { class: "camera phone", "aria-label": title, onclose },
     h("h2", {}, title),
-    h("p", {}, "Scan this code with the camera of a phone in the same network:"),
+    h("p", {}, "Scan this code with the camera of a phone on the same network:"),
     qrPicture(modules),
     h("p", { class: "small" }, h("a", { href: url, target: "_blank", rel: "noopener" }, url)),
     h(
       "p",
       { class: "soft small" },
-      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone may be in a different network, or a firewall on this computer may block it.",
+      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone may be on a different network, or a firewall on this computer may block it.",
     ),
     status,
     h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),
@@ -75,7 +75,7 @@ export async function receivePhotos(title, onPhoto) {
   }
 }
 
-/** Waits a few seconds for a photo; null if none arrived. */
+/** Waits briefly for a photo; null if none arrived. */
 async function nextPhoto() {
   const response = await fetch("api/phone/photo", { method: "POST" });
   if (response.status === 204) return null;

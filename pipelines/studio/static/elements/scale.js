@@ -14,7 +14,7 @@ const MAX_DIGITS = 6;
 /**
  * Round values that enclose a range.
  * @param {number} low
- * @param {number} high Above low.
+ * @param {number} high Greater than `low`.
  * @returns {Scale}
  */
 export function roundScale(low, high) {

@@ -31,7 +31,7 @@ export const commands = ({ training }) => {
 };
 
 /**
- * The job to show: a running training run; otherwise the newest one or, if there is none, the newest job.
+ * The job to show: a running training run; otherwise the newest training run or else the newest job.
  * @param {Job[]} jobs The newest first.
  * @returns {string | undefined} Its id.
  */

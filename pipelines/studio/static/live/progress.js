@@ -58,7 +58,7 @@ export function newestMessage(log, authors) {
 }
 
 /**
- * Describes the tasks that share a step: how many are done, and which are running or have failed. Empty if none.
+ * Describes the tasks that share a step: how many are done, and which are running or failed. Empty if none started.
  * @param {StepView} step
  */
 export function partsText({ parts, num_parts: numParts }) {
@@ -98,7 +98,7 @@ export const isLearning = (live) =>
 export const elapsedSeconds = (step, now) => Math.max(0, now - (step.started ?? now));
 
 /**
- * The completed share of a step, as it reports it or estimated from its time in the last run; null if unknown.
+ * The completed share of a step, as reported, or else estimated from its time in the latest run; null if unknown.
  * @param {StepView} step
  * @param {number} now In seconds since 1970.
  */

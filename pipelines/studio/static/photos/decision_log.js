@@ -4,7 +4,7 @@
 /** @typedef {string | null | undefined} Decision A class, null to leave the photo out, undefined to keep it. */
 /** @typedef {[path: string, before: Decision][]} Step The photos of one action, and their earlier decisions. */
 
-/** The decisions about the photos of one data set, each of which can be undone. */
+/** The decisions about the photos of one data set, which can be undone in steps. */
 export class DecisionLog {
   constructor() {
     /** @type {Map<string, string | null>} */

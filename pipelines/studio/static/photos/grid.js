@@ -18,7 +18,7 @@ const CELL = { width: 132, height: 156 };
  */
 
 /**
- * The grid; `draw` shows changed marks, `leave` stops all updates.
+ * The grid; `draw` shows changed marks, and `leave` stops all updates.
  * @param {PhotoSource} source The photos, whose first block must already be fetched.
  * @param {GridActions} actions
  */

@@ -19,7 +19,7 @@
 /** @typedef {{ class: string, text: string, finding: string, split: string }} PhotoFilter Empty values match all. */
 
 /**
- * @typedef {object} Division How other fractions would split the photos.
+ * @typedef {object} Division How the photos would be split with different fractions.
  * @property {import("../data/types.js").SplitCounts} counts
  * @property {number} num_moved
  * @property {[path: string, before: string, after: string][]} moves

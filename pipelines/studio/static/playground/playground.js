@@ -32,7 +32,7 @@ export function commandsFor(model) {
 }
 
 /**
- * All models to try.
+ * All models that can be tried.
  * @param {RunsAnswer} answer
  * @returns {[model: string, title: string][]}
  */
@@ -127,7 +127,7 @@ function photoTrial(model) {
     for (const file of files) {
       answers.prepend(await answerItem(model, file));
       numAnswered += 1;
-      status.textContent = `${numAnswered} of ${pluralize(numPhotos, "photo")} answered.`;
+      status.textContent = `${numAnswered} of ${pluralize(numPhotos, "photo")} classified.`;
     }
     announce(status.textContent ?? "");
   };

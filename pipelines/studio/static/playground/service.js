@@ -21,7 +21,7 @@ export function serviceCard(model) {
   const start = () => post(`api/models/${encodeURIComponent(model)}/serve`);
   return card(
     "Serve this model",
-    h("p", {}, "Programs send photos over HTTP; people can use its web page."),
+    h("p", {}, "Programs can send photos over HTTP, and people can use the web page of the service."),
     latestJob?.state === "failed" ? h("p", { class: "fault" }, latestJob.error) : null,
     actionButton("Start the service", start, { class: "button main", id: "serve" }),
     h(

@@ -103,8 +103,8 @@ export function photosCard() {
 /** The card of the hyperparameter search. */
 export function tuneCard() {
   const help =
-    "Tries other learning rates, batch sizes and augmentation in short training runs, and uses the values with the " +
-    "highest validation accuracy.";
+    "Tries different learning rates, batch sizes and augmentation in short training runs, and uses the values with " +
+    "the highest validation accuracy.";
   return card(
     "Search for better values",
     h("p", { class: "soft" }, help),
@@ -138,7 +138,7 @@ export function clusterCard() {
   const host = h("input", { type: "url", id: "host", placeholder: "https://kfp.example.org", autocomplete: "off" });
   const rollout = h("input", { id: "rollout", placeholder: "darkroom/darkroom-serve", autocomplete: "off" });
   const isRemote = resolvedValue("data.uri")?.includes("://");
-  const help = "The cluster must be able to read the photos: use an address such as s3://… and set the size in pixels.";
+  const help = "The cluster must be able to read the photos: use an address such as s3://… and set the photo size.";
   const submit = async () => {
     const job = await startJob({ kind: "submit", host: host.value, rollout: rollout.value });
     location.hash = `#live/${job.id}`;

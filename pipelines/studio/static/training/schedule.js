@@ -21,7 +21,7 @@ export function scheduleCard() {
         help: "The number of passes through the photos. Training stops earlier if the model no longer improves.",
       }),
       settingField("train.batch_size", "Batch size", {
-        help: "Halved automatically if the memory is too small.",
+        help: "Halved automatically if there is not enough memory.",
       }),
       settingField("train.learning_rate", "Learning rate", {
         help: "The size of a step. If it is too large, training diverges; if it is too small, training is slow.",

@@ -113,7 +113,7 @@ def test_a_link_to_a_parent_folder_leads_outside(tmp_path: Path) -> None:
         "CVS",
     ],
 )
-def test_files_of_tools_are_recognized_in_any_spelling(name: str) -> None:
+def test_tool_files_are_recognized_in_any_spelling(name: str) -> None:
     assert is_tool_file(name)
 
 
@@ -141,7 +141,7 @@ def test_only_a_regular_file_within_the_roots_is_opened(tmp_path: Path) -> None:
         assert file.read() == b"secret", "without roots, every file must be readable"
 
 
-def test_a_link_that_is_swapped_while_it_is_opened_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_that_replaces_a_file_while_it_is_being_opened_is_not_followed(tmp_path: Path) -> None:
     """The name alternates between a normal file and a link to a secret one: the secret is never read."""
     import threading
 

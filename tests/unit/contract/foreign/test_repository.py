@@ -1,4 +1,4 @@
-"""Untrusted git repositories: real ones, configured to start programs, which create a marker file when they run."""
+"""Untrusted git repositories: real ones whose configuration starts a program, which creates a marker file."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def test_no_program_configured_in_a_repository_runs(tmp_path: Path) -> None:
     assert git_revision(tmp_path / "foreign" / "photos") == f"{commit}-dirty"
     assert not mark.exists()
     subprocess.run(["git", "-C", str(tmp_path / "foreign"), "status"], check=False, capture_output=True)
-    assert mark.exists(), "git status itself must run the program"
+    assert mark.exists(), "a plain git status must run the program"
 
 
 def test_no_program_configured_in_the_users_repository_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_a_pipe_in_place_of_a_file_does_not_block(tmp_path: Path) -> None:
     assert git_revision(tmp_path) is None
 
 
-def test_settings_that_affect_the_comparison_are_used(tmp_path: Path) -> None:
+def test_git_settings_that_affect_how_files_are_compared_are_used(tmp_path: Path) -> None:
     commit = make_repository(tmp_path / "own")
     (tmp_path / "own" / "photos" / "a.txt").chmod(0o755)
     assert git_revision(tmp_path / "own") == f"{commit}-dirty"

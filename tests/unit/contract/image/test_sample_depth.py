@@ -126,7 +126,7 @@ RAW = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
 )
 def test_twelve_bit_values_are_mapped_to_8_bits_in_every_kind_of_file(data: bytes, picture: np.ndarray) -> None:
     assert np.array_equal(decode(data, (HEIGHT, WIDTH), pixel_range=TWELVE_BITS).pixels, scaled(picture, 4095))
-    assert np.array_equal(decode(data, (HEIGHT, WIDTH)).pixels, scaled(picture, 65535)), "the default is the full range"
+    assert np.array_equal(decode(data, (HEIGHT, WIDTH)).pixels, scaled(picture, 65535)), "full range by default"
     depth = measure_depth(data)
     assert depth is not None
     assert (depth.lowest, depth.highest, depth.num_values) == (picture.min(), 4095, len(np.unique(picture)))

@@ -120,5 +120,5 @@ def test_a_damaged_calibration_is_reported(tmp_path: Path, name: str, content: b
 def test_a_reference_whose_size_differs_from_calibration_json_is_rejected(tmp_path: Path) -> None:
     write_calibration(tmp_path, make_calibration())
     np.savez(tmp_path / "familiarity.npz", reference=np.ones((2, 4), np.float16))
-    with pytest.raises(ArtifactError, match="must contain the 3 embeddings"):
+    with pytest.raises(ArtifactError, match="must contain 3 embeddings"):
         read_calibration(tmp_path)

@@ -131,7 +131,7 @@ def test_numbers_can_be_written_in_any_yaml_form() -> None:
     assert load_params(ROOT / "params.yaml", ("train.learning_rate=1",)).train.learning_rate == 1.0
 
 
-def test_tiny_pictures_get_their_native_size_and_a_small_network() -> None:
+def test_tiny_pictures_keep_their_native_size_and_get_a_small_network() -> None:
     resolution = resolve_params(native_size=(8, 8))
     assert resolution.params.preprocess.size == (8, 8)
     assert resolution.params.train.model.kind == "layers"
@@ -141,7 +141,7 @@ def test_tiny_pictures_get_their_native_size_and_a_small_network() -> None:
     assert len(resolution.decisions) == 4
 
 
-def test_photos_get_a_pretrained_backbone_at_its_own_size() -> None:
+def test_photos_get_a_pretrained_backbone_and_its_input_size() -> None:
     resolution = resolve_params(native_size=(400, 533))
     assert resolution.params.preprocess.size == (224, 224)
     assert (resolution.params.train.model.kind, resolution.params.train.model.name) == ("pretrained", "MobileNetV2")

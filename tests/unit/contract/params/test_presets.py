@@ -73,7 +73,7 @@ def test_explicit_values_apply_to_each_phase() -> None:
     assert (head.epochs, blocks.epochs) == (3, 30)
 
 
-def test_explicit_layers_are_trained_in_one_phase() -> None:
+def test_an_explicit_choice_of_trainable_layers_results_in_one_phase() -> None:
     train = settle("train.trainable=last 4", "train.preset=best").params.train
     assert [phase.trainable for phase in train.all_phases] == ["last 4"]
     assert train.views == 8

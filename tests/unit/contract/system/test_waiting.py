@@ -61,11 +61,11 @@ def test_a_permanent_error_is_raised_at_once() -> None:
         (DataError("The data must be within reach; the connection timed out."), False),
     ],
 )
-def test_only_a_temporarily_unavailable_server_is_an_outage(error: Exception, is_temporary: bool) -> None:
+def test_only_errors_about_an_unavailable_server_count_as_outages(error: Exception, is_temporary: bool) -> None:
     assert is_outage(error) is is_temporary
 
 
-def test_only_a_step_in_a_pod_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_step_in_a_pod_waits_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     assert outage_seconds() == 0
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")

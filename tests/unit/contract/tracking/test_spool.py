@@ -60,10 +60,10 @@ def test_unsent_messages_are_sent_when_the_store_is_back(
     end_run(run, "FINISHED")
     assert server.figures(run_id) == [("loss", 1.0, 0), ("loss", 0.5, 1), ("loss", pytest.approx(1 / 3), 2)]
     batches = [body for path, body in server.taken if path == "runs/log-batch"]
-    assert batches[0]["params"] == [{"key": "epochs", "value": "3"}], "messages are sent in order"
-    assert len(batches) == 2, "waiting metrics are sent together"
-    assert server.taken[-1][0] == "runs/update", "the end of the run is sent last"
-    assert len([message for message in caplog.messages if "did not accept" in message]) == 1, "only one warning"
+    assert batches[0]["params"] == [{"key": "epochs", "value": "3"}], "messages must be sent in order"
+    assert len(batches) == 2, "waiting metrics must be sent together"
+    assert server.taken[-1][0] == "runs/update", "the end of the run must be sent last"
+    assert len([message for message in caplog.messages if "did not accept" in message]) == 1, "it must warn only once"
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -87,7 +87,7 @@ def test_an_unavailable_store_delays_nothing_and_gets_all_messages_later(
             run.log_metrics({"loss": 1.0}, step=epoch)
         for _ in range(60):
             run.log_artifacts(tmp_path / "report.html", "evaluation")
-    assert time.monotonic() - start_time < 5, "the waits must take about 0.4 s before the end and 0.2 s at the end"
+    assert time.monotonic() - start_time < 5, "the waits must take about 0.4 s during the step and 0.2 s at its end"
     assert "did not accept 121 records" in caplog.text
     server.behave("good")
     with step_run(experiment="digits"):

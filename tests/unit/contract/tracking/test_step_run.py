@@ -82,7 +82,7 @@ def test_the_final_state_of_a_pipeline_determines_the_status_of_its_mlflow_run(
     assert pipeline_end(state, error) == (end, reason)
 
 
-def test_a_pipeline_run_is_named_by_its_model_and_its_key(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipeline_run_is_named_after_its_model_and_key(mlflow_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = create_run(experiment="photos", name="20261130-014500-abcd", key="20261130-014500-abcd")
     name_pipeline_run(run, "no pipeline")
     monkeypatch.setenv(KEY_VARIABLE, "20261130-014500-abcd")

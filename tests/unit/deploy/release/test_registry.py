@@ -131,7 +131,7 @@ def test_an_unreachable_registry_is_reported_and_nothing_is_promoted(
         host, port = free_address("127.0.0.1", None)
         uri = f"http://{host}:{port}"
     else:
-        (tmp_path / "mlflow.db").write_text("not a database, but long enough for SQLite to recognize that it is none")
+        (tmp_path / "mlflow.db").write_text("not a database, but long enough for SQLite to recognize this as an error")
         uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
@@ -154,7 +154,7 @@ def write_bundle(folder: Path) -> Path:
 def test_a_model_whose_run_is_gone_is_registered_again_from_its_bundle(
     loss: str, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """This happens to a cached train step after MLflow is restored from an older backup."""
+    """For example, after MLflow is restored from an older backup, the run of a cached train step is missing."""
     from mlflow import MlflowClient
 
     lost_run_id = "0" * 32

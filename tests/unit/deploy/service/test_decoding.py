@@ -105,7 +105,7 @@ def test_a_photo_that_can_never_fit_into_memory_is_rejected_based_on_its_header(
                 ask(data)
 
 
-def test_the_decoding_time_of_a_photo_of_a_request_and_of_the_queue_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_time_is_limited_per_photo_per_request_and_for_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     decode_photo = BlockingDecode()
     seconds = 40e-9 * 1500**2
 

@@ -13,7 +13,7 @@ NUM_GROUPS = 3
 
 
 def make_photos(num: int) -> tuple[MapPhotos, np.ndarray]:
-    """Photos of three groups, whose embeddings differ between the groups much more than within."""
+    """Photos of three groups, whose embeddings differ much more between the groups than within them."""
     labels = np.arange(num, dtype=np.int32) % NUM_GROUPS
     embeddings = np.random.default_rng(0).normal(0, 0.1, (num, 40)).astype(np.float32)
     embeddings[np.arange(num), labels] += 1

@@ -10,7 +10,7 @@ from tests.unit.evaluate.gate.registry import make_champion
 
 @pytest.fixture
 def folder(tmp_path: Path, mlflow_store: str) -> Path:
-    """A folder with dataset/ and champion/, a bundle that is right on every photo and was trained on no test photo."""
+    """A folder with dataset/ and champion/; the champion is right on every photo and was not trained on test photos."""
     info = make_dataset(tmp_path / "dataset")
     make_champion(tmp_path, info)
     return tmp_path

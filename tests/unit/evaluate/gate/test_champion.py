@@ -14,7 +14,7 @@ from tests.support.artifacts import make_bundle, make_dataset
 from tests.unit.evaluate.gate.registry import make_champion_say, register, verdict
 
 
-def test_training_photos_of_either_model_are_not_compared(folder: Path) -> None:
+def test_photos_that_either_model_was_trained_on_are_left_out(folder: Path) -> None:
     """The candidate fails on the first 12 test photos; the champion was trained on 2 of them, the candidate on 3."""
     split = open_split(folder / "dataset", "test")
     write_train_image_ids(folder / "champion", ["x", *split.image_ids[:2]])

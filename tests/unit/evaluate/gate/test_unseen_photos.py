@@ -28,8 +28,8 @@ def make_record(content: str, split: str | None, key: str | None = None, reason:
         ("one test photo was trained on", "b", [], "ac"),
         ("all test photos were trained on", "abc", [], ""),
         ("the training photos are no longer in the data set", "xyz", [], "abc"),
-        ("a photo with the same key, now in test", "x", [make_record("x", "test", "near b")], "ac"),
-        ("a photo with the same key, now in validation", "x", [make_record("x", "validation", "near b")], "ac"),
+        ("a photo with the key of b, now in the test split", "x", [make_record("x", "test", "near b")], "ac"),
+        ("a photo with the key of b, now in validation", "x", [make_record("x", "validation", "near b")], "ac"),
         ("a rejected copy", "x", [make_record("x", None, "near b", "near_duplicate")], "ac"),
         (
             "a copy rejected from the user's own train split",
@@ -37,7 +37,7 @@ def make_record(content: str, split: str | None, key: str | None = None, reason:
             [make_record("x", "train", "near b", "leakage")],
             "ac",
         ),
-        ("a photo with the same key, still in the user's train", "x", [make_record("x", "train", "near b")], "abc"),
+        ("a photo with the key of b, still in the train split", "x", [make_record("x", "train", "near b")], "abc"),
         ("another photo without a key", "x", [make_record("x", "test")], "abc"),
     ],
 )

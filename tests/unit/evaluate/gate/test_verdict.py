@@ -1,4 +1,4 @@
-"""The verdict with a real MLflow registry and real bundles: its exact wording, and reasons instead of errors."""
+"""Verdicts with a real MLflow registry and real bundles: their wording, and problems as reasons instead of errors."""
 
 from pathlib import Path
 from typing import cast

@@ -115,10 +115,12 @@ def test_no_fold_is_tested_on_its_training_photos() -> None:
 
 
 def test_the_interval_of_folds_is_wider_than_that_of_independent_scores() -> None:
-    """Calculates the correction of Nadeau and Bengio by hand; 2.776 is Student's t for five folds."""
+    """The expected values use Nadeau and Bengio's correction; 2.776 is the quantile of Student's t for 5 folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)
     interval = corrected_interval(scores)
     assert interval.value == pytest.approx(0.8)
     assert interval.high - interval.value == pytest.approx(2.776 * deviation * np.sqrt(1 / 5 + 1 / 4), rel=1e-3)
-    assert interval.high - interval.value > 1.4 * 2.776 * deviation / np.sqrt(5), "wider than for independent scores"
+    assert interval.high - interval.value > 1.4 * 2.776 * deviation / np.sqrt(5), (
+        "the interval must be wider than for independent scores"
+    )

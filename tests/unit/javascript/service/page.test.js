@@ -61,7 +61,7 @@ test("no probability is shown as 100 %", () => {
   assert.equal(predictions.probability(0), "0.0 %");
 });
 
-test("doubts are shown only if there are any", () => {
+test("doubts are shown only if the model abstains or the photo is unfamiliar", () => {
   const sure = { id: "1", label: "cat", abstained: false, unfamiliar: 1, probabilities: [] };
   assert.deepEqual(predictions.wordingOf(sure), { verdict: "cat", doubts: [] });
   assert.deepEqual(predictions.wordingOf({ ...sure, unfamiliar: null }).doubts, []);
@@ -150,7 +150,7 @@ async function serve(statuses, work) {
   }
 }
 
-test("the API key of the tab is sent, and asked for again if it is refused", async () => {
+test("the API key of the tab is sent, and requested again if the service rejects it", async () => {
   await serve([200, 200, 401], async (url, keys) => {
     await request(url);
     sessionStorage.setItem("key", "secret");
@@ -180,7 +180,7 @@ test("a service that cannot be reached is reported", async () => {
   await assert.rejects(request(address), { message: "The service cannot be reached. Try again in a moment." });
 });
 
-test("a refusal has the message of the service, or else its status", () => {
+test("a refusal contains the message of the service, or else its status", () => {
   assert.equal(refusal({ error: { message: "No photo." } }, 422).message, "No photo.");
   assert.equal(refusal({}, 500).message, "The service responded with status 500.");
 });

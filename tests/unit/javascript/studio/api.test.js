@@ -27,9 +27,9 @@ test("an answer is parsed, and a refusal becomes an error with its message", () 
   for (const [text, message] of [
     ['{"error": "Choose photos first."}', "Choose photos first."],
     ["<h1>Bad gateway</h1>", "<h1>Bad gateway</h1>"],
-    ["", "The studio answered 502."],
-    ["null", "The studio answered 502."],
-    ["{}", "The studio answered 502."],
+    ["", "The studio answered with status 502."],
+    ["null", "The studio answered with status 502."],
+    ["{}", "The studio answered with status 502."],
   ]) {
     assert.throws(() => api.parseAnswer(text, 502), { message, status: 502 });
   }

@@ -108,7 +108,7 @@ test("the original data is the first version", () => {
   );
 });
 
-test("columns are given by name or number, and empty fields are left out", () => {
+test("columns are assigned by name or number, and empty fields are left out", () => {
   const texts = { path: " id code ", label: "3", split: " ", group: "007" };
   assert.deepEqual(parseColumns(texts), { path: "id code", label: 3, group: "007" });
   assert.deepEqual(parseColumns({ path: "" }), {});

@@ -30,7 +30,7 @@ test("the best epoch is the first one with the lowest validation loss", () => {
   assert.equal(progress.bestEpoch([]), 1);
 });
 
-test("a chart has room for the planned epochs, but not for many more than are completed", () => {
+test("a chart has room for the planned epochs, up to ten or twice the completed ones", () => {
   assert.equal(progress.plannedEpochs([]), 0);
   assert.equal(progress.plannedEpochs(epochsOf([1], 3)), 3);
   assert.equal(progress.plannedEpochs(epochsOf([1])), 10);
@@ -103,7 +103,7 @@ test("the completed share of a step is the reported one, or else an estimate bel
 
 test("the remaining time follows from the completed share, or else from the last run", () => {
   assert.equal(progress.secondsLeft(stepOf({ share: 0.25 }), 110), 30);
-  assert.equal(progress.secondsLeft(stepOf({ share: 0.01, expected_seconds: 60 }), 110), 50, "such a share is ignored");
+  assert.equal(progress.secondsLeft(stepOf({ share: 0.01, expected_seconds: 60 }), 110), 50, "must ignore low shares");
   assert.equal(progress.secondsLeft(stepOf({ expected_seconds: 60 }), 900), 0);
   assert.equal(progress.secondsLeft(stepOf({}), 110), null);
   assert.equal(progress.secondsLeft(stepOf({ state: "waiting", expected_seconds: 7 }), 110), 7);
@@ -133,7 +133,7 @@ test("the settings that an error names are found, without duplicates", () => {
 
 test("an error message offers the next action", () => {
   assert.deepEqual(nextAction("The studio does not answer.", 0), { text: "Try again", href: null });
-  assert.equal(nextAction("This was changed in another tab meanwhile.", 409)?.text, "Reload");
+  assert.equal(nextAction("The settings were changed in another tab.", 409)?.text, "Reload");
   assert.equal(nextAction("Choose photos first.", 409)?.href, "#data");
   assert.equal(nextAction("train.epochs: must be positive.", 400)?.href, "#training/train.epochs");
   assert.equal(nextAction("train.model.weights: there is nothing", 400)?.href, "#model");
@@ -161,7 +161,7 @@ test("the job to show is a running training run, else the newest training run, e
   assert.equal(pickJob([]), undefined);
 });
 
-test("a package is served by another command; without a model, the commands contain a placeholder", () => {
+test("a package is served with a different command; without a model, the commands contain a placeholder", () => {
   assert.deepEqual(commandsFor("package-VGG16"), ["darkroom serve packages/VGG16"]);
   assert.equal(commandsFor("20260517-ab")[0], "darkroom serve 20260517-ab");
   assert.equal(commandsFor(null)[0], "darkroom serve RUN");

@@ -71,7 +71,9 @@ def test_the_page_shows_the_augmentation_that_the_params_set(photos: Path, tmp_p
     gray = np.asarray(Image.open(tmp_path / "out" / "augmentation.jpg").convert("L")).astype(int)
     lines = [gray[top : top + TILE] for top in range(GAP, gray.shape[0], TILE + GAP)]
     assert len(lines) == 4, "there must be a row for the params, and one for each of the three presets"
-    assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), "without augmentation, only JPEG may change photos"
+    assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), (
+        "without augmentation, only JPEG compression may change photos"
+    )
 
 
 def _most_change(line: np.ndarray) -> float:

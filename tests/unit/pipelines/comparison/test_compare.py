@@ -19,7 +19,7 @@ from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 
 def finished_run(folder: Path, *, scale: float = 0.05, seed: int = 0, side: int = 16) -> Model:
-    """Creates what a comparison reads of a run folder; with a negative scale, the model misclassifies every photo."""
+    """Creates the files of a run that `compare` reads; with a negative scale, the model misclassifies every photo."""
     info = make_dataset(folder / "dataset", side=side, seed=seed)
     make_bundle(folder / "model", info, scale=scale)
     write_params(folder / "params.yaml", load_params(None, ("data.uri=made",)), "made")

@@ -36,7 +36,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Completed
         ),
     ],
 )
-def test_limits_without_containers_or_a_missing_engine_stop_a_run_before_it_starts(
+def test_a_run_does_not_start_if_the_engine_is_missing_or_limits_lack_containers(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     from tests.support.artifacts import make_photos

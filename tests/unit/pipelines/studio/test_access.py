@@ -109,6 +109,6 @@ def test_a_token_that_is_short_or_not_ascii_is_rejected(token: str) -> None:
         prepare("127.0.0.1", 8000, (), token)
 
 
-def test_a_folder_has_one_studio_at_a_time(client: Client, tmp_path: Path) -> None:
+def test_only_one_studio_at_a_time_can_use_a_folder(client: Client, tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="Only one studio can run"):
         create_app(settings_of(tmp_path))

@@ -170,7 +170,7 @@ def test_the_leaderboard_states_how_certain_its_order_is(others: list[tuple[floa
 
 
 @pytest.mark.proof
-def test_promoting_a_finished_run_asks_the_gate_again(
+def test_promoting_a_finished_run_applies_the_gate_again(
     client: Client, tmp_path: Path, mlflow_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(tmp_path / "runs" / RUN, create_run(experiment="colors", name="test").run_id)

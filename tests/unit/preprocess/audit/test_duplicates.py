@@ -49,7 +49,7 @@ def test_the_first_of_several_copies_with_one_label_is_kept() -> None:
     assert copy_audit.cases["duplicates"] == [((1, 0, 2), "The same file")]
 
 
-def test_of_copies_in_several_splits_only_the_one_in_test_is_kept() -> None:
+def test_if_copies_are_in_several_splits_only_the_one_in_test_is_kept() -> None:
     copy_audit = audit(
         record("cats/train/1", "a", "train"),
         record("cats/train/2", "a", "train"),
@@ -86,7 +86,7 @@ def test_near_duplicates_with_two_labels_follow_the_policy(policy: str, is_kept:
 
 
 @pytest.mark.parametrize("policy", ["ignore", "report"])
-def test_at_most_one_of_several_identical_files_is_kept_whatever_the_policy(policy: str) -> None:
+def test_at_most_one_of_several_identical_files_is_kept_regardless_of_the_policy(policy: str) -> None:
     everything = dict.fromkeys(("duplicates", "leakage", "contradictory_labels"), policy)
     assert reasons(audit(record("cats/1", "a"), record("cats/2", "a"), **everything))["cats/2"] == "duplicate"
     assert reasons(audit(record("cats/1", "a", "train"), record("cats/2", "a", "test"), **everything)) == {
@@ -128,7 +128,7 @@ def test_near_duplicates_across_splits_are_removed_from_train() -> None:
     )
 
 
-def test_a_group_in_several_given_splits_is_only_kept_in_test() -> None:
+def test_a_group_that_spans_several_given_splits_is_kept_only_in_test() -> None:
     records = [
         record(f"cats/{number}", str(number), split, group="anna")
         for number, split in enumerate(("train", "test", "train"))

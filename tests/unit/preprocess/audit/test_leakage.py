@@ -15,7 +15,7 @@ from components.preprocess.step import preprocess
 
 
 @pytest.mark.proof
-def test_planted_leakage_of_5_percent_is_found_completely(shared_dir: Path, tmp_path: Path) -> None:
+def test_leakage_planted_for_5_percent_of_the_test_photos_is_found_completely(shared_dir: Path, tmp_path: Path) -> None:
     """One in twenty test photos is also in train: unchanged, recompressed, at half the size, or mirrored."""
     data = tmp_path / "clothing"
     shutil.copytree(shared_dir / "data" / "clothing-dataset-small", data)

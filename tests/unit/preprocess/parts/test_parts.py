@@ -79,14 +79,14 @@ def test_the_data_set_is_the_same_for_every_number_of_parts(
     assert prepare_in_parts(photos, tmp_path / "parts", num_parts) == tree(tmp_path / "whole")
 
 
-def test_the_merge_does_not_read_photos_again_that_the_parts_have_read(
+def test_the_merge_does_not_reread_photos_that_the_parts_have_read(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     use_cache(tmp_path / "cache", monkeypatch)
     with caplog.at_level("INFO", logger="components"):
         prepare_in_parts(photos, tmp_path / "work", 3)
     assert "Files read: 0, in the cache: " in caplog.text
-    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "must be empty"
+    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "store must be empty"
 
 
 @pytest.mark.parametrize("num_parts_then", [3, 5])

@@ -1,4 +1,4 @@
-"""Two runs whose tasks share one cache, one after the other and at the same time."""
+"""Two runs that share one cache, either one after the other or at the same time."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""How label files refer to photos whose names are not unique, and which of their columns are used."""
+"""How label files refer to photos whose names are not unique, and which columns of label files are used."""
 
 from pathlib import Path
 

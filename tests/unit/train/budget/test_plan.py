@@ -7,7 +7,7 @@ from components.train.budget.plan import PhaseCost, Plan, least_seconds, make_pl
 HEAD = PhaseCost(epoch=1.0, views=(10.0,) * 5, once=5.0)
 BLOCKS = PhaseCost(epoch=20.0, views=(10.0,) * 5, once=5.0)
 BALANCED = [HEAD, BLOCKS]
-"""3 epochs of the head take 3 + 30 + 5 s, and 10 of the blocks 200 + 50 + 5 s: 293 s with all views."""
+"""Epochs + views + once: 3 epochs of the head take 3 + 30 + 5 s, and 10 of the blocks 200 + 50 + 5 s; 293 s in all."""
 
 
 @pytest.mark.parametrize(

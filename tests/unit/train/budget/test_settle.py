@@ -44,7 +44,7 @@ def _own_folders(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 class RefusingDeadline(Deadline):
-    """Allows this many epochs."""
+    """A deadline that is reached after `num_epochs` epochs."""
 
     def __init__(self, num_epochs: int):
         super().__init__()
@@ -106,7 +106,7 @@ def test_shortened_training_can_be_repeated_exactly(
 
 def test_a_deadline_within_an_epoch_discards_that_epoch(photos_of_32: Path) -> None:
     class Late(RefusingDeadline):
-        """Reaches the limit in the middle of an epoch."""
+        """A deadline that is reached in the middle of an epoch."""
 
         def allows(self, seconds: float) -> bool:
             self._num_epochs -= seconds == 0

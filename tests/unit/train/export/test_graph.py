@@ -156,7 +156,9 @@ def test_every_backbone_is_exported_and_runs_without_tensorflow(
     settle_statistics(network.model, with_odd_photos(pixels))
     facts = export_network(network, tmp_path / "export", pixels)
     assert facts.max_probability_difference < 1e-4
-    assert np.ptp(np.asarray(network.model(pixels, training=False)), axis=0).max() > 1e-3, "logits must differ"
+    assert np.ptp(np.asarray(network.model(pixels, training=False)), axis=0).max() > 1e-3, (
+        "the logits of the photos must differ"
+    )
     program = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path / "export")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])}
     process = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)

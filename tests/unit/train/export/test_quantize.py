@@ -70,7 +70,9 @@ def test_the_int8_graph_has_similar_outputs_and_keeps_its_output_layer(
     assert (outputs.logits.argmax(axis=1) == expected.run(photos).logits.argmax(axis=1)).all()
     assert outputs.feature_map is not None
     assert outputs.feature_map.shape == (len(photos), SIDE, SIDE, CHANNELS)
-    assert np.allclose(graph.class_weights(), expected.class_weights(), atol=1e-4), "explanations need exact weights"
+    assert np.allclose(graph.class_weights(), expected.class_weights(), atol=1e-4), (
+        "the weights must be exact, because explanations use them"
+    )
     assert [path.name for path in export_dir.parent.iterdir()] == ["export"], "no other files may remain"
 
 

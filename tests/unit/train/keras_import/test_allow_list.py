@@ -10,13 +10,13 @@ from tests.cases.hostile_models.files import layer, network
 
 
 def description(**words: Any) -> dict[str, Any]:
-    """A network with an additional layer, some of whose values are replaced by `words`."""
+    """The description of a network with an additional layer, in which `words` replace or add values."""
     return network({**layer("Dense", "extra", "input", units=3), **words}, last="extra")
 
 
 @pytest.mark.parametrize("registered_name", [None, "Dense"])
 @pytest.mark.parametrize("module", [None, "keras", "keras.layers", "keras.src.layers.core.dense", "tf_keras.layers"])
-def test_names_of_keras_are_accepted(registered_name: str | None, module: str | None) -> None:
+def test_names_from_keras_are_accepted(registered_name: str | None, module: str | None) -> None:
     sweep(description(registered_name=registered_name, module=module), "config.json")
 
 

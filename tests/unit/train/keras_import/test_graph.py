@@ -1,4 +1,4 @@
-"""Network descriptions of Keras 2 and 3 are read as a graph; sizes and preprocessing are derived from it."""
+"""Network descriptions of Keras 2 and 3 are read as graphs, from which sizes and preprocessing are derived."""
 
 from typing import Any
 

@@ -58,7 +58,7 @@ sys.addaudithook(_listen)  # permanently: Python cannot remove an audit hook
 
 @pytest.fixture
 def heard() -> Iterator[list[str]]:
-    """Records what this process need not do to read a model: open sockets, unpickle, start programs."""
+    """Records operations that reading a model must not need: opening sockets, unpickling and starting programs."""
     global _heard
     _heard = []
     yield _heard

@@ -156,7 +156,7 @@ def test_attention_can_be_called_with_keyword_arguments() -> None:
     assert measure_layer(new).weights[("new",)]["value/kernel"] == (8, 2, 5)
 
 
-def test_every_layer_of_keras_is_accepted_or_rejected_with_a_reason() -> None:
+def test_every_keras_layer_is_accepted_or_rejected_with_a_reason() -> None:
     """Compares our lists with the names in Keras' module, so that new layers in Keras are noticed."""
     import ast
     from importlib.util import find_spec

@@ -36,7 +36,7 @@ def test_the_network_of_a_weights_file_need_not_be_named(name: str, tmp_path: Pa
     assert (model.name, model.weights) == (name, str(path))
     train, decisions = resolve_train(TrainParams(model=model), (224, 224), initial_model)
     assert (train.model.kind, train.model.name) == ("pretrained", name)
-    assert f"mine.weights.h5 has {name}'s weights: {BACKBONES[name].num_parameters:,} parameters" in decisions[0]
+    assert f"mine.weights.h5 contains {name}'s {BACKBONES[name].num_parameters:,} parameters" in decisions[0]
 
 
 @pytest.mark.parametrize("difference", [-1, 1])

@@ -158,7 +158,7 @@ def test_the_feature_map_and_the_embedding_have_the_right_shapes() -> None:
     assert network.feature_map is not None
     assert network.feature_map.shape == (None, 10, 8, 4)
     assert network.embedding.shape == (None, 5)
-    assert own("Flatten").feature_map is None, "pixels are not a feature map"
+    assert own("Flatten").feature_map is None, "the input pixels must not count as a feature map"
 
 
 def test_unnamed_layers_get_stable_names() -> None:
@@ -187,7 +187,7 @@ def test_a_network_that_exceeds_the_memory_is_rejected_before_it_is_built() -> N
         own({"Conv2D": {"filters": 65_536, "kernel_size": 1}}, "Flatten", image_size=(64, 64), batch_size=4096)
 
 
-def test_the_small_cnn_can_be_built_for_pictures_from_4_px() -> None:
+def test_the_small_cnn_can_be_built_for_pictures_of_4_px_and_more() -> None:
     for size in ((4, 4), (8, 8), (64, 64)):
         params = ModelParams(kind="layers", layers=SMALL_CNN)
         network = build_network(params, image_size=size, num_classes=10, batch_size=32)

@@ -1,4 +1,4 @@
-"""Pointwise convolutions that are computed as matrix products have the same outputs and gradients."""
+"""Computing pointwise convolutions as matrix products does not change their outputs and gradients."""
 
 import keras
 import numpy as np

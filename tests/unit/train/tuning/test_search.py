@@ -94,7 +94,7 @@ def test_different_photos_params_or_spaces_use_separate_studies(dataset: tuple[P
 
 
 def test_a_trial_with_an_invalid_model_is_skipped_with_a_reason(dataset: tuple[Path, DatasetInfo]) -> None:
-    """A convolution window of 30 × 30 px is larger than the photos, which have 16 × 16 px."""
+    """A convolution window of 30 × 30 px is larger than the photos, which are 16 × 16 px."""
     space: Space = {"model.layers[0].Conv2D.kernel_size": Choices(choices=(3, 30))}
     study = run_search(dataset[1], space, trials=6, sampler="random")[1]
     impossible = [trial for trial in study.trials if trial.values["model.layers[0].Conv2D.kernel_size"] == 30]

@@ -125,7 +125,7 @@ def test_three_workers_share_a_postgresql_study_and_none_waits_for_a_killed_work
         workers[2].kill()
         workers[2].join()
         search = Search(dataset[1], TRAIN, TuneParams(trials=12, workers=3), RATES)
-        study = search.run(lambda *_: pytest.fail("no trial may run: the workers have done them all"), Run(None))
+        study = search.run(lambda *_: pytest.fail("no trial may run: the workers have run them all"), Run(None))
         assert 11 <= len(study.trials) <= 13, "the killed trial may be missing, and two workers may start the last one"
         assert all(trial.state in ("complete", "pruned") for trial in study.trials)
         assert len({trial.number for trial in study.trials}) == len(study.trials)
@@ -160,7 +160,7 @@ def test_a_study_of_other_photos_under_the_same_name_is_refused(dataset: tuple[P
     search = Search(dataset[1], TRAIN, TuneParams(trials=1), RATES)
     study = optuna.create_study(study_name=search.name, storage=storage(), direction="maximize")
     study.set_user_attr("dataset", "f" * 64)
-    with pytest.raises(SearchError, match=r"belongs to other photos \(ffffffffffff\), not to these \("):
+    with pytest.raises(SearchError, match=r"belongs to a different data set \(ffffffffffff\), not to this one \("):
         search.run(pretend, Run(None))
 
 

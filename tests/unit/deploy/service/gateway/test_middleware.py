@@ -211,7 +211,10 @@ def test_the_last_quarter_of_the_memory_is_reserved_for_small_bodies(monkeypatch
 
 
 def statuses_of(slow: list[int], last_size: int) -> list[int]:
-    """Returns the status of each request that stalls after so many bytes, then of a complete one; 0: no answer yet."""
+    """Returns the status of each request: the `slow` ones stall after that many bytes, and the last one is complete.
+
+    A status of 0 means that the request has no answer yet.
+    """
 
     async def run() -> list[int]:
         gateway, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]

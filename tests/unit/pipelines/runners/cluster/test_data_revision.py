@@ -29,7 +29,7 @@ def test_a_revision_becomes_a_commit(revision: str, repository: Path) -> None:
     assert resolve_revision(f"dvc+{repository}@{revision}:photos") == f"dvc+{repository}@{commit}:photos"
 
 
-def test_addresses_without_dvc_and_full_commits_are_left_unchanged() -> None:
+def test_addresses_without_dvc_or_with_a_full_commit_are_left_unchanged() -> None:
     for uri in ("s3://bucket/photos", f"dvc+https://example.org/x.git@{'a' * 40}:photos"):
         assert resolve_revision(uri) == uri
 

@@ -30,7 +30,7 @@ def test_each_preset_is_valid_and_recognized_when_applied(choices: tuple[presets
     assert tree["train"]["epochs"] == 3, "the original params must not be modified"
 
 
-def test_the_defaults_are_a_preset_and_custom_values_are_not() -> None:
+def test_the_defaults_match_a_preset_and_custom_values_match_none() -> None:
     assert presets.find_preset({}, presets.PRESETS) == "balanced"
     assert presets.find_preset({"train": {"epochs": 7}}, presets.PRESETS) is None
 

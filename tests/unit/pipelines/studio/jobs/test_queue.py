@@ -138,7 +138,7 @@ def test_an_unknown_job_is_reported(tmp_path: Path, name: str) -> None:
         Queue(tmp_path).find(name)
 
 
-def test_a_submitted_job_rolls_out_to_the_named_service(client: Client, photos: Path) -> None:
+def test_a_rollout_deployment_is_checked_and_passed_to_the_submit_command(client: Client, photos: Path) -> None:
     choose_bucket(client, photos)
     order = {"kind": "submit", "host": "http://127.0.0.1:1"}
     for wrong in ("darkroom-serve", "darkroom/Serve", "a/b/c", "--json/x"):

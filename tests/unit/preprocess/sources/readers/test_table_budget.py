@@ -40,7 +40,7 @@ def test_the_limits_of_a_text_table_are_checked_before_it_is_loaded(
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_long_tables_with_any_end_of_line_are_read(newline: str, tmp_path: Path) -> None:
+def test_long_tables_with_any_line_ending_are_read(newline: str, tmp_path: Path) -> None:
     text = newline.join(["path,label", *(f"{number}.png,{'ab'[number % 2]}" for number in range(40_000))])
     (tmp_path / "table.csv").write_bytes(text.encode())
     assert len(read_labels(tmp_path / "table.csv").rows) == 40_000

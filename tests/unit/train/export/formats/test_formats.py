@@ -80,7 +80,7 @@ def test_the_script_beside_the_model_classifies_without_darkroom(
         assert float(confidence) == pytest.approx(expected[Path(path).stem].max(), abs=0.01)
 
 
-def test_a_saved_model_has_the_signature_of_tensorflow_serving(
+def test_a_saved_model_has_the_signature_that_tensorflow_serving_uses(
     folders: Folders, exported: dict[str, ExportedModel]
 ) -> None:
     ask = tf.saved_model.load(Path(exported["savedmodel"].path, "1")).signatures["serving_default"]
@@ -123,7 +123,7 @@ def test_a_layer_that_a_format_does_not_support_is_reported(folders: Folders, tm
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_an_int8_model_and_an_existing_folder_are_refused(folders: Folders, tmp_path: Path) -> None:
+def test_exporting_an_int8_model_or_to_an_existing_folder_is_refused(folders: Folders, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="new folder"):
         export_model(*folders, tmp_path)
     info = BundleInfo.model_validate_json((folders[1] / "bundle.json").read_bytes())

@@ -55,7 +55,7 @@ def test_the_time_waiting_for_batches_is_computed_for_steps_of_equal_duration(
 def test_nan_stops_training_within_the_epoch(
     place: int, activation: str, report_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loss becomes NaN; if oneDNN's ReLU turns NaN into 0, the weights become NaN by the end of the epoch."""
+    """The loss becomes NaN or, if oneDNN's ReLU turns NaN into 0, the weights become NaN by the end of the epoch."""
     monkeypatch.setattr(progress, "REPORT_SECONDS", report_seconds)
     values, labels = points(203, 0)
     values[place] = np.nan
