@@ -42,7 +42,7 @@ def test_the_network_of_a_weights_file_need_not_be_named(name: str, tmp_path: Pa
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_weights_of_an_unknown_network_are_rejected(difference: int, tmp_path: Path) -> None:
     num_values = BACKBONES["MobileNetV3Small"].num_parameters + difference
-    with pytest.raises(WeightsError, match=rf"contains {num_values:,} numbers, .*train\.model\.path") as error:
+    with pytest.raises(WeightsError, match=rf"contains {num_values:,} parameters, .*train\.model\.path") as error:
         recognize_network(write_weights(tmp_path / "other.h5", num_values))
     assert str(tmp_path / "other.h5") in str(error.value)
 

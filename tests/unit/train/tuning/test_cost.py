@@ -49,7 +49,7 @@ def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_paret
 
     assert set(study.front) == {number for number in figures if not beaten(number)}
     assert study.best == study.front[0] == max(trials, key=lambda number: (trials[number].accuracy or 0, -number))
-    assert study.choice.startswith(f"Trials on the Pareto front of accuracy and latency and size: {len(study.front)} (")
+    assert study.choice.startswith(f"Trials on the Pareto front of accuracy, latency and size: {len(study.front)} (")
     assert f"train uses the most accurate of them, trial {study.best + 1}." in study.choice
     search.draw(tmp_path / "study.html", study)
     page = (tmp_path / "study.html").read_text()
