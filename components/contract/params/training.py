@@ -14,8 +14,7 @@ from components.contract.validation_messages import expects, fault
 class AugmentationParams(Section):
     """How strongly training photos are augmented.
 
-    Most numbers are the maximum of a random change that is drawn for each photo and epoch; each flip is applied to half
-    of the photos.
+    Most numbers limit a random change that is drawn for each photo and epoch; a flip is applied to half of the photos.
     """
 
     horizontal_flip: bool = False
@@ -80,7 +79,6 @@ Augmentation = Annotated[
     | Annotated[AugmentationParams, Tag("settings")],
     Discriminator(lambda value: "preset" if isinstance(value, str) else "settings"),
 ]
-
 
 CachePrecision = Literal["float16", "float32"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -226,13 +224,11 @@ class TrainParams(Phase):
         "that patience, warm-up and schedules cover enough steps. 1: each epoch is one pass.",
     )
     loss: Literal["crossentropy", "focal"] = Field(
-        "crossentropy",
-        description="focal: photos that are already classified correctly with high confidence count less (gamma 2).",
+        "crossentropy", description="focal: photos that are confidently classified correctly count less (gamma 2)."
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     imbalance: Literal["none", "class_weights", "oversample"] = Field(
-        "none",
-        description="class_weights: rare classes count more in the loss; oversample: their photos are repeated.",
+        "none", description="class_weights: rare classes count more; oversample: their photos are repeated."
     )
     ema: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
         None,

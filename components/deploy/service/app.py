@@ -52,8 +52,7 @@ MAX_WAIT_SECONDS = 2.0
 MIN_WAITING = 64
 """A request is always accepted if no more than this many photos, the maximum per request, would be waiting."""
 MAX_IN_FLIGHT = 16
-"""The maximum number of photos of one request that are processed at the same time; the others wait in encoded form,
-which needs less memory."""
+"""The maximum number of photos of one request in progress; the others wait in encoded form, which needs less memory."""
 STUCK_SECONDS = 20.0
 """A batch that takes this long is stuck: the service reports that it is not ready and, later, not alive."""
 OUR_FAULT = "internal"
