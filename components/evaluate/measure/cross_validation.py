@@ -126,7 +126,7 @@ def _fit_and_predict(
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=MAX_STEPS))
     with warnings.catch_warnings():
-        # If the features separate the classes perfectly, the fit never converges; the result of the last step is fine.
+        # The solver may reach the maximum number of iterations before it converges; its last result is good enough.
         warnings.simplefilter("ignore")
         model.fit(train_features, train_labels)
     probabilities = np.zeros((len(test_features), num_classes))

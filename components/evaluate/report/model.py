@@ -194,7 +194,7 @@ def reproduce_commands(content: Content) -> str:
 
 
 def reproduce_params(content: Content) -> str:
-    """The part of this run's params.yaml that the model and its evaluation depend on, as JSON, which is valid YAML."""
+    """The part of this run's params.yaml that the model and its evaluation depend on, with a line per section."""
     dataset = content.dataset
     pixel_range = {} if dataset.pixel_range == FULL_RANGE else {"pixel_range": list(dataset.pixel_range)}
     sections = {

@@ -32,8 +32,8 @@ FLAT_DEVIATION: Final = 2.0
 correlation of at least MIN_CORRELATION, unless their standard deviation is below FLAT_DEVIATION."""
 COLOR_SIDE: Final = 8
 BLOCK_SIDE: Final = 4
-"""Sketches are first compared by the means of 4 × 4 blocks: the mean difference of these is faster to compute than that
-of the pixels, and never larger."""
+"""Sketches are divided into a grid of 4 × 4 blocks, and the mean gray values of the blocks are compared first. This is
+faster than comparing pixels and misses no pair, because the mean difference between blocks is never larger."""
 MAX_PAIRED: Final = 512
 """In cells with up to this many rows, the block means of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256

@@ -108,7 +108,7 @@ def order(layers: tuple[Layer, ...], where: str) -> list[tuple[Layer, int]]:
 
 
 def refused(where: str, why: object) -> UploadError:
-    """Creates the error for a description that Keras would not write."""
+    """Creates the error for a description that is invalid or not supported."""
     return UploadError(
         f"The description of the uploaded model is invalid at {where}: {why}. Save the model again with "
         "Keras, or replace that layer."

@@ -45,7 +45,7 @@ class StepStatus:
 
     @property
     def is_active(self) -> bool:
-        """Whether the step has started and has not ended."""
+        """Whether KFP has started the step and it has not ended; its pod may not run yet."""
         return self.state in ("pending", "running")
 
     def with_detail(self, detail: str) -> "StepStatus":

@@ -1,4 +1,7 @@
-"""The search for similar hashes is exact although it compares chunks, and bounded even if all photos look alike."""
+"""The search for similar hashes finds exactly the pairs within the radius, although it compares chunks of the hashes.
+
+The number of pairs is limited even if all photos look alike.
+"""
 
 import itertools
 

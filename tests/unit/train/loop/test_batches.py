@@ -115,7 +115,7 @@ def test_each_pass_of_an_epoch_has_its_own_augmented_variants(split: Split, batc
         assert np.array_equal(inputs[33 * number : 33 * (number + 1)], once[0][0])
 
 
-def test_full_batches_equal_those_of_the_whole_epoch() -> None:
+def test_full_batches_start_at_the_beginning_of_the_epoch_even_after_a_skip() -> None:
     batches = Batches(numbered(), 8, shuffle_seed=1, passes=2)
     expected = epoch_of(batches, 1)
     batches.begin(1, first_batch=3)
