@@ -112,7 +112,7 @@ def test_shapes_and_weights_of_attention_agree_with_keras(
         ("MultiHeadAttention", ("tokens", "tokens"), {"attention_axes": [2]}, "must attend over all positions"),
         ("MultiHeadAttention", ("tokens", "tokens"), {"num_heads": 0}, "from 1 to 4,096"),
         ("MultiHeadAttention", ("tokens", "tokens"), {"output_shape": [7, 7]}, "a list of 1 value"),
-        ("GroupQueryAttention", ("tokens", "tokens"), {"num_key_value_heads": 3}, "do not divide"),
+        ("GroupQueryAttention", ("tokens", "tokens"), {"num_key_value_heads": 3}, "must divide"),
         ("Attention", ("tokens", "others"), {}, "with equal numbers of channels"),
         ("Attention", ("tokens",) * 4, {}, "the number of its inputs is 4"),
     ],

@@ -121,7 +121,7 @@ def test_with_too_little_memory_batches_are_halved_and_accumulated(
     assert fitter.batch_size == 8
     assert fitter.result.epochs_run == 3
     assert model.optimizer.gradient_accumulation_steps == 4
-    assert [message for message in caplog.messages if "too small for train.batch_size" in message] == [
+    assert [message for message in caplog.messages if "memory for train.batch_size" in message] == [
         f"There is not enough memory for train.batch_size {size}; the phase restarts with {size // 2}."
         for size in (32, 16)
     ]
