@@ -52,8 +52,8 @@ export async function receivePhotos(title, onPhoto) {
     h(
       "p",
       { class: "soft small" },
-      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone may be on a " +
-        "different network, or a firewall on this computer may block it.",
+      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone may be on " +
+        "a different network, or a firewall on this computer may block it.",
     ),
     status,
     h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),

@@ -1,6 +1,6 @@
 """The search for similar hashes finds exactly the pairs within the radius, although it compares chunks of the hashes.
 
-The number of pairs is limited even if all photos look alike.
+The number of pairs is limited even if all photos look the same.
 """
 
 import itertools
