@@ -157,7 +157,7 @@ def test_a_backbone_is_benchmarked_and_predicts_without_training(tmp_path: Path,
         await page.until("document.getElementById('serve')")
         await go(page, "model/pretrained")
         await page.click("[aria-label^='Use with ImageNet'][aria-label$=' VGG16']")
-        await says(page, ".notice.fault", "cannot be fetched", PATIENCE)
+        await says(page, ".notice.fault", "cannot be downloaded", PATIENCE)
         await keep(page, "package-refused")
 
     with studio(tmp_path) as url:
