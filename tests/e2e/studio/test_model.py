@@ -253,7 +253,7 @@ def test_the_run_trains_the_selected_layers_in_the_selected_phases(tmp_path: Pat
         await choose_phases(page)
         await page.until(STARTS)
         yaml_text = await page.run(
-            "document.querySelector('#magic h3 + .code pre').textContent && "
+            "document.querySelector('#magic h2 + .code pre').textContent && "
             "[...document.querySelectorAll('#magic pre')].at(-1).textContent"
         )
         assert yaml_text == ask(url, "api/draft")["yaml"]
