@@ -246,6 +246,7 @@ def test_the_run_trains_the_selected_layers_in_the_selected_phases(tmp_path: Pat
         await page.until("document.querySelectorAll('.phase').length === 3")
         await page.click_on("Remove phase 3")
         await page.until("document.querySelectorAll('.phase').length === 2")
+        await page.until("![...document.querySelectorAll('#magic pre')].at(-1).textContent.includes('epochs: 5')")
 
     async def work(page: Page) -> None:
         await choose_model(page)
@@ -258,7 +259,7 @@ def test_the_run_trains_the_selected_layers_in_the_selected_phases(tmp_path: Pat
         )
         assert yaml_text == ask(url, "api/draft")["yaml"]
         assert "block_16_project" in yaml_text
-        await says(page, ".estimate", "About")
+        await page.until("/[0-9]+ (s|min|h)/.test(document.querySelector('.estimate b')?.textContent)")
         print(await page.run("document.querySelector('.estimate').textContent"))
         await keep(page, "phases")
         await page.click("#start")
