@@ -1,6 +1,7 @@
 """The studio's Model and Training screens in a real browser: layers, backbones, phases, and their effect on a run."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -210,12 +211,14 @@ def test_quick_successive_edits_are_all_kept(tmp_path: Path) -> None:
 
 def test_the_run_trains_the_selected_layers_in_the_selected_phases(tmp_path: Path, shared_dir: Path) -> None:
     photos = make_photos(tmp_path / "colors")
+    # The studio reads only files within its roots.
+    weights = shutil.copyfile(shared_dir / "weights" / WITHOUT_TOP, tmp_path / WITHOUT_TOP)
 
     async def choose_model(page: Page) -> None:
         await go(page, "model/pretrained")
         await page.click("[aria-label='Choose MobileNetV2']")
         await pick(page, "#weights", "file")
-        await pick(page, "#weights-path", str(shared_dir / "weights" / WITHOUT_TOP))
+        await pick(page, "#weights-path", str(weights))
         await page.until(f"{READY}")
         await keep(page, "weights-by-path")
 
