@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from components.contract.foreign.documents import DocumentError, parse_json
 from components.contract.text import json_text
 from components.contract.validation_messages import faults
+from pipelines.studio.data.uploads import read_body
 from pipelines.studio.settings import MAX_JSON_BYTES, StudioError
 from pipelines.studio.studio import Studio
 
@@ -73,13 +74,10 @@ async def read_json(request: Request) -> dict[str, Any]:
     Raises:
         StudioError: the body is too large, or not a JSON object.
     """
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_JSON_BYTES:
-            raise StudioError(f"A request may have at most {MAX_JSON_BYTES:,} bytes.", 413)
+    refusal = f"A request may have at most {MAX_JSON_BYTES:,} bytes."
+    content = await read_body(request.stream(), MAX_JSON_BYTES, refusal)
     try:
-        body = parse_json(bytes(content) or b"{}")
+        body = parse_json(content or b"{}")
     except DocumentError as error:
         raise StudioError(f"A request must contain a JSON object; {error}.") from None
     if not isinstance(body, dict):

@@ -4,7 +4,6 @@ A separate server serves the page: the phone can only send photos to it, and nee
 runs as long as the studio's page asks for photos.
 """
 
-import hmac
 import secrets
 import socket
 import threading
@@ -20,7 +19,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from components.contract.pages.theme import THEME_PATH
-from pipelines.studio.access import Guard
+from pipelines.studio.access import Guard, matches
+from pipelines.studio.data.uploads import read_body
 from pipelines.studio.settings import StudioError
 
 if TYPE_CHECKING:
@@ -127,21 +127,20 @@ class PhoneCamera:
     async def _receive(self, request: Request) -> Response:
         if not self._is_allowed(request):
             return _refuse("This address is no longer valid. Scan the code on the computer again.", 404)
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > MAX_PHOTO_BYTES:
-                return _refuse(f"A photo may have at most {MAX_PHOTO_BYTES // 2**20} MiB; this one has more.", 413)
+        refusal = f"A photo may have at most {MAX_PHOTO_BYTES // 2**20} MiB; this one has more."
+        try:
+            photo = await read_body(request.stream(), MAX_PHOTO_BYTES, refusal)
+        except StudioError as error:
+            return _refuse(str(error), error.status)
         with self._changed:
             if len(self._photos) >= MAX_WAITING:
                 return _refuse("The computer still has photos to read. Try again in a moment.", 503)
-            self._photos.append(bytes(content))
+            self._photos.append(photo)
             self._changed.notify_all()
         return JSONResponse({})
 
     def _is_allowed(self, request: Request) -> bool:
-        code = request.path_params["code"].encode()
-        return self._server is not None and hmac.compare_digest(code, self._code.encode())
+        return self._server is not None and matches(self._code, request.path_params["code"])
 
 
 def qr_modules(text: str) -> list[str]:

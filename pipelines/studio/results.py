@@ -12,6 +12,7 @@ from components.contract.artifacts.dataset import SPLITS, Split, SplitName, open
 from components.contract.artifacts.evaluation import read_evaluation
 from components.contract.artifacts.figures import read_figures
 from components.contract.errors import ArtifactError
+from components.contract.text import pluralize
 from components.contract.tracking.run import flatten
 from components.evaluate.formatting import percent
 from pipelines.runners import runs
@@ -235,7 +236,7 @@ def describe_ranking(lines: list[dict[str, Any]]) -> str:
     close_lines = [line for line in lines[1:] if line["validation"]["accuracy"]["high"] >= accuracy["low"]]
     if not close_lines:
         return f"{text}, clearly more than every other run."
-    other_runs = "1 other run" if len(close_lines) == 1 else f"{len(close_lines)} other runs"
+    other_runs = pluralize(len(close_lines), "other run")
     return f"{text}, the most among {len(lines)} runs; but with so few photos, {other_runs} may be just as good."
 
 

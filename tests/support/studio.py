@@ -45,6 +45,15 @@ SCREENS = (
 TOKEN = "a-token-for-this-test-alone"
 TRAIN_SECONDS = 600.0
 SIDE = 12
+SMALL_NETWORK = {
+    "train.model": {
+        "layers": [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
+    },
+    "train.batch_size": 8,
+    "train.learning_rate": 0.03,
+    "evaluate.robustness_photos": 0,
+}
+"""Params with which a few photos of SIDE px are learned in a few epochs."""
 LONGEST_PAUSE_MS = 3000
 """The longest time for which the Live screen may stay unchanged during a run."""
 WATCH = """
@@ -92,6 +101,19 @@ def ask(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url + path, data), timeout=SECONDS) as answer:
         return json.loads(answer.read())
+
+
+def finish_runs(url: str, photos: Path, *overrides: dict[str, Any]) -> int:
+    """Trains a small network on photos, once with each of the params, and returns the revision of the draft."""
+    revision: int = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
+    for params in overrides:
+        revision = ask(url, "api/draft", {"revision": revision, "set": SMALL_NETWORK | params})["revision"]
+        ask(url, "api/jobs", {"kind": "run"})
+    deadline = time.monotonic() + TRAIN_SECONDS
+    while [job["state"] for job in ask(url, "api/jobs")] != ["done"] * len(overrides):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return revision
 
 
 async def go(page: Page, place: str, until: str = "true") -> None:

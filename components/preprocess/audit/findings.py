@@ -204,7 +204,7 @@ def report_placeholders(reporter: Reporter, records: Sequence[Record], groups: S
         cases = []
         for rows in groups:
             num_classes = len({records[row].class_name for row in rows})
-            classes = "1 class" if num_classes == 1 else f"{num_classes:,} classes"
+            classes = pluralize(num_classes, "class", "classes")
             cases.append(([records[row].path for row in rows], f"{len(rows):,} copies in {classes}."))
         reporter.add("placeholders", f"{pictures} repeated in {num_photos:,} files.", cases)
 

@@ -7,6 +7,7 @@ from typing import Final
 from components.contract.pages.blocks import Chart, Section, Text
 from components.contract.pages.markup import Html, node
 from components.contract.pages.printer import render_page
+from components.contract.text import pluralize
 from components.train.lr_finder.finder import RangeTest
 
 WIDTH, HEIGHT = 760, 420
@@ -40,7 +41,7 @@ def page(test: RangeTest) -> str:
 
 def sentences(test: RangeTest) -> list[str]:
     """Describes the result in sentences."""
-    layers = "1 layer" if len(test.trained_layers) == 1 else f"{len(test.trained_layers)} layers"
+    layers = pluralize(len(test.trained_layers), "layer")
     procedure = (
         f"{len(test.rates)} batches of {test.batch_size} photos, {layers} trained with {test.optimizer}, "
         f"rates from {test.rates[0]:.1e} to {test.rates[-1]:.1e}."

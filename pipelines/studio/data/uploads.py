@@ -1,4 +1,4 @@
-"""Receives uploads: streams them to disk within limits, completely or not at all."""
+"""Receives uploads within limits: streams them to disk, completely or not at all, or reads small ones into memory."""
 
 import contextlib
 import secrets
@@ -9,6 +9,25 @@ from pathlib import Path
 from anyio import to_thread
 
 from pipelines.studio.settings import SPARE_BYTES, StudioError
+
+
+async def read_body(chunks: AsyncIterator[bytes], max_bytes: int, refusal: str) -> bytes:
+    """Reads the body of a request into memory.
+
+    Args:
+        chunks: the parts of the content, in order.
+        max_bytes: the maximum size.
+        refusal: the message about a larger body.
+
+    Raises:
+        StudioError: the body is too large.
+    """
+    content = bytearray()
+    async for chunk in chunks:
+        content += chunk
+        if len(content) > max_bytes:
+            raise StudioError(refusal, 413)
+    return bytes(content)
 
 
 async def receive(

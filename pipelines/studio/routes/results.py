@@ -17,6 +17,7 @@ from components.deploy.bento.server import answers, free_address
 from pipelines.comparison.compare import PAGE
 from pipelines.runners.run_notes import write_notes
 from pipelines.studio.data.photos import encode
+from pipelines.studio.data.uploads import read_body
 from pipelines.studio.endpoints import answer_get, answer_post
 from pipelines.studio.phone import qr_modules
 from pipelines.studio.playground import PACKAGE, bento_dir
@@ -156,12 +157,8 @@ def close_phone(studio: Studio, _body: Nothing) -> Any:
 
 
 async def _read_photo(request: Request) -> bytes:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_PHOTO_BYTES:
-            raise StudioError(f"A photo may have at most {MAX_PHOTO_BYTES / 1e6:,.0f} MB; this one has more.", 413)
-    return bytes(content)
+    refusal = f"A photo may have at most {MAX_PHOTO_BYTES / 1e6:,.0f} MB; this one has more."
+    return await read_body(request.stream(), MAX_PHOTO_BYTES, refusal)
 
 
 def serve(studio: Studio, body: Model) -> Any:

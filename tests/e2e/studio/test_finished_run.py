@@ -1,6 +1,5 @@
 """The map of a finished run's photos, and photos that a phone sends, in a real browser."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import pytest
 from tests.e2e.studio.test_accessibility import EYES, violations
 from tests.support.artifacts import CLASS_NAMES, make_photos
 from tests.support.browser import Page, browse
-from tests.support.studio import READY, SIDE, ask, go, keep, needs_browser, pick, png, says, studio
+from tests.support.studio import READY, SIDE, ask, finish_runs, go, keep, needs_browser, pick, png, says, studio
 
 pytestmark = [needs_browser, pytest.mark.proof]
-RUN_SECONDS = 600.0
 PER_CLASS = 40
 
 
@@ -22,22 +20,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A studio whose folder contains a finished run."""
     folder = tmp_path_factory.mktemp("studio")
     photos = make_photos(folder / "colors", per_class=PER_CLASS, size=(SIDE, SIDE))
-    network = [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
-    settings = {
-        "train.model": {"layers": network},
-        "train.epochs": 12,
-        "train.batch_size": 8,
-        "train.learning_rate": 0.03,
-        "evaluate.robustness_photos": 0,
-    }
     with studio(folder) as url:
-        revision = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
-        ask(url, "api/draft", {"revision": revision, "set": settings})
-        ask(url, "api/jobs", {"kind": "run"})
-        deadline = time.monotonic() + RUN_SECONDS
-        while [job["state"] for job in ask(url, "api/jobs")] != ["done"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        finish_runs(url, photos, {"train.epochs": 12})
         yield url
 
 

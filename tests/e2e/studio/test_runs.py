@@ -21,6 +21,7 @@ from tests.support.studio import (
     READY,
     SIDE,
     ask,
+    finish_runs,
     finished,
     go,
     keep,
@@ -48,24 +49,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(folder: Path) -> Iterator[str]:
     """A studio whose folder contains two finished runs on the same photos; the first one exceeded its latency limit."""
     photos = make_photos(folder / "colors", per_class=40, size=(SIDE, SIDE))
-    network = [{"Conv2D": {"filters": 8, "kernel_size": 3, "activation": "relu"}}, "GlobalAveragePooling2D"]
-    overrides = {
-        "train.model": {"layers": network},
-        "train.batch_size": 8,
-        "train.learning_rate": 0.03,
-        "evaluate.robustness_photos": 0,
-    }
+    settings = (
+        {"train.epochs": 2, "evaluate.gate.max_latency_ms": 0.0001},
+        {"train.epochs": 4, "evaluate.gate.max_latency_ms": None},
+    )
     with studio(folder) as url:
-        revision = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
-        for epochs, milliseconds in ((2, 0.0001), (4, None)):
-            overrides |= {"train.epochs": epochs, "evaluate.gate.max_latency_ms": milliseconds}
-            revision = ask(url, "api/draft", {"revision": revision, "set": overrides})["revision"]
-            ask(url, "api/jobs", {"kind": "run"})
+        revision = finish_runs(url, photos, *settings)
         ask(url, "api/draft", {"revision": revision, "unset": ["train.batch_size", "train.learning_rate"]})
-        deadline = time.monotonic() + RUN_SECONDS
-        while [job["state"] for job in ask(url, "api/jobs")] != ["done", "done"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
         yield url
 
 

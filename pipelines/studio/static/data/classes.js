@@ -149,7 +149,7 @@ function classActions({ name, num_photos: numPhotos }, add, update) {
     }
   };
   const openCamera = () => takePhotos(`A photo of ${name}`, (file) => add([file]));
-  const openPhone = () => void receivePhotos(`Photos of ${name}`, (file) => add([file])).catch(showProblem);
+  const openPhone = () => receivePhotos(`Photos of ${name}`, (file) => add([file]));
   return h(
     "div",
     { class: "row" },

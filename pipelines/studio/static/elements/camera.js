@@ -1,6 +1,6 @@
 // Photos from the camera of this computer or phone.
 
-import { h, showProblem } from "./dom.js";
+import { h, openDialog, showProblem } from "./dom.js";
 
 /**
  * Takes photos until the user closes the window. If the page cannot use the camera, it asks the browser for one photo;
@@ -38,10 +38,9 @@ export async function takePhotos(title, onPhoto) {
   };
   const onclose = () => {
     for (const track of stream?.getTracks() ?? []) track.stop();
-    dialog.remove();
   };
-  const dialog = h(
-    "dialog",
+  /** @type {HTMLDialogElement} */
+  const dialog = openDialog(
     { class: "camera", "aria-label": title, onclose },
     h("h2", {}, title),
     video,
@@ -53,8 +52,6 @@ export async function takePhotos(title, onPhoto) {
       h("button", { type: "button", class: "button", onclick: close }, "Close"),
     ),
   );
-  document.body.append(dialog);
-  dialog.showModal();
   try {
     const constraints = { video: { facingMode: "environment", width: { ideal: 1280 } } };
     stream = await navigator.mediaDevices.getUserMedia(constraints);

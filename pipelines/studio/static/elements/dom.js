@@ -190,6 +190,23 @@ export function copyableCode(text) {
 }
 
 /**
+ * Opens a window over the page; when it is closed, it is removed.
+ * @param {Attributes<HTMLDialogElement> & { onclose?: () => unknown }} attributes
+ * @param {Child[]} children
+ */
+export function openDialog({ onclose, ...attributes }, ...children) {
+  /** @type {HTMLDialogElement} */
+  const dialog = h("dialog", attributes, ...children);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    onclose?.();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/**
  * A section of a screen with a heading.
  * @param {string} title
  * @param {Child[]} children

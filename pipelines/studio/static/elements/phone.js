@@ -1,7 +1,7 @@
 // Photos from the camera of a phone on the same network.
 
-import { post, RequestError } from "../client/api.js";
-import { h, showProblem, svg } from "./dom.js";
+import { parseAnswer, post } from "../client/api.js";
+import { h, openDialog, showProblem, svg } from "./dom.js";
 
 /** @typedef {{ url: string, modules: string[] }} PhonePage Each string of `modules` is a row of the QR code. */
 
@@ -37,14 +37,9 @@ export async function receivePhotos(title, onPhoto) {
   /** @type {PhonePage} */
   const { url, modules } = await post("api/phone");
   const status = h("p", { role: "status" }, "Waiting for a photo …");
-  const onclose = () => {
-    dialog.remove();
-    post("api/phone/close").catch(showProblem);
-  };
   /** @type {HTMLDialogElement} */
-  const dialog = h(
-    "dialog",
-    { class: "camera phone", "aria-label": title, onclose },
+  const dialog = openDialog(
+    { class: "camera phone", "aria-label": title, onclose: () => post("api/phone/close").catch(showProblem) },
     h("h2", {}, title),
     h("p", {}, "Scan this code with the camera of a phone on the same network:"),
     qrPicture(modules),
@@ -58,10 +53,8 @@ export async function receivePhotos(title, onPhoto) {
     status,
     h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),
   );
-  document.body.append(dialog);
-  dialog.showModal();
-  let numPhotos = 0;
-  try {
+  const receive = async () => {
+    let numPhotos = 0;
     while (dialog.isConnected) {
       const photo = await nextPhoto();
       if (!photo || !dialog.isConnected) continue;
@@ -69,17 +62,18 @@ export async function receivePhotos(title, onPhoto) {
       status.textContent = `Photos received: ${numPhotos}.`;
       await onPhoto(photo);
     }
-  } catch (error) {
+  };
+  receive().catch((error) => {
     if (!dialog.isConnected) return;
     dialog.close();
     showProblem(error);
-  }
+  });
 }
 
 /** Waits briefly for a photo; null if none arrived. */
 async function nextPhoto() {
   const response = await fetch("api/phone/photo", { method: "POST" });
+  if (!response.ok) parseAnswer(await response.text(), response.status);
   if (response.status === 204) return null;
-  if (!response.ok) throw new RequestError((await response.json()).error, response.status);
   return new File([await response.blob()], `phone-${Date.now()}.jpg`, { type: "image/jpeg" });
 }

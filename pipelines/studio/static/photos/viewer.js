@@ -1,7 +1,7 @@
 // One photo in full size, with its facts and the possible decisions.
 
 import { query } from "../client/api.js";
-import { h } from "../elements/dom.js";
+import { h, openDialog } from "../elements/dom.js";
 
 /** @import { Decision, DecisionLog } from "./decision_log.js" */
 /** @import { PhotoSource } from "./photo_source.js" */
@@ -48,12 +48,10 @@ export function openViewer(source, start, facts, onChange) {
   const status = h("span", { class: "soft small", role: "status" });
   const close = () => dialog.close();
   /** @type {HTMLDialogElement} */
-  const dialog = h(
-    "dialog",
+  const dialog = openDialog(
     {
       class: "viewer",
       "aria-label": "A photo",
-      onclose: () => dialog.remove(),
       onkeydown: (event) => {
         if (event.target instanceof HTMLSelectElement) return;
         if (event.key === "ArrowLeft") turn(-1);
@@ -68,8 +66,6 @@ export function openViewer(source, start, facts, onChange) {
       h("button", { type: "button", class: "button", onclick: close }, "Close"),
     ),
   );
-  document.body.append(dialog);
-  dialog.showModal();
   return draw();
 }
 

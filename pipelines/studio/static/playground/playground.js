@@ -155,7 +155,7 @@ function dropZone(add, watch) {
     },
   });
   const openCamera = () => takePhotos("A photo to try", (file) => add([file]));
-  const openPhone = () => void receivePhotos("Photos to try", (file) => add([file])).catch(showProblem);
+  const openPhone = () => receivePhotos("Photos to try", (file) => add([file]));
   const zone = h(
     "section",
     { class: "card drop", "aria-label": "Photos" },

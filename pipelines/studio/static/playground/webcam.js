@@ -2,7 +2,7 @@
 
 import { put } from "../client/api.js";
 import { capture } from "../elements/camera.js";
-import { h, showProblem } from "../elements/dom.js";
+import { h, openDialog, showProblem } from "../elements/dom.js";
 import { labelText, shareItems } from "./answer.js";
 
 /** @import { Prediction } from "../results/types.js" */
@@ -38,19 +38,15 @@ export async function watchCamera(model) {
   };
   const onclose = () => {
     for (const track of stream?.getTracks() ?? []) track.stop();
-    dialog.remove();
   };
   /** @type {HTMLDialogElement} */
-  const dialog = h(
-    "dialog",
+  const dialog = openDialog(
     { class: "camera", "aria-label": "Camera", onclose },
     video,
     answer,
     shares,
     h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),
   );
-  document.body.append(dialog);
-  dialog.showModal();
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 } } });
     video.srcObject = stream;
