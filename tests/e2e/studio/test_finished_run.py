@@ -1,4 +1,4 @@
-"""The map of a finished run's photos, and photos that a phone sends, in a real browser."""
+"""The map of a finished run's photos, photos that a phone sends, and the live camera, in a real browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,5 +63,18 @@ def test_photos_sent_from_a_phone_are_classified_on_the_computer(url: str, tmp_p
         await says(page, "dialog.phone [role=status]", "Photos received: 1.")
         await page.click_on("Close", "dialog.phone")
         await says(page, ".answers .label", "green")
+
+    browse(url, tmp_path, work, ready=READY)
+
+
+def test_the_camera_is_classified_until_its_window_is_closed(url: str, tmp_path: Path) -> None:
+    run_id = ask(url, "api/runs")["runs"][0]["run_id"]
+
+    async def work(page: Page) -> None:
+        await go(page, f"try/{run_id}")
+        await page.click("#watch")
+        await page.until("document.querySelectorAll('dialog.camera .shares li').length")
+        await page.click_on("Close", "dialog.camera")
+        await page.until("!document.querySelector('dialog')")
 
     browse(url, tmp_path, work, ready=READY)
