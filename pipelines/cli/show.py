@@ -90,7 +90,7 @@ def summary(out: Console, results: dict[str, Any]) -> None:
     """Prints the results of a run and the next commands."""
     dataset, model = results["dataset"], results["model"]
     num_images, num_rejected = dataset["kept"], sum(dataset["rejected"].values())
-    split_counts = ", ".join(f"{split} {num_images[split]}" for split in ("train", "validation", "test"))
+    split_counts = ", ".join(f"{split} {num_images[split]:,}" for split in ("train", "validation", "test"))
     gate, seconds = results["gate"], results["seconds"]
     steps = ", ".join(f"{step} {seconds[step]:.1f}" for step in seconds if step != "total")
     rows = {
