@@ -171,9 +171,10 @@ def start_job(studio: Studio, body: NewJob) -> Any:
         if check(draft.params) or draft.data is None:
             raise StudioError(" ".join(view["reasons"]), 409)
         host = body.host.strip()
-        if not host.startswith(("http://", "https://")):
+        if not re.fullmatch(r"https?://\S+", host):
             raise StudioError(
-                f"The address of Kubeflow Pipelines must begin with https:// or http://; found {host[:80]!r}."
+                "The address of Kubeflow Pipelines must begin with https:// or http:// and contain no spaces; found "
+                f"{host[:80]!r}."
             )
         job = studio.queue.add(
             "submit",

@@ -59,6 +59,7 @@ REASONS: Final = {
     503: ("not_ready", "The service is not ready. Try again in a moment."),
     504: ("too_slow", "The request took too long. Send fewer photos in one request."),
 }
+ABORTED: Final = "The service is overloaded, and the body was still arriving; try again."
 OURS: Final = ("internal", "The service failed because of an internal error.")
 
 
@@ -69,14 +70,12 @@ class _Body:
     Attributes:
         num_bytes: number of bytes received so far.
         deadline: the deadline for the next chunk; set only while the service waits for it.
+        is_aborted: whether its request is being rejected to make room for others.
     """
 
     num_bytes: int = 0
     deadline: asyncio.Timeout | None = None
-
-    def disconnect(self) -> None:
-        if self.deadline is not None:
-            self.deadline.reschedule(asyncio.get_running_loop().time())
+    is_aborted: bool = False
 
 
 class GatewayMiddleware:
@@ -142,7 +141,7 @@ class GatewayMiddleware:
                 text = "The service is busy with as many requests as it can handle; try again in a moment."
                 await refuse(scope, send, 503, "overloaded", text)
                 return
-            slowest.disconnect()
+            self._abort(slowest)
         body = _Body()
         self._num_requests += 1
         self._bodies[body] = None
@@ -159,10 +158,11 @@ class GatewayMiddleware:
             async with asyncio.timeout(None) as body.deadline:
                 message = await receive()
         except TimeoutError:
-            text = "The service is overloaded, and the body was still arriving; try again."
-            raise RefusedUpload(503, "overloaded", text) from None
+            raise RefusedUpload(503, "overloaded", ABORTED) from None
         finally:
             body.deadline = None
+        if body.is_aborted:  # the chunk arrived at the moment of the abort
+            raise RefusedUpload(503, "overloaded", ABORTED)
         size = len(message.get("body", b""))
         body.num_bytes += size
         self._held_bytes += size
@@ -173,8 +173,20 @@ class GatewayMiddleware:
             if largest.num_bytes <= body.num_bytes or largest.deadline is None:
                 text = "The service's memory is full of photos; try again in a moment."
                 raise RefusedUpload(503, "overloaded", text)
-            largest.disconnect()
+            self._abort(largest)
         return message
+
+    def _abort(self, body: _Body) -> None:
+        """Rejects the request of a body that is waiting for its next chunk; its bytes no longer count.
+
+        The rejected request ends a little later. Until then, further requests must find another body to abort.
+        """
+        body.is_aborted = True
+        self._bodies.pop(body, None)
+        self._held_bytes -= body.num_bytes
+        body.num_bytes = 0
+        if body.deadline is not None:
+            body.deadline.reschedule(asyncio.get_running_loop().time())
 
     def _cross_origin_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         origin = headers.get("origin")

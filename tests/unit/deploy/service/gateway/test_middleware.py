@@ -203,6 +203,16 @@ def test_the_largest_slow_body_is_rejected_if_memory_is_short(monkeypatch: pytes
     assert statuses_of(slow=[20, 60], last_size=30) == [0, 503, 200]
 
 
+def test_requests_that_come_at_once_reject_different_slow_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_REQUESTS", 3)
+    assert statuses_of(slow=[10, 10, 10], last_size=10, num_last=2) == [503, 503, 0, 200, 200]
+
+
+def test_bodies_that_arrive_at_once_reject_no_more_slow_ones_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
+    assert statuses_of(slow=[45, 40], last_size=30, num_last=2) == [503, 0, 200, 200]
+
+
 def test_the_last_quarter_of_the_memory_is_reserved_for_small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     monkeypatch.setattr(middleware, "MAX_SMALL_BYTES", 30)
@@ -210,14 +220,15 @@ def test_the_last_quarter_of_the_memory_is_reserved_for_small_bodies(monkeypatch
     assert ask(guard(App()), "POST", "/predict", body=[b"x" * 76]).status == 503
 
 
-def statuses_of(slow: list[int], last_size: int) -> list[int]:
-    """Returns the status of each request: the `slow` ones stall after that many bytes, and the last one is complete.
+def statuses_of(slow: list[int], last_size: int, num_last: int = 1) -> list[int]:
+    """Returns the status of each request: the `slow` ones stall after that many bytes, the last ones are complete.
 
-    A status of 0 means that the request has no answer yet.
+    The slow requests arrive one after the other, the last ones all at once. A status of 0 means that the request has no
+    answer yet.
     """
 
     async def run() -> list[int]:
-        gateway, answers = guard(App()), [Answer() for _ in range(len(slow) + 1)]
+        gateway, answers = guard(App()), [Answer() for _ in range(len(slow) + num_last)]
 
         async def ask_one(size: int, answer: Answer, *, is_whole: bool) -> None:
             pieces = [{"type": "http.request", "body": b"x" * size, "more_body": not is_whole}]
@@ -235,9 +246,11 @@ def statuses_of(slow: list[int], last_size: int) -> list[int]:
             await gateway(scope, receive, send)
 
         tasks = []
-        for size, answer in zip([*slow, last_size], answers, strict=True):
-            tasks.append(asyncio.ensure_future(ask_one(size, answer, is_whole=answer is answers[-1])))
+        for size, answer in zip(slow, answers, strict=False):
+            tasks.append(asyncio.ensure_future(ask_one(size, answer, is_whole=False)))
             await asyncio.sleep(0.05)
+        tasks += [asyncio.ensure_future(ask_one(last_size, answer, is_whole=True)) for answer in answers[len(slow) :]]
+        await asyncio.sleep(0.05)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
