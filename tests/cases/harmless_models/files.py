@@ -9,7 +9,7 @@ import numpy as np
 
 from components.contract.layers.backbones import BACKBONES as FACTS
 from tests.cases.harmless_models import networks
-from tests.cases.harmless_models.weights import fit_batch_normalization, randomize
+from tests.cases.harmless_models.weights import fit_batch_normalization, fit_head, randomize
 
 BACKBONES = dict.fromkeys(FACTS, 64) | dict.fromkeys(
     ("InceptionV3", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "Xception"), 96
@@ -67,6 +67,7 @@ def make(folder: Path, names: list[str]) -> None:
         if model_name not in ("transfer", "partly_frozen"):
             randomize(model)
             fit_batch_normalization(model, photos)
+            fit_head(model, photos)
         path = folder / file_name(name)
         if form == "zip":
             model.save(folder / "inner.h5")

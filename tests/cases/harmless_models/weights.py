@@ -32,3 +32,16 @@ def fit_batch_normalization(model: Any, photos: np.ndarray) -> None:
         model(photos, training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
+
+
+def fit_head(model: Any, photos: np.ndarray) -> None:
+    """Centers and scales the inputs of the last softmax, because saturated probabilities would hide differences."""
+    import keras
+
+    head = model.layers[-1]
+    if not isinstance(head, keras.layers.Dense) or head.activation is not keras.activations.softmax:
+        return
+    logits = np.asarray(keras.Model(model.inputs, head.input)(photos, training=False) @ head.kernel + head.bias)
+    scale = (logits - logits.mean(axis=0)).std()
+    head.kernel.assign(head.kernel / scale)
+    head.bias.assign((head.bias - logits.mean(axis=0)) / scale)
