@@ -54,11 +54,13 @@ def note_failure(step: str, error: str, kind: type[DarkroomError]) -> None:
 
 
 def running_step() -> str:
-    """The step that started last; `the pipeline` if none has started."""
+    """The step that is running (if there are several, the last to start); `the pipeline` if there is none."""
     path = Path(os.environ[EVENTS_VARIABLE])
     lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
-    running = "the pipeline"
+    running: list[str] = []
     for event in map(json.loads, lines):
         if event["event"] == "started":
-            running = event["step"]
-    return running
+            running.append(event["step"])
+        elif event["step"] in running:
+            running.remove(event["step"])
+    return running[-1] if running else "the pipeline"

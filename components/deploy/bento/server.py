@@ -140,12 +140,11 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
         try:
             probe.bind(address)
         except (OSError, OverflowError) as error:
-            is_taken = getattr(error, "errno", None) == errno.EADDRINUSE
-            raise ServiceError(
-                f"Port {port} on {host} is not free: "
-                f"{'another program is listening on it' if is_taken else error}. "
-                "Stop that program, or choose a different port with --port."
-            ) from None
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                problem = "is not free: another program is listening on it. Stop that program, or choose"
+            else:
+                problem = f"cannot be used: {error}. Choose"
+            raise ServiceError(f"Port {port} on {host} {problem} a different port with --port.") from None
         return str(address[0]), int(probe.getsockname()[1])
 
 

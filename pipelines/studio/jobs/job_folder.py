@@ -121,10 +121,8 @@ class JobFolder:
         """Why the job failed or was lost; None in other states."""
         state = self.state
         if state == "lost":
-            return (
-                "The machine or the process stopped unexpectedly. Start the job again: it continues from the "
-                "last saved state."
-            )
+            resumption = ": training continues from its last saved state" if self.job.kind == "run" else ""
+            return f"The machine or the process stopped unexpectedly. Start the job again{resumption}."
         if state != "failed":
             return None
         lines = [line for line in self.log_tail().splitlines() if line.strip()]

@@ -151,9 +151,8 @@ function checkList(checks) {
     "details",
     { class: "small", id: "checks" },
     h("summary", {}, `Checks without findings (${clear.length}), and checks that were not done (${others.length})`),
-    h("p", {}, `Nothing found: ${clear.join("; ")}.`),
-    h("p", {}, "Not checked:"),
-    h("ul", {}, items),
+    clear.length ? h("p", {}, `Nothing found: ${clear.join("; ")}.`) : null,
+    others.length ? [h("p", {}, "Not checked:"), h("ul", {}, items)] : null,
   );
 }
 

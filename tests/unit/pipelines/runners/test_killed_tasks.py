@@ -11,7 +11,7 @@ from components.contract.system.program import EVENTS_VARIABLE
 from components.contract.system.signals import explain_signal, signal_of
 from pipelines.runners.container_deaths import _note_deaths as note_deaths
 from pipelines.runners.events import read_events
-from pipelines.runners.killed_tasks import note_killed_task
+from pipelines.runners.killed_tasks import note_killed_task, running_step
 from pipelines.runners.task_process import noting_kills
 
 
@@ -47,6 +47,17 @@ def test_the_kill_is_recorded_for_the_running_step(
     failure = read_events(events)[-1]
     assert (failure["event"], failure["step"], failure["kind"]) == ("failed", step, "KilledTaskError")
     assert "killed by the system" in failure["error"]
+
+
+def test_no_finished_step_is_blamed_for_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = tmp_path / "events.jsonl"
+    monkeypatch.setenv(EVENTS_VARIABLE, str(events))
+    steps = [("read-photos", "started"), ("read-photos-2", "started"), ("read-photos-2", "finished")]
+    events.write_text("".join(json.dumps({"step": step, "event": event}) + "\n" for step, event in steps))
+    assert running_step() == "read-photos"
+    with events.open("a") as file:
+        file.write(json.dumps({"step": "read-photos", "event": "finished"}) + "\n")
+    assert running_step() == "the pipeline"
 
 
 @pytest.mark.parametrize(("part", "task"), [(0, "read-photos"), (2, "read-photos-3")])

@@ -82,11 +82,21 @@ def test_the_revision_is_the_commit_and_shows_uncommitted_changes(repository: Pa
     assert source.uri == str(repository / "data" / "added")
 
 
-def test_without_a_repository_a_commit_or_git_there_is_no_revision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_there_is_no_revision_without_a_repository_or_a_commit(tmp_path: Path) -> None:
     assert git_revision(tmp_path) is None
     git(tmp_path, "init", "--quiet")
-    assert git_revision(tmp_path) is None  # no commit yet
+    assert git_revision(tmp_path) is None
+
+
+def test_if_git_is_not_installed_the_commit_is_known_but_not_whether_files_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "notes.txt").write_text("first")
+    git(tmp_path, "add", "notes.txt")
+    git(tmp_path, "commit", "--quiet", "--message", "first")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    (tmp_path / "notes.txt").write_text("second")
+    assert git_revision(tmp_path) == f"{commit}-dirty"
     monkeypatch.setenv("PATH", "")
-    assert git_revision(tmp_path) is None  # no git
+    assert git_revision(tmp_path) == commit
