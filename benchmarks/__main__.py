@@ -1,8 +1,8 @@
 """Runs the benchmarks and prints one table: `python -m benchmarks [NAME …] [--json]`.
 
-Every module in this folder with a function `measure() -> list[Row]` is a benchmark; one with `ON_REQUEST = "why"` runs
-only if it is named. Each benchmark runs in a separate process, so that its memory can be measured. The exit code is 1
-if a ratio misses its target.
+Every module in this folder with a function `measure() -> list[Row]` is a benchmark; one that also sets
+`ON_REQUEST = "reason"` runs only if the command names it. Each benchmark runs in a separate process, so that its memory
+can be measured. The exit code is 1 if a ratio misses its target.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def find_benchmarks() -> list[str]:
 
 
 def request_reason(name: str) -> str | None:
-    """Returns why a benchmark runs only if it is named; None if it always runs. Does not import the module."""
+    """Returns why a benchmark runs only if it is named, without importing the module; None if it always runs."""
     for node in ast.parse((Path(__file__).parent / f"{name}.py").read_text()).body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue

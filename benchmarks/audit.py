@@ -1,4 +1,4 @@
-"""The audit: its cost in addition to decoding, its rate compared with imagededup, and the near-duplicate search."""
+"""The processor time of the audit compared with decoding and imagededup, and that of its near-duplicate search."""
 
 import hashlib
 import io
@@ -18,11 +18,11 @@ from components.preprocess.image_statistics import measure as measure_photo
 
 SIZE = (224, 224)
 SEARCHES = ((10_000, 1.0), (100_000, 10.0), (1_000_000, 150.0))
-"""(number of hashes, allowed seconds): ten times as many hashes must take less than a hundred times as long."""
+"""(number of hashes, allowed seconds): the limits allow 10 to 15 times as long for ten times as many hashes."""
 
 
 def measure() -> list[Row]:
-    """Measures the cost in addition to decoding, the rate for photos of three sizes, and the search."""
+    """Times the audit without decoding, decoding plus audit for three photo sizes, and the near-duplicate search."""
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     middle = [jpeg(1200, 1600, seed) for seed in range(8)]
@@ -104,7 +104,7 @@ def _against_imagededup(photos: Sequence[bytes], name: str, target: str) -> Row:
 
 
 def _difference_hash(data: bytes) -> str:
-    """Computes imagededup's dHash: shrinks the photo in color with Lanczos, converts it to gray, compares neighbors."""
+    """Computes imagededup's dHash: shrinks the photo in color with Lanczos, makes it gray, compares adjacent pixels."""
     image = Image.open(io.BytesIO(data))
     small = np.array(image.convert("RGB").resize((9, 8), Image.Resampling.LANCZOS).convert("L"))
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.table import Row, peak_memory_mb, time_by_turns
 from components.contract.image.augment import augment, photo_seeds
-from components.contract.params.training import AUGMENTATION_PRESETS
+from components.contract.params.augmentation import AUGMENTATION_PRESETS
 
 NUM_PHOTOS = 64
 SIDE = 224
@@ -15,7 +15,7 @@ NUM_CORES = 2
 
 
 def measure() -> list[Row]:
-    """Compares flips, rotations and zooms in Keras with the same plus shifts, brightness and contrast in Darkroom."""
+    """Compares Keras with Darkroom, which also shifts the photos and changes their brightness and contrast."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_CORES])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -52,7 +52,7 @@ def measure() -> list[Row]:
 
 
 def smooth_photos() -> np.ndarray:
-    """Draws random pictures without sharp noise: uint8 (64, 224, 224, 3)."""
+    """Draws pictures of random color blocks of 16 × 16 px: uint8 (64, 224, 224, 3)."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (NUM_PHOTOS, 14, 14, 3), dtype=np.uint8)
     return coarse.repeat(16, axis=1).repeat(16, axis=2)

@@ -56,7 +56,7 @@ def make_png(mode: str, side: int) -> bytes:
 def compare_under_attack(
     name: str, photo: bytes, load: Load, idle_answers: list[tuple[int, float]], folder: str, url: str
 ) -> list[Row]:
-    """Compares the service under attack with the idle one: p99 latency and failures of normal photos, peak memory."""
+    """Compares the attacked service with the idle service: p99 latency and failures of normal photos, peak memory."""
     with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
         attacked_answers = ask_often(load)
     ours, baseline = (

@@ -28,7 +28,8 @@ from pathlib import Path
 dataset_dir, weights, portion, core, part, num_parts = Path(sys.argv[1]), sys.argv[2] or None, *map(int, sys.argv[3:])
 os.sched_setaffinity(0, {core})
 from components.contract.artifacts.dataset import open_split, read_info
-from components.contract.params.training import AUGMENTATION_PRESETS, Phase, TrainParams
+from components.contract.params.augmentation import AUGMENTATION_PRESETS
+from components.contract.params.training import Phase, TrainParams
 from components.train.setup import open_network
 params = TrainParams.model_validate(
     {"model": {"kind": "pretrained", "name": "MobileNetV2", "weights": weights}, "trainable": "head"}
@@ -84,7 +85,7 @@ def measure() -> list[Row]:
             ">= 0.9",
         ),
         Row(
-            "processor seconds for the same features of 1,000 photos, 2 workers",
+            "processor seconds for these features per 1,000 photos, 2 workers",
             f"{1000 * cost_two:.2f} s",
             f"{1000 * cost_one:.2f} s, one worker",
             cost_two / cost_one,

@@ -1,8 +1,8 @@
 """Every export format for three networks: agreement with the service, size, and processor time for one photo.
 
 The networks are MobileNetV2 and an uploaded EfficientNet-Lite0, whose heads are trained on 300 clothing photos, and a
-custom network for the demo data. The process runs on one core and measures processor time, so the results on a
-busy machine are the same.
+custom network for the demo data. The process runs on one core and measures processor time, so other
+programs on the machine hardly affect the results.
 
 Requires real photos and weights in the folder that DARKROOM_SHARED names (default: `shared/` in the repository).
 """
@@ -35,7 +35,7 @@ NUM_TIMED: Final = 50
 
 
 def measure() -> list[Row]:
-    """Prints the table in docs/serving.md, and returns a row for the largest difference of float32 probabilities."""
+    """Prints the table for docs/serving.md; returns a row for the largest probability difference of float32 exports."""
     photos_dir, weights = find_photos_and_weights()
     upload = weights.with_name(UPLOAD)
     if not upload.is_file():
@@ -92,7 +92,7 @@ def train_networks(folder: Path, weights: Path, upload: Path) -> dict[str, Path]
 
 
 def measure_network(title: str, run_dir: Path, target_dir: Path) -> list[float]:
-    """Exports a model in each format and prints a table row for each; returns each float32 export's difference."""
+    """Exports a model to each format and prints a table row; returns the probability difference of float32 exports."""
     from components.contract.artifacts.exported_model import FORMATS
     from components.train.export.formats.export import export_model
 

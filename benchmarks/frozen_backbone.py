@@ -27,7 +27,7 @@ ROUNDS = 2
 
 
 def measure() -> list[Row]:
-    """Measures the epochs after the first, in which both sides compile; random weights are as fast as trained ones.
+    """Measures the epochs after the first, which includes compilation; random weights are as fast as trained ones.
 
     The baseline, plain_fit.py, runs in separate processes, in turn with Darkroom.
     """

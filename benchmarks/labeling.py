@@ -1,4 +1,4 @@
-"""Accuracy per label: photos that `darkroom data next` chooses, compared with photos drawn at random.
+"""Accuracy by number of labels: photos that `darkroom data next` chooses, compared with photos drawn at random.
 
 A logistic regression on the features of a frozen MobileNetV2 is trained on 100 random photos of the clothing data set,
 then on 50 more in each round. This is repeated with five seeds; the accuracy is measured on the 713 validation and test
@@ -28,7 +28,7 @@ STUDENT: Final = 2.776
 """The quantile of Student's t distribution for the 95 % interval of the mean of five values."""
 
 Strategy = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""Chooses NUM_PER_ROUND unlabeled photos by their confidence and features; returns the indices of these photos."""
+"""Chooses NUM_PER_ROUND unlabeled photos by the model's confidence and their features; returns their indices."""
 
 
 def measure() -> list[Row]:
@@ -50,7 +50,7 @@ def measure() -> list[Row]:
 
 
 def compute_features() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Computes features, float32 (n, 1280), and labels, each for "pool" and "held out".
+    """Computes the features, float32 (n, 1280), and the labels of two sets of photos: "pool" and "held out".
 
     Raises:
         SkipError: the photos or the weights are missing.
@@ -115,7 +115,7 @@ STRATEGIES: Final[dict[str, Strategy]] = {"random": draw_at_random, "chosen": ch
 
 
 def print_curves(curves: dict[str, np.ndarray]) -> None:
-    """Prints the two accuracies and the gain of each round, then the mean gain, each gain with its 95 % interval."""
+    """Prints both strategies' accuracies and the gain in each round, then the mean gain; gains have a 95 % interval."""
     gain = curves["chosen"] - curves["random"]
     margin = STUDENT * gain.std(axis=0, ddof=1) / np.sqrt(NUM_SEEDS)
     for number in range(gain.shape[1]):

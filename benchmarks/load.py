@@ -24,7 +24,7 @@ PHOTOS_PER_REQUEST = 4
 
 
 def measure() -> list[Row]:
-    """Measures the errors at 80 % of the capacity, and the errors and the recovery at 120 %."""
+    """Measures the errors at 80 % and 120 % of the capacity, and how long the service takes to recover afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         served_model.build(Path(folder))
         with serving(Path(folder)) as url:
@@ -53,7 +53,7 @@ def measure() -> list[Row]:
             target="<= 0",
         ),
         Row(
-            claim="recovery to twice the steady latency",
+            claim="recovery after the overload, to at most twice the steady latency",
             ours=f"{recovery_seconds:.1f} s",
             baseline=f"{RECOVERY_SECONDS:.0f} s allowed",
             ratio=recovery_seconds / RECOVERY_SECONDS,

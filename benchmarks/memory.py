@@ -1,6 +1,6 @@
 """The memory that the whole preprocess step needs for 50,000 photos of 500 px, in a separate process.
 
-It takes minutes and 20 GB of disk, so it runs only when named: `python -m benchmarks memory`.
+This benchmark takes minutes and 20 GB of disk, so it runs only when named: `python -m benchmarks memory`.
 """
 
 import os

@@ -39,7 +39,7 @@ def measure() -> list[Row]:
             average_precision_score(np.eye(NUM_CLASSES)[resampled_labels], resampled_probabilities)
             log_loss(resampled_labels, resampled_probabilities)
 
-    # Processor time, so that the limit also applies to a busy machine.
+    # Processor time, so that the result does not depend on how busy the machine is.
     our_seconds, timed_seconds = time_by_turns(all_figures, resample_in_loop, rounds=5, clock=time.process_time)
     loop_seconds = timed_seconds * RESAMPLES / TIMED_RESAMPLES
     claim = f"all metrics of {NUM_PHOTOS:,} predictions, with {RESAMPLES:,} resamples"

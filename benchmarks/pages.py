@@ -189,7 +189,7 @@ def page_rows(case: Case, ours: Visit, baseline: Visit) -> list[Row]:
 
 
 def measure_tasks(url: str, folder: Path) -> Row:
-    """Measures the longest task while the grid is scrolled."""
+    """Measures the longest task of the page's main thread while the grid is scrolled."""
     longest_ms: list[float] = []
 
     async def work(page: Page) -> None:

@@ -37,7 +37,7 @@ class Cost:
 
 
 def measure() -> list[Row]:
-    """Compares the processor seconds of ten processes with those of one, and measures the memory of the largest."""
+    """Compares the processor seconds of ten processes with those of one, and reports the highest peak memory."""
     num_photos = int(os.environ.get("DARKROOM_BENCH_PHOTOS", "1000"))
     with tempfile.TemporaryDirectory() as folder:
         photos, alone, parts = (Path(folder) / name for name in ("photos", "alone", "parts"))
@@ -65,7 +65,7 @@ def measure() -> list[Row]:
             largest.peak_mb,
         ),
         Row(
-            f"memory of the largest of these tasks, {num_photos:,} photos",
+            f"memory of the task that needs the most, {num_photos:,} photos",
             f"{largest.peak_mb:,.0f} MB, a reader {reader_mb:,.0f} MB",
             f"{whole.peak_mb:,.0f} MB, one task; {ALLOWED_MB:,.0f} MB allowed",
             largest.peak_mb / ALLOWED_MB,

@@ -1,6 +1,6 @@
 """Trains MobileNetV2 with plain Keras, frozen up to a layer; this script does not import Darkroom.
 
-It prints the seconds of an epoch: `python benchmarks/plain_fit.py LAYER FOLDER`, where LAYER is the first trained
+Prints the median seconds of an epoch: `python benchmarks/plain_fit.py LAYER FOLDER`, where LAYER is the first trained
 layer, or `head` to train only the head, and FOLDER contains photos.npy, uint8 (n, height, width, 3), and labels.npy,
 int32 (n,).
 """

@@ -1,6 +1,6 @@
 """Throughput of the shared object store, relative to a link of 100 or 500 MB/s with 20 ms latency.
 
-The store is simulated: files in memory, a pause for each request, and one link that all requests share.
+The storage is simulated: files in memory, a pause for each request, and one link that all requests share.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""The result of a benchmark: the ratio of our figure to that of a named baseline, or of the baseline's to ours."""
+"""The result of a benchmark: our figure, that of a named baseline, and the ratio of the two."""
 
 import operator
 import resource

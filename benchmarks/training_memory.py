@@ -1,6 +1,6 @@
 """The memory for training on 20,000 photos of 224 px, in a separate process.
 
-It takes minutes and 5 GB of disk, so it runs only when named: `python -m benchmarks training_memory`.
+This benchmark takes minutes and 5 GB of disk, so it runs only when named: `python -m benchmarks training_memory`.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ ALLOWED_MB = 4096.0
 
 
 def measure() -> list[Row]:
-    """Trains on augmented photos, then on features of 14 × 14 × 96, the size of the input of MobileNetV2's block 13."""
+    """Trains on augmented photos, then on features of 14 × 14 × 96, as large as the input of MobileNetV2's block 13."""
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)

@@ -1,4 +1,4 @@
-"""A search for the best params of a head on a frozen MobileNetV2: what the feature cache and pruning save.
+"""How much the feature cache and pruning speed up a search for the best params of a head on a frozen MobileNetV2.
 
 Requires real photos and weights in the folder that DARKROOM_SHARED names (default: `shared/` in the repository).
 """

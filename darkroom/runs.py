@@ -113,7 +113,7 @@ def write_demo_data(folder: str | os.PathLike[str]) -> Path:
 
 
 def _flatten(name: str, value: Any) -> Iterator[str]:
-    """Yields `section.key=value` for each value of a nested mapping; a mapping with keys such as "a b" is one value."""
+    """Yields `section.key=value` for each nested value; a mapping with keys such as "a b" counts as one value."""
     if isinstance(value, Mapping) and value and all(str(key).isidentifier() for key in value):
         for key, inner in value.items():
             yield from _flatten(f"{name}.{key}", inner)

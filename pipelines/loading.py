@@ -54,7 +54,7 @@ def load_classifier(source: str | Path) -> Classifier:
     if registered is not None:
         return _load_registered(registered[1], registered[2])
     finished_ids = [run.path.name for run in list_runs() if run.summary is not None]
-    hint = f"finished runs are {', '.join(finished_ids[:5])}" if finished_ids else "this folder has no finished runs"
+    hint = f"finished runs: {', '.join(finished_ids[:5])}" if finished_ids else "this folder has no finished runs"
     raise ArtifactError(
         f"A model must be a run id, the folder of a run, a bento or a model bundle, or name@alias of a registered "
         f"model; {str(source)!r} is none of these{suggestion(str(source), finished_ids)}; {hint}."

@@ -38,7 +38,7 @@ def find_learning_rate(
         show: called with the resolved params before training starts.
 
     Raises:
-        ParamsError: both `data` and `dataset_dir` are given, or a value is invalid.
+        ParamsError: both `data` and `dataset_dir` are set, or a value is invalid.
     """
     from components.contract.system.atomic_files import write_file
     from components.train.lr_finder.finder import find_rate

@@ -72,11 +72,11 @@ def parse_page_address(text: str) -> str:
 
 
 def parse_day(text: str) -> datetime.date:
-    """Parses a day such as 2026-01-31."""
+    """Parses a date such as 2026-01-31."""
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"a day such as 2026-01-31 is expected; found {text!r}") from None
+        raise ValueError(f"a date such as 2026-01-31 is expected; found {text!r}") from None
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

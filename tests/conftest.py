@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# A background runner ignores Ctrl-C, and so would every program that the tests start and stop.
+# A shell may start the tests with SIGINT ignored; without this line, the programs that they start would ignore it, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OURS = (
@@ -68,5 +68,5 @@ def shared_dir() -> Path:
     """Real photos and weights for measurements, beside the repository; without them, tests are skipped."""
     path = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[2] / "shared"))
     if not (path / "data" / "clothing-dataset-small").is_dir():
-        pytest.skip(f"no real photos at {path}: name their folder with DARKROOM_SHARED")
+        pytest.skip(f"no real photos in {path}: set DARKROOM_SHARED to a folder that contains data/ and weights/")
     return path

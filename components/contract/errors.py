@@ -52,7 +52,7 @@ class LayerError(ModelError):
     """A layer cannot be used at its position in a list of layers.
 
     Attributes:
-        position: index of the layer in the list, from 0; that of the last layer if the end of the list is invalid.
+        position: the layer's index in the list, from 0; for an error about the end of the list, the last layer's index.
     """
 
     def __init__(self, message: str, position: int):
@@ -61,7 +61,7 @@ class LayerError(ModelError):
 
 
 class WeightsError(ModelError):
-    """Pretrained weights are missing or belong to another architecture."""
+    """Pretrained weights are missing or belong to a different architecture."""
 
 
 class UploadError(ModelError):
@@ -73,7 +73,7 @@ class SearchError(DarkroomError):
 
 
 class ArtifactError(DarkroomError):
-    """A folder that another step writes is missing or damaged, or has another format version."""
+    """A folder that another step writes is missing or damaged, or has an unsupported format version."""
 
 
 class TrackingError(DarkroomError):

@@ -4,10 +4,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class BaseRecord(BaseModel):
-    """A frozen record without unknown keys; lists and numbers are converted to the types of its fields."""
+    """A frozen record that rejects unknown keys, and converts lists and numbers to the types of its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StrictRecord(BaseRecord, strict=True):
-    """A record whose values are not converted: they must already have the types of its fields, as in JSON."""
+    """A record that does not convert values: for example, an integer field rejects the string "5"."""

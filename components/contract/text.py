@@ -18,7 +18,7 @@ HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks that are invisible: with them, two different names can look the same."""
 NO_CHARACTERS: Final = frozenset(chr(plane + end) for plane in range(0, 0x110000, 0x10000) for end in (0xFFFE, 0xFFFF))
-"""Unicode's noncharacters. XML, and therefore SVG, cannot contain U+FFFE and U+FFFF."""
+"""The noncharacters at the end of each Unicode plane. XML, and therefore SVG, must not contain U+FFFE or U+FFFF."""
 JOINERS: Final = frozenset("\u200c\u200d")
 """Zero-width joiners: needed in Indic scripts, in Persian and in emoji, but invisible between other characters."""
 FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
@@ -121,7 +121,7 @@ def _is_harmful(text: str, place: int) -> bool:
 
 
 def _is_joined(char: str) -> bool:
-    """Whether a joiner has a meaning next to the character: emoji, their modifiers, and non-Latin letters and marks."""
+    """Whether a joiner has a meaning next to this character, such as an emoji, its modifier, or an Indic letter."""
     if ord(char) < 0x0590:  # Latin, Greek, Cyrillic, Armenian
         return False
     return unicodedata.category(char) in ("So", "Sk", "Lo", "Mn", "Mc")

@@ -108,7 +108,7 @@ def check_parity(
     """Sends all photos, several per request, and compares the answers.
 
     Args:
-        client: a client of the running service.
+        client: a client for the running service.
         photos: golden photos, named after their image_id.
         expected: evaluation's predictions by image_id.
         class_names: in the order of the labels.

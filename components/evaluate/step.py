@@ -53,7 +53,7 @@ def evaluate(
     evaluation_dir: Path,
     study_dir: Path | None = None,
 ) -> EvaluationInfo:
-    """Scores the exported graph on the validation and test splits, and decides whether it may be promoted.
+    """Scores the exported graph on the validation and test splits, and decides whether the model may be promoted.
 
     Args:
         dataset_dir: contains dataset.json, manifest.parquet, the shards of all splits, and golden/.

@@ -76,8 +76,8 @@ def divide(photo_keys: Mapping[str, Iterable[str]], cuts: Mapping[SplitName, flo
     """Assigns each key to train or to a split in `cuts`, so that every class has keys in every split.
 
     Args:
-        photo_keys: for each class, the key of each photo; there must be more distinct keys than `cuts`. A key may be in
-            several classes.
+        photo_keys: for each class, the key of each photo; there must be more distinct keys than splits in `cuts`. A key
+            may be in several classes.
         cuts: the fraction of each split other than train; their sum is below 1.
         seed: a different seed leads to a different assignment.
 

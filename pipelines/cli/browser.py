@@ -26,7 +26,7 @@ TOKEN_VARIABLE = "DARKROOM_STUDIO_TOKEN"  # noqa: S105 - the name of the variabl
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, but do not open a browser.")
 @click.option(
-    "--max-upload-gb", type=parse_gigabytes, default=20.0, metavar="GB", help="Maximum size of an uploaded archive."
+    "--max-upload-gb", type=parse_gigabytes, default=20.0, metavar="GB", help="The size limit of an uploaded archive."
 )
 @click.option(
     "--url",

@@ -216,7 +216,7 @@ image_option = click.option(
     "names",
     multiple=True,
     type=click.Choice((*IMAGES, STUDIO)),
-    help="Only this image. Can be repeated.",
+    help="Restrict the command to this image. Can be repeated.",
     show_default="all but studio",
 )
 gpu_option = click.option("--gpu", is_flag=True, help="Use the variant of the train image that contains CUDA.")

@@ -109,7 +109,7 @@ def list_data(as_json: bool) -> None:
 @name_option
 @json_option
 def diff(before: str, now: str, name: str | None, as_json: bool) -> None:
-    """List the added, removed, relabeled and moved photos, and the class counts."""
+    """List the photos added, removed, relabeled or moved between two versions, and the class counts."""
     from pipelines.cli import show, tables
     from pipelines.data.diff import compare_data
 
@@ -162,7 +162,7 @@ def _show_change(version: "Version", *, as_json: bool) -> None:
 @click.option("--output", required=True, type=PATH, metavar="FOLDER", help="A new folder for the photos and the tasks.")
 @click.option("--photos", type=PATH, metavar="FOLDER", help="The logged photos, each named after its prediction's id.")
 @click.option("--run", default="latest", metavar="RUN", help="The run whose model the labels should improve.")
-@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions made on or after this day.")
+@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions made on or after this date.")
 @json_option
 def next_photos(
     source: Path,
@@ -195,7 +195,7 @@ def next_photos(
 
 
 @data.command()
-@click.argument("labels", metavar="LABEL_FILE", type=PATH, help="Label Studio's JSON or another label file.")
+@click.argument("labels", metavar="LABEL_FILE", type=PATH, help="A label file, such as Label Studio's JSON.")
 @name_option
 @json_option
 def label(labels: Path, name: str | None, as_json: bool) -> None:

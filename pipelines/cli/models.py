@@ -17,7 +17,7 @@ def model() -> None:
 
 
 @model.command()
-@click.argument("file", metavar="FILE", type=PATH, help="A .keras or .h5 file, or a zip of one.")
+@click.argument("file", metavar="FILE", type=PATH, help="A .keras or .h5 file, or a zip file that contains one.")
 @click.option(
     "--architecture",
     type=parse_backbone,
@@ -36,9 +36,9 @@ def model() -> None:
     "num_classes",
     type=parse_num_classes,
     metavar="N",
-    help="Check that the model can classify N classes without changes.",
+    help="Check that the model can be used unchanged for N classes.",
 )
-@click.option("--data", metavar="URI", help="Check that the model can classify these photos without changes.")
+@click.option("--data", metavar="URI", help="Check that the model can be used unchanged for these photos.")
 @set_option
 @json_option
 def check(

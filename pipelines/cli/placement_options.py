@@ -11,7 +11,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def placement_options(function: Function) -> Function:
-    """Adds the options for a Placement, and the option for its estimate."""
+    """Adds the options for a `Placement`, and --photos, which requests an estimate of the pod-hours."""
     for option in (
         click.option(
             "--photos",
@@ -27,9 +27,9 @@ def placement_options(function: Function) -> Function:
             "--spot",
             type=parse_label,
             metavar="LABEL=VALUE",
-            help="Run tasks that can resume on the spot nodes with this label.",
+            help="Use the spot nodes with this label for tasks that can resume.",
         ),
-        click.option("--queue", metavar="NAME", help="The LocalQueue of Kueue that admits the tasks."),
+        click.option("--queue", metavar="NAME", help="The Kueue LocalQueue that admits the tasks."),
         click.option(
             "--rollout",
             type=parse_deployment,

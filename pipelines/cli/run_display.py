@@ -65,7 +65,7 @@ class RunDisplay:
         self._out.print(printable(text, lines=True))
 
     def _is_news(self, step: "StepStatus") -> bool:
-        """Whether to print a step's new detail now: a reason for waiting at once, progress at most once a minute."""
+        """Whether to print a step's new detail: a reason for waiting immediately, progress at most once a minute."""
         detail, shown_time = self._details.get(step.name, ("", 0.0))
         if detail == step.detail:
             return False

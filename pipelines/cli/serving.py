@@ -86,7 +86,7 @@ def predict(paths: tuple[Path, ...], output: Path | None, run: str, overwrite: b
 @click.command(cls=Verb)
 @click.argument("served", metavar="LOG_OR_PHOTOS", type=PATH, help="A prediction log, or a folder of photos.")
 @click.option("--run", default="latest", metavar="RUN", help="The run with the model and the data set to compare with.")
-@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions made on or after this day.")
+@click.option("--since", type=parse_day, metavar="YYYY-MM-DD", help="Use only predictions made on or after this date.")
 @click.option("--output", type=PATH, default=Path("drift.html"), metavar="FILE", help="Where to save the report.")
 @click.option("--seed", type=int, default=42, metavar="N", help="The seed of the random number generator.")
 @json_option

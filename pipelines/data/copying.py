@@ -14,7 +14,7 @@ from pipelines.data.repository import committed_text
 
 
 def name_copy(source: Path, folder: Path, name: str | None) -> Path:
-    """Returns the path for a copy of a folder or an archive in a folder of the repository.
+    """Returns the path, in a folder of the repository, for a copy of a folder or an archive.
 
     Raises:
         DataError: the name is not a valid file name.

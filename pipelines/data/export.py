@@ -29,7 +29,7 @@ class ExportedPhoto:
     """A photo of the export.
 
     Attributes:
-        name: the path of its file, relative to the folder of the export; if only labels are exported, to the data.
+        name: the path of its file, relative to the export's folder or, if only labels are exported, to the data.
         label: its class.
         split: None if the data has no splits.
         group: None if the data has no groups.

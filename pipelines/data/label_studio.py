@@ -15,7 +15,7 @@ INTERFACE_FILE: Final = "labeling_interface.xml"
 
 
 def make_task(name: str, facts: Mapping[str, str | None]) -> dict[str, Any]:
-    """A task for a photo.
+    """Creates the task for a photo.
 
     Args:
         name: the path of its file, relative to the folder of the tasks.
@@ -26,7 +26,7 @@ def make_task(name: str, facts: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def make_choice(label: str) -> dict[str, Any]:
-    """A label, as the result of an annotation or of a prediction."""
+    """Encodes a label as the result of an annotation or of a prediction."""
     return {"from_name": "choice", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
 
 

@@ -110,7 +110,7 @@ def choose_next(
 def _find_logged(
     classifier: "Classifier", log_dir: Path, photos_dir: Path | None, since: datetime.date | None, dataset_dir: Path
 ) -> Candidates:
-    """Finds the photos of the predictions in a log that are not in the data set of the run."""
+    """Finds the photos of logged predictions, except those that are in the data set of the run."""
     from components.deploy.monitoring.signals import logged_traits
     from components.deploy.predict import find_files
     from components.deploy.service.predictions.feedback import read_feedback

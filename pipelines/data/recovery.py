@@ -1,4 +1,4 @@
-"""Protects changes to data sets against kills: each repository runs one change at a time, with a journal.
+"""Protects changes to data sets if a process is killed: each repository runs one change at a time, with a journal.
 
 .dvc/tmp/darkroom.lock   held by the running change, and by the git and dvc processes that it started
 .dvc/tmp/darkroom.json   Journal of the running change, or of one that was killed
@@ -38,7 +38,8 @@ class Journal(BaseRecord):
         data: the path of the data.
         before: the text of the version file in the last commit.
         here: the text of the version file in the working tree before the change; None if there was none.
-        ignore_rules: the text of the .gitignore next to it before the change; empty if there was none, None if unknown.
+        ignore_rules: the text of the .gitignore next to the version file before the change; empty if there was none,
+            None if unknown.
         moves: (from, to) of each file, in the order of the moves.
         is_done: whether the change was committed or undone, so that nothing is left to undo.
     """

@@ -96,7 +96,7 @@ def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, 
     Args:
         root: the root of the repository.
         path: the path of the data, relative to the root.
-        request: identifies the user's request, which is not repeated if it was killed after its commit.
+        request: identifies the user's request, so that one that was killed after its commit is not executed again.
         prepare: receives the folder of the data and a scratch folder; returns the moves and the commit's subject.
 
     Raises:

@@ -46,7 +46,7 @@ PUBLIC_BASE: Final = _public_base()
 
 
 class EngineError(DarkroomError):
-    """The container engine or an image is missing or fails."""
+    """The container engine is missing or fails, or an image is missing or unusable."""
 
 
 @dataclass(frozen=True)

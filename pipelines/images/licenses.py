@@ -1,7 +1,7 @@
 """Checks the licenses of the locked packages, offline: `python -m pipelines.images.licenses`.
 
-An image must not contain a package whose license would apply to the whole image (GPL, AGPL). This holds for the license
-of the package itself and for those of the libraries in its wheel.
+An image must not contain a package whose license would apply to the whole image (GPL, AGPL). This rule applies to the
+license of the package itself and to those of the libraries in its wheel.
 """
 
 import functools
@@ -96,7 +96,7 @@ def main() -> int:
 
 
 def problems_of(lock: Path) -> Iterator[str]:
-    """Yields a sentence for each package of a lock file that has a forbidden or unknown license, or a GPL library."""
+    """Yields a sentence about each package in a lock file with a forbidden or unknown license, or a GPL library."""
     from packaging.markers import Marker
 
     allowed = ALLOWED_ON_LAPTOP if lock.stem in NOT_IN_IMAGES else ALLOWED
@@ -112,7 +112,7 @@ def problems_of(lock: Path) -> Iterator[str]:
         if expression is None:
             yield (
                 f"requirements/{lock.name}: the license of {name} {version} must be known; the package's "
-                "metadata contain none, or it is not installed. Read its license file and add the package to REVIEWED "
+                "metadata contains none, or it is not installed. Read its license file and add the package to REVIEWED "
                 "in licenses.py."
             )
         elif not is_allowed(expression, allowed):
@@ -129,7 +129,7 @@ def problems_of(lock: Path) -> Iterator[str]:
 
 
 def license_of(package: Distribution) -> str | None:
-    """The SPDX expression of an installed package's license; None if its metadata contain no known license."""
+    """The SPDX expression of an installed package's license; None if its metadata contains no known license."""
     name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
     if name in REVIEWED:
         return REVIEWED[name]

@@ -24,7 +24,7 @@ def check_model(
     """Checks whether a model file is safe, and whether train accepts it.
 
     Args:
-        file: a .keras or .h5 file, or a zip of one.
+        file: a .keras or .h5 file, or a zip file that contains one.
         architecture: the network of a file that contains only weights.
         image_size: (height, width) for the architecture; None for its default.
         num_classes: the number of classes that the model must have to be used unchanged.

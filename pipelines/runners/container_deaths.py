@@ -13,7 +13,7 @@ from pipelines.runners.killed_tasks import note_failure, running_step
 from pipelines.runners.runs import step_of
 
 MORE_MEMORY: Final = (
-    "Allow more with --memory, give Docker more memory, or lower train.batch_size or "
+    "Allow more memory with --memory, give Docker more memory, or lower train.batch_size or "
     "preprocess.image_size. If the container was removed by hand or the engine stopped, start the run again."
 )
 
@@ -51,7 +51,7 @@ def _note_deaths(stream: Any) -> None:
 
 
 def _task_in(image: str) -> str:
-    """The task whose container used an image: the task that started last, if it uses this image; else the image's step.
+    """The task whose container used an image: the latest task or, if that uses a different image, the image's step.
 
     The second case occurs if a task is killed before it reports its start.
     """

@@ -109,7 +109,7 @@ def params_logged_later(params: Params) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _open_mlflow_run(folder: runs.RunFolder, params: Params) -> Iterator[Run]:
-    """Creates the MLflow run of this pipeline run, and ends it after the block; a failure is recorded in both."""
+    """Creates the MLflow run of this pipeline run, and ends it after the block; a failure is recorded in both runs."""
     run_id = folder.path.name
     mlflow_run = Run(None)
     try:

@@ -58,7 +58,7 @@ def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
     except ValidationError:
         raise ArtifactError(
             "A run's name must be one line of at most 80 characters, and its notes must have at most 5,000 characters; "
-            f"found {len(name)} and {len(notes)}."
+            f"found {len(name)} and {len(notes)} characters."
         ) from None
     write_json(run_dir / NOTES_FILE, run_notes)
     return run_notes

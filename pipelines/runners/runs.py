@@ -177,7 +177,7 @@ def find_run(run_id: str = "latest") -> RunFolder:
     if not (folder.path / SUMMARY_FILE).is_file():
         finished_ids = [run.path.name for run in list_runs() if run.summary is not None]
         hint = (
-            f"finished runs are {', '.join(finished_ids[:5])}"
+            f"finished runs: {', '.join(finished_ids[:5])}"
             if finished_ids
             else "no run has finished here; start one: darkroom run"
         )

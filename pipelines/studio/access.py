@@ -2,7 +2,7 @@
 
 Otherwise, a page from another origin in the same browser could start jobs: browsers send such requests, and only hide
 the response. With DNS rebinding, where another host name resolves to this address, such a page would even have the same
-origin.
+origin as the studio.
 """
 
 import hmac
@@ -36,7 +36,7 @@ class Guard:
 
         Args:
             app: the protected app.
-            hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
+            hosts: the hosts (name and port) that requests may be addressed to; if empty, any (requires a token).
             token: the required token; None if none is required.
             public_url: the page's public address; None without a reverse proxy. The proxy may keep or remove its path.
         """

@@ -38,7 +38,7 @@ async def answer_error(_request: Request, error: Exception) -> Response:
 
 async def answer_http_error(_request: Request, error: Exception) -> Response:
     """Responds to an HTTP error, such as an unknown address."""
-    assert isinstance(error, HTTPException), "registered for HTTPException"
+    assert isinstance(error, HTTPException), "this handler must be registered for HTTPException"
     return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
 
 
@@ -100,7 +100,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 async def _keep_stepping(studio: Studio) -> None:
-    """Starts waiting jobs in order, until it is canceled."""
+    """Starts the jobs that are waiting, in order, until it is canceled."""
     while True:
         try:
             await to_thread.run_sync(studio.queue.step)

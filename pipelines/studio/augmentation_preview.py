@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from components.contract.foreign.documents import parse_json
 from components.contract.image.preview import augmentation_sheet
+from components.contract.params.augmentation import AUGMENTATION_PRESETS, AugmentationParams
 from components.contract.params.resolve import Resolution
-from components.contract.params.training import AUGMENTATION_PRESETS, AugmentationParams
 from pipelines.studio.data.photos import Album
 from pipelines.studio.draft.store import DraftStore
 from pipelines.studio.settings import StudioError

@@ -35,7 +35,7 @@ MAX_WAITING: Final = 8
 POLL_SECONDS: Final = 1.5
 """How long a request waits for the next photo; less than the time that a shutdown gives open requests to finish."""
 IDLE_SECONDS: Final = 60.0
-"""The phone's page closes after this time without such a request."""
+"""The phone's page closes after this time without a request for the next photo."""
 NOTIFY_SECONDS: Final = 5
 
 
@@ -165,7 +165,8 @@ def _local_address() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             raise StudioError(
-                "This computer must be on the same network as the phone, such as its Wi-Fi; it is not on any network.",
+                "This computer is not on any network. Connect it to the same network as the phone, for example "
+                "the same Wi-Fi.",
                 409,
             ) from None
 

@@ -36,7 +36,7 @@ class Settings:
         home: the folder of the studio's state, such as the draft, jobs and uploads.
         roots: the folders that users can browse.
         token: the token that a browser must send when it opens the page; None if only this machine can reach it.
-        hosts: the hosts (name and port) that requests may be addressed to; empty allows any, but requires a token.
+        hosts: the hosts (name and port) that requests may be addressed to; if empty, any (requires a token).
         max_upload_bytes: the maximum size of an archive.
         public_url: the page's public address, ending in a slash; None without a reverse proxy.
     """

@@ -1,6 +1,6 @@
 """A worker process of the studio: executes tasks from standard input until standard input is closed.
 
-Workers read untrusted files. If one of them crashes, the server continues. The argument is the memory limit in bytes.
+Workers read untrusted files. If a worker crashes, the server continues. The argument is the memory limit in bytes.
 """
 
 import os

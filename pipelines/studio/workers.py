@@ -1,4 +1,4 @@
-"""Reads data in separate processes with limited memory and time; if one crashes, the user gets an error message.
+"""Reads data in separate processes with limited memory and time; if a process crashes, the user gets an error message.
 
 A page needs many small results, so a worker is reused for further tasks. The server and a worker exchange frames. A
 frame contains a JSON object and bytes, such as a photo, preceded by the sizes of both.
@@ -122,8 +122,8 @@ class Workers:
             photo: the content of the file.
             size: the (height, width) of the result, in pixels.
             resize: how to fit a photo with a different aspect ratio.
-            pixel_range: the range of the 16-bit photos of the data set; None if it is not known yet, which scales the
-                photo by its own range.
+            pixel_range: the range of the data set's 16-bit photos. If it is None, because it is not known yet, the
+                photo is scaled by its own range.
 
         Raises:
             StudioError: the file is not a usable photo.

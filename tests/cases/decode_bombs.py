@@ -89,7 +89,7 @@ def png_with(*chunks: bytes) -> bytes:
 
 
 HEADER_BOMBS: Final[dict[str, Callable[[], bytes]]] = {
-    "EXIF in a thousand segments": lambda: jpeg_with(*[_segment(0xE1, b"Exif\0\0" + bytes(1_000))] * 1_000),
+    "a JPEG with EXIF in 1,000 segments": lambda: jpeg_with(*[_segment(0xE1, b"Exif\0\0" + bytes(1_000))] * 1_000),
     "a JPEG with 100,000 segments": lambda: jpeg_with(*[_segment(0xFE, b"")] * 100_000),
     "a TIFF with a million strips": lambda: tiff_of_many_strips(1_000_000),
     "a PNG with 50,000 chunks": lambda: png_with(chunk(b"prVt", b"") * 50_000),

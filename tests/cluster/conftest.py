@@ -192,7 +192,7 @@ def stranger(loaded_images: None) -> str:
 
 @pytest.fixture(scope="session")
 def whole_run(data: Path, pipeline: Path) -> Run:
-    """A successful run of all tasks; an earlier one is reused if its code was the same and it is still being served."""
+    """A successful run of all tasks; an earlier run with the same pipeline and images is reused while it is served."""
     if (earlier_run := _find_run(pipeline)) is not None:
         return earlier_run
     run = Run(pipeline)

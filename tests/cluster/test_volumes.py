@@ -51,7 +51,7 @@ def test_a_root_owned_cache_is_refused_until_the_job_has_made_it_writable_for_th
     name = job["metadata"]["name"]
     cluster.apply(job)
     wait_for_end(name, seconds=180)
-    assert "after its pod is lost must be writable for user 10001" in job_log(name)
+    assert "after its pod is lost must be writable by user 10001" in job_log(name)
     cluster.delete(KUBEFLOW, "job", name)
 
     documents = YAML(typ="safe").load_all((ROOT / "k8s" / "pipelines" / "cache.yaml").read_text())

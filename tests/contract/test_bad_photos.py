@@ -32,7 +32,7 @@ from tests.cases.bad_photos import BAD_PHOTOS, needs_heic
 from tests.support.artifacts import make_bundle, make_dataset, make_photos
 
 SECONDS = 2.0
-"""The limit on the processor time for one file: far more than any file needs, but far less than a hang takes."""
+"""The limit on the processor time for one file: more than any file needs, but short enough to detect a hang."""
 
 PARAMS = PreprocessParams(image_size=64, audit=AuditParams(duplicates="report", near_duplicates="ignore"))
 
@@ -202,7 +202,7 @@ def as_nobody() -> Iterator[None]:
         try:
             os.seteuid(65534)
         except OSError:
-            pytest.skip("this process is root and may not become another user")
+            pytest.skip("this process is root, but is not allowed to switch to another user")
     try:
         yield
     finally:

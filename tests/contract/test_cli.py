@@ -72,7 +72,7 @@ def test_every_verb_has_help(verb: tuple[str, ...], tmp_path: Path) -> None:
         (["serve"], "There is no finished run at runs/latest"),
         (["predict", "photos"], "There is no finished run at runs/latest"),
         (["drift", "photos"], "There is no finished run at runs/latest"),
-        (["drift", "photos", "--since", "yesterday"], "a day such as 2026-01-31 is expected"),
+        (["drift", "photos", "--since", "yesterday"], "a date such as 2026-01-31 is expected"),
         (["serve", "--api-key-file", "absent"], "must name a readable file that contains the key"),
         (["serve", "--log-share", "2"], "a number from 0 to 1 is expected"),
         (["serve", "--port", "0"], "a port from 1 to 65535 is expected"),

@@ -70,7 +70,7 @@ def test_only_the_launcher_starts_programs(path: Path) -> None:
     if path in KEEPERS:
         assert not any(
             isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable" for node in ast.walk(tree)
-        ), "it must start only the command that it is given"
+        ), "the module must start only the command that it is given"
     elif path != LAUNCHER:
         assert launches(tree) == []
         assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree))

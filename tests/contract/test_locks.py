@@ -10,7 +10,7 @@ LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "package-lock.js
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=relative)
-def test_a_lock_contains_hashes_and_no_address(path: Path) -> None:
+def test_a_lock_file_contains_hashes_and_no_address(path: Path) -> None:
     text = path.read_text()
     assert "sha256:" in text or "sha512-" in text
     for address in ("://", "--index-url", "--extra-index-url", "--find-links", '"resolved"'):

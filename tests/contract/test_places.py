@@ -37,7 +37,7 @@ def test_a_kfp_task_runs_in_a_folder_with_any_name(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "name", ["it's [1] 100%41 $HOME #1 what?", *(pytest.param(name, marks=pytest.mark.proof) for name in NAMES)]
 )
-def test_the_store_is_in_a_working_folder_with_any_name(name: str, empty_store: Path, tmp_path: Path) -> None:
+def test_the_mlflow_store_works_in_a_folder_with_any_name(name: str, empty_store: Path, tmp_path: Path) -> None:
     store = tmp_path / name / ".darkroom" / "mlflow" / "mlflow.db"
     store.parent.mkdir(parents=True)
     shutil.copy(empty_store, store)

@@ -85,7 +85,9 @@ def test_a_folder_is_small_and_describes_its_content(folder: Path) -> None:
     assert len(list(folder.glob("*.py"))) <= MAX_FILES
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
     assert docstring
-    assert len(docstring.splitlines()) == 1 or folder.name == "darkroom", "all but darkroom's must be one line"
+    assert len(docstring.splitlines()) == 1 or folder.name == "darkroom", (
+        "every docstring except that of darkroom must be one line"
+    )
 
 
 def test_a_module_is_short() -> None:

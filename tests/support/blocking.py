@@ -12,7 +12,7 @@ BLOCKING = {"acquire", "connect", "join", "poll", "recv", "recv_into", "select",
 
 
 class BlockedTime:
-    """The seconds for which this thread was blocked in calls from Python."""
+    """Adds up the seconds that this thread spends in the functions in BLOCKING."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

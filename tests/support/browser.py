@@ -253,17 +253,19 @@ def browse(
                 await page.open(url)
                 await page.until(ready)
                 await work(page)
-                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "must not scroll sideways"
+                assert await page.run("document.documentElement.scrollWidth <= innerWidth"), (
+                    "the page must not scroll sideways"
+                )
                 check(page.events)
 
     def check(events: list[dict[str, Any]]) -> None:
-        # If a page names no icon, such as a plain-text error, the browser itself requests this one.
+        # If a page (such as a plain-text error) names no icon, the browser itself requests this one.
         icon_url = urllib.parse.urljoin(url, "/favicon.ico")
         for event in events:
             if event["method"] == "Network.requestWillBeSent":
                 requested = event["params"]["request"]["url"]
                 is_allowed = requested == icon_url or requested.startswith((url, "data:", "blob:"))
-                assert is_allowed, f"the page requests {requested}"
+                assert is_allowed, f"the page must request nothing else: {requested}"
             assert event["method"] != "Runtime.exceptionThrown", event
             if event["method"] == "Log.entryAdded":
                 entry = event["params"]["entry"]

@@ -10,7 +10,7 @@ import pytest
 
 
 def signals_to_test(sampled: signal.Signals, *proofs: signal.Signals) -> list[object]:
-    """Test parameters for signals that stop a program: the first is always tested, the others only in `make proof`."""
+    """Returns test parameters for signals that stop a program; `proofs` are tested only in `make proof`."""
     return [sampled, *(pytest.param(signum, marks=pytest.mark.proof) for signum in proofs)]
 
 

@@ -104,7 +104,7 @@ def ask(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def finish_runs(url: str, photos: Path, *overrides: dict[str, Any]) -> int:
-    """Trains a small network on photos, once with each of the params, and returns the revision of the draft."""
+    """Trains a small network on photos once for each of `overrides`, and returns the revision of the draft."""
     revision: int = ask(url, "api/data/choose", {"uri": str(photos), "revision": 0})["revision"]
     for params in overrides:
         revision = ask(url, "api/draft", {"revision": revision, "set": SMALL_NETWORK | params})["revision"]

@@ -82,6 +82,6 @@ def read_audit(folder: Path) -> AuditInfo:
     """Reads audit.json.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     return read_json(folder / "audit.json", AuditInfo, "audit")

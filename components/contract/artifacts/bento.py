@@ -90,6 +90,6 @@ def read_deployment(bento_dir: Path) -> DeploymentInfo:
     """Reads deployment.json.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     return read_json(bento_dir / "deployment.json", DeploymentInfo, "bento folder")

@@ -95,7 +95,7 @@ def read_bundle(bundle_dir: Path) -> BundleInfo:
     """Reads bundle.json.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     return read_json(bundle_dir / "bundle.json", BundleInfo, "model bundle")
 
@@ -106,6 +106,6 @@ def write_train_image_ids(bundle_dir: Path, image_ids: Iterable[str]) -> None:
 
 
 def read_train_image_ids(bundle_dir: Path) -> frozenset[str] | None:
-    """The training photos; None if the bundle does not list them."""
+    """The ids of the training photos; None if the bundle does not list them."""
     path = bundle_dir / "train_image_ids.txt"
     return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else None

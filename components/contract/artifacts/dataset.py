@@ -106,7 +106,7 @@ def read_info(dataset_dir: Path) -> DatasetInfo:
     """Reads dataset.json.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     return read_json(dataset_dir / "dataset.json", DatasetInfo, "data set")
 

@@ -41,7 +41,7 @@ class Comparison(StrictRecord):
     """The candidate and the champion, scored on the same photos."""
 
     num_images: int
-    """Number of test photos that both models were scored on; neither was trained on them."""
+    """Number of test photos that both models were scored on; neither model was trained on them."""
     num_left_out: int = 0
     """Number of test photos left out because one of the models was trained on them or on a near-duplicate."""
     candidate_accuracy: float
@@ -59,7 +59,7 @@ class Comparison(StrictRecord):
 
 
 class Verdict(StrictRecord):
-    """The verdict of the gate on a model, and its reasons."""
+    """The gate's verdict on a model, and the reasons for it."""
 
     verdict: VerdictWord
     reasons: tuple[str, ...]
@@ -100,6 +100,6 @@ def read_evaluation(evaluation_dir: Path) -> EvaluationInfo:
     """Reads evaluation.json.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     return read_json(evaluation_dir / "evaluation.json", EvaluationInfo, "evaluation")

@@ -202,7 +202,7 @@ class SliceFigures(StrictRecord):
 
 
 class RobustnessFigures(StrictRecord):
-    """The figures of the same test photos after one kind of disturbance, such as blur."""
+    """The figures of a sample of the test photos after one kind of disturbance, such as blur."""
 
     disturbance: str
     num_images: int
@@ -253,6 +253,6 @@ def read_figures(evaluation_dir: Path) -> AllFigures:
     """Reads figures.json.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     return read_json(evaluation_dir / "figures.json", AllFigures, "evaluation")

@@ -62,6 +62,6 @@ def read_study(study_dir: Path) -> StudyInfo:
     """Reads study.json.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     return read_json(study_dir / "study.json", StudyInfo, "study")

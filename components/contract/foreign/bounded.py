@@ -20,7 +20,7 @@ def environment() -> Mapping[str, str]:
 
 
 def limit_memory(num_bytes: int) -> None:
-    """Limits the address space of this process permanently, and prevents core files."""
+    """Limits the address space of this process permanently, and prevents core dumps."""
     for kind, value in ((resource.RLIMIT_AS, num_bytes), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from components.contract.image.augment_colors import make_color_change, make_disturbance
-from components.contract.params.training import AugmentationParams
+from components.contract.params.augmentation import AugmentationParams
 from components.contract.system.cores import num_cores
 
 NUM_DRAWS: Final = 21

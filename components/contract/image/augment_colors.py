@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from components.contract.params.training import AugmentationParams
+from components.contract.params.augmentation import AugmentationParams
 
 LUMA: Final = np.array([0.299, 0.587, 0.114])
 """The weights of red, green and blue in the luma of a pixel (ITU-R BT.601)."""
@@ -17,7 +17,8 @@ MIN_BLUR: Final = 0.1
 """The minimum blur, in pixels; a smaller blur is invisible, so it is skipped."""
 
 Change = Callable[[int, np.ndarray], None]
-"""A function that changes the variant with this index in place: uint8 (height, width, 3), RGB."""
+"""A function that receives the index of a photo and its variant, uint8 (height, width, 3), RGB, and changes the variant
+in place."""
 
 
 def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.ndarray) -> Change | None:

@@ -1,4 +1,4 @@
-"""The only decoder, for training and serving: from the bytes of a file to RGB pixels.
+"""The only decoder, used for training and serving: converts the bytes of a file to RGB pixels.
 
 Pillow first reads the format, the size, the mode and the EXIF orientation from the header, before anything is decoded.
 JPEG is then decoded by libjpeg-turbo through simplejpeg, which rejects damaged scans and scales large photos while it
@@ -206,7 +206,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _decode_jpeg(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> np.ndarray:
-    """RGB pixels before rotation: of full size, or of the smallest size that libjpeg-turbo offers and `fit` can use."""
+    """RGB pixels before rotation, at full size or at the smallest size from libjpeg-turbo that suffices for `fit`."""
     if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise ImageError("corrupt", f"A JPEG may have at most {MAX_JPEG_SCANS} scans; this one has more.")
     min_height, min_width = least_size(image, size, resize)

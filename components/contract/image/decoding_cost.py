@@ -40,7 +40,8 @@ def accept_any(cost: DecodeCost) -> None:
 def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: Resize) -> DecodeCost:
     """Estimates, from its header, the cost of decoding a photo.
 
-    The constants were measured on files of 16 megapixels in each format and mode; test_headers.py checks the memory.
+    The constants were measured on files of 16 megapixels in each format and mode; test_headers.py checks the memory
+    estimates.
     """
     num_pixels, file_format = image.width * image.height, format_of(image)
     deep = is_deep(image)

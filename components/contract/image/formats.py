@@ -66,7 +66,7 @@ _PLANE_BY_PLANE: Final = 2
 
 @functools.cache
 def reads_heif() -> bool:
-    """Whether HEIC photos, such as those taken by iPhones, can be read: whether the extra `heic` is installed."""
+    """Whether HEIC photos, such as those taken by iPhones, can be read; this needs the extra `heic`."""
     try:
         import pillow_heif
     except ImportError:

@@ -21,7 +21,7 @@ MIN_BLOCK_BYTES: Final = 64
 MAX_TAG_VALUES: Final = 2**18
 """The maximum number of values in a tag of a TIFF; even one strip per row needs fewer."""
 _OPAQUE_TYPES: Final = (1, 2, 7)
-"""The types BYTE, ASCII and UNDEFINED, which Pillow keeps as bytes instead of a tuple of numbers."""
+"""The TIFF types BYTE, ASCII and UNDEFINED, which Pillow keeps as bytes instead of a tuple of numbers."""
 _START_OF_SCAN: Final = 0xDA
 _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE_MARKERS: Final = frozenset((0xC2, 0xC6, 0xCA, 0xCE))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from components.contract.image.augment import augment, image_keys, photo_seeds
-from components.contract.params.training import AugmentationParams
+from components.contract.params.augmentation import AugmentationParams
 
 VARIANTS: Final = 8
 TILE: Final = 96
@@ -42,7 +42,7 @@ def augmentation_sheet(
 
 
 def draw_tile(pixels: np.ndarray) -> Image.Image:
-    """Fits a photo into a tile, on light gray; tiny pictures are enlarged without smoothing."""
+    """Fits a photo into a tile with a light gray background; tiny pictures are enlarged without smoothing."""
     photo = Image.fromarray(pixels)
     resampling = Image.Resampling.NEAREST if max(photo.size) < TILE else Image.Resampling.LANCZOS
     return ImageOps.pad(photo, (TILE, TILE), resampling, color="#eeeeee")

@@ -144,7 +144,7 @@ def read_calibration(folder: Path) -> Calibration:
     """Reads the calibration from an evaluation folder, or from the `src` folder of a bento.
 
     Raises:
-        ArtifactError: a file is missing or damaged, or has another format version.
+        ArtifactError: a file is missing or damaged, or has an unsupported format version.
     """
     facts = read_json(folder / "calibration.json", CalibrationFacts, "evaluation")
     path = folder / "familiarity.npz"

@@ -13,7 +13,7 @@ from components.contract.errors import ArtifactError
 from components.contract.system.library_settings import ignore_library_settings
 
 CPU_SETTINGS: Final[dict[str, str | int]] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-"""float32 on every processor: otherwise OpenVINO would use bfloat16 where supported, which would change the figures."""
+"""float32 on every processor: otherwise OpenVINO would use bfloat16 where supported, which would change the results."""
 
 
 def openvino() -> Any:

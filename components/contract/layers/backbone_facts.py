@@ -59,7 +59,7 @@ SCALES: Final[dict[BackboneScale, tuple[float | list[float], float | list[float]
     ),
     "BGR less ImageNet mean": (1.0, [-mean for mean in _CAFFE_MEAN]),
 }
-"""(factor, offset) for red, green and blue, from pixels of 0 to 255.
+"""(factor, offset) for red, green and blue, to apply to pixels from 0 to 255.
 
 The first layers of Keras' EfficientNet subtract the mean and divide by the root of the deviation. If Keras loads the
 ImageNet weights itself, it adds a layer that divides by the root of the deviation again
@@ -76,7 +76,7 @@ class WeightFiles:
         folder: the folder below the base URL of Google's public files.
         with_top: the name of the file with the classification layer.
         without_top: the name of the file without it.
-        cache_names: the names of the two files in Keras' cache, if they differ.
+        cache_names: the names of the two files in Keras' cache; None if they are the same as above.
     """
 
     folder: str

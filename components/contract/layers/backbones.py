@@ -54,7 +54,7 @@ BACKBONES: Final[dict[str, BackboneFacts]] = {
         1024,
         7_037_504,
         2.83,
-        "Few weights; good for few photos.",
+        "Few weights; suitable for small data sets.",
         tf_kernels("densenet", "densenet121"),
         _DEVIATION,
     ),

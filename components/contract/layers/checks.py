@@ -132,7 +132,7 @@ def either(*checks: Check, expected: str = "a value of one of several types") ->
 
 
 def numbers(inner: Check, low: int, high: int) -> Check:
-    """A check for lists of `low` to `high` values."""
+    """A check for lists with `low` to `high` items, each of which `inner` accepts."""
     num_values = f"{low} to {high} values" if low < high else pluralize(low, "value")
 
     def check(value: Any) -> tuple[Any, ...]:

@@ -102,7 +102,7 @@ LAYERS = tuple(sorted(KINDS.keys() - {"InputLayer"}))
 
 @cache
 def layer_class(kind: str) -> type[Layer]:
-    """The class of layers of one kind, with its arguments as fields."""
+    """Creates the class for one kind of layer, with the arguments of this kind as fields."""
     entry = KINDS[kind]
     fields: dict[str, Any] = {
         name: (check.annotation if name in entry.required or check.default is not None else check.annotation | None,)

@@ -103,7 +103,7 @@ def globally_pooled(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def pooled_over_places(arguments: Arguments, shape: Shape) -> Shape:
-    """The output shape of global pooling over positions × channels."""
+    """The output shape of global pooling over positions, for an input of positions × channels."""
     if len(shape) != 2:
         raise wrong("an input of positions × channels", shape)
     return (1, shape[1]) if arguments.get("keepdims") else shape[1:]

@@ -63,7 +63,7 @@ PATTERNS: Final[dict[str, Kind]] = {
         depthwise,
         depthwise_weights,
         ("kernel_size",),
-        help="Filters each channel separately; very light.",
+        help="Filters each channel separately, with very few weights.",
     ),
     "Conv2DTranspose": Kind(
         {

@@ -1,4 +1,5 @@
-// Tables marked data-search get a search field and pages. Without scripts they show every row.
+// A long table with the attribute data-search gets a search field and is split into pages. If scripts are forbidden, it
+// shows every row.
 
 const ROWS_PER_PAGE = 25;
 

@@ -22,7 +22,7 @@ class ColumnNames(Section):
 
 
 class DataParams(Section):
-    """The location of the photos."""
+    """The location of the photos, and how they are read."""
 
     uri: Annotated[str, Field(min_length=1), AfterValidator(Address)] = Field(
         description="A folder of class folders, or of train/validation/test folders that contain class folders; a zip "

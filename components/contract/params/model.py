@@ -55,7 +55,7 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
     "upload": ("path", "name", "head", "layer", "pixels", "class_names"),
     "bundle": ("from", "head", "layer"),
 }
-"""The keys that each kind accepts; the first is required."""
+"""The keys that each kind accepts; the first is required, except `name` if there is a weights file."""
 
 
 class ModelParams(Section, serialize_by_alias=True):
@@ -79,8 +79,8 @@ class ModelParams(Section, serialize_by_alias=True):
         Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False), Field(min_length=1)] | None
     ) = Field(
         None,
-        description="For name auto: the backbones, weights files and model files to probe. null: those of the preset "
-        "whose ImageNet weights are in Keras' cache or can be downloaded.",
+        description="For name auto: the backbones, weights files and model files to probe. null: the backbones of "
+        "the preset, if their ImageNet weights are in Keras' cache or can be downloaded.",
     )
     choose: Literal["fastest", "most_accurate"] | None = Field(
         None,
@@ -113,7 +113,8 @@ class ModelParams(Section, serialize_by_alias=True):
     class_names: Annotated[tuple[str, ...], Strict(False), Field(min_length=2)] | None = Field(
         None,
         description="For a model of kind upload that is used unchanged: its classes in the order of its outputs. null: "
-        "read from labels.txt or class_names.json next to the file or in its zip, otherwise in alphabetical order.",
+        "read from a file such as labels.txt or class_names.json next to the model file or in its zip; without such a "
+        "file, the classes of the data in alphabetical order.",
     )
     from_: Annotated[str, Field(min_length=1)] | None = Field(
         None,

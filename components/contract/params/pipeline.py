@@ -1,7 +1,7 @@
-"""The typed form of params.yaml: one frozen model per section, parsed once at the edge.
+"""The typed form of params.yaml: one frozen Pydantic model per section, parsed once at the edge.
 
-YAML, `--set` and the JSON strings that KFP passes to the steps all go through the same strict models. Values that are
-`auto` are resolved by `resolve` before anything is compiled or run.
+YAML, `--set` and the JSON strings that KFP passes to the steps are all validated by the same strict Pydantic models.
+Values that are `auto` are resolved by `resolve` before anything is compiled or run.
 """
 
 import json
@@ -97,7 +97,7 @@ class PreprocessParams(Section):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels; only after `resolve`."""
+        """(height, width) in pixels; available only after `resolve`."""
         assert self.image_size != "auto", "image_size must be resolved before a step runs"
         return height_width(self.image_size)
 

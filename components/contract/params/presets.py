@@ -70,7 +70,7 @@ PRESETS: Final[dict[str, Preset]] = {
             {"trainable": "head", "epochs": 3},
             {"trainable": "blocks", "epochs": 20, "optimizer": "adamw", "learning_rate": 0.0003, "warmup_epochs": 1.0},
         ),
-        f"{_HEAD_FIRST}, twice as long as in balanced",
+        f"{_HEAD_FIRST}, for twice as many epochs as in balanced",
     ),
 }
 
@@ -148,7 +148,7 @@ def _find_obstacle(train: TrainParams, model: ModelParams) -> str | None:
 def _make_phase(train: TrainParams, values: dict[str, Any], *, is_last: bool) -> Phase:
     """A phase of a preset, in which the values in params.yaml take precedence.
 
-    If params.yaml sets `epochs`, this replaces the number of epochs of the last phase and limits that of the others.
+    If params.yaml sets `epochs`, the last phase has this number of epochs, and the other phases have at most as many.
     """
     kept = {key: value for key, value in values.items() if key not in train.model_fields_set or key == "epochs"}
     if "epochs" in train.model_fields_set:

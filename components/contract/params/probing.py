@@ -1,4 +1,4 @@
-"""The rule of the probe: which pretrained networks `train.model.name: auto` chooses from, and how."""
+"""The rule for the probe: which pretrained networks `train.model.name: auto` chooses from, and how."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -33,7 +33,7 @@ _RULES: Final = {
 
 
 def probe_rule(train: TrainParams) -> ProbeRule:
-    """The rule of the preset, overridden by the params."""
+    """The preset's rule, in which `candidates` and `choose` are replaced if the params set them."""
     rule = _RULES.get(train.preset, _BALANCED)
     return ProbeRule(train.model.candidates or rule.candidates, train.model.choose or rule.choose)
 

@@ -81,7 +81,7 @@ def resolve(
         params: the params as read.
         native_size: (height, width) in pixels: the median over the photos.
         data_name: the name of the data, for `deploy.model_name: auto`.
-        initial_model: the upload or bundle of `train.model`, if it can be read here.
+        initial_model: the facts about the upload or bundle in `train.model`; None if this machine cannot read it.
 
     Raises:
         ParamsError: a value is invalid for the resolved size.
@@ -126,7 +126,7 @@ def resolve_train(
 ) -> tuple[TrainParams, list[str]]:
     """Replaces the `auto` values of the section `train` for photos of `image_size` (height, width).
 
-    If there are trials, no preset is applied, because the search tunes its values.
+    If there are trials, no preset is applied, because the search tunes the values that a preset would set.
     """
     if num_trials:
         train = without_preset(train)
@@ -165,7 +165,7 @@ def _replace_auto(phase: P, auto_values: dict[str, str]) -> P:
 
 
 def _default_trainable(model: ModelParams) -> Literal["all", "head"]:
-    """All layers of a new network; only the head of a pretrained one."""
+    """Returns `all` for a new network, and `head` for a pretrained one."""
     return "all" if model.kind == "layers" or model.weights == "none" else "head"
 
 
@@ -189,7 +189,7 @@ def _resolve_model(
         )
     if model.kind == "pretrained" and model.name is None:
         raise ParamsError(
-            f"train.model.name must be set if the weights file cannot be read here; the file is {model.weights}. "
+            f"train.model.name must be set if this machine cannot read the weights file; the file is {model.weights}. "
             "Set it to the network that the weights belong to."
         )
     if model.kind == "pretrained":
@@ -251,7 +251,7 @@ def _resolve_image_size(
     if kind in ("upload", "bundle"):
         if initial_model is None:
             raise ParamsError(
-                f"Set preprocess.image_size for a model of kind {kind} that cannot be read here: --set "
+                f"Set preprocess.image_size for a model of kind {kind} that this machine cannot read: --set "
                 "preprocess.image_size=… (darkroom run determines it automatically)"
             )
         if initial_model.image_size is None:

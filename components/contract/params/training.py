@@ -5,57 +5,11 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import Discriminator, Field, Strict, Tag, model_validator
 
-from components.contract.params.base import MAX_SIZE, MIN_SIZE, Fraction, Section, Seed, Side, height_width
+from components.contract.params.augmentation import AUGMENTATION_PRESETS, AugmentationParams
+from components.contract.params.base import MAX_SIZE, MIN_SIZE, Section, Seed, Side, height_width
 from components.contract.params.model import ModelParams
 from components.contract.system.atomic_files import read_json
 from components.contract.validation_messages import expects, fault
-
-
-class AugmentationParams(Section):
-    """How strongly training photos are augmented.
-
-    Most numbers limit a random change that is drawn for each photo and epoch; a flip is applied to half of the photos.
-    """
-
-    horizontal_flip: bool = False
-    vertical_flip: bool = False
-    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
-    zoom: Fraction = 0.0
-    shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
-    shift: Fraction = Field(0.0, description="A fraction of height and width.")
-    brightness: Fraction = Field(0.0, description="A fraction of the full range, which is added or subtracted.")
-    contrast: Fraction = Field(0.0, description="A fraction of each pixel's distance from the photo's mean.")
-    crop: Fraction = Field(
-        0.0, description="Fraction of height and width that may be cut off; the remaining part is enlarged."
-    )
-    saturation: Fraction = Field(0.0, description="A fraction: 0.3 changes it to between 70 % and 130 %.")
-    hue_degrees: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="Rotation on the color wheel.")
-    blur: Annotated[float, Field(ge=0, le=20)] = Field(0.0, description="Standard deviation, in pixels.")
-    noise: Fraction = Field(0.0, description="Standard deviation, as a fraction of the full range.")
-    erasing: Fraction = Field(
-        0.0, description="Fraction of photos in which a rectangle of 2 to 20 % of the area is erased."
-    )
-
-
-AUGMENTATION_PRESETS: dict[str, AugmentationParams] = {
-    "none": AugmentationParams(),
-    "light": AugmentationParams(rotation_degrees=10, zoom=0.1, shift=0.08),
-    "medium": AugmentationParams(
-        horizontal_flip=True, rotation_degrees=15, zoom=0.15, shift=0.08, brightness=0.15, contrast=0.15
-    ),
-    "strong": AugmentationParams(
-        horizontal_flip=True,
-        rotation_degrees=25,
-        zoom=0.3,
-        shear_degrees=10,
-        shift=0.15,
-        brightness=0.25,
-        contrast=0.3,
-        saturation=0.3,
-        hue_degrees=8,
-        erasing=0.25,
-    ),
-}
 
 
 class EarlyStopping(Section):
@@ -96,7 +50,7 @@ PRESET_KEYS: Final = (
     "ema",
     "views",
 )
-"""The keys that a preset sets, apart from `trainable`. A key that is `auto` or absent does not count as set."""
+"""The keys that a preset can set, apart from `trainable`, if they are `auto` or absent in params.yaml."""
 
 
 class Phase(Section):
@@ -122,8 +76,8 @@ class Phase(Section):
     schedule: Literal["constant", "cosine", "one_cycle", "step", "plateau"] = Field(
         "cosine",
         description="How the learning rate changes. cosine: falls to 0 along half a cosine. one_cycle: rises for 30 % "
-        "of the epochs, then falls. step: is multiplied by decay_factor every decay_epochs. plateau: is multiplied by "
-        "decay_factor after decay_epochs without a better validation loss.",
+        "of the epochs, then falls. step: is multiplied by decay_factor every decay_epochs epochs. plateau: is "
+        "multiplied by decay_factor after decay_epochs epochs without a better validation loss.",
     )
     warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0, description="Number of epochs during which the learning rate rises from 0 to its value."
@@ -133,8 +87,14 @@ class Phase(Section):
         description="Number of epochs that the schedule, the views and swa are planned for; more than epochs if a time "
         "limit ends the phase earlier. null: the value of epochs.",
     )
-    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="For the schedules step and plateau.")
-    decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="For the schedules step and plateau.")
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="The factor by which the schedules step and plateau multiply the learning rate."
+    )
+    decay_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(
+        4,
+        description="For the schedule step: the epochs between two reductions. For plateau: the epochs without a "
+        "better validation loss before a reduction.",
+    )
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
         description="Discriminative learning rates: the rate of each layer with weights is that of the next layer, "
@@ -148,13 +108,14 @@ class Phase(Section):
     )
     mixup: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0,
-        description="Mixes each photo and its label with those of another photo. The value is α of Beta(α, α), the "
-        "distribution of the mixing ratio, such as 0.2. 0: off.",
+        description="Mixes each photo and its label with those of another photo. The value, such as 0.2, is α of "
+        "Beta(α, α), the distribution of the mixing ratio. 0: off.",
     )
     cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0,
         description="Pastes a rectangle of another photo into each photo, and mixes their labels in proportion to the "
-        "area. The value is α of Beta(α, α), the distribution of the area that is kept, such as 1. 0: off.",
+        "area. The value, such as 1, is α of Beta(α, α), the distribution of the fraction of the area that is kept. "
+        "0: off.",
     )
     early_stopping: EarlyStopping | None = EarlyStopping()
 
@@ -165,7 +126,7 @@ class Phase(Section):
 
     @property
     def augmentation_params(self) -> AugmentationParams:
-        """The augmentation in numbers; only after `resolve`."""
+        """The augmentation as numbers; available only after `resolve`."""
         if isinstance(self.augmentation, AugmentationParams):
             return self.augmentation
         assert self.augmentation != "auto", "augmentation must be resolved before a step runs"

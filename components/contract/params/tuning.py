@@ -15,11 +15,11 @@ from components.contract.validation_messages import DICT, fault, faults, nearest
 
 Number = int | float
 Choice = str | int | float | bool | None | dict[str, JsonValue] | list[JsonValue]
-"""A value, or an object of settings, such as those of an augmentation."""
+"""A value, or an object, such as the settings of an augmentation."""
 
 
 class Range(Section):
-    """Numbers from `low` to `high`; integers if both are integers."""
+    """Numbers from `low` to `high`; integers if `low`, `high` and `step`, if set, are integers."""
 
     low: Number
     high: Number
@@ -93,7 +93,7 @@ class TuneParams(Section):
     ] = Field(
         "auto",
         description="For each key of the section `train` that the search varies: {low, high, log, step} or a list of "
-        "choices. Keys are written as learning_rate, model.head[1].Dropout.rate or phases[1].epochs; choices may be "
+        "choices. Examples of keys: learning_rate, model.head[1].Dropout.rate, phases[1].epochs. Choices may be "
         "objects, such as the settings of an augmentation. auto: the most important keys for the kind of model.",
     )
     sampler: Literal["tpe", "random"] = Field(
@@ -146,7 +146,7 @@ _PART: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 def with_values(train: TrainParams, values: dict[str, Any]) -> TrainParams:
-    """The params with some values replaced.
+    """The section `train` with some values replaced.
 
     Args:
         train: the section `train`.
@@ -234,7 +234,7 @@ def _set_value(tree: Any, key: str, value: Any) -> None:
 
 
 def _check_entry(node: Any, parts: list[Any]) -> None:
-    """Raises KeyError if the node, the parent of the last part, cannot have such a key."""
+    """Raises KeyError if `node`, the parent of the key's last part, cannot have it; layers may omit their arguments."""
     if not parts or (isinstance(node, dict) and parts[-1] not in node and not _is_layer(parts)):
         raise KeyError
 

@@ -93,7 +93,7 @@ class ObjectStore:
             )
 
     def fetch(self, name: str, target: Path) -> bool:
-        """Downloads the file to `target`, block by block; blocks of an interrupted download are reused."""
+        """Downloads the missing blocks of the file to `target`; False if the store lacks the file or a block."""
         note = self._read_note(name)
         if note is None:
             return False

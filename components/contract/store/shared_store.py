@@ -1,6 +1,6 @@
 """Files that tasks share by name, in a folder or in an object store.
 
-The tasks of a run may be on several machines, so a file that one task creates for another is stored here.
+The tasks of a run may be on several machines, so a file that one task creates for another is put in the store.
 DARKROOM_STORE is a folder on a volume that all machines mount, or an address such as s3://bucket/darkroom. If it is not
 set, the store is a folder in the cache.
 """

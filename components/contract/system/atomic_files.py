@@ -1,4 +1,4 @@
-"""Writes outputs completely or not at all: to a temporary path next to the target, which is then renamed."""
+"""Writes outputs completely or not at all: to a temporary path next to the target, then renames it to the target."""
 
 import contextlib
 import csv
@@ -240,7 +240,7 @@ def read_json(path: Path, model: type[ModelT], artifact_name: str) -> ModelT:
         artifact_name: what the folder is called in messages, such as "data set" or "model bundle".
 
     Raises:
-        ArtifactError: the file is missing or damaged, or has another format version.
+        ArtifactError: the file is missing or damaged, or has an unsupported format version.
     """
     try:
         return model.model_validate_json(read_regular(path, MAX_JSON_BYTES))

@@ -45,7 +45,7 @@ def require_resumable(folder: Path, error: OSError) -> None:
     if is_in_pod() and any(os.environ.get(name) for name in (CACHE_VARIABLE, CHECKPOINTS_VARIABLE)):
         raise ArtifactError(
             "The volume from which training resumes after its pod is lost must be "
-            f"writable for user {os.getuid()} and group {os.getgid()}; {folder} is not: "
+            f"writable by user {os.getuid()} and group {os.getgid()}; {folder} is not: "
             f"{error.strerror or error}. The Job in k8s/pipelines changes the group of a new volume; see "
             "docs/kubernetes.md, Volumes."
         ) from None

@@ -141,7 +141,7 @@ class Options(TypedDict, total=False):
         stderr: the standard error.
         start_new_session: True if Ctrl-C in the terminal must not stop the program.
         close_fds: False if the program must inherit the locks that this process holds.
-        pass_fds: the locks to inherit.
+        pass_fds: the file descriptors of the locks that the program must inherit.
     """
 
     cwd: Path | None

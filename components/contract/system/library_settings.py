@@ -1,6 +1,6 @@
 """Ignores environment variables that were set for other projects and would change the results of numeric libraries.
 
-Darkroom's figures must depend only on the data, the params and the seed. With `ONEDNN_DEFAULT_FPMATH_MODE=BF16`, for
+Darkroom's results must depend only on the data, the params and the seed. With `ONEDNN_DEFAULT_FPMATH_MODE=BF16`, for
 example, TensorFlow multiplies in bfloat16, and its probabilities differ from those of a float32 export by up to 0.06.
 """
 

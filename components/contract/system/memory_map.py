@@ -1,4 +1,4 @@
-"""Releases memory-mapped files regularly, because pages that have been read count as used memory."""
+"""Regularly releases the pages of memory-mapped files, because pages that were read count as used memory."""
 
 import mmap
 from collections.abc import Sequence

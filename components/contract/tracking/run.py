@@ -30,7 +30,7 @@ from components.contract.tracking.store_address import sqlite_file
 log = logging.getLogger(__name__)
 
 MAX_PARAMS_PER_CALL = 100
-"""MLflow's limit."""
+"""MLflow's limit for one request."""
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 """Settings for each of the attempts to start a run, which are repeated until START_SECONDS have passed."""
 START_SECONDS = 15.0
@@ -75,7 +75,7 @@ class Run:
             self._enqueue("params", dict(entries[start : start + MAX_PARAMS_PER_CALL]))
 
     def start(self, start: Mapping[str, Any]) -> None:
-        """Creates the run in the store, unless the store has a run with this key."""
+        """Creates the run in the store, unless the store already has a run with the key in `start`."""
         import_client()
         self._enqueue("start", start)
 

@@ -27,15 +27,15 @@ CALL_SECONDS: Final = 15.0
 WAIT_SECONDS: Final = 35.0
 """How long a step waits for all such requests in total, not counting the wait at its end."""
 CLOSE_SECONDS: Final = 20.0
-"""How long a step waits at its end. In total, a step waits for about a minute, which includes the wait for the system
-metrics of a training run."""
+"""How long a step waits at its end. In total, a step waits for at most about a minute, which includes the wait for the
+system metrics of a training run."""
 STOP_SECONDS: Final = 5.0
 """How long a step waits at its end if it is being stopped: a pod then has 30 seconds for everything."""
 RETRY_SECONDS: Final = 2.0
 UPLOAD_RATE: Final = 5e6
 """The assumed upload rate, in bytes per second; the step does not wait longer for a slower store."""
 MAX_VALUES_PER_CALL: Final = 1000
-"""MLflow's limit."""
+"""MLflow's limit for one request."""
 AnswerT = TypeVar("AnswerT")
 
 
@@ -95,7 +95,7 @@ class Outbox:
             unsent = list(self._queue)
             self._queue.clear()
         log.warning(
-            "MLflow did not accept %s of run %s within %.0f s. The step's output contains all figures; %s.",
+            "MLflow did not accept %s of run %s within %.0f s. The step's output is complete; %s.",
             pluralize(len(unsent), "record"),
             unsent[0].run_id,
             seconds,

@@ -45,7 +45,7 @@ def step_run(*, experiment: str, upstream: str | None = None, own_name: str | No
 
     Args:
         experiment: the experiment of a new run.
-        upstream: the run that created the step's input; used if the environment names no run and the store has it.
+        upstream: the run that created the step's input; used if the store has it and the environment names no run.
         own_name: the name of the run to create if there is no other run; the new run ends with the step.
 
     Raises:

@@ -58,10 +58,10 @@ def find_model_version(client: "MlflowClient", name: str, version_or_alias: str)
 
 
 def stored_id(run_id: str) -> str:
-    """The id of a run in the store.
+    """The id that a run has in the store; a local id, which contains the run's key, is looked up by the key.
 
     Raises:
-        MlflowException: the store does not answer, or has no run with that key.
+        MlflowException: the store does not answer, or has no run with the key.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException

@@ -27,7 +27,7 @@ from components.deploy.bento.samples import write_samples
 
 SERVICE = "components.deploy.service.app"
 PAGE = Path("components", "deploy", "service", "page")
-"""The folder of the service's page, whose files no module imports."""
+"""The folder of the service's page; no module imports its files, so they are listed separately."""
 REQUIREMENTS = (
     "bentoml",
     "numpy",

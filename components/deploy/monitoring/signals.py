@@ -61,7 +61,7 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         tag: the tag of the bento.
 
     Raises:
-        DataError: there are no such predictions.
+        DataError: there are no such predictions, or their embeddings differ in length.
     """
     budget = Budget(
         "The prediction log", "Choose fewer days with --since.", members="predictions", max_memory_bytes=2**30
@@ -81,9 +81,9 @@ def logged_traits(predictions: Iterable[LoggedPrediction], tag: str) -> Traits:
         row = prediction.brightness, prediction.confidence, prediction.vector, prediction.label, prediction.id
         rows.append(row)
     if not rows:
-        other_bentos = ", ".join(sorted(others_by_tag)) or "no bento"
+        other_bentos = ", ".join(sorted(others_by_tag)) or "none"
         raise DataError(
-            f"The prediction log has no predictions of {tag}; it contains those of {other_bentos}. "
+            f"The prediction log has no predictions of {tag}; bentos in the log: {other_bentos}. "
             "Choose the served run with --run, or different days with --since."
         )
     if others_by_tag:

@@ -157,6 +157,6 @@ def read_reference() -> Reference:
     """The reference of the bento that this pod serves.
 
     Raises:
-        ArtifactError: no bento is set.
+        ArtifactError: the environment variable is not set, or is not a valid reference.
     """
     return Reference.parse(os.environ.get(BENTO_VARIABLE, ""))

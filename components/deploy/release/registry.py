@@ -121,7 +121,7 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     current_champion = str(aliases[CHAMPION]) if CHAMPION in aliases else None
     verdict_text = f"the verdict is {verdict.verdict!r}"
     if current_champion == version:
-        _end_challenge(model_name, version)  # an interrupted promotion may have left the alias
+        _end_challenge(model_name, version)  # an interrupted promotion may have left it the alias `challenger`
         return Registration(version, True, f"Version {version} is already {CHAMPION}.")
     if verdict.promotes and current_champion != verdict.champion:
         # The champion has changed since this model was evaluated, so the two have not been compared.

@@ -174,7 +174,7 @@ def _roll_out_promoted(
 
 
 def connect_service(namespace: str, name: str) -> Client:
-    """Creates a client of a Deployment's service, with the API key if the service requires one.
+    """Creates a client for a Deployment's service, with the API key if the service requires one.
 
     Raises:
         ServiceError: the API key in the environment is invalid.
@@ -227,7 +227,7 @@ def roll_out(
 
 
 def find_bento(deployment: dict[str, Any]) -> str | None:
-    """The reference of the bento that a Deployment is set to serve; None if it has none."""
+    """The reference of the bento that a Deployment is configured to serve; None if there is none."""
     for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
         if container["name"] == INIT_CONTAINER:
             for variable in container.get("env", []):

@@ -50,7 +50,7 @@ TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
 """Photos that would wait longer for the graph are rejected with status 503."""
 MIN_WAITING = 64
-"""A request is always accepted if no more than this many photos, the maximum per request, would be waiting."""
+"""If at most this many photos would be waiting, a request is always accepted. It is also the maximum per request."""
 MAX_IN_FLIGHT = 16
 """The maximum number of photos of one request in progress; the others wait in encoded form, which needs less memory."""
 STUCK_SECONDS = 20.0
@@ -80,7 +80,7 @@ class Upload(bentoml.IODescriptor):
 @bentoml.service(
     name="darkroom",
     traffic={"timeout": TIMEOUT_SECONDS},
-    logging={"access": {"enabled": False}},  # log_request logs more
+    logging={"access": {"enabled": False}},  # log_request logs each request with its predictions
     metrics={"enabled": False},  # see metrics.py
     tracing={"excluded_urls": "."},  # all URLs: without a collector, tracing would only cost a millisecond per request
 )
@@ -166,7 +166,7 @@ class PhotoClassifier:
         """Registers a request; rejects it if its photos would wait too long."""
         if isinstance(upload, RefusedUpload):
             raise upload
-        # The queue is fair: of each other request, at most as many photos come before these as this request has.
+        # In the fair queue, at most `num_photos` photos of each other request come before the photos of this request.
         num_photos = len(upload.photos)
         num_waiting = num_photos + sum(min(other.num_waiting, num_photos) for other in self.shares)
         if num_waiting > MIN_WAITING and num_waiting * self.findings.seconds_per_photo > MAX_WAIT_SECONDS:

@@ -92,7 +92,8 @@ class Decoder:
 
         Raises:
             ImageError: the file is not a usable photo, or needs more memory or time than is allowed for one photo.
-            RefusedUpload: 413 if the photos of this request take too long to decode; 503 if those of other requests do.
+            RefusedUpload: with status 413 if the photos of this request take too long to decode; with status 503 if the
+                large photos that come first take too long.
         """
         try:
             work = partial(self._decode, data, self._require_small)

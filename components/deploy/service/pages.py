@@ -92,4 +92,4 @@ pages = Starlette(
         Mount("/page", StaticFiles(directory=PAGE_DIR)),
     ]
 )
-"""The service mounts them, and sets `state.service`, `state.predictor`, `state.card` and `state.samples_dir`."""
+"""The service mounts this app, and sets `state.service`, `state.predictor`, `state.card` and `state.samples_dir`."""

@@ -17,10 +17,10 @@ SHRINKAGE: Final = 0.3
 """The share of the covariance matrix that is replaced by an equal variance in all directions."""
 MIN_SCALE: Final = 1e-6
 CALIBRATION_PHOTOS: Final = 2_000
-"""Enough photos to fit the temperature, a single scalar."""
+"""The maximum number of photos to fit the temperature on; these are enough for a single scalar."""
 MAX_FEATURES: Final = 2048
-"""Wider embeddings are projected to this width at random (Johnson and Lindenstrauss 1984), because the size of the
-covariance matrix grows quadratically."""
+"""Wider embeddings are reduced to this width by a random projection (Johnson and Lindenstrauss 1984), because the size
+of the covariance matrix grows quadratically."""
 
 
 def cross_fit(embeddings: np.ndarray, labels: np.ndarray, num_classes: int, rng: np.random.Generator) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from components.contract.inference.calibration import to_unit_length
 
 MAX_PHOTOS: Final = 1000
-"""The maximum number of photos on the map: more photos take more time, n log n, and their dots cover each other."""
+"""The maximum number of photos on the map: with more, t-SNE takes longer, O(n log n), and the dots overlap."""
 MIN_PHOTOS: Final = 10
 NUM_COMPONENTS: Final = 30
 PERPLEXITY: Final = 30.0

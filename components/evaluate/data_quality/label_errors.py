@@ -1,7 +1,8 @@
 """Finds photos whose label is doubtful, by confident learning (Northcutt, Jiang and Chuang, 2021).
 
-A label is doubtful if a different class is more probable, and reaches its threshold: the mean probability of the class
-over the photos that are labeled with it. The probabilities must come from a model that was not trained on the photo.
+A label is doubtful if a different class is more probable, and its probability is at least the threshold of that class:
+the mean probability of the class over the photos that are labeled with it. The probabilities must come from a model
+that was not trained on the photo.
 """
 
 from collections.abc import Mapping, Sequence

@@ -147,7 +147,7 @@ def require_known_photos(bundle: BundleInfo, train_image_ids: frozenset[str] | N
     Raises:
         NotComparableError: its training photos are not recorded, and it was trained on a different data set.
     """
-    # The same data set has the same splits, so none of the champion's training photos is a test photo now.
+    # If both models have the same data set, its splits are the same, so the champion was trained on no test photo.
     if train_image_ids is None and bundle.dataset_fingerprint != dataset.fingerprint:
         raise NotComparableError(
             "The champion's training photos are not recorded, and it was trained on a different data set, so it may "

@@ -117,7 +117,7 @@ def sweep_thresholds(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.nd
 
 
 def draw_reference(split: Split, num_photos: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws the reference photos for familiarity, about the same number per class; returns their sorted indices."""
+    """Draws at most `num_photos` photos, about the same number per class; returns their sorted indices."""
     shuffled = rng.permutation(len(split))
     labels = split.labels[shuffled]
     # The rank of each photo within its class: the first photos of all classes come before the second photos.

@@ -135,7 +135,7 @@ def balanced_accuracy(num_right: np.ndarray, num_true: np.ndarray, _num_predicte
 
 
 def cohen_kappa(num_right: np.ndarray, num_true: np.ndarray, num_predicted: np.ndarray) -> np.ndarray:
-    """The accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 if chance is always correct."""
+    """The accuracy beyond chance: (…,), from three arrays (…, classes) of counts; 0 if the chance agreement is 1."""
     num_images = num_true.sum(axis=-1)
     chance = (num_true * num_predicted).sum(axis=-1) / num_images**2
     kappa: np.ndarray = (num_right.sum(axis=-1) / num_images - chance) / np.where(chance < 1, 1 - chance, 1)

@@ -73,7 +73,7 @@ def resample(
     resamples: int,
     rng: np.random.Generator,
 ) -> ResampledFigures:
-    """Computes the metrics of bootstrap resamples, stored as weights of the photos, which are thus sorted only once.
+    """Computes the metrics of bootstrap resamples; a resample is a weight per photo, so photos are sorted only once.
 
     Args:
         labels: int32 (n,).

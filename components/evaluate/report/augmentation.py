@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from components.contract.params.training import AUGMENTATION_PRESETS, AugmentationParams
+from components.contract.params.augmentation import AUGMENTATION_PRESETS, AugmentationParams
 
 PHRASES: Final = {
     "horizontal_flip": "mirrored",

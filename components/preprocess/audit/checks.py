@@ -20,7 +20,7 @@ AFTER_TRAINING: Final = {
 def list_checks(
     records: Sequence[Record], findings: Sequence[Finding], params: AuditParams, *, has_given_splits: bool
 ) -> list[Check]:
-    """All checks: those of params.yaml in its order, then those that need a trained model.
+    """Lists all checks: first those in params.yaml, in the same order, then those that need a trained model.
 
     Args:
         records: one per file.

@@ -13,7 +13,8 @@ SIGNIFICANCE: Final = 0.001
 MIN_DISTANCE: Final = 0.2
 """The minimum distance between two distributions, from 0 to 1; smaller distances are irrelevant even if significant."""
 MIN_SHIFT: Final = 0.2
-"""The minimum difference between the means, in standard deviations of the training photos; smaller ones hardly show."""
+"""The minimum difference between the means, in standard deviations of the training photos; smaller ones are
+hardly visible."""
 
 
 def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
@@ -35,7 +36,7 @@ def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests:
             yield f"{what}: mean {means[1]:,.3g}, but {means[0]:,.3g} in train (distance {distance:.2f})"
     distance, bound = class_distance(train, other, SIGNIFICANCE / num_tests)
     if distance >= max(MIN_DISTANCE, bound):
-        yield f"classes: {100 * distance:.0f} % of the photos would need a different class to match the train split"
+        yield f"classes: {100 * distance:.0f} % of the photos would need a different class to match train"
 
 
 def _figures(*sides: Sequence[Record]) -> dict[str, list[np.ndarray]]:

@@ -227,7 +227,7 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
 
 
 def note_shared_keys(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """Adds the keys that several records share, so that later steps know which photos belong together."""
+    """Sets the split key of records that share one, so that later steps know which photos belong together."""
     num_files = Counter(keys)
     return [
         replace(record, split_key=key) if key and num_files[key] > 1 else record

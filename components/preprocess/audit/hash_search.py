@@ -2,7 +2,7 @@
 
 It uses multi-index hashing (Norouzi, Punjani and Fleet 2012): the bits are divided into chunks. If two hashes differ in
 at most `radius` bits, they differ in at most `radius / chunks` bits in at least one chunk. Only pairs with such a
-chunk are compared. If there are few hashes, or if most have the same chunks, all pairs are compared directly.
+chunk are compared. If there are few hashes, or if most have equal chunks, all pairs are compared directly.
 """
 
 import itertools

@@ -1,10 +1,10 @@
 """Finds near-duplicates: photos that were resized, recompressed, slightly cropped, or mirrored.
 
 Three filters are applied, each more precise and slower than the previous one. The perceptual hash pHash (Zauner 2010:
-the signs of the low frequencies of a cosine transform) finds candidate pairs. The correlation of their sketches, which
-have 32 × 32 pixels, keeps the pairs that look similar. ORB features (Rublee et al. 2011) that agree on one similarity
-transform (RANSAC, Fischler and Bolles 1981) keep the pairs that show the same object, so that two shirts on the same
-bed do not count as copies.
+the signs of the low-frequency coefficients of a cosine transform) finds candidate pairs. The correlation of their
+sketches, which have 32 × 32 pixels, keeps the pairs that look similar. ORB features (Rublee et al. 2011) that agree on
+one similarity transform (RANSAC, Fischler and Bolles 1981) keep the pairs that show the same object, so that two shirts
+on the same bed do not count as copies.
 
 In a test with 307 photos of clothes and one changed copy of each, the search found all copies that were saved at
 JPEG quality 30, halved in size or mirrored; 304 that were 25 % brighter; 252 that were cropped by 4 %; and 224 that

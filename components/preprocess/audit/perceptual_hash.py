@@ -1,6 +1,6 @@
 """Perceptual hashes of photos, and the search for pairs that differ in few bits.
 
-The hash is pHash (Zauner 2010): the signs of the low frequencies of a cosine transform.
+The hash is pHash (Zauner 2010): the signs of the low-frequency coefficients of a cosine transform.
 """
 
 import logging

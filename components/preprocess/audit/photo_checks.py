@@ -22,7 +22,8 @@ FENCE: Final = 3.0
 MIN_SIZE_RATIO: Final = 3.0
 """The minimum ratio between the side length of a photo and the median; cameras of one generation differ by less."""
 MAX_GRAY_CHROMA: Final = 2.0
-"""The maximum chroma of a gray photo, which JPEG rounding can cause; 3,781 color photos of clothes have 7 or more."""
+"""A photo counts as gray if its chroma is at most this value. Rounding in JPEG files causes small values in gray
+photos; each of 3,781 color photos of clothes has a chroma of at least 7."""
 MAX_GRAY_SHARE: Final = 0.5
 """If at least this fraction of the photos is gray, gray photos are not reported."""
 
@@ -43,7 +44,7 @@ def find_low_information(records: Sequence[Record], sketches: np.ndarray) -> dic
     median = float(np.median(bits))
     indices = np.flatnonzero(bits < min(MAX_BITS, MEDIAN_SHARE * median))
     ranked = indices[np.argsort(bits[indices], kind="stable")].tolist()
-    return {rows[index]: f"{bits[index]:.1f} bits; the median is {median:.1f}." for index in ranked}
+    return {rows[index]: f"Entropy: {bits[index]:.1f} bits; the median is {median:.1f}." for index in ranked}
 
 
 def _entropy(sketches: np.ndarray) -> np.ndarray:

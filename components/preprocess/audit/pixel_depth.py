@@ -36,7 +36,7 @@ def report_depth(
     pixel_range: PixelRange,
     read_pixels: Callable[[Sequence[int]], np.ndarray],
 ) -> None:
-    """Reports how many values 16-bit photos use, and which photos are clipped or need a larger range than the others.
+    """Reports how much of their range 16-bit photos use, and which are clipped or need a larger range than the others.
 
     Args:
         reporter: the reporter to which the finding is added.

@@ -19,13 +19,13 @@ MIN_SIDE: Final = 32
 """In pixels. Pictures with a shorter side, such as digits, can look the same although they differ, so only equal pixels
 count."""
 CELL: Final = 8
-"""The width of a cell, in gray values. The means of its four quarters determine the cell of a sketch; only sketches in
-the same cell are compared."""
+"""The width of a cell, in gray values. The mean gray values of a sketch's four quarters determine its cell; only
+sketches in the same cell are compared."""
 MAX_MEAN_DIFFERENCE: Final = 3.0
 MAX_DIFFERENCE: Final = 20
 """The limits for the mean and the largest difference between two sketches of the same picture, in gray values. Saving a
 picture of 64 px at JPEG quality 30 causes a mean difference of up to 2.3 and a largest difference of up to 19. If
-something moves in a static scene, the largest difference exceeds its limit."""
+something moves in an otherwise static scene, the largest difference exceeds its limit."""
 MIN_CORRELATION: Final = 0.98
 FLAT_DEVIATION: Final = 2.0
 """Photos of plain walls also differ little, but their noise is not correlated. Therefore, sketches must have a
@@ -33,7 +33,8 @@ correlation of at least MIN_CORRELATION, unless their standard deviation is belo
 COLOR_SIDE: Final = 8
 BLOCK_SIDE: Final = 4
 """Sketches are divided into a grid of 4 × 4 blocks, and the mean gray values of the blocks are compared first. This is
-faster than comparing pixels and misses no pair, because the mean difference between blocks is never larger."""
+faster than comparing pixels and misses no pair, because the mean difference between blocks is never larger than
+that between pixels."""
 MAX_PAIRED: Final = 512
 """In cells with up to this many rows, the block means of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256

@@ -211,7 +211,7 @@ def _picture_sections(info: AuditInfo, folder: Path) -> Iterator[Section]:
             Mark("code", "train.augmentation"),
             ".",
         )
-        description = "Variants of one photo, by row: the augmentation of the params if known, light, medium, strong"
+        description = "Variants of one photo, by row: the augmentation of the params (if known), light, medium, strong"
         sheet = Sheet((folder / AUGMENTATION_NAME).read_bytes(), description)
         yield Section("augmentation", "Augmentation", [Text(lead, "soft"), sheet], "Augmentation")
 
@@ -227,8 +227,8 @@ def verdict_sentence(info: AuditInfo) -> str:
         return f"Checks without findings: {num_clear}. Checks that were not run, for the reasons below: {num_others}."
     num_findings = len(info.findings)
     num_left_out = sum(finding.num_photos for finding in info.findings if finding.policy == "quarantine")
-    files = f" Findings that leave photos out concern {pluralize(num_left_out, 'file')}." if num_left_out else ""
-    return f"{num_findings} {'finding' if num_findings == 1 else 'findings'}; runs on this data do not stop.{files}"
+    files = f" The findings that leave out photos concern {pluralize(num_left_out, 'file')}." if num_left_out else ""
+    return f"{num_findings} {'finding that does' if num_findings == 1 else 'findings that do'} not stop a run.{files}"
 
 
 def _shown_pixels(examination: Examination) -> dict[str, np.ndarray]:

@@ -2,7 +2,8 @@
 
 Label files are searched for at the top level and one level down: a table, Roboflow's `train/_classes.csv`, Hugging
 Face's `metadata.jsonl`, COCO's `annotations/instances_train.json`. A label file does not replace the folder names if it
-refers to no photo in the data or, like a sample submission, only to photos outside the folders named after its classes.
+refers to no photo in the data or, like a sample submission, to fewer than half of the photos in the folders named after
+its classes.
 """
 
 import posixpath

@@ -31,7 +31,7 @@ from components.preprocess.sources.source import (
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
-"""The number of chunks (16 MiB in total) to read of each file in an archive; the header of a photo comes first."""
+"""The number of chunks (16 MiB in total) to read from each file in an archive; the header of a photo comes first."""
 
 
 @dataclass(frozen=True)

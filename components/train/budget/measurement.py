@@ -1,6 +1,6 @@
 """Measures the speed of this machine with a few batches of each training phase, and with inference on some photos.
 
-A measurement leaves the network unchanged: the training after it produces the same weights as without it.
+A measurement leaves the network unchanged, so training afterwards produces the same weights as without a measurement.
 """
 
 import contextlib
@@ -13,7 +13,8 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from components.contract.params.training import AugmentationParams, Phase, TrainParams
+from components.contract.params.augmentation import AugmentationParams
+from components.contract.params.training import Phase, TrainParams
 from components.contract.system.progress import Progress
 from components.train.budget.plan import PhaseCost
 from components.train.loop.batch_statistics import renew_statistics
@@ -172,7 +173,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
 
 
 def _time_validation(model: keras.Model, validation: Batches, training: Batches) -> tuple[float, float]:
-    """Returns the seconds of a validation, and the additional seconds of the first validation."""
+    """Returns the seconds that a validation takes, and how many more the first one takes."""
     num_batches = min(len(validation), 2 * model.steps_per_execution)
     seconds = []
     for _ in range(2):

@@ -44,7 +44,7 @@ class Settled:
     Attributes:
         params: the params without the limit; training with them again produces the same model.
         deadline: the deadline of the training.
-        facts: the facts about the time limit for the bundle; None without a time limit.
+        facts: the facts about the time limit that the bundle records; None without a time limit.
     """
 
     params: TrainParams
@@ -63,7 +63,7 @@ def settle_budget(
     export_seconds: float,
     startup_seconds: float,
 ) -> Settled:
-    """Plans the training that its time limit allows; without a limit, the params are unchanged.
+    """Plans the longest training run that fits the time limit; without a limit, the params are unchanged.
 
     Args:
         params: the resolved train section.

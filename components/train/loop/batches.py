@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from components.contract.artifacts.dataset import Split
 from components.contract.image.augment import augment, image_keys, photo_seeds
-from components.contract.params.training import AugmentationParams
+from components.contract.params.augmentation import AugmentationParams
 from components.contract.system.memory_map import FileMaps
 from components.train.loop.mixup import Mixing
 
@@ -159,7 +159,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         return (inputs, labels) if self._multiple_of == 1 else (inputs, labels, self._weights(len(positions), num_fill))
 
     def full_batches(self, most: int) -> Iterator[np.ndarray]:
-        """Yields the unmixed inputs of at most `most` full batches, from the start of the epoch even after a skip."""
+        """Yields the unmixed inputs of up to `most` full batches of the epoch, including batches that were skipped."""
         for number in range(min(most, max(1, self.num_examples // self._batch_size))):
             start = number * self._batch_size
             yield self._inputs(np.arange(start, min(start + self._batch_size, self.num_examples)))

@@ -204,14 +204,14 @@ class PhaseFitter:
             model.fit(as_input(model, training), initial_epoch=epoch, epochs=phase.epochs, **options)
 
     def keep(self, loss: float) -> None:
-        """Keeps the current weights if no epoch had a lower validation loss."""
+        """Keeps the current weights if `loss`, their validation loss, is the lowest so far."""
         if loss < self._lowest:
             self._lowest = loss
             self._best = self._network.get_weights()
             self.result.best_epoch = self.result.epochs_run + 1
 
     def _batches_a_step(self) -> int:
-        """Returns the batches per optimizer step: 1 on several devices, where gradients cannot be accumulated."""
+        """Returns the number of batches per step: 1 on several devices, where gradients cannot be accumulated."""
         return self._params.accumulate * self._params.batch_size // self.batch_size if num_devices() == 1 else 1
 
     def _epoch_log(self, phase: Phase, training: Batches) -> EpochLog:

@@ -15,7 +15,7 @@ from components.contract.artifacts.dataset import Split
 from components.contract.errors import ModelError
 from components.contract.image.augment import augment, image_keys, photo_seeds
 from components.contract.inference.graph import CPU_SETTINGS, openvino
-from components.contract.params.training import AugmentationParams
+from components.contract.params.augmentation import AugmentationParams
 from components.contract.system.progress import Progress
 from components.train.export.graph import to_openvino, trace
 
@@ -48,7 +48,7 @@ class FeatureRequest:
 
 
 def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """Returns inference with TensorFlow on a GPU, or with OpenVINO in float32 on a CPU, where it is much faster."""
+    """Returns a function that uses TensorFlow on a GPU or, on a CPU, OpenVINO in float32, which is faster there."""
     traced = trace(frozen_part)
     if gpu_names():
         return lambda pixels: np.asarray(traced(tf.constant(pixels)))

@@ -60,7 +60,7 @@ def make_optimizer(
             super().update_step(gradient, variable, learning_rate * scale if is_scaled else learning_rate)
 
         def finalize_variable_values(self, var_list: Any) -> None:
-            """Does nothing: Keras would load the running mean of the weights, but validation selects which to keep."""
+            """Does nothing, because validation selects the weights to keep; Keras would load their running mean."""
 
     return ScaledOptimizer(**settings)
 

@@ -9,7 +9,8 @@ from typing import Final
 import keras
 
 from components.contract.errors import ModelError
-from components.contract.params.training import AugmentationParams, Phase, TrainParams
+from components.contract.params.augmentation import AugmentationParams
+from components.contract.params.training import Phase, TrainParams
 from components.contract.system.program import is_finish_requested
 from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Examples, Photos

@@ -14,9 +14,10 @@ from components.contract.artifacts.dataset import DatasetInfo
 from components.contract.artifacts.probe import Probe, ProbedNetwork
 from components.contract.errors import ArtifactError, DataError, ModelError, ParamsError, UploadError, WeightsError
 from components.contract.layers.backbones import BACKBONES
+from components.contract.params.augmentation import AugmentationParams
 from components.contract.params.probing import is_probed, probe_rule
 from components.contract.params.resolve import resolve_train
-from components.contract.params.training import AugmentationParams, Phase, TrainParams
+from components.contract.params.training import Phase, TrainParams
 from components.contract.system.atomic_files import file_sha256, read_json, write_json
 from components.contract.system.cache import cache_dir
 from components.train.network.backbone import is_cached
@@ -86,7 +87,7 @@ def table_lines(probe: Probe) -> list[str]:
 
 
 def _open_candidates(params: TrainParams, info: DatasetInfo) -> tuple[dict[str, TrainParams], list[ProbedNetwork]]:
-    """Returns the params of each usable candidate, and the other candidates with the reasons."""
+    """Returns the params of each usable candidate, and the other candidates, with the reasons against them."""
     settled: dict[str, TrainParams] = {}
     others: list[ProbedNetwork] = []
     offline: str | None = None

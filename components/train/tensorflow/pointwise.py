@@ -14,7 +14,7 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def pointwise_as_products(model: keras.Model) -> Iterator[None]:
-    """Within the block, replaces pointwise convolutions on a CPU; do not use models compiled in the block after it."""
+    """Replaces pointwise convolutions on a CPU within the block; models compiled in it must not be used later."""
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
     layers = [] if has_gpu else [*filter(_is_pointwise, model._flatten_layers())]  # noqa: SLF001 - Keras has no public name for this
     for layer in layers:

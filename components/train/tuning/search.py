@@ -1,4 +1,4 @@
-"""The search for the best params: an Optuna study that prunes trials, can be resumed, and can be shared by searches."""
+"""The search for the best params: a resumable Optuna study that prunes trials and that several searches can share."""
 
 import contextlib
 import hashlib
@@ -156,7 +156,7 @@ class Search:
             run.log_metrics({"validation/accuracy": accuracy})  # the same column in MLflow as for training runs
             state, status = "complete", "FINISHED"
             log.info(
-                "Trial %d: validation accuracy %.4f after %d epochs; the best is %.4f.",
+                "Trial %d: validation accuracy %.4f, epochs: %d; the best accuracy so far is %.4f.",
                 trial.number + 1,
                 accuracy,
                 result.epochs_run,

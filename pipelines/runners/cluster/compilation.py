@@ -20,7 +20,7 @@ def compile_pipeline(params: Params, output: Path, placement: "Placement | None"
     Args:
         params: the resolved params.
         output: the path of the file, which ends in .yaml or .json.
-        placement: where its tasks run on a cluster; None for the bare DAG.
+        placement: where its tasks run on a cluster; None for the DAG without cluster settings.
 
     Raises:
         ArtifactError: the file name has an unsupported ending, or the file cannot be written.
@@ -40,7 +40,7 @@ def compile_ir(
 
     Args:
         params: the resolved params.
-        placement: where its tasks run on a cluster; None for the bare DAG.
+        placement: where its tasks run on a cluster; None for the DAG without cluster settings.
         defaults: the default values of the pipeline's arguments; None for no defaults.
         suffix: the file name ending of the format to return.
     """

@@ -11,11 +11,11 @@ from pipelines.runners.cluster.placement import DEMANDS, Placement, count_cores
 READ_RATE: Final = 300.0
 """The number of JPEGs of 500 × 375 px that one core reads, decodes and inspects per second."""
 MERGE_RATE: Final = 800.0
-"""The number of photos of up to 224 px that one task merges per second, including duplicates, splits and report."""
+"""The number of photos of up to 224 px that one task merges per second, with duplicate search, splits and report."""
 FEATURE_RATE: Final = 100.0
 """The number of photos of 224 px whose MobileNetV2 features one core computes per second."""
 HEAD_RATE: Final = 4000.0
-"""The number of photos per second on whose cached features two cores train a head."""
+"""The number of photos per second if two cores train a head on cached features."""
 TRAIN_RATE: Final = 30.0
 """The number of photos of 224 px on which one core trains some blocks of MobileNetV2 per second."""
 START_SECONDS: Final = 60.0
@@ -81,7 +81,7 @@ def describe_estimate(params: Params, placement: Placement, num_photos: int) -> 
     total = sum(work.pods * work.hours for work in works)
     yield (
         f"About {total:.1f} pod-hours, {sum(work.hours for work in works):.1f} h from end to end, for {num_photos:,} "
-        "photos; evaluate and deploy add minutes. Rates: docs/scale.md."
+        "photos; evaluate and deploy add a few minutes. Rates: docs/scale.md."
     )
 
 

@@ -92,7 +92,7 @@ class Placement:
         rollout: the `<namespace>/<deployment>` to which a promoted model is rolled out; None for no rollout.
         data_claim: a volume claim with the photos and, if there are any, weights and uploaded models; mounted at
             DATA_DIR in preprocess, tune and train. None if the photos have a URI.
-        queue: the LocalQueue of Kueue that admits the tasks; None for no queue.
+        queue: the Kueue LocalQueue that admits the tasks; None for no queue.
         spot: the label (key, value) of spot nodes, which can be reclaimed at any time and also have the label as a
             taint; tasks that can resume run on them. None to use no spot nodes.
         store: the store that all tasks share: a folder that they mount, or an address; None for the volume of the
@@ -123,7 +123,7 @@ class Placement:
 
 
 def count_cores(quantity: str) -> float:
-    """Converts a CPU quantity of Kubernetes, such as 500m or 1.5, to a number of cores."""
+    """Converts a CPU quantity in Kubernetes' format, such as 500m or 1.5, to a number of cores."""
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 

@@ -75,7 +75,7 @@ def find_progress(log: str) -> str:
 
 
 def find_outcome(log: str) -> str:
-    """The line in which deploy reported registration and rollout; empty if the log is from another step."""
+    """The result of registration and rollout that deploy reported; empty if the log is from another step."""
     lines = [match["text"] for match in map(STEP_LINE.match, log.splitlines()) if match]
     outcomes = [line.removeprefix(OUTCOME) for line in lines if line.startswith(OUTCOME)]
     return outcomes[-1] if outcomes else ""

@@ -59,7 +59,7 @@ class Division(BaseRecord):
     Attributes:
         counts: the number of photos of each class in each split.
         num_moved: the number of photos whose split would change.
-        moves: (path, current split, new split) of the first of these photos.
+        moves: (path, current split, new split) of the first SHOWN_MOVES of these photos.
         given: the splits that the data itself defines, which are kept.
         fault: why the photos cannot be split in this way; None if they can.
     """

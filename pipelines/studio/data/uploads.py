@@ -17,7 +17,7 @@ async def read_body(chunks: AsyncIterator[bytes], max_bytes: int, refusal: str) 
     Args:
         chunks: the parts of the content, in order.
         max_bytes: the maximum size.
-        refusal: the message about a larger body.
+        refusal: the error message if the body is larger.
 
     Raises:
         StudioError: the body is too large.

@@ -47,7 +47,7 @@ PRESETS: Final = (
     Preset(
         name="thorough",
         title="Thorough",
-        text="A longer training run, after a search for better values. Let it run overnight if needed.",
+        text="A search for better settings, then a longer training run. Let it run overnight if needed.",
         values=_DEFAULTS | {"train.epochs": 80, "train.early_stopping": {"patience": 20}, "tune.trials": 8},
     ),
 )
@@ -112,7 +112,7 @@ def find_preset(tree: Mapping[str, Any], presets: Sequence[Preset]) -> PresetNam
 
 
 def follow_network(tree: Mapping[str, Any], presets: Sequence[Preset]) -> dict[str, Any] | None:
-    """After a change of the network, replaces the preset with its equivalent; None if there is nothing to replace.
+    """Replaces the preset with its equivalent for the current network; returns None if there is nothing to replace.
 
     Args:
         tree: the values that differ from the defaults.

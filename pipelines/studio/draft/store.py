@@ -32,7 +32,7 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, hold_lock
 
 PATIENCE: Final = 4
-"""After a failed attempt to read the data, the next one waits this many times as long as the failed one took."""
+"""After a failed attempt to read the data, the next waits this multiple of the time that the failed one took."""
 REMEMBERED: Final = 32
 """The maximum number of drafts whose resolution is cached."""
 

@@ -12,7 +12,7 @@ from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.steps import StepView, count_parts, read_steps
 
 LOG_BYTES: Final = 200_000
-"""The maximum number of bytes of the log that are sent at once, from its end."""
+"""The maximum number of bytes of the log that are sent at a time, from its end."""
 
 
 class Progress(BaseRecord):

@@ -1,4 +1,4 @@
-// The phone's page: sends each photo that the camera takes to the studio.
+// The page on the phone: sends each photo that the user takes to the studio.
 
 const input = /** @type {HTMLInputElement} */ (document.getElementById("photo"));
 const status = /** @type {HTMLElement} */ (document.getElementById("status"));
@@ -24,7 +24,7 @@ async function send(photo) {
   try {
     response = await fetch("photos", { method: "PUT", body: photo });
   } catch {
-    show("The computer does not answer. Is the window with the code still open?", true);
+    show("The computer does not answer. Is the window with the QR code still open?", true);
     return;
   }
   if (response.ok) {

@@ -121,7 +121,7 @@ class Backbone(StrictRecord):
 
 
 class UploadedModel(StrictRecord):
-    """An uploaded model file, and the network that its weights belong to: None if the file contains it."""
+    """An uploaded model file, and the network that its weights belong to; None if the file contains the network."""
 
     name: Text
     architecture: str | None = None

@@ -13,11 +13,11 @@ import { showTitle } from "./frame/title.js";
 /**
  * @typedef {object} Screen The module of a screen.
  * @property {(page: HTMLElement, parts: string[]) => Promise<Leave>} show Fills the page.
- * @property {(commands: Commands) => string[]} commands Returns the equivalent commands.
+ * @property {(commands: Commands) => string[]} commands Returns the command-line equivalents.
  */
 /** @typedef {(() => unknown) | null | undefined} Leave Cleans up when the user leaves a screen. */
 
-/** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} Scripts are loaded on demand. */
+/** @type {{ [name: string]: { title: string, load: () => Promise<Screen> } }} By name; scripts are loaded on demand. */
 const SCREENS = {
   data: { title: "Data", load: () => import("./data/data.js") },
   model: { title: "Model", load: () => import("./model/model.js") },
@@ -70,7 +70,7 @@ async function showScreen() {
 /**
  * @param {string} name
  * @returns {Promise<Screen>}
- * @throws {RequestError} if the script cannot be loaded: the studio has stopped, or Darkroom was updated.
+ * @throws {RequestError} if the script cannot be loaded, because the studio has stopped or Darkroom was updated.
  */
 async function loadScreen(name) {
   const { title, load: loadModule } = SCREENS[name];
@@ -97,7 +97,7 @@ function showSteps() {
     return h("li", {}, link);
   });
   byId("steps").replaceChildren(...steps);
-  // A phone does not show all steps at once.
+  // Not all steps fit on the screen of a phone, so the current one is scrolled into view.
   const current = byId("steps").querySelector("[aria-current]");
   const nav = current?.closest("nav");
   if (current instanceof HTMLElement && nav) nav.scrollLeft = current.offsetLeft - 60;

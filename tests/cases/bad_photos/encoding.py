@@ -32,7 +32,7 @@ def photo(file_format: str, *, mode: str = "RGB", size: tuple[int, int] = (60, 8
 
 
 def beginning(fraction: float, file_format: str, **options: object) -> bytes:
-    """Returns this fraction of an intact file, from its beginning."""
+    """Returns the beginning of an intact photo file: this fraction of its bytes."""
     data = photo(file_format, **options)  # type: ignore[arg-type]
     return data[: round(len(data) * fraction)]
 
@@ -62,7 +62,7 @@ def png(width: int, height: int, *chunks: bytes, pixels: bytes = b"") -> bytes:
 
 
 def with_size(data: bytes, old: bytes, new: bytes) -> bytes:
-    """Returns the same file with a different size in its header."""
+    """Returns the same file with a different picture size in its header."""
     assert data.count(old) >= 1
     return data.replace(old, new, 1)
 

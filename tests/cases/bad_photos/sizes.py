@@ -12,7 +12,7 @@ from tests.cases.bad_photos.table import add
 add("one pixel", ".png", "too_small", lambda: encoded(Image.new("RGB", (1, 1)), "PNG"))
 add("a line of 20,000 pixels", ".png", "too_small", lambda: encoded(Image.new("RGB", (20_000, 1)), "PNG"))
 add("a column of 20,000 pixels", ".jpg", "too_small", lambda: encoded(Image.new("RGB", (1, 20_000)), "JPEG"))
-add("a bomb: a PNG of 30,000 × 30,000", ".png", "too_large", lambda: png(30_000, 30_000))
+add("a decompression bomb: a PNG of 30,000 × 30,000", ".png", "too_large", lambda: png(30_000, 30_000))
 add("a PNG just over the limit", ".png", "too_large", lambda: png(MAX_PIXELS // 10_000 + 1, 10_000))
 add(
     "a JPEG that declares 65,000 × 65,000",
@@ -39,7 +39,7 @@ add(
     lambda: with_size(photo("TIFF"), struct.pack("<HHII", 256, 4, 1, 80), struct.pack("<HHII", 256, 4, 1, 4_000_000)),
 )
 add(
-    "a PNG with a bomb in its comment",
+    "a PNG with a decompression bomb in its comment",
     ".png",
     "corrupt",
     lambda: png(8, 8, png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(20 * 2**20))), pixels=bytes(200)),

@@ -26,7 +26,7 @@ def compare(folder: Path) -> dict[str, float]:
         recorded_shape = next(layer.output_shape for layer in facts.layers if layer.name == facts.feature_layer)
         assert None in facts.input_shape or features.shape[1:] == recorded_shape, (path.stem, facts.feature_layer)
         assert answers.shape == expected["answers"].shape
-        assert np.ptp(expected["answers"], axis=0).max() > 1e-3, f"{path.stem} must tell the photos apart"
+        assert np.ptp(expected["answers"], axis=0).max() > 1e-3, f"the photos must have different outputs: {path.stem}"
         scale = max(1.0, float(np.abs(expected["answers"]).max()))
         with open_imported(folder / path.stem) as (plan, weights_path):
             start = keras.Input(expected["photos"].shape[1:], dtype=plan.graph.input_dtype)

@@ -21,7 +21,7 @@ def randomize(model: Any) -> None:
 
 
 def fit_batch_normalization(model: Any, photos: np.ndarray) -> None:
-    """Gives batch normalization the statistics of `photos`, so that deep random networks have different outputs."""
+    """Sets batch normalization to the statistics of `photos`, so that the outputs differ between photos."""
     import keras
 
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]

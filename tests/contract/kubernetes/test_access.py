@@ -27,7 +27,7 @@ def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 
 
 def admits(manifests: list[dict[str, Any]], target: str, port: int, namespace: str, labels: dict[str, str]) -> bool:
-    """Whether the policies in the namespace darkroom let a pod with this namespace and these labels reach `target`."""
+    """Whether the policies in the namespace darkroom let a pod in `namespace` with these labels reach `target`."""
     for policy in of_kind(manifests, "NetworkPolicy"):
         if not matches(policy["spec"]["podSelector"], {"app.kubernetes.io/name": target}):
             continue

@@ -76,7 +76,7 @@ def test_the_policies_select_the_gateway_by_its_label(production: list[dict[str,
     assert re.search(r"kubectl label namespace \S+ darkroom/gateway=true\n", GUIDE.read_text())
 
 
-def test_an_ingress_can_be_used_instead(production: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_an_ingress_can_replace_the_gateway(production: list[dict[str, Any]], tmp_path: Path) -> None:
     assert of_kind(production, "Ingress") == []
     ingresses = of_kind(render_with("base", "ingress", tmp_path), "Ingress")
     assert {rule["host"] for ingress in ingresses for rule in ingress["spec"]["rules"]} == {"darkroom.example.org"}

@@ -43,7 +43,7 @@ def test_every_object_that_is_named_in_the_guide_is_in_the_manifests(production:
     assert set(object_names) <= names
 
 
-def test_the_guide_installs_the_kfp_version_in_the_lock() -> None:
+def test_the_guide_installs_the_kfp_version_in_the_lock_file() -> None:
     lock = (ROOT / "requirements" / "laptop.txt").read_text()
     (version,) = re.findall(r"^kfp==(\S+)", lock, re.MULTILINE)
     assert set(re.findall(r"\?ref=(\S+?)\"", GUIDE.read_text())) == {version}

@@ -52,7 +52,7 @@ def test_the_pods_equal_those_of_the_deployment(kserve: list[dict[str, Any]]) ->
             assert predictor[name] == value, name
 
 
-def test_nothing_else_owns_or_scales_the_pods(kserve: list[dict[str, Any]]) -> None:
+def test_only_kserve_owns_and_scales_the_pods(kserve: list[dict[str, Any]]) -> None:
     assert [manifest["metadata"]["name"] for manifest in of_kind(kserve, "Deployment")] == ["mlflow"]
     assert of_kind(kserve, "HorizontalPodAutoscaler") == []
     predictor = named(kserve, "InferenceService", "darkroom")["spec"]["predictor"]

@@ -264,7 +264,7 @@ def test_a_task_logs_in_and_owns_its_runs(guarded_url: str, tmp_path: Path, monk
     monkeypatch.setenv(MLFLOW_SECRET["username"], "guest")
     monkeypatch.setenv(MLFLOW_SECRET["password"], "of-nobody-in-particular")
     guest = MlflowClient(guarded_url)
-    assert guest.get_run(run_id).info.run_id == run_id, "other users may read the run"
+    assert guest.get_run(run_id).info.run_id == run_id, "other users must be able to read the run"
     with pytest.raises(MlflowException, match=r"403|[Pp]ermission"):
         guest.set_registered_model_alias("photos", "champion", "1")
     monkeypatch.setenv(MLFLOW_SECRET["password"], "wrong")

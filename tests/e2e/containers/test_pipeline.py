@@ -65,7 +65,7 @@ def test_containers_stop_when_the_run_stops(
 def test_too_little_memory_is_explained(step_images: None, tmp_path: Path) -> None:
     code, _, errors = finish(start(tmp_path, "--runner", "docker", "--memory", "200m"))
     assert code == 2, errors
-    assert "was killed because it ran out of memory (exit code 137). Allow more with --memory" in errors
+    assert "was killed because it ran out of memory (exit code 137). Allow more memory with --memory" in errors
     assert "Traceback" not in errors
 
 

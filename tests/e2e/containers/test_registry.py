@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 
 
 class Registry(BaseHTTPRequestHandler):
-    """A minimal registry with one image; it speaks version 2 of the registry protocol."""
+    """A minimal registry with one image; it implements version 2 of the registry protocol."""
 
     manifest = json.dumps({"schemaVersion": 2, "mediaType": MEDIA_TYPE, "manifests": []}).encode()
 

@@ -83,7 +83,7 @@ COMMANDS = {
     ),
 }
 SLOW = ("model export", "model import")
-"""These start TensorFlow for each kill, which takes seconds."""
+"""The commands that start TensorFlow for each kill, which takes seconds."""
 
 
 def content(output: Path) -> str | list[str] | None:
@@ -115,7 +115,7 @@ def test_an_output_is_old_or_new_after_a_kill_at_any_point(name: str, tmp_path: 
     assert new not in (None, [], command.old)
     assert number > 2
     assert all(state in (command.old, new) for state in seen), seen
-    assert list(output.parent.iterdir()) == [output], "the next writer must remove the partial files of killed ones"
+    assert list(output.parent.iterdir()) == [output], "the next writer must remove the partial files of killed writers"
 
 
 REGISTER = """

@@ -51,9 +51,13 @@ def test_the_ui_answers_and_stops_with_all_its_processes(
         with urllib.request.urlopen(request, timeout=30) as answer:
             names = {experiment["name"] for experiment in json.load(answer)["experiments"]}
         assert "digits" in names
-        assert not any(mlflow_store in arguments for arguments in marked(mark).values()), "may contain a password"
+        assert not any(mlflow_store in arguments for arguments in marked(mark).values()), (
+            "no process may have the store's address in its arguments, because it may contain a password"
+        )
     finally:
         process.send_signal(signum)
         output, _ = process.communicate(timeout=60)
-    assert f"http://127.0.0.1:{port}/#/experiments/1/runs?" in output, "must link to the newest run's experiment"
+    assert f"http://127.0.0.1:{port}/#/experiments/1/runs?" in output, (
+        "the output must link to the newest run's experiment"
+    )
     wait_for(lambda: not marked(mark), "every process of the UI to end", seconds=30)

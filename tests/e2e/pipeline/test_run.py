@@ -88,7 +88,7 @@ def test_a_run_writes_a_complete_summary(workspace: Path, finished_run: tuple[di
         for figure in ("accuracy", "macro_f1"):
             interval = summary[split][figure]
             assert 0 <= interval["low"] <= interval["value"] <= interval["high"] <= 1
-    assert summary["test"]["accuracy"]["value"] > 0.9, "the model must tell the three colors apart"
+    assert summary["test"]["accuracy"]["value"] > 0.9, "the model must distinguish the three colors"
     assert summary["gate"]["verdict"] == "first"
     assert summary["gate"]["reasons"]
     assert summary["promoted"] is True

@@ -236,7 +236,9 @@ def test_a_run_never_writes_or_prints_the_secret(server: Server, tmp_path: Path)
     assert server.num_fetched == 1
     assert leaks([printed]) == []
     exposed = [arguments for arguments in leaks(sorted(watch.seen)) if DARKROOM not in arguments]
-    assert exposed == [], "only the command that the user typed may contain the secret, until it restarts without it"
+    assert exposed == [], (
+        "only the command that the user typed may contain the secret, until Darkroom restarts itself without it"
+    )
     assert any("pipelines.runners.task_process" in arguments for arguments in watch.seen)
     assert files_with_secrets(folder) == []
 

@@ -107,7 +107,7 @@ def test_an_invalid_request_is_refused_with_a_reason(
     assert (answer_status, code(answer)) == (status, reason)
 
 
-def test_a_compressed_bomb_is_not_decompressed(url: str) -> None:
+def test_a_decompression_bomb_is_not_decompressed(url: str) -> None:
     bomb = gzip.compress(bytes(50_000_000))
     status, answer = post(url, FORM, bomb, **{"Content-Encoding": "gzip"})
     assert (status, code(answer)) == (415, "encoded")

@@ -78,6 +78,8 @@ def test_the_pages_are_accessible(url: str, tmp_path: Path, path: str, width: in
             await page.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
             await keep(page, f"service{path.replace('/', '-')}-{scheme}-{width}")
             assert await violations(page) == [], scheme
-            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "must not scroll sideways"
+            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), (
+                "the page must not scroll sideways"
+            )
 
     browse(url, tmp_path, work, width=width)

@@ -106,7 +106,7 @@ def test_a_body_with_a_too_large_content_length_is_refused_before_it_is_sent(url
 def test_too_many_files_in_one_request_are_rejected(deployed: Deployed, url: str) -> None:
     status, answer = post(url, photos(deployed, 1) * 65)
     assert (status, "at most 64 files" in answer["error"]["message"]) == (400, True)
-    assert len(predict(url, photos(deployed, 1) * 65)) == 65, "the client must split them into two requests"
+    assert len(predict(url, photos(deployed, 1) * 65)) == 65, "the client must split the photos into two requests"
 
 
 def test_concurrent_clients_get_their_own_answers(deployed: Deployed, url: str) -> None:

@@ -78,7 +78,7 @@ def test_a_service_that_cannot_start_reports_why_and_leaves_no_process(own_bento
         serving(own_bento),
     ):
         pass
-    assert time.monotonic() - start_time < 60, "it must report the failure before the start times out"
+    assert time.monotonic() - start_time < 60, "the failure must be reported before the start times out"
     await_gone(own_bento)
 
 

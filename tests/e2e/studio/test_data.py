@@ -136,7 +136,7 @@ def test_relabeling_and_removing_photos_of_findings_creates_a_new_version(tmp_pa
         assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "two findings must stay open"
         await decide(page)
         await versions(page)
-        await page.click_on("Report few photos again", "#accepted")
+        await page.click_on('Report "few photos" findings again', "#accepted")
         await says(page, ".findings", FEW, PATIENCE)
         assert not ask(url, "api/draft")["params"].get("preprocess")
 

@@ -67,7 +67,7 @@ def test_photos_sent_from_a_phone_are_classified_on_the_computer(url: str, tmp_p
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_the_camera_is_classified_until_its_window_is_closed(url: str, tmp_path: Path) -> None:
+def test_camera_pictures_are_classified_until_the_camera_window_is_closed(url: str, tmp_path: Path) -> None:
     run_id = ask(url, "api/runs")["runs"][0]["run_id"]
 
     async def work(page: Page) -> None:

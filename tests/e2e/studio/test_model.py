@@ -80,7 +80,9 @@ def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> No
         await go(page, "training", "document.getElementById('start')?.disabled")
         await page.until("document.getElementById('reasons').textContent")
         assert (await page.run("document.getElementById('reasons').textContent")).startswith("Layer 2, Dense")
-        assert "flat vector" in await page.run("document.getElementById('spoken').textContent"), "must be announced"
+        assert "flat vector" in await page.run("document.getElementById('spoken').textContent"), (
+            "screen readers must announce it"
+        )
         await keep(page, "training-off")
 
     async def put_right(page: Page) -> None:
@@ -122,7 +124,7 @@ def test_a_network_is_built_and_an_invalid_layer_is_marked(tmp_path: Path) -> No
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Keras cache with random weights and made-up class names in place of ImageNet's; the network is blocked."""
+    """A Keras cache with random weights and made-up class names in place of ImageNet's; downloads are blocked."""
     models = tmp_path / "keras" / "models"
     models.mkdir(parents=True)
     names = {str(number): [f"n{number:08d}", f"thing_{number}"] for number in range(NUM_CLASSES)}

@@ -87,7 +87,7 @@ def test_a_slider_shows_how_many_photos_would_change_splits(tmp_path: Path) -> N
             "(slider => { slider.value = 0.3; slider.dispatchEvent(new Event('input')); })"
             "(document.getElementById('share-validation'))"
         )
-        await says(page, "#splits", "18 photos would move.")
+        await says(page, "#splits", "18 photos would change splits.")
         await keep(page, "data-splits")
         await page.click("#use-splits")
         await page.until("document.querySelector('.bars .track')?.ariaLabel.includes('12 validation')", 60)

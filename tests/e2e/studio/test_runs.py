@@ -1,4 +1,4 @@
-"""The studio's screens about runs, operated in a real browser with two finished runs."""
+"""The studio's screens for runs, in a real browser and with two finished runs."""
 
 import asyncio
 import json

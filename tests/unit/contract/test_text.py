@@ -77,7 +77,7 @@ def test_normal_text_is_unchanged(text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_escaping_twice_changes_nothing_and_json_preserves_all_text(text: str) -> None:
+def test_escaping_again_changes_nothing_and_json_preserves_all_text(text: str) -> None:
     escaped = printable(text)
     assert printable(escaped) == escaped
     escaped.encode()

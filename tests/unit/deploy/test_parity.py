@@ -1,4 +1,4 @@
-"""Which answers count as equal, and how golden photos are sent."""
+"""Which answers count as equal to the predictions of evaluation, and how golden photos are sent."""
 
 import shutil
 from pathlib import Path

@@ -83,7 +83,7 @@ def test_every_file_gets_a_row_in_order_with_a_reason_for_broken_files(bento_dir
             assert float(row["confidence"]) == float(row[f"probability_{row['label']}"])
 
 
-def test_batches_give_the_same_results_as_single_photos(
+def test_predictions_do_not_depend_on_the_batch_size(
     bento_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [save(tmp_path / f"{number:02d}.png", CLASS_NAMES[number % 3]) for number in range(20)]

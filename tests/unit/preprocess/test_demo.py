@@ -1,4 +1,4 @@
-"""The demo data."""
+"""The demo data, scikit-learn's digits."""
 
 import hashlib
 from pathlib import Path

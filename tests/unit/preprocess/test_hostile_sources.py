@@ -1,5 +1,7 @@
-"""Malicious archives, buckets, addresses and DVC repositories. If a program that must not run is started, it
-creates a mark file."""
+"""Malicious archives, buckets, addresses and DVC repositories.
+
+A program that must not run would create a mark file, and the tests check that there is none.
+"""
 
 import json
 import subprocess

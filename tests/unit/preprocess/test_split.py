@@ -246,7 +246,7 @@ def test_photos_of_one_group_are_always_in_the_same_split(seed: int, groups: lis
     }
 
 
-def test_a_class_with_only_two_groups_cannot_be_split_into_three() -> None:
+def test_a_class_with_only_two_groups_cannot_fill_three_splits() -> None:
     records = [record(f"{number}.jpg") for number in range(9)]
     with pytest.raises(DataError, match=r"at least 3 independent photos; it has 2, because photos of one group"):
         assign_splits(records, ["cats"], (), FRACTIONS, 42, ["a"] * 5 + ["b"] * 4)  # type: ignore[arg-type]

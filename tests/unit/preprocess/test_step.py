@@ -95,7 +95,7 @@ def test_a_second_run_produces_the_same_bytes(tmp_path: Path) -> None:
 
 def test_an_added_photo_changes_only_its_own_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in large classes
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # inexact splits, as in large classes
     data = make_photos(tmp_path / "photos", per_class=30)
     preprocess(str(data), PARAMS, tmp_path / "before")
     add_photo(data / "red" / "added.png")
@@ -238,7 +238,7 @@ def test_the_sample_sheet_shows_each_class(tmp_path: Path) -> None:
     assert [("red", "green", "blue")[channel] for channel in strongest] == list(CLASS_NAMES)
 
 
-def test_real_photos_are_all_kept(shared_dir: Path, tmp_path: Path) -> None:
+def test_real_photos_are_kept_except_two_with_contradictory_labels(shared_dir: Path, tmp_path: Path) -> None:
     start = time.monotonic()
     params = PreprocessParams(image_size=96)
     info = preprocess(str(shared_dir / "data" / "clothing-dataset-small"), params, tmp_path / "dataset")

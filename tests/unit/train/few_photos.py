@@ -18,14 +18,14 @@ from components.train.loop.phases import train_phases
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
-"""The share of each class that is held out for validation, and the same share again for test: preprocess' defaults."""
+"""The fraction of each class for validation, and the same fraction for test, as in preprocess' defaults."""
 NUM_TEST: Final = 40
-"""Test pictures per class; more than the share HELD_OUT, so that the accuracy is more precise."""
+"""Test pictures per class: more than the fraction HELD_OUT, so that the accuracy is more precise."""
 NOISE: Final = 12
 
 
 def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """One color per class, with noise and a square in any color: uint8 (side, side, 3), RGB."""
+    """Draws a picture in the color of its class, with noise and a square of any color: uint8 (side, side, 3), RGB."""
     picture = np.full((side, side, 3), [(200, 60, 60), (60, 180, 80), (70, 90, 210)][label], float)
     top, left = rng.integers(0, side - side // 4, 2)
     picture[top : top + side // 4, left : left + side // 4] = rng.integers(0, 256, 3)
@@ -33,7 +33,7 @@ def colors(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
-    """A disk, a triangle or a cross; light on dark, near the middle: uint8 (side, side, 3), RGB."""
+    """Draws a disk, a triangle or a cross, light on dark and near the middle: uint8 (side, side, 3), RGB."""
     front, back = light_and_dark(rng)
     picture = np.tile(back, (side, side, 1))
     radius, (x, y) = side * rng.uniform(0.25, 0.38), side * rng.uniform(0.4, 0.6, 2)
@@ -50,7 +50,7 @@ def shapes(label: int, rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def light_and_dark(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A light color and a dark one: float64 (3,) each."""
+    """Returns a random light color and a random dark one: float64 (3,) each."""
     return rng.uniform(160, 255, 3), rng.uniform(0, 90, 3)
 
 
@@ -112,7 +112,7 @@ def learn(
 
     Args:
         problem: a key of PROBLEMS.
-        num_photos: photos per class; their test share is replaced by NUM_TEST photos.
+        num_photos: pictures per class in all splits; the test split has NUM_TEST instead of its fraction.
         network: a key of SIDES.
         seed: the seed of the pictures and of training.
         side: width and height of the pictures in pixels; None for the value in SIDES.

@@ -26,7 +26,7 @@ EPOCHS = 2
 AT_RANDOM = "at-random"
 """The folder of the training run that is killed at random moments."""
 EPOCHS_AT_RANDOM = 15
-"""Epochs per phase of that run: enough for five kills."""
+"""Epochs per phase of the run in AT_RANDOM: enough for five kills."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _keep_in(folder: Path) -> None:
 
 
 def interrupt_at(point: Point) -> None:
-    """Makes the n-th call of the function kill this process or ask it to end."""
+    """Makes this process send itself the signal when it reaches the point."""
     module_name, _, path = point.function.partition(":")
     owner: Any = __import__(module_name, fromlist=["_"])
     *outer, name = path.split(".")
@@ -179,7 +179,7 @@ def run_until(point: Point, folder: Path) -> None:
 
 
 def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[int]:
-    """Interrupts training runs at these points, or at random with this seed; returns the exit code of each process."""
+    """Interrupts training at the points in `order`, or at random times with this seed; returns the exit codes."""
     order_text = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
     command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), order_text]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -220,7 +220,7 @@ def _newest(folder: Path) -> str:
 
 
 def main(folder: Path, order: str) -> None:
-    """Imports TensorFlow once, before the processes are forked."""
+    """Interrupts training as `order` says; TensorFlow is imported once, before the processes are forked."""
     import components.train.loop.phases  # noqa: F401
 
     if order.isdecimal():

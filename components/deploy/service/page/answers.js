@@ -76,7 +76,7 @@ function showPrediction(card, file, prediction) {
   id.hidden = false;
   id.textContent = `Prediction ${prediction.id}`;
   const whereButton = child(card, ".where");
-  whereButton.setAttribute("aria-label", `Show where in ${child(card, ".file").textContent}`);
+  whereButton.setAttribute("aria-label", `Show explanation for ${child(card, ".file").textContent}`);
   whereButton.addEventListener("click", () => toggleMap(card, file, prediction.label));
 }
 
@@ -121,7 +121,7 @@ async function toggleMap(card, file, label) {
   if (map.src) {
     map.hidden = !map.hidden;
     button.setAttribute("aria-pressed", String(!map.hidden));
-    button.textContent = map.hidden ? "Show where" : "Hide";
+    button.textContent = map.hidden ? "Show explanation" : "Hide explanation";
     method.hidden = map.hidden;
     return;
   }
@@ -130,10 +130,10 @@ async function toggleMap(card, file, label) {
   method.textContent = "Computing …";
   try {
     const explanation = await explain(file, label);
-    map.alt = `Where the model saw ${label}`;
+    map.alt = `Areas that support ${label}`;
     map.src = explanation.overlay;
     map.hidden = false;
-    button.textContent = "Hide";
+    button.textContent = "Hide explanation";
     button.setAttribute("aria-pressed", "true");
     method.textContent = `Bright areas support ${label} (${explanation.method})`;
   } catch (error) {

@@ -71,7 +71,8 @@ def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
     label_format = _find_format(path)
     if label_format is None:
         raise NoLabelsError(
-            f"Each line of the label file {path} must begin with a photo's name, then its label; its lines do not."
+            f"The label file {path} must have a header, or a photo's name and its label in each line; its first line "
+            "has neither."
         )
     return label_format.read(path, columns or ColumnNames())
 

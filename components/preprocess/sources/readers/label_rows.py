@@ -1,4 +1,4 @@
-"""The rows of a label file, whatever its format."""
+"""The rows of a label file of any format."""
 
 import json
 import re

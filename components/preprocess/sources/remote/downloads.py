@@ -155,7 +155,7 @@ def _file_budget(file: RemoteFile, target: Path, uri: str) -> Budget:
 
 
 def _open_stream(system: Any, file: RemoteFile, uri: str) -> Any:
-    """Opens the file as a stream; by default, fsspec would keep a whole block in memory, whatever the server sends."""
+    """Opens the file as a stream; by default, fsspec keeps whole blocks in memory, however much the server sends."""
     return system.open(file.name, "rb", **({"block_size": 0} if uri.startswith(("http://", "https://")) else {}))
 
 

@@ -51,7 +51,7 @@ class RemoteFolder:
         self._lock = threading.Lock()
 
     def photo_at(self, location: Path, listed_file: RemoteFile | None = None) -> "RemotePhoto":
-        """The photo for a path in the cache; its version is from this task's listing or, without one, `listed_file`."""
+        """The photo for a path in the cache; its version is from this task's listing or else from `listed_file`."""
         name = location.relative_to(self.path).as_posix()
         file = listed_file if self.files is None else self.files.get(name)
         if file is None:

@@ -69,7 +69,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         return self._means
 
     def restore(self, state: dict[str, float]) -> None:
-        """Restores the means of an interrupted epoch, before its remaining batches are trained."""
+        """Restores the means of an interrupted epoch, before training on its remaining batches."""
         self._earlier = state
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:

@@ -23,7 +23,8 @@ LARGEST_SHARE: Final = 0.05
 """The maximum share of the time that checkpoints may take; if epochs are very short, not all of them are saved."""
 
 MakeState = Callable[[int, int, bool], State]
-"""Called with the phase's completed epochs, the next epoch's completed batches, and whether the phase is over."""
+"""Called with the number of completed epochs of the phase, the number of completed batches of the next epoch, and
+whether the phase is over."""
 
 
 class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -40,7 +41,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         """Creates the callback of one phase.
 
         Args:
-            checkpoints: receive the states.
+            checkpoints: store the states.
             make_state: returns the current state of the training.
             training: the training batches; in a resumed epoch, Keras sees only the remaining ones.
             epochs: the number of epochs of the phase.

@@ -22,7 +22,7 @@ class Volumes:
 
     Attributes:
         access_modes: the access modes of each claim's volume.
-        has_failed_check: whether the Job of k8s/pipelines could not write to the cache.
+        has_failed_check: whether the Job that k8s/pipelines defines failed to write to the cache.
         num_nodes: the number of nodes on which the tasks can run; None if the user is not allowed to list nodes.
     """
 

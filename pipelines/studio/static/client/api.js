@@ -1,10 +1,11 @@
-// Sends requests to the studio's server. Answers are parsed as JSON; rejected requests become errors with a message.
+// Sends requests to the studio's server. Responses are parsed as JSON; a rejected request throws an error with the
+// server's message.
 
 /** A request that the server rejected or did not answer. */
 export class RequestError extends Error {
   /**
    * @param {string} message
-   * @param {number} status The HTTP status; 0 if there was no answer.
+   * @param {number} status The HTTP status; 0 if there was no response.
    */
   constructor(message, status) {
     super(message);
@@ -13,7 +14,7 @@ export class RequestError extends Error {
 }
 
 /**
- * Parses the body of an answer.
+ * Parses the body of a response.
  * @param {string} text
  * @param {number} status The HTTP status.
  * @returns {unknown}
@@ -33,7 +34,7 @@ export function parseAnswer(text, status) {
 }
 
 /**
- * Whether an error is a rejected request with one of these statuses.
+ * Whether an error is a RequestError with one of these statuses.
  * @param {unknown} error
  * @param {number[]} statuses
  */
@@ -61,7 +62,8 @@ const NUM_TRIES = 60;
 const RETRY_MILLISECONDS = 1000;
 
 /**
- * Sends a GET request, and repeats it while the server is busy; the server reads data for one request at a time.
+ * Sends a GET request. The server reads data for one request at a time; while it is busy, the request is repeated,
+ * for up to NUM_TRIES tries.
  * @template Answer
  * @param {string} path
  * @param {number} [retryMilliseconds]
@@ -102,7 +104,7 @@ export const put = (path, file) => request(path, { method: "PUT", body: file });
  * Like `put`, but for large files: it reports the progress.
  * @param {string} path
  * @param {Blob} file
- * @param {(share: number) => void} onProgress
+ * @param {(share: number) => void} onProgress Called with the share of the file that has been sent.
  * @returns {Promise<unknown>}
  * @throws {RequestError}
  */
@@ -118,13 +120,13 @@ export function upload(path, file, onProgress) {
         reject(error);
       }
     });
-    xhr.addEventListener("error", () => reject(new RequestError("The upload was interrupted. Send it again.", 0)));
+    xhr.addEventListener("error", () => reject(new RequestError("The upload was interrupted. Try again.", 0)));
     xhr.send(file);
   });
 }
 
 /**
- * Encodes the query of an address.
+ * Encodes values as the query string of a URL.
  * @param {{ [name: string]: string | number }} values
  */
 export const query = (values) =>

@@ -1,8 +1,8 @@
-// Delays work until it has not been requested for a while.
+// Debouncing: runs work only when the requests for it have stopped for a while.
 
 /**
- * Returns a function that runs `work` once the function has not been called for some time. Its `now` runs pending work
- * immediately.
+ * Returns a function that runs `work` when the given time has passed since the function was last called. Its method
+ * `now` runs pending work immediately.
  * @template Result
  * @param {() => Result} work
  * @param {number} [milliseconds]

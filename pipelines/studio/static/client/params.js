@@ -54,7 +54,7 @@ export function schemaPart(schema, key) {
  */
 
 /**
- * The possible values according to the schema.
+ * The values that a part of the schema allows.
  * @param {Schema} schema
  * @param {SchemaPart} part
  * @returns {ValueKind}
@@ -70,7 +70,7 @@ export function valueKind(schema, part) {
 }
 
 /**
- * Parses user input: null, a number, a pair such as 96 × 128, or the text itself.
+ * Converts user input to null, a number or a pair such as 96 × 128; any other text is returned as is.
  * @param {string} text The input, trimmed.
  * @param {{ isNullable: boolean }} kind
  * @returns {null | number | string | [number, number]}

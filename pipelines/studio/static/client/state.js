@@ -131,7 +131,7 @@ export async function startJob(job) {
 }
 
 /**
- * Changes the data.
+ * Sends a request that changes the data, and reloads the draft.
  * @param {string} path The path of the request.
  * @param {object} [body]
  */
@@ -147,7 +147,7 @@ export async function changeData(path, body = {}) {
 }
 
 /**
- * A value that differs from the default; undefined if it equals the default.
+ * The value of a param in the draft; undefined if the draft uses the default.
  * @template {keyof KnownParams} Key
  * @param {Key} key
  * @returns {KnownParams[Key] | undefined}
@@ -155,7 +155,7 @@ export async function changeData(path, body = {}) {
 export const paramValue = (key) => /** @type {KnownParams[Key] | undefined} */ (valueAt(state.draft.params, key));
 
 /**
- * A value with `auto` resolved; undefined before data is chosen.
+ * The value of a param, with `auto` resolved; undefined before data is chosen.
  * @template {keyof KnownParams} Key
  * @param {Key} key
  * @returns {KnownParams[Key] | undefined}
@@ -190,7 +190,8 @@ export const findJob = (id) => state.jobs.find((job) => job.id === id);
 export const isUnfinished = (job) => job.state === "waiting" || job.state === "running";
 
 /**
- * Whether the program that a job started answers; if not, waits for a second, so that callers can ask repeatedly.
+ * Whether the server that a job started is ready. If it is not, waits for a second before returning, so that callers
+ * can call this function in a loop.
  * @param {string} id The id of the job.
  * @returns {Promise<boolean>}
  */
@@ -210,7 +211,7 @@ let watchedJobId = null;
 let logPosition = 0;
 
 /**
- * Watches a job; its events are named `live`.
+ * Watches a job; each update of it emits the event `live`.
  * @param {string | null} id Null to watch no job.
  */
 export function watchJob(id) {
@@ -269,7 +270,7 @@ function receiveJobs(message) {
   const isNewer = message.revision > state.draft.revision;
   const dataChanged = state.changed !== null && message.changed !== state.changed;
   state.changed = message.changed;
-  // Whether training can start also depends on the data.
+  // The draft also contains whether training can start, which depends on the data.
   if (isNewer || dataChanged)
     reload()
       .then(() => dataChanged && emit("data", undefined))

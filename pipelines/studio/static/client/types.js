@@ -71,7 +71,7 @@
 
 /** @typedef {SchemaPart & { $defs?: { [name: string]: SchemaPart } }} Schema */
 
-/** @typedef {{ low: number, high: number, why: string }} Estimate The time of a run, in seconds. */
+/** @typedef {{ low: number, high: number, why: string }} Estimate A run's estimated time in seconds, and its basis. */
 
 /**
  * @typedef {object} Preset A choice of how thorough training is.
@@ -87,7 +87,7 @@
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 /** @typedef {"waiting" | "running" | "done" | "failed" | "stopped" | "lost"} JobState */
-/** @typedef {JobState | "none"} WorkState `none` is for work without a job. */
+/** @typedef {JobState | "none"} WorkState `none`: the work has no job. */
 
 /**
  * @typedef {object} Job

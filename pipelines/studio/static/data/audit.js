@@ -17,7 +17,7 @@ import { splitsCard } from "./splits.js";
 const POLL_MILLISECONDS = 700;
 
 /**
- * The card of the audit; `leave` stops its updates.
+ * The card that shows the audit; `leave` stops its updates.
  * @param {DataView} data
  */
 export function auditCard(data) {
@@ -119,7 +119,7 @@ function auditResult(view, info, data, findingsState) {
   );
 }
 
-/** The kinds of findings that the user accepted, which the audit no longer reports; this can be undone. */
+/** The kinds of findings that the user accepted and the audit no longer reports; each has a button that undoes this. */
 function acceptedKinds() {
   const policies = Object.entries(paramValue("preprocess.audit") ?? {});
   const kinds = policies.filter(([, policy]) => policy === "ignore").map(([kind]) => kind);
@@ -130,7 +130,10 @@ function acceptedKinds() {
       await changeParams({}, [`preprocess.audit.${kind}`]);
       await post("api/audit");
     };
-    const button = actionButton("Report again", undo, { class: "link", "aria-label": `Report ${name} again` });
+    const button = actionButton("Report again", undo, {
+      class: "link",
+      "aria-label": `Report "${name}" findings again`,
+    });
     return h("span", { class: "row" }, name, button);
   });
   return h("p", { class: "row small", id: "accepted" }, "Accepted and no longer reported: ", items);

@@ -13,12 +13,12 @@ import { uploadAll } from "./upload_queue.js";
 /** @import { ClassView, DataView } from "./types.js" */
 
 const NUM_SAMPLES = 8;
-/** The recommended number of photos per class; with fewer, its metrics are not meaningful. */
+/** The recommended number of photos per class; with fewer, the metrics of the class are not meaningful. */
 export const NUM_RECOMMENDED = 20;
 const NUM_FAILURES = 3;
 
 /**
- * The card of the data: the classes, and unusable files.
+ * The card that shows the data: its classes and its unusable files.
  * @param {DataView} data
  * @param {() => Promise<void>} update
  * @param {HTMLFormElement} newClass The form that adds a class.
@@ -26,7 +26,7 @@ const NUM_FAILURES = 3;
 export function classesCard(data, update, newClass) {
   const numClasses = pluralize(data.classes.length, "class", "classes");
   const facts = data.classes.length ? `${pluralize(data.num_photos, "photo")} in ${numClasses}` : "No classes yet";
-  const splits = data.splits.length ? ` · splits from the data: ${data.splits.join(", ")}` : "";
+  const splits = data.splits.length ? ` · splits defined by the data: ${data.splits.join(", ")}` : "";
   const later = "Photos in an archive or at a remote address are read when you audit them.";
   const classes = h("div", { class: "classes" });
   const bar = pages(
@@ -143,8 +143,8 @@ function classActions({ name, num_photos: numPhotos }, add, update) {
     if (newName && newName !== name) await post(path, { to: newName }).then(update);
   };
   const remove = async () => {
-    const copies = pluralize(numPhotos, "copied photo", "copied photos");
-    if (confirm(`Remove the class ${name} and its ${copies}?`)) {
+    const copies = pluralize(numPhotos, "photo");
+    if (confirm(`Remove the class ${name} and its ${copies} from the studio?`)) {
       await post(path, { remove: true }).then(update);
     }
   };
@@ -220,7 +220,7 @@ async function addPhotos(className, files, status) {
     },
   );
   if (failures.length) {
-    const numbers = `${pluralize(failures.length, "photo")} of ${formatCount(files.length)}`;
+    const numbers = `${formatCount(failures.length)} of ${pluralize(files.length, "photo")}`;
     showProblem(`${numbers} could not be uploaded. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
   }
   await post("api/data/uploaded").catch(showProblem);

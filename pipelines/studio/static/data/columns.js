@@ -22,7 +22,8 @@ export function columnsForm({ columns }) {
     return changeData("api/data/columns", { columns: parseColumns(texts) });
   };
   const help =
-    "The name of each column, or its number from 1 if the file has no header. Empty fields are detected automatically.";
+    "The name of each column or, if the file has no header, its number, counted from 1. Columns that you leave empty " +
+    "are detected automatically.";
   return h(
     "details",
     { class: "small", id: "columns", open: Object.keys(columns).length > 0 },

@@ -7,7 +7,7 @@
 export const SPLITS = ["train", "validation", "test"];
 const KEEP = "";
 const LEAVE_OUT = "-";
-/** The number of choices in choicesFor that are not classes. */
+/** The number of choices of choicesFor that come before the classes. */
 export const NUM_GENERAL_CHOICES = 2;
 
 /**
@@ -25,7 +25,7 @@ export function choiceOf(decisions, path) {
  * Stores the decision about a photo.
  * @param {DecisionLog} decisions Modified in place.
  * @param {string} path
- * @param {string} choice A key of choicesFor.
+ * @param {string} choice The key of a choice of choicesFor.
  */
 export function decide(decisions, path, choice) {
   decisions.decide([path], choice === KEEP ? undefined : choice === LEAVE_OUT ? null : choice.slice(1));

@@ -1,4 +1,4 @@
-// The ways to choose photos: a folder, an archive, new classes, or the demo data.
+// The ways to choose photos: a folder or file on this computer, an upload, a new data set, or the demo data.
 
 import { post, query, upload } from "../client/api.js";
 import { changeData, reload, state } from "../client/state.js";
@@ -36,7 +36,7 @@ export function dataDoors(answer) {
       "section",
       { class: "card door" },
       h("h2", {}, "On this computer"),
-      h("p", { class: "soft" }, "A folder of class folders, an archive, or a table of paths and labels."),
+      h("p", { class: "soft" }, "A folder with one subfolder per class, an archive, or a table of paths and labels."),
       fileBrowser(chooseData),
     ),
     uploadDoor(answer.max_upload_bytes),
@@ -71,7 +71,7 @@ function uploadDoor(maxBytes) {
   const uploadArchive = async (file) => {
     if (!file) return;
     if (file.size > maxBytes) {
-      const sizes = `An archive may have at most ${formatBytes(maxBytes)}; this one has ${formatBytes(file.size)}.`;
+      const sizes = `An archive may be at most ${formatBytes(maxBytes)}; this one is ${formatBytes(file.size)}.`;
       showProblem(`${sizes} Enter its path under "On this computer" instead.`);
       return;
     }
@@ -103,7 +103,7 @@ function uploadDoor(maxBytes) {
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },
     h("h2", {}, "Upload"),
-    h("p", { class: "soft" }, "Drop a folder here that contains one folder per class, or a zip or tar file of it."),
+    h("p", { class: "soft" }, "Drop a folder with one subfolder per class, or a zip or tar file of such a folder."),
     h(
       "div",
       { class: "row" },

@@ -64,7 +64,7 @@ export function findingItem(finding, view, data, { decisions, openKinds }, showD
       h("p", { class: "small" }, finding.advice),
       policyField(finding, view.policies[finding.kind] ?? []),
       h("ul", { class: "cases" }, cases),
-      numHidden > 0 ? h("p", { class: "soft small" }, `The report contains ${formatCount(numHidden)} more.`) : null,
+      numHidden > 0 ? h("p", { class: "soft small" }, `Further cases in the report: ${formatCount(numHidden)}.`) : null,
     ),
   );
 }

@@ -13,7 +13,7 @@ const PHOTO = /\.(jpe?g|png|webp|bmp|tiff?|gif|hei[cf])$/i;
 const NUM_FAILURES = 3;
 
 /**
- * Returns an input for a folder, and `send`, which uploads dropped files. The progress is shown on top of every screen.
+ * Returns an input for a folder, and `send`, which uploads dropped files. The progress stays visible on all screens.
  * @param {() => Promise<void>} onDone
  */
 export function folderUpload(onDone) {
@@ -70,7 +70,7 @@ async function sendFolder(files, onProgress) {
   );
   await post("api/data/uploaded");
   if (failures.length) {
-    const numbers = `${pluralize(failures.length, "photo")} of ${formatCount(photos.length)}`;
+    const numbers = `${formatCount(failures.length)} of ${pluralize(photos.length, "photo")}`;
     showProblem(`${numbers} could not be uploaded. ${failures.slice(0, NUM_FAILURES).join(" ")}`);
   }
 }

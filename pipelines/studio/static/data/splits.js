@@ -1,4 +1,4 @@
-// The splits: two sliders for the fractions, and the photos that a change would move.
+// The splits: two sliders for the fractions, and the photos that a change would move to a different split.
 
 import { get, post, query } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -19,7 +19,7 @@ const MAX_SHARE = 0.45;
 const keyOf = (split) => /** @type {const} */ (`preprocess.${split}_fraction`);
 
 /**
- * The card of the splits, for photos that the audit has split.
+ * The card for setting the splits, shown after the audit has assigned them.
  * @param {DataView} data
  */
 export function splitsCard({ splits }) {
@@ -89,10 +89,12 @@ function divisionParts({ counts, num_moved: numMoved, moves, fault }) {
   const totals = Object.entries(counts).map(([split, classes]) => {
     return `${formatCount(Object.values(classes).reduce((sum, number) => sum + number, 0))} ${split}`;
   });
-  const sentence = numMoved ? `${pluralize(numMoved, "photo")} would move.` : "These are the current splits.";
+  const sentence = numMoved ? `${pluralize(numMoved, "photo")} would change splits.` : "These are the current splits.";
   const items = moves.map(([path, before, after]) => h("li", {}, `${path}: ${before} → ${after}`));
   return [
     h("p", {}, `${totals.join(", ")}. `, h("b", {}, sentence)),
-    items.length ? h("details", {}, h("summary", {}, "Show which"), h("ul", { class: "plain small path" }, items)) : "",
+    items.length
+      ? h("details", {}, h("summary", {}, "Show these photos"), h("ul", { class: "plain small path" }, items))
+      : "",
   ];
 }

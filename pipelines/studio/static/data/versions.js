@@ -83,7 +83,7 @@ export function dvcCard() {
     const help = "None yet. Create one on the command line: darkroom data add";
     list.replaceChildren(versions.length ? dvcTable(versions) : h("p", { class: "soft" }, help));
   };
-  return h("details", { class: "card fold", ontoggle }, h("summary", {}, "Versions under DVC"), list);
+  return h("details", { class: "card fold", ontoggle }, h("summary", {}, "Versions tracked by DVC"), list);
 }
 
 /** @param {DvcVersion[]} versions */

@@ -20,7 +20,7 @@ import { h, svg } from "./dom.js";
  * @property {boolean} [isShare] Whether the values are shares, whose axis ends at 100 %; other axes start at 0.
  * @property {number} [numPlanned] The minimum number of epochs on the axis.
  * @property {number | null} [bestEpoch] The number of the best epoch, from 1.
- * @property {string} [note] The text of an empty chart.
+ * @property {string} [note] The text below the chart while no epoch is selected.
  */
 
 /** @typedef {{ position: number | null, dragFrom: number | null }} Pointer */
@@ -102,7 +102,7 @@ function smoothingControl(title, view, draw) {
 }
 
 /**
- * Shows the values of the epoch under the pointer, and zooms to a dragged range; keys do the same.
+ * Shows the values of the epoch under the pointer, and zooms to a dragged range; the keys in HELP do the same.
  * @param {SVGSVGElement} element
  * @param {Pointer} pointer Modified in place.
  * @param {() => [first: number, last: number]} range

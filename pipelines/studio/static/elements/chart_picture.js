@@ -1,4 +1,4 @@
-// The picture of a chart as SVG. Lines differ in color and dash pattern, so that they can be read without colors.
+// The picture of a chart as SVG. Lines differ in color and dash pattern, so that they can be told apart without colors.
 
 import { svg } from "./dom.js";
 import { formatsOf, place, roundScale, valueRange } from "./scale.js";

@@ -36,7 +36,7 @@ export function shownRange({ first, last }, numEpochs) {
 }
 
 /**
- * The exponential moving average of values; NaN is left unchanged.
+ * The exponential moving average of values; values that are not finite are left unchanged.
  * @param {number[]} values
  * @param {number} smoothing The weight of the earlier values, from 0 to below 1.
  */

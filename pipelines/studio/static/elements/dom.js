@@ -190,7 +190,7 @@ export function copyableCode(text) {
 }
 
 /**
- * Opens a window over the page; when it is closed, it is removed.
+ * Opens a window over the page, which is removed when it is closed.
  * @param {Attributes<HTMLDialogElement> & { onclose?: () => unknown }} attributes
  * @param {Child[]} children
  */
@@ -228,7 +228,7 @@ export function figure(name, text, note) {
 
 /**
  * The head of a table.
- * @param {string[]} names The names of the columns; a column of controls has none.
+ * @param {string[]} names The names of the columns; empty for a column of controls.
  */
 export function tableHead(names) {
   const columns = names.map((name) => (name ? h("th", { scope: "col" }, name) : h("td", {})));

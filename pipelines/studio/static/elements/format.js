@@ -15,7 +15,7 @@ export const formatCount = (number) => Number(number).toLocaleString("en");
 export const pluralize = (number, noun, nouns = `${noun}s`) => `${formatCount(number)} ${number === 1 ? noun : nouns}`;
 
 /**
- * A share as a percentage, without the percent sign: 100.0 is rounded, 100 is exact.
+ * A share as a percentage, without the percent sign. 0 and 100 are exact; 0.0 and 100.0 are rounded.
  * @param {number} share
  * @param {number} [digits]
  */
@@ -86,7 +86,7 @@ export function formatClock(number) {
 }
 
 /**
- * A date and time; without the date if it is today.
+ * A date and time; only the time if the date is today.
  * @param {number | string} timestamp Seconds since 1970, or ISO 8601.
  * @param {Date} [now]
  */
@@ -98,7 +98,7 @@ export function formatDateTime(timestamp, now = new Date()) {
 
 /**
  * The sides of photos in pixels.
- * @param {number | number[]} imageSize One number for a square.
+ * @param {number | number[]} imageSize The height and width, or one number if they are equal.
  */
 export const formatSides = (imageSize) =>
   Array.isArray(imageSize) ? imageSize.join(" × ") : `${imageSize} × ${imageSize}`;

@@ -1,6 +1,6 @@
 // The next action for a problem: the button at the end of its message.
 
-/** @typedef {{ text: string, href: string | null }} NextAction Without an address, the page is reloaded. */
+/** @typedef {{ text: string, href: string | null }} NextAction If `href` is null, the button reloads the page. */
 
 const NO_ANSWER = 0;
 const CHANGED_ELSEWHERE = 409;

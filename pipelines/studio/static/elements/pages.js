@@ -21,13 +21,13 @@ export function search(items, textOf, text) {
 }
 
 /**
- * Shows the items of a list page by page; a short list gets no search field.
+ * Shows the items of a list page by page. A list that fits on one page gets no search field or buttons.
  * @template Item
  * @param {Item[]} items
- * @param {string} label The label of the search field; lists with the same label share their position.
+ * @param {string} label The label of the search field; lists with the same label share their search and page.
  * @param {(item: Item) => string} textOf Returns the text to search in.
  * @param {(items: Item[]) => void} show Draws the items of a page.
- * @returns {HTMLElement | null} The search field and the buttons.
+ * @returns {HTMLElement | null} The search field and the buttons; null if there is only one page.
  */
 export function pages(items, label, textOf, show) {
   if (items.length <= PAGE_SIZE) {

@@ -3,7 +3,7 @@
 import { parseAnswer, post } from "../client/api.js";
 import { h, openDialog, showProblem, svg } from "./dom.js";
 
-/** @typedef {{ url: string, modules: string[] }} PhonePage Each string of `modules` is a row of the QR code. */
+/** @typedef {{ url: string, modules: string[] }} PhonePage `modules` are the rows of the QR code; 1 is dark. */
 
 const QUIET_MODULES = 4;
 
@@ -29,7 +29,7 @@ function qrPicture(modules) {
 }
 
 /**
- * Shows a QR code that opens the phone's page, and passes on the phone's photos until the user closes the window.
+ * Shows a QR code that opens a page on the phone, and receives the phone's photos until the user closes the window.
  * @param {string} title
  * @param {(photo: File) => unknown} onPhoto
  */
@@ -47,8 +47,8 @@ export async function receivePhotos(title, onPhoto) {
     h(
       "p",
       { class: "soft small" },
-      "The page can only send photos, and closes with this window. If the phone cannot open it, the phone may be on " +
-        "a different network, or a firewall on this computer may block it.",
+      "The page can only send photos, and stops working when you close this window. If the phone cannot open the " +
+        "page, the phone may be on a different network, or a firewall on this computer may block it.",
     ),
     status,
     h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),

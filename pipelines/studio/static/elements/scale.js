@@ -27,7 +27,7 @@ export function roundScale(low, high) {
 }
 
 /**
- * The range of an axis: up to 1 for shares, from 0 for other values.
+ * The range of an axis: from the lowest value to 1 for shares, from 0 to the highest value otherwise.
  * @param {number[]} values
  * @param {boolean} isShare
  * @returns {[low: number, high: number]}

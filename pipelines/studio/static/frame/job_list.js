@@ -79,7 +79,7 @@ function jobAction(job) {
     return actionButton(job.state === "waiting" ? "Remove" : "Stop", act("stop"), { class: "link" });
   }
   if (job.state === "done" || isService(job)) return null;
-  return actionButton("Again", act("again"), { class: "link" });
+  return actionButton("Run again", act("again"), { class: "link" });
 }
 
 /** Opens or closes the list. */

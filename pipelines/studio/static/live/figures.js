@@ -26,7 +26,7 @@ export function epochFigures(live) {
     figure("Epoch", epoch),
     figure("Phase", String(lastEpoch?.phase ?? 1)),
     figure("Photos per second", speed),
-    figure("Best validation", accuracy),
+    figure("Validation accuracy, best epoch", accuracy),
     isGoing ? figure("Time left, at most", formatSeconds(lastEpoch?.seconds_left ?? part?.seconds_left)) : null,
     figure("Learning rate", rate),
   );

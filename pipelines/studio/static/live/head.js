@@ -49,7 +49,7 @@ function againButton(live) {
     const job = await act(live, "again");
     location.hash = `#live/${job.id}`;
   };
-  return actionButton(live.kind === "run" ? "Resume" : "Again", again, { class: "button main", id: "again" });
+  return actionButton(live.kind === "run" ? "Resume" : "Run again", again, { class: "button main", id: "again" });
 }
 
 /** @param {LiveView} live */
@@ -75,7 +75,7 @@ function clusterLink(live) {
   const showLink = ({ output }) => {
     if (!output) return;
     const attributes = { class: "button", id: "elsewhere", href: output.url, target: "_blank", rel: "noopener" };
-    slot.replaceChildren(h("a", attributes, "Show on Kubeflow"));
+    slot.replaceChildren(h("a", attributes, "Show in Kubeflow"));
   };
   /** @type {Promise<JobWithOutput<{ url: string }>>} */
   const answer = get(`api/jobs/${live.id}`);

@@ -23,7 +23,8 @@ export function bestEpoch(epochs) {
 }
 
 /**
- * The number of epochs on the axis of a chart: the planned epochs, but at most twice the completed ones.
+ * The number of epochs on the axis of a chart: the planned ones, but at most twice the completed ones or, early in a
+ * run, MIN_PLANNED.
  * @param {Epoch[]} epochs
  */
 export function plannedEpochs(epochs) {
@@ -47,7 +48,7 @@ export const appendLog = (log, text) => (log + text).slice(-MAX_LOG_LENGTH);
 /**
  * The newest complete line of a log, without its time and step.
  * @param {string} log
- * @param {string[]} [authors] The tasks whose lines count; a line from another task is ignored.
+ * @param {string[]} [authors] The tasks whose lines count; if the line is from a different task, the result is empty.
  */
 export function newestMessage(log, authors) {
   const end = Math.max(0, log.lastIndexOf("\n"));
@@ -140,7 +141,8 @@ export function remainingSeconds({ steps = [] }, now) {
 }
 
 /**
- * The completed share of a run, from 0 to 1: by time if all times are known, otherwise by steps; null for other jobs.
+ * The completed share of a run, from 0 to 1: by time if all times are known, otherwise by steps.
+ * Null if the job has no steps or has not started.
  * @param {LiveView} live
  * @param {number} now In seconds since 1970.
  */
@@ -155,7 +157,7 @@ export function totalShare(live, now) {
 /**
  * The params that a message names, without duplicates.
  * @param {string} text
- * @param {(key: string) => boolean} isSetting Whether there is such a param.
+ * @param {(key: string) => boolean} isSetting Whether there is a param with this key.
  */
 export function settingsNamed(text, isSetting) {
   const keys = text.match(/\b(?:data|preprocess|tune|train|evaluate|deploy)(?:\.[a-z_]+)+/g) ?? [];

@@ -1,4 +1,4 @@
-// The names of the steps of a run on the page.
+// How the page names the steps of a run.
 
 /** @type {{ [step: string]: string }} */
 export const STEP_NAMES = {

@@ -18,7 +18,7 @@ import { copyOf, layerOf, moveLayer, newLayer, specOf } from "./layer_list.js";
 let catalogue = null;
 const FIRST_KIND = "Conv2D";
 const KEEP_MILLISECONDS = 300;
-const PROPOSAL = " These layers are suggested for your photos. Change them to use your own.";
+const PROPOSAL = " These layers are suggested for your photos. Edit them to build your own network.";
 
 /** @returns {Promise<Catalogue>} */
 async function loadCatalogue() {
@@ -105,7 +105,7 @@ export async function builder(panel, drawFoot) {
     drawFoot();
   });
   const head = h("div", { class: "row between" }, h("h2", {}, "Layers"), templateChoice(templates, useTemplate));
-  const input = h("p", { class: "soft small" }, "Photos enter at the top, as values from 0 to 1.", proposalNote);
+  const input = h("p", { class: "soft small" }, "The first layer receives pixel values from 0 to 1.", proposalNote);
   const fields = h("div", { class: "fields" }, imageSize);
   const card = h("section", { class: "card" }, head, fields, input, list, layerChoice(kinds, addLayer));
   panel.replaceChildren(h("div", { class: "build" }, card, side));
@@ -155,7 +155,7 @@ function focusLayer(list, position, selector) {
 }
 
 /**
- * Shows the output of each layer, or why it is invalid.
+ * Shows the output shape and the number of weights of each layer, or why the layer is invalid.
  * @param {HTMLElement} list
  * @param {LayerView[]} views
  */
@@ -172,11 +172,11 @@ function markLayers(list, views) {
 
 /** @param {() => void} onChange */
 function imageSizeField(onChange) {
-  const help = "auto, one side such as 96, or height × width such as 96 × 128.";
+  const help = "auto, one number such as 96 for square photos, or height × width such as 96 × 128.";
   return settingField("preprocess.image_size", "Input size, pixels", { help, onChange });
 }
 
-/** The size and the cost of the network; `showNetwork` updates them. */
+/** The panel with the size and the cost of the network; `showNetwork` updates it. */
 function networkView() {
   const facts = h("div", { class: "facts", role: "status" });
   const drawing = h("div", { class: "drawing" });
@@ -212,7 +212,7 @@ function networkFigures(view) {
   );
 }
 
-/** @param {string} drawing SVG, which the server creates from checked names. */
+/** @param {string} drawing An SVG from the server, which checks the layer names that it contains. */
 function networkDrawing(drawing) {
   const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
   return h("img", { src, alt: "The network, layer by layer" });

@@ -17,7 +17,9 @@ export async function earlierRuns(panel, drawFoot) {
   /** @type {RunsAnswer} */
   const { runs } = await get("api/runs");
   const finishedRuns = runs.filter(isFinished);
-  const help = "If the classes are the same, the whole network is trained further; otherwise, it gets a new head.";
+  const help =
+    "If a run has the same classes as your data, its whole network is trained further; otherwise, the network gets a " +
+    "new head.";
   /** @param {FinishedRun} run */
   const continueFrom = async (run) => {
     await changeParams({ "train.model": { from: run.run_id } });

@@ -11,7 +11,7 @@ import { formatCount } from "../elements/format.js";
 const HEADS = [
   ["linear", "Pooling and dropout (default)"],
   ["dense", "Pooling, dropout and a layer of 100 units"],
-  ["vgg", "Flatten and 256 units, as in VGG"],
+  ["vgg", "Flattening and a layer of 256 units, as in VGG"],
 ];
 /** @type {[string, string][]} */
 const WEIGHTS = [
@@ -59,7 +59,7 @@ export async function gallery(panel, drawFoot) {
       "div",
       { class: "row between" },
       h("p", { class: "soft" }, help),
-      actionButton("Measure all", measureAll, { class: "button small" }),
+      actionButton("Measure the time of each", measureAll, { class: "button small" }),
     ),
     chosenPart,
     grid,

@@ -12,7 +12,7 @@ import { parseArgument } from "./layer_list.js";
  * @property {(step: -1 | 1) => void} move
  * @property {() => void} copy
  * @property {() => void} remove
- * @property {(from: number) => void} drop Called when the layer at position `from` is dropped here.
+ * @property {(from: number) => void} drop Called when the layer at position `from` is dropped on this layer.
  */
 
 const MAIN_ARGUMENTS = [

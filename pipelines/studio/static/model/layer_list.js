@@ -1,4 +1,4 @@
-// The list of layers in the editor: conversion from and to params.yaml, parsing of arguments, and moving.
+// The list of layers in the editor: conversion from and to params.yaml, parsing of arguments, and moving of layers.
 
 /** @import { Json, LayerSpec } from "../client/types.js" */
 /** @import { Argument, Layer, LayerArguments, LayerKind } from "./types.js" */
@@ -61,7 +61,7 @@ export function newLayer({ kind, arguments: all }) {
 }
 
 /**
- * Copies a layer without its name, because names are unique.
+ * Copies a layer without its name, because names must be unique.
  * @param {Layer} layer
  * @returns {Layer}
  */

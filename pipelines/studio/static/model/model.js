@@ -52,7 +52,7 @@ const chosenWay = () => wayOf(paramValue("train.model") ?? {});
 /**
  * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts The parts of the address: the way to open.
+ * @param {string[]} parts The parts of the address: the name of the tab to open.
  */
 export async function show(page, [part]) {
   const open = WAYS.find((way) => way === part) ?? chosenWay();
@@ -156,7 +156,7 @@ function automaticChoice() {
   if (!model) return h("p", {}, "Darkroom chooses a network that fits the size of your photos, and explains why.");
   const name = model.name ?? `a network of ${model.layers?.length} layers`;
   const imageSize = formatSides(resolvedValue("preprocess.image_size") ?? 0);
-  return h("p", {}, "For these photos, Darkroom chooses ", h("b", {}, name), `, at ${imageSize} pixels.`);
+  return h("p", {}, "For these photos, Darkroom chooses ", h("b", {}, name), `, with inputs of ${imageSize} pixels.`);
 }
 
 function takeAutomatic() {
@@ -165,5 +165,5 @@ function takeAutomatic() {
     location.hash = "#model/auto";
     dispatchEvent(new HashChangeEvent("hashchange"));
   };
-  return actionButton("Use this", take, { class: "button main" });
+  return actionButton("Use this network", take, { class: "button main" });
 }

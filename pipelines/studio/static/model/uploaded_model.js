@@ -5,8 +5,8 @@
 
 /**
  * `train.model` for an uploaded model. The pixel range is left out if the file determines it.
- * @param {{ [fact: string]: string }} about The facts about the upload: its file, and the architecture of a weights
- *   file.
+ * @param {{ [fact: string]: string }} about The facts about the upload: its file and, if it contains only weights, the
+ *   architecture that they belong to.
  * @param {UploadedModel} model
  * @param {string} head Empty to keep the model's own head.
  * @param {string} pixels

@@ -12,10 +12,10 @@ const PIXEL_SCALES = ["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviat
 const DEFAULT_PIXELS = "0 to 1";
 /** @type {[string, string][]} */
 const HEADS = [
-  ["", "Keep its head, which has the classes of my data"],
+  ["", "Keep the model's head: its classes are those of my data"],
   ["linear", "New: pooling and dropout"],
   ["dense", "New: pooling, dropout and a layer of 100 units"],
-  ["vgg", "New: flatten and 256 units, as in VGG"],
+  ["vgg", "New: flattening and a layer of 256 units, as in VGG"],
 ];
 const OUTPUTS = {
   softmax: "probabilities that add up to 1 (softmax)",
@@ -74,7 +74,7 @@ function uploadDoor(load) {
   };
   const help =
     "No code in the file is run: its weights are read in a confined process, its layers are checked against a list " +
-    "of allowed layers, and the network is rebuilt from them.";
+    "of allowed layers, and the network is rebuilt from the checked layers.";
   return h(
     "section",
     { class: "card door", ondragover: (event) => event.preventDefault(), ondrop },

@@ -60,7 +60,7 @@ export class DecisionLog {
 const logs = new Map(); // decisions are kept when the user opens another screen
 
 /**
- * The decisions about the data at an address.
+ * The decisions about the photos of the data set at this address.
  * @param {string} uri
  */
 export function decisionsAbout(uri) {

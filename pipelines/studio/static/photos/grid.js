@@ -11,7 +11,7 @@ const CELL = { width: 132, height: 156 };
 
 /**
  * @typedef {object} GridActions
- * @property {(photo: PhotoRow) => { text: string, kind: string } | null} markOf Returns the decision about a photo.
+ * @property {(photo: PhotoRow) => { text: string, kind: string } | null} markOf Returns the mark of a photo, if any.
  * @property {(path: string) => boolean} isSelected
  * @property {(photo: PhotoRow, position: number, isSelected: boolean, isRange: boolean) => void} select
  * @property {(position: number) => void} open

@@ -1,4 +1,4 @@
-// A model's answer to one photo, and the explanation of the answer.
+// A model's answer for one photo, and a heat map that explains it.
 
 import { put, query } from "../client/api.js";
 import { actionButton, h } from "../elements/dom.js";
@@ -76,7 +76,7 @@ function predictionParts(prediction) {
 }
 
 /**
- * A button that switches between the photo and a picture of where the model saw a class.
+ * A button that switches between the photo and a heat map of where the model saw a class.
  * @param {string} model
  * @param {File} file
  * @param {string} className
@@ -88,7 +88,7 @@ function explainButton(model, file, className, picture) {
     if (button.getAttribute("aria-pressed") === "true") {
       picture.src = URL.createObjectURL(file);
       button.setAttribute("aria-pressed", "false");
-      button.textContent = "Show where";
+      button.textContent = "Show explanation";
       return;
     }
     const path = `api/models/${encodeURIComponent(model)}/explain?${query({ class_name: className })}`;
@@ -96,7 +96,7 @@ function explainButton(model, file, className, picture) {
     const { overlay } = await put(path, file);
     picture.src = overlay;
     button.setAttribute("aria-pressed", "true");
-    button.textContent = "Hide";
+    button.textContent = "Hide explanation";
   };
-  return actionButton("Show where", toggle, { class: "link", "aria-pressed": "false" });
+  return actionButton("Show explanation", toggle, { class: "link", "aria-pressed": "false" });
 }

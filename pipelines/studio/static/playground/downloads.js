@@ -15,7 +15,7 @@ const FORMAT_NAMES = {
 };
 
 /**
- * The card of the downloads; `update` shows the current state of the formats.
+ * The card with the downloads; `update` shows the current state of the formats.
  * @param {string} model
  */
 export function downloadsCard(model) {
@@ -50,6 +50,6 @@ export function downloadsCard(model) {
       state === "failed" ? h("span", { class: "fault small" }, "The export failed; see the list of jobs.") : null;
     return h("li", { class: "row between" }, h("span", {}, name, " ", note), action);
   };
-  const help = "Each exported model is compared with the service before you can download it.";
+  const help = "Before you can download an exported model, its predictions are compared with those of the service.";
   return { element: card("Download", h("p", { class: "soft" }, help), list), update };
 }

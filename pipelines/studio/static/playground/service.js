@@ -69,7 +69,7 @@ function readiness(jobId) {
 }
 
 /**
- * The card that asks the quality gate to promote a model to champion.
+ * The card for promoting a model to champion, which the quality gate must allow.
  * @param {string} model
  * @param {FinishedRun} run
  */

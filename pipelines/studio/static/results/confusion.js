@@ -1,4 +1,4 @@
-// Confusions: the matrix for few classes, or a list of confused pairs for many.
+// The confusion matrix of a run or, if the run has many classes, a list of the confused pairs of classes.
 
 import { h, tableHead } from "../elements/dom.js";
 import { formatCount, formatPercent, pluralize } from "../elements/format.js";

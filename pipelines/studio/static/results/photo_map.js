@@ -15,7 +15,7 @@ const HEIGHT = 560;
 const EDGE = 16;
 const RADIUS = 6;
 const NUM_COLORS = 8;
-/** The maximum number of classes with a color key; with more, the filter shows where the photos of a class are. */
+/** With more classes, the map has no color key; the filter shows where the photos of a class are. */
 const MAX_KEYS = 16;
 /** The maximum distance from the pointer to the photo that it selects, in units of the picture. */
 const REACH = 30;
@@ -60,9 +60,9 @@ export function findNearest(photos, place, isShown) {
 }
 
 /**
- * The next photo that is shown, in the direction of a step; the current one if there is none.
+ * The index of the next shown photo in the direction of a step; the current index if there is none.
  * @param {MapPhoto[]} photos
- * @param {number} index The current photo; -1 to start before the first.
+ * @param {number} index The index of the current photo; -1 to start before the first.
  * @param {1 | -1} step
  * @param {(photo: MapPhoto) => boolean} isShown
  */

@@ -85,7 +85,7 @@
  * @property {number} predicted
  * @property {number} x From 0 to 1.
  * @property {number} y From 0 to 1, upwards.
- * @property {string[]} findings `label error`, `outlier`
+ * @property {string[]} findings Any of `label error` and `outlier`.
  */
 
 /**

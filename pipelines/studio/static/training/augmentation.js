@@ -40,7 +40,7 @@ const FIRST_CUSTOM = { rotation_degrees: 10, zoom: 0.1, shift: 0.1 };
 /** @returns {string | Augmentation} */
 const currentAugmentation = () => /** @type {string | Augmentation} */ (currentValue("train.augmentation"));
 
-/** The card of `train.augmentation`. */
+/** The card for setting `train.augmentation`. */
 export function augmentationCard() {
   const { picture, showNextPhoto } = preview();
   const sliders = h("div", { class: "fields sliders" });

@@ -9,10 +9,10 @@ import { currentValue, setParam, settingBox, settingField } from "./setting.js";
 
 const DEFAULT_PATIENCE = 10;
 
-/** The card of the settings against overfitting. */
+/** The card with the settings that reduce overfitting. */
 export function regularizationCard() {
   return card(
-    "Against overfitting",
+    "Regularization and loss",
     h(
       "div",
       { class: "fields" },
@@ -64,13 +64,13 @@ function moreSettings() {
     settingField("train.mixup", "Mixup"),
     settingField("train.cutmix", "CutMix"),
     settingField("train.ema", "Moving average of the weights", { empty: "none" }),
-    settingField("train.swa", "Average weights of the last epochs", { empty: "none" }),
+    settingField("train.swa", "Weights averaged over the last epochs", { empty: "none" }),
     settingField("train.weight_decay", "Weight decay", { empty: "the optimizer's default" }),
     settingField("train.layer_decay", "Learning rate decay by layer"),
     settingField("train.views", "Variants of each photo"),
     settingField("train.accumulate", "Batches per step"),
     settingField("train.min_epoch_steps", "Minimum steps per epoch", {
-      help: "A small data set is used several times per epoch.",
+      help: "If the data set is too small, it is used several times per epoch.",
     }),
     settingField("train.precision", "Precision"),
     settingField("train.export_precision", "Precision of the service"),
@@ -78,7 +78,7 @@ function moreSettings() {
   );
 }
 
-/** The card of how photos are prepared. */
+/** The card for setting how photos are prepared. */
 export function photosCard() {
   return card(
     "Photos",
@@ -88,11 +88,11 @@ export function photosCard() {
       settingField("preprocess.image_size", "Size, pixels", {
         help: "auto, which is the size that the model was designed for, or a size such as 128 or 96 × 128.",
       }),
-      settingField("preprocess.resize", "Other aspect ratios are", {
+      settingField("preprocess.resize", "Photos with a different aspect ratio", {
         names: { stretch: "stretched", crop: "cropped", pad: "padded" },
       }),
       settingField("preprocess.pixel_range", "White value of 16-bit photos", {
-        help: "auto, which follows from the bits that the photos use, or the value that means white, such as 4095.",
+        help: "auto, which depends on how many bits the photos use, or the value that means white, such as 4095.",
       }),
       settingField("preprocess.validation_fraction", "Validation fraction"),
       settingField("preprocess.test_fraction", "Test fraction"),
@@ -100,7 +100,7 @@ export function photosCard() {
   );
 }
 
-/** The card of the hyperparameter search. */
+/** The card for setting up the hyperparameter search. */
 export function tuneCard() {
   const help =
     "Tries different learning rates, batch sizes and augmentation in short training runs, and uses the values with " +
@@ -119,7 +119,7 @@ export function tuneCard() {
   );
 }
 
-/** The card of the quality gate. */
+/** The card for setting the requirements of the quality gate. */
 export function gateCard() {
   return card(
     "Requirements for a champion",

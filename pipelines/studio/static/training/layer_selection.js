@@ -49,7 +49,7 @@ export function customNames(specs) {
 }
 
 /**
- * The word and the rest of `train.trainable`, such as "last 20"; for a list of layers, the word is "names".
+ * Splits `train.trainable`, such as "last 20", into a word and the rest; for a list of layers, the word is "names".
  * @param {unknown} trainable
  * @returns {{ word: string, rest: string | undefined }}
  */

@@ -1,4 +1,4 @@
-// The layers of the model as a tree of check boxes: whole blocks or single layers.
+// The layers of the model as a tree of checkboxes: whole blocks or single layers.
 
 import { get } from "../client/api.js";
 import { changeParams, on, paramValue } from "../client/state.js";

@@ -8,7 +8,7 @@ import { settingField } from "./setting.js";
 
 /** @import { Job, JobWithOutput } from "../client/types.js" */
 
-/** The card of the epochs, the batch size and the learning rate. */
+/** The card for setting the epochs, the batch size and the learning rate. */
 export function scheduleCard() {
   const { status, start } = rangeTest();
   const attributes = { class: "button small", id: "range-test" };
@@ -78,7 +78,7 @@ async function rangeTestResult(job) {
   const { output, error } = await get(`api/jobs/${job.id}`);
   const proposed = output?.proposed;
   if (job.state !== "done" || !proposed)
-    return h("p", { class: "fault" }, error ?? "The range test found no learning rate.");
+    return h("p", { class: "fault" }, error ?? "The range test found no suitable learning rate.");
   const take = async () => {
     const rate = roundTo(proposed, 2);
     await changeParams({ "train.learning_rate": rate });
@@ -88,7 +88,7 @@ async function rangeTestResult(job) {
   return h(
     "p",
     {},
-    "The loss fell fastest at ",
+    "The loss fell fastest at a learning rate of ",
     h("b", {}, proposed.toExponential(1)),
     ". ",
     actionButton("Use it", take, { class: "button small", id: "take-rate" }),

@@ -36,7 +36,7 @@ export async function setParam(key, value) {
  */
 
 /**
- * A field that sets a key.
+ * A field for the value of a key.
  * @param {string} key
  * @param {string} label
  * @param {SettingOptions} [options]

@@ -8,7 +8,7 @@ import { currentValue, setParam, settingBox } from "./setting.js";
 
 const DEFAULT_LAST = 20;
 
-/** The card of `train.trainable`. */
+/** The card for setting `train.trainable`. */
 export function trainableCard() {
   const value = currentValue("train.trainable");
   const { word, rest } = parseTrainable(value);
@@ -42,7 +42,7 @@ export function trainableCard() {
   ];
   if (!options.some(([key]) => key === word)) options.push([word, String(value)]);
   if (word === "names") showLayerTree(tree).catch(showProblem);
-  const help = "Frozen layers keep their weights, and are computed once for all epochs.";
+  const help = "Frozen layers keep their weights. Their outputs are computed once and reused in every epoch.";
   const layers = field("Layers", select(options, word, choose, { id: "trainable" }), help, true);
   const box = card("Trained layers", h("div", { class: "fields" }, layers, number), tree);
   let shown = value;

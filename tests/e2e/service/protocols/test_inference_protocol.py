@@ -1,4 +1,4 @@
-"""Tests of a real service's Open Inference Protocol v2, with Triton's client and with plain requests."""
+"""A real service implements version 2 of the Open Inference Protocol for Triton's client and for plain requests."""
 
 import json
 import urllib.error

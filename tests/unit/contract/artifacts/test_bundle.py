@@ -29,7 +29,7 @@ def copy_of(bundle_dir: Path, target: Path) -> Path:
     return Path(shutil.copytree(bundle_dir, target))
 
 
-def test_a_bundle_is_read_as_it_was_written(artifacts: tuple[Path, DatasetInfo], tmp_path: Path) -> None:
+def test_a_bundle_is_read_back_unchanged(artifacts: tuple[Path, DatasetInfo], tmp_path: Path) -> None:
     folder, info = artifacts
     bundle = read_bundle(folder / "model")
     assert (bundle.dataset_name, bundle.dataset_fingerprint) == (info.name, info.fingerprint)
@@ -66,7 +66,7 @@ def test_the_error_for_a_missing_bundle_names_the_file(tmp_path: Path) -> None:
         read_bundle(tmp_path)
 
 
-def test_the_training_photos_of_a_model_are_stored_sorted(tmp_path: Path) -> None:
+def test_the_ids_of_the_training_photos_are_stored_in_sorted_order(tmp_path: Path) -> None:
     assert read_train_image_ids(tmp_path) is None
     write_train_image_ids(tmp_path, ["c", "a", "b"])
     assert (tmp_path / "train_image_ids.txt").read_text() == "a\nb\nc\n"

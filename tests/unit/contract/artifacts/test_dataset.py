@@ -12,7 +12,7 @@ from components.contract.system import memory_map
 from tests.support.artifacts import make_dataset
 
 
-def test_a_split_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_split_is_read_back_unchanged(tmp_path: Path) -> None:
     info = make_dataset(tmp_path / "dataset", per_class=4, side=6)
     assert read_info(tmp_path / "dataset") == info
     split = open_split(tmp_path / "dataset", "train")
@@ -41,13 +41,13 @@ def test_pixels_are_views_of_the_mapped_file(tmp_path: Path) -> None:
     assert image.flat[0] == content[start] ^ 0xFF
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux reports how much of a map is in memory")
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux reports the resident size of a mapping")
 def test_read_pages_are_released_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_dataset(tmp_path / "dataset", per_class=100, side=32)
     split = open_split(tmp_path / "dataset", "train")
 
     def held_kb() -> int:
-        """How many kB of this shard are in memory; shards of the same name from other tests may still be mapped."""
+        """Returns how many kB of this shard are in memory; other tests' shards with the same name may be mapped."""
         maps = Path("/proc/self/smaps").read_text().split("\n")
         shard = str(tmp_path / "dataset" / "train-00000.arrow")
         (place,) = (number for number, line in enumerate(maps) if line.endswith(shard))

@@ -141,8 +141,8 @@ def test_only_a_regular_file_within_the_roots_is_opened(tmp_path: Path) -> None:
         assert file.read() == b"secret", "without roots, every file must be readable"
 
 
-def test_a_link_that_replaces_a_file_while_it_is_being_opened_is_not_followed(tmp_path: Path) -> None:
-    """The name alternates between a normal file and a link to a secret one: the secret is never read."""
+def test_a_link_switched_to_an_outside_file_while_being_opened_does_not_expose_it(tmp_path: Path) -> None:
+    """The link alternates between a file in the root and a secret file outside it, which must never be read."""
     import threading
 
     root, secret = tmp_path / "root", tmp_path / "secret"

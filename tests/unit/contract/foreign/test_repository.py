@@ -1,4 +1,4 @@
-"""Untrusted git repositories: real ones whose configuration starts a program, which creates a marker file."""
+"""Untrusted git repositories: real ones, configured to start a program that creates a marker file."""
 
 import os
 import subprocess

@@ -79,7 +79,7 @@ def test_names_in_a_code_page_are_read_and_the_guess_is_reported(
 
 @pytest.mark.parametrize("name", ["Äpfel/1.png", "苹果/1.png", "りんご/1.png", "apple/1.png"])
 @pytest.mark.parametrize("flags", [0, 0x800])
-def test_utf_8_names_need_no_guess_with_or_without_the_flag(name: str, flags: int, tmp_path: Path) -> None:
+def test_utf_8_names_need_no_guess_with_or_without_the_utf_8_flag(name: str, flags: int, tmp_path: Path) -> None:
     assert unpack(write_zip(tmp_path / "photos.zip", [name.encode()], flags)) == ({name}, [])
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from components.contract.image.augment import augment, image_keys, photo_seeds, uniform_draws
 from components.contract.image.augment_colors import LUMA
-from components.contract.params.training import AUGMENTATION_PRESETS, AugmentationParams
+from components.contract.params.augmentation import AUGMENTATION_PRESETS, AugmentationParams
 
 STRONG = AUGMENTATION_PRESETS["strong"]
 

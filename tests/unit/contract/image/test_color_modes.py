@@ -99,13 +99,13 @@ def test_16_bit_values_are_scaled_not_truncated(file_format: str) -> None:
         ([-7.0, -7.0, -7.0], [0, 0, 0]),
     ],
 )
-def test_floats_are_scaled_by_the_smallest_usual_range(values: list[float], expected: list[int]) -> None:
+def test_floats_are_scaled_from_the_smallest_usual_range_that_fits(values: list[float], expected: list[int]) -> None:
     picture = np.repeat(np.array(values, np.float32), 4).reshape(3, 4).repeat(2, axis=0)
     pixels = decode(encoded(Image.fromarray(picture), "TIFF"), (6, 4)).pixels
     assert pixels[::2, 0, 0].tolist() == pytest.approx(expected, abs=1)
 
 
-def test_32_bit_integers_are_scaled_by_the_smallest_usual_range() -> None:
+def test_32_bit_integers_are_scaled_from_the_smallest_usual_range_that_fits() -> None:
     for factor, expected in ((1, 100), (257, 100), (1 << 20, 128)):
         picture = np.array([[0] * 4, [100] * 4, [200] * 4, [200] * 4], np.int32) * factor
         pixels = decode(encoded(Image.fromarray(picture), "TIFF"), (4, 4)).pixels

@@ -27,7 +27,7 @@ def test_additional_pictures_in_a_phones_jpeg_are_ignored() -> None:
     assert np.abs(decoded.pixels.astype(int) - np.asarray(photo)).mean() < 8
 
 
-def test_a_jpeg_with_rare_sampling_is_read_by_pillow() -> None:
+def test_a_jpeg_with_rare_chroma_subsampling_is_read_by_pillow() -> None:
     data = jpeg_of_gray_blocks(sampling=(0x31, 0x11, 0x11))
     with pytest.raises(ValueError, match="subsampling"):
         simplejpeg.decode_jpeg_header(data)
@@ -63,7 +63,14 @@ def test_mode_and_format_are_those_of_the_file() -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["a bomb: a PNG of 30,000 × 30,000", "one pixel", "a web page", "an empty file", "a GIF animation", "an AVIF"],
+    [
+        "a decompression bomb: a PNG of 30,000 × 30,000",
+        "one pixel",
+        "a web page",
+        "an empty file",
+        "a GIF animation",
+        "an AVIF",
+    ],
 )
 def test_reading_only_the_header_rejects_a_photo_for_the_same_reason_as_decoding(what: str, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
@@ -160,7 +167,7 @@ def test_a_damaged_heic_is_refused(heic: bytes) -> None:
             decode(heic[:end], (60, 40))
 
 
-def test_without_the_extra_a_heic_photo_is_rejected_with_advice(heic: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_extra_a_heic_photo_is_rejected_with_advice(heic: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.contract.image.formats.reads_heif", lambda: False)
     monkeypatch.setattr("components.contract.image.decode.reads_heif", lambda: False)
     with pytest.raises(ImageError, match=r"pip install 'darkroom\[heic\]'") as refusal:

@@ -1,4 +1,4 @@
-"""Decoded photos are fitted to a size."""
+"""Decoded photos are resized to a given size by stretching, cropping or padding."""
 
 import io
 

@@ -126,7 +126,7 @@ RAW = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
 )
 def test_twelve_bit_values_are_mapped_to_8_bits_in_every_kind_of_file(data: bytes, picture: np.ndarray) -> None:
     assert np.array_equal(decode(data, (HEIGHT, WIDTH), pixel_range=TWELVE_BITS).pixels, scaled(picture, 4095))
-    assert np.array_equal(decode(data, (HEIGHT, WIDTH)).pixels, scaled(picture, 65535)), "full range by default"
+    assert np.array_equal(decode(data, (HEIGHT, WIDTH)).pixels, scaled(picture, 65535)), "must default to full range"
     depth = measure_depth(data)
     assert depth is not None
     assert (depth.lowest, depth.highest, depth.num_values) == (picture.min(), 4095, len(np.unique(picture)))
@@ -227,7 +227,7 @@ def depths(*highest: int, lowest: int = 0, declared: int = 0) -> list[Depth]:
         (depths(16_383), (0, 16_383)),
         (depths(65_535), FULL_RANGE),
         (depths(900, declared=4095), (0, 4095)),
-        (depths(60_000, declared=4095), FULL_RANGE),  # scaled to 16 bits, as the standard requires for sBIT
+        (depths(60_000, declared=4095), FULL_RANGE),  # scaled to 16 bits, as the PNG standard requires for sBIT
         (depths(*[900] * 11, 4095), (0, 4095)),
         (depths(*[4095] * 99, 65_535), (0, 4095)),  # clipping one percent of the photos gains four bits for the others
         (depths(*[4095] * 98, 65_535, 65_535), FULL_RANGE),

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from components.contract.errors import DarkroomError, ModelError, ParamsError
+from components.contract.params.augmentation import AUGMENTATION_PRESETS
 from components.contract.params.base import MIN_SIZE
 from components.contract.params.pipeline import Params, PreprocessParams, dump_section, load_params, parse_section
 from components.contract.params.resolve import SMALL_CNN, InitialModelFacts, Resolution, resolve, resolve_train
-from components.contract.params.training import AUGMENTATION_PRESETS, TrainParams
+from components.contract.params.training import TrainParams
 
 ROOT = Path(__file__).parents[4]
 

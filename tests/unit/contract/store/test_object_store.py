@@ -1,4 +1,4 @@
-"""The object store that tasks share: files are complete or absent, transfers can resume, and losses are detected."""
+"""The object store that tasks share: files are complete or absent, transfers resume, and lost blocks are detected."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -155,7 +155,7 @@ def test_a_block_that_is_lost_or_damaged_later_is_detected_and_can_be_stored_aga
         assert store.fetch(NAME, tmp_path / "target")
 
 
-def test_an_error_hides_the_secret_of_the_address(source: Path, system: CountingSystem) -> None:
+def test_an_error_hides_the_secret_in_the_address(source: Path, system: CountingSystem) -> None:
     def fail(path: str) -> bool:
         raise PermissionError("denied for key:topsecretword")
 

@@ -171,7 +171,7 @@ def test_files_and_params_contain_the_redacted_address() -> None:
         assert "TOPSECRET" not in text
     assert Address(params.data.uri).full.endswith("TOPSECRET")
     old = Source.model_validate_json('{"uri": "https://user:hunter2@host/a.zip"}')
-    assert old.uri == "https://***@host/a.zip", "an address with a secret from an earlier version must be redacted"
+    assert old.uri == "https://***@host/a.zip", "a secret stored by an earlier version must be redacted"
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

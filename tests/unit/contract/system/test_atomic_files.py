@@ -16,7 +16,7 @@ from components.contract.system.atomic_files import new_folder, read_json, write
 from tests.support.small_disk import remount, small_disk
 
 
-def test_a_new_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+def test_a_new_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "output"
     with new_folder(target) as folder:
         (folder / "file").write_text("new")
@@ -201,7 +201,7 @@ def test_a_full_disk_is_reported_and_leaves_the_earlier_folder(tmp_path: Path) -
             (folder / "file").write_bytes(bytes(100_000))
 
 
-def test_a_file_is_replaced_in_one_move(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     target = tmp_path / "file"
     write_file(target, b"old")
     with target.open("rb") as before:

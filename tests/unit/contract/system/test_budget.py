@@ -33,7 +33,7 @@ def test_a_budget_accepts_input_up_to_exactly_its_limit(
         budget.spend(**beyond)
 
 
-def test_the_time_limit_grows_only_with_content() -> None:
+def test_the_time_limit_grows_only_with_the_bytes_read() -> None:
     budget = budget_of(start_seconds=0.0, bytes_per_second=1000)
     budget.spend(10_000)
     budget = budget_of(start_seconds=0.0, bytes_per_second=1000)

@@ -68,7 +68,7 @@ def test_the_time_to_start_a_run_is_limited() -> None:
 def test_a_run_that_starts_during_an_outage_is_logged_completely(
     fault: Behavior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The owner and a step log to a run that the server has not created yet; all messages are sent later."""
+    """The run's owner and a step log to a run that the server has not created yet; all messages are sent later."""
     (tmp_path / "kfp").mkdir()
     (tmp_path / "kfp" / "model.txt").write_text("weights")
     with tracking_server(tmp_path / "artifacts") as server:

@@ -43,7 +43,7 @@ def test_a_deleted_experiment_is_restored_and_reported(mlflow_store: str, caplog
 
 
 @pytest.mark.parametrize("is_older", [False, True])
-def test_an_experiment_has_a_view_of_the_headline_figures(mlflow_store: str, is_older: bool) -> None:
+def test_an_experiment_has_a_view_of_the_headline_metrics(mlflow_store: str, is_older: bool) -> None:
     client = MlflowClient()
     if is_older:
         client.create_experiment("photos")
@@ -67,7 +67,7 @@ def test_a_run_is_found_by_its_key_in_any_experiment(mlflow_store: str, monkeypa
     assert MlflowClient().get_experiment_by_name("clothes") is None
 
 
-def test_runs_with_one_key_that_are_created_at_the_same_time_become_one(
+def test_runs_created_with_the_same_key_at_the_same_time_become_one_run(
     mlflow_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = MlflowClient()
@@ -98,7 +98,7 @@ end_run(create_run(experiment="photos", name=sys.argv[1]), "FINISHED")
 """
 
 
-def test_two_programs_that_start_at_once_create_one_store(tmp_path: Path) -> None:
+def test_two_programs_that_start_at_the_same_time_create_one_store(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DARKROOM_CACHE": str(tmp_path / "cache")}
     programs = [
         subprocess.Popen(

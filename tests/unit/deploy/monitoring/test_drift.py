@@ -89,7 +89,7 @@ def test_the_report_is_self_contained_and_escapes_names(tmp_path: Path) -> None:
     assert "https://" not in page
 
 
-def test_the_proposed_command_names_the_run_and_the_first_day_and_its_placeholder_is_explained(tmp_path: Path) -> None:
+def test_the_proposed_command_names_run_and_start_date_and_the_report_explains_its_placeholder(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference, served = traits(rng, 300), traits(rng, 200, light=60)
     command = propose_labeling(Path("my log"), "20261121-091520-47ff", date(2026, 11, 1), is_log=True)

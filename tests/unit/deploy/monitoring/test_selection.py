@@ -14,7 +14,7 @@ from components.deploy.monitoring.selection import choose, weigh
         ([0.9] * 4, [0.2, None, 2.0, 0.5], [True, False, True, False], [1, 0.1, 1, 0.1]),
     ],
 )
-def test_a_weight_comes_from_uncertainty_unfamiliarity_or_a_dispute(
+def test_the_weight_of_a_photo_depends_on_uncertainty_unfamiliarity_and_disputes(
     confidence: list[float], unfamiliar: list[float | None], disputed: list[bool], weights: list[float]
 ) -> None:
     result = weigh(np.array(confidence, np.float32), unfamiliar, np.array(disputed))

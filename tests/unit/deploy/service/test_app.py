@@ -1,4 +1,4 @@
-"""The service's answers when its own code fails."""
+"""The service's answers if its own code fails, or if a 16-bit photo is outside the pixel range."""
 
 import asyncio
 import json

@@ -14,7 +14,7 @@ def photo(value: int) -> np.ndarray:
 
 
 class Graph:
-    """Returns the mean of each photo, waits until it is released, and records its batches."""
+    """Records each batch, waits until it is released, and returns the mean of each photo."""
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
@@ -91,7 +91,7 @@ def test_a_canceled_photo_is_left_out() -> None:
     assert graph.batch_sizes == [1, 1]
 
 
-def test_batches_run_in_parallel_and_the_graph_is_told_whether_one_runs_alone() -> None:
+def test_batches_run_in_parallel_and_the_graph_is_told_whether_a_batch_runs_alone() -> None:
     graph = Graph()
 
     async def ask() -> list[object]:

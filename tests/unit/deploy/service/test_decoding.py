@@ -50,7 +50,7 @@ def test_a_cheap_item_is_served_before_expensive_ones() -> None:
 
 
 class BlockingDecode:
-    """Decodes for real, counts concurrent calls, and waits until it is released."""
+    """Decodes photos; for files of more than 1,000 bytes, it also counts concurrent calls and waits to be released."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -89,7 +89,7 @@ def test_large_photos_wait_for_memory_and_small_ones_do_not(max_mb: int, num_cor
     assert decode_photo.most_running == most
 
 
-def test_a_photo_that_can_never_fit_into_memory_is_rejected_based_on_its_header() -> None:
+def test_a_photo_that_exceeds_the_decoding_limits_is_rejected_based_on_its_header() -> None:
     def ask(data: bytes) -> None:
         asyncio.run(Decoder(lambda *photo: decode(photo[0], (32, 32), admit=photo[1]), 2, 16 * MIB)(data, Share()))
 

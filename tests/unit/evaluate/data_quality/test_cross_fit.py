@@ -35,7 +35,7 @@ def test_planted_wrong_labels_are_found_among_all_photos() -> None:
 
 
 def test_no_photo_is_checked_by_a_head_trained_on_it() -> None:
-    """With more features than photos, a head can memorize random labels; on held-out photos it predicts at chance."""
+    """With more features than photos, a head can memorize random labels; its held-out accuracy is at chance level."""
     rng = np.random.default_rng(0)
     embeddings, labels = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
     probabilities = cross_fit(embeddings, labels, 2, rng)

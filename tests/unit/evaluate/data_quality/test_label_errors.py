@@ -1,4 +1,4 @@
-"""Which labels are doubtful, on both sides of each limit of the rule."""
+"""Which labels are doubtful: cases on both sides of each threshold of the rule."""
 
 import numpy as np
 import pytest
@@ -19,15 +19,15 @@ def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[
     ("other", "is_doubtful"),
     [(0.375, False), (0.5, False), (float(np.nextafter(np.float32(0.5), np.float32(1))), True), (0.625, True)],
 )
-def test_only_a_class_that_is_more_probable_than_the_label_makes_it_doubtful(other: float, is_doubtful: bool) -> None:
-    """For the first photo, the label is less probable than usual and class 1 more probable; their margin decides."""
+def test_a_label_is_doubtful_only_if_another_class_is_more_probable(other: float, is_doubtful: bool) -> None:
+    """For the first photo, class 0 is below and class 1 above its mean probability, so only their margin decides."""
     probabilities = [[0.5, other], [1.0, 0.0], [0.5, 0.25]]
     assert doubtful([0, 0, 1], probabilities) == ([(0, 1, other)] if is_doubtful else [])
 
 
 @pytest.mark.parametrize(("own", "is_doubtful"), [(0.625, True), (0.875, False)])
-def test_a_class_is_suggested_if_it_is_as_probable_as_for_its_own_photos(own: float, is_doubtful: bool) -> None:
-    """The mean probability of class 1 for its photos is `own`; for the first photo, it is 0.625."""
+def test_a_class_is_suggested_if_it_reaches_the_mean_probability_of_its_photos(own: float, is_doubtful: bool) -> None:
+    """The mean probability of class 1 for its own photos is `own`; its probability for the first photo is 0.625."""
     assert doubtful([0, 0, 1], [[0.375, 0.625], [1.0, 0.0], [1 - own, own]]) == ([(0, 1, 0.625)] if is_doubtful else [])
 
 

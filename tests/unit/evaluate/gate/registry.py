@@ -19,7 +19,7 @@ from tests.support.artifacts import make_bundle
 
 
 def register(name: str, bundle_dir: Path, *, champion: bool = True) -> str:
-    """Registers a version of `name` whose bundle is in the artifacts of a run. Returns the run id."""
+    """Logs the bundle to a new run and registers it as a version of `name`. Returns the run id."""
     run = create_run(experiment=f"of {name}", name="earlier")
     run.log_artifacts(bundle_dir, "bundle")
     client = MlflowClient()

@@ -61,7 +61,7 @@ def test_mcnemar_is_exact_and_symmetric() -> None:
     ("num_won", "num_lost", "p_value"),
     [(0, 0, 1.0), (3, 3, 1.0), (4, 0, 0.0625), (5, 0, 0.03125), (0, 5, 0.03125), (8, 1, 0.0214844), (1, 9, 0.0117188)],
 )
-def test_mid_p_is_the_exact_p_minus_half_of_the_observed_probability(
+def test_mid_p_is_the_exact_p_value_with_half_weight_for_the_observed_counts(
     num_won: int, num_lost: int, p_value: float
 ) -> None:
     assert mcnemar_mid_p(num_won, num_lost) == pytest.approx(p_value, abs=1e-7)
@@ -70,7 +70,7 @@ def test_mid_p_is_the_exact_p_minus_half_of_the_observed_probability(
 @pytest.mark.parametrize(
     ("num_won", "num_lost", "num_images", "low", "value", "high"),
     [
-        # By hand: (5/11 - 1/11) ± 1.96 sqrt((6/11 - 16/121) / 11), and so on.
+        # Computed by hand; for the first row: (5/11 - 1/11) ± 1.96 sqrt((6/11 - 16/121) / 11).
         (4, 0, 9, -0.0162, 4 / 9, 0.7435),
         (5, 0, 9, 0.0672, 5 / 9, 0.8419),
         (0, 0, 3, -0.5544, 0.0, 0.5544),

@@ -78,7 +78,7 @@ def test_every_tie_is_reported() -> None:
     ]
 
 
-def test_the_front_contains_the_models_that_no_other_beats_in_all_measures() -> None:
+def test_the_front_contains_the_models_that_no_other_model_dominates() -> None:
     board = rank_entrants(
         entrant("accurate", first(10), ms=100, mb=90),
         entrant("quick", first(40), ms=1, mb=20),
@@ -88,7 +88,7 @@ def test_the_front_contains_the_models_that_no_other_beats_in_all_measures() -> 
     assert {row.name for row in board.rows if row.on_front} == {"accurate", "quick", "small"}
 
 
-def test_the_paired_test_finds_differences_within_the_intervals() -> None:
+def test_the_paired_test_finds_a_difference_even_if_the_intervals_overlap() -> None:
     """The two intervals overlap widely, yet one model is never wrong where the other is right."""
     board = rank_entrants(entrant("better", first(20)), entrant("worse", first(30)))
     better, worse = board.rows

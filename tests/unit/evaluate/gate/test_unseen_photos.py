@@ -28,17 +28,17 @@ def make_record(content: str, split: str | None, key: str | None = None, reason:
         ("one test photo was trained on", "b", [], "ac"),
         ("all test photos were trained on", "abc", [], ""),
         ("the training photos are no longer in the data set", "xyz", [], "abc"),
-        ("a photo with the key of b, now in the test split", "x", [make_record("x", "test", "near b")], "ac"),
-        ("a photo with the key of b, now in validation", "x", [make_record("x", "validation", "near b")], "ac"),
-        ("a rejected copy", "x", [make_record("x", None, "near b", "near_duplicate")], "ac"),
+        ("a photo with the split key of b, now in test", "x", [make_record("x", "test", "near b")], "ac"),
+        ("a photo with the split key of b, now in validation", "x", [make_record("x", "validation", "near b")], "ac"),
+        ("a rejected copy of b", "x", [make_record("x", None, "near b", "near_duplicate")], "ac"),
         (
-            "a copy rejected from the user's own train split",
+            "a copy of b that was rejected from the user's own train split",
             "x",
             [make_record("x", "train", "near b", "leakage")],
             "ac",
         ),
-        ("a photo with the key of b, still in the train split", "x", [make_record("x", "train", "near b")], "abc"),
-        ("another photo without a key", "x", [make_record("x", "test")], "abc"),
+        ("a photo with the split key of b, still in train", "x", [make_record("x", "train", "near b")], "abc"),
+        ("an unrelated photo without a split key", "x", [make_record("x", "test")], "abc"),
     ],
 )
 def test_training_photos_and_their_near_duplicates_are_omitted(

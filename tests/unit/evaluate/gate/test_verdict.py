@@ -1,4 +1,4 @@
-"""Verdicts with a real MLflow registry and real bundles: their wording, and problems as reasons instead of errors."""
+"""Verdicts with a real MLflow registry and bundles: their wording, and problems reported as reasons, not errors."""
 
 from pathlib import Path
 from typing import cast
@@ -50,7 +50,7 @@ def test_a_worse_model_gets_the_verdict_worse_with_reasons_that_quantify_the_dif
     assert any("recall of blue falls from 100 % to 0 %" in reason for reason in gate_verdict.reasons)
 
 
-def test_an_equal_model_is_undecided(folder: Path) -> None:
+def test_an_equally_good_model_gets_the_verdict_cannot_tell(folder: Path) -> None:
     register("colors", folder / "champion")
     for wrong in (0, 1):
         gate_verdict = verdict(folder, wrong=wrong)

@@ -30,7 +30,7 @@ def test_the_temperature_that_distorted_the_logits_is_found(factor: float) -> No
 
 
 @pytest.mark.parametrize("logits", [np.zeros((6, 3)), np.full((6, 3), 4.0), 50 * np.eye(3)[[0, 1, 2, 0, 1, 2]]])
-def test_constant_and_perfect_answers_keep_a_reasonable_temperature(logits: np.ndarray) -> None:
+def test_constant_and_perfect_logits_lead_to_a_reasonable_temperature(logits: np.ndarray) -> None:
     assert 0.1 <= fit_temperature(logits.astype(np.float32), np.array([0, 1, 2, 0, 1, 2])) <= 20
 
 
@@ -68,7 +68,7 @@ def test_a_target_that_is_met_exactly_counts_as_reached(target: float, threshold
     labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
     abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, float(target))
     assert abstention.threshold == np.float32(threshold)
-    assert not (confidence[:10] < abstention.threshold).any(), "the photos at the threshold must be answered"
+    assert not (confidence[:10] < abstention.threshold).any(), "the photos with confidence 0.8 must be answered"
 
 
 @pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])

@@ -115,7 +115,7 @@ def test_no_fold_is_tested_on_its_training_photos() -> None:
 
 
 def test_the_interval_of_folds_is_wider_than_that_of_independent_scores() -> None:
-    """The expected values use Nadeau and Bengio's correction; 2.776 is the quantile of Student's t for 5 folds."""
+    """The values use Nadeau and Bengio's correction; 2.776 is the 97.5 % quantile of Student's t for 5 folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)
     interval = corrected_interval(scores)

@@ -1,4 +1,4 @@
-"""The metrics agree with scikit-learn and with manual counts, and their intervals have the right coverage."""
+"""The metrics agree with scikit-learn and with manual counts, and their intervals have about the nominal coverage."""
 
 import numpy as np
 import pytest
@@ -261,7 +261,7 @@ def test_a_model_that_always_predicts_one_class_is_no_better_than_chance() -> No
 
 def test_calibration_error_of_a_small_case_equals_that_computed_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], np.float32)
-    # Confidence 0.9 and right half of the time; confidence 0.6 and always right.
+    # Half of the predictions with confidence 0.9 are correct, and all of those with confidence 0.6.
     assert calibration_error(np.array([0, 1, 0, 0]), probabilities) == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)
 
 

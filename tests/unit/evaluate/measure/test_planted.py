@@ -174,7 +174,7 @@ def test_a_better_model_gets_the_right_verdict(workshop: Workshop) -> None:
     assert verdict.comparison.p_value < 1e-6
 
 
-def test_photos_that_a_champion_memorized_are_not_compared(workshop: Workshop) -> None:
+def test_the_test_photos_that_a_champion_was_trained_on_are_not_compared(workshop: Workshop) -> None:
     """The champion was trained on three test photos, so the models are compared on the other 494."""
     test_image_ids = tuple(open_split(workshop.folder / "dataset", "test").image_ids[:3])
     workshop.crown(workshop.make("champion", draw_indices(700, seed=1), extra_image_ids=test_image_ids))

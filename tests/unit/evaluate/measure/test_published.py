@@ -21,8 +21,8 @@ MAP = np.array(
         [0, 0, 3, 10, 7, 0, 0, 0, 0],
     ]
 )
-"""Skirvin et al., 2004, in Lunetta and Lyon, Remote Sensing and GIS Accuracy Assessment, table 9.4: 384 sites,
-indexed by [class on the 1986 map][true class, from the aerial photo]."""
+"""Skirvin et al., 2004, in Lunetta and Lyon, Remote Sensing and GIS Accuracy Assessment, table 9.4: the number of
+sites (384 in total), indexed by [class on the 1986 map][true class, from the aerial photo]."""
 
 
 def of_matrix(matrix: np.ndarray, names: tuple[str, ...]) -> Figures:

@@ -66,7 +66,7 @@ def test_the_figures_file_of_a_thousand_classes_is_small_and_exact() -> None:
     assert np.trace(figures.confusion_matrix) == figures.num_correct
 
 
-def test_figures_of_an_earlier_version_with_the_whole_matrix_can_be_read() -> None:
+def test_figures_that_an_earlier_version_wrote_with_the_whole_matrix_can_be_read() -> None:
     labels, probabilities = np.array([0, 0, 1], np.int32), np.eye(2, dtype=np.float32)[[0, 1, 1]]
     figures = compute_figures(labels, probabilities, ("a", "b"), resamples=100, rng=np.random.default_rng(0))
     tree = json.loads(figures.model_dump_json())

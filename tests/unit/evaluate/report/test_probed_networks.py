@@ -31,7 +31,7 @@ def test_the_report_lists_the_networks_and_the_choice() -> None:
     assert "/photos/" not in page
 
 
-def test_without_a_comparison_the_report_says_why() -> None:
+def test_without_a_comparison_the_report_contains_the_reason() -> None:
     why = "VGG16: it is the only candidate that can be used, so nothing was probed."
     page = render(content(probe=Probe(networks=NETWORKS[:1], num_photos=0, chosen="VGG16", why=why)))
     assert why in page

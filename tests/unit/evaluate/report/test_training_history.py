@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from components.contract.params.augmentation import AugmentationParams
 from components.contract.params.pipeline import TrainParams
-from components.contract.params.training import AugmentationParams
 from components.evaluate.report.augmentation import NEVER_VARIED, PHRASES, augmentation_sentences
 from components.evaluate.report.charts.figures import inline_svg
 from components.evaluate.report.html import render
@@ -84,7 +84,7 @@ def test_augmentation_is_described_and_shown() -> None:
     )
     assert "Eight augmented versions of one training photo" in render(report_content)
     unvaried = replace(content(params={"augmentation": "none"}), variants=file.getvalue())
-    assert "Eight augmented versions" not in render(unvaried), "identical photos must not be shown"
+    assert "Eight augmented versions" not in render(unvaried), "eight identical photos must not be shown"
     assert "Augmentation" not in Page(render(content())).text
 
 

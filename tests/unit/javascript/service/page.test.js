@@ -17,7 +17,7 @@ const MIB = 2 ** 20;
 /** @param {number[]} sizes */
 const queueOf = (sizes) => sizes.map((size) => ({ file: { size } }));
 
-test("a batch holds at most eight photos and 24 MiB, but at least one photo", () => {
+test("a batch holds at most eight photos and 24 MiB, or one larger photo", () => {
   for (const [sizes, expected] of /** @type {[number[], number[]][]} */ ([
     [Array(20).fill(1), [8, 8, 4]],
     [[24 * MIB], [1]],

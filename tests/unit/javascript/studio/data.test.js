@@ -21,7 +21,7 @@ test("a decision is stored, changed and undone", () => {
   const decisionMap = new DecisionLog();
   assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "");
   decisions.decide(decisionMap, "a/1.jpg", "=-");
-  assert.equal(decisionMap.get("a/1.jpg"), "-", "a class named - must differ from leaving the photo out");
+  assert.equal(decisionMap.get("a/1.jpg"), "-", "choosing a class named '-' must differ from leaving the photo out");
   assert.equal(decisions.choiceOf(decisionMap, "a/1.jpg"), "=-");
   decisions.decide(decisionMap, "a/1.jpg", "-");
   assert.equal(decisionMap.get("a/1.jpg"), null);

@@ -35,17 +35,17 @@ test("the button of the job list names the running job and counts the waiting on
   assert.equal(queueText([running, waiting], false), "Not connected · 1 waiting");
 });
 
-test("nested children are flattened into one list, without empty ones", () => {
+test("nested children are flattened into one list, without null, undefined and false", () => {
   assert.deepEqual(flatten(["a", null, [undefined, ["b", [false, 0]]], ""]), ["a", "b", "0", ""]);
 });
 
-test("delayed work runs once, and immediately on request", async () => {
+test("several calls of debounced work run it once after a delay, or immediately on request", async () => {
   let calls = 0;
   const work = debounce(() => {
     calls += 1;
     return calls;
   }, 5);
-  assert.equal(work.now(), null, "before any call, there is no work to run");
+  assert.equal(work.now(), null, "before any call, there must be no work to run");
   work();
   work();
   assert.equal(calls, 0);

@@ -30,7 +30,7 @@ test("the best epoch is the first one with the lowest validation loss", () => {
   assert.equal(progress.bestEpoch([]), 1);
 });
 
-test("a chart has room for the planned epochs, up to ten or twice the completed ones", () => {
+test("a chart has room for the planned epochs, but at most ten or twice the completed ones, whichever is more", () => {
   assert.equal(progress.plannedEpochs([]), 0);
   assert.equal(progress.plannedEpochs(epochsOf([1], 3)), 3);
   assert.equal(progress.plannedEpochs(epochsOf([1])), 10);
@@ -161,7 +161,7 @@ test("the job to show is a running training run, else the newest training run, e
   assert.equal(pickJob([]), undefined);
 });
 
-test("a package is served with a different command; without a model, the commands contain a placeholder", () => {
+test("a package is served from its folder, a run by its id; without a model, commands contain a placeholder", () => {
   assert.deepEqual(commandsFor("package-VGG16"), ["darkroom serve packages/VGG16"]);
   assert.equal(commandsFor("20260517-ab")[0], "darkroom serve 20260517-ab");
   assert.equal(commandsFor(null)[0], "darkroom serve RUN");

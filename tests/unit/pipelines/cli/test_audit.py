@@ -72,12 +72,12 @@ def test_the_page_shows_the_augmentation_that_the_params_set(photos: Path, tmp_p
     lines = [gray[top : top + TILE] for top in range(GAP, gray.shape[0], TILE + GAP)]
     assert len(lines) == 4, "there must be a row for the params, and one for each of the three presets"
     assert _most_change(lines[0]) < 4 < 20 < _most_change(lines[3]), (
-        "without augmentation, only JPEG compression may change photos"
+        "only JPEG compression may change the tiles of the first row; the last row must differ visibly"
     )
 
 
 def _most_change(line: np.ndarray) -> float:
-    """The largest mean difference between the last of a row's eight tiles and another one."""
+    """The largest mean difference between the last of a row's eight tiles and any other one."""
     step = TILE + GAP
     tiles = [line[:, -start : -start + TILE] for start in range(step, 9 * step, step)]
     return max(float(np.abs(tile - tiles[0]).mean()) for tile in tiles)

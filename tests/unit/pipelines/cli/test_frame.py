@@ -1,4 +1,4 @@
-"""The framework of the command line: options have types, help fits the terminal, and typos get a suggestion."""
+"""The command-line framework: options have types, help fits the terminal, and typos get a suggestion."""
 
 import datetime
 import os
@@ -38,7 +38,7 @@ def type_of(param: click.Parameter) -> object:
     if param.multiple or param.nargs == -1:
         return tuple[value, ...]  # type: ignore[valid-type]
     has_value = param.required or param.to_info_dict()["default"] is not None or value is bool
-    return value if has_value else typing.Union[value, None]  # noqa: UP007 - type checkers do not know this value
+    return value if has_value else typing.Union[value, None]  # noqa: UP007 - known only at run time
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=IDS)
@@ -154,7 +154,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run1", "run2"], ["run1", "run2"]),
     ],
 )
-def test_the_words_of_each_try_option_are_joined(words: list[str], joined: list[str]) -> None:
+def test_the_settings_after_each_try_option_are_joined(words: list[str], joined: list[str]) -> None:
     assert TryOption.join(words, "--try") == joined
 
 

@@ -33,7 +33,7 @@ PROBE = Probe(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The arguments of the requested probe; the tests of components.train cover the probe itself."""
+    """Replaces the probe, which the tests of components.train cover, and records the arguments of its call."""
     asked: dict[str, Any] = {}
 
     def probe_networks(

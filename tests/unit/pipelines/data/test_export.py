@@ -17,7 +17,7 @@ Facts = set[tuple[bytes, str | None, str | None]]
 
 
 def read_facts(folder: Path, label_file: str | None = None) -> Facts:
-    """Returns the content, class and split of each photo; with `""`, Darkroom must find the label files itself."""
+    """Returns the content, class and split of each photo. If `label_file` is "", Darkroom must find the label files."""
     photo_set = find_photos(DataFolder(folder, label_file=folder / label_file if label_file else None))
     if label_file == "":
         assert photo_set.notices[-1].startswith("The labels come from "), "Darkroom must find the label files"

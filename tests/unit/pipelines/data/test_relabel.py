@@ -76,7 +76,9 @@ def test_labels_in_a_table_are_changed_and_the_photos_stay_in_place(repository: 
         PreprocessParams(image_size=16),
         repository.parent / "dataset",
     )
-    assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), "the photos must be fetched too"
+    assert (info.num_kept, info.num_rejected, info.name) == (9, 0, "labels"), (
+        "the photos must be fetched together with the table"
+    )
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])

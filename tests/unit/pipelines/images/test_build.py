@@ -1,4 +1,4 @@
-"""The parts of building images that need no container engine: names, lock files, build arguments and digests."""
+"""The parts of a container image build that need no engine: names, lock files, build arguments and digests."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ def pins(lock: Path) -> set[tuple[str, str]]:
     return set(PIN.findall(lock.read_text()))
 
 
-def test_components_name_images_that_are_built() -> None:
+def test_each_pipeline_component_names_an_image_that_is_built() -> None:
     from pipelines.training import training
 
     executors = training(1).pipeline_spec.deployment_spec["executors"]
@@ -46,13 +46,13 @@ def test_an_image_has_the_same_package_versions_as_the_laptop_environment(image:
         assert "nvidia-cudnn-cu12" in others
         others = {name for name in others if not name.startswith("nvidia-")}
     if image == "mlflow":
-        # only a cluster's MLflow server needs the PostgreSQL driver, and the web forms for managing users
+        # only a cluster's MLflow server needs the PostgreSQL driver and the libraries for user management forms
         others -= {"psycopg2-binary", "flask-wtf", "wtforms"}
     assert others == set()
 
 
 FORMATS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
-"""The modules of the extra `formats`, which only `darkroom model export` needs; no image contains them."""
+"""The modules of the extra `formats`, which only `darkroom model export` needs; no container image has them."""
 CONTRACT_IMPORTS = {
     "fsspec": ("preprocess", "train"),
     "openvino": ("train", "evaluate", "deploy"),
@@ -60,7 +60,7 @@ CONTRACT_IMPORTS = {
 }
 """For modules that components/contract imports but not every step needs, the steps that need them.
 
-OpenVINO is for inference, and fsspec for a shared store. No step needs pillow_heif, because no image decodes HEIC.
+OpenVINO is for inference, and fsspec for a shared store. No step needs pillow_heif, because no container decodes HEIC.
 """
 
 
@@ -68,7 +68,7 @@ OpenVINO is for inference, and fsspec for a shared store. No step needs pillow_h
 def test_all_imports_of_a_step_are_in_its_lock_file(step: str) -> None:
     distributions = packages_distributions()
     locked = {name for name, _ in pins(ROOT / "requirements" / f"{step}.txt") | pins(ROOT / "requirements" / "kfp.txt")}
-    # Only the laptop environment makes demo data and detects drift, with evaluate's libraries scikit-learn and SciPy.
+    # Demo data and drift detection need scikit-learn and SciPy, and are only used in the laptop environment.
     laptop_only = {"components/preprocess/demo.py", "components/deploy/monitoring/drift.py"}
     for path in [*(ROOT / "components" / step).rglob("*.py"), *(ROOT / "components" / "contract").rglob("*.py")]:
         if str(path.relative_to(ROOT)) in laptop_only:

@@ -36,7 +36,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Completed
         ),
     ],
 )
-def test_a_run_does_not_start_if_the_engine_is_missing_or_limits_lack_containers(
+def test_a_run_does_not_start_if_the_engine_is_missing_or_limits_are_set_without_containers(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     from tests.support.artifacts import make_photos
@@ -51,7 +51,7 @@ def test_a_run_does_not_start_if_the_engine_is_missing_or_limits_lack_containers
 @pytest.mark.parametrize(
     ("code", "out_of_memory", "expected"),
     [
-        (137, True, "killed because it ran out of memory (exit code 137). Allow more with --memory"),
+        (137, True, "killed because it ran out of memory (exit code 137). Allow more memory with --memory"),
         (1, True, "killed because it ran out of memory (exit code 1)"),
         (137, False, "(exit code 137) was killed by the system (SIGKILL), most likely out of memory"),
         (143, False, "(exit code 143) was ended by SIGTERM"),

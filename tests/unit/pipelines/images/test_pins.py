@@ -1,4 +1,4 @@
-"""Public images are pinned by digest in the files that name them.
+"""Public container images are pinned by digest in the files that name them.
 
 The container engine in these tests is a local HTTP server that answers the necessary requests to Docker's API;
 tests/e2e/containers/test_registry.py uses a real engine.
@@ -34,7 +34,7 @@ containers:
 
 
 class Engine(BaseHTTPRequestHandler):
-    """Returns the same digest for every image, except images whose name contains `absent`."""
+    """Returns the same digest for every image, but an error for an image whose name contains `absent`."""
 
     def do_HEAD(self) -> None:
         self.do_GET()

@@ -1,4 +1,4 @@
-"""The software bill of materials of an image, from the real inventory of this environment."""
+"""The software bill of materials of a container image, from the real inventory of this environment."""
 
 import json
 import subprocess

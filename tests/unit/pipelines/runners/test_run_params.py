@@ -1,4 +1,4 @@
-"""The params file of a run."""
+"""The params file of a run is replaced in one step."""
 
 from pathlib import Path
 from typing import Any

@@ -68,7 +68,7 @@ def test_a_run_that_finishes_during_the_check_is_neither_marked_as_killed_nor_re
     assert runs.plan_cleaning(keep=1, cache_dir=None) == []
 
 
-def test_latest_is_the_last_finished_run() -> None:
+def test_the_latest_run_is_the_last_one_that_finished() -> None:
     make_run(number=1)
     second = make_run(number=2)
     make_run(number=3, status="failed")
@@ -78,7 +78,7 @@ def test_latest_is_the_last_finished_run() -> None:
 
 def test_an_unknown_run_is_rejected_with_a_list_of_finished_runs() -> None:
     make_run(number=1)
-    with pytest.raises(ArtifactError, match="finished runs are 20260101-000001-aaaa"):
+    with pytest.raises(ArtifactError, match="finished runs: 20260101-000001-aaaa"):
         runs.find_run("absent")
 
 
@@ -120,7 +120,7 @@ def test_a_killed_cleanup_is_completed_by_the_next_one(number: int, tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", range(1, 7))
-def test_latest_is_valid_after_a_kill_at_any_point(number: int) -> None:
+def test_the_latest_run_can_be_found_after_a_kill_at_any_point(number: int) -> None:
     make_run(number=1)
     second = make_run(number=2, status="running")
     program = (
@@ -136,7 +136,7 @@ def test_latest_is_valid_after_a_kill_at_any_point(number: int) -> None:
     assert {path.name for path in runs.RUNS_DIR.iterdir()} <= {"20260101-000001-aaaa", second.path.name, "latest"}
 
 
-def test_cleaning_keeps_the_newest_runs_the_run_named_latest_and_running_runs() -> None:
+def test_cleaning_keeps_the_newest_runs_the_target_of_latest_and_running_runs() -> None:
     for number in range(1, 5):
         make_run(number=number)
     failed_run = make_run(number=5, status="failed")

@@ -26,13 +26,15 @@ TOKEN = "a-token-of-more-than-sixteen"
         ({"host": "evil.example:8000", "origin": "http://evil.example:8000"}, 421),
     ],
 )
-def test_only_the_page_itself_can_change_anything(client: Client, headers: dict[str, str], status: int) -> None:
+def test_requests_from_other_sites_or_to_other_hosts_cannot_change_the_draft(
+    client: Client, headers: dict[str, str], status: int
+) -> None:
     answer = client.post("/api/draft", {"revision": 0, "set": {"train.epochs": 3}}, headers=headers)
     assert answer.status_code == status
     assert client.revision == (status == 200)
 
 
-def test_a_request_to_another_host_name_cannot_read_anything(client: Client) -> None:
+def test_a_request_to_another_host_name_cannot_read_the_draft(client: Client) -> None:
     assert client.get("/api/draft", headers={"host": "rebound.example"}).status_code == 421
 
 
@@ -77,7 +79,7 @@ def test_a_token_is_created_automatically_on_addresses_that_other_machines_can_r
     assert prepare("127.0.0.1", 8000, (), None, public_url="https://lab.example/")[0].token
 
 
-@pytest.mark.parametrize("path", ["/", "/lab/darkroom/"], ids=["removed", "kept"])
+@pytest.mark.parametrize("path", ["/", "/lab/darkroom/"], ids=["prefix removed", "prefix kept"])
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

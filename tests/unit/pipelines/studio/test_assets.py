@@ -15,7 +15,7 @@ IMPORT = re.compile(r'^(?:import|export)\b[^;]*?from "([^"]+)";', re.MULTILINE)
 
 
 def imported_scripts(path: Path, seen: set[Path] | None = None) -> set[Path]:
-    """Returns a script and all that it imports, directly or indirectly, except those that `import()` loads later."""
+    """Returns a script and all scripts that it imports, even indirectly, except those that `import()` loads later."""
     seen = set() if seen is None else seen
     if path not in seen:
         seen.add(path)
@@ -70,7 +70,7 @@ def test_a_screen_needs_less_than_60_kb(client: Client, screen: str) -> None:
     scripts = imported_scripts(static / "app.js")
     num_shell_scripts = len(scripts)
     scripts = imported_scripts(static / f"{screen}.js", scripts)
-    assert len(scripts) > num_shell_scripts, "the script of a screen must not be loaded before it is opened"
+    assert len(scripts) > num_shell_scripts, "the script of a screen must not be loaded before the screen is opened"
     folder = address(client, "app.js").removesuffix("app.js")
     names = [path.relative_to(static).as_posix() for path in [*scripts, *static.glob("styles/*.css")]]
     answers = [client.get(folder + name, headers={"accept-encoding": "gzip"}) for name in [*names, "icon.svg"]]

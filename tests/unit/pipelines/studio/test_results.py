@@ -78,7 +78,7 @@ def png(class_name: str) -> bytes:
     return file.getvalue()
 
 
-def test_a_finished_model_classifies_photos_and_shows_where_it_saw_a_class(client_with_run: Client) -> None:
+def test_a_finished_model_classifies_photos_and_explains_a_class_with_an_overlay(client_with_run: Client) -> None:
     for class_name in CLASS_NAMES:
         answer = client_with_run.put(f"/api/models/{RUN}/predict", png(class_name)).json()
         assert answer["label"] == class_name
@@ -120,7 +120,7 @@ def test_a_cell_of_the_confusion_matrix_lists_its_photos(client_with_run: Client
 
 def test_the_map_lists_the_photos_with_their_findings(client_with_run: Client, tmp_path: Path) -> None:
     evaluation_dir = tmp_path / "runs" / RUN / "evaluation"
-    assert client_with_run.get(f"/api/runs/{RUN}/map").json() == {"photos": []}, "without a map, there are no photos"
+    assert client_with_run.get(f"/api/runs/{RUN}/map").json() == {"photos": []}, "without a map, no photo may be listed"
     positions = np.array([[0, 1], [1, 0]], np.float32)
     photos = MapPhotos(["test", "train"], ["0001", "0002"], np.array([0, 1]), np.array([0, 2]))
     write_map(evaluation_dir / "embedding_map.parquet", EmbeddingMap(photos, positions), {"0001": "blue/1.png"})

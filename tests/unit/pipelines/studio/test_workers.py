@@ -119,7 +119,7 @@ def test_a_photo_that_needs_too_much_memory_is_reported(client: Client, monkeypa
         client.studio.workers.ask("make_thumbnail", "The photo", file.getvalue(), side=64)
 
 
-def test_a_16_bit_photo_is_scaled_by_its_own_pixel_range_unless_one_is_given(client: Client) -> None:
+def test_a_16_bit_photo_is_scaled_by_its_own_pixel_range_unless_a_range_is_given(client: Client) -> None:
     file = io.BytesIO()
     Image.fromarray(np.repeat(np.array([[0], [2000], [4000], [4095]], np.uint16), 4, axis=1)).save(file, "PNG")
     decode = client.studio.workers.decode

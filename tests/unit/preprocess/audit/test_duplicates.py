@@ -42,7 +42,7 @@ def test_photos_without_copies_are_unchanged() -> None:
     assert not any(copy_audit.cases.values())
 
 
-def test_the_first_of_several_copies_with_one_label_is_kept() -> None:
+def test_of_copies_with_the_same_label_the_first_by_path_is_kept() -> None:
     copy_audit = audit(record("cats/2", "a"), record("cats/1", "a"), record("cats/3", "a"))
     assert reasons(copy_audit) == {"cats/2": "duplicate", "cats/1": None, "cats/3": "duplicate"}
     assert "cats/1" in str(copy_audit.records[0].message)

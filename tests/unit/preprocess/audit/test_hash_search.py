@@ -39,7 +39,7 @@ def test_lookups_find_the_same_pairs_as_an_exhaustive_search(seed: int, radius: 
     if others is not None:
         others[: len(hashes) // 2 : 3] = hashes[: len(hashes) // 2 : 3][: len(others[: len(hashes) // 2 : 3])]
         others = np.unique(others)
-    assume(radius // count <= 3)  # otherwise the lookup would use as many masks as there are pairs
+    assume(radius // count <= 3)  # otherwise the lookup would need too many bit masks
     nearest = hash_search._Nearest(radius, MANY)
     hash_search._look_up(hashes, others, divide(radius, count), nearest)
     pairs = [tuple(pair) for pair in nearest.gather()[:, :2].tolist()]
@@ -49,7 +49,7 @@ def test_lookups_find_the_same_pairs_as_an_exhaustive_search(seed: int, radius: 
 
 @pytest.mark.parametrize(("radius", "count"), [(11, 4), (7, 4), (11, 12), (3, 7), (0, 3)])
 def test_hashes_within_the_radius_match_in_at_least_one_chunk(radius: int, count: int) -> None:
-    """Pigeonhole principle: the radii of the chunks, plus one bit each, exceed the number of differing bits."""
+    """If every chunk differed in more bits than its radius, the hashes would differ in more bits than the radius."""
     chunks = divide(radius, count)
     assert sum(chunk.width for chunk in chunks) == 64
     assert [chunk.shift for chunk in chunks] == [0, *itertools.accumulate(chunk.width for chunk in chunks[:-1])]

@@ -15,7 +15,7 @@ from components.preprocess.image_statistics import SKETCH_SIDE
 
 
 def picture(seed: int, side: int = 224) -> np.ndarray:
-    """Random blobs, shapes and texture for this seed: uint8 (side, side, 3)."""
+    """Random colored areas and rectangles for this seed: uint8 (side, side, 3)."""
     rng = np.random.default_rng(seed)
     pixels = cv2.resize(rng.uniform(0, 255, (7, 7, 3)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
     for _ in range(40):
@@ -99,7 +99,7 @@ def test_features_decide_whether_pictures_with_similar_sketches_are_near_duplica
         hashes, _ = perceptual_hashes(np.stack([sketch(original), sketch(variant)]))
         assert np.bitwise_count(hashes[0] ^ hashes[1]) <= near_duplicates.RADIUS, "the pair must be a candidate"
         assert near_duplicates.SIMILAR <= correlation(original, variant) < near_duplicates.SAME, (
-            "the correlation must leave the decision to features"
+            "the correlation alone must not decide whether they are near-duplicates"
         )
     assert near([original, other]) == []
     assert near([original, shift(original)]) == [[0, 1]]

@@ -1,4 +1,4 @@
-"""The audit finds planted placeholders and photos with little content, an odd size or no color, and no other photos."""
+"""The audit finds planted placeholders and photos with little content, an odd size or no color, and nothing else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +54,7 @@ def audit(folder: Path, tmp_path: Path, **policies: str) -> AuditInfo:
 
 
 def named(info: AuditInfo, kind: str) -> set[str]:
-    """The files in the findings of this kind."""
+    """Returns the paths of the photos in the findings of this kind."""
     return {
         photo.path
         for finding in info.findings
@@ -169,7 +169,7 @@ def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
 
 
 def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With 70 versions of five pictures, from equal to too different, a full comparison finds the same copies."""
+    """For 70 versions of five pictures, from identical to too different, a full comparison finds the same copies."""
     folder = photos(tmp_path / "photos", classes=4, per_class=5)
     rng = np.random.default_rng(0)
     for copy in range(70):

@@ -48,7 +48,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def settle(data: Path) -> None:
-    """Waits until each file has an identity in the cache; a file that has just changed has none."""
+    """Waits until no file counts as just changed any more; the cache does not recognize files that do."""
     for path in data.rglob("*"):
         os.utime(path, ns=(10**18, 10**18))
     time.sleep(0.06)
@@ -86,14 +86,16 @@ def test_the_merge_does_not_reread_photos_that_the_parts_have_read(
     with caplog.at_level("INFO", logger="components"):
         prepare_in_parts(photos, tmp_path / "work", 3)
     assert "Files read: 0, in the cache: " in caplog.text
-    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], "store must be empty"
+    assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], (
+        "the store must be empty"
+    )
 
 
 @pytest.mark.parametrize("num_parts_then", [3, 5])
 def test_only_a_lost_part_is_read_again(
     num_parts_then: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each task has its own cache, as on a separate machine; later tasks, whatever their number, use existing parts."""
+    """Each task has its own cache, as on a separate machine; existing parts are used even if there are more tasks."""
     monkeypatch.setenv("DARKROOM_STORE", str(tmp_path / "store"))
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     for part in (0, 2):
@@ -217,7 +219,7 @@ def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
             merge(tmp_path / "dataset")
             assert tree(tmp_path / "dataset") == tree(tmp_path / "whole")
     with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "pixels" / "index.sqlite")) as index:
-        assert index.execute("select count(*) from files").fetchone() == (0,), "no portion may be adopted in part"
+        assert index.execute("select count(*) from files").fetchone() == (0,), "no portion may be adopted partially"
     assert tree(tmp_path / "cache" / "shared") == in_store
     with caplog.at_level("INFO", logger="components"):
         merge(tmp_path / "again")

@@ -59,7 +59,7 @@ def test_a_table_labels_the_photos_in_a_folder_next_to_it_and_other_files_are_re
         "test_images/3.jpg": "no_label",
     }
     assert photo_set.notices[-1].startswith("The labels come from train.csv: 2 photos in 2 classes.")
-    assert photo_set.given_splits == frozenset(), "a table named train.csv alone must not split the data"
+    assert photo_set.given_splits == frozenset(), "the name train.csv must not be enough to assign photos to a split"
 
 
 @pytest.mark.parametrize(

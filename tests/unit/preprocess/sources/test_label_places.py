@@ -19,7 +19,9 @@ def table(header: str, *rows: str) -> str:
 @pytest.mark.parametrize(
     ("label_file", "split"), [("trainLabels.csv", None), ("train_labels.csv", None), ("TestLabels.csv", "test")]
 )
-def test_the_name_of_a_label_file_determines_its_split(label_file: str, split: str | None, tmp_path: Path) -> None:
+def test_the_name_of_a_label_file_determines_which_folder_it_labels(
+    label_file: str, split: str | None, tmp_path: Path
+) -> None:
     """The layout of CIFAR-10 on Kaggle."""
     write_files(tmp_path, *(f"{folder}/{number}.png" for folder in ("train", "test") for number in NUMBERS))
     rows = [f"{number},{'frog' if number % 2 else 'truck'}" for number in NUMBERS]

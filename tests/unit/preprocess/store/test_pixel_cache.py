@@ -77,7 +77,7 @@ def test_an_added_photo_is_the_only_one_read_and_only_its_shard_is_rewritten(
     tmp_path: Path, data: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.contract.artifacts.dataset.SHARD_BYTES", 16 * 12 * 3 * 6)
-    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # no exact counts, as in large classes
+    monkeypatch.setattr("components.preprocess.split.MAX_EXACT_PHOTOS", -1000)  # inexact splits, as in large classes
     preprocess(str(data), PARAMS, tmp_path / "one")
     add_photo(data / "red" / "added.png")
     read_files.clear()
@@ -87,7 +87,7 @@ def test_an_added_photo_is_the_only_one_read_and_only_its_shard_is_rewritten(
     assert len(inodes[1] - inodes[0]) == 1
 
 
-def test_copied_and_renamed_photos_are_recognized_by_their_content(
+def test_moved_photos_are_recognized_by_their_content(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preprocess(str(data), PARAMS, tmp_path / "one")

@@ -144,7 +144,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) // 1024)
 def test_every_backbone_is_exported_and_runs_without_tensorflow(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Each backbone gets its original image size, which reveals wrong padding, and realistic batch statistics."""
+    """Each backbone gets realistic batch statistics and its original image size, at which wrong padding is noticed."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
     side = FACTS[name].size

@@ -213,7 +213,7 @@ def test_a_rescaling_after_a_submodel_is_found() -> None:
 
 
 def test_old_keras_2_formats_are_read() -> None:
-    """These have an axis in a list, arguments of a base class, and a layer name from TensorFlow 1."""
+    """These formats have an axis in a list, arguments of a base class, and a layer name from TensorFlow 1."""
     zeros = {"class_name": "Zeros", "config": {}}
     inner = [
         layer("RandomFlip", "flip", "input", mode="horizontal", rng_type="stateful", seed=None),

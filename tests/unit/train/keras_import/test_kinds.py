@@ -157,7 +157,7 @@ def test_attention_can_be_called_with_keyword_arguments() -> None:
 
 
 def test_every_keras_layer_is_accepted_or_rejected_with_a_reason() -> None:
-    """Compares our lists with the names in Keras' module, so that new layers in Keras are noticed."""
+    """Compares Darkroom's lists with the names in Keras' module, so that new layers in Keras are noticed."""
     import ast
     from importlib.util import find_spec
     from pathlib import Path

@@ -16,7 +16,7 @@ from components.train.network.initial_model import inspect_model
 
 
 def write_weights(path: Path, num_values: int) -> Path:
-    """Writes a file in Keras 3's layout with an optimizer; its layers contain this many numbers in total."""
+    """Writes weights in Keras 3's layout: layers with `num_values` numbers in total, and an optimizer's state."""
     kernel = np.ones((num_values // 2, 1), np.float32)
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = kernel
@@ -67,7 +67,7 @@ def test_a_file_that_is_not_a_weights_file_is_rejected(
     assert message in str(error.value)
 
 
-def test_if_the_file_cannot_be_read_the_network_must_be_named() -> None:
+def test_if_the_weights_file_cannot_be_read_the_network_must_be_named() -> None:
     with pytest.raises(ParamsError, match=r"train\.model\.name must be set .* the file is /data/weights\.h5"):
         resolve_train(TrainParams(model=ModelParams(weights="/data/weights.h5")), (224, 224))
 

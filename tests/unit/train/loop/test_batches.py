@@ -9,7 +9,7 @@ import pytest
 
 from components.contract.artifacts.dataset import Split, open_split
 from components.contract.image.augment import augment, image_keys, photo_seeds
-from components.contract.params.training import AUGMENTATION_PRESETS, AugmentationParams
+from components.contract.params.augmentation import AUGMENTATION_PRESETS, AugmentationParams
 from components.contract.system import memory_map
 from components.train.loop.batches import Batches, Features, Photos
 from tests.support.artifacts import make_dataset

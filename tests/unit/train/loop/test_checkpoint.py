@@ -148,7 +148,7 @@ def test_abandoned_checkpoints_are_removed(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_without_a_folder_for_checkpoints_training_continues(
+def test_training_continues_if_the_checkpoint_folder_is_not_writable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
@@ -184,7 +184,7 @@ def test_on_a_cluster_a_volume_that_cannot_be_written_is_an_error(
         assert checkpoints is None
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     with (
-        pytest.raises(ArtifactError, match=rf"writable for user {os.getuid()}.*is not: Not a directory.*Volumes"),
+        pytest.raises(ArtifactError, match=rf"writable by user {os.getuid()}.*is not: Not a directory.*Volumes"),
         open_checkpoints(IDENTITY),
     ):
         pass

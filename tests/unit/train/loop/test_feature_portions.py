@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.contract.artifacts.dataset import Split, open_split
-from components.contract.params.training import AUGMENTATION_PRESETS
+from components.contract.params.augmentation import AUGMENTATION_PRESETS
 from components.train.loop import features
 from components.train.loop.features import FeatureCache
 from components.train.loop.inference import FeatureRequest

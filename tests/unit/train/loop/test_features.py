@@ -12,8 +12,9 @@ from components.contract.artifacts.dataset import Split, open_split
 from components.contract.errors import ModelError
 from components.contract.image.augment import augment, image_keys, photo_seeds
 from components.contract.layers.stack import parse_layer
+from components.contract.params.augmentation import AUGMENTATION_PRESETS
 from components.contract.params.model import ModelParams
-from components.contract.params.training import AUGMENTATION_PRESETS, CachePrecision, Phase, TrainParams
+from components.contract.params.training import CachePrecision, Phase, TrainParams
 from components.contract.system.cache import cache_dir
 from components.train.loop import features
 from components.train.loop.batches import Features, Photos

@@ -15,7 +15,7 @@ def photos_of(labels: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.array([0, 50, 100, 200], np.uint8)[labels, None, None, None], (len(labels), 10, 12, 3))
 
 
-def test_mixup_mixes_photos_and_labels_equally() -> None:
+def test_mixup_mixes_photos_and_labels_in_the_same_proportion() -> None:
     photos = photos_of(LABELS)
     mixed, targets = Mixing(0.4, 0, 4)(photos, LABELS, np.random.default_rng(0))
     assert mixed.dtype == np.uint8

@@ -1,4 +1,4 @@
-"""Pretrained weights: found, downloaded, or refused with advice."""
+"""Backbones match those of Keras, and their weights are found, downloaded, or refused with advice."""
 
 import importlib
 import socket
@@ -24,7 +24,7 @@ FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty Keras cache and no network access."""
+    """An empty Keras cache, without internet access."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -78,7 +78,7 @@ def test_every_backbone_of_the_contract_has_its_own_weights_file() -> None:
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_our_table_names_the_weights_files_that_keras_downloads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_names_the_weights_files_that_keras_downloads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[tuple[str, str]] = []
 
     def note(file_name: str, origin: str, **_: object) -> str:
@@ -122,7 +122,7 @@ def test_the_last_blocks_of_a_backbone_exist_and_have_a_freeze_boundary(name: st
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both networks have the same weights; ours gets the photos, Keras' network the output of preprocess_input."""
+    """Both networks have the same weights; Darkroom's gets the photos, and Keras' the output of preprocess_input."""
     keras.utils.clear_session()  # restarts the numbering in automatic layer names
     side = BACKBONES[name].smallest
     ours = build_backbone(name, keras.Input((side, side, 3), dtype="uint8", name="pixels"))

@@ -17,7 +17,7 @@ ACTIVATIONS = st.sampled_from([None, "relu", "gelu", "softmax", "hard_swish", "l
 EXTENT = st.integers(1, 5)
 PENALTY = st.fixed_dictionaries({}, optional={"l1": st.floats(0, 1), "l2": st.floats(0, 1)})
 EARLIER = st.integers(0, 9)
-"""Determines an earlier layer; replaced by the layer's name once the list is known."""
+"""A number that selects an earlier layer; `connected` replaces it with the layer's name."""
 PAIR = EXTENT | st.tuples(EXTENT, EXTENT).map(list)
 WINDOW = {"padding": st.sampled_from(["valid", "same"])}
 CONVOLUTION = {"kernel_size": PAIR, "strides": PAIR, "activation": ACTIVATIONS, "use_bias": st.booleans(), **WINDOW}

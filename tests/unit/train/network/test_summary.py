@@ -55,7 +55,9 @@ def test_a_backbone_is_one_row_of_the_summary() -> None:
     costs = summarize_network(network, 1)
     assert [row.name for row in costs.rows][:2] == ["pixels", "MobileNetV2"]
     assert costs.rows[1].num_parameters == 2_257_984
-    assert costs.multiply_adds == pytest.approx(300e6, rel=0.02), "must be the 300 million of Sandler et al. (2018)"
+    assert costs.multiply_adds == pytest.approx(300e6, rel=0.02), (
+        "must match the 300 million reported by Sandler et al. (2018)"
+    )
 
 
 def test_the_drawing_has_a_box_for_each_layer_and_a_line_for_each_tensor(residual: NetworkSummary) -> None:

@@ -64,7 +64,7 @@ def test_candidates_that_could_not_be_probed_are_listed_last_with_a_reason() -> 
 
 
 def draw(rng: np.random.Generator, shares: Sequence[float], num: int) -> list[np.ndarray]:
-    """Draws which photos independent classifiers of these accuracies classify correctly: bool (num,) each."""
+    """Draws, for each of these accuracies, which photos a classifier classifies correctly: bool (num,) each."""
     return [rng.random(num) < share for share in shares]
 
 

@@ -49,11 +49,11 @@ def test_logits_and_gradients_equal_those_of_the_convolution(options: dict[str, 
     )
     assert "Conv2DBackpropInput" in kinds
     assert not any(kind.startswith("Conv2D") for kind in their_kinds)
-    assert "Conv2D" in outcome(model)[2], "afterwards, it must be a convolution again"
+    assert "Conv2D" in outcome(model)[2], "afterwards, the layer must be a convolution again"
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 3}, {"kernel_size": (1, 2)}, {"kernel_size": 1, "groups": 2}])
-def test_other_convolutions_are_unchanged(options: dict[str, int]) -> None:
+def test_convolutions_that_are_not_pointwise_are_unchanged(options: dict[str, int]) -> None:
     inputs = keras.Input((9, 7, 4))
     model = keras.Model(inputs, keras.layers.Conv2D(6, **options)(inputs))
     with pointwise_as_products(model):

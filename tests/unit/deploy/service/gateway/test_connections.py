@@ -214,7 +214,7 @@ def test_a_client_that_reads_nothing_is_disconnected(monkeypatch: pytest.MonkeyP
             time.sleep(0.05)
 
 
-def test_idle_connections_give_way_to_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_are_closed_to_accept_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 10)
     with running() as (server, port), contextlib.ExitStack() as stack:
         for _ in range(30):

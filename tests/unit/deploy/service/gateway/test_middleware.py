@@ -29,7 +29,7 @@ class Answer:
 
 
 class App:
-    """An app that reads the body, answers with this status and text, and records the requested path."""
+    """An app that reads the body, answers with this status and the body `text`, and records the requested paths."""
 
     def __init__(self, status: int = 200, kind: str = "text/plain"):
         self.status, self.kind = status, kind
@@ -183,7 +183,7 @@ def test_requests_beyond_the_limit_are_rejected_before_they_are_read(monkeypatch
     assert ask(guard(app), "GET", "/readyz").status == 200, "only requests with a body are limited"
 
 
-def test_the_total_bytes_of_all_requests_are_limited_and_released(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bytes_held_for_all_requests_are_limited_and_released(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     app = App()
     gateway = guard(app)
@@ -203,12 +203,12 @@ def test_the_largest_slow_body_is_rejected_if_memory_is_short(monkeypatch: pytes
     assert statuses_of(slow=[20, 60], last_size=30) == [0, 503, 200]
 
 
-def test_requests_that_come_at_once_reject_different_slow_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simultaneous_requests_displace_different_slow_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_REQUESTS", 3)
     assert statuses_of(slow=[10, 10, 10], last_size=10, num_last=2) == [503, 503, 0, 200, 200]
 
 
-def test_bodies_that_arrive_at_once_reject_no_more_slow_ones_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simultaneous_bodies_displace_no_more_slow_requests_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_HELD_BYTES", 100)
     assert statuses_of(slow=[45, 40], last_size=30, num_last=2) == [503, 0, 200, 200]
 
@@ -221,10 +221,10 @@ def test_the_last_quarter_of_the_memory_is_reserved_for_small_bodies(monkeypatch
 
 
 def statuses_of(slow: list[int], last_size: int, num_last: int = 1) -> list[int]:
-    """Returns the status of each request: the `slow` ones stall after that many bytes, the last ones are complete.
+    """Returns the status of each request: first the slow ones, then `num_last` complete ones of `last_size` bytes.
 
-    The slow requests arrive one after the other, the last ones all at once. A status of 0 means that the request has no
-    answer yet.
+    `slow` lists the number of bytes after which each slow request stalls. The slow requests arrive one after the other,
+    and the complete ones all at once. A status of 0 means that the request has no answer yet.
     """
 
     async def run() -> list[int]:

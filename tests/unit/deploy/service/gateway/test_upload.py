@@ -100,7 +100,7 @@ def test_the_error_for_an_invalid_body_describes_the_body(
     assert text in str(error)
 
 
-def test_the_expected_field_is_named() -> None:
+def test_the_error_for_a_wrong_field_names_the_expected_field() -> None:
     assert "'files'" in str(read_refusal(FORM, [part("file", b"photo", "a.jpg") + b"--cut--\r\n"]))
 
 
@@ -152,7 +152,7 @@ def test_a_body_that_arrives_too_slowly_is_rejected(kind: str, monkeypatch: pyte
     assert (error.value.status, error.value.code) == (408, "too_slow")
 
 
-def test_a_disconnected_client_is_not_an_internal_error() -> None:
+def test_a_client_that_disconnects_causes_no_internal_error() -> None:
     async def receive() -> dict[str, object]:
         return {"type": "http.disconnect"}
 

@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, 23, 59, 58, tzinfo=UTC)
 
 
 def make_prediction(number: int) -> LoggedPrediction:
-    """The n-th prediction: 0 and 1 share a millisecond just before midnight, 2 and 3 share one 20 ms later, etc."""
+    """Prediction `number`: 0 and 1 share a millisecond just before midnight, 2 and 3 share one 20 ms later, etc."""
     time = START + timedelta(milliseconds=20 * (number // 2))
     return LoggedPrediction(
         id=f"4c1f0a9b2d3e-{int(time.timestamp() * 1000):012x}-{number:012x}",

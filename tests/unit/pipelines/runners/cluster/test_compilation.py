@@ -97,7 +97,7 @@ def test_only_preprocess_gets_storage_credentials_and_only_preprocess_and_train_
         assert claims == {"exec-preprocess": ["photos"], "exec-train": ["photos", "darkroom-cache"]}.get(name, [])
 
 
-def test_all_tune_and_train_tasks_mount_the_data_claim_with_local_weights(tmp_path: Path) -> None:
+def test_all_tune_and_train_tasks_mount_the_data_claim(tmp_path: Path) -> None:
     unresolved_params = load_params(ROOT / "params.yaml", ("data.uri=/data/photos", "tune.trials=4", "tune.workers=2"))
     params = resolve(unresolved_params, native_size=(8, 8), data_name="digits").params
     pipeline, executors = compile_documents(Placement(data_claim="photos"), params, tmp_path)

@@ -31,7 +31,7 @@ def resolve_params(*overrides: str, side: int = 8) -> Params:
 
 
 def compile_executors(placement: Placement, folder: Path, *overrides: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tasks, and the Kubernetes settings of their executors."""
+    """Compiles the pipeline; returns its tasks and the Kubernetes settings of their executors."""
     compile_pipeline(resolve_params(*overrides), folder / "pipeline.yaml", placement)
     pipeline, platform = YAML(typ="safe").load_all((folder / "pipeline.yaml").read_text())
     tasks = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
@@ -112,7 +112,7 @@ def test_workers_shorten_a_run_and_hardly_change_its_pod_hours() -> None:
     ("photos", "read_seconds", "merge_seconds"), [(10_000, 22.4, 4.6), (20_000, 26.5, 9.0), (100_000, 149.4, 115.6)]
 )
 def test_the_estimate_is_at_least_the_measured_time(photos: int, read_seconds: float, merge_seconds: float) -> None:
-    """Compares the estimate with the CPU seconds of 8 readers and the merge at 64 px, as listed in docs/scale.md."""
+    """docs/scale.md lists the CPU seconds measured for 8 readers and for the merge, with photos of 64 px."""
     read, merge, *_ = estimate(resolve_params("data.workers=8", "preprocess.image_size=64"), Placement(), photos)
     cores = count_cores(DEMANDS["preprocess"].cpu)
     assert (3600 * read.hours - START_SECONDS) * read.pods * cores >= read_seconds

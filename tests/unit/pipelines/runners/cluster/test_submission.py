@@ -24,7 +24,7 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails the test if the code sleeps before a retry."""
 
     def refuse_to_sleep(seconds: float) -> None:
-        pytest.fail(f"No retry may wait; one would wait for {seconds} s.")
+        pytest.fail(f"The code must not wait before a retry; it would wait for {seconds} s.")
 
     monkeypatch.setattr(time, "sleep", refuse_to_sleep)
 

@@ -73,7 +73,7 @@ def test_a_missing_column_is_reported(client: Client, table: Path) -> None:
 
 
 def test_the_guessed_code_page_of_a_zip_is_reported(client: Client, tmp_path: Path) -> None:
-    """Python marks names with umlauts as UTF-8; the test removes the marks, as if an older program wrote the zip."""
+    """Python marks names with umlauts as UTF-8; the test removes the marks, as if an old program had made the zip."""
     with zipfile.ZipFile(tmp_path / "pets.zip", "w") as file:
         for number in range(4):
             for name in ("\u00c4pfel", "N\u00fcsse"):

@@ -54,7 +54,7 @@ LAYERS = ModelParams(kind="layers", layers=(parse_layer("Flatten"),))
         ({"preset": "best"}, None, presets.PRETRAINED_PRESETS),
     ],
 )
-def test_only_pretrained_networks_with_automatic_phases_and_layers_have_pretrained_presets(
+def test_pretrained_presets_are_only_for_pretrained_networks_whose_phases_and_trainable_layers_are_auto(
     train: dict[str, Any], model: ModelParams | None, expected: tuple[presets.Preset, ...]
 ) -> None:
     assert presets.list_presets({"train": train}, model) is expected

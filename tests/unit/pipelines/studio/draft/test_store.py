@@ -1,4 +1,4 @@
-"""The draft of params.yaml, which several tabs can edit."""
+"""The draft of params.yaml, which several browser tabs can edit."""
 
 import contextlib
 import os

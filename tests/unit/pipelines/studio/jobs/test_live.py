@@ -1,4 +1,4 @@
-"""The state of a run, and how every tab is kept up to date."""
+"""The state of a run, and how every browser tab is kept up to date."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ EPOCH = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "ph
 
 @pytest.fixture
 def running(client: Client) -> Any:
-    """A running job and its run; the test's own process acts as the process of the job."""
+    """A running job and its run; the test's own process acts as the job's process."""
     job = client.studio.queue.add("run", "Train", [sys.executable, "-c", "pass"])
     (job.path / "started").touch()
     (job.path / "log.txt").write_text("one\ntwo\n")
@@ -143,7 +143,7 @@ def test_a_run_shows_its_progress_from_the_first_second_and_between_steps(runnin
     ]
     note(run, {"step": "preprocess", "event": "started"}, {"step": "preprocess", "event": "finished", "seconds": 3.5})
     train = next(step for step in watch(job).steps if step.name == "train")
-    assert (train.state, train.started) == ("running", 101.0), "it must be running while its libraries load"
+    assert (train.state, train.started) == ("running", 101.0), "the step train must be running while its libraries load"
 
 
 def test_steps_show_how_long_they_took_in_the_latest_run(running: Any) -> None:

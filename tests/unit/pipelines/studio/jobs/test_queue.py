@@ -74,7 +74,9 @@ def test_a_failed_job_reports_the_reason(tmp_path: Path) -> None:
     assert "ValueError: a bug" in str(crashed_job.error)
 
 
-def test_a_job_that_ends_while_its_state_is_read_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_ends_while_its_state_is_read_is_not_reported_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = Queue(tmp_path).add("audit", "look", python("print('{}')"))
     (job.path / "started").touch()
     (job.path / "keeper.json").write_text('{"pid": 1}')
@@ -87,7 +89,7 @@ def test_a_job_that_ends_while_its_state_is_read_is_not_lost(tmp_path: Path, mon
     assert job.state == "done"
 
 
-def test_a_job_that_acquires_its_lock_while_its_state_is_read_is_not_lost(
+def test_a_job_that_acquires_its_lock_while_its_state_is_read_is_not_reported_as_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = Queue(tmp_path).add("audit", "look", python("print('{}')"))

@@ -15,7 +15,9 @@ def test_every_template_can_be_built(template: dict[str, list[object]], side: in
     view = inspect_network(template["layers"], (side, side), 10, 32)
     assert view.fault is None
     assert view.drawing is not None
-    assert view.drawing.count("<rect") == len(template["layers"]) + 3, "must draw layers, background, photo and output"
+    assert view.drawing.count("<rect") == len(template["layers"]) + 3, (
+        "layers, background, photo and output must be drawn"
+    )
     TrainParams.model_validate({"model": {"layers": tuple(map(parse_layer, template["layers"]))}})
 
 

@@ -130,7 +130,7 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "a French folder for training",
+        "a training folder with a French name",
         "entrainement/a/*3 entrainement/b/*3 test/a/*2 test/b/*2",
         refusal=(
             "Split folders must have the names train, validation and test; {data} has test with the class "
@@ -139,7 +139,7 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "German splits",
+        "splits with German names",
         "Training/a/*3 Training/b/*3 Validierung/a/*2 Validierung/b/*2",
         refusal=(
             "Split folders must have the names train, validation and test; {data} has Training with the class "
@@ -148,7 +148,7 @@ COLLECTED_LAYOUTS = (
         ),
     ),
     DataLayout(
-        "Spanish splits",
+        "splits with Spanish names",
         "entrenamiento/a/*3 entrenamiento/b/*3 prueba/a/*2 prueba/b/*2",
         refusal=(
             "The class folders must be on one level; entrenamiento and prueba in {data} contain the same folders a and "

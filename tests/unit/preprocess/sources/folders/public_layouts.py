@@ -33,7 +33,7 @@ class DataLayout:
         return parent / self.folder
 
     def expand(self) -> list[str]:
-        """The paths of the files and of the empty folders, which end in a slash."""
+        """Returns the paths of the files and of the empty folders; those of the folders end in a slash."""
         names: list[str] = []
         for name in self.files.split():
             folder, star, count = name.replace("%20", " ").partition("*")

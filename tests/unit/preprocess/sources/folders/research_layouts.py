@@ -1,4 +1,4 @@
-"""Layouts of research data sets, some of them for other tasks, and how each should be interpreted."""
+"""Layouts of research data sets, some for tasks other than classification, and how each should be interpreted."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 

@@ -148,7 +148,7 @@ def test_words_for_splits_or_masks_within_class_names_are_ignored(names: list[st
         (["1_0_0.jpg", "1_0_1.jpg", "2_0_0.jpg", "2_0_1.jpg"], ()),
     ],
 )
-def test_classes_are_read_from_file_names_if_each_contains_a_class(
+def test_classes_are_read_from_file_names_if_each_name_contains_a_class(
     names: list[str], class_names: tuple[str, ...]
 ) -> None:
     assert read(*names).class_names == class_names

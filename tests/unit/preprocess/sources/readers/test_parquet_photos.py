@@ -86,7 +86,7 @@ def test_the_size_limit_is_checked_while_photos_are_written(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a\0"])
-def test_photos_of_a_table_stay_in_their_folder(name: str, tmp_path: Path) -> None:
+def test_photos_of_a_table_cannot_be_written_outside_the_target_folder(name: str, tmp_path: Path) -> None:
     write_photo_table(tmp_path / "a.parquet")
     (tmp_path / "target").mkdir()
     with pytest.raises(DataError, match="must be a valid folder name"):

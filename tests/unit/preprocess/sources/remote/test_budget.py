@@ -14,7 +14,7 @@ from components.preprocess.sources.remote.files import list_files
 
 
 class Hostile(http.server.BaseHTTPRequestHandler):
-    """Answers according to the path; the body is endless unless the path says otherwise."""
+    """The path determines the answer; by default, the body never ends."""
 
     protocol_version = "HTTP/1.0"
 

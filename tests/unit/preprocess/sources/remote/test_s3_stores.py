@@ -99,7 +99,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[tuple[str
         ("virtual", ("photos.store.localhost", "/")),
     ],
 )
-def test_the_addressing_style_puts_the_bucket_into_the_host_or_the_path(
+def test_the_addressing_style_determines_whether_the_bucket_is_in_the_host_or_the_path(
     style: str | None,
     place: tuple[str, str],
     store: tuple[str, list[tuple[str, str, str]]],

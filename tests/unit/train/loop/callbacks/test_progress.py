@@ -30,7 +30,7 @@ from tests.unit.train.loop.points import classifier, points, run_fit
         ([5.0, 6.0, 9.0], 5.0, 10.0, 2.0),
         ([], 5.0, 6.0, 0.0),
     ],
-    ids=["one, ready", "one, late", "all ready", "first late", "each late", "last late", "none"],
+    ids=["one, on time", "one, late", "all on time", "first late", "each late", "last late", "no batch"],
 )
 def test_the_time_waiting_for_batches_is_computed_for_steps_of_equal_duration(
     made_at: list[float], start: float, end: float, waited: float

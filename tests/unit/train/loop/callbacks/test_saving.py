@@ -105,7 +105,7 @@ def codes(folder: Path) -> list[int]:
 def test_training_that_is_interrupted_twice_ends_with_the_same_weights(
     folder: Path, codes: list[int], uninterrupted: Callable[[str, int], Ended], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is killed while a checkpoint is written, resumed, asked to end and resumed again."""
+    """Training is killed while a checkpoint is written, resumed, asked to end and resumed again."""
     assert codes[:2] == [-signal.SIGKILL, 128 + signal.SIGTERM]
     with caplog.at_level("INFO", logger="components"):
         check_goes_on(folder / TWICE[-1].folder_name, TWICE[-1].averaging, uninterrupted)

@@ -1,4 +1,4 @@
-"""The reason why a pod does not run, found in the answers of kubectl."""
+"""The reason why a pod does not run, found in kubectl's output."""
 
 import json
 from collections.abc import Mapping
@@ -49,7 +49,9 @@ def container(state: Mapping[str, Any], phase: str = "Pending") -> dict[str, Any
         (container({"terminated": {"reason": "Completed", "exitCode": 0}}, "Succeeded"), ()),
     ],
 )
-def test_a_reason_contains_the_message_of_kubernetes_and_advice(status: dict[str, Any], words: tuple[str, ...]) -> None:
+def test_a_reason_contains_the_message_from_kubernetes_and_advice(
+    status: dict[str, Any], words: tuple[str, ...]
+) -> None:
     warning = {"type": "Warning", "reason": "FailedMount", "message": "no such volume"}
     reason = find_reason({"metadata": {"name": "train"}, "status": status}, lambda _: [{"type": "Normal"}, warning])
     assert bool(reason) is bool(words)
