@@ -87,7 +87,7 @@ def measure() -> list[Row]:
         Row(
             "validation accuracy of that study's best trial",
             f"{pruned.accuracy:.1%}",
-            f"{interval.low:.1%}, the lower end of the 95 % interval of {unpruned.accuracy:.1%} without pruning",
+            f"{interval.low:.1%}, the lower bound of the 95 % interval without pruning ({unpruned.accuracy:.1%})",
             pruned.accuracy / interval.low,
             ">= 1",
         ),

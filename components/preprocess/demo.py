@@ -30,8 +30,8 @@ def write_digits(digits_dir: Path) -> int:
     present = list(digits_dir.iterdir()) if digits_dir.is_dir() else [digits_dir] if digits_dir.exists() else []
     if not {path.name for path in present} <= set("0123456789"):
         raise ArtifactError(
-            f"The output folder must be new, empty, or contain only digits of an earlier run; {digits_dir} contains "
-            "something else. Choose another output folder."
+            f"The output folder must be new or empty, or contain only the digits of an earlier run; {digits_dir} "
+            "contains other files. Choose another output folder."
         )
     from sklearn.datasets import load_digits
 

@@ -159,7 +159,7 @@ def _unknown_class(class_name: str, class_names: Sequence[str], data: str) -> Da
 
 
 def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -> Callable[[Path], None]:
-    """Returns a function that writes the table with rows for the new photos, in train if there are splits.
+    """Returns a function that writes the table with a row for each new photo; if there are splits, it is in train.
 
     Args:
         path: the path of the table.

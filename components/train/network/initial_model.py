@@ -215,8 +215,8 @@ def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tu
         )
     if len(class_names) != num_classes:
         raise UploadError(
-            f"The number of classes must match the outputs of the model; {path.name} has {num_classes} outputs, "
-            f"but {len(class_names)} classes are listed "
+            f"The classes must match the outputs of the model; {path.name} distinguishes {num_classes} classes, "
+            f"but {len(class_names)} are listed "
             f"{'in the params' if model.class_names else source}. Set train.model.class_names."
         )
     if model.class_names is not None:

@@ -190,7 +190,7 @@ class Search:
             end_run(run, status)
 
     def _resolve_params(self, values: dict[str, Any]) -> TrainParams:
-        """Resolves the params of a trial; a searched backbone uses its default image size if the photos are larger."""
+        """Resolves the params of a trial; if it chooses a backbone, photos above its default size are scaled down."""
         params = with_values(
             self._train, {key: choice_of(value, self._space.get(key)) for key, value in values.items()}
         )

@@ -164,7 +164,7 @@ def _place(name: str, task: "PipelineTask", placement: Placement, *, is_shared: 
     from kfp import kubernetes
 
     step = step_of(name)
-    # Tuning uses the image of training; the final task runs in the smallest image.
+    # Tuning uses the container image of train; the final task runs in the smallest image.
     image = "train" if step == "tune" else step if step in STEPS else "preprocess"
     if image in placement.images:
         task.set_container_image(placement.images[image])

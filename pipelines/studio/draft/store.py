@@ -247,7 +247,7 @@ def check(tree: Mapping[str, Any]) -> list[Fault]:
 
 
 def _find_missing_files(tree: Mapping[str, Any]) -> list[Fault]:
-    """Returns errors for missing model files, which a run would only report after minutes."""
+    """Returns an error for each missing model file; a run would report it only after several minutes."""
     model = tree.get("train", {}).get("model", {})
     return [
         Fault(where=f"train.model.{key}", what=f"must be a file on this computer; there is nothing at {value}")

@@ -223,7 +223,9 @@ def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
     """`GET /api/jobs/{job}/ready`: whether the page that a job serves is ready."""
     job = studio.queue.find(query["job"])
     if job.job.kind not in ("serve", "ui"):
-        raise StudioError("Only a service or the MLflow page can be ready; this job is neither.", 404)
+        raise StudioError(
+            "Only jobs that start a service or MLflow's page report readiness; this one does neither.", 404
+        )
     path = "/readyz" if job.job.kind == "serve" else "/"
     return {"ready": answers(job.job.about["url"], path, READY_SECONDS)}
 

@@ -100,9 +100,9 @@ def test_the_split_of_a_larger_class_is_approximate(num_photos: int, start: int,
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20, deadline=None)
 def test_one_more_photo_in_a_small_class_moves_at_most_two_others(start: int, seed: int) -> None:
-    """For each new photo, at most one other moves between train and test, and one between train and validation.
+    """Adding a photo moves at most one other between train and test, and one between train and validation.
 
-    In total, no more photos move than are added.
+    After all additions together, no more photos have moved than were added.
     """
     num_moved = 0
     before = divide({"cats": ids(6, start)}, CUTS, seed)

@@ -108,13 +108,20 @@ def _require_same_splits(
     """Checks that all class folders are split if one is, and that each contains a training folder."""
     for name, folders in inner.items():
         splits = split_candidates([*folders, *inner[divided[0]]])
-        is_undivided = not folders or not splits.keys() >= set(folders) or tree.photo_names((*parent, name, *stem))
-        if is_undivided or "train" not in {splits[folder] for folder in folders}:
+        others = sorted(set(folders) - splits.keys())
+        problem = None
+        if "train" not in {splits.get(folder) for folder in folders}:
+            problem = "has no training folder"
+        elif others:
+            problem = f"also contains {join_names(others)}"
+        elif tree.photo_names((*parent, name, *stem)):
+            problem = "also contains photos outside its splits"
+        if problem:
             raise DataError(
                 f"All class folders must be split in the same way; {shown_name(divided[0])} in {where} contains "
                 f"{join_names(inner[divided[0]])}, and {shown_name(name)} "
-                f"({pluralize(tree.num_photos((*parent, name)))}) has no training folder. Split "
-                f"{shown_name(name)} too, or do not split any class."
+                f"({pluralize(tree.num_photos((*parent, name)))}) {problem}. Split "
+                f"{shown_name(name)} in the same way, or do not split any class."
             )
 
 

@@ -149,7 +149,7 @@ def _find_unnamed(cells: Cells, wanted: ColumnNames) -> dict[str, int]:
     """Like `find_columns`, for a table without a header, such as Vertex AI's `training,gs://…/1.jpg,cat`."""
     num_columns = len(cells.columns)
     names = [str(number) for number in range(1, num_columns + 1)]
-    places = find_columns(names, wanted, f"{cells.subject} has no header; it")
+    places = find_columns(names, wanted, f"{cells.subject}, which has no header,")
     rest = [place for place in range(num_columns) if place not in places.values() and any(cells.columns[place])]
     if "path" not in places:
         paths = [place for place in rest if names_photo(next(filter(None, cells.columns[place]), ""))]

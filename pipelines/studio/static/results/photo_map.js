@@ -17,7 +17,7 @@ const RADIUS = 6;
 const NUM_COLORS = 8;
 /** With more classes, the map has no color key; the filter shows where the photos of a class are. */
 const MAX_KEYS = 16;
-/** The maximum distance from the pointer to the photo that it selects, in units of the picture. */
+/** The pointer selects the nearest photo within this distance, in units of the map's viewBox. */
 const REACH = 30;
 const HELP = "Arrow keys go through the photos; Home and End go to the first and the last.";
 

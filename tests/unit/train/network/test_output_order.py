@@ -46,5 +46,5 @@ def test_the_classes_of_a_zip_are_checked_against_those_of_the_data(tmp_path: Pa
     assert found_model.class_names == ("zebra", "ape", "monkey")
     assert given_model is not None
     assert "the outputs are zebra, ape, monkey, as listed in converted_keras.zip" in given_model.decisions[-1]
-    with pytest.raises(UploadError, match="has 3 outputs, but 2 classes are listed in the params"):
+    with pytest.raises(UploadError, match="distinguishes 3 classes, but 2 are listed in the params"):
         inspect_model(model.model_copy(update={"class_names": ("a", "b")}))

@@ -206,7 +206,24 @@ ALBUM_LAYOUTS = (
         "class_a/train/*3 class_a/test/*2 class_b/*3",
         refusal=(
             "All class folders must be split in the same way; class_a in {data} contains test and train, "
-            "and class_b (3 photos) has no training folder. Split class_b too, or do not split any class."
+            "and class_b (3 photos) has no training folder. Split class_b in the same way, or do not split any class."
+        ),
+    ),
+    DataLayout(
+        "photos beside the splits of a class folder",
+        "class_a/train/*3 class_a/test/*2 class_b/train/*3 class_b/test/*1 class_b/*2",
+        refusal=(
+            "All class folders must be split in the same way; class_a in {data} contains test and train, and class_b "
+            "(6 photos) also contains photos outside its splits. Split class_b in the same way, or do not split any "
+            "class."
+        ),
+    ),
+    DataLayout(
+        "another folder beside the splits of a class folder",
+        "class_a/train/*3 class_a/test/*2 class_b/train/*3 class_b/test/*1 class_b/blurred/*2",
+        refusal=(
+            "All class folders must be split in the same way; class_a in {data} contains test and train, and class_b "
+            "(6 photos) also contains blurred. Split class_b in the same way, or do not split any class."
         ),
     ),
     DataLayout(
