@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from components.contract.errors import ArtifactError
 from components.contract.record import BaseRecord
 from components.contract.system.atomic_files import read_json, write_json
+from components.contract.text import pluralize
 
 NOTES_FILE: Final = "name.json"
 PROMOTION_FILE: Final = "promotion.json"
@@ -58,7 +59,7 @@ def write_notes(run_dir: Path, name: str, notes: str) -> RunNotes:
     except ValidationError:
         raise ArtifactError(
             "A run's name must be one line of at most 80 characters, and its notes must have at most 5,000 characters; "
-            f"found {len(name)} and {len(notes)} characters."
+            f"found {len(name)} in {pluralize(len(name.splitlines()), 'line', 'lines')}, and {len(notes)}."
         ) from None
     write_json(run_dir / NOTES_FILE, run_notes)
     return run_notes

@@ -240,7 +240,7 @@ def plan_cleaning(keep: int, cache_dir: Path | None) -> list[Removal]:
         if status == "finished" and (num_kept < keep or folder.path.resolve() == latest):
             num_kept += 1
             continue
-        reason = f"older than the newest {keep}" if status == "finished" else status
+        reason = f"older than the newest {keep}" if status == "finished" and keep else status
         removals.append(Removal(path=str(folder.path), num_bytes=folder.num_bytes, reason=reason))
     removals += [
         Removal(path=str(path), num_bytes=RunFolder(path).num_bytes, reason="left by a killed process")

@@ -144,7 +144,7 @@ def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relat
 
 
 def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
-    """Finds groups that span several existing splits; only their photos in the last of these splits are kept."""
+    """Finds groups that span several existing splits; the policy decides whether only those of the last are kept."""
     records = copy_audit.records
     members: dict[str, list[int]] = defaultdict(list)
     for row, record in enumerate(records):

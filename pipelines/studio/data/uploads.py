@@ -98,6 +98,7 @@ def _require_room(target: Path, num_bytes: int, subject: str) -> None:
 
 def _too_large(subject: str, max_bytes: int) -> StudioError:
     return StudioError(
-        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; this one has more. Choose it on this machine instead.",
+        f"{subject} may have at most {max_bytes / 1e6:,.0f} MB; this one has more. Copy it to the "
+        "studio's machine, and choose it there.",
         413,
     )

@@ -75,9 +75,19 @@ function showPrediction(card, file, prediction) {
   const id = child(card, ".id");
   id.hidden = false;
   id.textContent = `Prediction ${prediction.id}`;
-  const whereButton = child(card, ".where");
-  whereButton.setAttribute("aria-label", `Show explanation for ${child(card, ".file").textContent}`);
-  whereButton.addEventListener("click", () => toggleMap(card, file, prediction.label));
+  labelMapButton(card, false);
+  child(card, ".where").addEventListener("click", () => toggleMap(card, file, prediction.label));
+}
+
+/**
+ * @param {HTMLElement} card
+ * @param {boolean} isShown Whether the explanation is visible.
+ */
+function labelMapButton(card, isShown) {
+  const button = child(card, ".where");
+  button.textContent = isShown ? "Hide explanation" : "Show explanation";
+  button.setAttribute("aria-label", `${button.textContent} for ${child(card, ".file").textContent}`);
+  button.setAttribute("aria-expanded", String(isShown));
 }
 
 /**
@@ -120,8 +130,7 @@ async function toggleMap(card, file, label) {
   const method = child(card, ".how");
   if (map.src) {
     map.hidden = !map.hidden;
-    button.setAttribute("aria-pressed", String(!map.hidden));
-    button.textContent = map.hidden ? "Show explanation" : "Hide explanation";
+    labelMapButton(card, !map.hidden);
     method.hidden = map.hidden;
     return;
   }
@@ -133,8 +142,7 @@ async function toggleMap(card, file, label) {
     map.alt = `Areas that support ${label}`;
     map.src = explanation.overlay;
     map.hidden = false;
-    button.textContent = "Hide explanation";
-    button.setAttribute("aria-pressed", "true");
+    labelMapButton(card, true);
     method.textContent = `Bright areas support ${label} (${explanation.method})`;
   } catch (error) {
     method.textContent = error instanceof KeyNeededError ? "The key was not accepted." : messageOf(error);
