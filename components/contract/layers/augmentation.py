@@ -1,4 +1,4 @@
-"""Keras' augmentation layers. Outside training, all except RandomCrop return the photo unchanged."""
+"""Keras' augmentation layers. Outside training, they return the photo unchanged."""
 
 from typing import Final
 
@@ -78,7 +78,7 @@ AUGMENTATION: Final[dict[str, Kind]] = {
         {**_COMMON, "height": _SIDE, "width": _SIDE},
         sized,
         required=("height", "width"),
-        help="Cuts out a random part of a fixed size.",
+        help="Cuts out a random part, only in training; train.augmentation.crop also keeps the size.",
     ),
     "RandomElasticTransform": _kind(
         "Distorts the photo elastically.",

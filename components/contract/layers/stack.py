@@ -144,6 +144,13 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
             raise LayerError(
                 f"{place} cannot be used here: {error}. Its input is {shape_text(layer_input)}.", position
             ) from None
+        if layer.kind == "RandomCrop" and shape != layer_input:
+            raise LayerError(
+                f"{place} must keep the size of its input, {shape_text(layer_input)}: Keras crops photos only in "
+                "training, so the next layers would receive a different size later. Remove it, and set "
+                "train.augmentation.crop.",
+                position,
+            )
         if layer.name is not None:
             shape_of[layer.name] = shape
         yield TracedLayer(layer, inputs, shape, num_parameters)

@@ -126,6 +126,11 @@ def test_an_invalid_layer_is_rejected_with_a_reason(spec: Any, message: str) -> 
             "width × channels. Its input is 192.",
         ),
         (
+            [{"RandomCrop": {"height": 6, "width": 8}}, "Flatten"],
+            "train.model.layers[0] RandomCrop(height=6, width=8) must keep the size of its input, 8 × 8 × 3: Keras "
+            "crops photos only in training",
+        ),
+        (
             ["MaxPooling2D", {"Conv2D": {"filters": 8, "kernel_size": 5}}, "Flatten"],
             "layers[1] Conv2D(filters=8, kernel_size=5) cannot be used here: its window of 5 is larger than its "
             "input; remove a pooling layer before it, set padding: same, or use larger photos. Its input is 4 × 4 × 3.",

@@ -9,6 +9,7 @@ from sklearn import metrics as sklearn_metrics
 
 from components.contract.artifacts.figures import Figures, wilson_interval
 from components.evaluate.measure.metrics import (
+    MATRIX_METRICS,
     bootstrap_matrix,
     calibration_error,
     compute_figures,
@@ -198,6 +199,14 @@ def test_a_model_without_mistakes_has_an_interval() -> None:
     assert figures.accuracy.value == figures.macro_f1.value == 1
     assert figures.accuracy.low == figures.macro_f1.low == pytest.approx(0.886, abs=0.001)
     assert figures.most_confused == ()
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX_METRICS.keys() - {"cohen_kappa"}))
+def test_a_metric_of_the_matrix_is_1_without_mistakes_and_0_if_all_photos_are_wrong(name: str) -> None:
+    """`bootstrap_matrix` relies on this."""
+    num_true = np.array([3, 2, 4])
+    assert MATRIX_METRICS[name](num_true, num_true, num_true) == 1
+    assert MATRIX_METRICS[name](np.zeros(3), num_true, np.array([4, 3, 2])) == 0
 
 
 def test_the_seed_determines_the_resamples() -> None:

@@ -14,6 +14,7 @@ from components.contract.layers.layer import LAYERS, Layer
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import SMALL_CNN
+from components.train.export.graph import to_openvino, trace
 from components.train.keras_import.builder import find_class
 from components.train.network.architecture import Network, build_network, split_output
 from tests.unit.train.network.predicted import check_built_as_predicted
@@ -46,12 +47,16 @@ NEEDED: dict[str, Any] = {
     "target_shape": [-1, 3],
 }
 """Values for required arguments; required arguments that are not listed get 1."""
-SPECIAL: dict[str, dict[str, Any]] = {"GroupNormalization": {"groups": 3}, "RandomPosterization": {"factor": 2}}
+SPECIAL: dict[str, dict[str, Any]] = {
+    "GroupNormalization": {"groups": 3},
+    "RandomPosterization": {"factor": 2},
+    "RandomCrop": {"height": 12, "width": 10},
+}
 FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAttention", "GroupQueryAttention")
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_every_layer_of_the_catalogue_has_the_predicted_shape(kind: str) -> None:
+def test_every_layer_of_the_catalogue_has_the_predicted_shape_and_can_be_exported(kind: str) -> None:
     """Calls the layer with only its required arguments, in a network in training mode."""
     arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required}
     arguments |= SPECIAL.get(kind, {}) | {"name": "layer"}
@@ -63,6 +68,7 @@ def test_every_layer_of_the_catalogue_has_the_predicted_shape(kind: str) -> None
     network = check_built_as_predicted(stack, (12, 10))
     assert network is not None
     assert network.model(np.zeros((2, 12, 10, 3), np.uint8), training=True).shape == (2, 9)
+    to_openvino(trace(keras.Model(network.model.input, {"logits": network.model.output})))
 
 
 @pytest.mark.parametrize("kind", LAYERS)
