@@ -12,6 +12,16 @@ import pytest
 # A shell may start the tests with SIGINT ignored; without this line, the programs that they start would ignore it, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+WORKER_BYTES = 4 * 2**30
+"""The memory that a test worker needs, together with the programs that it starts."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than CPUs, if there is enough memory: tests often wait for servers and other programs."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((os.cpu_count() or 1) + 1, memory // WORKER_BYTES))
+
+
 OURS = (
     "MLFLOW_RUN_ID",
     "MLFLOW_TRACKING_URI",
