@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 from mlflow import MlflowClient
 
-from components.contract.tracking import spool
+from components.contract.tracking import run, spool
 from components.contract.tracking.run import Run
 from tests.support.json_response import send_json
 
@@ -148,9 +148,11 @@ def run_status(run: Run) -> str:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
-    """Divides the spool's time limits by `times`; limits requests of MLflow's client to 1 s, without retries."""
+    """Divides the time limits of tracking by `times`; limits requests of MLflow's client to 1 s, without retries."""
     for name in ("CALL_SECONDS", "WAIT_SECONDS", "CLOSE_SECONDS", "STOP_SECONDS", "RETRY_SECONDS"):
         monkeypatch.setattr(spool, name, getattr(spool, name) / times)
+    for name in ("START_SECONDS", "START_RETRY_SECONDS"):
+        monkeypatch.setattr(run, name, getattr(run, name) / times)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
 

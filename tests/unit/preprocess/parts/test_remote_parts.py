@@ -1,4 +1,4 @@
-"""Reading photos from an object store in several tasks: each photo is downloaded by one task, and only once."""
+"""Reading photos from an object store in several tasks: only the golden photos are downloaded twice."""
 
 import json
 import logging
