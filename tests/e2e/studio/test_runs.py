@@ -217,7 +217,7 @@ def test_report_pdf_mlflow_and_photos_of_a_confusion_matrix_cell_can_be_opened(u
         await photos(page)
         await page.click_on("Report")
         async with page.opened("report.html") as report:
-            await report.until("document.body.innerText.includes('Confusion')")
+            await report.until("document.body?.innerText.includes('Confusion')")
             await keep(report, "report")
         await page.save_to(tmp_path / "saved")
         await page.click_on("PDF")
