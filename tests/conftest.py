@@ -16,6 +16,7 @@ WORKER_BYTES = 4 * 2**30
 """The memory that a test worker needs, together with the programs that it starts."""
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than CPUs, if there is enough memory: tests often wait for servers and other programs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
