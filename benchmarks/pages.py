@@ -93,7 +93,7 @@ def measure() -> list[Row]:
 
 
 def run_cases(run_id: str, job_id: str) -> list[Case]:
-    """Returns the pages of a finished run."""
+    """Returns the benchmark cases for the pages of a finished run."""
     return [
         Case("studio, Live", f"#live/{job_id}", _shown(".stepper, .line.train"), MAX_CODE_BYTES),
         Case("studio, a run", f"#results/{run_id}", _shown(".cell.right"), MAX_CODE_BYTES),

@@ -161,7 +161,7 @@ def _fill_empty_splits(
     classes_of: Mapping[str, Sequence[str]],
     ring: Ring,
 ) -> None:
-    """Moves a key to each split that has no photos of a class; large groups can leave a split empty."""
+    """Moves one key (a group of photos) of a class to each split without photos of it, which large groups can cause."""
     num_keys = {name: Counter(splits[key] for key in sizes) for name, sizes in key_sizes.items()}
 
     def is_spare(key: str) -> bool:

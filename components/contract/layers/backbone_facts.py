@@ -61,10 +61,10 @@ SCALES: Final[dict[BackboneScale, tuple[float | list[float], float | list[float]
 }
 """(factor, offset) for red, green and blue, to apply to pixels from 0 to 255.
 
-The first layers of Keras' EfficientNet subtract the mean and divide by the root of the deviation. If Keras loads the
-ImageNet weights itself, it adds a layer that divides by the root of the deviation again
-(keras.src.applications.efficientnet). This scale replaces that layer: it is applied before the first layers, with the
-same result.
+The first layers of Keras' EfficientNet subtract the mean and divide by the square root of the standard deviation (not
+by the standard deviation itself). If Keras loads the ImageNet weights itself, it adds a layer that divides by this root
+again (keras.src.applications.efficientnet). The factor and the offset replace that layer: they are applied before the
+first layers, with the same result.
 """
 
 

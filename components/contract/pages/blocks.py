@@ -86,7 +86,7 @@ class Table:
         label: describes the content of the table, for screen readers.
         search: the label of a search field for a long table; None for no search field.
         foot: the last row, a summary.
-        style: a class of the style sheet: narrow.
+        style: a CSS class of the style sheet; the only one is `narrow`.
     """
 
     columns: Sequence[Column | str]

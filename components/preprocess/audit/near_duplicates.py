@@ -43,8 +43,8 @@ NUM_FEATURES: Final = 400
 MAX_FEATURE_DISTANCE: Final = 50
 RANSAC_PIXELS: Final = 4.0
 MIN_AGREEING: Final = 30
-"""Near-duplicates agree in about 100 features, and photos of different objects in front of the same background in up to
-20."""
+"""Near-duplicates have about 100 matching features; photos of different objects in front of the same background have at
+most 20."""
 
 MAX_COMPARED: Final = 100_000
 

@@ -91,7 +91,14 @@ class _Wiring:
     def graph(
         self, graph: Graph, start: "keras.KerasTensor", within: LayerPath, training: bool | None
     ) -> "keras.KerasTensor":
-        """Returns a graph's output on `start`; `within`: the enclosing submodels; `training`: their fixed mode."""
+        """Returns a graph's output for the input `start`.
+
+        Args:
+            graph: the graph of a model or of a submodel.
+            start: its input.
+            within: the names of the enclosing submodels.
+            training: the training mode with which these are called; None if it is not fixed.
+        """
         tensors = {(graph.input, 0): start}
         for layer, number in order(graph.layers, graph.name):
             inputs = [tensors[reference] for reference in layer.calls[number].inputs]

@@ -68,7 +68,7 @@ class GuardedProtocol(H11Protocol):
         self.idle_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Starts the time limit for the header; with too many connections, closes the one that was idle longest."""
+        """Starts the time limit for the header; closes the longest idle connection if there are too many."""
         super().connection_made(transport)
         listeners(self._port())
         self._await_header()

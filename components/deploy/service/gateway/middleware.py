@@ -177,9 +177,9 @@ class GatewayMiddleware:
         return message
 
     def _abort(self, body: _Body) -> None:
-        """Rejects the request of a body that is waiting for its next chunk; its bytes no longer count.
+        """Rejects a request whose body is still arriving, and stops counting the body's bytes.
 
-        The rejected request ends a little later. Until then, further requests must find another body to abort.
+        The rejected request ends a little later; until then, a request that needs room must abort a different body.
         """
         body.is_aborted = True
         self._bodies.pop(body, None)

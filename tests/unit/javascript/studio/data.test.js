@@ -119,7 +119,7 @@ test("each undo reverts one step, which may contain several decisions", () => {
   log.decide(["a", "b"], "cat");
   log.decide(["b", "c"], null);
   log.decide(["b"], null);
-  assert.equal(log.steps.length, 2, "a decision that changes nothing must not be a step");
+  assert.equal(log.steps.length, 2, "a decision that changes nothing must not add an undo step");
   log.undo();
   assert.deepEqual(
     [...log.decisions],
