@@ -28,7 +28,7 @@ def two_outputs(attack: Attack) -> Path:
     return keras_file(attack, tree)
 
 
-@hostile("photos")
+@hostile("must be a photo")
 def takes_text(attack: Attack) -> Path:
     tree = network()
     tree["config"]["layers"][0]["config"]["batch_shape"] = [None, 128]

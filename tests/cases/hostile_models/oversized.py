@@ -24,7 +24,7 @@ def picture_of_a_terapixel(attack: Attack) -> Path:
     return keras_file(attack, network(*inner, last="up3"))
 
 
-@hostile("multiplications")
+@hostile("multiply-adds")
 def work_without_end(attack: Attack) -> Path:
     inner = [layer("UpSampling2D", "up", "input", size=[64, 64])]
     inner += [
