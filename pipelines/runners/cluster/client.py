@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import ssl
 import urllib.error
 import urllib.request
@@ -92,17 +93,24 @@ def connect(server: Server) -> Iterator["Client"]:
                 client._run_api.api_client.rest_client.pool_manager.clear()  # noqa: SLF001 - KFP has no public name
 
 
-def _check_health(server: Server) -> None:
-    """Checks the server's health with a short timeout, because KFP's client would retry for half a minute."""
-    if not server.host.startswith(("http://", "https://")):
-        raise ClusterError(
-            f"The address of a KFP server must look like https://kfp.example.org; found {server.host!r}."
-        )
-    if MASK in Address(server.host):
+def check_address(host: str) -> None:
+    """Checks the form of a KFP server's address.
+
+    Raises:
+        ClusterError: it is not an address of a web server, or contains a user, password or query.
+    """
+    if not re.fullmatch(r"https?://\S+", host):
+        raise ClusterError(f"The address of a KFP server must look like https://kfp.example.org; found {host!r}.")
+    if MASK in Address(host):
         raise ClusterError(
             "The address of a KFP server must not contain a user, password or query; found "
-            f"{Address(server.host)}. Log in with --token-file."
+            f"{Address(host)}. Log in with --token-file."
         )
+
+
+def _check_health(server: Server) -> None:
+    """Checks the server's health with a short timeout, because KFP's client would retry for half a minute."""
+    check_address(server.host)
     request = urllib.request.Request(f"{server.host.rstrip('/')}/apis/v2beta1/healthz")  # noqa: S310 - checked above
     if server.token:
         request.add_header("Authorization", f"Bearer {server.token}")

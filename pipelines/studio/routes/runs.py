@@ -12,6 +12,7 @@ from starlette.routing import Route
 from components.contract.params.pipeline import json_schema
 from components.contract.params.resolve import Resolution
 from pipelines.option_values import parse_deployment
+from pipelines.runners.cluster.client import check_address
 from pipelines.studio.data.file_browser import data_within, model_within
 from pipelines.studio.draft.params_text import format_draft
 from pipelines.studio.draft.presets import Preset, apply, find_preset, follow_network, list_presets
@@ -171,11 +172,7 @@ def start_job(studio: Studio, body: NewJob) -> Any:
         if check(draft.params) or draft.data is None:
             raise StudioError(" ".join(view["reasons"]), 409)
         host = body.host.strip()
-        if not re.fullmatch(r"https?://\S+", host):
-            raise StudioError(
-                "The address of Kubeflow Pipelines must begin with https:// or http:// and contain no spaces; found "
-                f"{host[:80]!r}."
-            )
+        check_address(host)
         job = studio.queue.add(
             "submit",
             f"Train {name} on {host}",
